@@ -1,0 +1,216 @@
+"""Elastic Cloud Servers of OpenStack-compatible clouds under `pulumi up`.
+
+The names load when they are first used: a program that asks for a server does not pay for lookups, and the
+emulator does not pay for Pulumi.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ecs_pulumi.lookups.calls import LookupFailed, NoMatch, NotUnique
+    from ecs_pulumi.lookups.flavors import get_flavor, get_flavor_output, list_flavors, list_flavors_output
+    from ecs_pulumi.lookups.images import get_image, get_image_output, list_images, list_images_output
+    from ecs_pulumi.lookups.key_pairs import get_key_pair, get_key_pair_output
+    from ecs_pulumi.lookups.models import (
+        AddressInfo,
+        AddressPairInfo,
+        ApiVersion,
+        AttachedVolumeInfo,
+        AvailabilityZone,
+        DhcpOptionInfo,
+        DnsAssignmentInfo,
+        FixedIpInfo,
+        FlavorInfo,
+        ImageInfo,
+        KeyPairInfo,
+        Link,
+        NetworkInfo,
+        PoolInfo,
+        PortInfo,
+        RouteInfo,
+        ServerInfo,
+        SubnetInfo,
+        VolumeInfo,
+        VolumeServerInfo,
+    )
+    from ecs_pulumi.lookups.networks import (
+        get_network,
+        get_network_output,
+        get_port,
+        get_port_output,
+        get_subnet,
+        get_subnet_output,
+        list_networks,
+        list_networks_output,
+    )
+    from ecs_pulumi.lookups.offers import (
+        get_api_versions,
+        get_api_versions_output,
+        get_availability_zones,
+        get_availability_zones_output,
+    )
+    from ecs_pulumi.lookups.servers import get_server, get_server_output, list_servers, list_servers_output
+    from ecs_pulumi.lookups.volumes import get_volume, get_volume_output
+    from ecs_pulumi.resources.interface_attachment import InterfaceAttachment, InterfaceFixedIpArgs
+    from ecs_pulumi.resources.key_pair import KeyPair
+    from ecs_pulumi.resources.network import Network
+    from ecs_pulumi.resources.port import AddressPairArgs, DhcpOptionArgs, DnsAssignment, FixedIp, FixedIpArgs, Port
+    from ecs_pulumi.resources.server import Server
+    from ecs_pulumi.resources.server_fields import (
+        Address,
+        AttachedVolume,
+        BlockDeviceArgs,
+        NetworkArgs,
+        PersonalityArgs,
+    )
+    from ecs_pulumi.resources.subnet import AllocationPoolArgs, HostRouteArgs, Subnet
+    from ecs_pulumi.resources.volume import Volume, VolumeServer
+    from ecs_pulumi.resources.volume_attachment import VolumeAttachment
+
+_HOMES = {
+    "lookups.calls": ("LookupFailed", "NoMatch", "NotUnique"),
+    "lookups.flavors": ("get_flavor", "get_flavor_output", "list_flavors", "list_flavors_output"),
+    "lookups.images": ("get_image", "get_image_output", "list_images", "list_images_output"),
+    "lookups.key_pairs": ("get_key_pair", "get_key_pair_output"),
+    "lookups.models": (
+        "AddressInfo",
+        "AddressPairInfo",
+        "ApiVersion",
+        "AttachedVolumeInfo",
+        "AvailabilityZone",
+        "DhcpOptionInfo",
+        "DnsAssignmentInfo",
+        "FixedIpInfo",
+        "FlavorInfo",
+        "ImageInfo",
+        "KeyPairInfo",
+        "Link",
+        "NetworkInfo",
+        "PoolInfo",
+        "PortInfo",
+        "RouteInfo",
+        "ServerInfo",
+        "SubnetInfo",
+        "VolumeInfo",
+        "VolumeServerInfo",
+    ),
+    "lookups.networks": (
+        "get_network",
+        "get_network_output",
+        "get_port",
+        "get_port_output",
+        "get_subnet",
+        "get_subnet_output",
+        "list_networks",
+        "list_networks_output",
+    ),
+    "lookups.offers": (
+        "get_api_versions",
+        "get_api_versions_output",
+        "get_availability_zones",
+        "get_availability_zones_output",
+    ),
+    "lookups.servers": ("get_server", "get_server_output", "list_servers", "list_servers_output"),
+    "lookups.volumes": ("get_volume", "get_volume_output"),
+    "resources.interface_attachment": ("InterfaceAttachment", "InterfaceFixedIpArgs"),
+    "resources.key_pair": ("KeyPair",),
+    "resources.network": ("Network",),
+    "resources.port": ("AddressPairArgs", "DhcpOptionArgs", "DnsAssignment", "FixedIp", "FixedIpArgs", "Port"),
+    "resources.server": ("Server",),
+    "resources.server_fields": ("Address", "AttachedVolume", "BlockDeviceArgs", "NetworkArgs", "PersonalityArgs"),
+    "resources.subnet": ("AllocationPoolArgs", "HostRouteArgs", "Subnet"),
+    "resources.volume": ("Volume", "VolumeServer"),
+    "resources.volume_attachment": ("VolumeAttachment",),
+}
+_MODULES = {name: f"ecs_pulumi.{home}" for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Address",
+    "AddressInfo",
+    "AddressPairArgs",
+    "AddressPairInfo",
+    "AllocationPoolArgs",
+    "ApiVersion",
+    "AttachedVolume",
+    "AttachedVolumeInfo",
+    "AvailabilityZone",
+    "BlockDeviceArgs",
+    "DhcpOptionArgs",
+    "DhcpOptionInfo",
+    "DnsAssignment",
+    "DnsAssignmentInfo",
+    "FixedIp",
+    "FixedIpArgs",
+    "FixedIpInfo",
+    "FlavorInfo",
+    "HostRouteArgs",
+    "ImageInfo",
+    "InterfaceAttachment",
+    "InterfaceFixedIpArgs",
+    "KeyPair",
+    "KeyPairInfo",
+    "Link",
+    "LookupFailed",
+    "Network",
+    "NetworkArgs",
+    "NetworkInfo",
+    "NoMatch",
+    "NotUnique",
+    "PersonalityArgs",
+    "PoolInfo",
+    "Port",
+    "PortInfo",
+    "RouteInfo",
+    "Server",
+    "ServerInfo",
+    "Subnet",
+    "SubnetInfo",
+    "Volume",
+    "VolumeAttachment",
+    "VolumeInfo",
+    "VolumeServer",
+    "VolumeServerInfo",
+    "get_api_versions",
+    "get_api_versions_output",
+    "get_availability_zones",
+    "get_availability_zones_output",
+    "get_flavor",
+    "get_flavor_output",
+    "get_image",
+    "get_image_output",
+    "get_key_pair",
+    "get_key_pair_output",
+    "get_network",
+    "get_network_output",
+    "get_port",
+    "get_port_output",
+    "get_server",
+    "get_server_output",
+    "get_subnet",
+    "get_subnet_output",
+    "get_volume",
+    "get_volume_output",
+    "list_flavors",
+    "list_flavors_output",
+    "list_images",
+    "list_images_output",
+    "list_networks",
+    "list_networks_output",
+    "list_servers",
+    "list_servers_output",
+]
+
+
+if not TYPE_CHECKING:  # a type checker would take any misspelled name for one that is there
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(_MODULES[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""`python -m ecs_pulumi.adopt`: a Pulumi program for what exists in the cloud already."""

@@ -1,0 +1,1 @@
+"""The API's side: settings, connection, calls, waits and errors. It knows no Pulumi."""

@@ -1,0 +1,339 @@
+"""What is true of a field, said on the field: check, diff, secrets, defaults and documentation derive from it.
+
+An input is declared once, with its type, its limits and its facts::
+
+    size: Annotated[int, GrowOnly(), Field(ge=1, description="Size in GiB.")]
+
+Every fact says what a *change* of the field means, or how its observed value compares to the wanted one.
+`None` means "not managed" everywhere: at the top, and for each property of a nested object.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin
+
+from pulumi.output import Unknown
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic_core import PydanticUndefined
+
+if TYPE_CHECKING:
+    from pydantic import ValidatorFunctionWrapHandler
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+
+_TYPE_NAMES = {"str", "int", "float", "bool", "none"}
+_LONGEST_SHOWN = 80
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Base of the facts that stand in a field's annotation."""
+
+
+class Replace(Fact):
+    """A change replaces the resource."""
+
+
+class InPlace(Fact):
+    """A change is applied to the object as it stands."""
+
+
+class CloudDefault(Fact):
+    """The cloud chooses when unset, and what it chose is no drift."""
+
+
+class GrowOnly(InPlace):
+    """Changed in place, and never to less; less is refused in the preview."""
+
+
+class Secret(Fact):
+    """Encrypted in the state and masked wherever it is shown."""
+
+
+class Unordered(Fact):
+    """A list whose order means nothing."""
+
+
+class WriteOnly(Fact):
+    """The API does not tell it back: the state keeps what the program said."""
+
+
+class Wish(Fact):
+    """The cloud may decide otherwise, and what it decided is no drift: only a change in the program counts."""
+
+
+class Local(InPlace):
+    """Never sent: it steers the provider. A change is recorded and does nothing else."""
+
+
+@dataclass(frozen=True)
+class Since(Fact):
+    """Needs this microversion of this service where the older API has no other way."""
+
+    service: str
+    microversion: str
+
+
+def _pass_unknown(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    return value if isinstance(value, Unknown) else handler(value)
+
+
+class Nested(BaseModel):
+    """Base of an object inside an input. A property that is unknown in the preview passes validation."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+    _unknown = field_validator("*", mode="wrap")(_pass_unknown)
+
+
+class Inputs(BaseModel):
+    """Base of what a program may ask of a kind."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+    region: Annotated[str | None, Replace(), CloudDefault()] = Field(
+        None, description="Region the object lives in. Default: the configured one."
+    )
+    adopt: Annotated[str | None, Local()] = Field(
+        None,
+        description="Id of an existing object that the first `up` takes over instead of creating one. "
+        "What the program asks otherwise is then applied in place or refused; later changes do nothing.",
+    )
+
+
+class Outputs(BaseModel):
+    """Base of what is observed of a kind beyond its inputs."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One field of an inputs or outputs model, with its facts at hand."""
+
+    name: str
+    info: FieldInfo
+
+    def has(self, fact: type[Fact]) -> bool:
+        """Whether the field's annotation carries this fact."""
+        return any(isinstance(item, fact) for item in self.info.metadata)
+
+    @property
+    def since(self) -> Since | None:
+        """The microversion the field needs, where it needs one."""
+        return next((item for item in self.info.metadata if isinstance(item, Since)), None)
+
+    @property
+    def default(self) -> Any:
+        """The value that stands in for an omitted one; None where there is none."""
+        return None if self.info.default is PydanticUndefined else self.info.default
+
+    @functools.cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """Validates a value of this field alone."""
+        limits = tuple(item for item in self.info.metadata if not isinstance(item, Fact))
+        annotation: Any = self.info.annotation
+        for limit in limits:
+            annotation = Annotated[annotation, limit]
+        return TypeAdapter(annotation, config=None if _is_model(annotation) else Inputs.model_config)
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+@functools.cache
+def facts(model: type[BaseModel]) -> Mapping[str, Facts]:
+    """The fields of `model` by name, in their order."""
+    return {name: Facts(name, info) for name, info in model.model_fields.items()}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with one input, in words for the person who wrote the program."""
+
+    property: str
+    reason: str
+
+
+class Given:
+    """The inputs of a program in a preview, where some are not known yet."""
+
+    def __init__(
+        self, values: Mapping[str, Any], before: Mapping[str, Any] | None = None, *, successor: bool = False
+    ) -> None:
+        self.values = values
+        self.before: Mapping[str, Any] = before or {}
+        self.successor = successor
+        """Whether they are of what takes the place of an object, which gives back what it holds."""
+
+    def has(self, name: str) -> bool:
+        """Whether the program sets this input, known or not."""
+        return self.values.get(name) is not None
+
+    def known(self, name: str) -> Any:
+        """The input's value, or None where it is unset or contains something unknown."""
+        value = self.values.get(name)
+        return None if has_unknown(value) else value
+
+    def changed(self, *names: str) -> bool:
+        """Whether one of these inputs differs from the last `up`."""
+        return any(self.values.get(name) != self.before.get(name) for name in names)
+
+    def set_of(self, *names: str) -> list[str]:
+        """Those of these inputs that the program sets."""
+        return [name for name in names if self.has(name)]
+
+
+def one_of(given: Given, *names: str, required: bool = True) -> Iterable[Problem]:
+    """The rule that exactly one (or, not `required`, at most one) of these inputs is set."""
+    both = given.set_of(*names)
+    listed = " or ".join(f"`{name}`" for name in names)
+    if len(both) > 1:
+        yield Problem(both[1], f"give only one of {listed}; `{both[0]}` is set as well")
+    elif required and not both:
+        yield Problem(names[0], f"one of {listed} is required")
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON would have it: models become maps without their unset parts, 1.0 becomes 1."""
+    if isinstance(value, BaseModel):
+        return plain(dict(value))
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def has_unknown(value: Any) -> bool:
+    """Whether something in here will be known only after the preview."""
+    if isinstance(value, Unknown):
+        return True
+    if isinstance(value, Mapping):
+        return any(has_unknown(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(has_unknown(item) for item in value)
+    return False
+
+
+def objects(value: Any) -> list[Mapping[str, Any]]:
+    """The nested objects in a list; none of those, and no list, that will be known only after the preview."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """Check a program's inputs field by field, unknown ones passing through.
+
+    Returns:
+        The inputs in their normal form with defaults filled in, and what is wrong with them.
+    """
+    inputs: dict[str, Any] = {}
+    problems: list[Problem] = []
+    known = facts(model)
+    problems += [Problem(name, _no_such(name, known)) for name in raw if name not in known]
+    for name, field in known.items():
+        value = plain(raw.get(name))
+        if value is None:
+            value = plain(field.default)
+        if value is None:
+            if field.info.is_required():
+                problems.append(Problem(name, "required, and missing"))
+            continue
+        inputs[name] = value
+        if isinstance(value, Unknown):
+            continue
+        try:
+            inputs[name] = plain(field.adapter.validate_python(value))
+        except ValidationError as error:
+            # What is not known yet may turn out to be right, and whatever it stands in with it.
+            details = [detail for detail in error.errors(include_url=False) if not has_unknown(detail["input"])]
+            if details:
+                problems.append(Problem(name, _in_words(details, secret=field.has(Secret))))
+    return inputs, problems
+
+
+def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
+    """The names most like a misspelled one, best first."""
+    return difflib.get_close_matches(name, list(names), n=count, cutoff=0.5)
+
+
+def _no_such(name: str, names: Iterable[str]) -> str:
+    guess = nearest(name, names, 1)
+    return "no such input" + (f"; did you mean `{guess[0]}`?" if guess else "")
+
+
+def _in_words(details: Sequence[ErrorDetails], *, secret: bool) -> str:
+    # A union reports every branch that did not fit; the one that came furthest is the one that was meant.
+    detail = max(details, key=lambda item: len(item["loc"]))
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"] if _spoken(part))
+    message = detail["msg"].removeprefix("Value error, ")
+    message = (message[:1].lower() + message[1:]).replace("input should be", "must be").replace("should", "must")
+    if detail["type"] == "extra_forbidden":
+        message = "no such property"
+    if not secret and isinstance(detail["input"], (str, int, float, bool)):
+        message += f", got {shown(detail['input'])}"
+    return f"{path.lstrip('.')}: {message}" if path else message
+
+
+def shown(value: str | float) -> str:
+    """A value for a message: as JSON has it, on one line, and how long it is where it is too long to show."""
+    length = len(str(value))
+    return json.dumps(value, ensure_ascii=False) if length <= _LONGEST_SHOWN else f"{length} characters"
+
+
+def _spoken(part: int | str) -> bool:
+    # Pydantic names the branch of a union in the path, which means nothing to the program's author.
+    if isinstance(part, int):
+        return True
+    return part.islower() and part.isidentifier() and part not in _TYPE_NAMES and len(part) <= _LONGEST_SHOWN
+
+
+def matches(field: Facts, wanted: Any, observed: Any) -> bool:
+    """Whether what is there already is what is wanted.
+
+    A nested object matches one that has at least its properties; what else that one has, the cloud chose.
+    Something unknown matches nothing.
+    """
+    if field.has(Unordered) and isinstance(wanted, list) and isinstance(observed, list):
+        return _pair_off(wanted, observed)
+    return _fits(wanted, observed, exact=_is_map(field))
+
+
+def _is_map(field: Facts) -> bool:
+    annotation = field.info.annotation
+    return any(get_origin(branch) is dict for branch in (annotation, *get_args(annotation)))
+
+
+def _fits(wanted: Any, observed: Any, *, exact: bool = False) -> bool:
+    if isinstance(wanted, Unknown) or isinstance(observed, Unknown):
+        return False
+    if observed is None and wanted in ("", [], {}):
+        # Asked to be cleared, some properties come back empty and some not at all.
+        return True
+    if isinstance(wanted, Mapping) and isinstance(observed, Mapping):
+        if exact and set(wanted) != set(observed):
+            return False
+        return all(_fits(item, observed.get(key)) for key, item in wanted.items() if item is not None)
+    if isinstance(wanted, (list, tuple)) and isinstance(observed, (list, tuple)):
+        return len(wanted) == len(observed) and all(map(_fits, wanted, observed))
+    return bool(plain(wanted) == plain(observed))
+
+
+def _pair_off(wanted: Sequence[Any], observed: Sequence[Any]) -> bool:
+    if len(wanted) != len(observed):
+        return False
+    left = list(observed)
+    # The most specific wish picks first, so that a vague one cannot take what it needs.
+    for wish in sorted(wanted, key=lambda item: -len(item) if isinstance(item, Mapping) else 0):
+        found = next((item for item in left if _fits(wish, item)), None)
+        if found is None:
+            return False
+        left.remove(found)
+    return True

@@ -1,0 +1,201 @@
+"""The contract that a file in `resources/` fulfils: one kind of resource and how it lives.
+
+A kind is stateless; one instance serves all its resources, from many threads at once. It speaks in plain
+values: `wanted` is its validated inputs model, a *live object* is whatever its own `create`, `fetch` and
+`update` return and its own `observe` understands.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import re
+import secrets
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from ecs_pulumi.dynamic import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+C = TypeVar("C")
+I = TypeVar("I", bound=fields.Inputs)  # noqa: E741  (the inputs model; the letter is this contract's own)
+L = TypeVar("L")
+
+KINDS = "ecs_pulumi.resources"
+SUFFIX_BYTES = 4
+
+
+@dataclass
+class Operation(Generic[C]):
+    """One request of the engine: what a kind may use and must tell while it works."""
+
+    verb: str
+    kind: str
+    resource: str
+    """The resource's name in the program; empty where the engine does not tell."""
+    connect: Callable[[], C]
+    timeout: float
+    """Seconds the engine grants the whole operation."""
+    say: Callable[[str], None] = lambda _: None
+    """Shows a status line beside the resource."""
+    tell: Callable[[str], None] = lambda _: None
+    """Tells what a person should have read before pressing enter; it stays on the screen."""
+    stack: str = ""
+    project: str = ""
+    id: str = field(default="", init=False)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What the program says; where the verb has no program (read, delete), the outputs in the state."""
+    old: Mapping[str, Any] = field(default_factory=dict)
+    """The outputs in the state; empty in a create."""
+    memo: dict[str, Any] = field(default_factory=dict)
+    """What a kind has to remember until it observes."""
+
+    @functools.cached_property
+    def cloud(self) -> C:
+        """What the kind's own `connect` returned; opened when it is first used."""
+        return self.connect()
+
+    def created(self, id_: str) -> None:
+        """Record the id of the object. MUST be called as soon as the API has answered with it.
+
+        From then on a failure leaves the object in the state (or deletes it again), never an orphan.
+        """
+        self.id = id_
+
+    def gone(self) -> None:
+        """Record that what was created is no longer there, so that a failure leaves nothing in the state."""
+        self.id = ""
+
+
+class Kind(ABC, Generic[C, I, L]):
+    """How one kind of resource is checked, compared, created, read, updated and deleted."""
+
+    name: ClassVar[str]
+    """Persisted in every state file. MUST NOT change."""
+    inputs: ClassVar[type[fields.Inputs]]
+    outputs: ClassVar[type[fields.Outputs]]
+    timeout: ClassVar[float] = 600.0
+    signs_names: ClassVar[bool] = False
+    """Whether an automatic name tells whose the object is, as nothing else about it can."""
+
+    @abstractmethod
+    def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> C:
+        """Open what operations in `region` need. Nothing may go over the wire yet."""
+
+    @abstractmethod
+    def explain(self, error: Exception) -> str | None:
+        """The one line that a user is shown for this error; None for a defect of this package."""
+
+    def unverified(self, error: Exception) -> str | None:  # noqa: ARG002
+        """What a preview says once per run and goes on, where this error only keeps it from looking at the cloud."""
+        return None
+
+    def rules(self, given: fields.Given) -> Iterable[fields.Problem]:  # noqa: ARG002
+        """What is wrong with the inputs beyond their types. MUST be silent about what is not known yet."""
+        return ()
+
+    def preflight(self, op: Operation[C], given: fields.Given) -> Iterable[fields.Problem]:  # noqa: ARG002
+        """What the cloud would refuse later, found out in the preview. Called only where something changes."""
+        return ()
+
+    def replaced_by(self, old: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
+        """Those of the changed inputs that make a replacement. The facts on the fields decide unless overridden."""
+        model = fields.facts(self.inputs)
+        del old, new
+        return [name for name in changed if model[name].has(fields.Replace)]
+
+    def unwell(self, op: Operation[C], id_: str, old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """The outputs that tell that the object never came to life and has to be replaced as a whole.
+
+        May look at the live object where the state says that the last operation did not end.
+        """
+        return []
+
+    def owed(self, old: Mapping[str, Any]) -> str | None:  # noqa: ARG002
+        """What an update has to finish though the program says nothing new, in words for its author."""
+        return None
+
+    def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
+        """Whether the input `name` asks for what `old` (the outputs in the state) already has."""
+        return fields.matches(fields.facts(self.inputs)[name], wanted, old.get(name))
+
+    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Whether the replacement cannot stand beside the old object, so that the old one is deleted first."""
+        return False
+
+    def claims(self, op: Operation[C], live: L) -> dict[str, Any]:  # noqa: ARG002
+        """What an update brings up to date in the object although the program does not say it, by input."""
+        return {}
+
+    @abstractmethod
+    def create(self, op: Operation[C], wanted: I) -> L:
+        """Create the object and wait until it is as wanted. MUST call `op.created` as soon as there is an id."""
+
+    @abstractmethod
+    def read(self, op: Operation[C], id_: str) -> L | None:
+        """The object for a refresh, None if it is gone. May come from a list that was read a moment ago."""
+
+    def fetch(self, op: Operation[C], id_: str) -> L | None:
+        """The object as it is this moment."""
+        return self.read(op, id_)
+
+    @abstractmethod
+    def observe(self, op: Operation[C], live: L) -> dict[str, Any]:
+        """The observed values of inputs and outputs by their names. What the API does not tell is left out."""
+
+    @abstractmethod
+    def update(self, op: Operation[C], id_: str, wanted: I, old: Mapping[str, Any]) -> L:
+        """Do what differs between the live object and `wanted`, and nothing else.
+
+        MUST read the live object first and MUST be safe to run again after a crash: `old` may be out of date.
+        """
+
+    @abstractmethod
+    def delete(self, op: Operation[C], id_: str, old: Mapping[str, Any]) -> None:
+        """Delete the object and wait until it is gone. An object that is gone already is a success."""
+
+
+def find(name: str) -> Kind[Any, Any, Any]:
+    """The kind of this name.
+
+    The state stores a name only, so this one arrow points from here up to the kinds, by convention:
+    `KIND` in the module of `resources/` that is named like the kind.
+    """
+    module = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    kind: Kind[Any, Any, Any] = importlib.import_module(f"{KINDS}.{module}").KIND
+    return kind
+
+
+def automatic_name(resource: str, seed: bytes, stack: str = "") -> str:
+    """A name for a resource that has none: its name in the program and a random suffix.
+
+    Args:
+        resource: Its name in the program.
+        seed: What the suffix follows from; random if too short.
+        stack: Project and stack, if the second half of the suffix is to tell whose the object is.
+    """
+    suffix = seed[:SUFFIX_BYTES].hex() if len(seed) >= SUFFIX_BYTES else secrets.token_hex(SUFFIX_BYTES)
+    if stack:
+        suffix = suffix[:SUFFIX_BYTES] + _signature(stack, resource, suffix[:SUFFIX_BYTES])
+    return f"{resource}-{suffix}"
+
+
+def is_automatic(name: str, resource: str) -> bool:
+    """Whether `name` was made by `automatic_name` for this resource."""
+    return bool(re.fullmatch(rf"{re.escape(resource)}-[0-9a-f]{{{2 * SUFFIX_BYTES}}}", name))
+
+
+def signed_for(name: str, stack: str) -> str | None:
+    """The resource of this project and stack that `automatic_name` signed the name for; None where it did not."""
+    resource, dash, suffix = name.rpartition("-")
+    random, signature = suffix[:SUFFIX_BYTES], suffix[SUFFIX_BYTES:]
+    is_signed = dash and is_automatic(name, resource) and signature == _signature(stack, resource, random)
+    return resource if is_signed else None
+
+
+def _signature(stack: str, resource: str, random: str) -> str:
+    return hashlib.sha256(f"{stack}/{resource}-{random}".encode()).hexdigest()[:SUFFIX_BYTES]

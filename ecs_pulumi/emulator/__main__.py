@@ -1,0 +1,86 @@
+"""`python -m ecs_pulumi.emulator`: an ECS-compatible cloud to try programs on."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .store import StateError
+
+DESCRIPTION = (
+    "An ECS-compatible cloud in one process: Keystone, Nova, Neutron, Cinder and Glance. Nothing that is"
+    " created here costs anything, or exists anywhere else."
+)
+DEFAULT_SPEED = 4.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the emulator until it is interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m ecs_pulumi.emulator", description=DESCRIPTION)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=9876, help="port to listen on, 0 for a free one (default: %(default)s)"
+    )
+    parser.add_argument("--state", metavar="FILE", help="keep everything in this file (default: in memory)")
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=DEFAULT_SPEED,
+        metavar="N",
+        help="how much faster than a real cloud: at 1 a server takes 8 seconds to build, at the default of"
+        " %(default)g two",
+    )
+    parser.add_argument(
+        "--dialect",
+        choices=("otc", "openstack"),
+        default="otc",
+        help="otc: the developer guide's rules, no microversions; openstack: an OpenStack of today with"
+        " microversions (default: %(default)s)",
+    )
+    options = parser.parse_args(argv)
+    try:
+        from . import Emulator
+    except ImportError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    try:
+        cloud = Emulator(
+            host=options.host,
+            port=options.port,
+            state=options.state,
+            speed=options.speed,
+            dialect=options.dialect,
+        )
+    except StateError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    except OSError as error:
+        print(  # noqa: T201
+            f"Cannot listen on {options.host}:{options.port}: {error.strerror}. Choose another with --port,"
+            " or --port 0 for a free one.",
+            file=sys.stderr,
+        )
+        return 1
+    with cloud:
+        print(f"Emulator ({options.dialect}) listening on {cloud.url}, Keystone at {cloud.auth_url}")  # noqa: T201
+        print("Point a stack at it:")  # noqa: T201
+        for key, value in cloud.settings.items():
+            secret = " --secret" if key == "password" else ""
+            print(f"  pulumi config set ecs:{key} {value}{secret}")  # noqa: T201
+        print(f"Watch it in a browser at {cloud.url}/. Ctrl-C stops it.", flush=True)  # noqa: T201
+        try:
+            cloud.wait()
+        except KeyboardInterrupt:
+            print()  # noqa: T201
+    return 0
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if speed <= 0:
+        raise argparse.ArgumentTypeError("must be greater than 0")
+    return speed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Attachments as objects of their own, from 3.27 on: reserve, connect, complete."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator.context import Reply
+from ecs_pulumi.emulator.errors import Refused
+
+from . import schema, servers, storage
+from .service import service, since
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call
+    from ecs_pulumi.emulator.store import Document
+
+FIRST, COMPLETE, MODE = 27, 44, 54
+
+
+def brief(attachment: Document) -> Document:
+    """What a plain list shows."""
+    return {name: attachment[name] for name in ("id", "status", "instance", "volume_id")}
+
+
+def full(attachment: Document) -> Document:
+    """What a GET shows."""
+    more = ("attached_at", "detached_at", "attach_mode", "connection_info")
+    return brief(attachment) | {name: attachment[name] for name in more}
+
+
+def _found(call: Call, attachment_id: str) -> Document:
+    attachment = call.get("attachment", attachment_id)
+    if attachment is None or attachment["project_id"] != call.project_id:
+        message = f"Volume attachment could not be found with filter: attachment_id = {attachment_id}."
+        raise Refused(404, message)
+    return attachment
+
+
+def _listed(call: Call) -> list[Document]:
+    since(call, FIRST)
+    filters = {name: str(call.param(name)) for name in ("volume_id", "status") if name in call.query}
+    return call.find("attachment", newest_first=True, project_id=call.project_id, **filters)  # type: ignore[arg-type]
+
+
+@service.get("/attachments")
+def list_attachments(call: Call) -> dict[str, Any]:
+    """`GET /attachments`."""
+    return {"attachments": [brief(attachment) for attachment in _listed(call)]}
+
+
+@service.get("/attachments/detail")
+def list_details(call: Call) -> dict[str, Any]:
+    """`GET /attachments/detail`."""
+    return {"attachments": [full(attachment) for attachment in _listed(call)]}
+
+
+@service.get("/attachments/{attachment_id}")
+def show_attachment(call: Call, attachment_id: str) -> dict[str, Any]:
+    """`GET /attachments/{id}`."""
+    since(call, FIRST)
+    return {"attachment": full(_found(call, attachment_id))}
+
+
+@service.post("/attachments")
+def create_attachment(call: Call) -> dict[str, Any]:
+    """`POST /attachments`: reserves the volume."""
+    since(call, FIRST)
+    said = schema.document(call, "attachment")["attachment"]
+    volume_id = schema.required("attachment", said, "volume_uuid")
+    volume = storage.found(call, volume_id)
+    same = [each for each in volume["attachments"] if each["server_id"] == said.get("instance_uuid")]
+    if not same:
+        servers.reserve(call, volume_id)
+    attachment = servers.new_attachment(volume, str(uuid.uuid4()), said.get("instance_uuid"))
+    attachment["attach_mode"] = said.get("mode") or "null"
+    call.put("attachment", attachment)
+    if said.get("connector"):
+        _connect(call, attachment)
+    return {"attachment": full(attachment)}
+
+
+@service.put("/attachments/{attachment_id}")
+def update_attachment(call: Call, attachment_id: str) -> dict[str, Any]:
+    """`PUT /attachments/{id}`: connects it to a host."""
+    since(call, FIRST)
+    schema.required("attachment", schema.document(call, "attachment")["attachment"], "connector")
+    attachment = _found(call, attachment_id)
+    _connect(call, attachment)
+    return {"attachment": full(attachment)}
+
+
+@service.post("/attachments/{attachment_id}/action")
+def complete_attachment(call: Call, attachment_id: str) -> Reply:
+    """`os-complete`: the server has it."""
+    since(call, COMPLETE)
+    attachment = _found(call, attachment_id)
+    servers.attach(
+        call,
+        attachment["volume_id"],
+        server_id=attachment["instance"],
+        device="na",
+        attachment_id=attachment_id,
+        host="",
+    )
+    return Reply(204)
+
+
+@service.delete("/attachments/{attachment_id}")
+def delete_attachment(call: Call, attachment_id: str) -> dict[str, Any]:
+    """`DELETE /attachments/{id}`: the volume is free again, unless others have it."""
+    since(call, FIRST)
+    attachment = _found(call, attachment_id)
+    if call.get("server", attachment["instance"] or "") and attachment["status"] == "attached":
+        message = "ConflictNovaUsingAttachment: Detach volume from instance  using the Compute API"
+        raise Refused(409, message)
+    call.remove("attachment", attachment_id)
+    servers.detach(call, attachment["volume_id"], attachment["instance"])
+    others = call.find("attachment", volume_id=attachment["volume_id"])
+    if others and not any(other["status"] == "attached" for other in others):
+        servers.set_status(call, attachment["volume_id"], "reserved")
+    return {"attachments": [brief(other) for other in others]}
+
+
+def _connect(call: Call, attachment: Document) -> None:
+    volume_id = attachment["volume_id"]
+    attachment["connection_info"] = {
+        "target_discovered": False,
+        "target_iqn": f"iqn.2010-10.org.openstack:volume-{volume_id}",
+        "target_portal": "127.0.0.1:3260",
+        "target_lun": 1,
+        "volume_id": volume_id,
+        "access_mode": "rw",
+        "qos_specs": None,
+        "encrypted": False,
+        "cacheable": False,
+        "driver_volume_type": "iscsi",
+        "attachment_id": attachment["id"],
+    }
+    call.put("attachment", attachment)
+    servers.set_status(call, volume_id, "attaching")

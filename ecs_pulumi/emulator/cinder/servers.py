@@ -1,0 +1,89 @@
+"""What becomes of a volume that a server uses: reserved, attached, detached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecs_pulumi.emulator.errors import Refused
+
+from .storage import found, now, save
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Context
+    from ecs_pulumi.emulator.store import Document
+
+
+def reserve(ctx: Context, volume_id: str) -> Document:
+    """Keep an available volume (or one for several servers that is in use) for a server.
+
+    Raises:
+        Refused: 404 if it is not there, 400 if it is not to be had.
+    """
+    volume = found(ctx, volume_id)
+    if volume["status"] == "in-use" and volume["multiattach"]:
+        return volume
+    if volume["status"] not in ("available", "downloading"):
+        message = (
+            f"Invalid volume: Volume {volume_id} status must be available or downloading to reserve, but the"
+            f" current status is {volume['status']}."
+        )
+        raise Refused(400, message)
+    return save(ctx, volume, status="reserved")
+
+
+def attach(ctx: Context, volume_id: str, *, server_id: str | None, device: str, attachment_id: str, host: str) -> None:
+    """Let a server have a volume; one that is gone is no error."""
+    volume = ctx.get("volume", volume_id)
+    if volume is None:
+        return
+    attachment = {
+        "id": volume_id,
+        "attachment_id": attachment_id,
+        "volume_id": volume_id,
+        "server_id": server_id,
+        "host_name": None,
+        "device": device,
+        "attached_at": now(ctx),
+        "_host": host,
+    }
+    others = [each for each in volume["attachments"] if each["attachment_id"] != attachment_id]
+    save(ctx, volume, status="in-use", attachments=[*others, attachment])
+    known = ctx.get("attachment", attachment_id) or new_attachment(volume, attachment_id, server_id)
+    complete = {"status": "attached", "attached_at": attachment["attached_at"], "attach_mode": "rw"}
+    ctx.put("attachment", known | complete)
+
+
+def new_attachment(volume: Document, attachment_id: str, server_id: str | None) -> Document:
+    """An attachment as an object of its own, as it begins."""
+    return {
+        "id": attachment_id,
+        "project_id": volume["project_id"],
+        "volume_id": volume["id"],
+        "instance": server_id,
+        "status": "reserved",
+        "attached_at": "",
+        "detached_at": "",
+        "attach_mode": "null",
+        "connection_info": {},
+    }
+
+
+def detach(ctx: Context, volume_id: str, server_id: str | None) -> None:
+    """Take a volume from a server, or from all; `available` if no other has it. One that is gone is no error."""
+    volume = ctx.get("volume", volume_id)
+    if volume is None:
+        return
+    others = [each for each in volume["attachments"] if server_id and each["server_id"] != server_id]
+    for each in volume["attachments"]:
+        if each not in others:
+            ctx.remove("attachment", each["attachment_id"])
+    mode = ("attached_mode",)
+    metadata = {key: value for key, value in volume["metadata"].items() if others or key not in mode}
+    save(ctx, volume, status="in-use" if others else "available", attachments=others, metadata=metadata)
+
+
+def set_status(ctx: Context, volume_id: str, status: str) -> None:
+    """Say what is happening to a volume (`attaching`, `detaching`, …); one that is gone is no error."""
+    volume = ctx.get("volume", volume_id)
+    if volume is not None:
+        save(ctx, volume, status=status)

@@ -1,0 +1,389 @@
+"""Volumes and snapshots as such: how they come to be, change and go, whoever asks. Knows no requests.
+
+What takes time is a step; its outcome can be asked for by a word in the name (`fail-create`, `fail-extend`,
+`fail-delete`) or by a fault.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator.clock import to_microsecond
+from ecs_pulumi.emulator.context import step
+from ecs_pulumi.emulator.errors import Refused
+
+from . import quotas
+from .types import check_zone, find_type, is_for_several
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Context
+    from ecs_pulumi.emulator.store import Document
+
+CREATE_SECONDS = 0.8
+EXTEND_SECONDS = 0.75
+RETYPE_SECONDS = 0.3
+DELETE_SECONDS = 0.7
+SNAPSHOT_SECONDS = 0.5
+
+DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_managing")
+NOT_DELETABLE = (
+    "Invalid volume: Volume status must be available or error or error_restoring or error_extending or"
+    " error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a"
+    " transfer, or be disassociated from snapshots after volume transfer."
+)
+RETYPE_REFUSED = (
+    "Invalid volume: Retype needs volume to be in available or in-use state, not be part of an active"
+    " migration or a consistency group, requested type has to be different that the one from the volume, and"
+    " for in-use volumes front-end qos specs cannot change."
+)
+NOT_CREATED = (
+    "VOLUME_VOLUME_008_012",
+    "create volume from backend storage:Driver failed to create the volume.",
+)
+NOT_EXTENDED = ("VOLUME_VOLUME_007_010", "extend volume:Volume Driver failed to extend volume.")
+IMAGE_FIELDS = frozenset(
+    {
+        *("id", "name", "status", "visibility", "protected", "checksum", "owner", "size", "virtual_size"),
+        *("container_format", "disk_format", "created_at", "updated_at", "tags", "min_ram", "min_disk"),
+        *("os_hidden", "os_hash_algo", "os_hash_value", "project_id", "self", "file", "schema"),
+    }
+)
+"""What every image has; other fields are its properties, which a volume made of it remembers."""
+
+
+def now(ctx: Context) -> str:
+    """The moment as Cinder keeps it, to the second."""
+    return to_microsecond(int(ctx.now))
+
+
+def save(ctx: Context, volume: Document, **changes: Any) -> Document:
+    """Store a changed volume."""
+    return ctx.put("volume", volume | changes | {"updated_at": now(ctx)})
+
+
+def wanted_image(ctx: Context, reference: str) -> Document:
+    """The image, by id or by name; 400 if there is none."""
+    image = ctx.get("image", reference)
+    if image is None:
+        named = ctx.find("image", name=reference, limit=2)
+        image = named[0] if len(named) == 1 else None
+    if image is None:
+        raise Refused(400, "Invalid image identifier or unable to access requested image.")
+    if image["status"] != "active":
+        raise Refused(400, f"Invalid input received: Image {image['id']} is not active.")
+    return image
+
+
+def image_metadata(image: Document) -> dict[str, str]:
+    """What a volume remembers of the image it was made of."""
+    own = {
+        name: value
+        for name, value in image.items()
+        if name not in IMAGE_FIELDS and not name.startswith("_") and isinstance(value, str)
+    }
+    common = ("checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
+    return {
+        **own,
+        "image_id": image["id"],
+        "image_name": image["name"],
+        **{name: str(image[name]) for name in common if image.get(name) is not None},
+    }
+
+
+def found(ctx: Context, volume_id: str) -> Document:
+    """A volume of the project, or 404."""
+    volume = ctx.get("volume", volume_id)
+    if volume is None or volume["project_id"] != ctx.project_id:
+        raise Refused(404, f"Volume {volume_id} could not be found.")
+    return volume
+
+
+def found_snapshot(ctx: Context, snapshot_id: str) -> Document:
+    """A snapshot of the project, or 404."""
+    snapshot = ctx.get("snapshot", snapshot_id)
+    if snapshot is None or snapshot["project_id"] != ctx.project_id:
+        raise Refused(404, f"Snapshot {snapshot_id} could not be found.")
+    return snapshot
+
+
+def make_volume(
+    ctx: Context,
+    *,
+    size: int | None,
+    name: str | None = "",
+    description: str | None = "",
+    volume_type: str | None = None,
+    availability_zone: str | None = None,
+    image_id: str | None = None,
+    snapshot_id: str | None = None,
+    source_volid: str | None = None,
+    metadata: dict[str, str] | None = None,
+    multiattach: bool = False,
+) -> Document:
+    """Begin to make a volume: `creating` now, `available` or `error` in `CREATE_SECONDS`.
+
+    Raises:
+        Refused: 404 for a type, snapshot or volume that is not there; 400 for a zone or an image that is not,
+            and for a size that is too small for the source; 413 over the quota.
+    """
+    source: Document = {}
+    image: Document = {}
+    if snapshot_id:
+        source = _original(found_snapshot(ctx, snapshot_id), "snapshot", size)
+    elif source_volid:
+        source = _original(found(ctx, source_volid), "volume", size)
+    if image_id:
+        image = wanted_image(ctx, image_id)
+        if size and size < image["min_disk"]:
+            message = (
+                f"Invalid input received: Volume size {size}GB cannot be smaller than the image minDisk size"
+                f" {image['min_disk']}GB."
+            )
+            raise Refused(400, message)
+    size = size or source["size"]
+    kind = find_type(ctx, volume_type or source.get("volume_type"))
+    zone = check_zone(ctx, availability_zone or source.get("availability_zone"))
+    quotas.check(ctx, ctx.project_id, volumes=1, gigabytes=size, size=size)
+    # Such a cloud notes the name in the metadata, and keeps that note whatever the user writes there.
+    noted = {"__system__volume_name": name} if ctx.cloud.dialect.name == "otc" and name else {}
+    volume = {
+        "id": str(uuid.uuid4()),
+        "name": name,
+        "description": description,
+        "project_id": ctx.project_id,
+        "user_id": ctx.user_id,
+        "status": "creating",
+        "size": size,
+        "availability_zone": zone,
+        "created_at": now(ctx),
+        "updated_at": None,
+        "volume_type": kind["name"],
+        "volume_type_id": kind["id"],
+        "snapshot_id": snapshot_id,
+        "source_volid": source_volid,
+        "metadata": {**(metadata or {}), **noted},
+        "bootable": source.get("bootable", "false"),
+        "encrypted": False,
+        "replication_status": "disabled" if ctx.cloud.dialect.name == "otc" else None,
+        "consistencygroup_id": None,
+        "multiattach": multiattach or is_for_several(kind),
+        "attachments": [],
+        "volume_image_metadata": image_metadata(image) if image else source.get("volume_image_metadata", {}),
+    }
+    ctx.put("volume", volume)
+    ctx.later(CREATE_SECONDS, "cinder.created", volume["id"])
+    return volume
+
+
+def _original(source: Document, word: str, size: int | None) -> Document:
+    """The source, fit to be copied."""
+    if word == "snapshot" and source["status"] != "available":
+        message = "Invalid snapshot: Originating snapshot status must be one of 'available' values"
+        raise Refused(400, message)
+    if word == "volume" and source["status"] not in ("available", "in-use", "maintenance"):
+        raise Refused(400, "Invalid volume: Source volume status must be one of available, in-use values")
+    if size and size < source["size"]:
+        original = "original volume size " if word == "volume" else "the snapshot size"
+        floor = "original volume size" if word == "volume" else "original snapshot size"
+        message = (
+            f"Invalid input received: Volume size '{size}'GB cannot be smaller than {original} {source['size']}GB."
+            f" They must be >= {floor}."
+        )
+        raise Refused(400, message)
+    return source
+
+
+@step("cinder.created")
+def _created(ctx: Context, volume_id: str) -> None:
+    volume = ctx.get("volume", volume_id)
+    if volume is None:
+        return
+    if ctx.asked_for("fail-create", volume["name"]):
+        save(ctx, volume, status="error", volume_image_metadata={}, bootable="false")
+        note_failure(ctx, volume, *NOT_CREATED)
+        return
+    bootable = "true" if volume["volume_image_metadata"] else volume["bootable"]
+    save(ctx, volume, status="available", bootable=bootable)
+
+
+def note_failure(ctx: Context, volume: Document, event: str, reason: str) -> None:
+    """Leave the message in which a user finds the reason."""
+    ctx.put(
+        "message",
+        {
+            "id": str(uuid.uuid4()),
+            "project_id": volume["project_id"],
+            "event_id": event,
+            "user_message": reason,
+            "message_level": "ERROR",
+            "created_at": now(ctx),
+            "guaranteed_until": to_microsecond(int(ctx.now) + 30 * 86400),
+            "request_id": f"req-{uuid.uuid4()}",
+            "resource_type": "VOLUME",
+            "resource_uuid": volume["id"],
+        },
+    )
+
+
+def extend(ctx: Context, volume: Document, size: int, *, attached: bool) -> None:
+    """Begin to let a volume grow.
+
+    Raises:
+        Refused: 400 for a size that is no larger or a status that does not allow it; 413 over the quota.
+    """
+    if size <= volume["size"]:
+        message = (
+            "Invalid input received: New size for extend must be greater than current size. (current:"
+            f" {volume['size']}, extended: {size})."
+        )
+        raise Refused(400, message)
+    wanted = "in-use" if attached and volume["status"] == "in-use" else "available"
+    if volume["status"] != wanted:
+        message = (
+            f"Invalid volume: Volume {volume['id']} status must be '{{'status': '{wanted}'}}' to extend,"
+            f" currently {volume['status']}."
+        )
+        raise Refused(400, message)
+    quotas.check(ctx, volume["project_id"], gigabytes=size - volume["size"], size=size)
+    save(ctx, volume, status="extending")
+    ctx.later(EXTEND_SECONDS, "cinder.extended", volume["id"], size=size, then=wanted)
+
+
+@step("cinder.extended")
+def _extended(ctx: Context, volume_id: str, size: int, then: str) -> None:
+    volume = ctx.get("volume", volume_id)
+    if volume is None:
+        return
+    if ctx.asked_for("fail-extend", volume["name"]):
+        save(ctx, volume, status="error_extending")
+        note_failure(ctx, volume, *NOT_EXTENDED)
+    else:
+        save(ctx, volume, status=then, size=size)
+
+
+def retype(ctx: Context, volume: Document, new_type: str) -> None:
+    """Begin to give a volume another type.
+
+    Raises:
+        Refused: 404 for a type that is not there; 400 for the type it has and for a status that does not allow it.
+    """
+    kind = find_type(ctx, new_type)
+    if volume["status"] not in ("available", "in-use") or kind["name"] == volume["volume_type"]:
+        raise Refused(400, RETYPE_REFUSED)
+    then = volume["status"]
+    save(ctx, volume, status="retyping")
+    ctx.later(RETYPE_SECONDS, "cinder.retyped", volume["id"], type_id=kind["id"], then=then)
+
+
+@step("cinder.retyped")
+def _retyped(ctx: Context, volume_id: str, type_id: str, then: str) -> None:
+    volume = ctx.get("volume", volume_id)
+    if volume is not None:
+        save(ctx, volume, status=then, volume_type=find_type(ctx, type_id)["name"], volume_type_id=type_id)
+
+
+def delete(ctx: Context, volume: Document, *, cascade: bool = False, force: bool = False) -> None:
+    """Begin to delete a volume.
+
+    Raises:
+        Refused: 400 while it is used or has snapshots (unless these go with it).
+    """
+    snapshots = ctx.find("snapshot", volume_id=volume["id"])
+    free = volume["status"] in DELETABLE and not volume["attachments"]
+    if not (free or force) or (snapshots and not cascade):
+        raise Refused(400, NOT_DELETABLE)
+    for snapshot in snapshots:
+        ctx.remove("snapshot", snapshot["id"])
+    begin_delete(ctx, volume["id"])
+
+
+def begin_delete(ctx: Context, volume_id: str) -> None:
+    """Delete a volume in `DELETE_SECONDS`, whatever its state; one that is gone is no error."""
+    volume = ctx.get("volume", volume_id)
+    if volume is not None:
+        ctx.cancel(volume_id)
+        save(ctx, volume, status="deleting", attachments=[])
+        ctx.later(DELETE_SECONDS, "cinder.deleted", volume_id)
+
+
+@step("cinder.deleted")
+def _deleted(ctx: Context, volume_id: str) -> None:
+    volume = ctx.get("volume", volume_id)
+    if volume is None:
+        return
+    if ctx.asked_for("fail-delete", volume["name"]):
+        save(ctx, volume, status="error_deleting")
+        return
+    for attachment in ctx.find("attachment", volume_id=volume_id):
+        ctx.remove("attachment", attachment["id"])
+    ctx.remove("volume", volume_id)
+
+
+def make_snapshot(
+    ctx: Context,
+    volume: Document,
+    *,
+    name: str | None,
+    description: str | None,
+    metadata: dict[str, str],
+    force: bool,
+) -> Document:
+    """Begin to make a snapshot: `creating` now, `available` in `SNAPSHOT_SECONDS`.
+
+    Raises:
+        Refused: 400 for a status that does not allow it; 413 over the quota.
+    """
+    if volume["status"] == "creating":
+        raise Refused(400, "Invalid volume: volume is not assigned to a host")
+    if volume["status"] != "available" and not (force and volume["status"] == "in-use"):
+        message = (
+            f"Invalid volume: Volume {volume['id']} status must be available, but current status is:"
+            f" {volume['status']}."
+        )
+        raise Refused(400, message)
+    quotas.check(ctx, volume["project_id"], snapshots=1, gigabytes=volume["size"])
+    snapshot = {
+        "id": str(uuid.uuid4()),
+        "project_id": volume["project_id"],
+        "user_id": ctx.user_id,
+        "volume_id": volume["id"],
+        "name": name,
+        "description": description,
+        "status": "creating",
+        "size": volume["size"],
+        "metadata": metadata,
+        "created_at": now(ctx),
+        "updated_at": None,
+        # What a volume made of it takes over.
+        "volume_type": volume["volume_type"],
+        "availability_zone": volume["availability_zone"],
+        "bootable": volume["bootable"],
+        "volume_image_metadata": volume["volume_image_metadata"],
+    }
+    ctx.put("snapshot", snapshot)
+    ctx.later(SNAPSHOT_SECONDS, "cinder.snapshot_created", snapshot["id"])
+    return snapshot
+
+
+@step("cinder.snapshot_created")
+def _snapshot_created(ctx: Context, snapshot_id: str) -> None:
+    snapshot = ctx.get("snapshot", snapshot_id)
+    if snapshot is not None:
+        failed = ctx.asked_for("fail-create", snapshot["name"])
+        changes = {"status": "error" if failed else "available", "updated_at": now(ctx)}
+        ctx.put("snapshot", snapshot | changes)
+
+
+def delete_snapshot(ctx: Context, snapshot: Document) -> None:
+    """Begin to delete a snapshot; 400 while it is busy."""
+    if snapshot["status"] not in ("available", "error"):
+        message = "Invalid snapshot: Snapshot status must be available or error and must not be part of a group."
+        raise Refused(400, message)
+    ctx.put("snapshot", snapshot | {"status": "deleting", "updated_at": now(ctx)})
+    ctx.later(SNAPSHOT_SECONDS, "cinder.snapshot_deleted", snapshot["id"])
+
+
+@step("cinder.snapshot_deleted")
+def _snapshot_deleted(ctx: Context, snapshot_id: str) -> None:
+    ctx.remove("snapshot", snapshot_id)

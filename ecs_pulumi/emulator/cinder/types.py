@@ -1,0 +1,160 @@
+"""Volume types and availability zones."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator.context import Reply
+from ecs_pulumi.emulator.errors import Refused
+
+from . import schema
+from .service import administrator, service
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call, Context
+    from ecs_pulumi.emulator.store import Document
+
+DEFAULT = "__DEFAULT__"
+
+
+def seed(ctx: Context) -> None:
+    """The dialect's types; the first is the default one."""
+    names = ctx.cloud.dialect.volume_types
+    own = (DEFAULT,) if ctx.cloud.dialect.microversions else ()
+    for name in (*own, *names):
+        ctx.put(
+            "volume_type",
+            {
+                "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"ecs-emulator:volume-type/{name}")),
+                "name": name,
+                "description": "Default Volume Type" if name == DEFAULT else f"{name} volumes",
+                "is_public": True,
+                "projects": [],
+                "extra_specs": {},
+            },
+        )
+
+
+def volume_types(ctx: Context) -> list[Document]:
+    """All types, the newest first."""
+    return ctx.find("volume_type", newest_first=True)
+
+
+def _is_seen(call: Call, kind: Document) -> bool:
+    return bool(kind["is_public"] or call.is_admin or call.project_id in kind["projects"])
+
+
+def is_for_several(kind: Document) -> bool:
+    """Whether several servers may attach a volume of this type."""
+    return bool(kind["extra_specs"].get("multiattach") == "<is> True")
+
+
+def find_type(ctx: Context, name_or_id: str | None) -> Document:
+    """A type by name or id, or the default one; 404 in the real service's words."""
+    wanted = name_or_id or ctx.cloud.dialect.volume_types[0]
+    for kind in volume_types(ctx):
+        if wanted in (kind["id"], kind["name"]):
+            return kind
+    try:
+        uuid.UUID(wanted)
+    except ValueError:
+        raise Refused(404, f"Volume type with name {wanted} could not be found.") from None
+    raise Refused(404, f"Volume type {wanted} could not be found.")
+
+
+def zones(ctx: Context) -> tuple[str, ...]:
+    """The zones with storage: all of them, or just the first where compute has zones of its own."""
+    return ctx.zones()[:1] if ctx.cloud.dialect.microversions else ctx.zones()
+
+
+def check_zone(ctx: Context, zone: str | None) -> str:
+    """The zone to use; 400 for one without storage."""
+    if zone is None:
+        return zones(ctx)[0]
+    if zone not in zones(ctx):
+        raise Refused(400, f"Availability zone '{zone}' is invalid.")
+    return zone
+
+
+def _view(kind: Document, *, with_access: bool = True) -> Document:
+    seen = {name: kind[name] for name in ("id", "name", "is_public", "description", "extra_specs")}
+    return seen | ({"os-volume-type-access:is_public": kind["is_public"]} if with_access else {})
+
+
+def _shown(call: Call, type_id: str) -> Document:
+    kind = call.get("volume_type", type_id)
+    if kind is None or not _is_seen(call, kind):
+        raise Refused(404, f"Volume type {type_id} could not be found.")
+    return kind
+
+
+@service.get("/types")
+def list_types(call: Call) -> dict[str, Any]:
+    """`GET /types`."""
+    return {"volume_types": [_view(kind) for kind in volume_types(call) if _is_seen(call, kind)]}
+
+
+@service.get("/types/default")
+def show_default(call: Call) -> dict[str, Any]:
+    """`GET /types/default`."""
+    return {"volume_type": _view(find_type(call, None), with_access=False)}
+
+
+@service.get("/types/{type_id}")
+def show_type(call: Call, type_id: str) -> dict[str, Any]:
+    """`GET /types/{id}`: by id alone."""
+    return {"volume_type": _view(_shown(call, type_id))}
+
+
+@service.get("/types/{type_id}/extra_specs")
+def show_extra_specs(call: Call, type_id: str) -> dict[str, Any]:
+    """`GET /types/{id}/extra_specs`."""
+    return {"extra_specs": _shown(call, type_id)["extra_specs"]}
+
+
+@service.post("/types")
+def create_type(call: Call) -> dict[str, Any]:
+    """`POST /types`: the administrator's affair."""
+    administrator(call, "volume_extension:type_create")
+    said = schema.document(call, "volume_type")["volume_type"]
+    name = schema.required("volume_type", said, "name")
+    if any(kind["name"] == name for kind in call.find("volume_type")):
+        raise Refused(409, f"Volume Type {name} already exists.")
+    kind = {
+        "id": str(uuid.uuid4()),
+        "name": name,
+        "description": said.get("description"),
+        "is_public": said.get("os-volume-type-access:is_public", True),
+        "projects": [],
+        "extra_specs": said.get("extra_specs") or {},
+    }
+    call.put("volume_type", kind)
+    return {"volume_type": _view(kind)}
+
+
+@service.post("/types/{type_id}/action")
+def grant_access(call: Call, type_id: str) -> Reply:
+    """`POST /types/{id}/action`: a private type for another project."""
+    administrator(call, "volume_extension:add_project_access")
+    said = schema.document(call, "addProjectAccess")["addProjectAccess"]
+    kind = _shown(call, type_id)
+    call.put("volume_type", {**kind, "projects": [*kind["projects"], said["project"]]})
+    return Reply(202)
+
+
+@service.delete("/types/{type_id}")
+def delete_type(call: Call, type_id: str) -> Reply:
+    """`DELETE /types/{id}`: only where no volume is of it."""
+    administrator(call, "volume_extension:type_delete")
+    kind = _shown(call, type_id)
+    if call.find("volume", volume_type_id=type_id):
+        raise Refused(400, "Target volume type is still in use.")
+    call.remove("volume_type", kind["id"])
+    return Reply(202)
+
+
+@service.get("/os-availability-zone")
+def list_zones(call: Call) -> dict[str, Any]:
+    """`GET /os-availability-zone`."""
+    return {"availabilityZoneInfo": [{"zoneName": zone, "zoneState": {"available": True}} for zone in zones(call)]}

@@ -1,0 +1,233 @@
+"""Glance v2: the images, read only."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from .clock import to_second
+from .cloud import PROJECTS
+from .context import Reply
+from .errors import Refused, page
+from .routing import UNAUTHORIZED, Service
+
+if TYPE_CHECKING:
+    from .context import Call, Context
+    from .store import Document
+
+# name, id (None: made of the name), minimal disk in GiB, minimal memory in MiB, bytes, properties
+OTC: tuple[tuple[str, str | None, int, int, int, dict[str, str]], ...] = (
+    (
+        "DBS-MySQL-Image_2.1.3.3",
+        "11e8f727-d439-4ed1-b3b8-33f46c0379c4",
+        40,
+        0,
+        0,
+        {
+            "__os_type": "Linux",
+            "hw_vif_multiqueue_enabled": "true",
+            "__imagetype": "gold",
+            "__quick_start": "true",
+            "virtual_env_type": "FusionCompute",
+            "__support_xen": "true",
+            "__support_kvm": "true",
+            "__image_source_type": "uds",
+            "__platform": "EulerOS",
+            "__os_version": "EulerOS 2.2 64bit",
+            "__os_bit": "64",
+            "__isregistered": "false",
+        },
+    ),
+    (
+        "Standard_Debian_12_latest",
+        None,
+        4,
+        512,
+        1_024_000_000,
+        {"__os_type": "Linux", "__platform": "Debian", "__os_version": "Debian GNU/Linux 12 64bit"},
+    ),
+    (
+        "Standard_Ubuntu_24.04_latest",
+        None,
+        8,
+        1024,
+        2_048_000_000,
+        {"__os_type": "Linux", "__platform": "Ubuntu", "__os_version": "Ubuntu 24.04 server 64bit"},
+    ),
+)
+OPENSTACK: tuple[tuple[str, str | None, int, int, int, dict[str, str]], ...] = (
+    ("cirros-peer", None, 1, 64, 16384, {"os_distro": "cirros", "architecture": "x86_64"}),
+    ("debian-peer", None, 2, 64, 65536, {"os_distro": "debian", "architecture": "x86_64"}),
+)
+
+SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
+PAGING = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir", "member_status"})
+SUPPORTED = ("2.9", "2.7", "2.6", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")
+DEFAULT_LIMIT = 25
+MAX_LIMIT = 1000
+
+
+def seed(ctx: Context) -> None:
+    """The public images of the dialect."""
+    images = OTC if ctx.cloud.dialect.name == "otc" else OPENSTACK
+    for name, id_, min_disk, min_ram, size, properties in images:
+        digest = hashlib.sha512(name.encode()).hexdigest()
+        ctx.put(
+            "image",
+            {
+                **properties,
+                "name": name,
+                "disk_format": "raw",
+                "container_format": "bare",
+                "visibility": "public",
+                "size": size,
+                "virtual_size": size,
+                "status": "active",
+                "checksum": digest[:32],
+                "protected": False,
+                "min_ram": min_ram,
+                "min_disk": min_disk,
+                "owner": PROJECTS["admin"],
+                "os_hidden": False,
+                "os_hash_algo": "sha512",
+                "os_hash_value": digest,
+                "id": id_ or str(uuid.uuid5(uuid.NAMESPACE_URL, f"ecs-emulator:image/{ctx.region}/{name}")),
+                "created_at": to_second(ctx.now),
+                "updated_at": to_second(ctx.now),
+                "tags": [],
+            },
+        )
+
+
+class Glance(Service):
+    """The image service, whose errors are pages."""
+
+    def version_list(self, call: Call) -> Reply:
+        """`GET /`: 300, as the real one says."""
+        return Reply(300, {"versions": _versions(call)})
+
+    def version_document(self, call: Call) -> Reply:
+        """`GET /v2/` is no route of Glance."""
+        return self.no_route(call)
+
+    def refusal(self, call: Call, refused: Refused) -> Reply:
+        """An HTML page, or the same as JSON."""
+        body = page(refused.status, refused.message, call.headers.get("accept", ""))
+        reply = Reply(refused.status, body, dict(refused.headers))
+        if refused.message == UNAUTHORIZED:
+            reply.headers["WWW-Authenticate"] = f'Keystone uri="{call.origin}/v3"'
+        return reply
+
+
+service = Glance("image", ("v2",))
+
+
+def _versions(call: Call) -> list[dict[str, Any]]:
+    links = [{"rel": "self", "href": f"{call.root}/v2/"}]
+    current = {"id": "v2.15", "status": "CURRENT", "links": links}
+    return [current, *({"id": f"v{each}", "status": "SUPPORTED", "links": links} for each in SUPPORTED)]
+
+
+@service.get("/images")
+def index(call: Call) -> dict[str, Any]:
+    """`GET /v2/images`: filtered by any attribute or property, sorted, in pages."""
+    images = [image for image in call.find("image") if _visible(call, image) and _wanted(call, image)]
+    for key, direction in reversed(_order(call)):
+        images.sort(key=itemgetter(key), reverse=direction == "desc")
+    marker = call.param("marker")
+    if marker is not None:
+        ids = [image["id"] for image in images]
+        if marker not in ids:
+            raise Refused(400, f"Marker {marker} could not be found.")
+        images = images[ids.index(marker) + 1 :]
+    limit = _limit(call)
+    query = [(name, value) for name, values in call.query.items() for value in values if name != "marker"]
+    shown: dict[str, Any] = {
+        "images": [_shown(image) for image in images[:limit]],
+        "first": "/v2/images" + ("?" + urlencode(query) if query else ""),
+        "schema": "/v2/schemas/images",
+    }
+    if len(images) >= limit > 0:
+        shown["next"] = "/v2/images?" + urlencode([*query, ("marker", images[limit - 1]["id"])])
+    return shown
+
+
+def _visible(call: Call, image: Document) -> bool:
+    return bool(image["visibility"] == "public" or image["owner"] == call.project_id)
+
+
+def _wanted(call: Call, image: Document) -> bool:
+    return all(_matches(image, name, values) for name, values in call.query.items() if name not in PAGING)
+
+
+def _matches(image: Document, name: str, values: list[str]) -> bool:
+    """Whether an image passes one filter, given once or (tags) several times."""
+    value = values[-1]
+    if name == "tag":
+        return set(values).issubset(image["tags"])
+    if name == "size_min":
+        return int(image["size"]) >= int(value)
+    if name == "size_max":
+        return int(image["size"]) <= int(value)
+    if name == "visibility" and value == "all":
+        return True
+    have = image.get(name)
+    if isinstance(have, bool):
+        return str(have) == value.capitalize()
+    return str(have) in (value[3:].split(",") if value.startswith("in:") else [value])
+
+
+def _order(call: Call) -> list[tuple[str, str]]:
+    text = call.param("sort")
+    if text:
+        pairs = [part.partition(":") for part in text.split(",")]
+        order = [(key, direction or "desc") for key, _, direction in pairs]
+    else:
+        keys = call.query.get("sort_key", [])
+        directions = call.query.get("sort_dir", []) or ["desc"]
+        order = [(key, directions[min(i, len(directions) - 1)]) for i, key in enumerate(keys)]
+        order = order or [("created_at", directions[0]), ("id", directions[0])]
+    for key, direction in order:
+        if key not in SORT_KEYS:
+            known = ", ".join(SORT_KEYS)
+            raise Refused(400, f"Invalid sort key: {key}. It must be one of the following: {known}.")
+        if direction not in ("asc", "desc"):
+            raise Refused(400, f"Invalid sort direction: {direction}")
+    return order
+
+
+def _limit(call: Call) -> int:
+    text = call.param("limit")
+    if text is None:
+        return DEFAULT_LIMIT
+    if not re.fullmatch("-?[0-9]+", text):
+        raise Refused(400, "limit param must be an integer")
+    if int(text) < 0:
+        raise Refused(400, "limit param must be positive")
+    return min(int(text), MAX_LIMIT)
+
+
+@service.get("/images/{image_id}")
+def show(call: Call, image_id: str) -> dict[str, Any]:
+    """`GET /v2/images/{id}`."""
+    image = call.get("image", image_id)
+    if image is None or not _visible(call, image):
+        raise Refused(404, f"No image found with ID {image_id}")
+    return _shown(image)
+
+
+def _shown(image: Document) -> dict[str, Any]:
+    address = f"/v2/images/{image['id']}"
+    return image | {"self": address, "file": f"{address}/file", "schema": "/v2/schemas/image"}
+
+
+@service.get("/schemas/{name}")
+def schema(call: Call, name: str) -> dict[str, Any]:  # noqa: ARG001
+    """`GET /v2/schemas/{image,images}`: the attributes that every image has."""
+    attributes = {"id": "string", "name": "string", "status": "string", "visibility": "string"}
+    properties = {key: {"type": kind} for key, kind in attributes.items()}
+    return {"name": name, "properties": properties, "additionalProperties": {"type": "string"}}

@@ -1,0 +1,280 @@
+"""Keystone v3: who may do what where, and where everything is."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from .clock import to_second
+from .cloud import DOMAIN, PROJECTS, USERS, fixed_id
+from .context import Reply
+from .errors import Refused, keystone_error
+from .routing import UNAUTHORIZED, Service
+
+if TYPE_CHECKING:
+    from .context import Call
+    from .store import Document
+
+PASSWORDS = {"demo": "demo-secret", "admin": "admin-secret"}
+APPLICATION_CREDENTIAL = {
+    "id": fixed_id("application-credential/demo"),
+    "name": "demo-credential",
+    "secret": "demo-application-secret",
+}
+MALFORMED = (
+    "The server could not comply with the request since it is either malformed or otherwise incorrect. The client"
+    " is assumed to be in error."
+)
+ROLES = {"demo": ("member", "reader"), "admin": ("admin", "member", "reader")}
+
+
+class Keystone(Service):
+    """The identity service."""
+
+    def version_list(self, call: Call) -> Reply:
+        """`GET /`: one version, 300 as the real one says."""
+        return Reply(300, {"versions": {"values": [_version(call)]}})
+
+    def version_document(self, call: Call) -> Reply:
+        """`GET /v3`."""
+        return Reply(200, {"version": _version(call)})
+
+    def error_body(self, refused: Refused) -> Any:
+        """Keystone's own shape for every error."""
+        return keystone_error(refused)
+
+    def reply_headers(self, call: Call, request_id: str) -> dict[str, str]:  # noqa: ARG002
+        """Request id and Vary."""
+        return {"Vary": "X-Auth-Token", "x-openstack-request-id": request_id}
+
+    def handle(self, call: Call) -> Reply:
+        """Serve the token request without a token, all else as every service does."""
+        if (call.method, call.path.rstrip("/")) == ("POST", "/v3/auth/tokens"):
+            return issue(call)
+        return super().handle(call)
+
+
+service = Keystone("identity", ("v3",))
+
+
+def _version(call: Call) -> dict[str, Any]:
+    return {
+        "id": "v3.14",
+        "status": "stable",
+        "updated": "2020-04-07T00:00:00Z",
+        "links": [{"rel": "self", "href": f"{call.origin}/v3/"}],
+        "media-types": [
+            {"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"},
+        ],
+    }
+
+
+def issue(call: Call) -> Reply:
+    """`POST /v3/auth/tokens`."""
+    try:
+        body = call.json()
+    except Refused:
+        raise Refused(400, f"Expecting to find valid JSON in request body. {MALFORMED}") from None
+    auth = body.get("auth") if isinstance(body, dict) else None
+    if not isinstance(auth, dict):
+        raise Refused(400, "'auth' is a required property")
+    identity = auth.get("identity")
+    if not isinstance(identity, dict):
+        raise Refused(400, "'identity' is a required property")
+    methods = identity.get("methods")
+    if not isinstance(methods, list):
+        raise Refused(400, "'methods' is a required property")
+    if not methods:
+        raise Refused(401, UNAUTHORIZED)
+    user, bound_project = _who(call, identity, methods[0])
+    project = _project(auth.get("scope"), user) or bound_project
+    token: Document = {
+        "id": "gAAAAA" + secrets.token_urlsafe(130),
+        "user_id": USERS[user],
+        "user": user,
+        "project_id": PROJECTS.get(project or "", ""),
+        "project": project,
+        "roles": list(ROLES[user]) if project else [],
+        "methods": methods,
+        "issued": call.now,
+        "expires": call.now + call.cloud.token_lifetime,
+        "audit_id": base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
+    }
+    call.cloud.store.put("token", "", token)
+    return Reply(201, _token_body(call, token), {"X-Subject-Token": token["id"]})
+
+
+def _who(call: Call, identity: Document, method: str) -> tuple[str, str | None]:
+    """The user that the credentials prove, and the project they are bound to."""
+    given = identity.get(method)
+    if not isinstance(given, dict):
+        raise Refused(400, f"Expecting to find {method} in identity. {MALFORMED}")
+    if method == "password":
+        user = _user(given.get("user") or {})
+        if (given.get("user") or {}).get("password") != PASSWORDS[user]:
+            raise Refused(401, UNAUTHORIZED)
+        return user, None
+    if method == "token":
+        token = _live_token(call, str(given.get("id")), Refused(401, UNAUTHORIZED))
+        return str(token["user"]), None
+    if method == "application_credential":
+        wanted = given.get("id") == APPLICATION_CREDENTIAL["id"] or (
+            given.get("name") == APPLICATION_CREDENTIAL["name"] and _user(given.get("user") or {}) == "demo"
+        )
+        if wanted and given.get("secret") == APPLICATION_CREDENTIAL["secret"]:
+            return "demo", "demo"
+    raise Refused(401, UNAUTHORIZED)
+
+
+def _user(given: Document) -> str:
+    for name, id_ in USERS.items():
+        if given.get("id") == id_ or (given.get("name") == name and _in_domain(given)):
+            return name
+    raise Refused(401, UNAUTHORIZED)
+
+
+def _in_domain(given: Document) -> bool:
+    domain = given.get("domain") or {}
+    return domain.get("id") == DOMAIN["id"] or domain.get("name") == DOMAIN["name"]
+
+
+def _project(scope: Any, user: str) -> str | None:
+    """The project asked for; None if the token is to be without one."""
+    if not isinstance(scope, dict):
+        return None
+    given = scope.get("project")
+    if isinstance(given, dict):
+        for name, id_ in PROJECTS.items():
+            if given.get("id") == id_ or (given.get("name") == name and _in_domain(given)):
+                if user in (name, "admin"):
+                    return name
+                break
+    raise Refused(401, UNAUTHORIZED)
+
+
+def _live_token(call: Call, id_: str, otherwise: Refused) -> Document:
+    token = call.cloud.store.get("token", "", id_)
+    if token is None or token["expires"] <= call.now:
+        raise otherwise
+    return token
+
+
+def _token_body(call: Call, token: Document) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "methods": token["methods"],
+        "user": {
+            "domain": DOMAIN,
+            "id": token["user_id"],
+            "name": token["user"],
+            "password_expires_at": None,
+        },
+        "audit_ids": [token["audit_id"]],
+        "expires_at": to_second(token["expires"]).replace("Z", ".000000Z"),
+        "issued_at": to_second(token["issued"]).replace("Z", ".000000Z"),
+    }
+    if token["project"]:
+        body |= {
+            "project": {"domain": DOMAIN, "id": token["project_id"], "name": token["project"]},
+            "is_domain": False,
+            "roles": [{"id": fixed_id(f"role/{role}"), "name": role} for role in token["roles"]],
+            "catalog": catalog(call, token["project_id"]),
+        }
+    return {"token": body}
+
+
+def catalog(call: Call, project_id: str) -> list[dict[str, Any]]:
+    """Every service with its endpoints in every region."""
+    return [
+        {
+            "endpoints": [
+                {
+                    "id": fixed_id(f"endpoint/{kind}/{region}/{interface}"),
+                    "interface": interface,
+                    "region_id": region,
+                    "url": call.origin + template.format(region=region, project=project_id),
+                    "region": region,
+                }
+                for region in call.cloud.dialect.regions
+                for interface in ("public", "internal", "admin")
+            ],
+            "id": fixed_id(f"service/{kind}"),
+            "type": kind,
+            "name": name,
+        }
+        for kind, name, template in call.cloud.dialect.catalog
+    ]
+
+
+@service.get("/auth/tokens")
+def validate(call: Call) -> Reply:
+    """`GET /v3/auth/tokens`: what the token in X-Subject-Token is good for."""
+    subject = call.headers.get("x-subject-token", "")
+    token = _live_token(call, subject, Refused(404, "Could not find token."))
+    return Reply(200, _token_body(call, token), {"X-Subject-Token": token["id"]})
+
+
+@service.delete("/auth/tokens")
+def revoke(call: Call) -> None:
+    """`DELETE /v3/auth/tokens`."""
+    subject = call.headers.get("x-subject-token", "")
+    token = _live_token(call, subject, Refused(404, "Could not find token."))
+    call.cloud.store.remove("token", "", token["id"])
+
+
+@service.get("/auth/catalog")
+def show_catalog(call: Call) -> dict[str, Any]:
+    """`GET /v3/auth/catalog`."""
+    return {"catalog": catalog(call, call.project_id), "links": {"self": f"{call.origin}/v3/auth/catalog"}}
+
+
+@service.get("/auth/projects")
+def my_projects(call: Call) -> dict[str, Any]:
+    """`GET /v3/auth/projects`: those the user may choose."""
+    return _projects(call, "/v3/auth/projects")
+
+
+@service.get("/projects")
+def projects(call: Call) -> dict[str, Any]:
+    """`GET /v3/projects`, by name where asked."""
+    return _projects(call, "/v3/projects")
+
+
+@service.get("/users/{user_id}/projects")
+def user_projects(call: Call, user_id: str) -> dict[str, Any]:
+    """`GET /v3/users/{id}/projects`."""
+    return _projects(call, f"/v3/users/{user_id}/projects")
+
+
+@service.get("/projects/{project_id}")
+def project(call: Call, project_id: str) -> dict[str, Any]:
+    """`GET /v3/projects/{id}`."""
+    for name, id_ in PROJECTS.items():
+        if id_ == project_id:
+            return {"project": _project_body(call, name)}
+    raise Refused(404, f"Could not find project: {project_id}.")
+
+
+def _projects(call: Call, path: str) -> dict[str, Any]:
+    wanted = call.param("name")
+    mine = [name for name, id_ in PROJECTS.items() if call.is_admin or id_ == call.project_id]
+    return {
+        "projects": [_project_body(call, name) for name in mine if wanted in (None, name)],
+        "links": {"next": None, "self": call.origin + path, "previous": None},
+    }
+
+
+def _project_body(call: Call, name: str) -> dict[str, Any]:
+    return {
+        "id": PROJECTS[name],
+        "name": name,
+        "domain_id": DOMAIN["id"],
+        "description": "",
+        "enabled": True,
+        "parent_id": DOMAIN["id"],
+        "is_domain": False,
+        "tags": [],
+        "options": {},
+        "links": {"self": f"{call.origin}/v3/projects/{PROJECTS[name]}"},
+    }

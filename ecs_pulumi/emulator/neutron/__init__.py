@@ -1,0 +1,78 @@
+"""Neutron: networks, subnets, ports, security groups, and what Nova asks of them.
+
+The rules are the real service's, measured: which attributes a request may name and in which words it is refused
+(`attributes`, `resources`), which addresses a subnet gives (`addresses` without state, `addressing` with it),
+what is in whose way when something is deleted. `servers` is Nova's side.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from . import networks, ports, qos, quotas, security_groups, segments, subnet_pools, subnets, tags
+from .resources import NETWORK, SUBNET
+from .servers import (
+    claim_port,
+    security_group_ids,
+    usable_networks,
+)
+from .servers import (
+    make_server_port as make_port,
+)
+from .servers import (
+    plug_port as plug,
+)
+from .servers import (
+    unplug_port as unplug,
+)
+from .service import extensions, service
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Context
+
+__all__ = [
+    "claim_port",
+    "make_port",
+    "networks",
+    "plug",
+    "ports",
+    "qos",
+    "quotas",
+    "security_group_ids",
+    "security_groups",
+    "seed",
+    "segments",
+    "service",
+    "subnet_pools",
+    "subnets",
+    "tags",
+    "unplug",
+    "usable_networks",
+]
+
+
+def seed(ctx: Context) -> None:
+    """An external network, the project's own network with a subnet, and its default group."""
+    security_groups.default_group(ctx, ctx.project_id)
+    for name, cidr, external in (("public", "203.0.113.0/24", True), ("demo-net", "10.10.0.0/24", False)):
+        owner = "" if external else ctx.project_id
+        network = networks.make_network(
+            ctx,
+            NETWORK.defaults(extensions(ctx))
+            | {"name": name, "project_id": owner, "router:external": external}
+            | ({"provider:network_type": "flat", "provider:physical_network": "public"} if external else {}),
+        )
+        subnets.make_subnet(
+            ctx,
+            network,
+            ipaddress.ip_network(cidr),
+            SUBNET.defaults(extensions(ctx))
+            | {
+                "name": f"{name.removesuffix('-net')}-subnet",
+                "project_id": owner,
+                "network_id": network["id"],
+                "ip_version": 4,
+                "enable_dhcp": not external,
+            },
+        )

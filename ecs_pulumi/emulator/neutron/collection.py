@@ -1,0 +1,289 @@
+"""What all resources have in common: being found, shown, listed, changed, counted and tagged."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from ecs_pulumi.emulator.clock import parse, to_second
+from ecs_pulumi.emulator.errors import Refused
+
+from .attributes import boolean, integer
+from .refusals import bad_request, invalid_input, over_quota
+from .service import extensions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ecs_pulumi.emulator.context import Call, Context
+    from ecs_pulumi.emulator.store import Document
+
+    from .attributes import Resource
+
+CONTROLS = ("fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir")
+TAG_FILTERS = ("tags", "tags-any", "not-tags", "not-tags-any")
+DIRECT = ("network_id", "device_id", "name", "project_id")
+"""Filters that the store has an index for."""
+PUBLIC = {
+    "network": ("shared", "router:external"),
+    "subnet": ("_shared",),
+    "subnetpool": ("shared",),
+    "policy": ("shared",),
+}
+"""What makes an object visible to other projects."""
+
+
+def new_id() -> str:
+    """The id of a new object."""
+    return str(uuid.uuid4())
+
+
+def born(ctx: Context, values: Document, revision: int = 1) -> Document:
+    """The document of a new object: its values with an id, times and revision."""
+    moment = to_second(ctx.now)
+    return {
+        "id": new_id(),
+        **values,
+        "tags": [],
+        "created_at": moment,
+        "updated_at": moment,
+        "revision_number": revision,
+    }
+
+
+def touch(ctx: Context, kind: str, doc: Document) -> Document:
+    """Store a changed document under its next revision."""
+    doc["revision_number"] += 1
+    doc["updated_at"] = to_second(ctx.now)
+    return ctx.put(kind, doc)
+
+
+def absent(resource: Resource, id_: str) -> Refused:
+    """404: there is no such object, or it is somebody else's."""
+    return Refused(404, resource.absent.format(id_), kind=resource.absent_kind)
+
+
+def visible(call: Call, resource: Resource, doc: Document) -> bool:
+    """Whether the caller may see the object."""
+    return (
+        call.is_admin
+        or doc["project_id"] == call.project_id
+        or any(doc[mark] for mark in PUBLIC.get(resource.name, ()))
+    )
+
+
+def found(call: Call, resource: Resource, id_: str) -> Document:
+    """The object, or 404."""
+    doc = call.get(resource.name, id_)
+    if doc is None or not visible(call, resource, doc):
+        raise absent(resource, id_)
+    return doc
+
+
+def owned(call: Call, resource: Resource, id_: str, action: str) -> Document:
+    """The object to be changed: 404 if it cannot be seen, 403 if it is only seen."""
+    doc = found(call, resource, id_)
+    if not call.is_admin and doc["project_id"] != call.project_id:
+        raise Refused(403, f"rule:{action}_{resource.name} is disallowed by policy", kind="PolicyNotAuthorized")
+    return doc
+
+
+def check_quota(ctx: Context, resource: str, project_id: str, more: int = 1) -> None:
+    """Refuse what goes over the project's quota."""
+    limit = ctx.quota(resource)
+    if limit >= 0 and ctx.count(resource, project_id=project_id) + more > limit:
+        raise over_quota(resource)
+
+
+def shown(call: Call, resource: Resource, doc: Document) -> Document:
+    """What the caller is shown of an object: all but what is internal or for administrators."""
+    known = resource.known(extensions(call))
+    view = {
+        name: doc[name]
+        for name, attribute in known.items()
+        if name in doc and (call.is_admin or not attribute.admin_sees)
+    }
+    view["tenant_id"] = doc["project_id"]
+    return view
+
+
+def picked(call: Call, view: Document) -> Document:
+    """The fields that `?fields=` asks for."""
+    fields = call.query.get("fields")
+    return {name: view[name] for name in fields if name in view} if fields else view
+
+
+def candidates(call: Call, resource: Resource) -> list[Document]:
+    """The objects that a list can show, narrowed down by what the store has an index for."""
+    kind, query = resource.name, call.query
+    if "id" in query:
+        docs = [doc for id_ in dict.fromkeys(query["id"]) if (doc := call.get(kind, id_)) is not None]
+    else:
+        direct = next((name for name in DIRECT if name in query), None)
+        if direct:
+            wanted: dict[str, Any] = {direct: query[direct]}
+            docs = call.find(kind, **wanted)
+        elif call.is_admin:
+            docs = call.find(kind)
+        else:
+            docs = call.find(kind, project_id=call.project_id)
+            for mark in PUBLIC.get(kind, ()):
+                known = {doc["id"] for doc in docs}
+                public: dict[str, Any] = {mark: True}
+                docs += [doc for doc in call.find(kind, **public) if doc["id"] not in known]
+    return [doc for doc in docs if visible(call, resource, doc)]
+
+
+def listing(
+    call: Call,
+    resource: Resource,
+    *,
+    special: Mapping[str, Callable[[Document, list[str]], bool]] | None = None,
+    view: Callable[[Call, Document], Document] | None = None,
+    path: str = "",
+) -> Document:
+    """The answer to a list: filtered, sorted, one page of it, with links.
+
+    Args:
+        call: the request.
+        resource: what is listed.
+        special: filters with a meaning of their own.
+        view: turns a document into what is shown.
+        path: where the list is, if not at the resource's own path.
+    """
+    special = special or {}
+    _check_filters(call, resource, special)
+    docs = [
+        doc
+        for doc in candidates(call, resource)
+        if all(
+            special[name](doc, values) if name in special else _matches(doc, name, values)
+            for name, values in call.query.items()
+            if name not in CONTROLS
+        )
+    ]
+    page = _page(call, resource, _sorted(call, resource, docs))
+    shape = view or (lambda call, doc: shown(call, resource, doc))
+    answer: Document = {resource.collection: [picked(call, shape(call, doc)) for doc in page]}
+    links = _links(call, page, f"{call.root}/v2.0/{path or resource.path}")
+    if links:
+        answer[f"{resource.collection}_links"] = links
+    return answer
+
+
+def _check_filters(call: Call, resource: Resource, special: Mapping[str, Any]) -> None:
+    known = resource.known(extensions(call))
+    unknown = [
+        name
+        for name in call.query
+        if name not in (*CONTROLS, *TAG_FILTERS, *special, "changed_since")
+        and not (name in known and known[name].filters)
+    ]
+    if unknown:
+        raise bad_request(f"{unknown} is invalid attribute for filtering")
+    for name, values in call.query.items():
+        reader = known[name].read if name in known else None
+        for value in values:
+            if reader is boolean or reader is integer:
+                reader(name, value)
+
+
+def _matches(doc: Document, name: str, values: list[str]) -> bool:
+    if name in TAG_FILTERS:
+        tags = set(doc["tags"])
+        wanted = set(values[0].split(","))
+        met = bool(tags & wanted) if name.endswith("-any") else wanted <= tags
+        return met != name.startswith("not-")
+    if name == "changed_since":
+        return parse(doc["updated_at"]) >= parse(values[-1])
+    value = doc.get("project_id" if name == "tenant_id" else name)
+    if isinstance(value, bool):
+        return any(boolean(name, wanted) == value for wanted in values)
+    return value is not None and str(value) in values
+
+
+def _sorted(call: Call, resource: Resource, docs: list[Document]) -> list[Document]:
+    keys, directions = call.query.get("sort_key", []), call.query.get("sort_dir", [])
+    if len(keys) != len(directions):
+        raise bad_request("The number of sort_keys and sort_dirs must be same")
+    wrong = [word for word in directions if word not in ("asc", "desc")]
+    if wrong:
+        raise bad_request(f"{wrong} is invalid value for sort_dirs, valid value is 'asc' and 'desc'")
+    known = resource.known(extensions(call))
+    unknown = [key for key in keys if key not in known]
+    if unknown:
+        raise bad_request(f"{unknown} is invalid attribute for sort_keys")
+    docs = sorted(docs, key=lambda doc: str(doc["id"]))
+    for key, direction in reversed(list(zip(keys, directions, strict=True))):
+        # Numbers among themselves, words among themselves; nothing comes first.
+        docs.sort(
+            key=lambda doc: (doc.get(key) is not None, _comparable(doc.get(key))),
+            reverse=direction == "desc",
+        )
+    return docs
+
+
+def _comparable(value: Any) -> Any:
+    return value if isinstance(value, int) else str(value)
+
+
+def _limit(call: Call) -> int:
+    word = call.param("limit", "0") or "0"
+    if not word.isdigit():
+        message = f"Bad limit request: Limit must be an integer 0 or greater and not '{word}'."
+        raise Refused(400, message, kind="BadRequest")
+    return int(word)
+
+
+def _backwards(call: Call) -> bool:
+    return (call.param("page_reverse") or "").lower() == "true"
+
+
+def _page(call: Call, resource: Resource, docs: list[Document]) -> list[Document]:
+    marker, limit = call.param("marker"), _limit(call)
+    if _backwards(call):
+        docs.reverse()
+    if marker:
+        place = next((place for place, doc in enumerate(docs) if doc["id"] == marker), None)
+        if place is None:
+            found(call, resource, marker)
+            place = len(docs)
+        docs = docs[place + 1 :]
+    page = docs[:limit] if limit else docs
+    return page[::-1] if _backwards(call) else page
+
+
+def _links(call: Call, page: list[Document], address: str) -> list[dict[str, str]]:
+    limit = _limit(call)
+    if not limit:
+        return []
+    full, backwards = len(page) >= limit, _backwards(call)
+    asked = [
+        (name, value)
+        for name, values in call.query.items()
+        if name not in ("marker", "page_reverse")
+        for value in values
+    ]
+
+    def link(rel: str, ends: list[Document], *more: tuple[str, str]) -> dict[str, str]:
+        marker = [("marker", doc["id"]) for doc in ends]
+        return {"rel": rel, "href": f"{address}?{urlencode([*asked, *marker, *more])}"}
+
+    links = []
+    if full or backwards:
+        links.append(link("next", page[-1:]))
+    if full or not backwards:
+        links.append(link("previous", page[:1], ("page_reverse", "True")))
+    return links
+
+
+def pairs(values: list[str]) -> dict[str, list[str]]:
+    """A filter of the form `fixed_ips=ip_address=…`, by key."""
+    read: dict[str, list[str]] = {}
+    for value in values:
+        key, equals, wanted = value.partition("=")
+        if not equals:
+            raise invalid_input(f"'{value}' is not of the form <key>=[value]")
+        read.setdefault(key, []).append(wanted)
+    return read

@@ -1,0 +1,176 @@
+"""Networks."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator.context import Reply
+from ecs_pulumi.emulator.errors import Refused
+
+from .attributes import UNSET
+from .collection import born, check_quota, found, listing, owned, picked, shown, touch
+from .qos import check_policy
+from .refusals import conflict, invalid_attribute, invalid_input
+from .resources import NETWORK
+from .segments import drop_segments, make_segment
+from .service import extensions, service
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call, Context
+    from ecs_pulumi.emulator.store import Document
+
+MTU = {"vxlan": 1450}
+LARGEST_MTU = 1500
+TYPE, PHYSICAL, SEGMENT = (
+    "provider:network_type",
+    "provider:physical_network",
+    "provider:segmentation_id",
+)
+LAST_SEGMENT = 1_000_000
+
+
+def view(call: Call, doc: Document) -> Document:
+    """What a network looks like: `is_default` is a matter of external networks."""
+    seen = shown(call, NETWORK, doc) | {"subnets": sorted(doc["subnets"])}
+    if not doc["router:external"]:
+        del seen["is_default"]
+    return seen
+
+
+@service.post("/networks")
+def create_network(call: Call) -> Reply:
+    """Make a network."""
+    values = NETWORK.read_create(call, extensions(call))
+    check_quota(call, "network", values["project_id"])
+    doc = make_network(call, values)
+    return Reply(201, {"network": shown(call, NETWORK, doc)})
+
+
+def make_network(ctx: Context, values: Document) -> Document:
+    """The network that the values ask for; UNSET ones are chosen."""
+    _check_zones(ctx, values["availability_zone_hints"])
+    check_policy(ctx, values)
+    values |= _segment(ctx, values)
+    values["mtu"] = _mtu(values[TYPE], values["mtu"])
+    values |= {
+        "status": "ACTIVE",
+        "subnets": [],
+        "availability_zones": [],
+        "ipv4_address_scope": None,
+        "ipv6_address_scope": None,
+    }
+    network = ctx.put("network", born(ctx, values))
+    make_segment(ctx, network)
+    return network
+
+
+@service.get("/networks")
+def list_networks(call: Call) -> Document:
+    """List what the project owns or may use."""
+    return listing(call, NETWORK, view=view)
+
+
+@service.get("/networks/{network_id}")
+def show_network(call: Call, network_id: str) -> Document:
+    """Show one."""
+    return {"network": picked(call, view(call, found(call, NETWORK, network_id)))}
+
+
+@service.put("/networks/{network_id}")
+def update_network(call: Call, network_id: str) -> Document:
+    """Change one."""
+    values = NETWORK.read_update(call, extensions(call))
+    found(call, NETWORK, network_id)
+    NETWORK.refuse_kept(call, values, extensions(call))
+    doc = owned(call, NETWORK, network_id, "update")
+    if any(name in values for name in (TYPE, PHYSICAL, SEGMENT)):
+        raise invalid_input("Plugin does not support updating provider attributes")
+    check_policy(call, values)
+    if "mtu" in values:
+        values["mtu"] = _mtu(doc[TYPE], values["mtu"])
+    if any(doc[name] != value for name, value in values.items()):
+        doc = touch(call, "network", doc | values)
+        for subnet in call.find("subnet", network_id=network_id):
+            call.put("subnet", subnet | {"_shared": doc["shared"]})
+    return {"network": view(call, doc)}
+
+
+@service.delete("/networks/{network_id}")
+def delete_network(call: Call, network_id: str) -> None:
+    """Delete one with its subnets, unless it has ports."""
+    owned(call, NETWORK, network_id, "delete")
+    ports = sorted(port["id"] for port in call.find("port", network_id=network_id))
+    if ports:
+        message = (
+            f"Unable to complete operation on network {network_id}. There are one or more ports"
+            f" still in use on the network, id for these ports is: {','.join(ports)}."
+        )
+        raise conflict("NetworkInUse", message)
+    for subnet in call.find("subnet", network_id=network_id):
+        call.remove("subnet", subnet["id"])
+    drop_segments(call, network_id)
+    call.remove("network", network_id)
+
+
+def _check_zones(ctx: Context, hints: list[Any]) -> None:
+    # The agents of the real service know the zones; a cloud without agents has none.
+    known = ctx.zones() if ctx.cloud.dialect.name == "otc" else ()
+    for zone in hints:
+        if zone not in known:
+            message = f"AvailabilityZone {zone} could not be found."
+            raise Refused(404, message, kind="AvailabilityZoneNotFound")
+
+
+def _mtu(network_type: str, wanted: int) -> int:
+    most = MTU.get(network_type, LARGEST_MTU)
+    if wanted < 0:
+        raise invalid_attribute("mtu", f"'{wanted}' should be non-negative")
+    if wanted > most:
+        raise invalid_input(f"Requested MTU is too big, maximum is {most}")
+    return wanted or most
+
+
+def _segment(ctx: Context, values: Document) -> Document:
+    """The provider attributes: those asked for, if they go together, or a tunnel of the network's own."""
+    kind, physical, segment = (None if values[name] is UNSET else values[name] for name in (TYPE, PHYSICAL, SEGMENT))
+    if kind is None:
+        if physical is not None or segment is not None:
+            raise invalid_input("network_type required")
+        kind = "vxlan"
+    if kind not in ("vxlan", "flat", "local", "vlan"):
+        raise invalid_input(f"network_type value '{kind}' not supported")
+    if kind == "vlan":
+        raise invalid_input(f"physical_network '{physical}' unknown for VLAN provider network")
+    if kind == "flat":
+        _check_flat(ctx, physical)
+    elif physical is not None:
+        raise invalid_input(f"provider:physical_network specified for {kind} network")
+    if kind == "vxlan":
+        segment = _tunnel(ctx, segment)
+    elif segment is not None:
+        raise invalid_input(f"provider:segmentation_id specified for {kind} network")
+    return {TYPE: kind, PHYSICAL: physical, SEGMENT: segment}
+
+
+def _check_flat(ctx: Context, physical: str | None) -> None:
+    if physical is None:
+        raise invalid_input("physical_network required for flat provider network")
+    if ctx.count("network", **{TYPE: "flat", PHYSICAL: physical}):
+        message = f"Unable to create the flat network. Physical network {physical} is in use."
+        raise conflict("FlatNetworkInUse", message)
+
+
+def _tunnel(ctx: Context, wanted: int | None) -> int:
+    def used(segment: int) -> bool:
+        return ctx.count("network", **{TYPE: "vxlan", SEGMENT: segment}) > 0
+
+    if wanted is not None:
+        if used(wanted):
+            message = f"Unable to create the network. The tunnel ID {wanted} is in use."
+            raise conflict("TunnelIdInUse", message)
+        return wanted
+    segment = random.randint(1, LAST_SEGMENT)  # noqa: S311  # a tunnel's number is no secret
+    while used(segment):
+        segment = random.randint(1, LAST_SEGMENT)  # noqa: S311
+    return segment

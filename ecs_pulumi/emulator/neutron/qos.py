@@ -1,0 +1,66 @@
+"""Policies for quality of service: made by administrators, named by networks and ports. They limit nothing here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecs_pulumi.emulator.context import Reply
+from ecs_pulumi.emulator.errors import Refused
+
+from .collection import absent, born, found, listing, owned, picked, shown
+from .refusals import conflict, forbidden
+from .resources import QOS_POLICY
+from .service import extensions, service
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call, Context
+    from ecs_pulumi.emulator.store import Document
+
+
+def check_policy(ctx: Context, values: Document) -> None:
+    """404 where a network or port names a policy that is not there."""
+    policy_id = values.get("qos_policy_id")
+    if policy_id is not None and ctx.get("policy", policy_id) is None:
+        raise absent(QOS_POLICY, policy_id)
+
+
+def _offered(call: Call) -> None:
+    if "qos" not in extensions(call):
+        raise Refused(404, "The resource could not be found.", kind="HTTPNotFound")
+
+
+@service.post("/qos/policies")
+def create_policy(call: Call) -> Reply:
+    """Make a policy: for administrators."""
+    _offered(call)
+    values = QOS_POLICY.read_create(call, extensions(call))
+    if not call.is_admin:
+        raise forbidden("create_policy")
+    doc = call.put("policy", born(call, values | {"rules": []}))
+    return Reply(201, {"policy": shown(call, QOS_POLICY, doc)})
+
+
+@service.get("/qos/policies")
+def list_policies(call: Call) -> Document:
+    """List them."""
+    _offered(call)
+    return listing(call, QOS_POLICY, path="qos/policies")
+
+
+@service.get("/qos/policies/{policy_id}")
+def show_policy(call: Call, policy_id: str) -> Document:
+    """Show one."""
+    _offered(call)
+    return {"policy": picked(call, shown(call, QOS_POLICY, found(call, QOS_POLICY, policy_id)))}
+
+
+@service.delete("/qos/policies/{policy_id}")
+def delete_policy(call: Call, policy_id: str) -> None:
+    """Delete one that nothing names."""
+    _offered(call)
+    owned(call, QOS_POLICY, policy_id, "delete")
+    for kind in ("network", "port"):
+        if call.count(kind, qos_policy_id=policy_id):
+            message = f"QoS Policy {policy_id} is used by {kind}."
+            raise conflict("QosPolicyInUse", message)
+    call.remove("policy", policy_id)

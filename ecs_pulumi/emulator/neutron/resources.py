@@ -1,0 +1,398 @@
+"""The tables of attributes: what a network, a subnet, a port, … may be asked to be."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from ecs_pulumi.emulator.errors import Refused
+
+from .addresses import MAC, Prefix
+from .attributes import (
+    READ_ONLY,
+    Attribute,
+    Resource,
+    Verb,
+    boolean,
+    identifier,
+    integer,
+    items,
+    mapping,
+    one_of,
+    optional,
+    text,
+)
+from .refusals import bad_request, duplicates, invalid_attribute, invalid_input
+
+VNIC_TYPES = (
+    "normal",
+    "direct",
+    "macvtap",
+    "baremetal",
+    "direct-physical",
+    "virtio-forwarder",
+    "smart-nic",
+    "remote-managed",
+    "vdpa",
+    "accelerator-direct",
+    "accelerator-direct-physical",
+)
+NUMA_POLICIES = ("required", "preferred", "legacy")
+IPV6_MODES = ("dhcpv6-stateful", "dhcpv6-stateless", "slaac")
+NO_MAC = "00:00:00:00:00:00"
+
+
+def address(name: str, value: Any) -> str:
+    """An IP address, in its short form."""
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise invalid_attribute(name, f"'{value}' is not a valid IP address") from None
+
+
+def mac_address(name: str, value: Any) -> str:
+    """The MAC address of an interface."""
+    if not isinstance(value, str) or not MAC.fullmatch(value) or value == NO_MAC:
+        raise invalid_attribute(name, f"'{value}' is not a valid MAC address")
+    return value
+
+
+def _exactly(name: str, value: Any, *keys: str) -> dict[str, Any]:
+    if set(value) != set(keys):
+        message = f"Validation of dictionary's keys failed. Expected keys: {set(keys)} Provided keys: {set(value)}"
+        raise invalid_attribute(name, message)
+    return dict(value)
+
+
+def pools(name: str, value: Any) -> list[dict[str, str]]:
+    """Allocation pools."""
+    if not isinstance(value, list):
+        raise invalid_attribute(name, f"Invalid data format for IP pool: '{value}'")
+    read = []
+    for pool in value:
+        if not isinstance(pool, dict):
+            message = f"Invalid input. '{pool}' must be a dictionary with keys: ['start', 'end']"
+            raise invalid_attribute(name, message)
+        read.append({key: address(name, end) for key, end in _exactly(name, pool, "start", "end").items()})
+    return read
+
+
+def nameservers(name: str, value: Any) -> list[str]:
+    """DNS servers, in order, each once."""
+    if value is None:
+        return []
+    for server in value:
+        try:
+            ipaddress.ip_address(server)
+        except ValueError:
+            message = f"'{server}' is not a valid nameserver. '{server}' is not a valid IP address"
+            raise invalid_attribute(name, message) from None
+    twice = duplicates(value)
+    if twice:
+        raise invalid_attribute(name, f"Duplicate nameserver {twice}")
+    return list(value)
+
+
+def prefix(name: str, value: Any) -> str:
+    """A network without host bits."""
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise invalid_attribute(name, f"'{value}' is not a valid CIDR") from None
+    if str(value).lower() != str(network):
+        raise invalid_attribute(name, f"'{value}' is not a recognized CIDR, '{network}' is recommended")
+    return str(network)
+
+
+def routes(name: str, value: Any) -> list[dict[str, str]]:
+    """Host routes, in the order in which the real service keeps them."""
+    read: list[dict[str, str]] = []
+    for route in items(name, value):
+        if not isinstance(route, dict):
+            message = f"Invalid input. '{route}' must be a dictionary with keys: ['destination', 'nexthop']"
+            raise invalid_attribute(name, message)
+        _exactly(name, route, "nexthop", "destination")
+        known = {
+            "destination": prefix(name, route["destination"]),
+            "nexthop": address(name, route["nexthop"]),
+        }
+        if known in read:
+            raise invalid_attribute(name, f"Duplicate hostroute '{known}'")
+        read.append(known)
+    return sorted(read, key=lambda route: (route["destination"], route["nexthop"]))
+
+
+def cidr(_name: str, value: Any) -> str:
+    """A network, read by the subnet itself; the real service falls over a null."""
+    if value is None:
+        message = "Request Failed: internal server error while processing your request."
+        raise Refused(500, message, kind="HTTPInternalServerError")
+    return str(value)
+
+
+def fixed_ips(name: str, value: Any) -> list[dict[str, str]]:
+    """Wanted addresses: by subnet, by address, or both."""
+    if not isinstance(value, list):
+        raise invalid_attribute(name, f"Invalid data format for fixed IP: '{value}'")
+    read = []
+    for fixed in value:
+        if not isinstance(fixed, dict):
+            raise invalid_attribute(name, f"Invalid data format for fixed IP: '{fixed}'")
+        known = {}
+        if "ip_address" in fixed:
+            known["ip_address"] = address(name, fixed["ip_address"])
+        if "subnet_id" in fixed:
+            known["subnet_id"] = identifier(name, fixed["subnet_id"])
+        read.append(known)
+    twice = duplicates([fixed["ip_address"] for fixed in read if "ip_address" in fixed])
+    if twice:
+        raise invalid_attribute(name, f"Duplicate IP address {twice}")
+    return read
+
+
+def identifiers(name: str, value: Any) -> list[str]:
+    """UUIDs, each once; None is none of them."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise invalid_attribute(name, f"'{value}' is not a list")
+    twice = duplicates(value)
+    if twice:
+        raise invalid_attribute(name, f"Duplicate items in the list: {twice}")
+    return [identifier(name, item) for item in value]
+
+
+def address_pairs(_name: str, value: Any) -> list[dict[str, str]]:
+    """Further addresses that may pass; those without a MAC get the port's later."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise bad_request("Allowed address pairs must be a list.")
+    read: list[dict[str, str]] = []
+    for pair in value:
+        known = _address_pair(pair)
+        if known in read:
+            shown = f"mac_address {known.get('mac_address')} ip_address {known['ip_address']}"
+            message = f"Request contains duplicate address pair: {shown}."
+            raise Refused(400, message, kind="DuplicateAddressPairInRequest")
+        read.append(known)
+    return read
+
+
+def _address_pair(pair: Any) -> dict[str, str]:
+    if not isinstance(pair, dict):
+        raise bad_request(f"'{pair}' is not a dictionary")
+    unknown = [key for key in pair if key not in ("mac_address", "ip_address")]
+    if "ip_address" not in pair:
+        message = "AllowedAddressPair must contain ip_address"
+        raise Refused(400, message, kind="AllowedAddressPairsMissingIP")
+    if unknown:
+        raise bad_request(f"Unrecognized attribute(s) '{', '.join(unknown)}'")
+    if "mac_address" in pair and not MAC.fullmatch(str(pair["mac_address"])):
+        raise bad_request(f"'{pair['mac_address']}' is not a valid MAC address")
+    try:
+        ipaddress.ip_interface(pair["ip_address"])
+    except ValueError:
+        raise bad_request(f"'{pair['ip_address']}' is not a valid IP address") from None
+    return dict(pair)
+
+
+def dhcp_options(_name: str, value: Any) -> list[dict[str, Any]]:
+    """DHCP options; a null value takes the option away."""
+    read = []
+    for option in items(_name, value):
+        known = {"ip_version": 4, **option} if isinstance(option, dict) else {}
+        if (
+            not isinstance(option, dict)
+            or not isinstance(option.get("opt_name"), str)
+            or not option["opt_name"].strip()
+            or "opt_value" not in option
+            or str(known["ip_version"]) not in ("4", "6")
+        ):
+            raise invalid_input(f"No valid key specs matched for: {option}")
+        known["ip_version"] = int(known["ip_version"])
+        read.append({key: known[key] for key in ("opt_name", "opt_value", "ip_version")})
+    return read
+
+
+def prefixes(name: str, value: Any) -> list[str]:
+    """The networks of a subnet pool."""
+    if not isinstance(value, list):
+        raise invalid_attribute(name, f"'{value}' is not a list")
+    read: list[Prefix] = []
+    for text_ in value:
+        try:
+            read.append(ipaddress.ip_network(text_, strict=False))
+        except ValueError:
+            raise invalid_attribute(name, f"'{text_}' is not a valid IP subnet") from None
+    return [str(network) for network in read]
+
+
+ADMIN: tuple[Verb, ...] = ("create", "update")
+CREATE: tuple[Verb, ...] = ("create",)
+
+NETWORK = Resource(
+    "network",
+    {
+        "name": Attribute(text, ""),
+        "subnets": READ_ONLY,
+        "admin_state_up": Attribute(boolean, default=True),
+        "status": READ_ONLY,
+        "shared": Attribute(boolean, default=False, admin=ADMIN),
+        "router:external": Attribute(boolean, default=False, admin=ADMIN),
+        "provider:network_type": Attribute(text, admin=ADMIN, admin_sees=True),
+        "provider:physical_network": Attribute(optional(text), admin=ADMIN, admin_sees=True),
+        "provider:segmentation_id": Attribute(optional(integer), admin=ADMIN, admin_sees=True),
+        "mtu": Attribute(integer, 0),
+        "port_security_enabled": Attribute(boolean, default=True),
+        "is_default": Attribute(boolean, default=False, admin=ADMIN),
+        "availability_zone_hints": Attribute(items, [], on=CREATE),
+        "availability_zones": READ_ONLY,
+        "ipv4_address_scope": READ_ONLY,
+        "ipv6_address_scope": READ_ONLY,
+    },
+    "Network {} could not be found.",
+    "NetworkNotFound",
+    extensions={
+        "dns-integration": {"dns_domain": Attribute(text, "")},
+        "qos": {"qos_policy_id": Attribute(optional(identifier), None)},
+    },
+)
+
+SUBNET = Resource(
+    "subnet",
+    {
+        "network_id": Attribute(identifier, required=True, on=CREATE),
+        "name": Attribute(text, ""),
+        "ip_version": Attribute(one_of(4, 6, "4", "6"), required=True, on=CREATE),
+        "subnetpool_id": Attribute(optional(identifier), on=CREATE),
+        "prefixlen": Attribute(integer, on=CREATE, filters=False),
+        "cidr": Attribute(cidr, on=CREATE),
+        "gateway_ip": Attribute(optional(address)),
+        "allocation_pools": Attribute(pools, filters=False),
+        "dns_nameservers": Attribute(nameservers, [], filters=False),
+        "host_routes": Attribute(routes, [], filters=False),
+        "enable_dhcp": Attribute(boolean, default=True),
+        "ipv6_ra_mode": Attribute(one_of(*IPV6_MODES), on=CREATE),
+        "ipv6_address_mode": Attribute(one_of(*IPV6_MODES), on=CREATE),
+        "service_types": Attribute(items, [], filters=False),
+        "use_default_subnetpool": Attribute(boolean, default=False, on=CREATE, filters=False),
+    },
+    "Subnet {} could not be found.",
+    "SubnetNotFound",
+    extensions={
+        "subnet-dns-publish-fixed-ip": {"dns_publish_fixed_ip": Attribute(boolean, default=False)},
+        "segment": {"segment_id": Attribute(optional(identifier), None, on=CREATE)},
+    },
+)
+
+SUBNET_POOL = Resource(
+    "subnetpool",
+    {
+        "name": Attribute(text, required=True),
+        "prefixes": Attribute(prefixes, required=True, filters=False),
+        "default_quota": Attribute(optional(integer), None),
+        "default_prefixlen": Attribute(integer),
+        "min_prefixlen": Attribute(integer),
+        "max_prefixlen": Attribute(integer),
+        "ip_version": READ_ONLY,
+        "shared": Attribute(boolean, default=False, on=CREATE, admin=CREATE),
+        "is_default": Attribute(boolean, default=False, admin=ADMIN),
+        "address_scope_id": Attribute(optional(identifier), None),
+    },
+    "Subnet pool {} could not be found.",
+    "SubnetPoolNotFound",
+)
+
+PORT = Resource(
+    "port",
+    {
+        "network_id": Attribute(identifier, required=True, on=CREATE),
+        "name": Attribute(text, ""),
+        "admin_state_up": Attribute(boolean, default=True),
+        "status": READ_ONLY,
+        "mac_address": Attribute(optional(mac_address), admin=("update",)),
+        "fixed_ips": Attribute(fixed_ips),
+        "device_id": Attribute(text, ""),
+        "device_owner": Attribute(text, ""),
+        "security_groups": Attribute(identifiers),
+        "port_security_enabled": Attribute(boolean),
+        "allowed_address_pairs": Attribute(address_pairs, [], filters=False),
+        "extra_dhcp_opts": Attribute(dhcp_options, [], filters=False),
+        "binding:vnic_type": Attribute(one_of(*VNIC_TYPES), "normal"),
+        "binding:profile": Attribute(optional(mapping), admin=ADMIN, admin_sees=True, filters=False),
+        "binding:host_id": Attribute(text, admin=ADMIN, admin_sees=True),
+        "binding:vif_type": Attribute(on=(), admin_sees=True, filters=False),
+        "binding:vif_details": Attribute(on=(), admin_sees=True, filters=False),
+        "device_profile": Attribute(optional(text), None, on=CREATE, admin_sees=True),
+        "numa_affinity_policy": Attribute(one_of(None, *NUMA_POLICIES), None, admin_sees=True),
+        "tags": Attribute(items, [], on=CREATE),
+    },
+    "Port {} could not be found.",
+    "PortNotFound",
+    extensions={
+        "dns-integration": {
+            "dns_name": Attribute(text, ""),
+            "dns_assignment": Attribute(on=(), filters=False),
+        },
+        "qos": {"qos_policy_id": Attribute(optional(identifier), None)},
+    },
+)
+
+SECURITY_GROUP = Resource(
+    "security_group",
+    {
+        "name": Attribute(text, ""),
+        "stateful": Attribute(boolean, default=True),
+        "shared": READ_ONLY,
+        "security_group_rules": Attribute(on=(), filters=False),
+    },
+    "Security group {} does not exist",
+    "SecurityGroupNotFound",
+)
+
+SECURITY_GROUP_RULE = Resource(
+    "security_group_rule",
+    {
+        "security_group_id": Attribute(required=True, on=CREATE),
+        "direction": Attribute(one_of("ingress", "egress"), required=True, on=CREATE),
+        "ethertype": Attribute(default="IPv4", on=CREATE),
+        "protocol": Attribute(default=None, on=CREATE),
+        "port_range_min": Attribute(optional(integer), None, on=CREATE),
+        "port_range_max": Attribute(optional(integer), None, on=CREATE),
+        "remote_ip_prefix": Attribute(default=None, on=CREATE),
+        "remote_group_id": Attribute(default=None, on=CREATE),
+        "remote_address_group_id": Attribute(default=None, on=CREATE),
+        "normalized_cidr": READ_ONLY,
+    },
+    "Security group rule {} does not exist",
+    "SecurityGroupRuleNotFound",
+)
+
+QOS_POLICY = Resource(
+    "policy",
+    {
+        "name": Attribute(text, required=True),
+        "shared": Attribute(boolean, default=False),
+        "is_default": Attribute(boolean, default=False),
+        "rules": READ_ONLY,
+    },
+    "QoS policy {} could not be found.",
+    "QosPolicyNotFound",
+)
+
+SEGMENT = Resource(
+    "segment",
+    {
+        "name": READ_ONLY,
+        "network_id": READ_ONLY,
+        "network_type": READ_ONLY,
+        "physical_network": READ_ONLY,
+        "segmentation_id": READ_ONLY,
+    },
+    "Segment {} could not be found.",
+    "SegmentNotFound",
+)
+
+TAGGED = {each.path: each for each in (NETWORK, SUBNET, PORT, SUBNET_POOL, SECURITY_GROUP)}
+"""What can have tags, by its path."""

@@ -1,0 +1,247 @@
+"""Security groups and their rules; every project has a default group as soon as one is looked for."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator.context import Reply
+from ecs_pulumi.emulator.errors import Refused
+
+from .collection import absent, born, check_quota, found, listing, owned, picked, shown, touch
+from .refusals import conflict
+from .resources import SECURITY_GROUP, SECURITY_GROUP_RULE
+from .service import extensions, service
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call, Context
+    from ecs_pulumi.emulator.store import Document
+
+RULE = "security_group_rule"
+WITH_PORTS = ("tcp", "udp", "sctp", "dccp", "udplite", "6", "17", "132", "33", "136")
+ICMP = ("icmp", "icmpv6", "ipv6-icmp", "1", "58")
+PROTOCOLS = (
+    *("ah", "dccp", "egp", "esp", "gre", "hopopt", "icmp", "igmp", "ip", "ipip", "ipv6-encap"),
+    *("ipv6-frag", "ipv6-icmp", "icmpv6", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf", "pgm"),
+    *("rsvp", "sctp", "tcp", "udp", "udplite", "vrrp"),
+)
+LAST_NUMBER = 255
+LAST_PORT = 65535
+DISTINCT = (
+    *("direction", "ethertype", "protocol", "port_range_min", "port_range_max"),
+    *("remote_ip_prefix", "remote_group_id"),
+)
+"""What tells one rule of a group from another."""
+
+
+def view(call: Call, doc: Document) -> Document:
+    """What a group looks like, with its rules."""
+    rules = sorted(_rules(call, doc), key=lambda rule: str(rule["id"]))
+    return shown(call, SECURITY_GROUP, doc) | {
+        "shared": False,
+        "security_group_rules": [
+            _rule_view(call, rule) | {"tags": [], "standard_attr_id": int(rule["id"][:7], 16)} for rule in rules
+        ],
+    }
+
+
+def _rule_view(call: Call, doc: Document) -> Document:
+    seen = shown(call, SECURITY_GROUP_RULE, doc)
+    del seen["tags"]
+    return seen
+
+
+def _rules(ctx: Context, group: Document) -> list[Document]:
+    return ctx.find(RULE, project_id=group["project_id"], security_group_id=group["id"])
+
+
+def default_group(ctx: Context, project_id: str) -> Document:
+    """The project's default group, made when it is first looked for."""
+    have = ctx.find("security_group", project_id=project_id, name="default", limit=1)
+    if have:
+        return have[0]
+    values = {
+        "name": "default",
+        "description": "Default security group",
+        "stateful": True,
+        "project_id": project_id,
+    }
+    group = _make_group(ctx, values)
+    for ethertype in ("IPv4", "IPv6"):
+        _make_rule(ctx, group, direction="ingress", ethertype=ethertype, remote_group_id=group["id"])
+    return group
+
+
+def check_groups(ctx: Context, project_id: str, ids: list[str]) -> None:
+    """404 where a group is not there or another project's."""
+    for id_ in ids:
+        group = ctx.get("security_group", id_)
+        if group is None or group["project_id"] != project_id:
+            raise absent(SECURITY_GROUP, id_)
+
+
+def _make_group(ctx: Context, values: Document) -> Document:
+    group = ctx.put("security_group", born(ctx, values))
+    for ethertype in ("IPv4", "IPv6"):
+        _make_rule(ctx, group, direction="egress", ethertype=ethertype)
+    return group
+
+
+def _make_rule(ctx: Context, group: Document, **values: Any) -> Document:
+    nothing = dict.fromkeys((*DISTINCT, "remote_address_group_id", "normalized_cidr", "description"))
+    owner = {"security_group_id": group["id"], "project_id": group["project_id"]}
+    return ctx.put(RULE, born(ctx, nothing | owner | values, revision=0))
+
+
+@service.post("/security-groups")
+def create_group(call: Call) -> Reply:
+    """Make a group; it lets everything out and nothing in."""
+    values = SECURITY_GROUP.read_create(call, extensions(call))
+    default_group(call, values["project_id"])
+    check_quota(call, "security_group", values["project_id"])
+    if values["name"] == "default":
+        message = "Default security group already exists."
+        raise conflict("SecurityGroupDefaultAlreadyExists", message)
+    return Reply(201, {"security_group": view(call, _make_group(call, values))})
+
+
+@service.get("/security-groups")
+def list_groups(call: Call) -> Document:
+    """List them."""
+    default_group(call, call.project_id)
+    return listing(call, SECURITY_GROUP, view=view)
+
+
+@service.get("/security-groups/{group_id}")
+def show_group(call: Call, group_id: str) -> Document:
+    """Show one."""
+    default_group(call, call.project_id)
+    return {"security_group": picked(call, view(call, found(call, SECURITY_GROUP, group_id)))}
+
+
+@service.put("/security-groups/{group_id}")
+def update_group(call: Call, group_id: str) -> Document:
+    """Change one; the default group keeps its name."""
+    values = SECURITY_GROUP.read_update(call, extensions(call))
+    doc = owned(call, SECURITY_GROUP, group_id, "update")
+    if doc["name"] == "default" and values.get("name", "default") != "default":
+        message = "Updating default security group not allowed."
+        raise conflict("SecurityGroupCannotUpdateDefault", message)
+    if doc | values != doc:
+        doc = touch(call, "security_group", doc | values)
+    return {"security_group": view(call, doc)}
+
+
+@service.delete("/security-groups/{group_id}")
+def delete_group(call: Call, group_id: str) -> None:
+    """Delete one that no port uses."""
+    doc = owned(call, SECURITY_GROUP, group_id, "delete")
+    if any(group_id in port["security_groups"] for port in call.find("port", project_id=doc["project_id"])):
+        raise conflict("SecurityGroupInUse", f"Security Group {group_id} in use.")
+    if doc["name"] == "default" and not call.is_admin:
+        message = "Insufficient rights for removing default security group."
+        raise conflict("SecurityGroupCannotRemoveDefault", message)
+    for rule in _rules(call, doc):
+        call.remove(RULE, rule["id"])
+    call.remove("security_group", group_id)
+
+
+@service.post("/security-group-rules")
+def create_rule(call: Call) -> Reply:
+    """Add a rule to a group."""
+    values = SECURITY_GROUP_RULE.read_create(call, extensions(call))
+    default_group(call, call.project_id)
+    check_quota(call, RULE, values["project_id"])
+    group = found(call, SECURITY_GROUP, str(values["security_group_id"]))
+    values["ethertype"] = _ethertype(values["ethertype"])
+    values["protocol"] = _protocol(values["protocol"])
+    _check_port_range(values)
+    _check_remote(call, values)
+    for rule in _rules(call, group):
+        if all(rule[name] == values[name] for name in DISTINCT):
+            message = f"Security group rule already exists. Rule id is {rule['id']}."
+            raise conflict("SecurityGroupRuleExists", message)
+    doc = _make_rule(call, group, **values)
+    touch(call, "security_group", group)
+    return Reply(201, {RULE: _rule_view(call, doc)})
+
+
+@service.get("/security-group-rules")
+def list_rules(call: Call) -> Document:
+    """List the rules of all groups."""
+    default_group(call, call.project_id)
+    return listing(call, SECURITY_GROUP_RULE, view=_rule_view)
+
+
+@service.get("/security-group-rules/{rule_id}")
+def show_rule(call: Call, rule_id: str) -> Document:
+    """Show one."""
+    return {RULE: picked(call, _rule_view(call, found(call, SECURITY_GROUP_RULE, rule_id)))}
+
+
+@service.delete("/security-group-rules/{rule_id}")
+def delete_rule(call: Call, rule_id: str) -> None:
+    """Take a rule away."""
+    rule = owned(call, SECURITY_GROUP_RULE, rule_id, "delete")
+    call.remove(RULE, rule_id)
+    group = call.get("security_group", rule["security_group_id"])
+    if group:
+        touch(call, "security_group", group)
+
+
+def _ethertype(value: Any) -> str:
+    for known in ("IPv4", "IPv6"):
+        if str(value).lower() == known.lower():
+            return known
+    message = f"Security group rule for ethertype '{value}' not supported. Allowed values are ['IPv4', 'IPv6']."
+    raise Refused(400, message, kind="SecurityGroupRuleInvalidEtherType")
+
+
+def _protocol(value: Any) -> str | None:
+    if value is None:
+        return None
+    word = str(value).lower()
+    if word in PROTOCOLS or (word.isdigit() and int(word) <= LAST_NUMBER):
+        return word
+    message = (
+        f"Security group rule protocol {word} not supported. Only protocol values"
+        f" {[None, *PROTOCOLS]} and integer representations [0 to 255] are supported."
+    )
+    raise Refused(400, message, kind="SecurityGroupRuleInvalidProtocol")
+
+
+def _check_port_range(values: Document) -> None:
+    low, high, protocol = values["port_range_min"], values["port_range_max"], values["protocol"]
+    if low is None and high is None:
+        return
+    if protocol is None:
+        message = "Must also specify protocol if port range is given."
+        raise Refused(400, message, kind="SecurityGroupProtocolRequiredWithPorts")
+    if protocol in ICMP:
+        return
+    for port in (low, high):
+        if port is not None and not 0 < port <= LAST_PORT:
+            raise Refused(400, f"Invalid value for port {port}", kind="SecurityGroupInvalidPortValue")
+    if protocol in WITH_PORTS and (low is None or high is None or low > high):
+        message = "For TCP/UDP protocols, port_range_min must be <= port_range_max"
+        raise Refused(400, message, kind="SecurityGroupInvalidPortRange")
+
+
+def _check_remote(call: Call, values: Document) -> None:
+    prefix, group = values["remote_ip_prefix"], values["remote_group_id"]
+    values["normalized_cidr"] = None
+    if prefix is not None and group is not None:
+        message = "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided."
+        raise Refused(400, message, kind="SecurityGroupMultipleRemoteEntites")
+    if group is not None:
+        found(call, SECURITY_GROUP, str(group))
+    if prefix is not None:
+        try:
+            network = ipaddress.ip_network(prefix, strict=False)
+        except ValueError:
+            message = f"Invalid CIDR {prefix} given as IP prefix."
+            raise Refused(400, message, kind="InvalidCIDR") from None
+        if f"IPv{network.version}" != values["ethertype"]:
+            message = f"Conflicting value ethertype {values['ethertype']} for CIDR {prefix}"
+            raise Refused(400, message, kind="SecurityGroupRuleParameterConflict")
+        values["normalized_cidr"] = str(network)

@@ -1,0 +1,62 @@
+"""Segments: every network has one, which its subnets may name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecs_pulumi.emulator.errors import Refused
+
+from .collection import absent, born, found, listing, picked, shown
+from .resources import SEGMENT
+from .service import extensions, service
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call, Context
+    from ecs_pulumi.emulator.store import Document
+
+
+def make_segment(ctx: Context, network: Document) -> None:
+    """The segment of a new network, where the cloud shows segments."""
+    if "segment" in extensions(ctx):
+        attributes = ("network_type", "physical_network", "segmentation_id")
+        values = {name: network[f"provider:{name}"] for name in attributes}
+        owner = {"project_id": network["project_id"], "network_id": network["id"]}
+        ctx.put("segment", born(ctx, {"name": None, "description": "", **values, **owner}))
+
+
+def drop_segments(ctx: Context, network_id: str) -> None:
+    """Forget them with their network."""
+    for segment in ctx.find("segment", network_id=network_id):
+        ctx.remove("segment", segment["id"])
+
+
+def check_segment(ctx: Context, values: Document) -> None:
+    """Refuse a subnet on a segment that is not there, or another network's."""
+    segment_id = values.get("segment_id")
+    if segment_id is None:
+        return
+    segment = ctx.get("segment", segment_id)
+    if segment is None:
+        raise absent(SEGMENT, segment_id)
+    if segment["network_id"] != values["network_id"]:
+        message = "The network_id provided for the subnet does not match the network_id of the segment."
+        raise Refused(400, message, kind="NetworkIdsDontMatch")
+
+
+def _offered(call: Call) -> None:
+    if "segment" not in extensions(call):
+        raise Refused(404, "The resource could not be found.", kind="HTTPNotFound")
+
+
+@service.get("/segments")
+def list_segments(call: Call) -> Document:
+    """List them."""
+    _offered(call)
+    return listing(call, SEGMENT)
+
+
+@service.get("/segments/{segment_id}")
+def show_segment(call: Call, segment_id: str) -> Document:
+    """Show one."""
+    _offered(call)
+    return {"segment": picked(call, shown(call, SEGMENT, found(call, SEGMENT, segment_id)))}

@@ -1,0 +1,217 @@
+"""Subnets: which addresses a network has, and which of them are given out."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator.context import Reply
+from ecs_pulumi.emulator.errors import Refused
+
+from . import addressing
+from .addresses import (
+    IPV4,
+    SLAAC_PREFIX,
+    Prefix,
+    check_dhcp,
+    check_gateway_in_pools,
+    check_pools,
+    default_gateway,
+    default_pools,
+    parse_prefix,
+)
+from .attributes import UNSET
+from .collection import born, check_quota, found, listing, owned, picked, shown, touch
+from .refusals import bad_resource, conflict, invalid_input
+from .resources import NETWORK, SUBNET
+from .segments import check_segment
+from .service import extensions, service
+from .subnet_pools import check_in_pool, prefix_from_pool
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call, Context
+    from ecs_pulumi.emulator.store import Document
+
+MOST_NAMESERVERS = 5
+MOST_ROUTES = 20
+OWNERS = ("network:", "compute:", "baremetal:", "neutron:", "trunk:", "manila:", "Octavia")
+"""What a service type may begin with."""
+
+
+@service.post("/subnets")
+def create_subnet(call: Call) -> Reply:
+    """Make a subnet."""
+    values = SUBNET.read_create(call, extensions(call))
+    check_quota(call, "subnet", values["project_id"])
+    prefix = _wanted_prefix(values)
+    network = found(call, NETWORK, values["network_id"])
+    if prefix is None:
+        prefix = prefix_from_pool(call, values)
+    elif values["subnetpool_id"] not in (UNSET, None):
+        check_in_pool(call, values["subnetpool_id"], prefix)
+    doc = make_subnet(call, network, prefix, values)
+    return Reply(201, {"subnet": shown(call, SUBNET, doc)})
+
+
+def make_subnet(ctx: Context, network: Document, prefix: Prefix, values: Document) -> Document:
+    """The subnet that the values ask for; UNSET ones are chosen."""
+    values |= {
+        "ip_version": int(values["ip_version"]),
+        "cidr": str(prefix),
+        "subnetpool_id": None if values["subnetpool_id"] is UNSET else values["subnetpool_id"],
+        "_shared": network["shared"],
+    }
+    for mode in ("ipv6_ra_mode", "ipv6_address_mode"):
+        values[mode] = None if values[mode] is UNSET else values[mode]
+    if values["gateway_ip"] is UNSET:
+        values["gateway_ip"] = default_gateway(prefix)
+    check_segment(ctx, values)
+    _check(values, prefix)
+    _check_modes(values, prefix)
+    for other in ctx.find("subnet", network_id=network["id"]):
+        if other["subnetpool_id"] != values["subnetpool_id"] and other["ip_version"] == values["ip_version"]:
+            message = "Subnets hosted on the same network must be allocated from the same subnet pool."
+            raise Refused(400, message, kind="NetworkSubnetPoolAffinityError")
+        if ipaddress.ip_network(other["cidr"]).overlaps(prefix):
+            message = f"Requested subnet with cidr: {prefix} for network: {network['id']} overlaps with another subnet"
+            raise invalid_input(message)
+    if values["allocation_pools"] in (UNSET, []):
+        values["allocation_pools"] = default_pools(prefix, values["gateway_ip"])
+    else:
+        values["allocation_pools"] = check_pools(values["allocation_pools"], prefix)
+        if values["gateway_ip"]:
+            check_gateway_in_pools(values["gateway_ip"], values["allocation_pools"])
+    del values["prefixlen"], values["use_default_subnetpool"]
+    doc = ctx.put("subnet", born(ctx, values, revision=0))
+    network["subnets"].append(doc["id"])
+    touch(ctx, "network", network)
+    addressing.give_automatic_addresses(ctx, doc)
+    return doc
+
+
+@service.get("/subnets")
+def list_subnets(call: Call) -> Document:
+    """List what the project owns or may use."""
+    return listing(call, SUBNET)
+
+
+@service.get("/subnets/{subnet_id}")
+def show_subnet(call: Call, subnet_id: str) -> Document:
+    """Show one."""
+    return {"subnet": picked(call, shown(call, SUBNET, found(call, SUBNET, subnet_id)))}
+
+
+@service.put("/subnets/{subnet_id}")
+def update_subnet(call: Call, subnet_id: str) -> Document:
+    """Change one."""
+    values = SUBNET.read_update(call, extensions(call))
+    doc = owned(call, SUBNET, subnet_id, "update")
+    prefix = ipaddress.ip_network(doc["cidr"])
+    wanted = doc | values
+    _check(wanted, prefix)
+    if "allocation_pools" in values:
+        wanted["allocation_pools"] = check_pools(values["allocation_pools"], prefix)
+    if wanted["gateway_ip"] and ("gateway_ip" in values or "allocation_pools" in values):
+        check_gateway_in_pools(wanted["gateway_ip"], wanted["allocation_pools"])
+    if wanted != doc:
+        doc = touch(call, "subnet", wanted)
+        network = call.get("network", doc["network_id"])
+        if network:
+            touch(call, "network", network)
+    return {"subnet": shown(call, SUBNET, doc)}
+
+
+@service.delete("/subnets/{subnet_id}")
+def delete_subnet(call: Call, subnet_id: str) -> None:
+    """Delete one, unless a port has an address of it that it was given on purpose."""
+    doc = owned(call, SUBNET, subnet_id, "delete")
+    if addressing.automatic(doc):
+        addressing.take_automatic_addresses(call, doc)
+    elif call.count("address", network_id=doc["network_id"], subnet_id=subnet_id):
+        message = (
+            f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP"
+            " allocation from this subnet."
+        )
+        raise conflict("SubnetInUse", message)
+    call.remove("subnet", subnet_id)
+    network = call.get("network", doc["network_id"])
+    if network:
+        network["subnets"].remove(subnet_id)
+        touch(call, "network", network)
+
+
+def _wanted_prefix(values: Document) -> Prefix | None:
+    """The network that the request names, or None if it is to come from a pool."""
+    if values["cidr"] is UNSET:
+        return None
+    if values["prefixlen"] is not UNSET:
+        raise bad_resource("subnets", "cidr and prefixlen must not be supplied together")
+    try:
+        prefix = parse_prefix(values["cidr"])
+    except ValueError:
+        raise invalid_input(f"{values['cidr']} is not in a CIDR format") from None
+    _check_version("cidr", prefix, values["ip_version"])
+    if values["enable_dhcp"]:
+        check_dhcp(prefix)
+    return prefix
+
+
+def _check_version(name: str, value: Any, version: Any) -> None:
+    address = value if isinstance(value, Prefix) else ipaddress.ip_network(value, strict=False)
+    if address.version != int(version):
+        raise invalid_input(f"{name} '{value}' does not match the ip_version '{version}'")
+
+
+def _check(values: Document, prefix: Prefix) -> None:
+    """What a created and an updated subnet must both fulfil."""
+    version = values["ip_version"]
+    if values["enable_dhcp"]:
+        check_dhcp(prefix)
+    if values["gateway_ip"]:
+        _check_version("gateway_ip", values["gateway_ip"], version)
+        edges = (prefix.network_address, prefix.broadcast_address) if version == IPV4 else ()
+        if ipaddress.ip_address(values["gateway_ip"]) in edges and prefix.prefixlen < prefix.max_prefixlen - 1:
+            raise invalid_input("Gateway is not valid on subnet")
+    subject = values.get("id", "new subnet")
+    if len(values["dns_nameservers"]) > MOST_NAMESERVERS:
+        message = (
+            f"Unable to complete operation for {subject}. The number of DNS nameservers exceeds"
+            f" the limit {MOST_NAMESERVERS}."
+        )
+        raise Refused(400, message, kind="DNSNameServersExhausted")
+    for server in values["dns_nameservers"]:
+        _check_version("dns_nameserver", server, version)
+    if len(values["host_routes"]) > MOST_ROUTES:
+        message = (
+            f"Unable to complete operation for {subject}. The number of host routes exceeds the limit {MOST_ROUTES}."
+        )
+        raise Refused(400, message, kind="HostRoutesExhausted")
+    for route in values["host_routes"]:
+        for name in ("destination", "nexthop"):
+            _check_version(name, route[name], version)
+    for owner in values["service_types"]:
+        if not str(owner).startswith(OWNERS):
+            message = f"Subnet service type {owner} does not correspond to a valid device owner."
+            raise Refused(400, message, kind="InvalidSubnetServiceType")
+
+
+def _check_modes(values: Document, prefix: Prefix) -> None:
+    """The two IPv6 modes go together with each other, with DHCP and with the length of the prefix."""
+    router, address = values["ipv6_ra_mode"], values["ipv6_address_mode"]
+    for name in ("ipv6_ra_mode", "ipv6_address_mode"):
+        if values[name] and prefix.version == IPV4:
+            raise invalid_input(f"{name} is not valid when ip_version is 4")
+    if (router or address) and not values["enable_dhcp"]:
+        raise invalid_input("ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False")
+    if router and address and router != address:
+        message = (
+            f"ipv6_ra_mode set to '{router}' with ipv6_address_mode set to '{address}' is not valid."
+            " If both attributes are set, they must be the same value"
+        )
+        raise invalid_input(message)
+    if {router, address} & {"slaac", "dhcpv6-stateless"} and prefix.prefixlen != SLAAC_PREFIX:
+        message = (
+            f"Invalid CIDR {prefix} for IPv6 address mode. OpenStack uses the EUI-64 address format,"
+            " which requires the prefix to be /64"
+        )
+        raise invalid_input(message)

@@ -1,0 +1,109 @@
+"""Tags, which hang below the objects that have them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ecs_pulumi.emulator.context import Reply
+from ecs_pulumi.emulator.errors import Refused
+
+from .attributes import LONGEST
+from .collection import touch, visible
+from .refusals import duplicates, invalid_input
+from .resources import TAGGED
+from .service import service
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call
+    from ecs_pulumi.emulator.store import Document
+
+    from .attributes import Resource
+
+
+def _tagged(call: Call, path: str, id_: str) -> tuple[Resource, Document]:
+    if path not in TAGGED:
+        raise Refused(404, "The resource could not be found.", kind="HTTPNotFound")
+    resource = TAGGED[path]
+    doc = call.get(resource.name, id_)
+    if doc is None or not visible(call, resource, doc):
+        message = f"Resource {resource.collection} {id_} could not be found."
+        raise Refused(404, message, kind="TagResourceNotFound")
+    return resource, doc
+
+
+def _set(call: Call, resource: Resource, doc: Document, tags: set[str]) -> None:
+    if tags != set(doc["tags"]):
+        touch(call, resource.name, doc | {"tags": sorted(tags)})
+
+
+def _read_tags(call: Call) -> list[str]:
+    try:
+        body = json.loads(call.raw)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or "tags" not in body:
+        raise invalid_input("Invalid tags body")
+    tags = body["tags"]
+    if not isinstance(tags, list):
+        raise invalid_input(f"'{tags}' is not a list")
+    twice = duplicates(tags)
+    if twice:
+        raise invalid_input(f"Duplicate items in the list: {twice}")
+    for tag in tags:
+        if not isinstance(tag, str):
+            raise invalid_input(f"'{tag}' is not a valid string")
+        if len(tag) > LONGEST:
+            raise invalid_input(f"'{tag}' exceeds maximum length of {LONGEST}")
+    return tags
+
+
+def _absent(tag: str) -> Refused:
+    return Refused(404, f"Tag {tag} could not be found.", kind="TagNotFound")
+
+
+@service.get("/{path}/{id_}/tags")
+def list_tags(call: Call, path: str, id_: str) -> Document:
+    """List the tags of an object."""
+    _, doc = _tagged(call, path, id_)
+    return {"tags": doc["tags"]}
+
+
+@service.put("/{path}/{id_}/tags")
+def replace_tags(call: Call, path: str, id_: str) -> Document:
+    """Give an object these tags and no others."""
+    tags = _read_tags(call)
+    resource, doc = _tagged(call, path, id_)
+    _set(call, resource, doc, set(tags))
+    return {"tags": tags}
+
+
+@service.delete("/{path}/{id_}/tags")
+def delete_tags(call: Call, path: str, id_: str) -> None:
+    """Take all tags away."""
+    resource, doc = _tagged(call, path, id_)
+    _set(call, resource, doc, set())
+
+
+@service.get("/{path}/{id_}/tags/{tag}")
+def show_tag(call: Call, path: str, id_: str, tag: str) -> None:
+    """204 if the object has the tag."""
+    if tag not in _tagged(call, path, id_)[1]["tags"]:
+        raise _absent(tag)
+
+
+@service.put("/{path}/{id_}/tags/{tag}")
+def add_tag(call: Call, path: str, id_: str, tag: str) -> Reply:
+    """Add one."""
+    resource, doc = _tagged(call, path, id_)
+    _set(call, resource, doc, {*doc["tags"], tag})
+    return Reply(201, "null", {"Content-Type": "application/json"})
+
+
+@service.delete("/{path}/{id_}/tags/{tag}")
+def delete_tag(call: Call, path: str, id_: str, tag: str) -> None:
+    """Take one away."""
+    resource, doc = _tagged(call, path, id_)
+    if tag not in doc["tags"]:
+        raise _absent(tag)
+    _set(call, resource, doc, set(doc["tags"]) - {tag})

@@ -1,0 +1,20 @@
+"""Nova, `/v2` and `/v2.1`: servers and what they are made of."""
+
+from __future__ import annotations
+
+from . import (  # noqa: F401  # each registers its routes
+    actions,
+    attachments,
+    create,
+    environment,
+    images,
+    interfaces,
+    keypairs,
+    labels,
+    resize,
+    servers,
+)
+from .flavors import seed
+from .service import service
+
+__all__ = ["seed", "service"]

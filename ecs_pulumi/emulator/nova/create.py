@@ -1,0 +1,458 @@
+"""`POST /servers`: everything that is found out before the answer, and the new server's document."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator import cinder, neutron
+from ecs_pulumi.emulator.context import Reply
+from ecs_pulumi.emulator.errors import Refused
+
+from . import schema
+from .flavors import find_flavor
+from .instance import NOSTATE, begin_action, new_id
+from .lifecycle import begin_build, next_device, volume_entry
+from .schema import BOOLEAN, COUNT, METADATA, NAME, is_true, is_uuid
+from .service import links, service
+from .usage import claim
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call
+    from ecs_pulumi.emulator.store import Document
+
+GIB = 2**30
+BLOCK_DEVICE: dict[str, Any] = {
+    "virtual_name": {"type": "string"},
+    "volume_id": {"type": ["string", "null"]},
+    "snapshot_id": {"type": ["string", "null"]},
+    "volume_size": {"type": ["integer", "string", "null"], "pattern": "^[0-9]+$"},
+    "device_name": {"type": ["string", "null"]},
+    "delete_on_termination": BOOLEAN,
+    "no_device": {"type": ["boolean", "string", "null"]},
+    "connection_info": {"type": "string"},
+    "source_type": {"type": "string", "enum": ["volume", "image", "snapshot", "blank"]},
+    "uuid": {"type": ["string", "null"], "minLength": 1, "maxLength": 255},
+    "image_id": {"type": ["string", "null"]},
+    "destination_type": {"type": "string", "enum": ["local", "volume"]},
+    "guest_format": {"type": ["string", "null"], "maxLength": 255},
+    "device_type": {"type": ["string", "null"], "maxLength": 255},
+    "disk_bus": {"type": ["string", "null"], "maxLength": 255},
+    "boot_index": {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]+$"},
+}
+NETWORK: dict[str, Any] = {
+    "fixed_ip": {"type": ["string", "null"]},
+    "port": {"type": ["string", "null"]},
+    "uuid": {"type": "string"},
+}
+PERSONALITY = {"properties": {"path": {"type": "string"}, "contents": {"type": "string", "format": "base64"}}}
+
+
+def _schema(call: Call) -> dict[str, Any]:
+    """The properties of a create, by microversion."""
+    tag = {"type": "string", "minLength": 1, "maxLength": 60}
+    device = dict(BLOCK_DEVICE)
+    network = dict(NETWORK)
+    # Tags of devices were there from 2.32 to 2.36, went, and came back with 2.42.
+    if call.at_least(42) or (call.at_least(32) and not call.at_least(37)):
+        device["tag"] = network["tag"] = tag
+    if call.at_least(67) or call.cloud.dialect.name == "otc":
+        device["volume_type"] = {"type": ["string", "null"], "maxLength": 255}
+    networks: dict[str, Any] = {"type": "array", "items": {"type": "object", "properties": network}}
+    if call.at_least(37):
+        networks["type"] = ["array", "string"]
+    old = call.version == "v2"
+    properties: dict[str, Any] = {
+        "name": NAME,
+        "flavorRef": {"type": ["string", "integer"], "minLength": 1},
+        "imageRef": {"type": "string", "formats": ["empty", "uuid", "link"]},
+        "adminPass": {"type": "string"},
+        "metadata": METADATA,
+        "networks": networks,
+        "block_device_mapping_v2": {
+            "type": "array",
+            "items": {"type": "object", "properties": device},
+        },
+        "OS-DCF:diskConfig": {"type": "string", "enum": ["AUTO", "MANUAL"]},
+        "accessIPv4": {"type": "string"},
+        "accessIPv6": {"type": "string"},
+        "availability_zone": NAME,
+        "config_drive": BOOLEAN,
+        "key_name": NAME,
+        "min_count": COUNT,
+        "max_count": COUNT,
+        "return_reservation_id": BOOLEAN,
+        "security_groups": {"type": "array", "items": {"type": "object", "properties": {"name": NAME}}},
+        "user_data": {"type": ["string", "null"] if old else "string", "maxLength": 65535},
+    }
+    # On v2 user data may be null, which changes the words of the refusal.
+    properties["user_data"] |= {"formats": ["base64"]} if old else {"format": "base64"}
+    if not call.at_least(57):
+        properties["personality"] = {"type": "array", "items": {"type": "object", **PERSONALITY}}
+    if call.at_least(19):
+        properties["description"] = {"type": ["string", "null"], "maxLength": 255}
+    if call.at_least(52):
+        properties["tags"] = {"type": "array", "maxItems": 50, "items": tag}
+    if call.at_least(63):
+        properties["trusted_image_certificates"] = {"type": ["array", "null"]}
+    if call.at_least(74):
+        properties["host"] = properties["hypervisor_hostname"] = {"type": "string"}
+    if call.at_least(90):
+        properties["hostname"] = {"type": "string", "minLength": 2, "maxLength": 63}
+    required = ["name", "flavorRef", *(["networks"] if call.at_least(37) else [])]
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "siblings": ("os:scheduler_hints", "OS-SCH-HNT:scheduler_hints"),
+    }
+
+
+@service.post("/servers")
+def create(call: Call) -> Reply:
+    """`POST /servers`: accepted, and built from then on."""
+    wanted = schema.body(call, "server", _schema(call))
+    flavor = find_flavor(call, wanted["flavorRef"])
+    image = _image(call, wanted)
+    zone = _zone(call, wanted)
+    key_name = wanted.get("key_name")
+    if key_name is not None and call.get("keypair", f"{call.user_id}/{key_name}") is None:
+        raise Refused(400, "Invalid key_name provided.")
+    groups = _security_groups(call, wanted)
+    networks = _networks(call, wanted)
+    volumes, root_size = _volumes(call, wanted, image)
+    _check_sizes(flavor, image, root_size)
+    _check_local(flavor, wanted.get("block_device_mapping_v2") or [])
+    hints = _hints(call)
+    count = _count(wanted)
+    claim(
+        call,
+        call.project_id,
+        instances=count,
+        cores=count * flavor["vcpus"],
+        ram=count * flavor["ram"],
+    )
+    reservation = f"r-{''.join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))}"
+    docs = []
+    for number in range(count):
+        name = wanted["name"] if count == 1 else f"{wanted['name']}-{number + 1}"
+        doc = _document(call, wanted | {"name": name}, flavor, zone)
+        boot_image = image["id"] if image and root_size is None else ""
+        doc |= {"image_id": boot_image, "reservation_id": reservation, "requested_networks": networks}
+        doc["security_group_ids"] = groups
+        doc["volumes"] = _disks(doc, [dict(volume) for volume in volumes])
+        for volume in doc["volumes"]:
+            if volume["volume_id"]:
+                _reserve(call, volume["volume_id"])
+        begin_action(call, doc, "create")
+        call.put("server", doc)
+        _join_group(call, hints, doc["id"])
+        begin_build(call, doc)
+        docs.append(doc)
+    if is_true(wanted.get("return_reservation_id", False)):
+        return Reply(202, {"reservation_id": reservation})
+    return _accepted(call, wanted, docs[0])
+
+
+def _count(wanted: Document) -> int:
+    least = int(wanted.get("min_count", 1))
+    most = int(wanted.get("max_count", least))
+    if least > most:
+        raise Refused(400, "min_count must be <= max_count")
+    return most
+
+
+def _accepted(call: Call, wanted: Document, doc: Document) -> Reply:
+    alphabet = string.ascii_letters + string.digits
+    password = wanted.get("adminPass") or "".join(secrets.choice(alphabet) for _ in range(12))
+    names = [{"name": group["name"]} for group in wanted.get("security_groups") or [{"name": "default"}]]
+    shown = {
+        "id": doc["id"],
+        "links": links(call, f"servers/{doc['id']}"),
+        "OS-DCF:diskConfig": doc["disk_config"],
+        "security_groups": names,
+        "adminPass": password,
+    }
+    return Reply(202, {"server": shown}, {"Location": f"{call.self_base}/servers/{doc['id']}"})
+
+
+def _document(call: Call, wanted: Document, flavor: Document, zone: str) -> Document:
+    number = call.get("counter", "server") or {"id": "server", "value": 0}
+    number["value"] += 1
+    call.put("counter", number)
+    # Before descriptions came with 2.19, the name stood in for one.
+    description = wanted.get("description") if call.at_least(19) else wanted["name"]
+    return {
+        "id": new_id(),
+        "name": wanted["name"],
+        "project_id": call.project_id,
+        "user_id": call.user_id,
+        "description": description,
+        "metadata": wanted.get("metadata", {}),
+        "tags": list(dict.fromkeys(wanted.get("tags", []))),
+        "flavor": flavor,
+        "created": call.now,
+        "updated": call.now,
+        "launched": None,
+        "terminated": None,
+        "vm_state": "building",
+        "task_state": "scheduling",
+        "power_state": NOSTATE,
+        "scheduled": False,
+        "deleted": False,
+        "host": "",
+        "hypervisor": None,
+        "zone": zone,
+        "key_name": wanted.get("key_name"),
+        "config_drive": is_true(wanted.get("config_drive", False)),
+        "user_data": wanted.get("user_data"),
+        "disk_config": wanted.get("OS-DCF:diskConfig", "MANUAL"),
+        "access_v4": wanted.get("accessIPv4", ""),
+        "access_v6": wanted.get("accessIPv6", ""),
+        "instance_name": f"instance-{number['value']:08x}",
+        "hostname": wanted.get("hostname", wanted["name"].lower().replace(" ", "-")),
+        "locked": False,
+        "locked_reason": None,
+        "fault": None,
+        "resize": None,
+        "nics": [],
+        "volumes": [],
+    }
+
+
+def _image(call: Call, wanted: Document) -> Document | None:
+    """The image asked for by `imageRef`; None where the disks say what to boot."""
+    reference = str(wanted.get("imageRef") or "").rpartition("/")[2]
+    if not reference:
+        if wanted.get("block_device_mapping_v2"):
+            return None
+        raise Refused(400, "Missing imageRef attribute")
+    image = call.get("image", reference)
+    if image is None:
+        raise Refused(400, "Can not find requested image")
+    if image["status"] != "active":
+        raise Refused(400, f"Image {reference} is not active.")
+    return image
+
+
+def _zone(call: Call, wanted: Document) -> str:
+    zone = str(wanted.get("availability_zone", ""))
+    if zone and zone not in call.zones():
+        raise Refused(400, "The requested availability zone is not available")
+    return zone
+
+
+def _security_groups(call: Call, wanted: Document) -> list[str] | None:
+    found: list[str] = []
+    for group in wanted.get("security_groups") or []:
+        try:
+            found += neutron.security_group_ids(call, [group["name"]])
+        except Refused as refused:
+            if refused.status == 409:  # noqa: PLR2004
+                raise
+            raise Refused(400, f"Unable to find security_group with name or id '{group['name']}'") from None
+    return found or None
+
+
+def _networks(call: Call, wanted: Document) -> list[Document]:
+    """The interfaces to give it, each by port or by network."""
+    asked = wanted.get("networks")
+    if asked == "none":
+        return []
+    if isinstance(asked, str) and asked != "auto":
+        raise Refused(
+            400,
+            f"Invalid input for field/attribute networks. Value: {asked}. '{asked}' is not one of ['auto', 'none']",
+        )
+    if not asked or asked == "auto":
+        usable = neutron.usable_networks(call)
+        if len(usable) > 1:
+            raise Refused(409, "Multiple possible networks found, use a Network ID to be more specific.")
+        if asked == "auto" and not usable:
+            raise Refused(400, f"Unable to automatically allocate a network for project {call.project_id}")
+        return [{"uuid": network["id"]} for network in usable]
+    return [check_network(call, each) for each in asked]
+
+
+def check_network(call: Call, asked: Document) -> Document:
+    """Refuse an interface that could not be made."""
+    if asked.get("port"):
+        port = call.get("port", asked["port"])
+        if port is None or port["project_id"] != call.project_id:
+            raise Refused(400, f"Port id {asked['port']} could not be found.")
+        if port["device_id"]:
+            raise Refused(409, f"Port {asked['port']} is still in use.")
+        if not port["fixed_ips"]:
+            raise Refused(400, f"Port {asked['port']} requires a FixedIP in order to be used.")
+        return asked
+    network_id = asked.get("uuid")
+    if not network_id or not is_uuid(network_id):
+        raise Refused(400, f"Bad networks format: network uuid is not in proper format ({network_id})")
+    network = call.get("network", network_id)
+    if network is None or not (
+        network["project_id"] == call.project_id or network["shared"] or network["router:external"]
+    ):
+        raise Refused(400, f"Network {network_id} could not be found.")
+    if network["router:external"] and network["project_id"] != call.project_id and not network["shared"]:
+        raise Refused(403, f"It is not allowed to create an interface on external network {network_id}")
+    if not call.count("subnet", network_id=network_id):
+        raise Refused(400, f"Network {network_id} requires a subnet in order to boot instances on.")
+    address = asked.get("fixed_ip")
+    if address:
+        for port in call.find("port", network_id=network_id):
+            if any(fixed["ip_address"] == address for fixed in port["fixed_ips"]):
+                raise Refused(400, f"Fixed IP address {address} is already in use on instance {port['device_id']}.")
+    return asked
+
+
+def _volumes(call: Call, wanted: Document, image: Document | None) -> tuple[list[Document], int | None]:
+    """The disks that are volumes, and the size of the root disk if it is one of them (0: unknown)."""
+    devices = wanted.get("block_device_mapping_v2") or []
+    indexes = sorted(int(each["boot_index"]) for each in devices if _bootable(each))
+    if image is not None and not devices:
+        indexes = [0]
+    if indexes != list(range(len(indexes))) or not indexes:
+        raise Refused(
+            400,
+            "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping"
+            " combination is not valid.",
+        )
+    volumes = []
+    root_size = None
+    for each in devices:
+        source = each.get("source_type", "blank")
+        default = "volume" if source in ("volume", "snapshot") else "local"
+        destination = each.get("destination_type", default)
+        root = _bootable(each) and int(each["boot_index"]) == 0
+        size = int(each.get("volume_size") or 0)
+        given = _source(call, each, source)
+        if destination == "local":
+            if source == "image" and (image is None or not root):
+                raise Refused(400, "Block Device Mapping is Invalid: Mapping image to local is not supported.")
+            continue
+        if source == "image" and not size:
+            raise Refused(400, "Images with destination_type 'volume' need to have a non-zero size specified")
+        if source == "blank" and not size:
+            raise Refused(400, "Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
+        if root:
+            root_size = size if source == "image" else 0
+            if source == "image" and size * GIB < given["min_disk"] * GIB:
+                raise Refused(
+                    400,
+                    "Volume is smaller than the minimum size specified in image metadata. Volume size is"
+                    f" {size * GIB} bytes, minimum size is {given['min_disk'] * GIB} bytes.",
+                )
+        volumes.append(_volume(call, each, source, given, size, root=root))
+    return volumes, root_size
+
+
+def _check_local(flavor: Document, devices: list[Document]) -> None:
+    """Refuse blank local disks larger than the flavor's share of them."""
+    blank = [
+        each
+        for each in devices
+        if each.get("source_type") == "blank" and each.get("destination_type", "local") == "local"
+    ]
+    for each in blank:
+        if each.get("guest_format") == "swap" and int(each.get("volume_size") or 0) * 1024 > flavor.get("swap", 0):
+            raise Refused(400, "Swap drive requested is larger than instance type allows.")
+    sizes = [
+        int(each.get("volume_size") or flavor["ephemeral"]) for each in blank if each.get("guest_format") != "swap"
+    ]
+    if sum(sizes) > flavor["ephemeral"]:
+        raise Refused(
+            400,
+            "Ephemeral disks requested are larger than the instance type allows. If no size is given in one block"
+            " device mapping, flavor ephemeral size will be used.",
+        )
+
+
+def _bootable(device: Document) -> bool:
+    return device.get("boot_index") is not None and int(device["boot_index"]) >= 0
+
+
+def _source(call: Call, device: Document, source: str) -> Document:
+    """What a disk is filled from."""
+    if source == "blank":
+        return {}
+    id_ = str(device.get("uuid") or device.get("image_id") or "")
+    found = call.get(source, id_)
+    if found is None or (source != "image" and found["project_id"] != call.project_id):
+        raise Refused(400, f"Block Device Mapping is Invalid: failed to get {source} {id_}.")
+    return found
+
+
+def _volume(call: Call, device: Document, source: str, given: Document, size: int, *, root: bool) -> Document:
+    volume_type = device.get("volume_type")
+    if volume_type and not any(volume_type in (kind["name"], kind["id"]) for kind in call.find("volume_type")):
+        raise Refused(400, f"Volume type {volume_type} could not be found.")
+    make: dict[str, Any] = {"size": size, "volume_type": volume_type}
+    if source == "image":
+        make["image_id"] = given["id"]
+    elif source == "snapshot":
+        make |= {"snapshot_id": given["id"], "size": size or given["size"]}
+    return {
+        "volume_id": given["id"] if source == "volume" else None,
+        "make": make,
+        "delete_on_termination": is_true(device.get("delete_on_termination", False)),
+        "tag": device.get("tag"),
+        "root": root,
+        "asked_device": device.get("device_name"),
+    }
+
+
+def _disks(doc: Document, volumes: list[Document]) -> list[Document]:
+    """The disks with their device names, the root disk first."""
+    for volume in sorted(volumes, key=lambda volume: not volume["root"]):
+        doc["volumes"].append(volume_entry(next_device(doc), **volume))
+    return list(doc["volumes"])
+
+
+def _check_sizes(flavor: Document, image: Document | None, root_size: int | None) -> None:
+    if image is None:
+        return
+    if flavor["ram"] < image["min_ram"]:
+        raise Refused(400, "Flavor's memory is too small for requested image.")
+    if root_size is not None:
+        return
+    if flavor["disk"] == 0:
+        raise Refused(403, "Only volume-backed servers are allowed for flavors with zero disk.")
+    if flavor["disk"] < image["min_disk"]:
+        raise Refused(
+            400,
+            "Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is"
+            f" {flavor['disk'] * GIB} bytes, minimum size is {image['min_disk'] * GIB} bytes.",
+        )
+
+
+def _reserve(call: Call, volume_id: str) -> None:
+    try:
+        cinder.reserve(call, volume_id)
+    except Refused as refused:
+        raise _from_cinder(call, refused) from None
+
+
+def _from_cinder(call: Call, refused: Refused) -> Refused:
+    """Cinder's refusal as Nova hands it on."""
+    return Refused(
+        400,
+        f"Invalid volume: Invalid input received: {refused.message} (HTTP {refused.status}) (Request-ID:"
+        f" {call.request_id})",
+    )
+
+
+def _hints(call: Call) -> Document:
+    document = call.json()
+    hints = document.get("os:scheduler_hints") or document.get("OS-SCH-HNT:scheduler_hints") or {}
+    group = hints.get("group")
+    if group is not None and call.get("server_group", str(group)) is None:
+        raise Refused(400, f"Instance group {group} could not be found.")
+    return dict(hints)
+
+
+def _join_group(call: Call, hints: Document, server_id: str) -> None:
+    group = call.get("server_group", str(hints.get("group") or ""))
+    if group:
+        group["members"].append(server_id)
+        call.put("server_group", group)

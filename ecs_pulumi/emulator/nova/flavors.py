@@ -1,0 +1,247 @@
+"""Flavors: what a server may be made of."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator.context import Reply
+from ecs_pulumi.emulator.errors import Refused
+
+from . import schema
+from .schema import BOOLEAN, NAME
+from .service import forbid, links, next_link, page, service
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call, Context
+    from ecs_pulumi.emulator.store import Document
+
+# id, name, vcpus, MiB of memory, GiB of disk
+OTC = (
+    ("s3.small.1", 1, 1024, 0),
+    ("s3.medium.1", 1, 1024, 0),
+    ("s3.medium.2", 1, 2048, 0),
+    ("s3.medium.4", 1, 4096, 0),
+    ("s3.large.1", 2, 2048, 0),
+    ("s3.large.2", 2, 4096, 0),
+    ("s3.large.4", 2, 8192, 0),
+    ("s3.xlarge.1", 4, 4096, 0),
+    ("s3.xlarge.2", 4, 8192, 0),
+    ("s3.2xlarge.2", 8, 16384, 0),
+    ("c1.medium", 1, 1024, 0),
+    ("c1.large", 2, 2048, 0),
+    ("c1.xlarge", 4, 4096, 0),
+    ("c1.2xlarge", 8, 8192, 0),
+    ("x1.nohost", 1, 1024, 0),
+    ("x1.huge", 65536, 524_288_000, 0),
+)
+OPENSTACK = (
+    ("101", "s1.small", 1, 1024, 10, 0),
+    ("102", "s1.medium", 2, 2048, 20, 0),
+    ("103", "s1.large", 4, 4096, 40, 0),
+    ("104", "m1.large", 4, 16384, 40, 0),
+    ("198", "x1.nohost", 1, 1024, 10, 90000),
+    ("199", "x1.huge", 64, 524288, 40, 0),
+)
+
+LARGEST_DISK = 10_000
+"""GiB that a host has."""
+SIZE = {"type": ["integer", "string"], "pattern": "^[0-9]*$"}
+FLAVOR = {
+    "type": "object",
+    "properties": {
+        "id": {"type": ["string", "number", "null"]},
+        "name": NAME,
+        "ram": SIZE,
+        "vcpus": SIZE,
+        "disk": SIZE,
+        "OS-FLV-EXT-DATA:ephemeral": SIZE,
+        "swap": SIZE,
+        "rxtx_factor": {"type": ["number", "string"]},
+        "os-flavor-access:is_public": BOOLEAN,
+    },
+    "required": ["name", "ram", "vcpus", "disk"],
+}
+
+SORT_KEYS = {
+    "created_at": "_order",
+    "disabled": "_order",
+    "ephemeral_gb": "ephemeral",
+    "flavorid": "id",
+    "id": "_order",
+    "is_public": "_order",
+    "memory_mb": "ram",
+    "name": "name",
+    "root_gb": "disk",
+    "rxtx_factor": "_order",
+    "swap": "_order",
+    "updated_at": "_order",
+    "vcpu_weight": "_order",
+    "vcpus": "vcpus",
+}
+
+
+def seed(ctx: Context) -> None:
+    """The flavors of the dialect; one of them fits on no host, one is over every quota."""
+    if ctx.cloud.dialect.name == "otc":
+        rows = [(name, name, vcpus, ram, disk, 0) for name, vcpus, ram, disk in OTC]
+    else:
+        rows = list(OPENSTACK)
+    for order, (id_, name, vcpus, ram, disk, ephemeral) in enumerate(rows):
+        flavor = {
+            "id": id_,
+            "name": name,
+            "vcpus": vcpus,
+            "ram": ram,
+            "disk": disk,
+            "ephemeral": ephemeral,
+            "extra_specs": {},
+            "_order": order,
+        }
+        ctx.put("flavor", flavor)
+
+
+def find_flavor(ctx: Context, reference: Any) -> Document:
+    """The flavor of a `flavorRef`, which may be a link; 400 if there is none."""
+    id_ = str(reference).rpartition("/")[2]
+    flavor = ctx.get("flavor", id_)
+    if flavor is None:
+        raise Refused(400, f"Flavor {id_} could not be found.")
+    return flavor
+
+
+def fits_nowhere(flavor: Document) -> bool:
+    """Whether no host has room for it."""
+    return str(flavor["name"]) == "x1.nohost" or int(flavor["disk"]) > LARGEST_DISK
+
+
+@service.get("/flavors")
+def index(call: Call) -> dict[str, Any]:
+    """`GET /flavors`: ids and names."""
+    return _listing(call, "flavors", lambda flavor: _brief(call, flavor))
+
+
+@service.get("/flavors/detail")
+def detail(call: Call) -> dict[str, Any]:
+    """`GET /flavors/detail`."""
+    return _listing(call, "flavors/detail", lambda flavor: _full(call, flavor))
+
+
+@service.get("/flavors/{flavor_id}")
+def show(call: Call, flavor_id: str) -> dict[str, Any]:
+    """`GET /flavors/{id}`."""
+    return {"flavor": _full(call, _found(call, flavor_id))}
+
+
+@service.get("/flavors/{flavor_id}/os-extra_specs")
+def extra_specs(call: Call, flavor_id: str) -> dict[str, Any]:
+    """`GET /flavors/{id}/os-extra_specs`."""
+    return {"extra_specs": _found(call, flavor_id)["extra_specs"]}
+
+
+@service.post("/flavors")
+def create(call: Call) -> dict[str, Any]:
+    """`POST /flavors`: for administrators."""
+    if not call.is_admin:
+        raise forbid("os-flavor-manage:create")
+    wanted = schema.body(call, "flavor", FLAVOR)
+    id_ = str(wanted.get("id") or uuid.uuid4())
+    known = call.find("flavor")
+    for field, value in (("name", wanted["name"]), ("id", id_)):
+        if any(flavor[field] == value for flavor in known):
+            raise Refused(409, f"Flavor with {'ID' if field == 'id' else 'name'} {value} already exists.")
+    flavor = {
+        "id": id_,
+        "name": wanted["name"],
+        **{size: int(wanted[size]) for size in ("vcpus", "ram", "disk")},
+        "ephemeral": int(wanted.get("OS-FLV-EXT-DATA:ephemeral") or 0),
+        "swap": int(wanted.get("swap") or 0),
+        "extra_specs": {},
+        "_order": len(known),
+    }
+    call.put("flavor", flavor)
+    return {"flavor": _full(call, flavor)}
+
+
+@service.delete("/flavors/{flavor_id}")
+def delete(call: Call, flavor_id: str) -> Reply:
+    """`DELETE /flavors/{id}`: for administrators; servers keep what they have."""
+    if not call.is_admin:
+        raise forbid("os-flavor-manage:delete")
+    call.remove("flavor", _found(call, flavor_id)["id"])
+    return Reply(202)
+
+
+def _found(call: Call, flavor_id: str) -> Document:
+    flavor = call.get("flavor", flavor_id)
+    if flavor is None:
+        raise Refused(404, f"Flavor {flavor_id} could not be found.")
+    return flavor
+
+
+def _listing(call: Call, path: str, view: Any) -> dict[str, Any]:
+    marker, limit = page(call)
+    flavors = call.find("flavor")
+    for parameter, field in (("minDisk", "disk"), ("minRam", "ram")):
+        least = call.param(parameter)
+        if least is not None:
+            if not least.isdigit():
+                raise Refused(400, f"Invalid {parameter} filter [{least}]")
+            flavors = [flavor for flavor in flavors if flavor[field] >= int(least)]
+    key = call.param("sort_key", "flavorid") or ""
+    if key not in SORT_KEYS:
+        raise Refused(
+            400,
+            f"Invalid input for query parameters sort_key. Value: {key}. '{key}' is not one of {list(SORT_KEYS)}",
+        )
+    flavors.sort(key=lambda flavor: flavor[SORT_KEYS[key]], reverse=call.param("sort_dir") == "desc")
+    if marker is not None:
+        known = [flavor["id"] for flavor in flavors]
+        if marker not in known:
+            raise Refused(400, f"marker [{marker}] not found")
+        flavors = flavors[known.index(marker) + 1 :]
+    answer: dict[str, Any] = {"flavors": [view(flavor) for flavor in flavors[:limit]]}
+    if flavors and len(answer["flavors"]) == limit:
+        answer["flavors_links"] = next_link(call, path, flavors[limit - 1])
+    return answer
+
+
+def _brief(call: Call, flavor: Document) -> dict[str, Any]:
+    brief = {"id": flavor["id"], "name": flavor["name"], "links": links(call, f"flavors/{flavor['id']}")}
+    if call.at_least(55):
+        brief["description"] = None
+    return brief
+
+
+def _full(call: Call, flavor: Document) -> dict[str, Any]:
+    full = {
+        "id": flavor["id"],
+        "name": flavor["name"],
+        "ram": flavor["ram"],
+        "disk": flavor["disk"],
+        "swap": flavor.get("swap") or (0 if call.at_least(75) else ""),
+        "OS-FLV-EXT-DATA:ephemeral": flavor["ephemeral"],
+        "OS-FLV-DISABLED:disabled": False,
+        "vcpus": flavor["vcpus"],
+        "os-flavor-access:is_public": True,
+        "rxtx_factor": 1.0,
+        "links": links(call, f"flavors/{flavor['id']}"),
+    }
+    if call.at_least(55):
+        full["description"] = None
+    if call.at_least(61):
+        full["extra_specs"] = flavor["extra_specs"]
+    return full
+
+
+def embedded(flavor: Document) -> dict[str, Any]:
+    """A flavor inside a server, from microversion 2.47 on."""
+    return {
+        "vcpus": flavor["vcpus"],
+        "ram": flavor["ram"],
+        "disk": flavor["disk"],
+        "ephemeral": flavor["ephemeral"],
+        "swap": flavor.get("swap", 0),
+        "original_name": flavor["name"],
+        "extra_specs": flavor["extra_specs"],
+    }

@@ -1,0 +1,325 @@
+"""A server's document: what it holds, how it is found, what its status is, and how it is shown."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator.clock import to_microsecond, to_second
+from ecs_pulumi.emulator.errors import Refused
+
+from .flavors import embedded
+from .service import links
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call, Context
+    from ecs_pulumi.emulator.store import Document
+
+RESIZING: dict[str | None, str] = {f"resize_{phase}": "RESIZE" for phase in ("prep", "migrating", "migrated", "finish")}
+REBUILDING: dict[str | None, str] = dict.fromkeys(
+    ("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"), "REBUILD"
+)
+
+# (vm_state, then task_state to status); None is every task not named.
+STATUSES: dict[str, dict[str | None, str]] = {
+    "active": {
+        None: "ACTIVE",
+        "rebooting": "REBOOT",
+        "reboot_started": "REBOOT",
+        "rebooting_hard": "HARD_REBOOT",
+        "reboot_started_hard": "HARD_REBOOT",
+        "updating_password": "PASSWORD",
+        **REBUILDING,
+        **RESIZING,
+    },
+    "building": {None: "BUILD"},
+    "stopped": {None: "SHUTOFF", **RESIZING, **REBUILDING},
+    "resized": {None: "VERIFY_RESIZE", "resize_reverting": "REVERT_RESIZE"},
+    "paused": {None: "PAUSED"},
+    "suspended": {None: "SUSPENDED"},
+    "rescued": {None: "RESCUE"},
+    "error": {None: "ERROR", **REBUILDING},
+    "deleted": {None: "DELETED"},
+    "shelved": {None: "SHELVED"},
+    "shelved_offloaded": {None: "SHELVED_OFFLOADED"},
+}
+VM_STATES = {statuses[None]: vm_state for vm_state, statuses in STATUSES.items()} | dict.fromkeys(
+    ("REBOOT", "HARD_REBOOT", "PASSWORD", "REBUILD", "RESIZE", "MIGRATING"), "active"
+)
+VM_STATES["REVERT_RESIZE"] = "resized"
+
+PROGRESSING = ("ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "REVERT_RESIZE", "MIGRATING")
+
+NOSTATE, RUNNING, PAUSED, SHUTDOWN, SUSPENDED = 0, 1, 3, 4, 7
+
+
+def status_of(doc: Document) -> str:
+    """The status that vm_state and task_state make together."""
+    statuses = STATUSES[doc["vm_state"]]
+    return statuses.get(doc["task_state"], statuses[None])
+
+
+def save(ctx: Context, doc: Document, **changes: Any) -> Document:
+    """Change the document, moving its time of update."""
+    doc.update(changes)
+    doc["updated"] = ctx.now
+    return ctx.put("server", doc)
+
+
+def live(ctx: Context, server_id: str) -> Document | None:
+    """The server, unless it is gone."""
+    doc = ctx.get("server", server_id)
+    return None if doc is None or doc["deleted"] else doc
+
+
+def visible(call: Call, server_id: str, missing: str = "could not be found.") -> Document:
+    """The server, if it is the project's; 404 otherwise."""
+    doc = live(call, server_id)
+    if doc is None or (doc["project_id"] != call.project_id and not call.is_admin):
+        raise Refused(404, f"Instance {server_id} {missing}")
+    return doc
+
+
+def scheduled(call: Call, server_id: str, missing: str = "could not be found.") -> Document:
+    """The server, once a host was looked for; before, whoever acts on it is told that it is not there."""
+    doc = visible(call, server_id, missing)
+    if not doc["scheduled"]:
+        raise Refused(404, f"Instance {server_id} could not be found.")
+    return doc
+
+
+def check_lock(call: Call, doc: Document) -> None:
+    """409 for anyone but an administrator while the server is locked."""
+    if doc["locked"] and not call.is_admin:
+        raise Refused(409, f"Instance {doc['id']} is locked")
+
+
+def check_state(
+    doc: Document, action: str, vm_states: tuple[str, ...], tasks: tuple[str | None, ...] = (None,)
+) -> None:
+    """409 in Nova's words unless the server is in one of the states; no tasks given means any will do."""
+    for attribute, allowed in (("vm_state", vm_states), ("task_state", tasks)):
+        if allowed and doc[attribute] not in allowed:
+            raise Refused(
+                409,
+                f"Cannot '{action}' instance {doc['id']} while it is in {attribute} {doc[attribute]}",
+            )
+
+
+def check_host(doc: Document) -> None:
+    """409 for a server that was never placed."""
+    if not doc["host"]:
+        raise Refused(409, f"Instance {doc['id']} is not ready")
+
+
+def begin_action(call: Call, doc: Document, action: str) -> None:
+    """Write the action into the server's history."""
+    call.put(
+        "action",
+        {
+            "id": f"{doc['id']}/{call.request_id}",
+            "request_id": call.request_id,
+            "server_id": doc["id"],
+            "action": action,
+            "user_id": call.user_id,
+            "project_id": call.project_id,
+            "start": call.now,
+            "finish": None,
+            "updated": call.now,
+            "message": None,
+        },
+    )
+    doc["last_action"] = f"{doc['id']}/{call.request_id}"
+
+
+def end_action(ctx: Context, doc: Document, *, error: bool = False) -> None:
+    """Write into the history how the latest action ended."""
+    action = ctx.get("action", doc.get("last_action") or "")
+    if action:
+        ctx.put("action", action | {"finish": ctx.now, "updated": ctx.now, "message": "Error" if error else None})
+
+
+def to_error(ctx: Context, doc: Document, message: str, **changes: Any) -> None:
+    """End in ERROR, with a fault."""
+    end_action(ctx, doc, error=True)
+    fault = {"code": 500, "created": ctx.now, "message": message}
+    save(ctx, doc, vm_state="error", task_state=None, fault=fault, **changes)
+
+
+def nic_of(ctx: Context, port_id: str, tag: str | None = None) -> Document | None:
+    """What a server remembers of one of its ports."""
+    port = ctx.get("port", port_id)
+    network = port and ctx.get("network", port["network_id"])
+    if port is None or network is None:
+        return None
+    groups = [ctx.get("security_group", group_id) for group_id in port["security_groups"]]
+    return {
+        "port_id": port_id,
+        "network": network["name"],
+        "mac": port["mac_address"],
+        "addresses": [fixed["ip_address"] for fixed in port["fixed_ips"]],
+        "groups": [group["name"] for group in groups if group],
+        "tag": tag,
+    }
+
+
+def host_id(doc: Document) -> str:
+    """The host's name, hashed with the project as Nova does."""
+    if not doc["host"]:
+        return ""
+    return hashlib.sha224(f"{doc['project_id']}{doc['host']}".encode()).hexdigest()
+
+
+def new_id() -> str:
+    """A fresh id."""
+    return str(uuid.uuid4())
+
+
+def addresses(doc: Document, *, full: bool) -> dict[str, list[dict[str, Any]]]:
+    """The server's addresses by network."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for nic in doc["nics"]:
+        for address in nic["addresses"]:
+            entry: dict[str, Any] = {"version": 6 if ":" in address else 4, "addr": address}
+            if full:
+                entry |= {"OS-EXT-IPS:type": "fixed", "OS-EXT-IPS-MAC:mac_addr": nic["mac"]}
+            found.setdefault(nic["network"], []).append(entry)
+    return found
+
+
+def brief(call: Call, doc: Document) -> dict[str, Any]:
+    """A server in a list without details."""
+    return {"id": doc["id"], "name": doc["name"], "links": links(call, f"servers/{doc['id']}")}
+
+
+def core(call: Call, doc: Document, *, full: bool) -> dict[str, Any]:
+    """What every answer about a server has; a PUT's and a rebuild's answer have little more."""
+    shown: dict[str, Any] = {
+        "id": doc["id"],
+        "name": doc["name"],
+        "status": status_of(doc),
+        "tenant_id": doc["project_id"],
+        "user_id": doc["user_id"],
+        "metadata": doc["metadata"],
+        "hostId": host_id(doc),
+        "image": _image(call, doc),
+        "flavor": _flavor(call, doc),
+        "created": to_second(doc["created"]),
+        "updated": to_second(doc["updated"]),
+        "addresses": addresses(doc, full=full),
+        "accessIPv4": doc["access_v4"],
+        "accessIPv6": doc["access_v6"],
+        "links": links(call, f"servers/{doc['id']}"),
+        "OS-DCF:diskConfig": doc["disk_config"],
+    }
+    if status_of(doc) in ("ERROR", "DELETED") and doc["fault"]:
+        shown["fault"] = doc["fault"] | {"created": to_second(doc["fault"]["created"])}
+    if status_of(doc) in PROGRESSING:
+        shown["progress"] = 0
+    if call.at_least(9):
+        shown["locked"] = doc["locked"]
+    if call.at_least(73):
+        shown["locked_reason"] = doc["locked_reason"]
+    if call.at_least(19):
+        shown["description"] = doc["description"]
+    if call.at_least(26):
+        shown["tags"] = doc["tags"]
+    if call.at_least(63):
+        shown["trusted_image_certificates"] = None
+    return shown
+
+
+def detailed(call: Call, doc: Document) -> dict[str, Any]:
+    """A server in full, as GET and the detailed list show it."""
+    shown = core(call, doc, full=True) | {
+        "OS-EXT-AZ:availability_zone": doc["zone"],
+        "config_drive": "True" if doc["config_drive"] else "",
+        "key_name": doc["key_name"],
+        "OS-SRV-USG:launched_at": _moment(doc["launched"]),
+        "OS-SRV-USG:terminated_at": _moment(doc["terminated"]),
+        "OS-EXT-STS:task_state": doc["task_state"],
+        "OS-EXT-STS:vm_state": doc["vm_state"],
+        "OS-EXT-STS:power_state": doc["power_state"],
+        "os-extended-volumes:volumes_attached": [
+            {"id": volume["volume_id"]}
+            | ({"delete_on_termination": volume["delete_on_termination"]} if call.at_least(3) else {})
+            for volume in doc["volumes"]
+            if volume["volume_id"]
+        ],
+    }
+    groups = [{"name": name} for nic in doc["nics"] for name in nic["groups"]]
+    if groups:
+        shown["security_groups"] = groups
+    if call.cloud.dialect.name == "otc" or call.is_admin:
+        shown |= _attributes(call, doc)
+    if call.at_least(71):
+        groups = call.find("server_group", project_id=doc["project_id"])
+        shown["server_groups"] = [group["id"] for group in groups if doc["id"] in group["members"]]
+    if call.at_least(90):
+        shown["OS-EXT-SRV-ATTR:hostname"] = doc["hostname"]
+    return shown
+
+
+def _attributes(call: Call, doc: Document) -> dict[str, Any]:
+    """What the guide shows to everybody, and other clouds to administrators."""
+    shown = {
+        "host": doc["host"] or None,
+        "hypervisor_hostname": doc["hypervisor"],
+        "instance_name": doc["instance_name"],
+    }
+    if call.at_least(3):
+        shown |= {
+            "reservation_id": doc["reservation_id"],
+            "launch_index": 0,
+            "hostname": doc["hostname"],
+            "kernel_id": "",
+            "ramdisk_id": "",
+            "root_device_name": "/dev/sda",
+            "user_data": doc["user_data"],
+        }
+    attributes = {f"OS-EXT-SRV-ATTR:{name}": value for name, value in shown.items()}
+    return attributes | ({"host_status": "UP" if doc["host"] else ""} if call.at_least(16) else {})
+
+
+def security_group_body(call: Call, group: Document) -> dict[str, Any]:
+    """A security group as Nova shows it: with its rules for what comes in."""
+    rules = []
+    for rule in call.find("security_group_rule", security_group_id=group["id"], direction="ingress"):
+        remote = rule["remote_group_id"] and call.get("security_group", rule["remote_group_id"])
+        rules.append(
+            {
+                "id": rule["id"],
+                "parent_group_id": group["id"],
+                "ip_protocol": rule["protocol"],
+                "from_port": rule["port_range_min"],
+                "to_port": rule["port_range_max"],
+                "group": {"name": remote["name"], "tenant_id": remote["project_id"]} if remote else {},
+                "ip_range": {"cidr": rule["remote_ip_prefix"]} if rule["remote_ip_prefix"] else {},
+            }
+        )
+    return {
+        "id": group["id"],
+        "name": group["name"],
+        "description": group["description"],
+        "tenant_id": group["project_id"],
+        "rules": rules,
+    }
+
+
+def _moment(at: float | None) -> str | None:
+    return None if at is None else to_microsecond(int(at))
+
+
+def _image(call: Call, doc: Document) -> Any:
+    if not doc["image_id"]:
+        return ""
+    bookmark = {"rel": "bookmark", "href": f"{call.bookmark_base}/images/{doc['image_id']}"}
+    return {"id": doc["image_id"], "links": [bookmark]}
+
+
+def _flavor(call: Call, doc: Document) -> dict[str, Any]:
+    if call.at_least(47):
+        return embedded(doc["flavor"])
+    bookmark = {"rel": "bookmark", "href": f"{call.bookmark_base}/flavors/{doc['flavor']['id']}"}
+    return {"id": doc["flavor"]["id"], "links": [bookmark]}

@@ -1,0 +1,146 @@
+"""`/servers/{id}/os-interface`: network interfaces put in and taken out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator import neutron
+from ecs_pulumi.emulator.context import Reply, step
+from ecs_pulumi.emulator.errors import Refused
+
+from . import schema
+from .instance import begin_action, check_lock, check_state, end_action, live, save, scheduled, visible
+from .lifecycle import plug_in
+from .schema import UUID
+from .service import service
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call, Context
+    from ecs_pulumi.emulator.store import Document
+
+DETACHING = 1.5
+CHANGEABLE = ("active", "paused", "stopped")
+UNEXPECTED = (
+    "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if"
+    " possible.\n<class 'oslo_messaging.rpc.client.RemoteError'>"
+)
+
+
+@service.post("/servers/{server_id}/os-interface")
+def attach(call: Call, server_id: str) -> dict[str, Any]:
+    """`POST …/os-interface`: by port, by network (with an address), or whatever network there is."""
+    address = {"type": "object", "properties": {"ip_address": {"type": "string"}}, "required": ["ip_address"]}
+    properties: dict[str, Any] = {
+        "net_id": UUID,
+        "port_id": UUID,
+        "fixed_ips": {"type": "array", "items": address, "maxItems": 1},
+    }
+    if call.at_least(49):
+        properties["tag"] = {"type": "string", "minLength": 1, "maxLength": 60}
+    wanted = schema.body(call, "interfaceAttachment", {"type": "object", "properties": properties})
+    network_id, port_id = wanted.get("net_id"), wanted.get("port_id")
+    fixed_ip = wanted["fixed_ips"][0]["ip_address"] if wanted.get("fixed_ips") else None
+    if network_id and port_id:
+        raise Refused(400, "Must not input both network_id and port_id")
+    if fixed_ip and not network_id:
+        raise Refused(400, "Must input network_id when request IP address")
+    doc = scheduled(call, server_id)
+    check_lock(call, doc)
+    check_state(doc, "attach_interface", CHANGEABLE)
+    if not network_id and not port_id:
+        network_id = _only_network(call)
+    begin_action(call, doc, "attach_interface")
+    try:
+        port = plug_in(
+            call,
+            doc,
+            {"port": port_id, "uuid": network_id, "fixed_ip": fixed_ip, "tag": wanted.get("tag")},
+        )
+    except Refused as refused:
+        raise _in_novas_words(refused, port_id, fixed_ip) from None
+    neutron.plug(call, port["id"])
+    end_action(call, doc)
+    save(call, doc)
+    return {"interfaceAttachment": _shown(call, call.get("port", port["id"]) or port, doc)}
+
+
+def _only_network(call: Call) -> str:
+    usable = neutron.usable_networks(call)
+    if len(usable) > 1:
+        raise Refused(409, "Multiple possible networks found, use a Network ID to be more specific.")
+    if not usable:
+        raise Refused(400, "No suitable network found")
+    return str(usable[0]["id"])
+
+
+def _in_novas_words(refused: Refused, port_id: str | None, fixed_ip: str | None) -> Refused:
+    if refused.kind == "PortNotFound":
+        return Refused(404, f"Port id {port_id} could not be found.")
+    if refused.kind == "PortInUse":
+        return Refused(409, f"Port {port_id} is still in use.")
+    if refused.kind == "IpAddressAlreadyAllocated":
+        return Refused(409, f"Fixed IP {fixed_ip} is already in use.")
+    if refused.kind == "InvalidIpForNetwork":
+        return Refused(400, f"Fixed IP {fixed_ip} is not a valid ip address for network.")
+    if refused.kind == "OverQuota":
+        return Refused(403, "Maximum number of ports exceeded")
+    # A network that is not there is an error inside Nova.
+    return Refused(500, UNEXPECTED)
+
+
+@service.get("/servers/{server_id}/os-interface")
+def index(call: Call, server_id: str) -> dict[str, Any]:
+    """`GET …/os-interface`: as Neutron has the ports."""
+    doc = visible(call, server_id)
+    ports = call.find("port", device_id=server_id)
+    return {"interfaceAttachments": [_shown(call, port, doc) for port in ports]}
+
+
+@service.get("/servers/{server_id}/os-interface/{port_id}")
+def show(call: Call, server_id: str, port_id: str) -> dict[str, Any]:
+    """`GET …/os-interface/{port id}`."""
+    doc = visible(call, server_id)
+    port = call.get("port", port_id)
+    if port is None:
+        raise Refused(404, f"Port id {port_id} could not be found.")
+    if port["device_id"] != server_id:
+        raise Refused(404, f"Instance {server_id} does not have a port with id {port_id}")
+    return {"interfaceAttachment": _shown(call, port, doc)}
+
+
+@service.delete("/servers/{server_id}/os-interface/{port_id}")
+def detach(call: Call, server_id: str, port_id: str) -> Reply:
+    """`DELETE …/os-interface/{port id}`: accepted whatever the port is, and refused in silence."""
+    doc = scheduled(call, server_id)
+    check_lock(call, doc)
+    check_state(doc, "detach_interface", CHANGEABLE)
+    begin_action(call, doc, "detach_interface")
+    if not any(nic["port_id"] == port_id for nic in doc["nics"]):
+        end_action(call, doc, error=True)
+    else:
+        call.later(DETACHING, "nova.unplugged", server_id, port_id=port_id)
+    save(call, doc)
+    return Reply(202)
+
+
+@step("nova.unplugged")
+def _unplugged(ctx: Context, server_id: str, port_id: str) -> None:
+    doc = live(ctx, server_id)
+    if doc is not None:
+        end_action(ctx, doc)
+        save(ctx, doc, nics=[nic for nic in doc["nics"] if nic["port_id"] != port_id])
+        neutron.unplug(ctx, port_id)
+
+
+def _shown(call: Call, port: Document, doc: Document) -> dict[str, Any]:
+    shown = {
+        "net_id": port["network_id"],
+        "port_id": port["id"],
+        "mac_addr": port["mac_address"],
+        "port_state": port["status"],
+        "fixed_ips": port["fixed_ips"],
+    }
+    if call.at_least(70):
+        nic = next((nic for nic in doc["nics"] if nic["port_id"] == port["id"]), {"tag": None})
+        shown["tag"] = nic["tag"]
+    return shown

@@ -1,0 +1,152 @@
+"""`/servers/{id}/metadata` and `/servers/{id}/tags`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator.context import Reply
+from ecs_pulumi.emulator.errors import Refused
+
+from . import schema
+from .instance import check_lock, check_state, save, visible
+from .schema import METADATA
+from .service import require, service
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call
+    from ecs_pulumi.emulator.store import Document
+
+CHANGEABLE = ("active", "paused", "suspended", "stopped")
+TAGS: dict[str, Any] = {
+    "type": "array",
+    "maxItems": 50,
+    "items": {"type": "string", "minLength": 1, "maxLength": 60, "pattern": "^[^,/]*$"},
+}
+NO_ITEM = "Metadata item was not found"
+
+
+@service.get("/servers/{server_id}/metadata")
+def metadata(call: Call, server_id: str) -> dict[str, Any]:
+    """`GET …/metadata`."""
+    return {"metadata": visible(call, server_id)["metadata"]}
+
+
+@service.post("/servers/{server_id}/metadata")
+def merge_metadata(call: Call, server_id: str) -> dict[str, Any]:
+    """`POST …/metadata`: add and overwrite."""
+    wanted = schema.body(call, "metadata", METADATA)
+    doc = _changeable(call, server_id, "update metadata")
+    return {"metadata": _save_metadata(call, doc, doc["metadata"] | wanted)}
+
+
+@service.put("/servers/{server_id}/metadata")
+def replace_metadata(call: Call, server_id: str) -> dict[str, Any]:
+    """`PUT …/metadata`: these and no others."""
+    wanted = schema.body(call, "metadata", METADATA)
+    return {"metadata": _save_metadata(call, _changeable(call, server_id, "update metadata"), wanted)}
+
+
+@service.get("/servers/{server_id}/metadata/{key}")
+def metadata_item(call: Call, server_id: str, key: str) -> dict[str, Any]:
+    """`GET …/metadata/{key}`."""
+    items = visible(call, server_id)["metadata"]
+    if key not in items:
+        raise Refused(404, NO_ITEM)
+    return {"meta": {key: items[key]}}
+
+
+@service.put("/servers/{server_id}/metadata/{key}")
+def set_metadata_item(call: Call, server_id: str, key: str) -> dict[str, Any]:
+    """`PUT …/metadata/{key}`."""
+    wanted = schema.body(call, "meta", METADATA)
+    if list(wanted) != [key]:
+        raise Refused(400, "Request body and URI mismatch")
+    doc = _changeable(call, server_id, "update metadata")
+    _save_metadata(call, doc, doc["metadata"] | wanted)
+    return {"meta": wanted}
+
+
+@service.delete("/servers/{server_id}/metadata/{key}")
+def delete_metadata_item(call: Call, server_id: str, key: str) -> None:
+    """`DELETE …/metadata/{key}`."""
+    doc = visible(call, server_id)
+    if key not in doc["metadata"]:
+        raise Refused(404, NO_ITEM)
+    doc = _changeable(call, server_id, "delete metadata")
+    save(call, doc, metadata={name: value for name, value in doc["metadata"].items() if name != key})
+
+
+def _changeable(call: Call, server_id: str, action: str) -> Document:
+    doc = visible(call, server_id)
+    check_lock(call, doc)
+    check_state(doc, action, CHANGEABLE)
+    return doc
+
+
+def _save_metadata(call: Call, doc: Document, items: dict[str, str]) -> dict[str, str]:
+    limit = call.quota("metadata_items")
+    if 0 <= limit < len(items):
+        raise Refused(403, f"Maximum number of metadata items exceeds {limit}")
+    save(call, doc, metadata=items)
+    return items
+
+
+@service.get("/servers/{server_id}/tags")
+def tags(call: Call, server_id: str) -> dict[str, Any]:
+    """`GET …/tags`."""
+    require(call, 26)
+    return {"tags": visible(call, server_id)["tags"]}
+
+
+@service.put("/servers/{server_id}/tags")
+def replace_tags(call: Call, server_id: str) -> dict[str, Any]:
+    """`PUT …/tags`: these and no others."""
+    require(call, 26)
+    wanted = list(dict.fromkeys(schema.body(call, "tags", TAGS)))
+    save(call, _taggable(call, server_id, "update tags"), tags=wanted)
+    return {"tags": wanted}
+
+
+@service.delete("/servers/{server_id}/tags")
+def delete_tags(call: Call, server_id: str) -> None:
+    """`DELETE …/tags`."""
+    require(call, 26)
+    save(call, _taggable(call, server_id, "delete tags"), tags=[])
+
+
+@service.get("/servers/{server_id}/tags/{tag}")
+def has_tag(call: Call, server_id: str, tag: str) -> None:
+    """`GET …/tags/{tag}`: whether it is there."""
+    require(call, 26)
+    _check_tag(visible(call, server_id), tag)
+
+
+@service.put("/servers/{server_id}/tags/{tag}")
+def add_tag(call: Call, server_id: str, tag: str) -> Reply:
+    """`PUT …/tags/{tag}`."""
+    require(call, 26)
+    doc = _taggable(call, server_id, "update tags")
+    if tag in doc["tags"]:
+        return Reply(204)
+    save(call, doc, tags=[*doc["tags"], tag])
+    return Reply(201, headers={"Location": f"{call.self_base}/servers/{server_id}/tags/{tag}"})
+
+
+@service.delete("/servers/{server_id}/tags/{tag}")
+def delete_tag(call: Call, server_id: str, tag: str) -> None:
+    """`DELETE …/tags/{tag}`."""
+    require(call, 26)
+    doc = _taggable(call, server_id, "delete tags")
+    _check_tag(doc, tag)
+    save(call, doc, tags=[each for each in doc["tags"] if each != tag])
+
+
+def _taggable(call: Call, server_id: str, action: str) -> Document:
+    doc = visible(call, server_id)
+    check_state(doc, action, CHANGEABLE, ())
+    return doc
+
+
+def _check_tag(doc: Document, tag: str) -> None:
+    if tag not in doc["tags"]:
+        raise Refused(404, f"Server {doc['id']} has no tag '{tag}'")

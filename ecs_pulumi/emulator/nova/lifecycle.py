@@ -1,0 +1,287 @@
+"""How a server comes to be and goes: the steps of a build and of a delete, each at its time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator import cinder, neutron
+from ecs_pulumi.emulator.context import step
+from ecs_pulumi.emulator.errors import Refused
+
+from .flavors import fits_nowhere
+from .instance import NOSTATE, RUNNING, end_action, live, new_id, nic_of, save, to_error
+from .usage import claim
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Context
+    from ecs_pulumi.emulator.store import Document
+
+# Seconds of each phase of a build on a real cloud; together about 8.
+SCHEDULING = 0.4
+CLAIMING = 0.4
+NETWORKING = 0.8
+VOLUME_POLL = 0.5
+ATTACHING = 0.8
+SPAWNING = 3.6
+SLOW = 10.0
+
+DELETING = 2.4
+DELETED_SHOWN = 0.4
+
+NO_HOST = "No valid host was found. "
+
+
+def begin_build(ctx: Context, doc: Document) -> None:
+    """Let the build of a new server begin."""
+    ctx.later(SCHEDULING, "nova.schedule", doc["id"])
+
+
+@step("nova.schedule")
+def _schedule(ctx: Context, server_id: str) -> None:
+    doc = live(ctx, server_id)
+    if doc is None:
+        return
+    if fits_nowhere(doc["flavor"]) or ctx.asked_for("no-host", doc["name"]):
+        to_error(ctx, doc, NO_HOST, scheduled=True, zone="")
+        return
+    zone = doc["zone"] or ctx.zones()[0]
+    otc = ctx.cloud.dialect.name == "otc"
+    save(
+        ctx,
+        doc,
+        scheduled=True,
+        zone=zone,
+        host=f"pod01.{zone}" if otc else f"compute-{ctx.zones().index(zone) + 1}",
+        hypervisor="nova001@1" if otc else f"compute-{ctx.zones().index(zone) + 1}",
+        task_state=None,
+    )
+    ctx.later(CLAIMING, "nova.network", server_id)
+
+
+@step("nova.network")
+def _network(ctx: Context, server_id: str) -> None:
+    doc = live(ctx, server_id)
+    if doc is not None:
+        save(ctx, doc, task_state="networking")
+        ctx.later(NETWORKING, "nova.allocate", server_id)
+
+
+@step("nova.allocate")
+def _allocate(ctx: Context, server_id: str) -> None:
+    """Make or claim the ports, and order the volumes."""
+    doc = live(ctx, server_id)
+    if doc is None:
+        return
+    try:
+        for wanted in doc["requested_networks"]:
+            plug_in(ctx, doc, wanted)
+        for volume in doc["volumes"]:
+            if volume["volume_id"] is None:
+                made = cinder.make_volume(ctx, availability_zone=_volume_zone(ctx, doc), **volume["make"])
+                volume["volume_id"] = made["id"]
+    except Refused as refused:
+        _abort(ctx, doc, refused.message)
+        return
+    save(ctx, doc, task_state="block_device_mapping")
+    ctx.later(VOLUME_POLL, "nova.await_volumes", server_id)
+
+
+def _volume_zone(ctx: Context, doc: Document) -> str | None:
+    # Where the clouds' zones differ (the real OpenStack has one zone for volumes), Cinder chooses.
+    return doc["zone"] if ctx.cloud.dialect.name == "otc" else None
+
+
+def plug_in(ctx: Context, doc: Document, wanted: Document) -> Document:
+    """Give a server one network interface; the port's document comes back."""
+    if wanted.get("port"):
+        port = neutron.claim_port(ctx, wanted["port"], server_id=doc["id"], zone=doc["zone"])
+    else:
+        port = neutron.make_port(
+            ctx,
+            network_id=wanted["uuid"],
+            server_id=doc["id"],
+            zone=doc["zone"],
+            fixed_ip=wanted.get("fixed_ip"),
+            security_group_ids=doc["security_group_ids"],
+        )
+    nic = nic_of(ctx, port["id"], wanted.get("tag"))
+    if nic:
+        doc["nics"].append(nic)
+    return port
+
+
+@step("nova.await_volumes")
+def _await_volumes(ctx: Context, server_id: str) -> None:
+    doc = live(ctx, server_id)
+    if doc is None:
+        return
+    for volume in doc["volumes"]:
+        found = ctx.get("volume", volume["volume_id"])
+        status = found["status"] if found else "gone"
+        if status in ("creating", "downloading"):
+            ctx.later(VOLUME_POLL, "nova.await_volumes", server_id)
+            return
+        if status not in ("available", "reserved", "attaching", "in-use"):
+            _abort(
+                ctx,
+                doc,
+                f"Volume {volume['volume_id']} did not finish being created even after we waited 2 seconds or"
+                f" 3 attempts. And its status is {status}.",
+            )
+            return
+    for volume in doc["volumes"]:
+        cinder.attach(
+            ctx,
+            volume["volume_id"],
+            server_id=server_id,
+            device=volume["device"],
+            attachment_id=volume["attachment_id"],
+            host=doc["host"],
+        )
+    slow = SLOW if ctx.asked_for("slow-spawn", doc["name"]) else 1
+    save(ctx, doc, task_state="spawning")
+    ctx.later(SPAWNING * slow, "nova.spawn", server_id)
+
+
+@step("nova.spawn")
+def _spawn(ctx: Context, server_id: str) -> None:
+    doc = live(ctx, server_id)
+    if doc is None:
+        return
+    if ctx.asked_for("fail-spawn", doc["name"]):
+        release_ports(ctx, doc)
+        to_error(
+            ctx,
+            doc,
+            "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for"
+            f" instance {server_id}.",
+            host="",
+            zone="",
+        )
+        return
+    for nic in doc["nics"]:
+        neutron.plug(ctx, nic["port_id"])
+    end_action(ctx, doc)
+    save(ctx, doc, vm_state="active", task_state=None, power_state=RUNNING, launched=ctx.now)
+
+
+def _abort(ctx: Context, doc: Document, reason: str) -> None:
+    """Give a build up before it spawns."""
+    release_ports(ctx, doc)
+    to_error(ctx, doc, f"Build of instance {doc['id']} aborted: {reason}", host="", zone="")
+
+
+def release_ports(ctx: Context, doc: Document) -> None:
+    """Unplug every interface: Nova's own ports go, the user's stay."""
+    for nic in doc["nics"]:
+        neutron.unplug(ctx, nic["port_id"])
+    doc["nics"] = []
+
+
+def begin_delete(ctx: Context, doc: Document) -> None:
+    """Let a delete begin; a second one changes nothing, but for one that hangs."""
+    if doc["task_state"] == "deleting" and not doc.get("hangs"):
+        return
+    ctx.cancel(doc["id"])
+    if not doc["host"]:
+        _finish_delete(ctx, doc["id"])
+        _vanish(ctx, doc["id"])
+        return
+    if doc["vm_state"] == "resized":
+        # Confirmed on the way, which shows.
+        save(ctx, doc, vm_state="active", task_state=None)
+        ctx.later(DELETED_SHOWN, "nova.deleting", doc["id"])
+        return
+    hangs = ctx.asked_for("hang-delete", doc["name"])
+    save(ctx, doc, task_state="deleting", hangs=hangs)
+    if hangs:
+        return
+    building = doc["vm_state"] == "building"
+    ctx.later(DELETING, "nova.built_in_vain" if building else "nova.finish_delete", doc["id"])
+
+
+@step("nova.deleting")
+def _deleting(ctx: Context, server_id: str) -> None:
+    doc = live(ctx, server_id)
+    if doc is not None:
+        begin_delete(ctx, doc)
+
+
+@step("nova.built_in_vain")
+def _built_in_vain(ctx: Context, server_id: str) -> None:
+    """A server deleted while it is built shows ACTIVE for a moment, as the hypervisor finishes first."""
+    doc = live(ctx, server_id)
+    if doc is not None:
+        save(ctx, doc, vm_state="active", task_state=None, power_state=RUNNING, launched=ctx.now)
+        ctx.later(DELETED_SHOWN, "nova.finish_delete", server_id)
+
+
+@step("nova.finish_delete")
+def _finish_delete(ctx: Context, server_id: str) -> None:
+    doc = live(ctx, server_id)
+    if doc is None:
+        return
+    release_ports(ctx, doc)
+    for volume in doc["volumes"]:
+        if volume["volume_id"]:
+            cinder.detach(ctx, volume["volume_id"], server_id)
+            if volume["delete_on_termination"]:
+                cinder.begin_delete(ctx, volume["volume_id"])
+    flavor = doc["flavor"]
+    claim(ctx, doc["project_id"], instances=-1, cores=-flavor["vcpus"], ram=-flavor["ram"])
+    save(
+        ctx,
+        doc,
+        vm_state="deleted",
+        task_state=None,
+        power_state=NOSTATE,
+        volumes=[],
+        terminated=ctx.now,
+    )
+    ctx.later(DELETED_SHOWN, "nova.vanish", server_id)
+
+
+@step("nova.vanish")
+def _vanish(ctx: Context, server_id: str) -> None:
+    """From now on GET says 404, and only `changes-since` still knows."""
+    doc = live(ctx, server_id)
+    if doc is not None:
+        ctx.cancel(server_id)
+        save(ctx, doc, deleted=True)
+
+
+@step("nova.port_changed")
+def _port_changed(ctx: Context, server_id: str, port_id: str) -> None:
+    """Neutron changed or deleted a port in use: the server's addresses follow."""
+    doc = live(ctx, server_id)
+    if doc is None:
+        return
+    nics = []
+    for nic in doc["nics"]:
+        current: Any = nic_of(ctx, port_id, nic["tag"]) if nic["port_id"] == port_id else nic
+        if current:
+            nics.append(current)
+    save(ctx, doc, nics=nics)
+
+
+def volume_entry(device: str, **fields: Any) -> Document:
+    """One disk of a server; `volume_id` is None until Cinder made it."""
+    return {
+        "volume_id": None,
+        "device": device,
+        "delete_on_termination": False,
+        "tag": None,
+        "attachment_id": new_id(),
+        "bdm_uuid": new_id(),
+        "root": False,
+        **fields,
+    }
+
+
+def next_device(doc: Document) -> str:
+    """The first free device name; the root disk is /dev/sda."""
+    taken = {volume["device"] for volume in doc["volumes"]}
+    if doc["image_id"]:
+        taken.add("/dev/sda")
+    letters = (f"/dev/sd{chr(ord('a') + i)}" for i in range(26))
+    return next(name for name in letters if name not in taken)

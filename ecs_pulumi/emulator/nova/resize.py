@@ -1,0 +1,186 @@
+"""The change of a server's flavor: resize, then confirm or revert."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecs_pulumi.emulator.context import Reply, step
+from ecs_pulumi.emulator.errors import Refused
+
+from . import schema
+from .actions import action, settle
+from .flavors import fits_nowhere
+from .instance import (
+    RUNNING,
+    SHUTDOWN,
+    begin_action,
+    check_state,
+    end_action,
+    live,
+    save,
+    to_error,
+)
+from .usage import claim
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator.context import Call, Context
+    from ecs_pulumi.emulator.store import Document
+
+PHASES = (("resize_prep", 1.0), ("resize_migrating", 2.0), ("resize_migrated", 1.0), ("resize_finish", 2.0))
+FALLING_BACK = 0.6
+CONFIRMING = 1.5
+REVERTING = 3.0
+STOPPING_AGAIN = 0.8
+
+
+@action("resize")
+def resize(call: Call, doc: Document) -> Reply:
+    """Move to another flavor, as far as VERIFY_RESIZE."""
+    properties = {
+        "flavorRef": {"type": ["string", "integer"], "minLength": 1},
+        "OS-DCF:diskConfig": {"type": "string", "enum": ["AUTO", "MANUAL"]},
+    }
+    wanted = schema.body(call, "resize", {"type": "object", "properties": properties, "required": ["flavorRef"]})
+    running = call.cloud.dialect.resize_running
+    check_state(doc, "resize", ("active", "stopped") if running else ("stopped",))
+    flavor_id = str(wanted["flavorRef"]).rpartition("/")[2]
+    flavor = call.get("flavor", flavor_id)
+    if flavor is None:
+        raise Refused(400, f"Flavor {flavor_id} could not be found.")
+    old = doc["flavor"]
+    if flavor_id == old["id"]:
+        raise Refused(400, "When resizing, instances must change flavor!")
+    if doc["image_id"] and flavor["disk"] == 0 and old["disk"] != 0:
+        raise Refused(400, "Resize to zero disk flavor is not allowed.")
+    # Until it is confirmed, the larger of both counts.
+    claim(
+        call,
+        doc["project_id"],
+        cores=max(0, flavor["vcpus"] - old["vcpus"]),
+        ram=max(0, flavor["ram"] - old["ram"]),
+    )
+    begin_action(call, doc, "resize")
+    doc["resize"] = {"new": flavor, "old": old, "vm_state": doc["vm_state"]}
+    save(call, doc, task_state="resize_prep")
+    if fits_nowhere(flavor) or call.asked_for("fallback-resize", doc["name"]):
+        call.later(FALLING_BACK, "nova.resize_fell_back", doc["id"])
+    else:
+        call.later(PHASES[0][1], "nova.resize", doc["id"], phase=1)
+    return Reply(202)
+
+
+@step("nova.resize_fell_back")
+def _fell_back(ctx: Context, server_id: str) -> None:
+    """No host was found: the server is as before, and only its history tells."""
+    doc = live(ctx, server_id)
+    if doc is not None:
+        end_action(ctx, doc, error=True)
+        _give_back(ctx, doc, keep=doc["flavor"])
+        save(ctx, doc, task_state=None, resize=None)
+
+
+@step("nova.resize")
+def _resize(ctx: Context, server_id: str, phase: int) -> None:
+    doc = live(ctx, server_id)
+    if doc is None:
+        return
+    if phase < len(PHASES):
+        task, seconds = PHASES[phase]
+        save(ctx, doc, task_state=task)
+        if task == "resize_migrating" and ctx.asked_for("fail-resize", doc["name"]):
+            ctx.later(seconds, "nova.resize_failed", server_id)
+        else:
+            ctx.later(seconds, "nova.resize", server_id, phase=phase + 1)
+        return
+    end_action(ctx, doc)
+    save(ctx, doc, vm_state="resized", task_state=None, flavor=doc["resize"]["new"], launched=ctx.now)
+    if ctx.asked_for("auto-confirm", doc["name"]):
+        ctx.later(CONFIRMING, "nova.resize_confirmed", server_id)
+
+
+@step("nova.resize_failed")
+def _failed(ctx: Context, server_id: str) -> None:
+    doc = live(ctx, server_id)
+    if doc is not None:
+        _give_back(ctx, doc, keep=doc["flavor"])
+        to_error(ctx, doc, "Resize error: the hypervisor refused the resize", resize=None)
+
+
+@action("confirmResize")
+def confirm(call: Call, doc: Document) -> Reply:
+    """Keep the new flavor; the answer comes at once, the state a moment later."""
+    _check_resized(call, doc, "confirmResize")
+    begin_action(call, doc, "confirmResize")
+    doc["resize"]["settling"] = True
+    save(call, doc)
+    call.cancel(doc["id"], "nova.resize_confirmed")
+    call.later(CONFIRMING, "nova.resize_confirmed", doc["id"])
+    return Reply(204)
+
+
+@step("nova.resize_confirmed")
+def _confirmed(ctx: Context, server_id: str) -> None:
+    doc = live(ctx, server_id)
+    if doc is not None and ctx.asked_for("fail-confirm", doc["name"]):
+        _give_back(ctx, doc, keep=doc["flavor"])
+        to_error(ctx, doc, "Confirm error: the hypervisor refused to let go of the old disk", resize=None)
+    elif doc is not None:
+        end_action(ctx, doc)
+        _give_back(ctx, doc, keep=doc["flavor"])
+        save(ctx, doc, vm_state=doc["resize"]["vm_state"], task_state=None, resize=None)
+
+
+@action("revertResize")
+def revert(call: Call, doc: Document) -> Reply:
+    """Go back to the old flavor."""
+    _check_resized(call, doc, "revertResize")
+    begin_action(call, doc, "revertResize")
+    doc["resize"]["settling"] = True
+    call.cancel(doc["id"], "nova.resize_confirmed")
+    save(call, doc, task_state="resize_reverting")
+    call.later(REVERTING, "nova.resize_reverted", doc["id"])
+    return Reply(202)
+
+
+@step("nova.resize_reverted")
+def _reverted(ctx: Context, server_id: str) -> None:
+    doc = live(ctx, server_id)
+    if doc is None:
+        return
+    before = doc["resize"]
+    doc["flavor"] = before["old"]
+    _give_back(ctx, doc, keep=before["old"])
+    doc["launched"] = ctx.now
+    if before["vm_state"] == "stopped":
+        # It was started on the way, and is stopped again: VERIFY_RESIZE shows once more.
+        settle(
+            ctx,
+            doc,
+            STOPPING_AGAIN,
+            task="powering-off",
+            vm_state="stopped",
+            power_state=SHUTDOWN,
+            resize=None,
+        )
+        return
+    end_action(ctx, doc)
+    save(ctx, doc, vm_state="active", power_state=RUNNING, task_state=None, resize=None)
+
+
+def _check_resized(call: Call, doc: Document, verb: str) -> None:
+    schema.body(call, verb, schema.NOTHING)
+    check_state(doc, verb, ("resized",))
+    if doc["resize"].get("settling"):
+        raise Refused(400, "Instance has not been resized.")
+
+
+def _give_back(ctx: Context, doc: Document, *, keep: Document) -> None:
+    """Of the two flavors that were counted during a resize, count only the one that is kept."""
+    old, new = doc["resize"]["old"], doc["resize"]["new"]
+    for_both = {name: max(old[name], new[name]) for name in ("vcpus", "ram")}
+    claim(
+        ctx,
+        doc["project_id"],
+        cores=keep["vcpus"] - for_both["vcpus"],
+        ram=keep["ram"] - for_both["ram"],
+    )

@@ -1,0 +1,168 @@
+"""What a request's body must look like: the part of JSON Schema that Nova uses, in Nova's words."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ecs_pulumi.emulator.context import Call
+
+Schema = dict[str, Any]
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int,),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
+
+BOOLEAN: Schema = {
+    "type": ["boolean", "string"],
+    "enum": [
+        *(True, "True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y", "t"),
+        *(False, "False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n", "f"),
+    ],
+}
+NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 255}
+UUID: Schema = {"type": "string", "format": "uuid"}
+COUNT: Schema = {"type": ["integer", "string"], "pattern": r"^[0-9]+$", "minimum": 1}
+METADATA: Schema = {
+    "type": "object",
+    "keys": r"^[a-zA-Z0-9-_:. ]{1,255}$",
+    "values": {"type": "string", "maxLength": 255},
+}
+NOTHING: Schema = {"type": "null"}
+
+
+def is_true(value: Any) -> bool:
+    """Read what `BOOLEAN` lets through."""
+    return str(value).lower() in {"true", "1", "on", "yes", "y", "t"}
+
+
+def body(call: Call, root: str, schema: Schema) -> Any:
+    """The request's body without its root key, once it is what the schema says; 400 and 415 otherwise.
+
+    On `/v2` unknown properties are dropped, on `/v2.1` they are refused.
+    """
+    content_type = call.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if call.raw and content_type not in ("application/json", "text/plain"):
+        raise Refused(415, "Unsupported Content-Type")
+    document = parse(call)
+    if not isinstance(document, dict):
+        raise Refused(400, f"{document!r} is not of type 'object'")
+    if root not in document:
+        raise Refused(400, f"'{root}' is a required property")
+    others = sorted(set(document) - {root, *schema.get("siblings", ())})
+    if others and call.version != "v2":
+        raise Refused(400, _unexpected(others))
+    _check(document[root], schema, root, drop=call.version == "v2")
+    return document[root]
+
+
+def parse(call: Call) -> Any:
+    """The body as JSON, None where there is none; 400 for anything else."""
+    if not call.raw:
+        return None
+    try:
+        return call.json()
+    except Refused:
+        raise Refused(400, "Malformed request body") from None
+
+
+def _unexpected(names: list[str]) -> str:
+    listed = ", ".join(repr(name) for name in names)
+    return f"Additional properties are not allowed ({listed} {'was' if len(names) == 1 else 'were'} unexpected)"
+
+
+def _check(value: Any, schema: Schema, field: str, *, drop: bool) -> None:
+    """Refuse a value that the schema forbids; drop unknown properties where that is the custom."""
+
+    def refuse(message: str) -> None:
+        raise Refused(400, f"Invalid input for field/attribute {field}. Value: {value}. {message}")
+
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(_is(value, kind) for kind in kinds):
+        refuse(f"{value!r} is not of type {', '.join(repr(kind) for kind in kinds)}")
+    if "enum" in schema and value not in schema["enum"]:
+        refuse(f"{value!r} is not one of {schema['enum']}")
+    if "minimum" in schema and int(value) < schema["minimum"]:
+        refuse(f"{value} is less than the minimum of {schema['minimum']}")
+    if isinstance(value, str):
+        _check_text(value, schema, refuse)
+    elif isinstance(value, list):
+        if len(value) > schema.get("maxItems", len(value)):
+            refuse(f"{value!r} is too long")
+        for index, item in enumerate(value):
+            _check(item, schema.get("items", {}), str(index), drop=drop)
+    elif isinstance(value, dict):
+        _check_object(value, schema, refuse, drop=drop)
+
+
+def _check_text(value: str, schema: Schema, refuse: Any) -> None:
+    if len(value) < schema.get("minLength", 0):
+        refuse(f"{value!r} is too short")
+    if len(value) > schema.get("maxLength", len(value)):
+        refuse(f"{value!r} is too long")
+    if "pattern" in schema and not re.search(schema["pattern"], value):
+        refuse(f"{value!r} does not match '{schema['pattern']}'")
+    if schema.get("format") and not FORMATS[schema["format"]](value):
+        refuse(f"{value!r} is not a '{schema['format']}'")
+    if schema.get("formats") and not any(FORMATS[each](value) for each in schema["formats"]):
+        refuse(f"{value!r} is not valid under any of the given schemas")
+
+
+def _check_object(value: dict[str, Any], schema: Schema, refuse: Any, *, drop: bool) -> None:
+    for name in schema.get("required", ()):
+        if name not in value:
+            refuse(f"'{name}' is a required property")
+    properties = schema.get("properties")
+    if properties is not None:
+        unknown = [name for name in value if name not in properties]
+        if unknown and not drop:
+            refuse(_unexpected(unknown))
+        for name in unknown:
+            del value[name]
+    for name, item in value.items():
+        if "keys" in schema and not re.search(schema["keys"], name):
+            refuse(f"{name!r} does not match any of the regexes: '{schema['keys']}'")
+        _check(item, (properties or {}).get(name) or schema.get("values", {}), name, drop=drop)
+
+
+def _is(value: Any, kind: str) -> bool:
+    # In Python a bool is an int; in JSON it is not.
+    return isinstance(value, TYPES[kind]) and not (kind == "integer" and isinstance(value, bool))
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is an id as OpenStack writes them."""
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(re.sub(r"\s", "", text), validate=True)
+    except binascii.Error:
+        return False
+    return True
+
+
+FORMATS: dict[str, Callable[[str], bool]] = {
+    "uuid": is_uuid,
+    "base64": _is_base64,
+    "empty": lambda text: not text,
+    "link": lambda text: "/" in text,
+}

@@ -1,0 +1,224 @@
+"""`/servers`: lists with all filters, one server, rename, delete, addresses."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.emulator.clock import parse
+from ecs_pulumi.emulator.errors import Refused
+
+from . import schema
+from .instance import (
+    VM_STATES,
+    addresses,
+    begin_action,
+    brief,
+    check_lock,
+    core,
+    detailed,
+    save,
+    security_group_body,
+    status_of,
+    visible,
+)
+from .lifecycle import begin_delete
+from .schema import NAME
+from .service import forbid, next_link, page, service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ecs_pulumi.emulator.context import Call
+    from ecs_pulumi.emulator.store import Document
+
+TAG_FILTERS = ("tags", "tags-any", "not-tags", "not-tags-any")
+CHUNK = 1000
+
+
+@service.get("/servers")
+def index(call: Call) -> dict[str, Any]:
+    """`GET /servers`: ids and names."""
+    return _listing(call, "servers", "index", brief)
+
+
+@service.get("/servers/detail")
+def detail(call: Call) -> dict[str, Any]:
+    """`GET /servers/detail`."""
+    return _listing(call, "servers/detail", "detail", detailed)
+
+
+@service.get("/servers/{server_id}")
+def show(call: Call, server_id: str) -> dict[str, Any]:
+    """`GET /servers/{id}`."""
+    return {"server": detailed(call, visible(call, server_id))}
+
+
+@service.put("/servers/{server_id}")
+def update(call: Call, server_id: str) -> dict[str, Any]:
+    """`PUT /servers/{id}`: name, description, access addresses, disk config, host name."""
+    properties: dict[str, Any] = {
+        "name": NAME,
+        "OS-DCF:diskConfig": {"type": "string", "enum": ["AUTO", "MANUAL"]},
+        "accessIPv4": {"type": "string"},
+        "accessIPv6": {"type": "string"},
+    }
+    if call.at_least(19):
+        properties["description"] = {"type": ["string", "null"], "maxLength": 255}
+    if call.at_least(90):
+        properties["hostname"] = {"type": "string", "minLength": 2, "maxLength": 63}
+    wanted = schema.body(call, "server", {"type": "object", "properties": properties})
+    doc = visible(call, server_id)
+    fields = {
+        "name": "name",
+        "description": "description",
+        "hostname": "hostname",
+        "OS-DCF:diskConfig": "disk_config",
+        "accessIPv4": "access_v4",
+        "accessIPv6": "access_v6",
+    }
+    save(call, doc, **{field: wanted[name] for name, field in fields.items() if name in wanted})
+    return {"server": detailed(call, doc) if call.at_least(75) else core(call, doc, full=False)}
+
+
+@service.delete("/servers/{server_id}")
+def delete(call: Call, server_id: str) -> None:
+    """`DELETE /servers/{id}`: from any state; a second one at once is as good as the first."""
+    doc = visible(call, server_id)
+    check_lock(call, doc)
+    begin_action(call, doc, "delete")
+    begin_delete(call, doc)
+
+
+@service.get("/servers/{server_id}/ips")
+def ips(call: Call, server_id: str) -> dict[str, Any]:
+    """`GET /servers/{id}/ips`."""
+    return {"addresses": addresses(visible(call, server_id), full=False)}
+
+
+@service.get("/servers/{server_id}/ips/{network}")
+def ips_of_network(call: Call, server_id: str, network: str) -> dict[str, Any]:
+    """`GET /servers/{id}/ips/{network}`."""
+    found = addresses(visible(call, server_id), full=False)
+    if network not in found:
+        raise Refused(404, "Instance is not a member of specified network")
+    return {network: found[network]}
+
+
+@service.get("/servers/{server_id}/os-security-groups")
+def security_groups(call: Call, server_id: str) -> dict[str, Any]:
+    """`GET /servers/{id}/os-security-groups`."""
+    doc = visible(call, server_id)
+    ids: dict[str, None] = {}
+    for nic in doc["nics"]:
+        port = call.get("port", nic["port_id"])
+        ids |= dict.fromkeys(port["security_groups"] if port else ())
+    groups = [group for id_ in ids if (group := call.get("security_group", id_))]
+    return {"security_groups": [security_group_body(call, group) for group in groups]}
+
+
+def _listing(call: Call, path: str, rule: str, view: Callable[[Call, Document], dict[str, Any]]) -> dict[str, Any]:
+    marker, limit = page(call)
+    everyone = call.param("all_tenants") is not None and schema.is_true(call.param("all_tenants") or "1")
+    if everyone and not call.is_admin:
+        raise forbid(f"servers:{rule}:get_all_tenants")
+    query, keep = _filters(call)
+    if not everyone:
+        query["project_id"] = call.project_id
+    if marker is not None and call.get("server", marker) is None:
+        raise Refused(400, f"marker [{marker}] not found")
+    found: list[Document] = []
+    after = marker
+    # What SQL cannot filter is filtered here, so pages are read until enough are left.
+    size = CHUNK if keep else limit
+    while len(found) < limit:
+        chunk = call.find("server", newest_first=True, after=after, limit=size, **query)
+        found += [doc for doc in chunk if all(wanted(doc) for wanted in keep)]
+        if len(chunk) < size:
+            break
+        after = chunk[-1]["id"]
+    found = found[:limit]
+    answer: dict[str, Any] = {"servers": [view(call, doc) for doc in found]}
+    if found and len(found) == limit:
+        answer["servers_links"] = next_link(call, path, found[-1])
+    return answer
+
+
+def _filters(call: Call) -> tuple[dict[str, Any], list[Callable[[Document], bool]]]:
+    """The filters asked for: what the database can do, and what is left to do."""
+    query: dict[str, Any] = {}
+    keep: list[Callable[[Document], bool]] = []
+    since = _moment(call, "changes-since")
+    if since is None:
+        query["deleted"] = False
+    else:
+        query["since"] = {"updated": since}
+    before = _moment(call, "changes-before") if call.at_least(66) else None
+    if before is not None:
+        keep.append(lambda doc: doc["updated"] <= before)
+    if call.param("name"):
+        query["matching"] = {"name": call.param("name")}
+    if call.param("reservation_id"):
+        query["reservation_id"] = call.param("reservation_id")
+    _status_filter(call, query, keep)
+    image, flavor = call.param("image"), call.param("flavor")
+    if image:
+        image_id = image.rpartition("/")[2]
+        keep.append(lambda doc: doc["image_id"] == image_id)
+    if flavor:
+        flavor_id = flavor.rpartition("/")[2]
+        keep.append(lambda doc: doc["flavor"]["id"] == flavor_id)
+    keep += [
+        partial(_has_address, version=version, pattern=pattern)
+        for name, version in (("ip", 4), ("ip6", 6))
+        if (pattern := call.param(name))
+    ]
+    if call.at_least(26) or call.cloud.dialect.name == "otc":
+        keep += [_tag_filter(name, call.param(name) or "") for name in TAG_FILTERS if call.param(name)]
+    return query, keep
+
+
+def _moment(call: Call, name: str) -> float | None:
+    text = call.param(name)
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except ValueError:
+        raise Refused(
+            400, f"Invalid input for query parameters {name}. Value: {text}. '{text}' is not a 'date-time'"
+        ) from None
+
+
+def _status_filter(call: Call, query: dict[str, Any], keep: list[Callable[[Document], bool]]) -> None:
+    statuses = [status.upper() for status in call.query.get("status", []) if status]
+    if not statuses:
+        return
+    known = [status for status in statuses if status in VM_STATES]
+    if not known and call.at_least(38):
+        raise Refused(400, "Invalid status value")
+    query["vm_state"] = sorted({VM_STATES[status] for status in known} | ({"stopped"} if "RESIZE" in known else set()))
+    keep.append(lambda doc: status_of(doc) in known)
+
+
+def _has_address(doc: Document, *, version: int, pattern: str) -> bool:
+    try:
+        wanted = re.compile(pattern)
+    except re.error:
+        wanted = re.compile(re.escape(pattern))
+    found = [address for nic in doc["nics"] for address in nic["addresses"]]
+    return any(wanted.search(address) for address in found if (":" in address) == (version == 6))  # noqa: PLR2004
+
+
+def _tag_filter(name: str, text: str) -> Callable[[Document], bool]:
+    tags = set(text.split(","))
+    test: Callable[[set[str]], bool] = tags.isdisjoint if name.endswith("any") else tags.issubset
+    has_any = name.endswith("any")
+
+    def wanted(doc: Document) -> bool:
+        own = set(doc["tags"])
+        hit = not test(own) if has_any else test(own)
+        return not hit if name.startswith("not") else hit
+
+    return wanted

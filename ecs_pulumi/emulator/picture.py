@@ -1,0 +1,109 @@
+"""What the page at `/` shows: every object with what it is joined to, and the last requests.
+
+Fields are picked one by one, so that nothing secret (passwords, private keys, user data, tokens) can slip in.
+Whatever a cloud holds, a picture stays small: the newest objects of each kind, and what those servers use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .nova.instance import status_of
+
+if TYPE_CHECKING:
+    from .cloud import Cloud
+    from .context import Context
+    from .gateway import RequestLog
+    from .store import Document
+
+SHOWN = 300
+"""Objects of a kind and region."""
+REQUESTS = 80
+"""The last requests."""
+KINDS = ("server", "port", "volume", "network", "keypair", "security_group", "snapshot")
+
+
+def picture(cloud: Cloud, requests: RequestLog) -> dict[str, Any]:
+    """The whole cloud as of now."""
+    regions = []
+    for name in cloud.dialect.regions:
+        with cloud.moment(name) as ctx:
+            regions.append(_region(ctx))
+    fields = ("method", "path", "status", "ms", "request_id", "at")
+    return {
+        "dialect": cloud.dialect.name,
+        "speed": cloud.speed,
+        "now": cloud.clock(),
+        "regions": regions,
+        "requests": {
+            "total": len(requests),
+            "latest": [{field: getattr(each, field) for field in fields} for each in requests.latest(REQUESTS)],
+        },
+    }
+
+
+def _region(ctx: Context) -> dict[str, Any]:
+    servers = ctx.find("server", deleted=False, newest_first=True, limit=SHOWN)[::-1]
+    ids = [server["id"] for server in servers]
+    ports = ctx.find("port", device_id=ids) + ctx.find("port", device_id="", newest_first=True, limit=SHOWN)
+    volumes = {volume["id"]: volume for volume in ctx.find("volume", newest_first=True, limit=SHOWN)}
+    for id_ in {disk["volume_id"] for server in servers for disk in server["volumes"]} - volumes.keys() - {None}:
+        if volume := ctx.get("volume", id_):
+            volumes[id_] = volume
+    images = {image["id"]: image["name"] for image in ctx.find("image")}
+    networks = {network["id"]: network for network in ctx.find("network", newest_first=True, limit=SHOWN)}
+    for id_ in {port["network_id"] for port in ports} - networks.keys():
+        if network := ctx.get("network", id_):
+            networks[id_] = network
+    return {
+        "name": ctx.region,
+        "total": {kind: ctx.count(kind) for kind in KINDS} | {"server": ctx.count("server", deleted=False)},
+        "servers": [_server(server, images.get(server["image_id"])) for server in servers],
+        "ports": [_port(port) for port in ports],
+        "volumes": [_volume(volume) for volume in volumes.values()],
+        "networks": [_network(ctx, network) for network in sorted(networks.values(), key=lambda each: each["name"])],
+        "key_pairs": _names(ctx, "keypair"),
+        "security_groups": [name for name in _names(ctx, "security_group") if name != "default"],
+        "snapshots": _names(ctx, "snapshot"),
+    }
+
+
+def _names(ctx: Context, kind: str) -> list[str]:
+    return [each["name"] or each["id"] for each in ctx.find(kind, newest_first=True, limit=SHOWN)]
+
+
+def _server(doc: Document, image: str | None) -> dict[str, Any]:
+    return {
+        "id": doc["id"],
+        "name": doc["name"],
+        "status": status_of(doc),
+        "task": doc["task_state"],
+        "since": doc["updated"],
+        "fault": doc["fault"]["message"] if doc["fault"] and status_of(doc) == "ERROR" else None,
+        "flavor": {key: doc["flavor"][key] for key in ("name", "vcpus", "ram")},
+        "next_flavor": doc["resize"]["new"]["name"] if doc["resize"] else None,
+        "zone": doc["zone"],
+        "key_name": doc["key_name"],
+        "image": image,
+        "local_disk": doc["flavor"]["disk"] if doc["image_id"] else None,
+        "disks": [{"volume_id": disk["volume_id"], "device": disk["device"]} for disk in doc["volumes"]],
+    }
+
+
+def _port(doc: Document) -> dict[str, Any]:
+    return {
+        **{key: doc[key] for key in ("id", "name", "network_id", "device_id", "status")},
+        "addresses": [fixed["ip_address"] for fixed in doc["fixed_ips"]],
+    }
+
+
+def _volume(doc: Document) -> dict[str, Any]:
+    return {key: doc[key] for key in ("id", "name", "size", "volume_type", "status")}
+
+
+def _network(ctx: Context, doc: Document) -> dict[str, Any]:
+    return {
+        **{key: doc[key] for key in ("id", "name")},
+        "external": doc["router:external"],
+        "cidrs": [subnet["cidr"] for subnet in ctx.find("subnet", network_id=doc["id"])],
+    }

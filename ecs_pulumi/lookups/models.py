@@ -1,0 +1,432 @@
+"""What lookups return: the API's documents, frozen, under Pythonic names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from typing_extensions import Never
+
+
+def _number(value: Any) -> Any:
+    # Nova spells "no swap" as an empty text.
+    return 0 if value == "" else value
+
+
+def _flag(value: Any) -> Any:
+    return False if value == "" else value
+
+
+def _text(value: Any) -> Any:
+    # One version of an API spells "none" as null, the other as an empty text.
+    return None if value == "" else value
+
+
+Number = Annotated[int, BeforeValidator(_number)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Text = Annotated[str | None, BeforeValidator(_text)]
+
+
+class Info(BaseModel):
+    """Base of what a lookup returns. What the API does not tell has the field's default."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _told(cls, document: Any) -> Any:
+        if not isinstance(document, Mapping):
+            return document
+        return {key: value for key, value in document.items() if value is not None}
+
+    @property
+    def __iter__(self) -> Never:
+        """Not there: what can be iterated, `pulumi.export` shows as a list, and everything else by its fields."""
+        raise AttributeError
+
+
+class Link(Info):
+    """Where a document is to be found."""
+
+    rel: str = ""
+    href: str = ""
+    type: str | None = None
+
+
+class FlavorInfo(Info):
+    """A flavor (guide, chapter 4, step 1)."""
+
+    id: str
+    name: str
+    vcpus: int
+    ram: int
+    """Memory in MiB."""
+    disk: int = 0
+    """Size of the root disk in GiB; 0 if the server needs a volume, or takes the image's size."""
+    ephemeral: int = Field(0, validation_alias="OS-FLV-EXT-DATA:ephemeral")
+    """Size of the second local disk in GiB."""
+    swap: Number = 0
+    """Size of the swap disk in MiB."""
+    rxtx_factor: float = 1.0
+    is_public: bool = Field(default=True, validation_alias="os-flavor-access:is_public")
+    disabled: bool = Field(default=False, validation_alias="OS-FLV-DISABLED:disabled")
+    description: str | None = None
+    extra_specs: dict[str, str] | None = None
+    """Properties for the scheduler and the hypervisor; None in a list of an API before compute 2.61."""
+    links: list[Link] = []
+
+
+class ImageInfo(Info):
+    """An image (guide, chapter 4, step 2)."""
+
+    id: str
+    name: str = ""
+    status: Annotated[str, BeforeValidator(str.lower)]
+    """`active` if servers can be made of it."""
+    visibility: str | None = None
+    """`public`, `private`, `shared` or `community`; None where only the compute service tells of images."""
+    min_disk: int = Field(0, validation_alias=AliasChoices("min_disk", "minDisk"))
+    """Smallest root disk, GiB."""
+    min_ram: int = Field(0, validation_alias=AliasChoices("min_ram", "minRam"))
+    """Smallest memory, MiB."""
+    size: int | None = Field(None, validation_alias=AliasChoices("size", "OS-EXT-IMG-SIZE:size"))
+    """Size of the file in bytes."""
+    virtual_size: int | None = None
+    """Size of the disk in it, in bytes."""
+    disk_format: str | None = None
+    container_format: str | None = None
+    checksum: str | None = None
+    os_hash_algo: str | None = None
+    os_hash_value: str | None = None
+    owner: str | None = None
+    """Id of the project it belongs to."""
+    protected: bool = False
+    os_hidden: bool = False
+    progress: int | None = None
+    """Percent of it that is uploaded; None where the image service tells of images."""
+    tags: list[str] = []
+    properties: dict[str, str] = Field(default={}, validation_alias=AliasChoices("properties", "metadata"))
+    """Every further property, such as `os_distro`; the compute service calls them metadata."""
+    created_at: str = Field("", validation_alias=AliasChoices("created_at", "created"))
+    updated_at: str = Field("", validation_alias=AliasChoices("updated_at", "updated"))
+    links: list[Link] = []
+
+
+class NetworkInfo(Info):
+    """A network (guide, chapter 4, step 3 and chapter 7, step 1).
+
+    Where the cloud has no network service the compute service tells less of it, and from `cidr` on more.
+    """
+
+    id: str
+    name: str = Field("", validation_alias=AliasChoices("name", "label"))
+    description: str = ""
+    status: str | None = None
+    admin_state_up: bool = True
+    shared: bool = False
+    external: bool = Field(default=False, validation_alias="router:external")
+    is_default: bool = False
+    port_security_enabled: bool | None = None
+    mtu: int | None = None
+    dns_domain: str | None = None
+    qos_policy_id: str | None = None
+    subnet_ids: list[str] = Field(default=[], validation_alias="subnets")
+    tags: list[str] = []
+    availability_zone_hints: list[str] = []
+    availability_zones: list[str] = []
+    provider_network_type: str | None = Field(None, validation_alias="provider:network_type")
+    provider_physical_network: str | None = Field(None, validation_alias="provider:physical_network")
+    provider_segmentation_id: int | None = Field(None, validation_alias="provider:segmentation_id")
+    project_id: str | None = Field(None, validation_alias=AliasChoices("project_id", "tenant_id"))
+    created_at: str | None = None
+    updated_at: str | None = None
+    cidr: str | None = None
+    cidr_v6: str | None = None
+    gateway: str | None = None
+    gateway_v6: str | None = None
+    netmask: str | None = None
+    netmask_v6: str | None = None
+    broadcast: str | None = None
+    dns1: str | None = None
+    dns2: str | None = None
+
+
+class PoolInfo(Info):
+    """A range of addresses of a subnet that ports are given addresses from."""
+
+    start: str
+    end: str
+
+
+class RouteInfo(Info):
+    """A route that a subnet's DHCP hands to the servers."""
+
+    destination: str
+    nexthop: str
+
+
+class SubnetInfo(Info):
+    """A subnet (guide, chapter 7, step 1)."""
+
+    id: str
+    name: str = ""
+    description: str = ""
+    network_id: str
+    cidr: str
+    ip_version: int = 4
+    gateway_ip: str | None = None
+    enable_dhcp: bool = True
+    dns_nameservers: list[str] = []
+    allocation_pools: list[PoolInfo] = []
+    host_routes: list[RouteInfo] = []
+    ipv6_address_mode: str | None = None
+    ipv6_ra_mode: str | None = None
+    service_types: list[str] = []
+    segment_id: str | None = None
+    subnet_pool_id: str | None = Field(None, validation_alias="subnetpool_id")
+    tags: list[str] = []
+    project_id: str | None = Field(None, validation_alias=AliasChoices("project_id", "tenant_id"))
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+class FixedIpInfo(Info):
+    """An address of a port."""
+
+    subnet_id: str
+    ip_address: str
+
+
+class AddressPairInfo(Info):
+    """An address that a port may use besides its own."""
+
+    ip_address: str
+    mac_address: str | None = None
+
+
+class DhcpOptionInfo(Info):
+    """A DHCP option of a port."""
+
+    name: str = Field(validation_alias="opt_name")
+    value: str = Field(validation_alias="opt_value")
+    ip_version: int = 4
+
+
+class DnsAssignmentInfo(Info):
+    """A name that the cloud's DNS has for an address of a port."""
+
+    hostname: str
+    fqdn: str
+    ip_address: str
+
+
+class PortInfo(Info):
+    """A port (guide, chapter 7, step 1)."""
+
+    id: str
+    name: str = ""
+    description: str = ""
+    status: str | None = None
+    network_id: str
+    mac_address: str
+    admin_state_up: bool = True
+    fixed_ips: list[FixedIpInfo] = []
+    security_group_ids: list[str] = Field(default=[], validation_alias="security_groups")
+    allowed_address_pairs: list[AddressPairInfo] = []
+    extra_dhcp_options: list[DhcpOptionInfo] = Field(default=[], validation_alias="extra_dhcp_opts")
+    port_security_enabled: bool | None = None
+    device_id: str = ""
+    """The server that uses it; empty if none does."""
+    device_owner: str = ""
+    dns_name: str | None = None
+    dns_assignment: list[DnsAssignmentInfo] = []
+    binding_host_id: str | None = Field(None, validation_alias="binding:host_id")
+    binding_profile: dict[str, object] = Field(default={}, validation_alias="binding:profile")
+    binding_vif_details: dict[str, object] = Field(default={}, validation_alias="binding:vif_details")
+    binding_vif_type: str | None = Field(None, validation_alias="binding:vif_type")
+    binding_vnic_type: str = Field("normal", validation_alias="binding:vnic_type")
+    qos_policy_id: str | None = None
+    tags: list[str] = []
+    project_id: str | None = Field(None, validation_alias=AliasChoices("project_id", "tenant_id"))
+    created_at: str | None = None
+    updated_at: str | None = None
+
+    @property
+    def ip_address(self) -> str | None:
+        """The first address; None if it has none."""
+        return self.fixed_ips[0].ip_address if self.fixed_ips else None
+
+
+class KeyPairInfo(Info):
+    """A key pair (guide, chapter 4, step 4)."""
+
+    name: str
+    public_key: str
+    fingerprint: str
+    type: str = "ssh"
+    user_id: str | None = None
+    created_at: str | None = None
+
+
+class VolumeServerInfo(Info):
+    """A server that has a volume."""
+
+    server_id: str
+    attachment_id: str = ""
+    device: str = ""
+
+
+class VolumeInfo(Info):
+    """A volume (guide, chapter 6, step 1)."""
+
+    id: str
+    name: str = ""
+    description: str | None = None
+    status: str
+    size: int
+    """GiB."""
+    volume_type: str | None = None
+    availability_zone: str | None = None
+    metadata: dict[str, str] = {}
+    bootable: Flag = False
+    encrypted: bool = False
+    multiattach: bool = False
+    shareable: bool = False
+    attachments: list[VolumeServerInfo] = []
+    image_id: str | None = None
+    """The image it was filled with."""
+    image_name: str | None = None
+    image_metadata: dict[str, str] = Field(default={}, validation_alias="volume_image_metadata")
+    snapshot_id: str | None = None
+    source_volume_id: str | None = Field(None, validation_alias="source_volid")
+    consistencygroup_id: str | None = None
+    replication_status: str | None = None
+    user_id: str | None = None
+    project_id: str | None = Field(None, validation_alias="os-vol-tenant-attr:tenant_id")
+    created_at: str
+    updated_at: str | None = None
+    links: list[Link] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _image(cls, document: Any) -> Any:
+        image = document.get("volume_image_metadata") or {}
+        return {**document, "image_id": image.get("image_id"), "image_name": image.get("image_name")}
+
+
+class AddressInfo(Info):
+    """An address of a server."""
+
+    addr: str
+    version: int = 4
+    mac: str = Field("", validation_alias="OS-EXT-IPS-MAC:mac_addr")
+    type: str = Field("fixed", validation_alias="OS-EXT-IPS:type")
+
+
+class AttachedVolumeInfo(Info):
+    """A volume of a server."""
+
+    id: str
+    delete_on_termination: bool | None = None
+    """None where the API does not tell (before compute 2.3)."""
+
+
+class ServerInfo(Info):
+    """A server (guide, 3.2, 3.3 and chapter 4, step 6). What only administrators are told is None for others."""
+
+    id: str
+    name: str
+    status: str
+    """`ACTIVE`, `SHUTOFF`, `BUILD`, `VERIFY_RESIZE`, `ERROR`, …"""
+    vm_state: str | None = Field(None, validation_alias="OS-EXT-STS:vm_state")
+    task_state: str | None = Field(None, validation_alias="OS-EXT-STS:task_state")
+    power_state: int | None = Field(None, validation_alias="OS-EXT-STS:power_state")
+    """As the hypervisor sees it: 1 running, 3 paused, 4 shut down, 6 crashed, 7 suspended."""
+    description: str | None = None
+    metadata: dict[str, str] = {}
+    tags: list[str] = []
+    flavor_id: str | None = None
+    image_id: str | None = None
+    """None if it boots from a volume."""
+    addresses: dict[str, list[AddressInfo]] = {}
+    access_ip_v4: Text = Field(None, validation_alias="accessIPv4")
+    """The address set for access, or else the first one."""
+    access_ip_v6: Text = Field(None, validation_alias="accessIPv6")
+    """The address set for access, or else the first one."""
+    security_groups: list[str] = []
+    """By name."""
+    key_name: str | None = None
+    availability_zone: Text = Field(None, validation_alias="OS-EXT-AZ:availability_zone")
+    config_drive: Flag = False
+    disk_config: str | None = Field(None, validation_alias="OS-DCF:diskConfig")
+    volumes_attached: list[AttachedVolumeInfo] = Field(
+        default=[], validation_alias="os-extended-volumes:volumes_attached"
+    )
+    locked: bool | None = None
+    progress: int | None = None
+    fault: str | None = None
+    """Why it is in ERROR."""
+    host: str | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:host")
+    host_id: str | None = Field(None, validation_alias="hostId")
+    host_status: str | None = None
+    hypervisor_hostname: str | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:hypervisor_hostname")
+    instance_name: str | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:instance_name")
+    # The guide's example spells it in the plural.
+    hostname: str | None = Field(
+        None, validation_alias=AliasChoices("OS-EXT-SRV-ATTR:hostname", "OS-EXT-SRV-ATTR:hostnames")
+    )
+    kernel_id: Text = Field(None, validation_alias="OS-EXT-SRV-ATTR:kernel_id")
+    ramdisk_id: Text = Field(None, validation_alias="OS-EXT-SRV-ATTR:ramdisk_id")
+    launch_index: int | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:launch_index")
+    reservation_id: str | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:reservation_id")
+    root_device_name: str | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:root_device_name")
+    user_data: SecretStr | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:user_data")
+    """Base64; `user_data.get_secret_value()` tells it, nothing else does."""
+    user_id: str | None = None
+    project_id: str | None = Field(None, validation_alias=AliasChoices("tenant_id", "project_id"))
+    created: str
+    updated: str | None = None
+    launched_at: str | None = Field(None, validation_alias="OS-SRV-USG:launched_at")
+    terminated_at: str | None = Field(None, validation_alias="OS-SRV-USG:terminated_at")
+    links: list[Link] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, document: Any) -> Any:
+        addresses = [item for group in (document.get("addresses") or {}).values() for item in group]
+        first = {item.get("version", 4): item["addr"] for item in reversed(addresses)}
+        fault = document.get("fault") or {}
+        return {
+            **document,
+            "flavor_id": (document.get("flavor") or {}).get("id"),
+            "image_id": (document.get("image") or {}).get("id"),
+            "accessIPv4": document.get("accessIPv4") or first.get(4),
+            "accessIPv6": document.get("accessIPv6") or first.get(6),
+            "security_groups": [group["name"] for group in document.get("security_groups") or ()],
+            "fault": fault.get("message"),
+        }
+
+
+class AvailabilityZone(Info):
+    """An availability zone of one service (guide, chapter 1)."""
+
+    name: str
+    available: bool
+    resource: str | None = None
+    """What of the network service the zone is for: `network` or `router`; None for other services."""
+
+
+class ApiVersion(Info):
+    """A version of the compute API (guide, 3.2)."""
+
+    id: str
+    """As in its URLs, for example `v2.1`."""
+    status: str
+    """`CURRENT`, `SUPPORTED` or `DEPRECATED`."""
+    version: Text = None
+    """The highest microversion; None if the version has no microversions."""
+    min_version: Text = None
+    """The lowest microversion; None if the version has no microversions."""
+    updated: str | None = None
+    links: list[Link] = []

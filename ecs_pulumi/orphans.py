@@ -1,0 +1,389 @@
+"""`python -m ecs_pulumi.orphans`: what a killed `pulumi up` left in the cloud without the state knowing it."""
+
+# ruff: noqa: T201 - a command speaks by printing
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.cloud import block_storage, compute, errors, network
+from ecs_pulumi.dynamic.kind import Operation, is_automatic, signed_for
+from ecs_pulumi.dynamic.kind import find as kind_of
+from ecs_pulumi.resources.common import OF_A_NIC, marked_by
+from ecs_pulumi.resources.nic import is_for_a_nic
+from ecs_pulumi.resources.server_life import MARK
+from ecs_pulumi.stack import Elsewhere, Stack, StackError, current, elsewhere, ids_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from ecs_pulumi.cloud.connection import Region
+    from ecs_pulumi.resources.common import Cloud
+
+DESCRIPTION = """\
+Finds what the current stack has made and its state does not know: what a killed `pulumi up` or a lost state file left
+behind. Three things tell: the mark "Managed by Pulumi: <project>/<stack>/<resource>", which every server, volume,
+network, subnet and port that is created without a description gets in the request that creates it, unless ecs:marker
+is false; the suffix of a key pair's automatic name, the half of which is computed from the same; and the state's own
+note of what a killed `up` had begun to create.
+
+What the state of any other stack in the same backend has is that stack's, moved there or under the name that this
+one had before: it is listed apart and never deleted.
+
+Run it in the project's folder while no `pulumi up` of the stack is running, since what that creates is not in the
+state yet."""
+EPILOG = """\
+exit status:
+  0  nothing was found, or all that was found has been deleted
+  1  something was found and is still there
+  2  something went wrong; one line says what
+
+What the state's own note tells is proven to be the stack's. A mark alone says project and stack, not where the state
+is kept: where somebody else keeps a stack of the same name in another backend, for the same project of the cloud,
+their objects look like this. The list says which these are; answering the question of --delete, or giving --yes, is
+your word that there is no such stack. Where the state of another stack cannot be read, they are not deleted at all.
+
+What it does not see: attachments of volumes and of ports that the program declares, which the next `up` takes over;
+what has a description of its own and key pairs of a chosen name, but for those that the state's note names; other
+projects of the cloud; what was made before the stack was renamed."""
+_AT_ONCE = 16
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60))
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """An object that the stack made, by its mark or the state's own note, and that its state does not know.
+
+    Attributes:
+        kind: The kind, such as `Server`.
+        id: Its id in the cloud.
+        name: Its name in the cloud.
+        resource: Name of the resource in the program that it was created for.
+        region: The region it is in.
+        created: When it was created, where the cloud tells.
+        users: The servers that have it.
+        proven: Whether the state itself says that it was creating just this; otherwise its mark alone tells.
+    """
+
+    kind: str
+    id: str
+    name: str
+    resource: str
+    region: str
+    created: datetime | None
+    users: tuple[str, ...] = ()
+    proven: bool = False
+
+    @property
+    def listed_as(self) -> str:
+        """The kind in whose list it stands: a NIC is found by its port."""
+        return "Port" if self.kind == "InterfaceAttachment" else self.kind
+
+    @property
+    def object(self) -> str:
+        """The id of what was made: of a NIC the port, whichever server has it."""
+        return self.id if self.listed_as == self.kind else self.id.rpartition("/")[2]
+
+    @property
+    def adopt(self) -> str:
+        """What the program has to say to take it over."""
+        return f'ecs.{self.kind}({json.dumps(self.resource)}, …, adopt="{self.id}")'
+
+
+def _networking(kind: str) -> Callable[[Region], Iterable[Mapping[str, Any]]]:
+    return lambda region: (
+        item
+        for item in network.list_all(region.network, kind, tenant_id=region.project_id)
+        # What is only shared with this project is another's, whatever it says.
+        if item.get("project_id", item.get("tenant_id")) == region.project_id
+    )
+
+
+_LISTS: Mapping[str, Callable[[Region], Iterable[Mapping[str, Any]]]] = {
+    "Server": lambda region: compute.list_servers(region.compute, microversion=region.server_microversion),
+    "Port": _networking("port"),
+    "Subnet": _networking("subnet"),
+    "Network": _networking("network"),
+    "Volume": lambda region: block_storage.list_volumes(region.block_storage),
+    "KeyPair": lambda region: ({**pair, "id": pair["name"]} for pair in compute.list_key_pairs(region.compute)),
+}
+"""How to list each kind, in the order in which they can be deleted."""
+
+
+def find_orphans(stack: Stack, regions: Iterable[str] = ()) -> list[Orphan]:
+    """What the stack made and is not in its state, in the order in which it can be deleted.
+
+    Args:
+        stack: The stack.
+        regions: Where to look besides the configured region and those that the state names.
+    """
+    known = {id_ for resource in stack.resources for id_ in ids_of(resource)}
+    told = {(resource.get("outputs") or {}).get("region") for resource in stack.resources}
+    names = {None, *regions, *(name for name in told if isinstance(name, str))}
+    places = {region.name: region for region in (_connect(stack, "Server", name).region for name in names)}
+    return [
+        orphan
+        for kind in _LISTS
+        for _, region in sorted(places.items())
+        for orphan in _made_by(stack, kind, region)
+        if orphan.object not in known
+    ]
+
+
+def delete(stack: Stack, found: Sequence[Orphan], unread: Iterable[str] = ()) -> dict[Orphan, str]:
+    """Delete orphans and wait until they are gone; what a server has that is none of them is left alone.
+
+    Args:
+        stack: The stack.
+        found: What `find_orphans` returned, without what other states have.
+        unread: The stacks whose state cannot be read; what may be in one of them is left alone, too.
+
+    Returns:
+        What is still there, and why.
+    """
+    left = {}
+    if unread:
+        reason = f"it may be in the state of {', '.join(unread)}, which cannot be read; left alone"
+        left = {orphan: reason for orphan in found if not orphan.proven}
+    doomed = {orphan.id for orphan in found if orphan not in left}
+    left |= {
+        orphan: f"in use by server {', '.join(orphan.users)}, left alone"
+        for orphan in found
+        if orphan not in left and not doomed.issuperset(orphan.users)
+    }
+    for kind in _LISTS:
+        those = [orphan for orphan in found if orphan.listed_as == kind and orphan not in left]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            reasons = list(pool.map(lambda orphan: _delete(stack, orphan), those))
+        left |= {orphan: reason for orphan, reason in zip(those, reasons, strict=True) if reason}
+    return left
+
+
+def _delete(stack: Stack, orphan: Orphan) -> str | None:
+    kind = kind_of(orphan.kind)
+    op = Operation(
+        verb="delete",
+        kind=orphan.kind,
+        resource=orphan.resource,
+        connect=lambda: _connect(stack, orphan.kind, orphan.region),
+        timeout=kind.timeout,
+    )
+    try:
+        kind.delete(op, orphan.id, {})
+    except errors.EcsError as error:
+        return str(error)
+    return None
+
+
+def _connect(stack: Stack, kind: str, region: str | None) -> Cloud:
+    found = kind_of(kind)
+    cloud: Cloud = found.connect(stack.config.get, region, found.timeout)
+    return cloud
+
+
+def _made_by(stack: Stack, kind: str, region: Region) -> Iterator[Orphan]:
+    begun = [each for each in stack.pending if each["type"].rpartition(":")[2] == kind]
+    for item in _LISTS[kind](region):
+        name = item.get("name") or ""
+        noted = next((each for each in begun if _is_noted(each, item)), None)
+        resource = noted["urn"].rpartition("::")[2] if noted else _marked(stack, kind, item)
+        if not resource:
+            continue
+        attached = [each.get("server_id") for each in item.get("attachments") or ()]
+        users = tuple(server for server in (*attached, item.get("device_id")) if server)
+        created = _moment(item.get("created_at") or item.get("created"))
+        proven = noted is not None and is_automatic(name, resource)
+        made = Orphan(kind, item["id"], name, resource, region.name, created, users, proven=proven)
+        if kind == "Port" and users and is_for_a_nic(item):
+            made = replace(made, kind="InterfaceAttachment", id=f"{users[0]}/{made.id}", users=())
+        yield made
+
+
+def _is_noted(begun: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+    """Whether an object is what the state says was being created: by a name, or a key, that exists once only."""
+    inputs, resource = begun.get("inputs") or {}, begun["urn"].rpartition("::")[2]
+    if not isinstance(inputs.get("name"), str) or inputs["name"] != item.get("name"):
+        return False
+    key = inputs.get("public_key")
+    is_same_key = isinstance(key, str) and key.split()[:2] == (item.get("public_key") or "").split()[:2]
+    return is_same_key or is_automatic(inputs["name"], resource)
+
+
+def _marked(stack: Stack, kind: str, item: Mapping[str, Any]) -> str | None:
+    """The resource that an object's mark names, or the name of one that has no place for a mark."""
+    name = item.get("name") or ""
+    if kind_of(kind).signs_names:
+        return signed_for(name, f"{stack.project}/{stack.name}")
+    marks = (item.get("description"), (item.get("metadata") or {}).get(MARK) if kind == "Server" else None)
+    resources = [resource for mark in marks if mark and (resource := marked_by(mark, stack.project, stack.name))]
+    if kind == "Port" and is_for_a_nic(item):
+        resources = [resource.removesuffix(OF_A_NIC) for resource in resources]
+    # A mark that somebody wrote on behind looks like that of a resource with blanks in its name.
+    if resources and (is_automatic(name, resources[0]) or not re.search(r"\s", resources[0])):
+        return resources[0]
+    return None
+
+
+def _moment(text: str | None) -> datetime | None:
+    """The moment of a time in UTC as any of the services writes it."""
+    return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=timezone.utc) if text else None
+
+
+def _age(created: datetime | None) -> str:
+    if created is None:
+        return "?"
+    seconds = max(0.0, (datetime.now(timezone.utc) - created).total_seconds())
+    for unit, size in _UNITS:
+        # Ninety minutes say more than one hour.
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the command has to tell.
+
+    Attributes:
+        orphans: What no state knows.
+        elsewhere: What is in another stack's state, and in which.
+        unread: The stacks whose state could not be read, and why.
+    """
+
+    orphans: list[Orphan]
+    elsewhere: Mapping[Orphan, str]
+    unread: Mapping[str, str]
+
+
+def find(stack: Stack, regions: Iterable[str] = ()) -> Findings:
+    """What the stack made and its state does not know, and what of it another stack of the backend has."""
+    found = find_orphans(stack, regions)
+    # Reading every state takes a while; mostly nothing is lost.
+    states = elsewhere() if found else Elsewhere()
+    moved = {orphan: states.owners[orphan.object] for orphan in found if orphan.object in states.owners}
+    return Findings([orphan for orphan in found if orphan not in moved], moved, states.unread)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Find, show and with `--delete` remove what the stack has lost; see `--help`."""
+    options = _options(argv)
+    try:
+        stack = current(options.stack, options.state)
+        found = find(stack, options.region)
+        warnings = [f"the state of {name} cannot be read: {reason}" for name, reason in found.unread.items()]
+        for warning in (*_connect(stack, "Server", None).connection.warnings, *warnings):
+            print(f"warning: {warning}", file=sys.stderr)
+        if not options.json:
+            _show(stack, found)
+        left: Mapping[Orphan, str] = dict.fromkeys(found.orphans, "")
+        if found.orphans and options.delete and (options.yes or _agreed(stack, found.orphans)):
+            left = delete(stack, found.orphans, found.unread)
+        _report(stack, found, left, options)
+    except (StackError, errors.EcsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; what is still there is found again next time", file=sys.stderr)
+        return 2
+    return 1 if left else 0
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m ecs_pulumi.orphans",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-s", "--stack", metavar="NAME", help="another stack than the selected one")
+    parser.add_argument(
+        "--state", metavar="FILE", type=Path, help="read the state from what `pulumi stack export` wrote"
+    )
+    parser.add_argument(
+        "--region",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="look there too; the configured region and those in the state are looked through anyway",
+    )
+    parser.add_argument("--delete", action="store_true", help="delete what was found, after asking")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask; read below what this vouches for")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, for scripts")
+    options = parser.parse_args(argv)
+    if options.json and options.delete and not options.yes:
+        parser.error("--json cannot ask: give --yes as well")
+    return options
+
+
+def _show(stack: Stack, found: Findings) -> None:
+    if not found.orphans:
+        unmarked = " (with ecs:marker false nothing gets a mark)" if stack.config.get("ecs:marker") == "false" else ""
+        print(f"Nothing is marked {stack.project}/{stack.name} that no state knows{unmarked}.")
+    else:
+        print(f"Made by {stack.project}/{stack.name}, and not in its state:\n")
+    for each in found.orphans:
+        by = "its mark"
+        if each.kind == "KeyPair":
+            by = "its name" if is_automatic(each.name, each.resource) else "its name and key"
+        print(f"  {_line(each)}{'' if each.proven else f', by {by} alone'}")
+        print(f"    to take it over: {each.adopt}")
+    if found.elsewhere:
+        print(f"\nMarked {stack.project}/{stack.name}, but in the state of another stack, where it stays:\n")
+    for each, owner in found.elsewhere.items():
+        print(f"  {_line(each)}: in {owner}")
+    print(end="\n" if found.orphans or found.elsewhere else "")
+
+
+def _line(orphan: Orphan) -> str:
+    return f'{orphan.kind} {orphan.id} "{orphan.name}", {_age(orphan.created)} old, in {orphan.region}'
+
+
+def _agreed(stack: Stack, found: Sequence[Orphan]) -> bool:
+    if unproven := sum(not orphan.proven for orphan in found):
+        name = f"{stack.project}/{stack.name}"
+        print(f"{unproven} of {len(found)} by mark or name alone: if somebody keeps a stack {name} in another backend,")
+        print("for the same project of the cloud, that may be theirs.")
+    try:
+        question = f"Delete {'it' if len(found) == 1 else f'all {len(found)}'}? [y/N] "
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _report(stack: Stack, found: Findings, left: Mapping[Orphan, str], options: argparse.Namespace) -> None:
+    """Say what has become of it."""
+    if options.json:
+        told = {
+            "project": stack.project,
+            "stack": stack.name,
+            "orphans": [
+                {**_told(each), "deleted": each not in left, "reason": left.get(each) or None} for each in found.orphans
+            ],
+            "elsewhere": [{**_told(each), "stack": owner} for each, owner in found.elsewhere.items()],
+            "unread": found.unread,
+        }
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    for orphan, reason in left.items():
+        if reason:
+            print(f"{orphan.kind} {orphan.id}: {reason}", file=sys.stderr)
+    if len(left) < len(found.orphans):
+        print(f"Deleted {len(found.orphans) - len(left)} of {len(found.orphans)}.")
+
+
+def _told(orphan: Orphan) -> dict[str, Any]:
+    names = ("kind", "id", "name", "resource", "region", "users", "adopt", "proven")
+    told = {name: getattr(orphan, name) for name in names}
+    return {**told, "created": orphan.created and orphan.created.isoformat()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

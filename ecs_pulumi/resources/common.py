@@ -1,0 +1,238 @@
+"""What the kinds share: the connection, the deadline, the words for errors, deleting what is in use."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from ecs_pulumi.cloud import compute, errors
+from ecs_pulumi.dynamic import fields, host
+from ecs_pulumi.dynamic.kind import Kind, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ecs_pulumi.cloud.api import Api
+    from ecs_pulumi.cloud.connection import Connection, Region
+    from ecs_pulumi.cloud.waiting import Deadline
+
+Live: TypeAlias = dict[str, Any]
+"""An object as the API answers it."""
+
+I = TypeVar("I", bound=fields.Inputs)  # noqa: E741
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """What one operation works with. Opening it sends nothing."""
+
+    connection: Connection
+    region_name: str | None
+    deadline: Deadline
+    marker: bool = True
+    """Whether objects without a description say whose they are (`ecs:marker`)."""
+
+    @property
+    def region(self) -> Region:
+        """The region of the resource; looked up in the catalog at its first use."""
+        return self.connection.region(self.region_name)
+
+    @property
+    def compute(self) -> Api:
+        """Nova."""
+        return self.region.compute
+
+    @property
+    def network(self) -> Api:
+        """Neutron."""
+        return self.region.network
+
+    @property
+    def block_storage(self) -> Api:
+        """Cinder."""
+        return self.region.block_storage
+
+
+LONGEST_DESCRIPTION = 255
+_MARK = "Managed by Pulumi: "
+OF_A_NIC = " (port of the NIC)"
+"""Ends the mark of a port that was made for the NIC of an `InterfaceAttachment`, and goes with it."""
+_BARE_MARK = re.compile(rf"{_MARK}[^/\s]+/[^/\s]+/\S+({re.escape(OF_A_NIC)})?")
+_PATIENCE = 60.0
+
+_STORED = (
+    "`pulumi refresh` and `pulumi destroy` use the settings stored at the last `up`; with --run-program they use "
+    "the present ones."
+)
+
+Op: TypeAlias = Operation[Cloud]
+
+_connections: dict[Any, Connection] = {}
+_connecting = threading.Lock()
+
+
+def connection(config: Callable[[str], str | None]) -> Connection:
+    """The connection for these settings; one per process, whichever kind or thread asks first."""
+    from ecs_pulumi.cloud.connection import Connection, Settings  # loads keystoneauth
+
+    settings = Settings.from_config(config)
+    with _connecting:
+        if settings not in _connections:
+            opened = _connections[settings] = Connection(settings, trace=_debug)
+            for warning in opened.warnings:
+                host.warn_once(warning)
+        return _connections[settings]
+
+
+def _debug(line: str) -> None:
+    host.report(host.current().urn, line, severity="debug")
+
+
+class EcsKind(Kind[Cloud, I, Live]):
+    """Base of the kinds: everything they do is against one OpenStack-compatible cloud."""
+
+    def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> Cloud:
+        """Open what operations in `region` need; nothing goes over the wire yet."""
+        from ecs_pulumi.cloud.waiting import Deadline
+
+        opened = connection(config)
+        return Cloud(opened, region, Deadline(opened.clock, timeout), marker=config("ecs:marker") != "false")
+
+    def explain(self, error: Exception) -> str | None:
+        """The one line that a user is shown for this error; None for a defect of this package."""
+        if isinstance(error, errors.Unauthorized) and any(each.password or each.token for each in _connections):
+            return f"{error} {_STORED}"
+        return str(error) if isinstance(error, errors.EcsError) else None
+
+    def unverified(self, error: Exception) -> str | None:
+        """A preview without credentials, for a pull request from a fork say, checks what it can."""
+        if not isinstance(error, errors.NoCloud):
+            return None
+        return f"Nothing was checked against the cloud: {error}"
+
+    def claims(self, op: Op, live: Live) -> dict[str, Any]:
+        """The stack's own mark in place of another's: what was moved here is found here if it gets lost."""
+        mine = None if op.inputs.get("description") else own_mark(op, live.get("description"))
+        return {"description": mine} if mine else {}
+
+    def preflight(self, op: Op, given: fields.Given) -> Iterable[fields.Problem]:
+        """A region that is not there, and what this cloud's API version cannot do, is said before anything is made."""
+        if given.known("region") and given.changed("region"):
+            op.cloud.connection.region(given.known("region"))
+        for name, field in fields.facts(self.inputs).items():
+            if field.since is None or not given.has(name) or not given.changed(name):
+                continue
+            api: Api = getattr(op.cloud, field.since.service.replace("-", "_"))
+            if not api.supports(field.since.microversion):
+                needs = f"{field.since.service} microversion {field.since.microversion}"
+                yield fields.Problem(name, f"needs {needs}; this cloud offers {api.service} {api.versions}")
+
+
+def sent(wanted: fields.Inputs, *names: str, **renamed: str) -> dict[str, Any]:
+    """The body of a create request: these inputs where the program sets them.
+
+    Args:
+        wanted: The inputs.
+        names: Inputs that the API calls the same.
+        renamed: Inputs that the API calls otherwise, as `input="api:name"`.
+    """
+    body = {name: fields.plain(getattr(wanted, name)) for name in names}
+    body |= {api: fields.plain(getattr(wanted, name)) for name, api in renamed.items()}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def differing(kind: Kind[Cloud, Any, Live], op: Op, wanted: fields.Inputs, live: Live) -> dict[str, Any]:
+    """The managed inputs that the live object does not fulfil, with their wanted values."""
+    asked, observed = fields.plain(wanted), kind.observe(op, live)
+    return kind.claims(op, live) | {
+        name: value
+        for name, value in asked.items()
+        if name in observed and not kind.same(name, value, observed) and not _local(kind, name)
+    }
+
+
+def _local(kind: Kind[Any, Any, Any], name: str) -> bool:
+    return fields.facts(kind.inputs)[name].has(fields.Local)
+
+
+def mark(op: Op) -> str:
+    """The description of an object that has none: whose it is, so that one that got lost can be found."""
+    if not (op.cloud.marker and op.resource):
+        return ""
+    return f"{_MARK}{op.project}/{op.stack}/{op.resource}"[:LONGEST_DESCRIPTION]
+
+
+def own_mark(op: Op, text: str | None) -> str | None:
+    """This stack's mark for an object that carries another stack's, or that of a NIC's port; None for all others."""
+    mine, theirs = mark(op), text or ""
+    # What this stack has lost and takes over under another name is its own as it is: an `up` leaves it alone.
+    is_ours = theirs == mine or (marked_by(theirs, op.project, op.stack) and not theirs.endswith(OF_A_NIC))
+    return mine if mine and not is_ours and _BARE_MARK.fullmatch(theirs) else None
+
+
+def is_mark(text: str) -> bool:
+    """Whether a description is the mark of some stack, and no person's words."""
+    return text.startswith(_MARK)
+
+
+def marked_by(text: str, project: str, stack: str) -> str | None:
+    """The resource of this stack whose whole mark `text` is; None for everything else, a mark cut short included."""
+    of_stack = f"{_MARK}{project}/{stack}/"
+    if not text.startswith(of_stack) or len(text) >= LONGEST_DESCRIPTION:
+        return None
+    return text.removeprefix(of_stack) or None
+
+
+def unless_in_use(op: Op, delete: Callable[[], object], users: Callable[[], list[str]]) -> None:
+    """Delete; while the API says that it is in use, try again for a minute, then name who uses it."""
+    clock = op.cloud.connection.clock
+    patience = min(_PATIENCE, op.cloud.deadline.left())
+    started, pause = clock.now(), 0.2
+    while True:
+        try:
+            delete()
+        except errors.NotFound:
+            return
+        except errors.Conflict as conflict:
+            if clock.now() - started + pause > patience:
+                listed = users()
+                if not listed:
+                    raise
+                raise errors.Failed("still in use by " + errors.listing(listed), conflict.message) from conflict
+            op.say("waiting for what still uses it to go")
+            clock.sleep(pause)
+            pause = min(pause * 1.5, 5.0)
+        else:
+            return
+
+
+def found_or_failed(live: Live | None, kind: str, id_: str) -> Live:
+    """The live object, or the error that it is gone."""
+    if live is None:
+        raise errors.Failed(f"{kind} {id_}", "it does not exist any more; `pulumi refresh` takes it out of the state")
+    return live
+
+
+def split_id(id_: str, kind: str) -> tuple[str, str]:
+    """The two halves of an attachment's id."""
+    server_id, slash, other = id_.partition("/")
+    if not slash or not server_id or not other:
+        raise errors.ConfigurationError(f'the id of a {kind} is "<server>/<other>", got "{id_}"')
+    return server_id, other
+
+
+def past_repair(op: Op, server_id: str) -> bool:
+    """Whether a server refuses a detach because it is in ERROR, or on its way out: its end frees what it holds."""
+    try:
+        server = compute.get_server(op.cloud.compute, server_id)
+    except errors.NotFound:
+        return True
+    if (
+        server["status"] not in ("ERROR", "DELETED", "SOFT_DELETED")
+        and server.get("OS-EXT-STS:task_state") != "deleting"
+    ):
+        return False
+    op.say(f"the server is in {server['status']} and keeps it until it is deleted")
+    return True

@@ -1,0 +1,221 @@
+"""KeyPair: the key that logs in to a server (guide, chapter 4; Nova API reference, "Keypairs")."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import pulumi
+from pydantic import Field
+
+from ecs_pulumi.cloud import compute, errors
+from ecs_pulumi.dynamic.fields import (
+    CloudDefault,
+    Given,
+    Inputs,
+    Outputs,
+    Problem,
+    Replace,
+    Secret,
+)
+from ecs_pulumi.dynamic.kind import is_automatic
+from ecs_pulumi.dynamic.resource import EcsResource
+from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, sent
+from ecs_pulumi.resources.once import is_younger, once
+
+_TYPED, _OF_USER = "2.2", "2.10"
+_CLOCKS_DIFFER = 2.0
+
+
+class KeyPairInputs(Inputs):
+    """What a program may ask of a key pair."""
+
+    name: Annotated[str | None, Replace()] = Field(
+        None, min_length=1, max_length=255, description="Name, and the id; letters, digits, blanks, `@._-`."
+    )
+    public_key: Annotated[str | None, Replace(), CloudDefault()] = Field(
+        None, description="Key to import, in OpenSSH's form. If unset the cloud generates a pair."
+    )
+    type: Annotated[Literal["ssh", "x509"] | None, Replace(), CloudDefault()] = Field(
+        None, description="`ssh` (the API's default), or `x509`, which needs compute 2.2."
+    )
+    user_id: Annotated[str | None, Replace(), CloudDefault()] = Field(
+        None, description="User who owns it, where an administrator creates it for another; needs compute 2.10."
+    )
+
+
+class KeyPairOutputs(Outputs):
+    """What the cloud tells beyond the inputs."""
+
+    private_key: Annotated[str | None, Secret()] = Field(
+        None, description="Only where the cloud generated the pair; told once, kept in the state from then on."
+    )
+    fingerprint: str | None = Field(None, description="Fingerprint of the public key.")
+
+
+class KeyPairKind(EcsKind[KeyPairInputs]):
+    """Key pairs. The API has no update, and a name exists once for each user."""
+
+    name = "KeyPair"
+    inputs = KeyPairInputs
+    outputs = KeyPairOutputs
+    signs_names = True  # the API has no description for a mark
+
+    def rules(self, given: Given) -> Iterator[Problem]:
+        """A public key is one line of OpenSSH, or a certificate."""
+        key = given.known("public_key")
+        if key and given.known("type") != "x509" and len(key.split()) < 2:  # noqa: PLR2004
+            yield Problem("public_key", 'not an OpenSSH public key such as "ssh-ed25519 AAAA… comment"')
+
+    def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
+        """The comment and the line break at a key's end are no difference."""
+        if name == "public_key" and isinstance(wanted, str) and isinstance(old.get(name), str):
+            return bool(wanted.split()[:2] == old[name].split()[:2])
+        return super().same(name, wanted, old)
+
+    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        """A chosen name exists once; an automatic one is made anew."""
+        return new.get("name") == old.get("name") and not is_automatic(str(new.get("name")), resource)
+
+    def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
+        """On v2.1 a certificate and another owner need microversions; v2 takes both words and ignores them."""
+        yield from super().preflight(op, given)
+        if given.known("name"):
+            catalog(op.cloud.region).expect_key_pair(given.known("name"))
+        api = op.cloud.compute
+        asked = (
+            ("type", "an x509 certificate", _TYPED, given.known("type") == "x509"),
+            ("user_id", "a key pair of another user", _OF_USER, bool(given.known("user_id"))),
+        )
+        for name, feature, microversion, is_asked in asked:
+            if is_asked and given.changed(name) and not (api.supports(microversion) or (_is_v2(op) and name != "type")):
+                needs = f"compute microversion {microversion}"
+                yield Problem(name, str(errors.Unsupported(feature, needs, f"compute {api.versions}")))
+
+    def create(self, op: Op, wanted: KeyPairInputs) -> Live:
+        """Generate or import; an identical key that is there already is taken over."""
+        api = op.cloud.compute
+        body = sent(wanted, "name", "public_key", "type", "user_id")
+        microversion = None
+        if wanted.type and not _is_v2(op):
+            microversion = _TYPED if api.supports(_TYPED) else None
+            if microversion is None:
+                del body["type"]
+        if wanted.user_id and api.supports(_OF_USER):
+            microversion = _OF_USER
+        began = api.clock.now()
+        try:
+            live = once(
+                lambda: compute.create_key_pair(api, body, microversion=microversion),
+                lambda error: self._there(op, wanted, body, began, error),
+                errors.Conflict,
+            )
+        except errors.Forbidden as forbidden:
+            if not body.get("user_id"):
+                raise
+            raise errors.Failed("user_id", f"only an administrator has key pairs of others: {forbidden}") from forbidden
+        op.created(live["name"])
+        return live
+
+    def read(self, op: Op, id_: str) -> Live | None:
+        """The key pair of this name."""
+        return self._get(op, id_, op.inputs.get("user_id"))
+
+    def observe(self, op: Op, live: Live) -> dict[str, Any]:
+        """As the API tells it; the private key only where it was just generated."""
+        told = ["name", "public_key", "type", "fingerprint"]
+        asked = op.inputs.get("user_id")
+        if asked in (None, live.get("user_id")) or op.cloud.compute.supports(_OF_USER):
+            told.append("user_id")
+        seen: dict[str, Any] = {key: live[key] for key in told if key in live}
+        private_key = live.get("private_key") or op.old.get("private_key")
+        return {**seen, "private_key": private_key, "region": op.cloud.region.name}
+
+    def update(self, op: Op, id_: str, wanted: KeyPairInputs, old: Mapping[str, Any]) -> Live:  # noqa: ARG002
+        """Nothing of a key pair can be changed; this only reads it."""
+        return found_or_failed(self.fetch(op, id_), self.name, id_)
+
+    def delete(self, op: Op, id_: str, old: Mapping[str, Any]) -> None:
+        """Delete; servers that have the key keep it."""
+        owner, microversion = self._owner(op, old.get("user_id"))
+        with contextlib.suppress(errors.NotFound):
+            compute.delete_key_pair(op.cloud.compute, id_, user_id=owner, microversion=microversion)
+
+    def _get(self, op: Op, name: str, user_id: str | None) -> Live | None:
+        owner, microversion = self._owner(op, user_id)
+        try:
+            return compute.get_key_pair(op.cloud.compute, name, user_id=owner, microversion=microversion)
+        except errors.NotFound:
+            return None
+
+    def _there(self, op: Op, wanted: KeyPairInputs, body: Live, began: float, error: errors.EcsError) -> Live | None:
+        """The key pair that a request was refused for, or that it made although its answer is lost."""
+        there = self._get(op, body["name"], wanted.user_id)
+        if isinstance(error, errors.Conflict) or (
+            there is not None and (wanted.public_key or not self._is_ours(op, there, began))
+        ):
+            return self._the_same(op, wanted, body["name"], error)
+        if there is not None:
+            # The private key went with the answer; the pair is of no use to anybody.
+            self.delete(op, body["name"], body)
+        return None
+
+    def _the_same(self, op: Op, wanted: KeyPairInputs, name: str, error: errors.EcsError) -> Live:
+        there = self._get(op, name, wanted.user_id)
+        if there is None:
+            raise error
+        if wanted.public_key and self.same("public_key", wanted.public_key, there):
+            return there
+        raise errors.Failed(
+            f"a key pair named {name} exists already, with another key",
+            f'choose another name, or take it over with adopt="{name}"',
+        ) from error
+
+    @staticmethod
+    def _is_ours(op: Op, there: Live, began: float) -> bool:
+        """Whether it is what the lost answer was about: its name is random, or it is younger than the request."""
+        if is_automatic(there["name"], op.resource):
+            return True
+        return bool(there.get("created_at")) and is_younger(op.cloud.compute, there, began, _CLOCKS_DIFFER)
+
+    @staticmethod
+    def _owner(op: Op, user_id: str | None) -> tuple[str | None, str | None]:
+        """The query for another user's key pair, and the microversion it needs; one's own needs neither."""
+        if user_id in (None, op.cloud.connection.user_id) or not op.cloud.compute.supports(_OF_USER):
+            return None, None
+        return user_id, _OF_USER
+
+
+def _is_v2(op: Op) -> bool:
+    return op.cloud.compute.versions.id in ("v2", "v2.0")
+
+
+KIND = KeyPairKind()
+
+
+class KeyPair(EcsResource, kind=KIND):
+    """The key that logs in to a server: imported, or generated by the cloud.
+
+    Source: guide, chapter 4 "Set the login mode to key pair"; Nova API reference, "Keypairs". Its id is its name.
+    """
+
+    name: pulumi.Output[str]
+    public_key: pulumi.Output[str]
+    type: pulumi.Output[str | None]
+    user_id: pulumi.Output[str | None]
+    private_key: pulumi.Output[str | None]
+    fingerprint: pulumi.Output[str]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        name: pulumi.Input[str] | None = None,
+        public_key: pulumi.Input[str] | None = None,
+        type: pulumi.Input[str] | None = None,  # noqa: A002  (the API's name)
+        user_id: pulumi.Input[str] | None = None,
+        region: pulumi.Input[str] | None = None,
+        adopt: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare a key pair. Every argument is described in the reference of the kind."""

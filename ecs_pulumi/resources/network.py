@@ -1,0 +1,166 @@
+"""Network: a private layer 2 network (guide, chapter 7; Neutron API reference, "Networks")."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+
+import pulumi
+from pydantic import Field
+
+from ecs_pulumi.dynamic.fields import (
+    CloudDefault,
+    Given,
+    InPlace,
+    Inputs,
+    Outputs,
+    Problem,
+    Replace,
+    Unordered,
+    WriteOnly,
+)
+from ecs_pulumi.dynamic.resource import EcsResource
+from ecs_pulumi.resources import quota
+from ecs_pulumi.resources.common import Op
+from ecs_pulumi.resources.neutron import NeutronKind, users_of
+
+
+class NetworkInputs(Inputs):
+    """What a program may ask of a network."""
+
+    name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
+    description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
+    admin_state_up: Annotated[bool | None, InPlace(), CloudDefault()] = Field(
+        None, description="Whether the network forwards packets."
+    )
+    shared: Annotated[bool | None, InPlace(), CloudDefault()] = Field(
+        None, description="Whether every project may use it. Most clouds leave this to administrators."
+    )
+    external: Annotated[bool | None, InPlace(), CloudDefault()] = Field(
+        None, description="Whether it leads out of the cloud. Most clouds leave this to administrators."
+    )
+    port_security_enabled: Annotated[bool | None, InPlace(), CloudDefault()] = Field(
+        None, description="Default for the ports of this network."
+    )
+    mtu: Annotated[int | None, InPlace(), CloudDefault()] = Field(
+        None, ge=68, description="Largest packet that ports are told to send, in bytes."
+    )
+    dns_domain: Annotated[str | None, InPlace(), CloudDefault()] = Field(
+        None, description="DNS domain of the network, with its final dot."
+    )
+    qos_policy_id: Annotated[str | None, InPlace()] = Field(None, description="QoS policy; an empty text clears it.")
+    tags: Annotated[list[str] | None, InPlace(), Unordered()] = Field(None, description="Tags, a set.")
+    availability_zone_hints: Annotated[list[str] | None, Replace(), Unordered()] = Field(
+        None, description="Zones in which the network's services should run."
+    )
+    provider_network_type: Annotated[str | None, Replace(), CloudDefault()] = Field(
+        None, description="Physical kind of network (`vxlan`, `vlan`, `flat`, …). For administrators."
+    )
+    provider_physical_network: Annotated[str | None, Replace(), CloudDefault()] = Field(
+        None, description="Physical network it runs on. For administrators."
+    )
+    provider_segmentation_id: Annotated[int | None, Replace(), CloudDefault()] = Field(
+        None, description="VLAN id or tunnel id. For administrators."
+    )
+    project_id: Annotated[str | None, Replace(), CloudDefault()] = Field(
+        None, description="Project that owns it, where an administrator creates it for another."
+    )
+    value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
+        None, description="Further attributes for the create request, under the API's names."
+    )
+
+
+class NetworkOutputs(Outputs):
+    """What the cloud tells beyond the inputs."""
+
+    status: str | None = Field(None, description="`ACTIVE`, `DOWN`, `BUILD` or `ERROR`.")
+    subnet_ids: list[str] | None = Field(None, description="Subnets of the network.")
+    created_at: str | None = Field(None, description="When it was created, UTC.")
+    updated_at: str | None = Field(None, description="When it was last changed, UTC.")
+
+
+class NetworkKind(NeutronKind[NetworkInputs]):
+    """Networks."""
+
+    name = "Network"
+    inputs = NetworkInputs
+    outputs = NetworkOutputs
+    singular = "network"
+    api_names: ClassVar = {
+        "external": "router:external",
+        "provider_network_type": "provider:network_type",
+        "provider_physical_network": "provider:physical_network",
+        "provider_segmentation_id": "provider:segmentation_id",
+        "project_id": "tenant_id",
+        "subnet_ids": "subnets",
+    }
+
+    def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
+        """The project may have one more."""
+        yield from super().preflight(op, given)
+        yield from quota.of_network(op, given, "networks", "name")
+
+    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """A segment that the program names exists once, and a physical network is flat for one network only."""
+        segment, physical = new.get("provider_segmentation_id"), new.get("provider_physical_network")
+        if new.get("provider_network_type") == "flat":
+            return physical is not None and physical == old.get("provider_physical_network")
+        return segment is not None and segment == old.get("provider_segmentation_id")
+
+    def _users(self, op: Op, id_: str) -> list[str]:
+        return users_of(op, network_id=id_)
+
+
+KIND = NetworkKind()
+
+
+class Network(EcsResource, kind=KIND):
+    """A private layer 2 network; servers reach it through the ports of its subnets.
+
+    Source: guide, chapter 7 "Create a network"; Neutron API reference, "Networks".
+    """
+
+    name: pulumi.Output[str]
+    description: pulumi.Output[str]
+    admin_state_up: pulumi.Output[bool]
+    shared: pulumi.Output[bool]
+    external: pulumi.Output[bool]
+    port_security_enabled: pulumi.Output[bool | None]
+    mtu: pulumi.Output[int | None]
+    dns_domain: pulumi.Output[str | None]
+    qos_policy_id: pulumi.Output[str | None]
+    tags: pulumi.Output[list[str]]
+    availability_zone_hints: pulumi.Output[list[str]]
+    provider_network_type: pulumi.Output[str | None]
+    provider_physical_network: pulumi.Output[str | None]
+    provider_segmentation_id: pulumi.Output[int | None]
+    project_id: pulumi.Output[str]
+    value_specs: pulumi.Output[dict[str, object] | None]
+    status: pulumi.Output[str]
+    subnet_ids: pulumi.Output[list[str]]
+    created_at: pulumi.Output[str | None]
+    updated_at: pulumi.Output[str | None]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        name: pulumi.Input[str] | None = None,
+        description: pulumi.Input[str] | None = None,
+        admin_state_up: pulumi.Input[bool] | None = None,
+        shared: pulumi.Input[bool] | None = None,
+        external: pulumi.Input[bool] | None = None,
+        port_security_enabled: pulumi.Input[bool] | None = None,
+        mtu: pulumi.Input[int] | None = None,
+        dns_domain: pulumi.Input[str] | None = None,
+        qos_policy_id: pulumi.Input[str] | None = None,
+        tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
+        availability_zone_hints: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
+        provider_network_type: pulumi.Input[str] | None = None,
+        provider_physical_network: pulumi.Input[str] | None = None,
+        provider_segmentation_id: pulumi.Input[int] | None = None,
+        project_id: pulumi.Input[str] | None = None,
+        value_specs: pulumi.Input[Mapping[str, object]] | None = None,
+        region: pulumi.Input[str] | None = None,
+        adopt: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare a network. Every argument is described in the reference of the kind."""

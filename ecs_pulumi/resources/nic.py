@@ -1,0 +1,146 @@
+"""How a NIC comes into a server and out of it again, for the server's own list and for an attachment alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.cloud import compute, errors, network
+from ecs_pulumi.dynamic.kind import automatic_name
+from ecs_pulumi.resources.common import LONGEST_DESCRIPTION, OF_A_NIC, is_mark, mark, past_repair, unless_in_use
+from ecs_pulumi.resources.once import create_once
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ecs_pulumi.resources.common import Live, Op
+
+TAG = "2.49"
+"""The microversion of the compute API that came with tags of NICs."""
+
+
+def attach(
+    op: Op,
+    server_id: str,
+    *,
+    port_id: str | None = None,
+    network_id: str | None = None,
+    addresses: Sequence[str] = (),
+    tag: str | None = None,
+) -> Live:
+    """Bind a port to a server, or have Nova make one; the port, as Neutron tells it."""
+    body: Live = {"port_id": port_id} if port_id else {"net_id": network_id}
+    if addresses:
+        body["fixed_ips"] = [{"ip_address": address} for address in addresses]
+    if tag:
+        body["tag"] = tag
+    api = op.cloud.compute
+    # Told apart from what the server has already, the NIC of a lost answer can be found again.
+    before = set() if port_id or addresses else {port["id"] for port in ports_of(op, server_id)}
+    try:
+        made = compute.attach_interface(api, server_id, body, microversion=TAG if tag else None)
+    except (errors.AnswerLost, errors.Conflict, errors.ServerFault) as error:
+        there = _already(op, server_id, port_id, network_id, addresses, before)
+        if there is not None:
+            return there
+        if isinstance(error, errors.ServerFault) and network_id:
+            # Nova answers 500 where the network does not exist.
+            network.get(op.cloud.network, "network", network_id)
+        raise
+    return {
+        "id": made["port_id"],
+        "device_id": server_id,
+        "network_id": made["net_id"],
+        "mac_address": made["mac_addr"],
+        "fixed_ips": made["fixed_ips"],
+        "status": made["port_state"],
+    }
+
+
+def is_for_a_nic(port: Mapping[str, Any]) -> bool:
+    """Whether a port was made for the NIC of an `InterfaceAttachment`, of this stack or another."""
+    description = port.get("description") or ""
+    return is_mark(description) and description.endswith(OF_A_NIC)
+
+
+def detach(op: Op, server_id: str, port_id: str) -> Live | None:
+    """Take a NIC from a server and wait until its port is free, or gone with it; the port, where it is still there."""
+    try:
+        compute.detach_interface(op.cloud.compute, server_id, port_id)
+    except errors.NotFound:
+        pass
+    except errors.Conflict:
+        if past_repair(op, server_id):
+            return op.cloud.region.ports.read(port_id)
+        raise
+    return op.cloud.region.ports.poller.wait(
+        port_id,
+        lambda port: bound_to(port, server_id) is None,
+        deadline=op.cloud.deadline,
+        progress=op.say,
+        describe=lambda port: "detaching" if bound_to(port, server_id) else "free",
+        what=f"port {port_id} to leave server {server_id}",
+    )
+
+
+def mark_of(op: Op) -> str:
+    """What tells that a port was made for this NIC; empty where the mark is switched off, or too long to be whole."""
+    whole = mark(op)
+    return f"{whole}{OF_A_NIC}" if whole and len(whole) + len(OF_A_NIC) < LONGEST_DESCRIPTION else ""
+
+
+def attach_own_port(
+    op: Op, server_id: str, network_id: str, addresses: Sequence[str], tag: str | None, *, marked: str
+) -> Live:
+    """Make a port and bind it: one that Nova makes tells nobody whose it is, if the answer is lost with the process."""
+    api = op.cloud.network
+    body: Live = {"network_id": network_id, "name": automatic_name(op.resource, b""), "description": marked}
+    if addresses:
+        body["fixed_ips"] = [{"ip_address": address} for address in addresses]
+    port = create_once(
+        op,
+        api,
+        send=lambda: network.create(api, "port", body),
+        candidates=lambda: network.list_all(api, "port", name=body["name"]),
+        marked=marked,
+    )
+    try:
+        return attach(op, server_id, port_id=port["id"], tag=tag)
+    except errors.EcsError as error:
+        try:
+            delete_port(op, port["id"])
+        except errors.EcsError as again:
+            raise errors.Failed(
+                str(error),
+                f"The port {port['id']} that was made for it could not be deleted again: {again} "
+                "`python -m ecs_pulumi.orphans` finds it.",
+            ) from error
+        raise
+
+
+def delete_port(op: Op, port_id: str) -> None:
+    """Delete the port of a NIC that is no more."""
+    unless_in_use(op, lambda: network.delete(op.cloud.network, "port", port_id), list)
+
+
+def ports_of(op: Op, server_id: str) -> list[Live]:
+    """The ports of a server."""
+    return list(network.list_all(op.cloud.network, "port", device_id=server_id))
+
+
+def bound_to(port: Live | None, server_id: str) -> Live | None:
+    """The port, if the server has it."""
+    return port if port and port.get("device_id") == server_id else None
+
+
+def _already(
+    op: Op, server_id: str, port_id: str | None, network_id: str | None, addresses: Sequence[str], before: set[str]
+) -> Live | None:
+    """The port of a NIC that this server has already as it was asked for."""
+    for port in ports_of(op, server_id):
+        has = {item["ip_address"] for item in port.get("fixed_ips") or ()}
+        if port["id"] == port_id:
+            return port
+        as_asked = port["network_id"] == network_id and has >= set(addresses)
+        if not port_id and as_asked and port["id"] not in before:
+            return port
+    return None

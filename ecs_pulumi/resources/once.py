@@ -1,0 +1,134 @@
+"""Creating once: where the answer to a request is lost, the object is looked for before it is asked for again."""
+
+from __future__ import annotations
+
+import http
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, TypeVar
+
+from ecs_pulumi.cloud import errors
+from ecs_pulumi.cloud.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ecs_pulumi.cloud.api import Api
+    from ecs_pulumi.resources.common import Live, Op
+
+_ATTEMPTS = 3
+_LOOKS = (0.0, 0.5, 1.5, 3.0)
+_LATE_LOOKS = (6.0, 12.0, 24.0, 48.0)
+_SHARE_OF_THE_TIME_LEFT = 0.25
+_CLOCKS_DIFFER = 60.0
+
+T = TypeVar("T")
+
+_made_here: set[str] = set()
+
+
+def once(send: Callable[[], T], there: Callable[[errors.EcsError], T | None], *refusals: type[errors.EcsError]) -> T:
+    """Send a request that must not act twice: where its answer is lost, look what it did before repeating it.
+
+    Args:
+        send: Sends the request.
+        there: Looks for what it was to bring about, given what went wrong; None where that is not there.
+        refusals: What the API says where it is there already.
+    """
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        try:
+            return send()
+        except errors.EcsError as error:
+            lost = errors.may_have_acted(error)
+            if not lost and not isinstance(error, refusals):
+                raise
+            found = there(error)
+            if found is not None:
+                return found
+            if not lost or not attempts_left or _is_final(error):
+                raise
+    raise AssertionError
+
+
+def create_once(
+    op: Op,
+    api: Api,
+    send: Callable[[], Live],
+    candidates: Callable[[], Iterable[Live]],
+    marked: str | None = None,
+) -> Live:
+    """Send a create request, and where its answer is lost look for the object before asking again.
+
+    Args:
+        op: The operation.
+        api: Where the request goes.
+        send: Sends the request.
+        candidates: Lists what has the object's name.
+        marked: The description it was asked to have, which tells it from others of the same name.
+    """
+    began = api.clock.now()
+
+    def there(lost: errors.EcsError) -> Live | None:
+        for live in _looked_for(op, api, candidates, lost):
+            as_asked = marked in (None, "", live.get("description"))
+            if as_asked and not made_here(live["id"]) and is_younger(api, live, began, _CLOCKS_DIFFER):
+                return live
+        return None
+
+    made = once(send, there)
+    _made_here.add(made["id"])
+    return made
+
+
+def made_here(id_: str) -> bool:
+    """Whether this process made the object, so that nobody has to look whether there is one."""
+    return id_ in _made_here
+
+
+def is_younger(api: Api, live: Live, moment: float, tolerance: float) -> bool:
+    """Whether the cloud made an object after a moment of this process's clock, or does not tell when it did.
+
+    Args:
+        api: Where it lives; its answers tell the cloud's time.
+        live: The object.
+        moment: The moment.
+        tolerance: Seconds by which the clocks of the cloud's hosts may differ.
+    """
+    told = live.get("created_at") or live.get("created")
+    if not told:
+        return True
+    born = datetime.fromisoformat(told.replace("Z", "+00:00"))
+    born = born if born.tzinfo else born.replace(tzinfo=timezone.utc)
+    return born.timestamp() >= api.server_time() - (api.clock.now() - moment) - tolerance
+
+
+def _is_final(error: errors.EcsError) -> bool:
+    """Whether asking again would only be answered so again: 502 and 504 are a proxy's, 500 is the service's own."""
+    return isinstance(error, errors.ApiError) and error.status == http.HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _looked_for(op: Op, api: Api, candidates: Callable[[], Iterable[Live]], lost: errors.EcsError) -> Iterable[Live]:
+    """What may be the object, in several looks, as the API may still be at work on a request that it lost."""
+    op.say("the answer was lost; looking for what was created")
+    for pause in _pauses(op, lost):
+        api.clock.sleep(pause)
+        try:
+            yield from until(
+                lambda: list(candidates()), done=lambda _: True, deadline=op.cloud.deadline, what="a list to look in"
+            )
+        except errors.EcsError as error:
+            raise errors.Failed(
+                "it may have been created all the same",
+                f"{lost} Looking for it failed, too: {error} `python -m ecs_pulumi.orphans` finds it if it is there.",
+            ) from lost
+
+
+def _pauses(op: Op, lost: errors.EcsError) -> Iterable[float]:
+    """Seconds before each look."""
+    yield from _LOOKS
+    if not (isinstance(lost, errors.AnswerLost) and lost.late):
+        return
+    # A service that is slow to answer is slow to do it, and asked again it does it twice.
+    for pause in _LATE_LOOKS:
+        if pause > op.cloud.deadline.left() * _SHARE_OF_THE_TIME_LEFT:
+            return
+        yield pause

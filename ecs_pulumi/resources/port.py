@@ -1,0 +1,285 @@
+"""Port: a place in a network for one NIC (guide, chapter 7; Neutron API reference, "Ports")."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import pulumi
+from pydantic import Field
+from typing_extensions import NotRequired, TypedDict
+
+from ecs_pulumi.dynamic.fields import (
+    CloudDefault,
+    Given,
+    InPlace,
+    Inputs,
+    Nested,
+    Outputs,
+    Problem,
+    Replace,
+    Unordered,
+    WriteOnly,
+    objects,
+)
+from ecs_pulumi.dynamic.resource import EcsResource
+from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.common import Live, Op
+from ecs_pulumi.resources.neutron import NeutronKind
+
+
+class FixedIpArgs(TypedDict, total=False):
+    """An address of a port: one of this subnet, or this very address."""
+
+    subnet_id: pulumi.Input[str]
+    """Subnet the address is from; the network's only one if unset."""
+    ip_address: pulumi.Input[str]
+    """The address; any of the subnet if unset."""
+
+
+class AddressPairArgs(TypedDict):
+    """An address that the port may use besides its own."""
+
+    ip_address: pulumi.Input[str]
+    """Address, or a range such as `10.0.10.0/28`."""
+    mac_address: NotRequired[pulumi.Input[str]]
+    """MAC address. Default: the port's."""
+
+
+class DhcpOptionArgs(TypedDict):
+    """A DHCP option for this port."""
+
+    name: pulumi.Input[str]
+    """Name, for example `mtu` or `domain-name`."""
+    value: pulumi.Input[str]
+    """Value."""
+    ip_version: NotRequired[pulumi.Input[int]]
+    """4 (the default) or 6."""
+
+
+class DnsAssignment(TypedDict):
+    """A name that the cloud's DNS has for an address of the port."""
+
+    hostname: str
+    """Name."""
+    fqdn: str
+    """Name with its domain."""
+    ip_address: str
+    """The address."""
+
+
+class FixedIp(TypedDict):
+    """An address that a port has."""
+
+    subnet_id: str
+    """Subnet the address is from."""
+    ip_address: str
+    """The address."""
+
+
+class _FixedIp(Nested):
+    subnet_id: str | None = None
+    ip_address: str | None = None
+
+
+class _AddressPair(Nested):
+    ip_address: str
+    mac_address: str | None = None
+
+
+class _DhcpOption(Nested):
+    name: str
+    value: str
+    ip_version: Literal[4, 6] = 4
+
+
+class PortInputs(Inputs):
+    """What a program may ask of a port."""
+
+    network_id: Annotated[str, Replace()] = Field(description="Network it belongs to.")
+    name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
+    description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
+    admin_state_up: Annotated[bool | None, InPlace(), CloudDefault()] = Field(
+        None, description="Whether the port forwards packets."
+    )
+    fixed_ips: Annotated[list[_FixedIp] | None, InPlace(), CloudDefault(), Unordered()] = Field(
+        None, description="Addresses, a set; empty for none. The cloud chooses what is left out."
+    )
+    security_group_ids: Annotated[list[str] | None, InPlace(), CloudDefault(), Unordered()] = Field(
+        None, description="Security groups, a set of ids; empty for none. Default: the project's `default` group."
+    )
+    allowed_address_pairs: Annotated[list[_AddressPair] | None, InPlace(), Unordered()] = Field(
+        None, description="Addresses the port may use besides its own, a set. Default mac: the port's."
+    )
+    extra_dhcp_options: Annotated[list[_DhcpOption] | None, InPlace(), Unordered()] = Field(
+        None, description="DHCP options for this port, a set."
+    )
+    mac_address: Annotated[str | None, Replace(), CloudDefault()] = Field(None, description="MAC address.")
+    port_security_enabled: Annotated[bool | None, InPlace(), CloudDefault()] = Field(
+        None, description="Whether spoofed addresses are dropped and security groups apply."
+    )
+    device_owner: Annotated[str | None, Replace(), CloudDefault()] = Field(
+        None, description="Who uses the port, for example `compute:nova`; the cloud keeps it."
+    )
+    dns_name: Annotated[str | None, InPlace()] = Field(None, description="Name in the cloud's DNS.")
+    binding_host_id: Annotated[str | None, InPlace()] = Field(
+        None, description="Host the port is bound on. For administrators."
+    )
+    binding_profile: Annotated[dict[str, Any] | None, InPlace()] = Field(
+        None, description="Facts for the network's driver. For administrators."
+    )
+    binding_vnic_type: Annotated[str, InPlace()] = Field("normal", description="Kind of NIC: `normal`, `direct`, …")
+    qos_policy_id: Annotated[str | None, InPlace()] = Field(None, description="QoS policy; an empty text clears it.")
+    tags: Annotated[list[str] | None, InPlace(), Unordered()] = Field(None, description="Tags, a set.")
+    project_id: Annotated[str | None, Replace(), CloudDefault()] = Field(
+        None, description="Project that owns it, where an administrator creates it for another."
+    )
+    value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
+        None, description="Further attributes for the create request, under the API's names."
+    )
+
+
+class PortOutputs(Outputs):
+    """What the cloud tells beyond the inputs."""
+
+    status: str | None = Field(None, description="`ACTIVE` once a server uses it, `DOWN` before.")
+    all_fixed_ips: list[dict[str, str]] | None = Field(None, description="Every address with its subnet.")
+    ip_address: str | None = Field(None, description="The first address.")
+    device_id: str | None = Field(None, description="Server that uses it; empty if none does.")
+    dns_assignment: list[dict[str, str]] | None = Field(None, description="Names in the cloud's DNS.")
+
+
+class PortKind(NeutronKind[PortInputs]):
+    """Ports."""
+
+    name = "Port"
+    inputs = PortInputs
+    outputs = PortOutputs
+    singular = "port"
+    api_names: ClassVar = {
+        "security_group_ids": "security_groups",
+        "extra_dhcp_options": "extra_dhcp_opts",
+        "binding_host_id": "binding:host_id",
+        "binding_profile": "binding:profile",
+        "binding_vnic_type": "binding:vnic_type",
+        "project_id": "tenant_id",
+    }
+
+    def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
+        """Network and security groups exist, and requested addresses lie in their subnets."""
+        yield from super().preflight(op, given)
+        names = catalog(op.cloud.region)
+        yield from preflight.there_is(given, "network_id", lambda id_: names.neutron("network", id_))
+        yield from preflight.there_are(given, "security_group_ids", names.security_group)
+        yield from preflight.addresses(op, given)
+        yield from quota.of_network(op, given, "ports", "network_id")
+
+    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """A port with a fixed address or mac cannot stand beside one that still has it."""
+        fixed = any(item.get("ip_address") for item in objects(new.get("fixed_ips")))
+        return fixed or new.get("mac_address") is not None
+
+    def observe(self, op: Op, live: Live) -> dict[str, Any]:
+        """As the API tells it, with DHCP options under our names."""
+        seen = super().observe(op, live)
+        addresses = live.get("fixed_ips") or []
+        seen["extra_dhcp_options"] = [
+            {"name": item["opt_name"], "value": item["opt_value"], "ip_version": item.get("ip_version", 4)}
+            for item in live.get("extra_dhcp_opts") or ()
+        ]
+        seen["all_fixed_ips"] = addresses
+        seen["ip_address"] = addresses[0]["ip_address"] if addresses else None
+        return seen
+
+    def _body(self, values: Mapping[str, Any], live: Live) -> Live:
+        body = super()._body(values, live)
+        if not live and body.get("binding:vnic_type") == "normal":
+            # The API's own default; sending it needs rights on some clouds.
+            del body["binding:vnic_type"]
+        if "fixed_ips" in body and live:
+            body["fixed_ips"] = _keeping(body["fixed_ips"], live.get("fixed_ips") or [])
+        if "extra_dhcp_opts" in body:
+            body["extra_dhcp_opts"] = _options(body["extra_dhcp_opts"], live.get("extra_dhcp_opts") or [])
+        return body
+
+
+def _keeping(wanted: list[Live], has: list[Live]) -> list[Live]:
+    """The wanted addresses, where a vague wish keeps an address that the port already has."""
+    left, kept = list(has), []
+    for wish in sorted(wanted, key=lambda item: -len(item)):
+        fits = next((item for item in left if all(item.get(key) == value for key, value in wish.items())), None)
+        if fits is not None:
+            left.remove(fits)
+        kept.append(fits or wish)
+    return kept
+
+
+def _options(wanted: list[Live], has: list[Live]) -> list[Live]:
+    """The request for these DHCP options; one that is to go is sent without a value."""
+    asked = [{"opt_name": o["name"], "opt_value": o["value"], "ip_version": o["ip_version"]} for o in wanted]
+    names = {(o["opt_name"], o["ip_version"]) for o in asked}
+    unwanted = [o for o in has if (o["opt_name"], o.get("ip_version", 4)) not in names]
+    return asked + [{**o, "opt_value": None} for o in unwanted]
+
+
+KIND = PortKind()
+
+
+class Port(EcsResource, kind=KIND):
+    """A place in a network for one NIC, with its addresses and security groups.
+
+    Source: guide, chapter 7 "Create a port"; Neutron API reference, "Ports".
+    """
+
+    network_id: pulumi.Output[str]
+    name: pulumi.Output[str]
+    description: pulumi.Output[str]
+    admin_state_up: pulumi.Output[bool]
+    fixed_ips: pulumi.Output[list[FixedIpArgs]]
+    security_group_ids: pulumi.Output[list[str]]
+    allowed_address_pairs: pulumi.Output[list[AddressPairArgs]]
+    extra_dhcp_options: pulumi.Output[list[DhcpOptionArgs]]
+    mac_address: pulumi.Output[str]
+    port_security_enabled: pulumi.Output[bool | None]
+    device_owner: pulumi.Output[str]
+    dns_name: pulumi.Output[str | None]
+    binding_host_id: pulumi.Output[str | None]
+    binding_profile: pulumi.Output[dict[str, object] | None]
+    binding_vnic_type: pulumi.Output[str]
+    qos_policy_id: pulumi.Output[str | None]
+    tags: pulumi.Output[list[str]]
+    project_id: pulumi.Output[str]
+    value_specs: pulumi.Output[dict[str, object] | None]
+    status: pulumi.Output[str]
+    all_fixed_ips: pulumi.Output[list[FixedIp]]
+    ip_address: pulumi.Output[str | None]
+    device_id: pulumi.Output[str]
+    dns_assignment: pulumi.Output[list[DnsAssignment] | None]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        network_id: pulumi.Input[str],
+        name: pulumi.Input[str] | None = None,
+        description: pulumi.Input[str] | None = None,
+        admin_state_up: pulumi.Input[bool] | None = None,
+        fixed_ips: pulumi.Input[Sequence[pulumi.Input[FixedIpArgs]]] | None = None,
+        security_group_ids: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
+        allowed_address_pairs: pulumi.Input[Sequence[pulumi.Input[AddressPairArgs]]] | None = None,
+        extra_dhcp_options: pulumi.Input[Sequence[pulumi.Input[DhcpOptionArgs]]] | None = None,
+        mac_address: pulumi.Input[str] | None = None,
+        port_security_enabled: pulumi.Input[bool] | None = None,
+        device_owner: pulumi.Input[str] | None = None,
+        dns_name: pulumi.Input[str] | None = None,
+        binding_host_id: pulumi.Input[str] | None = None,
+        binding_profile: pulumi.Input[Mapping[str, object]] | None = None,
+        binding_vnic_type: pulumi.Input[str] = "normal",
+        qos_policy_id: pulumi.Input[str] | None = None,
+        tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
+        project_id: pulumi.Input[str] | None = None,
+        value_specs: pulumi.Input[Mapping[str, object]] | None = None,
+        region: pulumi.Input[str] | None = None,
+        adopt: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare a port. Every argument is described in the reference of the kind."""

@@ -1,0 +1,169 @@
+"""What the cloud would refuse late, found out in the preview (`ecs:preflight`).
+
+Every check is silent about what is not known yet, looks only where the program changed something, and asks for one
+list per kind of thing and run.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ecs_pulumi.cloud import errors
+from ecs_pulumi.dynamic.fields import Given, Problem, objects
+from ecs_pulumi.resources.catalog import catalog, ip_range, usable
+from ecs_pulumi.resources.once import made_here
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ecs_pulumi.resources.catalog import Address
+    from ecs_pulumi.resources.common import Live, Op
+
+
+def there_is(given: Given, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
+    """The object that the input names, by name or id, exists."""
+    asked = given.known(name)
+    if asked and given.changed(name) and not made_here(asked):
+        yield from _missing(name, lambda: look_up(asked))
+
+
+def there_are(given: Given, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
+    """Every object that the input names exists."""
+    for asked in given.known(name) or () if given.changed(name) else ():
+        yield from _missing(name, partial(look_up, asked))
+
+
+def nics(op: Op, given: Given) -> Iterator[Problem]:
+    """The networks and ports of a server's NICs exist, and a requested address can be had there."""
+    if not given.changed("networks"):
+        return
+    names = catalog(op.cloud.region)
+    for index, nic in enumerate(objects(given.values.get("networks"))):
+        for part, kind in (("network_id", "network"), ("port_id", "port")):
+            if not isinstance(nic.get(part), str) or made_here(nic[part]):
+                continue
+            missing = list(_missing("networks", partial(names.neutron, kind, nic[part]), f"[{index}]: "))
+            yield from missing
+            if not missing and nic.get("fixed_ip") is not None:
+                place = Place("networks", f"[{index}]: ", nic[part])
+                yield from _available(op, given, place, nic["fixed_ip"])
+
+
+def addresses(op: Op, given: Given) -> Iterator[Problem]:
+    """Requested addresses (`fixed_ips`) can be had: in their subnets, or in one of their network."""
+    if not given.changed("fixed_ips", "network_id"):
+        return
+    names, network_id = catalog(op.cloud.region), given.known("network_id")
+    for index, wish in enumerate(objects(given.values.get("fixed_ips"))):
+        subnet_id, address = wish.get("subnet_id"), wish.get("ip_address")
+        place = Place("fixed_ips", f"[{index}]: ", network_id)
+        if subnet_id is None:
+            if network_id and not made_here(network_id):
+                yield from _available(op, given, place, address)
+            continue
+        if not isinstance(subnet_id, str) or made_here(subnet_id):
+            continue
+        try:
+            subnet = names.neutron("subnet", subnet_id)
+        except errors.NoMatch as missing:
+            yield place.problem(str(missing))
+            continue
+        if network_id and subnet["network_id"] != network_id:
+            yield place.problem(f"the subnet {subnet_id} is not of the network {network_id}")
+            continue
+        yield from _available(op, given, replace(place, network_id=subnet["network_id"]), address, subnet)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the inputs an address is asked for, and in which network."""
+
+    property: str
+    index: str
+    network_id: str
+
+    def problem(self, reason: str) -> Problem:
+        """What is wrong here."""
+        return Problem(self.property, f"{self.index}{reason}")
+
+
+def _available(op: Op, given: Given, place: Place, address: object, subnet: Live | None = None) -> Iterator[Problem]:
+    """An address lies in the subnet, or in one of the network's, and nobody else has it."""
+    if not isinstance(address, str):
+        return
+    try:
+        asked = ipaddress.ip_address(address)
+    except ValueError:
+        yield place.problem(f'not an address, got "{address}"')
+        return
+    subnets = [subnet] if subnet else catalog(op.cloud.region).subnets(place.network_id)
+    if not subnets:
+        # Those of somebody else's network may be hidden.
+        return
+    around = next((each for each in subnets if each["cidr"] is None or asked in ip_range(each["cidr"])), None)
+    if around is None:
+        which = "its subnet" if subnet else "the subnets of its network"
+        ranges = errors.listing([each["cidr"] for each in subnets])
+        yield place.problem(f"{address} lies outside {which}: {ranges}")
+        return
+    if around["cidr"] is not None:
+        first, last = usable(ip_range(around["cidr"]))
+        if not int(first) <= int(asked) <= int(last):
+            yield place.problem(f"{address} is not an address for a port: {around['cidr']} has {first} to {last}")
+            return
+    yield from _free(op, given, place, asked)
+    for word in _noteworthy(asked, around):
+        op.tell(f"{place.property}{place.index}{address} {word}")
+
+
+def _free(op: Op, given: Given, place: Place, asked: Address) -> Iterator[Problem]:
+    """Neither a port of the cloud's has the address, nor does another resource of the program want it."""
+    names = catalog(op.cloud.region)
+    holder = None if given.successor else names.holder(place.network_id, asked)
+    # Which port is the resource's own is told by its name alone, and those of a server have none.
+    if holder and not (given.before and (holder.get("name") or "") in ("", given.before.get("name"))):
+        user = f", which {holder['device_owner']} uses" if holder.get("device_owner") else ""
+        yield place.problem(f"{asked} is taken by the port {holder.get('name') or holder['id']}{user}")
+    elif op.resource and (other := names.claimed(place.network_id, asked, f"{op.kind} {op.resource}")):
+        yield place.problem(f"{asked} is what {other} asks for, too")
+
+
+def _noteworthy(asked: Address, subnet: Live) -> Iterator[str]:
+    """What a cloud may take, and most people do not mean."""
+    if subnet.get("gateway_ip") and asked == ipaddress.ip_address(subnet["gateway_ip"]):
+        yield "is the address of the subnet's router"
+        return
+    pools = [tuple(map(ipaddress.ip_address, (pool["start"], pool["end"]))) for pool in subnet["allocation_pools"]]
+    if pools and not any(int(start) <= int(asked) <= int(end) for start, end in pools):
+        listed = errors.listing([f"{start} to {end}" for start, end in pools])
+        yield f"lies outside the subnet's allocation pools: {listed}"
+
+
+def disks(op: Op, given: Given) -> Iterator[Problem]:
+    """The volume types and images of a server's block devices exist, and the images fit."""
+    if not given.changed("block_devices"):
+        return
+    names = catalog(op.cloud.region)
+    for index, device in enumerate(objects(given.values.get("block_devices"))):
+        place = f"[{index}]: "
+        if isinstance(device.get("volume_type"), str):
+            yield from _missing("block_devices", partial(names.volume_type, device["volume_type"]), place)
+        if device.get("source_type") == "image" and isinstance(device.get("uuid"), str):
+            missing = list(_missing("block_devices", partial(names.image, device["uuid"]), place))
+            yield from missing
+            least = 0 if missing else names.image(device["uuid"]).get("min_disk") or 0
+            if isinstance(device.get("volume_size"), int) and device["volume_size"] < least:
+                yield Problem("block_devices", f"{place}its image needs a disk of at least {least} GiB")
+
+
+def _missing(name: str, look: Callable[[], object], place: str = "") -> Iterator[Problem]:
+    try:
+        look()
+    except (errors.NoMatch, errors.NotUnique) as error:
+        yield Problem(name, f"{place}{error}")
+    except (errors.Forbidden, errors.NotFound, errors.Unrouted):
+        # Who may not list a thing may still use it.
+        return

@@ -1,0 +1,331 @@
+"""Subnet: a range of addresses in a network (guide, chapter 7; Neutron API reference, "Subnets")."""
+
+import ipaddress
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import pulumi
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from ecs_pulumi.dynamic.fields import (
+    CloudDefault,
+    Given,
+    InPlace,
+    Inputs,
+    Nested,
+    Outputs,
+    Problem,
+    Replace,
+    Unordered,
+    WriteOnly,
+    one_of,
+    shown,
+)
+from ecs_pulumi.dynamic.resource import EcsResource
+from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.resources.catalog import catalog, ip_range, usable
+from ecs_pulumi.resources.common import Live, Op
+from ecs_pulumi.resources.neutron import NeutronKind, users_of
+from ecs_pulumi.resources.once import made_here
+
+
+class AllocationPoolArgs(TypedDict):
+    """A range of addresses that ports are given addresses from."""
+
+    start: pulumi.Input[str]
+    """First address."""
+    end: pulumi.Input[str]
+    """Last address."""
+
+
+class HostRouteArgs(TypedDict):
+    """A route that DHCP hands to the servers."""
+
+    destination: pulumi.Input[str]
+    """Range of addresses, for example `10.1.0.0/16`."""
+    nexthop: pulumi.Input[str]
+    """Address of the router."""
+
+
+class _AllocationPool(Nested):
+    start: str
+    end: str
+
+
+class _HostRoute(Nested):
+    destination: str
+    nexthop: str
+
+
+Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
+
+
+class SubnetInputs(Inputs):
+    """What a program may ask of a subnet."""
+
+    network_id: Annotated[str, Replace()] = Field(description="Network it belongs to.")
+    cidr: Annotated[str | None, Replace(), CloudDefault()] = Field(
+        None, description="Range of addresses, for example `10.0.10.0/24`. Or `subnet_pool_id`."
+    )
+    subnet_pool_id: Annotated[str | None, Replace()] = Field(
+        None, description="Pool that the cloud takes the range from."
+    )
+    prefix_length: Annotated[int | None, Replace()] = Field(
+        None, ge=0, le=128, description="Size of the range taken from the pool."
+    )
+    ip_version: Annotated[Literal[4, 6], Replace()] = Field(4, description="4 or 6.")
+    name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
+    description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
+    gateway_ip: Annotated[str | None, InPlace(), CloudDefault()] = Field(
+        None, description="Address of the router; the first of the range if unset."
+    )
+    no_gateway: Annotated[bool | None, InPlace()] = Field(None, description="True: the subnet has no router.")
+    enable_dhcp: Annotated[bool, InPlace()] = Field(default=True, description="Whether DHCP serves it.")
+    dns_nameservers: Annotated[list[str] | None, InPlace()] = Field(None, description="DNS servers, in order.")
+    allocation_pools: Annotated[list[_AllocationPool] | None, InPlace(), CloudDefault(), Unordered()] = Field(
+        None, description="Ranges that ports are given addresses from, a set; all of the cidr if unset."
+    )
+    host_routes: Annotated[list[_HostRoute] | None, InPlace(), Unordered()] = Field(
+        None, description="Routes that DHCP hands to the servers, a set."
+    )
+    ipv6_address_mode: Annotated[Ipv6Mode | None, Replace()] = Field(None, description="How IPv6 addresses are made.")
+    ipv6_ra_mode: Annotated[Ipv6Mode | None, Replace()] = Field(None, description="Who sends router advertisements.")
+    service_types: Annotated[list[str] | None, InPlace(), Unordered()] = Field(
+        None, description="Device owners that may use it, for example `network:floatingip`."
+    )
+    segment_id: Annotated[str | None, Replace()] = Field(None, description="Segment of the network.")
+    tags: Annotated[list[str] | None, InPlace(), Unordered()] = Field(None, description="Tags, a set.")
+    project_id: Annotated[str | None, Replace(), CloudDefault()] = Field(
+        None, description="Project that owns it, where an administrator creates it for another."
+    )
+    value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
+        None, description="Further attributes for the create request, under the API's names."
+    )
+
+
+class SubnetOutputs(Outputs):
+    """What the cloud tells beyond the inputs."""
+
+    created_at: str | None = Field(None, description="When it was created, UTC.")
+    updated_at: str | None = Field(None, description="When it was last changed, UTC.")
+
+
+class SubnetKind(NeutronKind[SubnetInputs]):
+    """Subnets."""
+
+    name = "Subnet"
+    inputs = SubnetInputs
+    outputs = SubnetOutputs
+    singular = "subnet"
+    api_names: ClassVar = {"subnet_pool_id": "subnetpool_id", "prefix_length": "prefixlen", "project_id": "tenant_id"}
+
+    def rules(self, given: Given) -> Iterator[Problem]:
+        """One source of the range, one word on the gateway, and addresses that fit the range."""
+        if not given.has("subnet_pool_id") or given.has("cidr"):
+            yield from one_of(given, "cidr", "subnet_pool_id")
+        if given.has("gateway_ip") and given.known("no_gateway"):
+            yield Problem("no_gateway", "give only one of `gateway_ip` or `no_gateway`")
+        network, problem = _parsed(given)
+        if problem:
+            yield problem
+        elif network:
+            yield from _outside(network, given)
+
+    def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
+        """The network exists and has the range to spare."""
+        yield from super().preflight(op, given)
+        names = catalog(op.cloud.region)
+        yield from preflight.there_is(given, "network_id", lambda id_: names.neutron("network", id_))
+        yield from _overlaps(op, given)
+        yield from quota.of_network(op, given, "subnets", "network_id")
+
+    def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
+        """Addresses are equal however they are written; an explicit false for `no_gateway` asks for nothing."""
+        if name in ("cidr", "gateway_ip") and isinstance(wanted, str) and isinstance(old.get(name), str):
+            return _canonical(wanted) == _canonical(old[name])
+        return super().same(name, wanted, old)
+
+    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Ranges in one network must not overlap, and come from one pool."""
+        if new.get("network_id") != old.get("network_id"):
+            return False
+        if new.get("subnet_pool_id") != old.get("subnet_pool_id"):
+            return True
+        ranges = [_range(item.get("cidr")) for item in (old, new)]
+        return all(ranges) and ranges[0].overlaps(ranges[1])
+
+    def observe(self, op: Op, live: Live) -> dict[str, Any]:
+        """As the API tells it; no gateway is a fact of its own."""
+        return {**super().observe(op, live), "no_gateway": live.get("gateway_ip") is None}
+
+    def _body(self, values: Mapping[str, Any], live: Live) -> Live:
+        body = super()._body(values, live)
+        if body.pop("no_gateway", False):
+            body["gateway_ip"] = None
+        elif "no_gateway" in values and live and "gateway_ip" not in body:
+            # The gateway that Neutron would have implied: the first address of the range.
+            body["gateway_ip"] = str(ipaddress.ip_network(live["cidr"])[1])
+        if live and body.get("gateway_ip") and "allocation_pools" not in body:
+            body |= _room(body["gateway_ip"], live["allocation_pools"])
+        return body
+
+    def _users(self, op: Op, id_: str) -> list[str]:
+        return users_of(op, fixed_ips=f"subnet_id={id_}")
+
+
+def _overlaps(op: Op, given: Given) -> Iterator[Problem]:
+    """No other subnet of the network has a part of the range."""
+    network_id, cidr = given.known("network_id"), given.known("cidr")
+    if not network_id or given.before or given.successor or made_here(network_id):
+        return
+    names = catalog(op.cloud.region)
+    for other in names.subnets(network_id) if cidr else ():
+        if other["cidr"] and ipaddress.ip_network(cidr).overlaps(ip_range(other["cidr"])):
+            which = f"the subnet {other.get('name') or other['id']}" if "id" in other else "another subnet here"
+            yield Problem("cidr", f"overlaps {other['cidr']}, the range of {which}")
+    names.expect_subnet(network_id, cidr)
+
+
+def _room(gateway: str, pools: list[Live]) -> Live:
+    """The allocation pools without the gateway's address, where it lies in one."""
+    router, room = ipaddress.ip_address(gateway), []
+    for pool in pools:
+        start, end = ipaddress.ip_address(pool["start"]), ipaddress.ip_address(pool["end"])
+        if not int(start) <= int(router) <= int(end):
+            room.append(pool)
+            continue
+        parts = ((start, router - 1), (router + 1, end))
+        room += [{"start": str(first), "end": str(last)} for first, last in parts if int(first) <= int(last)]
+    return {} if room == pools else {"allocation_pools": room}
+
+
+def _range(cidr: Any) -> Any:
+    try:
+        return ipaddress.ip_network(str(cidr))
+    except ValueError:
+        return None
+
+
+def _canonical(address: str) -> str:
+    try:
+        return str(ipaddress.ip_interface(address))
+    except ValueError:
+        return address
+
+
+def _parsed(
+    given: Given,
+) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | None, Problem | None]:
+    cidr = given.known("cidr")
+    if cidr is None:
+        return None, None
+    try:
+        network = ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        return None, Problem("cidr", f'not a range of addresses such as "10.0.10.0/24", got {shown(cidr)}')
+    if network.version != (given.known("ip_version") or network.version):
+        return None, Problem("cidr", f"not of IP version {given.known('ip_version')}, got {shown(cidr)}")
+    if "/" not in cidr or ipaddress.ip_interface(cidr).ip != network.network_address:
+        return None, Problem("cidr", f'has host bits set, got {shown(cidr)}; did you mean "{network}"?')
+    return network, None
+
+
+def _outside(network: ipaddress.IPv4Network | ipaddress.IPv6Network, given: Given) -> Iterator[Problem]:
+    pools = []
+    first, last = usable(network)
+    for index, pool in enumerate(given.known("allocation_pools") or ()):
+        try:
+            start, end = ipaddress.ip_address(pool["start"]), ipaddress.ip_address(pool["end"])
+        except ValueError:
+            ends = f"{shown(pool['start'])} to {shown(pool['end'])}"
+            yield Problem("allocation_pools", f"[{index}]: not a range of addresses, got {ends}")
+            continue
+        if start not in network or end not in network:
+            yield Problem("allocation_pools", f"[{index}]: {start} to {end} leaves {network}")
+        elif int(start) < int(first) or int(end) > int(last):
+            reason = f"{start} to {end} leaves {first} to {last}, the addresses that ports can have"
+            yield Problem("allocation_pools", f"[{index}]: {reason}")
+        elif int(start) > int(end):
+            yield Problem("allocation_pools", f"[{index}]: starts at {start}, after its end {end}")
+        else:
+            pools.append((int(start), int(end), f"{start} to {end}"))
+    pools.sort()
+    for one, other in itertools.pairwise(pools):
+        if other[0] <= one[1]:
+            yield Problem("allocation_pools", f"{one[2]} overlaps {other[2]}")
+    gateway = given.known("gateway_ip")
+    if gateway is None and given.values.get("no_gateway") is False:
+        gateway = str(network[1])
+    if gateway:
+        try:
+            router = ipaddress.ip_address(gateway)
+        except ValueError:
+            yield Problem("gateway_ip", f"not an address, got {shown(gateway)}")
+            return
+        if any(start <= int(router) <= end for start, end, _ in pools):
+            yield Problem("gateway_ip", f"{gateway} lies in an allocation pool")
+
+
+KIND = SubnetKind()
+
+
+class Subnet(EcsResource, kind=KIND):
+    """A range of addresses in a network, from which ports get theirs.
+
+    Source: guide, chapter 7 "Create a subnet"; Neutron API reference, "Subnets".
+    """
+
+    network_id: pulumi.Output[str]
+    cidr: pulumi.Output[str]
+    subnet_pool_id: pulumi.Output[str | None]
+    prefix_length: pulumi.Output[int | None]
+    ip_version: pulumi.Output[int]
+    name: pulumi.Output[str]
+    description: pulumi.Output[str]
+    gateway_ip: pulumi.Output[str | None]
+    no_gateway: pulumi.Output[bool]
+    enable_dhcp: pulumi.Output[bool]
+    dns_nameservers: pulumi.Output[list[str]]
+    allocation_pools: pulumi.Output[list[AllocationPoolArgs]]
+    host_routes: pulumi.Output[list[HostRouteArgs]]
+    ipv6_address_mode: pulumi.Output[str | None]
+    ipv6_ra_mode: pulumi.Output[str | None]
+    service_types: pulumi.Output[list[str]]
+    segment_id: pulumi.Output[str | None]
+    tags: pulumi.Output[list[str]]
+    project_id: pulumi.Output[str]
+    value_specs: pulumi.Output[dict[str, object] | None]
+    created_at: pulumi.Output[str | None]
+    updated_at: pulumi.Output[str | None]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        network_id: pulumi.Input[str],
+        cidr: pulumi.Input[str] | None = None,
+        subnet_pool_id: pulumi.Input[str] | None = None,
+        prefix_length: pulumi.Input[int] | None = None,
+        ip_version: pulumi.Input[int] = 4,
+        name: pulumi.Input[str] | None = None,
+        description: pulumi.Input[str] | None = None,
+        gateway_ip: pulumi.Input[str] | None = None,
+        no_gateway: pulumi.Input[bool] | None = None,
+        enable_dhcp: pulumi.Input[bool] = True,
+        dns_nameservers: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
+        allocation_pools: pulumi.Input[Sequence[pulumi.Input[AllocationPoolArgs]]] | None = None,
+        host_routes: pulumi.Input[Sequence[pulumi.Input[HostRouteArgs]]] | None = None,
+        ipv6_address_mode: pulumi.Input[str] | None = None,
+        ipv6_ra_mode: pulumi.Input[str] | None = None,
+        service_types: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
+        segment_id: pulumi.Input[str] | None = None,
+        tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
+        project_id: pulumi.Input[str] | None = None,
+        value_specs: pulumi.Input[Mapping[str, object]] | None = None,
+        region: pulumi.Input[str] | None = None,
+        adopt: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare a subnet. Every argument is described in the reference of the kind."""

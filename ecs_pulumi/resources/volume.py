@@ -1,0 +1,367 @@
+"""Volume: a disk (guide, chapter 6; Cinder API reference, "Volumes")."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import pulumi
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from ecs_pulumi.cloud import block_storage, errors
+from ecs_pulumi.dynamic.fields import (
+    CloudDefault,
+    Given,
+    GrowOnly,
+    InPlace,
+    Inputs,
+    Local,
+    Outputs,
+    Problem,
+    Replace,
+    Since,
+    WriteOnly,
+    one_of,
+)
+from ecs_pulumi.dynamic.resource import EcsResource
+from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.common import (
+    EcsKind,
+    Live,
+    Op,
+    differing,
+    found_or_failed,
+    mark,
+    sent,
+    unless_in_use,
+)
+from ecs_pulumi.resources.once import create_once
+
+_EXTEND_IN_USE, _FROM_BACKUP = "3.42", "3.47"
+_CLOUDS_OWN = ("readonly", "attached_mode", "__")
+"""Metadata that the cloud writes: flags of Cinder's, and Open Telekom Cloud's `__system__…`."""
+
+
+class VolumeInputs(Inputs):
+    """What a program may ask of a volume."""
+
+    size: Annotated[int, GrowOnly()] = Field(ge=1, description="Size in GiB. It can only grow, attached or not.")
+    name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
+    description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
+    metadata: Annotated[dict[str, str] | None, InPlace()] = Field(None, description="Keys and values of one's own.")
+    volume_type: Annotated[str | None, InPlace(), CloudDefault()] = Field(
+        None, description="Kind of disk, for example `SATA`, `SAS` or `SSD`."
+    )
+    retype_policy: Annotated[Literal["never", "on-demand"], Local()] = Field(
+        "on-demand", description="Whether a changed `volume_type` may move the data to other storage."
+    )
+    availability_zone: Annotated[str | None, Replace(), CloudDefault()] = Field(None, description="Zone.")
+    image: Annotated[str | None, Replace()] = Field(None, description="Image to fill it with, name or id.")
+    snapshot_id: Annotated[str | None, Replace()] = Field(None, description="Snapshot to fill it with.")
+    source_volume_id: Annotated[str | None, Replace()] = Field(None, description="Volume to copy.")
+    backup_id: Annotated[str | None, Replace(), WriteOnly(), Since("block-storage", _FROM_BACKUP)] = Field(
+        None, description="Backup to restore."
+    )
+    multiattach: Annotated[bool | None, Replace()] = Field(
+        None, description="Whether several servers may attach it; newer clouds want a `volume_type` that allows it."
+    )
+    scheduler_hints: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
+        None, description="Hints to Cinder's scheduler, such as `different_host`."
+    )
+    read_only: Annotated[bool | None, InPlace()] = Field(None, description="Whether servers may only read it.")
+
+
+class VolumeOutputs(Outputs):
+    """What the cloud tells beyond the inputs."""
+
+    status: str | None = Field(None, description="`available`, `in-use`, …")
+    bootable: bool | None = Field(None, description="Whether a server can boot from it.")
+    encrypted: bool | None = Field(None, description="Whether it is encrypted.")
+    attachments: list[dict[str, str]] | None = Field(None, description="Servers that have it.")
+    created_at: str | None = Field(None, description="When it was created, UTC.")
+    image_id: str | None = Field(None, description="Image it was filled with.")
+    image_name: str | None = Field(None, description="Name of that image at the time.")
+
+
+class VolumeKind(EcsKind[VolumeInputs]):
+    """Volumes."""
+
+    name = "Volume"
+    inputs = VolumeInputs
+    outputs = VolumeOutputs
+
+    def rules(self, given: Given) -> Iterator[Problem]:
+        """At most one source."""
+        yield from one_of(given, "image", "snapshot_id", "source_volume_id", "backup_id", required=False)
+
+    def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
+        """Type, zone and image exist, and the image fits."""
+        yield from super().preflight(op, given)
+        names = catalog(op.cloud.region)
+        yield from preflight.there_is(given, "volume_type", names.volume_type)
+        yield from preflight.there_is(given, "availability_zone", names.volume_zone)
+        missing = list(preflight.there_is(given, "image", names.image))
+        yield from missing
+        if given.known("image") and not missing and given.changed("image"):
+            image = names.image(given.known("image"))
+            if (least := image.get("min_disk") or 0) > (given.known("size") or least):
+                yield Problem("size", f"the image {image['name']} needs at least {least} GiB")
+        yield from quota.volume(op, given)
+
+    def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
+        """An image is the same by name and by id."""
+        if name == "image" and wanted is not None:
+            return wanted in (old.get("image"), old.get("image_id"), old.get("image_name"))
+        return super().same(name, wanted, old)
+
+    def unwell(self, op: Op, id_: str, old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """A volume whose creation failed holds nothing and is replaced."""
+        return ["status"] if old.get("status") == "error" else []
+
+    def create(self, op: Op, wanted: VolumeInputs) -> Live:
+        """Create and wait until it is available."""
+        api = op.cloud.block_storage
+        body = sent(
+            wanted,
+            *("size", "name", "description", "metadata", "volume_type", "availability_zone", "snapshot_id"),
+            *("backup_id", "multiattach"),
+            source_volume_id="source_volid",
+        )
+        names = catalog(op.cloud.region)
+        if wanted.image:
+            body["imageRef"] = names.image(wanted.image)["id"]
+        if wanted.multiattach and wanted.volume_type and names.allows_several(wanted.volume_type):
+            # Where the type says it, newer clouds refuse to hear it from the volume.
+            del body["multiattach"]
+        if not body.get("description") and mark(op):
+            body["description"] = mark(op)
+        live = create_once(
+            op,
+            api,
+            send=lambda: block_storage.create_volume(
+                api, body, hints=wanted.scheduler_hints, microversion=_FROM_BACKUP if wanted.backup_id else None
+            ),
+            candidates=lambda: block_storage.list_volumes(api, name=body.get("name")),
+            marked=body.get("description"),
+        )
+        op.created(live["id"])
+        live = self._settled(op, live["id"], "available")
+        return self._flag(op, live, wanted)
+
+    def read(self, op: Op, id_: str) -> Live | None:
+        """From the list that serves every refresh of volumes."""
+        return op.cloud.region.volumes.read(id_)
+
+    def fetch(self, op: Op, id_: str) -> Live | None:
+        """The volume as it is this moment."""
+        try:
+            return block_storage.get_volume(op.cloud.block_storage, id_)
+        except errors.NotFound:
+            return None
+
+    def observe(self, op: Op, live: Live) -> dict[str, Any]:
+        """As the API tells it, without what the cloud itself writes into the metadata."""
+        image = live.get("volume_image_metadata") or {}
+        metadata = live.get("metadata") or {}
+        seen = {
+            "region": op.cloud.region.name,
+            "metadata": {key: value for key, value in metadata.items() if not key.startswith(_CLOUDS_OWN)},
+            "read_only": str(metadata.get("readonly", "false")).lower() == "true",
+            "source_volume_id": live.get("source_volid"),
+            "bootable": str(live.get("bootable", "false")).lower() == "true",
+            # Only what is filled with its image tells which one it was.
+            **({"image": image["image_id"]} if image.get("image_id") else {}),
+            "image_id": image.get("image_id"),
+            "image_name": image.get("image_name"),
+            "attachments": [
+                {key: item.get(key) or "" for key in ("server_id", "attachment_id", "device")}
+                for item in live.get("attachments") or ()
+            ],
+        }
+        same = ("size", "name", "description", "volume_type", "availability_zone", "snapshot_id", "multiattach")
+        return seen | {name: live[name] for name in (*same, "status", "encrypted", "created_at") if name in live}
+
+    def update(self, op: Op, id_: str, wanted: VolumeInputs, old: Mapping[str, Any]) -> Live:  # noqa: ARG002
+        """Rename, extend, retype and mark, each only where it differs."""
+        api = op.cloud.block_storage
+        live = found_or_failed(self.fetch(op, id_), self.name, id_)
+        if live["status"] not in _SETTLED:
+            live = self._settled(op, id_)
+        changes = differing(self, op, wanted, live)
+        words: dict[str, Any] = {key: changes[key] for key in ("name", "description") if key in changes}
+        if words:
+            live = block_storage.update_volume(api, id_, words)
+        if "metadata" in changes:
+            kept = {key: value for key, value in (live.get("metadata") or {}).items() if key.startswith("__")}
+            block_storage.replace_metadata(api, id_, {**kept, **changes["metadata"]})
+        if "size" in changes:
+            self._extend(op, live, changes["size"])
+        if "volume_type" in changes:
+            block_storage.retype(api, id_, changes["volume_type"], wanted.retype_policy)
+            self._settled(op, id_)
+        if changes:
+            live = found_or_failed(self.fetch(op, id_), self.name, id_)
+            if "volume_type" in changes and live.get("volume_type") != changes["volume_type"]:
+                raise errors.Failed(
+                    f"retype to {changes['volume_type']}",
+                    f"the cloud left it {live.get('volume_type')}; "
+                    f"retype_policy {wanted.retype_policy!r} may not let it move the data",
+                )
+        return self._flag(op, live, wanted)
+
+    def delete(self, op: Op, id_: str, old: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Delete once no server holds it, and wait until it is gone."""
+        region = op.cloud.region
+
+        def delete() -> None:
+            try:
+                block_storage.delete_volume(op.cloud.block_storage, id_)
+            except errors.BadRequest as busy:
+                live = self.fetch(op, id_)
+                # Cinder answers 400 to what elsewhere is a conflict: attached, or in the middle of something.
+                if live is not None and live["status"] == _NOT_DELETED:
+                    raise _undeleted(id_) from busy
+                if live is not None and live["status"] != "deleting":
+                    raise errors.Conflict(400, busy.message, busy.request_id) from busy
+
+        unless_in_use(op, delete, lambda: self._users(op, id_))
+        region.volumes.poller.wait(
+            id_,
+            _gone(id_),
+            deadline=op.cloud.deadline,
+            progress=op.say,
+            describe=_status,
+            what=f"volume {id_} to be gone",
+        )
+
+    def _users(self, op: Op, id_: str) -> list[str]:
+        live = self.fetch(op, id_) or {}
+        return [f"server {item['server_id']} as {item['device']}" for item in live.get("attachments") or ()]
+
+    def _extend(self, op: Op, live: Live, size: int) -> None:
+        api = op.cloud.block_storage
+        if size < live["size"]:
+            raise errors.Failed("size", f"can only grow: the volume has {live['size']} GiB, the program says {size}")
+        attached = live["status"] == "in-use"
+        if attached:
+            api.require("extending a volume that a server uses", _EXTEND_IN_USE)
+        block_storage.extend(api, live["id"], size, microversion=_EXTEND_IN_USE if attached else None)
+        grown = self._settled(op, live["id"])
+        if grown["size"] < size:
+            raise errors.Failed("extend", f"the volume still has {grown['size']} GiB")
+
+    def _flag(self, op: Op, live: Live, wanted: VolumeInputs) -> Live:
+        if wanted.read_only is None or wanted.read_only == self.observe(op, live)["read_only"]:
+            return live
+        block_storage.set_read_only(op.cloud.block_storage, live["id"], read_only=wanted.read_only)
+        return found_or_failed(self.fetch(op, live["id"]), self.name, live["id"])
+
+    def _settled(self, op: Op, id_: str, *wanted: str) -> Live:
+        """Wait until nothing is going on with the volume."""
+
+        def done(live: Live | None) -> bool:
+            status = found_or_failed(live, self.name, id_)["status"]
+            if status.startswith("error"):
+                reason = block_storage.last_message(op.cloud.block_storage, id_) or "the cloud recorded no reason"
+                hint = _STUCK if status == "error_extending" else ""
+                raise errors.Failed(f"volume {id_} is in status {status}", f"{reason.rstrip('.')}. {hint}".rstrip())
+            return status in (wanted or _SETTLED)
+
+        live = op.cloud.region.volumes.poller.wait(
+            id_,
+            done,
+            deadline=op.cloud.deadline,
+            progress=op.say,
+            describe=_status,
+            what=f"volume {id_} to be {' or '.join(wanted) or 'settled'}",
+        )
+        return found_or_failed(live, self.name, id_)
+
+
+_SETTLED = ("available", "in-use")
+_NOT_DELETED = "error_deleting"
+_STUCK = "Only the cloud's operator can reset its state."
+
+
+def _undeleted(id_: str) -> errors.Failed:
+    return errors.Failed(f"volume {id_}", f"the cloud could not delete it ({_NOT_DELETED}). {_STUCK}")
+
+
+def _status(live: Live | None) -> str:
+    return live["status"] if live else "gone"
+
+
+def _gone(id_: str) -> Any:
+    def gone(live: Live | None) -> bool:
+        if live and live["status"] == _NOT_DELETED:
+            raise _undeleted(id_)
+        return live is None
+
+    return gone
+
+
+KIND = VolumeKind()
+
+
+class VolumeServer(TypedDict):
+    """A server that has a volume."""
+
+    server_id: str
+    """The server."""
+    attachment_id: str
+    """Id of the attachment in Cinder."""
+    device: str
+    """Name in the server."""
+
+
+class Volume(EcsResource, kind=KIND):
+    """A disk that servers attach.
+
+    Source: guide, chapter 6 "Create an EVS disk"; Cinder API reference, "Volumes".
+    """
+
+    size: pulumi.Output[int]
+    name: pulumi.Output[str]
+    description: pulumi.Output[str | None]
+    metadata: pulumi.Output[dict[str, str]]
+    volume_type: pulumi.Output[str]
+    retype_policy: pulumi.Output[str]
+    availability_zone: pulumi.Output[str]
+    image: pulumi.Output[str | None]
+    snapshot_id: pulumi.Output[str | None]
+    source_volume_id: pulumi.Output[str | None]
+    backup_id: pulumi.Output[str | None]
+    multiattach: pulumi.Output[bool]
+    scheduler_hints: pulumi.Output[dict[str, object] | None]
+    read_only: pulumi.Output[bool]
+    status: pulumi.Output[str]
+    bootable: pulumi.Output[bool]
+    encrypted: pulumi.Output[bool]
+    attachments: pulumi.Output[list[VolumeServer]]
+    created_at: pulumi.Output[str]
+    image_id: pulumi.Output[str | None]
+    image_name: pulumi.Output[str | None]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        size: pulumi.Input[int],
+        name: pulumi.Input[str] | None = None,
+        description: pulumi.Input[str] | None = None,
+        metadata: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None,
+        volume_type: pulumi.Input[str] | None = None,
+        retype_policy: pulumi.Input[Literal["never", "on-demand"]] = "on-demand",
+        availability_zone: pulumi.Input[str] | None = None,
+        image: pulumi.Input[str] | None = None,
+        snapshot_id: pulumi.Input[str] | None = None,
+        source_volume_id: pulumi.Input[str] | None = None,
+        backup_id: pulumi.Input[str] | None = None,
+        multiattach: pulumi.Input[bool] | None = None,
+        scheduler_hints: pulumi.Input[Mapping[str, object]] | None = None,
+        read_only: pulumi.Input[bool] | None = None,
+        region: pulumi.Input[str] | None = None,
+        adopt: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare a volume. Every argument is described in the reference of the kind."""

@@ -1,0 +1,132 @@
+"""Clients that nobody here wrote run the guide's story against the emulator, unchanged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import openstack
+import pytest
+
+from ecs_pulumi.emulator import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+QUICK = 0.01
+FLAVORS = {"otc": ("s3.large.2", "s3.xlarge.2"), "openstack": ("s1.small", "s1.medium")}
+
+
+@pytest.fixture(params=["otc", "openstack"])
+def cloud(request: pytest.FixtureRequest) -> Iterator[Emulator]:
+    """An emulator of each kind, as fast as the clients' own ticks allow."""
+    with Emulator(dialect=request.param, speed=500) as running:
+        yield running
+
+
+def test_openstacksdk_runs_the_guides_story(cloud: Emulator) -> None:
+    """Key, network, subnet, port, server on a volume, disk, interface, resize, and all of it away again."""
+    settings = cloud.environment
+    names = ("auth_url", "username", "password", "project_name", "user_domain_name")
+    auth: dict[str, Any] = {name: settings[f"OS_{name.upper()}"] for name in names}
+    sdk: Any = openstack.connect(
+        **auth,
+        project_domain_name="Default",
+        region_name=settings["OS_REGION_NAME"],
+        load_yaml_config=False,
+        load_envvars=False,
+    )
+    small, large = (sdk.compute.find_flavor(name) for name in FLAVORS[cloud.cloud.dialect.name])
+    image = next(image for image in sdk.image.images() if "ebian" in image.name)
+    key = sdk.compute.create_keypair(name="key")
+    assert "PRIVATE KEY" in key.private_key
+    network = sdk.network.create_network(name="net")
+    subnet = sdk.network.create_subnet(network_id=network.id, cidr="10.9.0.0/24", ip_version=4)
+    port = sdk.network.create_port(network_id=network.id, fixed_ips=[{"subnet_id": subnet.id}])
+    disk = {"source_type": "image", "uuid": image.id, "destination_type": "volume", "volume_size": 4}
+    server = sdk.compute.create_server(
+        name="web",
+        flavor_id=small.id,
+        key_name="key",
+        networks=[{"port": port.id}],
+        block_device_mapping_v2=[disk | {"boot_index": 0, "delete_on_termination": True}],
+    )
+    server = sdk.compute.wait_for_server(server, interval=QUICK)
+    assert server.addresses["net"][0]["addr"] == port.fixed_ips[0]["ip_address"]
+    volume = sdk.block_storage.create_volume(name="data", size=1)
+    sdk.block_storage.wait_for_status(volume, "available", interval=QUICK)
+    sdk.compute.create_volume_attachment(server, volume_id=volume.id)
+    sdk.block_storage.wait_for_status(sdk.block_storage.get_volume(volume.id), "in-use", interval=QUICK)
+    sdk.compute.create_server_interface(server, net_id=network.id)
+    assert len(list(sdk.compute.server_interfaces(server))) == 2
+    sdk.compute.stop_server(server)
+    sdk.compute.wait_for_server(server, status="SHUTOFF", interval=QUICK)
+    sdk.compute.resize_server(server, large.id)
+    sdk.compute.wait_for_server(server, status="VERIFY_RESIZE", interval=QUICK)
+    sdk.compute.confirm_server_resize(server)
+    sdk.compute.wait_for_server(server, status="SHUTOFF", interval=QUICK)
+    sdk.compute.start_server(server)
+    server = sdk.compute.wait_for_server(server, interval=QUICK)
+    assert large.id in (server.flavor.id, server.flavor.original_name, getattr(large, "id", None))
+    sdk.compute.delete_volume_attachment(server, volume)
+    sdk.block_storage.wait_for_status(sdk.block_storage.get_volume(volume.id), "available", interval=QUICK)
+    sdk.compute.delete_server(server)
+    sdk.compute.wait_for_delete(server, interval=QUICK)
+    sdk.block_storage.delete_volume(volume)
+    sdk.network.delete_port(port)
+    sdk.network.delete_network(network)
+    sdk.compute.delete_keypair(key)
+    assert [request for request in cloud.requests if request.status >= 500] == []
+    with cloud.state() as state:
+        assert state.find("server", deleted=False) == []
+        assert state.find("port", network_id=network.id) == []
+
+
+def test_the_openstack_command_runs_the_guides_story() -> None:
+    """The same, typed into one `openstack` shell."""
+    command = shutil.which("openstack", path=str(Path(sys.executable).parent))
+    assert command, "python-openstackclient is among the development dependencies"
+    small, large = FLAVORS["otc"]
+    script = f"""
+        network create net
+        subnet create --network net --subnet-range 10.9.0.0/24 subnet
+        keypair create key
+        port create --network net port
+        server create --flavor {small} --image Standard_Debian_12_latest --boot-from-volume 4 --port port web
+        volume create --size 1 data
+        server add volume web data
+        server stop web
+        server resize --flavor {large} web
+        server resize confirm web
+        server start web
+        server show web -f value -c flavor -c status
+        server list -f csv
+        flavor list -f csv
+        image list -f csv
+        availability zone list --compute -f csv
+        server remove volume web data
+        server delete web
+        volume delete data
+        """
+    with Emulator(speed=5_000) as cloud:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+        run = subprocess.run(
+            [command],
+            input="\n".join(line.strip() for line in script.strip().splitlines()),
+            env=clean | cloud.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        said = run.stdout + run.stderr
+        assert f"{large}" in said
+        assert '"web","ACTIVE"' in said
+        refused = [request for request in cloud.requests if request.status >= 400 and request.method != "GET"]
+        assert refused == [], said
+        with cloud.state() as state:
+            assert state.find("server", deleted=False) == [], said

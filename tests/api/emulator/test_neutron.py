@@ -1,0 +1,982 @@
+"""Neutron: what it answers and how it refuses, on the emulator and on a real OpenStack alike."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ecs_pulumi.emulator import Emulator
+from tests.api.emulator.conftest import account_of
+from tests.api.emulator.plain import NOWHERE
+
+if TYPE_CHECKING:
+    from tests.api.emulator.plain import Plain
+
+STANDARD = {"id", "tenant_id", "project_id", "created_at", "updated_at", "revision_number", "tags"}
+NETWORK = STANDARD | {
+    *("name", "description", "admin_state_up", "mtu", "status", "subnets", "shared", "router:external"),
+    *("availability_zone_hints", "availability_zones", "ipv4_address_scope", "ipv6_address_scope"),
+    "port_security_enabled",
+}
+SUBNET = STANDARD | {
+    *("name", "description", "network_id", "ip_version", "subnetpool_id", "enable_dhcp", "ipv6_ra_mode"),
+    *("ipv6_address_mode", "gateway_ip", "cidr", "allocation_pools", "host_routes", "dns_nameservers"),
+    "service_types",
+}
+PORT = STANDARD | {
+    *("name", "description", "network_id", "mac_address", "admin_state_up", "status", "device_id"),
+    *("device_owner", "fixed_ips", "allowed_address_pairs", "extra_dhcp_opts", "security_groups"),
+    *("binding:vnic_type", "port_security_enabled"),
+}
+RULE = (STANDARD - {"tags"}) | {
+    *("security_group_id", "ethertype", "direction", "protocol", "port_range_min", "port_range_max"),
+    *("remote_ip_prefix", "remote_address_group_id", "normalized_cidr", "remote_group_id", "description"),
+}
+BAD, INVALID = "HTTPBadRequest", "InvalidInput"
+WRONG = "Invalid input for operation: "
+
+
+@pytest.fixture
+def network(api: Plain) -> dict[str, Any]:
+    """A network of the test's own."""
+    return api.made("/networks", name=f"{api.prefix}-net")
+
+
+@pytest.fixture
+def subnet(api: Plain, network: dict[str, Any]) -> dict[str, Any]:
+    """Its subnet 10.77.1.0/24."""
+    return api.made("/subnets", network_id=network["id"], ip_version=4, cidr="10.77.1.0/24")
+
+
+def test_versions(api: Plain) -> None:
+    """The root lists v2.0; v2.0 without its slash is not found, with it come the core collections."""
+    root = api.network_url.removesuffix("/v2.0")
+    listed = api.send("GET", root + "/")
+    assert listed.status == 200
+    assert [version["id"] for version in listed.body["versions"]] == ["v2.0"]
+    assert api.network("GET", "").error == (404, "HTTPNotFound", "The resource could not be found.")
+    core = api.network("GET", "/").body["resources"]
+    assert [each["collection"] for each in core] == ["networks", "subnets", "subnetpools", "ports"]
+
+
+def test_unknown_routes(api: Plain) -> None:
+    """An unknown collection is 404, a method that an object does not take 405, no token 401."""
+    assert api.network("GET", "/no-such").error[:2] == (404, "HTTPNotFound")
+    assert api.network("POST", f"/ports/{NOWHERE}", {}).error[:2] == (405, "HTTPMethodNotAllowed")
+    refused = api.send("GET", api.network_url + "/networks", **{"X-Auth-Token": "no-such"})
+    assert refused.status == 401
+    assert refused.body["error"]["message"] == "The request you have made requires authentication."
+
+
+def test_network_lifecycle(api: Plain) -> None:
+    """A network has all fields at once, counts its revisions, and is gone after its delete."""
+    made = api.made("/networks", name=f"{api.prefix}-a", description="d", admin_state_up=False, mtu=1400)
+    assert set(made) == NETWORK | {"is_default"}
+    assert (made["status"], made["mtu"], made["admin_state_up"]) == ("ACTIVE", 1400, False)
+    assert made["revision_number"] == 1
+    path = f"/networks/{made['id']}"
+    changed = api.network("PUT", path, {"network": {"admin_state_up": True, "mtu": 0}}).body["network"]
+    assert set(changed) == NETWORK
+    assert (changed["mtu"], changed["admin_state_up"], changed["revision_number"]) == (1450, True, 2)
+    assert api.network("PUT", path, {"network": {}}).body["network"]["revision_number"] == 2
+    assert api.network("DELETE", path).status == 204
+    gone = (404, "NetworkNotFound", f"Network {made['id']} could not be found.")
+    assert api.network("GET", path).error == gone
+    assert api.network("DELETE", path).error == gone
+    assert api.network("PUT", path, {"network": {"name": "x"}}).error == gone
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"colour": "red"}, (400, BAD, "Unrecognized attribute(s) 'colour'")),
+        ({"id": "x"}, (400, BAD, "Attribute 'id' not allowed in POST")),
+        ({"tags": ["a"]}, (400, BAD, "Attribute 'tags' not allowed in POST")),
+        ({"name": None}, (400, BAD, "Invalid input for name. Reason: 'None' is not a valid string.")),
+        ({"name": 5}, (400, BAD, "Invalid input for name. Reason: '5' is not a valid string.")),
+        ({"mtu": "x"}, (400, INVALID, WRONG + "'x' is not an integer.")),
+        ({"mtu": 9000}, (400, INVALID, WRONG + "Requested MTU is too big, maximum is 1450.")),
+        ({"admin_state_up": "xx"}, (400, INVALID, WRONG + "'xx' cannot be converted to boolean.")),
+        (
+            {"availability_zone_hints": ["no-such"]},
+            (404, "AvailabilityZoneNotFound", "AvailabilityZone no-such could not be found."),
+        ),
+        *(
+            (
+                {name: value},
+                (
+                    403,
+                    "PolicyNotAuthorized",
+                    f"(rule:create_network and rule:create_network:{name}) is disallowed by policy",
+                ),
+            )
+            for name, value in (
+                ("shared", True),
+                ("router:external", True),
+                ("is_default", True),
+                ("provider:network_type", "vxlan"),
+                ("provider:segmentation_id", 5),
+            )
+        ),
+        (
+            {"project_id": "0" * 32},
+            (
+                400,
+                BAD,
+                (
+                    "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires"
+                    " admin or advsvc privileges"
+                ),
+            ),
+        ),
+    ],
+    ids=str,
+)
+def test_networks_refused(api: Plain, said: dict[str, Any], error: tuple[int, str, str]) -> None:
+    """A create that names something wrong is refused in the real one's words."""
+    assert api.network("POST", "/networks", {"network": said}).error == error
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "Unable to find 'network' in request body"),
+        ({"net": {}}, "Unable to find 'network' in request body"),
+        ([], "Body contains invalid data"),
+        ({"network": []}, "Object 'network' contains invalid data"),
+    ],
+    ids=str,
+)
+def test_malformed_bodies(api: Plain, body: Any, message: str) -> None:
+    """What is no request for a network is 400."""
+    assert api.network("POST", "/networks", body).error == (400, BAD, message)
+
+
+def test_read_only_attributes(api: Plain, network: dict[str, Any]) -> None:
+    """What is fixed at creation cannot be changed, and is named so (a project as tenant_id)."""
+    said: dict[str, Any] = {"status": "DOWN", "subnets": [], "project_id": api.project_id, "tags": []}
+    for name, value in said.items():
+        shown = "tenant_id" if name == "project_id" else name
+        answer = api.network("PUT", f"/networks/{network['id']}", {"network": {name: value}})
+        assert answer.error == (400, BAD, f"Cannot update read-only attribute {shown}")
+
+
+def test_subnet_defaults(api: Plain, subnet: dict[str, Any]) -> None:
+    """A subnet takes the first address for its gateway and gives out the others; its network lists it."""
+    assert set(subnet) == SUBNET
+    assert subnet["gateway_ip"] == "10.77.1.1"
+    assert subnet["allocation_pools"] == [{"start": "10.77.1.2", "end": "10.77.1.254"}]
+    assert subnet["enable_dhcp"] is True
+    network = api.network("GET", f"/networks/{subnet['network_id']}").body["network"]
+    assert network["subnets"] == [subnet["id"]]
+    assert network["revision_number"] == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "seen"),
+    [
+        ({"cidr": "10.77.0.5/24"}, {"cidr": "10.77.0.0/24", "gateway_ip": "10.77.0.1"}),
+        ({"cidr": "10.77/16"}, {"cidr": "10.77.0.0/16"}),
+        (
+            {"cidr": "10.77.5.0/30"},
+            {"allocation_pools": [{"start": "10.77.5.2", "end": "10.77.5.2"}]},
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "gateway_ip": "10.77.0.254"},
+            {"allocation_pools": [{"start": "10.77.0.1", "end": "10.77.0.253"}]},
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "gateway_ip": None},
+            {"gateway_ip": None, "allocation_pools": [{"start": "10.77.0.1", "end": "10.77.0.254"}]},
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "gateway_ip": "10.99.0.1"},
+            {"allocation_pools": [{"start": "10.77.0.1", "end": "10.77.0.254"}]},
+        ),
+        ({"cidr": "10.77.0.0/24", "dns_nameservers": ["9.9.9.9", "1.1.1.1"]}, {}),
+        (
+            {
+                "cidr": "2001:DB8:7:0:0::/64",
+                "ip_version": 6,
+                "ipv6_ra_mode": "slaac",
+                "ipv6_address_mode": "slaac",
+            },
+            {
+                "cidr": "2001:db8:7::/64",
+                "gateway_ip": "2001:db8:7::",
+                "allocation_pools": [{"start": "2001:db8:7::1", "end": "2001:db8:7:0:ffff:ffff:ffff:ffff"}],
+            },
+        ),
+    ],
+    ids=str,
+)
+def test_subnets_as_read(api: Plain, network: dict[str, Any], said: dict[str, Any], seen: dict[str, Any]) -> None:
+    """A cidr loses its host bits, and gateway and pools follow from it and from each other."""
+    made = api.made("/subnets", network_id=network["id"], **{"ip_version": 4, **said})
+    wanted = {name: value for name, value in said.items() if name != "cidr"} | seen
+    assert {name: made[name] for name in wanted} == wanted
+
+
+POOL = "The allocation pool "
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({}, (400, "BadRequest", "Bad subnets request: a subnetpool must be specified in the absence of a cidr.")),
+        ({"cidr": "10.77.0.0/99"}, (400, INVALID, WRONG + "10.77.0.0/99 is not in a CIDR format.")),
+        ({"cidr": "x"}, (400, INVALID, WRONG + "x is not in a CIDR format.")),
+        (
+            {"cidr": "10.77.0.0/24", "ip_version": 6},
+            (400, INVALID, WRONG + "cidr '10.77.0.0/24' does not match the ip_version '6'."),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "ip_version": 5},
+            (400, BAD, "Invalid input for ip_version. Reason: 5 is not in valid_values."),
+        ),
+        (
+            {"cidr": "10.77.0.0/31"},
+            (
+                400,
+                INVALID,
+                WRONG + "Subnet has a prefix length that is incompatible with DHCP service enabled.",
+            ),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "prefixlen": 24},
+            (400, "BadRequest", "Bad subnets request: cidr and prefixlen must not be supplied together."),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "network_id": "x"},
+            (400, BAD, "Invalid input for network_id. Reason: 'x' is not a valid UUID."),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "network_id": NOWHERE},
+            (404, "NetworkNotFound", f"Network {NOWHERE} could not be found."),
+        ),
+        (
+            {"prefixlen": 24, "subnetpool_id": NOWHERE},
+            (404, "SubnetPoolNotFound", f"Subnet pool {NOWHERE} could not be found."),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "gateway_ip": "10.77.0.0"},
+            (400, INVALID, WRONG + "Gateway is not valid on subnet."),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "gateway_ip": "x"},
+            (400, BAD, "Invalid input for gateway_ip. Reason: 'x' is not a valid IP address."),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "gateway_ip": "2001:db8::1"},
+            (400, INVALID, WRONG + "gateway_ip '2001:db8::1' does not match the ip_version '4'."),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "allocation_pools": [{"start": "10.77.0.1", "end": "10.77.0.20"}]},
+            (
+                409,
+                "GatewayConflictWithAllocationPools",
+                "Gateway ip 10.77.0.1 conflicts with allocation pool 10.77.0.1-10.77.0.20.",
+            ),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "allocation_pools": [{"start": "10.77.0.20", "end": "10.77.0.10"}]},
+            (
+                400,
+                "InvalidAllocationPool",
+                POOL + "{'start': '10.77.0.20', 'end': '10.77.0.10'} is not valid.",
+            ),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "allocation_pools": [{"start": "10.77.0.2", "end": "10.77.0.255"}]},
+            (
+                400,
+                "OutOfBoundsAllocationPool",
+                POOL + "10.77.0.2-10.77.0.255 spans beyond the subnet cidr 10.77.0.0/24.",
+            ),
+        ),
+        (
+            {
+                "cidr": "10.77.0.0/24",
+                "allocation_pools": [
+                    {"start": "10.77.0.10", "end": "10.77.0.20"},
+                    {"start": "10.77.0.15", "end": "10.77.0.30"},
+                ],
+            },
+            (
+                409,
+                "OverlappingAllocationPools",
+                (
+                    "Found overlapping allocation pools: 10.77.0.10-10.77.0.20 10.77.0.15-10.77.0.30 for subnet"
+                    " 10.77.0.0/24."
+                ),
+            ),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "dns_nameservers": ["1.1.1.1", "1.1.1.1"]},
+            (400, BAD, "Invalid input for dns_nameservers. Reason: Duplicate nameserver '1.1.1.1'."),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "dns_nameservers": [f"1.1.1.{last}" for last in range(1, 7)]},
+            (
+                400,
+                "DNSNameServersExhausted",
+                "Unable to complete operation for new subnet. The number of DNS nameservers exceeds the limit 5.",
+            ),
+        ),
+        (
+            {
+                "cidr": "10.77.0.0/24",
+                "host_routes": [{"destination": "10.9.0.1/24", "nexthop": "10.77.0.9"}],
+            },
+            (
+                400,
+                BAD,
+                (
+                    "Invalid input for host_routes. Reason: '10.9.0.1/24' is not a recognized CIDR, '10.9.0.0/24' is"
+                    " recommended."
+                ),
+            ),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "service_types": ["zz"]},
+            (
+                400,
+                "InvalidSubnetServiceType",
+                "Subnet service type zz does not correspond to a valid device owner.",
+            ),
+        ),
+        (
+            {"cidr": "10.77.0.0/24", "ipv6_ra_mode": "slaac"},
+            (400, INVALID, WRONG + "ipv6_ra_mode is not valid when ip_version is 4."),
+        ),
+        (
+            {
+                "cidr": "2001:db8:7::/80",
+                "ip_version": 6,
+                "ipv6_ra_mode": "slaac",
+                "ipv6_address_mode": "slaac",
+            },
+            (
+                400,
+                INVALID,
+                WRONG + "Invalid CIDR 2001:db8:7::/80 for IPv6 address mode. OpenStack uses the EUI-64 address"
+                " format, which requires the prefix to be /64.",
+            ),
+        ),
+    ],
+    ids=str,
+)
+def test_subnets_refused(
+    api: Plain, network: dict[str, Any], said: dict[str, Any], error: tuple[int, str, str]
+) -> None:
+    """A subnet that cannot be is refused in the real one's words."""
+    wanted = {"network_id": network["id"], "ip_version": 4, **said}
+    assert api.network("POST", "/subnets", {"subnet": wanted}).error == error
+
+
+def test_overlapping_subnets(api: Plain, subnet: dict[str, Any]) -> None:
+    """Two subnets of a network do not overlap; those of different networks may."""
+    said = {"network_id": subnet["network_id"], "ip_version": 4, "cidr": "10.77.1.128/25"}
+    message = (
+        f"{WRONG}Requested subnet with cidr: 10.77.1.128/25 for network: {subnet['network_id']} overlaps with"
+        " another subnet."
+    )
+    assert api.network("POST", "/subnets", {"subnet": said}).error == (400, INVALID, message)
+    other = api.made("/networks", name=f"{api.prefix}-other")
+    api.made("/subnets", **said | {"network_id": other["id"]})
+
+
+def test_subnet_update(api: Plain, subnet: dict[str, Any]) -> None:
+    """Gateway, pools, DNS and routes change in place and are cleared by nothing; the cidr is fixed."""
+    path = f"/subnets/{subnet['id']}"
+
+    def put(**said: Any) -> dict[str, Any]:
+        answer = api.network("PUT", path, {"subnet": said})
+        assert answer.status == 200, answer.body
+        found: dict[str, Any] = answer.body["subnet"]
+        return found
+
+    assert put(gateway_ip=None)["gateway_ip"] is None
+    pools = [{"start": "10.77.1.50", "end": "10.77.1.60"}]
+    assert put(allocation_pools=pools)["allocation_pools"] == pools
+    assert put(dns_nameservers=["9.9.9.9", "1.1.1.1"])["dns_nameservers"] == ["9.9.9.9", "1.1.1.1"]
+    assert put(dns_nameservers=[])["dns_nameservers"] == []
+    routes = [
+        {"destination": "10.8.0.0/24", "nexthop": "10.77.1.9"},
+        {"destination": "10.9.0.0/24", "nexthop": "10.77.1.9"},
+    ]
+    assert put(host_routes=routes[::-1])["host_routes"] == routes
+    assert put(host_routes=[], enable_dhcp=False, name="n", description="d")["host_routes"] == []
+    conflict = api.network("PUT", path, {"subnet": {"gateway_ip": "10.77.1.55"}}).error
+    assert conflict == (
+        409,
+        "GatewayConflictWithAllocationPools",
+        "Gateway ip 10.77.1.55 conflicts with allocation pool 10.77.1.50-10.77.1.60.",
+    )
+    fixed = api.network("PUT", path, {"subnet": {"cidr": "10.78.0.0/24"}}).error
+    assert fixed == (400, BAD, "Cannot update read-only attribute cidr")
+
+
+def test_subnet_pools(api: Plain, network: dict[str, Any]) -> None:
+    """A pool gives one free prefix after the other, of the length asked for, and stays while one is used."""
+    pool = api.made("/subnetpools", name=f"{api.prefix}-pool", prefixes=["10.76.0.0/16"])
+    assert (pool["min_prefixlen"], pool["max_prefixlen"], pool["ip_version"]) == ("8", "32", 4)
+    cut = {"network_id": network["id"], "ip_version": 4, "subnetpool_id": pool["id"]}
+    cidrs = [api.made("/subnets", **cut, prefixlen=length)["cidr"] for length in (24, 24, 17)]
+    assert cidrs == ["10.76.0.0/24", "10.76.1.0/24", "10.76.128.0/17"]
+    assert api.network("POST", "/subnets", {"subnet": cut | {"prefixlen": 16}}).error == (
+        500,
+        "SubnetAllocationError",
+        "Failed to allocate subnet: Insufficient prefix space to allocate subnet size /16.",
+    )
+    assert api.network("POST", "/subnets", {"subnet": cut | {"prefixlen": 7}}).error == (
+        400,
+        "MinPrefixSubnetAllocationError",
+        "Unable to allocate subnet with prefix length 7, minimum allowed prefix is 8.",
+    )
+    assert api.network("DELETE", f"/subnetpools/{pool['id']}").error == (
+        400,
+        "SubnetPoolDeleteError",
+        "Unable to delete subnet pool: Subnet pool has existing allocations.",
+    )
+
+
+def test_port_defaults(api: Plain, subnet: dict[str, Any]) -> None:
+    """A port gets an address, a MAC address and the default group, and waits DOWN for a device."""
+    port = api.made("/ports", network_id=subnet["network_id"])
+    assert set(port) == PORT
+    assert (port["status"], port["device_id"], port["device_owner"]) == ("DOWN", "", "")
+    assert port["mac_address"].startswith("fa:16:3e:")
+    assert [fixed["subnet_id"] for fixed in port["fixed_ips"]] == [subnet["id"]]
+    groups = api.network("GET", "/security-groups?name=default").body["security_groups"]
+    assert port["security_groups"] == [groups[0]["id"]]
+    assert set(api.network("GET", f"/ports/{port['id']}").body["port"]) == PORT
+
+
+def test_port_addresses(api: Plain, network: dict[str, Any], subnet: dict[str, Any]) -> None:
+    """Addresses are had by subnet, by address, several or none, and an update keeps what is still wanted."""
+    # What is named below is not to be drawn for another port.
+    pools = [{"start": "10.77.2.100", "end": "10.77.2.254"}]
+    second = api.made("/subnets", network_id=network["id"], ip_version=4, cidr="10.77.2.0/24", allocation_pools=pools)
+
+    def addresses(port: dict[str, Any]) -> list[str]:
+        return [fixed["ip_address"] for fixed in port["fixed_ips"]]
+
+    assert addresses(api.made("/ports", network_id=network["id"], fixed_ips=[])) == []
+    both = [{"subnet_id": subnet["id"]}, {"subnet_id": second["id"]}]
+    assert len(addresses(api.made("/ports", network_id=network["id"], fixed_ips=both))) == 2
+    port = api.made("/ports", network_id=network["id"], fixed_ips=[{"ip_address": "10.77.2.50"}])
+    assert port["fixed_ips"] == [{"subnet_id": second["id"], "ip_address": "10.77.2.50"}]
+    path = f"/ports/{port['id']}"
+    wanted: list[dict[str, str]]
+    for wanted, seen in (
+        ([{"subnet_id": second["id"]}], ["10.77.2.50"]),
+        ([{"ip_address": "10.77.2.51"}, {"ip_address": "10.77.2.50"}], ["10.77.2.50", "10.77.2.51"]),
+        ([], []),
+        ([{"ip_address": "10.77.2.9"}], ["10.77.2.9"]),
+    ):
+        answer = api.network("PUT", path, {"port": {"fixed_ips": wanted}})
+        assert addresses(answer.body["port"]) == seen
+
+
+@pytest.mark.parametrize(
+    ("fixed", "error"),
+    [
+        (
+            {"ip_address": "10.99.0.5"},
+            (
+                400,
+                "InvalidIpForNetwork",
+                "IP address 10.99.0.5 is not a valid IP for any of the subnets on the specified network.",
+            ),
+        ),
+        (
+            {"subnet_id": "{subnet}", "ip_address": "10.99.0.5"},
+            (
+                400,
+                "InvalidIpForSubnet",
+                "IP address 10.99.0.5 is not a valid IP for the specified subnet.",
+            ),
+        ),
+        (
+            {"subnet_id": "{subnet}", "ip_address": "10.77.1.255"},
+            (
+                400,
+                "InvalidIpForSubnet",
+                "IP address 10.77.1.255 is not a valid IP for the specified subnet.",
+            ),
+        ),
+        (
+            {"subnet_id": NOWHERE},
+            (404, "SubnetNotFound", f"Subnet {NOWHERE} could not be found."),
+        ),
+        (
+            {"subnet_id": "x"},
+            (400, BAD, "Invalid input for fixed_ips. Reason: 'x' is not a valid UUID."),
+        ),
+        (
+            {"ip_address": "x"},
+            (400, BAD, "Invalid input for fixed_ips. Reason: 'x' is not a valid IP address."),
+        ),
+        ({}, (400, INVALID, WRONG + "IP allocation requires subnet_id or ip_address.")),
+    ],
+    ids=str,
+)
+def test_addresses_refused(
+    api: Plain, subnet: dict[str, Any], fixed: dict[str, str], error: tuple[int, str, str]
+) -> None:
+    """An address that the network cannot give is refused in the real one's words."""
+    wanted = {key: value.replace("{subnet}", subnet["id"]) for key, value in fixed.items()}
+    said = {"network_id": subnet["network_id"], "fixed_ips": [wanted]}
+    assert api.network("POST", "/ports", {"port": said}).error == error
+
+
+def test_taken_addresses(api: Plain, network: dict[str, Any], subnet: dict[str, Any]) -> None:
+    """An address and a MAC address are given once, and again when their port is gone; then none is left."""
+    mac = "fa:16:3e:00:00:99"
+    said = {
+        "network_id": network["id"],
+        "mac_address": mac,
+        "fixed_ips": [{"ip_address": "10.77.1.7"}],
+    }
+    port = api.made("/ports", **said)
+    assert api.network("POST", "/ports", {"port": said}).error == (
+        409,
+        "MacAddressInUse",
+        f"Unable to complete operation for network {network['id']}. The mac address {mac} is in use.",
+    )
+    del said["mac_address"]
+    assert api.network("POST", "/ports", {"port": said}).error == (
+        409,
+        "IpAddressAlreadyAllocated",
+        f"IP address 10.77.1.7 already allocated in subnet {subnet['id']}",
+    )
+    assert api.network("DELETE", f"/ports/{port['id']}").status == 204
+    api.made("/ports", **said, mac_address=mac)
+    small = api.made("/networks", name=f"{api.prefix}-small")
+    api.made("/subnets", network_id=small["id"], ip_version=4, cidr="10.77.9.0/30")
+    api.made("/ports", network_id=small["id"])
+    assert api.network("POST", "/ports", {"port": {"network_id": small["id"]}}).error == (
+        409,
+        "IpAddressGenerationFailure",
+        f"No more IP addresses available on network {small['id']}.",
+    )
+
+
+def test_automatic_addresses(api: Plain, network: dict[str, Any]) -> None:
+    """In a SLAAC subnet every port has the address that follows from its MAC address, also those before it."""
+    port = api.made("/ports", network_id=network["id"], mac_address="fa:16:3e:01:02:03")
+    mode = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+    subnet = api.made("/subnets", network_id=network["id"], ip_version=6, cidr="2001:db8:7::/64", **mode)
+    seen = api.network("GET", f"/ports/{port['id']}").body["port"]["fixed_ips"]
+    address = str(ipaddress.ip_address("2001:db8:7:0:f816:3eff:fe01:203"))
+    assert seen == [{"subnet_id": subnet["id"], "ip_address": address}]
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (
+            {"mac_address": "xx"},
+            (400, BAD, "Invalid input for mac_address. Reason: 'xx' is not a valid MAC address."),
+        ),
+        (
+            {"security_groups": [NOWHERE]},
+            (404, "SecurityGroupNotFound", f"Security group {NOWHERE} does not exist"),
+        ),
+        (
+            {"security_groups": ["default"]},
+            (400, BAD, "Invalid input for security_groups. Reason: 'default' is not a valid UUID."),
+        ),
+        (
+            {"port_security_enabled": False, "allowed_address_pairs": [{"ip_address": "1.2.3.4"}]},
+            (
+                409,
+                "AddressPairAndPortSecurityRequired",
+                "Port Security must be enabled in order to have allowed address pairs on a port.",
+            ),
+        ),
+        (
+            {"allowed_address_pairs": [{"mac_address": "fa:16:3e:11:11:11"}]},
+            (400, "AllowedAddressPairsMissingIP", "AllowedAddressPair must contain ip_address"),
+        ),
+        (
+            {"allowed_address_pairs": [{"ip_address": "1.2.3.4"}] * 2},
+            (
+                400,
+                "DuplicateAddressPairInRequest",
+                "Request contains duplicate address pair: mac_address None ip_address 1.2.3.4.",
+            ),
+        ),
+        (
+            {"extra_dhcp_opts": [{"opt_name": "b"}]},
+            (400, INVALID, WRONG + "No valid key specs matched for: {'opt_name': 'b'}."),
+        ),
+        (
+            {"binding:vnic_type": "foo"},
+            (400, BAD, "Invalid input for binding:vnic_type. Reason: foo is not in valid_values."),
+        ),
+        (
+            {"binding:host_id": "h"},
+            (
+                403,
+                "PolicyNotAuthorized",
+                "(rule:create_port and rule:create_port:binding:host_id) is disallowed by policy",
+            ),
+        ),
+        (
+            {"binding:profile": {}},
+            (
+                403,
+                "PolicyNotAuthorized",
+                "(rule:create_port and rule:create_port:binding:profile) is disallowed by policy",
+            ),
+        ),
+        ({"network_id": NOWHERE}, (404, "NetworkNotFound", f"Network {NOWHERE} could not be found.")),
+    ],
+    ids=str,
+)
+def test_ports_refused(api: Plain, network: dict[str, Any], said: dict[str, Any], error: tuple[int, str, str]) -> None:
+    """A port that cannot be is refused in the real one's words."""
+    answer = api.network("POST", "/ports", {"port": {"network_id": network["id"], **said}})
+    assert answer.error == error
+
+
+def test_port_update(api: Plain, network: dict[str, Any]) -> None:
+    """Groups, pairs and options change in place; options by name, and a null takes one away."""
+    port = api.made("/ports", network_id=network["id"], security_groups=[])
+    path = f"/ports/{port['id']}"
+    assert port["security_groups"] == []
+
+    def put(**said: Any) -> dict[str, Any]:
+        answer = api.network("PUT", path, {"port": said})
+        assert answer.status == 200, answer.body
+        found: dict[str, Any] = answer.body["port"]
+        return found
+
+    pairs = put(allowed_address_pairs=[{"ip_address": "1.2.3.4"}])["allowed_address_pairs"]
+    assert pairs == [{"mac_address": port["mac_address"], "ip_address": "1.2.3.4"}]
+    assert put(allowed_address_pairs=[])["allowed_address_pairs"] == []
+    one = {"opt_name": "a", "opt_value": "1", "ip_version": 4}
+    other = {"opt_name": "b", "opt_value": "2", "ip_version": 4}
+    assert put(extra_dhcp_opts=[one])["extra_dhcp_opts"] == [one]
+    assert put(extra_dhcp_opts=[other])["extra_dhcp_opts"] == [one, other]
+    gone = put(extra_dhcp_opts=[{"opt_name": "a", "opt_value": None}])
+    assert gone["extra_dhcp_opts"] == [other]
+    group = api.made("/security-groups", name=f"{api.prefix}-group")["id"]
+    assert put(security_groups=[group])["security_groups"] == [group]
+    in_use = api.network("DELETE", f"/security-groups/{group}").error
+    assert in_use == (409, "SecurityGroupInUse", f"Security Group {group} in use.")
+    assert api.network("PUT", path, {"port": {"port_security_enabled": False}}).error == (
+        409,
+        "PortSecurityPortHasSecurityGroup",
+        (
+            "Port has security group associated. Cannot disable port security or IP address until security group is"
+            " removed."
+        ),
+    )
+    bare = put(security_groups=[], port_security_enabled=False)
+    assert (bare["security_groups"], bare["port_security_enabled"]) == ([], False)
+
+
+def test_in_the_way(api: Plain, network: dict[str, Any], subnet: dict[str, Any]) -> None:
+    """A network with ports and a subnet with given addresses stay; a network takes its subnets along."""
+    port = api.made("/ports", network_id=network["id"])
+    assert api.network("DELETE", f"/networks/{network['id']}").error == (
+        409,
+        "NetworkInUse",
+        (
+            f"Unable to complete operation on network {network['id']}. There are one or more ports still in use on"
+            f" the network, id for these ports is: {port['id']}."
+        ),
+    )
+    assert api.network("DELETE", f"/subnets/{subnet['id']}").error == (
+        409,
+        "SubnetInUse",
+        (
+            f"Unable to complete operation on subnet {subnet['id']}: One or more ports have an IP allocation from"
+            " this subnet."
+        ),
+    )
+    assert api.network("DELETE", f"/ports/{port['id']}").status == 204
+    assert api.network("DELETE", f"/networks/{network['id']}").status == 204
+    assert api.network("GET", f"/subnets/{subnet['id']}").error[:2] == (404, "SubnetNotFound")
+
+
+def test_tags(api: Plain, network: dict[str, Any]) -> None:
+    """Tags are replaced, added, asked for and taken away one by one, and are a revision each."""
+    path = f"/networks/{network['id']}/tags"
+    assert api.network("PUT", path, {"tags": ["b", "a"]}).body == {"tags": ["b", "a"]}
+    assert api.network("GET", path).body == {"tags": ["a", "b"]}
+    assert api.network("GET", path + "/a").status == 204
+    assert api.network("GET", path + "/zz").error == (404, "TagNotFound", "Tag zz could not be found.")
+    assert api.network("PUT", path + "/c").status == 201
+    assert api.network("DELETE", path + "/b").status == 204
+    seen = api.network("GET", f"/networks/{network['id']}?fields=tags&fields=revision_number").body
+    assert seen == {"network": {"tags": ["a", "c"], "revision_number": 4}}
+    assert api.network("DELETE", path).status == 204
+    for body, message in (
+        ({"tags": "x"}, "'x' is not a list."),
+        ({"tags": ["a", "a"]}, "Duplicate items in the list: 'a'."),
+        ({"tags": [5]}, "'5' is not a valid string."),
+        ({}, "Invalid tags body."),
+    ):
+        assert api.network("PUT", path, body).error == (400, INVALID, WRONG + message)
+    missing = api.network("PUT", f"/networks/{NOWHERE}/tags", {"tags": []}).error
+    assert missing == (404, "TagResourceNotFound", f"Resource networks {NOWHERE} could not be found.")
+
+
+def test_filters(api: Plain, network: dict[str, Any], subnet: dict[str, Any]) -> None:
+    """Lists are filtered by any attribute, several values meaning any of them, by tags and by address."""
+    one = api.made("/ports", network_id=network["id"], name="one", fixed_ips=[{"ip_address": "10.77.1.5"}])
+    fixed = [{"ip_address": "10.77.1.6"}]
+    two = api.made(
+        "/ports", network_id=network["id"], name="two", device_id="dev", fixed_ips=fixed, admin_state_up=False
+    )
+    api.network("PUT", f"/ports/{one['id']}/tags", {"tags": ["x", "y"]})
+    api.network("PUT", f"/ports/{two['id']}/tags", {"tags": ["y", "z"]})
+
+    def names(query: str) -> set[str]:
+        answer = api.network("GET", f"/ports?network_id={network['id']}&fields=name&{query}")
+        assert answer.status == 200, answer.body
+        return {port["name"] for port in answer.body["ports"]}
+
+    for query, seen in (
+        ("name=one", {"one"}),
+        ("name=one&name=two", {"one", "two"}),
+        (f"id={one['id']}&id={two['id']}", {"one", "two"}),
+        ("device_id=dev", {"two"}),
+        ("device_id=", {"one"}),
+        ("admin_state_up=false", {"two"}),
+        ("status=ACTIVE", set()),
+        ("fixed_ips=ip_address=10.77.1.5", {"one"}),
+        (f"fixed_ips=subnet_id={subnet['id']}&fixed_ips=ip_address=10.77.1.5", {"one"}),
+        (f"fixed_ips=subnet_id={NOWHERE}", set()),
+        (f"security_groups={one['security_groups'][0]}", {"one", "two"}),
+        ("tags=x", {"one"}),
+        ("tags=x,y", {"one"}),
+        ("tags=y", {"one", "two"}),
+        ("tags-any=x,z", {"one", "two"}),
+        ("not-tags=x", {"two"}),
+        ("not-tags-any=x,z", set()),
+    ):
+        assert names(query) == seen, query
+    unknown = api.network("GET", "/ports?colour=red").error
+    assert unknown == (400, BAD, "['colour'] is invalid attribute for filtering")
+    form = api.network("GET", "/ports?fixed_ips=foo").error
+    assert form == (400, INVALID, WRONG + "'foo' is not of the form <key>=[value].")
+
+
+def test_pages(api: Plain, network: dict[str, Any]) -> None:
+    """Lists come in pages, sorted as asked for, with links to the next and the previous."""
+    for name in ("b", "c", "a"):
+        api.made("/ports", network_id=network["id"], name=name)
+    listing = f"/ports?network_id={network['id']}&fields=name&fields=id&sort_key=name&sort_dir=desc"
+    first = api.network("GET", listing + "&limit=2").body
+    assert [port["name"] for port in first["ports"]] == ["c", "b"]
+    links = {link["rel"]: link["href"] for link in first["ports_links"]}
+    assert set(links) == {"next", "previous"}
+    second = api.send("GET", links["next"]).body
+    assert [port["name"] for port in second["ports"]] == ["a"]
+    assert [link["rel"] for link in second["ports_links"]] == ["previous"]
+    back = api.send("GET", second["ports_links"][0]["href"]).body
+    assert [port["name"] for port in back["ports"]] == ["c", "b"]
+    for query, error in (
+        ("limit=x", (400, "BadRequest", "Bad limit request: Limit must be an integer 0 or greater and not 'x'.")),
+        ("limit=1&marker=no-such", (404, "PortNotFound", "Port no-such could not be found.")),
+        ("sort_key=name", (400, BAD, "The number of sort_keys and sort_dirs must be same")),
+    ):
+        assert api.network("GET", f"/ports?{query}").error == error
+
+
+def test_security_groups(api: Plain) -> None:
+    """A group begins by letting everything out; a rule is there once; the default group is everybody's."""
+    group = api.made("/security-groups", name=f"{api.prefix}-web")
+    assert {(rule["direction"], rule["ethertype"]) for rule in group["security_group_rules"]} == {
+        ("egress", "IPv4"),
+        ("egress", "IPv6"),
+    }
+    said = {
+        "security_group_id": group["id"],
+        "direction": "ingress",
+        "protocol": "tcp",
+        "port_range_min": 80,
+        "port_range_max": 80,
+        "remote_ip_prefix": "10.0.0.5/24",
+    }
+    rule = api.network("POST", "/security-group-rules", {"security_group_rule": said}).body["security_group_rule"]
+    assert set(rule) == RULE
+    assert (rule["remote_ip_prefix"], rule["normalized_cidr"]) == ("10.0.0.5/24", "10.0.0.0/24")
+    for change, error in (
+        (
+            {},
+            (
+                409,
+                "SecurityGroupRuleExists",
+                f"Security group rule already exists. Rule id is {rule['id']}.",
+            ),
+        ),
+        (
+            {"port_range_max": 79},
+            (
+                400,
+                "SecurityGroupInvalidPortRange",
+                "For TCP/UDP protocols, port_range_min must be <= port_range_max",
+            ),
+        ),
+        (
+            {"protocol": None},
+            (
+                400,
+                "SecurityGroupProtocolRequiredWithPorts",
+                "Must also specify protocol if port range is given.",
+            ),
+        ),
+        (
+            {"direction": "in"},
+            (400, BAD, "Invalid input for direction. Reason: in is not in valid_values."),
+        ),
+        (
+            {"security_group_id": NOWHERE},
+            (404, "SecurityGroupNotFound", f"Security group {NOWHERE} does not exist"),
+        ),
+        (
+            {"remote_ip_prefix": "x"},
+            (400, "InvalidCIDR", "Invalid CIDR x given as IP prefix."),
+        ),
+    ):
+        answer = api.network("POST", "/security-group-rules", {"security_group_rule": said | change})
+        assert answer.error == error
+    assert api.network("DELETE", f"/security-group-rules/{rule['id']}").status == 204
+    default = api.network("GET", "/security-groups?name=default").body["security_groups"][0]
+    assert len(default["security_group_rules"]) == 4
+    assert api.network("POST", "/security-groups", {"security_group": {"name": "default"}}).error == (
+        409,
+        "SecurityGroupDefaultAlreadyExists",
+        "Default security group already exists.",
+    )
+    assert api.network("PUT", f"/security-groups/{default['id']}", {"security_group": {"name": "x"}}).error == (
+        409,
+        "SecurityGroupCannotUpdateDefault",
+        "Updating default security group not allowed.",
+    )
+
+
+def test_quotas(api: Plain) -> None:
+    """A project sees its own limits and what it uses of them, nobody else's."""
+    limits = api.network("GET", f"/quotas/{api.project_id}").body["quota"]
+    assert {name: limits[name] for name in ("network", "subnet", "port", "security_group")} == {
+        "network": 100,
+        "subnet": 100,
+        "port": 500,
+        "security_group": 10,
+    }
+    details = api.network("GET", f"/quotas/{api.project_id}/details").body["quota"]
+    assert set(details) == set(limits)
+    assert set(details["network"]) == {"limit", "used", "reserved"}
+    assert api.network("GET", f"/quotas/{uuid.uuid4().hex}").error == (
+        403,
+        "PolicyNotAuthorized",
+        "rule:get_quota is disallowed by policy",
+    )
+
+
+def test_over_quota(api: Plain) -> None:
+    """One more than the limit is refused with 409."""
+    for number in range(11):
+        answer = api.network("POST", "/security-groups", {"security_group": {"name": f"{api.prefix}-{number}"}})
+        if answer.status != 201:
+            break
+    assert answer.error == (409, "OverQuota", "Quota exceeded for resources: ['security_group'].")
+
+
+def test_foreign_networks(api: Plain) -> None:
+    """An external network is seen by everybody, without its subnets and provider, and changed by its owner."""
+    external = api.network("GET", "/networks?router:external=true").body["networks"]
+    assert external
+    assert set(external[0]) == NETWORK | {"is_default"}
+    path = f"/networks/{external[0]['id']}"
+    for method, body, rule in (
+        ("PUT", {"network": {"name": "x"}}, "update_network"),
+        ("DELETE", None, "delete_network"),
+    ):
+        assert api.network(method, path, body).error == (
+            403,
+            "PolicyNotAuthorized",
+            f"rule:{rule} is disallowed by policy",
+        )
+    for subnet_id in external[0]["subnets"]:
+        assert api.network("GET", f"/subnets/{subnet_id}").status == 404
+
+
+def test_otc_knows_dns_and_zones() -> None:
+    """The guide's cloud has names in DNS, policies for quality of service, and zones for networks."""
+    with Emulator() as cloud:
+        api = account_of(cloud)
+        network = api.made("/networks", name="n", dns_domain="example.com.", availability_zone_hints=["eu-de-01"])
+        assert network["dns_domain"] == "example.com."
+        api.made("/subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
+        port = api.made("/ports", network_id=network["id"], dns_name="web")
+        address = port["fixed_ips"][0]["ip_address"]
+        assert port["dns_assignment"] == [{"ip_address": address, "hostname": "web", "fqdn": "web.openstacklocal."}]
+        aliases = {each["alias"] for each in api.network("GET", "/extensions").body["extensions"]}
+        assert {"dns-integration", "qos"} <= aliases
+
+
+def test_otc_knows_segments() -> None:
+    """Every network has a segment, which a subnet of that network may name."""
+    with Emulator() as cloud:
+        api = account_of(cloud)
+        network, other = (api.made("/networks", name=name) for name in ("a", "b"))
+        segments = api.network("GET", f"/segments?network_id={network['id']}").body["segments"]
+        assert len(segments) == 1
+        said = {"ip_version": 4, "cidr": "10.0.0.0/24", "segment_id": segments[0]["id"]}
+        assert api.made("/subnets", network_id=network["id"], **said)["segment_id"] == segments[0]["id"]
+        for change, error in (
+            ({"segment_id": NOWHERE}, (404, "SegmentNotFound")),
+            ({}, (400, "NetworkIdsDontMatch")),
+        ):
+            wrong = {"network_id": other["id"], **said, **change}
+            assert api.network("POST", "/subnets", {"subnet": wrong}).error[:2] == error
+
+
+def test_otc_knows_policies() -> None:
+    """A policy is an administrator's to make and everybody's to name where it is shared."""
+    with Emulator() as cloud:
+        api, admin = account_of(cloud), account_of(cloud, "admin")
+        said = {"policy": {"name": "fast", "shared": True}}
+        assert api.network("POST", "/qos/policies", said).error[:2] == (403, "PolicyNotAuthorized")
+        policy = admin.network("POST", "/qos/policies", said).body["policy"]
+        assert api.network("GET", "/qos/policies").body["policies"] == [policy]
+        network = api.made("/networks", name="n", qos_policy_id=policy["id"])
+        path = f"/networks/{network['id']}"
+        unknown = api.network("PUT", path, {"network": {"qos_policy_id": NOWHERE}}).error
+        assert unknown == (404, "QosPolicyNotFound", f"QoS policy {NOWHERE} could not be found.")
+        assert admin.network("DELETE", f"/qos/policies/{policy['id']}").error[:2] == (409, "QosPolicyInUse")
+        cleared = api.network("PUT", path, {"network": {"qos_policy_id": None}}).body["network"]
+        assert cleared["qos_policy_id"] is None
+        assert admin.network("DELETE", f"/qos/policies/{policy['id']}").status == 204
+
+
+def test_administrators() -> None:
+    """An administrator names providers, shares networks, binds ports, and sees what others do not."""
+    with Emulator(dialect="openstack") as cloud:
+        api, admin = account_of(cloud), account_of(cloud, "admin")
+        said = {"provider:network_type": "vxlan", "provider:segmentation_id": 3999, "shared": True}
+        network = admin.made("/networks", name="shared", **said)
+        assert {name: network[name] for name in said} == said
+        again = admin.network("POST", "/networks", {"network": {"name": "again", **said}}).error
+        message = "Unable to create the network. The tunnel ID 3999 is in use."
+        assert again == (409, "TunnelIdInUse", message)
+        admin.made("/subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
+        seen = api.network("GET", f"/networks/{network['id']}").body["network"]
+        assert set(seen) == NETWORK
+        assert len(api.network("GET", f"/subnets?network_id={network['id']}").body["subnets"]) == 1
+        port = api.made("/ports", network_id=network["id"])
+        path = f"/ports/{port['id']}"
+        bound = admin.network("PUT", path, {"port": {"binding:host_id": "h"}}).body["port"]
+        assert (bound["status"], bound["binding:vif_type"]) == ("ACTIVE", "ovs")
+        assert set(api.network("GET", path).body["port"]) == PORT

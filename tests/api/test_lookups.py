@@ -1,0 +1,250 @@
+"""Lookups against a cloud that answers for itself: the emulator, and any other."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pulumi.runtime import set_all_config
+
+import ecs_pulumi as ecs
+from ecs_pulumi.cloud.connection import Connection
+from ecs_pulumi.cloud.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pulumi
+    from openstack.connection import Connection as OtherClient
+
+    from tests.support.landscape import Landscape
+
+
+@pytest.fixture
+def configured(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let lookups ask the case's cloud, as a program with these settings would."""
+    for name in list(os.environ):
+        if name.startswith("OS_") and name not in landscape.env:
+            monkeypatch.delenv(name)
+
+    def configure(**settings: str) -> None:
+        more = {f"ecs:{name}": value for name, value in settings.items()}
+        set_all_config({**landscape.settings, **landscape.secrets, **more}, list(landscape.secrets))
+
+    configure()
+    return configure
+
+
+@pytest.fixture
+def name(landscape: Landscape) -> Iterator[str]:
+    """A name for what a case makes; whatever has it is deleted."""
+    made = f"lookups-{uuid.uuid4().hex[:8]}"
+    yield made
+    with landscape.connect() as cloud:
+        for server in cloud.compute.servers(name=made):
+            cloud.compute.delete_server(server)
+            cloud.compute.wait_for_delete(server)
+        for volume in cloud.block_storage.volumes(name=made):
+            cloud.block_storage.delete_volume(volume)
+        if cloud.compute.find_keypair(made):
+            cloud.compute.delete_keypair(made)
+        for network in list(cloud.network.networks(name=made)):
+            for port in list(cloud.network.ports(network_id=network.id)):
+                cloud.network.delete_port(port)
+            cloud.network.delete_network(network)
+
+
+def make_server(landscape: Landscape, cloud: OtherClient, name: str, port_id: str, **more: Any) -> Any:
+    """Make a server that boots from a volume, by another client, and wait for it."""
+    disk = {
+        "source_type": "image",
+        "uuid": ecs.get_image(landscape.image).id,
+        "destination_type": "volume",
+        "boot_index": 0,
+        "volume_size": 10,
+        "delete_on_termination": True,
+    }
+    made = cloud.compute.create_server(
+        name=name,
+        flavor_id=ecs.get_flavor(landscape.small).id,
+        block_device_mapping=[disk],
+        networks=[{"port": port_id}],
+        **more,
+    )
+    return cloud.compute.wait_for_server(made, interval=0.5)
+
+
+@pytest.mark.usefixtures("configured")
+def test_what_the_cloud_offers(landscape: Landscape) -> None:
+    """Flavors, images, zones and versions are as another client sees them."""
+    small = ecs.get_flavor(landscape.small)
+    assert ecs.get_flavor(id=small.id) == small
+    assert small.extra_specs is not None
+    large = ecs.get_flavor(landscape.large)
+    fit = ecs.get_flavor(min_vcpus=large.vcpus, min_ram=large.ram, min_disk=large.disk)
+    assert (fit.vcpus, fit.ram) == (large.vcpus, large.ram)
+    assert {*landscape.flavors} <= {flavor.name for flavor in ecs.list_flavors()}
+    assert [flavor.ram for flavor in ecs.list_flavors(sort_key="memory_mb", sort_dir="desc")] == sorted(
+        (flavor.ram for flavor in ecs.list_flavors()), reverse=True
+    )
+    image = ecs.get_image(landscape.image)
+    assert image.status == "active"
+    assert ecs.get_image(id=image.id) == image
+    assert {item.name for item in ecs.list_images(status="active")} == {*landscape.images}
+    assert {zone.name for zone in ecs.get_availability_zones() if zone.available} == {*landscape.zones}
+    assert ecs.get_availability_zones("volume")
+    assert {version.id for version in ecs.get_api_versions()} >= {"v2.1"}
+
+
+@pytest.mark.usefixtures("configured")
+def test_what_another_client_made(landscape: Landscape, name: str) -> None:
+    """A server with its network, subnet, port and key pair, and a volume, is found by name, id and properties."""
+    with landscape.connect() as cloud:
+        network = cloud.network.create_network(name=name)
+        subnet = cloud.network.create_subnet(network_id=network.id, name=name, cidr="10.99.0.0/24", ip_version=4)
+        port = cloud.network.create_port(network_id=network.id, name=name)
+        cloud.compute.create_keypair(name=name)
+        volume = cloud.block_storage.create_volume(name=name, size=1, metadata={"made": "for a test"})
+        flavor = ecs.get_flavor(landscape.small)
+        server = make_server(landscape, cloud, name, port.id, key_name=name)
+        cloud.block_storage.wait_for_status(volume, interval=0.5)
+
+    assert ecs.get_network(name).subnet_ids == [subnet.id]
+    assert ecs.get_network(id=network.id) in ecs.list_networks()
+    assert ecs.get_subnet(network_id=network.id).id == subnet.id
+    assert ecs.get_subnet(name, cidr="10.99.0.0/24").gateway_ip == "10.99.0.1"
+    found = ecs.get_port(name, network_id=network.id)
+    assert ecs.get_port(ip_address=found.ip_address, network_id=network.id) == found
+    assert ecs.get_port(device_id=server.id).id == port.id
+    assert ecs.get_key_pair(name).public_key.startswith("ssh-rsa ")
+    assert ecs.get_volume(name, metadata={"made": "for a test"}).id == volume.id
+    one = ecs.get_server(name)
+    assert (one.id, one.status, one.flavor_id, one.key_name) == (server.id, "ACTIVE", flavor.id, name)
+    assert one.access_ip_v4 == found.ip_address
+    assert ecs.get_server(id=server.id).id == server.id
+    with pytest.raises(ecs.NoMatch, match=f'^get_server: no server has name "{name}x"; did you mean {name}'):
+        ecs.get_server(f"{name}x")
+
+
+@pytest.mark.usefixtures("configured")
+def test_several_are_listed(landscape: Landscape, name: str) -> None:
+    """Of several that match none is taken: the error lists each by name and id, from a twin as well."""
+    with landscape.connect() as cloud:
+        networks = [cloud.network.create_network(name=name) for _ in range(2)]
+        for number, network in enumerate(networks):
+            cloud.network.create_subnet(network_id=network.id, name=name, cidr=f"10.99.{number}.0/24", ip_version=4)
+            cloud.network.create_port(network_id=network.id, name=name)
+        for _ in range(2):
+            made = cloud.block_storage.create_volume(name=name, size=1)
+            cloud.block_storage.wait_for_status(made, interval=0.2)
+
+    lookups: list[tuple[Callable[[], object], Callable[[], pulumi.Output[Any]]]] = [
+        (lambda: ecs.get_network(name), lambda: ecs.get_network_output(name)),
+        (lambda: ecs.get_subnet(name), lambda: ecs.get_subnet_output(name)),
+        (lambda: ecs.get_port(name), lambda: ecs.get_port_output(name)),
+        (lambda: ecs.get_volume(name), lambda: ecs.get_volume_output(name)),
+        (lambda: ecs.get_image(name_regex="."), lambda: ecs.get_image_output(name_regex=".")),
+    ]
+    for lookup, twin in lookups:
+        with pytest.raises(ecs.NotUnique, match=r"; give the id$") as several:
+            lookup()
+        assert len(several.value.candidates) >= 2
+        assert all(candidate in str(several.value) for candidate in several.value.candidates[:2])
+        with pytest.raises(ecs.NotUnique) as later:
+            asyncio.run(come(twin))
+        assert str(later.value) == str(several.value)
+    assert ecs.get_network(id=networks[0].id).name == name
+    assert ecs.get_subnet(name, network_id=networks[1].id).cidr == "10.99.1.0/24"
+
+
+@pytest.mark.usefixtures("configured")
+def test_twins_find_what_the_lookups_find(landscape: Landscape, name: str) -> None:
+    """Every lookup and its twin have the same answer."""
+    with landscape.connect() as cloud:
+        network = cloud.network.create_network(name=name)
+        cloud.network.set_tags(network, [name])
+        cloud.network.create_subnet(network_id=network.id, name=name, cidr="10.99.0.0/24", ip_version=4)
+        port = cloud.network.create_port(network_id=network.id, name=name)
+        cloud.compute.create_keypair(name=name)
+        volume = cloud.block_storage.create_volume(name=name, size=1)
+        server = make_server(landscape, cloud, name, port.id)
+        cloud.block_storage.wait_for_status(volume, interval=0.2)
+
+    asked: dict[str, dict[str, Any]] = {
+        "get_flavor": {"name": landscape.small},
+        "list_flavors": {"min_ram": 1},
+        "get_image": {"name": landscape.image},
+        "list_images": {"status": "active"},
+        "get_network": {"name": name},
+        "list_networks": {"tags": [name]},
+        "get_subnet": {"network_id": network.id},
+        "get_port": {"device_id": server.id},
+        "get_key_pair": {"name": name},
+        "get_volume": {"id": volume.id},
+        "get_server": {"name": name},
+        "list_servers": {"name": name, "limit": 5},
+        "get_availability_zones": {},
+        "get_api_versions": {},
+    }
+    assert {f"{lookup}_output" for lookup in asked} == {name for name in ecs.__all__ if name.endswith("_output")}
+    for lookup, arguments in asked.items():
+        twin = functools.partial(getattr(ecs, f"{lookup}_output"), **arguments)
+        found = asyncio.run(come(twin))
+        assert found
+        assert found == getattr(ecs, lookup)(**arguments)
+
+
+async def come(twin: Callable[[], pulumi.Output[Any]]) -> Any:
+    """What an output is in the end."""
+    return await twin().future()
+
+
+def test_the_guides_filters_find_servers(landscape: Landscape, name: str, configured: Callable[..., None]) -> None:
+    """On /v2 as the guide shows it, and on /v2.1: each filter that says something of the server finds it."""
+    with landscape.connect() as cloud:
+        network = cloud.network.create_network(name=name)
+        cloud.network.create_subnet(network_id=network.id, name=name, cidr="10.99.0.0/24", ip_version=4)
+        port = cloud.network.create_port(network_id=network.id, name=name)
+        flavor, image = ecs.get_flavor(landscape.small), ecs.get_image(landscape.image)
+        server = make_server(landscape, cloud, name, port.id)
+    for version in ("2", "2.1"):
+        configured(apiVersions=f'{{"compute": "{version}"}}')
+        for filters in (
+            {"name": name},
+            {"status": "ACTIVE"},
+            {"flavor": flavor.id},
+            {"changes_since": server.created_at},
+            {"not_tags": "a-tag-that-no-server-has"} if version == "2" else {},
+        ):
+            assert server.id in {item.id for item in ecs.list_servers(**filters)}, filters
+        assert ecs.list_servers(name=name, marker=server.id) == []
+        assert len(ecs.list_servers(limit=1)) == 1
+        assert server.id not in {item.id for item in ecs.list_servers(name=name, status="SHUTOFF")}
+        # It boots from a volume.
+        assert server.id not in {item.id for item in ecs.list_servers(image=image.id)}
+        assert server.id not in {item.id for item in ecs.list_servers(reservation_id="r-00000000")}
+
+
+def test_images_and_networks_through_compute(
+    landscape: Landscape, name: str, configured: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guide's requests, `images/detail` and `os-networks`, where the catalog has no other service."""
+    with landscape.connect() as cloud:
+        made = cloud.network.create_network(name=name)
+    image = ecs.get_image(landscape.image)
+    endpoint = Connection.endpoint
+
+    def without(self: Connection, service: Any, region: str) -> str:
+        if service.service in ("image", "network"):
+            raise ConfigurationError(f"The catalog has no {service.service} service")
+        return endpoint(self, service, region)
+
+    monkeypatch.setattr(Connection, "endpoint", without)
+    configured(apiVersions='{"compute": "2"}')
+    through = ecs.get_image(landscape.image)
+    assert (through.id, through.min_disk, through.status) == (image.id, image.min_disk, "active")
+    assert ecs.get_network(name).id == made.id

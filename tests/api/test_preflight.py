@@ -1,0 +1,251 @@
+"""What a preview says about a program that the cloud would refuse later, and how little it asks the cloud for that.
+
+Each case is also the proof that nothing is refused which this cloud takes: what is only strange is told, not refused.
+"""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pulumi.dynamic import ConfigureRequest
+from pulumi.output import UNKNOWN
+
+from ecs_pulumi.dynamic import host
+from ecs_pulumi.dynamic.provider import Provider
+from ecs_pulumi.emulator import Emulator
+from ecs_pulumi.resources import common
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.landscape import Landscape
+
+
+class Run:
+    """The previews of one run: they share what they learn of the cloud, as the resources of a program do."""
+
+    def __init__(self, landscape: Landscape) -> None:
+        self.settings = {**landscape.settings, **landscape.secrets}
+        self.told: list[str] = []
+        self.call = host.Call()
+
+    def __call__(self, kind: str, before: dict[str, Any] | None = None, /, **said: Any) -> list[str]:
+        """What is wrong with a resource, each with its property.
+
+        Args:
+            kind: Its kind.
+            before: Its inputs of the last `up`.
+            said: What the program says now.
+        """
+        self.call = host.Call(urn=f"urn:pulumi:dev::shop::{kind}::{said.get('name', '')}")
+        provider = Provider(kind)
+        provider.configure(ConfigureRequest(config=SimpleNamespace(get=self.settings.get)))  # type: ignore[arg-type]
+        checked = provider.check(before or {}, {**(before or {}), **said})
+        named = [(failure.property, failure.reason) for failure in checked.failures]
+        return [f"{name}: {reason}" if name else reason for name, reason in named]
+
+
+class Ground:
+    """What the programs name.
+
+    Attributes:
+        network: The id of a network.
+        subnet: The id of its subnet, 10.66.0.0/24, which gives out 10.66.0.10 to 10.66.0.50.
+        taken: The id of the port that has 10.66.0.20.
+    """
+
+    def __init__(self, network: str, subnet: str, taken: str) -> None:
+        self.network, self.subnet, self.taken = network, subnet, taken
+
+
+@pytest.fixture
+def cloud() -> Iterator[Emulator]:
+    """An emulated cloud like the real one."""
+    with Emulator(speed=200, dialect="openstack") as running:
+        yield running
+
+
+@pytest.fixture
+def run(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run that knows nothing of the cloud yet."""
+    for name in [name for name in os.environ if name.startswith("OS_") and name not in landscape.env]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(common, "_connections", {})
+    made = Run(landscape)
+    monkeypatch.setattr(host, "current", lambda: made.call)
+    monkeypatch.setattr(host, "report", lambda _urn, text, **_: made.told.append(text))
+    return made
+
+
+@pytest.fixture
+def ground(landscape: Landscape) -> Iterator[Ground]:
+    """A network with a subnet and a port, made by another client."""
+    with landscape.connect() as other:
+        neutron: Any = other.network
+        network = neutron.create_network(name="preflight").id
+        pools = [{"start": "10.66.0.10", "end": "10.66.0.50"}]
+        subnet = neutron.create_subnet(
+            name="preflight", network_id=network, ip_version=4, cidr="10.66.0.0/24", allocation_pools=pools
+        ).id
+        wish = [{"subnet_id": subnet, "ip_address": "10.66.0.20"}]
+        taken = neutron.create_port(name="holder", network_id=network, fixed_ips=wish).id
+        yield Ground(network, subnet, taken)
+        for port in neutron.ports(network_id=network):
+            neutron.delete_port(port)
+        neutron.delete_network(network)
+
+
+def test_names_that_do_not_exist(run: Run, landscape: Landscape, ground: Ground) -> None:
+    """Each is refused with what comes nearest; where nothing does, with some of what there is."""
+    wrong = landscape.small[:-2] + landscape.small[-1]
+    (said,) = run("Server", flavor=wrong, image=landscape.image)
+    assert said.startswith(f'flavor: there is no flavor "{wrong}"; did you mean {landscape.small} or ')
+    assert said.count(" or ") == 2
+
+    server = {"flavor": landscape.small, "image": landscape.image}
+    assert run("Server", **server, security_groups=["defualt"]) == [
+        'security_groups: there is no security group "defualt"; did you mean default?'
+    ]
+    (said,) = run("Server", **server, security_groups=["zzz"])
+    assert said.startswith('security_groups: there is no security group "zzz"; there is ')
+    (said,) = run("Server", **server, key_name="nobody's")
+    assert 'key_name: there is no key pair "nobody\'s"' in said
+    (said,) = run("Server", **server, availability_zone="mars")
+    assert said.endswith(f"there is {', '.join(landscape.zones)}")
+    (said,) = run("Server", flavor=landscape.small, image=landscape.image[:-1])
+    assert f"did you mean {landscape.image}" in said
+    assert run("Server", **server, networks=[{"network_id": "preflight"}]) == [
+        f'networks[0]: there is no network with the id "preflight"; the one of that name has the id {ground.network}'
+    ]
+    disk = {"source_type": "blank", "destination_type": "volume", "volume_size": 1, "volume_type": "SDS"}
+    (said,) = run("Server", **server, block_devices=[disk])
+    assert said.startswith('block_devices[0]: there is no volume type "SDS"; did you mean SSD')
+    assert run("InterfaceAttachment", server_id="s", port_id=ground.network) == [
+        f'port_id: there is no port with the id "{ground.network}"'
+    ]
+
+
+def test_what_is_too_small(run: Run, landscape: Landscape) -> None:
+    """A disk too small for its image is refused, wherever the image is put on it."""
+    with landscape.connect() as other:
+        image = max(other.image.images(), key=lambda each: int(each.min_disk))
+    least = f"at least {image.min_disk} GiB"
+    disk = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 1}
+    (said,) = run("Server", flavor=landscape.small, image=image.name, block_devices=[disk])
+    assert "block_devices: " in said
+    assert least in said
+    (said,) = run("Server", flavor=landscape.small, block_devices=[{**disk, "uuid": image.id}])
+    assert least in said
+    (said,) = run("Volume", size=1, image=image.name)
+    assert "size: " in said
+    assert least in said
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("10.67.0.5", "lies outside"),
+        ("10.66.0.0", "has 10.66.0.1 to 10.66.0.254"),
+        ("10.66.0.255", "has 10.66.0.1 to 10.66.0.254"),
+        ("10.66.0.20", "is taken by the port holder"),
+    ],
+)
+def test_addresses_that_cannot_be_had(run: Run, landscape: Landscape, ground: Ground, address: str, said: str) -> None:
+    """Refused alike at a port with its subnet, at one without, and at a NIC; and the cloud refuses them, too."""
+    server = {"flavor": landscape.small, "image": landscape.image}
+    wishes = ({"subnet_id": ground.subnet, "ip_address": address}, {"ip_address": address})
+    for wish in wishes:
+        (problem,) = run("Port", network_id=ground.network, fixed_ips=[wish])
+        assert problem.startswith(f"fixed_ips[0]: {address} ")
+        assert said in problem
+    (problem,) = run("Server", **server, networks=[{"network_id": ground.network, "fixed_ip": address}])
+    assert said in problem
+    (problem,) = run("InterfaceAttachment", server_id="s", network_id=ground.network, fixed_ips=[wishes[1]])
+    assert said in problem
+    with landscape.connect() as other, pytest.raises(Exception, match=r"(?i)not a valid IP|already allocated"):
+        other.network.create_port(network_id=ground.network, fixed_ips=[wishes[0]])
+
+
+def test_addresses_that_are_strange(run: Run, landscape: Landscape, ground: Ground) -> None:
+    """The router's address and one outside the pools are told and let through: the cloud takes them."""
+    for address, said in (("10.66.0.1", "the subnet's router"), ("10.66.0.99", "allocation pools: 10.66.0.10 to")):
+        wish = {"subnet_id": ground.subnet, "ip_address": address}
+        assert run("Port", network_id=ground.network, fixed_ips=[wish]) == []
+        assert said in run.told[-1]
+        with landscape.connect() as other:
+            other.network.create_port(network_id=ground.network, fixed_ips=[wish])
+
+
+def test_whose_an_address_is(run: Run, ground: Ground) -> None:
+    """A port may name the address that it has, and no two name one; what is not known yet, or made first, is let be."""
+    before = {"network_id": ground.network, "name": "holder", "fixed_ips": [{"subnet_id": ground.subnet}]}
+    wish = {"subnet_id": ground.subnet, "ip_address": "10.66.0.20"}
+    assert run("Port", before, fixed_ips=[wish]) == []
+    for name, said in (("a", []), ("b", ["fixed_ips[0]: 10.66.0.30 is what Port a asks for, too"])):
+        wish = {"subnet_id": ground.subnet, "ip_address": "10.66.0.30"}
+        assert run("Port", network_id=ground.network, name=name, fixed_ips=[wish]) == said
+    assert run("Port", network_id=ground.network, fixed_ips=[{"subnet_id": UNKNOWN, "ip_address": "10.99.0.1"}]) == []
+    assert run("Port", network_id=UNKNOWN, fixed_ips=[{"ip_address": "10.99.0.1"}]) == []
+    assert run("Subnet", network_id=ground.network, cidr="10.99.0.0/24") == []
+    assert run("Port", network_id=ground.network, fixed_ips=[{"ip_address": "10.99.0.1"}]) == []
+
+
+def test_ranges_that_overlap(run: Run, landscape: Landscape, ground: Ground) -> None:
+    """A subnet cannot have what another of its network has, whether that exists or the program declares it."""
+    assert run("Subnet", network_id=ground.network, cidr="10.66.0.0/25") == [
+        "cidr: overlaps 10.66.0.0/24, the range of the subnet preflight"
+    ]
+    assert run("Subnet", network_id=ground.network, cidr="10.7.0.0/24") == []
+    assert run("Subnet", network_id=ground.network, cidr="10.7.0.128/25") == [
+        "cidr: overlaps 10.7.0.0/24, the range of another subnet here"
+    ]
+    with landscape.connect() as other, pytest.raises(Exception, match="overlaps with another subnet"):
+        other.network.create_subnet(network_id=ground.network, ip_version=4, cidr="10.66.0.0/25")
+
+
+def test_a_flavor_that_a_server_cannot_get(run: Run, cloud: Emulator) -> None:
+    """A disk of the server's own can go with no resize; a smaller one is told. A volume does not mind."""
+    with cloud.state() as ctx:
+        ctx.put("flavor", {**(ctx.get("flavor", "101") or {}), "id": "100", "name": "s1.diskless", "disk": 0})
+    before = {"flavor": "s1.medium", "image": "cirros-peer", "name": "web"}
+    assert run("Server", before, flavor="s1.diskless") == [
+        "flavor: s1.diskless has no disk, and the server's own has 20 GiB; no resize takes it"
+    ]
+    assert run("Server", before, flavor="s1.small") == []
+    assert any("a disk of 10 GiB, and the server's own has 20" in text for text in run.told)
+    assert any("stops the server" in text for text in run.told)
+    run.told.clear()
+    disk = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 40}
+    assert run("Server", {**before, "block_devices": [disk]}, flavor="s1.small") == []
+    assert not any("GiB" in text for text in run.told)
+
+
+def test_what_the_quota_does_not_hold(run: Run, cloud: Emulator) -> None:
+    """What the program asks for adds up; where a limit is crossed, one line names it and what is used and asked."""
+    cloud.set_quota(cores=5, volumes=1)
+    server = {"flavor": "s1.medium", "image": "cirros-peer"}
+    volumes = [run("Volume", size=1, name=name) for name in ("a", "b")]
+    assert [run("Server", **server, name=name) for name in ("a", "b")] == [[], []]
+    assert run("Server", **server, name="c") == [
+        "flavor: the quota for cores does not hold it: limit 5, used 0, the program asks for 6 up to here"
+    ]
+    assert volumes == [
+        [],
+        ["size: the quota for volumes does not hold it: limit 1, used 0, the program asks for 2 up to here"],
+    ]
+
+
+def test_what_it_costs(run: Run, cloud: Emulator, ground: Ground) -> None:
+    """One list of each kind of thing, however many resources ask."""
+    cloud.requests.clear()
+    for number in range(5):
+        wish = {"subnet_id": ground.subnet, "ip_address": f"10.66.0.{30 + number}"}
+        assert run("Port", network_id=ground.network, fixed_ips=[wish], security_group_ids=[]) == []
+        nics = [{"network_id": ground.network, "fixed_ip": f"10.66.0.{40 + number}"}]
+        server = {"flavor": "s1.small", "image": "cirros-peer", "networks": nics, "availability_zone": "nova"}
+        assert run("Server", **server, name=f"web{number}") == []
+    paths = [request.path.rsplit("/", 1)[-1] for request in cloud.requests if request.method == "GET"]
+    assert sorted(paths) == sorted(set(paths))

@@ -1,0 +1,311 @@
+"""A landscape that others made is taken over by the program that `ecs_pulumi.adopt` writes, and nothing in it moves."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ecs_pulumi.emulator import Emulator
+from tests.support.command import printed
+from tools.workspace import CHECKOUT, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from openstack.connection import Connection
+
+    from ecs_pulumi.emulator.dialects import DialectName
+    from tests.conftest import MakeProject
+    from tests.support.landscape import Landscape
+    from tests.support.project import Project
+
+PREFIX = "adopt-"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
+
+
+@pytest.fixture
+def dialect() -> DialectName:
+    """The kind of cloud that is emulated."""
+    return "openstack"
+
+
+@pytest.fixture
+def cloud(dialect: DialectName) -> Iterator[Emulator]:
+    """An emulated cloud."""
+    with Emulator(speed=200, dialect=dialect) as running:
+        yield running
+
+
+@pytest.fixture
+def standing(landscape: Landscape) -> Iterator[dict[str, str]]:
+    """More than thirty objects that somebody made with another client, by their names; gone after the test."""
+    with landscape.connect() as cloud:
+        try:
+            yield build(cloud, landscape)
+        finally:
+            if landscape.live:
+                demolish(cloud)
+
+
+def build(cloud: Connection, landscape: Landscape) -> dict[str, str]:
+    """Make three networks, six subnets, nine ports, six volumes, five servers, six attachments and a key pair."""
+    made: dict[str, str] = {}
+    neutron: Any = cloud.network
+    nova: Any = cloud.compute
+    cinder: Any = cloud.block_storage
+    tags = nova.get_endpoint_data().max_microversion is not None
+    name = f"{PREFIX}key"
+    made[name] = nova.create_keypair(name=name, public_key=KEY).id
+    group = neutron.create_security_group(name=f"{PREFIX}group").id
+
+    for number, tier in enumerate(("web", "data", "ops")):
+        name = f"{PREFIX}{tier}"
+        network = neutron.create_network(name=name, description=f"the {tier} tier")
+        neutron.set_tags(network, ["shop", tier])
+        made[f"network {tier}"] = network.id
+        first = neutron.create_subnet(
+            name=f"{name}-4",
+            network_id=network.id,
+            ip_version=4,
+            cidr=f"10.2{number}.0.0/24",
+            dns_nameservers=["9.9.9.9", "1.1.1.1"],
+            gateway_ip=f"10.2{number}.0.254",
+            allocation_pools=[{"start": f"10.2{number}.0.20", "end": f"10.2{number}.0.90"}],
+            host_routes=[{"destination": "10.99.0.0/16", "nexthop": f"10.2{number}.0.7"}],
+        )
+        second = neutron.create_subnet(
+            network_id=network.id,
+            ip_version=4,
+            cidr=f"10.3{number}.0.0/28",
+            **({"gateway_ip": None, "is_dhcp_enabled": False} if tier == "data" else {}),
+        )
+        made |= {f"{name}-4": first.id, f"{name}-other": second.id}
+        ports: list[dict[str, Any]] = [
+            {"fixed_ips": [{"subnet_id": first.id, "ip_address": f"10.2{number}.0.10"}], "description": 'say "it\'s"'},
+            {
+                "fixed_ips": [{"subnet_id": first.id}, {"subnet_id": second.id}],
+                "allowed_address_pairs": [{"ip_address": "10.77.0.0/24"}, {"ip_address": f"10.2{number}.0.200"}],
+                "extra_dhcp_opts": [{"opt_name": "mtu", "opt_value": "1400"}],
+                "security_groups": [group],
+            },
+            {"fixed_ips": [{"subnet_id": second.id}], "security_groups": [], "is_admin_state_up": False},
+        ]
+        for index, attributes in enumerate(ports):
+            name = f"{PREFIX}{tier}-port{index}"
+            made[name] = neutron.create_port(name=name, network_id=network.id, **attributes).id
+
+    for index in range(3):
+        name = f"{PREFIX}disk{index}"
+        volume = cinder.create_volume(
+            name=name, size=1 + index, volume_type=landscape.volume_types[-1], metadata={"tier": "data"}
+        )
+        made[name] = volume.id
+    image = next(item.id for item in cloud.image.images(name=landscape.image))
+    name = f"{PREFIX}root"
+    root = cinder.create_volume(name=name, size=40, image_id=image)
+    made[name] = root.id
+    for volume_id in [made[f"{PREFIX}disk{index}"] for index in range(3)] + [root.id]:
+        cinder.wait_for_status(cinder.get_volume(volume_id), "available", interval=0.2, wait=60)
+
+    flavor = next(item.id for item in nova.flavors() if item.name == landscape.small)
+    disk = {"source_type": "image", "uuid": image, "destination_type": "volume", "boot_index": 0, "volume_size": 40}
+    own = [{**disk, "delete_on_termination": True}]
+    held = [{"source_type": "volume", "uuid": root.id, "destination_type": "volume", "boot_index": 0}]
+    local = landscape.live or cloud.image.get_image(image).min_disk <= nova.get_flavor(flavor).disk
+    wanted: dict[str, dict[str, Any]] = {
+        "web0": {"networks": [{"port": made[f"{PREFIX}web-port0"]}, {"port": made[f"{PREFIX}data-port1"]}]},
+        "web1": {"networks": [{"uuid": made["network web"]}, {"port": made[f"{PREFIX}ops-port1"]}]},
+        "db": {"networks": [{"uuid": made["network data"]}], "block_device_mapping": held},
+        "ops": {
+            "networks": [{"uuid": made["network ops"]}],
+            "key_name": f"{PREFIX}key",
+            "security_groups": [{"name": f"{PREFIX}group"}],
+        },
+        "spare": {"networks": [{"uuid": made["network web"]}], "metadata": {"role": "spare", "note": "x" * 90}},
+    }
+    for short, attributes in wanted.items():
+        boot: dict[str, Any] = (
+            {"image_id": image} if local and short in ("web0", "spare") else {"block_device_mapping": own}
+        )
+        server = nova.create_server(
+            **{"name": f"{PREFIX}{short}", "flavor_id": flavor, "user_data": "aHVzaA=="} | boot | attributes
+        )
+        made[f"server {short}"] = server.id
+    for short in wanted:
+        nova.wait_for_server(nova.get_server(made[f"server {short}"]), interval=0.2, wait=120)
+    if tags:
+        nova.add_tag_to_server(made["server ops"], "shop")
+    nova.stop_server(made["server spare"])
+    nova.wait_for_server(nova.get_server(made["server spare"]), status="SHUTOFF", interval=0.2, wait=60)
+
+    for index, short in enumerate(("web0", "web1", "db")):
+        volume_id, server_id = made[f"{PREFIX}disk{index}"], made[f"server {short}"]
+        nova.create_volume_attachment(server_id, volume_id=volume_id)
+        cinder.wait_for_status(cinder.get_volume(volume_id), "in-use", interval=0.2, wait=60)
+        made[f"{server_id}/{volume_id}"] = f"{server_id}/{volume_id}"
+    # A port's time of creation has whole seconds, and this one is to be younger than its server.
+    time.sleep(1.1)
+    late = neutron.create_port(name=f"{PREFIX}late", network_id=made["network ops"])
+    made[f"{PREFIX}late"] = late.id
+    nova.create_server_interface(made["server web0"], port_id=late.id)
+    nova.create_server_interface(made["server web1"], port_id=made[f"{PREFIX}web-port2"])
+    return made
+
+
+def demolish(cloud: Connection) -> None:
+    """Delete what is left of it."""
+    nova: Any = cloud.compute
+    servers = [item for item in nova.servers() if item.name.startswith(PREFIX)]
+    for server in servers:
+        nova.delete_server(server)
+    for server in servers:
+        nova.wait_for_delete(server, interval=0.5, wait=60)
+    networks = [item for item in cloud.network.networks() if (item.name or "").startswith(PREFIX)]
+    for network in networks:
+        for port in cloud.network.ports(network_id=network.id):
+            cloud.network.delete_port(port)
+        cloud.network.delete_network(network)
+    for group in cloud.network.security_groups():
+        if group.name == f"{PREFIX}group":
+            cloud.network.delete_security_group(group)
+    cinder: Any = cloud.block_storage
+    for volume in cinder.volumes():
+        if (volume.name or "").startswith(PREFIX):
+            cinder.delete_volume(volume)
+    for pair in nova.keypairs():
+        if pair.name.startswith(PREFIX):
+            nova.delete_keypair(pair)
+
+
+def adopt(story: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in the project's folder."""
+    command = (sys.executable, "-m", "ecs_pulumi.adopt", *arguments)
+    return subprocess.run(
+        command, cwd=story.folder, env=story.env, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def portrait(landscape: Landscape, made: dict[str, str]) -> dict[str, Any]:
+    """Everything that another client sees of the objects, times of change included."""
+    with landscape.connect() as cloud:
+        lists: tuple[Any, ...] = (
+            cloud.compute.servers(),
+            cloud.compute.keypairs(),
+            cloud.block_storage.volumes(),
+            cloud.network.networks(),
+            cloud.network.subnets(),
+            cloud.network.ports(),
+        )
+        seen = {item.id: item.to_dict() for listed in lists for item in listed if item.id in made.values()}
+    for item in seen.values():
+        item.pop("location", None)
+    return seen
+
+
+def test_a_landscape_is_taken_over_untouched(
+    standing: dict[str, str], project: MakeProject, landscape: Landscape, request: pytest.FixtureRequest
+) -> None:
+    """The written program's first `up` changes nothing in the cloud, and no preview after it shows a change."""
+    story = project("")
+    before = portrait(landscape, standing)
+    done = adopt(story, "--name", f"{PREFIX}*", "--output", str(story.program), "--force")
+    assert done.returncode == 0, done.stderr
+    text = story.program.read_text()
+    kinds = re.findall(r"ecs\.(\w+)\(\n", text)
+    assert len(kinds) >= 30
+    assert set(kinds) == {
+        *("KeyPair", "Network", "Subnet", "Port", "Volume", "Server", "VolumeAttachment", "InterfaceAttachment")
+    }
+    written = 0
+    if not landscape.live:
+        emulator: Emulator = request.getfixturevalue("cloud")
+        written = len(writes(emulator))
+
+    taken = story.up()
+    assert len(taken.changes) == len(kinds)
+    assert story.preview().changes == {}
+    story.refresh()
+    assert story.preview().changes == {}
+
+    assert portrait(landscape, standing) == before
+    if not landscape.live:
+        assert writes(emulator)[written:] == []
+    assert {each["id"] for each in story.state().values()} >= {
+        id_ for name, id_ in standing.items() if not name.endswith("-other")
+    }
+    again = adopt(story, "--name", f"{PREFIX}*")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "the stack has it already" in again.stderr
+    story.destroy()
+
+
+class TestOnTheGuidesCloud:
+    """Where the API tells least."""
+
+    @pytest.fixture
+    def dialect(self) -> DialectName:
+        """A cloud without microversions."""
+        return "otc"
+
+    def test_the_how_to_does_what_it_says(
+        self, cloud: Emulator, standing: dict[str, str], engine_path: Path, tmp_path: Path
+    ) -> None:
+        """Its commands, as they stand there, take everything over without one change in the cloud."""
+        page = (CHECKOUT / "docs" / "how-to" / "take-over.md").read_text()
+        script = "\n".join(re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+        home = tmp_path / "shop"
+        home.mkdir()
+        env = environment(engine_path, home, "test") | cloud.environment
+        for name in ("PULUMI_STACK", "PULUMI_OPTION_CONFIG_FILE"):
+            del env[name]  # the page selects its own
+        written = len(writes(cloud))
+        said = printed(("bash", "-euxo", "pipefail", "-c", script), folder=home, env=env)
+        assert writes(cloud)[written:] == []
+        assert "pulumi config set --secret ecs:password\n" in said
+        assert cloud.settings["password"] not in said
+        shown = said.rpartition("import ecs_pulumi")[2]
+        assert set(re.findall(r"ecs\.(\w+)\(", shown)) == {"Network"}
+
+
+def test_a_replacement_of_what_was_taken_over_is_new(
+    project: MakeProject, cloud: Emulator, landscape: Landscape
+) -> None:
+    """`adopt` is for the first `up`: what replaces the object later is created. The preview tells what cannot be."""
+    with landscape.connect() as other:
+        network: Any = other.network.create_network(name="net")
+        port: Any = other.network.create_port(network_id=network.id)
+    program = """
+        import ecs_pulumi as ecs
+
+        ecs.Port("port", adopt="{}", network_id="{}", mac_address={})
+    """
+    program = textwrap.dedent(program)
+    mac = '"fa:16:3e:00:00:01"'
+    story = project(program.format("no-such-thing", network.id, None))
+    assert any("there is no Port no-such-thing" in line for line in story.preview(fails=True).errors)
+    story.write(program.format(port.id, network.id, mac))
+    assert any("would have to be replaced" in line for line in story.preview(fails=True).errors)
+    story.write(program.format(port.id, network.id, None))
+    story.up()
+    assert story.state()["Port port"]["id"] == port.id
+    story.write(program.format(port.id, network.id, mac))
+    assert story.preview().changes == {"Port port": "replace"}
+    story.up()
+    assert story.state()["Port port"]["id"] != port.id
+    assert story.preview().changes == {}
+
+
+def writes(cloud: Emulator) -> list[tuple[str, str]]:
+    """The requests that change something; one for a token does not."""
+    return [
+        (request.method, request.path)
+        for request in cloud.requests
+        if request.method not in ("GET", "HEAD") and not request.path.endswith("/auth/tokens")
+    ]

@@ -1,0 +1,92 @@
+"""What a person reads in the terminal when something is wrong with the program or the settings."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ecs_pulumi.emulator import Emulator
+    from tests.conftest import MakeProject
+
+SERVER = """
+    import ecs_pulumi as ecs
+
+    ecs.Server("web", flavor="s3.medium.2", image="Standard_Debian_12_latest")
+"""
+
+
+@pytest.fixture
+def untrusted() -> Iterator[str]:
+    """An https URL whose certificate nobody has vouched for."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def refuse() -> None:
+            while True:
+                try:
+                    plain, _ = listening.accept()
+                except OSError:
+                    return
+                try:
+                    context.wrap_socket(plain, server_side=True).close()
+                except OSError:
+                    plain.close()
+
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        yield f"https://127.0.0.1:{listening.getsockname()[1]}/v3"
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ('ecs.Server("web", flavour="s3.medium.2", image="x")', "no such input; did you mean `flavor`?"),
+        ('ecs.Server("web", flavor="s3.medum.2", image="Standard_Debian_12_latest")', "did you mean s3.medium.2"),
+        ('ecs.Subnet("s", network_id="x", cidr="10.0.0.5/24")', 'did you mean "10.0.0.0/24"?'),
+        ('ecs.InterfaceAttachment("i", server_id="s", port_id="p", network_id="n")', "give only one of `port_id` or"),
+        ('ecs.Volume("v", size=0)', "must be greater than or equal to 1, got 0"),
+    ],
+    ids=["misspelled argument", "unknown flavor", "host bits", "port and network", "size 0"],
+)
+@pytest.mark.usefixtures("cloud")
+def test_a_wrong_program_is_refused_in_the_preview(project: MakeProject, program: str, said: str) -> None:
+    """The preview names the property and what is wrong with it, and shows no traceback."""
+    wrong = project(f"import ecs_pulumi as ecs\n\n{program}\n")
+    preview = wrong.preview(fails=True)
+    assert any(said in error for error in preview.errors), preview.errors
+
+
+def test_wrong_settings_are_told_by_their_names(project: MakeProject, cloud: Emulator, untrusted: str) -> None:
+    """Wrong credentials, an endpoint that is down and an untrusted certificate name the setting to look at."""
+    program = project(SERVER)
+    password = cloud.settings["password"]
+
+    program.config("ecs:password", "Wr0ng-secret", secret=True)
+    (refused,) = program.preview(fails=True).errors
+    assert "HTTP 401" in refused
+    assert "ecs:password" in refused
+    assert "Wr0ng-secret" not in refused
+
+    program.config("ecs:password", password, secret=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program.config("ecs:authUrl", f"http://127.0.0.1:{port}/v3")
+    (down,) = program.preview(fails=True).errors
+    assert "Cannot reach" in down
+    assert "ecs:authUrl" in down
+
+    program.config("ecs:authUrl", untrusted)
+    (doubted,) = program.preview(fails=True).errors
+    assert "ecs:cacert" in doubted

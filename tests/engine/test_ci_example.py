@@ -1,0 +1,162 @@
+"""The pipelines of examples/ci: every command of their files is run, in their order, against the emulator."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tools.workspace import CHECKOUT, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ecs_pulumi.emulator import Emulator
+
+
+@dataclass
+class Repository:
+    """A repository like examples/ci, and what its pipelines are given.
+
+    Attributes:
+        folder: Its checkout.
+        env: The environment of every job.
+    """
+
+    folder: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def run(self, command: str, **env: str) -> int:
+        """Run a command as a runner does, and check that nothing that it printed is a traceback."""
+        done = subprocess.run(
+            ("bash", "-e", "-c", command),
+            cwd=self.folder,
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        print(f"$ {command}\n{done.stdout}")  # noqa: T201  (pytest shows it where a test fails)
+        assert "Traceback" not in done.stdout
+        return done.returncode
+
+    def change(self, old: str, new: str) -> None:
+        """Change the program, as a commit does."""
+        program = self.folder / "__main__.py"
+        text = program.read_text()
+        assert old in text
+        program.write_text(text.replace(old, new))
+
+    def github(self, job: str, **env: str) -> int:
+        """Run a job of the GitHub workflow: after a failure only what is to run then."""
+        workflow = yaml.safe_load((self.folder / ".github" / "workflows" / "infrastructure.yml").read_text())
+        given = {name: value for name, value in workflow["env"].items() if "${{" not in value}
+        status = 0
+        for step in workflow["jobs"][job]["steps"]:
+            if "run" in step and (not status or "failure()" in step.get("if", "")):
+                status = self.run(step["run"], **given, **env) or status
+        return status
+
+    def gitlab(self, job: str, **env: str) -> int:
+        """Run a job of the GitLab pipeline, then what is to run after it however it ended."""
+        pipeline = yaml.safe_load((self.folder / ".gitlab-ci.yml").read_text())
+        given = {**pipeline["variables"], **env}
+        status = 0
+        for command in (*pipeline["before_script"], *pipeline[job]["script"]):
+            status = status or self.run(command, **given)
+        for command in pipeline[job].get("after_script", ()):
+            assert self.run(command, **given) == 0
+        return status
+
+
+@pytest.fixture
+def repository(ecs_emulator: Emulator, engine_path: Path, tmp_path: Path) -> Repository:
+    """The example as a repository of its own, whose stack somebody has made."""
+    folder = shutil.copytree(CHECKOUT / "examples" / "ci", tmp_path / "repository")
+    env = environment(engine_path, tmp_path, "prod") | ecs_emulator.environment
+    del env["PULUMI_OPTION_CONFIG_FILE"]
+    # Everything is installed; a pipeline's own image has it as well.
+    made = Repository(
+        folder, env | {"PIP_NO_INDEX": "1", "PIP_QUIET": "1", "CI": "true", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    )
+    assert made.run("pulumi stack init prod") == 0
+    return made
+
+
+class GitLab(HTTPServer):
+    """GitLab's API, as far as a note needs it."""
+
+    notes: list[tuple[str, str | None, Any]]
+
+
+class _Api(BaseHTTPRequestHandler):
+    server: GitLab
+
+    def do_POST(self) -> None:
+        """Take a note."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.notes.append((self.path, self.headers["PRIVATE-TOKEN"], body))
+        self.send_response(201)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def gitlab() -> Iterator[GitLab]:
+    """A server that takes notes."""
+    with GitLab(("127.0.0.1", 0), _Api) as server:
+        server.notes = []
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_github(repository: Repository, tmp_path: Path) -> None:
+    """A merge applies; a pull request that would lose a disk is stopped, and is told why; a fork's is told less."""
+    summary = tmp_path / "summary.md"
+    assert repository.github("apply") == 0
+
+    repository.change('image="Standard_Debian_12_latest"', 'image="Standard_Ubuntu_24.04_latest"')
+    assert repository.github("preview", GITHUB_STEP_SUMMARY=str(summary)) == 2
+    assert "### Forbidden here" in summary.read_text()
+    assert "Server `shop`: replaced because of `image`" in summary.read_text()
+
+    # A pull request from a fork, where every secret is empty.
+    empty = dict.fromkeys(("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "OS_AUTH_URL", "OS_PASSWORD"), "")
+    repository.env = {name: value for name, value in repository.env.items() if not name.startswith("OS_")} | empty
+    summary.unlink()
+    assert repository.github("preview", GITHUB_STEP_SUMMARY=str(summary)) == 0
+    assert "### Created (4)" in summary.read_text()
+    assert "Nothing was checked against the cloud" in summary.read_text()
+
+
+def test_gitlab(repository: Repository, gitlab: GitLab) -> None:
+    """A merge applies; the note on a merge request says what would happen, and a label lets it pass."""
+    assert repository.gitlab("apply") == 0
+
+    repository.change('image="Standard_Debian_12_latest"', 'image="Standard_Ubuntu_24.04_latest"')
+    variables = {
+        "CI_API_V4_URL": f"http://127.0.0.1:{gitlab.server_port}/api/v4",
+        "CI_PROJECT_ID": "7",
+        "CI_MERGE_REQUEST_IID": "42",
+        "NOTE_TOKEN": "note-token",
+    }
+    assert repository.gitlab("preview", **variables, ALLOW_DESTROY="true") == 0
+    ((path, token, body),) = gitlab.notes
+    assert (path, token) == ("/api/v4/projects/7/merge_requests/42/notes", "note-token")
+    assert body["body"].startswith("## Preview of `shop/prod`: 1 destroyed with data")

@@ -1,0 +1,131 @@
+"""What a person sees of an `up`: on a terminal, in a file, with `--debug`; and warnings once, whatever they concern."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.project import read_events
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator import Emulator
+    from tests.conftest import MakeProject
+    from tests.support.project import Project, Result
+
+VOLUMES = 40
+SLOW, FAST = 0.3, 200
+MANY = f"""
+    import ecs_pulumi as ecs
+
+    for number in range({VOLUMES}):
+        ecs.Volume(f"disk-{{number}}", size=1)
+"""
+SERVER = """
+    import ecs_pulumi as ecs
+
+    network = ecs.Network("net")
+    subnet = ecs.Subnet("subnet", network_id=network.id, cidr="10.0.0.0/24")
+    disk = {"source_type": "blank", "destination_type": "volume", "volume_size": 1}
+    root = {**disk, "source_type": "image", "boot_index": 0, "volume_size": 10}
+    port = ecs.Port("port", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id}])
+    server = ecs.Server(
+        "web",
+        flavor="s3.medium.2",
+        image="Standard_Debian_12_latest",
+        networks=[{"port_id": port.id}],
+        block_devices=[root, disk, disk],
+    )
+"""
+ONE = """
+    import ecs_pulumi as ecs
+
+    disk = ecs.Volume("disk", size=1)
+    key = ecs.KeyPair("key")
+"""
+
+
+@pytest.fixture(autouse=True)
+def nobody_builds_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables by which the engine knows a pipeline are not those of whoever runs the tests."""
+    for name in ("CI", "GITHUB_ACTIONS", "GITLAB_CI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def up_on_a_terminal(project: Project) -> Result:
+    """Run `pulumi up` as a person does."""
+    log = project.folder / "events-terminal.json"
+    here, there = pty.openpty()
+    command = ("pulumi", "up", "--skip-preview", "--yes", f"--event-log={log}")
+    with subprocess.Popen(command, cwd=project.folder, env=project.env, stdin=there, stdout=there, stderr=there) as up:
+        os.close(there)
+        text = b""
+        while chunk := _read(here):
+            text += chunk
+    os.close(here)
+    return read_events(log, text.decode(errors="replace"), up.returncode)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how Linux says that nobody writes any more
+        return b""
+
+
+def test_status_lines_do_not_flood_a_file(cloud: Emulator, project: MakeProject) -> None:
+    """On a terminal every resource shows what it waits for; in a file, where lines stay, only some of many do."""
+    many = project(MANY)
+    cloud.cloud.speed = SLOW
+    seen = up_on_a_terminal(many)
+    assert seen.status == 0, seen.text
+    assert len([line for line in seen.status_lines if "creating" in line]) >= VOLUMES
+    cloud.cloud.speed = FAST
+    many.destroy()
+    cloud.cloud.speed = SLOW
+    filed = many.up()
+    lines = [line for line in filed.status_lines if line]
+    assert any("creating" in line for line in lines)
+    assert len(lines) < VOLUMES
+
+
+def test_status_lines_say_what_is_waited_for(cloud: Emulator, project: MakeProject) -> None:
+    """The server's status and task, for how many volumes, that a resize is being confirmed, and for how long."""
+    server = project(SERVER)
+    cloud.cloud.speed = 2
+    building = server.up().status_lines
+    assert any(re.fullmatch(r"BUILD: block_device_mapping, waiting for 3 volumes, \d+ s", line) for line in building)
+    assert any(re.fullmatch(r"BUILD: spawning, \d+ s", line) for line in building)
+    server.write(SERVER.replace("s3.medium.2", "s3.large.2"))
+    resizing = server.up().status_lines
+    assert any(re.fullmatch(r"VERIFY_RESIZE, confirming, \d+ s", line) for line in resizing)
+    assert resizing[-1] == ""
+
+
+def test_debug_lists_every_request(project: MakeProject, cloud: Emulator) -> None:
+    """With method, path, status, milliseconds and request id; without `--debug` not one is shown."""
+    one = project(ONE)
+    cloud.requests.clear()
+    shown = one.up("--debug")
+    listed = set(re.findall(r"debug: (\w+) (/\S+) (\d+) \d+ ms (req-[\w-]+)", shown.text))
+    asked = {
+        (each.method, each.path + (f"?{each.query}" if each.query else ""), str(each.status), each.request_id)
+        for each in cloud.requests
+    }
+    assert asked == listed
+    one.write(ONE.replace("size=1", "size=2"))
+    assert "req-" not in one.up().text
+
+
+def test_a_warning_is_shown_once_whatever_it_concerns(project: MakeProject) -> None:
+    """Certificates that are not verified, a preview that does not ask the cloud: one line each, beside no resource."""
+    careless = project(ONE, config={"ecs:insecure": "true", "ecs:preflight": "false"})
+    made = careless.up()
+    warnings = sorted(each["message"].strip() for each in made.diagnostics if each["severity"] == "warning")
+    assert len(warnings) == 2
+    assert "Nothing was checked against the cloud: ecs:preflight is false." in warnings[0]
+    assert "ecs:insecure" in warnings[1]

@@ -1,0 +1,87 @@
+"""What is published: it builds, has everything in it, and works where this checkout is not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tarfile
+import venv
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ecs_pulumi.emulator import Emulator
+from tests.support.command import printed
+from tests.support.project import Project
+from tools.workspace import CHECKOUT, environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PACKAGE = CHECKOUT / "ecs_pulumi"
+
+
+def run(*command: str | Path, folder: Path) -> str:
+    """Run a command that succeeds, and return what it printed."""
+    return printed(command, folder=folder, timeout=600)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The distributions by their suffix: the sdist, and the wheel that is built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    # setuptools writes beside what it packs, and others look at the checkout meanwhile.
+    sources = tmp_path_factory.mktemp("sources")
+    shutil.copytree(PACKAGE, sources / "ecs_pulumi", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(CHECKOUT / name, sources)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, sources, folder=folder)
+    return {path.suffix: path for path in folder.iterdir()}
+
+
+def test_everything_is_inside(built: dict[str, Path]) -> None:
+    """Every module, the mark of a typed package and the licence; no test, and nothing of the tools."""
+    with zipfile.ZipFile(built[".whl"]) as wheel:
+        names = set(wheel.namelist())
+    sources = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {str(path.relative_to(CHECKOUT)) for path in sources} <= names
+    assert "ecs_pulumi/py.typed" in names
+    rest = {name for name in names if not name.startswith("ecs_pulumi/")}
+    assert {name.split("/")[0].rsplit(".", 1)[-1] for name in rest} == {"dist-info"}
+    assert any(name.endswith("licenses/LICENSE") for name in rest)
+    with tarfile.open(built[".gz"]) as sdist:
+        packed = {name.partition("/")[2] for name in sdist.getnames()}
+    assert {"README.md", "LICENSE", "pyproject.toml", "ecs_pulumi/py.typed"} <= packed
+
+
+def test_the_index_can_show_it(built: dict[str, Path]) -> None:
+    """The metadata is complete and the README renders, without a warning."""
+    run(sys.executable, "-m", "twine", "check", "--strict", *built.values(), folder=CHECKOUT)
+
+
+def test_it_works_where_the_checkout_is_not(built: dict[str, Path], engine_path: Path, tmp_path: Path) -> None:
+    """In an empty environment, the wheel with its extra `emulator` runs the quickstart, and its commands answer."""
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=True)
+    python = home / "bin" / "python"
+    wheel = f"ecs-pulumi[emulator] @ {built['.whl'].as_uri()}"
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, folder=tmp_path)
+    where = run(python, "-c", "import ecs_pulumi; print(ecs_pulumi.__file__)", folder=tmp_path)
+    assert where.startswith(str(home))
+    for module in ("emulator", "adopt", "orphans", "preview_report"):
+        assert "usage:" in run(python, "-m", f"ecs_pulumi.{module}", "--help", folder=tmp_path)
+
+    folder = tmp_path / "quickstart"
+    folder.mkdir()
+    env = environment(engine_path, folder, "test")
+    env |= {"VIRTUAL_ENV": str(home), "PATH": os.pathsep.join((str(home / "bin"), env["PATH"]))}
+    program = (CHECKOUT / "examples" / "quickstart" / "__main__.py").read_text()
+    with Emulator(speed=200) as cloud:
+        quickstart = Project(folder, program, env, "ecs-quickstart")
+        quickstart.settings({f"ecs:{name}": value for name, value in cloud.settings.items()})
+        assert set(quickstart.up().changes.values()) == {"create"}
+        assert quickstart.outputs["status"] == "ACTIVE"
+        assert quickstart.preview().changes == {}
+        quickstart.destroy()

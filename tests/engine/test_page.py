@@ -1,0 +1,40 @@
+"""An `up` that one watches on the emulator's page, in a real browser; skipped where no Chromium is installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ecs_pulumi.emulator import Emulator
+from tests.support.page import Page
+from tools.workspace import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from selenium.webdriver import Chrome
+
+    from tests.conftest import MakeProject
+
+
+@pytest.fixture
+def cloud() -> Iterator[Emulator]:
+    """A cloud so slow that one can watch it."""
+    with Emulator(speed=2) as running:
+        yield running
+
+
+def test_the_page_shows_an_up_while_it_happens(chrome: Chrome, cloud: Emulator, project: MakeProject) -> None:
+    """The parts of the quickstart appear one after the other, the server in its states, each request in the list."""
+    quickstart = project(CHECKOUT / "examples" / "quickstart", name="quickstart")
+    page = Page(chrome, cloud.url)
+    page.shows("pulumi config set ecs:authUrl", at="#empty")
+    with quickstart.command("up", "--skip-preview") as up:
+        page.shows("network", "192.168.10.0/24", "a port without a server", "Key pairs", "data", "20 GB")
+        page.shows("web", "BUILD: ")
+        page.shows("POST", "compute", "/servers", "202", at="aside")
+        page.shows("ACTIVE", "/dev/sdb", "20 GB SSD", "in-use", "192.168.10.")
+        text, _ = up.communicate(timeout=60)
+    assert up.returncode == 0, text
+    assert "a port without a server" not in page.text()

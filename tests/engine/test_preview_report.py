@@ -1,0 +1,161 @@
+"""The report on a preview, from the engine's own JSON: what a reviewer is told, and what stops a pipeline."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ecs_pulumi.emulator import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import MakeProject
+    from tests.support.project import Project
+
+# tests/unit/recorded/preview.json is what the engine said of this program's second step.
+PROGRAM = """
+    import pulumi
+    import ecs_pulumi as ecs
+
+    second = pulumi.Config().require("step") == "second"
+    boot = {"source_type": "image", "destination_type": "volume", "volume_size": 10, "boot_index": 0}
+    boot["delete_on_termination"] = True
+    network = ecs.Network("net")
+    subnet = ecs.Subnet(
+        "subnet", network_id=network.id, cidr="192.168.10.0/24", description="new" if second else "old"
+    )
+    ready = pulumi.ResourceOptions(depends_on=[subnet])
+    flavor = "s1.medium" if second else "s1.small"
+    image = "debian-peer" if second else "cirros-peer"
+
+
+    def server(name, *, flavor="s1.small", image="cirros-peer", disk=boot, **inputs):
+        nics = [{"network_id": network.id}]
+        disks = [disk] if disk else None
+        return ecs.Server(
+            name, flavor=flavor, image=image, networks=nics, block_devices=disks, **inputs, opts=ready
+        )
+
+
+    server("same")
+    server("resized", flavor=flavor, metadata={"color": "blue" if second else "green"})
+    server("resized-live", flavor=flavor, stop_before_resize=False)
+    server("resized-off", flavor=flavor, power_state="shutoff")
+    server("rebuilt", image=image, image_policy="rebuild", disk=None)
+    server("stopped", power_state="shutoff" if second else "active")
+    replaced = server("replaced", user_data="#cloud-config: hush-" + flavor)
+    server("replaced-local", image=image, disk=None)
+    server("password", admin_pass="Hush-" + flavor, disk=None)
+    data = ecs.Volume("data", size=20 if second else 10)
+    ecs.Volume("remade", size=10, image="cirros-peer" if second else None)
+    ecs.VolumeAttachment("data", server_id=replaced.id, volume_id=data.id)
+    if second:
+        ecs.Port("new", network_id=network.id, name=replaced.id, opts=ready)
+    else:
+        server("gone")
+        server("gone-keeps", disk={**boot, "delete_on_termination": False})
+        ecs.Volume("gone", size=1)
+        ecs.Volume("kept", size=1, opts=pulumi.ResourceOptions(retain_on_delete=True))
+        ecs.Port("gone", network_id=network.id, opts=ready)
+"""
+
+REPORT = """\
+## Preview of `shop/test`: 6 destroyed with data, 1 replaced, 2 deleted, 1 no longer managed, 3 restarted, \
+4 changed in place, 1 created
+
+### Forbidden here (3)
+
+- `delete:Port`: Port `gone`
+- `replace:Server`: Server `replaced`
+- `replace:Server`: Server `replaced-local`
+
+### Destroyed with its data (6)
+
+- Server `gone`: deleted; volume `<id>` lost with it
+- Server `rebuilt`: because of `image` `cirros-peer` → `debian-peer`; rebuilt: what is on its root disk is lost
+- Server `replaced`: replaced because of `user_data` (secret); volume `<id>` lost with it
+- Server `replaced-local`: replaced because of `image` `cirros-peer` → `debian-peer`; its local disk is lost
+- Volume `gone`: deleted; its data, 1 GiB, are lost
+- Volume `remade`: replaced because of `image` `cirros-peer`; its data, 10 GiB, are lost
+
+### Replaced (1)
+
+- VolumeAttachment `data`: because of `server_id` `<id>` → not known yet
+
+### Deleted (2)
+
+- Port `gone`
+- Server `gone-keeps`: its disks stay
+
+### Left in the cloud, no longer managed (1)
+
+- Volume `kept`
+
+### Restarted (3)
+
+- Server `resized`: because of `flavor` `s1.small` → `s1.medium`, `metadata`; stopped, resized and started again
+- Server `resized-live`: because of `flavor` `s1.small` → `s1.medium`; resized, which interrupts it
+- Server `stopped`: because of `power_state` `active` → `shutoff`; `power_state` interrupts it
+
+### Changed in place (4)
+
+- Server `password`: because of `admin_pass` (secret)
+- Server `resized-off`: because of `flavor` `s1.small` → `s1.medium`
+- Subnet `subnet`: because of `description` `old` → `new`
+- Volume `data`: because of `size` `10` → `20`
+
+### Created (1)
+
+- Port `new`
+
+2 unchanged.
+"""
+
+
+@pytest.fixture
+def cloud() -> Iterator[Emulator]:
+    """A cloud whose flavors have local disks."""
+    with Emulator(speed=200, dialect="openstack") as running:
+        running.set_quota(instances=30, cores=60, volumes=30)
+        yield running
+
+
+def preview(of: Project) -> str:
+    """What the person's own `pulumi preview --json` prints."""
+    return subprocess.run(
+        ("pulumi", "preview", "--json"), cwd=of.folder, env=of.env, capture_output=True, text=True, check=False
+    ).stdout
+
+
+def report(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command on what a preview printed."""
+    command = (sys.executable, "-m", "ecs_pulumi.preview_report", *arguments)
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_reviewer_is_told_the_worst_first(project: MakeProject, cloud: Emulator) -> None:
+    """Every effect has its section and its reason, no secret is shown, and what is forbidden ends with 2.
+
+    It takes more disks than a real account is usually granted, and is about what the engine says, not the cloud.
+    """
+    del cloud
+    shop = project(PROGRAM, name="shop", config={"shop:step": "first"})
+    shop.up()
+    shop.config("step", "second")
+
+    told = report(preview(shop), "--forbid", "replace:Server,delete:Port", "--forbid", "destroy:Network")
+    assert re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>", told.stdout) == REPORT
+    assert told.returncode == 2
+    assert "forbidden delete:Port: Port gone" in told.stderr
+    assert "hush" not in (told.stdout + told.stderr).lower()
+
+    shop.write(PROGRAM.replace('"s1.medium"', '"s1.medum"'))
+    failed = report(preview(shop))
+    assert failed.returncode == 1
+    assert 'there is no flavor "s1.medum"; did you mean s1.medium' in failed.stdout
+    assert len(failed.stderr.splitlines()) == 1

@@ -1,0 +1,190 @@
+"""The guide's story through the real engine: on the emulator, and under `live` on the cloud of OS_CLOUD."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator import Emulator
+    from tests.conftest import MakeProject
+    from tests.support.landscape import Landscape
+    from tests.support.project import Project
+
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
+
+STORY = """
+    import pulumi
+    import ecs_pulumi as ecs
+
+    config = pulumi.Config()
+    made = ecs.KeyPair("made")
+    known = ecs.KeyPair("known", public_key=config.require("key"))
+    network = ecs.Network("net", admin_state_up=True)
+    subnet = ecs.Subnet(
+        "subnet",
+        network_id=network.id,
+        cidr="10.0.10.0/24",
+        gateway_ip="10.0.10.1",
+        dns_nameservers=["8.8.8.8", "8.8.8.7"],
+        allocation_pools=[{"start": "10.0.10.100", "end": "10.0.10.254"}],
+        host_routes=[],
+    )
+    port = ecs.Port("port", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id}])
+    nic = ecs.Port("nic", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id, "ip_address": "10.0.10.33"}])
+    server = ecs.Server(
+        "web",
+        flavor=config.require("flavor"),
+        image=config.require("image"),
+        key_name=made.name,
+        admin_pass="Quite-5ecret",
+        user_data="#cloud-config: hush-hush",
+        networks=[{"port_id": port.id}],
+        block_devices=[
+            {
+                "source_type": "image",
+                "destination_type": "volume",
+                "boot_index": 0,
+                "volume_size": 40,
+                "volume_type": config.require("type"),
+                "delete_on_termination": True,
+            }
+        ],
+    )
+    disk = ecs.Volume("disk", size=1, volume_type=config.require("type"), description="create for api test")
+    ecs.VolumeAttachment("attached", server_id=server.id, volume_id=disk.id, device="/dev/sdb")
+    ecs.InterfaceAttachment("bound", server_id=server.id, port_id=nic.id)
+    pulumi.export("server", server.id)
+    pulumi.export("address", server.access_ip_v4)
+    pulumi.export("size", disk.size)
+    pulumi.export("private_key", made.private_key)
+    pulumi.export("imported", known.private_key)
+"""
+
+
+def settings(landscape: Landscape) -> dict[str, str]:
+    """The story's configuration on this cloud."""
+    return {
+        "story:key": PUBLIC_KEY,
+        "story:flavor": landscape.small,
+        "story:image": landscape.image,
+        "story:type": landscape.volume_type,
+    }
+
+
+def made_by(story: Project) -> set[str]:
+    """The ids of what the stack has in the cloud, disks that came with a server included."""
+    state = story.state().values()
+    disks = {disk["id"] for each in state for disk in each["outputs"].get("volumes_attached") or ()}
+    return {each["id"] for each in state} | disks
+
+
+def test_the_guides_story(project: MakeProject, landscape: Landscape) -> None:
+    """Everything the guide shows is made, stays as it is, is resized in place and is taken apart without a trace."""
+    story = project(STORY, config=settings(landscape))
+
+    made = story.up()
+    assert set(made.changes.values()) == {"create"}
+    outputs = story.outputs
+    assert outputs["address"].startswith("10.0.10.")
+    assert outputs["size"] == 1
+    assert "PRIVATE KEY" in outputs["private_key"]
+    assert outputs.get("imported") is None
+    if landscape.live:  # the emulator is over before anybody looks
+        assert any("BUILD" in line for line in made.status_lines)
+
+    assert story.preview().changes == {}, "a second preview shows no change"
+    story.refresh()
+    assert story.preview().changes == {}, "also after a refresh"
+
+    story.config("flavor", landscape.medium)
+    assert story.preview().changes == {"Server web": "update"}
+    resized = story.up()
+    assert any("VERIFY_RESIZE" in line for line in resized.status_lines)
+    server = story.state()["Server web"]["outputs"]
+    assert (server["flavor"], server["status"]) == (landscape.medium, "ACTIVE")
+    assert story.outputs["server"] == outputs["server"], "resized in place"
+    assert story.preview().changes == {}
+
+    stored = story.run("stack", "export")
+    for secret in ("PRIVATE KEY", "Quite-5ecret", "hush-hush"):
+        assert secret not in stored, "secrets are encrypted in the state"
+
+    mine = made_by(story)
+    assert mine & landscape.objects()
+    story.destroy()
+    assert not mine & landscape.objects(), "nothing is left"
+
+
+def test_a_create_that_fails_is_replaced_by_the_next_up(project: MakeProject, landscape: Landscape) -> None:
+    """A server that never ran fails the `up` with one line and its reason, stays in the state, and is replaced."""
+    program = """
+        import pulumi
+        import ecs_pulumi as ecs
+
+        config = pulumi.Config()
+        network = ecs.Network("net")
+        subnet = ecs.Subnet("subnet", network_id=network.id, cidr="10.0.11.0/24")
+        port = ecs.Port("port", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id}])
+        ecs.Server(
+            "web",
+            name=config.require("name"),
+            flavor=config.require("flavor"),
+            image=config.require("image"),
+            networks=[{"port_id": port.id}],
+            block_devices=[
+                {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 40}
+                | {"delete_on_termination": True}
+            ],
+        )
+    """
+    story = project(program, config=settings(landscape) | {"story:name": "peer-fail-spawn"})
+
+    failed = story.up(fails=True)
+    (reason,) = [line for line in failed.errors if "create Server web" in line]
+    assert "ERROR" in reason
+    assert len(reason.strip().splitlines()) <= 2, "one line, under the engine's own heading"
+    lost = story.state()["Server web"]
+    assert lost["outputs"]["status"] == "ERROR"
+    assert lost["id"] in landscape.objects()
+
+    story.config("name", "healthy")
+    assert story.preview().changes == {"Server web": "replace"}
+    story.up()
+    well = story.state()["Server web"]
+    assert well["outputs"]["status"] == "ACTIVE"
+    assert lost["id"] not in landscape.objects()
+    assert story.preview().changes == {}
+    story.destroy()
+
+
+def test_forty_servers_are_created_forty_at_a_time(project: MakeProject, cloud: Emulator) -> None:
+    """`--parallel 40` gets forty creates at once, not the four of Pulumi's host."""
+    program = """
+        import pulumi
+        import ecs_pulumi as ecs
+
+        network = ecs.Network("net")
+        subnet = ecs.Subnet("subnet", network_id=network.id, cidr="10.0.12.0/24")
+        for number in range(40):
+            ecs.Server(
+                f"web{number}",
+                flavor="s3.medium.2",
+                image="Standard_Debian_12_latest",
+                networks=[{"network_id": network.id}],
+                block_devices=[
+                    {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 4}
+                    | {"delete_on_termination": True}
+                ],
+                opts=pulumi.ResourceOptions(depends_on=[subnet]),
+            )
+    """
+    # Long enough for a busy machine to begin them all.
+    cloud.fault(method="POST", path="*/servers", latency=8.0)
+    many = project(program)
+    many.up("--parallel=40")
+    creates = [request for request in cloud.requests if request.method == "POST" and request.path.endswith("/servers")]
+    assert len(creates) == 40
+    last_begun = max(create.at - create.ms / 1000 for create in creates)
+    first_over = min(create.at for create in creates)
+    assert last_begun < first_over, "every create had begun when the first was over"
+    many.destroy("--parallel=40")

@@ -1,0 +1,39 @@
+"""The emulated clouds of the matrix, and its size at the end of the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CELLS = "cells of the matrix"
+
+
+@pytest.fixture(scope="session")
+def openstack() -> Iterator[World]:
+    """A cloud that offers microversions."""
+    with World("openstack") as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def otc() -> Iterator[World]:
+    """A cloud that is what the guide says."""
+    with World("otc") as world:
+        yield world
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much was tried."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    calls = [report for report in reports if getattr(report, "when", "") == "call"]
+    counts = [value for report in calls for name, value in report.user_properties if name == CELLS]
+    if counts:
+        terminalreporter.write_line(
+            f"Fault matrix: {sum(counts)} cells, each one fault at one request of one operation of one kind."
+        )

@@ -1,0 +1,116 @@
+"""The provider's process dies before or after each request of every operation, and the engine with it or without it.
+
+What the engine then has is what it had before. Whatever was made and is not in there has to be found by
+`python -m ecs_pulumi.orphans`, or taken over by the next `up`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ecs_pulumi.orphans import delete, find_orphans
+from ecs_pulumi.stack import Stack
+from tests.faults.conftest import CELLS
+from tests.faults.scenes import SCENES, Scene
+from tests.faults.trial import clears, goes_on, perform, rehearsed, staged
+from tests.support import steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import requests
+
+    from tests.faults.world import World
+    from tests.support.steps import Resource
+
+
+class Death(BaseException):
+    """The end of the process: nobody in it can do anything about it."""
+
+
+class Mortal:
+    """Lets a world's wire take one request too many: from then on nothing is sent any more."""
+
+    def __init__(self, world: World, at: int, *, after: bool, patch: pytest.MonkeyPatch) -> None:
+        self._left = at
+        self._after = after
+        self._send = world.wire.send
+        patch.setattr(world.wire, "send", self.send)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Carry one request, or die before it or after it."""
+        self._left -= 1
+        if self._left < 0:
+            if self._left == -1 and self._after:
+                self._send(request, **options)
+            raise Death
+        return self._send(request, **options)
+
+
+def killed(scene: Scene, world: World, at: int, *, after: bool, engine: bool) -> Iterator[str]:
+    """Let the process die in the scene, and say what is wrong afterwards.
+
+    Args:
+        scene: What it is doing.
+        world: Where.
+        at: The number of the request.
+        after: Whether that request still takes effect.
+        engine: Whether the engine dies as well, which leaves a note in the state of what it was creating.
+    """
+    it = staged(scene, world)
+    with pytest.MonkeyPatch.context() as patch:
+        Mortal(world, at, after=after, patch=patch)
+        try:
+            perform(scene, it, world)
+        except Death:
+            pass
+        else:
+            yield "it did not die"
+    world.connect()
+    stack = _stack(it, world, engine=engine)
+    found = find_orphans(stack)
+    if left := delete(stack, found):
+        yield f"not deleted: {left}"
+    world.connect()
+    # A key pair under a chosen name says of nobody's that it is his; the next `up` finds it by that name and its key.
+    if engine or scene.id != "KeyPair-import":
+        yield from clears(scene, it, world, "the process died")
+    yield from goes_on(scene, it, world, "the process died")
+
+
+def _stack(it: Resource, world: World, *, engine: bool) -> Stack:
+    """The stack as its state has it."""
+    known = [{"urn": it.urn, "id": it.state.id}] if it.state else []
+    base = [{"urn": "", "id": id_} for id_ in world.base.values()]
+    begun = [{"urn": it.urn, "type": it.urn.split("::")[2], "inputs": it.begun}] if engine and it.begun else []
+    return Stack(steps.PROJECT, steps.STACK, [*known, *base], world.config, begun)
+
+
+def _ends() -> Iterator[Any]:
+    """Every scene with every way to die in it."""
+    for scene in SCENES:
+        # Only a create leaves a note in the state.
+        for after, engine in itertools.product((False, True), (False, True) if scene.before is None else (True,)):
+            name = f"{scene.id}-{'after' if after else 'before'}-{'engine' if engine else 'provider'}"
+            yield pytest.param(scene, after, engine, id=name)
+
+
+@pytest.mark.parametrize(("scene", "after", "engine"), list(_ends()))
+def test_nothing_is_lost_with_the_process(
+    scene: Scene,
+    after: bool,  # noqa: FBT001
+    engine: bool,  # noqa: FBT001
+    request: pytest.FixtureRequest,
+    record_property: Any,
+) -> None:
+    """At whichever request it dies: what was made is found, the next `up` converges, `destroy` clears at any time."""
+    world: World = request.getfixturevalue(scene.dialect)
+    asked = rehearsed(scene, world).requests
+    wrong: list[str] = []
+    for at, each in enumerate(asked):
+        wrong += [f"{at} {each}: {said}" for said in killed(scene, world, at, after=after, engine=engine)]
+    record_property(CELLS, len(asked))
+    assert not wrong, "\n" + "\n".join(wrong)

@@ -1,0 +1,19 @@
+"""The table: for each kind its fields, for each field its row."""
+
+from tests.fields.rows.compute import INTERFACE_ATTACHMENT, KEY_PAIR, SERVER
+from tests.fields.rows.neutron import NETWORK, PORT, SUBNET
+from tests.fields.rows.row import Row
+from tests.fields.rows.storage import VOLUME, VOLUME_ATTACHMENT
+
+__all__ = ["TABLE", "Row"]
+
+TABLE: dict[str, dict[str, Row]] = {
+    "Network": NETWORK,
+    "Subnet": SUBNET,
+    "Port": PORT,
+    "KeyPair": KEY_PAIR,
+    "Volume": VOLUME,
+    "Server": SERVER,
+    "VolumeAttachment": VOLUME_ATTACHMENT,
+    "InterfaceAttachment": INTERFACE_ATTACHMENT,
+}

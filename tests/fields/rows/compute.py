@@ -1,0 +1,143 @@
+"""Server, InterfaceAttachment and KeyPair."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.fields.rows.row import Row
+
+if TYPE_CHECKING:
+    from tests.fields.ground import Ground
+    from tests.support.steps import Resource
+
+KEYS = [
+    f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{key} someone@example.org"
+    for key in ("HpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn", "K0wmN/Cr3JXqmLW7u+g9pTh+wyqDHpSQEIQczXkVx9q")
+]
+
+KEY_PAIR = {
+    "name": Row(lambda g: g.unique("one"), lambda g: g.unique("two"), base={"public_key": KEYS[0]}),
+    "public_key": Row(KEYS[0], KEYS[1]),
+    "type": Row("ssh", "x509", base={}),
+    "user_id": Row(
+        lambda g: g.cloud.current_user_id,
+        lambda g: g.admin.current_user_id,
+        admin=True,
+        denied=lambda g: g.admin.current_user_id,
+        base={"public_key": KEYS[0]},
+    ),
+}
+
+
+def _server(**inputs: Any) -> Any:
+    return lambda g: {**g.server_inputs, **inputs}
+
+
+def _resize(ground: Ground, it: Resource) -> None:
+    compute = ground.cloud.compute
+    compute.resize_server(it.id, compute.find_flavor(ground.landscape.medium, ignore_missing=False).id)
+    ground.rested(it.id, "VERIFY_RESIZE")
+    compute.confirm_server_resize(it.id)
+    ground.rested(it.id, "ACTIVE")
+
+
+def _unplug(ground: Ground, it: Resource) -> None:
+    (nic,) = ground.cloud.compute.server_interfaces(it.id)
+    ground.cloud.compute.delete_server_interface(nic.port_id, server=it.id)
+    # The server tells it a moment after the port does.
+    ground.until(lambda: not ground.cloud.compute.get_server(it.id).addresses)
+
+
+def _regroup(ground: Ground, it: Resource) -> None:
+    ground.cloud.compute.post(f"/servers/{it.id}/action", json={"addSecurityGroup": {"name": ground.group_names[1]}})
+
+
+def _tag(ground: Ground, it: Resource) -> None:
+    answer = ground.cloud.compute.put(f"/servers/{it.id}/tags/by-hand", microversion="2.26")
+    assert answer.ok, answer.text
+
+
+def _start(ground: Ground, it: Resource) -> None:
+    ground.cloud.compute.start_server(it.id)
+    ground.rested(it.id, "ACTIVE")
+
+
+def _boot(size: int) -> list[dict[str, Any]]:
+    disk = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "delete_on_termination": True}
+    return [{**disk, "volume_size": size}]
+
+
+SERVER = {
+    "flavor": Row(lambda g: g.landscape.small, lambda g: g.landscape.medium, base=_server(), hand=_resize),
+    "image": Row(lambda g: g.images[0], lambda g: g.images[1], base=_server(), required=True),
+    "name": Row(
+        "fields-one",
+        "fields-two",
+        base=_server(),
+        hand=lambda g, it: g.cloud.compute.update_server(it.id, name="fields-by-hand"),
+    ),
+    "description": Row(
+        "one",
+        "two",
+        base=_server(),
+        clear="",
+        hand=lambda g, it: g.cloud.compute.update_server(it.id, description="by hand"),
+    ),
+    "metadata": Row(
+        {"a": "1", "b": "2"},
+        {"b": "3"},
+        base=_server(),
+        hand=lambda g, it: g.cloud.compute.set_server_metadata(it.id, by="hand"),
+    ),
+    "tags": Row(["a", "b"], ["c", "b"], base=_server(), hand=_tag),
+    "security_groups": Row(
+        lambda g: g.group_names[:1], lambda g: [g.groups[1], "default"], base=_server(), hand=_regroup
+    ),
+    "admin_pass": Row("Quite-5ecret", "Even-m0re-secret", base=_server()),
+    "power_state": Row("shutoff", "active", base=_server(), hand=_start),
+    "networks": Row(
+        lambda g: [{"network_id": g.network}],
+        lambda g: [{"network_id": g.network}, {"network_id": g.other_network}],
+        base=_server(),
+        hand=_unplug,
+    ),
+    "block_devices": Row(_boot(1), _boot(2), base=_server()),
+    "key_name": Row(lambda g: g.key_names[0], lambda g: g.key_names[1], base=_server()),
+    "availability_zone": Row(lambda g: g.landscape.zones[0], lambda g: g.landscape.zones[-1], base=_server()),
+    "user_data": Row("#!/bin/sh", "IyEvYmluL2Jhc2g=", base=_server()),
+    "config_drive": Row(True, False, base=_server()),
+    "personality": Row(
+        [{"path": "/etc/motd", "contents": "one"}], [{"path": "/etc/motd", "contents": "two"}], base=_server()
+    ),
+    "scheduler_hints": Row(
+        lambda g: {"group": g.server_groups[0]}, lambda g: {"group": g.server_groups[1]}, base=_server()
+    ),
+    "disk_config": Row("AUTO", "MANUAL", base=_server()),
+    "image_policy": Row("rebuild", "replace", base=_server()),
+    "stop_before_resize": Row(False, True, base=_server()),
+    "stop_before_delete": Row(True, False, base=_server()),
+    "force_delete": Row(True, False, base=_server()),
+}
+
+
+def _nic(**inputs: Any) -> Any:
+    return lambda g: {"server_id": g.server, **inputs}
+
+
+def _nic_in_network(**inputs: Any) -> Any:
+    return lambda g: {"server_id": g.server, "network_id": g.subnet and g.network, **inputs}
+
+
+INTERFACE_ATTACHMENT = {
+    "server_id": Row(lambda g: g.server, lambda g: g.other_server, base=_nic_in_network()),
+    "port_id": Row(lambda g: g.ports[0], lambda g: g.ports[1], base=_nic(), required=True),
+    "network_id": Row(lambda g: g.subnet and g.network, lambda g: g.other_network, base=_nic(), required=True),
+    "fixed_ips": Row(
+        [{"ip_address": "10.90.1.70"}],
+        [{"ip_address": "10.90.1.71"}],
+        base=_nic_in_network(),
+        keeps="it is what was asked for when the NIC was made",
+        delete_first=True,
+    ),
+    "tag": Row("one", "two", base=_nic_in_network()),
+}

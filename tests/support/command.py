@@ -1,0 +1,44 @@
+"""Commands as a person types them, and what they print."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+def printed(
+    command: Sequence[str | Path],
+    *,
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    typed: str | None = None,
+    status: int = 0,
+    timeout: float = 300,
+) -> str:
+    """All that a command prints, errors included.
+
+    Args:
+        command: The program and its arguments.
+        folder: Where it runs.
+        env: Its environment; this process's own if unset.
+        typed: What somebody types into it; nothing if unset.
+        status: The exit status that it has to end with.
+        timeout: Seconds that it may take.
+    """
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=env,
+        input=typed or "",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+    assert done.returncode == status, done.stdout
+    return done.stdout

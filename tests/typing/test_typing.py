@@ -1,0 +1,135 @@
+"""What type checkers make of a program that uses this package."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+import ecs_pulumi as ecs
+from ecs_pulumi.dynamic.fields import facts
+from ecs_pulumi.dynamic.resource import EcsResource
+
+CHECKOUT = Path(__file__).parents[2]
+PROGRAM = Path(__file__).with_name("every_field.py")
+MISUSES = """\
+import ecs_pulumi as ecs
+ecs.Servr("web")
+ecs.Server("web", flavor="s1", imag="debian")
+ecs.Server("web", image="debian")
+ecs.Server("web", flavor="s1", power_state="stopped")
+ecs.Server("web", flavor="s1", networks=[{"network": "net"}])
+ecs.Subnet("sub", network_id="n", allocation_pools=[{"start": "10.0.0.2"}])
+ecs.get_flavor("s1").cpus
+"""
+
+
+def mypy(*arguments: str, cache: Path) -> list[str]:
+    """Run mypy as a user of the package does, without this project's settings, and return its complaints."""
+    command = (sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={cache}")
+    done = subprocess.run(
+        (*command, "--no-error-summary", "--hide-error-context", *arguments),
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert not done.stderr
+    return [line for line in done.stdout.splitlines() if ": error: " in line]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one run of mypy leaves for the next."""
+    return tmp_path_factory.mktemp("mypy")
+
+
+def test_the_program_uses_everything() -> None:
+    """Nothing public is left out of what the type checkers see."""
+    tree = ast.parse(PROGRAM.read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    named = {(call.func.attr, item.arg) for call in calls for item in call.keywords}  # type: ignore[attr-defined]
+    used = {
+        (node.value.id, node.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    variables = {
+        node.targets[0].id: node.value.func.attr  # type: ignore[attr-defined]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Attribute)
+    }
+    outputs = {(variables.get(name), attribute) for name, attribute in used}
+    for name in ecs.__all__:
+        public = getattr(ecs, name)
+        if isinstance(public, type) and issubclass(public, EcsResource):
+            inputs = facts(public.kind.inputs)
+            assert {(name, field) for field in inputs} - named == set()
+            assert {(name, field) for field in (*inputs, *facts(public.kind.outputs))} - outputs == set()
+        elif not isinstance(public, type):
+            assert ("ecs", name) in used
+
+
+def test_mypy_knows_every_type(cache: Path) -> None:
+    """In strict mode there is no complaint, and no expression of an unknown type."""
+    assert mypy(str(PROGRAM), cache=cache) == []
+
+
+def test_pyright_knows_every_type(tmp_path: Path) -> None:
+    """In strict mode there is no complaint, and nothing is of an unknown type."""
+    if importlib.util.find_spec("pyright") is None:
+        pytest.skip("there is no pyright")
+    program = shutil.copy(PROGRAM, tmp_path / "program.py")
+    settings = {"include": [str(program)], "extraPaths": [str(CHECKOUT)], "typeCheckingMode": "strict"}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    done = subprocess.run(
+        (sys.executable, "-m", "pyright", "--project", str(tmp_path), "--pythonpath", sys.executable),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1] == "0 errors, 0 warnings, 0 informations", done.stdout
+
+
+def test_everything_public_has_a_type(tmp_path: Path) -> None:
+    """As pyright sees it where the package is installed: nothing that a program can name is of an unknown type."""
+    if importlib.util.find_spec("pyright") is None:
+        pytest.skip("there is no pyright")
+    venv.create(tmp_path, with_pip=False)
+    libraries = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path), "platbase": str(tmp_path)}))
+    # An editable installation is no package to pyright.
+    shutil.copytree(CHECKOUT / "ecs_pulumi", libraries / "ecs_pulumi")
+    (libraries / "others.pth").write_text(sysconfig.get_path("purelib"))
+    done = subprocess.run(
+        (sys.executable, "-m", "pyright", "--verifytypes", "ecs_pulumi", "--ignoreexternal", "--outputjson"),
+        cwd=tmp_path,
+        env={**os.environ, "PATH": os.pathsep.join((str(tmp_path / "bin"), os.environ["PATH"]))},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    symbols = json.loads(done.stdout)["typeCompleteness"]["symbols"]
+    known = {symbol["name"]: symbol["isTypeKnown"] and not symbol["isTypeAmbiguous"] for symbol in symbols}
+    assert [name for name in ecs.__all__ if not known.get(f"ecs_pulumi.{name}")] == []
+
+
+def test_mistakes_are_found_before_the_program_runs(tmp_path: Path, cache: Path) -> None:
+    """A misspelled kind, argument, property or value, and a missing one, is an error of its line."""
+    program = tmp_path / "misuses.py"
+    program.write_text(MISUSES)
+    lines = {int(complaint.split(":")[1]) for complaint in mypy(str(program), cache=cache)}
+    assert lines == set(range(2, len(MISUSES.splitlines()) + 1))

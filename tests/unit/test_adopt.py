@@ -1,0 +1,114 @@
+"""The text of the programs that `ecs_pulumi.adopt` writes, and what its command line refuses."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ecs_pulumi.adopt.__main__ import main
+from ecs_pulumi.adopt.text import Call, Ref, declaration, resource_name, stem, variable
+from tools.workspace import CHECKOUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONG = "x" * 100
+
+
+def formatted(text: str) -> str:
+    """The text as `ruff format` leaves it, with ruff's own settings."""
+    ruff = CHECKOUT / ".venv" / "bin" / "ruff"
+    command = (str(ruff) if ruff.exists() else "ruff", "format", "--isolated", "-")
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_declaration_is_formatted_as_ruff_would() -> None:
+    """Short values stay on a line, long ones get one item on each, whatever is in the strings."""
+    inputs = {
+        "flag": False,
+        "size": 4,
+        "name": "Größe \"a\" 'b' \\ \n\t\x00",
+        "words": ['say "hi"', "it's", 'both "a" \'b"', ""],
+        "one": Ref("net"),
+        "depends": [Ref("net", "")],
+        "nested": [{"subnet_id": Ref("subnet"), "ip_address": "10.0.0.1"}] * 3,
+        "deep": {"a": [{LONG: LONG, "list": [LONG, {"short": [1, 2]}]}]},
+        "edge": ["y" * 30, "y" * 38],
+        "over": ["y" * 30, "y" * 39],
+        "empty": [],
+        "opts": Call("pulumi.ResourceOptions", {"depends_on": [Ref("a_rather_long_variable", "")] * 3}),
+    }
+    text = declaration("web = ecs.Server", "web", inputs, ["A comment."])
+    assert formatted(text) == text
+    call = ast.parse(text).body[0]
+    assert isinstance(call, ast.Assign)
+    assert isinstance(call.value, ast.Call)
+    read = {item.arg: item.value for item in call.value.keywords}
+    assert {name: ast.literal_eval(read[name]) for name in ("name", "words", "deep")} == {
+        name: inputs[name] for name in ("name", "words", "deep")
+    }
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("web-01", "web_01"),
+        ("Büro Süd", "buro_sud"),
+        ("01", "server_01"),
+        ("class", "class_server"),
+        ("ecs", "ecs_server"),
+        ("print", "print_server"),
+        ("", "server"),
+        ("東京", "server"),
+    ],
+)
+def test_a_variable_is_named_like_the_object(label: str, name: str) -> None:
+    """Whatever an object is called, its variable is an identifier that hides nothing."""
+    assert stem(label, "Server") == name
+    assert name.isidentifier()
+
+
+def test_names_are_unique() -> None:
+    """Objects of one name get their kind behind it where they differ in that, and else a number."""
+    assert variable("web", "Server", {"web"}, set()) == "web_server"
+    assert variable("web", "Server", set(), {"web"}) == "web_2"
+    assert variable("web_server", "Server", {"web_server"}, {"web_server", "web_server_2"}) == "web_server_3"
+    assert resource_name("web", "Server", {"web"}) == "web-2"
+    assert resource_name("a::b c", "Server", set()) == "a-b-c"
+    assert resource_name("", "KeyPair", set()) == "key-pair"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "say what to take over: --all, --name, --tag or --id"),
+        (["--all", "--kind", "router"], "'router' is not one of KeyPair, Network"),
+    ],
+)
+def test_a_command_line_that_says_nothing_is_refused(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is missing or misspelled is said in one line."""
+    with pytest.raises(SystemExit) as exited:
+        main(arguments)
+    assert exited.value.code == 2
+    assert reason in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_no_cloud_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Outside of a project and without OS_* variables it says how to name a cloud."""
+    for name in [name for name in os.environ if name.startswith("OS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert main(["--all"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: No cloud is configured.")
+    assert len(shown.err.splitlines()) == 1

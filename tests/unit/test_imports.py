@@ -1,0 +1,64 @@
+"""What a process loads before it has a use for it: nothing, as every command waits for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLOUDS = """
+clouds:
+  shop:
+    auth: {auth_url: "https://shop.test/v3", username: u, password: p, project_name: p, user_domain_name: Default}
+"""
+EMULATOR = {"fastapi", "uvicorn", "ecs_pulumi.emulator"}
+CLIENT = {"requests", "keystoneauth1", "openstack", "ecs_pulumi.cloud.connection"}
+
+
+def loaded(script: str, *modules: str) -> set[str]:
+    """Return which of these modules a fresh interpreter has after a script."""
+    known = f"print(*({set(modules)} & {{*sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{textwrap.dedent(script)}\n{known}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("script", "modules"),
+    [
+        ("import ecs_pulumi", {"pulumi", "pydantic", *CLIENT, *EMULATOR}),
+        ("import ecs_pulumi; ecs_pulumi.Server", {*CLIENT, *EMULATOR}),
+        ("import ecs_pulumi; ecs_pulumi.get_flavor", {*CLIENT, *EMULATOR}),
+        ("import ecs_pulumi.dynamic.provider", {"ecs_pulumi.cloud", "ecs_pulumi.resources", *CLIENT, *EMULATOR}),
+        ("from ecs_pulumi.dynamic import kind; kind.find('Server')", {"ecs_pulumi.lookups", *CLIENT, *EMULATOR}),
+        ("import ecs_pulumi.cloud.connection", {"openstack", "pulumi", *EMULATOR}),
+    ],
+    ids=["package", "program", "lookup", "provider", "kind", "client"],
+)
+def test_nothing_is_loaded_before_its_use(script: str, modules: set[str]) -> None:
+    """A program needs no OpenStack client, the provider none before its first request, and nobody the emulator."""
+    assert loaded(script, *modules) == set()
+
+
+def test_clouds_yaml_is_read_without_the_whole_sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """openstack.config comes alone; whoever wants the SDK as well still gets all of it."""
+    (tmp_path / "clouds.yaml").write_text(CLOUDS)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    script = """
+        from ecs_pulumi.cloud.connection import Connection, Settings
+        assert Connection(Settings(cloud="shop"))
+    """
+    assert loaded(script, "openstack.connection", "openstack.compute", "openstack") == set()
+    both = "import openstack.config; assert openstack.connect and openstack.config.OpenStackConfig"
+    loaded(f"{script}\n        {both}")

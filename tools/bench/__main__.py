@@ -1,0 +1,74 @@
+"""`make bench`: what every operation costs, beside the floors; tables in Markdown on the standard output."""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools.bench import growth, startup, units
+from tools.bench.page import rewrite
+from tools.bench.place import emulated, named
+from tools.workspace import CHECKOUT, end_in_order, engine, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tools.bench.place import Place
+
+    Measured = tuple[str, str]  # what, and its tables in Markdown
+
+PARTS: dict[str, Callable[[Place, Callable[[str], Path], dict[str, str], Sequence[int], int], Iterator[Measured]]] = {
+    "units": units.measured,
+    "growth": growth.measured,
+    "startup": startup.measured,
+}
+
+
+def main() -> int:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
+    parser.add_argument("--cloud", metavar="NAME", help="a cloud of clouds.yaml (default: an emulator)")
+    parser.add_argument("--units", type=_numbers, default=(1, 10), metavar="N,N", help="default: 1,10")
+    parser.add_argument("--servers", type=_numbers, default=(1, 10, 100), metavar="N,N", help="default: 1,10,100")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="of the units; the fastest counts")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="puts the tables into this page, too")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all that apply")
+    options = parser.parse_args()
+    # What a project of thousands costs is asked of an emulator only.
+    parts = options.parts or (("units",) if options.cloud else tuple(PARTS))
+    end_in_order()
+    programs = engine()
+    with ExitStack() as stack:
+        place = stack.enter_context(named(options.cloud) if options.cloud else emulated())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ecs-bench-")))
+
+        def fresh(name: str) -> Path:
+            made = folder / name
+            made.mkdir()
+            return made
+
+        env = environment(programs, folder, "bench") | dict(place.env)
+        del env["PULUMI_STACK"], env["PULUMI_OPTION_CONFIG_FILE"]
+        # What pip compiles when it installs the package is not to be compiled again by every process.
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
+        compileall.compile_dir(CHECKOUT / "ecs_pulumi", quiet=2)
+        for part in parts:
+            amounts = options.servers if part == "growth" else options.units
+            for what, text in PARTS[part](place, fresh, env, amounts, options.rounds):
+                print(text, flush=True)
+                if options.page:
+                    rewrite(options.page, f"{what}, {'emulator' if place.emulator else 'cloud'}", text)
+    return 0
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

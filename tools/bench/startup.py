@@ -1,0 +1,65 @@
+"""What starting costs: importing the package in a program, and bringing up the provider."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from tools.bench.report import circumstances, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from tools.bench.place import Place
+
+TIMES = 3
+IMPORTS = {
+    "`import pulumi`": "import pulumi",
+    "`import ecs_pulumi`": "import ecs_pulumi",
+    "`import pulumi, ecs_pulumi` and `ecs_pulumi.Server`": "import pulumi, ecs_pulumi; ecs_pulumi.Server",
+    "the provider before its first request": "import pulumi.dynamic, ecs_pulumi.dynamic.provider",
+    "the provider at its first request": (
+        "import pulumi.dynamic, ecs_pulumi.resources.server, ecs_pulumi.cloud.connection"
+    ),
+}
+
+
+def measured(
+    place: Place,  # noqa: ARG001
+    fresh: Callable[[str], Path],  # noqa: ARG001
+    env: dict[str, str],
+    amounts: Sequence[int],  # noqa: ARG001
+    rounds: int,  # noqa: ARG001
+) -> Iterator[tuple[str, str]]:
+    """Measure with `-X importtime`, the best of several.
+
+    Args:
+        place: Not needed.
+        fresh: Not needed.
+        env: The environment to start in.
+        amounts: Not needed.
+        rounds: Not needed.
+
+    Yields:
+        What was measured, and its table.
+    """
+    load = os.getloadavg()[0]
+    rows = [(title, f"{_imports(statement, env):.0f} ms") for title, statement in IMPORTS.items()]
+    yield "startup", f"{circumstances(load)}\n{table(('what', 'imports take'), rows)}"
+
+
+def _imports(statement: str, env: dict[str, str]) -> float:
+    return min(_once(statement, env) for _ in range(TIMES))
+
+
+def _once(statement: str, env: dict[str, str]) -> float:
+    """Milliseconds in the modules that a statement imports and a bare interpreter does not."""
+    said = subprocess.run(
+        (sys.executable, "-X", "importtime", "-c", statement), env=env, capture_output=True, text=True, check=True
+    ).stderr
+    lines = [line.removeprefix("import time:").split("|") for line in said.splitlines() if "|" in line][1:]
+    began = next(index for index, line in enumerate(lines) if line[2].strip() == "site")
+    return sum(int(line[0]) for line in lines[began + 1 :]) / 1000

@@ -1,0 +1,62 @@
+"""A browser without a window, for pictures of the emulator's page and for its tests: the Chromium of the system."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+DRIVER = "chromedriver"
+
+
+class NoBrowserError(Exception):
+    """There is no Chromium, or none that can be driven; the message says what to install."""
+
+
+@contextlib.contextmanager
+def browser(width: int = 1400, height: int = 900, *, dark: bool = False) -> Iterator[Chrome]:
+    """Start a browser.
+
+    Args:
+        width: Pixels across.
+        height: Pixels down.
+        dark: Whether it asks for dark pages.
+
+    Raises:
+        NoBrowserError: None is installed, or none can be started.
+    """
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    driver = shutil.which(DRIVER)
+    if not program or not driver:
+        raise NoBrowserError(f"no {'Chromium' if not program else DRIVER}: apt-get install chromium chromium-driver")
+    options = ChromeOptions()
+    options.binary_location = program
+    options.add_argument("--headless=new")
+    options.add_argument("--hide-scrollbars")
+    options.add_argument("--disable-gpu")
+    options.add_argument("--disable-dev-shm-usage")
+    if os.geteuid() == 0:
+        options.add_argument("--no-sandbox")  # which root cannot have
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    try:
+        chrome = Chrome(options=options, service=Service(driver))
+    except WebDriverException as error:
+        raise NoBrowserError(f"{program} cannot be started here: {error.msg}") from error
+    try:
+        # The size of what is seen, not of a window around it.
+        seen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", seen)
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+        yield chrome
+    finally:
+        chrome.quit()

@@ -1,0 +1,18 @@
+#!/bin/sh
+# The host tests against the oldest Pulumi SDK that pyproject.toml allows, in an environment of its own.
+# PYTHON names the interpreter (python3); arguments go to pytest.
+set -eu
+cd "$(dirname "$0")/.."
+
+oldest=$(sed -n 's/^ *"pulumi>=\([0-9.]*\),.*/\1/p' pyproject.toml)
+version=$("${PYTHON:-python3}" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+venv=${XDG_CACHE_HOME:-$HOME/.cache}/ecs-pulumi/sdk-$oldest-python-$version
+
+if ! cmp -s pyproject.toml "$venv/installed-for"; then
+    "${PYTHON:-python3}" -m venv "$venv"
+    sed -n '/^dependencies = \[/,/^\]/s/^ *"\(.*\)",$/\1/p' pyproject.toml >"$venv/requirements"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --requirement "$venv/requirements" "pulumi==$oldest" pytest googleapis-common-protos
+    cp pyproject.toml "$venv/installed-for"
+fi
+exec "$venv/bin/python" -m pytest tests/host "$@"

@@ -1,0 +1,115 @@
+"""`make screenshots`: the pictures of docs/images, taken of what really runs; wants tmux and Chromium.
+
+Four are of `make demo` in a terminal: its beginning, an `up` under way, a preview that knows better, a resize. Two are
+of the emulator's page while an `up` changes a landscape, in light and in dark.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tools.browser import NoBrowserError, browser
+from tools.playground import playground
+from tools.screenshots.terminal import paint, part, terminal
+from tools.workspace import CHECKOUT, end_in_order, engine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from selenium.webdriver import Chrome
+
+    from tools.playground import Playground
+
+IMAGES = CHECKOUT / "docs" / "images"
+LANDSCAPE = CHECKOUT / "tools" / "screenshots" / "landscape"
+WIDTH, HEIGHT = 1360, 800
+# So that what happens side by side is seen side by side.
+SLOW = 0.5
+PATIENCE = 120
+LOOK_EVERY = 0.05
+MISSPELLED = "$ pulumi config set flavor s3.larg.2"
+UP = ("up", "--yes", "--skip-preview", "--non-interactive")
+
+
+def of_the_demo() -> None:
+    """What a person sees of `make demo`."""
+    with terminal() as seen:
+        seen.run(f"{sys.executable} -m tools.demo", CHECKOUT, os.environ)
+        paint(part(seen.until(r"BUILD: spawning, \d"), "$ pulumi up"), "pulumi up", IMAGES / "up.svg")
+        failed = seen.until(r"did you mean [\s\S]*errored[\s\S]*Ask for what is meant")
+        paint(part(failed, MISSPELLED, "Ask for what is meant"), "pulumi preview", IMAGES / "preview.svg")
+        resizing = seen.until(r"flavor\]; VERIFY_RESIZE, confirming")
+        paint(part(resizing, "$ pulumi up"), "pulumi up", IMAGES / "resize.svg")
+        whole = seen.until(r"Done in \d+ s")
+        paint(part(whole, "A cloud of your own", "Ask for a larger"), "make demo", IMAGES / "demo.svg")
+
+
+def of_the_page() -> None:
+    """What a browser shows while an `up` makes servers and resizes one."""
+    with playground(SLOW) as place:
+        # Pulumi writes a new stack's settings beside Pulumi.yaml; this copy keeps them out of the checkout.
+        folder = shutil.copytree(LANDSCAPE, place.folder / LANDSCAPE.name)
+        pulumi(place, "stack", "init", "local")
+        pulumi(place, "config", "set-all", "--plaintext", "shop:web=2", "--plaintext", "shop:database=s3.large.2")
+        pulumi(place, *UP)
+        pulumi(place, "config", "set-all", "--plaintext", "shop:web=4", "--plaintext", "shop:database=s3.xlarge.2")
+        command = ("pulumi", "-C", str(folder), *UP)
+        with browser(WIDTH, HEIGHT) as light, browser(WIDTH, HEIGHT, dark=True) as dark:
+            for each in (light, dark):
+                each.get(place.url)
+            with subprocess.Popen(command, env=place.env, stdout=subprocess.DEVNULL) as up:
+                wait_for(light, "BUILD: ", "RESIZE: ")
+                light.save_screenshot(str(IMAGES / "page.png"))
+                dark.save_screenshot(str(IMAGES / "page-dark.png"))
+            if up.returncode:
+                raise SystemExit("the up in the picture failed")
+
+
+def pulumi(place: Playground, *arguments: str) -> None:
+    """Run `pulumi` on the landscape."""
+    folder = place.folder / LANDSCAPE.name
+    subprocess.run(("pulumi", "-C", str(folder), *arguments), env=place.env, check=True, stdout=subprocess.DEVNULL)
+
+
+def wait_for(chrome: Chrome, *words: str) -> None:
+    """Look until all these words are on the page."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        text = chrome.execute_script("return document.body.innerText")
+        if all(word in text for word in words):
+            return
+        time.sleep(LOOK_EVERY)
+    raise SystemExit(f"never on the page: {words}")
+
+
+def main() -> int:
+    """Take them all."""
+    end_in_order()
+    if not shutil.which("tmux"):
+        print("no tmux: apt-get install tmux", file=sys.stderr)
+        return 1
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    engine()  # its making belongs to no picture
+    of_the_demo()
+    try:
+        of_the_page()
+    except NoBrowserError as missing:
+        print(missing, file=sys.stderr)
+        return 1
+    for file in sorted(IMAGES.iterdir()):
+        print(f"{file.relative_to(CHECKOUT)}  {size(file)} KB")
+    return 0
+
+
+def size(file: Path) -> int:
+    """Kilobytes of a file."""
+    return round(file.stat().st_size / 1000)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Make `.venv` with this package and its tools in it; `make` calls this when pyproject.toml has changed.
+
+Written so that older Pythons can at least read it and say what is needed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+OLDEST = (3, 10)
+YOUNGER = ("python3.14", "python3.13", "python3.12", "python3.11", "python3.10")
+CHECKOUT = Path(__file__).resolve().parent.parent
+VENV = CHECKOUT / ".venv"
+
+
+def say(text: str) -> None:
+    """Print one progress line."""
+    print("Python: " + text, file=sys.stderr, flush=True)
+
+
+def run(*command: object) -> None:
+    """Run a command quietly; show what it said only if it fails.
+
+    Args:
+        command: The program and its arguments.
+    """
+    done = subprocess.run(
+        [str(part) for part in command],
+        check=False,
+        cwd=str(CHECKOUT),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if done.returncode:
+        sys.exit(done.stdout.decode(errors="replace") + "failed: " + " ".join(map(str, command)))
+
+
+def main() -> None:
+    """Create what is missing and install what has changed."""
+    if sys.version_info < OLDEST:
+        found = next(filter(None, map(shutil.which, YOUNGER)), None)
+        if not found:
+            sys.exit(f"Python 3.10 or newer is needed; {sys.executable} is {sys.version.split()[0]}.")
+        os.execv(found, [found, __file__])  # noqa: S606 - replaces this very process
+
+    began = time.monotonic()
+    if not (VENV / "bin" / "python").exists():
+        say(f"creating .venv with Python {sys.version.split()[0]}")
+        run(sys.executable, "-m", "venv", VENV)
+    say("installing the package and its tools into .venv (1 to 2 minutes the first time)")
+    run(VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--editable", ".[dev]")
+    (VENV / ".ready").touch()
+    say(f"ready, {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
