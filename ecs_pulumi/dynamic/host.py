@@ -189,6 +189,20 @@ def widen_workers(count: int = 64) -> bool:
     return False
 
 
+def end_quietly() -> None:
+    """Let the host end without a traceback when the engine interrupts it. Can be called again at no harm.
+
+    Its gRPC server goes on taking requests for a moment after its workers are gone, and dies of the first one
+    with a traceback that the engine shows to the user.
+    """
+    threading.excepthook = _tell_unless_ending
+
+
+def _tell_unless_ending(failed: threading.ExceptHookArgs) -> None:
+    if not (failed.exc_type is RuntimeError and "interpreter shutdown" in str(failed.exc_value)):
+        threading.__excepthook__(failed)
+
+
 def _locals(name: str) -> Iterator[Any]:
     """The values of the local variable `name` in the frames of this thread, the innermost first."""
     frame = sys._getframe(1)  # noqa: SLF001

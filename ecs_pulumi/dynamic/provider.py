@@ -44,6 +44,7 @@ class Provider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Keep the settings of this run. Nothing can fail here: a failure is told where a resource asks."""
         host.widen_workers(WORKERS)
+        host.end_quietly()
         self._config = req.config.get
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:

@@ -1,6 +1,8 @@
 """What the bridge finds in Pulumi's host, and what is left where it finds nothing."""
 
 import json
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 
 from ecs_pulumi.dynamic import host
-from tests.host.harness import Failed, Made, Plugin, Served, secret
+from tests.host.harness import REPOSITORY, Failed, Made, Plugin, Served, secret
 from tests.host.probes import Counting, Failing, Keeping, Reporting, Telling
 
 URN = "urn:pulumi:dev::demo::pulumi-python:dynamic/ecs:Probe::web"
@@ -212,6 +214,33 @@ def test_without_the_bridge_four_creates_run_at_a_time(renamed: Plugin) -> None:
     answers = _many(renamed.serve(Counting()), {"company": 40, "patience": 0.02})
     assert not any(answer.properties["widened"] for answer in answers)
     assert max(answer.properties["peak"] for answer in answers) == 4
+
+
+ENDING = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from ecs_pulumi.dynamic import host
+
+host.end_quietly()
+workers = ThreadPoolExecutor()
+
+
+def serve():
+    threading.main_thread().join()
+    {last}
+
+
+threading.Thread(target=serve).start()
+"""
+
+
+@pytest.mark.parametrize(("last", "told"), [("workers.submit(int)", ""), ("workers.lost()", "AttributeError")])
+def test_a_host_that_is_interrupted_ends_quietly(last: str, told: str) -> None:
+    """Of a request that comes when the workers are gone nobody is told; any other failure of a thread is."""
+    ending = [sys.executable, "-c", ENDING.format(last=last)]
+    said = subprocess.run(ending, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60).stderr
+    assert (told in said) if told else said == ""
 
 
 def test_outside_a_host_everything_is_harmless() -> None:

@@ -66,7 +66,7 @@ class Run:
         """Wait until it is over, and return its exit status."""
         rest, _ = self._child.communicate(timeout=TIMEOUT)
         self.said += rest
-        assert "Traceback" not in self.said
+        assert "Traceback" not in self.said, self.said
         return self._child.returncode
 
     def kill(self, chosen: Callable[[psutil.Process], bool] = lambda _: True) -> None:
