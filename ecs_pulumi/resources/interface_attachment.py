@@ -23,7 +23,7 @@ from ecs_pulumi.dynamic.fields import (
     one_of,
 )
 from ecs_pulumi.dynamic.resource import EcsResource
-from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, split_id
 from ecs_pulumi.resources.nic import (
@@ -103,6 +103,8 @@ class InterfaceAttachmentKind(EcsKind[InterfaceAttachmentInputs]):
         yield from preflight.there_is(given, "network_id", lambda id_: names.neutron("network", id_))
         if not given.before:
             yield from preflight.addresses(op, given)
+        if given.has("network_id"):
+            yield from quota.of_network(op, given, "ports", "network_id")
 
     def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
         """A port's further addresses are the cloud's choice where the program asks for some."""

@@ -10,7 +10,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, compute, errors, network
-from ecs_pulumi.dynamic.fields import Given, Problem
+from ecs_pulumi.dynamic.fields import Given, Problem, objects
 from ecs_pulumi.resources.catalog import catalog
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _ledger(region: Region) -> Ledger:
 
 
 def server(op: Op, given: Given) -> Iterator[Problem]:
-    """Cores, memory, the instance, and the volumes that come with it."""
+    """Cores, memory, the instance, and the volumes and ports that come with it."""
     if given.has("adopt") and not given.before:
         return
     needs = _of_flavor(op, given.known("flavor"))
@@ -111,6 +111,8 @@ def server(op: Op, given: Given) -> Iterator[Problem]:
         ]
         room = {"volumes": len(disks), "gigabytes": sum(device.get("volume_size") or 0 for device in disks)}
         yield from _held(op, "block_devices", "block storage", room)
+        made = [nic for nic in objects(given.values.get("networks")) if nic.get("port_id") is None]
+        yield from _held(op, "networks", "network", {"ports": len(made)})
 
 
 def volume(op: Op, given: Given) -> Iterator[Problem]:

@@ -31,6 +31,8 @@ class Run:
         self.settings = {**landscape.settings, **landscape.secrets}
         self.told: list[str] = []
         self.call = host.Call()
+        self.resource = ""
+        """What the program calls the next one that has no name in the cloud."""
 
     def __call__(self, kind: str, before: dict[str, Any] | None = None, /, **said: Any) -> list[str]:
         """What is wrong with a resource, each with its property.
@@ -40,7 +42,7 @@ class Run:
             before: Its inputs of the last `up`.
             said: What the program says now.
         """
-        self.call = host.Call(urn=f"urn:pulumi:dev::shop::{kind}::{said.get('name', '')}")
+        self.call = host.Call(urn=f"urn:pulumi:dev::shop::{kind}::{said.get('name', self.resource)}")
         provider = Provider(kind)
         provider.configure(ConfigureRequest(config=SimpleNamespace(get=self.settings.get)))  # type: ignore[arg-type]
         checked = provider.check(before or {}, {**(before or {}), **said})
@@ -235,6 +237,20 @@ def test_what_the_quota_does_not_hold(run: Run, cloud: Emulator) -> None:
     assert volumes == [
         [],
         ["size: the quota for volumes does not hold it: limit 1, used 0, the program asks for 2 up to here"],
+    ]
+
+
+def test_ports_that_nics_make_count(run: Run, cloud: Emulator, ground: Ground) -> None:
+    """A NIC by network, of a server or attached later, known or not, takes a port of the quota; a bound one none."""
+    cloud.set_quota(port=4)
+    by_network, bound = {"network_id": UNKNOWN}, {"port_id": ground.taken}
+    server = {"flavor": "s1.small", "image": "cirros-peer", "networks": [by_network, by_network, bound]}
+    assert run("Server", **server, name="web") == []
+    for run.resource, nic in (("bound", bound), ("made", by_network)):
+        assert run("InterfaceAttachment", server_id=UNKNOWN, **nic) == []
+    run.resource = "more"
+    assert run("InterfaceAttachment", server_id=UNKNOWN, **by_network) == [
+        "network_id: the quota for ports does not hold it: limit 4, used 1, the program asks for 4 up to here"
     ]
 
 
