@@ -83,7 +83,9 @@ class Collection:
             return self._each(ids, poll=True)
         try:
             seen = self._many(ids, fresh)
-        except (BadRequest, Forbidden, NotFound, Unrouted):
+        except Unrouted:
+            raise  # a proxy's word is of the moment
+        except (BadRequest, Forbidden, NotFound):
             self._listable = False
             seen = Sighting({})
         rest = self._each([id for id in ids if id not in seen.documents], poll=True)

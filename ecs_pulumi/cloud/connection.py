@@ -83,6 +83,9 @@ class Connection:
         Raises:
             ConfigurationError: the catalog has no such region; the message lists those it has.
         """
+        if name not in self._regions:
+            # Logged in outside the lock, all who wait for it share a failure instead of repeating it one by one.
+            self.transport.access()
         with self._lock:
             if name not in self._regions:
                 wanted = self._region_name(name)

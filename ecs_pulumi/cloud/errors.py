@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 _LONGEST = 600
 _SECRETS = frozenset({"adminpass", "password", "user_data", "contents", "private_key", "secret", "passcode"})
 _QUOTA = re.compile(r"quota|\bmaximum number of\b", re.IGNORECASE)
+_QUOTED = re.compile(r"'[^']*'")  # a name, which may be any word
 _NOVA_QUOTA = re.compile(
     r"Quota exceeded for (?P<names>[\w, -]+): Requested (?P<asked>\d+(?:, \d+)*), "
     r"but already used (?P<used>\d+(?:, \d+)*) of (?P<limits>\d+(?:, \d+)*)",
@@ -335,7 +336,7 @@ def request_id_of(response: requests.Response) -> str | None:
 
 
 def _kind(status: int, body_type: str | None, message: str, *, limited: bool) -> type[ApiError]:
-    if status in {403, 409, 413} and (body_type == "OverQuota" or _QUOTA.search(message)):
+    if status in {403, 409, 413} and (body_type == "OverQuota" or _QUOTA.search(_QUOTED.sub("", message))):
         return QuotaExceeded
     if status == http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE and limited:
         return TooManyRequests

@@ -36,6 +36,8 @@ _LONGEST_DELAY = 30.0
 _LONGEST_RETRY_AFTER = 300.0
 _FIRST_CONTACT_RETRIES = 2
 _ANY_METHOD = frozenset({429, 503})  # the request was not taken
+_BROKEN_TLS = re.compile(r"EOF occurred|UNEXPECTED_EOF|TLS/SSL connection has been closed|BAD_RECORD_MAC")
+"""What OpenSSL says of a connection that ended early, as any may, and not of one that cannot be."""
 _IDEMPOTENT_ONLY = frozenset({408, 500, 502, 504})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
@@ -334,7 +336,7 @@ def _connection_error(
         if service == "identity"
         else f"Check the {service} URL in the catalog or ecs:endpoints"
     )
-    if isinstance(cause, requests.exceptions.SSLError):
+    if isinstance(cause, requests.exceptions.SSLError) and not _BROKEN_TLS.search(str(cause)):
         return _certificate_error(cause, where)
     reason = _reason(cause)
     if isinstance(reason, urllib3.NameResolutionError):

@@ -280,7 +280,8 @@ class Poller:
         with self._changed:
             while not (waiter.news or waiter.failure or waiter.deadline.expired):
                 if self._polling:
-                    self._changed.wait()
+                    # In real time: it passes in the other thread's request, whatever the clock says.
+                    self._changed.wait(waiter.deadline.left())
                     continue
                 self._polling = True
                 try:

@@ -118,6 +118,12 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
         ),
         (
             409,
+            {"conflictingRequest": {"code": 409, "message": "Key pair 'quota-watch' already exists."}},
+            Conflict,
+            f"Key pair 'quota-watch' already exists (HTTP 409, {REQUEST})",
+        ),
+        (
+            409,
             {
                 "NeutronError": {
                     "type": "OverQuota",

@@ -1,6 +1,7 @@
 """What is repeated, how often, how long apart, and that nothing can act twice."""
 
 import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from urllib3.connectionpool import HTTPSConnectionPool
 
 from ecs_pulumi.cloud import compute
 from ecs_pulumi.cloud.clock import Clock
+from ecs_pulumi.cloud.connection import Connection
 from ecs_pulumi.cloud.errors import (
     AnswerLost,
     ApiError,
@@ -224,11 +226,16 @@ def test_a_log_in_that_fails_is_not_repeated_by_each_request(cloud: FakeCloud, c
     assert len(clock.slept) == 3
 
 
-def test_threads_share_a_failed_log_in(cloud: FakeCloud, clock: FakeClock) -> None:
+@pytest.mark.parametrize("want", [lambda opened: opened.transport.access(), lambda opened: opened.region()])
+def test_threads_share_a_failed_log_in(
+    cloud: FakeCloud, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, want: Callable[[Connection], object]
+) -> None:
     """Those who waited for a token that could not be had do not each try again."""
     connection = connect(cloud, clock, max_retries=1)
     cloud.script("POST", "/v3/auth/tokens", Reply(503))
-    threads = [threading.Thread(target=_ignore, args=(connection.transport.access,)) for _ in range(30)]
+    ticks = itertools.count()
+    monkeypatch.setattr(clock, "now", lambda: next(ticks))
+    threads = [threading.Thread(target=_ignore, args=(lambda: want(connection),)) for _ in range(30)]
     # The first holds the lock while the others queue up behind it.
     with connection.transport._token_lock:
         for thread in threads:

@@ -2,15 +2,17 @@
 
 import threading
 from collections.abc import Callable
+from collections.abc import Collection as Ids
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from ecs_pulumi.cloud import compute
+from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.collection import Collection
 from ecs_pulumi.cloud.errors import Conflict, ConnectionFailed, EcsError, Failed, Forbidden, ServerFault, WaitTimeout
-from ecs_pulumi.cloud.waiting import Deadline, Document, calm, pause, until
+from ecs_pulumi.cloud.waiting import Deadline, Document, Poller, Sighting, calm, pause, until
 from tests.unit.cloud.fakes import PROJECT, FakeClock, FakeCloud, Reply, Request, region_of
 
 SERVERS = f"/v2.1/{PROJECT}/servers"
@@ -403,6 +405,42 @@ def test_a_cloud_without_such_lists_is_asked_singly(cloud: FakeCloud, clock: Fak
     cloud.on("GET", f"{SERVERS}/detail", lambda _: Reply(400, {"badRequest": {"message": "changes-since"}}))
     assert _together(region.servers, 5, lambda number: _wait(region.servers, f"id-{number}")) == []
     assert cloud.seen().count(f"GET {SERVERS}/detail") == 1
+
+
+def test_a_list_that_a_proxy_did_not_find_is_asked_again(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A proxy's 404 is of the moment, and says nothing about what the lists of this cloud can do."""
+    region = region_of(cloud, clock)
+    fleet = Fleet(cloud, clock, 5)
+    outage = [Reply(404, "<html>no such page</html>")]
+    cloud.on("GET", f"{SERVERS}/detail", lambda request: outage.pop() if outage else fleet.list(request))
+    assert _together(region.servers, 5, lambda number: _wait(region.servers, f"id-{number}")) == []
+    assert not outage
+    assert cloud.seen().count(f"GET {SERVERS}/detail") > 2
+
+
+def test_a_poll_that_hangs_keeps_nobody_beyond_his_deadline() -> None:
+    """Whoever waits while another one's poll is under way gives up when his own time is over."""
+    asked, answer = threading.Event(), threading.Event()
+
+    def look(ids: Ids[str], fresh: Ids[str]) -> Sighting:
+        asked.set()
+        answer.wait(20)
+        return Sighting(dict.fromkeys(ids))
+
+    clock = Clock()
+    poller = Poller(look, clock)
+    patient = threading.Thread(
+        target=poller.wait,
+        args=("a", lambda _: True),
+        kwargs={"deadline": Deadline(clock, 60), "what": "a", "describe": _describe, "first_delay": 0},
+    )
+    patient.start()
+    asked.wait(20)
+    with pytest.raises(WaitTimeout):
+        poller.wait("b", lambda _: True, deadline=Deadline(clock, 0.05), what="b", describe=_describe)
+    assert not answer.is_set()
+    answer.set()
+    patient.join(20)
 
 
 def test_an_id_filter_that_is_not_honoured_makes_nothing_gone(cloud: FakeCloud, clock: FakeClock) -> None:

@@ -108,6 +108,17 @@ def test_a_connection_that_breaks_after_the_request_loses_the_answer(
     assert f"http://127.0.0.1:{server.port} (compute)" in str(caught.value)
 
 
+def test_a_tls_connection_that_breaks_is_no_wrong_setting(serve: Callable[..., Server]) -> None:
+    """OpenSSL tells no handshake that was cut from an answer that was: a read is repeated, a create looked for."""
+    server = serve(_drop)
+    with pytest.raises(AnswerLost):
+        _send(f"https://127.0.0.1:{server.port}/servers", "POST")
+    assert server.taken == 1
+    with pytest.raises(ConnectionFailed, match="the connection broke"):
+        _send(f"https://127.0.0.1:{server.port}/servers", "GET")
+    assert server.taken == 3
+
+
 def test_a_closed_port_was_never_sent_to() -> None:
     """Refused is told from lost: nothing happened, so even a create is tried again."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
