@@ -1,5 +1,6 @@
 """Server: an Elastic Cloud Server (guide, chapters 4 and 5; Nova API reference, "Servers")."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -68,7 +69,9 @@ class ServerKind(EcsKind[ServerInputs]):
 
     def replaced_by(self, old: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
         """An image or personality is rebuilt in place where the program says so."""
-        kept = ("image", "personality") if new.get("image_policy") == "rebuild" else ()
+        kept = ["personality"] if new.get("image_policy") == "rebuild" else []
+        if kept and old.get("image_id"):
+            kept.append("image")  # that of a volume is not put onto it anew
         return [name for name in super().replaced_by(old, new, changed) if name not in kept]
 
     def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
@@ -105,9 +108,12 @@ class ServerKind(EcsKind[ServerInputs]):
     def claims(self, op: Op, live: Live) -> dict[str, Any]:
         """The mark may be in the metadata, where the API has no descriptions."""
         metadata = live.get("metadata") or {}
+        # A password that the program has for what it takes over is nothing that could be compared.
+        password = {"admin_pass": op.inputs.get("admin_pass")} if op.inputs.get("adopt") and not op.old else {}
+        claimed = {name: value for name, value in password.items() if value}
         if own_mark(op, metadata.get(life.MARK)):
-            return {"metadata": {key: value for key, value in metadata.items() if key != life.MARK}}
-        return super().claims(op, live)
+            return claimed | {"metadata": {key: value for key, value in metadata.items() if key != life.MARK}}
+        return claimed | super().claims(op, live)
 
     def create(self, op: Op, wanted: ServerInputs) -> Live:
         """Create, wait until it runs, then do what a create request cannot."""
@@ -123,7 +129,9 @@ class ServerKind(EcsKind[ServerInputs]):
         op.created(made["id"])
         op.memo["admin_pass"] = wanted.admin_pass or made.get("adminPass")
         live = life.running(op, made["id"])
-        return self._converge(op, live, wanted, {"networks": plain(wanted.networks)})
+        # An empty list means none, which the older API has no word for: it takes that for no list at all.
+        networks = "auto" if wanted.networks == [] else plain(wanted.networks)
+        return self._converge(op, live, wanted, {"networks": networks})
 
     def read(self, op: Op, id_: str) -> Live | None:
         """From the list that serves every refresh of servers."""
@@ -178,8 +186,9 @@ class ServerKind(EcsKind[ServerInputs]):
             seen["image"] = _word(op, "image", image_id, names.image) or image_id
             known = op.old.get("image_name") if op.old.get("image_id") == image_id else None
             seen["image_name"] = known or names.image_name(image_id)
-        if "security_groups" in live:
-            seen["security_groups"] = nics.groups(op, {group["name"] for group in live["security_groups"]})
+        # Where there are none, Nova leaves the word out.
+        if "security_groups" in live or addresses:
+            seen["security_groups"] = nics.groups(op, {group["name"] for group in live.get("security_groups") or ()})
         if (networks := nics.networks(op, live)) is not None:
             seen["networks"] = networks
         return seen
@@ -235,9 +244,10 @@ class ServerKind(EcsKind[ServerInputs]):
                 stop=wanted.stop_before_resize,
                 was_active=old.get("vm_state") == "active",
             )
-        if op.verb != "create" or wanted.adopt:
+        is_new = op.verb == "create" and not wanted.adopt
+        if not is_new:
             live = self._rebuild(op, live, wanted, old, changes)
-        if op.verb == "update" and wanted.admin_pass and wanted.admin_pass != old.get("admin_pass"):
+        if not is_new and wanted.admin_pass and wanted.admin_pass != old.get("admin_pass"):
             if live["status"] != "ACTIVE":
                 # Only a running server takes a password.
                 live = life.bring_to(op, live, wanted.power_state)
@@ -251,7 +261,8 @@ class ServerKind(EcsKind[ServerInputs]):
         files = plain(wanted.personality)
         if wanted.image_policy != "rebuild" or not wanted.image:
             return live
-        if "image" not in changes and files == old.get("personality"):
+        # What is taken over tells no personality, and its disk is not put at risk for one.
+        if "image" not in changes and (op.verb == "create" or files == old.get("personality")):
             return live
         return life.rebuild(op, live, catalog(op.cloud.region).image(wanted.image)["id"], files)
 
@@ -273,7 +284,8 @@ def _word(op: Op, name: str, id_: str, look_up: Callable[[str], Live]) -> str | 
 
 
 def _named(op: Op, name: str) -> list[Live]:
-    found = compute.list_servers(op.cloud.compute, name=f"^{name}$", microversion=op.cloud.region.server_microversion)
+    microversion = op.cloud.region.server_microversion
+    found = compute.list_servers(op.cloud.compute, name=f"^{re.escape(name)}$", microversion=microversion)
     return [
         {**server, "description": server.get("description") or (server.get("metadata") or {}).get(life.MARK)}
         for server in found

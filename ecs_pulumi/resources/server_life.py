@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.cloud.waiting import calm
-from ecs_pulumi.dynamic.fields import Given, Problem, plain
+from ecs_pulumi.dynamic.fields import Given, Problem, objects, plain
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import found_or_failed, mark, sent
 from ecs_pulumi.resources.once import once
@@ -104,7 +104,13 @@ def announce(op: Op, given: Given, flavor: Live | None) -> None:
         return
     if given.changed("flavor") and flavor and given.known("stop_before_resize") is not False:
         op.tell("a changed flavor stops the server while it is resized, and starts it again")
-    if given.changed("image", "personality") and given.known("image_policy") == "rebuild":
+    # The image of a server that boots from a volume is not put onto it anew: that server is replaced.
+    from_volume = any(
+        device.get("boot_index") == 0 and destination(device) == "volume"
+        for device in objects(given.values.get("block_devices"))
+    )
+    rebuilt = given.changed("personality") or (given.changed("image") and not from_volume)
+    if rebuilt and given.known("image_policy") == "rebuild":
         op.tell("a rebuild puts the image onto the server's root disk anew: what is on it is lost")
 
 
@@ -136,7 +142,10 @@ def create_request(op: Op, wanted: ServerInputs) -> tuple[Live, str | None]:
     if any(item.volume_type for item in wanted.block_devices or ()) and api.supports(_VOLUME_TYPE):
         required.add(_VOLUME_TYPE)
     microversion = max(required, key=_number, default=None)
-    if isinstance(wanted.networks, list):
+    if wanted.networks == [] and api.supports(_NETWORK_WORDS):
+        microversion = max(filter(None, (microversion, _NETWORK_WORDS)), key=_number)
+        body["networks"] = "none"
+    elif isinstance(wanted.networks, list):
         body["networks"] = [_nic(plain(nic)) for nic in wanted.networks]
     elif microversion and _number(microversion) >= _number(_NETWORK_WORDS):
         body["networks"] = wanted.networks or "auto"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.cloud import compute
 from ecs_pulumi.dynamic.fields import plain
 from ecs_pulumi.resources.catalog import catalog, is_uuid
-from ecs_pulumi.resources.nic import attach, detach, ports_of
+from ecs_pulumi.resources.common import is_mark
+from ecs_pulumi.resources.nic import attach, detach, is_for_a_nic, ports_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,11 +40,12 @@ def networks(op: Op, live: Live) -> Any:
     if not isinstance(said, list):
         return said
     macs, before = _macs(addresses(live)), _macs(op.old.get("addresses") or {})
-    # Enough of them may still be the wrong ones: somebody else may have put in one where another is gone.
-    if not said or (len(macs) >= len(said) and before <= macs):
+    # Nobody has looked yet at those of a server that is taken over, and enough of them may still be the wrong ones:
+    # somebody else may have put in one where another is gone.
+    is_known = bool(op.old) or not op.inputs.get("adopt")
+    if not said or (is_known and len(macs) >= len(said) and before <= macs):
         return said
-    left = ports_of(op, live["id"])
-    return [nic for nic in said if _taken(nic, left)]
+    return [nic for nic, port in _paired(said, ports_of(op, live["id"])) if port]
 
 
 def _macs(listed: Mapping[str, list[dict[str, Any]]]) -> set[str]:
@@ -53,16 +55,25 @@ def _macs(listed: Mapping[str, list[dict[str, Any]]]) -> set[str]:
 def rewire(op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any]) -> bool:
     """Attach the NICs that are missing and detach those that the program has dropped."""
     asked, before = plain(wanted.networks), old.get("networks")
-    if asked in (None, "auto") or (asked == "none" and before in (None, "none")):
+    if asked in (None, "auto") or asked == before == "none":
         return False
     left = ports_of(op, live["id"])
-    missing = [nic for nic in (asked if isinstance(asked, list) else ()) if not _taken(nic, left)]
-    # NICs that others attached, an InterfaceAttachment say, are theirs.
-    dropped = left if before == "auto" else []
-    for nic in before if isinstance(before, list) else ():
-        port = _taken(nic, left)
-        if port:
-            dropped.append(port)
+    had = [(nic, port) for nic, port in _paired(before if isinstance(before, list) else (), left) if port]
+    new = []
+    for nic in asked if isinstance(asked, list) else ():
+        kept = next((pair for pair in had if pair[0] == nic), None)
+        if kept:
+            had.remove(kept)
+        else:
+            new.append(nic)
+    former = {port["id"]: nic for nic, port in had}
+    left += [port for _, port in had]
+    missing = [nic for nic, port in _paired(new, left, former) if not port]
+    # NICs that others attached, an InterfaceAttachment say, are theirs; those that Nova chose carry nobody's mark.
+    chosen_by_nova = before == "auto" or (before is None and asked in ("none", []))
+    dropped = [
+        port for port in left if port["id"] in former or (chosen_by_nova and not is_mark(port.get("description") or ""))
+    ]
     for port in dropped:
         detach(op, live["id"], port["id"])
     for nic in missing:
@@ -101,15 +112,34 @@ def _named_groups(op: Op, wanted: Sequence[str]) -> set[str]:
     return {names.get(item, item) for item in wanted}
 
 
-def _taken(nic: Mapping[str, Any], ports: list[Live]) -> Live | None:
-    """The port that this NIC of the program is, taken out of `ports`."""
-    for port in ports:
-        held = [item["ip_address"] for item in port.get("fixed_ips") or ()]
-        if (
-            nic.get("port_id") in (None, port["id"])
-            and nic.get("network_id") in (None, port["network_id"])
-            and (nic.get("fixed_ip") is None or nic["fixed_ip"] in held)
-        ):
-            ports.remove(port)
-            return port
-    return None
+def _paired(
+    said: Sequence[Mapping[str, Any]], ports: list[Live], former: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[tuple[Mapping[str, Any], Live | None]]:
+    """Each NIC of the program's with the port that it is, which is taken out of `ports`.
+
+    Args:
+        said: The NICs, in the program's order, which is that of the answer.
+        ports: The server's.
+        former: What the program said before of some of the ports, by their ids.
+    """
+    pairs: dict[int, Live | None] = {}
+    # One that names its port or its address goes first, so that one that takes any cannot take what it needs.
+    for index in sorted(range(len(said)), key=lambda at: (not said[at].get("port_id"), not said[at].get("fixed_ip"))):
+        fits = (port for port in ports if _is(said[index], port, (former or {}).get(port["id"])))
+        found = pairs[index] = next(fits, None)
+        if found:
+            ports.remove(found)
+    return [(nic, pairs[index]) for index, nic in enumerate(said)]
+
+
+def _is(nic: Mapping[str, Any], port: Live, former: Mapping[str, Any] | None) -> bool:
+    if former and nic.get("tag") not in (None, former.get("tag")):
+        return False  # a tag is given when the NIC is attached, and never again
+    if nic.get("port_id"):
+        return bool(nic["port_id"] == port["id"])
+    held = [item["ip_address"] for item in port.get("fixed_ips") or ()]
+    if nic["network_id"] != port["network_id"] or nic.get("fixed_ip") not in (None, *held):
+        return False
+    # A port that has an owner of its own may go with that.
+    is_anothers = is_for_a_nic(port) or bool(former and former.get("port_id"))
+    return bool(nic.get("fixed_ip")) or not is_anothers

@@ -33,14 +33,16 @@ SPEED = 200
 
 
 @contextlib.contextmanager
-def emulator(dialect: DialectName) -> Iterator[Landscape]:
-    """An emulated cloud, which no variable of the environment leads away from."""
+def emulator(dialect: DialectName, **fault: Any) -> Iterator[Landscape]:
+    """An emulated cloud, which no variable of the environment leads away from, and a fault of it, if one is given."""
     from ecs_pulumi.emulator import Emulator
     from tests.support.landscape import emulated
 
     with pytest.MonkeyPatch.context() as patch, Emulator(speed=SPEED, dialect=dialect) as cloud:
         for name in [name for name in os.environ if name.startswith("OS_")]:
             patch.delenv(name)
+        if fault:
+            cloud.fault(**fault)
         yield emulated(cloud)
 
 

@@ -13,6 +13,7 @@ from tests.support.steps import SAME, Failed, Refused, Step, updates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ecs_pulumi.emulator.dialects import DialectName
     from tests.support.steps import Resource
 
     New = Callable[..., Resource]
@@ -223,6 +224,88 @@ def test_the_only_network() -> None:
         server.destroy()
 
 
+def test_a_nic_is_never_taken_for_another(new: New, ground: Ground) -> None:
+    """Of several in one network, the one that the list adds is attached, and the one that it drops is detached."""
+    port, server = new("Port"), new("Server")
+    port.up(network_id=ground.network)
+    anyone, mine = {"network_id": ground.network}, {"port_id": port.id}
+    fixed = {"network_id": ground.network, "fixed_ip": "10.90.1.77"}
+    server.up(**ground.server_inputs | {"networks": [mine]})
+    for networks in ([anyone, mine], [anyone], [mine], [fixed], [anyone, fixed], [fixed, anyone, mine], [anyone, mine]):
+        before = nics_of(ground, server)
+        becomes(server, "networks", ground.server_inputs | {"networks": networks})
+        after = nics_of(ground, server)
+        assert len(after) == len(networks)
+        assert (port.id in after) is (mine in networks)
+        held = {item["ip_address"] for nic in ground.cloud.network.ports(device_id=server.id) for item in nic.fixed_ips}
+        assert ("10.90.1.77" in held) is (fixed in networks)
+        assert len(before & after) >= min(len(before), len(after)) - (1 if networks in ([mine], [fixed]) else 0)
+
+
+def test_an_empty_list_of_networks(new: New, ground: Ground) -> None:
+    """It is no NIC from the beginning, and not what the cloud would choose."""
+    server = new("Server")
+    program = ground.server_inputs | {"networks": []}
+    server.up(**program)
+    settled(server, program)
+    assert nics_of(ground, server) == set()
+
+
+@pytest.mark.parametrize("dialect", ["openstack", "otc"])
+def test_an_empty_list_where_there_is_one_network(dialect: DialectName) -> None:
+    """Also where the cloud would put the server into the project's only network, and has no word for none."""
+    with emulator(dialect) as landscape, Ground(landscape) as ground:
+        server = ground.resource("Server")
+        disk = boot_disk(volume_size=40)
+        program = {"flavor": landscape.small, "image": landscape.image, "networks": [], "block_devices": [disk]}
+        server.up(**program)
+        settled(server, program)
+        assert nics_of(ground, server) == set()
+        server.destroy()
+
+
+def test_networks_that_nobody_spoke_of(new: New, ground: Ground) -> None:
+    """`none` for a server whose networks the program left alone takes out what the cloud has put in."""
+    server, bound = new("Server"), new("InterfaceAttachment")
+    server.up(**ground.server_inputs)
+    bound.up(server_id=server.id, network_id=ground.other_network)
+    left_alone = {name: value for name, value in ground.server_inputs.items() if name != "networks"}
+    adopted = new("Server")
+    adopted.up(**left_alone, adopt=server.id)
+    adopted.up(**left_alone, networks="none")
+    settled(adopted, left_alone | {"networks": "none"})
+    assert nics_of(ground, server) == {bound.outputs["port_id"]}
+    server.forget()
+
+
+def test_a_server_that_is_taken_over_gets_its_nics(new: New, ground: Ground) -> None:
+    """Those that the program lists and it does not have are attached; what it has besides stays."""
+    theirs, server = new("Server"), new("Server")
+    theirs.up(**ground.server_inputs)
+    before = nics_of(ground, theirs)
+    program = ground.server_inputs | {"networks": [{"network_id": ground.other_network}], "adopt": theirs.id}
+    server.up(**program)
+    theirs.forget()
+    settled(server, program)
+    after = nics_of(ground, server)
+    assert (len(after), before < after) == (2, True)
+
+
+def test_the_tag_of_a_nic() -> None:
+    """It is given when the NIC is attached, so that another tag is another NIC; leaving it out changes nothing."""
+    with emulator("openstack") as landscape, Ground(landscape) as own:
+        server = own.resource("Server")
+        nic = {"network_id": own.network}
+        server.up(**own.server_inputs | {"networks": [nic | {"tag": "front"}, nic | {"tag": "back"}]})
+        first = nics_of(own, server)
+        becomes(server, "networks", own.server_inputs | {"networks": [nic | {"tag": "back"}, nic | {"tag": "front"}]})
+        assert nics_of(own, server) == first
+        becomes(server, "networks", own.server_inputs | {"networks": [nic | {"tag": "side"}, nic | {"tag": "front"}]})
+        assert len(nics_of(own, server) & first) == 1
+        settled(server, own.server_inputs | {"networks": [nic, nic]})
+        server.destroy()
+
+
 def test_metadata_keys_really_deleted(web: Resource, ground: Ground) -> None:
     """A key that the program drops is gone from the cloud; one that others add is drift."""
     program = dict(ground.server_inputs)
@@ -399,6 +482,63 @@ def test_rebuild(new: New, ground: Ground) -> None:
     assert server.outputs["status"] == "ACTIVE"
     other = [{"path": "/etc/motd", "contents": "two"}]
     becomes(server, "personality", program | {"image": ground.images[1], "personality": other})
+
+
+def test_a_rebuild_does_not_reach_a_volume(new: New, ground: Ground) -> None:
+    """A server that boots from a volume is replaced for another image, also where the program prefers a rebuild."""
+    server = new("Server")
+    program = ground.server_inputs | {"image_policy": "rebuild", "block_devices": [boot_disk(volume_size=4)]}
+    server.up(**program)
+    assert server.preview(**program | {"image": ground.images[1]}) == Step("replace", frozenset({"image"}))
+
+
+def test_taking_over_rebuilds_nothing(new: New, ground: Ground) -> None:
+    """The files of a server that is taken over are nobody's knowledge: they are no reason to overwrite its disk."""
+    theirs, server = new("Server"), new("Server")
+    theirs.up(**ground.server_inputs)
+    files = [{"path": "/etc/motd", "contents": "one"}]
+    program = ground.server_inputs | {"image_policy": "rebuild", "personality": files, "metadata": {"a": "b"}}
+    server.up(**program, adopt=theirs.id)
+    theirs.forget()
+    settled(server, program | {"adopt": server.id})
+    assert [action.action for action in ground.cloud.compute.server_actions(server.id)] == ["create"]
+    other = [{"path": "/etc/motd", "contents": "two"}]
+    becomes(server, "personality", program | {"adopt": server.id, "personality": other})
+    assert "rebuild" in [action.action for action in ground.cloud.compute.server_actions(server.id)]
+
+
+def test_the_password_of_what_is_taken_over(new: New, ground: Ground) -> None:
+    """The one that the program says is set, since nobody knows which one it had."""
+    theirs, server = new("Server"), new("Server")
+    theirs.up(**ground.server_inputs)
+    program = ground.server_inputs | {"admin_pass": "Quite-5ecret", "adopt": theirs.id}
+    server.up(**program)
+    theirs.forget()
+    settled(server, program)
+    assert server.outputs["admin_pass"] == "Quite-5ecret"
+    assert "changePassword" in [action.action for action in ground.cloud.compute.server_actions(server.id)]
+
+
+def test_groups_that_were_cleared_come_back(new: New, ground: Ground) -> None:
+    """A server without a group tells of none, and gets those that the program names then."""
+    server = new("Server")
+    program = ground.server_inputs | {"security_groups": []}
+    server.up(**program)
+    settled(server, program)
+    becomes(server, "security_groups", program | {"security_groups": ["default"]})
+    assert [group["name"] for group in ground.cloud.compute.get_server(server.id).security_groups] == ["default"]
+
+
+@pytest.mark.parametrize("name", ["fields+web", "fields(web", "fields[web", "fields web.*"])
+def test_a_lost_create_is_found_by_any_name(name: str) -> None:
+    """Nova reads the name to look for as a regular expression; one that looks like it is found all the same."""
+    lost = {"method": "POST", "path": "*/servers", "drop": "after", "times": 1}
+    with emulator("openstack", **lost) as landscape, Ground(landscape) as ground:
+        program = ground.server_inputs | {"name": name}
+        server = ground.resource("Server")
+        server.up(**program)
+        assert [each.id for each in ground.cloud.compute.servers()] == [server.id]
+        server.destroy()
 
 
 def test_rebuild_keeps_the_power_state(new: New, ground: Ground) -> None:
