@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BaseModel
@@ -274,7 +274,8 @@ def spelled(annotation: Any, names: dict[Any, str]) -> str:
     if origin is dict:
         return f"dict[str, {spelled(args[1], names)}]"
     if args:
-        return " | ".join(spelled(arg, names) for arg in args if arg is not type(None))
+        branches = args[:1] if origin is Annotated else args
+        return " | ".join(spelled(arg, names) for arg in branches if arg is not type(None))
     return "object" if annotation is Any else str(getattr(annotation, "__name__", annotation))
 
 

@@ -122,6 +122,11 @@ class Transport:
         self._failure: errors.EcsError | None = None
         self._failed = -math.inf
         self._reached: set[str] = set()
+        self._mine = threading.local()
+
+    def end_by(self, moment: float) -> None:
+        """Let what the calling thread asks from now on be repeated until that moment of the clock, and no longer."""
+        self._mine.end = moment
 
     def access(self) -> AccessInfoV3:
         """The token with its project and catalog, requested once and renewed when it expires."""
@@ -186,6 +191,9 @@ class Transport:
                     error.settled = True
                     raise
                 delay = self._delay(error, failures)
+                if self.clock.now() + delay > getattr(self._mine, "end", math.inf):
+                    error.settled = True
+                    raise
                 self._note(f"trying again in {delay:.1f} s: {errors.one_line(str(error))}")
                 self.clock.sleep(delay)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin
 
@@ -250,13 +250,19 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
         if isinstance(value, Unknown):
             continue
         try:
-            inputs[name] = plain(field.adapter.validate_python(value))
+            inputs[name] = _distinct(field, plain(field.adapter.validate_python(value)))
         except ValidationError as error:
             # What is not known yet may turn out to be right, and whatever it stands in with it.
             details = [detail for detail in error.errors(include_url=False) if not has_unknown(detail["input"])]
             if details:
                 problems.append(Problem(name, _in_words(details, secret=field.has(Secret))))
     return inputs, problems
+
+
+def _distinct(field: Facts, value: Any) -> Any:
+    """A set of words says each of them once; of objects, two that are alike may mean two."""
+    is_words = field.has(Unordered) and isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return list(dict.fromkeys(value)) if is_words else value
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
@@ -302,7 +308,7 @@ def matches(field: Facts, wanted: Any, observed: Any) -> bool:
     Something unknown matches nothing.
     """
     if field.has(Unordered) and isinstance(wanted, list) and isinstance(observed, list):
-        return _pair_off(wanted, observed)
+        return len(wanted) == len(observed) and None not in pair_off(wanted, observed, _fits)
     return _fits(wanted, observed, exact=_is_map(field))
 
 
@@ -326,14 +332,28 @@ def _fits(wanted: Any, observed: Any, *, exact: bool = False) -> bool:
     return bool(plain(wanted) == plain(observed))
 
 
-def _pair_off(wanted: Sequence[Any], observed: Sequence[Any]) -> bool:
-    if len(wanted) != len(observed):
+def pair_off(wanted: Sequence[Any], observed: Sequence[Any], fits: Callable[[Any, Any], bool]) -> list[int | None]:
+    """The place of the observed item that each wish gets, so that as many wishes as can be get one; None for no item.
+
+    Args:
+        wanted: The wishes.
+        observed: The items, of which each is for one wish.
+        fits: Whether an item is what a wish asks for.
+    """
+    holders: dict[int, int] = {}
+
+    def gets_one(wish: int, tried: set[int]) -> bool:
+        for place, item in enumerate(observed):
+            if place in tried or not fits(wanted[wish], item):
+                continue
+            tried.add(place)
+            # Who has it may do with another one.
+            if place not in holders or gets_one(holders[place], tried):
+                holders[place] = wish
+                return True
         return False
-    left = list(observed)
-    # The most specific wish picks first, so that a vague one cannot take what it needs.
-    for wish in sorted(wanted, key=lambda item: -len(item) if isinstance(item, Mapping) else 0):
-        found = next((item for item in left if _fits(wish, item)), None)
-        if found is None:
-            return False
-        left.remove(found)
-    return True
+
+    for wish in range(len(wanted)):
+        gets_one(wish, set())
+    got = {wish: place for place, wish in holders.items()}
+    return [got.get(wish) for wish in range(len(wanted))]

@@ -157,8 +157,15 @@ class Catalog:
     def security_group(self, name_or_id: str) -> None:
         """Raise `NoMatch` unless there is this security group."""
         groups = self.security_groups()
-        if not any(name_or_id in (group["id"], group["name"]) for group in groups):
+        if any(name_or_id in (group["id"], group["name"]) for group in groups):
+            return
+        # What this run has made since, with another provider, is not in the list.
+        made = network.list_security_groups(
+            self._region.network, **{"id" if is_uuid(name_or_id) else "name": name_or_id}
+        )
+        if not made:
             raise _unknown("security group", name_or_id, (group["name"] for group in groups))
+        groups += made
 
     def neutron(self, kind: str, id_: str) -> Live:
         """The `network`, `subnet` or `port` of this id, for a look at what it allows.

@@ -98,6 +98,7 @@ class EcsKind(Kind[Cloud, I, Live]):
         from ecs_pulumi.cloud.waiting import Deadline
 
         opened = connection(config)
+        opened.transport.end_by(opened.clock.now() + timeout)
         return Cloud(opened, region, Deadline(opened.clock, timeout), marker=config("ecs:marker") != "false")
 
     def explain(self, error: Exception) -> str | None:

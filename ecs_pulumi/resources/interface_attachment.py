@@ -24,6 +24,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.resources.addresses import IpAddress
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, split_id
 from ecs_pulumi.resources.nic import (
@@ -51,7 +52,7 @@ class InterfaceFixedIpArgs(TypedDict):
 
 
 class _FixedIp(Nested):
-    ip_address: str
+    ip_address: IpAddress
 
 
 class InterfaceAttachmentInputs(Inputs):

@@ -19,9 +19,11 @@ from ecs_pulumi.dynamic.fields import (
     Unordered,
     WriteOnly,
     objects,
+    pair_off,
 )
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.resources.addresses import IpAddress, MacAddress
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import Live, Op
 from ecs_pulumi.resources.neutron import NeutronKind
@@ -78,12 +80,12 @@ class FixedIp(TypedDict):
 
 class _FixedIp(Nested):
     subnet_id: str | None = None
-    ip_address: str | None = None
+    ip_address: IpAddress | None = None
 
 
 class _AddressPair(Nested):
-    ip_address: str
-    mac_address: str | None = None
+    ip_address: IpAddress
+    mac_address: MacAddress | None = None
 
 
 class _DhcpOption(Nested):
@@ -113,7 +115,7 @@ class PortInputs(Inputs):
     extra_dhcp_options: Annotated[list[_DhcpOption] | None, InPlace(), Unordered()] = Field(
         None, description="DHCP options for this port, a set."
     )
-    mac_address: Annotated[str | None, Replace(), CloudDefault()] = Field(None, description="MAC address.")
+    mac_address: Annotated[MacAddress | None, Replace(), CloudDefault()] = Field(None, description="MAC address.")
     port_security_enabled: Annotated[bool | None, InPlace(), CloudDefault()] = Field(
         None, description="Whether spoofed addresses are dropped and security groups apply."
     )
@@ -204,13 +206,10 @@ class PortKind(NeutronKind[PortInputs]):
 
 def _keeping(wanted: list[Live], has: list[Live]) -> list[Live]:
     """The wanted addresses, where a vague wish keeps an address that the port already has."""
-    left, kept = list(has), []
-    for wish in sorted(wanted, key=lambda item: -len(item)):
-        fits = next((item for item in left if all(item.get(key) == value for key, value in wish.items())), None)
-        if fits is not None:
-            left.remove(fits)
-        kept.append(fits or wish)
-    return kept
+    # A wish for this very address is for nothing else.
+    wanted = sorted(wanted, key=lambda wish: "ip_address" not in wish)
+    places = pair_off(wanted, has, lambda wish, item: all(item.get(key) == value for key, value in wish.items()))
+    return [wish if place is None else has[place] for wish, place in zip(wanted, places, strict=True)]
 
 
 def _options(wanted: list[Live], has: list[Live]) -> list[Live]:

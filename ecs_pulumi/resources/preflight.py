@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import Given, Problem, objects
-from ecs_pulumi.resources.catalog import catalog, ip_range, usable
+from ecs_pulumi.resources.catalog import catalog, ip_range, is_uuid, usable
 from ecs_pulumi.resources.once import made_here
 
 if TYPE_CHECKING:
@@ -34,6 +34,20 @@ def there_are(given: Given, name: str, look_up: Callable[[str], object]) -> Iter
     """Every object that the input names exists."""
     for asked in given.known(name) or () if given.changed(name) else ():
         yield from _missing(name, partial(look_up, asked))
+
+
+def groups(op: Op, given: Given) -> Iterator[Problem]:
+    """The security groups of a server exist.
+
+    One that is named may still be made by the same program, with another provider: that is told, not refused.
+    """
+    look_up = catalog(op.cloud.region).security_group
+    for asked in given.known("security_groups") or () if given.changed("security_groups") else ():
+        for problem in _missing("security_groups", partial(look_up, asked)):
+            if is_uuid(asked):
+                yield problem
+            else:
+                op.tell(f"security_groups: {problem.reason}")
 
 
 def nics(op: Op, given: Given) -> Iterator[Problem]:
@@ -123,12 +137,19 @@ def _free(op: Op, given: Given, place: Place, asked: Address) -> Iterator[Proble
     """Neither a port of the cloud's has the address, nor does another resource of the program want it."""
     names = catalog(op.cloud.region)
     holder = None if given.successor else names.holder(place.network_id, asked)
-    # Which port is the resource's own is told by its name alone, and those of a server have none.
-    if holder and not (given.before and (holder.get("name") or "") in ("", given.before.get("name"))):
+    if holder and not _is_own(given, holder):
         user = f", which {holder['device_owner']} uses" if holder.get("device_owner") else ""
         yield place.problem(f"{asked} is taken by the port {holder.get('name') or holder['id']}{user}")
     elif op.resource and (other := names.claimed(place.network_id, asked, f"{op.kind} {op.resource}")):
         yield place.problem(f"{asked} is what {other} asks for, too")
+
+
+def _is_own(given: Given, port: Live) -> bool:
+    """Whether a port is the resource's own, or that of a server which it takes over."""
+    if {port["id"], port.get("device_id")} & set(str(given.known("adopt") or "").split("/")) - {""}:
+        return True
+    # Else its name alone tells it, and those of a server have none.
+    return bool(given.before) and (port.get("name") or "") in ("", given.before.get("name"))
 
 
 def _noteworthy(asked: Address, subnet: Live) -> Iterator[str]:

@@ -60,7 +60,7 @@ class ServerKind(EcsKind[ServerInputs]):
             yield from life.unfit(op, given, flavor)
         yield from preflight.there_is(given, "key_name", names.key_pair)
         yield from preflight.there_is(given, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
-        yield from preflight.there_are(given, "security_groups", names.security_group)
+        yield from preflight.groups(op, given)
         yield from preflight.nics(op, given)
         yield from preflight.disks(op, given)
         yield from quota.server(op, given)

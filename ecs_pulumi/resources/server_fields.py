@@ -22,6 +22,7 @@ from ecs_pulumi.dynamic.fields import (
     Unordered,
     WriteOnly,
 )
+from ecs_pulumi.resources.addresses import IpAddress
 
 _VOLUMES = ("volume", "snapshot")
 
@@ -104,7 +105,7 @@ class AttachedVolume(TypedDict):
 class _Network(Nested):
     network_id: str | None = None
     port_id: str | None = None
-    fixed_ip: str | None = None
+    fixed_ip: IpAddress | None = None
     tag: str | None = None
 
 

@@ -25,6 +25,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.resources.addresses import canonical_ip
 from ecs_pulumi.resources.catalog import catalog, ip_range, usable
 from ecs_pulumi.resources.common import Live, Op
 from ecs_pulumi.resources.neutron import NeutronKind, users_of
@@ -144,7 +145,7 @@ class SubnetKind(NeutronKind[SubnetInputs]):
     def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
         """Addresses are equal however they are written; an explicit false for `no_gateway` asks for nothing."""
         if name in ("cidr", "gateway_ip") and isinstance(wanted, str) and isinstance(old.get(name), str):
-            return _canonical(wanted) == _canonical(old[name])
+            return canonical_ip(wanted) == canonical_ip(old[name])
         return super().same(name, wanted, old)
 
     def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
@@ -208,13 +209,6 @@ def _range(cidr: Any) -> Any:
         return None
 
 
-def _canonical(address: str) -> str:
-    try:
-        return str(ipaddress.ip_interface(address))
-    except ValueError:
-        return address
-
-
 def _parsed(
     given: Given,
 ) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | None, Problem | None]:
@@ -256,7 +250,7 @@ def _outside(network: ipaddress.IPv4Network | ipaddress.IPv6Network, given: Give
         if other[0] <= one[1]:
             yield Problem("allocation_pools", f"{one[2]} overlaps {other[2]}")
     gateway = given.known("gateway_ip")
-    if gateway is None and given.values.get("no_gateway") is False:
+    if gateway is None and given.values.get("no_gateway") is False and network.num_addresses > 1:
         gateway = str(network[1])
     if gateway:
         try:

@@ -1,5 +1,6 @@
 """Volume: a disk (guide, chapter 6; Cinder API reference, "Volumes")."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -24,7 +25,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
-from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.common import (
     EcsKind,
     Live,
@@ -38,8 +39,10 @@ from ecs_pulumi.resources.common import (
 from ecs_pulumi.resources.once import create_once
 
 _EXTEND_IN_USE, _FROM_BACKUP = "3.42", "3.47"
-_CLOUDS_OWN = ("readonly", "attached_mode", "__")
+_CLOUDS_OWN = re.compile(r"readonly|attached_mode|__.*")
 """Metadata that the cloud writes: flags of Cinder's, and Open Telekom Cloud's `__system__…`."""
+_NOT_YET = ("creating", "downloading", "restoring-backup", "error")
+"""What a volume is before it has been of use for the first time."""
 
 
 class VolumeInputs(Inputs):
@@ -81,6 +84,9 @@ class VolumeOutputs(Outputs):
     created_at: str | None = Field(None, description="When it was created, UTC.")
     image_id: str | None = Field(None, description="Image it was filled with.")
     image_name: str | None = Field(None, description="Name of that image at the time.")
+    been_available: bool | None = Field(
+        None, description="Whether it has been of use once: then an `error` is no reason to make it anew."
+    )
 
 
 class VolumeKind(EcsKind[VolumeInputs]):
@@ -115,8 +121,8 @@ class VolumeKind(EcsKind[VolumeInputs]):
         return super().same(name, wanted, old)
 
     def unwell(self, op: Op, id_: str, old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
-        """A volume whose creation failed holds nothing and is replaced."""
-        return ["status"] if old.get("status") == "error" else []
+        """A volume whose creation failed holds nothing and is replaced; one that was of use may hold everything."""
+        return ["status"] if old.get("status") == "error" and not old.get("been_available") else []
 
     def create(self, op: Op, wanted: VolumeInputs) -> Live:
         """Create and wait until it is available."""
@@ -165,13 +171,16 @@ class VolumeKind(EcsKind[VolumeInputs]):
         metadata = live.get("metadata") or {}
         seen = {
             "region": op.cloud.region.name,
-            "metadata": {key: value for key, value in metadata.items() if not key.startswith(_CLOUDS_OWN)},
+            "metadata": {key: value for key, value in metadata.items() if not _CLOUDS_OWN.fullmatch(key)},
             "read_only": str(metadata.get("readonly", "false")).lower() == "true",
             "source_volume_id": live.get("source_volid"),
             "bootable": str(live.get("bootable", "false")).lower() == "true",
             # Only what is filled with its image tells which one it was.
             **({"image": image["image_id"]} if image.get("image_id") else {}),
             "image_id": image.get("image_id"),
+            # Of what is taken over nobody knows.
+            "been_available": bool(op.old.get("been_available") or op.inputs.get("adopt"))
+            or live.get("status") not in _NOT_YET,
             "image_name": image.get("image_name"),
             "attachments": [
                 {key: item.get(key) or "" for key in ("server_id", "attachment_id", "device")}
@@ -179,7 +188,11 @@ class VolumeKind(EcsKind[VolumeInputs]):
             ],
         }
         same = ("size", "name", "description", "volume_type", "availability_zone", "snapshot_id", "multiattach")
-        return seen | {name: live[name] for name in (*same, "status", "encrypted", "created_at") if name in live}
+        seen |= {name: live[name] for name in (*same, "status", "encrypted", "created_at") if name in live}
+        said = op.inputs.get("volume_type")
+        if said and said != live.get("volume_type") and _type_name(op, said) == live.get("volume_type"):
+            seen["volume_type"] = said
+        return seen
 
     def update(self, op: Op, id_: str, wanted: VolumeInputs, old: Mapping[str, Any]) -> Live:  # noqa: ARG002
         """Rename, extend, retype and mark, each only where it differs."""
@@ -201,7 +214,7 @@ class VolumeKind(EcsKind[VolumeInputs]):
             self._settled(op, id_)
         if changes:
             live = found_or_failed(self.fetch(op, id_), self.name, id_)
-            if "volume_type" in changes and live.get("volume_type") != changes["volume_type"]:
+            if "volume_type" in changes and live.get("volume_type") != _type_name(op, changes["volume_type"]):
                 raise errors.Failed(
                     f"retype to {changes['volume_type']}",
                     f"the cloud left it {live.get('volume_type')}; "
@@ -283,6 +296,11 @@ _NOT_DELETED = "error_deleting"
 _STUCK = "Only the cloud's operator can reset its state."
 
 
+def _type_name(op: Op, name_or_id: str) -> str:
+    """The name by which Cinder tells a volume's type, of a type that a program may name by its id."""
+    return str(catalog(op.cloud.region).volume_type(name_or_id)["name"]) if is_uuid(name_or_id) else name_or_id
+
+
 def _undeleted(id_: str) -> errors.Failed:
     return errors.Failed(f"volume {id_}", f"the cloud could not delete it ({_NOT_DELETED}). {_STUCK}")
 
@@ -341,6 +359,7 @@ class Volume(EcsResource, kind=KIND):
     created_at: pulumi.Output[str]
     image_id: pulumi.Output[str | None]
     image_name: pulumi.Output[str | None]
+    been_available: pulumi.Output[bool]
 
     def __init__(
         self,

@@ -108,11 +108,9 @@ def test_names_that_do_not_exist(run: Run, landscape: Landscape, ground: Ground)
     assert said.count(" or ") == 2
 
     server = {"flavor": landscape.small, "image": landscape.image}
-    assert run("Server", **server, security_groups=["defualt"]) == [
-        'security_groups: there is no security group "defualt"; did you mean default?'
-    ]
-    (said,) = run("Server", **server, security_groups=["zzz"])
-    assert said.startswith('security_groups: there is no security group "zzz"; there is ')
+    nowhere = "00000000-0000-4000-8000-00000000dead"
+    (said,) = run("Server", **server, security_groups=[nowhere])
+    assert said.startswith(f'security_groups: there is no security group "{nowhere}"; there is ')
     (said,) = run("Server", **server, key_name="nobody's")
     assert 'key_name: there is no key pair "nobody\'s"' in said
     (said,) = run("Server", **server, availability_zone="mars")
@@ -223,6 +221,29 @@ def test_a_flavor_that_a_server_cannot_get(run: Run, cloud: Emulator) -> None:
     disk = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 40}
     assert run("Server", {**before, "block_devices": [disk]}, flavor="s1.small") == []
     assert not any("GiB" in text for text in run.told)
+
+
+def test_a_security_group_that_another_provider_makes(run: Run, landscape: Landscape, ground: Ground) -> None:
+    """One that is named is only told, as it may come first; one made since the groups were listed is found."""
+    server = {"flavor": landscape.small, "image": landscape.image}
+    assert run("Server", **server, security_groups=["defualt"]) == []
+    assert run.told[-1] == 'security_groups: there is no security group "defualt"; did you mean default?'
+    run.told.clear()
+    with landscape.connect() as others:
+        made = others.network.create_security_group(name="preflight-made")
+        try:
+            assert run("Port", network_id=ground.network, security_group_ids=[made.id]) == []
+            assert run("Server", **server, security_groups=["preflight-made"]) == []
+        finally:
+            others.network.delete_security_group(made)
+    assert not [text for text in run.told if text.startswith("security_groups")]
+
+
+def test_the_address_of_a_port_that_is_taken_over(run: Run, ground: Ground) -> None:
+    """It is the port's own, also where the program has no name for it."""
+    before = {"network_id": ground.network, "adopt": ground.taken}
+    wishes = [{"ip_address": "10.66.0.20"}, {"ip_address": "10.66.0.31"}]
+    assert run("Port", before, fixed_ips=wishes) == []
 
 
 def test_what_the_quota_does_not_hold(run: Run, cloud: Emulator) -> None:

@@ -61,6 +61,54 @@ def test_port_keeps_its_address(new: New, ground: Ground) -> None:
     assert port.outputs["ip_address"] == kept
 
 
+def test_port_keeps_what_only_one_wish_can_have(new: New, ground: Ground) -> None:
+    """A wish for this very address has it, and not the vague one that was said first."""
+    port = new("Port")
+    base = {"network_id": ground.network}
+    some, fixed = {"subnet_id": ground.subnet}, {"ip_address": "10.90.1.84"}
+    port.up(**base, fixed_ips=[fixed])
+    becomes(port, "fixed_ips", {**base, "fixed_ips": [some, fixed]})
+    assert len(port.outputs["all_fixed_ips"]) == 2
+
+
+def test_addresses_are_the_same_however_they_are_written(new: New, ground: Ground) -> None:
+    """Large letters, dashes and zeros make no other mac and no other address, and so no other port."""
+    network, subnet, port = new("Network"), new("Subnet"), new("Port")
+    network.up()
+    pools = [{"start": "2001:db8:98::100", "end": "2001:db8:98::200"}]
+    subnet.up(network_id=network.id, cidr="2001:DB8:98:0::/64", ip_version=6, allocation_pools=pools)
+    settled(
+        subnet, {"network_id": network.id, "cidr": "2001:DB8:98:0::/64", "ip_version": 6, "allocation_pools": pools}
+    )
+    program = {
+        "network_id": network.id,
+        "mac_address": "FA-16-3E-00-98-0A",
+        "fixed_ips": [{"ip_address": "2001:DB8:98:0::5"}],
+        "allowed_address_pairs": [
+            {"ip_address": "2001:DB8:98:0::6", "mac_address": "FA:16:3E:00:98:0B"},
+            {"ip_address": "2001:DB8:98:0:1::/80"},
+        ],
+    }
+    port.up(**program)
+    settled(port, program)
+    assert ground.cloud.network.get_port(port.id).mac_address == "fa:16:3e:00:98:0a"
+    again = {**program, "mac_address": "fa:16:3e:00:98:0a", "fixed_ips": [{"ip_address": "2001:db8:98::5"}]}
+    settled(port, again)
+
+
+def test_a_tag_said_twice(new: New) -> None:
+    """It is said once."""
+    network = new("Network")
+    network.up(tags=["dev", "web", "dev"])
+    settled(network, {"tags": ["dev", "web", "dev"]})
+    assert sorted(network.outputs["tags"]) == ["dev", "web"]
+
+
+def test_a_subnet_of_one_address(new: New, ground: Ground) -> None:
+    """What it cannot have is for the cloud to say."""
+    assert new("Subnet").preview(network_id=ground.network, cidr="10.77.0.5/32", no_gateway=False).op == "create"
+
+
 def test_port_security_groups(new: New, ground: Ground) -> None:
     """A port has one security group, two, one, none, and drift of them shows."""
     port = new("Port")

@@ -85,6 +85,38 @@ def test_retype(new: New, ground: Ground) -> None:
     becomes(volume, "volume_type", {"size": 1, "volume_type": one, "retype_policy": "never"})
 
 
+def test_a_type_by_its_id(new: New, ground: Ground) -> None:
+    """Cinder tells a type by its name alone; its id is the same type, and changes to it."""
+    ids = {each.name: each.id for each in ground.cloud.block_storage.types()}
+    one, other = (ids[name] for name in ground.landscape.volume_types[:2])
+    disk = new("Volume")
+    disk.up(size=1, volume_type=one)
+    settled(disk, {"size": 1, "volume_type": one})
+    becomes(disk, "volume_type", {"size": 1, "volume_type": other})
+    assert ground.cloud.block_storage.get_volume(disk.id).volume_type == ground.landscape.volume_types[1]
+
+
+def test_metadata_that_only_looks_like_the_clouds(new: New) -> None:
+    """Keys of one's own may begin like those of Cinder's."""
+    disk = new("Volume")
+    metadata = {"readonly_reason": "audit", "attached_mode_wanted": "rw"}
+    disk.up(size=1, metadata=metadata)
+    settled(disk, {"size": 1, "metadata": metadata})
+
+
+def test_an_error_is_no_reason_to_lose_data(new: New, ground: Ground) -> None:
+    """A volume that was of use is not made anew when it is in error; what was taken over is not, either."""
+    disk, taken = new("Volume"), new("Volume")
+    disk.up(size=1)
+    ground.admin.block_storage.reset_volume_status(disk.id, status="error", attach_status=None, migration_status=None)
+    disk.refresh()
+    assert (disk.outputs["status"], disk.preview(size=1)) == ("error", SAME)
+    taken.up(size=1, adopt=disk.id)
+    taken.refresh()
+    assert (taken.outputs["status"], taken.preview(size=1, adopt=disk.id)) == ("error", SAME)
+    taken.forget()
+
+
 def test_metadata_cleared(new: New, ground: Ground) -> None:
     """A key that the program drops is gone; what the cloud itself writes is no drift and stays."""
     volume = new("Volume")

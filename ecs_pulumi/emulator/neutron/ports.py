@@ -57,6 +57,7 @@ def make_port(ctx: Context, network: Document, values: Document) -> Document:
     network_id = network["id"]
     if values["mac_address"] in (UNSET, None):
         values["mac_address"] = addressing.free_mac(ctx, network_id)
+    values["mac_address"] = values["mac_address"].lower()
     addressing.claim_mac(ctx, network_id, values["mac_address"])
     tags = sorted(set(values["tags"]))
     doc = born(ctx, values | {"status": "DOWN"}) | {"tags": tags}

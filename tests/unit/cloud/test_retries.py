@@ -131,6 +131,16 @@ def test_nobody_is_kept_waiting_for_ever(cloud: FakeCloud, clock: FakeClock) -> 
     assert clock.slept == [300.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
 
 
+def test_nobody_is_kept_beyond_his_time(cloud: FakeCloud, clock: FakeClock) -> None:
+    """What an operation's time does not last for is not waited for."""
+    region = region_of(cloud, clock)
+    cloud.script("GET", PATH, Reply(503, "", {"Retry-After": "40"}))
+    region.connection.transport.end_by(clock.now() + 100)
+    with pytest.raises(ServerFault):
+        compute.get_server(region.compute, "1")
+    assert clock.slept == [40, 40]
+
+
 def test_delays_are_spread() -> None:
     """Clients that were refused together do not return together."""
     delays = {Clock().jitter(8.0) for _ in range(20)}

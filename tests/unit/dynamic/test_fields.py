@@ -29,6 +29,7 @@ from ecs_pulumi.dynamic.fields import (
     nearest,
     objects,
     one_of,
+    pair_off,
     plain,
     shown,
     validate,
@@ -246,6 +247,23 @@ def test_a_vague_wish_does_not_take_what_a_specific_one_needs() -> None:
 
 
 # ---------------------------------------------------------------- what rules are given
+
+
+@pytest.mark.parametrize(
+    ("wishes", "items", "got"),
+    [
+        ([], [1], []),
+        ([{1, 2}, {1}], [1, 2], [1, 0]),
+        ([{1}, {1, 2}, {2, 3}], [2, 1, 3], [1, 0, 2]),
+        ([{1}, {1}], [1], [0, None]),
+        ([{4}], [1, 2], [None]),
+    ],
+)
+def test_as_many_wishes_as_can_be_are_fulfilled(
+    wishes: list[set[int]], items: list[int], got: list[int | None]
+) -> None:
+    """A wish that may have several leaves each to those that can have nothing else."""
+    assert pair_off(wishes, items, lambda wish, item: item in wish) == got
 
 
 def test_rules_see_what_is_set_known_and_changed() -> None:

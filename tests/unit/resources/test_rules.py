@@ -16,6 +16,8 @@ from tests.support.generated import KINDS
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn"
 
+PEM = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----")
+
 
 def refused(kind: str, **said: Any) -> list[tuple[str, str]]:
     """What check says is wrong, by property."""
@@ -317,12 +319,28 @@ def test_what_cannot_stand_beside_its_successor_goes_first(
     assert KINDS[kind].collides("web", old, new) is collides
 
 
+@pytest.mark.parametrize(
+    ("wanted", "has", "same"),
+    [
+        ("ssh-ed25519 AAAA me@home\n", "ssh-ed25519 AAAA", True),
+        ("ssh-ed25519 AAAA", "ssh-ed25519 BBBB", False),
+        (f"{PEM[0]}\nAA\n{PEM[1]}\n", f"{PEM[0]}\nAA\n{PEM[1]}", True),
+        (f"{PEM[0]}\nAA\n{PEM[1]}", f"{PEM[0]}\nBB\n{PEM[1]}", False),
+    ],
+)
+def test_which_public_keys_are_the_same(wanted: str, has: str, *, same: bool) -> None:
+    """A key's comment is no part of it; all of a certificate is."""
+    assert KINDS["KeyPair"].same("public_key", wanted, {"public_key": has}) is same
+
+
 def test_an_image_is_rebuilt_where_the_program_says_so() -> None:
     """`image_policy` decides whether another image or file replaces the server."""
     changed = ["image", "personality", "key_name"]
     replaced_by = KINDS["Server"].replaced_by
     assert replaced_by({}, {}, changed) == changed
-    assert replaced_by({}, {"image_policy": "rebuild"}, changed) == ["key_name"]
+    assert replaced_by({"image_id": "1"}, {"image_policy": "rebuild"}, changed) == ["key_name"]
+    # One that boots from a volume has no image of its own.
+    assert replaced_by({}, {"image_policy": "rebuild"}, changed) == ["image", "key_name"]
 
 
 @pytest.mark.parametrize(
