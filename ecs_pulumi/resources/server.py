@@ -108,12 +108,9 @@ class ServerKind(EcsKind[ServerInputs]):
     def claims(self, op: Op, live: Live) -> dict[str, Any]:
         """The mark may be in the metadata, where the API has no descriptions."""
         metadata = live.get("metadata") or {}
-        # A password that the program has for what it takes over is nothing that could be compared.
-        password = {"admin_pass": op.inputs.get("admin_pass")} if op.inputs.get("adopt") and not op.old else {}
-        claimed = {name: value for name, value in password.items() if value}
         if own_mark(op, metadata.get(life.MARK)):
-            return claimed | {"metadata": {key: value for key, value in metadata.items() if key != life.MARK}}
-        return claimed | super().claims(op, live)
+            return {"metadata": {key: value for key, value in metadata.items() if key != life.MARK}}
+        return super().claims(op, live)
 
     def create(self, op: Op, wanted: ServerInputs) -> Live:
         """Create, wait until it runs, then do what a create request cannot."""
@@ -244,10 +241,10 @@ class ServerKind(EcsKind[ServerInputs]):
                 stop=wanted.stop_before_resize,
                 was_active=old.get("vm_state") == "active",
             )
-        is_new = op.verb == "create" and not wanted.adopt
-        if not is_new:
+        if op.verb != "create" or wanted.adopt:
             live = self._rebuild(op, live, wanted, old, changes)
-        if not is_new and wanted.admin_pass and wanted.admin_pass != old.get("admin_pass"):
+        # That of what is taken over is only put down: whether it has it already nobody can tell.
+        if op.verb == "update" and wanted.admin_pass and wanted.admin_pass != old.get("admin_pass"):
             if live["status"] != "ACTIVE":
                 # Only a running server takes a password.
                 live = life.bring_to(op, live, wanted.power_state)

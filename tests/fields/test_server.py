@@ -508,14 +508,16 @@ def test_taking_over_rebuilds_nothing(new: New, ground: Ground) -> None:
 
 
 def test_the_password_of_what_is_taken_over(new: New, ground: Ground) -> None:
-    """The one that the program says is set, since nobody knows which one it had."""
+    """The one that the program says is put down and not set, whatever else is changed; a later one is set."""
     theirs, server = new("Server"), new("Server")
     theirs.up(**ground.server_inputs)
-    program = ground.server_inputs | {"admin_pass": "Quite-5ecret", "adopt": theirs.id}
+    program = ground.server_inputs | {"admin_pass": "Quite-5ecret", "adopt": theirs.id, "metadata": {"a": "b"}}
     server.up(**program)
     theirs.forget()
     settled(server, program)
     assert server.outputs["admin_pass"] == "Quite-5ecret"
+    assert [action.action for action in ground.cloud.compute.server_actions(server.id)] == ["create"]
+    becomes(server, "admin_pass", program | {"admin_pass": "Even-m0re-secret"})
     assert "changePassword" in [action.action for action in ground.cloud.compute.server_actions(server.id)]
 
 
