@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import re
 import sys
@@ -72,10 +73,16 @@ _UNKNOWN = {
     "030794c1-ac77-496b-92df-f27374a8bd58",
     "e48ece36-62e2-4504-bad9-02848725956a",
 }
+_REBUILT = "rebuilt: what is on its root disk is lost"
 _LONGEST_VALUE = 60
 _LONGEST_LIST = 50
 """Lines in a section: a comment holds 65,536 characters, and nobody reads more."""
 _OFF = ("shutoff", "shelved_offloaded")
+# What the provider says of a resource in a preview, which no input and no output shows: dynamic/provider.py of what is
+# taken over, resources/server_life.py of a rebuild, resources/common.py and dynamic/provider.py where it did not look.
+_TAKES_OVER = re.compile(r"taking over \S+ changes its (.+)")
+_REBUILDS = "a rebuild puts the image onto"
+_DID_NOT_LOOK = "Nothing was checked against the cloud"
 
 
 class ReportError(Exception):
@@ -106,7 +113,12 @@ class Change:
         verb = how if self.effects[0] == "destroy" else ""
         because = f"because of {', '.join(self.reasons)}" if self.reasons else ""
         said = "; ".join(part for part in (" ".join(filter(None, (verb, because))), *self.notes) if part)
-        return f"{self.kind} {code(self.name)}" + (f": {said}" if said else "")
+        return f"{self.of} {code(self.name)}" + (f": {said}" if said else "")
+
+    @property
+    def of(self) -> str:
+        """Its kind, in Markdown."""
+        return self.kind if self.kind in KINDS else code(self.kind)
 
 
 @dataclass(frozen=True)
@@ -140,19 +152,22 @@ def read(text: str) -> Preview:
         diagnostics = said.get("diagnostics") or ()
         if not (steps or summary or diagnostics):
             raise ReportError("the input has no steps: it is not what `pulumi preview --json` prints")
-        changes = [change for step in steps if (change := _change(step))]
+        told: dict[str, list[str]] = {}
+        for each in diagnostics:
+            told.setdefault(str(each.get("urn") or ""), []).append(str(each["message"]))
+        changes = [change for step in steps if (change := _change(step, told))]
         urns = [str(each.get("urn")).split("::") for each in (*steps, *diagnostics) if each.get("urn")]
         unchanged = int(summary.get("same") or 0) - any(step["op"] == "same" and _is_stack(step) for step in steps)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return Preview(
+            of=f"{urns[0][1]}/{urns[0][0].rpartition(':')[2]}" if urns else "",
+            changes=tuple(sorted(changes, key=lambda each: (each.kind, each.name))),
+            same=unchanged,
+            errors=tuple(_messages(diagnostics, "error")),
+            warnings=tuple(_messages(diagnostics, "warning")),
+        )
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         reason = "the input is not what `pulumi preview --json` prints; where it is empty, see what the preview said"
         raise ReportError(reason) from error
-    return Preview(
-        of=f"{urns[0][1]}/{urns[0][0].rpartition(':')[2]}" if urns else "",
-        changes=tuple(sorted(changes, key=lambda each: (each.kind, each.name))),
-        same=unchanged,
-        errors=tuple(_messages(diagnostics, "error")),
-        warnings=tuple(_messages(diagnostics, "warning")),
-    )
 
 
 def _is_stack(step: Mapping[str, Any]) -> bool:
@@ -168,8 +183,13 @@ def _messages(diagnostics: Iterable[Mapping[str, Any]], severity: str) -> Iterat
             yield " ".join(ends).removeprefix(f"{severity}:").strip()
 
 
-def _change(step: Mapping[str, Any]) -> Change | None:
-    """What a step does; None for what is no change of an object."""
+def _change(step: Mapping[str, Any], told: Mapping[str, Sequence[str]]) -> Change | None:
+    """What a step does; None for what is no change of an object.
+
+    Args:
+        step: The step.
+        told: What was said of each resource, by its URN; of none in particular under an empty one.
+    """
     op, (kind, name) = step["op"], str(step["urn"]).split("::", 3)[2:]
     kind = kind.rpartition("$")[2]
     if op not in _OPS or kind.startswith(("pulumi:pulumi:", "pulumi:providers:")):
@@ -177,11 +197,14 @@ def _change(step: Mapping[str, Any]) -> Change | None:
     old, new = step.get("oldState") or {}, step.get("newState") or {}
     ecs, kind = kind.startswith(ECS), kind.removeprefix(ECS)
     if op == "create":
-        adopted = (new.get("inputs") or {}).get("adopt") if ecs else None
-        return Change(kind, name, ("adopt",), notes=(code(adopted),)) if adopted else Change(kind, name, ("create",))
+        inputs = (new.get("inputs") or {}) if ecs else {}
+        if not inputs.get("adopt"):
+            return Change(kind, name, ("create",))
+        return _taken_over(kind, name, inputs, told.get(step["urn"], ()))
     changed = _changed(old, new) if new else {}
     if op == "update":
-        restart, notes = _restart(old, new, changed) if ecs and kind == "Server" else ([], [])
+        said = [*told.get("", ()), *told.get(step["urn"], ())]
+        restart, notes = _restart(old, new, changed, said) if ecs and kind == "Server" else ([], [])
         effects = [*restart, "update"]
         reasons = list(changed.values())
     else:
@@ -195,6 +218,23 @@ def _change(step: Mapping[str, Any]) -> Change | None:
             notes = ["its disks stay"]
     effects.sort(key=list(SECTIONS).index)
     return Change(kind, name, tuple(effects), tuple(reasons) if op != "delete" else (), tuple(notes))
+
+
+def _taken_over(kind: str, name: str, inputs: Mapping[str, Any], said: Iterable[str]) -> Change:
+    """What becomes of an object that the stack takes over; what will be changed in it has been said."""
+    adopted, told = code(inputs["adopt"]), [match[1] for text in said if (match := _TAKES_OVER.match(text))]
+    changes = told[0].strip().split(", ") if told else []
+    if not changes:
+        return Change(kind, name, ("adopt",), notes=(adopted,))
+    effects, notes = {"adopt", "update"}, [f"{adopted} is taken over"]
+    if kind == "Server" and "image" in changes:
+        effects |= {"destroy", "restart"}
+        notes.append(_REBUILT)
+    if kind == "Server" and ("flavor" in changes or ("power_state" in changes and inputs["power_state"] != "active")):
+        effects.add("restart")
+        notes.append("what runs in it is interrupted")
+    worst_first = tuple(sorted(effects, key=list(SECTIONS).index))
+    return Change(kind, name, worst_first, tuple(map(code, changes)), tuple(notes))
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
@@ -239,14 +279,19 @@ def _shown(value: Any) -> str:
     return ""
 
 
-def _restart(old: Mapping[str, Any], new: Mapping[str, Any], changed: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def _restart(
+    old: Mapping[str, Any], new: Mapping[str, Any], changed: Mapping[str, str], said: Sequence[str]
+) -> tuple[list[str], list[str]]:
     """The effects of a server's update on what runs in it, and the words for them."""
     asked, seen = new.get("inputs") or {}, old.get("outputs") or {}
     effects, notes = [], []
     running = seen.get("power_state") not in _OFF
-    if asked.get("image_policy") == "rebuild" and {"image", "personality"} & {*changed}:
+    # Whether a personality has changed no secret shows; where the provider did not look it may have.
+    unseen = "personality" in asked and any(text.startswith(_DID_NOT_LOOK) for text in said)
+    told = any(text.startswith(_REBUILDS) for text in said)
+    if asked.get("image_policy") == "rebuild" and ("image" in changed or told or unseen):
         effects = ["destroy", "restart"]
-        notes.append("rebuilt: what is on its root disk is lost")
+        notes.append(_REBUILT)
     if "flavor" in changed and running:
         effects.append("restart")
         stop = asked.get("stop_before_resize") is not False
@@ -261,7 +306,8 @@ def _lost(kind: str, old: Mapping[str, Any]) -> list[str]:
     """What data goes with an object, in words; nothing where none does."""
     seen = old.get("outputs") or {}
     if kind == "Volume":
-        return [f"its data, {seen['size']:g} GiB, are lost" if seen.get("size") else "its data are lost"]
+        size = seen.get("size")
+        return [f"its data, {size:g} GiB, are lost" if isinstance(size, (int, float)) else "its data are lost"]
     if kind != "Server":
         return []
     lost = []
@@ -316,7 +362,7 @@ def markdown(preview: Preview, broken: Sequence[tuple[str, Change]] = ()) -> str
     if preview.errors:
         parts.append(_section("The preview failed; what follows is incomplete", map(code, preview.errors)))
     if broken:
-        told = (f"{code(rule)}: {change.kind} {code(change.name)}" for rule, change in broken)
+        told = (f"{code(rule)}: {change.of} {code(change.name)}" for rule, change in broken)
         parts.append(_section("Forbidden here", told))
     for effect, heading in SECTIONS.items():
         parts.append(_section(heading, [str(each) for each in preview.changes if each.effects[0] == effect]))
@@ -349,8 +395,12 @@ def _section(heading: str, lines: Iterable[str]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Read a preview, print its summary, and say by the exit status whether it may go on; see `--help`."""
     options = _options(argv)
+    for stream in (sys.stdin, sys.stdout):
+        # Neither Pulumi nor a forge speaks anything else, whatever a terminal does.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
     try:
-        text = options.preview.read_text() if options.preview else sys.stdin.read()
+        text = options.preview.read_text(encoding="utf-8") if options.preview else sys.stdin.read()
         preview = read(text)
     except (ReportError, UnicodeError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -33,6 +33,7 @@ class Stack:
         resources: The resources in its state, as `pulumi stack export` tells them.
         config: Its configuration, by full names such as `ecs:region`, secrets in clear.
         pending: The resources, as in the state, that an `up` had begun to create when it was killed.
+        secrets: The names in the configuration whose values are stored encrypted.
     """
 
     project: str
@@ -40,6 +41,7 @@ class Stack:
     resources: list[dict[str, Any]]
     config: Mapping[str, str]
     pending: list[dict[str, Any]] = field(default_factory=list)
+    secrets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def current(name: str | None = None, state: Path | None = None) -> Stack:
             raise StackError(f"the state is not that of {project}/{stack}: it has {resource.get('urn')}")
     config = json.loads(_pulumi("config", "--json", "--show-secrets", *of))
     settings = {key: item["value"] for key, item in config.items() if "value" in item}
-    return Stack(project, stack, resources, settings, pending)
+    secrets = frozenset(key for key, item in config.items() if item.get("secret"))
+    return Stack(project, stack, resources, settings, pending, secrets)
 
 
 def elsewhere() -> Elsewhere:
@@ -118,9 +121,16 @@ def ids_of(resource: Mapping[str, Any]) -> list[str]:
 
 def _known(exported: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The resources in what `pulumi stack export` wrote, and those that an `up` had begun to create."""
-    deployment = exported["deployment"] or {}
+    # A stack that never had a resource has a null here. What else is empty in another way is no state, and to take it
+    # for one would make all that the stack has made look lost.
+    deployment = {} if exported["deployment"] is None else exported["deployment"]
     begun = [each["resource"] for each in deployment.get("pending_operations") or () if each["type"] == "creating"]
-    return list(deployment.get("resources") or ()), begun
+    resources = deployment.get("resources")
+    if not isinstance(resources, (list, type(None))):
+        raise TypeError(resources)
+    if not all(isinstance(each.get("outputs"), (dict, type(None))) for each in (*(resources or ()), *begun)):
+        raise TypeError(resources)
+    return resources or [], begun
 
 
 def project_file() -> Path | None:

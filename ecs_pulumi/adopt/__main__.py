@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shlex
 import sys
@@ -24,7 +25,7 @@ from ecs_pulumi.resources.common import is_mark, marked_by
 from ecs_pulumi.stack import Stack, StackError, current, project_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ecs_pulumi.adopt.landscape import Picked
     from ecs_pulumi.resources.common import Cloud
@@ -61,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.output:
             _write(options.output, text, force=options.force)
         else:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(encoding="utf-8")  # what Python reads a program in
             sys.stdout.write(text)
         _report(stack, cloud, picked)
     except (StackError, errors.EcsError) as error:
@@ -148,15 +151,16 @@ def _report(stack: Stack, cloud: Cloud, picked: Sequence[Picked]) -> None:
         mark = each.live.get("description") or ""
         if "/" not in each.id and is_mark(mark) and not marked_by(mark, stack.project, stack.name):
             say.append(f'# warning: {each.kind} {each.label} says "{mark}": no two stacks should manage it')
-    say += _settings(stack.config, cloud.region.name)
+    say += _settings(stack, cloud.region.name)
     print("\n".join(say), file=sys.stderr)
 
 
-def _settings(config: Mapping[str, str], region: str) -> Iterator[str]:
+def _settings(stack: Stack, region: str) -> Iterator[str]:
     """The commands that give a stack the settings that were used here; a secret is asked for when one is run."""
     for name, field in Settings.model_fields.items():
-        key, secret = f"ecs:{to_camel(name)}", SecretStr in get_args(field.annotation)
-        value = config.get(key) or os.environ.get(f"OS_{name.upper()}")
+        key = f"ecs:{to_camel(name)}"
+        secret = SecretStr in get_args(field.annotation) or key in stack.secrets
+        value = stack.config.get(key) or os.environ.get(f"OS_{name.upper()}")
         if name == "region":
             value = region
         if value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 
 from .store import StateError
@@ -12,6 +13,7 @@ DESCRIPTION = (
     " created here costs anything, or exists anywhere else."
 )
 DEFAULT_SPEED = 4.0
+_LAST_PORT = 65535
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -19,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ecs_pulumi.emulator", description=DESCRIPTION)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
-        "--port", type=int, default=9876, help="port to listen on, 0 for a free one (default: %(default)s)"
+        "--port", type=_port, default=9876, help="port to listen on, 0 for a free one (default: %(default)s)"
     )
     parser.add_argument("--state", metavar="FILE", help="keep everything in this file (default: in memory)")
     parser.add_argument(
@@ -75,9 +77,16 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {_LAST_PORT}")
+    return port
+
+
 def _speed(text: str) -> float:
     speed = float(text)
-    if speed <= 0:
+    if not 0 < speed < math.inf:
         raise argparse.ArgumentTypeError("must be greater than 0")
     return speed
 

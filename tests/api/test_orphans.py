@@ -524,9 +524,21 @@ ERRORS: Mapping[str, tuple[tuple[str, ...], Callable[[Path], object], str]] = {
     "no project name": ((), lambda folder: (folder / "Pulumi.yaml").write_text("runtime: python"), "names no project"),
     "no state": (("--state", "none.json"), lambda _: None, "none.json: No such file"),
     "not a state": ((), lambda folder: (folder / "export").write_text("[]"), "not what `pulumi stack export` writes"),
+    "a list for a deployment": ((), lambda folder: _export(folder, []), "not what `pulumi stack export` writes"),
+    "no list of resources": ((), lambda folder: _export(folder, {"resources": {}}), "not what `pulumi stack export`"),
+    "numbers for resources": ((), lambda folder: _export(folder, {"resources": [1]}), "not what `pulumi stack export`"),
+    "text for outputs": (
+        (),
+        lambda folder: _export(folder, {"resources": [{"outputs": "none"}]}),
+        "not what `pulumi stack export` writes",
+    ),
     "another's state": ((), lambda folder: (folder / "stack").write_text("prod"), "not that of shop/prod"),
     "wrong password": ((), lambda folder: _spoil(folder / "config"), "HTTP 401"),
 }
+
+
+def _export(folder: Path, deployment: object) -> None:
+    (folder / "export").write_text(json.dumps({"version": 3, "deployment": deployment}))
 
 
 def _spoil(config: Path) -> None:

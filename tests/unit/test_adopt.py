@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecs_pulumi.adopt.__main__ import main
+from ecs_pulumi.adopt.__main__ import _settings, main
 from ecs_pulumi.adopt.text import Call, Ref, declaration, resource_name, stem, variable
+from ecs_pulumi.stack import Stack
 from tools.workspace import CHECKOUT
 
 if TYPE_CHECKING:
@@ -51,6 +52,28 @@ def test_a_declaration_is_formatted_as_ruff_would() -> None:
     assert {name: ast.literal_eval(read[name]) for name in ("name", "words", "deep")} == {
         name: inputs[name] for name in ("name", "words", "deep")
     }
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\x00"])
+def test_no_name_gets_out_of_its_comment(end: str) -> None:
+    """Whatever a group is called, none of it is run."""
+    text = declaration("web = ecs.Server", "web", {}, [f"Security groups: web{end}import os; os.abort() #."])
+    assert [type(each) for each in ast.parse(text).body] == [ast.Assign]
+    assert text.splitlines()[0] == "# Security groups: web import os; os.abort() #."
+
+
+def test_what_a_stack_keeps_secret_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever setting it is, it is asked for when the command is run."""
+    for name in [name for name in os.environ if name.startswith("OS_")]:
+        monkeypatch.delenv(name)
+    config = {"ecs:username": "demo", "ecs:password": "demo-secret", "ecs:projectName": "shop"}
+    stack = Stack("shop", "dev", [], config, secrets=frozenset({"ecs:username"}))
+    assert list(_settings(stack, "eu-de")) == [
+        "pulumi config set ecs:region eu-de",
+        "pulumi config set --secret ecs:username",
+        "pulumi config set --secret ecs:password",
+        "pulumi config set ecs:projectName shop",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +83,13 @@ def test_a_misspelled_rule_is_refused(wrong: str, capsys: pytest.CaptureFixture[
     assert "there is" in line
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "error: no stack selected", '{"steps": [{}]}', '{"steps": 3}'])
+NO_PREVIEW = (
+    *("", "{}", "[]", "error: no stack selected", '{"steps": [{}]}', '{"steps": 3}'),
+    *('{"diagnostics": [{"severity": "error"}]}', '{"diagnostics": [{"urn": "short", "message": "no"}]}'),
+)
+
+
+@pytest.mark.parametrize("text", NO_PREVIEW)
 def test_what_is_no_preview_is_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An empty file, of a preview that could not start, passes no gate."""
     file = tmp_path / "preview.json"
@@ -159,6 +168,68 @@ def test_an_adopted_object_is_taken_over_not_created(said: dict[str, Any]) -> No
     new = next(each for each in said["steps"] if each["op"] == "create")
     new["newState"]["inputs"]["adopt"] = "some-id"
     assert "### Taken over (1)\n\n- Port `new`: `some-id`" in markdown(read(json.dumps(said)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "inputs", "effects"),
+    [
+        ("metadata", {}, ("update", "adopt")),
+        ("flavor", {}, ("restart", "update", "adopt")),
+        ("name, power_state", {"power_state": "active"}, ("update", "adopt")),
+        ("name, power_state", {"power_state": "shutoff"}, ("restart", "update", "adopt")),
+        ("image, name", {"image_policy": "rebuild"}, ("destroy", "restart", "update", "adopt")),
+    ],
+)
+def test_what_a_takeover_changes_is_an_effect_of_its_own(
+    said: dict[str, Any], changes: str, inputs: dict[str, Any], effects: tuple[str, ...]
+) -> None:
+    """Nothing but what the provider says of it tells; a resize on the way passes no gate for restarts."""
+    one = step(said, "resized")
+    one |= {"op": "create", "newState": {"inputs": {**inputs, "adopt": "some-id"}}}
+    message = f"taking over some-id changes its {changes}\n"
+    said["diagnostics"] = [{"urn": one["urn"], "message": message, "severity": "info"}]
+    found = change(said, "resized")
+    assert found.effects == effects
+    assert found.reasons == tuple(f"`{name}`" for name in changes.split(", "))
+    assert "`some-id`" in found.notes[0]
+
+
+def test_what_no_secret_shows_is_told_by_the_provider(said: dict[str, Any]) -> None:
+    """A personality looks as it did before, changed or not: what was said decides, and where nobody looked, doubt."""
+    one = step(said, "rebuilt")
+    for state in (one["oldState"], one["newState"]):
+        state["inputs"] |= {"personality": "[secret]", "admin_pass": "[secret]", "image": "one"}
+        state["outputs"] = {**(state.get("outputs") or {}), "image": "one"}
+    one["newState"]["inputs"]["metadata"] = {"new": "er"}
+    assert "destroy" in change(said, "rebuilt").effects
+    said["diagnostics"] = []
+    assert change(said, "rebuilt").effects == ("update",)
+    warning = "Nothing was checked against the cloud: ecs:preflight is false."
+    said["diagnostics"] = [{"severity": "warning", "message": warning}]
+    assert "destroy" in change(said, "rebuilt").effects
+
+
+def test_a_size_that_is_secret_is_no_number(said: dict[str, Any]) -> None:
+    """The data are lost all the same."""
+    one = next(each for each in said["steps"] if each["op"] == "delete" and "Volume::gone" in each["urn"])
+    one["oldState"]["outputs"]["size"] = "[secret]"
+    assert "- Volume `gone`: deleted; its data are lost" in markdown(read(json.dumps(said)))
+
+
+def test_a_type_is_no_markup(said: dict[str, Any]) -> None:
+    """That of another provider's resource is anybody's word."""
+    urn = "urn:pulumi:test::shop::a:b:c\n## All is well @team::web"
+    said["steps"] = [{"op": "delete", "urn": urn, "oldState": {"outputs": {}}}]
+    told = markdown(read(json.dumps(said)), [("delete", read(json.dumps(said)).changes[0])])
+    assert told.count("`a:b:c ## All is well @team` `web`") == 2
+
+
+def test_a_report_is_utf_8_wherever_it_is_written(tmp_path: Path) -> None:
+    """What reads it expects nothing else, and a name may be in any script."""
+    command = (sys.executable, "-m", "ecs_pulumi.preview_report", str(RECORDED / "preview.json"))
+    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "cp1252"}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "→" in done.stdout.decode()
 
 
 def test_a_name_is_no_markup(said: dict[str, Any]) -> None:

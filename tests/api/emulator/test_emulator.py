@@ -39,6 +39,15 @@ def account(clock: ManualClock) -> Iterator[Account]:
         yield Account(cloud, clock)
 
 
+@pytest.mark.parametrize("wrong", ["--port=99999", "--port=-1", "--port=x", "--speed=0", "--speed=nan", "--speed=inf"])
+def test_a_number_that_is_none_of_the_commands_is_refused(wrong: str) -> None:
+    """One line says which."""
+    done = subprocess.run([*COMMAND, wrong], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()[-1:]
+    assert line.startswith(f"python -m ecs_pulumi.emulator: error: argument {wrong.partition('=')[0]}: ")
+
+
 def test_the_command_says_where_it_listens_and_how_to_point_a_stack_at_it() -> None:
     """`--port 0` finds a free port; what is printed is all that a stack needs; SIGINT ends it without a trace."""
     with subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
