@@ -110,8 +110,10 @@ def _merged(settings: Settings) -> dict[str, Any]:
         from openstack.config import OpenStackConfig
         from openstack.exceptions import ConfigException
 
+    file = os.environ.get("OS_CLIENT_CONFIG_FILE") or "clouds.yaml"
     try:
         loader = OpenStackConfig()
+        file = loader.config_filename or file
         asked, said = (settings.cloud, "ecs:cloud") if settings.cloud else (os.environ.get("OS_CLOUD"), "OS_CLOUD")
         if asked and asked not in loader.get_cloud_names():
             known = sorted(set(loader.get_cloud_names()) - {"defaults", "envvars"})
@@ -131,6 +133,11 @@ def _merged(settings: Settings) -> dict[str, Any]:
     except ConfigException as error:
         source = "ecs:cloud" if settings.cloud else "OS_CLOUD or clouds.yaml"
         raise ConfigurationError(f"{source}: {error}") from error
+    except (TypeError, AttributeError, ValueError) as error:
+        # openstack.config believes that under every name there is what belongs there.
+        raise ConfigurationError(
+            f"{file}: not laid out as it has to be: `clouds`, in it the names of clouds, and in each of them `auth`"
+        ) from error
     return {**region.config, "endpoints": {service: url for service, url in overrides.items() if url}}
 
 

@@ -297,6 +297,15 @@ def test_a_cloud_without_clouds_yaml_says_where_it_was_looked_for(
         resolve(Settings(cloud="shop"))
 
 
+@pytest.mark.parametrize("text", ["clouds:", "clouds: [shop]", "clouds: {shop: }", "clouds: {shop: {auth: }}"])
+def test_a_clouds_yaml_with_something_missing_is_named(clouds: Path, text: str) -> None:
+    """It is the file's fault, and the line says which file."""
+    file = clouds / "clouds.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=rf"^{file}: not laid out as it has to be"):
+        resolve(Settings(cloud="shop"))
+
+
 def test_an_unknown_cloud_lists_the_known(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A misspelled ``ecs:cloud`` or ``OS_CLOUD`` is easy to correct."""
     said = r"no cloud 'shpo' in .*clouds\.yaml; there is: keyed, otc-shop, shop"
