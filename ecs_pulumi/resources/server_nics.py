@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.cloud import compute
+from ecs_pulumi.cloud import compute, errors
+from ecs_pulumi.cloud.waiting import Deadline
 from ecs_pulumi.dynamic.fields import plain
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.common import is_mark
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
     from ecs_pulumi.resources.common import Live, Op
     from ecs_pulumi.resources.server_fields import ServerInputs
+
+
+_LONGEST_LAG = 20.0
 
 
 def addresses(live: Live) -> dict[str, list[dict[str, Any]]]:
@@ -76,6 +81,8 @@ def rewire(op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any]) -> 
     ]
     for port in dropped:
         detach(op, live["id"], port["id"])
+    if dropped:
+        _await_forgotten(op, live["id"], {port["mac_address"] for port in dropped})
     for nic in missing:
         attach(
             op,
@@ -86,6 +93,21 @@ def rewire(op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any]) -> 
             tag=nic.get("tag"),
         )
     return bool(missing or dropped)
+
+
+def _await_forgotten(op: Op, id_: str, macs: set[str]) -> None:
+    """Wait until Nova tells the addresses of these NICs no more, which it does a moment longer than Neutron."""
+    deadline = Deadline(op.cloud.deadline.clock, min(_LONGEST_LAG, op.cloud.deadline.left()))
+    # What it tells does no harm but in the outputs, which the next refresh would mend.
+    with contextlib.suppress(errors.WaitTimeout):
+        op.cloud.region.servers.poller.wait(
+            id_,
+            lambda server: server is None or not macs & _macs(addresses(server)),
+            deadline=deadline,
+            what=f"server {id_} to have fewer addresses",
+            describe=lambda _: "detaching",
+            first_delay=0,
+        )
 
 
 def regroup(op: Op, live: Live, wanted: Sequence[str]) -> None:
