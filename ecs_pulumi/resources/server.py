@@ -225,9 +225,14 @@ class ServerKind(EcsKind[ServerInputs]):
         if wanted.tags is not None and set(wanted.tags) != set(live.get("tags") or ()):
             compute.replace_tags(api, id_, sorted(set(wanted.tags)))
             refresh = True
+        is_rewired = False
         if "networks" in changes or old.get("networks") != plain(wanted.networks):
-            refresh = nics.rewire(op, live, wanted, old) or refresh
+            is_rewired = nics.rewire(op, live, wanted, old)
         op.memo["rewired"] = True
+        if is_rewired:
+            # What has just been attached has security groups of its own.
+            live, refresh = found_or_failed(self.fetch(op, id_), self.name, id_), False
+            changes = differing(self, op, wanted, live)
         if "security_groups" in changes:
             nics.regroup(op, live, changes["security_groups"])
             refresh = True

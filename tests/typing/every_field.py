@@ -229,6 +229,7 @@ assert_type(volume.attachments, pulumi.Output[list[VolumeServer]])
 assert_type(volume.created_at, pulumi.Output[str])
 assert_type(volume.image_id, pulumi.Output[str | None])
 assert_type(volume.image_name, pulumi.Output[str | None])
+assert_type(volume.been_available, pulumi.Output[bool])
 
 # --- servers ----------------------------------------------------------------------------------------------------
 
