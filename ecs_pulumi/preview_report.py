@@ -80,7 +80,7 @@ _LONGEST_LIST = 50
 _OFF = ("shutoff", "shelved_offloaded")
 # What the provider says of a resource in a preview, which no input and no output shows: dynamic/provider.py of what is
 # taken over, resources/server_life.py of a rebuild, resources/common.py and dynamic/provider.py where it did not look.
-_TAKES_OVER = re.compile(r"taking over \S+ changes its (.+)")
+_TAKES_OVER = re.compile(r"taking over .+ changes its (.+)")
 _REBUILDS = "a rebuild puts the image onto"
 _DID_NOT_LOOK = "Nothing was checked against the cloud"
 
@@ -287,7 +287,7 @@ def _restart(
     effects, notes = [], []
     running = seen.get("power_state") not in _OFF
     # Whether a personality has changed no secret shows; where the provider did not look it may have.
-    unseen = "personality" in asked and any(text.startswith(_DID_NOT_LOOK) for text in said)
+    unseen = "personality" in asked and any(_DID_NOT_LOOK in text for text in said)
     told = any(text.startswith(_REBUILDS) for text in said)
     if asked.get("image_policy") == "rebuild" and ("image" in changed or told or unseen):
         effects = ["destroy", "restart"]

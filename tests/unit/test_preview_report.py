@@ -204,7 +204,7 @@ def test_what_no_secret_shows_is_told_by_the_provider(said: dict[str, Any]) -> N
     assert "destroy" in change(said, "rebuilt").effects
     said["diagnostics"] = []
     assert change(said, "rebuilt").effects == ("update",)
-    warning = "Nothing was checked against the cloud: ecs:preflight is false."
+    warning = "warning: Nothing was checked against the cloud: ecs:preflight is false.\n"
     said["diagnostics"] = [{"severity": "warning", "message": warning}]
     assert "destroy" in change(said, "rebuilt").effects
 
