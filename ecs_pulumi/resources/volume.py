@@ -298,7 +298,10 @@ _STUCK = "Only the cloud's operator can reset its state."
 
 def _type_name(op: Op, name_or_id: str) -> str:
     """The name by which Cinder tells a volume's type, of a type that a program may name by its id."""
-    return str(catalog(op.cloud.region).volume_type(name_or_id)["name"]) if is_uuid(name_or_id) else name_or_id
+    try:
+        return str(catalog(op.cloud.region).volume_type(name_or_id)["name"]) if is_uuid(name_or_id) else name_or_id
+    except errors.EcsError:
+        return name_or_id  # it is gone since, or not for this account to list
 
 
 def _undeleted(id_: str) -> errors.Failed:
