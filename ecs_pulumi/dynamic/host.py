@@ -172,6 +172,24 @@ def warn_once(message: str) -> None:
         report("", message, severity="warning")
 
 
+class _NeverIdle:
+    """A count of idle workers that is always 0, so that every request starts a thread while there may be more.
+
+    Before Python 3.12 a worker counts as idle also when it goes on with a request that waited, and the next
+    request then stands in line behind a busy one.
+    """
+
+    def acquire(self, *_: object, **__: object) -> bool:
+        """No worker is idle."""
+        return False
+
+    def release(self) -> None:
+        """Whoever is idle takes the next request in any case."""
+
+
+_NEVER_IDLE = _NeverIdle()
+
+
 def widen_workers(count: int = 64) -> bool:
     """Let the host serve `count` requests at a time, as many as `--parallel` asks for, and not four.
 
@@ -182,6 +200,7 @@ def widen_workers(count: int = 64) -> bool:
         pool = reference() if callable(reference) else None
         if isinstance(pool, ThreadPoolExecutor):
             pool._max_workers = max(pool._max_workers, count)  # noqa: SLF001
+            pool._idle_semaphore = _NEVER_IDLE  # type: ignore[assignment]  # noqa: SLF001
             for _ in range(pool._work_queue.qsize()):  # noqa: SLF001
                 # Only a submission starts a thread, and what waits already was submitted to the smaller pool.
                 pool.submit(int)

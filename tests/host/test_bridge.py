@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -207,6 +207,24 @@ def test_requests_that_already_wait_get_workers_too() -> None:
         served = [pool.submit(serve) for _ in range(8)]
         all_in.set()
         assert [each.result() for each in served] == [None] * 8
+
+
+def test_a_worker_that_goes_on_at_once_is_not_taken_for_idle() -> None:
+    """Nobody stands in line behind a worker that finished one request and is busy with the next."""
+    queued, widened, together = threading.Event(), threading.Event(), threading.Barrier(3)
+
+    def widen() -> None:
+        host.widen_workers(3)
+        widened.set()
+        together.wait(timeout=30)
+
+    with ThreadPoolExecutor(1) as pool:
+        served: list[Future[Any]] = [pool.submit(queued.wait), pool.submit(widen)]
+        queued.set()
+        widened.wait()
+        served += [pool.submit(together.wait, 30) for _ in range(2)]
+        for each in served:
+            each.result()
 
 
 def test_without_the_bridge_four_creates_run_at_a_time(renamed: Plugin) -> None:
