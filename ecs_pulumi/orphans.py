@@ -20,7 +20,7 @@ from ecs_pulumi.dynamic.kind import find as kind_of
 from ecs_pulumi.resources.common import OF_A_NIC, marked_by
 from ecs_pulumi.resources.nic import is_for_a_nic
 from ecs_pulumi.resources.server_life import MARK
-from ecs_pulumi.stack import Elsewhere, Stack, StackError, current, elsewhere, ids_of
+from ecs_pulumi.stack import Elsewhere, Stack, StackError, current, elsewhere, ids_of, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -274,6 +274,7 @@ def find(stack: Stack, regions: Iterable[str] = ()) -> Findings:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Find, show and with `--delete` remove what the stack has lost; see `--help`."""
+    utf8(sys.stdout, sys.stderr)
     options = _options(argv)
     try:
         stack = current(options.stack, options.state)

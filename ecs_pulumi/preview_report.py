@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import re
 import sys
@@ -13,6 +12,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from ecs_pulumi.stack import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -395,10 +396,7 @@ def _section(heading: str, lines: Iterable[str]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Read a preview, print its summary, and say by the exit status whether it may go on; see `--help`."""
     options = _options(argv)
-    for stream in (sys.stdin, sys.stdout):
-        # Neither Pulumi nor a forge speaks anything else, whatever a terminal does.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")
+    utf8(sys.stdin, sys.stdout, sys.stderr)
     try:
         text = options.preview.read_text(encoding="utf-8") if options.preview else sys.stdin.read()
         preview = read(text)

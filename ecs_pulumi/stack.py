@@ -1,7 +1,8 @@
-"""The current stack as the command line `pulumi` knows it, for the commands that stand beside `pulumi up`."""
+"""What the commands beside `pulumi up` share: the stack as `pulumi` knows it, and the encoding they speak in."""
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import yaml  # comes with Pulumi's SDK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TextIO
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
 _AT_ONCE = 4
@@ -21,6 +23,13 @@ _AT_ONCE = 4
 
 class StackError(Exception):
     """The stack cannot be read; one line for a user."""
+
+
+def utf8(*streams: TextIO) -> None:
+    """Let a command's streams speak UTF-8, as Pulumi and forges do, whatever the terminal's locale says."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ def current(name: str | None = None, state: Path | None = None) -> Stack:
     project = _project()
     stack = _pulumi("stack", "--show-name", *of).strip().rpartition("/")[2]
     try:
-        exported = json.loads(state.read_text() if state else _pulumi("stack", "export", *of))
+        exported = json.loads(state.read_text(encoding="utf-8") if state else _pulumi("stack", "export", *of))
         resources, pending = _known(exported)
     except OSError as error:
         raise StackError(f"{state}: {error.strerror}") from error
@@ -128,9 +137,17 @@ def _known(exported: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[st
     resources = deployment.get("resources")
     if not isinstance(resources, (list, type(None))):
         raise TypeError(resources)
-    if not all(isinstance(each.get("outputs"), (dict, type(None))) for each in (*(resources or ()), *begun)):
+    if not all(map(_is_resource, (*(resources or ()), *begun))):
         raise TypeError(resources)
     return resources or [], begun
+
+
+def _is_resource(said: Mapping[str, Any]) -> bool:
+    """Whether a state's entry has all that the commands rely on."""
+    names, properties = (said.get("urn"), said.get("type")), (said.get("inputs"), said.get("outputs"))
+    return all(isinstance(name, str) for name in names) and all(
+        isinstance(each, (dict, type(None))) for each in properties
+    )
 
 
 def project_file() -> Path | None:
@@ -145,8 +162,8 @@ def _project() -> str:
     if file is None:
         raise StackError("there is no Pulumi.yaml here or above; run it in the folder of the project")
     try:
-        return str(yaml.safe_load(file.read_text())["name"])
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+        return str(yaml.safe_load(file.read_text(encoding="utf-8"))["name"])
+    except (yaml.YAMLError, UnicodeError, KeyError, TypeError) as error:
         raise StackError(f"{file} names no project") from error
 
 
@@ -155,7 +172,9 @@ def _pulumi(*arguments: str) -> str:
     if program is None:
         raise StackError("pulumi is not on PATH")
     command = (program, "--non-interactive", "--color=never", *arguments)
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603
+        command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()] or [
             f"exit status {done.returncode}"

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import shlex
 import sys
@@ -18,11 +17,12 @@ from pydantic.alias_generators import to_camel
 
 from ecs_pulumi.adopt.landscape import KINDS, Landscape
 from ecs_pulumi.adopt.program import program
+from ecs_pulumi.adopt.text import printable
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.kind import find
 from ecs_pulumi.resources.common import is_mark, marked_by
-from ecs_pulumi.stack import Stack, StackError, current, project_file
+from ecs_pulumi.stack import Stack, StackError, current, project_file, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +52,7 @@ _SPELLINGS = {kind.lower(): kind for kind in KINDS}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the program; see `--help`."""
+    utf8(sys.stdout, sys.stderr)
     options = _options(argv)
     try:
         stack = current(options.stack) if options.stack or project_file() else Stack("", "", [], {})
@@ -62,8 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.output:
             _write(options.output, text, force=options.force)
         else:
-            if isinstance(sys.stdout, io.TextIOWrapper):
-                sys.stdout.reconfigure(encoding="utf-8")  # what Python reads a program in
             sys.stdout.write(text)
         _report(stack, cloud, picked)
     except (StackError, errors.EcsError) as error:
@@ -150,7 +149,8 @@ def _report(stack: Stack, cloud: Cloud, picked: Sequence[Picked]) -> None:
     for each in picked:
         mark = each.live.get("description") or ""
         if "/" not in each.id and is_mark(mark) and not marked_by(mark, stack.project, stack.name):
-            say.append(f'# warning: {each.kind} {each.label} says "{mark}": no two stacks should manage it')
+            said = f'{each.kind} {each.label} says "{mark}": no two stacks should manage it'
+            say.append(f"# warning: {printable(said)}")
     say += _settings(stack, cloud.region.name)
     print("\n".join(say), file=sys.stderr)
 

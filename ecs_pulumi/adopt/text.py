@@ -45,7 +45,7 @@ def declaration(target: str, name: str, inputs: Mapping[str, Any], comments: Seq
     """
     pad = " " * _INDENT
     arguments = [_quoted(name), *(f"{key}={_value(item, _INDENT, len(key) + 1)}" for key, item in inputs.items())]
-    remarks = (f"# {_printable(line)}\n" for line in comments)
+    remarks = (f"# {printable(line)}\n" for line in comments)
     return "".join([*remarks, f"{target}(\n", *(f"{pad}{a},\n" for a in arguments), ")\n"])
 
 
@@ -90,7 +90,7 @@ def _quoted(text: str) -> str:
     return quote + "".join("\\" + c if c == quote else c if c in "'\"" else repr(c)[1:-1] for c in text) + quote
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text without what would end a line of a program, or cannot stand in one."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import sys
 
@@ -78,17 +79,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= _LAST_PORT:
-        raise argparse.ArgumentTypeError(f"must be from 0 to {_LAST_PORT}")
-    return port
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {_LAST_PORT}")
+    return int(text)
 
 
 def _speed(text: str) -> float:
-    speed = float(text)
-    if not 0 < speed < math.inf:
-        raise argparse.ArgumentTypeError("must be greater than 0")
-    return speed
+    with contextlib.suppress(ValueError):
+        if 0 < (speed := float(text)) < math.inf:
+            return speed
+    raise argparse.ArgumentTypeError("must be a finite number greater than 0")
 
 
 if __name__ == "__main__":

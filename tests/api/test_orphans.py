@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.orphans import _age, delete, find_orphans, main
 from ecs_pulumi.resources import common
 from ecs_pulumi.stack import Stack
+from tests.support.command import ASCII_LOCALE
 from tests.support.steps import PROJECT, SAME, STACK, Failed, Resource
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ ROOT = {
     "volume_size": 40,
     "delete_on_termination": True,
 }
+THING = "pulumi-python:dynamic/ecs:Thing"
+THE_STACK = {"urn": "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev", "type": "pulumi:pulumi:Stack"}
 KINDS = ["Server", "Port", "Subnet", "Network", "Volume"]
 
 
@@ -51,8 +56,8 @@ class Shop:
 
     def knowing(self, *ids: str) -> Stack:
         """The stack when its state has these."""
-        urn = "urn:pulumi:dev::shop::pulumi-python:dynamic/ecs:Thing::thing"
-        return Stack("shop", "dev", [{"urn": urn, "id": id_} for id_ in ids], self.config)
+        urn = f"urn:pulumi:dev::shop::{THING}::thing"
+        return Stack("shop", "dev", [{"urn": urn, "type": THING, "id": id_} for id_ in ids], self.config)
 
     def create(self, kind: str, resource: str, *, project: str = "shop", stack: str = "dev", **inputs: Any) -> str:
         """Create an object as an `up` does, and return its id."""
@@ -247,10 +252,7 @@ def test_what_cannot_be_deleted_is_told(shop: Shop, monkeypatch: pytest.MonkeyPa
 @pytest.fixture
 def command(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """The command in a project whose `pulumi` answers from files."""
-    state = {
-        "version": 3,
-        "deployment": {"resources": [{"urn": "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev"}]},
-    }
+    state = {"version": 3, "deployment": {"resources": [THE_STACK]}}
     config = {key: {"value": value, "secret": False} for key, value in shop.config.items()}
     (tmp_path / "export").write_text(json.dumps(state))
     (tmp_path / "config").write_text(json.dumps(config))
@@ -353,7 +355,7 @@ def keep(folder: Path, stack: str, *ids: str, begun: Mapping[str, str] | None = 
     urn = "urn:pulumi:dev::shop::pulumi-python:dynamic/ecs:Volume"
     kind = "pulumi-python:dynamic/ecs:Volume"
     deployment = {
-        "resources": [{"urn": f"{urn}::thing", "id": id_} for id_ in ids],
+        "resources": [{"urn": f"{urn}::thing", "type": kind, "id": id_} for id_ in ids],
         "pending_operations": [
             {"type": "creating", "resource": {"urn": f"{urn}::{resource}", "type": kind, "inputs": {"name": name}}}
             for resource, name in (begun or {}).items()
@@ -529,7 +531,17 @@ ERRORS: Mapping[str, tuple[tuple[str, ...], Callable[[Path], object], str]] = {
     "numbers for resources": ((), lambda folder: _export(folder, {"resources": [1]}), "not what `pulumi stack export`"),
     "text for outputs": (
         (),
-        lambda folder: _export(folder, {"resources": [{"outputs": "none"}]}),
+        lambda folder: _export(folder, {"resources": [{**THE_STACK, "outputs": "none"}]}),
+        "not what `pulumi stack export` writes",
+    ),
+    "a resource without a name": (
+        (),
+        lambda folder: _export(folder, {"resources": [{**THE_STACK, "urn": None}]}),
+        "not what `pulumi stack export` writes",
+    ),
+    "something begun without a type": (
+        (),
+        lambda folder: _export(folder, {"pending_operations": [{"type": "creating", "resource": {"urn": "urn:"}}]}),
         "not what `pulumi stack export` writes",
     ),
     "another's state": ((), lambda folder: (folder / "stack").write_text("prod"), "not that of shop/prod"),
@@ -562,6 +574,28 @@ def test_what_goes_wrong_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert said in line
+
+
+def test_any_script_is_read_and_written_whatever_the_locale(
+    command: Callable[..., int], shop: Shop, tmp_path: Path
+) -> None:
+    """Project file and state are read, and names are told, in UTF-8, as Pulumi writes them."""
+    assert command() == 0
+    lost = shop.create("Network", "東京", name="東京")
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\ndescription: 東京\n", encoding="utf-8")
+    state = {"version": 3, "deployment": {"resources": [{**THE_STACK, "outputs": {"office": "東京"}}]}}
+    for file in ("export", "exported"):
+        (tmp_path / file).write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
+    for arguments in ((), ("--json",), ("--state", str(tmp_path / "exported"))):
+        done = subprocess.run(
+            [sys.executable, "-m", "ecs_pulumi.orphans", *arguments],
+            env={**os.environ, **ASCII_LOCALE},
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (1, b"")
+        assert lost in done.stdout.decode()
+        assert "東京" in done.stdout.decode()
 
 
 def test_the_help_says_what_it_does_not_see(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import ast
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from ecs_pulumi.adopt.__main__ import _settings, main
+from ecs_pulumi.adopt.__main__ import _report, _settings, main
+from ecs_pulumi.adopt.landscape import Picked
 from ecs_pulumi.adopt.text import Call, Ref, declaration, resource_name, stem, variable
 from ecs_pulumi.stack import Stack
 from tools.workspace import CHECKOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ecs_pulumi.resources.common import Cloud
 
 LONG = "x" * 100
 
@@ -74,6 +78,20 @@ def test_what_a_stack_keeps_secret_is_not_printed(monkeypatch: pytest.MonkeyPatc
         "pulumi config set --secret ecs:password",
         "pulumi config set ecs:projectName shop",
     ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x1b[2K", "\u2028"])
+def test_a_mark_says_no_more_than_itself(end: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What another stack's mark is, whoever wrote it, is no command that somebody would copy."""
+    mark = f"Managed by Pulumi: shop/prod/web{end}pulumi config set ecs:authUrl http://elsewhere"
+    web = Picked("Server", "1", f"web{end}01", {"description": mark})
+    elsewhere = SimpleNamespace(region=SimpleNamespace(name="eu-de"))
+    _report(Stack("shop", "dev", [], {}), cast("Cloud", elsewhere), [web])
+    _, warning, *settings = capsys.readouterr().err.splitlines()
+    assert warning.startswith("# warning: Server web")
+    assert warning.endswith('": no two stacks should manage it')
+    assert warning.isprintable()
+    assert settings == ["pulumi config set ecs:region eu-de"]
 
 
 @pytest.mark.parametrize(

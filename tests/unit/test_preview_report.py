@@ -15,6 +15,7 @@ import pytest
 from ecs_pulumi import preview_report
 from ecs_pulumi.preview_report import KINDS, Change, main, markdown, read
 from ecs_pulumi.resources.server_fields import ServerInputs
+from tests.support.command import ASCII_LOCALE
 
 RECORDED = Path(__file__).parent / "recorded"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -227,7 +228,7 @@ def test_a_type_is_no_markup(said: dict[str, Any]) -> None:
 def test_a_report_is_utf_8_wherever_it_is_written(tmp_path: Path) -> None:
     """What reads it expects nothing else, and a name may be in any script."""
     command = (sys.executable, "-m", "ecs_pulumi.preview_report", str(RECORDED / "preview.json"))
-    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "cp1252"}, capture_output=True, check=False)
+    done = subprocess.run(command, env={**os.environ, **ASCII_LOCALE}, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert "→" in done.stdout.decode()
 

@@ -45,7 +45,7 @@ def test_a_number_that_is_none_of_the_commands_is_refused(wrong: str) -> None:
     done = subprocess.run([*COMMAND, wrong], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()[-1:]
-    assert line.startswith(f"python -m ecs_pulumi.emulator: error: argument {wrong.partition('=')[0]}: ")
+    assert line.startswith(f"python -m ecs_pulumi.emulator: error: argument {wrong.partition('=')[0]}: must be ")
 
 
 def test_the_command_says_where_it_listens_and_how_to_point_a_stack_at_it() -> None:
