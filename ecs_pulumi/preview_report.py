@@ -208,6 +208,8 @@ def _change(step: Mapping[str, Any], told: Mapping[str, Sequence[str]]) -> Chang
         restart, notes = _restart(old, new, changed, said) if ecs and kind == "Server" else ([], [])
         effects = [*restart, "update"]
         reasons = list(changed.values())
+        if _REBUILT in notes and any(map(_is_rebuild, said)) and changed.keys().isdisjoint(("image", "personality")):
+            reasons.append(_reason("personality", old, new))
     else:
         kept = bool(old.get("retainOnDelete"))
         notes = [] if kept or not ecs else _lost(kind, old)
@@ -289,7 +291,7 @@ def _restart(
     running = seen.get("power_state") not in _OFF
     # Whether a personality has changed no secret shows; where the provider did not look it may have.
     unseen = "personality" in asked and any(_DID_NOT_LOOK in text for text in said)
-    told = any(text.startswith(_REBUILDS) for text in said)
+    told = any(map(_is_rebuild, said))
     if asked.get("image_policy") == "rebuild" and ("image" in changed or told or unseen):
         effects = ["destroy", "restart"]
         notes.append(_REBUILT)
@@ -301,6 +303,10 @@ def _restart(
         effects.append("restart")
         notes.append(f"{code('power_state')} interrupts it")
     return sorted({*effects}), notes
+
+
+def _is_rebuild(text: str) -> bool:
+    return text.startswith(_REBUILDS)
 
 
 def _lost(kind: str, old: Mapping[str, Any]) -> list[str]:

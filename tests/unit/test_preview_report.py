@@ -203,6 +203,7 @@ def test_what_no_secret_shows_is_told_by_the_provider(said: dict[str, Any]) -> N
         state["outputs"] = {**(state.get("outputs") or {}), "image": "one"}
     one["newState"]["inputs"]["metadata"] = {"new": "er"}
     assert "destroy" in change(said, "rebuilt").effects
+    assert [reason.split()[0] for reason in change(said, "rebuilt").reasons] == ["`metadata`", "`personality`"]
     said["diagnostics"] = []
     assert change(said, "rebuilt").effects == ("update",)
     warning = "warning: Nothing was checked against the cloud: ecs:preflight is false.\n"
