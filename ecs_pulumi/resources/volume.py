@@ -190,7 +190,7 @@ class VolumeKind(EcsKind[VolumeInputs]):
         same = ("size", "name", "description", "volume_type", "availability_zone", "snapshot_id", "multiattach")
         seen |= {name: live[name] for name in (*same, "status", "encrypted", "created_at") if name in live}
         said = op.inputs.get("volume_type")
-        if said and said != live.get("volume_type") and _type_name(op, said) == live.get("volume_type"):
+        if said and _is_type(op, said, live.get("volume_type")):
             seen["volume_type"] = said
         return seen
 
@@ -214,7 +214,7 @@ class VolumeKind(EcsKind[VolumeInputs]):
             self._settled(op, id_)
         if changes:
             live = found_or_failed(self.fetch(op, id_), self.name, id_)
-            if "volume_type" in changes and live.get("volume_type") != _type_name(op, changes["volume_type"]):
+            if "volume_type" in changes and not _is_type(op, changes["volume_type"], live.get("volume_type")):
                 raise errors.Failed(
                     f"retype to {changes['volume_type']}",
                     f"the cloud left it {live.get('volume_type')}; "
@@ -296,12 +296,14 @@ _NOT_DELETED = "error_deleting"
 _STUCK = "Only the cloud's operator can reset its state."
 
 
-def _type_name(op: Op, name_or_id: str) -> str:
-    """The name by which Cinder tells a volume's type, of a type that a program may name by its id."""
+def _is_type(op: Op, name_or_id: str, name: str | None) -> bool:
+    """Whether what a program says, which may be an id, is the type that Cinder tells by its name."""
+    if name_or_id == name or not is_uuid(name_or_id):
+        return name_or_id == name
     try:
-        return str(catalog(op.cloud.region).volume_type(name_or_id)["name"]) if is_uuid(name_or_id) else name_or_id
+        return bool(catalog(op.cloud.region).volume_type(name_or_id)["name"] == name)
     except errors.EcsError:
-        return name_or_id  # it is gone since, or not for this account to list
+        return True  # the id is hidden from this account since, which is no difference
 
 
 def _undeleted(id_: str) -> errors.Failed:
