@@ -154,18 +154,28 @@ class Catalog:
         told = self.volume_type(volume_type).get("extra_specs") or {}
         return bool(told.get("multiattach") == "<is> True")
 
-    def security_group(self, name_or_id: str) -> None:
-        """Raise `NoMatch` unless there is this security group."""
+    def security_group(self, name_or_id: str) -> Live:
+        """A security group, the project's own before one that another shares with it.
+
+        Raises:
+            NoMatch: there is none; the message names those most like it.
+            NotUnique: several have this name.
+        """
         groups = self.security_groups()
-        if any(name_or_id in (group["id"], group["name"]) for group in groups):
-            return
+        if (found := self._security_group(groups, name_or_id)) is not None:
+            return found
         # What this run has made since, with another provider, is not in the list.
         made = network.list_security_groups(
             self._region.network, **{"id" if is_uuid(name_or_id) else "name": name_or_id}
         )
-        if not made:
-            raise _unknown("security group", name_or_id, (group["name"] for group in groups))
         groups += made
+        if (found := self._security_group(made, name_or_id)) is None:
+            raise _unknown("security group", name_or_id, (group["name"] for group in groups))
+        return found
+
+    def _security_group(self, groups: list[Live], name_or_id: str) -> Live | None:
+        own = [group for group in groups if group.get("tenant_id") == self._region.project_id]
+        return _pick(own, name_or_id, "security group") or _pick(groups, name_or_id, "security group")
 
     def neutron(self, kind: str, id_: str) -> Live:
         """The `network`, `subnet` or `port` of this id, for a look at what it allows.

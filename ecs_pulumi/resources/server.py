@@ -185,7 +185,7 @@ class ServerKind(EcsKind[ServerInputs]):
             seen["image_name"] = known or names.image_name(image_id)
         # Where there are none, Nova leaves the word out.
         if "security_groups" in live or addresses:
-            seen["security_groups"] = nics.groups(op, {group["name"] for group in live.get("security_groups") or ()})
+            seen["security_groups"] = nics.groups(op, live)
         if (networks := nics.networks(op, live)) is not None:
             seen["networks"] = networks
         return seen
@@ -229,14 +229,11 @@ class ServerKind(EcsKind[ServerInputs]):
         if "networks" in changes or old.get("networks") != plain(wanted.networks):
             is_rewired = nics.rewire(op, live, wanted, old)
         op.memo["rewired"] = True
-        if is_rewired:
-            # What has just been attached has security groups of its own.
-            live, refresh = found_or_failed(self.fetch(op, id_), self.name, id_), False
-            changes = differing(self, op, wanted, live)
-        if "security_groups" in changes:
-            nics.regroup(op, live, changes["security_groups"])
+        # What has just been attached has the project's default group, whatever the other NICs have.
+        if "security_groups" in changes or (is_rewired and wanted.security_groups is not None):
+            nics.regroup(op, id_, wanted.security_groups or [])
             refresh = True
-        if refresh:
+        if refresh or is_rewired:
             live = found_or_failed(self.fetch(op, id_), self.name, id_)
         if "flavor" in changes:
             live = life.resize(

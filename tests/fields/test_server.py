@@ -278,6 +278,59 @@ def test_networks_that_nobody_spoke_of(new: New, ground: Ground) -> None:
     server.forget()
 
 
+@pytest.mark.parametrize("nothing", ["none", []])
+def test_a_server_that_is_taken_over_loses_its_nics(new: New, ground: Ground, nothing: Any) -> None:
+    """Where the program says that it has none, those that the cloud has put in go at once."""
+    theirs, server = new("Server"), new("Server")
+    theirs.up(**ground.server_inputs)
+    program = ground.server_inputs | {"networks": nothing, "adopt": theirs.id}
+    server.up(**program)
+    theirs.forget()
+    assert nics_of(ground, server) == set()
+    settled(server, program)
+
+
+@pytest.mark.parametrize("before", ["auto", None])
+def test_a_port_of_any_description_stays(before: str | None) -> None:
+    """What an InterfaceAttachment has bound is not the server's to let go, whatever the port's owner wrote on it."""
+    with emulator("openstack") as landscape, Ground(landscape) as own:
+        server, port, bound = own.resource("Server"), own.resource("Port"), own.resource("InterfaceAttachment")
+        program = {"flavor": landscape.small, "image": landscape.image}
+        server.up(**program, **({"networks": before} if before else {}))
+        port.up(network_id=landscape.network, description="the database's NIC")
+        bound.up(server_id=server.id, port_id=port.id)
+        server.up(**program, networks="none")
+        assert nics_of(own, server) == {port.id}
+        bound.destroy()
+        server.destroy()
+        port.destroy()
+
+
+def test_a_declared_port_is_no_nic_by_network(new: New, ground: Ground) -> None:
+    """A Port in the same network, bound by an InterfaceAttachment, never stands for the server's own NIC."""
+    server, ports, bound = new("Server"), [new("Port") for _ in range(3)], []
+    program = ground.server_inputs | {"networks": [{"network_id": ground.network}]}
+    server.up(**program)
+    (own,) = nics_of(ground, server)
+    for number, port in enumerate(ports):
+        port.name = f"port-{number}"
+        port.up(network_id=ground.network)
+        bound.append(new("InterfaceAttachment"))
+        bound[-1].up(server_id=server.id, port_id=port.id)
+    theirs = {port.id for port in ports}
+    becomes(server, "networks", program | {"networks": [{"network_id": ground.other_network}]})
+    assert theirs < nics_of(ground, server)
+    assert own not in nics_of(ground, server)
+    becomes(server, "networks", program)
+    (own,) = nics_of(ground, server) - theirs
+    ground.cloud.compute.delete_server_interface(own, server=server.id)
+    ground.until(lambda: len(addresses_of(ground, server)) == len(theirs))
+    server.refresh()
+    assert server.preview(**program) == updates("networks")
+    for attachment in bound:
+        attachment.destroy()
+
+
 def test_a_server_that_is_taken_over_gets_its_nics(new: New, ground: Ground) -> None:
     """Those that the program lists and it does not have are attached; what it has besides stays."""
     theirs, server = new("Server"), new("Server")
@@ -529,6 +582,66 @@ def test_groups_that_were_cleared_come_back(new: New, ground: Ground) -> None:
     settled(server, program)
     becomes(server, "security_groups", program | {"security_groups": ["default"]})
     assert [group["name"] for group in ground.cloud.compute.get_server(server.id).security_groups] == ["default"]
+
+
+@pytest.mark.parametrize("more", [[], ["default"]])
+def test_a_nic_that_comes_later_has_the_groups_too(new: New, ground: Ground, more: list[str]) -> None:
+    """Nova gives it the default group alone; it gets those that the program names."""
+    server = new("Server")
+    program = ground.server_inputs | {"security_groups": [ground.group_names[0], *more]}
+    server.up(**program | {"networks": [{"network_id": ground.network}]})
+    server.up(**program | {"networks": [{"network_id": ground.network}, {"network_id": ground.other_network}]})
+    assert [len(groups) for groups in groups_of(ground, server)] == [1 + len(more)] * 2
+    assert all(ground.groups[0] in groups for groups in groups_of(ground, server))
+    settled(server, program | {"networks": [{"network_id": ground.network}, {"network_id": ground.other_network}]})
+
+
+def test_groups_where_nics_differ(new: New, ground: Ground) -> None:
+    """A group that one NIC has lost is a difference also where another has one too many, and both are mended."""
+    server = new("Server")
+    networks = [{"network_id": ground.network}, {"network_id": ground.other_network}]
+    program = ground.server_inputs | {"networks": networks, "security_groups": [ground.group_names[0]]}
+    server.up(**program)
+    one, other = nics_of(ground, server)
+    ground.cloud.network.update_port(one, security_groups=[])
+    ground.cloud.network.update_port(other, security_groups=ground.groups)
+    server.refresh()
+    becomes(server, "security_groups", program)
+    assert groups_of(ground, server) == [ground.groups[:1]] * 2
+
+
+def test_groups_of_a_declared_port(new: New, ground: Ground) -> None:
+    """A server's groups are for the NICs that Nova makes: those of a Port stay, whichever way it is bound."""
+    ports, server, bound = [new("Port"), new("Port")], new("Server"), new("InterfaceAttachment")
+    declared = {"network_id": ground.other_network, "security_group_ids": [ground.groups[1]]}
+    for number, port in enumerate(ports):
+        port.name = f"port-{number}"
+        port.up(**declared)
+    program = ground.server_inputs | {
+        "networks": [{"network_id": ground.network}, {"port_id": ports[0].id}],
+        "security_groups": [ground.group_names[0]],
+    }
+    server.up(**program)
+    settled(server, program)
+    bound.up(server_id=server.id, port_id=ports[1].id)
+    settled(server, program)
+    becomes(server, "security_groups", program | {"security_groups": ["default"]})
+    for port in ports:
+        settled(port, declared)
+    bound.destroy()
+
+
+def test_a_group_by_its_id_and_its_name(new: New, ground: Ground) -> None:
+    """Said twice it is no difference."""
+    server = new("Server")
+    program = ground.server_inputs | {"security_groups": [ground.groups[0], ground.group_names[0]]}
+    server.up(**program)
+    settled(server, program)
+
+
+def groups_of(ground: Ground, server: Resource) -> list[list[str]]:
+    """The groups of each of its NICs."""
+    return [port.security_group_ids for port in ground.cloud.network.ports(device_id=server.id)]
 
 
 @pytest.mark.parametrize("name", ["fields+web", "fields(web", "fields[web", "fields web.*"])

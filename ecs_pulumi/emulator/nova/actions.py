@@ -25,7 +25,6 @@ from .instance import (
     detailed,
     end_action,
     live,
-    nic_of,
     save,
     scheduled,
 )
@@ -372,9 +371,16 @@ def change_password(call: Call, doc: Document) -> Reply:
 
 @action("addSecurityGroup")
 def add_security_group(call: Call, doc: Document) -> Reply:
-    """Put every interface into one more group."""
+    """Put every interface into one more group; Nova gives up at one that is in it, those before it stay changed."""
     _, group_id = _group(call, "addSecurityGroup")
-    return _regroup(call, doc, lambda groups: [*groups, *([] if group_id in groups else [group_id])])
+
+    def more(groups: list[str]) -> list[str]:
+        if group_id in groups:
+            said = f"Invalid input for security_groups. Reason: Duplicate items in the list: '{group_id}'."
+            raise Refused(400, said)
+        return [*groups, group_id]
+
+    return _regroup(call, doc, more)
 
 
 @action("removeSecurityGroup")
@@ -400,13 +406,11 @@ def _group(call: Call, root: str) -> tuple[str, str]:
 
 
 def _regroup(call: Call, doc: Document, change: Callable[[list[str]], list[str]]) -> Reply:
-    nics = []
     for nic in doc["nics"]:
         port = call.get("port", nic["port_id"])
         if port:
             call.put("port", port | {"security_groups": change(port["security_groups"])})
-        nics.append(nic_of(call, nic["port_id"], nic["tag"]) or nic)
-    save(call, doc, nics=nics)
+    save(call, doc)
     return Reply(202)
 
 

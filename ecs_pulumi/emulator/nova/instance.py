@@ -153,15 +153,20 @@ def nic_of(ctx: Context, port_id: str, tag: str | None = None) -> Document | Non
     network = port and ctx.get("network", port["network_id"])
     if port is None or network is None:
         return None
-    groups = [ctx.get("security_group", group_id) for group_id in port["security_groups"]]
     return {
         "port_id": port_id,
         "network": network["name"],
         "mac": port["mac_address"],
         "addresses": [fixed["ip_address"] for fixed in port["fixed_ips"]],
-        "groups": [group["name"] for group in groups if group],
         "tag": tag,
     }
+
+
+def groups_of(ctx: Context, port_id: str) -> list[str]:
+    """The names of a port's security groups, of which Nova asks Neutron each time."""
+    port = ctx.get("port", port_id)
+    groups = [ctx.get("security_group", group_id) for group_id in port["security_groups"]] if port else []
+    return [group["name"] for group in groups if group]
 
 
 def host_id(doc: Document) -> str:
@@ -248,7 +253,7 @@ def detailed(call: Call, doc: Document) -> dict[str, Any]:
             if volume["volume_id"]
         ],
     }
-    groups = [{"name": name} for nic in doc["nics"] for name in nic["groups"]]
+    groups = [{"name": name} for nic in doc["nics"] for name in groups_of(call, nic["port_id"])]
     if groups:
         shown["security_groups"] = groups
     if call.cloud.dialect.name == "otc" or call.is_admin:

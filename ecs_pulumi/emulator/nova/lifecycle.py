@@ -74,7 +74,7 @@ def _allocate(ctx: Context, server_id: str) -> None:
         return
     try:
         for wanted in doc["requested_networks"]:
-            plug_in(ctx, doc, wanted)
+            plug_in(ctx, doc, wanted, groups=doc["security_group_ids"])
         for volume in doc["volumes"]:
             if volume["volume_id"] is None:
                 made = cinder.make_volume(ctx, availability_zone=_volume_zone(ctx, doc), **volume["make"])
@@ -91,8 +91,11 @@ def _volume_zone(ctx: Context, doc: Document) -> str | None:
     return doc["zone"] if ctx.cloud.dialect.name == "otc" else None
 
 
-def plug_in(ctx: Context, doc: Document, wanted: Document) -> Document:
-    """Give a server one network interface; the port's document comes back."""
+def plug_in(ctx: Context, doc: Document, wanted: Document, *, groups: list[str] | None = None) -> Document:
+    """Give a server one network interface; the port's document comes back.
+
+    The server's groups are those of the interfaces that it is created with; one attached later gets the default.
+    """
     if wanted.get("port"):
         port = neutron.claim_port(ctx, wanted["port"], server_id=doc["id"], zone=doc["zone"])
     else:
@@ -102,7 +105,7 @@ def plug_in(ctx: Context, doc: Document, wanted: Document) -> Document:
             server_id=doc["id"],
             zone=doc["zone"],
             fixed_ip=wanted.get("fixed_ip"),
-            security_group_ids=doc["security_group_ids"],
+            security_group_ids=groups,
         )
     nic = nic_of(ctx, port["id"], wanted.get("tag"))
     if nic:
