@@ -72,7 +72,7 @@ class KeyPairKind(EcsKind[KeyPairInputs]):
         if name == "public_key" and isinstance(wanted, str) and isinstance(old.get(name), str):
             wanted_words, has = wanted.split(), str(old[name]).split()
             # A certificate has no comment; its first words are those of every other.
-            return wanted_words == has if wanted.startswith("-") else wanted_words[:2] == has[:2]
+            return wanted_words == has if wanted_words[:1] == ["-----BEGIN"] else wanted_words[:2] == has[:2]
         return super().same(name, wanted, old)
 
     def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -23,7 +23,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
-from ecs_pulumi.resources.addresses import IpAddress, MacAddress
+from ecs_pulumi.resources.addresses import IpAddress, MacAddress, canonical_ip, canonical_mac
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import Live, Op
 from ecs_pulumi.resources.neutron import NeutronKind
@@ -180,6 +180,15 @@ class PortKind(NeutronKind[PortInputs]):
         fixed = any(item.get("ip_address") for item in objects(new.get("fixed_ips")))
         return fixed or new.get("mac_address") is not None
 
+    def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
+        """Addresses are equal however they are written: clouds tell some of them as they were said."""
+        has = old.get(name)
+        if name == "mac_address" and isinstance(wanted, str) and isinstance(has, str):
+            return canonical_mac(wanted) == canonical_mac(has)
+        if name == "allowed_address_pairs" and isinstance(has, list):
+            old = {**old, name: [_canonical(pair) for pair in objects(has)]}
+        return super().same(name, wanted, old)
+
     def observe(self, op: Op, live: Live) -> dict[str, Any]:
         """As the API tells it, with DHCP options under our names."""
         seen = super().observe(op, live)
@@ -202,6 +211,12 @@ class PortKind(NeutronKind[PortInputs]):
         if "extra_dhcp_opts" in body:
             body["extra_dhcp_opts"] = _options(body["extra_dhcp_opts"], live.get("extra_dhcp_opts") or [])
         return body
+
+
+def _canonical(pair: Mapping[str, Any]) -> Live:
+    """An address pair as Neutron would tell it if it told all in one way."""
+    spell = {"ip_address": canonical_ip, "mac_address": canonical_mac}
+    return {key: spell[key](value) if key in spell and value else value for key, value in pair.items()}
 
 
 def _keeping(wanted: list[Live], has: list[Live]) -> list[Live]:

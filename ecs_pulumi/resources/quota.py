@@ -44,7 +44,6 @@ class Ledger:
     def crossed(self, resource: str, service: str, needs: Mapping[str, int]) -> Iterator[str]:
         """Enter what a resource needs, once; a line for each quota that does not hold it."""
         with self._lock:
-            # A replacement is checked a second time, as new; what it replaces gives back what it takes.
             if resource in self._seen or not any(needs.values()):
                 return
             self._seen.add(resource)
@@ -102,7 +101,7 @@ def server(op: Op, given: Given) -> Iterator[Problem]:
         needs[name] = needs.get(name, 0) - amount
     if not given.before:
         needs["instances"] = 1
-    yield from _held(op, "flavor", "compute", needs)
+    yield from _held(op, given, "flavor", "compute", needs)
     if not given.before:
         disks = [
             device
@@ -110,9 +109,9 @@ def server(op: Op, given: Given) -> Iterator[Problem]:
             if device.get("source_type") != "volume" and device.get("destination_type") == "volume"
         ]
         room = {"volumes": len(disks), "gigabytes": sum(device.get("volume_size") or 0 for device in disks)}
-        yield from _held(op, "block_devices", "block storage", room)
+        yield from _held(op, given, "block_devices", "block storage", room)
         made = [nic for nic in objects(given.values.get("networks")) if nic.get("port_id") is None]
-        yield from _held(op, "networks", "network", {"ports": len(made)})
+        yield from _held(op, given, "networks", "network", {"ports": len(made)})
 
 
 def volume(op: Op, given: Given) -> Iterator[Problem]:
@@ -121,13 +120,13 @@ def volume(op: Op, given: Given) -> Iterator[Problem]:
         return
     grown = (given.known("size") or 0) - (given.before.get("size") or 0)
     needs = {"gigabytes": max(0, grown), "volumes": 0 if given.before else 1}
-    yield from _held(op, "size", "block storage", needs)
+    yield from _held(op, given, "size", "block storage", needs)
 
 
 def of_network(op: Op, given: Given, name: str, property_: str) -> Iterator[Problem]:
     """One more network, subnet or port."""
     if not given.before and not given.has("adopt"):
-        yield from _held(op, property_, "network", {name: 1})
+        yield from _held(op, given, property_, "network", {name: 1})
 
 
 def _of_flavor(op: Op, name: str | None) -> dict[str, int]:
@@ -140,8 +139,9 @@ def _of_flavor(op: Op, name: str | None) -> dict[str, int]:
     return {"cores": flavor["vcpus"], "ram": flavor["ram"]}
 
 
-def _held(op: Op, property_: str, service: str, needs: Mapping[str, int]) -> Iterator[Problem]:
-    if not op.resource:
+def _held(op: Op, given: Given, property_: str, service: str, needs: Mapping[str, int]) -> Iterator[Problem]:
+    # What a replacement replaces gives back what it takes.
+    if not op.resource or given.successor:
         return
     ledger = _ledger(op.cloud.region)
     entry = f"{op.kind} {op.resource} {service}"

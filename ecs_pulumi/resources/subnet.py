@@ -25,7 +25,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
-from ecs_pulumi.resources.addresses import canonical_ip
+from ecs_pulumi.resources.addresses import IpAddress, canonical_ip
 from ecs_pulumi.resources.catalog import catalog, ip_range, usable
 from ecs_pulumi.resources.common import Live, Op
 from ecs_pulumi.resources.neutron import NeutronKind, users_of
@@ -51,13 +51,13 @@ class HostRouteArgs(TypedDict):
 
 
 class _AllocationPool(Nested):
-    start: str
-    end: str
+    start: IpAddress
+    end: IpAddress
 
 
 class _HostRoute(Nested):
-    destination: str
-    nexthop: str
+    destination: IpAddress
+    nexthop: IpAddress
 
 
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
@@ -166,8 +166,8 @@ class SubnetKind(NeutronKind[SubnetInputs]):
         if body.pop("no_gateway", False):
             body["gateway_ip"] = None
         elif "no_gateway" in values and live and "gateway_ip" not in body:
-            # The gateway that Neutron would have implied: the first address of the range.
-            body["gateway_ip"] = str(ipaddress.ip_network(live["cidr"])[1])
+            # The gateway that Neutron would have implied, which lies beyond a range of one address.
+            body["gateway_ip"] = str(ipaddress.ip_network(live["cidr"]).network_address + 1)
         if live and body.get("gateway_ip") and "allocation_pools" not in body:
             body |= _room(body["gateway_ip"], live["allocation_pools"])
         return body

@@ -180,6 +180,7 @@ class VolumeKind(EcsKind[VolumeInputs]):
             "image_id": image.get("image_id"),
             # Of what is taken over nobody knows.
             "been_available": bool(op.old.get("been_available") or op.inputs.get("adopt"))
+            or op.old.get("status", "error") not in _NOT_YET
             or live.get("status") not in _NOT_YET,
             "image_name": image.get("image_name"),
             "attachments": [
@@ -302,8 +303,9 @@ def _is_type(op: Op, name_or_id: str, name: str | None) -> bool:
         return name_or_id == name
     try:
         return bool(catalog(op.cloud.region).volume_type(name_or_id)["name"] == name)
-    except errors.EcsError:
-        return True  # the id is hidden from this account since, which is no difference
+    except errors.NoMatch:
+        # An id that has stood for it is hidden from this account since, which is no difference.
+        return op.verb == "create" or op.old.get("volume_type") == name_or_id
 
 
 def _undeleted(id_: str) -> errors.Failed:

@@ -275,6 +275,18 @@ def test_ports_that_nics_make_count(run: Run, cloud: Emulator, ground: Ground) -
     ]
 
 
+def test_a_replacement_asks_for_nothing_more(run: Run, cloud: Emulator, ground: Ground) -> None:
+    """What goes first gives back what its successor takes, also where the quota is used up."""
+    cloud.set_quota(port=1, instances=0, cores=0, ram=0)
+    nic = {"network_id": ground.network, "fixed_ip": "10.66.0.21"}
+    server = {"flavor": "s1.small", "image": "cirros-peer", "networks": [nic], "name": "web"}
+    assert run("Server", server, name="web", config_drive=True) == []
+    assert run("Server", **server, config_drive=True) == []
+    bound = {"server_id": UNKNOWN, "network_id": ground.network}
+    assert run("InterfaceAttachment", bound, fixed_ips=[{"ip_address": "10.66.0.22"}]) == []
+    assert run("InterfaceAttachment", **bound, fixed_ips=[{"ip_address": "10.66.0.22"}]) == []
+
+
 def test_what_it_costs(run: Run, cloud: Emulator, ground: Ground) -> None:
     """One list of each kind of thing, however many resources ask."""
     cloud.requests.clear()

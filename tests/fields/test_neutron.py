@@ -75,11 +75,15 @@ def test_addresses_are_the_same_however_they_are_written(new: New, ground: Groun
     """Large letters, dashes and zeros make no other mac and no other address, and so no other port."""
     network, subnet, port = new("Network"), new("Subnet"), new("Port")
     network.up()
-    pools = [{"start": "2001:db8:98::100", "end": "2001:db8:98::200"}]
-    subnet.up(network_id=network.id, cidr="2001:DB8:98:0::/64", ip_version=6, allocation_pools=pools)
-    settled(
-        subnet, {"network_id": network.id, "cidr": "2001:DB8:98:0::/64", "ip_version": 6, "allocation_pools": pools}
-    )
+    ranges = {
+        "network_id": network.id,
+        "cidr": "2001:DB8:98:0::/64",
+        "ip_version": 6,
+        "allocation_pools": [{"start": "2001:DB8:98::0100", "end": "2001:db8:98::200"}],
+        "host_routes": [{"destination": "2001:DB8:99:0::/64", "nexthop": "2001:DB8:98::02"}],
+    }
+    subnet.up(**ranges)
+    settled(subnet, ranges)
     program = {
         "network_id": network.id,
         "mac_address": "FA-16-3E-00-98-0A",
@@ -94,6 +98,22 @@ def test_addresses_are_the_same_however_they_are_written(new: New, ground: Groun
     assert ground.cloud.network.get_port(port.id).mac_address == "fa:16:3e:00:98:0a"
     again = {**program, "mac_address": "fa:16:3e:00:98:0a", "fixed_ips": [{"ip_address": "2001:db8:98::5"}]}
     settled(port, again)
+    # Clouds of another age tell some addresses as they were said.
+    pairs = [{**pair, "ip_address": pair["ip_address"].upper()} for pair in port.outputs["allowed_address_pairs"]]
+    port.outputs.update(mac_address="FA:16:3E:00:98:0A", allowed_address_pairs=pairs)
+    assert port.preview(**again) == SAME
+
+
+def test_taking_over_a_port_of_any_spelling(new: New, ground: Ground) -> None:
+    """What another client wrote in capitals is not written again."""
+    pairs = [{"ip_address": "2001:DB8:97::0:6", "mac_address": "FA:16:3E:00:97:0B"}]
+    theirs = ground.cloud.network.create_port(
+        network_id=ground.network, mac_address="FA:16:3E:00:97:0A", allowed_address_pairs=pairs
+    )
+    port = new("Port")
+    said = {"network_id": ground.network, "mac_address": theirs.mac_address}
+    port.up(**said, allowed_address_pairs=theirs.allowed_address_pairs, adopt=theirs.id)
+    assert ground.cloud.network.get_port(theirs.id).revision_number == theirs.revision_number
 
 
 def test_a_tag_said_twice(new: New) -> None:
@@ -105,8 +125,14 @@ def test_a_tag_said_twice(new: New) -> None:
 
 
 def test_a_subnet_of_one_address(new: New, ground: Ground) -> None:
-    """What it cannot have is for the cloud to say."""
-    assert new("Subnet").preview(network_id=ground.network, cidr="10.77.0.5/32", no_gateway=False).op == "create"
+    """Its implied gateway lies beyond it; whether that can be had is for the cloud to say."""
+    subnet, network = new("Subnet"), new("Network")
+    assert subnet.preview(network_id=ground.network, cidr="10.77.0.5/32", no_gateway=False).op == "create"
+    network.up()
+    program = {"network_id": network.id, "cidr": "10.77.0.5/32", "enable_dhcp": False}
+    subnet.up(**program, no_gateway=True)
+    subnet.up(**program, no_gateway=False)
+    assert subnet.outputs["gateway_ip"] == "10.77.0.6"
 
 
 def test_port_security_groups(new: New, ground: Ground) -> None:

@@ -100,6 +100,16 @@ def test_a_type_by_its_id(new: New, ground: Ground, monkeypatch: pytest.MonkeyPa
         becomes(disk, "size", {"size": 2, "volume_type": other})
 
 
+def test_a_type_that_never_was_is_no_success(ground: Ground) -> None:
+    """An id that stands for nothing is the cloud's to refuse where the preview does not look."""
+    one, _ = ground.landscape.volume_types[:2]
+    disk = ground.resource("Volume", config={"ecs:preflight": "false"})
+    disk.up(size=1, volume_type=one)
+    with pytest.raises(Failed, match="11111111-2222-3333-4444-555555555555"):
+        disk.up(size=1, volume_type="11111111-2222-3333-4444-555555555555")
+    disk.destroy()
+
+
 def test_metadata_that_only_looks_like_the_clouds(new: New) -> None:
     """Keys of one's own may begin like those of Cinder's."""
     disk = new("Volume")
@@ -113,6 +123,10 @@ def test_an_error_is_no_reason_to_lose_data(new: New, ground: Ground) -> None:
     disk, taken = new("Volume"), new("Volume")
     disk.up(size=1)
     ground.admin.block_storage.reset_volume_status(disk.id, status="error", attach_status=None, migration_status=None)
+    disk.refresh()
+    assert (disk.outputs["status"], disk.preview(size=1)) == ("error", SAME)
+    # A state that an older version wrote does not say so, but that it was available.
+    disk.outputs.update(been_available=None, status="available")
     disk.refresh()
     assert (disk.outputs["status"], disk.preview(size=1)) == ("error", SAME)
     taken.up(size=1, adopt=disk.id)

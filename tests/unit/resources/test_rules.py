@@ -326,6 +326,8 @@ def test_what_cannot_stand_beside_its_successor_goes_first(
         ("ssh-ed25519 AAAA", "ssh-ed25519 BBBB", False),
         (f"{PEM[0]}\nAA\n{PEM[1]}\n", f"{PEM[0]}\nAA\n{PEM[1]}", True),
         (f"{PEM[0]}\nAA\n{PEM[1]}", f"{PEM[0]}\nBB\n{PEM[1]}", False),
+        (f"\n{PEM[0]}\nAA\n{PEM[1]}", f"{PEM[0]}\nAA\n{PEM[1]}", True),
+        (f"\n{PEM[0]}\nAA\n{PEM[1]}", f"{PEM[0]}\nBB\n{PEM[1]}", False),
     ],
 )
 def test_which_public_keys_are_the_same(wanted: str, has: str, *, same: bool) -> None:
