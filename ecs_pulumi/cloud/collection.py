@@ -84,7 +84,7 @@ class Collection:
         try:
             seen = self._many(ids, fresh)
         except Unrouted:
-            raise  # a proxy's word is of the moment
+            seen = Sighting({})  # a proxy's word is of the moment, and single GETs may have a way
         except (BadRequest, Forbidden, NotFound):
             self._listable = False
             seen = Sighting({})

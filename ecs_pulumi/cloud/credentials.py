@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
 from keystoneauth1.identity import v3
 from keystoneauth1.identity.base import BaseIdentityPlugin
 from pydantic import SecretStr
 
-from ecs_pulumi.cloud.errors import ConfigurationError, NoCloud, listing
+from ecs_pulumi.cloud.errors import ConfigurationError, NoCloud, listing, one_line
 from ecs_pulumi.cloud.settings import SERVICES, Settings
 
 _PASSWORD = ("username", "user_id", "password", "user_domain_name", "user_domain_id")
@@ -76,7 +77,13 @@ def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Cre
         ConfigurationError: something is missing or contradictory; the message names the setting.
     """
     environ = os.environ if environ is None else environ
-    config = {} if _sufficient(settings, environ) else _merged(settings)
+    if _sufficient(settings, environ):
+        return _resolved(settings, {}, environ)
+    with _blamed_on_its_files() as files:
+        return _resolved(settings, _merged(settings, files), environ)
+
+
+def _resolved(settings: Settings, config: Mapping[str, Any], environ: Mapping[str, str]) -> Credentials:
     auth = _auth(settings, config)
     plugin = _plugin(auth, str(config.get("auth_type") or ""), config)
     return Credentials(
@@ -104,16 +111,36 @@ def _sufficient(settings: Settings, environ: Mapping[str, str]) -> bool:
     return bool(settings.auth_url and ((user and project) or settings.application_credential_secret))
 
 
-def _merged(settings: Settings) -> dict[str, Any]:
-    """The configuration as openstack.config merges it."""
+@contextlib.contextmanager
+def _blamed_on_its_files() -> Iterator[list[str]]:
+    """Say that the files are wrong where something else is found in them than belongs there.
+
+    Neither openstack.config nor what reads its result looks whether under every name there is what it takes for given.
+    """
+    files: list[str] = []
+    try:
+        yield files
+    except requests.RequestException as error:
+        where = error.request.url if error.request else one_line(str(error))
+        raise ConfigurationError(f"{files[0]}: the profile of a cloud cannot be fetched: {where}") from error
+    except (TypeError, AttributeError, ValueError, LookupError) as error:
+        raise ConfigurationError(
+            f"{' or '.join(files)}: not laid out as it has to be: `clouds`, in it the names of clouds, "
+            "and in each of them `auth`"
+        ) from error
+
+
+def _merged(settings: Settings, files: list[str]) -> dict[str, Any]:
+    """The configuration as openstack.config merges it; `files` gets the names of those that it read."""
     with _without_its_package("openstack"):
         from openstack.config import OpenStackConfig
         from openstack.exceptions import ConfigException
 
-    file = os.environ.get("OS_CLIENT_CONFIG_FILE") or "clouds.yaml"
+    named = (os.environ.get("OS_CLIENT_CONFIG_FILE") or "clouds.yaml", os.environ.get("OS_CLIENT_SECURE_FILE"))
+    files[:] = filter(None, named)
     try:
         loader = OpenStackConfig()
-        file = loader.config_filename or file
+        files[:] = [file for file in (loader.config_filename, loader.secure_config_filename) if file] or files
         asked, said = (settings.cloud, "ecs:cloud") if settings.cloud else (os.environ.get("OS_CLOUD"), "OS_CLOUD")
         if asked and asked not in loader.get_cloud_names():
             known = sorted(set(loader.get_cloud_names()) - {"defaults", "envvars"})
@@ -133,11 +160,6 @@ def _merged(settings: Settings) -> dict[str, Any]:
     except ConfigException as error:
         source = "ecs:cloud" if settings.cloud else "OS_CLOUD or clouds.yaml"
         raise ConfigurationError(f"{source}: {error}") from error
-    except (TypeError, AttributeError, ValueError) as error:
-        # openstack.config believes that under every name there is what belongs there.
-        raise ConfigurationError(
-            f"{file}: not laid out as it has to be: `clouds`, in it the names of clouds, and in each of them `auth`"
-        ) from error
     return {**region.config, "endpoints": {service: url for service, url in overrides.items() if url}}
 
 

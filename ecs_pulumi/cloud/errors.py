@@ -74,9 +74,11 @@ class EcsError(Exception):
 
     Attributes:
         settled: whether it was repeated as often as is worth it, so that nobody above repeats it again.
+        out_of_time: whether it would have been repeated, had the operation more time.
     """
 
     settled = False
+    out_of_time = False
 
 
 class ConfigurationError(EcsError):

@@ -137,6 +137,8 @@ class Transport:
             try:
                 return self.retrying(self._access, idempotent=True, url=self._auth_url)
             except errors.EcsError as error:
+                if error.out_of_time:
+                    raise  # its own time was up, not that of those who wait
                 self._failure = error
                 # Whoever waited meanwhile shares the failure instead of repeating it. Wrong credentials never get
                 # better, and asking again for each resource would lock the account.
@@ -192,7 +194,7 @@ class Transport:
                     raise
                 delay = self._delay(error, failures)
                 if self.clock.now() + delay > getattr(self._mine, "end", math.inf):
-                    error.settled = True
+                    error.settled = error.out_of_time = True
                     raise
                 self._note(f"trying again in {delay:.1f} s: {errors.one_line(str(error))}")
                 self.clock.sleep(delay)

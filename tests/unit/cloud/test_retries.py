@@ -25,7 +25,7 @@ from ecs_pulumi.cloud.errors import (
     ServerFault,
     TooManyRequests,
 )
-from tests.unit.cloud.fakes import PROJECT, FakeClock, FakeCloud, Reply, connect, region_of
+from tests.unit.cloud.fakes import PROJECT, FakeClock, FakeCloud, Reply, Request, connect, region_of
 
 PATH = f"/v2.1/{PROJECT}/servers/1"
 CREATE = f"/v2.1/{PROJECT}/servers"
@@ -254,6 +254,32 @@ def test_threads_share_a_failed_log_in(
     for thread in threads:
         thread.join(10)
     assert len(cloud.log) == 2
+
+
+def test_who_has_no_time_left_for_a_log_in_fails_alone(cloud: FakeCloud, clock: FakeClock) -> None:
+    """Those who waited for the same token, and have time, ask for themselves."""
+    transport = connect(cloud, clock).transport
+    told: list[str] = []
+
+    def log_in(seconds: float) -> None:
+        transport.end_by(clock.now() + seconds)
+        try:
+            told.append(str(transport.access().auth_token))
+        except ServerFault:
+            told.append("failed")
+
+    patient = threading.Thread(target=log_in, args=(1800,))
+
+    def answer(request: Request) -> Reply:
+        if patient.ident is None:
+            patient.start()
+            return Reply(503)
+        return cloud._token(request)
+
+    cloud.on("POST", "/v3/auth/tokens", answer)
+    log_in(0.1)
+    patient.join(10)
+    assert sorted(told) == ["failed", "token-1"]
 
 
 def _ignore(call: Callable[[], object]) -> None:

@@ -1,5 +1,6 @@
 """Which settings win, and what a wrong one is told."""
 
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -297,12 +298,39 @@ def test_a_cloud_without_clouds_yaml_says_where_it_was_looked_for(
         resolve(Settings(cloud="shop"))
 
 
-@pytest.mark.parametrize("text", ["clouds:", "clouds: [shop]", "clouds: {shop: }", "clouds: {shop: {auth: }}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("clouds:", "clouds: [shop]", "clouds: {shop: }", "clouds: {shop: {auth: }}"),
+        "clouds: {shop: {auth: {auth_url: http://a/v3, username: u, password: p}, regions: [null]}}",
+        "clouds: {shop: {auth: {auth_url: http://a/v3, username: u, password: p}, cacert: true}}",
+        "clouds: {shop: {auth: {auth_url: http://a/v3, username: u, password: p}, interface: true}}",
+    ],
+)
 def test_a_clouds_yaml_with_something_missing_is_named(clouds: Path, text: str) -> None:
     """It is the file's fault, and the line says which file."""
     file = clouds / "clouds.yaml"
     file.write_text(text)
-    with pytest.raises(ConfigurationError, match=rf"^{file}: not laid out as it has to be"):
+    with pytest.raises(ConfigurationError, match=rf"^{file} or .*secure.yaml: not laid out as it has to be"):
+        resolve(Settings(cloud="shop"))
+
+
+def test_a_wrong_secure_yaml_is_named_too(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where two files are read, either may be the one that is wrong."""
+    secure = clouds / "secrets.yaml"
+    secure.write_text("clouds: [shop]")
+    monkeypatch.setenv("OS_CLIENT_SECURE_FILE", str(secure))
+    with pytest.raises(ConfigurationError, match=rf"^{clouds / 'clouds.yaml'} or {secure}: not laid out"):
+        resolve(Settings(cloud="shop"))
+
+
+def test_a_profile_that_cannot_be_fetched_is_named(clouds: Path) -> None:
+    """A profile may be an address; one that does not answer is no defect of this package."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    file = clouds / "clouds.yaml"
+    file.write_text(f"clouds: {{shop: {{profile: '{address}', auth: {{username: u}}}}}}")
+    with pytest.raises(ConfigurationError, match=rf"^{file}: the profile of a cloud cannot be fetched: {address}"):
         resolve(Settings(cloud="shop"))
 
 

@@ -418,6 +418,14 @@ def test_a_list_that_a_proxy_did_not_find_is_asked_again(cloud: FakeCloud, clock
     assert cloud.seen().count(f"GET {SERVERS}/detail") > 2
 
 
+def test_lists_that_a_proxy_never_finds_keep_nobody(cloud: FakeCloud, clock: FakeClock) -> None:
+    """Where only the lists are not to be had there, each is looked at by a GET of its own."""
+    region = region_of(cloud, clock)
+    Fleet(cloud, clock, 5)
+    cloud.on("GET", f"{SERVERS}/detail", lambda _: Reply(404, "<html>no such page</html>"))
+    assert _together(region.servers, 5, lambda number: _wait(region.servers, f"id-{number}")) == []
+
+
 def test_a_poll_that_hangs_keeps_nobody_beyond_his_deadline() -> None:
     """Whoever waits while another one's poll is under way gives up when his own time is over."""
     asked, answer = threading.Event(), threading.Event()
