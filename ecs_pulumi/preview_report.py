@@ -201,7 +201,7 @@ def _change(step: Mapping[str, Any], told: Mapping[str, Sequence[str]]) -> Chang
         inputs = (new.get("inputs") or {}) if ecs else {}
         if not inputs.get("adopt"):
             return Change(kind, name, ("create",))
-        return _taken_over(kind, name, inputs, told.get(step["urn"], ()))
+        return _taken_over(kind, name, inputs, [*told.get("", ()), *told.get(step["urn"], ())])
     changed = _changed(old, new) if new else {}
     if op == "update":
         said = [*told.get("", ()), *told.get(step["urn"], ())]
@@ -223,13 +223,21 @@ def _change(step: Mapping[str, Any], told: Mapping[str, Sequence[str]]) -> Chang
     return Change(kind, name, tuple(effects), tuple(reasons) if op != "delete" else (), tuple(notes))
 
 
-def _taken_over(kind: str, name: str, inputs: Mapping[str, Any], said: Iterable[str]) -> Change:
+def _taken_over(kind: str, name: str, inputs: Mapping[str, Any], said: Sequence[str]) -> Change:
     """What becomes of an object that the stack takes over; what will be changed in it has been said."""
-    adopted, told = code(inputs["adopt"]), [match[1] for text in said if (match := _TAKES_OVER.match(text))]
-    changes = told[0].strip().split(", ") if told else []
+    adopted = "what is not known yet" if inputs["adopt"] in _UNKNOWN else code(inputs["adopt"])
+    told = [match[1] for text in said if (match := _TAKES_OVER.match(text))]
+    changes, doubtful = told[0].strip().split(", ") if told else [], []
+    if kind == "Server":
+        unseen = inputs["adopt"] in _UNKNOWN or any(_DID_NOT_LOOK in text for text in said)
+        names = ("flavor", "image") if inputs.get("image_policy") == "rebuild" else ("flavor",)
+        # What nobody has compared may differ.
+        doubtful = [each for each in names if inputs.get(each) and (unseen or inputs[each] in _UNKNOWN)]
+        changes += [each for each in doubtful if each not in changes]
     if not changes:
         return Change(kind, name, ("adopt",), notes=(adopted,))
-    effects, notes = {"adopt", "update"}, [f"{adopted} is taken over"]
+    doubt = " (nobody has compared it with that yet)" if doubtful else ""
+    effects, notes = {"adopt", "update"}, [f"{adopted} is taken over{doubt}"]
     if kind == "Server" and "image" in changes:
         effects |= {"destroy", "restart"}
         notes.append(_REBUILT)

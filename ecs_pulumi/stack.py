@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,7 @@ def utf8(*streams: TextIO) -> None:
     """Let a command's streams speak UTF-8, as Pulumi and forges do, whatever the terminal's locale says."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(encoding="utf-8", errors="strict" if stream is sys.stdin else "backslashreplace")
 
 
 @dataclass(frozen=True)

@@ -598,6 +598,16 @@ def test_any_script_is_read_and_written_whatever_the_locale(
         assert "東京" in done.stdout.decode()
 
 
+def test_a_file_whose_name_is_no_text_is_one_line(command: Callable[..., int], tmp_path: Path) -> None:
+    """Whatever bytes a name has, the line that names it can be written."""
+    assert command() == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "ecs_pulumi.orphans", "--state", b"caf\xe9.json"], capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == b"error: caf\\udce9.json: No such file or directory\n"
+
+
 def test_the_help_says_what_it_does_not_see(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit statuses, attachments and key pairs are in the help."""
     with pytest.raises(SystemExit) as ended:

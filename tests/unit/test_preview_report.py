@@ -195,6 +195,31 @@ def test_what_a_takeover_changes_is_an_effect_of_its_own(
     assert "`some-id`" in found.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("inputs", "looked"),
+    [
+        ({}, False),
+        ({"adopt": UNKNOWN}, True),
+        ({"image": UNKNOWN}, True),
+    ],
+)
+def test_a_takeover_that_nobody_compared_passes_no_gate(
+    said: dict[str, Any], inputs: dict[str, Any], *, looked: bool
+) -> None:
+    """Where the cloud was not asked, or what it was to be asked is not known yet, a rebuild may come."""
+    one = step(said, "rebuilt")
+    program = {"flavor": "s1.small", "image": "debian", "image_policy": "rebuild", "adopt": "some-id"}
+    one |= {"op": "create", "newState": {"inputs": program | inputs}}
+    warning = "warning: Nothing was checked against the cloud: there are no credentials.\n"
+    said["diagnostics"] = [] if looked else [{"severity": "warning", "message": warning}]
+    found = change(said, "rebuilt")
+    assert found.effects[0] == "destroy"
+    assert UNKNOWN not in str(found)
+    one["newState"]["inputs"] = program
+    said["diagnostics"] = []
+    assert change(said, "rebuilt").effects == ("adopt",)
+
+
 def test_what_no_secret_shows_is_told_by_the_provider(said: dict[str, Any]) -> None:
     """A personality looks as it did before, changed or not: what was said decides, and where nobody looked, doubt."""
     one = step(said, "rebuilt")
