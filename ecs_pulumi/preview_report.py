@@ -230,7 +230,8 @@ def _taken_over(kind: str, name: str, inputs: Mapping[str, Any], said: Sequence[
     changes, doubtful = told[0].strip().split(", ") if told else [], []
     if kind == "Server":
         unseen = inputs["adopt"] in _UNKNOWN or any(_DID_NOT_LOOK in text for text in said)
-        names = ("flavor", "image") if inputs.get("image_policy") == "rebuild" else ("flavor",)
+        rebuilds = inputs.get("image_policy") == "rebuild" or inputs.get("image_policy") in _UNKNOWN
+        names = ("flavor", "image", "power_state") if rebuilds else ("flavor", "power_state")
         # What nobody has compared may differ.
         doubtful = [each for each in names if inputs.get(each) and (unseen or inputs[each] in _UNKNOWN)]
         changes += [each for each in doubtful if each not in changes]

@@ -122,8 +122,10 @@ def _blamed_on_its_files() -> Iterator[list[str]]:
         yield files
     except requests.RequestException as error:
         where = error.request.url if error.request else one_line(str(error))
-        raise ConfigurationError(f"{files[0]}: the profile of a cloud cannot be fetched: {where}") from error
+        raise ConfigurationError(f"the profile of the cloud cannot be fetched from {where}") from error
     except (TypeError, AttributeError, ValueError, LookupError) as error:
+        if not files:
+            raise ConfigurationError(f"one of the OS_* variables is not what it has to be: {error}") from error
         raise ConfigurationError(
             f"{' or '.join(files)}: not laid out as it has to be: `clouds`, in it the names of clouds, "
             "and in each of them `auth`"
@@ -136,11 +138,10 @@ def _merged(settings: Settings, files: list[str]) -> dict[str, Any]:
         from openstack.config import OpenStackConfig
         from openstack.exceptions import ConfigException
 
-    named = (os.environ.get("OS_CLIENT_CONFIG_FILE") or "clouds.yaml", os.environ.get("OS_CLIENT_SECURE_FILE"))
-    files[:] = filter(None, named)
+    files[:] = filter(None, map(os.environ.get, ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")))
     try:
         loader = OpenStackConfig()
-        files[:] = [file for file in (loader.config_filename, loader.secure_config_filename) if file] or files
+        files[:] = filter(None, (loader.config_filename, loader.secure_config_filename))
         asked, said = (settings.cloud, "ecs:cloud") if settings.cloud else (os.environ.get("OS_CLOUD"), "OS_CLOUD")
         if asked and asked not in loader.get_cloud_names():
             known = sorted(set(loader.get_cloud_names()) - {"defaults", "envvars"})
@@ -265,8 +266,10 @@ def _loaded(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> 
         known = {option.dest for option in loader.get_options()}
         offered = {**config.get("auth", {}), **auth}
         plugin = loader.load_from_options(**{name: value for name, value in offered.items() if name in known})
-    except exceptions.ClientException as error:
-        raise ConfigurationError(f"auth_type {auth_type} (OS_AUTH_TYPE or clouds.yaml): {error}") from error
+    except (exceptions.ClientException, ImportError, TypeError, AttributeError, ValueError) as error:
+        # Some plugins take for given what they were not told, or a package that is not installed.
+        reason = one_line(str(error))
+        raise ConfigurationError(f"auth_type {auth_type} (OS_AUTH_TYPE or clouds.yaml): {reason}") from error
     if not isinstance(plugin, BaseIdentityPlugin):
         raise ConfigurationError(f"auth_type {auth_type} (OS_AUTH_TYPE or clouds.yaml) brings no service catalog")
     return plugin
@@ -315,11 +318,16 @@ def _client_certificate(settings: Settings, config: Mapping[str, Any]) -> str | 
 def _file(path: str | None, setting: str) -> str | None:
     if not path:
         return None
-    expanded = Path(path).expanduser()
-    if not expanded.exists():
-        raise ConfigurationError(
-            f"ecs:{setting} (or OS_{setting.upper()}, or {setting} in clouds.yaml): no file {path}"
-        )
+    name = f"ecs:{setting} (or OS_{setting.upper()}, or {setting} in clouds.yaml)"
+    if "-----BEGIN" in str(path):
+        raise ConfigurationError(f"{name}: the name of a file is asked for, not what is in it")
+    try:
+        expanded = Path(path).expanduser()
+        is_there = expanded.exists()
+    except (OSError, RuntimeError):
+        is_there = False
+    if not is_there:
+        raise ConfigurationError(f"{name}: no file {path}")
     return str(expanded)
 
 

@@ -174,6 +174,7 @@ class Catalog:
         return found
 
     def _security_group(self, groups: list[Live], name_or_id: str) -> Live | None:
+        groups = list({group["id"]: group for group in groups}.values())  # two may have asked for one at the same time
         own = [group for group in groups if group.get("tenant_id") == self._region.project_id]
         return _pick(own, name_or_id, "security group") or _pick(groups, name_or_id, "security group")
 

@@ -123,8 +123,8 @@ def regroup(op: Op, server_id: str, wanted: Sequence[str]) -> None:
     Nova's own actions would also change the ports that somebody else made, and fail where NICs differ.
     """
     ids = {catalog(op.cloud.region).security_group(item)["id"] for item in wanted}
-    for port in _grouped(_ports(op, server_id)):
-        if set(port["security_groups"]) != ids:
+    for port in _grouped(op, _ports(op, server_id)):
+        if set(port.get("security_groups") or ()) != ids:
             network.update(op.cloud.network, "port", port["id"], {"security_groups": sorted(ids)})
     op.memo.pop("ports", None)
 
@@ -140,9 +140,10 @@ def groups(op: Op, live: Live) -> list[str]:
         return sorted(told)
     # What the create request names, Nova gives to the ports that it makes.
     as_asked = bool(said) and op.verb == "create" and not op.inputs.get("adopt")
-    if as_asked or told == _named_groups(op, said):
+    # The same names for all NICs together do not mean that each has them: who changes something looks at each.
+    if as_asked or (op.verb == "read" and told == _named_groups(op, said)):
         return list(said)
-    has = [set(port["security_groups"]) for port in _grouped(_ports(op, live["id"]))]
+    has = [set(port.get("security_groups") or ()) for port in _grouped(op, _ports(op, live["id"]))]
     spelled = _spelled(op, said)
     if all(each == spelled.keys() for each in has):
         return list(said)
@@ -152,8 +153,10 @@ def groups(op: Op, live: Live) -> list[str]:
     return sorted(spelled.get(id_) or names.get(id_, id_) for id_ in shown)
 
 
-def _grouped(ports: Sequence[Live]) -> list[Live]:
+def _grouped(op: Op, ports: Sequence[Live]) -> list[Live]:
     """The ports that a server's security groups are for: those that Nova made, or where it made none, nobody's own."""
+    if op.inputs.get("networks") in ("none", []):
+        return []  # what it has was put in by others
     made = [port for port in ports if not _is_somebodys(port)]
     made = made or [port for port in ports if not is_mark(port.get("description") or "")]
     return [port for port in made if port.get("port_security_enabled") is not False]

@@ -303,7 +303,7 @@ def _is_type(op: Op, name_or_id: str, name: str | None) -> bool:
         return name_or_id == name
     try:
         return bool(catalog(op.cloud.region).volume_type(name_or_id)["name"] == name)
-    except errors.NoMatch:
+    except (errors.NoMatch, errors.Forbidden, errors.NotFound, errors.Unrouted):
         # An id that has stood for it is hidden from this account since, which is no difference.
         return op.verb == "create" or op.old.get("volume_type") == name_or_id
 

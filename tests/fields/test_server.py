@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecs_pulumi.cloud import errors
+from ecs_pulumi.resources import server_nics
 from tests.fields.ground import Ground, emulator
 from tests.support.steps import SAME, Failed, Refused, Step, updates
 
@@ -628,6 +630,61 @@ def test_groups_of_a_declared_port(new: New, ground: Ground) -> None:
     becomes(server, "security_groups", program | {"security_groups": ["default"]})
     for port in ports:
         settled(port, declared)
+    bound.destroy()
+
+
+def test_a_group_that_another_nic_has_already(new: New, ground: Ground) -> None:
+    """Nova tells it of the server before its own NIC has it; that is no reason to leave it out there."""
+    port, server = new("Port"), new("Server")
+    port.up(network_id=ground.other_network)
+    program = ground.server_inputs | {
+        "networks": [{"network_id": ground.network}, {"port_id": port.id}],
+        "security_groups": [ground.group_names[0]],
+    }
+    server.up(**program)
+    more = program | {"security_groups": [ground.group_names[0], "default"]}
+    becomes(server, "security_groups", more)
+    assert sorted(map(len, groups_of(ground, server))) == [1, 2]
+    taken = new("Server")
+    server.up(**program)
+    taken.up(**more, adopt=server.id)
+    server.forget()
+    assert sorted(map(len, groups_of(ground, taken))) == [1, 2]
+    settled(taken, more)
+
+
+def test_groups_that_a_failure_left_out_are_set_by_the_next_up(
+    new: New, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attached NIC whose groups could not be set is not taken for done."""
+    server = new("Server")
+    program = ground.server_inputs | {"security_groups": [ground.group_names[0], "default"]}
+    server.up(**program)
+    program |= {"networks": [{"network_id": ground.network}, {"network_id": ground.other_network}]}
+    with monkeypatch.context() as broken:
+        broken.setattr(server_nics, "regroup", _fails)
+        with pytest.raises(Failed, match="not there"):
+            server.up(**program)
+    server.up(**program)
+    assert [len(groups) for groups in groups_of(ground, server)] == [2, 2]
+    settled(server, program)
+
+
+def _fails(*_: object) -> None:
+    raise errors.Failed("update port", "Neutron is not there")
+
+
+@pytest.mark.parametrize("nothing", ["none", []])
+def test_groups_of_a_server_without_nics_of_its_own(new: New, ground: Ground, nothing: Any) -> None:
+    """They are for none: a Port that is bound to it keeps its own, whatever is written on it."""
+    server, port, bound = new("Server"), new("Port"), new("InterfaceAttachment")
+    program = ground.server_inputs | {"networks": nothing, "security_groups": [ground.group_names[0]]}
+    server.up(**program)
+    declared = {"network_id": ground.network, "security_group_ids": [ground.groups[1]], "description": "of the base"}
+    port.up(**declared)
+    bound.up(server_id=server.id, port_id=port.id)
+    settled(server, program)
+    settled(port, declared)
     bound.destroy()
 
 

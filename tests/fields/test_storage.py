@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecs_pulumi.emulator import errors
 from ecs_pulumi.emulator.cinder import types
 from ecs_pulumi.emulator.nova import attachments
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, State, updates
@@ -98,6 +99,12 @@ def test_a_type_by_its_id(new: New, ground: Ground, monkeypatch: pytest.MonkeyPa
     if not ground.live:
         monkeypatch.setattr(types, "_is_seen", lambda *_: False)
         becomes(disk, "size", {"size": 2, "volume_type": other})
+        monkeypatch.setattr(types, "volume_types", _forbidden)
+        settled(disk, {"size": 2, "volume_type": other})
+
+
+def _forbidden(_: object) -> None:
+    raise errors.Refused(403, "Policy does not allow volume_extension:type_get to be performed.")
 
 
 def test_a_type_that_never_was_is_no_success(ground: Ground) -> None:

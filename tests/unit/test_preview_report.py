@@ -201,6 +201,8 @@ def test_what_a_takeover_changes_is_an_effect_of_its_own(
         ({}, False),
         ({"adopt": UNKNOWN}, True),
         ({"image": UNKNOWN}, True),
+        ({"image": UNKNOWN, "image_policy": UNKNOWN}, True),
+        ({"image_policy": UNKNOWN}, False),
     ],
 )
 def test_a_takeover_that_nobody_compared_passes_no_gate(
@@ -215,6 +217,8 @@ def test_a_takeover_that_nobody_compared_passes_no_gate(
     found = change(said, "rebuilt")
     assert found.effects[0] == "destroy"
     assert UNKNOWN not in str(found)
+    one["newState"]["inputs"] = program | {"power_state": UNKNOWN}
+    assert change(said, "rebuilt").effects[0] == ("restart" if looked else "destroy")
     one["newState"]["inputs"] = program
     said["diagnostics"] = []
     assert change(said, "rebuilt").effects == ("adopt",)

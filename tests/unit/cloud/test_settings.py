@@ -324,13 +324,39 @@ def test_a_wrong_secure_yaml_is_named_too(clouds: Path, monkeypatch: pytest.Monk
         resolve(Settings(cloud="shop"))
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("OS_AUTH_TYPE", "v3totp", "auth_type v3totp .*passcode"),
+        ("OS_AUTH_TYPE", "v3kerberos", "auth_type v3kerberos .*: Using the kerberos authentication plugin"),
+        ("OS_NETWORKS", "x", "one of the OS_"),
+        ("OS_CACERT", "~nobody77/ca.pem", "OS_CACERT, .*no file ~nobody77"),
+        ("OS_KEY", f"-----BEGIN PRIVATE KEY-----\n{'A' * 3000}", "OS_KEY, .*: the name of a file is asked for, not "),
+    ],
+)
+def test_without_clouds_yaml_none_is_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    """What a variable says wrong is said of the variable, in one line and without a secret."""
+    for kind in ("CONFIG", "SECURE"):
+        monkeypatch.setattr(f"openstack.config.loader.{kind}_FILES", [str(tmp_path / "none.yaml")])
+    account = {"AUTH_URL": "http://a/v3", "USERNAME": "u", "PASSWORD": "p", "PROJECT_NAME": "n"}
+    for name, part in account.items():
+        monkeypatch.setenv(f"OS_{name}", part)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=said) as told:
+        resolve(Settings())
+    assert "\n" not in str(told.value)
+    assert "AAA" not in str(told.value)
+
+
 def test_a_profile_that_cannot_be_fetched_is_named(clouds: Path) -> None:
     """A profile may be an address; one that does not answer is no defect of this package."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
     file = clouds / "clouds.yaml"
     file.write_text(f"clouds: {{shop: {{profile: '{address}', auth: {{username: u}}}}}}")
-    with pytest.raises(ConfigurationError, match=rf"^{file}: the profile of a cloud cannot be fetched: {address}"):
+    with pytest.raises(ConfigurationError, match=rf"^the profile of the cloud cannot be fetched from {address}"):
         resolve(Settings(cloud="shop"))
 
 
