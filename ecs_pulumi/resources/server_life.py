@@ -13,6 +13,7 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import found_or_failed, mark, sent
 from ecs_pulumi.resources.once import once
 from ecs_pulumi.resources.server_fields import destination
+from ecs_pulumi.resources.server_nics import each_group_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -129,7 +130,7 @@ def create_request(op: Op, wanted: ServerInputs) -> tuple[Live, str | None]:
     if wanted.personality is not None:
         body["personality"] = _files(plain(wanted.personality))
     if wanted.security_groups is not None:
-        body["security_groups"] = [{"name": group} for group in wanted.security_groups]
+        body["security_groups"] = [{"name": group} for group in each_group_once(op, wanted.security_groups)]
     if mark(op) and not wanted.description:
         if api.supports(_DESCRIPTION):
             body["description"] = mark(op)

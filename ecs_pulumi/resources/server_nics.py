@@ -117,6 +117,11 @@ def _await_forgotten(op: Op, id_: str, macs: set[str]) -> None:
         )
 
 
+def each_group_once(op: Op, wanted: Sequence[str]) -> Sequence[str]:
+    """The groups without those that are said by name and by id: the build of a server that has one twice fails."""
+    return list(_spelled(op, wanted).values()) if len(wanted) > 1 and any(map(is_uuid, wanted)) else wanted
+
+
 def regroup(op: Op, server_id: str, wanted: Sequence[str]) -> None:
     """Give the NICs that Nova made just these security groups.
 

@@ -72,6 +72,12 @@ def _allocate(ctx: Context, server_id: str) -> None:
     doc = live(ctx, server_id)
     if doc is None:
         return
+    groups = doc["security_group_ids"] or []
+    if len(set(groups)) < len(groups):
+        # Neutron takes no port with one twice, and Nova tries it on every host.
+        said = "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for"
+        to_error(ctx, doc, f"{said} instance {server_id}.", host="", zone="")
+        return
     try:
         for wanted in doc["requested_networks"]:
             plug_in(ctx, doc, wanted, groups=doc["security_group_ids"])
