@@ -137,7 +137,7 @@ def regroup(op: Op, server_id: str, wanted: Sequence[str]) -> None:
 def groups(op: Op, live: Live) -> list[str]:
     """The security groups of the NICs that Nova made, each as the program says it.
 
-    Nova tells those of all NICs together. Neutron is asked only where these are others than the program's.
+    Nova tells those of all NICs together. A refresh asks Neutron only where these are others than the program's.
     """
     told = {group["name"] for group in live.get("security_groups") or ()}
     said = op.inputs.get("security_groups")
