@@ -230,8 +230,8 @@ class ServerKind(EcsKind[ServerInputs]):
             is_rewired = nics.rewire(op, live, wanted, old)
         op.memo["rewired"] = True
         # What has just been attached has the project's default group, whatever the other NICs have.
-        if "security_groups" in changes or (is_rewired and wanted.security_groups is not None):
-            nics.regroup(op, id_, wanted.security_groups or [])
+        if wanted.security_groups is not None and (is_rewired or "security_groups" in changes):
+            nics.regroup(op, id_, wanted.security_groups)
             refresh = True
         if refresh or is_rewired:
             live = found_or_failed(self.fetch(op, id_), self.name, id_)

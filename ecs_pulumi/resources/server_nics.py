@@ -153,7 +153,7 @@ def groups(op: Op, live: Live) -> list[str]:
     if all(each == spelled.keys() for each in has):
         return list(said)
     every, common = set().union(*has), has[0].intersection(*has)
-    names = {group["id"]: group["name"] for group in catalog(op.cloud.region).security_groups()}
+    names = _names_of_groups(op)
     shown = common if every == spelled.keys() else every
     return sorted(spelled.get(id_) or names.get(id_, id_) for id_ in shown)
 
@@ -181,8 +181,13 @@ def _spelled(op: Op, said: Sequence[str]) -> dict[str, str]:
 def _named_groups(op: Op, wanted: Sequence[str]) -> set[str]:
     if not any(map(is_uuid, wanted)):
         return set(wanted)
-    names = {group["id"]: group["name"] for group in catalog(op.cloud.region).security_groups()}
+    names = _names_of_groups(op)
     return {names.get(item, item) for item in wanted}
+
+
+def _names_of_groups(op: Op) -> dict[str, str]:
+    """The names of the project's groups by their ids."""
+    return {group["id"]: group["name"] for group in catalog(op.cloud.region).security_groups()}
 
 
 def _is_somebodys(port: Live) -> bool:
@@ -202,13 +207,14 @@ def _paired(
         former: What the program said before of some of the ports, by their ids.
     """
     pairs: dict[int, Live | None] = {}
+    # Where several fit, one that Nova made is the server's before one that somebody else put in.
+    candidates = sorted(ports, key=_is_somebodys)
     # One that names its port or its address goes first, so that one that takes any cannot take what it needs.
     for index in sorted(range(len(said)), key=lambda at: (not said[at].get("port_id"), not said[at].get("fixed_ip"))):
-        # Where several fit, one that Nova made is the server's before one that somebody else put in.
-        candidates = sorted(ports, key=_is_somebodys)
         fits = (port for port in candidates if _is(op, said[index], port, (former or {}).get(port["id"])))
         found = pairs[index] = next(fits, None)
         if found:
+            candidates.remove(found)
             ports.remove(found)
     return [(nic, pairs[index]) for index, nic in enumerate(said)]
 
