@@ -125,7 +125,10 @@ def _blamed_on_its_files() -> Iterator[list[str]]:
         raise ConfigurationError(f"the profile of the cloud cannot be fetched from {where}") from error
     except (TypeError, AttributeError, ValueError, LookupError) as error:
         if not files:
-            raise ConfigurationError(f"one of the OS_* variables is not what it has to be: {error}") from error
+            names = sorted(name for name in os.environ if name.startswith("OS_"))
+            raise ConfigurationError(
+                f"one of the OS_* variables is not what it has to be; set are {listing(names)}"
+            ) from error
         raise ConfigurationError(
             f"{' or '.join(files)}: not laid out as it has to be: `clouds`, in it the names of clouds, "
             "and in each of them `auth`"
