@@ -20,7 +20,8 @@ from ecs_pulumi.dynamic.kind import find as kind_of
 from ecs_pulumi.resources.common import OF_A_NIC, marked_by
 from ecs_pulumi.resources.nic import is_for_a_nic
 from ecs_pulumi.resources.server_life import MARK
-from ecs_pulumi.stack import Elsewhere, Stack, StackError, current, elsewhere, ids_of, utf8
+from ecs_pulumi.stack import Elsewhere, Stack, StackError, current, elsewhere, ids_of
+from ecs_pulumi.streams import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,12 +1,10 @@
-"""What the commands beside `pulumi up` share: the stack as `pulumi` knows it, and the encoding they speak in."""
+"""The current stack as the command line `pulumi` knows it, for the commands that stand beside `pulumi up`."""
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +14,6 @@ import yaml  # comes with Pulumi's SDK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import TextIO
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
 _AT_ONCE = 4
@@ -24,13 +21,6 @@ _AT_ONCE = 4
 
 class StackError(Exception):
     """The stack cannot be read; one line for a user."""
-
-
-def utf8(*streams: TextIO) -> None:
-    """Let a command's streams speak UTF-8, as Pulumi and forges do, whatever the terminal's locale says."""
-    for stream in streams:
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="strict" if stream is sys.stdin else "backslashreplace")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.kind import find
 from ecs_pulumi.resources.common import is_mark, marked_by
-from ecs_pulumi.stack import Stack, StackError, current, project_file, utf8
+from ecs_pulumi.stack import Stack, StackError, current, project_file
+from ecs_pulumi.streams import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
