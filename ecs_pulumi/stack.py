@@ -87,6 +87,45 @@ def current(name: str | None = None, state: Path | None = None) -> Stack:
     return Stack(project, stack, resources, settings, pending, secrets)
 
 
+def export(project: str, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The resources in the state of a stack, and those that an `up` has begun to create.
+
+    Works in any working directory, as a provider's need not be below the project's Pulumi.yaml.
+
+    Args:
+        project: Name of the project.
+        name: Name of the stack.
+
+    Raises:
+        StackError: the state cannot be read, or it is another stack's.
+    """
+    ours = f"urn:pulumi:{name}::{project}::"
+    # A self-managed backend takes the first form anywhere; Pulumi Cloud takes the second, in the project.
+    for qualified in (f"organization/{project}/{name}", name):
+        try:
+            resources, begun = _known(json.loads(_pulumi("stack", "export", "--stack", qualified)))
+        except StackError as error:
+            failure = error
+            continue
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StackError("not what `pulumi stack export` writes") from error
+        if all(str(resource.get("urn")).startswith(ours) for resource in (*resources, *begun)):
+            return resources, begun
+        failure = StackError(f"the state is not that of {project}/{name}")
+    raise failure
+
+
+def backend_of_project() -> str | None:
+    """The backend that the project's file names, if it does."""
+    file = project_file()
+    try:
+        backend = yaml.safe_load(file.read_text(encoding="utf-8")).get("backend") if file else None
+        url = backend.get("url") if backend else None
+    except (OSError, yaml.YAMLError, UnicodeError, AttributeError):
+        return None
+    return str(url) if url else None
+
+
 def elsewhere() -> Elsewhere:
     """Read the states of all stacks that the current backend has, whichever project they belong to."""
     try:

@@ -13,8 +13,11 @@ created cannot be kept in the state, and four workers serve. `tests/host` holds 
 import asyncio
 import contextlib
 import functools
+import os
+import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +27,7 @@ import grpc
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
+from pulumi.dynamic import DiffResult
 from pulumi.dynamic.dynamic import PROVIDER_KEY
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2
@@ -33,6 +37,7 @@ Severity = Literal["debug", "info", "warning", "error"]
 _HOST = "pulumi.dynamic.__main__"
 _STATUS_TRAILER = "grpc-status-details-bin"
 _REPORT_SECONDS = 5.0
+_ENGINE_LOOK_SECONDS = 1.0
 _opening = threading.Lock()
 
 
@@ -145,6 +150,40 @@ def fail_with_state(
     _end_with("; ".join(reasons), details)
 
 
+class _Difference(DiffResult):
+    """A diff that also tells which inputs changed, which the host's own class has no place for.
+
+    The host copies its fields into a dictionary named `fields` and makes the response of that.
+    """
+
+    def __init__(self, result: DiffResult, changed: Sequence[str]) -> None:
+        self._first = result.delete_before_replace
+        self._changed = list(changed)
+        super().__init__(result.changes, result.replaces, result.stables)
+
+    @property
+    def delete_before_replace(self) -> bool | None:
+        """As in the base class; where the host reads it, the changed inputs go along."""
+        response = sys._getframe(1).f_locals.get("fields")  # noqa: SLF001
+        if isinstance(response, dict) and "changes" in response:
+            response["diffs"] = self._changed
+        return self._first
+
+    @delete_before_replace.setter
+    def delete_before_replace(self, _: bool | None) -> None:
+        """The base class sets it before it is known."""
+
+
+def difference(result: DiffResult, changed: Sequence[str]) -> DiffResult:
+    """The result of a diff from which the engine also learns which inputs changed, as `replace_on_changes` needs.
+
+    Args:
+        result: The result.
+        changed: Names of the inputs that changed.
+    """
+    return _Difference(result, changed)
+
+
 def report(urn: str, message: str, *, severity: Severity = "info", ephemeral: bool = False) -> None:
     """Show a line beside a resource; nothing where no engine listens. Never raises, works in any thread.
 
@@ -215,6 +254,41 @@ def end_quietly() -> None:
     with a traceback that the engine shows to the user.
     """
     threading.excepthook = _tell_unless_ending
+
+
+@functools.cache
+def end_with_engine() -> None:
+    """End this process soon after its engine is gone: its results would reach no state, and its waits would never end.
+
+    The engine ends its plug-ins itself, unless it is killed.
+    """
+    if _engine_address():
+        threading.Thread(target=_end_with_engine, name="end with the engine", daemon=True).start()
+
+
+def _end_with_engine() -> None:
+    while is_listening(_engine_address()):
+        time.sleep(_ENGINE_LOOK_SECONDS)
+    # A request that is on its way is answered or not, as if this process had been killed with the engine.
+    os._exit(1)
+
+
+def is_listening(address: str) -> bool:
+    """Whether a server listens at an address of this machine, in two looks.
+
+    Args:
+        address: Host and port.
+    """
+    name, _, port = address.rpartition(":")
+    for pause in (_ENGINE_LOOK_SECONDS, 0.0):
+        try:
+            with socket.create_connection((name, int(port)), timeout=_REPORT_SECONDS):
+                return True
+        except ConnectionRefusedError:
+            time.sleep(pause)
+        except OSError:
+            return True  # too busy to answer is not gone
+    return False
 
 
 def _tell_unless_ending(failed: threading.ExceptHookArgs) -> None:
@@ -292,13 +366,19 @@ def _status_class() -> Any:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("Status"))
 
 
-def _engine() -> engine_pb2_grpc.EngineStub | None:
+def _engine_address() -> str:
+    """Where the engine listens; empty where this is no process of the engine's."""
     main = getattr(sys.modules["__main__"], "__spec__", None)
-    if main is None or main.name != _HOST:
+    # Flags of the engine's own may stand before its address.
+    return sys.argv[-1] if main is not None and main.name == _HOST else ""
+
+
+def _engine() -> engine_pb2_grpc.EngineStub | None:
+    address = _engine_address()
+    if not address:
         return None
     with _opening:
-        # Flags of the engine's own may stand before its address.
-        return _open(sys.argv[-1])
+        return _open(address)
 
 
 @functools.cache

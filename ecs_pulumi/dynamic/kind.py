@@ -14,6 +14,7 @@ import re
 import secrets
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ecs_pulumi.dynamic import fields
@@ -27,6 +28,19 @@ L = TypeVar("L")
 
 KINDS = "ecs_pulumi.resources"
 SUFFIX_BYTES = 4
+
+
+class Provenance(Enum):
+    """Where an object comes from that exists before a resource is created."""
+
+    FOREIGN = auto()
+    """Not known to this stack."""
+    PREDECESSOR = auto()
+    """The state has it under the same URN: the resource is being replaced."""
+    RENAMED = auto()
+    """The state has it under another URN, which the program may have dropped."""
+    INTERRUPTED = auto()
+    """A run of this stack had begun to create it for this resource when it was killed."""
 
 
 @dataclass
@@ -46,6 +60,14 @@ class Operation(Generic[C]):
     """Tells what a person should have read before pressing enter; it stays on the screen."""
     stack: str = ""
     project: str = ""
+    backend: str = ""
+    """Stands for the backend that keeps the state; empty where it is not known."""
+    claim: Callable[[str], None] = lambda _: None
+    """Raises where another resource of the program has the object of this id; otherwise it is this one's from now."""
+    provenance: Callable[[str, str | None], Provenance] = lambda _, __: Provenance.FOREIGN
+    """Where the object with this id and this name, None if that is not known, comes from, by the state."""
+    is_kept: Callable[[str, str], bool] = lambda _, __: False
+    """Whether another resource of the program has the object of this kind and id."""
     id: str = field(default="", init=False)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """What the program says; where the verb has no program (read, delete), the outputs in the state."""
@@ -64,6 +86,7 @@ class Operation(Generic[C]):
 
         From then on a failure leaves the object in the state (or deletes it again), never an orphan.
         """
+        self.claim(id_)
         self.id = id_
 
     def gone(self) -> None:
@@ -123,9 +146,25 @@ class Kind(ABC, Generic[C, I, L]):
         """Whether the input `name` asks for what `old` (the outputs in the state) already has."""
         return fields.matches(fields.facts(self.inputs)[name], wanted, old.get(name))
 
+    def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Whether two objects with these inputs cannot exist at the same time. Values may be outputs or unknown."""
+        return False
+
     def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Whether the replacement cannot stand beside the old object, so that the old one is deleted first."""
-        return False
+        return self.is_exclusive(new)
+
+    def scope(self, op: Operation[C]) -> str:  # noqa: ARG002
+        """Where the ids of this kind are unique, such as the region."""
+        return ""
+
+    def also_holds(self, id_: str, inputs: Mapping[str, Any]) -> Iterable[tuple[str, str]]:  # noqa: ARG002
+        """Kind and id of what this object has that a resource of another kind could have instead."""
+        return ()
+
+    def leftovers(self, op: Operation[C], wanted: I) -> Iterable[tuple[str, str | None]]:  # noqa: ARG002
+        """Id and, where the kind has one, name of what carries this resource's owner marker before it is created."""
+        return ()
 
     def claims(self, op: Operation[C], live: L) -> dict[str, Any]:  # noqa: ARG002
         """What an update brings up to date in the object although the program does not say it, by input."""

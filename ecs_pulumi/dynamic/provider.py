@@ -22,11 +22,13 @@ from pulumi.dynamic import (
 )
 from pulumi.output import UNKNOWN
 
-from ecs_pulumi.dynamic import fields, host, kind
+from ecs_pulumi.dynamic import fields, host, ignored, kind, state
+from ecs_pulumi.dynamic.kind import Provenance
+from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.status import StatusLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 WORKERS = 64
 """Operations at a time in one provider process; `--parallel` decides how many of them the engine uses."""
@@ -45,13 +47,17 @@ class Provider(ResourceProvider):
         """Keep the settings of this run. Nothing can fail here: a failure is told where a resource asks."""
         host.widen_workers(WORKERS)
         host.end_quietly()
+        host.end_with_engine()
         self._config = req.config.get
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Normalise the inputs and say what is wrong with them, as far as they are known."""
         this, call = self._kind, host.current()
         olds, asked = _clean(_olds), _clean(news)
-        successor = _is_replacement(call.urn, olds)
+        successor = _is_replacement(call.urn, olds) or (
+            # A forced replacement is checked without the old inputs from the start.
+            bool(asked.get("adopt")) and not olds and state.read(call.project, call.stack).has(call.urn)
+        )
         if successor:
             # What takes the place of an object that was taken over is a new one.
             asked.pop("adopt", None)
@@ -71,6 +77,7 @@ class Provider(ResourceProvider):
         """Compare what the state holds with what the program says."""
         this, call = self._kind, host.current()
         old, new = _clean(_olds), _clean(_news)
+        new = self._ignoring(new, old, call.ignore_changes)
         # Where the old inputs are not told, a wish counts as fulfilled.
         said = new if call.old_inputs is None else _clean(call.old_inputs)
         changed = [
@@ -92,10 +99,16 @@ class Provider(ResourceProvider):
         owed = None if changed or replaced else this.owed(old)
         if owed:
             op.tell(owed)
-        return DiffResult(
-            changes=bool(changed or replaced or owed),
-            replaces=replaced,
-            delete_before_replace=bool(unwell) or (bool(replaced) and this.collides(call.resource, old, new)),
+        if not replaced and (other := self._keep(op, call.urn, _id, new)):
+            self._fail(op, _twice(op, _id, other))
+        return host.difference(
+            DiffResult(
+                changes=bool(changed or replaced or owed),
+                replaces=replaced,
+                # Also without a replacement of ours: `replace_on_changes` may make one of any change.
+                delete_before_replace=bool(unwell) or (bool(changed) and this.collides(call.resource, old, new)),
+            ),
+            changed,
         )
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -104,7 +117,12 @@ class Provider(ResourceProvider):
         op = self._begin("create", call, asked)
         wanted = this.inputs.model_validate(asked)
         try:
-            live = self._adopt(op, wanted, asked) if wanted.adopt else this.create(op, wanted)
+            if wanted.adopt:
+                live = self._adopt(op, wanted, asked)
+            elif leftover := self._leftover(op, wanted):
+                live = self._resume(op, leftover, wanted, asked)
+            else:
+                live = this.create(op, wanted)
             result = CreateResult(op.id, self._outputs(op, live, asked))
         except Exception as error:  # noqa: BLE001  (whatever it is, the object must not be lost)
             self._keep_or_undo(op, error, asked, undo=not wanted.adopt)
@@ -131,6 +149,9 @@ class Provider(ResourceProvider):
         old = _clean(_olds)
         op = self._begin("update", call, asked, _id, old)
         try:
+            if call.ignore_changes:
+                asked = self._without_ignored(op, asked, call.ignore_changes)
+                op.inputs = asked
             live = this.update(op, _id, this.inputs.model_validate(asked), old)
             result = UpdateResult(self._outputs(op, live, asked))
         except Exception as error:  # noqa: BLE001
@@ -142,10 +163,16 @@ class Provider(ResourceProvider):
         """Delete the object; one that is gone already is a success."""
         this, call, old = self._kind, host.current(), _clean(_props)
         op = self._begin("delete", call, old, _id, old)
+        key = self._key(op, _id) if call.urn and old.get("region") else None
+        if key and (successor := OWNERSHIP.other_owner(key, call.urn)):
+            op.tell(f"not deleted: {this.name} {_id} belongs to {_resource_of(successor)} now")
+            return
         try:
             this.delete(op, _id, old)
         except Exception as error:  # noqa: BLE001
             self._fail(op, error)
+        if key:
+            OWNERSHIP.release(key, call.urn)
         op.say("")
 
     @property
@@ -173,11 +200,93 @@ class Provider(ResourceProvider):
             tell=lambda line: host.report(call.urn, line),
             stack=call.stack,
             project=call.project,
+            backend=state.backend_fingerprint(),
             inputs=inputs,
             old=old or {},
         )
         op.id = id_
+        op.claim = lambda id_: self._claim(op, call.urn, id_)
+        op.provenance = lambda id_, name: self._provenance(op, call, id_, name)
+        op.is_kept = lambda kind_, id_: bool(OWNERSHIP.other_owner(self._key(op, id_)._replace(kind=kind_), call.urn))
         return op
+
+    def _key(self, op: kind.Operation[Any], id_: str) -> ObjectKey:
+        region = op.old.get("region")
+        return ObjectKey(self._kind.name, region if isinstance(region, str) else self._kind.scope(op), id_)
+
+    def _keep(self, op: kind.Operation[Any], urn: str, id_: str, inputs: Mapping[str, Any]) -> str | None:
+        """Enter that a resource has an object in this run; the URN of another one that has it as well."""
+        if not (urn and isinstance(op.old.get("region"), str)):
+            return None
+        for kind_, other_id in self._kind.also_holds(id_, inputs):
+            OWNERSHIP.keep(self._key(op, other_id)._replace(kind=kind_), urn)
+        return OWNERSHIP.keep(self._key(op, id_), urn)
+
+    def _claim(self, op: kind.Operation[Any], urn: str, id_: str) -> None:
+        if not urn:
+            return
+        if other := OWNERSHIP.keep(self._key(op, id_), urn):
+            raise _twice(op, id_, other)
+        for kind_, other_id in self._kind.also_holds(id_, op.inputs):
+            OWNERSHIP.keep(self._key(op, other_id)._replace(kind=kind_), urn)
+
+    def _provenance(self, op: kind.Operation[Any], call: host.Call, id_: str, name: str | None) -> Provenance:
+        known = state.read(call.project, call.stack)
+        owners = known.owners.get(self._key(op, id_), ())
+        if call.urn in owners:
+            return Provenance.PREDECESSOR
+        if owners:
+            return Provenance.RENAMED
+        begun = known.interrupted(call.urn, op.inputs if op.verb == "create" else None)
+        return Provenance.INTERRUPTED if any(name in (None, each.get("name")) for each in begun) else Provenance.FOREIGN
+
+    def _leftover(self, op: kind.Operation[Any], wanted: Any) -> str | None:
+        """The id of what a killed run left of this resource.
+
+        Raises:
+            Refusal: an object says that it is this resource's, and the state does not prove it.
+        """
+        for id_, name in self._kind.leftovers(op, wanted):
+            provenance = op.provenance(id_, name)
+            if provenance is Provenance.INTERRUPTED:
+                return id_
+            # Without the backend in its marker it may belong to a stack of the same name elsewhere.
+            if provenance is Provenance.FOREIGN and op.backend:
+                which = f"{name} ({id_})" if name else id_
+                raise Refusal(
+                    f"{op.kind} {which} exists, which an earlier run created for this resource and did not "
+                    "record in the state: `python -m ecs_pulumi.orphans` shows how to import it, or deletes it"
+                )
+        return None
+
+    def _resume(self, op: kind.Operation[Any], id_: str, wanted: Any, asked: Mapping[str, Any]) -> Any:
+        """Finish what a killed run began to create."""
+        this = self._kind
+        op.tell(f"continuing with {id_}, which an interrupted run began to create")
+        live = this.fetch(op, id_)
+        if live is None:
+            return this.create(op, wanted)
+        found, _, refused = self._differing(op, live, asked)
+        if refused:
+            raise Refusal(
+                f"an interrupted run created {id_}, which cannot get the {', '.join(refused)} of the program without "
+                "being replaced: `python -m ecs_pulumi.orphans --delete` deletes it"
+            )
+        op.created(id_)
+        return this.update(op, id_, wanted, found)
+
+    def _without_ignored(
+        self, op: kind.Operation[Any], asked: Mapping[str, Any], paths: Sequence[str]
+    ) -> dict[str, Any]:
+        """The inputs with what `ignore_changes` names as the remote object has it: an update leaves it alone."""
+        live = self._kind.fetch(op, op.id)
+        if live is None:
+            return dict(asked)
+        return self._ignoring(asked, {**op.old, **fields.plain(self._kind.observe(op, live))}, paths)
+
+    def _ignoring(self, inputs: Mapping[str, Any], source: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]:
+        known = fields.facts(self._kind.inputs)
+        return ignored.restore(inputs, {name: source[name] for name in known if name in source}, paths)
 
     def _name(self, olds: Mapping[str, Any], asked: Mapping[str, Any], *, exists: bool, call: host.Call) -> str | None:
         if exists or asked.get("adopt"):
@@ -230,6 +339,13 @@ class Provider(ResourceProvider):
             return []
         op = self._begin("check", call, known)
         live = this.read(op, known["adopt"])
+        owners = state.read(call.project, call.stack).owners.get(self._key(op, known["adopt"]), ())
+        if owners:
+            reason = (
+                f"{known['adopt']} is managed by {_resource_of(owners[0])} of this stack already; "
+                "a renamed resource keeps its object with `aliases` in its options"
+            )
+            return [fields.Problem("adopt", reason)]
         if live is None:
             return [fields.Problem("adopt", f"there is no {this.name} {known['adopt']} in this project and region")]
         found, changed, refused = self._differing(op, live, known)
@@ -350,6 +466,16 @@ def _is_replacement(urn: str, olds: Mapping[str, Any]) -> bool:
     if olds and urn:
         _existing.add(urn)
     return not olds and urn in _existing
+
+
+def _twice(op: kind.Operation[Any], id_: str, other: str) -> Refusal:
+    return Refusal(f"{op.kind} {id_} is managed by {_resource_of(other)} of this program; remove one of the two")
+
+
+def _resource_of(urn: str) -> str:
+    """Kind and name of a resource, for a message."""
+    *_, type_, name = urn.split("::", 3)
+    return f"{type_.rpartition(':')[2]} {name}"
 
 
 class Refusal(Exception):  # noqa: N818  (it is the program that asks for what cannot be)

@@ -87,6 +87,12 @@ def _register(
         if field.has(fields.Secret)
     ]
     opts = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(additional_secret_outputs=secrets or None), opts)
+    if opts.import_ is not None:
+        # The engine imports from the plug-in without saying which kind it is; `adopt` goes through the program.
+        props["adopt"], opts.import_ = opts.import_, None
+    if opts.delete_before_replace is None and kind.is_exclusive(inputs):
+        # A replacement that is forced (`--replace`, `state taint`) asks no provider for the order.
+        opts.delete_before_replace = True
     props[PROVIDER_KEY] = _serialized(kind.name)
     pulumi.CustomResource.__init__(self, f"pulumi-python:{self._resource_type_name}", resource_name, props, opts)
 

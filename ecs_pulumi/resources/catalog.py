@@ -119,6 +119,10 @@ class Catalog:
         if name not in self._expected:
             self._named("key pair", name, lambda: compute.list_key_pairs(api), lambda: compute.get_key_pair(api, name))
 
+    def key_pair_names(self) -> list[str]:
+        """The names of the user's key pairs, those apart that this run has created since."""
+        return [item["name"] for item in self._once("key pair", lambda: compute.list_key_pairs(self._region.compute))]
+
     def expect_key_pair(self, name: str) -> None:
         """Take it that there will be a key pair of this name: the program declares it.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic import fields, host
 from ecs_pulumi.dynamic.kind import Kind, Operation
+from ecs_pulumi.dynamic.state import FINGERPRINT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -59,7 +60,9 @@ LONGEST_DESCRIPTION = 255
 _MARK = "Managed by Pulumi: "
 OF_A_NIC = " (port of the NIC)"
 """Ends the mark of a port that was made for the NIC of an `InterfaceAttachment`, and goes with it."""
-_BARE_MARK = re.compile(rf"{_MARK}[^/\s]+/[^/\s]+/\S+({re.escape(OF_A_NIC)})?")
+_BACKEND = rf" \[[0-9a-f]{{{FINGERPRINT_LENGTH}}}\]"
+"""Follows in a mark: the backend that keeps the state, so that stacks of one name in two of them are told apart."""
+_BARE_MARK = re.compile(rf"{_MARK}[^/\s]+/[^/\s]+/\S+({_BACKEND})?({re.escape(OF_A_NIC)})?")
 _PATIENCE = 60.0
 
 _STORED = (
@@ -100,6 +103,10 @@ class EcsKind(Kind[Cloud, I, Live]):
         opened = connection(config)
         opened.transport.end_by(opened.clock.now() + timeout)
         return Cloud(opened, region, Deadline(opened.clock, timeout), marker=config("ecs:marker") != "false")
+
+    def scope(self, op: Op) -> str:
+        """Ids are unique in a region."""
+        return op.cloud.region.name
 
     def explain(self, error: Exception) -> str | None:
         """The one line that a user is shown for this error; None for a defect of this package."""
@@ -162,7 +169,8 @@ def mark(op: Op) -> str:
     """The description of an object that has none: whose it is, so that one that got lost can be found."""
     if not (op.cloud.marker and op.resource):
         return ""
-    return f"{_MARK}{op.project}/{op.stack}/{op.resource}"[:LONGEST_DESCRIPTION]
+    backend = f" [{op.backend}]" if op.backend else ""
+    return f"{_MARK}{op.project}/{op.stack}/{op.resource}{backend}"[:LONGEST_DESCRIPTION]
 
 
 def own_mark(op: Op, text: str | None) -> str | None:
@@ -183,7 +191,7 @@ def marked_by(text: str, project: str, stack: str) -> str | None:
     of_stack = f"{_MARK}{project}/{stack}/"
     if not text.startswith(of_stack) or len(text) >= LONGEST_DESCRIPTION:
         return None
-    return text.removeprefix(of_stack) or None
+    return re.sub(rf"{_BACKEND}(?=$|{re.escape(OF_A_NIC)}$)", "", text.removeprefix(of_stack)) or None
 
 
 def unless_in_use(op: Op, delete: Callable[[], object], users: Callable[[], list[str]]) -> None:

@@ -27,6 +27,7 @@ from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.addresses import IpAddress
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, split_id
+from ecs_pulumi.resources.neutron import with_marker
 from ecs_pulumi.resources.nic import (
     TAG,
     attach,
@@ -114,9 +115,20 @@ class InterfaceAttachmentKind(EcsKind[InterfaceAttachmentInputs]):
             return all(isinstance(item, Mapping) and item.get("ip_address") in has for item in wanted)
         return super().same(name, wanted, old)
 
-    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:
         """A port is bound once, and an address exists once."""
-        return (new.get("port_id") or "") == old.get("port_id") or bool(new.get("fixed_ips"))
+        return inputs.get("port_id") is not None or inputs.get("fixed_ips") not in (None, [])
+
+    def leftovers(self, op: Op, wanted: InterfaceAttachmentInputs) -> list[tuple[str, None]]:
+        """The NIC whose port carries the marker, and the port that is not in the server yet."""
+        if not wanted.network_id:
+            return []
+        ports = with_marker(op, "port", mark_of(op))
+        return [
+            (f"{wanted.server_id}/{port['id']}", None)
+            for port in ports
+            if port.get("device_id") in (None, "", wanted.server_id)
+        ]
 
     def create(self, op: Op, wanted: InterfaceAttachmentInputs) -> Live:
         """Attach; a port that this server has already is taken over."""

@@ -17,7 +17,7 @@ from ecs_pulumi.dynamic.fields import (
     Replace,
     Secret,
 )
-from ecs_pulumi.dynamic.kind import is_automatic
+from ecs_pulumi.dynamic.kind import Provenance, is_automatic, signed_for
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, sent
@@ -82,8 +82,11 @@ class KeyPairKind(EcsKind[KeyPairInputs]):
     def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
         """On v2.1 a certificate and another owner need microversions; v2 takes both words and ignores them."""
         yield from super().preflight(op, given)
-        if given.known("name"):
-            catalog(op.cloud.region).expect_key_pair(given.known("name"))
+        name, names = given.known("name"), catalog(op.cloud.region)
+        if name:
+            names.expect_key_pair(name)
+            if not given.before and not given.successor and not is_automatic(name, op.resource):
+                yield from self._clash(op, given, name)
         api = op.cloud.compute
         asked = (
             ("type", "an x509 certificate", _TYPED, given.known("type") == "x509"),
@@ -94,9 +97,18 @@ class KeyPairKind(EcsKind[KeyPairInputs]):
                 needs = f"compute microversion {microversion}"
                 yield Problem(name, str(errors.Unsupported(feature, needs, f"compute {api.versions}")))
 
+    def _clash(self, op: Op, given: Given, name: str) -> Iterator[Problem]:
+        """A chosen name that a key pair outside of this stack has."""
+        if given.has("user_id") or name not in catalog(op.cloud.region).key_pair_names():
+            return
+        if op.provenance(name, name) is Provenance.FOREIGN:
+            reason = f"a key pair named {name} exists already; {_WHAT_TO_DO[Provenance.FOREIGN].format(name)}"
+            yield Problem("name", reason)
+
     def create(self, op: Op, wanted: KeyPairInputs) -> Live:
-        """Generate or import; an identical key that is there already is taken over."""
+        """Generate or import; one that exists already is imported only where it is provably this stack's."""
         api = op.cloud.compute
+        self._delete_interrupted(op, wanted)
         body = sent(wanted, "name", "public_key", "type", "user_id")
         microversion = None
         if wanted.type and not _is_v2(op):
@@ -105,13 +117,15 @@ class KeyPairKind(EcsKind[KeyPairInputs]):
                 del body["type"]
         if wanted.user_id and api.supports(_OF_USER):
             microversion = _OF_USER
-        began = api.clock.now()
+        began, response_lost = api.clock.now(), False
+
+        def there(error: errors.EcsError) -> Live | None:
+            nonlocal response_lost
+            response_lost = response_lost or errors.may_have_acted(error)
+            return self._there(op, wanted, body, began if response_lost else None, error)
+
         try:
-            live = once(
-                lambda: compute.create_key_pair(api, body, microversion=microversion),
-                lambda error: self._there(op, wanted, body, began, error),
-                errors.Conflict,
-            )
+            live = once(lambda: compute.create_key_pair(api, body, microversion=microversion), there, errors.Conflict)
         except errors.Forbidden as forbidden:
             if not body.get("user_id"):
                 raise
@@ -150,32 +164,42 @@ class KeyPairKind(EcsKind[KeyPairInputs]):
         except errors.NotFound:
             return None
 
-    def _there(self, op: Op, wanted: KeyPairInputs, body: Live, began: float, error: errors.EcsError) -> Live | None:
-        """The key pair that a request was refused for, or that it made although its answer is lost."""
-        there = self._get(op, body["name"], wanted.user_id)
-        if isinstance(error, errors.Conflict) or (
-            there is not None and (wanted.public_key or not self._is_ours(op, there, began))
-        ):
-            return self._the_same(op, wanted, body["name"], error)
-        if there is not None:
-            # The private key went with the answer; the pair is of no use to anybody.
-            self.delete(op, body["name"], body)
-        return None
+    def _delete_interrupted(self, op: Op, wanted: KeyPairInputs) -> None:
+        """Delete what a killed run left under another automatic name: no server has it yet, and its key may be lost."""
+        if not is_automatic(wanted.name or "", op.resource):
+            return
+        signer = f"{op.project}/{op.stack}"
+        for name in catalog(op.cloud.region).key_pair_names():
+            is_signed = name != wanted.name and signed_for(name, signer) == op.resource
+            if is_signed and op.provenance(name, name) is Provenance.INTERRUPTED:
+                self.delete(op, name, {})
 
-    def _the_same(self, op: Op, wanted: KeyPairInputs, name: str, error: errors.EcsError) -> Live:
+    def _there(
+        self, op: Op, wanted: KeyPairInputs, body: Live, sent: float | None, error: errors.EcsError
+    ) -> Live | None:
+        """The key pair that a request was refused for, or that it made when it was sent and its response lost."""
+        name = body["name"]
         there = self._get(op, name, wanted.user_id)
         if there is None:
-            raise error
-        if wanted.public_key and self.same("public_key", wanted.public_key, there):
+            if isinstance(error, errors.Conflict):
+                raise error
+            return None
+        is_same = bool(wanted.public_key) and self.same("public_key", wanted.public_key, there)
+        is_ours = sent is not None and self._is_ours(op, there, sent)
+        provenance = Provenance.INTERRUPTED if is_ours else op.provenance(name, name)
+        if is_same and provenance in (Provenance.INTERRUPTED, Provenance.RENAMED):
             return there
-        raise errors.Failed(
-            f"a key pair named {name} exists already, with another key",
-            f'choose another name, or take it over with adopt="{name}"',
-        ) from error
+        if not wanted.public_key and provenance is Provenance.INTERRUPTED:
+            # The private key went with the response; the pair is of no use.
+            self.delete(op, name, body)
+            if isinstance(error, errors.Conflict):
+                return compute.create_key_pair(op.cloud.compute, body)
+            return None
+        raise errors.Failed(f"a key pair named {name} exists already", _WHAT_TO_DO[provenance].format(name)) from error
 
     @staticmethod
     def _is_ours(op: Op, there: Live, began: float) -> bool:
-        """Whether it is what the lost answer was about: its name is random, or it is younger than the request."""
+        """Whether the request made it: its name is random, or it is younger than the request."""
         if is_automatic(there["name"], op.resource):
             return True
         return bool(there.get("created_at")) and is_younger(op.cloud.compute, there, began, _CLOCKS_DIFFER)
@@ -186,6 +210,22 @@ class KeyPairKind(EcsKind[KeyPairInputs]):
         if user_id in (None, op.cloud.connection.user_id) or not op.cloud.compute.supports(_OF_USER):
             return None, None
         return user_id, _OF_USER
+
+
+_WHAT_TO_DO: Mapping[Provenance, str] = {
+    Provenance.FOREIGN: (
+        "it is not in the state of this stack: "
+        'import it with adopt="{0}", read it with KeyPair.get, or choose another name'
+    ),
+    Provenance.RENAMED: (
+        "this stack has it under another resource name, with another key: a renamed resource keeps its key pair with "
+        "`aliases` in its options"
+    ),
+    Provenance.PREDECESSOR: (
+        "it is the one to be replaced: set delete_before_replace=True in the options of the resource"
+    ),
+    Provenance.INTERRUPTED: "an interrupted run created it with another key: `python -m ecs_pulumi.orphans` deletes it",
+}
 
 
 def _is_v2(op: Op) -> bool:

@@ -16,6 +16,7 @@ from ecs_pulumi.resources.common import (
     mark,
     unless_in_use,
 )
+from ecs_pulumi.resources.leftovers import marked_objects
 from ecs_pulumi.resources.once import create_once
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class NeutronKind(EcsKind[I]):
     """What the API calls one of them, `network` say."""
     api_names: ClassVar[Mapping[str, str]] = {}
     """What the API calls an input, where it calls it otherwise."""
+
+    def leftovers(self, op: Op, wanted: I) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Those with the marker in their description."""
+        return [(each["id"], each["name"]) for each in with_marker(op, self.singular, mark(op))]
 
     def create(self, op: Op, wanted: I) -> Live:
         """Create with one request, and one more for tags."""
@@ -120,6 +125,24 @@ class NeutronKind(EcsKind[I]):
             return live
         network.replace_tags(op.cloud.network, self.collection, live["id"], sorted(set(wanted)))
         return {**live, "tags": sorted(set(wanted))}
+
+
+def with_marker(op: Op, singular: str, marker: str) -> list[Live]:
+    """The objects with this description that exist since before this run; none for an empty one.
+
+    Args:
+        op: The operation.
+        singular: What the API calls one of them.
+        marker: The description.
+    """
+    api = op.cloud.network
+    if not marker:
+        return []
+    return marked_objects(op.cloud.region, singular).of(
+        narrow=lambda: network.list_all(api, singular, description=marker),
+        list_all=lambda: network.list_all(api, singular, tenant_id=op.cloud.region.project_id),
+        is_own=lambda live: live.get("description") == marker,
+    )
 
 
 def users_of(op: Op, **filters: str) -> list[str]:

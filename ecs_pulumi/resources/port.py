@@ -175,10 +175,10 @@ class PortKind(NeutronKind[PortInputs]):
         yield from preflight.addresses(op, given)
         yield from quota.of_network(op, given, "ports", "network_id")
 
-    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """A port with a fixed address or mac cannot stand beside one that still has it."""
-        fixed = any(item.get("ip_address") for item in objects(new.get("fixed_ips")))
-        return fixed or new.get("mac_address") is not None
+    def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:
+        """An address exists once in its network."""
+        fixed = any(item.get("ip_address") is not None for item in objects(inputs.get("fixed_ips")))
+        return fixed or inputs.get("mac_address") is not None
 
     def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
         """Addresses are equal however they are written: clouds tell some of them as they were said."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import Given, Problem, objects
+from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.resources.catalog import catalog, ip_range, is_uuid, usable
 from ecs_pulumi.resources.once import made_here
 
@@ -137,7 +138,7 @@ def _free(op: Op, given: Given, place: Place, asked: Address) -> Iterator[Proble
     """Neither a port of the cloud's has the address, nor does another resource of the program want it."""
     names = catalog(op.cloud.region)
     holder = None if given.successor else names.holder(place.network_id, asked)
-    if holder and not _is_own(given, holder):
+    if holder and not _is_own(given, holder) and not is_not_in_the_way(op, given, *_holders(holder)):
         user = f", which {holder['device_owner']} uses" if holder.get("device_owner") else ""
         yield place.problem(f"{asked} is taken by the port {holder.get('name') or holder['id']}{user}")
     elif op.resource and (other := names.claimed(place.network_id, asked, f"{op.kind} {op.resource}")):
@@ -150,6 +151,30 @@ def _is_own(given: Given, port: Live) -> bool:
         return True
     # Else its name alone tells it, and those of a server have none.
     return bool(given.before) and (port.get("name") or "") in ("", given.before.get("name"))
+
+
+def is_not_in_the_way(op: Op, given: Given, *found: tuple[str, str | None]) -> bool:
+    """Whether an object is the one to be replaced by force, or one that a killed run has begun to create.
+
+    Neither is checked with the prior inputs, which would tell.
+
+    Args:
+        op: The operation.
+        given: The inputs.
+        found: What may be the object: ids of the resource's kind, and names where they are known.
+    """
+    if given.before or given.successor:
+        return False
+    own = (Provenance.PREDECESSOR, Provenance.INTERRUPTED)
+    return any(op.provenance(id_, name) in own for id_, name in found)
+
+
+def _holders(port: Live) -> Iterator[tuple[str, str | None]]:
+    """What may have an address that a port has: the port, an attachment, a server."""
+    yield port["id"], port.get("name")
+    if server := port.get("device_id"):
+        yield f"{server}/{port['id']}", None
+        yield server, None
 
 
 def _noteworthy(asked: Address, subnet: Live) -> Iterator[str]:

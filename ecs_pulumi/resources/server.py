@@ -8,12 +8,14 @@ import pulumi
 
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic.fields import Given, Problem, objects, plain
+from ecs_pulumi.dynamic.kind import is_automatic
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources import server_life as life
 from ecs_pulumi.resources import server_nics as nics
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import EcsKind, Live, Op, differing, found_or_failed, own_mark
+from ecs_pulumi.resources.common import EcsKind, Live, Op, differing, found_or_failed, mark, own_mark
+from ecs_pulumi.resources.leftovers import marked_objects
 from ecs_pulumi.resources.once import create_once
 from ecs_pulumi.resources.server_fields import (
     Address,
@@ -100,10 +102,12 @@ class ServerKind(EcsKind[ServerInputs]):
             return "a resize waits in VERIFY_RESIZE and will be confirmed"
         return "it was stopped for a resize that failed, and will be started again" if old.get("unfinished") else None
 
-    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:
         """A port, an address or a volume is in one server at a time."""
-        held = any(nic.get("port_id") or nic.get("fixed_ip") for nic in objects(new.get("networks")))
-        return held or any(item.get("source_type") == "volume" for item in objects(new.get("block_devices")))
+        names = ("port_id", "fixed_ip")
+        if any(nic.get(name) is not None for nic in objects(inputs.get("networks")) for name in names):
+            return True
+        return any(item.get("source_type") == "volume" for item in objects(inputs.get("block_devices")))
 
     def claims(self, op: Op, live: Live) -> dict[str, Any]:
         """The mark may be in the metadata, where the API has no descriptions."""
@@ -111,6 +115,27 @@ class ServerKind(EcsKind[ServerInputs]):
         if own_mark(op, metadata.get(life.MARK)):
             return {"metadata": {key: value for key, value in metadata.items() if key != life.MARK}}
         return super().claims(op, live)
+
+    def leftovers(self, op: Op, wanted: ServerInputs) -> list[tuple[str, str]]:
+        """Those with the marker in their description, or in their metadata."""
+        api, marker, name = op.cloud.compute, mark(op), wanted.name or ""
+        if not marker:
+            return []
+        # Each run draws the suffix of an automatic name anew.
+        pattern = f"^{re.escape(op.resource)}-" if is_automatic(name, op.resource) else f"^{re.escape(name)}$"
+        microversion = op.cloud.region.server_microversion
+        found = marked_objects(op.cloud.region, "server").of(
+            narrow=lambda: compute.list_servers(api, name=pattern, microversion=microversion),
+            list_all=lambda: compute.list_servers(api, microversion=microversion),
+            is_own=lambda live: marker in (live.get("description"), (live.get("metadata") or {}).get(life.MARK)),
+        )
+        return [(each["id"], each["name"]) for each in found]
+
+    def also_holds(self, id_: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """The NICs of the program's ports, each of which an InterfaceAttachment could have instead."""
+        for nic in objects(inputs.get("networks")):
+            if isinstance(nic.get("port_id"), str):
+                yield "InterfaceAttachment", f"{id_}/{nic['port_id']}"
 
     def create(self, op: Op, wanted: ServerInputs) -> Live:
         """Create, wait until it runs, then do what a create request cannot."""

@@ -184,6 +184,8 @@ def _overlaps(op: Op, given: Given) -> Iterator[Problem]:
     names = catalog(op.cloud.region)
     for other in names.subnets(network_id) if cidr else ():
         if other["cidr"] and ipaddress.ip_network(cidr).overlaps(ip_range(other["cidr"])):
+            if "id" in other and preflight.is_not_in_the_way(op, given, (other["id"], other["name"])):
+                continue
             which = f"the subnet {other.get('name') or other['id']}" if "id" in other else "another subnet here"
             yield Problem("cidr", f"overlaps {other['cidr']}, the range of {which}")
     names.expect_subnet(network_id, cidr)

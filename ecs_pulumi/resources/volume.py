@@ -36,6 +36,7 @@ from ecs_pulumi.resources.common import (
     sent,
     unless_in_use,
 )
+from ecs_pulumi.resources.leftovers import marked_objects
 from ecs_pulumi.resources.once import create_once
 
 _EXTEND_IN_USE, _FROM_BACKUP = "3.42", "3.47"
@@ -123,6 +124,18 @@ class VolumeKind(EcsKind[VolumeInputs]):
     def unwell(self, op: Op, id_: str, old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """A volume whose creation failed holds nothing and is replaced; one that was of use may hold everything."""
         return ["status"] if old.get("status") == "error" and not old.get("been_available") else []
+
+    def leftovers(self, op: Op, wanted: VolumeInputs) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Those with the marker in their description."""
+        api, marker = op.cloud.block_storage, mark(op)
+        if not marker:
+            return []
+        found = marked_objects(op.cloud.region, "volume").of(
+            narrow=lambda: block_storage.list_volumes(api),
+            list_all=lambda: block_storage.list_volumes(api),
+            is_own=lambda live: live.get("description") == marker,
+        )
+        return [(each["id"], each.get("name") or "") for each in found]
 
     def create(self, op: Op, wanted: VolumeInputs) -> Live:
         """Create and wait until it is available."""

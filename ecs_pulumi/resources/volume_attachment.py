@@ -49,9 +49,9 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
     inputs = VolumeAttachmentInputs
     outputs = VolumeAttachmentOutputs
 
-    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """A volume is attached once; only another volume of another server can come first."""
-        return new.get("volume_id") == old.get("volume_id") or new.get("device") is not None
+    def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """A volume is attached to a server once."""
+        return True
 
     def create(self, op: Op, wanted: VolumeAttachmentInputs) -> Live:
         """Attach; a volume that this server has already is taken over."""

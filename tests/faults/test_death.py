@@ -1,7 +1,8 @@
 """The provider's process dies before or after each request of every operation, and the engine with it or without it.
 
 What the engine then has is what it had before. Whatever was made and is not in there has to be found by
-`python -m ecs_pulumi.orphans`, or taken over by the next `up`.
+`python -m ecs_pulumi.orphans`. Where the engine died as well, its state proves what was under way, and the next `up`
+continues with that.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ecs_pulumi.orphans import delete, find_orphans
 from ecs_pulumi.stack import Stack
 from tests.faults.conftest import CELLS
 from tests.faults.scenes import SCENES, Scene
-from tests.faults.trial import clears, goes_on, perform, rehearsed, staged
+from tests.faults.trial import attempt, clears, goes_on, perform, rehearsed, staged
 from tests.support import steps
 
 if TYPE_CHECKING:
@@ -60,6 +61,28 @@ def killed(scene: Scene, world: World, at: int, *, after: bool, engine: bool) ->
         after: Whether that request still takes effect.
         engine: Whether the engine dies as well, which leaves a note in the state of what it was creating.
     """
+    it = _dead(scene, world, at, after=after)
+    world.connect()
+    stack = _stack(it, world, engine=engine)
+    found = find_orphans(stack)
+    if left := delete(stack, found):
+        yield f"not deleted: {left}"
+    world.connect()
+    # Nothing about a key pair under a chosen name says whose it is.
+    if engine or scene.id != "KeyPair-import":
+        yield from clears(scene, it, world, "the process died")
+        yield from goes_on(scene, it, world, "the process died")
+    elif after and (refusal := attempt(scene, it, world)) and 'adopt="known"' not in refusal:
+        yield f"does not say how to import it: {refusal}"
+    if engine and scene.before is None:
+        it = _dead(scene, world, at, after=after)
+        it.interrupted = [it.begun] if it.begun else []
+        world.connect()
+        yield from goes_on(scene, it, world, "engine and process died")
+
+
+def _dead(scene: Scene, world: World, at: int, *, after: bool) -> Resource:
+    """The resource as the state has it once its process has died."""
     it = staged(scene, world)
     with pytest.MonkeyPatch.context() as patch:
         Mortal(world, at, after=after, patch=patch)
@@ -68,17 +91,8 @@ def killed(scene: Scene, world: World, at: int, *, after: bool, engine: bool) ->
         except Death:
             pass
         else:
-            yield "it did not die"
-    world.connect()
-    stack = _stack(it, world, engine=engine)
-    found = find_orphans(stack)
-    if left := delete(stack, found):
-        yield f"not deleted: {left}"
-    world.connect()
-    # A key pair under a chosen name says of nobody's that it is his; the next `up` finds it by that name and its key.
-    if engine or scene.id != "KeyPair-import":
-        yield from clears(scene, it, world, "the process died")
-    yield from goes_on(scene, it, world, "the process died")
+            raise AssertionError("it did not die")
+    return it
 
 
 def _stack(it: Resource, world: World, *, engine: bool) -> Stack:

@@ -27,8 +27,10 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2
 
 from ecs_pulumi.cloud.connection import Connection, Settings
-from ecs_pulumi.dynamic import host, provider
+from ecs_pulumi.dynamic import host, provider, state
+from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.provider import Provider
+from ecs_pulumi.dynamic.state import StackState
 from ecs_pulumi.resources import catalog, common, quota
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from ecs_pulumi.cloud.clock import Clock
 
 PROJECT, STACK = "fields", "test"
+BACKEND = "0a1b2c3d"
+"""The fingerprint of the backend that keeps the state."""
 TIMEOUT = 300.0
 UNKNOWN = Unknown()  # type: ignore[no-untyped-call]
 """A value that is not known in a preview."""
@@ -97,6 +101,7 @@ class Resource:
         state: What the engine would have in its state; None while there is none.
         log: The operations that went to the provider since the last `up` began, such as `delete`, `create`.
         begun: The inputs of a create that has not been answered, which the engine notes in its state before it asks.
+        interrupted: Those of creates that were under way when the engine was killed; the state keeps them.
     """
 
     def __init__(
@@ -107,6 +112,7 @@ class Resource:
         self.state: State | None = None
         self.log: list[str] = []
         self.begun: dict[str, Any] | None = None
+        self.interrupted: list[dict[str, Any]] = []
         self._context = mock.NonCallableMock(spec=grpc.ServicerContext) if bridge else None
         self._provider = Provider(kind)
         self._config = Config(raw_config=dict(config), project_name=PROJECT)
@@ -189,6 +195,7 @@ class Resource:
         self.log.clear()
         # Each command of Pulumi's has a provider process of its own, which knows of no resource and has read nothing.
         provider._existing.discard(self.urn)
+        OWNERSHIP.clear()
         forget_what_was_read()
 
     def _plan(self, inputs: Mapping[str, Any]) -> tuple[Step, dict[str, Any]]:
@@ -252,12 +259,22 @@ class Resource:
             return None
         return State(found.id, _dict(_struct(found.inputs or {})), _dict(_struct(found.outs)))
 
+    def _known(self, *_: object) -> StackState:
+        """What `pulumi stack export` would tell the provider."""
+        owners = (
+            {ObjectKey(self.kind, self.state.outputs.get("region", ""), self.state.id): [self.urn]}
+            if self.state
+            else {}
+        )
+        return StackState(owners, {self.urn: [*self.interrupted, *([self.begun] if self.begun else [])]})
+
     def _serve(self, call: Callable[[], Any], request: Any) -> Any:  # the bridge looks for `request` and `context`
         """Call the provider as the host does, which has the request and its context in a frame of its own."""
         if (context := self._context) is not None:
             context.reset_mock()
         try:
-            answer = call()
+            with mock.patch.multiple(state, read=self._known, backend_fingerprint=lambda: BACKEND):
+                answer = call()
         except host.Failure as failure:
             self.begun = None
             self._keep(context)

@@ -1,0 +1,237 @@
+"""Whose an object is when resources are renamed, swapped, moved or replaced by force."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProject
+    from tests.support.landscape import Landscape
+
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
+CONFIG = {"story:key": PUBLIC_KEY}
+
+IMPORTS = """
+    import pulumi
+    import ecs_pulumi as ecs
+
+    key = pulumi.Config().get("key")
+"""
+NETWORK = (
+    IMPORTS
+    + """
+    net = ecs.Network("net")
+    sub = ecs.Subnet("sub", network_id=net.id, cidr="10.77.0.0/24", allocation_pools=[
+        {"start": "10.77.0.128", "end": "10.77.0.250"},
+    ])
+"""
+)
+
+
+def server(landscape: Landscape, name: str, networks: str, more: str = "") -> str:
+    """A line of a program that declares a server which boots from a volume."""
+    root = (
+        '{"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 40, '
+        '"delete_on_termination": True}'
+    )
+    return (
+        f'\n    {name} = ecs.Server("{name}", flavor="{landscape.small}", image="{landscape.image}", '
+        f"block_devices=[{root}], networks={networks}{more})\n"
+    )
+
+
+def test_rename_and_swap_of_key_pairs_keep_them(project: MakeProject, landscape: Landscape) -> None:
+    """A key pair whose resource is renamed without an alias, and two that swap names, are there afterwards."""
+    names = [f"own-{time.time_ns()}-{index}" for index in range(3)]
+
+    def program(**names: str) -> str:
+        pairs = (f'    ecs.KeyPair("{resource}", name="{name}", public_key=key)\n' for resource, name in names.items())
+        return IMPORTS + "".join(pairs)
+
+    it = project(program(key=names[0], a=names[1], b=names[2]), config=CONFIG)
+    before = landscape.objects()
+    it.up()
+    it.write(program(renamed=names[0], a=names[2], b=names[1]))
+    it.up()
+    assert landscape.objects() - before == {each["id"] for each in it.state().values()}
+    assert it.preview().changes == {}
+    it.refresh()
+    assert it.preview().changes == {}
+    it.destroy()
+    assert landscape.objects() == before
+
+
+def test_rename_of_attachments_keeps_them(project: MakeProject, landscape: Landscape) -> None:
+    """A disk and a NIC whose attachments are renamed without an alias stay in their server."""
+    program = (
+        NETWORK
+        + server(landscape, "web", '[{"network_id": net.id}]', ", opts=pulumi.ResourceOptions(depends_on=[sub])")
+        + """
+    disk = ecs.Volume("disk", size=1)
+    port = ecs.Port("port", network_id=net.id, fixed_ips=[{"subnet_id": sub.id}])
+    ecs.VolumeAttachment("data", server_id=web.id, volume_id=disk.id)
+    ecs.InterfaceAttachment("nic", server_id=web.id, port_id=port.id)
+    pulumi.export("port", port.id)
+    pulumi.export("disk", disk.id)
+    """
+    )
+    it = project(program)
+    it.up()
+    it.write(program.replace('"data"', '"renamed-data"').replace('"nic"', '"renamed-nic"'))
+    it.up()
+    with landscape.connect() as cloud:
+        port, disk = it.outputs["port"], it.outputs["disk"]
+        web = it.state()["Server web"]["id"]
+        assert cloud.network.get_port(port).device_id == web
+        assert cloud.block_storage.get_volume(disk).status == "in-use"
+    it.refresh()
+    assert it.preview().changes == {}
+    it.destroy()
+
+
+def test_an_attachment_becomes_a_nic_of_the_list_and_back(project: MakeProject, landscape: Landscape) -> None:
+    """A port that moves between an InterfaceAttachment and the server's `networks` stays in the server."""
+    port = (
+        NETWORK
+        + """
+    port = ecs.Port("port", network_id=net.id, fixed_ips=[{"subnet_id": sub.id}])
+    first = ecs.Port("first", network_id=net.id, fixed_ips=[{"subnet_id": sub.id}])
+    pulumi.export("port", port.id)
+    """
+    )
+    attached = (
+        port
+        + server(landscape, "web", '[{"port_id": first.id}]')
+        + '    ecs.InterfaceAttachment("nic", server_id=web.id, port_id=port.id)\n'
+    )
+    listed = port + server(landscape, "web", '[{"port_id": first.id}, {"port_id": port.id}]')
+    it = project(attached)
+    it.up()
+    for program in (listed, attached):
+        it.write(program)
+        it.up()
+        with landscape.connect() as cloud:
+            assert cloud.network.get_port(it.outputs["port"]).device_id == it.state()["Server web"]["id"]
+        assert it.preview().changes == {}
+        it.refresh()
+        assert it.preview().changes == {}
+    it.destroy()
+
+
+def test_a_forced_replacement_replaces(project: MakeProject, landscape: Landscape) -> None:
+    """`pulumi up --replace` works for a server with a port, a port with an address, and attachments."""
+    program = (
+        NETWORK
+        + """
+    port = ecs.Port("port", network_id=net.id, fixed_ips=[{"subnet_id": sub.id, "ip_address": "10.77.0.5"}])
+    more = ecs.Port("more", network_id=net.id, fixed_ips=[{"subnet_id": sub.id}])
+    disk = ecs.Volume("disk", size=1)
+    """
+        + server(landscape, "web", '[{"port_id": port.id}]')
+        + """
+    ecs.VolumeAttachment("data", server_id=web.id, volume_id=disk.id)
+    ecs.InterfaceAttachment("nic", server_id=web.id, port_id=more.id)
+    """
+    )
+    it = project(program)
+    before = landscape.objects()
+    it.up()
+    for resource in ("Port port", "Server web", "VolumeAttachment data", "InterfaceAttachment nic"):
+        forced = it.up("--replace", it.state()[resource]["urn"])
+        assert forced.changes[resource] == "replace"
+        assert it.preview().changes == {}
+        it.refresh()
+        assert it.preview().changes == {}
+    it.run("state", "taint", it.state()["Server web"]["urn"], "--yes")
+    assert it.up().changes["Server web"] == "replace"
+    assert it.preview().changes == {}
+    it.destroy()
+    assert landscape.objects() == before
+
+
+def test_a_forced_replacement_of_an_imported_key_pair_is_refused(project: MakeProject, landscape: Landscape) -> None:
+    """It cannot exist twice: the line names `delete_before_replace`, with which it works; nothing is deleted."""
+    name = f"own-{time.time_ns()}"
+    program = f'{IMPORTS}\n    ecs.KeyPair("key", name="{name}", public_key=key)\n'
+    it = project(program, config=CONFIG)
+    it.up()
+    urn = it.state()["KeyPair key"]["urn"]
+    failed = it.up("--replace", urn, fails=True)
+    assert "delete_before_replace=True" in failed.text
+    assert name in landscape.objects()
+    it.write(program.replace("=key)", "=key, opts=pulumi.ResourceOptions(delete_before_replace=True))"))
+    it.up("--replace", urn)
+    assert name in landscape.objects()
+    assert it.preview().changes == {}
+    it.destroy()
+    assert name not in landscape.objects()
+
+
+def test_replace_on_changes_replaces(project: MakeProject, landscape: Landscape) -> None:
+    """A change in place replaces where the resource's options say so."""
+    options = 'pulumi.ResourceOptions(replace_on_changes=["name"])'
+    program = IMPORTS + f'    ecs.Network("net", name="one", opts={options})\n'
+    it = project(program)
+    it.up()
+    it.write(program.replace("one", "two"))
+    assert it.up().changes == {"Network net": "replace"}
+    assert it.preview().changes == {}
+    it.destroy()
+
+
+def test_a_key_pair_of_somebody_else_is_not_taken(project: MakeProject, landscape: Landscape) -> None:
+    """Two stacks that import one key under one name: the second one is refused in preview and in `up`."""
+    name = f"own-{time.time_ns()}"
+    program = f'{IMPORTS}\n    ecs.KeyPair("key", name="{name}", public_key=key)\n'
+    first, second = (project(program, name=each, config={f"{each}:key": PUBLIC_KEY}) for each in ("one", "two"))
+    first.up()
+    for failed in (second.preview(fails=True), second.up(fails=True)):
+        assert f'adopt="{name}"' in failed.text
+        assert "KeyPair.get" in failed.text
+    first.destroy()
+    second.up()
+    second.destroy()
+
+
+def test_adopt_of_what_the_stack_has_is_refused(project: MakeProject, landscape: Landscape) -> None:
+    """`adopt` of an object that the stack manages under another name is refused in preview, naming `aliases`."""
+    it = project(NETWORK)
+    it.up()
+    id_ = it.state()["Network net"]["id"]
+    it.write(f"{NETWORK}\n    ecs.Network('again', adopt='{id_}')\n")
+    failed = it.preview(fails=True)
+    assert "Network net" in failed.text
+    assert "aliases" in failed.text
+    it.write(NETWORK)
+    assert it.preview().changes == {}
+    it.destroy()
+
+
+def test_import_option_means_adopt(project: MakeProject, landscape: Landscape) -> None:
+    """`opts=ResourceOptions(import_=…)` imports what exists."""
+    with landscape.connect() as cloud:
+        made = cloud.network.create_network(name=f"own-{time.time_ns()}")
+    it = project(
+        f"import pulumi\nimport ecs_pulumi as ecs\necs.Network('net', name='{made.name}', "
+        f"opts=pulumi.ResourceOptions(import_='{made.id}'))\n"
+    )
+    it.up()
+    assert it.state()["Network net"]["id"] == made.id
+    assert it.preview().changes == {}
+    it.destroy()
+    assert made.id not in landscape.objects()
+
+
+def test_a_stack_of_the_same_name_in_another_backend_is_another_stack(
+    project: MakeProject, landscape: Landscape
+) -> None:
+    """Its objects carry the same names; nothing of them is imported, refused or deleted."""
+    program = f"{NETWORK}\n    ecs.Volume('disk', size=1)\n"
+    first, second = project(program), project(program)
+    first.up()
+    first_objects = landscape.objects()
+    second.up()
+    second.destroy()
+    assert landscape.objects() == first_objects
+    first.destroy()
