@@ -282,7 +282,8 @@ class Provider(ResourceProvider):
         live = self._kind.fetch(op, op.id)
         if live is None:
             return dict(asked)
-        return self._ignoring(asked, {**op.old, **fields.plain(self._kind.observe(op, live))}, paths)
+        observed = {name: fields.plain(value) for name, value in self._kind.observe(op, live).items()}
+        return self._ignoring(asked, {**op.old, **observed}, paths)
 
     def _ignoring(self, inputs: Mapping[str, Any], source: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]:
         known = fields.facts(self._kind.inputs)

@@ -58,6 +58,7 @@ def steps_of(kind: str, field: str, row: Row) -> Iterator[str]:
         yield "clear"
     if can_drift(fact):
         yield "change by hand"
+        yield "ignore"
     if row.admin or row.extension:
         yield "refuse"
 
@@ -251,6 +252,23 @@ def change_it_by_hand(subject: Subject) -> None:
         subject.changed(subject.first)
 
 
+def ignore_it(subject: Subject) -> None:
+    """With `ignore_changes` what somebody changed in the cloud stays, whatever else an update changes."""
+    assert subject.row.hand, "say in its row how to change it by hand"
+    subject.at_first()
+    other = "description" if subject.field == "name" else "name"
+    program = subject.first | {other: "changed beside it"}
+    subject.row.hand(subject.ground, subject.it)
+    subject.it.ignore_changes = (subject.field,)
+    try:
+        assert subject.it.up(**program) == updates(other)
+        assert subject.it.outputs[other] == "changed beside it"
+        assert subject.it.outputs.get(subject.field) != subject.values[0]
+        subject.settled(program)
+    finally:
+        subject.it.ignore_changes = ()
+
+
 def learn_it_later(subject: Subject) -> None:
     """A value that only the `up` will know passes the preview, which shows the worst that may come of it."""
     subject.at_first()
@@ -281,6 +299,7 @@ STEPS = {
     "unset": unset_it,
     "clear": clear_it,
     "change by hand": change_it_by_hand,
+    "ignore": ignore_it,
     "not known yet": learn_it_later,
     "refuse": refuse_it,
 }

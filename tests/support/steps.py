@@ -101,6 +101,7 @@ class Resource:
         state: What the engine would have in its state; None while there is none.
         log: The operations that went to the provider since the last `up` began, such as `delete`, `create`.
         begun: The inputs of a create that has not been answered, which the engine notes in its state before it asks.
+        ignore_changes: The inputs that the resource's option of this name tells the engine to leave as they are.
         interrupted: Those of creates that were under way when the engine was killed; the state keeps them.
     """
 
@@ -112,6 +113,7 @@ class Resource:
         self.state: State | None = None
         self.log: list[str] = []
         self.begun: dict[str, Any] | None = None
+        self.ignore_changes: tuple[str, ...] = ()
         self.interrupted: list[dict[str, Any]] = []
         self._context = mock.NonCallableMock(spec=grpc.ServicerContext) if bridge else None
         self._provider = Provider(kind)
@@ -200,11 +202,18 @@ class Resource:
 
     def _plan(self, inputs: Mapping[str, Any]) -> tuple[Step, dict[str, Any]]:
         old = self.state
+        if old is not None:
+            inputs = {**inputs, **{name: old.inputs.get(name) for name in self.ignore_changes}}
         checked = self._check(old.inputs if old else {}, inputs)
         if old is None:
             return Step("create"), checked
         request = provider_pb2.DiffRequest(
-            id=old.id, urn=self.urn, olds=_struct(old.outputs), news=_struct(checked), old_inputs=_struct(old.inputs)
+            id=old.id,
+            urn=self.urn,
+            olds=_struct(old.outputs),
+            news=_struct(checked),
+            old_inputs=_struct(old.inputs),
+            ignoreChanges=self.ignore_changes,
         )
         before, now = _dict(request.olds, unknowns=True), _dict(request.news, unknowns=True)
         result = self._serve(lambda: self._provider.diff(old.id, before, now), request)
@@ -240,6 +249,7 @@ class Resource:
             olds=_struct(old.outputs),
             news=_struct(inputs),
             old_inputs=_struct(old.inputs),
+            ignoreChanges=self.ignore_changes,
             timeout=TIMEOUT,
         )
         made = self._serve(lambda: self._provider.update(old.id, _dict(request.olds), _dict(request.news)), request)
