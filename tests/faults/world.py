@@ -100,6 +100,7 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         common._connections.pop(self._settings, None)
+        self.wire.close()
         self.cloud.stop()
 
     @property
