@@ -331,6 +331,13 @@ def may_have_acted(error: EcsError) -> bool:
     return isinstance(error, AnswerLost) or (isinstance(error, ApiError) and error.status in _MAY_HAVE_ACTED)
 
 
+def timed_out(error: EcsError) -> bool:
+    """Whether nothing came back in time, to this client or to a proxy, so that the API may still be at work on it."""
+    if isinstance(error, ApiError):
+        return error.status == http.HTTPStatus.GATEWAY_TIMEOUT
+    return isinstance(error, AnswerLost) and error.late
+
+
 def request_id_of(response: requests.Response) -> str | None:
     """The id under which the cloud's logs know the request."""
     headers = response.headers

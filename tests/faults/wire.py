@@ -31,7 +31,7 @@ from tests.support.forward_proxy import ForwardProxy, TlsFront
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ecs_pulumi.emulator import Emulator
+    from ecs_pulumi.emulator import Emulator, ManualClock
     from tests.support.forward_proxy import Phase
 
 Answer = tuple[int, bytes, "Mapping[str, str]"]
@@ -39,7 +39,6 @@ Answer = tuple[int, bytes, "Mapping[str, str]"]
 IN_A_TASK = "Cannot '{}' instance while it is in task_state powering-off"
 HTML = "<html><head><title>{0} Gateway</title></head><body><h1>{0} Gateway</h1>nginx</body></html>"
 FAULT_NAMES = {403: "forbidden", 404: "itemNotFound", 409: "conflictingRequest", 413: "overLimit", 429: "overLimit"}
-STALL, TIMEOUT = 0.12, 0.06
 REQUEST_ID = "req-00000000-0000-0000-0000-000000000000"
 
 
@@ -52,7 +51,7 @@ class Fault:
         taken: Whether the request takes effect all the same.
         said: What the user has to read where it fails the operation; any of these.
         breaks: How the connection ends: `refused` at once, `before` or `after` the request took effect, `during` the
-            answer, or `stalled` for longer than the client waits.
+            answer, or the API `stalled` for as long as the client waits, by the cloud's clock.
         proxy: How the request then goes through a forward proxy: it `forwards` plain HTTP, or opens a `tunnel` for TLS.
         behind: Whether the connection from the proxy to the API ends, and not the one to the proxy.
         instead: What is answered without asking the API.
@@ -105,11 +104,6 @@ def _changed(answer: requests.Response, code: int, content: bytes, content_type:
     return answer
 
 
-def _late(answer: requests.Response) -> requests.Response:
-    answer.close()
-    raise requests.exceptions.ReadTimeout("too late", request=answer.request)
-
-
 _BROKEN = ("connection broke", "no answer")
 _UNREADABLE = ("unreadabl",)
 
@@ -119,7 +113,7 @@ FAULTS = (
     Fault("dropped-after", taken=True, said=_BROKEN, breaks="after", lasts=True),
     Fault("reset-in-body", taken=True, said=_BROKEN, breaks="during"),
     Fault("stall", said=_BROKEN, breaks="stalled"),
-    Fault("stall-taken", taken=True, said=_BROKEN, answer=_late),
+    Fault("stall-taken", taken=True, said=_BROKEN, breaks="stalled"),
     Fault("expired-token", said=("HTTP 401",), token="expired"),
     _status(401, "The request you have made requires authentication.", lasts=True),
     _status(403, "Policy doesn't allow it.", lasts=True),
@@ -261,11 +255,17 @@ class Wire(HTTPAdapter):
 
 
 class EmulatorsWire(Wire):
-    """Carries them to an emulator."""
+    """Carries them to an emulator, whose clock it may move on.
 
-    def __init__(self, cloud: Emulator) -> None:
+    Attributes:
+        overdue: Requests that stalled, and take effect only when they are carried out.
+    """
+
+    def __init__(self, cloud: Emulator, time: ManualClock) -> None:
         super().__init__()
         self._cloud = cloud
+        self._time = time
+        self.overdue: list[requests.PreparedRequest] = []
         self._folder = TemporaryDirectory(prefix="ecs-wire-")
         self._running = ExitStack()
 
@@ -274,6 +274,11 @@ class EmulatorsWire(Wire):
         super().close()
         self._running.close()
         self._folder.cleanup()
+
+    def carry_out(self) -> None:
+        """Let what has stalled take effect now."""
+        while self.overdue:
+            self._carry(self.overdue.pop())
 
     def _carry(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         target = urlsplit(request.url or "")
@@ -309,8 +314,13 @@ class EmulatorsWire(Wire):
         if fault.breaks == "refused" and not fault.proxy:
             request.url = f"http://127.0.0.1:{_closed_port()}/"
         elif fault.breaks == "stalled":
-            self._cloud.fault(times=1, latency=STALL, drop="before")
-            options["timeout"] = TIMEOUT
+            if fault.taken:
+                self._carry(request)
+            else:
+                self.overdue.append(request.copy())
+            patience = options["timeout"]  # a pair, but for the log-in
+            self._time.advance(patience[1] if isinstance(patience, tuple) else patience)
+            raise requests.exceptions.ReadTimeout("too late", request=request)
         elif fault.behind or not fault.proxy:
             self._cloud.fault(times=1, drop=fault.breaks)
         try:
