@@ -110,6 +110,12 @@ def fail(reason: str) -> NoReturn:
     _end_with(reason)
 
 
+def setting_names(config: object) -> Sequence[str]:
+    """The names of all settings that the engine sent, of every namespace; the SDK only answers for a known name."""
+    settings = getattr(config, "_props", None)
+    return tuple(settings) if isinstance(settings, Mapping) else ()
+
+
 def can_keep_state() -> bool:
     """Whether `fail_with_state` can record the resource from here: in a `create` or an `update`."""
     in_flight = _in_flight()

@@ -46,6 +46,8 @@ class Provider(ResourceProvider):
         host.widen_workers(WORKERS)
         host.end_quietly()
         self._config = req.config.get
+        for warning in self._kind.setting_warnings(host.setting_names(req.config)):
+            host.warn_once(warning)
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Normalise the inputs and say what is wrong with them, as far as they are known."""
@@ -289,11 +291,11 @@ class Provider(ResourceProvider):
         self, call: host.Call, inputs: Mapping[str, Any], olds: Mapping[str, Any], given: fields.Given
     ) -> list[fields.Problem]:
         """What the cloud says to the inputs, or a warning that it was not asked."""
-        if self._get("ecs:preflight") == "false":
-            host.warn_once("Nothing was checked against the cloud: ecs:preflight is false.")
-            return []
         op = self._begin("check", call, inputs)
         try:
+            if not self._kind.preflight_enabled(self._get):
+                host.warn_once("Nothing was checked against the cloud: ecs:preflight is false.")
+                return []
             taken_over = inputs.get("adopt") and not olds
             return list(self._takeover(call, inputs) if taken_over else self._kind.preflight(op, given))
         except Exception as error:  # noqa: BLE001  (whatever it is, the user gets one line)

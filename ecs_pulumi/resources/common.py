@@ -99,7 +99,19 @@ class EcsKind(Kind[Cloud, I, Live]):
 
         opened = connection(config)
         opened.transport.end_by(opened.clock.now() + timeout)
-        return Cloud(opened, region, Deadline(opened.clock, timeout), marker=config("ecs:marker") != "false")
+        return Cloud(opened, region, Deadline(opened.clock, timeout), marker=opened.settings.marker)
+
+    def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:
+        """What `ecs:preflight` says."""
+        from ecs_pulumi.cloud.settings import Settings
+
+        return Settings.from_config(config).preflight
+
+    def setting_warnings(self, names: Iterable[str]) -> Iterable[str]:
+        """Those in the namespace `ecs` that are misspelled."""
+        from ecs_pulumi.cloud.settings import misspelled
+
+        return misspelled(names)
 
     def explain(self, error: Exception) -> str | None:
         """The one line that a user is shown for this error; None for a defect of this package."""

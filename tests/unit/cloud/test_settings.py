@@ -10,7 +10,7 @@ from keystoneauth1.identity import v3
 
 from ecs_pulumi.cloud.credentials import Credentials, resolve
 from ecs_pulumi.cloud.errors import ConfigurationError, NoCloud
-from ecs_pulumi.cloud.settings import Settings
+from ecs_pulumi.cloud.settings import Settings, misspelled
 from tests.unit.cloud.fakes import settings
 
 CLOUDS = """
@@ -96,11 +96,48 @@ def test_every_documented_setting_is_read() -> None:
         "ecs:apiVersions": '{"compute": 2.1, "block_storage": "3"}',
         "ecs:maxRetries": "7",
         "ecs:preflight": "false",
+        "ecs:marker": "false",
     }
     read = Settings.from_config(values.get)
     assert read.model_dump(exclude_defaults=True).keys() == Settings.model_fields.keys()
     assert read.api_versions == {"compute": "2.1", "block-storage": "3"}
-    assert (read.insecure, read.max_retries, read.preflight) == (True, 7, False)
+    assert (read.insecure, read.max_retries, read.preflight, read.marker) == (True, 7, False, False)
+
+
+@pytest.mark.parametrize("setting", ["insecure", "preflight", "marker"])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *((text, True) for text in ("true", "True", "TRUE", "yes", "on", "1")),
+        *((text, False) for text in ("false", "False", "FALSE", "no", "off", "0")),
+    ],
+)
+def test_a_boolean_is_read_as_yaml_and_pulumi_write_it(setting: str, text: str, value: bool) -> None:  # noqa: FBT001
+    """`pulumi config set` keeps what the user typed, and YAML knows several words."""
+    assert getattr(Settings.from_config({f"ecs:{setting}": text}.get), setting) is value
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("ecs:regoin", "ecs:region"),
+        ("ecs:auth_url", "ecs:authUrl"),
+        ("ecs:authURL", "ecs:authUrl"),
+        ("ecs:maxretry", "ecs:maxRetries"),
+        ("ecs:preFlight", "ecs:preflight"),
+        ("ecs:markers", "ecs:marker"),
+    ],
+)
+def test_a_misspelled_setting_is_warned_about(name: str, nearest: str) -> None:
+    """The warning names the setting that was probably meant."""
+    assert misspelled(["ecs:region", name, "aws:regoin"]) == [
+        f"{name} is no setting and has no effect; did you mean {nearest}?"
+    ]
+
+
+def test_settings_of_others_are_no_misspelled_ones() -> None:
+    """Those of another namespace, and those of a project that is called `ecs` itself."""
+    assert misspelled(["ecs:image-of-the-shop", "regoin", "shop:regoin", *(f"ecs:{n}" for n in ("key", "cert"))]) == []
 
 
 def test_equal_settings_are_one_key() -> None:
@@ -118,7 +155,9 @@ def test_secrets_do_not_show() -> None:
     [
         ("maxRetries", "many", "ecs:maxRetries: Input should be a valid integer"),
         ("maxRetries", "-1", "ecs:maxRetries: Input should be greater than or equal to 0"),
-        ("insecure", "perhaps", "ecs:insecure: Input should be a valid boolean"),
+        ("insecure", "perhaps", "ecs:insecure: 'perhaps' is neither true nor false"),
+        ("preflight", "0.5", "ecs:preflight: '0.5' is neither true nor false"),
+        ("marker", "flase", "ecs:marker: 'flase' is neither true nor false"),
         ("interface", "outside", "ecs:interface: Input should be 'public', 'internal' or 'admin'"),
         ("endpoints", "https://c.test", "ecs:endpoints: a map from service to text is wanted"),
         ("endpoints", '{"computer": "https://c.test"}', "ecs:endpoints: unknown service computer; known are compute"),
