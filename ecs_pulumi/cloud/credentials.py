@@ -4,7 +4,7 @@ import contextlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from ecs_pulumi.cloud.errors import ConfigurationError, NoCloud, listing, one_line
 from ecs_pulumi.cloud.settings import SERVICES, Settings
 
-_PASSWORD = ("username", "user_id", "password", "user_domain_name", "user_domain_id")
+_USER = ("username", "user_id")
+_PASSWORD = (*_USER, "password", "user_domain_name", "user_domain_id")
 _APPLICATION = (
     "application_credential_id",
     "application_credential_name",
@@ -55,6 +56,7 @@ class Credentials:
         verify: whether and with which CA file certificates are verified.
         cert: client certificate, or certificate and key.
         endpoints: URLs that replace the catalog's, by service.
+        hint: what to check where they are refused, by the names of the settings that were used.
     """
 
     plugin: BaseIdentityPlugin
@@ -64,6 +66,7 @@ class Credentials:
     verify: bool | str = True
     cert: str | tuple[str, str] | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
+    hint: str = ""
 
 
 def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Credentials:
@@ -84,7 +87,8 @@ def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Cre
 
 
 def _resolved(settings: Settings, config: Mapping[str, Any], environ: Mapping[str, str]) -> Credentials:
-    auth = _auth(settings, config)
+    given = _auth(settings, config)
+    auth = _domains(given)
     plugin = _plugin(auth, str(config.get("auth_type") or ""), config)
     return Credentials(
         plugin=plugin,
@@ -94,6 +98,7 @@ def _resolved(settings: Settings, config: Mapping[str, Any], environ: Mapping[st
         verify=_verify(settings, config),
         cert=_client_certificate(settings, config),
         endpoints={**config.get("endpoints", {}), **settings.endpoints},
+        hint=_hint(plugin, given, lambda name: _source(name, settings, environ)),
     )
 
 
@@ -210,11 +215,12 @@ def _auth(settings: Settings, config: Mapping[str, Any]) -> dict[str, str]:
         if one in auth and other in auth:
             one_name, other_name = (f"ecs:{_camel(name)}" for name in (one, other))
             raise ConfigurationError(f"{one_name} and {other_name} exclude each other; set one of them")
-    return _domains(auth)
+    return auth
 
 
-def _domains(auth: dict[str, str]) -> dict[str, str]:
+def _domains(given: Mapping[str, str]) -> dict[str, str]:
     """``domain_…`` stands for both domains where a project is the scope."""
+    auth = dict(given)
     scoped = "project_id" in auth or "project_name" in auth
     for suffix in ("id", "name"):
         domain = auth.get(f"domain_{suffix}")
@@ -276,6 +282,36 @@ def _loaded(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> 
     if not isinstance(plugin, BaseIdentityPlugin):
         raise ConfigurationError(f"auth_type {auth_type} (OS_AUTH_TYPE or clouds.yaml) brings no service catalog")
     return plugin
+
+
+def _hint(plugin: BaseIdentityPlugin, given: Mapping[str, str], source: Callable[[str], str]) -> str:
+    """What to check where the cloud refuses to log in.
+
+    Args:
+        plugin: logs in.
+        given: the options of the token request, as far as anybody has set them.
+        source: names an option as the user calls it.
+    """
+    if isinstance(plugin, v3.Token):
+        return f"Check {source('token')}: a token ends with its own lifetime."
+    if isinstance(plugin, v3.ApplicationCredential):
+        return f"Check {listing([source(name) for name in (*_APPLICATION, *_USER) if name in given])}."
+    if not isinstance(plugin, v3.Password):
+        return "Check what auth_type (OS_AUTH_TYPE or clouds.yaml) logs in with."
+    used = [source(name) for name in (*_PASSWORD, *_SCOPE) if name in given]
+    if not any("domain" in name or name == "user_id" for name in given):
+        used.append("ecs:userDomainName, which is not set")
+    return f"Check {listing(used)}."
+
+
+def _source(name: str, settings: Settings, environ: Mapping[str, str]) -> str:
+    """Where the value of a setting comes from, as the user calls it."""
+    if getattr(settings, name):
+        return f"ecs:{_camel(name)}"
+    # A cloud of clouds.yaml that is named does not take part of its log-in from the variables.
+    is_named = settings.cloud or environ.get("OS_CLOUD")
+    variable = f"OS_{name.upper()}"
+    return variable if environ.get(variable) and not is_named else f"{name} in clouds.yaml"
 
 
 def _needs(auth: Mapping[str, str], name: str) -> None:

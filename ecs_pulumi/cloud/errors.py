@@ -161,12 +161,7 @@ class BadRequest(ApiError):
 
 
 class Unauthorized(ApiError):
-    """401: the credentials are not accepted."""
-
-    hint = (
-        "Check ecs:username, ecs:password, ecs:userDomainName and the project (or the OS_* variables, "
-        "or the clouds.yaml entry they come from)."
-    )
+    """401: the credentials are not accepted. Who knows which they are sets the hint."""
 
 
 class Forbidden(ApiError):

@@ -118,6 +118,7 @@ class Transport:
         )
         self._plugin = credentials.plugin
         self._auth_url = credentials.auth_url
+        self._hint = credentials.hint
         self._max_retries = max_retries
         self._trace = trace
         self._lock = threading.Lock()
@@ -229,7 +230,7 @@ class Transport:
             self._renew(token)
             response = self._exchange(call, self.access().auth_token or "", patience)
         if response.status_code >= http.HTTPStatus.MULTIPLE_CHOICES:
-            raise errors.from_response(response)
+            raise self._refused(response)
         return Answer(
             body=_parsed(response, call),
             request_id=errors.request_id_of(response),
@@ -275,12 +276,18 @@ class Transport:
             harmless: whether it does not matter if the request was taken, though it was no GET.
         """
         if isinstance(error, keystone.HttpError) and error.response is not None:
-            return errors.from_response(error.response)
+            return self._refused(error.response)
         # keystoneauth tells apart less than requests does: whether the request went out decides on retries.
         cause = error.__context__ if isinstance(error.__context__, requests.RequestException) else None
         self._note(f"{method} {urlsplit(url).path} failed: {type(cause or error).__name__}")
         failure = _connection_error(cause, error, method, url, service)
         return errors.ConnectionFailed(str(failure)) if harmless and isinstance(failure, errors.AnswerLost) else failure
+
+    def _refused(self, response: requests.Response) -> errors.ApiError:
+        error = errors.from_response(response)
+        if isinstance(error, errors.Unauthorized):
+            error.hint = self._hint
+        return error
 
     def _answered(self, response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
         """Count and trace an answered request."""

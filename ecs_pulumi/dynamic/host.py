@@ -56,6 +56,8 @@ class Call:
     """The inputs in the state, secrets in clear; None where the request carries none."""
     preview: bool | None = None
     """Whether this is a preview, where the request says so."""
+    has_state: bool = True
+    """On `read`: whether the state has the resource, as in a refresh; a program that says `.get` has read it alone."""
     found: bool = False
     """Whether the bridge works here."""
 
@@ -97,6 +99,7 @@ def current() -> Call:
         ignore_changes=tuple(getattr(request, "ignoreChanges", ())),
         old_inputs=_old_inputs(request),
         preview=getattr(request, "preview", None),
+        has_state=not isinstance(request, provider_pb2.ReadRequest) or request.HasField("properties"),
         found=True,
     )
 

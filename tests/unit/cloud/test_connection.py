@@ -91,7 +91,8 @@ def test_wrong_credentials_are_tried_once_in_a_process(cloud: FakeCloud) -> None
             connection.region()
     assert len(cloud.log) == 1
     assert str(caught.value).startswith(
-        "The request you have made requires authentication (HTTP 401, req-1). Check ecs:username, ecs:password",
+        "The request you have made requires authentication (HTTP 401, req-1). Check ecs:username, ecs:password, "
+        "ecs:userDomainId, ecs:projectId."
     )
     assert PASSWORD not in str(caught.value)
 
@@ -100,7 +101,7 @@ def test_a_401_that_a_new_token_does_not_cure_is_an_error(cloud: FakeCloud) -> N
     """A service that refuses even a fresh token is not asked forever."""
     region = region_of(cloud)
     cloud.script("GET", DETAIL, Reply(401, {"error": {"message": "no", "title": "Unauthorized"}}))
-    with pytest.raises(Unauthorized):
+    with pytest.raises(Unauthorized, match=r"Check ecs:username, ecs:password, "):
         compute.list_servers(region.compute)
     assert cloud.tokens == 2
 

@@ -170,11 +170,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                 },
             },
             Unauthorized,
-            (
-                f"The request you have made requires authentication (HTTP 401, {REQUEST}). Check ecs:username, "
-                "ecs:password, ecs:userDomainName and the project (or the OS_* variables, or the clouds.yaml entry "
-                "they come from)."
-            ),
+            (f"The request you have made requires authentication (HTTP 401, {REQUEST})"),
         ),
         (
             404,

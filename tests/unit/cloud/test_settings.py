@@ -419,6 +419,41 @@ def test_files_of_certificates_are_found(tmp_path: Path) -> None:
     assert resolve(settings(cacert="~/ca.pem", insecure=True)).verify is False
 
 
+TOKEN_HINT = ": a token ends with its own lifetime."
+
+
+@pytest.mark.parametrize(
+    ("given", "variables", "hint"),
+    [
+        ({"token": "t"}, {"OS_AUTH_URL": "https://iam.test"}, f"Check ecs:token{TOKEN_HINT}"),
+        ({}, {"OS_AUTH_URL": "https://a", "OS_TOKEN": "t", "OS_AUTH_TYPE": "token"}, f"Check OS_TOKEN{TOKEN_HINT}"),
+        (
+            {"application_credential_id": "a", "application_credential_secret": "s"},
+            {"OS_AUTH_URL": "https://iam.test"},
+            "Check ecs:applicationCredentialId, ecs:applicationCredentialSecret.",
+        ),
+        ({"cloud": "keyed"}, {}, "Check application_credential_id in clouds.yaml, application_credential_secret in "),
+        (
+            {"password": "p", "project_name": "n"},
+            {"OS_AUTH_URL": "https://iam.test", "OS_USERNAME": "u"},
+            "Check OS_USERNAME, ecs:password, ecs:projectName, ecs:userDomainName, which is not set.",
+        ),
+        (
+            {"cloud": "shop", "password": "p"},
+            {"OS_USERNAME": "not used"},
+            "Check username in clouds.yaml, ecs:password, ",
+        ),
+    ],
+)
+def test_the_hint_names_the_settings_that_were_used(
+    given: dict[str, Any], variables: dict[str, str], hint: str, clouds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that has ended is no wrong user name, and a variable no setting of the stack."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert resolve(Settings(**given)).hint.startswith(hint)
+
+
 def test_a_user_without_a_domain_is_in_the_default_one() -> None:
     """As the openstack command has it."""
     credentials = resolve(settings(user_domain_id=None))

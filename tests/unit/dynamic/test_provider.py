@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -69,6 +70,9 @@ class _Bakery(kind.Kind[None, CakeInputs, Live]):
 
     def unverified(self, error: Exception) -> str | None:
         return "could not look" if "offline" in str(error) else None
+
+    def stored_settings_hint(self, error: Exception) -> str | None:
+        return "The oven was set yesterday." if "locked" in str(error) else None
 
     def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:
         if "settings" in self.trouble:
@@ -237,6 +241,19 @@ def test_a_setting_that_cannot_be_read_fails_in_one_line(provider: Provider, bak
     bakery.trouble["settings"] = OvenError("ecs:preflight: 'maybe' is neither true nor false")
     with pytest.raises(Failure, match=r"^check Cake ecs-[0-9a-f]{8}: ecs:preflight: 'maybe' is neither true nor"):
         provider.check({}, {"flour": "rye"})
+
+
+def test_only_a_run_without_the_program_mentions_stored_settings(
+    provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check shows that the engine runs the program, with the present settings."""
+    monkeypatch.setattr("ecs_pulumi.dynamic.provider._program_runs", threading.Event())
+    bakery.trouble["delete"] = OvenError("locked")
+    with pytest.raises(Failure, match=r"^delete Cake c1: locked The oven was set yesterday\.$"):
+        provider.delete("c1", {})
+    provider.check({}, {"flour": "rye"})
+    with pytest.raises(Failure, match=r"^delete Cake c1: locked$"):
+        provider.delete("c1", {})
 
 
 def test_the_names_of_all_settings_are_looked_through(bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
