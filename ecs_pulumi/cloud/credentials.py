@@ -4,9 +4,11 @@ import contextlib
 import importlib.util
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import requests
@@ -142,9 +144,9 @@ def _blamed_on_its_files() -> Iterator[list[str]]:
 
 def _merged(settings: Settings, files: list[str]) -> dict[str, Any]:
     """The configuration as openstack.config merges it; `files` gets the names of those that it read."""
-    with _without_its_package("openstack"):
-        from openstack.config import OpenStackConfig
-        from openstack.exceptions import ConfigException
+    _leave_unread("openstack")
+    from openstack.config import OpenStackConfig
+    from openstack.exceptions import ConfigException
 
     files[:] = filter(None, map(os.environ.get, ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")))
     try:
@@ -172,23 +174,40 @@ def _merged(settings: Settings, files: list[str]) -> dict[str, Any]:
     return {**region.config, "endpoints": {service: url for service, url in overrides.items() if url}}
 
 
-@contextlib.contextmanager
-def _without_its_package(name: str) -> Iterator[None]:
-    """Let parts of a package be imported without what the package itself imports first.
+class _UnreadPackage(ModuleType):
+    """A package whose own code runs when something of it is used, and not when only a module in it is imported.
 
     openstacksdk is 450 modules: a fifth of a second and ten megabytes in every run, for the few that read clouds.yaml.
+    To whoever imports the package, in whichever thread, it is the whole package.
     """
+
+    def __getattr__(self, name: str) -> Any:
+        """A module of the package, or what its own code defines."""
+        module = f"{self.__name__}.{name}"
+        if importlib.util.find_spec(module):
+            return importlib.import_module(module)
+        with _reading:
+            if self in _unread:
+                _unread.remove(self)
+                if self.__spec__ and self.__spec__.loader:
+                    self.__spec__.loader.exec_module(self)
+        return ModuleType.__getattribute__(self, name)
+
+
+_reading = threading.RLock()
+_unread: list[_UnreadPackage] = []
+
+
+def _leave_unread(name: str) -> None:
+    """Let a package's own code wait until it is needed, unless it has run already."""
     spec = None if name in sys.modules else importlib.util.find_spec(name)
-    if spec is None:
-        yield
-        return
-    sys.modules[name] = importlib.util.module_from_spec(spec)
-    try:
-        yield
-    finally:
-        # Whoever asks for the package itself gets all of it.
-        for module in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
-            del sys.modules[module]
+    if spec is not None:
+        package = _UnreadPackage(name)
+        package.__spec__, package.__loader__, package.__file__ = spec, spec.loader, spec.origin
+        package.__path__ = list(spec.submodule_search_locations or ())
+        package.__package__ = name
+        _unread.append(package)
+        sys.modules.setdefault(name, package)
 
 
 def _auth(settings: Settings, config: Mapping[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ecs_pulumi.cloud import compute, network
+from ecs_pulumi.cloud.api import Api
 from ecs_pulumi.cloud.errors import ApiError, ConfigurationError, Unauthorized, Unsupported
 from tests.unit.cloud.fakes import (
     GUIDE_VERSIONS,
@@ -400,3 +401,10 @@ def test_a_version_list_that_fails_is_an_error(cloud: FakeCloud) -> None:
     cloud.script("GET", "/", Reply(503))
     with pytest.raises(ApiError, match="HTTP 503"):
         _ = region_of(cloud).compute.versions
+
+
+def test_the_newest_microversion_is_no_matter_of_text() -> None:
+    """2.9 is older than 2.14, and 2.100 newer than 2.99."""
+    assert Api.newest(["2.9", "2.14"]) == "2.14"
+    assert Api.newest(["2.100", "2.99"]) == "2.100"
+    assert Api.newest([]) is None

@@ -1,6 +1,7 @@
 """Which settings win, and what a wrong one is told."""
 
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -397,6 +398,48 @@ def test_a_profile_that_cannot_be_fetched_is_named(clouds: Path) -> None:
     file.write_text(f"clouds: {{shop: {{profile: '{address}', auth: {{username: u}}}}}}")
     with pytest.raises(ConfigurationError, match=rf"^the profile of the cloud cannot be fetched from {address}"):
         resolve(Settings(cloud="shop"))
+
+
+WHILE_OTHERS_IMPORT = """
+import sys, threading
+from importlib.abc import MetaPathFinder
+from ecs_pulumi.cloud.credentials import resolve
+from ecs_pulumi.cloud.settings import Settings
+
+done, found = threading.Event(), []
+
+def program():
+    import openstack
+    found.append(getattr(openstack, "connect", None))
+    done.set()
+
+class Meanwhile(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "openstack.config.loader" and not thread.ident:
+            thread.start()
+            done.wait(1)  # for ever, where it waits for what is being imported here
+
+thread = threading.Thread(target=program)
+sys.meta_path.insert(0, Meanwhile())
+print(resolve(Settings(cloud="shop")).auth_url)
+thread.join()
+import openstack
+print(found == [openstack.connect], openstack.config.OpenStackConfig.__name__)
+"""
+
+
+def test_a_program_imports_openstack_while_clouds_yaml_is_read(clouds: Path) -> None:
+    """A thread of the program's gets the whole package, in the middle of the import of a part of it."""
+    done = subprocess.run([sys.executable, "-c", WHILE_OTHERS_IMPORT], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["https://shop.test/v3", "True", "OpenStackConfig"], done.stderr
+
+
+def test_reading_clouds_yaml_does_not_load_all_of_openstack(clouds: Path) -> None:
+    """The rest of the package would take longer than all else that a preview does."""
+    code = WHILE_OTHERS_IMPORT.partition("\nclass")[0] + "resolve(Settings(cloud='shop')); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "openstack.config.loader" in done.stdout.split()
+    assert "openstack.connection" not in done.stdout.split()
 
 
 def test_an_unknown_cloud_lists_the_known(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
