@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, compute, errors, network
+from ecs_pulumi.cloud.settings import Settings, misspelled
 from ecs_pulumi.dynamic.kind import Operation, is_automatic, signed_for
 from ecs_pulumi.dynamic.kind import find as kind_of
 from ecs_pulumi.resources.common import OF_A_NIC, marked_by
@@ -281,6 +282,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         stack = current(options.stack, options.state)
         found = find(stack, options.region)
         warnings = [f"the state of {name} cannot be read: {reason}" for name, reason in found.unread.items()]
+        warnings += misspelled(stack.config)
         for warning in (*_connect(stack, "Server", None).connection.warnings, *warnings):
             print(f"warning: {warning}", file=sys.stderr)
         if not options.json:
@@ -327,7 +329,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _show(stack: Stack, found: Findings) -> None:
     if not found.orphans:
-        unmarked = " (with ecs:marker false nothing gets a mark)" if stack.config.get("ecs:marker") == "false" else ""
+        marker = Settings.from_config(stack.config.get).marker
+        unmarked = "" if marker else " (with ecs:marker false nothing gets a mark)"
         print(f"Nothing is marked {stack.project}/{stack.name} that no state knows{unmarked}.")
     else:
         print(f"Made by {stack.project}/{stack.name}, and not in its state:\n")

@@ -44,7 +44,7 @@ IDS = {
 }
 ANY_ID = ("the one that the cloud gives it", "c4a3019d-1ac0-4cfb-a838-2342eb992e6b")
 VARIABLES = {"region": "OS_REGION_NAME"}
-OURS = {"endpoints", "api_versions", "max_retries", "preflight"}
+OURS = {"endpoints", "api_versions", "max_retries", "preflight", "marker"}
 
 
 INDEX = """# Reference
@@ -126,6 +126,8 @@ pulumi config set --path ecs:apiVersions.compute 2
 {settings}
 
 The services in `ecs:endpoints` and `ecs:apiVersions` are `compute`, `network`, `block-storage`, `image` and `identity`.
+Where a setting is true or false, `true`, `yes`, `on` and `1` are the same, and so are their opposites. A name that
+is almost that of a setting gets a warning: it has no effect.
 
 `pulumi refresh` and `pulumi destroy` use the settings as they were at the last `up`; with `--run-program` they use
 those of now. Variables and clouds.yaml are read afresh each time, which makes them the better place for credentials.
@@ -385,8 +387,6 @@ def settings_page() -> str:
         standard = "" if silent else f" Default: `{str(field.default).lower()}`."
         variable = "" if name in OURS else f"`{VARIABLES.get(name, f'OS_{name.upper()}')}`"
         rows.append([f"`ecs:{field.alias}`", variable, docs[name] + secret + standard])
-    marker = "Whether an object without a description gets one that says whose it is, so that it can be found again."
-    rows.append(["`ecs:marker`", "", f"{marker} Default: `true`."])
     return SETTINGS.format(settings=table(["Setting", "Variable", "Meaning"], rows))
 
 

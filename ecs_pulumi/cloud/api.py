@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -194,6 +194,11 @@ class Api:
     def best(self, *microversions: str) -> str | None:
         """The first of these that the service offers, best first; None where it offers none of them."""
         return next((version for version in microversions if self.supports(version)), None)
+
+    @staticmethod
+    def newest(microversions: Iterable[str]) -> str | None:
+        """The newest of several, which a request needs that needs them all; None of none."""
+        return max(microversions, key=parsed, default=None)
 
     def require(self, feature: str, microversion: str) -> str:
         """The microversion, for the request that needs it.

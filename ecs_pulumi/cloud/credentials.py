@@ -4,9 +4,11 @@ import contextlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import requests
@@ -17,7 +19,8 @@ from pydantic import SecretStr
 from ecs_pulumi.cloud.errors import ConfigurationError, NoCloud, listing, one_line
 from ecs_pulumi.cloud.settings import SERVICES, Settings
 
-_PASSWORD = ("username", "user_id", "password", "user_domain_name", "user_domain_id")
+_USER = ("username", "user_id")
+_PASSWORD = (*_USER, "password", "user_domain_name", "user_domain_id")
 _APPLICATION = (
     "application_credential_id",
     "application_credential_name",
@@ -55,6 +58,7 @@ class Credentials:
         verify: whether and with which CA file certificates are verified.
         cert: client certificate, or certificate and key.
         endpoints: URLs that replace the catalog's, by service.
+        hint: what to check where they are refused, by the names of the settings that were used.
     """
 
     plugin: BaseIdentityPlugin
@@ -64,6 +68,7 @@ class Credentials:
     verify: bool | str = True
     cert: str | tuple[str, str] | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
+    hint: str = ""
 
 
 def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Credentials:
@@ -84,7 +89,8 @@ def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Cre
 
 
 def _resolved(settings: Settings, config: Mapping[str, Any], environ: Mapping[str, str]) -> Credentials:
-    auth = _auth(settings, config)
+    given = _auth(settings, config)
+    auth = _domains(given)
     plugin = _plugin(auth, str(config.get("auth_type") or ""), config)
     return Credentials(
         plugin=plugin,
@@ -94,6 +100,7 @@ def _resolved(settings: Settings, config: Mapping[str, Any], environ: Mapping[st
         verify=_verify(settings, config),
         cert=_client_certificate(settings, config),
         endpoints={**config.get("endpoints", {}), **settings.endpoints},
+        hint=_hint(plugin, given, lambda name: _source(name, settings, environ)),
     )
 
 
@@ -137,9 +144,9 @@ def _blamed_on_its_files() -> Iterator[list[str]]:
 
 def _merged(settings: Settings, files: list[str]) -> dict[str, Any]:
     """The configuration as openstack.config merges it; `files` gets the names of those that it read."""
-    with _without_its_package("openstack"):
-        from openstack.config import OpenStackConfig
-        from openstack.exceptions import ConfigException
+    _leave_unread("openstack")
+    from openstack.config import OpenStackConfig
+    from openstack.exceptions import ConfigException
 
     files[:] = filter(None, map(os.environ.get, ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")))
     try:
@@ -167,23 +174,40 @@ def _merged(settings: Settings, files: list[str]) -> dict[str, Any]:
     return {**region.config, "endpoints": {service: url for service, url in overrides.items() if url}}
 
 
-@contextlib.contextmanager
-def _without_its_package(name: str) -> Iterator[None]:
-    """Let parts of a package be imported without what the package itself imports first.
+class _UnreadPackage(ModuleType):
+    """A package whose own code runs when something of it is used, and not when only a module in it is imported.
 
     openstacksdk is 450 modules: a fifth of a second and ten megabytes in every run, for the few that read clouds.yaml.
+    To whoever imports the package, in whichever thread, it is the whole package.
     """
+
+    def __getattr__(self, name: str) -> Any:
+        """A module of the package, or what its own code defines."""
+        module = f"{self.__name__}.{name}"
+        if importlib.util.find_spec(module):
+            return importlib.import_module(module)
+        with _reading:
+            if self in _unread:
+                _unread.remove(self)
+                if self.__spec__ and self.__spec__.loader:
+                    self.__spec__.loader.exec_module(self)
+        return ModuleType.__getattribute__(self, name)
+
+
+_reading = threading.RLock()
+_unread: list[_UnreadPackage] = []
+
+
+def _leave_unread(name: str) -> None:
+    """Let a package's own code wait until it is needed, unless it has run already."""
     spec = None if name in sys.modules else importlib.util.find_spec(name)
-    if spec is None:
-        yield
-        return
-    sys.modules[name] = importlib.util.module_from_spec(spec)
-    try:
-        yield
-    finally:
-        # Whoever asks for the package itself gets all of it.
-        for module in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
-            del sys.modules[module]
+    if spec is not None:
+        package = _UnreadPackage(name)
+        package.__spec__, package.__loader__, package.__file__ = spec, spec.loader, spec.origin
+        package.__path__ = list(spec.submodule_search_locations or ())
+        package.__package__ = name
+        _unread.append(package)
+        sys.modules.setdefault(name, package)
 
 
 def _auth(settings: Settings, config: Mapping[str, Any]) -> dict[str, str]:
@@ -210,11 +234,12 @@ def _auth(settings: Settings, config: Mapping[str, Any]) -> dict[str, str]:
         if one in auth and other in auth:
             one_name, other_name = (f"ecs:{_camel(name)}" for name in (one, other))
             raise ConfigurationError(f"{one_name} and {other_name} exclude each other; set one of them")
-    return _domains(auth)
+    return auth
 
 
-def _domains(auth: dict[str, str]) -> dict[str, str]:
+def _domains(given: Mapping[str, str]) -> dict[str, str]:
     """``domain_…`` stands for both domains where a project is the scope."""
+    auth = dict(given)
     scoped = "project_id" in auth or "project_name" in auth
     for suffix in ("id", "name"):
         domain = auth.get(f"domain_{suffix}")
@@ -276,6 +301,36 @@ def _loaded(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> 
     if not isinstance(plugin, BaseIdentityPlugin):
         raise ConfigurationError(f"auth_type {auth_type} (OS_AUTH_TYPE or clouds.yaml) brings no service catalog")
     return plugin
+
+
+def _hint(plugin: BaseIdentityPlugin, given: Mapping[str, str], source: Callable[[str], str]) -> str:
+    """What to check where the cloud refuses to log in.
+
+    Args:
+        plugin: logs in.
+        given: the options of the token request, as far as anybody has set them.
+        source: names an option as the user calls it.
+    """
+    if isinstance(plugin, v3.Token):
+        return f"Check {source('token')}: a token ends with its own lifetime."
+    if isinstance(plugin, v3.ApplicationCredential):
+        return f"Check {listing([source(name) for name in (*_APPLICATION, *_USER) if name in given])}."
+    if not isinstance(plugin, v3.Password):
+        return "Check what auth_type (OS_AUTH_TYPE or clouds.yaml) logs in with."
+    used = [source(name) for name in (*_PASSWORD, *_SCOPE) if name in given]
+    if not any("domain" in name or name == "user_id" for name in given):
+        used.append("ecs:userDomainName, which is not set")
+    return f"Check {listing(used)}."
+
+
+def _source(name: str, settings: Settings, environ: Mapping[str, str]) -> str:
+    """Where the value of a setting comes from, as the user calls it."""
+    if getattr(settings, name):
+        return f"ecs:{_camel(name)}"
+    # A cloud of clouds.yaml that is named does not take part of its log-in from the variables.
+    is_named = settings.cloud or environ.get("OS_CLOUD")
+    variable = f"OS_{name.upper()}"
+    return variable if environ.get(variable) and not is_named else f"{name} in clouds.yaml"
 
 
 def _needs(auth: Mapping[str, str], name: str) -> None:

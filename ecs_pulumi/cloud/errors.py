@@ -66,6 +66,28 @@ _ECHO = re.compile(
     re.DOTALL,
 )
 _SHORT_ECHO = 60
+# What Nova answers with 403 though no role is missing (its exceptions of code 403 that a request of ours can meet).
+_FORBIDDEN = (
+    (
+        re.compile(r"Only volume-backed servers are allowed for flavors with zero disk"),
+        "The flavor has no disk: boot from a volume (block_devices), or choose a flavor with a disk.",
+    ),
+    (
+        re.compile(r"not allowed to create an interface on external network"),
+        "Connect the server to a network of the project; a router and a floating IP lead outside.",
+    ),
+    (
+        re.compile(r"maximum allowed number of disk devices"),
+        "Detach a volume that the server does not need, or attach this one to another server.",
+    ),
+    (re.compile(r"^Personality file"), "Shorten `personality`, or let `user_data` write the files."),
+    (re.compile(r"Maximum number of metadata items"), "Shorten `metadata`: the limit holds for each server."),
+)
+_FROM_A_PROXY = (
+    "The response came from a proxy, not from the service: check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and what the "
+    "proxy allows."
+)
+_PROXYS_OWN = frozenset({403, 407})
 _MAY_HAVE_ACTED = frozenset({408, 500, 502, 504})
 
 
@@ -161,16 +183,11 @@ class BadRequest(ApiError):
 
 
 class Unauthorized(ApiError):
-    """401: the credentials are not accepted."""
-
-    hint = (
-        "Check ecs:username, ecs:password, ecs:userDomainName and the project (or the OS_* variables, "
-        "or the clouds.yaml entry they come from)."
-    )
+    """401: the credentials are not accepted. Who knows which they are sets the hint."""
 
 
 class Forbidden(ApiError):
-    """403: the account's roles do not allow it."""
+    """403: the account's roles do not allow it, unless the hint says otherwise."""
 
     hint = "The account's roles in this project do not allow it."
 
@@ -315,7 +332,7 @@ def from_response(response: requests.Response) -> ApiError:
         message = _quota(message)
     if kind is NotFound and not (request_id or body_type):
         kind = Unrouted
-    return kind(
+    error = kind(
         response.status_code,
         message,
         request_id,
@@ -324,11 +341,23 @@ def from_response(response: requests.Response) -> ApiError:
         body_type,
         retry_after,
     )
+    if isinstance(error, Forbidden):
+        error.hint = next((hint for known, hint in _FORBIDDEN if known.search(message)), error.hint)
+    if response.status_code in _PROXYS_OWN and not (request_id or body_type) and _is_html(response):
+        error.hint = _FROM_A_PROXY
+    return error
 
 
 def may_have_acted(error: EcsError) -> bool:
     """Whether a request may have taken effect though it failed, so that it is looked for before it is repeated."""
     return isinstance(error, AnswerLost) or (isinstance(error, ApiError) and error.status in _MAY_HAVE_ACTED)
+
+
+def timed_out(error: EcsError) -> bool:
+    """Whether nothing came back in time, to this client or to a proxy, so that the API may still be at work on it."""
+    if isinstance(error, ApiError):
+        return error.status == http.HTTPStatus.GATEWAY_TIMEOUT
+    return isinstance(error, AnswerLost) and error.late
 
 
 def request_id_of(response: requests.Response) -> str | None:
@@ -388,10 +417,14 @@ def _phrase(response: requests.Response) -> str:
 
 def _text(response: requests.Response) -> str:
     """What a body that is not JSON says, if it speaks to people at all."""
-    if "html" in response.headers.get("Content-Type", "") or response.content.lstrip()[:1] == b"<":
+    if _is_html(response):
         title = re.search(r"<(title|h1)[^>]*>(.*?)</\1>", response.text, re.IGNORECASE | re.DOTALL)
         return html.unescape(title[2]) if title else ""
     return "" if response.content.lstrip()[:1] in {b"{", b"["} else response.text
+
+
+def _is_html(response: requests.Response) -> bool:
+    return "html" in response.headers.get("Content-Type", "") or response.content.lstrip()[:1] == b"<"
 
 
 def _without_echo(message: str) -> str:

@@ -1,8 +1,9 @@
 """The ``ecs:`` stack configuration: which cloud, as whom, and how to talk to it."""
 
+import difflib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -10,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from ecs_pulumi.cloud.errors import ConfigurationError
 
+NAMESPACE = "ecs:"
 SERVICES = ("compute", "network", "block-storage", "image", "identity")
 DEFAULT_RETRIES = 5
 _VERSION = re.compile(r"v?\d+(\.\d+)?")
@@ -81,6 +83,8 @@ class Settings(BaseModel):
     """Whether a preview asks the cloud what a create would find out late: whether flavor, image, key and so on
     exist and fit.
     """
+    marker: bool = True
+    """Whether an object without a description gets one that says whose it is, so that it can be found again."""
 
     @field_validator("endpoints")
     @classmethod
@@ -115,7 +119,7 @@ class Settings(BaseModel):
         found: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
             alias = to_camel(name)
-            text = get(f"ecs:{alias}")
+            text = get(NAMESPACE + alias)
             if text is None or text == "":
                 continue
             found[name] = _mapping(alias, text) if field.default_factory else text
@@ -123,8 +127,26 @@ class Settings(BaseModel):
             return cls.model_validate(found)
         except ValidationError as error:
             problem = error.errors(include_input=False, include_url=False)[0]
-            setting = to_camel(str(problem["loc"][0])) if problem["loc"] else "configuration"
-            raise ConfigurationError(f"ecs:{setting}: {problem['msg'].removeprefix('Value error, ')}") from None
+            name = str(problem["loc"][0]) if problem["loc"] else "configuration"
+            reason = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "bool_parsing":
+                reason = f"{found[name]!r} is neither true nor false"
+            raise ConfigurationError(f"{NAMESPACE}{to_camel(name)}: {reason}") from None
+
+
+def misspelled(names: Iterable[str]) -> list[str]:
+    """A warning for each name in the stack configuration that is almost that of a setting.
+
+    A name that resembles none is left alone: it may be a setting of a project that is called ``ecs`` itself.
+    """
+    known = {name.replace("_", ""): NAMESPACE + to_camel(name) for name in Settings.model_fields}
+    warnings = []
+    for name in sorted(set(names) - set(known.values())):
+        plain = re.sub("[-_]", "", name.removeprefix(NAMESPACE)).lower()
+        nearest = difflib.get_close_matches(plain, known, n=1) if name.startswith(NAMESPACE) else []
+        if nearest:
+            warnings.append(f"{name} is no setting and has no effect; did you mean {known[nearest[0]]}?")
+    return warnings
 
 
 def _mapping(setting: str, text: str) -> dict[str, str]:

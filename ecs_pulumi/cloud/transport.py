@@ -38,6 +38,9 @@ _FIRST_CONTACT_RETRIES = 2
 _ANY_METHOD = frozenset({429, 503})  # the request was not taken
 _BROKEN_TLS = re.compile(r"EOF occurred|UNEXPECTED_EOF|TLS/SSL connection has been closed|BAD_RECORD_MAC")
 """What OpenSSL says of a connection that ended early, as any may, and not of one that cannot be."""
+_PROXY = "the proxy of HTTP_PROXY or HTTPS_PROXY"
+_NO_TUNNEL = "Tunnel connection failed: "
+"""How http.client begins what it says of a proxy that refuses CONNECT."""
 _IDEMPOTENT_ONLY = frozenset({408, 500, 502, 504})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
@@ -115,6 +118,7 @@ class Transport:
         )
         self._plugin = credentials.plugin
         self._auth_url = credentials.auth_url
+        self._hint = credentials.hint
         self._max_retries = max_retries
         self._trace = trace
         self._lock = threading.Lock()
@@ -226,7 +230,7 @@ class Transport:
             self._renew(token)
             response = self._exchange(call, self.access().auth_token or "", patience)
         if response.status_code >= http.HTTPStatus.MULTIPLE_CHOICES:
-            raise errors.from_response(response)
+            raise self._refused(response)
         return Answer(
             body=_parsed(response, call),
             request_id=errors.request_id_of(response),
@@ -272,12 +276,18 @@ class Transport:
             harmless: whether it does not matter if the request was taken, though it was no GET.
         """
         if isinstance(error, keystone.HttpError) and error.response is not None:
-            return errors.from_response(error.response)
+            return self._refused(error.response)
         # keystoneauth tells apart less than requests does: whether the request went out decides on retries.
         cause = error.__context__ if isinstance(error.__context__, requests.RequestException) else None
         self._note(f"{method} {urlsplit(url).path} failed: {type(cause or error).__name__}")
         failure = _connection_error(cause, error, method, url, service)
         return errors.ConnectionFailed(str(failure)) if harmless and isinstance(failure, errors.AnswerLost) else failure
+
+    def _refused(self, response: requests.Response) -> errors.ApiError:
+        error = errors.from_response(response)
+        if isinstance(error, errors.Unauthorized):
+            error.hint = self._hint
+        return error
 
     def _answered(self, response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
         """Count and trace an answered request."""
@@ -346,24 +356,29 @@ def _connection_error(
         if service == "identity"
         else f"Check the {service} URL in the catalog or ecs:endpoints"
     )
-    if isinstance(cause, requests.exceptions.SSLError) and not _BROKEN_TLS.search(str(cause)):
-        return _certificate_error(cause, where)
     reason = _reason(cause)
-    if isinstance(reason, urllib3.NameResolutionError):
-        name = urlsplit(url).hostname
-        return errors.ConnectionFailed(f"Cannot reach {where}: no address is known for the name {name}. {check}.")
-    if isinstance(reason, urllib3.NewConnectionError | urllib3.ConnectTimeoutError | urllib3.ProxyError):
-        return errors.ConnectionFailed(
-            f"Cannot reach {where}: {_unreachable(reason)}. {check}, and the network between."
-        )
+    proxied = isinstance(reason, urllib3.ProxyError) or _is_proxy_stalled(reason)
+    if isinstance(reason, urllib3.ProxyError):
+        # urllib3 reports so whatever ended a connection to a proxy that it has closed since, a lost response included:
+        # only the error within tells whether the request can have been forwarded.
+        reason = reason.original_error
+    if isinstance(cause, requests.exceptions.SSLError) or isinstance(reason, urllib3.SSLError):
+        if not _BROKEN_TLS.search(str(cause)):
+            return _certificate_error(str(reason or cause), _PROXY if proxied else where)
+    elif _is_unsent(reason):
+        return errors.ConnectionFailed(f"Cannot reach {where}{_unreachable(reason, url, check, proxied=proxied)}")
+    if isinstance(cause, requests.exceptions.InvalidProxyURL):
+        return errors.ConfigurationError(f"The URL of {_PROXY} cannot be used: {errors.one_line(str(cause))}")
     if isinstance(cause, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return errors.ConfigurationError(f"{url} is not a usable URL. {check}.")
+    return _no_answer(cause, error, method, url, service)
+
+
+def _no_answer(
+    cause: requests.RequestException | None, error: keystone.ClientException, method: str, url: str, service: str
+) -> errors.ConnectionFailed:
     if cause is None:
-        return errors.ConnectionFailed(errors.one_line(f"{where}: {error}"), temporary=False)
-    return _no_answer(cause, method, url, service)
-
-
-def _no_answer(cause: requests.RequestException, method: str, url: str, service: str) -> errors.ConnectionFailed:
+        return errors.ConnectionFailed(errors.one_line(f"{_host(url)} ({service}): {error}"), temporary=False)
     if isinstance(cause, requests.exceptions.JSONDecodeError):
         return _unreadable(method, url, service)
     timed_out = isinstance(cause, requests.exceptions.Timeout)
@@ -371,16 +386,37 @@ def _no_answer(cause: requests.RequestException, method: str, url: str, service:
     return _unanswered(f"{_host(url)} ({service}): {said} to {method} {urlsplit(url).path}", method, late=timed_out)
 
 
-def _unreachable(reason: object) -> str:
-    if isinstance(reason, urllib3.ProxyError):
-        return "the proxy of HTTP_PROXY or HTTPS_PROXY refuses"
-    if isinstance(reason, urllib3.NewConnectionError):  # "…: [Errno 111] Connection refused"
-        return str(reason).rpartition("] ")[2].lower()
-    return "no answer"
+def _is_unsent(reason: object) -> bool:
+    """Whether there never was a connection that could have carried the request."""
+    is_refused_tunnel = isinstance(reason, OSError) and str(reason).startswith(_NO_TUNNEL)
+    return is_refused_tunnel or isinstance(reason, urllib3.ConnectTimeoutError) or _is_proxy_stalled(reason)
 
 
-def _certificate_error(cause: requests.RequestException, where: str) -> errors.ConnectionFailed:
-    text = str(cause)
+def _is_proxy_stalled(reason: object) -> bool:
+    """Whether it was CONNECT, and not the request, that got no answer in time: a proxy that waits for the service."""
+    if not isinstance(reason, urllib3.ReadTimeoutError):
+        return False
+    proxy = getattr(reason.pool, "proxy", None)
+    return proxy is not None and reason.url == proxy.url
+
+
+def _unreachable(reason: object, url: str, check: str, *, proxied: bool) -> str:
+    """The end of a message: why there was no connection, and what to do."""
+    is_unknown = isinstance(reason, urllib3.NameResolutionError)
+    if is_unknown and not proxied:
+        return f": no address is known for the name {urlsplit(url).hostname}. {check}."
+    if is_unknown:
+        why = "no address is known for its name"
+    elif isinstance(reason, urllib3.NewConnectionError):  # "…: [Errno 111] Connection refused"
+        why = str(reason).rpartition("] ")[2].lower()
+    else:
+        why = str(reason).removeprefix(_NO_TUNNEL) if isinstance(reason, OSError) else "no answer"
+    if not proxied:
+        return f": {why}. {check}, and the network between."
+    return f" through {_PROXY}: {why}. Check these variables and NO_PROXY, and whether the proxy allows this host."
+
+
+def _certificate_error(text: str, where: str) -> errors.ConnectionFailed:
     if "CERTIFICATE_VERIFY_FAILED" in text or "doesn't match" in text:
         reason = text.partition("certificate verify failed: ")[2].partition(" (_ssl")[0] or "it names another host"
         return errors.ConnectionFailed(
@@ -388,7 +424,7 @@ def _certificate_error(cause: requests.RequestException, where: str) -> errors.C
             "(or OS_CACERT); ecs:insecure: true does without verification.",
             temporary=False,
         )
-    said = re.sub(r" \(_ssl\.c:\d+\)", "", errors.one_line(str(_reason(cause) or cause)))
+    said = re.sub(r" \(_ssl\.c:\d+\)", "", errors.one_line(text))
     return errors.ConnectionFailed(
         f"No TLS connection to {where}: {said}. "
         "Check the URL's scheme, and ecs:cert and ecs:key if the cloud wants a client certificate.",

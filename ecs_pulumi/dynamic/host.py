@@ -61,6 +61,8 @@ class Call:
     """The inputs in the state, secrets in clear; None where the request carries none."""
     preview: bool | None = None
     """Whether this is a preview, where the request says so."""
+    has_state: bool = True
+    """On `read`: whether the state has the resource, as in a refresh; a program that says `.get` has read it alone."""
     found: bool = False
     """Whether the bridge works here."""
 
@@ -102,6 +104,7 @@ def current() -> Call:
         ignore_changes=tuple(getattr(request, "ignoreChanges", ())),
         old_inputs=_old_inputs(request),
         preview=getattr(request, "preview", None),
+        has_state=not isinstance(request, provider_pb2.ReadRequest) or request.HasField("properties"),
         found=True,
     )
 
@@ -113,6 +116,12 @@ def fail(reason: str) -> NoReturn:
         reason: One line for the user. Without the bridge it is the last line of the host's traceback.
     """
     _end_with(reason)
+
+
+def setting_names(config: object) -> Sequence[str]:
+    """The names of all settings that the engine sent, of every namespace; the SDK only answers for a known name."""
+    settings = getattr(config, "_props", None)
+    return tuple(settings) if isinstance(settings, Mapping) else ()
 
 
 def can_keep_state() -> bool:

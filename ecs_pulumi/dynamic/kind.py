@@ -109,6 +109,18 @@ class Kind(ABC, Generic[C, I, L]):
     def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> C:
         """Open what operations in `region` need. Nothing may go over the wire yet."""
 
+    def stored_settings_hint(self, error: Exception) -> str | None:  # noqa: ARG002
+        """What to add to this error in a run that may use the settings stored in the state, not the present ones."""
+        return None
+
+    def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:  # noqa: ARG002
+        """Whether the settings let a preview ask the cloud. Raises what `explain` has words for."""
+        return True
+
+    def setting_warnings(self, names: Iterable[str]) -> Iterable[str]:  # noqa: ARG002
+        """What a run says once about the names of the settings in the stack configuration."""
+        return ()
+
     @abstractmethod
     def explain(self, error: Exception) -> str | None:
         """The one line that a user is shown for this error; None for a defect of this package."""

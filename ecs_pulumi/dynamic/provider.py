@@ -6,6 +6,7 @@ nor the class may move, and the instance carries nothing but that name.
 
 from __future__ import annotations
 
+import threading
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -49,10 +50,13 @@ class Provider(ResourceProvider):
         host.end_quietly()
         host.end_with_engine()
         self._config = req.config.get
+        for warning in self._kind.setting_warnings(host.setting_names(req.config)):
+            host.warn_once(warning)
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Normalise the inputs and say what is wrong with them, as far as they are known."""
         this, call = self._kind, host.current()
+        _program_runs.set()
         olds, asked = _clean(_olds), _clean(news)
         successor = _is_replacement(call.urn, olds) or (
             # A forced replacement is checked without the old inputs from the start.
@@ -132,6 +136,8 @@ class Provider(ResourceProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Read the object for a refresh or a `get`; one that is gone has an empty id."""
         this, call, known = self._kind, host.current(), _clean(props)
+        if not call.has_state:
+            _program_runs.set()
         op = self._begin("read", call, known, id_, known)
         try:
             live = this.read(op, id_)
@@ -406,11 +412,11 @@ class Provider(ResourceProvider):
         self, call: host.Call, inputs: Mapping[str, Any], olds: Mapping[str, Any], given: fields.Given
     ) -> list[fields.Problem]:
         """What the cloud says to the inputs, or a warning that it was not asked."""
-        if self._get("ecs:preflight") == "false":
-            host.warn_once("Nothing was checked against the cloud: ecs:preflight is false.")
-            return []
         op = self._begin("check", call, inputs)
         try:
+            if not self._kind.preflight_enabled(self._get):
+                host.warn_once("Nothing was checked against the cloud: ecs:preflight is false.")
+                return []
             taken_over = inputs.get("adopt") and not olds
             return list(self._takeover(call, inputs) if taken_over else self._kind.preflight(op, given))
         except Exception as error:  # noqa: BLE001  (whatever it is, the user gets one line)
@@ -445,6 +451,8 @@ class Provider(ResourceProvider):
 
     def _line(self, op: kind.Operation[Any], error: Exception) -> str:
         name, said = op.resource or op.inputs.get("name") or op.id, self._words(error)
+        if not _program_runs.is_set() and (hint := self._kind.stored_settings_hint(error)):
+            said = f"{said} {hint}"
         which = f" ({op.id})" if op.id and op.id not in f"{name} {said}" else ""
         return " ".join(f"{op.verb} {op.kind} {name}{which}: {said}".split())
 
@@ -460,6 +468,9 @@ class Provider(ResourceProvider):
 
 
 _existing: set[str] = set()
+_program_runs = threading.Event()
+"""Set once the engine has asked for what it asks only for a program. A refresh or destroy may do without, and then
+configures this process with the settings that the state stores."""
 
 
 def _is_replacement(urn: str, olds: Mapping[str, Any]) -> bool:

@@ -65,10 +65,7 @@ _BACKEND = rf" \[[0-9a-f]{{{FINGERPRINT_LENGTH}}}\]"
 _BARE_MARK = re.compile(rf"{_MARK}[^/\s]+/[^/\s]+/\S+({_BACKEND})?({re.escape(OF_A_NIC)})?")
 _PATIENCE = 60.0
 
-_STORED = (
-    "`pulumi refresh` and `pulumi destroy` use the settings stored at the last `up`; with --run-program they use "
-    "the present ones."
-)
+_STORED = "A run without --run-program uses the settings stored at the last `up`, not the present ones."
 
 Op: TypeAlias = Operation[Cloud]
 
@@ -102,7 +99,19 @@ class EcsKind(Kind[Cloud, I, Live]):
 
         opened = connection(config)
         opened.transport.end_by(opened.clock.now() + timeout)
-        return Cloud(opened, region, Deadline(opened.clock, timeout), marker=config("ecs:marker") != "false")
+        return Cloud(opened, region, Deadline(opened.clock, timeout), marker=opened.settings.marker)
+
+    def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:
+        """What `ecs:preflight` says."""
+        from ecs_pulumi.cloud.settings import Settings
+
+        return Settings.from_config(config).preflight
+
+    def setting_warnings(self, names: Iterable[str]) -> Iterable[str]:
+        """Those in the namespace `ecs` that are misspelled."""
+        from ecs_pulumi.cloud.settings import misspelled
+
+        return misspelled(names)
 
     def scope(self, op: Op) -> str:
         """Ids are unique in a region."""
@@ -110,9 +119,13 @@ class EcsKind(Kind[Cloud, I, Live]):
 
     def explain(self, error: Exception) -> str | None:
         """The one line that a user is shown for this error; None for a defect of this package."""
-        if isinstance(error, errors.Unauthorized) and any(each.password or each.token for each in _connections):
-            return f"{error} {_STORED}"
         return str(error) if isinstance(error, errors.EcsError) else None
+
+    def stored_settings_hint(self, error: Exception) -> str | None:
+        """A log-in may be refused only because its secret is an old one."""
+        secrets = ("password", "token", "application_credential_secret")
+        is_stored = any(getattr(settings, name) for settings in _connections for name in secrets)
+        return _STORED if isinstance(error, errors.Unauthorized) and is_stored else None
 
     def unverified(self, error: Exception) -> str | None:
         """A preview without credentials, for a pull request from a fork say, checks what it can."""

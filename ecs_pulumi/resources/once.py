@@ -20,19 +20,33 @@ _LOOKS = (0.0, 0.5, 1.5, 3.0)
 _LATE_LOOKS = (6.0, 12.0, 24.0, 48.0)
 _SHARE_OF_THE_TIME_LEFT = 0.25
 _CLOCKS_DIFFER = 60.0
+_MAY_STILL_APPEAR = (
+    "nothing was found yet, but it may still appear, so this run does not ask for it again; "
+    "the next `pulumi up` finds it"
+)
 
 T = TypeVar("T")
 
 _made_here: set[str] = set()
 
 
-def once(send: Callable[[], T], there: Callable[[errors.EcsError], T | None], *refusals: type[errors.EcsError]) -> T:
+def once(
+    send: Callable[[], T],
+    there: Callable[[errors.EcsError], T | None],
+    *refusals: type[errors.EcsError],
+    doubles: bool = False,
+) -> T:
     """Send a request that must not act twice: where its answer is lost, look what it did before repeating it.
 
     Args:
         send: Sends the request.
         there: Looks for what it was to bring about, given what went wrong; None where that is not there.
         refusals: What the API says where it is there already.
+        doubles: Whether the API would act on both of two such requests. Then one that timed out is not sent again,
+            as the service may be at work on it for longer than anybody looks.
+
+    Raises:
+        Failed: It timed out, and what it was to bring about may still appear.
     """
     for attempts_left in reversed(range(_ATTEMPTS)):
         try:
@@ -44,6 +58,8 @@ def once(send: Callable[[], T], there: Callable[[errors.EcsError], T | None], *r
             found = there(error)
             if found is not None:
                 return found
+            if doubles and errors.timed_out(error):
+                raise errors.Failed(str(error).rstrip("."), _MAY_STILL_APPEAR) from error
             if not lost or not attempts_left or _is_final(error):
                 raise
     raise AssertionError
@@ -74,7 +90,7 @@ def create_once(
                 return live
         return None
 
-    made = once(send, there)
+    made = once(send, there, doubles=True)
     _made_here.add(made["id"])
     return made
 
@@ -125,7 +141,7 @@ def _looked_for(op: Op, api: Api, candidates: Callable[[], Iterable[Live]], lost
 def _pauses(op: Op, lost: errors.EcsError) -> Iterable[float]:
     """Seconds before each look."""
     yield from _LOOKS
-    if not (isinstance(lost, errors.AnswerLost) and lost.late):
+    if not errors.timed_out(lost):
         return
     # A service that is slow to answer is slow to do it, and asked again it does it twice.
     for pause in _LATE_LOOKS:

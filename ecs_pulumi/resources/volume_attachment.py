@@ -161,10 +161,8 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
             _DELETE_ON_TERMINATION: wanted.delete_on_termination,
             _MULTIATTACH: wanted.multiattach,
         }
-        microversion = max((version for version, value in needs.items() if value is not None), default=None)
-        if wanted.delete_on_termination is not None:
-            microversion = _DELETE_ON_TERMINATION
         api, id_ = op.cloud.compute, f"{wanted.server_id}/{wanted.volume_id}"
+        microversion = api.newest(version for version, value in needs.items() if value is not None)
 
         def attach() -> Any:
             return compute.attach_volume(api, wanted.server_id, body, microversion=microversion)

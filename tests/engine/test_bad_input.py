@@ -90,3 +90,18 @@ def test_wrong_settings_are_told_by_their_names(project: MakeProject, cloud: Emu
     program.config("ecs:authUrl", untrusted)
     (doubted,) = program.preview(fails=True).errors
     assert "ecs:cacert" in doubted
+
+
+def test_only_refresh_and_destroy_mention_stored_settings(project: MakeProject, cloud: Emulator) -> None:
+    """They use the settings of the last `up` unless they run the program; a preview and an `up` always run it."""
+    stored = "A run without --run-program uses the settings stored at the last `up`, not the present ones."
+    stack = project('import ecs_pulumi as ecs\n\necs.KeyPair("key")\n')
+    stack.up()
+    cloud.fault(path="/v3/auth/tokens", status=401)
+    for refused in (stack.refresh(fails=True), stack.destroy(fails=True)):
+        assert "ecs:password" in refused.errors[0]
+        assert stored in refused.errors[0]
+    stack.write('import ecs_pulumi as ecs\n\necs.KeyPair("other")\n')
+    (said,) = stack.preview(fails=True).errors
+    assert "ecs:password" in said
+    assert stored not in said

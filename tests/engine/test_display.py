@@ -122,10 +122,11 @@ def test_debug_lists_every_request(project: MakeProject, cloud: Emulator) -> Non
 
 
 def test_a_warning_is_shown_once_whatever_it_concerns(project: MakeProject) -> None:
-    """Certificates that are not verified, a preview that does not ask the cloud: one line each, beside no resource."""
-    careless = project(ONE, config={"ecs:insecure": "true", "ecs:preflight": "false"})
+    """Unverified certificates, a preview that does not ask the cloud, a misspelled setting: one line each."""
+    careless = project(ONE, config={"ecs:insecure": "yes", "ecs:preflight": "False", "ecs:regoin": "eu-de"})
     made = careless.up()
     warnings = sorted(each["message"].strip() for each in made.diagnostics if each["severity"] == "warning")
-    assert len(warnings) == 2
+    assert len(warnings) == 3
     assert "Nothing was checked against the cloud: ecs:preflight is false." in warnings[0]
     assert "ecs:insecure" in warnings[1]
+    assert "ecs:regoin is no setting and has no effect; did you mean ecs:region?" in warnings[2]

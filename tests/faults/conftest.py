@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CELLS = "cells of the matrix"
+PROXY_CELLS = "cells of the matrix through a proxy"
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +33,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much was tried."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     calls = [report for report in reports if getattr(report, "when", "") == "call"]
-    counts = [value for report in calls for name, value in report.user_properties if name == CELLS]
-    if counts:
-        terminalreporter.write_line(
-            f"Fault matrix: {sum(counts)} cells, each one fault at one request of one operation of one kind."
-        )
+    for name, what in (
+        (CELLS, "each one fault at one request of one operation of one kind."),
+        (PROXY_CELLS, "through a forward proxy: a sample, each fault once at every request that changes something."),
+    ):
+        counts = [value for report in calls for key, value in report.user_properties if key == name]
+        if counts:
+            terminalreporter.write_line(f"Fault matrix: {sum(counts)} cells, {what}")

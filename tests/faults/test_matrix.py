@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.conftest import CELLS
+from tests.faults.conftest import CELLS, PROXY_CELLS
 from tests.faults.scenes import SCENES, Scene
 from tests.faults.trial import attempt, clears, goes_on, nothing_unknown, rehearsed, staged, told_well
-from tests.faults.wire import FAULTS, Fault, Request
+from tests.faults.wire import FAULTS, PROXY_FAULTS, Fault, Request
 from tests.support import steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tests.faults.world import World
 
@@ -67,15 +67,38 @@ def test_nothing_is_lost_or_doubled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whichever request it hits: it succeeds, or fails in one line; the next `up` converges; `destroy` clears."""
-    monkeypatch.setattr(steps, "TIMEOUT", 60.0)
+    # A stall lasts for 90 seconds; where nothing stalls, a minute is enough and soon over.
+    monkeypatch.setattr(steps, "TIMEOUT", 600.0 if fault.breaks == "stalled" else 60.0)
     world: World = request.getfixturevalue(scene.dialect)
     rehearsal = rehearsed(scene, world)
+    cells = [
+        (at, asked)
+        for at, asked in enumerate(rehearsal.requests)
+        if not _believable(scene, fault, asked, rehearsal.state)
+    ]
+    record_property(CELLS, len(cells))
+    _play_all(scene, world, fault, cells, lasting=lasting)
+
+
+@pytest.mark.parametrize("fault", PROXY_FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.id)
+def test_nothing_is_lost_or_doubled_through_a_proxy(
+    scene: Scene, fault: Fault, request: pytest.FixtureRequest, record_property: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same through a forward proxy. A sample: each fault once, at every request that changes something."""
+    monkeypatch.setattr(steps, "TIMEOUT", 60.0)
+    world: World = request.getfixturevalue(scene.dialect)
+    cells = [(at, asked) for at, asked in enumerate(rehearsed(scene, world).requests) if asked.method != "GET"]
+    record_property(PROXY_CELLS, len(cells))
+    _play_all(scene, world, fault, cells)
+
+
+def _play_all(
+    scene: Scene, world: World, fault: Fault, cells: Iterable[tuple[int, Request]], *, lasting: bool = False
+) -> None:
+    """Run the scene once for each of the requests."""
     wrong: list[str] = []
-    cells = 0
-    for at, asked in enumerate(rehearsal.requests):
-        if not _believable(scene, fault, asked, rehearsal.state):
-            cells += 1
-            found = list(play(scene, world, fault, at, lasting=lasting))
-            wrong += [f"{at} {asked}: {re.sub(r'req-[0-9a-f-]{36}', 'req-…', each)}" for each in found]
-    record_property(CELLS, cells)
+    for at, asked in cells:
+        found = play(scene, world, fault, at, lasting=lasting)
+        wrong += [f"{at} {asked}: {re.sub(r'req-[0-9a-f-]{36}', 'req-…', each)}" for each in found]
     assert not wrong, "\n" + "\n".join(wrong)

@@ -10,28 +10,35 @@ from __future__ import annotations
 import io
 import json
 import socket
+import ssl
+from contextlib import ExitStack
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import requests
+import trustme
 import urllib3
 from requests.adapters import HTTPAdapter
 
 from ecs_pulumi.cloud.routes import template
+from tests.support.forward_proxy import ForwardProxy, TlsFront
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from ecs_pulumi.emulator import Emulator
+    from ecs_pulumi.emulator import Emulator, ManualClock
+    from tests.support.forward_proxy import Phase
 
 Answer = tuple[int, bytes, "Mapping[str, str]"]
 
 IN_A_TASK = "Cannot '{}' instance while it is in task_state powering-off"
 HTML = "<html><head><title>{0} Gateway</title></head><body><h1>{0} Gateway</h1>nginx</body></html>"
 FAULT_NAMES = {403: "forbidden", 404: "itemNotFound", 409: "conflictingRequest", 413: "overLimit", 429: "overLimit"}
-STALL, TIMEOUT = 0.12, 0.06
 REQUEST_ID = "req-00000000-0000-0000-0000-000000000000"
 
 
@@ -44,7 +51,9 @@ class Fault:
         taken: Whether the request takes effect all the same.
         said: What the user has to read where it fails the operation; any of these.
         breaks: How the connection ends: `refused` at once, `before` or `after` the request took effect, `during` the
-            answer, or `stalled` for longer than the client waits.
+            answer, or the API `stalled` for as long as the client waits, by the cloud's clock.
+        proxy: How the request then goes through a forward proxy: it `forwards` plain HTTP, or opens a `tunnel` for TLS.
+        behind: Whether the connection from the proxy to the API ends, and not the one to the proxy.
         instead: What is answered without asking the API.
         answer: Makes another answer of the API's.
         token: The token that the request then carries.
@@ -55,6 +64,8 @@ class Fault:
     taken: bool = False
     said: tuple[str, ...] = ()
     breaks: Literal["", "refused", "before", "after", "during", "stalled"] = ""
+    proxy: Literal["", "forwards", "tunnel"] = ""
+    behind: bool = False
     instead: Answer | None = None
     answer: Callable[[requests.Response], requests.Response] | None = None
     token: str = ""
@@ -93,11 +104,6 @@ def _changed(answer: requests.Response, code: int, content: bytes, content_type:
     return answer
 
 
-def _late(answer: requests.Response) -> requests.Response:
-    answer.close()
-    raise requests.exceptions.ReadTimeout("too late", request=answer.request)
-
-
 _BROKEN = ("connection broke", "no answer")
 _UNREADABLE = ("unreadabl",)
 
@@ -107,7 +113,7 @@ FAULTS = (
     Fault("dropped-after", taken=True, said=_BROKEN, breaks="after", lasts=True),
     Fault("reset-in-body", taken=True, said=_BROKEN, breaks="during"),
     Fault("stall", said=_BROKEN, breaks="stalled"),
-    Fault("stall-taken", taken=True, said=_BROKEN, answer=_late),
+    Fault("stall-taken", taken=True, said=_BROKEN, breaks="stalled"),
     Fault("expired-token", said=("HTTP 401",), token="expired"),
     _status(401, "The request you have made requires authentication.", lasts=True),
     _status(403, "Policy doesn't allow it.", lasts=True),
@@ -142,6 +148,20 @@ FAULTS = (
         lasts=True,
     ),
 )
+
+
+def _proxied(proxy: Literal["forwards", "tunnel"]) -> Iterator[Fault]:
+    yield Fault(f"proxy-{proxy}-refused", said=("Cannot reach",), breaks="refused", proxy=proxy)
+    for breaks in ("before", "after"):
+        taken = breaks == "after"
+        yield Fault(f"proxy-{proxy}-dropped-{breaks}", taken, _BROKEN, breaks, proxy=proxy)
+        # What is forwarded the proxy answers for, where the API does not.
+        said = _BROKEN if proxy == "tunnel" else ("HTTP 502",)
+        yield Fault(f"proxy-{proxy}-dropped-{breaks}-behind", taken, said, breaks, proxy=proxy, behind=True)
+
+
+PROXY_FAULTS = (*_proxied("forwards"), *_proxied("tunnel"))
+"""What a forward proxy makes of a connection that ends: urllib3 reports most of it as a failure to connect to it."""
 
 
 @dataclass(frozen=True)
@@ -235,11 +255,30 @@ class Wire(HTTPAdapter):
 
 
 class EmulatorsWire(Wire):
-    """Carries them to an emulator."""
+    """Carries them to an emulator, whose clock it may move on.
 
-    def __init__(self, cloud: Emulator) -> None:
+    Attributes:
+        overdue: Requests that stalled, and take effect only when they are carried out.
+    """
+
+    def __init__(self, cloud: Emulator, time: ManualClock) -> None:
         super().__init__()
         self._cloud = cloud
+        self._time = time
+        self.overdue: list[requests.PreparedRequest] = []
+        self._folder = TemporaryDirectory(prefix="ecs-wire-")
+        self._running = ExitStack()
+
+    def close(self) -> None:
+        """End what carries requests."""
+        super().close()
+        self._running.close()
+        self._folder.cleanup()
+
+    def carry_out(self) -> None:
+        """Let what has stalled take effect now."""
+        while self.overdue:
+            self._carry(self.overdue.pop())
 
     def _carry(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         target = urlsplit(request.url or "")
@@ -270,17 +309,51 @@ class EmulatorsWire(Wire):
         return self._answer(request, start["status"], content["body"], headers)
 
     def _broken(self, fault: Fault, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        if fault.breaks == "refused":
+        if fault.proxy:
+            options |= self._detour(fault, request)
+        if fault.breaks == "refused" and not fault.proxy:
             request.url = f"http://127.0.0.1:{_closed_port()}/"
         elif fault.breaks == "stalled":
-            self._cloud.fault(times=1, latency=STALL, drop="before")
-            options["timeout"] = TIMEOUT
-        else:
+            if fault.taken:
+                self._carry(request)
+            else:
+                self.overdue.append(request.copy())
+            patience = options["timeout"]  # a pair, but for the log-in
+            self._time.advance(patience[1] if isinstance(patience, tuple) else patience)
+            raise requests.exceptions.ReadTimeout("too late", request=request)
+        elif fault.behind or not fault.proxy:
             self._cloud.fault(times=1, drop=fault.breaks)
         try:
             return super()._carry(request, **options)
         finally:
             self._cloud.clear_faults()
+
+    def _detour(self, fault: Fault, request: requests.PreparedRequest) -> dict[str, Any]:
+        """Let the request go through the proxy, which does to it what the fault is, if it is the proxy's."""
+        phase: dict[str, Phase] = {"refused": "refuse", "before": "before", "after": "after"}
+        self._proxy.fail("" if fault.behind else phase[fault.breaks])
+        proxy = self._proxy.url
+        if fault.proxy == "tunnel":
+            request.url = self._front.url + request.path_url
+        elif fault.breaks == "refused":
+            proxy = f"http://127.0.0.1:{_closed_port()}"
+        return {"proxies": {"http": proxy, "https": proxy}, "verify": self._cacert}
+
+    @cached_property
+    def _proxy(self) -> ForwardProxy:
+        return self._running.enter_context(ForwardProxy())
+
+    @cached_property
+    def _front(self) -> TlsFront:
+        """The API with TLS, as only that goes through a tunnel."""
+        authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.cert_pem.write_to_path(self._cacert)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        return self._running.enter_context(TlsFront(context, urlsplit(self._cloud.url).port or 0))
+
+    @property
+    def _cacert(self) -> str:
+        return str(Path(self._folder.name, "ca.pem"))
 
 
 def _described(request: requests.PreparedRequest) -> Request:

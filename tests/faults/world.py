@@ -86,7 +86,7 @@ class World:
         self._clock = SteppedClock(self._time)
         self.cloud = Emulator(dialect=dialect, clock=self._time, speed=SPEED, token_lifetime=1e9)
         self.base: dict[str, str] = {}
-        self.wire = EmulatorsWire(self.cloud)
+        self.wire = EmulatorsWire(self.cloud, self._time)
 
     def __enter__(self) -> Self:
         self.cloud.start()
@@ -100,6 +100,7 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         common._connections.pop(self._settings, None)
+        self.wire.close()
         self.cloud.stop()
 
     @property

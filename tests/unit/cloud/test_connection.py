@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ecs_pulumi.cloud import compute, network
+from ecs_pulumi.cloud.api import Api
 from ecs_pulumi.cloud.errors import ApiError, ConfigurationError, Unauthorized, Unsupported
 from tests.unit.cloud.fakes import (
     GUIDE_VERSIONS,
@@ -91,7 +92,8 @@ def test_wrong_credentials_are_tried_once_in_a_process(cloud: FakeCloud) -> None
             connection.region()
     assert len(cloud.log) == 1
     assert str(caught.value).startswith(
-        "The request you have made requires authentication (HTTP 401, req-1). Check ecs:username, ecs:password",
+        "The request you have made requires authentication (HTTP 401, req-1). Check ecs:username, ecs:password, "
+        "ecs:userDomainId, ecs:projectId."
     )
     assert PASSWORD not in str(caught.value)
 
@@ -100,7 +102,7 @@ def test_a_401_that_a_new_token_does_not_cure_is_an_error(cloud: FakeCloud) -> N
     """A service that refuses even a fresh token is not asked forever."""
     region = region_of(cloud)
     cloud.script("GET", DETAIL, Reply(401, {"error": {"message": "no", "title": "Unauthorized"}}))
-    with pytest.raises(Unauthorized):
+    with pytest.raises(Unauthorized, match=r"Check ecs:username, ecs:password, "):
         compute.list_servers(region.compute)
     assert cloud.tokens == 2
 
@@ -399,3 +401,10 @@ def test_a_version_list_that_fails_is_an_error(cloud: FakeCloud) -> None:
     cloud.script("GET", "/", Reply(503))
     with pytest.raises(ApiError, match="HTTP 503"):
         _ = region_of(cloud).compute.versions
+
+
+def test_the_newest_microversion_is_no_matter_of_text() -> None:
+    """2.9 is older than 2.14, and 2.100 newer than 2.99."""
+    assert Api.newest(["2.9", "2.14"]) == "2.14"
+    assert Api.newest(["2.100", "2.99"]) == "2.100"
+    assert Api.newest([]) is None

@@ -170,11 +170,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                 },
             },
             Unauthorized,
-            (
-                f"The request you have made requires authentication (HTTP 401, {REQUEST}). Check ecs:username, "
-                "ecs:password, ecs:userDomainName and the project (or the OS_* variables, or the clouds.yaml entry "
-                "they come from)."
-            ),
+            (f"The request you have made requires authentication (HTTP 401, {REQUEST})"),
         ),
         (
             404,
@@ -358,3 +354,34 @@ def test_the_other_errors_speak_in_one_line_too() -> None:
         "None matches; there is: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
     )
     assert str(NoMatch([])) == "None matches; there is none"
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        ("Only volume-backed servers are allowed for flavors with zero disk.", "The flavor has no disk: boot from"),
+        ("It is not allowed to create an interface on external network 5ade", "Connect the server to a network of the"),
+        (
+            "The maximum allowed number of disk devices (26) to attach to a single instance has been exceeded.",
+            "Detach a volume that the server does not need",
+        ),
+        ("Personality file limit exceeded", "Shorten `personality`"),
+        ("Personality file content exceeds maximum 10240", "Shorten `personality`"),
+        ("Maximum number of metadata items exceeds 128", "Shorten `metadata`"),
+        ("Policy doesn't allow os_compute_api:servers:create to be performed.", "The account's roles in this project"),
+    ],
+)
+def test_a_403_of_novas_that_no_role_helps_says_what_does(message: str, hint: str) -> None:
+    """Nova answers so where the request is impossible, too; only a policy is a matter of roles."""
+    error = _error(403, {"forbidden": {"code": 403, "message": message}})
+    assert isinstance(error, Forbidden)
+    assert str(error).startswith(f"{message.rstrip('.')} (HTTP 403, {REQUEST}). {hint}")
+
+
+@pytest.mark.parametrize("status", [403, 407])
+def test_a_proxy_that_refuses_is_no_missing_role(status: int) -> None:
+    """A page without a request id is a proxy's, and names the variables that lead there."""
+    page = "<html><head><title>ERROR: Access Denied</title></head></html>"
+    error = _error(status, page, headers={"X-Openstack-Request-Id": "", "Content-Type": "text/html"})
+    assert str(error).startswith(f"ERROR: Access Denied (HTTP {status}). The response came from a proxy, not from the")
+    assert "NO_PROXY" in error.hint

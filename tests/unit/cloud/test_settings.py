@@ -1,6 +1,7 @@
 """Which settings win, and what a wrong one is told."""
 
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from keystoneauth1.identity import v3
 
 from ecs_pulumi.cloud.credentials import Credentials, resolve
 from ecs_pulumi.cloud.errors import ConfigurationError, NoCloud
-from ecs_pulumi.cloud.settings import Settings
+from ecs_pulumi.cloud.settings import Settings, misspelled
 from tests.unit.cloud.fakes import settings
 
 CLOUDS = """
@@ -96,11 +97,48 @@ def test_every_documented_setting_is_read() -> None:
         "ecs:apiVersions": '{"compute": 2.1, "block_storage": "3"}',
         "ecs:maxRetries": "7",
         "ecs:preflight": "false",
+        "ecs:marker": "false",
     }
     read = Settings.from_config(values.get)
     assert read.model_dump(exclude_defaults=True).keys() == Settings.model_fields.keys()
     assert read.api_versions == {"compute": "2.1", "block-storage": "3"}
-    assert (read.insecure, read.max_retries, read.preflight) == (True, 7, False)
+    assert (read.insecure, read.max_retries, read.preflight, read.marker) == (True, 7, False, False)
+
+
+@pytest.mark.parametrize("setting", ["insecure", "preflight", "marker"])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *((text, True) for text in ("true", "True", "TRUE", "yes", "on", "1")),
+        *((text, False) for text in ("false", "False", "FALSE", "no", "off", "0")),
+    ],
+)
+def test_a_boolean_is_read_as_yaml_and_pulumi_write_it(setting: str, text: str, value: bool) -> None:  # noqa: FBT001
+    """`pulumi config set` keeps what the user typed, and YAML knows several words."""
+    assert getattr(Settings.from_config({f"ecs:{setting}": text}.get), setting) is value
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("ecs:regoin", "ecs:region"),
+        ("ecs:auth_url", "ecs:authUrl"),
+        ("ecs:authURL", "ecs:authUrl"),
+        ("ecs:maxretry", "ecs:maxRetries"),
+        ("ecs:preFlight", "ecs:preflight"),
+        ("ecs:markers", "ecs:marker"),
+    ],
+)
+def test_a_misspelled_setting_is_warned_about(name: str, nearest: str) -> None:
+    """The warning names the setting that was probably meant."""
+    assert misspelled(["ecs:region", name, "aws:regoin"]) == [
+        f"{name} is no setting and has no effect; did you mean {nearest}?"
+    ]
+
+
+def test_settings_of_others_are_no_misspelled_ones() -> None:
+    """Those of another namespace, and those of a project that is called `ecs` itself."""
+    assert misspelled(["ecs:image-of-the-shop", "regoin", "shop:regoin", *(f"ecs:{n}" for n in ("key", "cert"))]) == []
 
 
 def test_equal_settings_are_one_key() -> None:
@@ -118,7 +156,9 @@ def test_secrets_do_not_show() -> None:
     [
         ("maxRetries", "many", "ecs:maxRetries: Input should be a valid integer"),
         ("maxRetries", "-1", "ecs:maxRetries: Input should be greater than or equal to 0"),
-        ("insecure", "perhaps", "ecs:insecure: Input should be a valid boolean"),
+        ("insecure", "perhaps", "ecs:insecure: 'perhaps' is neither true nor false"),
+        ("preflight", "0.5", "ecs:preflight: '0.5' is neither true nor false"),
+        ("marker", "flase", "ecs:marker: 'flase' is neither true nor false"),
         ("interface", "outside", "ecs:interface: Input should be 'public', 'internal' or 'admin'"),
         ("endpoints", "https://c.test", "ecs:endpoints: a map from service to text is wanted"),
         ("endpoints", '{"computer": "https://c.test"}', "ecs:endpoints: unknown service computer; known are compute"),
@@ -360,6 +400,48 @@ def test_a_profile_that_cannot_be_fetched_is_named(clouds: Path) -> None:
         resolve(Settings(cloud="shop"))
 
 
+WHILE_OTHERS_IMPORT = """
+import sys, threading
+from importlib.abc import MetaPathFinder
+from ecs_pulumi.cloud.credentials import resolve
+from ecs_pulumi.cloud.settings import Settings
+
+done, found = threading.Event(), []
+
+def program():
+    import openstack
+    found.append(getattr(openstack, "connect", None))
+    done.set()
+
+class Meanwhile(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "openstack.config.loader" and not thread.ident:
+            thread.start()
+            done.wait(1)  # for ever, where it waits for what is being imported here
+
+thread = threading.Thread(target=program)
+sys.meta_path.insert(0, Meanwhile())
+print(resolve(Settings(cloud="shop")).auth_url)
+thread.join()
+import openstack
+print(found == [openstack.connect], openstack.config.OpenStackConfig.__name__)
+"""
+
+
+def test_a_program_imports_openstack_while_clouds_yaml_is_read(clouds: Path) -> None:
+    """A thread of the program's gets the whole package, in the middle of the import of a part of it."""
+    done = subprocess.run([sys.executable, "-c", WHILE_OTHERS_IMPORT], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["https://shop.test/v3", "True", "OpenStackConfig"], done.stderr
+
+
+def test_reading_clouds_yaml_does_not_load_all_of_openstack(clouds: Path) -> None:
+    """The rest of the package would take longer than all else that a preview does."""
+    code = WHILE_OTHERS_IMPORT.partition("\nclass")[0] + "resolve(Settings(cloud='shop')); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "openstack.config.loader" in done.stdout.split()
+    assert "openstack.connection" not in done.stdout.split()
+
+
 def test_an_unknown_cloud_lists_the_known(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A misspelled ``ecs:cloud`` or ``OS_CLOUD`` is easy to correct."""
     said = r"no cloud 'shpo' in .*clouds\.yaml; there is: keyed, otc-shop, shop"
@@ -378,6 +460,41 @@ def test_files_of_certificates_are_found(tmp_path: Path) -> None:
     assert credentials.verify == str(tmp_path / "ca.pem")
     assert credentials.cert == (str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
     assert resolve(settings(cacert="~/ca.pem", insecure=True)).verify is False
+
+
+TOKEN_HINT = ": a token ends with its own lifetime."
+
+
+@pytest.mark.parametrize(
+    ("given", "variables", "hint"),
+    [
+        ({"token": "t"}, {"OS_AUTH_URL": "https://iam.test"}, f"Check ecs:token{TOKEN_HINT}"),
+        ({}, {"OS_AUTH_URL": "https://a", "OS_TOKEN": "t", "OS_AUTH_TYPE": "token"}, f"Check OS_TOKEN{TOKEN_HINT}"),
+        (
+            {"application_credential_id": "a", "application_credential_secret": "s"},
+            {"OS_AUTH_URL": "https://iam.test"},
+            "Check ecs:applicationCredentialId, ecs:applicationCredentialSecret.",
+        ),
+        ({"cloud": "keyed"}, {}, "Check application_credential_id in clouds.yaml, application_credential_secret in "),
+        (
+            {"password": "p", "project_name": "n"},
+            {"OS_AUTH_URL": "https://iam.test", "OS_USERNAME": "u"},
+            "Check OS_USERNAME, ecs:password, ecs:projectName, ecs:userDomainName, which is not set.",
+        ),
+        (
+            {"cloud": "shop", "password": "p"},
+            {"OS_USERNAME": "not used"},
+            "Check username in clouds.yaml, ecs:password, ",
+        ),
+    ],
+)
+def test_the_hint_names_the_settings_that_were_used(
+    given: dict[str, Any], variables: dict[str, str], hint: str, clouds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that has ended is no wrong user name, and a variable no setting of the stack."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert resolve(Settings(**given)).hint.startswith(hint)
 
 
 def test_a_user_without_a_domain_is_in_the_default_one() -> None:

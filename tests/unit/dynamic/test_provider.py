@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import pytest
-from pulumi.dynamic import ConfigureRequest
+from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import UNKNOWN
 from pydantic import Field
 
@@ -16,7 +17,7 @@ from ecs_pulumi.dynamic.host import Failure
 from ecs_pulumi.dynamic.provider import Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 Live = dict[str, Any]
 
@@ -69,6 +70,17 @@ class _Bakery(kind.Kind[None, CakeInputs, Live]):
 
     def unverified(self, error: Exception) -> str | None:
         return "could not look" if "offline" in str(error) else None
+
+    def stored_settings_hint(self, error: Exception) -> str | None:
+        return "The oven was set yesterday." if "locked" in str(error) else None
+
+    def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:
+        if "settings" in self.trouble:
+            raise self.trouble["settings"]
+        return config("ecs:preflight") != "off"
+
+    def setting_warnings(self, names: Iterable[str]) -> list[str]:
+        return [f"no setting {name}" for name in names if name == "ecs:oven"]
 
     def rules(self, given: fields.Given) -> Iterator[Problem]:
         if given.known("flour") == given.known("name") is not None:
@@ -215,10 +227,43 @@ def test_the_preview_looks_where_something_changes(provider: Provider, bakery: _
     assert failures(provider, {"flour": "sand"}) == [("flour", "there is no flour sand")]
 
 
-def test_the_preview_can_be_told_not_to_look(bakery: _Bakery) -> None:
-    """`ecs:preflight` false asks the cloud nothing."""
-    configured({"ecs:preflight": "false"}).check({}, {"flour": "sand"})
+def test_the_preview_can_be_told_not_to_look(bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handler knows the setting; where it says no, the cloud is not asked, and a warning says so."""
+    warnings: list[str] = []
+    monkeypatch.setattr(host, "warn_once", warnings.append)
+    configured({"ecs:preflight": "off"}).check({}, {"flour": "sand"})
     assert bakery.looked == []
+    assert warnings == ["Nothing was checked against the cloud: ecs:preflight is false."]
+
+
+def test_a_setting_that_cannot_be_read_fails_in_one_line(provider: Provider, bakery: _Bakery) -> None:
+    """The handler finds the words for it."""
+    bakery.trouble["settings"] = OvenError("ecs:preflight: 'maybe' is neither true nor false")
+    with pytest.raises(Failure, match=r"^check Cake ecs-[0-9a-f]{8}: ecs:preflight: 'maybe' is neither true nor"):
+        provider.check({}, {"flour": "rye"})
+
+
+def test_only_a_run_without_the_program_mentions_stored_settings(
+    provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check shows that the engine runs the program, with the present settings."""
+    monkeypatch.setattr("ecs_pulumi.dynamic.provider._program_runs", threading.Event())
+    bakery.trouble["delete"] = OvenError("locked")
+    with pytest.raises(Failure, match=r"^delete Cake c1: locked The oven was set yesterday\.$"):
+        provider.delete("c1", {})
+    provider.check({}, {"flour": "rye"})
+    with pytest.raises(Failure, match=r"^delete Cake c1: locked$"):
+        provider.delete("c1", {})
+
+
+def test_the_names_of_all_settings_are_looked_through(bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is no setting is warned about as the run begins; without the SDK's private map nothing is."""
+    warnings: list[str] = []
+    monkeypatch.setattr(host, "warn_once", warnings.append)
+    config = Config(raw_config={"ecs:oven": "hot", "ecs:region": "x"}, project_name="bakery")
+    Provider("Cake").configure(ConfigureRequest(config=config))
+    configured({"ecs:oven": "hot"})
+    assert warnings == ["no setting ecs:oven"]
 
 
 def test_a_preview_that_cannot_look_goes_on_or_fails(

@@ -1,4 +1,4 @@
-"""How long an object is looked for whose create request brought no answer."""
+"""How long an object is looked for whose create request brought no answer, and whether it is asked for again."""
 
 from __future__ import annotations
 
@@ -17,28 +17,32 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.common import Live, Op
 
 MINUTES = 60.0
+STALL = errors.AnswerLost("no answer in time", late=True)
+GATEWAY_TIMEOUT = errors.ServerFault(504, "Gateway Timeout")
+BROKEN = errors.AnswerLost("the connection broke")
+BAD_GATEWAY = errors.ServerFault(502, "Bad Gateway")
 
 
 class SlowCloud:
-    """Takes a create request, answers too late, and has made the object some seconds after that.
+    """Takes a create request, loses the response, and has made the object some seconds after that.
 
     Args:
         takes: Those seconds.
-        late: Whether the client gave up waiting; otherwise the connection broke.
+        failure: What the client gets for the first request.
     """
 
-    def __init__(self, takes: float, *, late: bool) -> None:
+    def __init__(self, takes: float, failure: errors.EcsError) -> None:
         self.clock = FakeClock()
         self._ready = self.clock.now() + takes
-        self._late = late
+        self._failure = failure
         self.asked = 0
 
     def create(self) -> Live:
         """Be asked for the object."""
         self.asked += 1
         if self.asked == 1:
-            raise errors.AnswerLost("no answer in time", late=self._late)
-        return {"id": f"slow-{self.asked}"}
+            raise self._failure
+        return {"id": f"slow-{self.asked}-{id(self)}"}
 
     def list(self) -> list[Live]:
         """Tell what there is."""
@@ -50,18 +54,42 @@ class SlowCloud:
         return create_once(cast("Op", op), cast("Api", cast("Any", self)), self.create, self.list)
 
 
-def test_what_a_slow_service_still_makes_is_waited_for() -> None:
+@pytest.mark.parametrize("failure", [STALL, GATEWAY_TIMEOUT])
+def test_what_a_slow_service_still_makes_is_waited_for(failure: errors.EcsError) -> None:
     """A service that did not answer in time may be at work for another minute: it is not asked twice meanwhile."""
-    cloud = SlowCloud(takes=80.0, late=True)
-    cloud.created(within=10 * MINUTES)
+    cloud = SlowCloud(80.0, failure)
+    assert cloud.created(within=10 * MINUTES)["id"] == f"slow-1-{id(cloud)}"
     assert cloud.asked == 1
 
 
-@pytest.mark.parametrize(("late", "within"), [(False, 10 * MINUTES), (True, MINUTES)])
-def test_the_search_leaves_time_for_the_rest(late: bool, within: float) -> None:  # noqa: FBT001
-    """A connection that broke is a short search, and no search uses up more than half of the operation's time."""
-    cloud = SlowCloud(takes=10 * MINUTES, late=late)
-    began = cloud.clock.now()
-    cloud.created(within=within)
+@pytest.mark.parametrize("failure", [STALL, GATEWAY_TIMEOUT])
+def test_create_is_not_sent_again_after_a_timeout(failure: errors.EcsError) -> None:
+    """Where nothing was found, the object may still appear: the failure says so, and what finds it then."""
+    cloud = SlowCloud(10 * MINUTES, failure)
+    with pytest.raises(errors.Failed) as caught:
+        cloud.created(within=10 * MINUTES)
+    assert str(caught.value) == (
+        f"{failure}: nothing was found yet, but it may still appear, so this run does not ask for it again; "
+        "the next `pulumi up` finds it"
+    )
+    assert cloud.asked == 1
+
+
+@pytest.mark.parametrize("failure", [BROKEN, BAD_GATEWAY])
+def test_create_is_sent_again_after_a_broken_connection(failure: errors.EcsError) -> None:
+    """It broke a moment after the request went out, so that a short search shows what came of it."""
+    cloud = SlowCloud(10 * MINUTES, failure)
+    assert cloud.created(within=10 * MINUTES)["id"] == f"slow-2-{id(cloud)}"
     assert cloud.asked == 2
+
+
+@pytest.mark.parametrize(("failure", "within"), [(BROKEN, 10 * MINUTES), (STALL, MINUTES)])
+def test_the_search_leaves_time_for_the_rest(failure: errors.EcsError, within: float) -> None:
+    """A connection that broke is a short search, and no search uses up more than half of the operation's time."""
+    cloud = SlowCloud(10 * MINUTES, failure)
+    began = cloud.clock.now()
+    try:
+        cloud.created(within=within)
+    except errors.Failed:
+        assert failure is STALL
     assert cloud.clock.now() - began <= min(within / 2, MINUTES / 2)

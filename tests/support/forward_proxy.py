@@ -1,0 +1,183 @@
+"""A forward proxy on a port of this machine, as HTTP_PROXY and HTTPS_PROXY name it, that fails where a test asks it to.
+
+    with ForwardProxy() as proxy:
+        proxy.fail("after")
+        requests.post(url, proxies={"http": proxy.url, "https": proxy.url})
+
+A plain HTTP request is forwarded as a whole. CONNECT opens a tunnel, in which the proxy sees nothing but TLS records.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import socketserver
+import ssl
+import threading
+from typing import TYPE_CHECKING, Literal
+
+from typing_extensions import Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Phase = Literal["", "refuse", "stall", "hang-up", "before", "after"]
+
+_APPLICATION_DATA = b"\x17"
+"""The first byte of a TLS record with data in it. Up to TLS 1.2, no record of the handshake begins with it."""
+_END_OF_HEAD = b"\r\n\r\n"
+_REFUSED = b"HTTP/1.1 %s\r\nContent-Type: text/html\r\nContent-Length: 14\r\nConnection: close\r\n\r\n<h1>Squid</h1>"
+_OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    """Serves each connection in a thread of its own."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class ForwardProxy(_Server):
+    """The proxy.
+
+    Attributes:
+        url: What HTTP_PROXY would name.
+        taken: How many requests and tunnels it was asked for.
+        forwarded: Whether a request of theirs has reached its service.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Hop)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.fail()
+
+    def fail(self, phase: Phase = "", *, status: bytes = b"403 Forbidden") -> None:
+        """Fail everything from now on.
+
+        Args:
+            phase: `refuse` answers with the status, `stall` never answers, `hang-up` closes the connection at once.
+                `before` closes it when a request would be forwarded, `after` when its response is there.
+            status: With `refuse`, what the proxy answers.
+        """
+        self.phase, self.status = phase, status
+        self.taken, self.forwarded = 0, False
+
+
+class _Hop(socketserver.BaseRequestHandler):
+    """One connection of a client."""
+
+    server: ForwardProxy
+    request: socket.socket
+
+    def handle(self) -> None:
+        """Serve one request, or one tunnel."""
+        with contextlib.suppress(OSError):
+            message = read_message(self.request)
+            self.server.taken += bool(message)
+            if message:
+                self._serve(message)
+
+    def _serve(self, message: bytes) -> None:
+        method, target, _ = message.split(b" ", 2)
+        if self.server.phase == "refuse":
+            self.request.sendall(_REFUSED % self.server.status)
+        elif self.server.phase == "stall":
+            self.request.recv(1)  # until the client goes away
+        elif self.server.phase == "hang-up":
+            return
+        elif method == b"CONNECT":
+            self._tunnel(target)
+        elif self.server.phase != "before":
+            self._forward(message, target)
+
+    def _forward(self, message: bytes, target: bytes) -> None:
+        address, slash, path = target.removeprefix(b"http://").partition(b"/")
+        message = message.replace(target, slash + path, 1).replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+        with _connected(address) as upstream:
+            self.server.forwarded = True
+            upstream.sendall(message.replace(b"\r\nConnection: keep-alive", b""))
+            response = b"".join(_chunks(upstream))
+        if self.server.phase != "after":
+            self.request.sendall(response or _REFUSED % b"502 Bad Gateway")
+
+    def _tunnel(self, target: bytes) -> None:
+        with _connected(target) as upstream:
+            self.request.sendall(_OPEN)
+            for sender, data in _between(self.request, upstream):
+                is_request = sender is self.request
+                if data.startswith(_APPLICATION_DATA):
+                    if self.server.phase == ("before" if is_request else "after"):
+                        return
+                    self.server.forwarded = True
+                (upstream if is_request else self.request).sendall(data)
+
+
+class TlsFront(_Server):
+    """Terminates TLS for a plain HTTP server on this machine.
+
+    Attributes:
+        url: Where it listens.
+    """
+
+    def __init__(self, context: ssl.SSLContext, upstream: int) -> None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2  # so that the proxy can tell data from a handshake
+        self.context, self.upstream = context, upstream
+        super().__init__(("127.0.0.1", 0), _Front)
+        self.url = f"https://127.0.0.1:{self.server_address[1]}"
+
+
+class _Front(socketserver.BaseRequestHandler):
+    server: TlsFront
+    request: socket.socket
+
+    def handle(self) -> None:
+        """Carry one request and its response."""
+        with contextlib.suppress(OSError), self.server.context.wrap_socket(self.request, server_side=True) as client:
+            with _connected(b"127.0.0.1:%d" % self.server.upstream) as upstream:
+                upstream.sendall(read_message(client).replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+                response = b"".join(_chunks(upstream))
+            client.sendall(response)
+
+
+def read_message(client: socket.socket) -> bytes:
+    """One request with its body; nothing where the client goes away."""
+    message = b""
+    while _END_OF_HEAD not in message:
+        if not (chunk := client.recv(65536)):
+            return b""
+        message += chunk
+    head, _, body = message.partition(_END_OF_HEAD)
+    lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    left = int(lengths[0]) - len(body) if lengths else 0
+    while left > 0 and (chunk := client.recv(65536)):
+        message, left = message + chunk, left - len(chunk)
+    return message
+
+
+def _chunks(sender: socket.socket) -> Iterator[bytes]:
+    with contextlib.suppress(ConnectionError):
+        while chunk := sender.recv(65536):
+            yield chunk
+
+
+def _between(client: socket.socket, upstream: socket.socket) -> Iterator[tuple[socket.socket, bytes]]:
+    """What either side sends, until one of them closes."""
+    while True:
+        for sender in select.select([client, upstream], [], [])[0]:
+            if not (data := sender.recv(65536)):
+                return
+            yield sender, data
+
+
+def _connected(address: bytes) -> socket.socket:
+    host, _, port = address.decode().partition(":")
+    return socket.create_connection((host, int(port)), timeout=10)
