@@ -385,7 +385,10 @@ def settings_page() -> str:
         standard = "" if silent else f" Default: `{str(field.default).lower()}`."
         variable = "" if name in OURS else f"`{VARIABLES.get(name, f'OS_{name.upper()}')}`"
         rows.append([f"`ecs:{field.alias}`", variable, docs[name] + secret + standard])
-    marker = "Whether an object without a description gets one that says whose it is, so that it can be found again."
+    marker = (
+        "Whether created objects carry an owner marker (`Managed by Pulumi: project/stack/resource`), in the metadata "
+        "of servers and volumes and in descriptions that the program does not set, so that orphans are found."
+    )
     rows.append(["`ecs:marker`", "", f"{marker} Default: `true`."])
     return SETTINGS.format(settings=table(["Setting", "Variable", "Meaning"], rows))
 

@@ -21,7 +21,7 @@ from ecs_pulumi.adopt.text import printable
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.kind import find
-from ecs_pulumi.resources.common import is_mark, marked_by
+from ecs_pulumi.resources.common import marked_by, markers_of
 from ecs_pulumi.stack import Stack, StackError, current, project_file
 from ecs_pulumi.streams import utf8
 
@@ -152,8 +152,8 @@ def _report(stack: Stack, cloud: Cloud, picked: Sequence[Picked]) -> None:
     listed = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
     say = [f"# {len(picked)} resources: {listed}"]
     for each in picked:
-        mark = each.live.get("description") or ""
-        if not each.is_attachment and is_mark(mark) and not marked_by(mark, stack.project, stack.name):
+        others = [mark for mark in markers_of(each.live) if not marked_by(mark, stack.project, stack.name)]
+        for mark in others[:1] if not each.is_attachment else ():
             said = f'{each.kind} {each.label} says "{mark}": no two stacks should manage it'
             say.append(f"# warning: {printable(said)}")
     say += _settings(stack, cloud.region.name)

@@ -13,7 +13,7 @@ from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources import server_life as life
 from ecs_pulumi.resources import server_nics as nics
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import EcsKind, Live, Op, differing, found_or_failed, own_mark
+from ecs_pulumi.resources.common import MARKER_KEY, EcsKind, Live, Op, differing, found_or_failed, kept_marker
 from ecs_pulumi.resources.once import create_once
 from ecs_pulumi.resources.server_fields import (
     Address,
@@ -105,13 +105,6 @@ class ServerKind(EcsKind[ServerInputs]):
         held = any(nic.get("port_id") or nic.get("fixed_ip") for nic in objects(new.get("networks")))
         return held or any(item.get("source_type") == "volume" for item in objects(new.get("block_devices")))
 
-    def claims(self, op: Op, live: Live) -> dict[str, Any]:
-        """The mark may be in the metadata, where the API has no descriptions."""
-        metadata = live.get("metadata") or {}
-        if own_mark(op, metadata.get(life.MARK)):
-            return {"metadata": {key: value for key, value in metadata.items() if key != life.MARK}}
-        return super().claims(op, live)
-
     def create(self, op: Op, wanted: ServerInputs) -> Live:
         """Create, wait until it runs, then do what a create request cannot."""
         body, microversion = life.create_request(op, wanted)
@@ -143,7 +136,7 @@ class ServerKind(EcsKind[ServerInputs]):
         names, flavor_id = catalog(op.cloud.region), life.flavor_id(live)
         image_id = (live.get("image") or {}).get("id")
         addresses = nics.addresses(live)
-        metadata = {key: value for key, value in (live.get("metadata") or {}).items() if key != life.MARK}
+        metadata = {key: value for key, value in (live.get("metadata") or {}).items() if key != MARKER_KEY}
         seen: dict[str, Any] = {
             "region": op.cloud.region.name,
             "name": live["name"],
@@ -218,9 +211,7 @@ class ServerKind(EcsKind[ServerInputs]):
             compute.update_server(api, id_, words, microversion=microversion)
             refresh = True
         if "metadata" in changes:
-            kept = {key: value for key, value in (live.get("metadata") or {}).items() if key == life.MARK}
-            marked = {key: own_mark(op, value) or value for key, value in kept.items()}
-            compute.replace_metadata(api, id_, {**marked, **changes["metadata"]})
+            compute.replace_metadata(api, id_, {**changes["metadata"], **kept_marker(op, live)})
             refresh = True
         if wanted.tags is not None and set(wanted.tags) != set(live.get("tags") or ()):
             compute.replace_tags(api, id_, sorted(set(wanted.tags)))
@@ -286,7 +277,7 @@ def _named(op: Op, name: str) -> list[Live]:
     microversion = op.cloud.region.server_microversion
     found = compute.list_servers(op.cloud.compute, name=f"^{re.escape(name)}$", microversion=microversion)
     return [
-        {**server, "description": server.get("description") or (server.get("metadata") or {}).get(life.MARK)}
+        {**server, "description": server.get("description") or (server.get("metadata") or {}).get(MARKER_KEY)}
         for server in found
         if server["name"] == name
     ]

@@ -27,12 +27,15 @@ from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.common import (
+    MARKER_KEY,
     EcsKind,
     Live,
     Op,
     differing,
     found_or_failed,
+    kept_marker,
     mark,
+    metadata_with_marker,
     sent,
     unless_in_use,
 )
@@ -129,7 +132,7 @@ class VolumeKind(EcsKind[VolumeInputs]):
         api = op.cloud.block_storage
         body = sent(
             wanted,
-            *("size", "name", "description", "metadata", "volume_type", "availability_zone", "snapshot_id"),
+            *("size", "name", "description", "volume_type", "availability_zone", "snapshot_id"),
             *("backup_id", "multiattach"),
             source_volume_id="source_volid",
         )
@@ -139,6 +142,8 @@ class VolumeKind(EcsKind[VolumeInputs]):
         if wanted.multiattach and wanted.volume_type and names.allows_several(wanted.volume_type):
             # Where the type says it, newer clouds refuse to hear it from the volume.
             del body["multiattach"]
+        if metadata := metadata_with_marker(op, wanted.metadata):
+            body["metadata"] = metadata
         if not body.get("description") and mark(op):
             body["description"] = mark(op)
         live = create_once(
@@ -171,7 +176,9 @@ class VolumeKind(EcsKind[VolumeInputs]):
         metadata = live.get("metadata") or {}
         seen = {
             "region": op.cloud.region.name,
-            "metadata": {key: value for key, value in metadata.items() if not _CLOUDS_OWN.fullmatch(key)},
+            "metadata": {
+                key: value for key, value in metadata.items() if key != MARKER_KEY and not _CLOUDS_OWN.fullmatch(key)
+            },
             "read_only": str(metadata.get("readonly", "false")).lower() == "true",
             "source_volume_id": live.get("source_volid"),
             "bootable": str(live.get("bootable", "false")).lower() == "true",
@@ -207,7 +214,7 @@ class VolumeKind(EcsKind[VolumeInputs]):
             live = block_storage.update_volume(api, id_, words)
         if "metadata" in changes:
             kept = {key: value for key, value in (live.get("metadata") or {}).items() if key.startswith("__")}
-            block_storage.replace_metadata(api, id_, {**kept, **changes["metadata"]})
+            block_storage.replace_metadata(api, id_, {**kept, **changes["metadata"], **kept_marker(op, live)})
         if "size" in changes:
             self._extend(op, live, changes["size"])
         if "volume_type" in changes:
