@@ -20,7 +20,7 @@ from ecs_pulumi.dynamic.kind import find as kind_of
 from ecs_pulumi.resources.common import OF_A_NIC, marked_by, markers_of
 from ecs_pulumi.resources.nic import is_for_a_nic
 from ecs_pulumi.stack import Elsewhere, Stack, StackError, current, elsewhere, ids_of
-from ecs_pulumi.streams import utf8
+from ecs_pulumi.streams import run, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -387,7 +387,8 @@ def _show(stack: Stack, found: Findings) -> None:
         print(f"\nCarries the owner marker of {name}, but is in the state of another stack, where it stays:\n")
     for each, owner in found.elsewhere.items():
         print(f"  {_line(each)}: in {owner}")
-    print(end="\n" if found.orphans or found.elsewhere else "")
+    # Where nobody reads the list, nothing is deleted.
+    print(end="\n" if found.orphans or found.elsewhere else "", flush=True)
 
 
 def _line(orphan: Orphan) -> str:
@@ -436,4 +437,4 @@ def _told(orphan: Orphan) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -23,7 +23,7 @@ from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.kind import find
 from ecs_pulumi.resources.common import marked_by, markers_of
 from ecs_pulumi.stack import Stack, StackError, current, project_file
-from ecs_pulumi.streams import utf8
+from ecs_pulumi.streams import run, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (StackError, errors.EcsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
@@ -175,4 +177,4 @@ def _settings(stack: Stack, region: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -86,9 +86,10 @@ def test_a_full_disk_under_the_state_loses_nothing(project: MakeProject, landsca
     stacks.unlink()
     aside.rename(stacks)
     it.run("cancel", "--yes")
-    status, found = orphans(it, "--delete", "--yes")
-    assert status == 0
+    _, found = orphans(it)
     assert "disk" in {each["resource"] for each in found}
+    status, _ = orphans(it, "--yes", "--delete", *(each["id"] for each in found))
+    assert status == 0
     it.up()
     assert it.preview().changes == {}
     it.destroy()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,3 +47,27 @@ def printed(
     )
     assert done.returncode == status, done.stdout
     return done.stdout
+
+
+def run_unread(module: str, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a module whose output goes into a pipe that nobody reads any more.
+
+    Args:
+        module: Its name.
+        arguments: Its arguments.
+        folder: Where it runs.
+    """
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.run(
+            (sys.executable, "-m", module, *arguments),
+            cwd=folder,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        os.close(writer)
