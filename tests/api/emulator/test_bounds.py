@@ -79,7 +79,18 @@ def test_a_deep_body_is_refused(account: Account, text: str) -> None:
     assert answer.status_code == 400
 
 
-EVIL = ["(a+)+$", "a*a*a*a*a*b", "(a|a)*b", "a?a?a?a?a?b", "(?=a)a+", r"(a)\1+", "x" * 256, "a{9}{9}{9}", "[a]+[a]+$"]
+EVIL = [
+    "(a+)+$",
+    "a*a*a*a*a*b",
+    "(a|a)*b",
+    "a?a?a?a?a?b",
+    "(?=a)a+",
+    r"(a)\1+",
+    "x" * 256,
+    "a{9}{9}{9}",
+    "^x|a*a*b",
+    "[a]+[a]+$",
+]
 SIMPLE = [
     "web",
     "^web$",
@@ -119,7 +130,7 @@ def test_a_simple_regular_expression_is_evaluated(pattern: str) -> None:
         assert is_found(pattern, text) is wanted
 
 
-@pytest.mark.parametrize("pattern", ["^a*a*b", "a+b", "a+[^a]$", "^(b|a)a+c*d"])
+@pytest.mark.parametrize("pattern", ["^a*a*b", "a+b", "a+[^a]$", "^aa+c*d"])
 def test_the_slowest_pattern_is_quick(pattern: str) -> None:
     """What is accepted is compared with the longest text within a second or so."""
     compiled(pattern)
