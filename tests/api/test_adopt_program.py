@@ -17,6 +17,7 @@ from ecs_pulumi.adopt.program import program
 from ecs_pulumi.dynamic.kind import find
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources.common import is_mark
+from tests.support.command import formatted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,3 +157,11 @@ def test_every_resource_is_protected_unless_it_is_to_be_deleted(listed: dict[str
     bare = program(there, there.pick(everything=True), protect=False)
     assert "protect" not in bare
     assert "import pulumi\n" not in bare
+
+
+@pytest.mark.parametrize("name", ["web", 'it\'s "it"', "x" * 100])
+def test_the_program_is_formatted_as_ruff_would(listed: dict[str, Any], name: str) -> None:
+    """Lookups, options and long names included, so that a project's own formatter leaves it."""
+    there = renamed(listed, name, name)
+    text = program(there, there.pick(everything=True))
+    assert formatted(text) == text

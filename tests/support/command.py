@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from tools.workspace import CHECKOUT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -71,3 +73,10 @@ def run_unread(module: str, *arguments: str, folder: Path | None = None) -> subp
         )
     finally:
         os.close(writer)
+
+
+def formatted(text: str) -> str:
+    """The text as `ruff format` leaves it, with ruff's own settings."""
+    ruff = CHECKOUT / ".venv" / "bin" / "ruff"
+    command = (str(ruff) if ruff.exists() else "ruff", "format", "--isolated", "-")
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
