@@ -18,11 +18,10 @@ from ecs_pulumi.cloud import block_storage, compute, errors, network
 from ecs_pulumi.cloud.settings import Settings, misspelled
 from ecs_pulumi.dynamic.kind import Operation, is_automatic, signed_for
 from ecs_pulumi.dynamic.kind import find as kind_of
-from ecs_pulumi.resources.common import OF_A_NIC, marked_by
+from ecs_pulumi.resources.common import OF_A_NIC, marked_by, markers_of
 from ecs_pulumi.resources.nic import is_for_a_nic
-from ecs_pulumi.resources.server_life import MARK
 from ecs_pulumi.stack import Elsewhere, Stack, StackError, current, elsewhere, ids_of
-from ecs_pulumi.streams import utf8
+from ecs_pulumi.streams import run, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,10 +31,16 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Finds what the current stack has made and its state does not know: what a killed `pulumi up` or a lost state file left
-behind. Three things tell: the mark "Managed by Pulumi: <project>/<stack>/<resource>", which every server, volume,
-network, subnet and port that is created without a description gets in the request that creates it, unless ecs:marker
-is false; the suffix of a key pair's automatic name, the half of which is computed from the same; and the state's own
-note of what a killed `up` had begun to create.
+behind, and what was kept by retain_on_delete. The evidence is one of these:
+
+  the state       the state records that a killed `up` was creating the object
+  owner marker    "Managed by Pulumi: <project>/<stack>/<resource>", in the metadata of servers and volumes, and in the
+                  description of networks, subnets and ports that the program gives none (unless ecs:marker is false)
+  name            the automatic name of a key pair, network, subnet or port: half of its suffix is computed from the
+                  project, the stack and the resource
+
+--delete alone deletes what the state proves. An owner marker or a name does not tell whether the object was left by a
+killed run, or kept on purpose with retain_on_delete: such an object is deleted only where it is named, --delete ID.
 
 What the state of any other stack in the same backend has is that stack's, moved there or under the name that this
 one had before: it is listed apart and never deleted.
@@ -48,14 +53,15 @@ exit status:
   1  something was found and is still there
   2  something went wrong; one line says what
 
-What the state's own note tells is proven to be the stack's. A mark alone says project and stack, not where the state
-is kept: where somebody else keeps a stack of the same name in another backend, for the same project of the cloud,
-their objects look like this. The list says which these are; answering the question of --delete, or giving --yes, is
-your word that there is no such stack. Where the state of another stack cannot be read, they are not deleted at all.
+An owner marker names project and stack, not the backend that keeps the state: the objects of a stack of the same name
+in another backend, for the same project of the cloud, look the same. To name an object with --delete is to say that it
+is not one of these. Where the state of another stack cannot be read, such objects are not deleted at all.
 
-What it does not see: attachments of volumes and of ports that the program declares, which the next `up` takes over;
-what has a description of its own and key pairs of a chosen name, but for those that the state's note names; other
-projects of the cloud; what was made before the stack was renamed."""
+What it does not find: attachments of volumes and of ports that the program declares, which the next `up` takes over; a
+network, subnet or port to which the program gives both a name and a description, and key pairs of a chosen name, except
+where the state records their creation; other projects of the cloud; what was made before the stack was renamed."""
+_STATE, _MARKER = "the state", "its owner marker"
+_UNNAMED = "not named: it may have been kept by retain_on_delete"
 _AT_ONCE = 16
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 
@@ -72,7 +78,7 @@ class Orphan:
         region: The region it is in.
         created: When it was created, where the cloud tells.
         users: The servers that have it.
-        proven: Whether the state itself says that it was creating just this; otherwise its mark alone tells.
+        evidence: Why it is taken for the stack's: `the state` records its creation, or else what the object carries.
     """
 
     kind: str
@@ -82,7 +88,12 @@ class Orphan:
     region: str
     created: datetime | None
     users: tuple[str, ...] = ()
-    proven: bool = False
+    evidence: str = _MARKER
+
+    @property
+    def proven(self) -> bool:
+        """Whether the state records that it was being created; what it carries itself proves no killed run."""
+        return self.evidence == _STATE
 
     @property
     def listed_as(self) -> str:
@@ -196,42 +207,52 @@ def _made_by(stack: Stack, kind: str, region: Region) -> Iterator[Orphan]:
     for item in _LISTS[kind](region):
         name = item.get("name") or ""
         noted = next((each for each in begun if _is_noted(each, item)), None)
-        resource = noted["urn"].rpartition("::")[2] if noted else _marked(stack, kind, item)
+        marked = _marked(stack, kind, item)
+        resource = noted["urn"].rpartition("::")[2] if noted else marked
         if not resource:
             continue
         attached = [each.get("server_id") for each in item.get("attachments") or ()]
         users = tuple(server for server in (*attached, item.get("device_id")) if server)
         created = _moment(item.get("created_at") or item.get("created"))
-        proven = noted is not None and is_automatic(name, resource)
-        made = Orphan(kind, item["id"], name, resource, region.name, created, users, proven=proven)
+        if noted and is_automatic(name, resource):
+            evidence = _STATE
+        elif marked:
+            evidence = _MARKER if markers_of(item) else "its name"
+        else:
+            evidence = f"its name and {'key' if kind == 'KeyPair' else 'description'}"
+        made = Orphan(kind, item["id"], name, resource, region.name, created, users, evidence)
         if kind == "Port" and users and is_for_a_nic(item):
             made = replace(made, kind="InterfaceAttachment", id=f"{users[0]}/{made.id}", users=())
         yield made
 
 
 def _is_noted(begun: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
-    """Whether an object is what the state says was being created: by a name, or a key, that exists once only."""
+    """Whether an object is what the state says was being created: by its automatic name, or its name and more."""
     inputs, resource = begun.get("inputs") or {}, begun["urn"].rpartition("::")[2]
     if not isinstance(inputs.get("name"), str) or inputs["name"] != item.get("name"):
         return False
-    key = inputs.get("public_key")
+    key, description = inputs.get("public_key"), inputs.get("description")
     is_same_key = isinstance(key, str) and key.split()[:2] == (item.get("public_key") or "").split()[:2]
-    return is_same_key or is_automatic(inputs["name"], resource)
+    is_same_description = bool(description) and description == item.get("description")
+    return is_same_key or is_same_description or is_automatic(inputs["name"], resource)
 
 
 def _marked(stack: Stack, kind: str, item: Mapping[str, Any]) -> str | None:
-    """The resource that an object's mark names, or the name of one that has no place for a mark."""
+    """The resource that an object's mark names, or the automatic name of one that has no place for a mark."""
     name = item.get("name") or ""
-    if kind_of(kind).signs_names:
-        return signed_for(name, f"{stack.project}/{stack.name}")
-    marks = (item.get("description"), (item.get("metadata") or {}).get(MARK) if kind == "Server" else None)
-    resources = [resource for mark in marks if mark and (resource := marked_by(mark, stack.project, stack.name))]
+    if kind_of(kind).signs_names and not markers_of(item) and (signed := _signed(stack, name)):
+        return signed
+    resources = [resource for mark in markers_of(item) if (resource := marked_by(mark, stack.project, stack.name))]
     if kind == "Port" and is_for_a_nic(item):
         resources = [resource.removesuffix(OF_A_NIC) for resource in resources]
     # A mark that somebody wrote on behind looks like that of a resource with blanks in its name.
     if resources and (is_automatic(name, resources[0]) or not re.search(r"\s", resources[0])):
         return resources[0]
     return None
+
+
+def _signed(stack: Stack, name: str) -> str | None:
+    return signed_for(name, f"{stack.project}/{stack.name}")
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -287,9 +308,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"warning: {warning}", file=sys.stderr)
         if not options.json:
             _show(stack, found)
-        left: Mapping[Orphan, str] = dict.fromkeys(found.orphans, "")
-        if found.orphans and options.delete and (options.yes or _agreed(stack, found.orphans)):
-            left = delete(stack, found.orphans, found.unread)
+        chosen = _chosen(stack, found, options.delete)
+        left = {orphan: "" if options.delete is None else _UNNAMED for orphan in found.orphans if orphan not in chosen}
+        agreed = bool(chosen) and (options.yes or _agreed(stack, chosen))
+        left |= delete(stack, chosen, found.unread) if agreed else dict.fromkeys(chosen, "")
         _report(stack, found, left, options)
     except (StackError, errors.EcsError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -298,6 +320,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted; what is still there is found again next time", file=sys.stderr)
         return 2
     return 1 if left else 0
+
+
+def _chosen(stack: Stack, found: Findings, named: Sequence[str] | None) -> list[Orphan]:
+    """What `--delete` is to delete, in the order in which it can be deleted."""
+    moved = {orphan.id: owner for orphan, owner in found.elsewhere.items()}
+    for id_ in named or ():
+        if id_ in moved:
+            raise StackError(f"--delete {id_}: it is in the state of {moved[id_]}, which manages it")
+        if id_ not in {orphan.id for orphan in found.orphans}:
+            name = f"{stack.project}/{stack.name}"
+            raise StackError(f"--delete {id_}: no orphan of {name} has this id; without --delete they are listed")
+    if named is None:
+        return []
+    return [orphan for orphan in found.orphans if (orphan.id in named if named else orphan.proven)]
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -318,46 +354,57 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         default=[],
         help="look there too; the configured region and those in the state are looked through anyway",
     )
-    parser.add_argument("--delete", action="store_true", help="delete what was found, after asking")
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask; read below what this vouches for")
+    parser.add_argument(
+        "--delete",
+        metavar="ID",
+        nargs="*",
+        help="after asking, delete the objects with these ids; without an id, what the state proves",
+    )
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output, for scripts")
     options = parser.parse_args(argv)
-    if options.json and options.delete and not options.yes:
+    if options.json and options.delete is not None and not options.yes:
         parser.error("--json cannot ask: give --yes as well")
     return options
 
 
 def _show(stack: Stack, found: Findings) -> None:
+    name = f"{stack.project}/{stack.name}"
     if not found.orphans:
         marker = Settings.from_config(stack.config.get).marker
-        unmarked = "" if marker else " (with ecs:marker false nothing gets a mark)"
-        print(f"Nothing is marked {stack.project}/{stack.name} that no state knows{unmarked}.")
-    else:
-        print(f"Made by {stack.project}/{stack.name}, and not in its state:\n")
-    for each in found.orphans:
-        by = "its mark"
-        if each.kind == "KeyPair":
-            by = "its name" if is_automatic(each.name, each.resource) else "its name and key"
-        print(f"  {_line(each)}{'' if each.proven else f', by {by} alone'}")
-        print(f"    to take it over: {each.adopt}")
+        unmarked = "" if marker else " (with ecs:marker false no object carries an owner marker)"
+        print(f"No orphans of {name} found{unmarked}.")
+    proven = [each for each in found.orphans if each.proven]
+    others = [each for each in found.orphans if not each.proven]
+    if proven:
+        print(f"Left by a killed `up` of {name}; --delete deletes it:\n")
+    for each in proven:
+        print(f"  {_line(each)}\n    to take it over: {each.adopt}")
+    if others:
+        print(end="\n" if proven else "")
+        print(f"Made by {name} and not in its state: left by a killed run, or kept by retain_on_delete.")
+        print("Deleted only where it is named, --delete ID:\n")
+    for each in others:
+        print(f"  {_line(each)}, by {each.evidence} alone\n    to take it over: {each.adopt}")
     if found.elsewhere:
-        print(f"\nMarked {stack.project}/{stack.name}, but in the state of another stack, where it stays:\n")
+        print(f"\nCarries the owner marker of {name}, but is in the state of another stack, where it stays:\n")
     for each, owner in found.elsewhere.items():
         print(f"  {_line(each)}: in {owner}")
-    print(end="\n" if found.orphans or found.elsewhere else "")
+    # Where nobody reads the list, nothing is deleted.
+    print(end="\n" if found.orphans or found.elsewhere else "", flush=True)
 
 
 def _line(orphan: Orphan) -> str:
     return f'{orphan.kind} {orphan.id} "{orphan.name}", {_age(orphan.created)} old, in {orphan.region}'
 
 
-def _agreed(stack: Stack, found: Sequence[Orphan]) -> bool:
-    if unproven := sum(not orphan.proven for orphan in found):
+def _agreed(stack: Stack, chosen: Sequence[Orphan]) -> bool:
+    if unproven := sum(not orphan.proven for orphan in chosen):
         name = f"{stack.project}/{stack.name}"
-        print(f"{unproven} of {len(found)} by mark or name alone: if somebody keeps a stack {name} in another backend,")
-        print("for the same project of the cloud, that may be theirs.")
+        print(f"{unproven} of {len(chosen)} not proven by the state: if somebody keeps a stack {name} in another")
+        print("backend, for the same project of the cloud, that may be theirs.")
     try:
-        question = f"Delete {'it' if len(found) == 1 else f'all {len(found)}'}? [y/N] "
+        question = f"Delete {'it' if len(chosen) == 1 else f'all {len(chosen)}'}? [y/N] "
         return input(question).strip().lower() in ("y", "yes")
     except EOFError:
         return False
@@ -378,17 +425,19 @@ def _report(stack: Stack, found: Findings, left: Mapping[Orphan, str], options: 
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return
     for orphan, reason in left.items():
-        if reason:
+        if reason and reason != _UNNAMED:
             print(f"{orphan.kind} {orphan.id}: {reason}", file=sys.stderr)
+    if unnamed := sum(reason == _UNNAMED for reason in left.values()):
+        print(f"{unnamed} left, which the state does not prove: name what to delete, --delete ID", file=sys.stderr)
     if len(left) < len(found.orphans):
         print(f"Deleted {len(found.orphans) - len(left)} of {len(found.orphans)}.")
 
 
 def _told(orphan: Orphan) -> dict[str, Any]:
-    names = ("kind", "id", "name", "resource", "region", "users", "adopt", "proven")
+    names = ("kind", "id", "name", "resource", "region", "users", "adopt", "evidence", "proven")
     told = {name: getattr(orphan, name) for name in names}
     return {**told, "created": orphan.created and orphan.created.isoformat()}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -21,9 +21,9 @@ from ecs_pulumi.adopt.text import printable
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.kind import find
-from ecs_pulumi.resources.common import is_mark, marked_by
+from ecs_pulumi.resources.common import marked_by, markers_of
 from ecs_pulumi.stack import Stack, StackError, current, project_file
-from ecs_pulumi.streams import utf8
+from ecs_pulumi.streams import run, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,8 +44,11 @@ examples:
   python -m ecs_pulumi.adopt --all --kind network,subnet
 
 What is picked brings along what it needs: a server its ports, networks, volumes, attachments and key pair. What other
-projects own, shared and external networks, and the ports of routers and DHCP are never taken over. What the stack
-has already is left out. The settings that the program needs are printed on standard error.
+projects own and the ports of routers and DHCP are never taken over; shared and external networks are looked up. What
+the stack has already is left out. The settings that the program needs are printed on standard error.
+
+Each resource is protected: `pulumi destroy`, or an `up` without it in the program, fails instead of deleting it. Remove
+protect=True and run `pulumi up`, or run `pulumi state unprotect --all`, where the stack is to delete it.
 
 exit status: 0 a program was written, 2 something went wrong; one line says what"""
 _SPELLINGS = {kind.lower(): kind for kind in KINDS}
@@ -60,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cloud: Cloud = find("Server").connect(stack.config.get, None, find("Server").timeout)
         landscape = Landscape(cloud)
         picked = _picked(landscape, stack, options)
-        text = program(landscape, picked)
+        text = program(landscape, picked, protect=not options.no_protect)
         if options.output:
             _write(options.output, text, force=options.force)
         else:
@@ -69,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (StackError, errors.EcsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
@@ -105,6 +110,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     which.add_argument("--id", metavar="ID", help="the object of this id", **several)
     which.add_argument("--kind", metavar="KIND,…", type=_kinds, action="extend", help="of these kinds only: Server, …")
     which.add_argument("--without-dependencies", action="store_true", help="not what the picked objects need")
+    parser.add_argument("--no-protect", action="store_true", help="let `pulumi destroy` delete the resources")
     parser.add_argument("-s", "--stack", metavar="NAME", help="another stack than the selected one")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write here instead of to standard output")
     parser.add_argument("--force", action="store_true", help="replace the file of --output")
@@ -148,8 +154,8 @@ def _report(stack: Stack, cloud: Cloud, picked: Sequence[Picked]) -> None:
     listed = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
     say = [f"# {len(picked)} resources: {listed}"]
     for each in picked:
-        mark = each.live.get("description") or ""
-        if "/" not in each.id and is_mark(mark) and not marked_by(mark, stack.project, stack.name):
+        others = [mark for mark in markers_of(each.live) if not marked_by(mark, stack.project, stack.name)]
+        for mark in others[:1] if not each.is_attachment else ():
             said = f'{each.kind} {each.label} says "{mark}": no two stacks should manage it'
             say.append(f"# warning: {printable(said)}")
     say += _settings(stack, cloud.region.name)
@@ -171,4 +177,4 @@ def _settings(stack: Stack, region: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.adopt.landscape import made_by_nova
-from ecs_pulumi.adopt.text import Call, Ref, snake
+from ecs_pulumi.adopt.text import Call, Ref, snake, stem, variable
 from ecs_pulumi.cloud import block_storage, compute, errors
 from ecs_pulumi.dynamic.fields import CloudDefault, Local, Secret, WriteOnly, facts, plain
 from ecs_pulumi.dynamic.kind import find
@@ -33,14 +33,18 @@ class _It:
 class Writer:
     """Says for each object what its resource asks for."""
 
-    def __init__(self, landscape: Landscape, variables: Mapping[tuple[str, str], str]) -> None:
+    def __init__(self, landscape: Landscape, variables: Mapping[tuple[str, str], str], *, protect: bool = True) -> None:
         """Look up what the cloud chooses by itself.
 
         Args:
             landscape: What is there.
             variables: The variables of the objects that are resources, by kind and id.
+            protect: Whether each resource refuses to be deleted.
         """
         region = landscape.cloud.region
+        self.lookups: dict[str, str] = {}
+        """The networks that the program has to look up, by id, and their variables."""
+        self._protect = protect
         self._there = landscape
         self._variables = variables
         self._volume_type = block_storage.default_type(region.block_storage) if landscape.volumes else None
@@ -56,7 +60,7 @@ class Writer:
     def write(self, each: Picked) -> tuple[dict[str, Any], list[str]]:
         """The inputs of an object's resource in their order, and comments on them."""
         # An attachment is nothing but what it joins.
-        seen = {} if "/" in each.id else plain(self._there.observe(each.kind, each.live))
+        seen = {} if each.is_attachment else plain(self._there.observe(each.kind, each.live))
         it = _It(each.id, each.live, seen)
         special = getattr(self, f"_{snake(each.kind)}")(it)
         asked = {
@@ -66,18 +70,31 @@ class Writer:
         return {**ordered, "adopt": each.id, **self._options(each)}, it.comments
 
     def _options(self, each: Picked) -> dict[str, Any]:
+        options: dict[str, Any] = {"protect": True} if self._protect else {}
+        if subnets := self._subnets_of_nics(each):
+            options["depends_on"] = [Ref(subnet, "") for subnet in subnets]
+        return {"opts": Call("pulumi.ResourceOptions", options)} if options else {}
+
+    def _subnets_of_nics(self, each: Picked) -> list[str]:
         """A NIC that Nova makes names a network only, and yet needs its subnets as long as it is there."""
         ports = self._there.nics(each.live) if each.kind == "Server" else [each.live]
         if each.kind not in ("Server", "InterfaceAttachment"):
-            return {}
+            return []
         subnets = [item["subnet_id"] for port in ports if made_by_nova(port) for item in port.get("fixed_ips") or ()]
-        known = [variable for id_ in dict.fromkeys(subnets) if (variable := self._variables.get(("Subnet", id_)))]
-        depends = {"depends_on": [Ref(variable, "") for variable in known]}
-        return {"opts": Call("pulumi.ResourceOptions", depends)} if known else {}
+        return [known for id_ in dict.fromkeys(subnets) if (known := self._variables.get(("Subnet", id_)))]
 
     def _ref(self, kind: str, id_: str, output: str = "id") -> Ref | str:
-        variable = self._variables.get((kind, id_))
-        return Ref(variable, output) if variable else id_
+        known = self._variables.get((kind, id_))
+        if known is None and kind == "Network" and self._there.is_looked_up(id_):
+            known = self._looked_up(id_)
+        return Ref(known, output) if known else id_
+
+    def _looked_up(self, network_id: str) -> str:
+        if network_id not in self.lookups:
+            name = stem(str(self._there.networks[network_id].get("name") or ""), "Network")
+            used = {*self._variables.values(), *self.lookups.values()}
+            self.lookups[network_id] = variable(name, "Network", shared=used, used=used)
+        return self.lookups[network_id]
 
     def _key_pair(self, it: _It) -> Live:
         kind = it.seen.get("type")

@@ -47,6 +47,11 @@ class Picked:
     label: str
     live: Live = field(compare=False)
 
+    @property
+    def is_attachment(self) -> bool:
+        """Whether it joins two objects; its id is those of both. A key pair's name may look like that as well."""
+        return self.kind.endswith("Attachment")
+
 
 class Landscape:
     """Everything in one region that an account sees, from one list for each kind."""
@@ -150,9 +155,14 @@ class Landscape:
         yield _owner(live) != self.cloud.region.project_id, "another project owns it"
         of = self.networks.get(live["network_id"], {}) if kind == "Subnet" else live
         shared = kind != "Port" and (of.get("shared") or of.get("router:external"))
-        yield shared, "a network that is shared or external is left alone"
+        yield shared, "a network that is shared or external is looked up, not managed"
         user = live.get("device_owner") or ""
         yield kind == "Port" and user and not user.startswith("compute:"), f"the cloud made it ({user})"
+
+    def is_looked_up(self, network_id: str) -> bool:
+        """Whether resources only use a network: others than this project depend on it."""
+        of = self.networks.get(network_id)
+        return of is not None and any(holds for holds, _ in self._not_ours("Network", of))
 
     # ------------------------------------------------------------ all that can be picked
 
@@ -300,11 +310,11 @@ def _device(volume: Live, server_id: str) -> tuple[int, str]:
 
 
 def _name(each: Picked) -> str:
-    return "" if "/" in each.id else str(each.live.get("name") or "")
+    return "" if each.is_attachment else str(each.live.get("name") or "")
 
 
 def _tagged(each: Picked, tag: str) -> bool:
-    return "/" not in each.id and tag in (each.live.get("tags") or ())
+    return not each.is_attachment and tag in (each.live.get("tags") or ())
 
 
 def _sources_first(chosen: list[Picked]) -> list[Picked]:

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.adopt.inputs import Writer
-from ecs_pulumi.adopt.text import declaration, resource_name, stem, variable
+from ecs_pulumi.adopt.text import call, declaration, resource_name, stem, variable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,15 +32,19 @@ _SECTIONS = {
 }
 
 
-def program(landscape: Landscape, picked: Sequence[Picked]) -> str:
+_LOOKUPS = "Networks that other projects use as well: looked up, not managed."
+
+
+def program(landscape: Landscape, picked: Sequence[Picked], *, protect: bool = True) -> str:
     """The text of a program that takes over what was picked.
 
     Args:
         landscape: What is there.
         picked: What `Landscape.pick` returned.
+        protect: Whether each resource refuses to be deleted.
     """
     variables = _variables(picked)
-    writer = Writer(landscape, variables)
+    writer = Writer(landscape, variables, protect=protect)
     parts: list[str] = []
     for kind, those in groupby(picked, lambda each: each.kind):
         parts.append("\n" + "".join(f"# {line}\n" for line in _SECTIONS[kind]))
@@ -50,8 +54,11 @@ def program(landscape: Landscape, picked: Sequence[Picked]) -> str:
             used.add(name)
             inputs, comments = writer.write(each)
             target = variables.get((kind, each.id))
-            call = f"{target} = ecs.{kind}" if target else f"ecs.{kind}"
-            parts.append(("\n" if comments else "") + declaration(call, name, inputs, comments))
+            left = f"{target} = ecs.{kind}" if target else f"ecs.{kind}"
+            parts.append(("\n" if comments else "") + declaration(left, name, inputs, comments))
+    lookups = [call(f"{name} = ecs.get_network", {"id": id_}) for id_, name in writer.lookups.items()]
+    if lookups:
+        parts.insert(0, "".join([f"\n# {_LOOKUPS}\n", *lookups]))
     body = "".join(parts)
     pulumi = "import pulumi\n" if "=pulumi." in body else ""
     return f"{_HEAD}{pulumi}import ecs_pulumi as ecs\n{body}"
@@ -59,7 +66,7 @@ def program(landscape: Landscape, picked: Sequence[Picked]) -> str:
 
 def _variables(picked: Sequence[Picked]) -> dict[tuple[str, str], str]:
     """A variable for each resource that others may refer to, named like the object."""
-    stems = [(each, stem(each.label, each.kind)) for each in picked if "/" not in each.id]
+    stems = [(each, stem(each.label, each.kind)) for each in picked if not each.is_attachment]
     kinds = Counter(name for name, _ in {(name, each.kind) for each, name in stems})
     shared = {name for name, count in kinds.items() if count > 1}
     variables: dict[tuple[str, str], str] = {}

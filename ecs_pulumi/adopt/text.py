@@ -49,6 +49,16 @@ def declaration(target: str, name: str, inputs: Mapping[str, Any], comments: Seq
     return "".join([*remarks, f"{target}(\n", *(f"{pad}{a},\n" for a in arguments), ")\n"])
 
 
+def call(target: str, arguments: Mapping[str, Any]) -> str:
+    """A call that stands alone, on one line if it fits there.
+
+    Args:
+        target: What stands before the bracket, `net = ecs.get_network` say.
+        arguments: Its arguments by keyword.
+    """
+    return f"{_value(Call(target, arguments), 0, -1)}\n"
+
+
 def _value(value: Any, indent: int, before: int) -> str:
     """The value, on one line if it fits there behind `before` characters and with a comma, else one item on each."""
     line = _on_one_line(value)

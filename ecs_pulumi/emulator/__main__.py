@@ -7,6 +7,8 @@ import contextlib
 import math
 import sys
 
+from ecs_pulumi.streams import run
+
 from .store import StateError
 
 DESCRIPTION = (
@@ -92,4 +94,4 @@ def _speed(text: str) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -161,7 +161,7 @@ class Call(Context):
         """The body as JSON; 400 in Nova's words where it is none."""
         try:
             return json.loads(self.raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refused(400, "cannot understand JSON") from None
 
     def at_least(self, minor: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, HTTPException, Response
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 
@@ -74,7 +74,10 @@ def router(cloud: Cloud, requests: RequestLog, access: Callable[[], dict[str, di
     @routes.post("/faults", status_code=201)
     def add_fault(fault: Fault) -> Fault:
         """Put a fault in force."""
-        cloud.faults.add(fault)
+        try:
+            cloud.faults.add(fault)
+        except OverflowError as error:
+            raise HTTPException(409, str(error)) from None
         return fault
 
     @routes.delete("/faults", status_code=204)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 import threading
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from .patterns import compiled, is_found
+
+MOST = 1000
+"""How many faults can be in force."""
 
 OUTCOMES = (
     "fail-spawn",  # the hypervisor refuses to build the server: ERROR, with a fault
@@ -38,7 +42,7 @@ class Fault(BaseModel):
 
     method: str = Field("*", description="HTTP method, or * for any")
     path: str = Field(
-        "*", description="glob over the path (with region and service), or `re:` and a regular expression"
+        "*", description="glob over the path (with region and service), or `re:` and a simple regular expression"
     )
     name: str = Field("*", description="glob over the name in the request's body, or of the object built")
     status: int | None = Field(None, description="answer with this HTTP status instead of doing what was asked")
@@ -53,6 +57,13 @@ class Fault(BaseModel):
     skip: int = Field(0, ge=0, description="let so many pass first")
     times: int | None = Field(None, ge=1, description="how often; unset means until it is cleared")
 
+    @field_validator("path")
+    @classmethod
+    def _is_quick(cls, path: str) -> str:
+        if path.startswith("re:"):
+            compiled(path[3:])
+        return path
+
     @property
     def only_delays(self) -> bool:
         """Whether the request is answered as it would be, just later."""
@@ -62,10 +73,8 @@ class Fault(BaseModel):
         """Whether this fault is meant for such a request."""
         if self.outcome is not None or self.method.upper() not in ("*", method):
             return False
-        if self.path.startswith("re:"):
-            on_path = re.search(self.path[3:], path) is not None
-        else:
-            on_path = fnmatch.fnmatchcase(path, self.path)
+        is_regular = self.path.startswith("re:")
+        on_path = is_found(self.path[3:], path) if is_regular else fnmatch.fnmatchcase(path, self.path)
         return on_path and fnmatch.fnmatchcase(name, self.name)
 
 
@@ -77,8 +86,14 @@ class Faults:
         self._faults = [fault.model_copy() for fault in faults]
 
     def add(self, fault: Fault) -> None:
-        """Put a fault in force."""
+        """Put a fault in force.
+
+        Raises:
+            OverflowError: there are too many.
+        """
         with self._lock:
+            if len(self._faults) >= MOST:
+                raise OverflowError(f"{MOST} faults are in force already: clear them first")
             self._faults.append(fault.model_copy())
 
     def clear(self) -> None:

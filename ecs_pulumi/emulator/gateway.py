@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     from asyncio import Transport
     from collections.abc import Iterator, Mapping
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from .cloud import Cloud
     from .faults import Fault
     from .routing import Service
 
 MAX_BODY = 114688
-LOGGED = 20_000
+"""Bytes of a request's body, as in OpenStack's own services; of a larger one no more is read."""
+LOGGED, LOGGED_BYTES = 20_000, 16 * 2**20
+"""How much the log keeps: so many requests, and together so many bytes of what was sent."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class Request:
     headers: dict[str, str] = field(repr=False)
     """Header names in lower case; without the token."""
     body: Any = field(repr=False)
-    """The body as JSON, or None. It may hold secrets: a log for tests, kept in memory only."""
+    """The body as JSON; None where it is none, or was refused. It may hold secrets: kept in memory only, for tests."""
+    size: int = field(default=0, repr=False)
+    """The bytes of what was sent."""
 
 
 class RequestLog:
@@ -55,17 +59,22 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._requests: deque[Request] = deque(maxlen=LOGGED)
+        self._requests: deque[Request] = deque()
+        self._size = 0
 
     def append(self, request: Request) -> None:
-        """Add one."""
+        """Add one, and forget the oldest where there are too many."""
         with self._lock:
             self._requests.append(request)
+            self._size += request.size
+            while len(self._requests) > LOGGED or self._size > LOGGED_BYTES:
+                self._size -= self._requests.popleft().size
 
     def clear(self) -> None:
         """Forget them all."""
         with self._lock:
             self._requests.clear()
+            self._size = 0
 
     def latest(self, count: int) -> list[Request]:
         """The last so many, the newest first."""
@@ -110,9 +119,8 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         began = time.perf_counter()
-        body = await _body(receive)
-        method, path = scope["method"], scope["path"]
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        body = (await receive()).get("body", b"")  # all of it: see `bounded`
+        method, path, headers = scope["method"], scope["path"], _headers(scope)
         request_id = f"req-{uuid.uuid4()}"
         latency, fault = self.cloud.faults.for_request(method, path, _name_in(body))
         if latency:
@@ -124,23 +132,45 @@ class Gateway:
         else:
             reply = self._serve(scope, headers, body, request_id)
         dropped = fault is not None and fault.drop is not None
-        self.requests.append(
-            Request(
-                method,
-                path,
-                scope["query_string"].decode("latin-1"),
-                0 if dropped else reply.status,
-                round((time.perf_counter() - began) * 1000, 3),
-                request_id,
-                self.cloud.clock(),
-                {name: value for name, value in headers.items() if name != "x-auth-token"},
-                _json(body),
-            )
-        )
+        status = 0 if dropped else reply.status
+        self._log(scope, status, (time.perf_counter() - began) * 1000, request_id, b"" if status >= 400 else body)  # noqa: PLR2004
         if fault and fault.drop:
             await self._drop(scope, send, reply, fault)
         else:
             await _answer(send, reply, with_body=method != "HEAD")
+
+    def bounded(self, app: ASGIApp) -> ASGIApp:
+        """The application, given each request's whole body at once; a larger one than MAX_BODY is refused instead."""
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            body = await _body(scope, receive)
+            if body is None:
+                await self._refuse_large(scope, send)
+                return
+            messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+            async def replay() -> Message:
+                return next(messages, None) or await receive()
+
+            await app(scope, replay, send)
+
+        return serve
+
+    async def _refuse_large(self, scope: Scope, send: Send) -> None:
+        request_id = f"req-{uuid.uuid4()}"
+        sentence = f"Request is too large. Larger than max_request_body_size ({MAX_BODY})."
+        self._log(scope, 413, 0.0, request_id, b"")
+        answer = page(413, sentence, _headers(scope).get("accept", ""))
+        await _answer(send, Reply(413, answer, {"X-Openstack-Request-Id": request_id}), with_body=True)
+
+    def _log(self, scope: Scope, status: int, ms: float, request_id: str, body: bytes) -> None:
+        headers = {name: value for name, value in _headers(scope).items() if name != "x-auth-token"}
+        path, query = scope["path"], scope["query_string"].decode("latin-1")
+        size = sum(map(len, (path, query, body, *headers, *headers.values())))
+        at = self.cloud.clock()
+        self.requests.append(
+            Request(scope["method"], path, query, status, round(ms, 3), request_id, at, headers, _json(body), size)
+        )
 
     def _serve(self, scope: Scope, headers: dict[str, str], body: bytes, request_id: str) -> Reply:
         method, path = scope["method"], scope["path"]
@@ -165,9 +195,6 @@ class Gateway:
             request_id=request_id,
         )
         try:
-            if len(body) > MAX_BODY:
-                sentence = f"Request is too large. Larger than max_request_body_size ({MAX_BODY})."
-                return Reply(413, page(413, sentence, headers.get("accept", "")))
             with self.cloud.store.transaction():
                 reply = service.handle(call)
         except Refused as refused:
@@ -197,19 +224,29 @@ class Gateway:
             await asyncio.sleep(0)
 
 
-async def _body(receive: Receive) -> bytes:
-    chunks = []
-    while True:
+def _headers(scope: Scope) -> dict[str, str]:
+    """The request's headers, their names in lower case."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes | None:
+    """The request's body; None where it is too large, which its length mostly tells before anything is read."""
+    length = _headers(scope).get("content-length", "0")
+    if len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY:
+        return None
+    body = bytearray()
+    while len(body) <= MAX_BODY:
         message = await receive()
-        chunks.append(message.get("body", b""))
+        body += message.get("body", b"")
         if not message.get("more_body"):
-            return b"".join(chunks)
+            return bytes(body)
+    return None
 
 
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body) if body else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -82,8 +82,9 @@ class Emulator:
         app.mount("/", control.with_page(self._gateway))
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app,
+                self._gateway.bounded(app),
                 http=_protocol(connections),
+                ws="none",
                 lifespan="off",
                 log_level="warning",
                 access_log=False,

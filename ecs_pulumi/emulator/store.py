@@ -10,11 +10,13 @@ objects nor what was about to happen to them.
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .patterns import is_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +66,10 @@ class Step(NamedTuple):
     args: dict[str, Any]
 
 
+KEPT = {"token": 1000, "action": 5000, "message": 1000}
+"""How many documents of a kind that only records the past are kept in a region: the newest."""
+PRUNED_EVERY = 50
+
 VERSION = 1
 """Of the layout above; a file of another one is not read."""
 
@@ -92,6 +98,7 @@ class Store:
         self._db.create_function("regexp", 2, _search, deterministic=True)
         self._lock = threading.RLock()
         self._depth = 0
+        self._puts: Counter[str] = Counter()
 
     def close(self) -> None:
         """Close the database file."""
@@ -128,6 +135,17 @@ class Store:
         """Insert or overwrite; an overwritten document keeps its place in the order of creation."""
         values = (kind, region, doc["id"], json.dumps(doc), *(doc.get(field) for field in COLUMNS))
         self._db.execute(PUT, values)
+        if kind in KEPT:
+            self.prune(kind, region, KEPT[kind])
+
+    def prune(self, kind: str, region: str, keep: int, **equal: Any) -> None:
+        """Forget all but the newest documents with these fields, once in a while as it takes a scan."""
+        self._puts[kind] += 1
+        if self._puts[kind] % PRUNED_EVERY:
+            return
+        sql, values = self._where(kind, region, equal)
+        oldest = f"(SELECT seq {sql} ORDER BY seq DESC LIMIT 1 OFFSET ?)"
+        self._db.execute(f"DELETE {sql} AND seq <= {oldest}", (*values, *values, keep))
 
     def remove(self, kind: str, region: str, id_: str) -> None:
         """Forget the document; none is no error."""
@@ -235,8 +253,5 @@ def _column(field: str) -> str:
 
 
 def _search(pattern: str, text: Any) -> bool:
-    """SQL's REGEXP; a pattern that is none matches as plain text."""
-    try:
-        return re.search(pattern, str(text)) is not None
-    except re.error:
-        return pattern in str(text)
+    """SQL's REGEXP."""
+    return is_found(pattern, str(text))

@@ -13,7 +13,7 @@ from ecs_pulumi.dynamic.kind import Kind, Operation
 from ecs_pulumi.dynamic.state import FINGERPRINT_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from ecs_pulumi.cloud.api import Api
     from ecs_pulumi.cloud.connection import Connection, Region
@@ -33,7 +33,7 @@ class Cloud:
     region_name: str | None
     deadline: Deadline
     marker: bool = True
-    """Whether objects without a description say whose they are (`ecs:marker`)."""
+    """Whether objects carry an owner marker (`ecs:marker`)."""
 
     @property
     def region(self) -> Region:
@@ -58,6 +58,8 @@ class Cloud:
 
 LONGEST_DESCRIPTION = 255
 _MARK = "Managed by Pulumi: "
+MARKER_KEY = "managed-by-pulumi"
+"""The metadata key of the owner marker; only servers and volumes have metadata."""
 OF_A_NIC = " (port of the NIC)"
 """Ends the mark of a port that was made for the NIC of an `InterfaceAttachment`, and goes with it."""
 _BACKEND = rf" \[[0-9a-f]{{{FINGERPRINT_LENGTH}}}\]"
@@ -136,7 +138,12 @@ class EcsKind(Kind[Cloud, I, Live]):
     def claims(self, op: Op, live: Live) -> dict[str, Any]:
         """The stack's own mark in place of another's: what was moved here is found here if it gets lost."""
         mine = None if op.inputs.get("description") else own_mark(op, live.get("description"))
-        return {"description": mine} if mine else {}
+        claimed: dict[str, Any] = {"description": mine} if mine else {}
+        metadata = live.get("metadata") or {}
+        if own_mark(op, metadata.get(MARKER_KEY)):
+            # The update sends all of the metadata: what it has, and the marker beside it (`kept_marker`).
+            claimed["metadata"] = self.observe(op, live)["metadata"]
+        return claimed
 
     def preflight(self, op: Op, given: fields.Given) -> Iterable[fields.Problem]:
         """A region that is not there, and what this cloud's API version cannot do, is said before anything is made."""
@@ -184,6 +191,24 @@ def mark(op: Op) -> str:
         return ""
     backend = f" [{op.backend}]" if op.backend else ""
     return f"{_MARK}{op.project}/{op.stack}/{op.resource}{backend}"[:LONGEST_DESCRIPTION]
+
+
+def metadata_with_marker(op: Op, metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """The metadata of a create request: the program's, and the owner marker."""
+    marker = {MARKER_KEY: mark(op)} if mark(op) else {}
+    return {**(metadata or {}), **marker}
+
+
+def kept_marker(op: Op, live: Live) -> dict[str, str]:
+    """What an update of the metadata has to send as well: the owner marker, this stack's in place of another's."""
+    marker = (live.get("metadata") or {}).get(MARKER_KEY)
+    return {MARKER_KEY: own_mark(op, marker) or marker} if marker else {}
+
+
+def markers_of(live: Mapping[str, Any]) -> list[str]:
+    """The owner markers that an object carries, in its description and in its metadata."""
+    texts = (live.get("description"), (live.get("metadata") or {}).get(MARKER_KEY))
+    return [text for text in texts if text and is_mark(text)]
 
 
 def own_mark(op: Op, text: str | None) -> str | None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class NeutronKind(EcsKind[I]):
     """Create, read, update and delete from the facts on the fields."""
 
+    signs_names = True  # a description of the program's leaves no place for a mark
     singular: ClassVar[str]
     """What the API calls one of them, `network` say."""
     api_names: ClassVar[Mapping[str, str]] = {}

@@ -14,7 +14,17 @@ from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources import server_life as life
 from ecs_pulumi.resources import server_nics as nics
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import EcsKind, Live, Op, differing, found_or_failed, mark, own_mark
+from ecs_pulumi.resources.common import (
+    MARKER_KEY,
+    EcsKind,
+    Live,
+    Op,
+    differing,
+    found_or_failed,
+    kept_marker,
+    mark,
+    markers_of,
+)
 from ecs_pulumi.resources.leftovers import marked_objects
 from ecs_pulumi.resources.once import create_once
 from ecs_pulumi.resources.server_fields import (
@@ -109,13 +119,6 @@ class ServerKind(EcsKind[ServerInputs]):
             return True
         return any(item.get("source_type") == "volume" for item in objects(inputs.get("block_devices")))
 
-    def claims(self, op: Op, live: Live) -> dict[str, Any]:
-        """The mark may be in the metadata, where the API has no descriptions."""
-        metadata = live.get("metadata") or {}
-        if own_mark(op, metadata.get(life.MARK)):
-            return {"metadata": {key: value for key, value in metadata.items() if key != life.MARK}}
-        return super().claims(op, live)
-
     def leftovers(self, op: Op, wanted: ServerInputs) -> list[tuple[str, str]]:
         """Those with the marker in their description, or in their metadata."""
         api, marker, name = op.cloud.compute, mark(op), wanted.name or ""
@@ -127,7 +130,7 @@ class ServerKind(EcsKind[ServerInputs]):
         found = marked_objects(op.cloud.region, "server").of(
             narrow=lambda: compute.list_servers(api, name=pattern, microversion=microversion),
             list_all=lambda: compute.list_servers(api, microversion=microversion),
-            is_own=lambda live: marker in (live.get("description"), (live.get("metadata") or {}).get(life.MARK)),
+            is_own=lambda live: marker in markers_of(live),
         )
         return [(each["id"], each["name"]) for each in found]
 
@@ -168,7 +171,7 @@ class ServerKind(EcsKind[ServerInputs]):
         names, flavor_id = catalog(op.cloud.region), life.flavor_id(live)
         image_id = (live.get("image") or {}).get("id")
         addresses = nics.addresses(live)
-        metadata = {key: value for key, value in (live.get("metadata") or {}).items() if key != life.MARK}
+        metadata = {key: value for key, value in (live.get("metadata") or {}).items() if key != MARKER_KEY}
         seen: dict[str, Any] = {
             "region": op.cloud.region.name,
             "name": live["name"],
@@ -243,9 +246,7 @@ class ServerKind(EcsKind[ServerInputs]):
             compute.update_server(api, id_, words, microversion=microversion)
             refresh = True
         if "metadata" in changes:
-            kept = {key: value for key, value in (live.get("metadata") or {}).items() if key == life.MARK}
-            marked = {key: own_mark(op, value) or value for key, value in kept.items()}
-            compute.replace_metadata(api, id_, {**marked, **changes["metadata"]})
+            compute.replace_metadata(api, id_, {**changes["metadata"], **kept_marker(op, live)})
             refresh = True
         if wanted.tags is not None and set(wanted.tags) != set(live.get("tags") or ()):
             compute.replace_tags(api, id_, sorted(set(wanted.tags)))
@@ -311,7 +312,7 @@ def _named(op: Op, name: str) -> list[Live]:
     microversion = op.cloud.region.server_microversion
     found = compute.list_servers(op.cloud.compute, name=f"^{re.escape(name)}$", microversion=microversion)
     return [
-        {**server, "description": server.get("description") or (server.get("metadata") or {}).get(life.MARK)}
+        {**server, "description": server.get("description") or (server.get("metadata") or {}).get(MARKER_KEY)}
         for server in found
         if server["name"] == name
     ]

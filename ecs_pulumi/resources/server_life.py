@@ -10,7 +10,7 @@ from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.cloud.waiting import calm
 from ecs_pulumi.dynamic.fields import Given, Problem, objects, plain
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import found_or_failed, mark, sent
+from ecs_pulumi.resources.common import found_or_failed, mark, metadata_with_marker, sent
 from ecs_pulumi.resources.once import once
 from ecs_pulumi.resources.server_fields import destination
 from ecs_pulumi.resources.server_nics import each_group_once
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from ecs_pulumi.resources.common import Live, Op
     from ecs_pulumi.resources.server_fields import ServerInputs
-
-MARK = "managed-by-pulumi"
-"""Metadata key that tells whose a server is, where the API has no descriptions."""
 
 _DESCRIPTION, _TAGS, _TAGS_IN_CREATE = "2.19", "2.26", "2.52"
 _NETWORK_WORDS, _DEVICE_TAGS, _VOLUME_TYPE = "2.37", "2.42", "2.67"
@@ -119,7 +116,7 @@ def create_request(op: Op, wanted: ServerInputs) -> tuple[Live, str | None]:
     """The body of the create request, and the microversion it needs."""
     api, names = op.cloud.compute, catalog(op.cloud.region)
     required = {api.require(feature, microversion) for _, feature, microversion in needs(plain(wanted))}
-    body = sent(wanted, "name", "description", "metadata", "key_name", "availability_zone", "config_drive")
+    body = sent(wanted, "name", "description", "key_name", "availability_zone", "config_drive")
     body |= sent(wanted, admin_pass="adminPass", disk_config="OS-DCF:diskConfig")  # noqa: S106  (a name)
     body["flavorRef"] = names.flavor(wanted.flavor)["id"]
     image_id = names.image(wanted.image)["id"] if wanted.image else None
@@ -131,12 +128,11 @@ def create_request(op: Op, wanted: ServerInputs) -> tuple[Live, str | None]:
         body["personality"] = _files(plain(wanted.personality))
     if wanted.security_groups is not None:
         body["security_groups"] = [{"name": group} for group in each_group_once(op, wanted.security_groups)]
-    if mark(op) and not wanted.description:
-        if api.supports(_DESCRIPTION):
-            body["description"] = mark(op)
-            required.add(_DESCRIPTION)
-        else:
-            body["metadata"] = {**body.get("metadata", {}), MARK: mark(op)}
+    if metadata := metadata_with_marker(op, wanted.metadata):
+        body["metadata"] = metadata
+    if mark(op) and not wanted.description and api.supports(_DESCRIPTION):
+        body["description"] = mark(op)
+        required.add(_DESCRIPTION)
     if wanted.tags and api.supports(_TAGS_IN_CREATE):
         body["tags"] = sorted(set(wanted.tags))
         required.add(_TAGS_IN_CREATE)

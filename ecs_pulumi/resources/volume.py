@@ -27,12 +27,16 @@ from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.common import (
+    MARKER_KEY,
     EcsKind,
     Live,
     Op,
     differing,
     found_or_failed,
+    kept_marker,
     mark,
+    markers_of,
+    metadata_with_marker,
     sent,
     unless_in_use,
 )
@@ -126,14 +130,15 @@ class VolumeKind(EcsKind[VolumeInputs]):
         return ["status"] if old.get("status") == "error" and not old.get("been_available") else []
 
     def leftovers(self, op: Op, wanted: VolumeInputs) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Those with the marker in their description."""
+        """Those with the marker in their metadata, or in their description."""
         api, marker = op.cloud.block_storage, mark(op)
         if not marker:
             return []
         found = marked_objects(op.cloud.region, "volume").of(
-            narrow=lambda: block_storage.list_volumes(api),
+            # Cinder reads this filter as a literal of Python's.
+            narrow=lambda: block_storage.list_volumes(api, metadata=repr({MARKER_KEY: marker})),
             list_all=lambda: block_storage.list_volumes(api),
-            is_own=lambda live: live.get("description") == marker,
+            is_own=lambda live: marker in markers_of(live),
         )
         return [(each["id"], each.get("name") or "") for each in found]
 
@@ -142,7 +147,7 @@ class VolumeKind(EcsKind[VolumeInputs]):
         api = op.cloud.block_storage
         body = sent(
             wanted,
-            *("size", "name", "description", "metadata", "volume_type", "availability_zone", "snapshot_id"),
+            *("size", "name", "description", "volume_type", "availability_zone", "snapshot_id"),
             *("backup_id", "multiattach"),
             source_volume_id="source_volid",
         )
@@ -152,6 +157,8 @@ class VolumeKind(EcsKind[VolumeInputs]):
         if wanted.multiattach and wanted.volume_type and names.allows_several(wanted.volume_type):
             # Where the type says it, newer clouds refuse to hear it from the volume.
             del body["multiattach"]
+        if metadata := metadata_with_marker(op, wanted.metadata):
+            body["metadata"] = metadata
         if not body.get("description") and mark(op):
             body["description"] = mark(op)
         live = create_once(
@@ -184,7 +191,9 @@ class VolumeKind(EcsKind[VolumeInputs]):
         metadata = live.get("metadata") or {}
         seen = {
             "region": op.cloud.region.name,
-            "metadata": {key: value for key, value in metadata.items() if not _CLOUDS_OWN.fullmatch(key)},
+            "metadata": {
+                key: value for key, value in metadata.items() if key != MARKER_KEY and not _CLOUDS_OWN.fullmatch(key)
+            },
             "read_only": str(metadata.get("readonly", "false")).lower() == "true",
             "source_volume_id": live.get("source_volid"),
             "bootable": str(live.get("bootable", "false")).lower() == "true",
@@ -220,7 +229,7 @@ class VolumeKind(EcsKind[VolumeInputs]):
             live = block_storage.update_volume(api, id_, words)
         if "metadata" in changes:
             kept = {key: value for key, value in (live.get("metadata") or {}).items() if key.startswith("__")}
-            block_storage.replace_metadata(api, id_, {**kept, **changes["metadata"]})
+            block_storage.replace_metadata(api, id_, {**kept, **changes["metadata"], **kept_marker(op, live)})
         if "size" in changes:
             self._extend(op, live, changes["size"])
         if "volume_type" in changes:

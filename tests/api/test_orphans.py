@@ -19,7 +19,7 @@ from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.orphans import _age, delete, find_orphans, main
 from ecs_pulumi.resources import common
 from ecs_pulumi.stack import Stack
-from tests.support.command import ASCII_LOCALE
+from tests.support.command import ASCII_LOCALE, run_unread
 from tests.support.steps import PROJECT, SAME, STACK, Failed, Resource
 
 if TYPE_CHECKING:
@@ -120,6 +120,41 @@ def test_every_kind_with_a_place_for_a_mark_is_found(dialect: Any) -> None:
         assert all(orphan.created for orphan in found)
         assert found[0].adopt == f'ecs.Server("web", …, adopt="{made["Server"]}")'
         assert find_orphans(shop.knowing(*made.values())) == [], "what the state knows is none"
+
+
+def test_a_description_of_its_own_hides_no_orphan(shop: Shop) -> None:
+    """Servers and volumes carry the marker in their metadata as well, Neutron's objects sign their automatic names."""
+    made = {"Volume": shop.create("Volume", "disk", size=1, name="my disk", description="mine")}
+    for kind, inputs in (
+        ("Network", {}),
+        ("Subnet", {"cidr": "10.0.0.0/24"}),
+        ("Port", {}),
+    ):
+        network_id = {"network_id": made["Network"]} if made.get("Network") else {}
+        name = automatic_name(kind.lower(), b"\x01\x02\x03\x04", "shop/dev")
+        made[kind] = shop.create(kind, kind.lower(), name=name, description="mine", **network_id, **inputs)
+        theirs = automatic_name(kind.lower(), b"\x01\x02\x03\x04", "shop/prod")
+        more = {"cidr": "10.1.0.0/24"} if kind == "Subnet" else {}
+        shop.create(kind, kind.lower(), stack="prod", name=theirs, description="theirs", **network_id, **more)
+    found = find_orphans(shop.stack)
+    assert {orphan.kind: orphan.id for orphan in found} == made
+    assert {orphan.resource for orphan in found} == {"disk", "network", "subnet", "port"}
+
+
+def test_what_the_state_records_is_found_by_name_and_description(shop: Shop) -> None:
+    """A network to which the program gives both carries no marker; the record of its creation finds it."""
+    lost = shop.create("Network", "net", name="app", description="mine")
+    shop.create("Network", "net", name="app", description="another")
+    shop.create("Network", "net", name="other", description="mine")
+    assert find_orphans(shop.stack) == []
+    kind = "pulumi-python:dynamic/ecs:Network"
+    begun = {
+        "urn": f"urn:pulumi:dev::shop::{kind}::net",
+        "type": kind,
+        "inputs": {"name": "app", "description": "mine"},
+    }
+    (found,) = find_orphans(Stack("shop", "dev", [], shop.config, [begun]))
+    assert (found.id, found.evidence, found.proven) == (lost, "its name and description", False)
 
 
 def test_only_the_whole_mark_of_the_very_stack_counts(shop: Shop) -> None:
@@ -293,7 +328,7 @@ def command(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 def test_nothing_lost_is_exit_status_0(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     """A stack that has lost nothing says so in one line."""
     assert command() == 0
-    assert capsys.readouterr().out == "Nothing is marked shop/dev that no state knows.\n"
+    assert capsys.readouterr().out == "No orphans of shop/dev found.\n"
 
 
 def test_what_is_found_is_listed(command: Callable[..., int], shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
@@ -309,7 +344,7 @@ def test_what_is_found_is_listed(command: Callable[..., int], shop: Shop, capsys
 def test_deleting_asks_first(command: Callable[..., int], shop: Shop, answer: str | None, status: int) -> None:
     """Only a yes deletes; anything else, and nobody there to answer, leaves everything."""
     id_ = shop.create("Network", "net")
-    assert command("--delete", answer=answer) == status
+    assert command("--delete", id_, answer=answer) == status
     assert ids(shop.stack) == ([id_] if status else [])
 
 
@@ -322,8 +357,42 @@ def test_a_script_gets_json(command: Callable[..., int], shop: Shop, capsys: pyt
     assert [(each["kind"], each["id"], each["resource"], each["deleted"]) for each in told["orphans"]] == [
         ("Network", id_, "net", False)
     ]
-    assert command("--json", "--delete", "--yes") == 0
+    assert command("--json", "--yes", "--delete", id_) == 0
     assert [each["deleted"] for each in json.loads(capsys.readouterr().out)["orphans"]] == [True]
+
+
+def test_what_the_state_does_not_prove_has_to_be_named(
+    command: Callable[..., int], shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--delete` alone deletes what a killed `up` was creating; what retain_on_delete may have kept needs its id."""
+    retained, other = shop.create("Network", "kept"), shop.create("Network", "other")
+    lost = shop.create("Volume", "disk", size=1)
+    keep(tmp_path, "export", begun={"disk": "disk-0a1b2c3d"})
+    assert command() == 1
+    said = capsys.readouterr().out
+    first, _, rest = said.partition(
+        "Made by shop/dev and not in its state: left by a killed run, or kept by retain_on_delete."
+    )
+    assert f"Volume {lost}" in first
+    assert f"Network {retained}" in rest
+
+    assert command("--delete", "--yes") == 1
+    done = capsys.readouterr()
+    assert "Deleted 1 of 3." in done.out
+    assert done.err == "2 left, which the state does not prove: name what to delete, --delete ID\n"
+    assert set(ids(shop.stack)) == {retained, other}
+    assert command("--json", "--yes", "--delete") == 1
+    assert {each["reason"] for each in json.loads(capsys.readouterr().out)["orphans"]} == {
+        "not named: it may have been kept by retain_on_delete"
+    }
+
+    assert command("--delete", retained, "--yes") == 1
+    assert ids(shop.stack) == [other]
+    assert command("--delete", other, retained, "--yes") == 2, "a wrong id is no reason to delete the rest"
+    assert f"error: --delete {retained}: no orphan of shop/dev has this id" in capsys.readouterr().err
+    assert ids(shop.stack) == [other]
+    assert command("--delete", other, "--yes") == 0
+    assert ids(shop.stack) == []
 
 
 def test_a_script_is_never_asked(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
@@ -373,7 +442,9 @@ def test_what_another_stack_has_is_that_stacks(
     """What was moved to another stack, or belongs to this one's former name, is listed there and never deleted."""
     moved, lost = shop.create("Network", "moved"), shop.create("Network", "lost")
     keep(tmp_path, "canary", moved)
-    assert command("--json", "--delete", "--yes") == 0
+    assert command("--yes", "--delete", lost, moved) == 2
+    assert f"--delete {moved}: it is in the state of organization/shop/canary" in capsys.readouterr().err
+    assert command("--json", "--yes", "--delete", lost) == 0
     told = json.loads(capsys.readouterr().out)
     assert [each["id"] for each in told["orphans"]] == [lost]
     assert [(each["id"], each["stack"]) for each in told["elsewhere"]] == [(moved, "organization/shop/canary")]
@@ -381,7 +452,7 @@ def test_what_another_stack_has_is_that_stacks(
 
     assert command("--delete", "--yes") == 0, "what another stack has is no orphan"
     said = capsys.readouterr().out
-    assert "Nothing is marked shop/dev that no state knows" in said
+    assert "No orphans of shop/dev found." in said
     assert f'Network {moved} "moved-0a1b2c3d"' in said
     assert "in organization/shop/canary" in said
 
@@ -394,7 +465,7 @@ def test_what_may_be_in_a_state_that_cannot_be_read_is_not_deleted(
     keep(tmp_path, "export", begun={"disk": "disk-0a1b2c3d", "chosen": "a-name"})
     keep(tmp_path, "secret")
     (tmp_path / "secret").unlink()
-    assert command("--json", "--delete", "--yes") == 1
+    assert command("--json", "--yes", "--delete", marked, begun) == 1
     said = capsys.readouterr()
     told = {each["id"]: (each["proven"], each["deleted"], each["reason"]) for each in json.loads(said.out)["orphans"]}
     assert told.pop(begun) == (True, True, None)
@@ -458,10 +529,10 @@ def test_the_question_says_what_only_a_mark_tells(
     proven: bool,  # noqa: FBT001
 ) -> None:
     """Another backend may have a stack of this name: who answers is told so, unless the state has the proof."""
-    shop.create("Volume", "disk", size=1)
+    id_ = shop.create("Volume", "disk", size=1)
     keep(tmp_path, "export", begun={"disk": "disk-0a1b2c3d"} if proven else {})
-    command("--delete", answer="n")
-    assert ("somebody keeps a stack shop/dev in another backend" in capsys.readouterr().out) is not proven
+    command("--delete", id_, answer="n")
+    assert ("somebody keeps a stack shop/dev in another" in capsys.readouterr().out) is not proven
 
 
 @pytest.mark.parametrize("dialect", ["otc", "openstack"])
@@ -596,6 +667,15 @@ def test_any_script_is_read_and_written_whatever_the_locale(
         assert (done.returncode, done.stderr) == (1, b"")
         assert lost in done.stdout.decode()
         assert "東京" in done.stdout.decode()
+
+
+def test_a_closed_pipe_ends_the_command(command: Callable[..., int], shop: Shop) -> None:
+    """`orphans --delete | head` neither prints a traceback nor deletes what nobody could read about."""
+    assert command() == 0
+    lost = shop.create("Network", "net")
+    done = run_unread("ecs_pulumi.orphans", "--yes", "--delete", lost)
+    assert (done.returncode, done.stderr) == (141, "")
+    assert ids(shop.stack) == [lost]
 
 
 def test_a_file_whose_name_is_no_text_is_one_line(command: Callable[..., int], tmp_path: Path) -> None:

@@ -243,6 +243,9 @@ def test_a_landscape_is_taken_over_untouched(
     again = adopt(story, "--name", f"{PREFIX}*")
     assert (again.returncode, again.stdout) == (2, "")
     assert "the stack has it already" in again.stderr
+    assert "protected" in story.destroy(fails=True).text
+    assert portrait(landscape, standing) == before, "`destroy` deletes nothing that existed before"
+    story.run("state", "unprotect", "--all", "--yes")
     story.destroy()
 
 

@@ -26,6 +26,11 @@ PROGRAM = """
     ecs.KeyPair("key", name="known", public_key=pulumi.Config().require("key"))
     ecs.Volume("disk", size=1)
 """
+DISK = """
+    import ecs_pulumi as ecs
+
+    ecs.Volume("disk", size=1)
+"""
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
 CONFIG = {"story:key": PUBLIC_KEY}
 LONGEST = 60
@@ -60,8 +65,8 @@ def test_a_provider_that_is_killed_loses_nothing(project: MakeProject, landscape
     _, (lost,) = orphans(it)
     assert (lost["kind"], lost["resource"]) == ("Volume", "disk")
     it.up()
-    _, found = orphans(it, "--delete", "--yes")
-    assert [each["id"] for each in found] == [lost["id"]]
+    _, found = orphans(it, "--delete", lost["id"], "--yes")
+    assert [(each["id"], each["deleted"]) for each in found] == [(lost["id"], True)]
     assert landscape.objects() - before == {each["id"] for each in it.state().values()}
     assert it.preview().changes == {}
     it.destroy()
@@ -81,9 +86,10 @@ def test_a_full_disk_under_the_state_loses_nothing(project: MakeProject, landsca
     stacks.unlink()
     aside.rename(stacks)
     it.run("cancel", "--yes")
-    status, found = orphans(it, "--delete", "--yes")
-    assert status == 0
+    _, found = orphans(it)
     assert "disk" in {each["resource"] for each in found}
+    status, _ = orphans(it, "--yes", "--delete", *(each["id"] for each in found))
+    assert status == 0
     it.up()
     assert it.preview().changes == {}
     it.destroy()
@@ -98,7 +104,7 @@ def test_the_page_on_failures_does_what_it_says(project: MakeProject, landscape:
     assert [claim for claim in claims if f"def {claim}(" not in tests] == []
     assert len(claims) > 20
 
-    it = project(PROGRAM, config=CONFIG)
+    it = project(DISK)
     before = landscape.objects()
     up = Run(it)
     until_asked(cloud, "/volumes")

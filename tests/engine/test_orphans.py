@@ -42,6 +42,13 @@ PROGRAM = """
     )
 """
 
+RETAINED = """
+    import pulumi
+    import ecs_pulumi as ecs
+
+    ecs.Network("kept", opts=pulumi.ResourceOptions(retain_on_delete=True))
+"""
+
 
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
@@ -81,3 +88,20 @@ def test_what_a_killed_up_left_is_found_and_taken_over_or_deleted(project: MakeP
     assert (status, lost["deleted"]) == (0, True)
     assert lost["id"] not in landscape.objects()
     shop.destroy()
+
+
+def test_what_retain_on_delete_kept_is_not_deleted_unnamed(project: MakeProject, landscape: Landscape) -> None:
+    """It still carries the stack's marker: it is listed, `--delete` alone leaves it, and with its id it goes."""
+    shop = project(RETAINED)
+    shop.up()
+    kept = shop.state()["Network kept"]["id"]
+    shop.write("import pulumi")
+    shop.up()
+    assert kept in landscape.objects()
+    status, (found,) = orphans(shop, "--delete", "--yes")
+    assert (status, found["id"], found["proven"], found["deleted"]) == (1, kept, False, False)
+    assert "retain_on_delete" in found["reason"]
+    assert kept in landscape.objects()
+    status, (found,) = orphans(shop, "--yes", "--delete", kept)
+    assert (status, found["deleted"]) == (0, True)
+    assert kept not in landscape.objects()

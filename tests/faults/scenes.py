@@ -126,6 +126,15 @@ SCENES = [
         ("protect", {"read_only": True}),
     ),
     Scene("Volume", "create-read-only", None, lambda _: {"size": 1, "read_only": True, "image": "cirros-peer"}),
+    Scene("Network", "create-described", None, lambda _: {"description": "mine"}),
+    Scene(
+        "Subnet",
+        "create-described",
+        None,
+        lambda world: {"network_id": world.base["net"], "cidr": "10.8.0.0/24", "description": "mine"},
+    ),
+    Scene("Port", "create-described", None, lambda w: {"network_id": w.base["net"], "description": "mine"}),
+    Scene("Volume", "create-described", None, lambda _: {"size": 1, "name": "disk", "description": "mine"}),
     Scene("Volume", "adopt", None, lambda world: {"adopt": world.base["disk"], "size": 2}),
     *_life("VolumeAttachment", lambda world: {"server_id": world.base["server"], "volume_id": world.base["disk"]}),
     Scene(
@@ -169,6 +178,7 @@ SCENES = [
     Scene("Server", "adopt", None, lambda world: {"adopt": world.base["server"], **world.server(), "name": "other"}),
     Scene("Server", "replace", _plain_server, lambda world: {**_plain_server(world), "image": "debian-peer"}),
     Scene("Server", "create-from-volume", None, lambda world: {**_plain_server(world), "block_devices": [_ROOT]}),
+    Scene("Server", "create-described", None, lambda w: {**_plain_server(w), "name": "web", "description": "mine"}),
     Scene("Server", "create-stopped", None, lambda world: {**_plain_server(world), "power_state": "shutoff"}),
     Scene("Server", "destroy-stopped", lambda world: {**_server(world), "stop_before_delete": True}, None),
     Scene("Server", "destroy-by-force", lambda world: {**_server(world), "force_delete": True}, None),

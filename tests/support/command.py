@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
+
+from tools.workspace import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,3 +49,34 @@ def printed(
     )
     assert done.returncode == status, done.stdout
     return done.stdout
+
+
+def run_unread(module: str, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a module whose output goes into a pipe that nobody reads any more.
+
+    Args:
+        module: Its name.
+        arguments: Its arguments.
+        folder: Where it runs.
+    """
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.run(
+            (sys.executable, "-m", module, *arguments),
+            cwd=folder,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        os.close(writer)
+
+
+def formatted(text: str) -> str:
+    """The text as `ruff format` leaves it, with ruff's own settings."""
+    ruff = CHECKOUT / ".venv" / "bin" / "ruff"
+    command = (str(ruff) if ruff.exists() else "ruff", "format", "--isolated", "-")
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import subprocess
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -14,7 +13,7 @@ from ecs_pulumi.adopt.__main__ import _report, _settings, main
 from ecs_pulumi.adopt.landscape import Picked
 from ecs_pulumi.adopt.text import Call, Ref, declaration, resource_name, stem, variable
 from ecs_pulumi.stack import Stack
-from tools.workspace import CHECKOUT
+from tests.support.command import formatted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +21,6 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.common import Cloud
 
 LONG = "x" * 100
-
-
-def formatted(text: str) -> str:
-    """The text as `ruff format` leaves it, with ruff's own settings."""
-    ruff = CHECKOUT / ".venv" / "bin" / "ruff"
-    command = (str(ruff) if ruff.exists() else "ruff", "format", "--isolated", "-")
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
 
 
 def test_a_declaration_is_formatted_as_ruff_would() -> None:

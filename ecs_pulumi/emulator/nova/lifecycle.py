@@ -27,6 +27,8 @@ SLOW = 10.0
 
 DELETING = 2.4
 DELETED_SHOWN = 0.4
+DELETED_KEPT = 500
+"""How many deleted servers of a region `changes-since` still knows."""
 
 NO_HOST = "No valid host was found. "
 
@@ -257,6 +259,7 @@ def _vanish(ctx: Context, server_id: str) -> None:
     if doc is not None:
         ctx.cancel(server_id)
         save(ctx, doc, deleted=True)
+        ctx.cloud.store.prune("server", ctx.region, DELETED_KEPT, deleted=True)
 
 
 @step("nova.port_changed")

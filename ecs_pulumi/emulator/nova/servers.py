@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.clock import parse
 from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.patterns import compiled, is_found
 
 from . import schema
 from .instance import (
@@ -157,6 +157,11 @@ def _filters(call: Call) -> tuple[dict[str, Any], list[Callable[[Document], bool
     before = _moment(call, "changes-before") if call.at_least(66) else None
     if before is not None:
         keep.append(lambda doc: doc["updated"] <= before)
+    for field in ("name", "ip", "ip6"):
+        try:
+            compiled(call.param(field) or "")
+        except ValueError as error:
+            raise Refused(400, f"Invalid filter {field}: {error}.") from None
     if call.param("name"):
         query["matching"] = {"name": call.param("name")}
     if call.param("reservation_id"):
@@ -203,12 +208,8 @@ def _status_filter(call: Call, query: dict[str, Any], keep: list[Callable[[Docum
 
 
 def _has_address(doc: Document, *, version: int, pattern: str) -> bool:
-    try:
-        wanted = re.compile(pattern)
-    except re.error:
-        wanted = re.compile(re.escape(pattern))
     found = [address for nic in doc["nics"] for address in nic["addresses"]]
-    return any(wanted.search(address) for address in found if (":" in address) == (version == 6))  # noqa: PLR2004
+    return any(is_found(pattern, address) for address in found if (":" in address) == (version == 6))  # noqa: PLR2004
 
 
 def _tag_filter(name: str, text: str) -> Callable[[Document], bool]:

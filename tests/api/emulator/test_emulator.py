@@ -245,7 +245,7 @@ def test_every_request_is_logged_without_its_token(account: Account) -> None:
     assert logged.path == f"/eu-de/compute/v2.1/{account.project_id}/servers"
     assert logged.request_id == answer.headers["X-Compute-Request-Id"]
     assert logged.headers["x-extra"] == "yes"
-    assert logged.body == {"server": {}}
+    assert logged.body is None, "that of a refused request is not kept"
     assert 0 < logged.ms < 1000
     assert str(account.session.headers["X-Auth-Token"]) not in str(logged.headers)
 
