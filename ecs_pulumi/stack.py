@@ -87,6 +87,18 @@ def current(name: str | None = None, state: Path | None = None) -> Stack:
     return Stack(project, stack, resources, settings, pending, secrets)
 
 
+def resources(stack: str) -> list[dict[str, Any]]:
+    """Read the resources in a stack's state, as `pulumi stack export` tells them.
+
+    Raises:
+        StackError: it cannot be read.
+    """
+    try:
+        return _known(json.loads(_pulumi("stack", "export", "--stack", stack)))[0]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StackError("not what `pulumi stack export` writes") from error
+
+
 def elsewhere() -> Elsewhere:
     """Read the states of all stacks that the current backend has, whichever project they belong to."""
     try:
@@ -104,12 +116,9 @@ def elsewhere() -> Elsewhere:
 def _ids(stack: str) -> list[str] | StackError:
     """The ids in a stack's state, or why it cannot be read."""
     try:
-        resources, _ = _known(json.loads(_pulumi("stack", "export", "--stack", stack)))
+        return [id_ for resource in resources(stack) if resource.get("id") for id_ in ids_of(resource)]
     except StackError as error:
         return error
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return StackError("not what `pulumi stack export` writes")
-    return [id_ for resource in resources if resource.get("id") for id_ in ids_of(resource)]
 
 
 def ids_of(resource: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from pulumi.dynamic import (
 )
 from pulumi.output import UNKNOWN
 
-from ecs_pulumi.dynamic import fields, host, kind
+from ecs_pulumi.dynamic import fields, host, kind, run
 from ecs_pulumi.dynamic.status import StatusLine
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Provider(ResourceProvider):
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Normalise the inputs and say what is wrong with them, as far as they are known."""
         this, call = self._kind, host.current()
+        run.compared(call.urn)
         olds, asked = _clean(_olds), _clean(news)
         successor = _is_replacement(call.urn, olds)
         if successor:
@@ -89,6 +90,7 @@ class Provider(ResourceProvider):
             unwell = []
             self._warn_or_fail(op, error)
         replaced += [name for name in unwell if name not in replaced]
+        run.compared(call.urn, replaced=bool(replaced))
         owed = None if changed or replaced else this.owed(old)
         if owed:
             op.tell(owed)
