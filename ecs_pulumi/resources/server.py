@@ -23,6 +23,7 @@ from ecs_pulumi.resources.server_fields import (
     PersonalityArgs,
     PowerState,
     ServerInputs,
+    ServerNic,
     ServerOutputs,
     rules,
 )
@@ -102,8 +103,11 @@ class ServerKind(EcsKind[ServerInputs]):
 
     def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """A port, an address or a volume is in one server at a time."""
-        held = any(nic.get("port_id") or nic.get("fixed_ip") for nic in objects(new.get("networks")))
-        return held or any(item.get("source_type") == "volume" for item in objects(new.get("block_devices")))
+        # What the old server holds may be for another resource of the program now, which needs it free.
+        nics = [nic for inputs in (old, new) for nic in objects(inputs.get("networks"))]
+        disks = [disk for inputs in (old, new) for disk in objects(inputs.get("block_devices"))]
+        held = any(nic.get("port_id") or nic.get("fixed_ip") for nic in nics)
+        return held or any(disk.get("source_type") == "volume" for disk in disks)
 
     def claims(self, op: Op, live: Live) -> dict[str, Any]:
         """The mark may be in the metadata, where the API has no descriptions."""
@@ -186,9 +190,7 @@ class ServerKind(EcsKind[ServerInputs]):
         # Where there are none, Nova leaves the word out.
         if "security_groups" in live or addresses:
             seen["security_groups"] = nics.groups(op, live)
-        if (networks := nics.networks(op, live)) is not None:
-            seen["networks"] = networks
-        return seen
+        return seen | nics.observed(op, live)
 
     def update(self, op: Op, id_: str, wanted: ServerInputs, old: Mapping[str, Any]) -> Live:
         """Finish what was begun, then do what differs."""
@@ -355,6 +357,7 @@ class Server(EcsResource, kind=KIND):
     access_ip_v4: pulumi.Output[str | None]
     access_ip_v6: pulumi.Output[str | None]
     addresses: pulumi.Output[dict[str, list[Address]]]
+    nics: pulumi.Output[list[ServerNic]]
     volumes_attached: pulumi.Output[list[AttachedVolume]]
     host_id: pulumi.Output[str]
     instance_name: pulumi.Output[str | None]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.cloud.waiting import calm
 from ecs_pulumi.dynamic.fields import Given, Problem, objects, plain
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import found_or_failed, mark, sent
+from ecs_pulumi.resources.common import found_or_failed, mark, marked_by, sent
+from ecs_pulumi.resources.nic import delete_port, is_for_a_nic, ports_of
 from ecs_pulumi.resources.once import once
 from ecs_pulumi.resources.server_fields import destination
 from ecs_pulumi.resources.server_nics import each_group_once
@@ -353,16 +355,26 @@ def _offload(op: Op, id_: str) -> Live:
 
 def end(op: Op, id_: str, *, stop: bool, force: bool) -> None:
     """Delete, from whatever state, and wait until it is gone."""
-    api, servers = op.cloud.compute, op.cloud.region.servers
     if stop:
-        live = servers.get(id_)
+        live = op.cloud.region.servers.get(id_)
         if live and live["status"] == "ACTIVE":
             _act(op, id_, "os-stop", None, ("SHUTOFF",), "to stop")
-    try:
+    # Nova frees the port that was made for the NIC of an attachment, and the attachment may have been left out of this
+    # run, with `deleted_with` say, to go with the server.
+    ports = [port["id"] for port in ports_of(op, id_) if is_for_a_nic(port) and _is_of_stack(op, port)]
+    with contextlib.suppress(errors.NotFound):
         calm(lambda: _delete(op, id_, force=force), op.cloud.deadline, progress=op.say)
-    except errors.NotFound:
-        return
-    begun = False
+        _await_gone(op, id_)
+    for port_id in ports:
+        delete_port(op, port_id)
+
+
+def _is_of_stack(op: Op, port: Live) -> bool:
+    return marked_by(port["description"], op.project, op.stack) is not None
+
+
+def _await_gone(op: Op, id_: str) -> None:
+    api, servers, begun = op.cloud.compute, op.cloud.region.servers, False
 
     def gone(live: Live | None) -> bool:
         nonlocal begun

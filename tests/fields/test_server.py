@@ -333,6 +333,77 @@ def test_a_declared_port_is_no_nic_by_network(new: New, ground: Ground) -> None:
         attachment.destroy()
 
 
+@pytest.mark.parametrize("before", [[], None])
+def test_a_described_port_is_no_nic_by_network(new: New, ground: Ground, before: Any) -> None:
+    """A Port that says in its description what it is for, and nothing of Pulumi, is not the server's own NIC either."""
+    server, port, bound = new("Server"), new("Port"), new("InterfaceAttachment")
+    program = dict(ground.server_inputs)
+    server.up(**program | {"networks": [{"network_id": ground.other_network}] if before is None else before})
+    own = nics_of(ground, server)
+    port.up(network_id=ground.network, description="the database's NIC", name="")
+    bound.up(server_id=server.id, port_id=port.id)
+    becomes(server, "networks", program)
+    (made,) = nics_of(ground, server) - {port.id}
+    assert made not in own
+    assert [nic["port_id"] for nic in server.outputs["nics"]] == [made]
+    becomes(server, "networks", program | {"networks": []})
+    assert nics_of(ground, server) == {port.id}
+    bound.destroy()
+
+
+def test_the_nics_of_a_server(new: New, ground: Ground) -> None:
+    """`nics` has the ports of `networks` in their order, with their addresses, and none that others have attached."""
+    server, port, other, bound = new("Server"), new("Port"), new("Port"), new("InterfaceAttachment")
+    port.up(network_id=ground.other_network)
+    other.name = "other"
+    other.up(network_id=ground.network)
+    mine, anyone = {"port_id": port.id}, {"network_id": ground.network}
+    program = ground.server_inputs | {"networks": [mine, anyone]}
+    server.up(**program)
+    bound.up(server_id=server.id, port_id=other.id)
+    first, second = server.outputs["nics"]
+    assert first["port_id"] == port.id
+    assert second["port_id"] not in {port.id, other.id}
+    seen = ground.cloud.network.get_port(second["port_id"])
+    assert second == {
+        "port_id": seen.id,
+        "network_id": ground.network,
+        "mac_address": seen.mac_address,
+        "fixed_ips": seen.fixed_ips,
+    }
+    becomes(server, "networks", program | {"networks": [anyone, mine]})
+    assert server.outputs["nics"] == [second, first]
+    ground.cloud.network.update_port(port.id, fixed_ips=[{"ip_address": "10.90.2.33"}])
+    ground.until(lambda: "10.90.2.33" in addresses_of(ground, server))
+    server.refresh()
+    assert [item["ip_address"] for item in server.outputs["nics"][1]["fixed_ips"]] == ["10.90.2.33"]
+    bound.destroy()
+
+
+def test_a_nic_that_goes_with_its_server(new: New, ground: Ground) -> None:
+    """The port of an attachment that nobody deletes, as with `deleted_with`, goes with the server; a Port stays."""
+    server, port = new("Server"), new("Port")
+    made, bound = (ground.resource("InterfaceAttachment") for _ in range(2))
+    server.up(**ground.server_inputs)
+    port.up(network_id=ground.network)
+    made.up(server_id=server.id, network_id=ground.other_network)
+    bound.up(server_id=server.id, port_id=port.id)
+    server.destroy()
+    assert ground.cloud.network.find_port(made.outputs["port_id"]) is None
+    assert ground.cloud.network.get_port(port.id).device_id == ""
+
+
+@pytest.mark.parametrize("after", ["network", "port"])
+def test_a_replaced_server_gives_back_what_it_holds_first(new: New, ground: Ground, after: str) -> None:
+    """The port of the old one may be for an InterfaceAttachment of the new one: the old one goes before that."""
+    server, port = new("Server"), new("Port")
+    port.up(network_id=ground.network)
+    nics = {"network": {"network_id": ground.network}, "port": {"port_id": port.id}}
+    server.up(**ground.server_inputs | {"networks": [nics["port"]]})
+    step = server.preview(**ground.server_inputs | {"networks": [nics[after]], "config_drive": True})
+    assert (step.op, step.delete_first) == ("replace", True)
+
+
 def test_a_server_that_is_taken_over_gets_its_nics(new: New, ground: Ground) -> None:
     """Those that the program lists and it does not have are attached; what it has besides stays."""
     theirs, server = new("Server"), new("Server")
