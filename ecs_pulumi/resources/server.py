@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import pulumi
@@ -220,16 +221,18 @@ class ServerKind(EcsKind[ServerInputs]):
             compute.update_server(api, id_, words, microversion=microversion)
             refresh = True
         if "metadata" in changes:
+            live = life.wake_for(op, live, "metadata")
             kept = {key: value for key, value in (live.get("metadata") or {}).items() if key == life.MARK}
             marked = {key: own_mark(op, value) or value for key, value in kept.items()}
             compute.replace_metadata(api, id_, {**marked, **changes["metadata"]})
             refresh = True
         if wanted.tags is not None and set(wanted.tags) != set(live.get("tags") or ()):
+            live = life.wake_for(op, live, "tags")
             compute.replace_tags(api, id_, sorted(set(wanted.tags)))
             refresh = True
         is_rewired = False
         if "networks" in changes or old.get("networks") != plain(wanted.networks):
-            is_rewired = nics.rewire(op, live, wanted, old)
+            is_rewired = nics.rewire(op, live, wanted, old, partial(life.wake_for, op, live, "networks"))
         op.memo["rewired"] = True
         # What has just been attached has the project's default group, whatever the other NICs have.
         if wanted.security_groups is not None and (is_rewired or "security_groups" in changes):
@@ -254,7 +257,7 @@ class ServerKind(EcsKind[ServerInputs]):
                 live = life.bring_to(op, live, wanted.power_state)
             compute.action(api, id_, "changePassword", {"adminPass": wanted.admin_pass})
             op.memo["admin_pass"] = wanted.admin_pass
-        return life.bring_to(op, live, wanted.power_state)
+        return life.bring_to(op, live, wanted.power_state or op.memo.get("asleep"))
 
     def _rebuild(
         self, op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any], changes: Mapping[str, Any]
@@ -265,6 +268,7 @@ class ServerKind(EcsKind[ServerInputs]):
         # What is taken over tells no personality, and its disk is not put at risk for one.
         if "image" not in changes and (op.verb == "create" or files == old.get("personality")):
             return live
+        live = life.wake_for(op, live, "image")
         return life.rebuild(op, live, catalog(op.cloud.region).image(wanted.image)["id"], files)
 
 

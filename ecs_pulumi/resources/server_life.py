@@ -44,6 +44,15 @@ _WAKE = {"SHUTOFF": "os-start", "PAUSED": "unpause", "SUSPENDED": "resume"} | di
     ("SHELVED", "SHELVED_OFFLOADED"), "unshelve"
 )
 _SEND_TO = {"shutoff": "os-stop", "paused": "pause", "suspended": "suspend", "shelved_offloaded": "shelve"}
+_SHELVED = ("SHELVED", "SHELVED_OFFLOADED")
+_REFUSED_IN = {
+    "metadata": _SHELVED,
+    "tags": _SHELVED,
+    "networks": ("SUSPENDED", *_SHELVED),
+    "flavor": ("PAUSED", "SUSPENDED", *_SHELVED),
+    "image": ("PAUSED", "SUSPENDED", *_SHELVED),
+}
+"""The statuses in which Nova refuses to change something, so that the server is woken for it."""
 _STUCK = "A hard reboot (`openstack server reboot --hard`) or the cloud's operator may bring it out of there."
 _IN_HYPERVISOR = {1: "active", 3: "paused", 4: "shutoff", 7: "suspended"}
 
@@ -248,13 +257,12 @@ def healthy(live: Live) -> Live:
 
 
 def resize(op: Op, live: Live, flavor: Live, *, stop: bool, was_active: bool) -> Live:
-    """Stop, resize, confirm, and start again what was running; on failure leave it as it was."""
+    """Wake or stop, resize, confirm, and start again what was running; on failure leave it as it was."""
     if flavor_id(live) == flavor["id"]:
         return live
     healthy(live)
-    id_, before = live["id"], power_state(live)
-    if before in ("paused", "suspended", "shelved_offloaded"):
-        live = bring_to(op, live, "active")
+    id_ = live["id"]
+    live = wake_for(op, live, "flavor")
     if live["status"] == "ACTIVE" and stop:
         op.memo["unfinished"] = "start"
         live = _act(op, id_, "os-stop", None, ("SHUTOFF",), "to stop")
@@ -266,7 +274,7 @@ def resize(op: Op, live: Live, flavor: Live, *, stop: bool, was_active: bool) ->
     except errors.EcsError:
         _restart_if_it_can(op, id_)
         raise
-    return bring_to(op, live, before if before in ("paused", "suspended", "shelved_offloaded") else None)
+    return bring_to(op, live, None)
 
 
 def _resize(op: Op, live: Live, flavor: Live) -> Live:
@@ -286,8 +294,8 @@ def _resize(op: Op, live: Live, flavor: Live) -> Live:
 def _restart_if_it_can(op: Op, id_: str) -> None:
     try:
         live = found_or_failed(op.cloud.region.servers.get(id_), "Server", id_)
-        if live["status"] == "SHUTOFF" and not _task(live):
-            bring_to(op, live, None)
+        if live["status"] in ("ACTIVE", "SHUTOFF") and not _task(live):
+            bring_to(op, live, op.memo.get("asleep"))
     except errors.EcsError as error:
         op.say(f"it could not be started again: {error}")
 
@@ -317,6 +325,14 @@ def rebuild(op: Op, live: Live, image_id: str, files: list[Live] | None) -> Live
     op.memo["image_id"], id_, ends = image_id, live["id"], ("ACTIVE", "SHUTOFF")
     _ask(op, id_, "rebuild", body, lambda seen: (seen.get("image") or {}).get("id") == image_id)
     return _until(op, id_, ends, "to be rebuilt", "rebuild")
+
+
+def wake_for(op: Op, live: Live, change: str) -> Live:
+    """Let the server run where Nova refuses the change in its status; `asleep` in the memo is what it did before."""
+    if live["status"] not in _REFUSED_IN[change]:
+        return live
+    op.memo["asleep"] = power_state(live)
+    return bring_to(op, live, "active")
 
 
 def bring_to(op: Op, live: Live, wanted: str | None) -> Live:

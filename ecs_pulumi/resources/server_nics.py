@@ -14,7 +14,7 @@ from ecs_pulumi.resources.common import is_mark, marked_by
 from ecs_pulumi.resources.nic import attach, detach, is_for_a_nic, ports_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ecs_pulumi.resources.common import Live, Op
     from ecs_pulumi.resources.server_fields import ServerInputs
@@ -130,8 +130,8 @@ def _macs(listed: Mapping[str, list[dict[str, Any]]]) -> set[str]:
     return {item["mac"] for items in listed.values() for item in items}
 
 
-def rewire(op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any]) -> bool:
-    """Attach the NICs that are missing and detach those that the program has dropped."""
+def rewire(op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any], wake: Callable[[], object]) -> bool:
+    """Attach the NICs that are missing and detach those that the program has dropped, after a call of `wake`."""
     asked, before = plain(wanted.networks), old.get("networks")
     if asked in (None, "auto") or asked == before == "none":
         return False
@@ -155,6 +155,7 @@ def rewire(op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any]) -> 
     missing = [index for index in new if index not in ports]
     if dropped or missing:
         op.memo.pop("ports", None)
+        wake()
     for port in dropped:
         detach(op, live["id"], port["id"])
     if dropped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.fields.ground import Ground, emulator
 from tests.support.steps import SAME, Failed, Refused, Step, updates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ecs_pulumi.emulator.dialects import DialectName
     from tests.support.steps import Resource
@@ -472,6 +473,50 @@ def test_power_states(new: New, ground: Ground) -> None:
         assert (server.id, server.outputs["power_state"]) == (id_, state)
         assert server.preview(**program, power_state=state) == SAME
     settled(server, program | {"power_state": "active"})
+
+
+TOGGLES: dict[str, Callable[[Ground], Sequence[Any]]] = {
+    "name": lambda _: ("fields-one", "fields-two"),
+    "metadata": lambda _: ({"a": "1"}, {"a": "2"}),
+    "tags": lambda _: (["one"], ["two"]),
+    "networks": lambda ground: ([{"network_id": ground.network}], [{"network_id": ground.other_network}]),
+    "security_groups": lambda ground: (["default"], [ground.group_names[0]]),
+    "flavor": lambda ground: (ground.landscape.small, ground.landscape.medium),
+    "image": lambda ground: ground.images[:2],
+}
+"""What can be changed in place, and two values of it."""
+
+
+@pytest.mark.parametrize("then", ["stays", "wakes", "is left alone"])
+@pytest.mark.parametrize("state", POWER_STATES)
+def test_changes_in_every_power_state(new: New, ground: Ground, state: str, then: str) -> None:
+    """Every change, and every pair of them, is made whatever the server does, which does afterwards what it should.
+
+    Nova refuses some changes of a server that is paused, suspended or shelved: it is woken for them, and put back.
+    """
+    server = new("Server")
+    values = {name: toggle(ground) for name, toggle in TOGGLES.items()}
+    at = dict.fromkeys(values, 0)
+    base = ground.server_inputs | {"image_policy": "rebuild"}
+
+    def program(power: str | None) -> dict[str, Any]:
+        said = {name: both[at[name]] for name, both in values.items()}
+        return base | said | ({"power_state": power} if power else {})
+
+    after = {"stays": state, "wakes": "active", "is left alone": None}[then]
+    pairs = itertools.combinations(values, 2) if then == "stays" else [tuple(values)]
+    changes = [*((name,) for name in values), *pairs]
+    id_ = None
+    for names in changes:
+        server.up(**program(state))
+        for name in names:
+            at[name] = 1 - at[name]
+        server.up(**program(after))
+        assert server.preview(**program(after)) == SAME, names
+        assert server.outputs["power_state"] == (after or state), names
+        assert id_ in (None, server.id)
+        id_ = server.id
+    settled(server, program(after))
 
 
 @pytest.mark.parametrize("state", POWER_STATES)
