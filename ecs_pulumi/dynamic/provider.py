@@ -90,7 +90,7 @@ class Provider(ResourceProvider):
             unwell = []
             self._warn_or_fail(op, error)
         replaced += [name for name in unwell if name not in replaced]
-        run.compared(call.urn, replaced=bool(replaced))
+        run.compared(call.urn, _id, replaced=bool(replaced))
         owed = None if changed or replaced else this.owed(old)
         if owed:
             op.tell(owed)

@@ -22,14 +22,26 @@ _PARTIAL = re.compile(r"--(target|exclude).*|-[a-z]*[tx].*")
 
 _compared: set[str] = set()
 _replaced: set[str] = set()
+_ids: set[tuple[str, str]] = set()
 _reading = threading.Lock()
 
 
-def compared(urn: str, *, replaced: bool = False) -> None:
-    """Note that the engine has asked to check or to compare a resource, and whether the run replaces it."""
+def compared(urn: str, id_: str | None = None, *, replaced: bool = False) -> None:
+    """Note that the engine has asked to check or to compare a resource, its id, and whether the run replaces it."""
     _compared.add(urn)
+    if id_ and urn:
+        _ids.add((_kind(urn), id_))
     if replaced:
         _replaced.add(urn)
+
+
+def manages(kind: str, id_: str) -> bool:
+    """Whether the run has compared a resource of this kind and id, which is in the program then."""
+    return (kind, id_) in _ids
+
+
+def _kind(urn: str) -> str:
+    return urn.split("::")[2].rpartition(":")[2]
 
 
 def also_deletes(urn: str, kind: str, id_: str) -> bool:

@@ -7,7 +7,7 @@ import binascii
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.cloud import compute, errors
+from ecs_pulumi.cloud import block_storage, compute, errors
 from ecs_pulumi.cloud.waiting import calm
 from ecs_pulumi.dynamic.fields import Given, Problem, objects, plain
 from ecs_pulumi.resources.catalog import catalog
@@ -27,7 +27,7 @@ MARK = "managed-by-pulumi"
 """Metadata key that tells whose a server is, where the API has no descriptions."""
 
 _DESCRIPTION, _TAGS, _TAGS_IN_CREATE = "2.19", "2.26", "2.52"
-_NETWORK_WORDS, _DEVICE_TAGS, _VOLUME_TYPE = "2.37", "2.42", "2.67"
+_NETWORK_WORDS, _DEVICE_TAGS, _MULTIATTACH, _VOLUME_TYPE = "2.37", "2.42", "2.60", "2.67"
 _LAST_PERSONALITY = "2.56"
 
 _NO_NOTES: Mapping[str, str] = {}
@@ -153,6 +153,8 @@ def create_request(op: Op, wanted: ServerInputs) -> tuple[Live, str | None]:
         required.add(_TAGS_IN_CREATE)
     if any(item.volume_type for item in wanted.block_devices or ()) and api.supports(_VOLUME_TYPE):
         required.add(_VOLUME_TYPE)
+    if any(_is_shared(op, item) for item in plain(wanted.block_devices) or ()):
+        required.add(api.require("a server with a multiattach volume", _MULTIATTACH))
     microversion = max(required, key=_number, default=None)
     if wanted.networks == [] and api.supports(_NETWORK_WORDS):
         microversion = max(filter(None, (microversion, _NETWORK_WORDS)), key=_number)
@@ -162,6 +164,16 @@ def create_request(op: Op, wanted: ServerInputs) -> tuple[Live, str | None]:
     elif microversion and _number(microversion) >= _number(_NETWORK_WORDS):
         body["networks"] = wanted.networks or "auto"
     return body, microversion
+
+
+def _is_shared(op: Op, device: Mapping[str, Any]) -> bool:
+    """Whether a block device is a volume that several servers may attach."""
+    if device.get("source_type") != "volume" or not device.get("uuid"):
+        return False
+    try:
+        return bool(block_storage.get_volume(op.cloud.block_storage, device["uuid"]).get("multiattach"))
+    except errors.NotFound:
+        return False  # Nova says so itself
 
 
 def _number(microversion: str) -> tuple[int, ...]:

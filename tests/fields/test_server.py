@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.resources import server_nics
+from ecs_pulumi.dynamic import host
+from ecs_pulumi.resources import once, server_nics
 from tests.fields.ground import Ground, emulator
-from tests.support.steps import SAME, Failed, Refused, Step, updates
+from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Step, updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -568,6 +569,36 @@ def test_disk_from_volume(new: New, ground: Ground) -> None:
     assert (step.op, step.delete_first) == ("replace", True)
     server.destroy()
     ground.until(lambda: ground.cloud.block_storage.get_volume(volume.id).status == "available")
+
+
+@pytest.mark.parametrize("known_by", ["create", "diff"])
+def test_a_volume_of_the_program_does_not_go_with_a_server(
+    new: New, ground: Ground, known_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Volume that the cloud would delete with the server is refused; one that is not known yet is warned of."""
+    volume, server, told = new("Volume"), new("Server"), []
+    volume.up(size=1, image=ground.landscape.image)
+    if known_by == "diff":
+        monkeypatch.setattr(once, "_made_here", set())
+        volume.preview(size=1, image=ground.landscape.image)
+    disk = {"source_type": "volume", "uuid": volume.id, "boot_index": 0, "delete_on_termination": True}
+    program = ground.server_inputs | {"block_devices": [disk]}
+    with pytest.raises(Refused, match="would delete the program's Volume"):
+        server.preview(**program)
+    monkeypatch.setattr(host, "report", lambda _, line, **__: told.append(line))
+    server.preview(**program | {"block_devices": [disk | {"uuid": UNKNOWN}]})
+    assert any("the cloud deletes the volume with the server" in line for line in told)
+    server.up(**program | {"block_devices": [disk | {"delete_on_termination": False}]})
+
+
+def test_booting_from_a_volume_for_several(new: New, ground: Ground) -> None:
+    """Nova wants to be asked with compute 2.60 for a server with a multiattach volume."""
+    volume, server = new("Volume"), new("Server")
+    volume.up(size=1, image=ground.landscape.image, volume_type=ground.multiattach_type)
+    disk = {"source_type": "volume", "uuid": volume.id, "boot_index": 0}
+    program = ground.server_inputs | {"block_devices": [disk]}
+    server.up(**program)
+    settled(server, program)
 
 
 def test_disk_from_snapshot(new: New, ground: Ground) -> None:
