@@ -40,7 +40,10 @@ class ServerKind(EcsKind[ServerInputs]):
 
     def rules(self, given: Given) -> Iterator[Problem]:
         """What can be said of the inputs alone."""
-        return rules(given)
+        yield from rules(given)
+        metadata = given.values.get("metadata")
+        if isinstance(metadata, Mapping) and life.MARK in metadata:
+            yield Problem("metadata", f"`{life.MARK}` is the key in which ecs_pulumi notes the owner of a server")
 
     def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
         """Flavor and image exist and fit each other; the API has what is asked of it."""
@@ -137,11 +140,13 @@ class ServerKind(EcsKind[ServerInputs]):
 
     def read(self, op: Op, id_: str) -> Live | None:
         """From the list that serves every refresh of servers."""
-        return op.cloud.region.servers.read(id_)
+        live = op.cloud.region.servers.read(id_)
+        return None if life.is_gone(live) else live
 
     def fetch(self, op: Op, id_: str) -> Live | None:
         """The server as it is this moment."""
-        return op.cloud.region.servers.get(id_)
+        live = op.cloud.region.servers.get(id_)
+        return None if life.is_gone(live) else live
 
     def observe(self, op: Op, live: Live) -> dict[str, Any]:
         """As the API tells it, flavor and image in the program's words where these stand for the same."""

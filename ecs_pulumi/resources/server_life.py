@@ -391,8 +391,8 @@ def end(op: Op, id_: str, *, stop: bool, force: bool) -> None:
     # run, with `deleted_with` say, to go with the server.
     ports = [port["id"] for port in ports_of(op, id_) if is_for_a_nic(port) and _is_of_stack(op, port)]
     with contextlib.suppress(errors.NotFound):
-        calm(lambda: _delete(op, id_, force=force), op.cloud.deadline, progress=op.say)
-        _await_gone(op, id_)
+        is_forced = calm(lambda: _delete(op, id_, force=force), op.cloud.deadline, progress=op.say)
+        _await_gone(op, id_, is_forced=is_forced)
     for port_id in ports:
         delete_port(op, port_id)
 
@@ -401,7 +401,12 @@ def _is_of_stack(op: Op, port: Live) -> bool:
     return marked_by(port["description"], op.project, op.stack) is not None
 
 
-def _await_gone(op: Op, id_: str) -> None:
+def is_gone(live: Live | None) -> bool:
+    """Whether there is no such server, or only until the cloud deletes it for good, in a day say (deferred delete)."""
+    return live is None or live["status"] == "SOFT_DELETED"
+
+
+def _await_gone(op: Op, id_: str, *, is_forced: bool) -> None:
     api, servers, begun = op.cloud.compute, op.cloud.region.servers, False
 
     def gone(live: Live | None) -> bool:
@@ -410,9 +415,9 @@ def _await_gone(op: Op, id_: str) -> None:
         if live and begun and live["status"] == "ERROR" and not _task(live):
             reason = compute.fault_of(live) or compute.last_failed_action(api, id_, of="delete")
             raise errors.Failed(f"server {id_} could not be deleted", reason)
-        return live is None
+        return live is None if is_forced else is_gone(live)
 
-    servers.poller.wait(
+    left = servers.poller.wait(
         id_,
         gone,
         deadline=op.cloud.deadline,
@@ -420,9 +425,15 @@ def _await_gone(op: Op, id_: str) -> None:
         describe=_describe,
         what=f"server {id_} to be gone",
     )
+    if left:
+        op.tell(
+            f"the cloud defers the delete of the server {id_} (SOFT_DELETED), which keeps its ports and disks until "
+            "then; force_delete=True deletes at once"
+        )
 
 
-def _delete(op: Op, id_: str, *, force: bool) -> None:
+def _delete(op: Op, id_: str, *, force: bool) -> bool:
+    """Ask for the delete; whether it is one that the cloud does not defer."""
     try:
         compute.delete_server(op.cloud.compute, id_, force=force)
     except (errors.BadRequest, errors.Forbidden, errors.NotFound):
@@ -430,6 +441,8 @@ def _delete(op: Op, id_: str, *, force: bool) -> None:
             raise
         # To an action a server can be unknown that has only just been created.
         compute.delete_server(op.cloud.compute, id_)
+        return False
+    return force
 
 
 def _ask(

@@ -1068,6 +1068,33 @@ def test_ways_to_go(new: New, ground: Ground) -> None:
         assert [item["action"] for item in answer.json()["instanceActions"]] == actions
 
 
+def test_a_deferred_delete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cloud that keeps deleted servers for a while has done its part, and says so; `force_delete` is not deferred."""
+    with emulator("openstack", outcome="defer-delete") as landscape, Ground(landscape) as own:
+        told: list[str] = []
+        monkeypatch.setattr(host, "report", lambda _, line, **__: told.append(line))
+        kept, taken, forced = (own.resource("Server") for _ in range(3))
+        for server in (kept, taken):
+            server.up(**own.server_inputs)
+        id_ = kept.id
+        kept.destroy()
+        assert own.cloud.compute.get_server(id_).status == "SOFT_DELETED"
+        assert any("force_delete=True deletes at once" in line for line in told)
+        # One that somebody else deletes so is gone, too.
+        own.cloud.compute.delete_server(taken.id)
+        own.rested(taken.id, "SOFT_DELETED")
+        deleted = taken.id
+        taken.refresh()
+        assert taken.state is None
+        forced.up(**own.server_inputs, force_delete=True)
+        last = forced.id
+        forced.destroy()
+        assert own.cloud.compute.find_server(last) is None
+        for each in (id_, deleted):
+            own.cloud.compute.delete_server(each, force=True)
+        own.until(lambda: not list(own.cloud.compute.servers()))
+
+
 def test_an_automatic_name(new: New, ground: Ground) -> None:
     """Unsaid, the name is the resource's with a suffix, stays for life, and is another one for a replacement."""
     server = new("Server")

@@ -23,7 +23,7 @@ ATTACHING = 1.7
 DETACHING = 1.5
 FORGETTING = 0.4
 
-CHANGEABLE = ("active", "paused", "stopped", "resized", "shelved", "shelved_offloaded")
+CHANGEABLE = ("active", "paused", "stopped", "resized", "soft-delete", "shelved", "shelved_offloaded")
 
 
 @service.post("/servers/{server_id}/os-volume_attachments")
