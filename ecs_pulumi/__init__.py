@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         BlockDeviceArgs,
         NetworkArgs,
         PersonalityArgs,
+        ServerNic,
     )
     from ecs_pulumi.resources.subnet import AllocationPoolArgs, HostRouteArgs, Subnet
     from ecs_pulumi.resources.volume import Volume, VolumeServer
@@ -118,7 +119,14 @@ _HOMES = {
     "resources.network": ("Network",),
     "resources.port": ("AddressPairArgs", "DhcpOptionArgs", "DnsAssignment", "FixedIp", "FixedIpArgs", "Port"),
     "resources.server": ("Server",),
-    "resources.server_fields": ("Address", "AttachedVolume", "BlockDeviceArgs", "NetworkArgs", "PersonalityArgs"),
+    "resources.server_fields": (
+        "Address",
+        "AttachedVolume",
+        "BlockDeviceArgs",
+        "NetworkArgs",
+        "PersonalityArgs",
+        "ServerNic",
+    ),
     "resources.subnet": ("AllocationPoolArgs", "HostRouteArgs", "Subnet"),
     "resources.volume": ("Volume", "VolumeServer"),
     "resources.volume_attachment": ("VolumeAttachment",),
@@ -164,6 +172,7 @@ __all__ = [
     "RouteInfo",
     "Server",
     "ServerInfo",
+    "ServerNic",
     "Subnet",
     "SubnetInfo",
     "Volume",

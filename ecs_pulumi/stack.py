@@ -103,16 +103,21 @@ def export(project: str, name: str) -> tuple[list[dict[str, Any]], list[dict[str
     # A self-managed backend takes the first form anywhere; Pulumi Cloud takes the second, in the project.
     for qualified in (f"organization/{project}/{name}", name):
         try:
-            resources, begun = _known(json.loads(_pulumi("stack", "export", "--stack", qualified)))
+            resources, begun = _exported(qualified)
         except StackError as error:
             failure = error
             continue
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StackError("not what `pulumi stack export` writes") from error
         if all(str(resource.get("urn")).startswith(ours) for resource in (*resources, *begun)):
             return resources, begun
         failure = StackError(f"the state is not that of {project}/{name}")
     raise failure
+
+
+def _exported(stack: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    try:
+        return _known(json.loads(_pulumi("stack", "export", "--stack", stack)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StackError("not what `pulumi stack export` writes") from error
 
 
 def backend_of_project() -> str | None:
@@ -143,12 +148,9 @@ def elsewhere() -> Elsewhere:
 def _ids(stack: str) -> list[str] | StackError:
     """The ids in a stack's state, or why it cannot be read."""
     try:
-        resources, _ = _known(json.loads(_pulumi("stack", "export", "--stack", stack)))
+        return [id_ for resource in _exported(stack)[0] if resource.get("id") for id_ in ids_of(resource)]
     except StackError as error:
         return error
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return StackError("not what `pulumi stack export` writes")
-    return [id_ for resource in resources if resource.get("id") for id_ in ids_of(resource)]
 
 
 def ids_of(resource: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,6 @@ nor the class may move, and the instance carries nothing but that name.
 
 from __future__ import annotations
 
-import threading
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,7 +22,7 @@ from pulumi.dynamic import (
 )
 from pulumi.output import UNKNOWN
 
-from ecs_pulumi.dynamic import fields, host, ignored, kind, state
+from ecs_pulumi.dynamic import fields, host, ignored, kind, run, state
 from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.status import StatusLine
@@ -56,7 +55,7 @@ class Provider(ResourceProvider):
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Normalise the inputs and say what is wrong with them, as far as they are known."""
         this, call = self._kind, host.current()
-        _program_runs.set()
+        run.compared(call.urn)
         olds, asked = _clean(_olds), _clean(news)
         successor = _is_replacement(call.urn, olds) or (
             # A forced replacement is checked without the old inputs from the start.
@@ -100,6 +99,7 @@ class Provider(ResourceProvider):
             unwell = []
             self._warn_or_fail(op, error)
         replaced += [name for name in unwell if name not in replaced]
+        run.compared(call.urn, _id, replaced=bool(replaced))
         owed = None if changed or replaced else this.owed(old)
         if owed:
             op.tell(owed)
@@ -137,7 +137,7 @@ class Provider(ResourceProvider):
         """Read the object for a refresh or a `get`; one that is gone has an empty id."""
         this, call, known = self._kind, host.current(), _clean(props)
         if not call.has_state:
-            _program_runs.set()
+            run.program_seen()
         op = self._begin("read", call, known, id_, known)
         try:
             live = this.read(op, id_)
@@ -451,7 +451,7 @@ class Provider(ResourceProvider):
 
     def _line(self, op: kind.Operation[Any], error: Exception) -> str:
         name, said = op.resource or op.inputs.get("name") or op.id, self._words(error)
-        if not _program_runs.is_set() and (hint := self._kind.stored_settings_hint(error)):
+        if not run.has_program() and (hint := self._kind.stored_settings_hint(error)):
             said = f"{said} {hint}"
         which = f" ({op.id})" if op.id and op.id not in f"{name} {said}" else ""
         return " ".join(f"{op.verb} {op.kind} {name}{which}: {said}".split())
@@ -468,9 +468,6 @@ class Provider(ResourceProvider):
 
 
 _existing: set[str] = set()
-_program_runs = threading.Event()
-"""Set once the engine has asked for what it asks only for a program. A refresh or destroy may do without, and then
-configures this process with the settings that the state stores."""
 
 
 def _is_replacement(urn: str, olds: Mapping[str, Any]) -> bool:

@@ -32,12 +32,14 @@ class StackState:
     """The resources in the state, and the creates that the engine has begun.
 
     Attributes:
+        resources: The resources, as `pulumi stack export` writes them.
         owners: The URNs of the resources that have an object. What is only read (`Kind.get`) is not owned.
         begun: The inputs of the creates of which the engine has no result, by URN: those of a run that was killed,
             and those in flight.
         unreadable: Why the state could not be read.
     """
 
+    resources: Sequence[Mapping[str, Any]] = ()
     owners: Mapping[ObjectKey, Sequence[str]] = field(default_factory=dict)
     begun: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     unreadable: str = ""
@@ -93,7 +95,7 @@ def _read(project: str, name: str) -> StackState:
     pending: dict[str, list[Mapping[str, Any]]] = {}
     for resource in begun:
         pending.setdefault(str(resource["urn"]), []).append(resource.get("inputs") or {})
-    return StackState(owners, pending)
+    return StackState(resources, owners, pending)
 
 
 def _key(resource: Mapping[str, Any]) -> ObjectKey:

@@ -14,10 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ecs_pulumi.dynamic import host
+from ecs_pulumi.dynamic import host, run
 
-_ENGINE = "pulumi"
-_GENERATIONS = 5
 _AT_FIRST = 20
 _EVERY = 10.0
 
@@ -76,12 +74,7 @@ def on_a_terminal() -> bool:
     """Whether the engine draws on a terminal; also true where that cannot be found out."""
     if os.environ.get("CI"):
         return False  # the engine draws nothing there, even where there is a terminal
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        process = os.getppid()
-        for _ in range(_GENERATIONS):
-            # The name stands in brackets, and may hold any character; the parent is the second field after it.
-            name, _, rest = Path(f"/proc/{process}/stat").read_text().partition("(")[2].rpartition(")")
-            if name == _ENGINE:
-                return stat.S_ISCHR(Path(f"/proc/{process}/fd/1").stat().st_mode)
-            process = int(rest.split()[1])
+    process, _ = run.engine()
+    with contextlib.suppress(OSError):
+        return process is None or stat.S_ISCHR(Path(f"/proc/{process}/fd/1").stat().st_mode)
     return True

@@ -23,6 +23,7 @@ OUTCOMES = (
     "auto-confirm",  # the cloud confirms the resize by itself
     "fail-attach",  # the volume is accepted, then available again
     "hang-delete",  # the server's delete does not end, until it is asked for again
+    "defer-delete",  # the server's delete is deferred: SOFT_DELETED, with all that it has, until a delete is forced
     "fail-create",  # the volume ends in error
     "fail-extend",  # the volume ends in error_extending
     "fail-delete",  # the volume ends in error_deleting

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ecs_pulumi.cloud import compute, errors
-from ecs_pulumi.dynamic import fields, host
+from ecs_pulumi.dynamic import fields, host, run
 from ecs_pulumi.dynamic.kind import Kind, Operation
 from ecs_pulumi.dynamic.state import FINGERPRINT_LENGTH
 
@@ -270,16 +270,28 @@ def split_id(id_: str, kind: str) -> tuple[str, str]:
     return server_id, other
 
 
-def past_repair(op: Op, server_id: str) -> bool:
-    """Whether a server refuses a detach because it is in ERROR, or on its way out: its end frees what it holds."""
+def left_to_server(op: Op, server_id: str, refused: errors.EcsError) -> bool:
+    """Whether a detach that the server refuses is left undone, as the server's own delete frees what it holds.
+
+    Raises:
+        errors.Failed: the server stays, and has to be woken by its owner before.
+    """
     try:
         server = compute.get_server(op.cloud.compute, server_id)
     except errors.NotFound:
         return True
-    if (
-        server["status"] not in ("ERROR", "DELETED", "SOFT_DELETED")
-        and server.get("OS-EXT-STS:task_state") != "deleting"
-    ):
-        return False
-    op.say(f"the server is in {server['status']} and keeps it until it is deleted")
-    return True
+    status = server["status"]
+    is_ending = status in ("ERROR", "DELETED", "SOFT_DELETED") or server.get("OS-EXT-STS:task_state") == "deleting"
+    if is_ending or run.also_deletes(host.current().urn, "Server", server_id):
+        op.tell(f"the server {server_id} is in {status} and detaches nothing; its own delete frees what it holds")
+        return True
+    if status in _WAKE:
+        raise errors.Failed(
+            str(refused),
+            f"The server stays and is {status}: wake it with `openstack server {_WAKE[status]} {server_id}`, or with "
+            'power_state="active" and `pulumi up --refresh`, then run `pulumi up` again.',
+        ) from refused
+    return False
+
+
+_WAKE = {"PAUSED": "unpause", "SUSPENDED": "resume", "SHELVED": "unshelve", "SHELVED_OFFLOADED": "unshelve"}

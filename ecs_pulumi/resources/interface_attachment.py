@@ -64,7 +64,7 @@ class InterfaceAttachmentInputs(Inputs):
         None, description="Port to bind. Or `network_id`, and a port is made."
     )
     network_id: Annotated[str | None, Replace(), CloudDefault()] = Field(
-        None, description="Network in which a port is made, which goes with the NIC."
+        None, description="Network in which a port is made, which goes with the NIC or its server."
     )
     fixed_ips: Annotated[list[_FixedIp] | None, Replace(), CloudDefault(), Unordered()] = Field(
         None, description="Addresses to ask for; only with `network_id`."

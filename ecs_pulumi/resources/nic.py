@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors, network
+from ecs_pulumi.cloud.waiting import calm
 from ecs_pulumi.dynamic.kind import automatic_name
-from ecs_pulumi.resources.common import LONGEST_DESCRIPTION, OF_A_NIC, is_mark, mark, past_repair, unless_in_use
+from ecs_pulumi.resources.common import LONGEST_DESCRIPTION, OF_A_NIC, is_mark, left_to_server, mark, unless_in_use
 from ecs_pulumi.resources.once import create_once
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ def attach(
     # Told apart from what the server has already, the NIC of a lost answer can be found again.
     before = set() if port_id or addresses else {port["id"] for port in ports_of(op, server_id)}
     try:
-        made = compute.attach_interface(api, server_id, body, microversion=TAG if tag else None)
+        ask = partial(compute.attach_interface, api, server_id, body, microversion=TAG if tag else None)
+        made = calm(ask, op.cloud.deadline, progress=op.say)
     except (errors.AnswerLost, errors.Conflict, errors.ServerFault) as error:
         there = _already(op, server_id, port_id, network_id, addresses, before)
         if there is not None:
@@ -65,11 +68,12 @@ def is_for_a_nic(port: Mapping[str, Any]) -> bool:
 def detach(op: Op, server_id: str, port_id: str) -> Live | None:
     """Take a NIC from a server and wait until its port is free, or gone with it; the port, where it is still there."""
     try:
-        compute.detach_interface(op.cloud.compute, server_id, port_id)
+        ask = partial(compute.detach_interface, op.cloud.compute, server_id, port_id)
+        calm(ask, op.cloud.deadline, progress=op.say)
     except errors.NotFound:
         pass
-    except errors.Conflict:
-        if past_repair(op, server_id):
+    except errors.Conflict as refused:
+        if left_to_server(op, server_id, refused):
             return op.cloud.region.ports.read(port_id)
         raise
     return op.cloud.region.ports.poller.wait(

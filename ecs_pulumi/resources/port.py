@@ -23,7 +23,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
-from ecs_pulumi.resources.addresses import IpAddress, MacAddress, canonical_ip, canonical_mac
+from ecs_pulumi.resources.addresses import IpAddress, MacAddress, canonical_ip, canonical_mac, is_automatic
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import Live, Op
 from ecs_pulumi.resources.neutron import NeutronKind
@@ -181,8 +181,16 @@ class PortKind(NeutronKind[PortInputs]):
         return fixed or inputs.get("mac_address") is not None
 
     def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
-        """Addresses are equal however they are written: clouds tell some of them as they were said."""
+        """Addresses are equal however they are written: clouds tell some of them as they were said.
+
+        Those that the network adds by itself are no difference.
+        """
         has = old.get(name)
+        if name == "fixed_ips" and isinstance(wanted, list) and isinstance(has, list):
+            places = pair_off(wanted, has, _is_address)
+            mac = str(old.get("mac_address"))
+            others = (item for place, item in enumerate(has) if place not in places)
+            return None not in places and all(is_automatic(str(item.get("ip_address")), mac) for item in others)
         if name == "mac_address" and isinstance(wanted, str) and isinstance(has, str):
             return canonical_mac(wanted) == canonical_mac(has)
         if name == "allowed_address_pairs" and isinstance(has, list):
@@ -219,11 +227,16 @@ def _canonical(pair: Mapping[str, Any]) -> Live:
     return {key: spell[key](value) if key in spell and value else value for key, value in pair.items()}
 
 
+def _is_address(wish: Any, item: Mapping[str, Any]) -> bool:
+    """Whether a port's address is what is asked for; what is not known yet is none."""
+    return isinstance(wish, Mapping) and all(item.get(key) == value for key, value in wish.items())
+
+
 def _keeping(wanted: list[Live], has: list[Live]) -> list[Live]:
     """The wanted addresses, where a vague wish keeps an address that the port already has."""
     # A wish for this very address is for nothing else.
     wanted = sorted(wanted, key=lambda wish: "ip_address" not in wish)
-    places = pair_off(wanted, has, lambda wish, item: all(item.get(key) == value for key, value in wish.items()))
+    places = pair_off(wanted, has, _is_address)
     return [wish if place is None else has[place] for wish, place in zip(wanted, places, strict=True)]
 
 

@@ -12,13 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
+from ecs_pulumi.dynamic import run
 from ecs_pulumi.dynamic.fields import Given, Problem, objects
 from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.resources.catalog import catalog, ip_range, is_uuid, usable
 from ecs_pulumi.resources.once import made_here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ecs_pulumi.resources.catalog import Address
     from ecs_pulumi.resources.common import Live, Op
@@ -195,6 +196,7 @@ def disks(op: Op, given: Given) -> Iterator[Problem]:
     names = catalog(op.cloud.region)
     for index, device in enumerate(objects(given.values.get("block_devices"))):
         place = f"[{index}]: "
+        yield from _own_volume(op, device, place)
         if isinstance(device.get("volume_type"), str):
             yield from _missing("block_devices", partial(names.volume_type, device["volume_type"]), place)
         if device.get("source_type") == "image" and isinstance(device.get("uuid"), str):
@@ -203,6 +205,19 @@ def disks(op: Op, given: Given) -> Iterator[Problem]:
             least = 0 if missing else names.image(device["uuid"]).get("min_disk") or 0
             if isinstance(device.get("volume_size"), int) and device["volume_size"] < least:
                 yield Problem("block_devices", f"{place}its image needs a disk of at least {least} GiB")
+
+
+def _own_volume(op: Op, device: Mapping[str, object], place: str) -> Iterator[Problem]:
+    """A volume that goes with the server is no Volume of the program."""
+    if device.get("source_type") != "volume" or device.get("delete_on_termination") is not True:
+        return
+    volume = device.get("uuid")
+    advice = "leave `delete_on_termination` out: the Volume goes when it is taken out of the program"
+    if not isinstance(volume, str):
+        op.tell(f"block_devices{place}the cloud deletes the volume with the server. If it is a Volume, {advice}")
+    elif made_here(volume) or run.manages("Volume", volume):
+        reason = f"the cloud would delete the program's Volume {volume} with the server"
+        yield Problem("block_devices", f"{place}{reason}; {advice}")
 
 
 def _missing(name: str, look: Callable[[], object], place: str = "") -> Iterator[Problem]:

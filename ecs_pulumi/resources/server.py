@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import pulumi
@@ -35,6 +36,7 @@ from ecs_pulumi.resources.server_fields import (
     PersonalityArgs,
     PowerState,
     ServerInputs,
+    ServerNic,
     ServerOutputs,
     rules,
 )
@@ -50,7 +52,10 @@ class ServerKind(EcsKind[ServerInputs]):
 
     def rules(self, given: Given) -> Iterator[Problem]:
         """What can be said of the inputs alone."""
-        return rules(given)
+        yield from rules(given)
+        metadata = given.values.get("metadata")
+        if isinstance(metadata, Mapping) and MARKER_KEY in metadata:
+            yield Problem("metadata", f"`{MARKER_KEY}` is the key in which ecs_pulumi notes the owner of a server")
 
     def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
         """Flavor and image exist and fit each other; the API has what is asked of it."""
@@ -119,6 +124,10 @@ class ServerKind(EcsKind[ServerInputs]):
             return True
         return any(item.get("source_type") == "volume" for item in objects(inputs.get("block_devices")))
 
+    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Likewise where the prior server holds it: another resource of the program may need it free."""
+        return self.is_exclusive(new) or self.is_exclusive(old)
+
     def leftovers(self, op: Op, wanted: ServerInputs) -> list[tuple[str, str]]:
         """Those with the marker in their description, or in their metadata."""
         api, marker, name = op.cloud.compute, mark(op), wanted.name or ""
@@ -160,11 +169,13 @@ class ServerKind(EcsKind[ServerInputs]):
 
     def read(self, op: Op, id_: str) -> Live | None:
         """From the list that serves every refresh of servers."""
-        return op.cloud.region.servers.read(id_)
+        live = op.cloud.region.servers.read(id_)
+        return None if life.is_gone(live) else live
 
     def fetch(self, op: Op, id_: str) -> Live | None:
         """The server as it is this moment."""
-        return op.cloud.region.servers.get(id_)
+        live = op.cloud.region.servers.get(id_)
+        return None if life.is_gone(live) else live
 
     def observe(self, op: Op, live: Live) -> dict[str, Any]:
         """As the API tells it, flavor and image in the program's words where these stand for the same."""
@@ -214,9 +225,7 @@ class ServerKind(EcsKind[ServerInputs]):
         # Where there are none, Nova leaves the word out.
         if "security_groups" in live or addresses:
             seen["security_groups"] = nics.groups(op, live)
-        if (networks := nics.networks(op, live)) is not None:
-            seen["networks"] = networks
-        return seen
+        return seen | nics.observed(op, live)
 
     def update(self, op: Op, id_: str, wanted: ServerInputs, old: Mapping[str, Any]) -> Live:
         """Finish what was begun, then do what differs."""
@@ -246,14 +255,16 @@ class ServerKind(EcsKind[ServerInputs]):
             compute.update_server(api, id_, words, microversion=microversion)
             refresh = True
         if "metadata" in changes:
+            live = life.wake_for(op, live, "metadata")
             compute.replace_metadata(api, id_, {**changes["metadata"], **kept_marker(op, live)})
             refresh = True
         if wanted.tags is not None and set(wanted.tags) != set(live.get("tags") or ()):
+            live = life.wake_for(op, live, "tags")
             compute.replace_tags(api, id_, sorted(set(wanted.tags)))
             refresh = True
         is_rewired = False
         if "networks" in changes or old.get("networks") != plain(wanted.networks):
-            is_rewired = nics.rewire(op, live, wanted, old)
+            is_rewired = nics.rewire(op, live, wanted, old, partial(life.wake_for, op, live, "networks"))
         op.memo["rewired"] = True
         # What has just been attached has the project's default group, whatever the other NICs have.
         if wanted.security_groups is not None and (is_rewired or "security_groups" in changes):
@@ -278,7 +289,7 @@ class ServerKind(EcsKind[ServerInputs]):
                 live = life.bring_to(op, live, wanted.power_state)
             compute.action(api, id_, "changePassword", {"adminPass": wanted.admin_pass})
             op.memo["admin_pass"] = wanted.admin_pass
-        return life.bring_to(op, live, wanted.power_state)
+        return life.bring_to(op, live, wanted.power_state or op.memo.get("asleep"))
 
     def _rebuild(
         self, op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any], changes: Mapping[str, Any]
@@ -289,6 +300,7 @@ class ServerKind(EcsKind[ServerInputs]):
         # What is taken over tells no personality, and its disk is not put at risk for one.
         if "image" not in changes and (op.verb == "create" or files == old.get("personality")):
             return live
+        live = life.wake_for(op, live, "image")
         return life.rebuild(op, live, catalog(op.cloud.region).image(wanted.image)["id"], files)
 
 
@@ -381,6 +393,7 @@ class Server(EcsResource, kind=KIND):
     access_ip_v4: pulumi.Output[str | None]
     access_ip_v6: pulumi.Output[str | None]
     addresses: pulumi.Output[dict[str, list[Address]]]
+    nics: pulumi.Output[list[ServerNic]]
     volumes_attached: pulumi.Output[list[AttachedVolume]]
     host_id: pulumi.Output[str]
     instance_name: pulumi.Output[str | None]

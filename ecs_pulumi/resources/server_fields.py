@@ -23,6 +23,7 @@ from ecs_pulumi.dynamic.fields import (
     WriteOnly,
 )
 from ecs_pulumi.resources.addresses import IpAddress
+from ecs_pulumi.resources.port import FixedIp
 
 _VOLUMES = ("volume", "snapshot")
 
@@ -91,6 +92,19 @@ class Address(TypedDict):
     """MAC address of its NIC."""
     type: str
     """`fixed` or `floating`."""
+
+
+class ServerNic(TypedDict):
+    """A NIC of a server's `networks`."""
+
+    port_id: str
+    """The port, of one's own or made by Nova."""
+    network_id: str
+    """Network of the port."""
+    mac_address: str
+    """MAC address."""
+    fixed_ips: list[FixedIp]
+    """Addresses with their subnets."""
 
 
 class AttachedVolume(TypedDict):
@@ -203,6 +217,9 @@ class ServerOutputs(Outputs):
     access_ip_v4: str | None = Field(None, description="Its first IPv4 address, or the one set for access.")
     access_ip_v6: str | None = Field(None, description="Its first IPv6 address, or the one set for access.")
     addresses: dict[str, list[dict[str, Any]]] | None = Field(None, description="Addresses by network.")
+    nics: list[dict[str, Any]] | None = Field(
+        None, description="Its NICs of `networks`, in their order; not those of an `InterfaceAttachment`."
+    )
     volumes_attached: list[dict[str, Any]] | None = Field(None, description="Its volumes.")
     host_id: str | None = Field(None, description="Stands for the host it runs on.")
     instance_name: str | None = Field(None, description="Its name in the hypervisor.")

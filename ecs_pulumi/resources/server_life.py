@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.cloud import compute, errors
+from ecs_pulumi.cloud import block_storage, compute, errors
 from ecs_pulumi.cloud.waiting import calm
 from ecs_pulumi.dynamic.fields import Given, Problem, objects, plain
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import found_or_failed, mark, metadata_with_marker, sent
+from ecs_pulumi.resources.common import found_or_failed, mark, marked_by, metadata_with_marker, sent
+from ecs_pulumi.resources.nic import delete_port, is_for_a_nic, ports_of
 from ecs_pulumi.resources.once import once
 from ecs_pulumi.resources.server_fields import destination
 from ecs_pulumi.resources.server_nics import each_group_once
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.server_fields import ServerInputs
 
 _DESCRIPTION, _TAGS, _TAGS_IN_CREATE = "2.19", "2.26", "2.52"
-_NETWORK_WORDS, _DEVICE_TAGS, _VOLUME_TYPE = "2.37", "2.42", "2.67"
+_NETWORK_WORDS, _DEVICE_TAGS, _MULTIATTACH, _VOLUME_TYPE = "2.37", "2.42", "2.60", "2.67"
 _LAST_PERSONALITY = "2.56"
 
 _NO_NOTES: Mapping[str, str] = {}
@@ -39,6 +41,15 @@ _WAKE = {"SHUTOFF": "os-start", "PAUSED": "unpause", "SUSPENDED": "resume"} | di
     ("SHELVED", "SHELVED_OFFLOADED"), "unshelve"
 )
 _SEND_TO = {"shutoff": "os-stop", "paused": "pause", "suspended": "suspend", "shelved_offloaded": "shelve"}
+_SHELVED = ("SHELVED", "SHELVED_OFFLOADED")
+_REFUSED_IN = {
+    "metadata": _SHELVED,
+    "tags": _SHELVED,
+    "networks": ("SUSPENDED", *_SHELVED),
+    "flavor": ("PAUSED", "SUSPENDED", *_SHELVED),
+    "image": ("PAUSED", "SUSPENDED", *_SHELVED),
+}
+"""The statuses in which Nova refuses to change something, so that the server is woken for it."""
 _STUCK = "A hard reboot (`openstack server reboot --hard`) or the cloud's operator may bring it out of there."
 _IN_HYPERVISOR = {1: "active", 3: "paused", 4: "shutoff", 7: "suspended"}
 
@@ -138,6 +149,8 @@ def create_request(op: Op, wanted: ServerInputs) -> tuple[Live, str | None]:
         required.add(_TAGS_IN_CREATE)
     if any(item.volume_type for item in wanted.block_devices or ()) and api.supports(_VOLUME_TYPE):
         required.add(_VOLUME_TYPE)
+    if any(_is_shared(op, item) for item in plain(wanted.block_devices) or ()):
+        required.add(api.require("a server with a multiattach volume", _MULTIATTACH))
     microversion = max(required, key=_number, default=None)
     if wanted.networks == [] and api.supports(_NETWORK_WORDS):
         microversion = max(filter(None, (microversion, _NETWORK_WORDS)), key=_number)
@@ -147,6 +160,16 @@ def create_request(op: Op, wanted: ServerInputs) -> tuple[Live, str | None]:
     elif microversion and _number(microversion) >= _number(_NETWORK_WORDS):
         body["networks"] = wanted.networks or "auto"
     return body, microversion
+
+
+def _is_shared(op: Op, device: Mapping[str, Any]) -> bool:
+    """Whether a block device is a volume that several servers may attach."""
+    if device.get("source_type") != "volume" or not device.get("uuid"):
+        return False
+    try:
+        return bool(block_storage.get_volume(op.cloud.block_storage, device["uuid"]).get("multiattach"))
+    except errors.NotFound:
+        return False  # Nova says so itself
 
 
 def _number(microversion: str) -> tuple[int, ...]:
@@ -242,13 +265,12 @@ def healthy(live: Live) -> Live:
 
 
 def resize(op: Op, live: Live, flavor: Live, *, stop: bool, was_active: bool) -> Live:
-    """Stop, resize, confirm, and start again what was running; on failure leave it as it was."""
+    """Wake or stop, resize, confirm, and start again what was running; on failure leave it as it was."""
     if flavor_id(live) == flavor["id"]:
         return live
     healthy(live)
-    id_, before = live["id"], power_state(live)
-    if before in ("paused", "suspended", "shelved_offloaded"):
-        live = bring_to(op, live, "active")
+    id_ = live["id"]
+    live = wake_for(op, live, "flavor")
     if live["status"] == "ACTIVE" and stop:
         op.memo["unfinished"] = "start"
         live = _act(op, id_, "os-stop", None, ("SHUTOFF",), "to stop")
@@ -260,7 +282,7 @@ def resize(op: Op, live: Live, flavor: Live, *, stop: bool, was_active: bool) ->
     except errors.EcsError:
         _restart_if_it_can(op, id_)
         raise
-    return bring_to(op, live, before if before in ("paused", "suspended", "shelved_offloaded") else None)
+    return bring_to(op, live, None)
 
 
 def _resize(op: Op, live: Live, flavor: Live) -> Live:
@@ -280,8 +302,8 @@ def _resize(op: Op, live: Live, flavor: Live) -> Live:
 def _restart_if_it_can(op: Op, id_: str) -> None:
     try:
         live = found_or_failed(op.cloud.region.servers.get(id_), "Server", id_)
-        if live["status"] == "SHUTOFF" and not _task(live):
-            bring_to(op, live, None)
+        if live["status"] in ("ACTIVE", "SHUTOFF") and not _task(live):
+            bring_to(op, live, op.memo.get("asleep"))
     except errors.EcsError as error:
         op.say(f"it could not be started again: {error}")
 
@@ -311,6 +333,14 @@ def rebuild(op: Op, live: Live, image_id: str, files: list[Live] | None) -> Live
     op.memo["image_id"], id_, ends = image_id, live["id"], ("ACTIVE", "SHUTOFF")
     _ask(op, id_, "rebuild", body, lambda seen: (seen.get("image") or {}).get("id") == image_id)
     return _until(op, id_, ends, "to be rebuilt", "rebuild")
+
+
+def wake_for(op: Op, live: Live, change: str) -> Live:
+    """Let the server run where Nova refuses the change in its status; `asleep` in the memo is what it did before."""
+    if live["status"] not in _REFUSED_IN[change]:
+        return live
+    op.memo["asleep"] = power_state(live)
+    return bring_to(op, live, "active")
 
 
 def bring_to(op: Op, live: Live, wanted: str | None) -> Live:
@@ -349,16 +379,31 @@ def _offload(op: Op, id_: str) -> Live:
 
 def end(op: Op, id_: str, *, stop: bool, force: bool) -> None:
     """Delete, from whatever state, and wait until it is gone."""
-    api, servers = op.cloud.compute, op.cloud.region.servers
     if stop:
-        live = servers.get(id_)
+        live = op.cloud.region.servers.get(id_)
         if live and live["status"] == "ACTIVE":
             _act(op, id_, "os-stop", None, ("SHUTOFF",), "to stop")
-    try:
-        calm(lambda: _delete(op, id_, force=force), op.cloud.deadline, progress=op.say)
-    except errors.NotFound:
-        return
-    begun = False
+    # Nova frees the port that was made for the NIC of an attachment, and the attachment may have been left out of this
+    # run, with `deleted_with` say, to go with the server.
+    ports = [port["id"] for port in ports_of(op, id_) if is_for_a_nic(port) and _is_of_stack(op, port)]
+    with contextlib.suppress(errors.NotFound):
+        is_forced = calm(lambda: _delete(op, id_, force=force), op.cloud.deadline, progress=op.say)
+        _await_gone(op, id_, is_forced=is_forced)
+    for port_id in ports:
+        delete_port(op, port_id)
+
+
+def _is_of_stack(op: Op, port: Live) -> bool:
+    return marked_by(port["description"], op.project, op.stack) is not None
+
+
+def is_gone(live: Live | None) -> bool:
+    """Whether there is no such server, or only until the cloud deletes it for good, in a day say (deferred delete)."""
+    return live is None or live["status"] == "SOFT_DELETED"
+
+
+def _await_gone(op: Op, id_: str, *, is_forced: bool) -> None:
+    api, servers, begun = op.cloud.compute, op.cloud.region.servers, False
 
     def gone(live: Live | None) -> bool:
         nonlocal begun
@@ -366,9 +411,9 @@ def end(op: Op, id_: str, *, stop: bool, force: bool) -> None:
         if live and begun and live["status"] == "ERROR" and not _task(live):
             reason = compute.fault_of(live) or compute.last_failed_action(api, id_, of="delete")
             raise errors.Failed(f"server {id_} could not be deleted", reason)
-        return live is None
+        return live is None if is_forced else is_gone(live)
 
-    servers.poller.wait(
+    left = servers.poller.wait(
         id_,
         gone,
         deadline=op.cloud.deadline,
@@ -376,9 +421,15 @@ def end(op: Op, id_: str, *, stop: bool, force: bool) -> None:
         describe=_describe,
         what=f"server {id_} to be gone",
     )
+    if left:
+        op.tell(
+            f"the cloud defers the delete of the server {id_} (SOFT_DELETED), which keeps its ports and disks until "
+            "then; force_delete=True deletes at once"
+        )
 
 
-def _delete(op: Op, id_: str, *, force: bool) -> None:
+def _delete(op: Op, id_: str, *, force: bool) -> bool:
+    """Ask for the delete; whether it is one that the cloud does not defer."""
     try:
         compute.delete_server(op.cloud.compute, id_, force=force)
     except (errors.BadRequest, errors.Forbidden, errors.NotFound):
@@ -386,6 +437,8 @@ def _delete(op: Op, id_: str, *, force: bool) -> None:
             raise
         # To an action a server can be unknown that has only just been created.
         compute.delete_server(op.cloud.compute, id_)
+        return False
+    return force
 
 
 def _ask(

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.cloud.waiting import Deadline
-from ecs_pulumi.dynamic.fields import plain
+from ecs_pulumi.dynamic.fields import objects, plain
+from ecs_pulumi.resources.addresses import canonical_ip
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.common import is_mark, marked_by
 from ecs_pulumi.resources.nic import attach, detach, is_for_a_nic, ports_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ecs_pulumi.resources.common import Live, Op
     from ecs_pulumi.resources.server_fields import ServerInputs
@@ -38,20 +39,84 @@ def addresses(live: Live) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def networks(op: Op, live: Live) -> Any:
-    """The program's NICs that the server has; asked of Neutron only where one may be missing."""
+def observed(op: Op, live: Live) -> dict[str, Any]:
+    """`networks`, the program's NICs that the server has, and `nics`, the ports that they are.
+
+    Neutron is asked only where the ports are not known yet, or one may be missing.
+    """
     # Until an update has come to its NICs, the server has those that it had.
-    said = (op.old if op.verb == "update" and "rewired" not in op.memo else op.inputs).get("networks")
-    macs, before = _macs(addresses(live)), _macs(op.old.get("addresses") or {})
-    # Nobody has looked yet at those of a server that is taken over, and enough of them may still be the wrong ones:
-    # somebody else may have put in one where another is gone.
-    is_known = bool(op.old) or not op.inputs.get("adopt")
-    if said in ("none", []) and macs and not is_known and "rewired" not in op.memo:
-        novas = [port for port in _ports(op, live["id"]) if not _is_somebodys(port)]
-        return [{"network_id": port["network_id"]} for port in novas] or said
-    if not said or not isinstance(said, list) or (is_known and len(macs) >= len(said) and before <= macs):
-        return said
-    return [nic for nic, port in _paired(op, said, _ports(op, live["id"])) if port]
+    desired = (op.old if op.verb == "update" and "rewired" not in op.memo else op.inputs).get("networks")
+    ports = _own(op, live, desired)
+    if ports is None:
+        return {} if desired is None else {"networks": desired}
+    nics = [_nic(port) for port in ports if port]
+    if isinstance(desired, list) and len(desired) == len(ports):
+        desired = [nic for nic, port in zip(desired, ports, strict=True) if port]
+    elif desired in ("none", []) and nics:
+        desired = [{"network_id": nic["network_id"]} for nic in nics]
+    seen: dict[str, Any] = {} if desired is None else {"networks": desired}
+    # One that is still built gets more of them.
+    return {**seen, "nics": nics} if live.get("OS-SRV-USG:launched_at") else seen
+
+
+def _own(op: Op, live: Live, desired: Any) -> Sequence[Live | None] | None:
+    """The ports that the server has through its `networks`, in that order; None where they are not known.
+
+    One that somebody has taken out is None in its place.
+    """
+    recorded = _known(op)
+    listed = addresses(live)
+    if recorded is not None and not {"nics", "ports"} & op.memo.keys() and _has(listed, op.old["nics"]):
+        return list(op.old["nics"])
+    if recorded is None and op.verb == "read":
+        # Whose NICs those of a server are that was imported, or is only read, does not matter unless one is missing.
+        is_complete = isinstance(desired, list) and len(_macs(listed)) >= len(desired)
+        if not isinstance(desired, list) or (is_complete and _macs(op.old.get("addresses") or {}) <= _macs(listed)):
+            return None
+    ports = _ports(op, live["id"])
+    if recorded is not None:
+        by_id = {port["id"]: port for port in ports}
+        return [by_id.get(port_id) for _, port_id in recorded]
+    if isinstance(desired, list) and desired:
+        return [port for _, port in _paired(op, desired, ports)]
+    # Nobody else can have attached one yet to what this operation creates.
+    is_new = op.verb == "create" and not op.inputs.get("adopt")
+    return [port for port in ports if is_new or not _is_somebodys(port)]
+
+
+def _recorded(old: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]] | None:
+    """The ids of the server's own ports in the prior outputs, each with its NIC in `networks`, as far as that is known.
+
+    None where the outputs do not tell them.
+    """
+    if old.get("nics") is None:
+        return None
+    networks, ids = objects(old.get("networks")), [nic["port_id"] for nic in old["nics"]]
+    return list(zip(networks if len(networks) == len(ids) else [{}] * len(ids), ids, strict=True))
+
+
+def _known(op: Op) -> list[tuple[Mapping[str, Any], str]] | None:
+    """The same after this operation has changed the NICs, or before."""
+    return op.memo["nics"] if "nics" in op.memo else _recorded(op.old)
+
+
+def _has(listed: Mapping[str, list[dict[str, Any]]], nics: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a server's addresses are those of these NICs, and of others."""
+    found: dict[str, set[str]] = {}
+    for item in (item for items in listed.values() for item in items if item["type"] == "fixed"):
+        found.setdefault(item["mac"], set()).add(canonical_ip(item["addr"]))
+    return all(
+        found.get(nic["mac_address"], set()) == {canonical_ip(item["ip_address"]) for item in nic["fixed_ips"]}
+        for nic in nics
+    )
+
+
+def _nic(port: Live) -> dict[str, Any]:
+    """A port as `nics` shows it."""
+    if "port_id" in port:
+        return port
+    shown = {name: port.get(name) for name in ("network_id", "mac_address")}
+    return {"port_id": port["id"], **shown, "fixed_ips": port.get("fixed_ips") or []}
 
 
 def _ports(op: Op, server_id: str) -> list[Live]:
@@ -65,33 +130,39 @@ def _macs(listed: Mapping[str, list[dict[str, Any]]]) -> set[str]:
     return {item["mac"] for items in listed.values() for item in items}
 
 
-def rewire(op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any]) -> bool:
-    """Attach the NICs that are missing and detach those that the program has dropped."""
+def rewire(op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any], wake: Callable[[], object]) -> bool:
+    """Attach the NICs that are missing and detach those that the program has dropped, after a call of `wake`."""
     asked, before = plain(wanted.networks), old.get("networks")
     if asked in (None, "auto") or asked == before == "none":
         return False
+    asked = asked if isinstance(asked, list) else []
     left = _ports(op, live["id"])
-    had = [(nic, port) for nic, port in _paired(op, before if isinstance(before, list) else (), left) if port]
-    new = []
-    for nic in asked if isinstance(asked, list) else ():
-        kept = next((pair for pair in had if pair[0] == nic), None)
-        if kept:
-            had.remove(kept)
-        else:
-            new.append(nic)
+    had = _had(op, old, left)
+    ports: dict[int, Live] = {}
+    for index, nic in enumerate(asked):
+        same = next((pair for pair in had if pair[0] == nic), None)
+        if same:
+            had.remove(same)
+            ports[index] = same[1]
+    new = [index for index in range(len(asked)) if index not in ports]
     former = {port["id"]: nic for nic, port in had}
     left += [port for _, port in had]
-    missing = [nic for nic, port in _paired(op, new, left, former) if not port]
-    # NICs that others attached, an InterfaceAttachment say, are theirs.
-    chosen_by_nova = before == "auto" or (before is None and asked in ("none", []))
-    dropped = [port for port in left if port["id"] in former or (chosen_by_nova and not _is_somebodys(port))]
-    op.memo.pop("ports", None)
+    found = _paired(op, [asked[index] for index in new], left, former)
+    ports |= {index: port for index, (_, port) in zip(new, found, strict=True) if port}
+    # NICs that others attached, an InterfaceAttachment say, are theirs. Those of a server whose networks the program
+    # did not manage stay beside those that it lists.
+    dropped = [port for port in left if port["id"] in former and (before is not None or not asked)]
+    missing = [index for index in new if index not in ports]
+    if dropped or missing:
+        op.memo.pop("ports", None)
+        wake()
     for port in dropped:
         detach(op, live["id"], port["id"])
     if dropped:
         _await_forgotten(op, live["id"], {port["mac_address"] for port in dropped})
-    for nic in missing:
-        attach(
+    for index in missing:
+        nic = asked[index]
+        ports[index] = attach(
             op,
             live["id"],
             port_id=nic.get("port_id"),
@@ -99,7 +170,23 @@ def rewire(op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any]) -> 
             addresses=[nic["fixed_ip"]] if nic.get("fixed_ip") else (),
             tag=nic.get("tag"),
         )
+    op.memo["nics"] = [(nic, ports[index]["id"]) for index, nic in enumerate(asked)]
     return bool(missing or dropped)
+
+
+def _had(op: Op, old: Mapping[str, Any], ports: list[Live]) -> list[tuple[Mapping[str, Any], Live]]:
+    """The server's own ports before a change, each with its NIC in `networks`; they are taken out of `ports`."""
+    recorded, before = _recorded(old), old.get("networks")
+    found: list[tuple[Mapping[str, Any], Live]]
+    if recorded is not None:
+        found = [(nic, port) for nic, port_id in recorded for port in ports if port["id"] == port_id]
+    elif isinstance(before, list):
+        found = [(nic, port) for nic, port in _paired(op, before, list(ports)) if port]
+    else:
+        found = [({}, port) for port in ports if before != "none" and not _is_somebodys(port)]
+    for _, port in found:
+        ports.remove(port)
+    return found
 
 
 def _await_forgotten(op: Op, id_: str, macs: set[str]) -> None:
@@ -162,7 +249,12 @@ def _grouped(op: Op, ports: Sequence[Live]) -> list[Live]:
     """The ports that a server's security groups are for: those that Nova made, or where it made none, nobody's own."""
     if op.inputs.get("networks") in ("none", []):
         return []  # what it has was put in by others
-    made = [port for port in ports if not _is_somebodys(port)]
+    recorded = _known(op)
+    if recorded is None:
+        made = [port for port in ports if not _is_somebodys(port)]
+    else:
+        ids = {port_id for nic, port_id in recorded if not nic.get("port_id")}
+        made = [port for port in ports if port["id"] in ids]
     made = made or [port for port in ports if not is_mark(port.get("description") or "")]
     return [port for port in made if port.get("port_security_enabled") is not False]
 
@@ -211,7 +303,7 @@ def _paired(
     candidates = sorted(ports, key=_is_somebodys)
     # One that names its port or its address goes first, so that one that takes any cannot take what it needs.
     for index in sorted(range(len(said)), key=lambda at: (not said[at].get("port_id"), not said[at].get("fixed_ip"))):
-        fits = (port for port in candidates if _is(op, said[index], port, (former or {}).get(port["id"])))
+        fits = (port for port in candidates if _is(op, said[index], port, former))
         found = pairs[index] = next(fits, None)
         if found:
             candidates.remove(found)
@@ -219,7 +311,8 @@ def _paired(
     return [(nic, pairs[index]) for index, nic in enumerate(said)]
 
 
-def _is(op: Op, nic: Mapping[str, Any], port: Live, former: Mapping[str, Any] | None) -> bool:
+def _is(op: Op, nic: Mapping[str, Any], port: Live, former_nics: Mapping[str, Mapping[str, Any]] | None) -> bool:
+    former = (former_nics or {}).get(port["id"])
     if former and nic.get("tag") not in (None, former.get("tag")):
         return False  # a tag is given when the NIC is attached, and never again
     if nic.get("port_id"):
@@ -227,7 +320,15 @@ def _is(op: Op, nic: Mapping[str, Any], port: Live, former: Mapping[str, Any] | 
     held = [item["ip_address"] for item in port.get("fixed_ips") or ()]
     if nic["network_id"] != port["network_id"] or nic.get("fixed_ip") not in (None, *held):
         return False
-    # A port that has an owner of its own, the program's Port say, may go with that.
+    return bool(nic.get("fixed_ip")) or _goes_by_network(op, port, former)
+
+
+def _goes_by_network(op: Op, port: Live, former: Mapping[str, Any] | None) -> bool:
+    """Whether the port may be a NIC that the program asks for by its network alone."""
+    if former is not None:
+        return not former.get("port_id")  # a port that has an owner of its own may go with that
+    # Where the server's own ports are known, one more is its own only if Nova made it for an `up` that was killed.
+    if _recorded(op.old) is not None:
+        return not _is_somebodys(port)
     is_declared = marked_by(port.get("description") or "", op.project, op.stack)
-    is_anothers = is_for_a_nic(port) or is_declared or bool(former and former.get("port_id"))
-    return bool(nic.get("fixed_ip")) or not is_anothers
+    return not (is_for_a_nic(port) or is_declared)

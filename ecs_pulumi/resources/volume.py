@@ -44,8 +44,10 @@ from ecs_pulumi.resources.leftovers import marked_objects
 from ecs_pulumi.resources.once import create_once
 
 _EXTEND_IN_USE, _FROM_BACKUP = "3.42", "3.47"
-_CLOUDS_OWN = re.compile(r"readonly|attached_mode|__.*")
-"""Metadata that the cloud writes: flags of Cinder's, and Open Telekom Cloud's `__system__…`."""
+_CINDERS_OWN = ("readonly", "attached_mode")
+"""Metadata that Cinder writes, whatever a program says."""
+_CLOUDS_OWN = re.compile(rf"{'|'.join(_CINDERS_OWN)}|__.*")
+"""Metadata that the cloud writes: Cinder's, and Open Telekom Cloud's `__system__…`, which a program may set too."""
 _NOT_YET = ("creating", "downloading", "restoring-backup", "error")
 """What a volume is before it has been of use for the first time."""
 
@@ -102,8 +104,15 @@ class VolumeKind(EcsKind[VolumeInputs]):
     outputs = VolumeOutputs
 
     def rules(self, given: Given) -> Iterator[Problem]:
-        """At most one source."""
+        """At most one source, and no metadata that Cinder writes itself."""
         yield from one_of(given, "image", "snapshot_id", "source_volume_id", "backup_id", required=False)
+        metadata = given.values.get("metadata")
+        for key in metadata if isinstance(metadata, Mapping) else ():
+            if key in _CINDERS_OWN:
+                hint = "; set `read_only`" if key == "readonly" else ""
+                yield Problem("metadata", f"`{key}` is written by the cloud itself{hint}")
+            if key == MARKER_KEY:
+                yield Problem("metadata", f"`{key}` is the key in which ecs_pulumi notes the owner of a volume")
 
     def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
         """Type, zone and image exist, and the image fits."""
@@ -189,11 +198,10 @@ class VolumeKind(EcsKind[VolumeInputs]):
         """As the API tells it, without what the cloud itself writes into the metadata."""
         image = live.get("volume_image_metadata") or {}
         metadata = live.get("metadata") or {}
+        hidden = _hidden(metadata, op.inputs.get("metadata"))
         seen = {
             "region": op.cloud.region.name,
-            "metadata": {
-                key: value for key, value in metadata.items() if key != MARKER_KEY and not _CLOUDS_OWN.fullmatch(key)
-            },
+            "metadata": {key: value for key, value in metadata.items() if key not in hidden},
             "read_only": str(metadata.get("readonly", "false")).lower() == "true",
             "source_volume_id": live.get("source_volid"),
             "bootable": str(live.get("bootable", "false")).lower() == "true",
@@ -217,7 +225,7 @@ class VolumeKind(EcsKind[VolumeInputs]):
             seen["volume_type"] = said
         return seen
 
-    def update(self, op: Op, id_: str, wanted: VolumeInputs, old: Mapping[str, Any]) -> Live:  # noqa: ARG002
+    def update(self, op: Op, id_: str, wanted: VolumeInputs, old: Mapping[str, Any]) -> Live:
         """Rename, extend, retype and mark, each only where it differs."""
         api = op.cloud.block_storage
         live = found_or_failed(self.fetch(op, id_), self.name, id_)
@@ -227,9 +235,15 @@ class VolumeKind(EcsKind[VolumeInputs]):
         words: dict[str, Any] = {key: changes[key] for key in ("name", "description") if key in changes}
         if words:
             live = block_storage.update_volume(api, id_, words)
-        if "metadata" in changes:
-            kept = {key: value for key, value in (live.get("metadata") or {}).items() if key.startswith("__")}
-            block_storage.replace_metadata(api, id_, {**kept, **changes["metadata"], **kept_marker(op, live)})
+        metadata = live.get("metadata") or {}
+        hidden = _hidden(metadata, wanted.metadata) - set(_CINDERS_OWN)
+        # Keys that the program has declared under the cloud's names go, those of the cloud stay.
+        dropped = hidden & set(old.get("metadata") or {})
+        if "metadata" in changes or (dropped and wanted.metadata is not None):
+            kept = {key: metadata[key] for key in hidden - dropped}
+            desired = changes.get("metadata") if wanted.metadata is None else wanted.metadata
+            changes["metadata"] = desired
+            block_storage.replace_metadata(api, id_, {**kept, **(desired or {}), **kept_marker(op, live)})
         if "size" in changes:
             self._extend(op, live, changes["size"])
         if "volume_type" in changes:
@@ -317,6 +331,12 @@ class VolumeKind(EcsKind[VolumeInputs]):
 _SETTLED = ("available", "in-use")
 _NOT_DELETED = "error_deleting"
 _STUCK = "Only the cloud's operator can reset its state."
+
+
+def _hidden(metadata: Mapping[str, str], declared: Mapping[str, str] | None) -> set[str]:
+    """The keys under the cloud's names that the program does not declare."""
+    known = set(declared or ()) - {*_CINDERS_OWN, MARKER_KEY}
+    return {key for key in metadata if key == MARKER_KEY or _CLOUDS_OWN.fullmatch(key)} - known
 
 
 def _is_type(op: Op, name_or_id: str, name: str | None) -> bool:

@@ -11,7 +11,7 @@ from ecs_pulumi.cloud import block_storage, compute, errors
 from ecs_pulumi.cloud.waiting import Deadline, until
 from ecs_pulumi.dynamic.fields import CloudDefault, Inputs, Outputs, Replace, Since, Wish, WriteOnly
 from ecs_pulumi.dynamic.resource import EcsResource
-from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, past_repair, sent, split_id
+from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, left_to_server, sent, split_id
 from ecs_pulumi.resources.once import once
 
 _TAG, _MULTIATTACH, _DELETE_ON_TERMINATION = "2.49", "2.60", "2.79"
@@ -100,8 +100,8 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
             self._detach(op, server_id, volume_id)
         except errors.NotFound:
             pass
-        except errors.Conflict:
-            if past_repair(op, server_id):
+        except errors.Conflict as refused:
+            if left_to_server(op, server_id, refused):
                 return
             raise
         leaving = False

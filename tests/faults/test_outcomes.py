@@ -50,6 +50,7 @@ OUTCOMES = [
     Outcome("fail-confirm", "Server-resize", "is in ERROR: Confirm error", wedged=True),
     Outcome("fail-confirm", "Server-resize-running", "is in ERROR: Confirm error", wedged=True),
     Outcome("hang-delete", "Server-destroy", "to be gone after 60 s; last seen: ACTIVE: deleting (req-"),
+    Outcome("defer-delete", "Server-destroy-by-force"),
     Outcome("fail-attach", "VolumeAttachment-create", "did not take the volume (available): attach_volume failed"),
     Outcome(
         "fail-create",

@@ -48,6 +48,35 @@ def test_port_addresses(new: New, ground: Ground) -> None:
         assert bool(port.outputs.get("ip_address")) == bool(wanted)
 
 
+@pytest.mark.parametrize("mode", ["slaac", "dhcpv6-stateless"])
+def test_addresses_that_the_network_adds(new: New, ground: Ground, mode: str) -> None:
+    """Where NICs give themselves IPv6 addresses, a port has one that no program asks for: that is no difference."""
+    network, four, six, port = new("Network"), new("Subnet"), new("Subnet"), new("Port")
+    network.up()
+    four.up(network_id=network.id, cidr="10.98.0.0/24")
+    six.name = "six"
+    six.up(
+        network_id=network.id,
+        cidr="2001:db8:98::/64",
+        ip_version=6,
+        ipv6_address_mode=mode,
+        ipv6_ra_mode=mode,
+    )
+    base = {"network_id": network.id}
+    one, two = {"ip_address": "10.98.0.10"}, {"subnet_id": four.id, "ip_address": "10.98.0.20"}
+    port.up(**base, fixed_ips=[{"subnet_id": four.id}])
+    settled(port, {**base, "fixed_ips": [{"subnet_id": four.id}]})
+    assert len(port.outputs["all_fixed_ips"]) == 2
+    becomes(port, "fixed_ips", {**base, "fixed_ips": [{"subnet_id": six.id}, {"subnet_id": four.id}]})
+    for wanted in ([one], [one, two], [two], []):
+        becomes(port, "fixed_ips", {**base, "fixed_ips": wanted})
+        assert len(port.outputs["all_fixed_ips"]) == len(wanted) + 1
+    # One that somebody adds by hand still is.
+    ground.cloud.network.update_port(port.id, fixed_ips=[{"ip_address": "10.98.0.30"}])
+    port.refresh()
+    becomes(port, "fixed_ips", {**base, "fixed_ips": []})
+
+
 def test_port_keeps_its_address(new: New, ground: Ground) -> None:
     """A wish for some address of a subnet keeps the one that the port has when another is added or taken away."""
     port = new("Port")

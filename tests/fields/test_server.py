@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.resources import server_nics
+from ecs_pulumi.dynamic import host
+from ecs_pulumi.resources import once, server_nics
 from tests.fields.ground import Ground, emulator
-from tests.support.steps import SAME, Failed, Refused, Step, updates
+from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Step, updates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ecs_pulumi.emulator.dialects import DialectName
     from tests.support.steps import Resource
@@ -333,6 +335,77 @@ def test_a_declared_port_is_no_nic_by_network(new: New, ground: Ground) -> None:
         attachment.destroy()
 
 
+@pytest.mark.parametrize("before", [[], None])
+def test_a_described_port_is_no_nic_by_network(new: New, ground: Ground, before: Any) -> None:
+    """A Port that says in its description what it is for, and nothing of Pulumi, is not the server's own NIC either."""
+    server, port, bound = new("Server"), new("Port"), new("InterfaceAttachment")
+    program = dict(ground.server_inputs)
+    server.up(**program | {"networks": [{"network_id": ground.other_network}] if before is None else before})
+    own = nics_of(ground, server)
+    port.up(network_id=ground.network, description="the database's NIC", name="")
+    bound.up(server_id=server.id, port_id=port.id)
+    becomes(server, "networks", program)
+    (made,) = nics_of(ground, server) - {port.id}
+    assert made not in own
+    assert [nic["port_id"] for nic in server.outputs["nics"]] == [made]
+    becomes(server, "networks", program | {"networks": []})
+    assert nics_of(ground, server) == {port.id}
+    bound.destroy()
+
+
+def test_the_nics_of_a_server(new: New, ground: Ground) -> None:
+    """`nics` has the ports of `networks` in their order, with their addresses, and none that others have attached."""
+    server, port, other, bound = new("Server"), new("Port"), new("Port"), new("InterfaceAttachment")
+    port.up(network_id=ground.other_network)
+    other.name = "other"
+    other.up(network_id=ground.network)
+    mine, anyone = {"port_id": port.id}, {"network_id": ground.network}
+    program = ground.server_inputs | {"networks": [mine, anyone]}
+    server.up(**program)
+    bound.up(server_id=server.id, port_id=other.id)
+    first, second = server.outputs["nics"]
+    assert first["port_id"] == port.id
+    assert second["port_id"] not in {port.id, other.id}
+    seen = ground.cloud.network.get_port(second["port_id"])
+    assert second == {
+        "port_id": seen.id,
+        "network_id": ground.network,
+        "mac_address": seen.mac_address,
+        "fixed_ips": seen.fixed_ips,
+    }
+    becomes(server, "networks", program | {"networks": [anyone, mine]})
+    assert server.outputs["nics"] == [second, first]
+    ground.cloud.network.update_port(port.id, fixed_ips=[{"ip_address": "10.90.2.33"}])
+    ground.until(lambda: "10.90.2.33" in addresses_of(ground, server))
+    server.refresh()
+    assert [item["ip_address"] for item in server.outputs["nics"][1]["fixed_ips"]] == ["10.90.2.33"]
+    bound.destroy()
+
+
+def test_a_nic_that_goes_with_its_server(new: New, ground: Ground) -> None:
+    """The port of an attachment that nobody deletes, as with `deleted_with`, goes with the server; a Port stays."""
+    server, port = new("Server"), new("Port")
+    made, bound = (ground.resource("InterfaceAttachment") for _ in range(2))
+    server.up(**ground.server_inputs)
+    port.up(network_id=ground.network)
+    made.up(server_id=server.id, network_id=ground.other_network)
+    bound.up(server_id=server.id, port_id=port.id)
+    server.destroy()
+    assert ground.cloud.network.find_port(made.outputs["port_id"]) is None
+    assert ground.cloud.network.get_port(port.id).device_id == ""
+
+
+@pytest.mark.parametrize("after", ["network", "port"])
+def test_a_replaced_server_gives_back_what_it_holds_first(new: New, ground: Ground, after: str) -> None:
+    """The port of the old one may be for an InterfaceAttachment of the new one: the old one goes before that."""
+    server, port = new("Server"), new("Port")
+    port.up(network_id=ground.network)
+    nics = {"network": {"network_id": ground.network}, "port": {"port_id": port.id}}
+    server.up(**ground.server_inputs | {"networks": [nics["port"]]})
+    step = server.preview(**ground.server_inputs | {"networks": [nics[after]], "config_drive": True})
+    assert (step.op, step.delete_first) == ("replace", True)
+
+
 def test_a_server_that_is_taken_over_gets_its_nics(new: New, ground: Ground) -> None:
     """Those that the program lists and it does not have are attached; what it has besides stays."""
     theirs, server = new("Server"), new("Server")
@@ -409,6 +482,50 @@ def test_power_states(new: New, ground: Ground) -> None:
     settled(server, program | {"power_state": "active"})
 
 
+TOGGLES: dict[str, Callable[[Ground], Sequence[Any]]] = {
+    "name": lambda _: ("fields-one", "fields-two"),
+    "metadata": lambda _: ({"a": "1"}, {"a": "2"}),
+    "tags": lambda _: (["one"], ["two"]),
+    "networks": lambda ground: ([{"network_id": ground.network}], [{"network_id": ground.other_network}]),
+    "security_groups": lambda ground: (["default"], [ground.group_names[0]]),
+    "flavor": lambda ground: (ground.landscape.small, ground.landscape.medium),
+    "image": lambda ground: ground.images[:2],
+}
+"""What can be changed in place, and two values of it."""
+
+
+@pytest.mark.parametrize("then", ["stays", "wakes", "is left alone"])
+@pytest.mark.parametrize("state", POWER_STATES)
+def test_changes_in_every_power_state(new: New, ground: Ground, state: str, then: str) -> None:
+    """Every change, and every pair of them, is made whatever the server does, which does afterwards what it should.
+
+    Nova refuses some changes of a server that is paused, suspended or shelved: it is woken for them, and put back.
+    """
+    server = new("Server")
+    values = {name: toggle(ground) for name, toggle in TOGGLES.items()}
+    at = dict.fromkeys(values, 0)
+    base = ground.server_inputs | {"image_policy": "rebuild"}
+
+    def program(power: str | None) -> dict[str, Any]:
+        said = {name: both[at[name]] for name, both in values.items()}
+        return base | said | ({"power_state": power} if power else {})
+
+    after = {"stays": state, "wakes": "active", "is left alone": None}[then]
+    pairs = itertools.combinations(values, 2) if then == "stays" else [tuple(values)]
+    changes = [*((name,) for name in values), *pairs]
+    id_ = None
+    for names in changes:
+        server.up(**program(state))
+        for name in names:
+            at[name] = 1 - at[name]
+        server.up(**program(after))
+        assert server.preview(**program(after)) == SAME, names
+        assert server.outputs["power_state"] == (after or state), names
+        assert id_ in (None, server.id)
+        id_ = server.id
+    settled(server, program(after))
+
+
 @pytest.mark.parametrize("state", POWER_STATES)
 def test_initial_power_state(new: New, ground: Ground, state: str) -> None:
     """A server is in the wanted power state from the first `up` on."""
@@ -458,6 +575,36 @@ def test_disk_from_volume(new: New, ground: Ground) -> None:
     assert (step.op, step.delete_first) == ("replace", True)
     server.destroy()
     ground.until(lambda: ground.cloud.block_storage.get_volume(volume.id).status == "available")
+
+
+@pytest.mark.parametrize("known_by", ["create", "diff"])
+def test_a_volume_of_the_program_does_not_go_with_a_server(
+    new: New, ground: Ground, known_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Volume that the cloud would delete with the server is refused; one that is not known yet is warned of."""
+    volume, server, told = new("Volume"), new("Server"), []
+    volume.up(size=1, image=ground.landscape.image)
+    if known_by == "diff":
+        monkeypatch.setattr(once, "_made_here", set())
+        volume.preview(size=1, image=ground.landscape.image)
+    disk = {"source_type": "volume", "uuid": volume.id, "boot_index": 0, "delete_on_termination": True}
+    program = ground.server_inputs | {"block_devices": [disk]}
+    with pytest.raises(Refused, match="would delete the program's Volume"):
+        server.preview(**program)
+    monkeypatch.setattr(host, "report", lambda _, line, **__: told.append(line))
+    server.preview(**program | {"block_devices": [disk | {"uuid": UNKNOWN}]})
+    assert any("the cloud deletes the volume with the server" in line for line in told)
+    server.up(**program | {"block_devices": [disk | {"delete_on_termination": False}]})
+
+
+def test_booting_from_a_volume_for_several(new: New, ground: Ground) -> None:
+    """Nova wants to be asked with compute 2.60 for a server with a multiattach volume."""
+    volume, server = new("Volume"), new("Server")
+    volume.up(size=1, image=ground.landscape.image, volume_type=ground.multiattach_type)
+    disk = {"source_type": "volume", "uuid": volume.id, "boot_index": 0}
+    program = ground.server_inputs | {"block_devices": [disk]}
+    server.up(**program)
+    settled(server, program)
 
 
 def test_disk_from_snapshot(new: New, ground: Ground) -> None:
@@ -925,6 +1072,33 @@ def test_ways_to_go(new: New, ground: Ground) -> None:
         # From then on the history outlives the server.
         answer = ground.admin.compute.get(f"/servers/{id_}/os-instance-actions", microversion="2.21")
         assert [item["action"] for item in answer.json()["instanceActions"]] == actions
+
+
+def test_a_deferred_delete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cloud that keeps deleted servers for a while has done its part, and says so; `force_delete` is not deferred."""
+    with emulator("openstack", outcome="defer-delete") as landscape, Ground(landscape) as own:
+        told: list[str] = []
+        monkeypatch.setattr(host, "report", lambda _, line, **__: told.append(line))
+        kept, taken, forced = (own.resource("Server") for _ in range(3))
+        for server in (kept, taken):
+            server.up(**own.server_inputs)
+        id_ = kept.id
+        kept.destroy()
+        assert own.cloud.compute.get_server(id_).status == "SOFT_DELETED"
+        assert any("force_delete=True deletes at once" in line for line in told)
+        # One that somebody else deletes so is gone, too.
+        own.cloud.compute.delete_server(taken.id)
+        own.rested(taken.id, "SOFT_DELETED")
+        deleted = taken.id
+        taken.refresh()
+        assert taken.state is None
+        forced.up(**own.server_inputs, force_delete=True)
+        last = forced.id
+        forced.destroy()
+        assert own.cloud.compute.find_server(last) is None
+        for each in (id_, deleted):
+            own.cloud.compute.delete_server(each, force=True)
+        own.until(lambda: not list(own.cloud.compute.servers()))
 
 
 def test_an_automatic_name(new: New, ground: Ground) -> None:

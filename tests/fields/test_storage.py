@@ -146,6 +146,36 @@ def test_an_error_is_no_reason_to_lose_data(new: New, ground: Ground) -> None:
     taken.forget()
 
 
+def test_metadata_under_the_clouds_keys(new: New, ground: Ground) -> None:
+    """A key with two underscores is kept where the program declares it, and deleted with its declaration."""
+    disk, storage = new("Volume"), ground.cloud.block_storage
+    declared = {"__own": "1", "a": "1"}
+    disk.up(size=1, metadata=declared)
+    settled(disk, {"size": 1, "metadata": declared})
+    assert storage.get_volume(disk.id).metadata == declared
+    storage.set_volume_metadata(disk.id, __system__cmkid="the cloud's")
+    settled(disk, {"size": 1, "metadata": declared})
+    becomes(disk, "metadata", {"size": 1, "metadata": {"__own": "2"}})
+    becomes(disk, "metadata", {"size": 1, "metadata": {"a": "2"}})
+    assert storage.get_volume(disk.id).metadata == {"a": "2", "__system__cmkid": "the cloud's"}
+
+
+def test_metadata_that_the_cloud_does_not_give_up(new: New) -> None:
+    """A key of the cloud's own that the program no longer declares is left to the cloud, and no difference."""
+    disk = new("Volume")
+    disk.up(size=1, metadata={"__system__encrypted": "1"})
+    becomes(disk, "metadata", {"size": 1, "metadata": {"a": "2"}})
+
+
+@pytest.mark.parametrize(
+    ("key", "said"), [("readonly", "the cloud itself; set `read_only`"), ("attached_mode", "the cloud itself")]
+)
+def test_metadata_that_cinder_writes(new: New, key: str, said: str) -> None:
+    """What Cinder overwrites never settles, and is refused."""
+    with pytest.raises(Refused, match=f"`{key}` is written by {said}"):
+        new("Volume").preview(size=1, metadata={key: UNKNOWN})
+
+
 def test_metadata_cleared(new: New, ground: Ground) -> None:
     """A key that the program drops is gone; what the cloud itself writes is no drift and stays."""
     volume = new("Volume")

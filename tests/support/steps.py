@@ -276,7 +276,7 @@ class Resource:
             if self.state
             else {}
         )
-        return StackState(owners, {self.urn: [*self.interrupted, *([self.begun] if self.begun else [])]})
+        return StackState((), owners, {self.urn: [*self.interrupted, *([self.begun] if self.begun else [])]})
 
     def _serve(self, call: Callable[[], Any], request: Any) -> Any:  # the bridge looks for `request` and `context`
         """Call the provider as the host does, which has the request and its context in a frame of its own."""

@@ -21,6 +21,7 @@ from ecs_pulumi import (
     HostRouteArgs,
     NetworkArgs,
     PersonalityArgs,
+    ServerNic,
     VolumeServer,
 )
 
@@ -334,6 +335,7 @@ assert_type(server.image_name, pulumi.Output[str | None])
 assert_type(server.access_ip_v4, pulumi.Output[str | None])
 assert_type(server.access_ip_v6, pulumi.Output[str | None])
 assert_type(server.addresses, pulumi.Output[dict[str, list[Address]]])
+assert_type(server.nics, pulumi.Output[list[ServerNic]])
 assert_type(server.volumes_attached, pulumi.Output[list[AttachedVolume]])
 assert_type(server.host_id, pulumi.Output[str])
 assert_type(server.instance_name, pulumi.Output[str | None])

@@ -419,7 +419,7 @@ def force_delete(call: Call, doc: Document) -> Reply:
     """Delete from any state."""
     schema.body(call, "forceDelete", NOTHING)
     begin_action(call, doc, "delete")
-    begin_delete(call, doc)
+    begin_delete(call, doc, force=True)
     return Reply(202)
 
 

@@ -23,8 +23,7 @@ ATTACHING = 1.7
 DETACHING = 1.5
 FORGETTING = 0.4
 
-ATTACHABLE = ("active", "paused", "stopped", "resized", "shelved", "shelved_offloaded")
-DETACHABLE = ("active", "paused", "stopped", "resized", "suspended", "shelved", "shelved_offloaded")
+CHANGEABLE = ("active", "paused", "stopped", "resized", "soft-delete", "shelved", "shelved_offloaded")
 
 
 @service.post("/servers/{server_id}/os-volume_attachments")
@@ -49,7 +48,7 @@ def attach(call: Call, server_id: str) -> Reply:
     volume = call.get("volume", volume_id)
     if volume is None or volume["project_id"] != call.project_id:
         raise Refused(404, f"Volume {volume_id} could not be found.")
-    check_state(doc, "attach_volume", ATTACHABLE, ())
+    check_state(doc, "attach_volume", CHANGEABLE, ())
     if volume["multiattach"] and not call.at_least(60):
         raise Refused(400, "Multiattach volumes are only supported starting with compute API version 2.60.")
     _check_unattached(doc, volume)
@@ -169,7 +168,7 @@ def detach(call: Call, server_id: str, volume_id: str) -> Reply:
     entry = _found(doc, volume_id)
     if entry["root"]:
         raise Refused(400, "Cannot detach a root device volume")
-    check_state(doc, "detach_volume", DETACHABLE, ())
+    check_state(doc, "detach_volume", CHANGEABLE, ())
     if volume["status"] != "in-use":
         raise _through_nova(
             call,

@@ -327,6 +327,8 @@ def _volumes(call: Call, wanted: Document, image: Document | None) -> tuple[list
         root = _bootable(each) and int(each["boot_index"]) == 0
         size = int(each.get("volume_size") or 0)
         given = _source(call, each, source)
+        if source == "volume" and given["multiattach"] and not call.at_least(60):
+            raise Refused(400, "Multiattach volumes are only supported starting with compute API version 2.60.")
         if destination == "local":
             if source == "image" and (image is None or not root):
                 raise Refused(400, "Block Device Mapping is Invalid: Mapping image to local is not supported.")

@@ -41,6 +41,7 @@ STATUSES: dict[str, dict[str | None, str]] = {
     "rescued": {None: "RESCUE"},
     "error": {None: "ERROR", **REBUILDING},
     "deleted": {None: "DELETED"},
+    "soft-delete": {None: "SOFT_DELETED"},
     "shelved": {None: "SHELVED"},
     "shelved_offloaded": {None: "SHELVED_OFFLOADED"},
 }

@@ -9,7 +9,7 @@ from ecs_pulumi.emulator.context import step
 from ecs_pulumi.emulator.errors import Refused
 
 from .flavors import fits_nowhere
-from .instance import NOSTATE, RUNNING, end_action, live, new_id, nic_of, save, to_error
+from .instance import NOSTATE, RUNNING, SHUTDOWN, end_action, live, new_id, nic_of, save, to_error
 from .usage import claim
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ def release_ports(ctx: Context, doc: Document) -> None:
     doc["nics"] = []
 
 
-def begin_delete(ctx: Context, doc: Document) -> None:
-    """Let a delete begin; a second one changes nothing, but for one that hangs."""
+def begin_delete(ctx: Context, doc: Document, *, force: bool = False) -> None:
+    """Let a delete begin; a second one changes nothing, but for one that hangs. A forced one is never deferred."""
     if doc["task_state"] == "deleting" and not doc.get("hangs"):
         return
     ctx.cancel(doc["id"])
@@ -203,12 +203,24 @@ def begin_delete(ctx: Context, doc: Document) -> None:
         save(ctx, doc, vm_state="active", task_state=None)
         ctx.later(DELETED_SHOWN, "nova.deleting", doc["id"])
         return
+    if doc["launched"] and not force and ctx.asked_for("defer-delete", doc["name"]):
+        save(ctx, doc, task_state="soft-deleting")
+        ctx.later(DELETING, "nova.soft_delete", doc["id"])
+        return
     hangs = ctx.asked_for("hang-delete", doc["name"])
     save(ctx, doc, task_state="deleting", hangs=hangs)
     if hangs:
         return
     building = doc["vm_state"] == "building"
     ctx.later(DELETING, "nova.built_in_vain" if building else "nova.finish_delete", doc["id"])
+
+
+@step("nova.soft_delete")
+def _soft_delete(ctx: Context, server_id: str) -> None:
+    """Switched off, and kept with its ports and disks until the cloud deletes it for good."""
+    doc = live(ctx, server_id)
+    if doc is not None:
+        save(ctx, doc, vm_state="soft-delete", task_state=None, power_state=SHUTDOWN)
 
 
 @step("nova.deleting")

@@ -181,6 +181,11 @@ BOOT = {"source_type": "image", "destination_type": "volume", "boot_index": 0.0,
     [
         ({}, []),
         ({"image": UNKNOWN}, []),
+        ({"metadata": {"a": "1", "b": UNKNOWN}}, []),
+        (
+            {"metadata": {"managed-by-pulumi": UNKNOWN}},
+            [("metadata", "`managed-by-pulumi` is the key in which ecs_pulumi notes the owner of a server")],
+        ),
         ({"image": None}, [("image", "required, unless a block device with boot_index 0 has what to boot from")]),
         ({"image": None, "block_devices": UNKNOWN}, []),
         ({"image": None, "block_devices": [{"source_type": UNKNOWN}]}, []),

@@ -1,0 +1,111 @@
+"""What a provider can find out about the run of the engine that it serves.
+
+The engine does not send a provider its plan. Where a delete has to know whether the same run deletes another resource
+as well, that follows from the resources that the run has compared, from the state, and from the engine's arguments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import threading
+from pathlib import Path
+
+from ecs_pulumi.dynamic import state
+
+_ENGINE = "pulumi"
+_GENERATIONS = 5
+_PARTIAL = re.compile(r"--(target|exclude).*|-[a-z]*[tx].*")
+"""An argument of a run that leaves resources out: `--target`, `-t`, `--exclude`, `-x`, `--exclude-protected`, …"""
+
+_program = threading.Event()
+_compared: set[str] = set()
+_replaced: set[str] = set()
+_ids: set[tuple[str, str]] = set()
+
+
+def program_seen() -> None:
+    """Note that the engine has asked for what it asks only for a program."""
+    _program.set()
+
+
+def has_program() -> bool:
+    """Whether this run has a program, as far as is known.
+
+    A refresh or destroy may do without, and then configures the provider with the settings that the state stores.
+    """
+    return _program.is_set()
+
+
+def compared(urn: str, id_: str | None = None, *, replaced: bool = False) -> None:
+    """Note that the engine has asked to check or to compare a resource, its id, and whether the run replaces it."""
+    program_seen()
+    _compared.add(urn)
+    if id_ and urn:
+        _ids.add((_kind(urn), id_))
+    if replaced:
+        _replaced.add(urn)
+
+
+def manages(kind: str, id_: str) -> bool:
+    """Whether the run has compared a resource of this kind and id, which is in the program then."""
+    return (kind, id_) in _ids
+
+
+def _kind(urn: str) -> str:
+    return urn.split("::")[2].rpartition(":")[2]
+
+
+def also_deletes(urn: str, kind: str, id_: str) -> bool:
+    """Whether this run, which is deleting the resource `urn`, deletes another one afterwards; True only if certain.
+
+    It does where the run is about the whole stack, the state has the other resource, and no option keeps that one in
+    the cloud, and either the run replaces it, or neither of the two was compared. The engine deletes what nobody has
+    compared when the program has ended, so that what is not compared by then is out of the program too. In a `destroy`
+    there is no program.
+
+    Args:
+        urn: URN of the resource that is being deleted.
+        kind: Kind of the other one.
+        id_: Id of the other one.
+    """
+    arguments = engine()[1]
+    if not arguments or any(map(_PARTIAL.fullmatch, arguments)):
+        return False
+    stack, project = urn.split("::", 2)[:2]
+    known = state.read(project, stack.removeprefix("urn:pulumi:")).resources
+    # What a replacement of an earlier run has left to delete may be deleted before the program begins.
+    is_removed = urn not in _compared and not any(each["urn"] == urn and each.get("delete") for each in known)
+    for other in known:
+        if other.get("id") != id_ or not other["type"].endswith(f":{kind}"):
+            continue
+        is_deleted = other["urn"] in _replaced or (is_removed and other["urn"] not in _compared)
+        return is_deleted and not other.get("retainOnDelete") and not other.get("protect")
+    return False
+
+
+def engine() -> tuple[int | None, list[str]]:
+    """The engine's process, which is above this one, and its arguments; None and none where it cannot be found."""
+    with contextlib.suppress(OSError, ValueError, IndexError, subprocess.SubprocessError):
+        process = _process("self")[1]
+        for _ in range(_GENERATIONS):
+            name, parent, arguments = _process(str(process))
+            if name == _ENGINE:
+                return process, arguments
+            process = parent
+    return None, []
+
+
+def _process(id_: str) -> tuple[str, int, list[str]]:
+    """The name of a process, its parent and its arguments."""
+    proc = Path("/proc") / id_
+    if proc.exists():
+        # The name stands in brackets, and may hold any character; the parent is the second field after it.
+        name, _, rest = (proc / "stat").read_text().partition("(")[2].rpartition(")")
+        return name, int(rest.split()[1]), (proc / "cmdline").read_text().split("\0")[1:]
+    command = ("ps", "-o", "ppid=,args=", "-p", str(os.getpid()) if id_ == "self" else id_)
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    parent, program, *arguments = listed.split()
+    return Path(program).name, int(parent), arguments
