@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.dynamic.fields import Given, Problem, objects
+from ecs_pulumi.dynamic.fields import Given, Problem
 from ecs_pulumi.resources.catalog import catalog, ip_range, is_uuid, usable
 from ecs_pulumi.resources.once import made_here
 
@@ -32,7 +32,7 @@ def there_is(given: Given, name: str, look_up: Callable[[str], object]) -> Itera
 
 def there_are(given: Given, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
     """Every object that the input names exists."""
-    for asked in given.known(name) or () if given.changed(name) else ():
+    for _, asked in given.items(name) if given.changed(name) else ():
         yield from _missing(name, partial(look_up, asked))
 
 
@@ -42,7 +42,7 @@ def groups(op: Op, given: Given) -> Iterator[Problem]:
     One that is named may still be made by the same program, with another provider: that is told, not refused.
     """
     look_up = catalog(op.cloud.region).security_group
-    for asked in given.known("security_groups") or () if given.changed("security_groups") else ():
+    for _, asked in given.items("security_groups") if given.changed("security_groups") else ():
         for problem in _missing("security_groups", partial(look_up, asked)):
             if is_uuid(asked):
                 yield problem
@@ -55,7 +55,7 @@ def nics(op: Op, given: Given) -> Iterator[Problem]:
     if not given.changed("networks"):
         return
     names = catalog(op.cloud.region)
-    for index, nic in enumerate(objects(given.values.get("networks"))):
+    for index, nic in given.items("networks"):
         for part, kind in (("network_id", "network"), ("port_id", "port")):
             if not isinstance(nic.get(part), str) or made_here(nic[part]):
                 continue
@@ -71,7 +71,7 @@ def addresses(op: Op, given: Given) -> Iterator[Problem]:
     if not given.changed("fixed_ips", "network_id"):
         return
     names, network_id = catalog(op.cloud.region), given.known("network_id")
-    for index, wish in enumerate(objects(given.values.get("fixed_ips"))):
+    for index, wish in given.items("fixed_ips"):
         subnet_id, address = wish.get("subnet_id"), wish.get("ip_address")
         place = Place("fixed_ips", f"[{index}]: ", network_id)
         if subnet_id is None:
@@ -168,7 +168,7 @@ def disks(op: Op, given: Given) -> Iterator[Problem]:
     if not given.changed("block_devices"):
         return
     names = catalog(op.cloud.region)
-    for index, device in enumerate(objects(given.values.get("block_devices"))):
+    for index, device in given.items("block_devices"):
         place = f"[{index}]: "
         if isinstance(device.get("volume_type"), str):
             yield from _missing("block_devices", partial(names.volume_type, device["volume_type"]), place)

@@ -24,6 +24,7 @@ from ecs_pulumi.resources.server_fields import (
     PowerState,
     ServerInputs,
     ServerOutputs,
+    may_boot_from_device,
     rules,
 )
 
@@ -301,15 +302,15 @@ def _fit(flavor: Live | None, image: Live | None, given: Given) -> Iterator[Prob
     if not image:
         return
     least, memory = image.get("min_disk") or 0, image.get("min_ram") or 0
-    boot = next((item for item in given.known("block_devices") or () if item.get("boot_index") == 0), None)
-    if boot and boot.get("volume_size") and boot["volume_size"] < least:
+    boot = next((item for _, item in given.items("block_devices") if item.get("boot_index") == 0), None)
+    if boot and isinstance(boot.get("volume_size"), int) and boot["volume_size"] < least:
         yield Problem(
             "block_devices",
             f"the image {image['name']} needs a disk of at least {least} GiB; volume_size is {boot['volume_size']}",
         )
     if flavor and memory > flavor["ram"]:
         yield Problem("flavor", f"{flavor['name']} has {flavor['ram']} MiB; the image {image['name']} needs {memory}")
-    if flavor and not boot and 0 < flavor["disk"] < least:
+    if flavor and not may_boot_from_device(given) and 0 < flavor["disk"] < least:
         yield Problem(
             "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {least}"
         )

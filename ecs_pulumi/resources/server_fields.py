@@ -21,6 +21,7 @@ from ecs_pulumi.dynamic.fields import (
     Since,
     Unordered,
     WriteOnly,
+    is_unknown,
 )
 from ecs_pulumi.resources.addresses import IpAddress
 
@@ -217,25 +218,35 @@ class ServerOutputs(Outputs):
 
 def rules(given: Given) -> Iterator[Problem]:
     """Something to boot from, NICs that can be, and one word on a root disk's size."""
-    devices = given.known("block_devices") or []
-    boots = any(device.get("boot_index") == 0 for device in devices)
-    if not given.has("image") and not boots and given.known("block_devices") is given.values.get("block_devices"):
+    if not given.has("image") and not may_boot_from_device(given):
         yield Problem("image", "required, unless a block device with boot_index 0 has what to boot from")
-    for index, device in enumerate(devices):
+    for index, device in given.items("block_devices"):
         yield from _device_rules(index, device, given)
-    nics = given.known("networks")
-    for index, nic in enumerate(nics if isinstance(nics, list) else ()):
+    nics: Any = given.values.get("networks")
+    for index, nic in given.items("networks"):
         if ("network_id" in nic) == ("port_id" in nic):
             yield Problem("networks", f"[{index}]: give either `network_id` or `port_id`")
         if "port_id" in nic and "fixed_ip" in nic:
             yield Problem("networks", f"[{index}]: `fixed_ip` goes with `network_id`; a port has its own addresses")
-    if isinstance(nics, list) and nics and all("port_id" in nic for nic in nics) and given.has("security_groups"):
+    is_list = isinstance(nics, list) and bool(nics)
+    if is_list and all(not is_unknown(nic) and "port_id" in nic for nic in nics) and given.has("security_groups"):
         yield Problem("security_groups", "for NICs that Nova makes; a port has its own `security_group_ids`")
+
+
+def may_boot_from_device(given: Given) -> bool:
+    """Whether a block device is, or may turn out to be, the one that the server boots from."""
+    devices: Any = given.values.get("block_devices") or ()
+    if is_unknown(devices):
+        return True
+    return any(is_unknown(each) or is_unknown(order := each.get("boot_index")) or order == 0 for each in devices)
 
 
 def _device_rules(index: int, device: Mapping[str, Any], given: Given) -> Iterator[Problem]:
     source, place = device.get("source_type"), f"[{index}]"
-    needs_uuid = source != "blank" and not (source == "image" and device.get("boot_index") == 0 and given.has("image"))
+    if is_unknown(source):
+        return
+    is_root = device.get("boot_index") == 0 or is_unknown(device.get("boot_index"))
+    needs_uuid = source != "blank" and not (source == "image" and is_root and given.has("image"))
     if needs_uuid and "uuid" not in device:
         yield Problem("block_devices", f"{place}: source_type {source!r} needs `uuid`")
     if destination(device) == "volume" and source in ("image", "blank") and "volume_size" not in device:

@@ -12,7 +12,7 @@ from ecs_pulumi.dynamic.fields import Given, Problem, objects, plain
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import found_or_failed, mark, sent
 from ecs_pulumi.resources.once import once
-from ecs_pulumi.resources.server_fields import destination
+from ecs_pulumi.resources.server_fields import destination, may_boot_from_device
 from ecs_pulumi.resources.server_nics import each_group_once
 
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ def needs(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def unsupported(op: Op, given: Given) -> Iterator[Problem]:
     """What the program asks and this cloud's API cannot do."""
-    known = {name: given.known(name) for name in given.values}
+    known = {
+        name: [item for _, item in given.items(name)] if isinstance(value, list) else given.known(name)
+        for name, value in given.values.items()
+    }
     api = op.cloud.compute
     for name, feature, microversion in needs(known):
         if not given.changed(name):
@@ -86,7 +89,7 @@ def unsupported(op: Op, given: Given) -> Iterator[Problem]:
 
 def unfit(op: Op, given: Given, flavor: Live) -> Iterator[Problem]:
     """What keeps a server with a disk of its own from getting this flavor: that disk does not shrink."""
-    if given.has("image") is False or any(item.get("boot_index") == 0 for item in given.known("block_devices") or ()):
+    if given.has("image") is False or may_boot_from_device(given):
         return
     try:
         has = catalog(op.cloud.region).flavor(given.before["flavor"])["disk"]

@@ -128,6 +128,26 @@ def test_names_that_do_not_exist(run: Run, landscape: Landscape, ground: Ground)
     ]
 
 
+def test_what_stands_beside_the_unknown(run: Run, landscape: Landscape, ground: Ground) -> None:
+    """An unknown item hides no other one, and each is named by its place in the program."""
+    server = {"flavor": landscape.small, "image": landscape.image}
+    nowhere = "00000000-0000-4000-8000-00000000dead"
+    nics = [UNKNOWN, {"network_id": nowhere}]
+    assert run("Server", **server, networks=nics) == [f'networks[1]: there is no network with the id "{nowhere}"']
+    taken = [UNKNOWN, {"network_id": ground.network, "fixed_ip": "10.66.0.20"}]
+    assert run("Server", **server, networks=taken) == ["networks[1]: 10.66.0.20 is taken by the port holder"]
+    (said,) = run("Server", **server, security_groups=[UNKNOWN, nowhere])
+    assert said.startswith(f'security_groups: there is no security group "{nowhere}"')
+    (said,) = run("Port", network_id=ground.network, security_group_ids=[UNKNOWN, nowhere])
+    assert said.startswith(f'security_group_ids: there is no security group "{nowhere}"')
+    wishes = [UNKNOWN, {"subnet_id": ground.subnet, "ip_address": "10.67.0.5"}]
+    (said,) = run("Port", network_id=ground.network, fixed_ips=wishes)
+    assert said.startswith("fixed_ips[1]: 10.67.0.5 lies outside its subnet")
+    disks = [UNKNOWN, {"source_type": "blank", "volume_size": 1, "destination_type": "volume", "volume_type": "SDS"}]
+    (said,) = run("Server", **server, block_devices=disks)
+    assert said.startswith('block_devices[1]: there is no volume type "SDS"')
+
+
 def test_what_is_too_small(run: Run, landscape: Landscape) -> None:
     """A disk too small for its image is refused, wherever the image is put on it."""
     with landscape.connect() as other:
