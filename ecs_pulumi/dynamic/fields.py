@@ -195,6 +195,8 @@ class Problem:
 
     property: str
     reason: str
+    hides_value: bool = False
+    """Whether the value may be a secret although the field is none."""
 
 
 class Given:

@@ -44,6 +44,8 @@ class Operation(Generic[C]):
     """Shows a status line beside the resource."""
     tell: Callable[[str], None] = lambda _: None
     """Tells what a person should have read before pressing enter; it stays on the screen."""
+    warn: Callable[[str], None] = lambda _: None
+    """Warns beside the resource: of what is lost, and of what the cloud is likely to refuse."""
     stack: str = ""
     project: str = ""
     id: str = field(default="", init=False)
@@ -114,6 +116,12 @@ class Kind(ABC, Generic[C, I, L]):
         May look at the live object where the state says that the last operation did not end.
         """
         return []
+
+    def preflight_update(self, op: Operation[C], id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
+        """Raise what an update would fail with as the remote object is now.
+
+        Called in a diff, which alone knows the object's id. MUST ask the cloud only where a changed input needs it.
+        """
 
     def owed(self, old: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         """What an update has to finish though the program says nothing new, in words for its author."""

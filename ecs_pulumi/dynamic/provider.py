@@ -85,6 +85,8 @@ class Provider(ResourceProvider):
         # What never came to life goes first: it may hold what its successor needs.
         try:
             unwell = this.unwell(op, _id, old)
+            if changed and not replaced and not unwell:
+                this.preflight_update(op, _id, new, changed)
         except Exception as error:  # noqa: BLE001
             unwell = []
             self._warn_or_fail(op, error)
@@ -171,6 +173,7 @@ class Provider(ResourceProvider):
             timeout=timeout,
             say=StatusLine(call.urn),
             tell=lambda line: host.report(call.urn, line),
+            warn=lambda line: host.report(call.urn, line, severity="warning"),
             stack=call.stack,
             project=call.project,
             inputs=inputs,
@@ -233,12 +236,15 @@ class Provider(ResourceProvider):
         if live is None:
             return [fields.Problem("adopt", f"there is no {this.name} {known['adopt']} in this project and region")]
         found, changed, refused = self._differing(op, live, known)
-        if changed and not refused:
+        if refused:
+            return [
+                fields.Problem(name, f"{known['adopt']} has {found.get(name)!r} and would have to be replaced")
+                for name in refused
+            ]
+        if changed:
             op.tell(f"taking over {known['adopt']} changes its {', '.join(changed)}")
-        return [
-            fields.Problem(name, f"{known['adopt']} has {found.get(name)!r} and would have to be replaced")
-            for name in refused
-        ]
+        unchanged = {name: value for name, value in inputs.items() if name not in changed}
+        return list(this.preflight(op, fields.Given(inputs, {**found, **unchanged})))
 
     def _differing(
         self, op: kind.Operation[Any], live: Any, asked: Mapping[str, Any]
@@ -365,7 +371,8 @@ def _clean(props: Mapping[str, Any]) -> dict[str, Any]:
 def _failure(this: kind.Kind[Any, Any, Any], problem: fields.Problem, inputs: Mapping[str, Any]) -> CheckFailure:
     field = fields.facts(this.inputs).get(problem.property)
     value = inputs.get(problem.property)
-    if field is not None and (field.has(fields.Secret) or isinstance(value, (list, dict)) or fields.has_unknown(value)):
+    is_secret = problem.hides_value or (field is not None and field.has(fields.Secret))
+    if field is not None and (is_secret or isinstance(value, (list, dict)) or fields.has_unknown(value)):
         # The engine shows the value of the property that a failure names: in clear, however long it is, and as
         # "output<string>{}" where it is not known.
         between = "" if problem.reason.startswith("[") else ": "

@@ -97,9 +97,10 @@ class InterfaceAttachmentKind(EcsKind[InterfaceAttachmentInputs]):
             yield Problem("fixed_ips", "only with `network_id`: a port has its own addresses")
 
     def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
-        """Port and network exist, and requested addresses can be had."""
+        """Server, port and network exist, and requested addresses can be had."""
         yield from super().preflight(op, given)
         names = catalog(op.cloud.region)
+        yield from preflight.there_is(given, "server_id", names.server)
         yield from preflight.there_is(given, "port_id", lambda id_: names.neutron("port", id_))
         yield from preflight.there_is(given, "network_id", lambda id_: names.neutron("network", id_))
         if not given.before:

@@ -171,7 +171,7 @@ class PortKind(NeutronKind[PortInputs]):
         yield from super().preflight(op, given)
         names = catalog(op.cloud.region)
         yield from preflight.there_is(given, "network_id", lambda id_: names.neutron("network", id_))
-        yield from preflight.there_are(given, "security_group_ids", names.security_group)
+        yield from preflight.there_are(given, "security_group_ids", names.security_group_id)
         yield from preflight.addresses(op, given)
         yield from quota.of_network(op, given, "ports", "network_id")
 

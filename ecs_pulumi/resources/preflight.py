@@ -15,12 +15,16 @@ from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import Given, Problem
 from ecs_pulumi.resources.catalog import catalog, ip_range, is_uuid, usable
 from ecs_pulumi.resources.once import made_here
+from ecs_pulumi.resources.server_fields import may_boot_from_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ecs_pulumi.resources.catalog import Address
     from ecs_pulumi.resources.common import Live, Op
+
+NONE = "2.37"
+"""The microversion of the compute API that came with a word for no network."""
 
 
 def there_is(given: Given, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
@@ -39,7 +43,7 @@ def there_are(given: Given, name: str, look_up: Callable[[str], object]) -> Iter
 def groups(op: Op, given: Given) -> Iterator[Problem]:
     """The security groups of a server exist.
 
-    One that is named may still be made by the same program, with another provider: that is told, not refused.
+    One that is named may still be made by the same program, with another provider: that is a warning.
     """
     look_up = catalog(op.cloud.region).security_group
     for _, asked in given.items("security_groups") if given.changed("security_groups") else ():
@@ -47,7 +51,39 @@ def groups(op: Op, given: Given) -> Iterator[Problem]:
             if is_uuid(asked):
                 yield problem
             else:
-                op.tell(f"security_groups: {problem.reason}")
+                end = "" if problem.reason.endswith("?") else "."
+                op.warn(
+                    f"security_groups: {problem.reason}{end} "
+                    "The update fails unless the program creates it before the server."
+                )
+
+
+def choice_of_network(op: Op, given: Given) -> Iterator[Problem]:
+    """The cloud connects a new server without networks to the only one there is, and does not choose among several."""
+    asked = given.values.get("networks")
+    # An empty list means none, for which the older API has no word.
+    is_left_out = asked in (None, "auto") or (asked == [] and not op.cloud.compute.supports(NONE))
+    if given.before or not is_left_out:
+        return
+    usable = catalog(op.cloud.region).usable_networks()
+    if len(usable) > 1:
+        listed = errors.listing(sorted(network.get("name") or network["id"] for network in usable))
+        reason = f"the cloud does not choose among the {len(usable)} networks of this project ({listed})"
+        yield Problem("networks", f'{reason}; list those to connect, or say "none"')
+
+
+def diskless(op: Op, given: Given, flavor: Live) -> None:
+    """Warn of a flavor without a disk for a server that boots from an image.
+
+    Only a warning: whom a cloud allows it is up to its policy. Where no flavor has a disk, the cloud brings its own.
+    """
+    if flavor["disk"] or given.before or not given.has("image") or may_boot_from_device(given):
+        return
+    if catalog(op.cloud.region).has_disks():
+        op.warn(
+            f"flavor: {flavor['name']} has no disk, and most clouds refuse that to a server that boots from an image "
+            "(HTTP 403); choose another flavor, or add a block device with boot_index 0 and destination_type volume"
+        )
 
 
 def nics(op: Op, given: Given) -> Iterator[Problem]:
@@ -164,7 +200,7 @@ def _noteworthy(asked: Address, subnet: Live) -> Iterator[str]:
 
 
 def disks(op: Op, given: Given) -> Iterator[Problem]:
-    """The volume types and images of a server's block devices exist, and the images fit."""
+    """The sources and volume types of a server's block devices exist, and the images fit."""
     if not given.changed("block_devices"):
         return
     names = catalog(op.cloud.region)
@@ -172,6 +208,9 @@ def disks(op: Op, given: Given) -> Iterator[Problem]:
         place = f"[{index}]: "
         if isinstance(device.get("volume_type"), str):
             yield from _missing("block_devices", partial(names.volume_type, device["volume_type"]), place)
+        of_this = {"volume": names.volume, "snapshot": names.snapshot}.get(str(device.get("source_type")))
+        if of_this and isinstance(device.get("uuid"), str) and not made_here(device["uuid"]):
+            yield from _missing("block_devices", partial(of_this, device["uuid"]), place)
         if device.get("source_type") == "image" and isinstance(device.get("uuid"), str):
             missing = list(_missing("block_devices", partial(names.image, device["uuid"]), place))
             yield from missing

@@ -59,10 +59,13 @@ class ServerKind(EcsKind[ServerInputs]):
         yield from _fit(flavor, image, given)
         if flavor and given.before.get("flavor"):
             yield from life.unfit(op, given, flavor)
+        elif flavor:
+            preflight.diskless(op, given, flavor)
         yield from preflight.there_is(given, "key_name", names.key_pair)
         yield from preflight.there_is(given, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
         yield from preflight.groups(op, given)
         yield from preflight.nics(op, given)
+        yield from preflight.choice_of_network(op, given)
         yield from preflight.disks(op, given)
         yield from quota.server(op, given)
         yield from life.unsupported(op, given)

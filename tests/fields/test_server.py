@@ -202,10 +202,10 @@ def test_no_networks(new: New, ground: Ground) -> None:
 
 
 def test_several_networks_to_choose_from(new: New, ground: Ground) -> None:
-    """`auto` where the project has several networks is refused in the cloud's own words, and nothing is left."""
+    """`auto` where the project has several networks is refused in the preview, which names them."""
     assert ground.network != ground.other_network
     server = new("Server")
-    with pytest.raises(Failed, match="Multiple possible networks found"):
+    with pytest.raises(Refused, match="does not choose among the"):
         server.up(**ground.server_inputs | {"networks": "auto"})
     assert server.state is None
 

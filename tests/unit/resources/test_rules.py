@@ -16,6 +16,14 @@ from tests.support.generated import KINDS
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn"
 
+PRIVATE = (
+    "-----BEGIN OPENSSH PRIVATE KEY-----\nHushHush\n-----END OPENSSH PRIVATE KEY-----\n",
+    "-----BEGIN RSA PRIVATE KEY----- HushHush",
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\nHushHush",
+    "PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\nHushHush",
+    "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nHushHush",
+)
+
 PEM = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----")
 
 
@@ -146,11 +154,33 @@ def test_interface_attachments(said: dict[str, Any], found: list[tuple[str, str]
             {"public_key": "~/.ssh/id_ed25519.pub"},
             [("public_key", 'not an OpenSSH public key such as "ssh-ed25519 AAAA… comment"')],
         ),
+        *[
+            (
+                {"public_key": private, "type": type_},
+                [
+                    (
+                        "public_key",
+                        "this is a private key, which belongs nowhere but on your machine; give the .pub file's text",
+                    )
+                ],
+            )
+            for private in PRIVATE
+            for type_ in (None, "x509", UNKNOWN)
+        ],
     ],
 )
 def test_key_pairs(said: dict[str, Any], found: list[tuple[str, str]]) -> None:
     """A public key is the key itself, not the name of its file."""
     assert refused("KeyPair", **said) == found
+
+
+@pytest.mark.parametrize("key", [*PRIVATE, "HushHush"])
+def test_a_key_is_never_shown(key: str) -> None:
+    """The engine shows the value of the property that a failure names; this one names none."""
+    provider = Provider("KeyPair")
+    (failure,) = provider.check({}, {"public_key": key}).failures
+    assert failure.property == ""
+    assert "Hush" not in failure.reason
 
 
 @pytest.mark.parametrize(
