@@ -117,10 +117,19 @@ class Kind(ABC, Generic[C, I, L]):
         """
         return []
 
-    def preflight_update(self, op: Operation[C], id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
-        """Raise what an update would fail with as the remote object is now.
+    def failed_build(self, op: Operation[C], id_: str, old: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """Why an object that is `unwell` never came to life, for the notice that it will be replaced."""
+        return "it was never usable"
 
-        Called in a diff, which alone knows the object's id. MUST ask the cloud only where a changed input needs it.
+    def data_loss(self, op: Operation[C], old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """What data a deletion or a replacement of the object deletes, as far as the state tells. MUST NOT raise."""
+        return []
+
+    def preflight_update(self, op: Operation[C], id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
+        """Raise what an update in place would fail with, and report what it does to the workload and its data.
+
+        Called in a diff, which alone knows the object's id and that it is not replaced; `op.old` are the prior outputs.
+        MUST ask the cloud only where a changed input needs it.
         """
 
     def owed(self, old: Mapping[str, Any]) -> str | None:  # noqa: ARG002

@@ -50,6 +50,7 @@ class Provider(ResourceProvider):
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Normalise the inputs and say what is wrong with them, as far as they are known."""
         this, call = self._kind, host.current()
+        _checked.add(call.urn)
         olds, asked = _clean(_olds), _clean(news)
         successor = _is_replacement(call.urn, olds)
         if successor:
@@ -85,7 +86,11 @@ class Provider(ResourceProvider):
         # What never came to life goes first: it may hold what its successor needs.
         try:
             unwell = this.unwell(op, _id, old)
-            if changed and not replaced and not unwell:
+            if unwell:
+                op.tell(f"replace: {this.failed_build(op, _id, old)}")
+            elif replaced:
+                self._report_loss(op, call.urn, "replacing", old)
+            elif changed and self._is_preflight_on:
                 this.preflight_update(op, _id, new, changed)
         except Exception as error:  # noqa: BLE001
             unwell = []
@@ -144,6 +149,9 @@ class Provider(ResourceProvider):
         """Delete the object; one that is gone already is a success."""
         this, call, old = self._kind, host.current(), _clean(_props)
         op = self._begin("delete", call, old, _id, old)
+        if _checked:
+            # `pulumi destroy` runs no program, and says by itself that everything goes.
+            self._report_loss(op, call.urn, "deleting", old)
         try:
             this.delete(op, _id, old)
         except Exception as error:  # noqa: BLE001
@@ -153,6 +161,10 @@ class Provider(ResourceProvider):
     @property
     def _kind(self) -> kind.Kind[Any, Any, Any]:
         return kind.find(self.kind_name)
+
+    @property
+    def _is_preflight_on(self) -> bool:
+        return self._get("ecs:preflight") != "false"
 
     def _get(self, key: str) -> str | None:
         read: Callable[[str], Any] | None = self.__dict__.get("_config")
@@ -243,6 +255,8 @@ class Provider(ResourceProvider):
             ]
         if changed:
             op.tell(f"taking over {known['adopt']} changes its {', '.join(changed)}")
+            op.old = found
+            this.preflight_update(op, known["adopt"], inputs, changed)
         unchanged = {name: value for name, value in inputs.items() if name not in changed}
         return list(this.preflight(op, fields.Given(inputs, {**found, **unchanged})))
 
@@ -295,7 +309,7 @@ class Provider(ResourceProvider):
         self, call: host.Call, inputs: Mapping[str, Any], olds: Mapping[str, Any], given: fields.Given
     ) -> list[fields.Problem]:
         """What the cloud says to the inputs, or a warning that it was not asked."""
-        if self._get("ecs:preflight") == "false":
+        if not self._is_preflight_on:
             host.warn_once("Nothing was checked against the cloud: ecs:preflight is false.")
             return []
         op = self._begin("check", call, inputs)
@@ -323,6 +337,13 @@ class Provider(ResourceProvider):
         facts = fields.facts(self._kind.inputs)
         return {name: old.get(name) if facts[name].has(fields.WriteOnly) else value for name, value in asked.items()}
 
+    def _report_loss(self, op: kind.Operation[Any], urn: str, doing: str, old: Mapping[str, Any]) -> None:
+        """Warn of the data that go with the object, once in a run: a replacement is a comparison and a deletion."""
+        lost = [] if urn in _reported_losses else self._kind.data_loss(op, old)
+        if lost:
+            _reported_losses.add(urn)
+            op.warn(f"{doing} {op.resource} deletes {' and '.join(lost)}")
+
     def _warn_or_fail(self, op: kind.Operation[Any], error: Exception) -> None:
         warning = self._kind.unverified(error)
         if warning is None:
@@ -349,6 +370,10 @@ class Provider(ResourceProvider):
 
 
 _existing: set[str] = set()
+_checked: set[str] = set()
+"""The resources that this run's program declares; empty where it runs none."""
+_reported_losses: set[str] = set()
+"""The resources whose loss of data has been reported in this run."""
 
 
 def _is_replacement(urn: str, olds: Mapping[str, Any]) -> bool:

@@ -57,9 +57,7 @@ class ServerKind(EcsKind[ServerInputs]):
             except (errors.NoMatch, errors.NotUnique) as error:
                 yield Problem("image", str(error))
         yield from _fit(flavor, image, given)
-        if flavor and given.before.get("flavor"):
-            yield from life.unfit(op, given, flavor)
-        elif flavor:
+        if flavor:
             preflight.diskless(op, given, flavor)
         yield from preflight.there_is(given, "key_name", names.key_pair)
         yield from preflight.there_is(given, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
@@ -69,7 +67,6 @@ class ServerKind(EcsKind[ServerInputs]):
         yield from preflight.disks(op, given)
         yield from quota.server(op, given)
         yield from life.unsupported(op, given)
-        life.announce(op, given, flavor)
 
     def replaced_by(self, old: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
         """An image or personality is rebuilt in place where the program says so."""
@@ -97,6 +94,22 @@ class ServerKind(EcsKind[ServerInputs]):
             live = self.fetch(op, id_)
             status = live["status"] if live and not live.get("OS-SRV-USG:launched_at") else None
         return ["status"] if status == "ERROR" else []
+
+    def failed_build(self, op: Op, id_: str, old: Mapping[str, Any]) -> str:
+        """The fault that Nova recorded."""
+        live = None if old.get("fault") else self.fetch(op, id_)
+        reason = old.get("fault") or (live and compute.fault_of(live)) or "the cloud recorded no reason"
+        return f"the server never became active: {reason}"
+
+    def data_loss(self, op: Op, old: Mapping[str, Any]) -> list[str]:
+        """Its own disks, and the volumes that go with it."""
+        return life.data_loss(op, old)
+
+    def preflight_update(self, op: Op, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:  # noqa: ARG002
+        """A flavor that the server cannot be resized to is refused; an interruption and a rebuild are reported."""
+        if "flavor" in changed and isinstance(new["flavor"], str):
+            life.require_fit(op, new["flavor"])
+        life.announce(op, new, changed)
 
     def owed(self, old: Mapping[str, Any]) -> str | None:
         """A resize that waits for a word, and a start after one that failed, also where a refresh saw them first."""

@@ -12,7 +12,7 @@ from ecs_pulumi.dynamic.fields import Given, Problem, objects, plain
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import found_or_failed, mark, sent
 from ecs_pulumi.resources.once import once
-from ecs_pulumi.resources.server_fields import destination, may_boot_from_device
+from ecs_pulumi.resources.server_fields import destination
 from ecs_pulumi.resources.server_nics import each_group_once
 
 if TYPE_CHECKING:
@@ -87,35 +87,56 @@ def unsupported(op: Op, given: Given) -> Iterator[Problem]:
         )
 
 
-def unfit(op: Op, given: Given, flavor: Live) -> Iterator[Problem]:
-    """What keeps a server with a disk of its own from getting this flavor: that disk does not shrink."""
-    if given.has("image") is False or may_boot_from_device(given):
+def require_fit(op: Op, name: str) -> None:
+    """Refuse a flavor that has no disk, and doubt one with a smaller disk, for a server with a disk of its own."""
+    has = op.old.get("image_id") and _disk_of(op, op.old.get("flavor_id") or op.old["flavor"])
+    if not has:
         return
+    flavor = catalog(op.cloud.region).flavor(name)
+    if not flavor["disk"]:
+        reason = f"{flavor['name']} has no disk, and the server's own has {has} GiB; no resize takes it"
+        raise errors.Failed("flavor", reason)
+    if flavor["disk"] < has:
+        size = flavor["disk"]
+        op.tell(f"{flavor['name']} has a disk of {size} GiB, and the server's own has {has}: most clouds shrink none")
+
+
+def _disk_of(op: Op, flavor: str) -> int | None:
+    """The size of a flavor's disk in GiB; None where the cloud does not tell."""
     try:
-        has = catalog(op.cloud.region).flavor(given.before["flavor"])["disk"]
+        return int(catalog(op.cloud.region).flavor(flavor)["disk"])
     except errors.EcsError:
-        return
-    gets = flavor["disk"]
-    if has and not gets:
-        yield Problem("flavor", f"{flavor['name']} has no disk, and the server's own has {has} GiB; no resize takes it")
-    elif gets < has:
-        op.tell(f"{flavor['name']} has a disk of {gets} GiB, and the server's own has {has}: most clouds shrink none")
+        return None
 
 
-def announce(op: Op, given: Given, flavor: Live | None) -> None:
-    """Say in the preview that a change in place, to this flavor say, interrupts what runs in the server."""
-    if not given.before:
-        return
-    if given.changed("flavor") and flavor and given.known("stop_before_resize") is not False:
+def announce(op: Op, new: Mapping[str, Any], changed: Collection[str]) -> None:
+    """Report that an update interrupts what runs in the server, or that what is on its root disk is lost."""
+    is_off = op.old.get("power_state") in ("shutoff", "shelved_offloaded")
+    if "flavor" in changed and not is_off and new.get("stop_before_resize") is not False:
         op.tell("a changed flavor stops the server while it is resized, and starts it again")
-    # The image of a server that boots from a volume is not put onto it anew: that server is replaced.
-    from_volume = any(
-        device.get("boot_index") == 0 and destination(device) == "volume"
-        for device in objects(given.values.get("block_devices"))
-    )
-    rebuilt = given.changed("personality") or (given.changed("image") and not from_volume)
-    if rebuilt and given.known("image_policy") == "rebuild":
-        op.tell("a rebuild puts the image onto the server's root disk anew: what is on it is lost")
+    if new.get("image_policy") == "rebuild" and not {"image", "personality"}.isdisjoint(changed):
+        op.warn("a rebuild puts the image onto the server's root disk anew: what is on it is lost")
+
+
+def data_loss(op: Op, old: Mapping[str, Any]) -> list[str]:
+    """What goes with a server: its own disks, and the volumes that the program or the cloud lets go with it."""
+    lost, devices = [], objects(old.get("block_devices"))
+    if old.get("image_id"):
+        size = _disk_of(op, str(old.get("flavor_id") or old.get("flavor")))
+        lost.append(f"its root disk ({size} GiB)" if size else "its root disk")
+    own = [each for each in devices if destination(each) == "local" and each.get("boot_index") != 0]
+    if own:
+        lost.append(f"its {len(own)} further local disks" if len(own) > 1 else "its local disk")
+    attached = objects(old.get("volumes_attached"))
+    doomed = [str(each["id"]) for each in attached if each.get("delete_on_termination")]
+    if doomed:
+        lost.append(f"the volume{'s' * (len(doomed) > 1)} {errors.listing(doomed)}")
+    elif any("delete_on_termination" not in each for each in attached):
+        # Not every API tells of a volume whether it goes; the program did when the server was made.
+        count = sum(each.get("delete_on_termination") is True and destination(each) == "volume" for each in devices)
+        if count:
+            lost.append(f"{count} volume{'s' * (count > 1)} with `delete_on_termination`")
+    return lost
 
 
 def create_request(op: Op, wanted: ServerInputs) -> tuple[Live, str | None]:

@@ -129,6 +129,15 @@ class VolumeKind(EcsKind[VolumeInputs]):
         """A volume whose creation failed holds nothing and is replaced; one that was of use may hold everything."""
         return ["status"] if old.get("status") == "error" and not old.get("been_available") else []
 
+    def failed_build(self, op: Op, id_: str, old: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """What Cinder recorded of it, where it tells."""
+        reason = block_storage.last_message(op.cloud.block_storage, id_) or "the cloud recorded no reason"
+        return f"the volume never became available: {reason}"
+
+    def data_loss(self, op: Op, old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """Everything on it."""
+        return [f"its data ({old['size']} GiB)"] if old.get("size") else ["its data"]
+
     def preflight_update(self, op: Op, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
         """A volume in use grows only where the API can do that; what the state says of its use may be out of date."""
         grows = "size" in changed and not has_unknown(new["size"])

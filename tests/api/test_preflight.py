@@ -231,23 +231,6 @@ def test_ranges_that_overlap(run: Run, landscape: Landscape, ground: Ground) -> 
         other.network.create_subnet(network_id=ground.network, ip_version=4, cidr="10.66.0.0/25")
 
 
-def test_a_flavor_that_a_server_cannot_get(run: Run, cloud: Emulator) -> None:
-    """A disk of the server's own can go with no resize; a smaller one is told. A volume does not mind."""
-    with cloud.state() as ctx:
-        ctx.put("flavor", {**(ctx.get("flavor", "101") or {}), "id": "100", "name": "s1.diskless", "disk": 0})
-    before = {"flavor": "s1.medium", "image": "cirros-peer", "name": "web"}
-    assert run("Server", before, flavor="s1.diskless") == [
-        "flavor: s1.diskless has no disk, and the server's own has 20 GiB; no resize takes it"
-    ]
-    assert run("Server", before, flavor="s1.small") == []
-    assert any("a disk of 10 GiB, and the server's own has 20" in text for text in run.told)
-    assert any("stops the server" in text for text in run.told)
-    run.told.clear()
-    disk = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 40}
-    assert run("Server", {**before, "block_devices": [disk]}, flavor="s1.small") == []
-    assert not any("GiB" in text for text in run.told)
-
-
 def test_a_security_group_that_another_provider_makes(run: Run, landscape: Landscape, ground: Ground) -> None:
     """One that is named is a warning only, as it may come first; one made since the groups were listed is found."""
     server = {"flavor": landscape.small, "image": landscape.image, "networks": "none"}
