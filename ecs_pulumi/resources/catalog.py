@@ -207,12 +207,6 @@ class Catalog:
         mine = self._region.project_id
         return [each for each in listed if each.get("shared") or each.get("tenant_id", each.get("project_id")) == mine]
 
-    def has_disks(self) -> bool:
-        """Whether flavors of this cloud come with a disk."""
-        return any(
-            flavor["disk"] for flavor in self._once("flavors", lambda: compute.list_flavors(self._region.compute))
-        )
-
     def _security_group(self, groups: list[Live], name_or_id: str) -> Live | None:
         groups = list({group["id"]: group for group in groups}.values())  # two may have asked for one at the same time
         own = [group for group in groups if group.get("tenant_id") == self._region.project_id]

@@ -75,14 +75,13 @@ def choice_of_network(op: Op, given: Given) -> Iterator[Problem]:
 def diskless(op: Op, given: Given, flavor: Live) -> None:
     """Warn of a flavor without a disk for a server that boots from an image.
 
-    Only a warning: whom a cloud allows it is up to its policy. Where no flavor has a disk, the cloud brings its own.
+    Only a warning: some clouds make a volume for the root disk by themselves, and others allow it to some accounts.
     """
-    if flavor["disk"] or given.before or not given.has("image") or may_boot_from_device(given):
-        return
-    if catalog(op.cloud.region).has_disks():
+    if not flavor["disk"] and not given.before and given.has("image") and not may_boot_from_device(given):
         op.warn(
-            f"flavor: {flavor['name']} has no disk, and most clouds refuse that to a server that boots from an image "
-            "(HTTP 403); choose another flavor, or add a block device with boot_index 0 and destination_type volume"
+            f"flavor: {flavor['name']} has no disk; unless the cloud makes a volume for the root disk by itself, it "
+            "refuses a server that boots from an image (HTTP 403): add a block device with boot_index 0 and "
+            "destination_type volume, or choose another flavor"
         )
 
 
