@@ -136,8 +136,10 @@ What the cloud has already, found while the program runs. They use the same [set
 
 ```python
 flavor = ecs.get_flavor(min_vcpus=2, min_ram=4096)  # the smallest that fits
-image = ecs.get_image(name_regex="^Standard_Debian_12", most_recent=True)
-server = ecs.Server("web", flavor=flavor.id, image=image.id, networks="auto")
+image = ecs.get_image(name_regex="(?i)debian", most_recent=True)
+root = {{"source_type": "image", "destination_type": "volume", "boot_index": 0, "delete_on_termination": True}}
+size = max(10, image.min_disk)
+server = ecs.Server("web", flavor=flavor.id, image=image.id, block_devices=[{{**root, "volume_size": size}}])
 ```
 
 - Each has a twin whose name ends in `_output`, with the same arguments. It takes the outputs of resources, and returns
