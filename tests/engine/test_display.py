@@ -133,6 +133,30 @@ def test_data_that_are_lost_are_a_warning(project: MakeProject) -> None:
     assert warnings(it.destroy()) == []
 
 
+GROWING = """
+    import ecs_pulumi as ecs
+
+    ecs.Volume("bad", name="fail-extend", size=%d)
+    """
+
+
+def test_the_reason_of_a_failed_update_comes_first(cloud: Emulator, project: MakeProject) -> None:
+    """In a file its line stands before the engine's; on a terminal it is what is shown while others are worked on."""
+    it = project(GROWING % 1)
+    it.up()
+    reason = "error: update Volume bad: "
+    it.write(GROWING % 2)
+    failed = it.up(fails=True).text
+    assert failed.index(reason) < failed.index("error: 1 error occurred")
+
+    it.write((GROWING % 3) + 'ecs.Volume("good", size=1)\n')
+    cloud.cloud.speed = SLOW
+    shown = up_on_a_terminal(it)
+    assert shown.status != 0
+    frames = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.text).partition("Diagnostics:")[0]
+    assert frames.rindex(reason) > frames.rfind("error: 1 error occurred")
+
+
 def warnings(result: Result) -> list[str]:
     """The warnings of a run."""
     found = [each["message"] for each in result.diagnostics if each["severity"] == "warning"]
