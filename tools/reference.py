@@ -60,6 +60,10 @@ already. [One program](../../{example}) uses every kind.
 
 - Every input is a `pulumi.Input`: a plain value or another resource's output. Every input is an output as well, with
   the observed value.
+- Outputs are as of the resource's last change, or the last `pulumi refresh`. What another resource decides may have
+  changed since: a server's `addresses` and `access_ip_v4` with its port's `fixed_ips`, a volume's `attachments` with a
+  `VolumeAttachment`, a network's `subnet_ids` with a `Subnet`. Export the output of the resource that decides, such as
+  `port.ip_address`.
 - **Default** is what an omitted input means. *The cloud's choice*: what the cloud chooses is kept and is no drift.
   Where the column is empty, an omitted input (or `None`) is not managed: whatever is there stays. An empty list or map
   means *none of them*, and clears.

@@ -201,9 +201,13 @@ class ServerOutputs(Outputs):
     flavor_id: str | None = Field(None, description="Id of its flavor.")
     image_id: str | None = Field(None, description="Id of its image; unset where it boots from a volume.")
     image_name: str | None = Field(None, description="Name of that image when it was put in.")
-    access_ip_v4: str | None = Field(None, description="Its first IPv4 address, or the one set for access.")
+    access_ip_v4: str | None = Field(
+        None, description="Its first IPv4 address, or the one set for access; of a `Port`, export `ip_address`."
+    )
     access_ip_v6: str | None = Field(None, description="Its first IPv6 address, or the one set for access.")
-    addresses: dict[str, list[dict[str, Any]]] | None = Field(None, description="Addresses by network.")
+    addresses: dict[str, list[dict[str, Any]]] | None = Field(
+        None, description="Addresses by network, as of its last change or refresh."
+    )
     volumes_attached: list[dict[str, Any]] | None = Field(None, description="Its volumes.")
     host_id: str | None = Field(None, description="Stands for the host it runs on.")
     instance_name: str | None = Field(None, description="Its name in the hypervisor.")

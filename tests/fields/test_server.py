@@ -226,6 +226,19 @@ def test_the_only_network() -> None:
         server.destroy()
 
 
+def test_an_address_that_a_port_changes(new: New, ground: Ground) -> None:
+    """The port's own output follows at once, and the server's with the next refresh, as the reference says."""
+    port, server = new("Port"), new("Server")
+    first, second = ({"network_id": ground.network, "fixed_ips": [{"ip_address": f"10.90.1.{n}"}]} for n in (77, 78))
+    port.up(**first)
+    program = ground.server_inputs | {"networks": [{"port_id": port.id}]}
+    server.up(**program)
+    port.up(**second)
+    assert port.outputs["ip_address"] == "10.90.1.78"
+    settled(server, program)
+    assert server.outputs["access_ip_v4"] == "10.90.1.78"
+
+
 def test_a_nic_is_never_taken_for_another(new: New, ground: Ground) -> None:
     """Of several in one network, the one that the list adds is attached, and the one that it drops is detached."""
     port, server = new("Port"), new("Server")
