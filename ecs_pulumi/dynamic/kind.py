@@ -122,7 +122,7 @@ class Kind(ABC, Generic[C, I, L]):
         return "it was never usable"
 
     def data_loss(self, op: Operation[C], old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
-        """What data a deletion or a replacement of the object deletes, as far as the state tells. MUST NOT raise."""
+        """What data a deletion or a replacement of the object deletes, as far as the state shows. MUST NOT raise."""
         return []
 
     def preflight_update(self, op: Operation[C], id_: str, new: Mapping[str, Any], changed: list[str]) -> None:

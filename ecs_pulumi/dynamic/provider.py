@@ -150,7 +150,7 @@ class Provider(ResourceProvider):
         this, call, old = self._kind, host.current(), _clean(_props)
         op = self._begin("delete", call, old, _id, old)
         if _checked:
-            # `pulumi destroy` runs no program, and says by itself that everything goes.
+            # `pulumi destroy` runs no program, and lists by itself everything that goes.
             self._report_loss(op, call.urn, "deleting", old)
         try:
             this.delete(op, _id, old)

@@ -60,16 +60,16 @@ def groups(op: Op, given: Given) -> Iterator[Problem]:
 
 def choice_of_network(op: Op, given: Given) -> Iterator[Problem]:
     """The cloud connects a new server without networks to the only one there is, and does not choose among several."""
-    asked = given.values.get("networks")
+    networks = given.values.get("networks")
     # An empty list means none, for which the older API has no word.
-    is_left_out = asked in (None, "auto") or (asked == [] and not op.cloud.compute.supports(NONE))
+    is_left_out = networks in (None, "auto") or (networks == [] and not op.cloud.compute.supports(NONE))
     if given.before or not is_left_out:
         return
     usable = catalog(op.cloud.region).usable_networks()
     if len(usable) > 1:
         listed = errors.listing(sorted(network.get("name") or network["id"] for network in usable))
         reason = f"the cloud does not choose among the {len(usable)} networks of this project ({listed})"
-        yield Problem("networks", f'{reason}; list those to connect, or say "none"')
+        yield Problem("networks", f'{reason}; list those to connect, or give "none"')
 
 
 def diskless(op: Op, given: Given, flavor: Live) -> None:

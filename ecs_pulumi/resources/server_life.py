@@ -102,7 +102,7 @@ def require_fit(op: Op, name: str) -> None:
 
 
 def _disk_of(op: Op, flavor: str) -> int | None:
-    """The size of a flavor's disk in GiB; None where the cloud does not tell."""
+    """The size of a flavor's disk in GiB; None where the cloud does not know it."""
     try:
         return int(catalog(op.cloud.region).flavor(flavor)["disk"])
     except errors.EcsError:
@@ -120,9 +120,13 @@ def announce(op: Op, new: Mapping[str, Any], changed: Collection[str]) -> None:
 
 def data_loss(op: Op, old: Mapping[str, Any]) -> list[str]:
     """What goes with a server: its own disks, and the volumes that the program or the cloud lets go with it."""
-    lost, devices = [], objects(old.get("block_devices"))
+    lost: list[str] = []
+    devices = objects(old.get("block_devices"))
+    if old.get("status") == "ERROR" and not old.get("launched_at"):
+        return lost  # it never ran
     if old.get("image_id"):
-        size = _disk_of(op, str(old.get("flavor_id") or old.get("flavor")))
+        # A deletion sends no request for the sake of a warning.
+        size = None if op.verb == "delete" else _disk_of(op, str(old.get("flavor_id") or old.get("flavor")))
         lost.append(f"its root disk ({size} GiB)" if size else "its root disk")
     own = [each for each in devices if destination(each) == "local" and each.get("boot_index") != 0]
     if own:
@@ -132,7 +136,7 @@ def data_loss(op: Op, old: Mapping[str, Any]) -> list[str]:
     if doomed:
         lost.append(f"the volume{'s' * (len(doomed) > 1)} {errors.listing(doomed)}")
     elif any("delete_on_termination" not in each for each in attached):
-        # Not every API tells of a volume whether it goes; the program did when the server was made.
+        # Not every API answers whether a volume goes; the program set it when the server was made.
         count = sum(each.get("delete_on_termination") is True and destination(each) == "volume" for each in devices)
         if count:
             lost.append(f"{count} volume{'s' * (count > 1)} with `delete_on_termination`")

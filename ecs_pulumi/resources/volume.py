@@ -130,16 +130,18 @@ class VolumeKind(EcsKind[VolumeInputs]):
         return ["status"] if old.get("status") == "error" and not old.get("been_available") else []
 
     def failed_build(self, op: Op, id_: str, old: Mapping[str, Any]) -> str:  # noqa: ARG002
-        """What Cinder recorded of it, where it tells."""
+        """What Cinder recorded of it, where it shows that."""
         reason = block_storage.last_message(op.cloud.block_storage, id_) or "the cloud recorded no reason"
         return f"the volume never became available: {reason}"
 
     def data_loss(self, op: Op, old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
-        """Everything on it."""
+        """Everything on it, if it was ever usable."""
+        if old.get("status") == "error" and not old.get("been_available"):
+            return []
         return [f"its data ({old['size']} GiB)"] if old.get("size") else ["its data"]
 
     def preflight_update(self, op: Op, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
-        """A volume in use grows only where the API can do that; what the state says of its use may be out of date."""
+        """A volume in use grows only where the API can do that; its use in the state may be out of date."""
         grows = "size" in changed and not has_unknown(new["size"])
         if grows and not op.cloud.block_storage.supports(_EXTEND_IN_USE):
             live = op.cloud.region.volumes.read(id_)

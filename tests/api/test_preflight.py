@@ -333,7 +333,7 @@ def test_what_is_attached_exists(run: Run, landscape: Landscape) -> None:
 
 
 def test_what_an_import_changes_is_checked(run: Run, ground: Ground) -> None:
-    """An object that is taken over is checked where the program changes it, and nowhere else."""
+    """An imported object is checked where the program changes it, and nowhere else."""
     port = {"adopt": ground.taken, "network_id": ground.network}
     assert run("Port", **port, fixed_ips=[{"ip_address": "10.66.0.20"}]) == []
     assert run("Port", **port, fixed_ips=[{"ip_address": "10.66.0.31"}]) == []

@@ -1,4 +1,4 @@
-"""What is said beside a resource of the data that goes with it, and of what runs in it."""
+"""The warnings and notices beside a resource: what data a change deletes, and what it interrupts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def size_of(ground: Ground, flavor: str) -> int:
 
 
 def test_a_replaced_server(new: New, ground: Ground, reported: Reported) -> None:
-    """Its disk is lost with it, which is a warning; nothing is said of a resize that does not happen."""
+    """Its disk is lost with it, which is a warning; there is no notice of a resize that does not happen."""
     server, program = new("Server"), ground.server_inputs
     server.up(**program)
     assert reported.take() == ([], [])
@@ -64,13 +64,13 @@ def test_a_replaced_server(new: New, ground: Ground, reported: Reported) -> None
     replaced = program | {"config_drive": True, "flavor": ground.landscape.medium}
     assert server.preview(**replaced).op == "replace"
     assert reported.take() == ([warning], [])
-    # Asked again in the same run, as the engine does for what depends on something that is deleted first.
+    # Compared again in the same run, as the engine does with what depends on something that is deleted first.
     server.preview(**replaced)
     assert reported.take() == ([], [])
 
 
-def test_a_replaced_server_is_said_once(new: New, ground: Ground, reported: Reported) -> None:
-    """The deletion that a replacement consists of says nothing again."""
+def test_a_replaced_server_is_one_warning(new: New, ground: Ground, reported: Reported) -> None:
+    """The deletion that a replacement consists of adds no second warning."""
     server, program = new("Server"), ground.server_inputs
     server.up(**program)
     server.up(**program | {"config_drive": True})
@@ -79,7 +79,7 @@ def test_a_replaced_server_is_said_once(new: New, ground: Ground, reported: Repo
 
 
 def test_a_resized_server(new: New, ground: Ground, reported: Reported) -> None:
-    """What runs is interrupted, which is a notice; of a server that does not run nothing is said."""
+    """What runs is interrupted, which is a notice; there is none for a server that does not run."""
     server, program = new("Server"), ground.server_inputs
     server.up(**program)
     resized = program | {"flavor": ground.landscape.medium}
@@ -147,7 +147,7 @@ def test_a_volume(new: New, ground: Ground, reported: Reported) -> None:
 
 
 def test_a_deleted_volume(new: New, reported: Reported) -> None:
-    """An update whose program no longer has it warns; `pulumi destroy`, which runs no program, says nothing."""
+    """An update whose program no longer has it warns; `pulumi destroy`, which runs no program, does not."""
     volume = new("Volume")
     volume.up(size=2)
     volume.destroy()
@@ -159,7 +159,7 @@ def test_a_deleted_volume(new: New, reported: Reported) -> None:
 
 
 def test_what_holds_no_data(new: New, reported: Reported) -> None:
-    """Nothing is said of it."""
+    """No warning and no notice."""
     network = new("Network")
     network.up()
     network.preview(value_specs={})
@@ -168,7 +168,7 @@ def test_what_holds_no_data(new: New, reported: Reported) -> None:
 
 
 def test_a_server_that_never_became_active(new: New, ground: Ground, reported: Reported) -> None:
-    """The preview says why it is replaced, and warns of no data, as it never had any."""
+    """The preview shows why it is replaced, and warns of no data, as it never had any; nor does its deletion."""
     server, program = new("Server"), ground.server_inputs | {"flavor": ground.homeless_flavor}
     with pytest.raises(Failed, match="No valid host"):
         server.up(**program)
@@ -177,10 +177,12 @@ def test_a_server_that_never_became_active(new: New, ground: Ground, reported: R
     warnings, (notice,) = reported.take()
     assert warnings == []
     assert notice.startswith("replace: the server never became active: No valid host")
+    server.destroy()
+    assert reported.take() == ([], [])
 
 
 def test_a_volume_that_never_became_available(new: New, ground: Ground, reported: Reported) -> None:
-    """The preview says why it is replaced, as far as the cloud recorded it."""
+    """The preview shows why it is replaced, as far as the cloud recorded it."""
     if ground.live:
         pytest.skip("needs a volume that fails")
     volume = new("Volume")
@@ -191,10 +193,12 @@ def test_a_volume_that_never_became_available(new: New, ground: Ground, reported
     warnings, (notice,) = reported.take()
     assert warnings == []
     assert notice.startswith("replace: the volume never became available: ")
+    volume.destroy()
+    assert reported.take() == ([], [])
 
 
 def test_a_flavor_whose_disk_is_too_small(new: New, ground: Ground, reported: Reported) -> None:
-    """A resize to it is refused, or doubtful, which the preview says; a replacement is no resize."""
+    """A resize to it is refused, or a notice where it may fail; a replacement is no resize."""
     diskless, smaller = (str(ground.new_flavor(ram=512, vcpus=1, disk=size).name) for size in (0, 1))
     server, program = new("Server"), ground.server_inputs | {"flavor": ground.landscape.medium}
     server.up(**program)

@@ -227,7 +227,7 @@ def test_the_only_network() -> None:
 
 
 def test_an_address_that_a_port_changes(new: New, ground: Ground) -> None:
-    """The port's own output follows at once, and the server's with the next refresh, as the reference says."""
+    """The port's own output follows at once, and the server's with the next refresh."""
     port, server = new("Port"), new("Server")
     first, second = ({"network_id": ground.network, "fixed_ips": [{"ip_address": f"10.90.1.{n}"}]} for n in (77, 78))
     port.up(**first)

@@ -52,7 +52,7 @@ def test_extend_attached_and_detached(new: New, ground: Ground) -> None:
 
 
 def test_a_cloud_that_extends_no_attached_volume(new: New, ground: Ground) -> None:
-    """The preview says it, and what to do; detached, or with nothing to grow, there is nothing to say."""
+    """The preview refuses it and names the way out; detached, or with nothing to grow, it does not."""
     config = {"ecs:apiVersions": '{"block-storage": "3.0"}'}
     volume, attachment = new("Volume", config=config), new("VolumeAttachment", config=config)
     volume.up(size=1)
