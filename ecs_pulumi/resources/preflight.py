@@ -65,7 +65,13 @@ def choice_of_network(op: Op, given: Given) -> Iterator[Problem]:
     is_left_out = networks in (None, "auto") or (networks == [] and not op.cloud.compute.supports(NONE))
     if given.before or not is_left_out:
         return
-    usable = catalog(op.cloud.region).usable_networks()
+    try:
+        usable = catalog(op.cloud.region).usable_networks()
+    except errors.NoCloud:
+        raise
+    except errors.EcsError:
+        # A cloud whose networks cannot be listed refuses the create request itself.
+        return
     if len(usable) > 1:
         listed = errors.listing(sorted(network.get("name") or network["id"] for network in usable))
         reason = f"the cloud does not choose among the {len(usable)} networks of this project ({listed})"

@@ -295,6 +295,12 @@ def test_several_networks_to_choose_from(run: Run, landscape: Landscape, ground:
             other.network.delete_network(second)
 
 
+def test_networks_that_cannot_be_listed(run: Run, cloud: Emulator, landscape: Landscape) -> None:
+    """They are no reason to refuse a server."""
+    cloud.fault(method="GET", path="*/networks", status=403)
+    assert run("Server", flavor=landscape.small, image=landscape.image) == []
+
+
 def test_attachments_of_what_does_not_exist(run: Run, landscape: Landscape, ground: Ground) -> None:
     """A server, a volume, a snapshot or a port that is not there is named, whatever refers to it."""
     nowhere = "00000000-0000-4000-8000-00000000dead"
