@@ -52,10 +52,11 @@ if TYPE_CHECKING:
     )
     from ecs_pulumi.lookups.servers import get_server, get_server_output, list_servers, list_servers_output
     from ecs_pulumi.lookups.volumes import get_volume, get_volume_output
+    from ecs_pulumi.resources.addresses import FixedIp
     from ecs_pulumi.resources.interface_attachment import InterfaceAttachment, InterfaceFixedIpArgs
     from ecs_pulumi.resources.key_pair import KeyPair
     from ecs_pulumi.resources.network import Network
-    from ecs_pulumi.resources.port import AddressPairArgs, DhcpOptionArgs, DnsAssignment, FixedIp, FixedIpArgs, Port
+    from ecs_pulumi.resources.port import AddressPairArgs, DhcpOptionArgs, DnsAssignment, FixedIpArgs, Port
     from ecs_pulumi.resources.server import Server
     from ecs_pulumi.resources.server_fields import (
         Address,
@@ -117,7 +118,8 @@ _HOMES = {
     "resources.interface_attachment": ("InterfaceAttachment", "InterfaceFixedIpArgs"),
     "resources.key_pair": ("KeyPair",),
     "resources.network": ("Network",),
-    "resources.port": ("AddressPairArgs", "DhcpOptionArgs", "DnsAssignment", "FixedIp", "FixedIpArgs", "Port"),
+    "resources.addresses": ("FixedIp",),
+    "resources.port": ("AddressPairArgs", "DhcpOptionArgs", "DnsAssignment", "FixedIpArgs", "Port"),
     "resources.server": ("Server",),
     "resources.server_fields": (
         "Address",

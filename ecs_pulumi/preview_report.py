@@ -80,9 +80,12 @@ _LONGEST_LIST = 50
 """Lines in a section: a comment holds 65,536 characters, and nobody reads more."""
 _OFF = ("shutoff", "shelved_offloaded")
 # What the provider says of a resource in a preview, which no input and no output shows: dynamic/provider.py of what is
-# taken over, resources/server_life.py of a rebuild, resources/common.py and dynamic/provider.py where it did not look.
+# taken over and of data that are lost, resources/server_life.py of a rebuild, resources/common.py and
+# dynamic/provider.py where it did not look.
 _TAKES_OVER = re.compile(r"taking over .+ changes its (.+)")
 _REBUILDS = "a rebuild puts the image onto"
+_LOSES_DATA = re.compile(rf"(replacing|deleting) .+ deletes |{_REBUILDS}")
+"""Warnings of what the report has a section for."""
 _DID_NOT_LOOK = "Nothing was checked against the cloud"
 
 
@@ -155,7 +158,8 @@ def read(text: str) -> Preview:
             raise ReportError("the input has no steps: it is not what `pulumi preview --json` prints")
         told: dict[str, list[str]] = {}
         for each in diagnostics:
-            told.setdefault(str(each.get("urn") or ""), []).append(str(each["message"]))
+            text = str(each["message"]).removeprefix(f"{each.get('severity')}:").strip()
+            told.setdefault(str(each.get("urn") or ""), []).append(text)
         changes = [change for step in steps if (change := _change(step, told))]
         urns = [str(each.get("urn")).split("::") for each in (*steps, *diagnostics) if each.get("urn")]
         unchanged = int(summary.get("same") or 0) - any(step["op"] == "same" and _is_stack(step) for step in steps)
@@ -164,7 +168,7 @@ def read(text: str) -> Preview:
             changes=tuple(sorted(changes, key=lambda each: (each.kind, each.name))),
             same=unchanged,
             errors=tuple(_messages(diagnostics, "error")),
-            warnings=tuple(_messages(diagnostics, "warning")),
+            warnings=tuple(each for each in _messages(diagnostics, "warning") if not _LOSES_DATA.match(each)),
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         reason = "the input is not what `pulumi preview --json` prints; where it is empty, see what the preview said"

@@ -60,6 +60,10 @@ already. [One program](../../{example}) uses every kind.
 
 - Every input is a `pulumi.Input`: a plain value or another resource's output. Every input is an output as well, with
   the observed value.
+- Outputs are as of the resource's last change, or the last `pulumi refresh`. What another resource decides may have
+  changed since: a server's `addresses` and `access_ip_v4` with its port's `fixed_ips`, a volume's `attachments` with a
+  `VolumeAttachment`, a network's `subnet_ids` with a `Subnet`. Export the output of the resource that decides, such as
+  `port.ip_address`.
 - **Default** is what an omitted input means. *The cloud's choice*: what the cloud chooses is kept and is no drift.
   Where the column is empty, an omitted input (or `None`) is not managed: whatever is there stays. An empty list or map
   means *none of them*, and clears.
@@ -138,8 +142,10 @@ What the cloud has already, found while the program runs. They use the same [set
 
 ```python
 flavor = ecs.get_flavor(min_vcpus=2, min_ram=4096)  # the smallest that fits
-image = ecs.get_image(name_regex="^Standard_Debian_12", most_recent=True)
-server = ecs.Server("web", flavor=flavor.id, image=image.id, networks="auto")
+image = ecs.get_image(name_regex="(?i)debian", most_recent=True)
+root = {{"source_type": "image", "destination_type": "volume", "boot_index": 0, "delete_on_termination": True}}
+size = max(10, image.min_disk)
+server = ecs.Server("web", flavor=flavor.id, image=image.id, block_devices=[{{**root, "volume_size": size}}])
 ```
 
 - Each has a twin whose name ends in `_output`, with the same arguments. It takes the outputs of resources, and returns

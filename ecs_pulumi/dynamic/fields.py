@@ -13,12 +13,13 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pulumi.output import Unknown
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WrapValidator, field_validator
 from pydantic_core import PydanticUndefined
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-_TYPE_NAMES = {"str", "int", "float", "bool", "none"}
 _LONGEST_SHOWN = 80
+_MOST_SHOWN = 4
+"""Properties of an object that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,9 @@ class Facts:
 
     @functools.cached_property
     def adapter(self) -> TypeAdapter[Any]:
-        """Validates a value of this field alone."""
+        """Validates a value of this field alone; an unknown value inside it passes."""
         limits = tuple(item for item in self.info.metadata if not isinstance(item, Fact))
-        annotation: Any = self.info.annotation
+        annotation: Any = _passing_unknown(self.info.annotation)
         for limit in limits:
             annotation = Annotated[annotation, limit]
         return TypeAdapter(annotation, config=None if _is_model(annotation) else Inputs.model_config)
@@ -144,6 +146,41 @@ class Facts:
 
 def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _passing_unknown(annotation: Any) -> Any:
+    """The annotation, with an unknown value allowed for every item of a list and every value of a map."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return Union[tuple(map(_passing_unknown, args))]  # noqa: UP007  (of as many as there are)
+    if origin in (list, dict):
+        parts: Any = (*args[:-1], Annotated[_passing_unknown(args[-1]), WrapValidator(_pass_unknown)])
+        return origin[parts]
+    return annotation
+
+
+def _branches(annotation: Any) -> list[Any]:
+    """The types that a value may have; None is not one of them."""
+    is_union = get_origin(annotation) in (Union, UnionType)
+    return [each for each in (get_args(annotation) if is_union else (annotation,)) if each is not NoneType]
+
+
+def _properties(annotation: Any) -> list[str]:
+    """The names of the properties that objects in a value of this type have."""
+    if _is_model(annotation):
+        return [*annotation.model_fields]
+    return [name for part in get_args(annotation) for name in _properties(part)]
+
+
+def _form(annotation: Any) -> str:
+    """What a value of this type looks like, in words; empty where the validator's own words do."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if _is_model(annotation):
+        names = _properties(annotation)
+        return "{" + ", ".join(names[:_MOST_SHOWN]) + (", …" if len(names) > _MOST_SHOWN else "") + "}"
+    if origin is Literal:
+        return " or ".join(map(repr, args))
+    return f"a list of {form}" if origin is list and (form := _form(args[0])) else ""
 
 
 @functools.cache
@@ -158,6 +195,8 @@ class Problem:
 
     property: str
     reason: str
+    hides_value: bool = False
+    """Whether the value may be a secret although the field is none."""
 
 
 class Given:
@@ -179,6 +218,11 @@ class Given:
         """The input's value, or None where it is unset or contains something unknown."""
         value = self.values.get(name)
         return None if has_unknown(value) else value
+
+    def items(self, name: str) -> list[tuple[int, Any]]:
+        """The known items of a list, each with its place; the properties of an object may still be unknown."""
+        value = self.values.get(name)
+        return [(at, item) for at, item in enumerate(value if isinstance(value, list) else ()) if not is_unknown(item)]
 
     def changed(self, *names: str) -> bool:
         """Whether one of these inputs differs from the last `up`."""
@@ -210,6 +254,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def is_unknown(value: Any) -> bool:
+    """Whether the value itself will be known only after the preview."""
+    return isinstance(value, Unknown)
 
 
 def has_unknown(value: Any) -> bool:
@@ -252,10 +301,7 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
         try:
             inputs[name] = _distinct(field, plain(field.adapter.validate_python(value)))
         except ValidationError as error:
-            # What is not known yet may turn out to be right, and whatever it stands in with it.
-            details = [detail for detail in error.errors(include_url=False) if not has_unknown(detail["input"])]
-            if details:
-                problems.append(Problem(name, _in_words(details, secret=field.has(Secret))))
+            problems.append(Problem(name, _in_words(field, error.errors(include_url=False))))
     return inputs, problems
 
 
@@ -270,35 +316,56 @@ def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
     return difflib.get_close_matches(name, list(names), n=count, cutoff=0.5)
 
 
-def _no_such(name: str, names: Iterable[str]) -> str:
+def _no_such(name: str, names: Collection[str], what: str = "input") -> str:
     guess = nearest(name, names, 1)
-    return "no such input" + (f"; did you mean `{guess[0]}`?" if guess else "")
+    if guess:
+        return f"no such {what}; did you mean `{guess[0]}`?"
+    # A kind has too many inputs to list.
+    return f"no such {what}" + (f"; there are {', '.join(f'`{each}`' for each in names)}" if what != "input" else "")
 
 
-def _in_words(details: Sequence[ErrorDetails], *, secret: bool) -> str:
-    # A union reports every branch that did not fit; the one that came furthest is the one that was meant.
-    detail = max(details, key=lambda item: len(item["loc"]))
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"] if _spoken(part))
-    message = detail["msg"].removeprefix("Value error, ")
+def _in_words(field: Facts, details: Sequence[ErrorDetails]) -> str:
+    branches = _branches(field.info.annotation)
+    # A union reports every branch that did not fit, its name before the path; the one that came furthest is the one
+    # that was meant. A misspelled property is often what a missing one was meant to be.
+    first = 1 if len(branches) > 1 else 0
+    detail = max(details, key=lambda item: (len(item["loc"]), item["type"] == "extra_forbidden"))
+    path, message = detail["loc"][first:], detail["msg"].removeprefix("Value error, ")
     message = (message[:1].lower() + message[1:]).replace("input should be", "must be").replace("should", "must")
+    forms = [form for branch in reversed(branches) if (form := _form(branch))] if not path else []
     if detail["type"] == "extra_forbidden":
-        message = "no such property"
-    if not secret and isinstance(detail["input"], (str, int, float, bool)):
+        return f"{_path(path)}: {_no_such(str(path[-1]), _properties(field.info.annotation), 'property')}"
+    if detail["type"] in ("model_type", "model_attributes_type"):
+        message = f"must be {next(filter(None, map(_object_form, branches)), 'an object')}"
+    elif forms and (first or detail["type"] == "list_type"):
+        message = f"must be {', or '.join(forms)}"
+    if not field.has(Secret) and isinstance(detail["input"], (str, int, float, bool)):
         message += f", got {shown(detail['input'])}"
-    return f"{path.lstrip('.')}: {message}" if path else message
+    return f"{_path(path)}: {message}" if path else message
+
+
+def _object_form(annotation: Any) -> str:
+    """What an object in a value of this type looks like."""
+    if _is_model(annotation):
+        return _form(annotation)
+    return next(filter(None, map(_object_form, get_args(annotation))), "")
+
+
+def _path(parts: Sequence[int | str]) -> str:
+    """Where in a value something is, as one would write it in a program."""
+    path = ""
+    for part in parts:
+        if isinstance(part, str) and part.isidentifier() and len(part) <= _LONGEST_SHOWN:
+            path += f".{part}"
+        else:
+            path += f"[{part if isinstance(part, int) else shown(part)}]"
+    return path.lstrip(".")
 
 
 def shown(value: str | float) -> str:
     """A value for a message: as JSON has it, on one line, and how long it is where it is too long to show."""
     length = len(str(value))
     return json.dumps(value, ensure_ascii=False) if length <= _LONGEST_SHOWN else f"{length} characters"
-
-
-def _spoken(part: int | str) -> bool:
-    # Pydantic names the branch of a union in the path, which means nothing to the program's author.
-    if isinstance(part, int):
-        return True
-    return part.islower() and part.isidentifier() and part not in _TYPE_NAMES and len(part) <= _LONGEST_SHOWN
 
 
 def matches(field: Facts, wanted: Any, observed: Any) -> bool:

@@ -38,6 +38,8 @@ _HOST = "pulumi.dynamic.__main__"
 _STATUS_TRAILER = "grpc-status-details-bin"
 _REPORT_SECONDS = 5.0
 _ENGINE_LOOK_SECONDS = 1.0
+_AFTER_THE_ENGINE = 0.5
+"""Seconds after which the engine has shown its own line for a failure."""
 _opening = threading.Lock()
 
 
@@ -144,10 +146,10 @@ def fail_with_state(
         inputs: The inputs it was asked with, plain values.
         reasons: What went wrong, one line each.
     """
-    in_flight = _in_flight()
+    in_flight, reason = _in_flight(), "; ".join(reasons)
     asked = _asked(in_flight[0]) if in_flight else None
-    if asked is None:
-        _end_with("; ".join(reasons))
+    if in_flight is None or asked is None:
+        _end_with(reason)
     # The engine finds the provider of the next request in the state, and the state is what is sent here.
     provider = {PROVIDER_KEY: asked[PROVIDER_KEY]}
     details = provider_pb2.ErrorResourceInitFailed(
@@ -156,7 +158,21 @@ def fail_with_state(
         inputs=_to_wire({**inputs, **provider}),
         reasons=reasons,
     )
-    _end_with("; ".join(reasons), details)
+    _show_reason(in_flight[0].urn, reason)
+    _end_with(reason, details)
+
+
+def _show_reason(urn: str, reason: str) -> None:
+    """Show why a resource failed, where the engine shows only the first line of what it makes of the reasons.
+
+    That line is "1 error occurred:". It comes when the engine has the answer, and stays beside the resource as long as
+    others are worked on; so the reason is shown before it, for a file, and again after it, for a terminal.
+    """
+    error: dict[str, Any] = {"severity": "error", "ephemeral": True}
+    report(urn, reason, **error)
+    again = threading.Timer(_AFTER_THE_ENGINE, report, (urn, reason), error)
+    again.daemon = True
+    again.start()
 
 
 class _Difference(DiffResult):

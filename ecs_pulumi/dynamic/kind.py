@@ -58,6 +58,8 @@ class Operation(Generic[C]):
     """Shows a status line beside the resource."""
     tell: Callable[[str], None] = lambda _: None
     """Tells what a person should have read before pressing enter; it stays on the screen."""
+    warn: Callable[[str], None] = lambda _: None
+    """Warns beside the resource: of what is lost, and of what the cloud is likely to refuse."""
     stack: str = ""
     project: str = ""
     backend: str = ""
@@ -149,6 +151,21 @@ class Kind(ABC, Generic[C, I, L]):
         May look at the live object where the state says that the last operation did not end.
         """
         return []
+
+    def failed_build(self, op: Operation[C], id_: str, old: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """Why an object that is `unwell` never came to life, for the notice that it will be replaced."""
+        return "it was never usable"
+
+    def data_loss(self, op: Operation[C], old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """What data a deletion or a replacement of the object deletes, as far as the state shows. MUST NOT raise."""
+        return []
+
+    def preflight_update(self, op: Operation[C], id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
+        """Raise what an update in place would fail with, and report what it does to the workload and its data.
+
+        Called in a diff, which alone knows the object's id and that it is not replaced; `op.old` are the prior outputs.
+        MUST ask the cloud only where a changed input needs it.
+        """
 
     def owed(self, old: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         """What an update has to finish though the program says nothing new, in words for its author."""

@@ -95,6 +95,12 @@ class Provider(ResourceProvider):
         # What never came to life goes first: it may hold what its successor needs.
         try:
             unwell = this.unwell(op, _id, old)
+            if unwell:
+                op.tell(f"replace: {this.failed_build(op, _id, old)}")
+            elif replaced:
+                self._report_loss(op, call.urn, "replacing", old)
+            elif changed and self._is_preflight_on:
+                this.preflight_update(op, _id, new, changed)
         except Exception as error:  # noqa: BLE001
             unwell = []
             self._warn_or_fail(op, error)
@@ -173,6 +179,9 @@ class Provider(ResourceProvider):
         if key and (successor := OWNERSHIP.other_owner(key, call.urn)):
             op.tell(f"not deleted: {this.name} {_id} belongs to {_resource_of(successor)} now")
             return
+        if run.has_program():
+            # `pulumi destroy` runs no program, and lists by itself everything that goes.
+            self._report_loss(op, call.urn, "deleting", old)
         try:
             this.delete(op, _id, old)
         except Exception as error:  # noqa: BLE001
@@ -184,6 +193,10 @@ class Provider(ResourceProvider):
     @property
     def _kind(self) -> kind.Kind[Any, Any, Any]:
         return kind.find(self.kind_name)
+
+    @property
+    def _is_preflight_on(self) -> bool:
+        return self._kind.preflight_enabled(self._get)
 
     def _get(self, key: str) -> str | None:
         read: Callable[[str], Any] | None = self.__dict__.get("_config")
@@ -204,6 +217,7 @@ class Provider(ResourceProvider):
             timeout=timeout,
             say=StatusLine(call.urn),
             tell=lambda line: host.report(call.urn, line),
+            warn=lambda line: host.report(call.urn, line, severity="warning"),
             stack=call.stack,
             project=call.project,
             backend=state.backend_fingerprint(),
@@ -356,12 +370,17 @@ class Provider(ResourceProvider):
         if live is None:
             return [fields.Problem("adopt", f"there is no {this.name} {known['adopt']} in this project and region")]
         found, changed, refused = self._differing(op, live, known)
-        if changed and not refused:
+        if refused:
+            return [
+                fields.Problem(name, f"{known['adopt']} has {found.get(name)!r} and would have to be replaced")
+                for name in refused
+            ]
+        if changed:
             op.tell(f"taking over {known['adopt']} changes its {', '.join(changed)}")
-        return [
-            fields.Problem(name, f"{known['adopt']} has {found.get(name)!r} and would have to be replaced")
-            for name in refused
-        ]
+            op.old = found
+            this.preflight_update(op, known["adopt"], inputs, changed)
+        unchanged = {name: value for name, value in inputs.items() if name not in changed}
+        return list(this.preflight(op, fields.Given(inputs, {**found, **unchanged})))
 
     def _differing(
         self, op: kind.Operation[Any], live: Any, asked: Mapping[str, Any]
@@ -414,7 +433,7 @@ class Provider(ResourceProvider):
         """What the cloud says to the inputs, or a warning that it was not asked."""
         op = self._begin("check", call, inputs)
         try:
-            if not self._kind.preflight_enabled(self._get):
+            if not self._is_preflight_on:
                 host.warn_once("Nothing was checked against the cloud: ecs:preflight is false.")
                 return []
             taken_over = inputs.get("adopt") and not olds
@@ -439,6 +458,13 @@ class Provider(ResourceProvider):
         """What a failed update was asked for, but for what nobody can tell: that it has to do again."""
         facts = fields.facts(self._kind.inputs)
         return {name: old.get(name) if facts[name].has(fields.WriteOnly) else value for name, value in asked.items()}
+
+    def _report_loss(self, op: kind.Operation[Any], urn: str, doing: str, old: Mapping[str, Any]) -> None:
+        """Warn of the data that go with the object, once in a run: a replacement is a comparison and a deletion."""
+        lost = [] if urn in _reported_losses else self._kind.data_loss(op, old)
+        if lost:
+            _reported_losses.add(urn)
+            op.warn(f"{doing} {op.resource} deletes {' and '.join(lost)}")
 
     def _warn_or_fail(self, op: kind.Operation[Any], error: Exception) -> None:
         warning = self._kind.unverified(error)
@@ -468,6 +494,8 @@ class Provider(ResourceProvider):
 
 
 _existing: set[str] = set()
+_reported_losses: set[str] = set()
+"""The resources whose loss of data has been reported in this run."""
 
 
 def _is_replacement(urn: str, olds: Mapping[str, Any]) -> bool:
@@ -500,7 +528,8 @@ def _clean(props: Mapping[str, Any]) -> dict[str, Any]:
 def _failure(this: kind.Kind[Any, Any, Any], problem: fields.Problem, inputs: Mapping[str, Any]) -> CheckFailure:
     field = fields.facts(this.inputs).get(problem.property)
     value = inputs.get(problem.property)
-    if field is not None and (field.has(fields.Secret) or isinstance(value, (list, dict)) or fields.has_unknown(value)):
+    is_secret = problem.hides_value or (field is not None and field.has(fields.Secret))
+    if field is not None and (is_secret or isinstance(value, (list, dict)) or fields.has_unknown(value)):
         # The engine shows the value of the property that a failure names: in clear, however long it is, and as
         # "output<string>{}" where it is not known.
         between = "" if problem.reason.startswith("[") else ": "

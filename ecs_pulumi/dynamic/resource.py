@@ -95,6 +95,10 @@ def _register(
         opts.delete_before_replace = True
     props[PROVIDER_KEY] = _serialized(kind.name)
     pulumi.CustomResource.__init__(self, f"pulumi-python:{self._resource_type_name}", resource_name, props, opts)
+    if opts.id is not None:
+        # The engine answers the read of an existing object without its id, which the SDK takes for unknown in a
+        # preview; everything that refers to it would seem to be replaced.
+        self.__dict__["id"] = pulumi.Output.all(self.urn, opts.id).apply(lambda known: known[1])
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""How addresses are written: the cloud tells them in one way, and programs say them in several."""
+"""Addresses: of what they consist, and how they are written, which the cloud does in one way and programs in several."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator
+from typing_extensions import TypedDict
 
 _MAC = re.compile(r"[0-9a-f]{12}")
 _BETWEEN = re.compile(r"[:.-]")
@@ -42,3 +43,12 @@ def is_automatic(address: str, mac: str) -> bool:
 
 IpAddress: TypeAlias = Annotated[str, AfterValidator(canonical_ip)]
 MacAddress: TypeAlias = Annotated[str, AfterValidator(canonical_mac)]
+
+
+class FixedIp(TypedDict):
+    """An address that a port has."""
+
+    subnet_id: str
+    """Subnet the address is from."""
+    ip_address: str
+    """The address."""

@@ -177,6 +177,40 @@ class Catalog:
             raise _unknown("security group", name_or_id, (group["name"] for group in groups))
         return found
 
+    def security_group_id(self, id_: str) -> None:
+        """Raise `NoMatch` unless this is the id of a security group."""
+        group = self.security_group(id_)
+        if group["id"] != id_:
+            reason = f'"{id_}" is a name; the security group of that name has the id {group["id"]}'
+            raise errors.NoMatch([group["id"]], reason)
+
+    def server(self, id_: str) -> None:
+        """Raise `NoMatch` unless there is a server with this id."""
+        self._exists("server", id_, self._region.servers.read(id_) is not None)
+
+    def volume(self, id_: str) -> None:
+        """Raise `NoMatch` unless there is a volume with this id."""
+        self._exists("volume", id_, self._region.volumes.read(id_) is not None)
+
+    def snapshot(self, id_: str) -> None:
+        """Raise `NoMatch` unless there is a snapshot with this id."""
+        try:
+            block_storage.get_snapshot(self._region.block_storage, id_)
+        except errors.NotFound:
+            self._exists("snapshot", id_, False)  # noqa: FBT003
+
+    @staticmethod
+    def _exists(what: str, id_: str, there: bool) -> None:  # noqa: FBT001
+        if not there:
+            hint = "" if is_uuid(id_) else "; give its id, not its name"
+            raise errors.NoMatch([], f'there is no {what} with the id "{id_}"{hint}')
+
+    def usable_networks(self) -> list[Live]:
+        """The networks that Nova chooses from for a server without any: the project's own and shared ones."""
+        listed = self._once("network", lambda: network.list_all(self._region.network, "network"))
+        mine = self._region.project_id
+        return [each for each in listed if each.get("shared") or each.get("tenant_id", each.get("project_id")) == mine]
+
     def _security_group(self, groups: list[Live], name_or_id: str) -> Live | None:
         groups = list({group["id"]: group for group in groups}.values())  # two may have asked for one at the same time
         own = [group for group in groups if group.get("tenant_id") == self._region.project_id]

@@ -24,7 +24,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
-from ecs_pulumi.resources.addresses import IpAddress
+from ecs_pulumi.resources.addresses import FixedIp, IpAddress
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, split_id
 from ecs_pulumi.resources.neutron import with_marker
@@ -38,7 +38,6 @@ from ecs_pulumi.resources.nic import (
     is_for_a_nic,
     mark_of,
 )
-from ecs_pulumi.resources.port import FixedIp
 
 _DETACHED = "DETACHED"
 _SERVER = "server of the NIC"
@@ -98,9 +97,10 @@ class InterfaceAttachmentKind(EcsKind[InterfaceAttachmentInputs]):
             yield Problem("fixed_ips", "only with `network_id`: a port has its own addresses")
 
     def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
-        """Port and network exist, and requested addresses can be had."""
+        """Server, port and network exist, and requested addresses can be had."""
         yield from super().preflight(op, given)
         names = catalog(op.cloud.region)
+        yield from preflight.there_is(given, "server_id", names.server)
         yield from preflight.there_is(given, "port_id", lambda id_: names.neutron("port", id_))
         yield from preflight.there_is(given, "network_id", lambda id_: names.neutron("network", id_))
         if not given.before:

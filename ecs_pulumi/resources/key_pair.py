@@ -1,6 +1,7 @@
 """KeyPair: the key that logs in to a server (guide, chapter 4; Nova API reference, "Keypairs")."""
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, sent
 from ecs_pulumi.resources.once import is_younger, once
 
 _TYPED, _OF_USER = "2.2", "2.10"
+_PRIVATE = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File|Private-Lines:")
 _CLOCKS_DIFFER = 2.0
 
 
@@ -62,10 +64,15 @@ class KeyPairKind(EcsKind[KeyPairInputs]):
     signs_names = True  # the API has no description for a mark
 
     def rules(self, given: Given) -> Iterator[Problem]:
-        """A public key is one line of OpenSSH, or a certificate."""
+        """A public key is one line of OpenSSH, or a certificate; a private one is sent nowhere and not shown."""
         key = given.known("public_key")
-        if key and given.known("type") != "x509" and len(key.split()) < 2:  # noqa: PLR2004
-            yield Problem("public_key", 'not an OpenSSH public key such as "ssh-ed25519 AAAA… comment"')
+        if key and _PRIVATE.search(key):
+            reason = "this is a private key, which belongs nowhere but on your machine; give the .pub file's text"
+            yield Problem("public_key", reason, hides_value=True)
+        elif key and given.known("type") != "x509" and len(key.split()) < 2:  # noqa: PLR2004
+            # It may be a part of a private key.
+            reason = 'not an OpenSSH public key such as "ssh-ed25519 AAAA… comment"'
+            yield Problem("public_key", reason, hides_value=True)
 
     def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
         """The comment and the line break at a key's end are no difference."""

@@ -23,7 +23,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
-from ecs_pulumi.resources.addresses import IpAddress, MacAddress, canonical_ip, canonical_mac, is_automatic
+from ecs_pulumi.resources.addresses import FixedIp, IpAddress, MacAddress, canonical_ip, canonical_mac, is_automatic
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import Live, Op
 from ecs_pulumi.resources.neutron import NeutronKind
@@ -65,15 +65,6 @@ class DnsAssignment(TypedDict):
     """Name."""
     fqdn: str
     """Name with its domain."""
-    ip_address: str
-    """The address."""
-
-
-class FixedIp(TypedDict):
-    """An address that a port has."""
-
-    subnet_id: str
-    """Subnet the address is from."""
     ip_address: str
     """The address."""
 
@@ -171,7 +162,7 @@ class PortKind(NeutronKind[PortInputs]):
         yield from super().preflight(op, given)
         names = catalog(op.cloud.region)
         yield from preflight.there_is(given, "network_id", lambda id_: names.neutron("network", id_))
-        yield from preflight.there_are(given, "security_group_ids", names.security_group)
+        yield from preflight.there_are(given, "security_group_ids", names.security_group_id)
         yield from preflight.addresses(op, given)
         yield from quota.of_network(op, given, "ports", "network_id")
 

@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic import run
-from ecs_pulumi.dynamic.fields import Given, Problem, objects
+from ecs_pulumi.dynamic.fields import Given, Problem
 from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.resources.catalog import catalog, ip_range, is_uuid, usable
 from ecs_pulumi.resources.once import made_here
+from ecs_pulumi.resources.server_fields import may_boot_from_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ecs_pulumi.resources.catalog import Address
     from ecs_pulumi.resources.common import Live, Op
+
+NONE = "2.37"
+"""The microversion of the compute API that came with a word for no network."""
 
 
 def there_is(given: Given, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
@@ -34,22 +38,59 @@ def there_is(given: Given, name: str, look_up: Callable[[str], object]) -> Itera
 
 def there_are(given: Given, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
     """Every object that the input names exists."""
-    for asked in given.known(name) or () if given.changed(name) else ():
+    for _, asked in given.items(name) if given.changed(name) else ():
         yield from _missing(name, partial(look_up, asked))
 
 
 def groups(op: Op, given: Given) -> Iterator[Problem]:
     """The security groups of a server exist.
 
-    One that is named may still be made by the same program, with another provider: that is told, not refused.
+    One that is named may still be made by the same program, with another provider: that is a warning.
     """
     look_up = catalog(op.cloud.region).security_group
-    for asked in given.known("security_groups") or () if given.changed("security_groups") else ():
+    for _, asked in given.items("security_groups") if given.changed("security_groups") else ():
         for problem in _missing("security_groups", partial(look_up, asked)):
             if is_uuid(asked):
                 yield problem
             else:
-                op.tell(f"security_groups: {problem.reason}")
+                end = "" if problem.reason.endswith("?") else "."
+                op.warn(
+                    f"security_groups: {problem.reason}{end} "
+                    "The update fails unless the program creates it before the server."
+                )
+
+
+def choice_of_network(op: Op, given: Given) -> Iterator[Problem]:
+    """The cloud connects a new server without networks to the only one there is, and does not choose among several."""
+    networks = given.values.get("networks")
+    # An empty list means none, for which the older API has no word.
+    is_left_out = networks in (None, "auto") or (networks == [] and not op.cloud.compute.supports(NONE))
+    if given.before or not is_left_out:
+        return
+    try:
+        usable = catalog(op.cloud.region).usable_networks()
+    except errors.NoCloud:
+        raise
+    except errors.EcsError:
+        # A cloud whose networks cannot be listed refuses the create request itself.
+        return
+    if len(usable) > 1:
+        listed = errors.listing(sorted(network.get("name") or network["id"] for network in usable))
+        reason = f"the cloud does not choose among the {len(usable)} networks of this project ({listed})"
+        yield Problem("networks", f'{reason}; list those to connect, or give "none"')
+
+
+def diskless(op: Op, given: Given, flavor: Live) -> None:
+    """Warn of a flavor without a disk for a server that boots from an image.
+
+    Only a warning: some clouds make a volume for the root disk by themselves, and others allow it to some accounts.
+    """
+    if not flavor["disk"] and not given.before and given.has("image") and not may_boot_from_device(given):
+        op.warn(
+            f"flavor: {flavor['name']} has no disk; unless the cloud makes a volume for the root disk by itself, it "
+            "refuses a server that boots from an image (HTTP 403): add a block device with boot_index 0 and "
+            "destination_type volume, or choose another flavor"
+        )
 
 
 def nics(op: Op, given: Given) -> Iterator[Problem]:
@@ -57,7 +98,7 @@ def nics(op: Op, given: Given) -> Iterator[Problem]:
     if not given.changed("networks"):
         return
     names = catalog(op.cloud.region)
-    for index, nic in enumerate(objects(given.values.get("networks"))):
+    for index, nic in given.items("networks"):
         for part, kind in (("network_id", "network"), ("port_id", "port")):
             if not isinstance(nic.get(part), str) or made_here(nic[part]):
                 continue
@@ -73,7 +114,7 @@ def addresses(op: Op, given: Given) -> Iterator[Problem]:
     if not given.changed("fixed_ips", "network_id"):
         return
     names, network_id = catalog(op.cloud.region), given.known("network_id")
-    for index, wish in enumerate(objects(given.values.get("fixed_ips"))):
+    for index, wish in given.items("fixed_ips"):
         subnet_id, address = wish.get("subnet_id"), wish.get("ip_address")
         place = Place("fixed_ips", f"[{index}]: ", network_id)
         if subnet_id is None:
@@ -190,15 +231,18 @@ def _noteworthy(asked: Address, subnet: Live) -> Iterator[str]:
 
 
 def disks(op: Op, given: Given) -> Iterator[Problem]:
-    """The volume types and images of a server's block devices exist, and the images fit."""
+    """The sources and volume types of a server's block devices exist, and the images fit."""
     if not given.changed("block_devices"):
         return
     names = catalog(op.cloud.region)
-    for index, device in enumerate(objects(given.values.get("block_devices"))):
+    for index, device in given.items("block_devices"):
         place = f"[{index}]: "
         yield from _own_volume(op, device, place)
         if isinstance(device.get("volume_type"), str):
             yield from _missing("block_devices", partial(names.volume_type, device["volume_type"]), place)
+        of_this = {"volume": names.volume, "snapshot": names.snapshot}.get(str(device.get("source_type")))
+        if of_this and isinstance(device.get("uuid"), str) and not made_here(device["uuid"]):
+            yield from _missing("block_devices", partial(of_this, device["uuid"]), place)
         if device.get("source_type") == "image" and isinstance(device.get("uuid"), str):
             missing = list(_missing("block_devices", partial(names.image, device["uuid"]), place))
             yield from missing

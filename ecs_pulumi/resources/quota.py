@@ -105,10 +105,12 @@ def server(op: Op, given: Given) -> Iterator[Problem]:
     if not given.before:
         disks = [
             device
-            for device in given.known("block_devices") or ()
-            if device.get("source_type") != "volume" and device.get("destination_type") == "volume"
+            for _, device in given.items("block_devices")
+            if device.get("source_type") in ("blank", "image", "snapshot")
+            and device.get("destination_type") == "volume"
         ]
-        room = {"volumes": len(disks), "gigabytes": sum(device.get("volume_size") or 0 for device in disks)}
+        sizes = [device.get("volume_size") for device in disks]
+        room = {"volumes": len(disks), "gigabytes": sum(size for size in sizes if isinstance(size, int))}
         yield from _held(op, given, "block_devices", "block storage", room)
         made = [nic for nic in objects(given.values.get("networks")) if nic.get("port_id") is None]
         yield from _held(op, given, "networks", "network", {"ports": len(made)})

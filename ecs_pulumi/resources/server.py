@@ -38,6 +38,7 @@ from ecs_pulumi.resources.server_fields import (
     ServerInputs,
     ServerNic,
     ServerOutputs,
+    may_boot_from_device,
     rules,
 )
 
@@ -73,16 +74,16 @@ class ServerKind(EcsKind[ServerInputs]):
             except (errors.NoMatch, errors.NotUnique) as error:
                 yield Problem("image", str(error))
         yield from _fit(flavor, image, given)
-        if flavor and given.before.get("flavor"):
-            yield from life.unfit(op, given, flavor)
+        if flavor:
+            preflight.diskless(op, given, flavor)
         yield from preflight.there_is(given, "key_name", names.key_pair)
         yield from preflight.there_is(given, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
         yield from preflight.groups(op, given)
         yield from preflight.nics(op, given)
+        yield from preflight.choice_of_network(op, given)
         yield from preflight.disks(op, given)
         yield from quota.server(op, given)
         yield from life.unsupported(op, given)
-        life.announce(op, given, flavor)
 
     def replaced_by(self, old: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
         """An image or personality is rebuilt in place where the program says so."""
@@ -110,6 +111,22 @@ class ServerKind(EcsKind[ServerInputs]):
             live = self.fetch(op, id_)
             status = live["status"] if live and not live.get("OS-SRV-USG:launched_at") else None
         return ["status"] if status == "ERROR" else []
+
+    def failed_build(self, op: Op, id_: str, old: Mapping[str, Any]) -> str:
+        """The fault that Nova recorded."""
+        live = None if old.get("fault") else self.fetch(op, id_)
+        reason = old.get("fault") or (live and compute.fault_of(live)) or "the cloud recorded no reason"
+        return f"the server never became active: {reason}"
+
+    def data_loss(self, op: Op, old: Mapping[str, Any]) -> list[str]:
+        """Its own disks, and the volumes that go with it."""
+        return life.data_loss(op, old)
+
+    def preflight_update(self, op: Op, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:  # noqa: ARG002
+        """A flavor that the server cannot be resized to is refused; an interruption and a rebuild are reported."""
+        if "flavor" in changed and isinstance(new["flavor"], str):
+            life.require_fit(op, new["flavor"])
+        life.announce(op, new, changed)
 
     def owed(self, old: Mapping[str, Any]) -> str | None:
         """A resize that waits for a word, and a start after one that failed, also where a refresh saw them first."""
@@ -339,15 +356,15 @@ def _fit(flavor: Live | None, image: Live | None, given: Given) -> Iterator[Prob
     if not image:
         return
     least, memory = image.get("min_disk") or 0, image.get("min_ram") or 0
-    boot = next((item for item in given.known("block_devices") or () if item.get("boot_index") == 0), None)
-    if boot and boot.get("volume_size") and boot["volume_size"] < least:
+    boot = next((item for _, item in given.items("block_devices") if item.get("boot_index") == 0), None)
+    if boot and isinstance(boot.get("volume_size"), int) and boot["volume_size"] < least:
         yield Problem(
             "block_devices",
             f"the image {image['name']} needs a disk of at least {least} GiB; volume_size is {boot['volume_size']}",
         )
     if flavor and memory > flavor["ram"]:
         yield Problem("flavor", f"{flavor['name']} has {flavor['ram']} MiB; the image {image['name']} needs {memory}")
-    if flavor and not boot and 0 < flavor["disk"] < least:
+    if flavor and not may_boot_from_device(given) and 0 < flavor["disk"] < least:
         yield Problem(
             "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {least}"
         )

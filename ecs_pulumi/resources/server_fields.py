@@ -21,9 +21,9 @@ from ecs_pulumi.dynamic.fields import (
     Since,
     Unordered,
     WriteOnly,
+    is_unknown,
 )
-from ecs_pulumi.resources.addresses import IpAddress
-from ecs_pulumi.resources.port import FixedIp
+from ecs_pulumi.resources.addresses import FixedIp, IpAddress
 
 _VOLUMES = ("volume", "snapshot")
 
@@ -214,9 +214,13 @@ class ServerOutputs(Outputs):
     flavor_id: str | None = Field(None, description="Id of its flavor.")
     image_id: str | None = Field(None, description="Id of its image; unset where it boots from a volume.")
     image_name: str | None = Field(None, description="Name of that image when it was put in.")
-    access_ip_v4: str | None = Field(None, description="Its first IPv4 address, or the one set for access.")
+    access_ip_v4: str | None = Field(
+        None, description="Its first IPv4 address, or the one set for access; of a `Port`, export `ip_address`."
+    )
     access_ip_v6: str | None = Field(None, description="Its first IPv6 address, or the one set for access.")
-    addresses: dict[str, list[dict[str, Any]]] | None = Field(None, description="Addresses by network.")
+    addresses: dict[str, list[dict[str, Any]]] | None = Field(
+        None, description="Addresses by network, as of its last change or refresh."
+    )
     nics: list[dict[str, Any]] | None = Field(
         None, description="Its NICs of `networks`, in their order; not those of an `InterfaceAttachment`."
     )
@@ -234,25 +238,35 @@ class ServerOutputs(Outputs):
 
 def rules(given: Given) -> Iterator[Problem]:
     """Something to boot from, NICs that can be, and one word on a root disk's size."""
-    devices = given.known("block_devices") or []
-    boots = any(device.get("boot_index") == 0 for device in devices)
-    if not given.has("image") and not boots and given.known("block_devices") is given.values.get("block_devices"):
+    if not given.has("image") and not may_boot_from_device(given):
         yield Problem("image", "required, unless a block device with boot_index 0 has what to boot from")
-    for index, device in enumerate(devices):
+    for index, device in given.items("block_devices"):
         yield from _device_rules(index, device, given)
-    nics = given.known("networks")
-    for index, nic in enumerate(nics if isinstance(nics, list) else ()):
+    nics: Any = given.values.get("networks")
+    for index, nic in given.items("networks"):
         if ("network_id" in nic) == ("port_id" in nic):
             yield Problem("networks", f"[{index}]: give either `network_id` or `port_id`")
         if "port_id" in nic and "fixed_ip" in nic:
             yield Problem("networks", f"[{index}]: `fixed_ip` goes with `network_id`; a port has its own addresses")
-    if isinstance(nics, list) and nics and all("port_id" in nic for nic in nics) and given.has("security_groups"):
+    is_list = isinstance(nics, list) and bool(nics)
+    if is_list and all(not is_unknown(nic) and "port_id" in nic for nic in nics) and given.has("security_groups"):
         yield Problem("security_groups", "for NICs that Nova makes; a port has its own `security_group_ids`")
+
+
+def may_boot_from_device(given: Given) -> bool:
+    """Whether a block device is, or may turn out to be, the one that the server boots from."""
+    devices: Any = given.values.get("block_devices") or ()
+    if is_unknown(devices):
+        return True
+    return any(is_unknown(each) or is_unknown(order := each.get("boot_index")) or order == 0 for each in devices)
 
 
 def _device_rules(index: int, device: Mapping[str, Any], given: Given) -> Iterator[Problem]:
     source, place = device.get("source_type"), f"[{index}]"
-    needs_uuid = source != "blank" and not (source == "image" and device.get("boot_index") == 0 and given.has("image"))
+    if is_unknown(source):
+        return
+    is_root = device.get("boot_index") == 0 or is_unknown(device.get("boot_index"))
+    needs_uuid = source != "blank" and not (source == "image" and is_root and given.has("image"))
     if needs_uuid and "uuid" not in device:
         yield Problem("block_devices", f"{place}: source_type {source!r} needs `uuid`")
     if destination(device) == "volume" and source in ("image", "blank") and "volume_size" not in device:

@@ -74,7 +74,10 @@ def needs(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def unsupported(op: Op, given: Given) -> Iterator[Problem]:
     """What the program asks and this cloud's API cannot do."""
-    known = {name: given.known(name) for name in given.values}
+    known = {
+        name: [item for _, item in given.items(name)] if isinstance(value, list) else given.known(name)
+        for name, value in given.values.items()
+    }
     api = op.cloud.compute
     for name, feature, microversion in needs(known):
         if not given.changed(name):
@@ -92,35 +95,60 @@ def unsupported(op: Op, given: Given) -> Iterator[Problem]:
         )
 
 
-def unfit(op: Op, given: Given, flavor: Live) -> Iterator[Problem]:
-    """What keeps a server with a disk of its own from getting this flavor: that disk does not shrink."""
-    if given.has("image") is False or any(item.get("boot_index") == 0 for item in given.known("block_devices") or ()):
+def require_fit(op: Op, name: str) -> None:
+    """Refuse a flavor that has no disk, and doubt one with a smaller disk, for a server with a disk of its own."""
+    has = op.old.get("image_id") and _disk_of(op, op.old.get("flavor_id") or op.old["flavor"])
+    if not has:
         return
+    flavor = catalog(op.cloud.region).flavor(name)
+    if not flavor["disk"]:
+        reason = f"{flavor['name']} has no disk, and the server's own has {has} GiB; no resize takes it"
+        raise errors.Failed("flavor", reason)
+    if flavor["disk"] < has:
+        size = flavor["disk"]
+        op.tell(f"{flavor['name']} has a disk of {size} GiB, and the server's own has {has}: most clouds shrink none")
+
+
+def _disk_of(op: Op, flavor: str) -> int | None:
+    """The size of a flavor's disk in GiB; None where the cloud does not know it."""
     try:
-        has = catalog(op.cloud.region).flavor(given.before["flavor"])["disk"]
+        return int(catalog(op.cloud.region).flavor(flavor)["disk"])
     except errors.EcsError:
-        return
-    gets = flavor["disk"]
-    if has and not gets:
-        yield Problem("flavor", f"{flavor['name']} has no disk, and the server's own has {has} GiB; no resize takes it")
-    elif gets < has:
-        op.tell(f"{flavor['name']} has a disk of {gets} GiB, and the server's own has {has}: most clouds shrink none")
+        return None
 
 
-def announce(op: Op, given: Given, flavor: Live | None) -> None:
-    """Say in the preview that a change in place, to this flavor say, interrupts what runs in the server."""
-    if not given.before:
-        return
-    if given.changed("flavor") and flavor and given.known("stop_before_resize") is not False:
+def announce(op: Op, new: Mapping[str, Any], changed: Collection[str]) -> None:
+    """Report that an update interrupts what runs in the server, or that what is on its root disk is lost."""
+    is_off = op.old.get("power_state") in ("shutoff", "shelved_offloaded")
+    if "flavor" in changed and not is_off and new.get("stop_before_resize") is not False:
         op.tell("a changed flavor stops the server while it is resized, and starts it again")
-    # The image of a server that boots from a volume is not put onto it anew: that server is replaced.
-    from_volume = any(
-        device.get("boot_index") == 0 and destination(device) == "volume"
-        for device in objects(given.values.get("block_devices"))
-    )
-    rebuilt = given.changed("personality") or (given.changed("image") and not from_volume)
-    if rebuilt and given.known("image_policy") == "rebuild":
-        op.tell("a rebuild puts the image onto the server's root disk anew: what is on it is lost")
+    if new.get("image_policy") == "rebuild" and not {"image", "personality"}.isdisjoint(changed):
+        op.warn("a rebuild puts the image onto the server's root disk anew: what is on it is lost")
+
+
+def data_loss(op: Op, old: Mapping[str, Any]) -> list[str]:
+    """What goes with a server: its own disks, and the volumes that the program or the cloud lets go with it."""
+    lost: list[str] = []
+    devices = objects(old.get("block_devices"))
+    if old.get("status") == "ERROR" and not old.get("launched_at"):
+        return lost  # it never ran
+    if old.get("image_id"):
+        # A deletion sends no request for the sake of a warning.
+        size = None if op.verb == "delete" else _disk_of(op, str(old.get("flavor_id") or old.get("flavor")))
+        lost.append(f"its root disk ({size} GiB)" if size else "its root disk")
+    own = [each for each in devices if destination(each) == "local" and each.get("boot_index") != 0]
+    if own:
+        lost.append(f"its {len(own)} further local disks" if len(own) > 1 else "its local disk")
+    attached = objects(old.get("volumes_attached"))
+    doomed = [str(each["id"]) for each in attached if each.get("delete_on_termination")]
+    if doomed:
+        lost.append(f"the volume{'s' * (len(doomed) > 1)} {errors.listing(doomed)}")
+    elif any("delete_on_termination" not in each for each in attached):
+        # Not every API answers whether a volume goes; the program set it when the server was made.
+        count = sum(each.get("delete_on_termination") is True and destination(each) == "volume" for each in devices)
+        if count:
+            lost.append(f"{count} volume{'s' * (count > 1)} with `delete_on_termination`")
+    return lost
 
 
 def create_request(op: Op, wanted: ServerInputs) -> tuple[Live, str | None]:

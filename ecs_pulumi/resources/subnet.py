@@ -20,6 +20,7 @@ from ecs_pulumi.dynamic.fields import (
     Replace,
     Unordered,
     WriteOnly,
+    has_unknown,
     one_of,
     shown,
 )
@@ -231,7 +232,7 @@ def _parsed(
 def _outside(network: ipaddress.IPv4Network | ipaddress.IPv6Network, given: Given) -> Iterator[Problem]:
     pools = []
     first, last = usable(network)
-    for index, pool in enumerate(given.known("allocation_pools") or ()):
+    for index, pool in [pair for pair in given.items("allocation_pools") if not has_unknown(pair[1])]:
         try:
             start, end = ipaddress.ip_address(pool["start"]), ipaddress.ip_address(pool["end"])
         except ValueError:

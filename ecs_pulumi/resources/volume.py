@@ -21,6 +21,7 @@ from ecs_pulumi.dynamic.fields import (
     Replace,
     Since,
     WriteOnly,
+    has_unknown,
     one_of,
 )
 from ecs_pulumi.dynamic.resource import EcsResource
@@ -55,7 +56,9 @@ _NOT_YET = ("creating", "downloading", "restoring-backup", "error")
 class VolumeInputs(Inputs):
     """What a program may ask of a volume."""
 
-    size: Annotated[int, GrowOnly()] = Field(ge=1, description="Size in GiB. It can only grow, attached or not.")
+    size: Annotated[int, GrowOnly()] = Field(
+        ge=1, description="Size in GiB. It can only grow; while it is attached from block-storage 3.42 on."
+    )
     name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
     metadata: Annotated[dict[str, str] | None, InPlace()] = Field(None, description="Keys and values of one's own.")
@@ -115,11 +118,13 @@ class VolumeKind(EcsKind[VolumeInputs]):
                 yield Problem("metadata", f"`{key}` is the key in which ecs_pulumi notes the owner of a volume")
 
     def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
-        """Type, zone and image exist, and the image fits."""
+        """Type, zone and source exist, and an image fits."""
         yield from super().preflight(op, given)
         names = catalog(op.cloud.region)
         yield from preflight.there_is(given, "volume_type", names.volume_type)
         yield from preflight.there_is(given, "availability_zone", names.volume_zone)
+        yield from preflight.there_is(given, "snapshot_id", names.snapshot)
+        yield from preflight.there_is(given, "source_volume_id", names.volume)
         missing = list(preflight.there_is(given, "image", names.image))
         yield from missing
         if given.known("image") and not missing and given.changed("image"):
@@ -137,6 +142,25 @@ class VolumeKind(EcsKind[VolumeInputs]):
     def unwell(self, op: Op, id_: str, old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """A volume whose creation failed holds nothing and is replaced; one that was of use may hold everything."""
         return ["status"] if old.get("status") == "error" and not old.get("been_available") else []
+
+    def failed_build(self, op: Op, id_: str, old: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """What Cinder recorded of it, where it shows that."""
+        reason = block_storage.last_message(op.cloud.block_storage, id_) or "the cloud recorded no reason"
+        return f"the volume never became available: {reason}"
+
+    def data_loss(self, op: Op, old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """Everything on it, if it was ever usable."""
+        if old.get("status") == "error" and not old.get("been_available"):
+            return []
+        return [f"its data ({old['size']} GiB)"] if old.get("size") else ["its data"]
+
+    def preflight_update(self, op: Op, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
+        """A volume in use grows only where the API can do that; its use in the state may be out of date."""
+        grows = "size" in changed and not has_unknown(new["size"])
+        if grows and not op.cloud.block_storage.supports(_EXTEND_IN_USE):
+            live = op.cloud.region.volumes.read(id_)
+            if live is not None and live["status"] == "in-use":
+                self._require_extend_in_use(op, live)
 
     def leftovers(self, op: Op, wanted: VolumeInputs) -> list[tuple[str, str]]:  # noqa: ARG002
         """Those with the marker in their metadata, or in their description."""
@@ -294,11 +318,18 @@ class VolumeKind(EcsKind[VolumeInputs]):
             raise errors.Failed("size", f"can only grow: the volume has {live['size']} GiB, the program says {size}")
         attached = live["status"] == "in-use"
         if attached:
-            api.require("extending a volume that a server uses", _EXTEND_IN_USE)
+            self._require_extend_in_use(op, live)
         block_storage.extend(api, live["id"], size, microversion=_EXTEND_IN_USE if attached else None)
         grown = self._settled(op, live["id"])
         if grown["size"] < size:
             raise errors.Failed("extend", f"the volume still has {grown['size']} GiB")
+
+    def _require_extend_in_use(self, op: Op, live: Live) -> None:
+        try:
+            op.cloud.block_storage.require("extending a volume in use", _EXTEND_IN_USE)
+        except errors.Unsupported as unsupported:
+            users = errors.listing([f"server {item['server_id']}" for item in live.get("attachments") or ()])
+            raise errors.Failed("size", f"{unsupported}. It is attached to {users}: {_DETACH_FIRST}") from unsupported
 
     def _flag(self, op: Op, live: Live, wanted: VolumeInputs) -> Live:
         if wanted.read_only is None or wanted.read_only == self.observe(op, live)["read_only"]:
@@ -329,6 +360,7 @@ class VolumeKind(EcsKind[VolumeInputs]):
 
 
 _SETTLED = ("available", "in-use")
+_DETACH_FIRST = "detach it first, in an `up` of its own, as Pulumi deletes an attachment only after every update"
 _NOT_DELETED = "error_deleting"
 _STUCK = "Only the cloud's operator can reset its state."
 

@@ -1,7 +1,7 @@
 """VolumeAttachment: a disk in a server (guide, chapter 6; Nova API reference, "Servers with volume attachments")."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import pulumi
@@ -9,8 +9,20 @@ from pydantic import Field
 
 from ecs_pulumi.cloud import block_storage, compute, errors
 from ecs_pulumi.cloud.waiting import Deadline, until
-from ecs_pulumi.dynamic.fields import CloudDefault, Inputs, Outputs, Replace, Since, Wish, WriteOnly
+from ecs_pulumi.dynamic.fields import (
+    CloudDefault,
+    Given,
+    Inputs,
+    Outputs,
+    Problem,
+    Replace,
+    Since,
+    Wish,
+    WriteOnly,
+)
 from ecs_pulumi.dynamic.resource import EcsResource
+from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, left_to_server, sent, split_id
 from ecs_pulumi.resources.once import once
 
@@ -48,6 +60,13 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
     name = "VolumeAttachment"
     inputs = VolumeAttachmentInputs
     outputs = VolumeAttachmentOutputs
+
+    def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
+        """Server and volume exist."""
+        yield from super().preflight(op, given)
+        names = catalog(op.cloud.region)
+        yield from preflight.there_is(given, "server_id", names.server)
+        yield from preflight.there_is(given, "volume_id", names.volume)
 
     def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """A volume is attached to a server once."""

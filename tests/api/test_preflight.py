@@ -30,6 +30,7 @@ class Run:
     def __init__(self, landscape: Landscape) -> None:
         self.settings = {**landscape.settings, **landscape.secrets}
         self.told: list[str] = []
+        self.warned: list[str] = []
         self.call = host.Call()
         self.resource = ""
         """What the program calls the next one that has no name in the cloud."""
@@ -78,7 +79,11 @@ def run(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(common, "_connections", {})
     made = Run(landscape)
     monkeypatch.setattr(host, "current", lambda: made.call)
-    monkeypatch.setattr(host, "report", lambda _urn, text, **_: made.told.append(text))
+
+    def report(_urn: str, text: str, *, severity: str = "info", **_: object) -> None:
+        (made.warned if severity == "warning" else made.told).append(text)
+
+    monkeypatch.setattr(host, "report", report)
     return made
 
 
@@ -103,11 +108,11 @@ def ground(landscape: Landscape) -> Iterator[Ground]:
 def test_names_that_do_not_exist(run: Run, landscape: Landscape, ground: Ground) -> None:
     """Each is refused with what comes nearest; where nothing does, with some of what there is."""
     wrong = landscape.small[:-2] + landscape.small[-1]
-    (said,) = run("Server", flavor=wrong, image=landscape.image)
+    (said,) = run("Server", flavor=wrong, image=landscape.image, networks="none")
     assert said.startswith(f'flavor: there is no flavor "{wrong}"; did you mean {landscape.small} or ')
     assert said.count(" or ") == 2
 
-    server = {"flavor": landscape.small, "image": landscape.image}
+    server = {"flavor": landscape.small, "image": landscape.image, "networks": "none"}
     nowhere = "00000000-0000-4000-8000-00000000dead"
     (said,) = run("Server", **server, security_groups=[nowhere])
     assert said.startswith(f'security_groups: there is no security group "{nowhere}"; there is ')
@@ -115,17 +120,37 @@ def test_names_that_do_not_exist(run: Run, landscape: Landscape, ground: Ground)
     assert 'key_name: there is no key pair "nobody\'s"' in said
     (said,) = run("Server", **server, availability_zone="mars")
     assert said.endswith(f"there is {', '.join(landscape.zones)}")
-    (said,) = run("Server", flavor=landscape.small, image=landscape.image[:-1])
+    (said,) = run("Server", flavor=landscape.small, image=landscape.image[:-1], networks="none")
     assert f"did you mean {landscape.image}" in said
-    assert run("Server", **server, networks=[{"network_id": "preflight"}]) == [
+    assert run("Server", **server | {"networks": [{"network_id": "preflight"}]}) == [
         f'networks[0]: there is no network with the id "preflight"; the one of that name has the id {ground.network}'
     ]
     disk = {"source_type": "blank", "destination_type": "volume", "volume_size": 1, "volume_type": "SDS"}
     (said,) = run("Server", **server, block_devices=[disk])
     assert said.startswith('block_devices[0]: there is no volume type "SDS"; did you mean SSD')
-    assert run("InterfaceAttachment", server_id="s", port_id=ground.network) == [
+    assert run("InterfaceAttachment", server_id=UNKNOWN, port_id=ground.network) == [
         f'port_id: there is no port with the id "{ground.network}"'
     ]
+
+
+def test_what_stands_beside_the_unknown(run: Run, landscape: Landscape, ground: Ground) -> None:
+    """An unknown item hides no other one, and each is named by its place in the program."""
+    server = {"flavor": landscape.small, "image": landscape.image, "networks": "none"}
+    nowhere = "00000000-0000-4000-8000-00000000dead"
+    nics = [UNKNOWN, {"network_id": nowhere}]
+    assert run("Server", **server | {"networks": nics}) == [f'networks[1]: there is no network with the id "{nowhere}"']
+    taken = [UNKNOWN, {"network_id": ground.network, "fixed_ip": "10.66.0.20"}]
+    assert run("Server", **server | {"networks": taken}) == ["networks[1]: 10.66.0.20 is taken by the port holder"]
+    (said,) = run("Server", **server, security_groups=[UNKNOWN, nowhere])
+    assert said.startswith(f'security_groups: there is no security group "{nowhere}"')
+    (said,) = run("Port", network_id=ground.network, security_group_ids=[UNKNOWN, nowhere])
+    assert said.startswith(f'security_group_ids: there is no security group "{nowhere}"')
+    wishes = [UNKNOWN, {"subnet_id": ground.subnet, "ip_address": "10.67.0.5"}]
+    (said,) = run("Port", network_id=ground.network, fixed_ips=wishes)
+    assert said.startswith("fixed_ips[1]: 10.67.0.5 lies outside its subnet")
+    disks = [UNKNOWN, {"source_type": "blank", "volume_size": 1, "destination_type": "volume", "volume_type": "SDS"}]
+    (said,) = run("Server", **server, block_devices=disks)
+    assert said.startswith('block_devices[1]: there is no volume type "SDS"')
 
 
 def test_what_is_too_small(run: Run, landscape: Landscape) -> None:
@@ -163,7 +188,7 @@ def test_addresses_that_cannot_be_had(run: Run, landscape: Landscape, ground: Gr
         assert said in problem
     (problem,) = run("Server", **server, networks=[{"network_id": ground.network, "fixed_ip": address}])
     assert said in problem
-    (problem,) = run("InterfaceAttachment", server_id="s", network_id=ground.network, fixed_ips=[wishes[1]])
+    (problem,) = run("InterfaceAttachment", server_id=UNKNOWN, network_id=ground.network, fixed_ips=[wishes[1]])
     assert said in problem
     with landscape.connect() as other, pytest.raises(Exception, match=r"(?i)not a valid IP|already allocated"):
         other.network.create_port(network_id=ground.network, fixed_ips=[wishes[0]])
@@ -206,29 +231,17 @@ def test_ranges_that_overlap(run: Run, landscape: Landscape, ground: Ground) -> 
         other.network.create_subnet(network_id=ground.network, ip_version=4, cidr="10.66.0.0/25")
 
 
-def test_a_flavor_that_a_server_cannot_get(run: Run, cloud: Emulator) -> None:
-    """A disk of the server's own can go with no resize; a smaller one is told. A volume does not mind."""
-    with cloud.state() as ctx:
-        ctx.put("flavor", {**(ctx.get("flavor", "101") or {}), "id": "100", "name": "s1.diskless", "disk": 0})
-    before = {"flavor": "s1.medium", "image": "cirros-peer", "name": "web"}
-    assert run("Server", before, flavor="s1.diskless") == [
-        "flavor: s1.diskless has no disk, and the server's own has 20 GiB; no resize takes it"
-    ]
-    assert run("Server", before, flavor="s1.small") == []
-    assert any("a disk of 10 GiB, and the server's own has 20" in text for text in run.told)
-    assert any("stops the server" in text for text in run.told)
-    run.told.clear()
-    disk = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 40}
-    assert run("Server", {**before, "block_devices": [disk]}, flavor="s1.small") == []
-    assert not any("GiB" in text for text in run.told)
-
-
 def test_a_security_group_that_another_provider_makes(run: Run, landscape: Landscape, ground: Ground) -> None:
-    """One that is named is only told, as it may come first; one made since the groups were listed is found."""
-    server = {"flavor": landscape.small, "image": landscape.image}
+    """One that is named is a warning only, as it may come first; one made since the groups were listed is found."""
+    server = {"flavor": landscape.small, "image": landscape.image, "networks": "none"}
     assert run("Server", **server, security_groups=["defualt"]) == []
-    assert run.told[-1] == 'security_groups: there is no security group "defualt"; did you mean default?'
-    run.told.clear()
+    assert run.warned == [
+        (
+            'security_groups: there is no security group "defualt"; did you mean default? '
+            "The update fails unless the program creates it before the server."
+        )
+    ]
+    run.warned.clear()
     with landscape.connect() as others:
         made = others.network.create_security_group(name="preflight-made")
         try:
@@ -236,7 +249,105 @@ def test_a_security_group_that_another_provider_makes(run: Run, landscape: Lands
             assert run("Server", **server, security_groups=["preflight-made"]) == []
         finally:
             others.network.delete_security_group(made)
-    assert not [text for text in run.told if text.startswith("security_groups")]
+    assert run.warned == []
+
+
+def test_a_security_group_is_named_by_its_id_where_neutron_takes_nothing_else(run: Run, ground: Ground) -> None:
+    """A name in `security_group_ids` is refused with the id that it stands for."""
+    (said,) = run("Port", network_id=ground.network, security_group_ids=["default"])
+    assert said.startswith('security_group_ids: "default" is a name; the security group of that name has the id ')
+    (said,) = run("Port", network_id=ground.network, security_group_ids=["defualt"])
+    assert said == 'security_group_ids: there is no security group "defualt"; did you mean default?'
+
+
+def test_a_flavor_without_a_disk(run: Run, cloud: Emulator) -> None:
+    """A server that boots from an image onto it is a warning: some clouds refuse it, and others make a volume."""
+    with cloud.state() as ctx:
+        ctx.put("flavor", {**(ctx.get("flavor", "101") or {}), "id": "100", "name": "s1.diskless", "disk": 0})
+    server = {"flavor": "s1.diskless", "image": "cirros-peer"}
+    assert run("Server", **server) == []
+    (warning,) = run.warned
+    assert warning.startswith("flavor: s1.diskless has no disk; ")
+    assert "add a block device with boot_index 0 and destination_type volume" in warning
+    run.warned.clear()
+    boot = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 5}
+    assert run("Server", **server, block_devices=[boot]) == []
+    assert run("Server", **server, block_devices=[UNKNOWN]) == []
+    assert run.warned == []
+
+
+def test_several_networks_to_choose_from(run: Run, landscape: Landscape, ground: Ground) -> None:
+    """Where the cloud cannot choose, a server without networks is refused; it is not once it exists."""
+    server = {"flavor": landscape.small, "image": landscape.image, "name": "web"}
+    with landscape.connect() as other:
+        mine = list(other.network.networks(project_id=other.current_project_id))
+        second = other.network.create_network(name="preflight-second")
+        try:
+            refused: tuple[dict[str, Any], ...] = ({}, {"networks": "auto"})
+            for said in refused:
+                (problem,) = run("Server", **server, **said)
+                assert problem.startswith(f"networks: the cloud does not choose among the {len(mine) + 1} networks")
+                assert "preflight-second" in problem
+            for networks in ("none", [], [{"network_id": ground.network}], UNKNOWN):
+                assert run("Server", **server, networks=networks) == []
+            assert run("Server", server, metadata={"a": "b"}) == []
+        finally:
+            other.network.delete_network(second)
+
+
+def test_networks_that_cannot_be_listed(run: Run, cloud: Emulator, landscape: Landscape) -> None:
+    """They are no reason to refuse a server."""
+    cloud.fault(method="GET", path="*/networks", status=403)
+    assert run("Server", flavor=landscape.small, image=landscape.image) == []
+
+
+def test_attachments_of_what_does_not_exist(run: Run, landscape: Landscape, ground: Ground) -> None:
+    """A server, a volume, a snapshot or a port that is not there is named, whatever refers to it."""
+    nowhere = "00000000-0000-4000-8000-00000000dead"
+    volume = {"server_id": nowhere, "volume_id": nowhere}
+    assert run("VolumeAttachment", **volume) == [
+        f'server_id: there is no server with the id "{nowhere}"',
+        f'volume_id: there is no volume with the id "{nowhere}"',
+    ]
+    assert run("VolumeAttachment", server_id=UNKNOWN, volume_id="data") == [
+        'volume_id: there is no volume with the id "data"; give its id, not its name'
+    ]
+    assert run("VolumeAttachment", volume) == []
+    nic = {"server_id": nowhere, "port_id": nowhere}
+    assert run("InterfaceAttachment", **nic) == [
+        f'server_id: there is no server with the id "{nowhere}"',
+        f'port_id: there is no port with the id "{nowhere}"',
+    ]
+    server = {"flavor": landscape.small, "image": landscape.image, "networks": [{"network_id": ground.network}]}
+    for source in ("volume", "snapshot"):
+        disk = {"source_type": source, "uuid": nowhere, "boot_index": 1}
+        assert run("Server", **server, block_devices=[disk]) == [
+            f'block_devices[0]: there is no {source} with the id "{nowhere}"'
+        ]
+    for name, kind in (("snapshot_id", "snapshot"), ("source_volume_id", "volume")):
+        assert run("Volume", size=1, **{name: nowhere}) == [f'{name}: there is no {kind} with the id "{nowhere}"']
+
+
+def test_what_is_attached_exists(run: Run, landscape: Landscape) -> None:
+    """A volume that is there is no problem, and costs one request."""
+    with landscape.connect() as other:
+        volume = other.block_storage.create_volume(name="preflight", size=1)
+        try:
+            assert run("VolumeAttachment", server_id=UNKNOWN, volume_id=volume.id) == []
+        finally:
+            other.block_storage.delete_volume(volume)
+
+
+def test_what_an_import_changes_is_checked(run: Run, ground: Ground) -> None:
+    """An imported object is checked where the program changes it, and nowhere else."""
+    port = {"adopt": ground.taken, "network_id": ground.network}
+    assert run("Port", **port, fixed_ips=[{"ip_address": "10.66.0.20"}]) == []
+    assert run("Port", **port, fixed_ips=[{"ip_address": "10.66.0.31"}]) == []
+    (said,) = run("Port", **port, fixed_ips=[{"ip_address": "10.67.0.5"}])
+    assert said.startswith("fixed_ips[0]: 10.67.0.5 lies outside the subnets of its network")
+    nowhere = "00000000-0000-4000-8000-00000000dead"
+    (said,) = run("Port", **port, security_group_ids=[nowhere])
+    assert said.startswith(f'security_group_ids: there is no security group "{nowhere}"')
 
 
 def test_the_address_of_a_port_that_is_taken_over(run: Run, ground: Ground) -> None:

@@ -23,6 +23,10 @@ SERVER = """
 """
 
 
+PORT = 'net = ecs.Network("n"); port = ecs.Port("p", network_id=net.id)'
+NICS = 'ecs.Server("web", flavor="s3.medium.2", image="Standard_Debian_12_latest", networks={nics})'
+
+
 @pytest.fixture
 def untrusted() -> Iterator[str]:
     """An https URL whose certificate nobody has vouched for."""
@@ -57,8 +61,24 @@ def untrusted() -> Iterator[str]:
         ('ecs.Subnet("s", network_id="x", cidr="10.0.0.5/24")', 'did you mean "10.0.0.0/24"?'),
         ('ecs.InterfaceAttachment("i", server_id="s", port_id="p", network_id="n")', "give only one of `port_id` or"),
         ('ecs.Volume("v", size=0)', "must be greater than or equal to 1, got 0"),
+        (
+            f"{PORT}; {NICS}".format(nics='[{"prt_id": port.id}]'),
+            "networks[0].prt_id: no such property; did you mean `port_id`?",
+        ),
+        (
+            f"{PORT}; {NICS}".format(nics='{"port_id": port.id}'),
+            "networks: must be a list of {network_id, port_id, fixed_ip, tag}, or 'auto' or 'none'",
+        ),
     ],
-    ids=["misspelled argument", "unknown flavor", "host bits", "port and network", "size 0"],
+    ids=[
+        "misspelled argument",
+        "unknown flavor",
+        "host bits",
+        "port and network",
+        "size 0",
+        "misspelled property of what is not known yet",
+        "an object for a list of them",
+    ],
 )
 @pytest.mark.usefixtures("cloud")
 def test_a_wrong_program_is_refused_in_the_preview(project: MakeProject, program: str, said: str) -> None:

@@ -41,6 +41,19 @@ SERVER = """
         block_devices=[root, disk, disk],
     )
 """
+KEPT = """
+    import ecs_pulumi as ecs
+
+    disk = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 10}
+    ecs.Server(
+        "web",
+        flavor="s3.medium.2",
+        image="Standard_Debian_12_latest",
+        block_devices=[{**disk, "delete_on_termination": True}],
+        config_drive=False,
+    )
+    ecs.Volume("data", size=1)
+"""
 ONE = """
     import ecs_pulumi as ecs
 
@@ -104,6 +117,50 @@ def test_status_lines_say_what_is_waited_for(cloud: Emulator, project: MakeProje
     resizing = server.up().status_lines
     assert any(re.fullmatch(r"VERIFY_RESIZE, confirming, \d+ s", line) for line in resizing)
     assert resizing[-1] == ""
+
+
+def test_data_that_are_lost_are_a_warning(project: MakeProject) -> None:
+    """A replacement warns in preview and update, a deletion in the update alone, and `destroy` not at all."""
+    it = project(KEPT)
+    it.up()
+    it.write(KEPT.replace("s3.medium.2", "s3.large.2").replace("False", "True").replace("ecs.Volume", "# ecs.Volume"))
+    replaced = "replacing web deletes 1 volume with `delete_on_termination`"
+    deleted = "deleting data deletes its data (1 GiB)"
+    assert warnings(it.preview()) == [replaced]
+    done = it.up()
+    assert sorted(warnings(done)) == [deleted, replaced]
+    assert "stops the server" not in done.text
+    assert warnings(it.destroy()) == []
+
+
+GROWING = """
+    import ecs_pulumi as ecs
+
+    ecs.Volume("bad", name="fail-extend", size=%d)
+    """
+
+
+def test_the_reason_of_a_failed_update_comes_first(cloud: Emulator, project: MakeProject) -> None:
+    """In a file its line stands before the engine's; on a terminal it is what is shown while others are worked on."""
+    it = project(GROWING % 1)
+    it.up()
+    reason = "error: update Volume bad: "
+    it.write(GROWING % 2)
+    failed = it.up(fails=True).text
+    assert failed.index(reason) < failed.index("error: 1 error occurred")
+
+    it.write((GROWING % 3) + 'ecs.Volume("good", size=1)\n')
+    cloud.cloud.speed = SLOW
+    shown = up_on_a_terminal(it)
+    assert shown.status != 0
+    frames = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.text).partition("Diagnostics:")[0]
+    assert frames.rindex(reason) > frames.rfind("error: 1 error occurred")
+
+
+def warnings(result: Result) -> list[str]:
+    """The warnings of a run."""
+    found = [each["message"] for each in result.diagnostics if each["severity"] == "warning"]
+    return [message.removeprefix("warning:").strip() for message in found]
 
 
 def test_debug_lists_every_request(project: MakeProject, cloud: Emulator) -> None:

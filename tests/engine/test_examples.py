@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.workspace import CHECKOUT
+import pytest
+
+from ecs_pulumi.emulator import Emulator
+from tests.conftest import SPEED
+from tests.support.landscape import emulated
+from tests.support.pages import blocks
+from tests.support.project import Project
+from tools.workspace import CHECKOUT, environment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ecs_pulumi.emulator.dialects import DialectName
     from tests.conftest import MakeProject
     from tests.support.landscape import Landscape
 
@@ -42,6 +52,35 @@ def test_quickstart(project: MakeProject, landscape: Landscape) -> None:
     made = {resource["id"] for resource in quickstart.state().values()}
     quickstart.destroy()
     assert not made & landscape.objects()
+
+
+@pytest.mark.parametrize("dialect", ["otc", "openstack"])
+def test_lookups(dialect: DialectName, engine_path: Path, tmp_path: Path) -> None:
+    """The program on the page of the lookups works as it is written, in either kind of cloud."""
+    page = CHECKOUT / "docs" / "reference" / "lookups.md"
+    fragments = [block.text for block in blocks(page) if block.language == "python"]
+    assert fragments
+    with Emulator(speed=SPEED, dialect=dialect) as cloud:
+        env = {**environment(engine_path, tmp_path, "test"), **cloud.environment}
+        it = Project(tmp_path, "\n".join(("import ecs_pulumi as ecs", *fragments)), env)
+        done = it.up()
+        assert done.changes == {"Server web": "create"}
+        assert [each for each in done.diagnostics if each["severity"] == "warning"] == []
+        assert it.preview().changes == {}
+        it.destroy()
+
+
+def test_reference_elsewhere(engine_path: Path, tmp_path: Path) -> None:
+    """The program that the pages of the kinds show parts of works in the other kind of cloud as well."""
+    with Emulator(speed=SPEED, dialect="openstack") as cloud:
+        found = emulated(cloud)
+        env = {**environment(engine_path, tmp_path, "test"), **found.env}
+        it = Project(tmp_path, EXAMPLES / "reference", env, "ecs-reference")
+        it.settings({**found.settings, "flavor": found.small, "image": found.image, "volumeType": found.volume_type})
+        it.settings({}, found.secrets)
+        it.up()
+        assert it.preview().changes == {}
+        it.destroy()
 
 
 def test_reference(project: MakeProject, landscape: Landscape) -> None:

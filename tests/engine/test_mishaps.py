@@ -135,6 +135,10 @@ def test_a_build_that_fails_is_told_with_novas_own_reason(shop: MakeShop, cloud:
     (reason,) = reasons(it.project.up(fails=True))
     assert re.search(r"create Server web: server [0-9a-f-]{36} is in ERROR: \w+", reason)
     assert it.lost() == set()
+    preview = it.project.preview()
+    assert preview.changes["Server web"] == "replace"
+    assert re.search(r"replace: the server never became active: \w+", preview.text)
+    assert "deletes its root disk" not in preview.text
     it.destroyed()
 
 

@@ -100,6 +100,19 @@ def test_no_file_and_no_process_tells_a_secret(story: Project, secrets: re.Patte
     story.destroy()
 
 
+def test_a_private_key_given_as_a_public_one(project: MakeProject, cloud: Emulator) -> None:
+    """It is refused before any request; no output and no file has it but the program itself."""
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\\nb3BlbnNzaHush\\n-----END OPENSSH PRIVATE KEY-----"
+    it = project(f'import ecs_pulumi as ecs\n\necs.KeyPair("key", public_key="{key}")\n')
+    cloud.requests.clear()
+    failed = [it.preview("--diff", fails=True), it.up(fails=True)]
+    assert all(any("this is a private key" in error for error in each.errors) for each in failed)
+    assert not any("Hush" in each.text for each in failed)
+    assert list(cloud.requests) == []
+    files = [path for path in it.folder.rglob("*") if path.is_file() and path != it.program]
+    assert [path for path in files if "b3BlbnNzaHush" in path.read_text(errors="replace")] == []
+
+
 def test_a_connection_that_is_not_verified_is_told_in_every_run(story: Project) -> None:
     """Each run warns, once, however many resources of however many kinds it is about."""
     story.config("ecs:insecure", "true")

@@ -204,10 +204,10 @@ def test_no_networks(new: New, ground: Ground) -> None:
 
 
 def test_several_networks_to_choose_from(new: New, ground: Ground) -> None:
-    """`auto` where the project has several networks is refused in the cloud's own words, and nothing is left."""
+    """`auto` where the project has several networks is refused in the preview, which names them."""
     assert ground.network != ground.other_network
     server = new("Server")
-    with pytest.raises(Failed, match="Multiple possible networks found"):
+    with pytest.raises(Refused, match="does not choose among the"):
         server.up(**ground.server_inputs | {"networks": "auto"})
     assert server.state is None
 
@@ -226,6 +226,19 @@ def test_the_only_network() -> None:
         becomes(server, "networks", program | {"networks": []})
         assert nics_of(ground, server) == set()
         server.destroy()
+
+
+def test_an_address_that_a_port_changes(new: New, ground: Ground) -> None:
+    """The port's own output follows at once, and the server's with the next refresh."""
+    port, server = new("Port"), new("Server")
+    first, second = ({"network_id": ground.network, "fixed_ips": [{"ip_address": f"10.90.1.{n}"}]} for n in (77, 78))
+    port.up(**first)
+    program = ground.server_inputs | {"networks": [{"port_id": port.id}]}
+    server.up(**program)
+    port.up(**second)
+    assert port.outputs["ip_address"] == "10.90.1.78"
+    settled(server, program)
+    assert server.outputs["access_ip_v4"] == "10.90.1.78"
 
 
 def test_a_nic_is_never_taken_for_another(new: New, ground: Ground) -> None:

@@ -55,6 +55,22 @@ def test_extend_attached_and_detached(new: New, ground: Ground) -> None:
     assert volume.outputs["status"] == "available"
 
 
+def test_a_cloud_that_extends_no_attached_volume(new: New, ground: Ground) -> None:
+    """The preview refuses it and names the way out; detached, or with nothing to grow, it does not."""
+    config = {"ecs:apiVersions": '{"block-storage": "3.0"}'}
+    volume, attachment = new("Volume", config=config), new("VolumeAttachment", config=config)
+    volume.up(size=1)
+    attachment.up(server_id=ground.server, volume_id=volume.id)
+    with pytest.raises(
+        Failed, match=rf"size: .*3\.42.* server {ground.server}.* detach it first, in an `up` of its own"
+    ):
+        volume.preview(size=2)
+    assert volume.preview(size=1, name="data") == updates("name")
+    assert volume.preview(size=UNKNOWN) == updates("size")
+    attachment.destroy()
+    becomes(volume, "size", {"size": 2})
+
+
 def test_detached_and_attached_again_at_once(new: New, ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nova still lists a volume a moment after Cinder has it back; that is no attachment that has begun."""
     if not ground.live:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -109,6 +110,19 @@ def test_a_failed_create_is_kept(plugin: Plugin) -> None:
     assert failed.reasons == ["No valid host.", "Second thing."]
     assert failed.message == SAID
     assert "hunter2" not in failed.traceback
+
+
+def test_the_reason_is_shown_beside_the_resource(plugin: Plugin) -> None:
+    """Before the engine's own line, "1 error occurred:", and after it for as long as other resources are worked on."""
+    plugin.engine.lines.clear()
+    with pytest.raises(Failed):
+        plugin.serve(Keeping()).create("web", ASKED)
+    first = plugin.engine.lines[0]
+    assert (first.message, first.urn, first.severity, first.ephemeral) == (SAID, URN, 3, True)
+    end = time.monotonic() + 30
+    while len(plugin.engine.lines) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert plugin.engine.lines == [first, first]
 
 
 def test_a_failed_update_is_kept(plugin: Plugin) -> None:

@@ -114,7 +114,10 @@ def test_empty_is_not_unset() -> None:
         {"glaze": [{"kind": "sugar", "grams": UNKNOWN}]},
         {"tags": ["a", UNKNOWN]},
         {"notes": {"a": UNKNOWN}},
+        {"notes": UNKNOWN},
         {"extra": {"a": {"b": [UNKNOWN]}}},
+        {"glaze": UNKNOWN},
+        {"glaze": [UNKNOWN]},
     ],
 )
 def test_what_is_not_known_passes(said: dict[str, Any]) -> None:
@@ -122,10 +125,37 @@ def test_what_is_not_known_passes(said: dict[str, Any]) -> None:
     assert right(**said) == said
 
 
-def test_what_stands_beside_the_unknown_is_checked_all_the_same() -> None:
-    """One unknown item does not hide what is wrong with the next."""
-    assert wrong(toppings=[{"kind": UNKNOWN}, {"kind": "nuts", "color": "red"}]) == {
-        "toppings": '[1].color: no such property, got "red"'
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            {"toppings": [{"kind": UNKNOWN}, {"kind": "nuts", "gram": 1}]},
+            "[1].gram: no such property; did you mean `grams`?",
+        ),
+        ({"toppings": [{"kind": "nuts", "gram": UNKNOWN}]}, "[0].gram: no such property; did you mean `grams`?"),
+        ({"toppings": [{"knid": UNKNOWN}]}, "[0].knid: no such property; did you mean `kind`?"),
+        ({"toppings": [{"grams": UNKNOWN}]}, "[0].kind: field required"),
+        ({"toppings": [UNKNOWN, {"kind": UNKNOWN, "grams": "x"}]}, "[1].grams: must be a valid integer"),
+        ({"toppings": {"kind": UNKNOWN}}, "must be a list of {kind, grams}"),
+        ({"glaze": [{"knid": UNKNOWN}]}, "[0].knid: no such property; did you mean `kind`?"),
+        ({"glaze": [{"grams": UNKNOWN}]}, "[0].kind: field required"),
+        ({"glaze": {"kind": UNKNOWN}}, "must be a list of {kind, grams}, or 'none' or 'plain'"),
+        ({"glaze": [UNKNOWN, "sugar"]}, '[1]: must be {kind, grams}, got "sugar"'),
+        ({"tags": [UNKNOWN, ["b"]]}, "[1]: must be a valid string"),
+        ({"notes": {"a": UNKNOWN, "b": ["c"]}}, ".b: must be a valid string".lstrip(".")),
+        ({"notes": [UNKNOWN]}, "must be a valid dictionary"),
+    ],
+)
+def test_what_stands_beside_the_unknown_is_checked_all_the_same(said: dict[str, Any], reason: str) -> None:
+    """An unknown value hides nothing that is wrong beside it, around it or in its own key."""
+    assert [found[: len(reason)] for found in wrong(**said).values()] == [reason]
+
+
+def test_what_stands_beside_the_unknown_gets_its_normal_form() -> None:
+    """The known parts are what they are without an unknown one: numbers are texts where a text is meant."""
+    assert right(notes={"a": UNKNOWN, "b": 2.0}, tags=[UNKNOWN, 3.0, 3.0]) == {
+        "notes": {"a": UNKNOWN, "b": "2"},
+        "tags": [UNKNOWN, "3", "3"],
     }
 
 
@@ -144,8 +174,19 @@ def test_what_stands_beside_the_unknown_is_checked_all_the_same() -> None:
         ({"tags": "a"}, "tags", 'must be a valid list, got "a"'),
         ({"toppings": [{"kind": "nuts", "grams": "a lot"}]}, "toppings", "[0].grams: must be a valid integer"),
         ({"toppings": [{"grams": 1}]}, "toppings", "[0].kind: field required"),
-        ({"glaze": "thick"}, "glaze", 'got "thick"'),
-        ({"glaze": [{"kind": "sugar", "thickness": 1}]}, "glaze", "[0].thickness: no such property, got 1"),
+        ({"glaze": "thick"}, "glaze", "must be a list of {kind, grams}, or 'none' or 'plain', got \"thick\""),
+        ({"glaze": {"kind": "sugar"}}, "glaze", "must be a list of {kind, grams}, or 'none' or 'plain'"),
+        ({"glaze": ["sugar"]}, "glaze", '[0]: must be {kind, grams}, got "sugar"'),
+        ({"toppings": ["nuts"]}, "toppings", '[0]: must be {kind, grams}, got "nuts"'),
+        ({"glaze": [{"kind": "sugar", "gramms": 1}]}, "glaze", "[0].gramms: no such property; did you mean `grams`?"),
+        ({"glaze": [{"Kind": "sugar"}]}, "glaze", "[0].Kind: no such property; did you mean `kind`?"),
+        (
+            {"toppings": [{"kind": "a", "x-y": 1}]},
+            "toppings",
+            '[0]["x-y"]: no such property; there are `kind`, `grams`',
+        ),
+        ({"toppings": [{"kind": "a", "x" * 99: 1}]}, "toppings", "[0][99 characters]: no such property"),
+        ({"notes": {"A-b": ["c"]}}, "notes", '["A-b"]: must be a valid string'),
         ({"colour": "red"}, "colour", "no such input"),
         ({"topings": []}, "topings", "no such input; did you mean `toppings`?"),
     ],
@@ -273,6 +314,13 @@ def test_rules_see_what_is_set_known_and_changed() -> None:
     assert [given.known(name) for name in "abcd"] == [1, None, None, None]
     assert (given.changed("a"), given.changed("b"), given.changed("a", "d")) == (False, True, True)
     assert given.set_of("d", "b", "a") == ["b", "a"]
+
+
+def test_rules_see_the_known_items_of_a_list() -> None:
+    """Each with its place in the program; a value that is not known, or no list, has none."""
+    given = Given({"a": [UNKNOWN, "x", {"b": UNKNOWN}], "c": UNKNOWN, "d": "auto"})
+    assert given.items("a") == [(1, "x"), (2, {"b": UNKNOWN})]
+    assert [given.items(name) for name in "cde"] == [[], [], []]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ecs_pulumi.dynamic import run
+from ecs_pulumi.dynamic import run, state
+from ecs_pulumi.dynamic.state import StackState
 
 PREFIX = "urn:pulumi:test::story::pulumi-python:dynamic/ecs:"
 NIC, SERVER = f"{PREFIX}InterfaceAttachment::nic", f"{PREFIX}Server::web"
@@ -33,7 +34,7 @@ def state_has(monkeypatch: pytest.MonkeyPatch, *, is_pending: bool = False, **se
         {"urn": NIC, "type": f"{kind}:InterfaceAttachment", "id": "s/p", "delete": is_pending},
         {"urn": SERVER, "type": f"{kind}:Server", "id": "s", **server},
     ]
-    monkeypatch.setattr(run, "_state", lambda stack: listed if stack == "test" else [])
+    monkeypatch.setattr(state, "read", lambda *stack: StackState(listed if stack == ("story", "test") else ()))
 
 
 def goes() -> bool:

@@ -16,6 +16,14 @@ from tests.support.generated import KINDS
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn"
 
+PRIVATE = (
+    "-----BEGIN OPENSSH PRIVATE KEY-----\nHushHush\n-----END OPENSSH PRIVATE KEY-----\n",
+    "-----BEGIN RSA PRIVATE KEY----- HushHush",
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\nHushHush",
+    "PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\nHushHush",
+    "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nHushHush",
+)
+
 PEM = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----")
 
 
@@ -77,6 +85,11 @@ def pool(start: Any, end: Any) -> dict[str, Any]:
         ({"gateway_ip": "router"}, [("gateway_ip", 'not an address, got "router"')]),
         ({"allocation_pools": [pool("10.0.0.2", "10.0.0.9"), pool("10.0.0.20", "10.0.0.29")]}, []),
         ({"allocation_pools": [pool("10.0.0.2", UNKNOWN)]}, []),
+        ({"allocation_pools": [UNKNOWN]}, []),
+        (
+            {"allocation_pools": [UNKNOWN, pool("10.0.0.2", UNKNOWN), pool("10.0.0.9", "10.0.0.2")]},
+            [("allocation_pools", "[2]: starts at 10.0.0.9, after its end 10.0.0.2")],
+        ),
         (
             {"allocation_pools": [pool("10.0.0.2", "10.0.0.9"), pool("low", "high")]},
             [("allocation_pools", '[1]: not a range of addresses, got "low" to "high"')],
@@ -141,11 +154,33 @@ def test_interface_attachments(said: dict[str, Any], found: list[tuple[str, str]
             {"public_key": "~/.ssh/id_ed25519.pub"},
             [("public_key", 'not an OpenSSH public key such as "ssh-ed25519 AAAA… comment"')],
         ),
+        *[
+            (
+                {"public_key": private, "type": type_},
+                [
+                    (
+                        "public_key",
+                        "this is a private key, which belongs nowhere but on your machine; give the .pub file's text",
+                    )
+                ],
+            )
+            for private in PRIVATE
+            for type_ in (None, "x509", UNKNOWN)
+        ],
     ],
 )
 def test_key_pairs(said: dict[str, Any], found: list[tuple[str, str]]) -> None:
     """A public key is the key itself, not the name of its file."""
     assert refused("KeyPair", **said) == found
+
+
+@pytest.mark.parametrize("key", [*PRIVATE, "HushHush"])
+def test_a_key_is_never_shown(key: str) -> None:
+    """The engine shows the value of the property that a failure names; this one names none."""
+    provider = Provider("KeyPair")
+    (failure,) = provider.check({}, {"public_key": key}).failures
+    assert failure.property == ""
+    assert "Hush" not in failure.reason
 
 
 @pytest.mark.parametrize(
@@ -188,7 +223,7 @@ BOOT = {"source_type": "image", "destination_type": "volume", "boot_index": 0.0,
         ),
         ({"image": None}, [("image", "required, unless a block device with boot_index 0 has what to boot from")]),
         ({"image": None, "block_devices": UNKNOWN}, []),
-        ({"image": None, "block_devices": [{"source_type": UNKNOWN}]}, []),
+        ({"image": None, "block_devices": [{"source_type": UNKNOWN, "boot_index": 0.0}]}, []),
         ({"image": None, "block_devices": [{**BOOT, "uuid": "i"}]}, []),
         ({"block_devices": [BOOT]}, []),
         ({"image": None, "block_devices": [BOOT]}, [("block_devices", "[0]: source_type 'image' needs `uuid`")]),
@@ -204,6 +239,40 @@ BOOT = {"source_type": "image", "destination_type": "volume", "boot_index": 0.0,
         ({"block_devices": [{"source_type": "volume", "uuid": "v", "boot_index": 0.0}]}, []),
         ({"networks": "none"}, []),
         ({"networks": [{"network_id": UNKNOWN}, {"port_id": "p"}]}, []),
+        ({"networks": [UNKNOWN, {"port_id": UNKNOWN}]}, []),
+        (
+            {"networks": [UNKNOWN, {"tag": UNKNOWN}]},
+            [("networks", "[1]: give either `network_id` or `port_id`")],
+        ),
+        (
+            {"networks": [{"prt_id": UNKNOWN}]},
+            [("networks", "[0].prt_id: no such property; did you mean `port_id`?")],
+        ),
+        (
+            {"networks": {"port_id": UNKNOWN}},
+            [("networks", "must be a list of {network_id, port_id, fixed_ip, tag}, or 'auto' or 'none'")],
+        ),
+        (
+            {"networks": [{"port_id": UNKNOWN, "fixed_ip": "10.0.0.5"}]},
+            [("networks", "[0]: `fixed_ip` goes with `network_id`; a port has its own addresses")],
+        ),
+        (
+            {"networks": [{"port_id": UNKNOWN}], "security_groups": [UNKNOWN]},
+            [("security_groups", "for NICs that Nova makes; a port has its own `security_group_ids`")],
+        ),
+        ({"networks": [{"port_id": UNKNOWN}, UNKNOWN], "security_groups": ["web"]}, []),
+        (
+            {"block_devices": [{"source_type": "volume", "boot_index": UNKNOWN}]},
+            [("block_devices", "[0]: source_type 'volume' needs `uuid`")],
+        ),
+        ({"block_devices": [{"source_type": "image", "boot_index": UNKNOWN}]}, []),
+        ({"image": None, "block_devices": [UNKNOWN]}, []),
+        (
+            {"image": None, "block_devices": [{"source_type": "volume", "uuid": UNKNOWN}]},
+            [("image", "required, unless a block device with boot_index 0 has what to boot from")],
+        ),
+        ({"image": None, "block_devices": [{"source_type": "volume", "uuid": UNKNOWN, "boot_index": 0.0}]}, []),
+        ({"image": None, "block_devices": [{"source_type": "volume", "uuid": "v", "boot_index": UNKNOWN}]}, []),
         ({"networks": [{"port_id": "p"}, {}]}, [("networks", "[1]: give either `network_id` or `port_id`")]),
         (
             {"networks": [{"port_id": "p", "network_id": "n"}]},
