@@ -418,7 +418,10 @@ def _can_swap(program: Program, one: Declaration, other: Declaration) -> bool:
     elif kind == "Server":
         can = not any(listed_ports(each) for each in both)
     elif kind == "Network":
-        can = not any(has_address(each) for each in of_kind(program, "Port"))
+        # Each network has the subnets of both for a while, and a NIC may get its address from the wrong one.
+        ranges = [subnet.name for each in both for subnet in subnets(program, each.name)]
+        can = not any(is_used_without_a_port(program, subnet) for subnet in ranges)
+        can = can and not any(has_address(each) for each in of_kind(program, "Port"))
     else:
         can = bool(one.inputs["server_id"] == other.inputs["server_id"])
     return can

@@ -139,7 +139,8 @@ def shortened(walk: Walk, world: OthersWorld, seed: int, found: Broken) -> tuple
 
 
 def _shorter(walk: Walk) -> Iterator[Walk]:
-    for index in range(len(walk.programs) - 1):
+    # The last edit stays one edit: two at a time may be more than a cloud can follow.
+    for index in range(len(walk.programs) - 2):
         edits = [*walk.edits[:index], *walk.edits[index + 1 :]]
         yield Walk((*walk.programs[:index], *walk.programs[index + 1 :]), tuple(edits))
     for name in sorted({each.name for program in walk.programs for each in program}):
