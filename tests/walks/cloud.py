@@ -35,7 +35,6 @@ _PLAIN = {
     "Server": ("name", "description", "tags", "metadata", "key_name", "config_drive"),
     "KeyPair": ("name", "public_key"),
 }
-_POWER = {"active": "active", "shutoff": "stopped"}
 _SETS = ("tags", "security_group_ids")
 
 
@@ -95,8 +94,8 @@ def _expected(each: Declaration, ids: Mapping[str, str]) -> tuple[tuple[str, str
     expected |= {field: sorted(expected[field]) for field in _SETS if field in expected}
     if each.kind == "Server":
         expected["flavor_name"] = inputs["flavor"]
-        expected["vm_state"] = _POWER[inputs.get("power_state", "active")] if "power_state" in inputs else None
-        expected = {field: value for field, value in expected.items() if value is not None}
+        if power := inputs.get("power_state"):
+            expected["vm_state"] = {"shutoff": "stopped"}.get(power, power)
     if "fixed_ips" in inputs:
         expected["subnets"] = [item["subnet_id"] for item in inputs["fixed_ips"]]
         if any("ip_address" in item for item in inputs["fixed_ips"]):

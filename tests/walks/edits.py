@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tests.walks.following import handovers
 from tests.walks.programs import (
     VARIABLES,
     Declaration,
@@ -32,20 +33,22 @@ Edit = "Callable[[Program, random.Random], Edited | None]"
 _TAKEN_OVER = "the successor takes the object over, and the predecessor's delete at the end of the run takes it away"
 _HAS_IT = "the server has the port already, and the attachment's delete at the end of the run takes it out"
 OFF: dict[str, str] = {
-    "rename KeyPair by name": _TAKEN_OVER,
-    "rename VolumeAttachment": _TAKEN_OVER,
-    "rename InterfaceAttachment of a port": _TAKEN_OVER,
-    "swap KeyPair by name": _TAKEN_OVER,
-    "swap VolumeAttachment": _TAKEN_OVER,
-    "swap InterfaceAttachment of a port": _TAKEN_OVER,
-    "swap Volume in use": _TAKEN_OVER,
-    "move port from attachment to list": _HAS_IT,
+    "KeyPair to KeyPair": _TAKEN_OVER,
+    "VolumeAttachment to VolumeAttachment": _TAKEN_OVER,
+    "InterfaceAttachment to InterfaceAttachment": _TAKEN_OVER,
+    "InterfaceAttachment to Server": _HAS_IT,
+    "asleep": "a server that sleeps takes no NIC, and is woken too late for one",
 }
-"""Edits that are not made, and the defect that each of them meets. `WALKS_OFF=` in the environment makes them all."""
+"""What does not happen in a walk, and the defect that it would meet.
+
+An object goes from one resource to another, as in `KeyPair to KeyPair`, or a server sleeps. `WALKS_OFF=` in the
+environment lets all of it happen.
+"""
 
 FEWEST, MOST = 2, 12
 MOST_SERVERS = 3
 MOST_REMOVED = 3
+TWO_AT_ONCE = 0.25
 ROUNDS = 20
 KEYS = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn one@example.org",
@@ -53,6 +56,7 @@ KEYS = (
 )
 FLAVORS = ("s1.small", "s1.medium", "s1.large")
 IMAGES = ("cirros-peer", "debian-peer")
+ASLEEP = ("paused", "suspended", "shelved_offloaded")
 NAMES = ("one", "two", "three")
 _TAGS: tuple[list[str], ...] = (["a"], ["b", "c"], [])
 _METADATA: tuple[dict[str, str], ...] = ({"a": "1"}, {"b": "2", "c": "3"}, {})
@@ -78,7 +82,7 @@ IN_PLACE: dict[str, dict[str, tuple[Any, ...]]] = {
         "allowed_address_pairs": ([{"ip_address": "10.99.0.7"}], []),
     },
     "Volume": {"name": NAMES, "description": ("mine", "yours"), "metadata": _METADATA, "volume_type": ("SATA", "SSD")},
-    "Server": {**_COMMON, "metadata": _METADATA, "power_state": ("active", "shutoff")},
+    "Server": {**_COMMON, "metadata": _METADATA, "power_state": ("active", "shutoff", *ASLEEP)},
 }
 """Inputs that are changed in place, and values for them."""
 
@@ -128,16 +132,6 @@ def networks(program: Program) -> list[str]:
 def listed_ports(server: Declaration) -> list[str]:
     """The ports in a server's list of networks."""
     return [nic["port_id"].name for nic in server.inputs["networks"] if "port_id" in nic]
-
-
-def has_address(port: Declaration) -> bool:
-    """Whether a port asks for what no other port can have at the same time."""
-    return "mac_address" in port.inputs or any("ip_address" in item for item in port.inputs["fixed_ips"])
-
-
-def is_used_without_a_port(program: Program, subnet: str) -> bool:
-    """Whether Nova or Neutron may have taken an address of this subnet for a NIC in its network."""
-    return any(subnet in each.needs for each in program)
 
 
 # ---------------------------------------------------------------- add
@@ -299,7 +293,7 @@ def replace_one(program: Program, chance: random.Random) -> Edited | None:
 def _replacements(program: Program, it: Declaration, chance: random.Random) -> Iterator[dict[str, Any]]:
     if it.kind == "KeyPair":
         yield {"public_key": chance.choice([key for key in KEYS if key != it.inputs.get("public_key")])}
-    if it.kind == "Subnet" and not is_used_without_a_port(program, it.name) and not _addressed(program, it.name):
+    if it.kind == "Subnet" and not _addressed(program, it.name):
         yield {"cidr": f"10.{free_number(program)}.0.0/24"}
     if it.kind == "Port":
         yield {"mac_address": _free_mac(program)}
@@ -348,35 +342,7 @@ def reorder(program: Program, chance: random.Random) -> Edited | None:
 def rename(program: Program, chance: random.Random) -> Edited | None:
     """Give a resource another name, which makes it another resource."""
     it = pick(program, chance)
-    if not _can_stand_beside_itself(program, it):
-        return None
-    return renamed(program, {it.name: free_name(program, it.kind)}), f"rename {_described(it)}"
-
-
-def _described(it: Declaration) -> str:
-    """Its kind, and whether it is the same object under another name."""
-    if it.kind == "KeyPair" and "name" in it.inputs:
-        return "KeyPair by name"
-    return "InterfaceAttachment of a port" if it.kind == "InterfaceAttachment" and "port_id" in it.inputs else it.kind
-
-
-def _can_stand_beside_itself(program: Program, it: Declaration) -> bool:
-    """Whether the successor can be made while the predecessor still is: its delete is the last thing to happen.
-
-    An attachment or a key pair is the same object under both names.
-    """
-    if it.kind == "Subnet":
-        return False
-    if it.kind == "Port":
-        return not has_address(it)
-    if it.kind == "KeyPair" and "name" in it.inputs:
-        return "public_key" in it.inputs
-    if it.kind == "Server":
-        return not listed_ports(it)
-    if it.kind == "Network":
-        ports = [each for each in of_kind(program, "Port") if each.inputs["network_id"].name == it.name]
-        return not any(has_address(port) for port in ports)
-    return True
+    return renamed(program, {it.name: free_name(program, it.kind)}), f"rename {it.kind}"
 
 
 def rename_with_alias(program: Program, chance: random.Random) -> Edited | None:
@@ -394,37 +360,7 @@ def swap(program: Program, chance: random.Random) -> Edited | None:
     if not others:
         return None
     other = chance.choice(others)
-    if not _can_swap(program, one, other):
-        return None
-    used = " in use" if one.kind == "Volume" and any(volume_users(program, each.name) for each in (one, other)) else ""
-    swapped = ordered(renamed(program, {one.name: other.name, other.name: one.name}))
-    return swapped, f"swap {max(map(_described, (one, other)), key=len)}{used}"
-
-
-def _can_swap(program: Program, one: Declaration, other: Declaration) -> bool:
-    """Whether each can become the other while the other still is."""
-    both, kind = (one, other), one.kind
-    if kind == "Volume":
-        can = all(one.inputs.get(name) == other.inputs.get(name) for name in ("size", "image"))
-    elif kind == "KeyPair":
-        # One that has no name in the program keeps the one it has.
-        named = ["name" in each.inputs for each in both]
-        keys = {each.inputs.get("public_key") for each in both}
-        can = not any(named) or (all(named) and len(keys) == 1 and None not in keys)
-    elif kind == "Subnet":
-        can = False  # the range of each is free only when the other one is gone
-    elif kind == "Port":
-        can = not any(has_address(each) or port_users(program, each.name) for each in both)
-    elif kind == "Server":
-        can = not any(listed_ports(each) for each in both)
-    elif kind == "Network":
-        # Each network has the subnets of both for a while, and a NIC may get its address from the wrong one.
-        ranges = [subnet.name for each in both for subnet in subnets(program, each.name)]
-        can = not any(is_used_without_a_port(program, subnet) for subnet in ranges)
-        can = can and not any(has_address(each) for each in of_kind(program, "Port"))
-    else:
-        can = bool(one.inputs["server_id"] == other.inputs["server_id"])
-    return can
+    return ordered(renamed(program, {one.name: other.name, other.name: one.name})), f"swap {one.kind}"
 
 
 # ---------------------------------------------------------------- move
@@ -490,28 +426,46 @@ EDITS: dict[str, tuple[Any, int]] = {
 
 
 def walk(seed: int, *, edits: Collection[str] = tuple(EDITS), off: Collection[str] = tuple(OFF)) -> Walk:
-    """A random program of 2 to 12 resources and 6 to 10 edits of it, one after the other.
+    """A random program of 2 to 12 resources and 6 to 10 edits of it, one after the other, some of them two at once.
 
     Args:
         seed: Makes it.
         edits: The kinds of edits to make.
-        off: Edits not to make.
+        off: What is not to happen; see `OFF`.
     """
     chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
     programs: list[Program] = [first(chance)]
+    while is_off(None, programs[0], off):
+        programs = [first(chance)]
     made: list[str] = []
-    names = [name for name in EDITS if name in edits]
-    weights = [EDITS[name][1] for name in names]
     count = chance.randint(6, 10)
     while len(made) < count:
         before = tuple(replace(each, alias="") for each in programs[-1])
-        (name,) = chance.choices(names, weights)
-        edited = EDITS[name][0](before, chance)
-        if edited is None or edited[1] in off or edited[0] == before or len(edited[0]) > MOST:
-            continue
-        programs.append(edited[0])
-        made.append(edited[1])
+        edited = _edited(before, chance, edits)
+        if chance.random() < TWO_AT_ONCE and edited:
+            more = _edited(edited[0], chance, edits)
+            edited = more and (more[0], f"{edited[1]}, {more[1]}")
+        if edited and edited[0] != before and FEWEST <= len(edited[0]) <= MOST and not is_off(before, edited[0], off):
+            programs.append(edited[0])
+            made.append(edited[1])
     return Walk(tuple(programs), tuple(made))
+
+
+def is_off(before: Program | None, after: Program, off: Collection[str] = ()) -> bool:
+    """Whether something happens from one program to the next that is off, or that no cloud can follow."""
+    happens = set() if before is None else handovers(before, after)
+    if happens is None:
+        return True
+    if any(each.inputs.get("power_state") in ASLEEP for each in after):
+        happens.add("asleep")
+    return bool(happens & set(off))
+
+
+def _edited(program: Program, chance: random.Random, edits: Collection[str]) -> Edited | None:
+    names = [name for name in EDITS if name in edits]
+    (name,) = chance.choices(names, [EDITS[name][1] for name in names])
+    edited: Edited | None = EDITS[name][0](program, chance)
+    return edited
 
 
 def first(chance: random.Random) -> Program:

@@ -141,9 +141,9 @@ def ordered(program: Any) -> Program:
     A NIC in a network, of which Neutron makes the port, needs the network's subnets, to which it does not refer.
     """
     left = list(program)
-    subnets = [(each.name, each.inputs["network_id"]) for each in left if each.kind == "Subnet"]
+    subnets = [(each.name, each.inputs["network_id"].name) for each in left if each.kind == "Subnet"]
     left = [
-        replace(each, needs=tuple(name for name, network in subnets if network in _networks_of_nics(each)))
+        replace(each, needs=tuple(name for name, network in subnets if network in networks_of_nics(each)))
         for each in left
     ]
     done: list[Declaration] = []
@@ -156,11 +156,12 @@ def ordered(program: Any) -> Program:
     return tuple(done)
 
 
-def _networks_of_nics(of: Declaration) -> list[Ref]:
+def networks_of_nics(of: Declaration) -> list[str]:
+    """The networks in which Nova or the provider makes a port for a NIC of this resource."""
     if of.kind == "Server":
-        return [nic["network_id"] for nic in of.inputs["networks"] if "network_id" in nic]
+        return [nic["network_id"].name for nic in of.inputs["networks"] if "network_id" in nic]
     if of.kind == "InterfaceAttachment" and "network_id" in of.inputs:
-        return [of.inputs["network_id"]]
+        return [of.inputs["network_id"].name]
     return []
 
 
