@@ -1,6 +1,6 @@
 # Every target makes what it needs: the virtual environment (.venv) and, for those that run Pulumi, an engine.
 .DEFAULT_GOAL := help
-.PHONY: help demo shell emulator test test-live bench docs screenshots lint format engine
+.PHONY: help demo shell emulator test test-live walks bench docs screenshots lint format engine
 READY := .venv/.ready
 BIN := .venv/bin
 PYTHON := $(BIN)/python
@@ -22,6 +22,9 @@ test: lint engine ## the linters, then every test that needs no cloud
 
 test-live: engine ## the lifecycle tests on the cloud of OS_CLOUD
 	@$(PYTHON) -m pytest -m live $(PYTEST)
+
+walks: engine ## more of the random programs and kills than `make test` has, in about an hour
+	@WALKS_FIRST=1000 WALKS_SEEDS=300 WALKS_REAL=20 WALKS_EDITS=10 WALKS_KILLS=50 $(PYTHON) -m pytest -n 2 tests/walks $(PYTEST)
 
 bench: engine ## what every operation costs, beside the floors (BENCH="--cloud NAME" for a real cloud)
 	@$(PYTHON) -m tools.bench $(BENCH)

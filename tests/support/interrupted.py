@@ -45,10 +45,14 @@ class Run:
                 return
         raise AssertionError(f"it ended without a line with {words}:\n{self.said}")
 
+    def processes(self) -> list[psutil.Process]:
+        """All its processes, itself first."""
+        root = psutil.Process(self._child.pid)
+        return [root, *root.children(recursive=True)]
+
     def arguments(self) -> list[str]:
         """The command lines of all its processes, as anybody on the machine can read them."""
-        root = psutil.Process(self._child.pid)
-        return [" ".join(process.cmdline()) for process in (root, *root.children(recursive=True))]
+        return [" ".join(process.cmdline()) for process in self.processes()]
 
     def interrupt(self) -> None:
         """Press Ctrl-C: the terminal interrupts the whole group in the foreground."""
@@ -75,10 +79,8 @@ class Run:
         Args:
             chosen: Picks some of the processes.
         """
-        root = psutil.Process(self._child.pid)
         # The engine first: it would write down of a provider that dies before it that nothing is under way any more.
-        tree = [root, *root.children(recursive=True)]
-        doomed = [process for process in tree if chosen(process)]
+        doomed = [process for process in self.processes() if chosen(process)]
         assert doomed
         for process in doomed:
             with contextlib.suppress(psutil.NoSuchProcess):  # it went with its parent

@@ -1,0 +1,218 @@
+"""The emulated cloud of the walks, and whether what is in it is what a program declares."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import MutableMapping, MutableSequence, MutableSet
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tests.faults.world import World
+from tests.walks.programs import Ref, resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ecs_pulumi.emulator.context import Context
+    from tests.walks.programs import Declaration, Program
+
+Documents = dict[tuple[str, str], dict[str, Any]]
+"""What is in a cloud, by kind and id."""
+
+REST = 10.0
+"""Seconds after which the services of a cloud have heard of each other what they tell."""
+KINDS = ("network", "subnet", "port", "volume", "server", "keypair")
+_API_NAMES = {"security_group_ids": "security_groups"}
+_PLAIN = {
+    "Network": ("name", "description", "tags", "admin_state_up"),
+    "Subnet": ("name", "description", "tags", "network_id", "cidr", "dns_nameservers", "enable_dhcp"),
+    "Port": (
+        *("name", "description", "tags", "network_id", "admin_state_up", "mac_address", "security_group_ids"),
+        "allowed_address_pairs",
+    ),
+    "Volume": ("name", "description", "metadata", "size", "volume_type"),
+    "Server": ("name", "description", "tags", "metadata", "key_name", "config_drive"),
+    "KeyPair": ("name", "public_key"),
+}
+_SETS = ("tags", "security_group_ids")
+
+
+def documents(state: Context) -> Documents:
+    """All objects of the project in an emulated cloud."""
+    return {
+        (kind, item["name"] if kind == "keypair" else item["id"]): item
+        for kind in KINDS
+        for item in state.find(kind)
+        if item.get("project_id", state.project_id) == state.project_id and not item.get("deleted")
+    }
+
+
+def differences(program: Program, ids: Mapping[str, str], before: Documents, now: Documents) -> Iterator[str]:
+    """What in a cloud is not what the program declares.
+
+    Args:
+        program: The program.
+        ids: The ids of its objects, by the names of its resources.
+        before: What was there before the stack was made, which belongs to others.
+        now: What there is.
+    """
+    yield from (f"changed what is another's: {key[0]} {key[1]}" for key in before if now.get(key) != before[key])
+    if missing := sorted({each.name for each in program} - ids.keys()):
+        yield f"not in the state: {missing}"
+        return
+    accounted = set(before)
+    for each in program:
+        key, expected = _expected(each, ids)
+        item = now.get(key)
+        if item is None:
+            yield f"{each.name}: there is no {key[0]} {key[1]}"
+            continue
+        if key in accounted and each.kind not in ("VolumeAttachment", "InterfaceAttachment"):
+            yield f"{each.name}: {key[0]} {key[1]} is also another's"
+        accounted.add(key)
+        for field, value in expected.items():
+            has = _has(item, field)
+            if has != value:
+                yield f"{each.name}: {field} is {has!r}, not {value!r}"
+        yield from _nics_and_disks(program, each, ids, item, now)
+    owned = {("port", nic["port_id"]) for key, item in now.items() if key[0] == "server" for nic in item["nics"]}
+    for kind, id_ in sorted(now.keys() - accounted - owned):
+        yield f"nobody declares {kind} {id_} {now[kind, id_].get('name')!r}"
+
+
+def _expected(each: Declaration, ids: Mapping[str, str]) -> tuple[tuple[str, str], dict[str, Any]]:
+    """Where the object of a resource is found, and what its document has to say."""
+    inputs: dict[str, Any] = resolved(dict(each.inputs), lambda ref: ids[ref.name])
+    if each.kind == "VolumeAttachment":
+        return ("volume", inputs["volume_id"]), {"status": "in-use", "servers": [inputs["server_id"]]}
+    if each.kind == "InterfaceAttachment":
+        port = inputs.get("port_id") or ids[each.name].partition("/")[2]
+        place = {"network_id": inputs["network_id"]} if "network_id" in inputs else {}
+        return ("port", port), {"device_id": inputs["server_id"], "status": "ACTIVE", **place}
+    expected = {field: inputs[field] for field in _PLAIN[each.kind] if field in inputs}
+    expected |= {field: sorted(expected[field]) for field in _SETS if field in expected}
+    if each.kind == "Server":
+        expected["flavor_name"] = inputs["flavor"]
+        if power := inputs.get("power_state"):
+            expected["vm_state"] = {"shutoff": "stopped"}.get(power, power)
+    if "fixed_ips" in inputs:
+        expected["subnets"] = [item["subnet_id"] for item in inputs["fixed_ips"]]
+        if any("ip_address" in item for item in inputs["fixed_ips"]):
+            expected["addresses"] = [item["ip_address"] for item in inputs["fixed_ips"]]
+    return (each.kind.lower(), ids[each.name]), expected
+
+
+def _has(item: dict[str, Any], field: str) -> Any:
+    """What a document says, in the words of `_expected`."""
+    if field == "servers":
+        return [one["server_id"] for one in item["attachments"]]
+    if field == "flavor_name":
+        return item["flavor"]["name"]
+    if field in ("subnets", "addresses"):
+        return [one["subnet_id" if field == "subnets" else "ip_address"] for one in item["fixed_ips"]]
+    value = item.get(_API_NAMES.get(field, field))
+    if field == "allowed_address_pairs":
+        return [{"ip_address": pair["ip_address"]} for pair in value or ()]
+    return sorted(value or ()) if field in _SETS else value
+
+
+def _nics_and_disks(
+    program: Program, each: Declaration, ids: Mapping[str, str], item: dict[str, Any], now: Documents
+) -> Iterator[str]:
+    """What a server has, and nothing else."""
+    if each.kind != "Server":
+        return
+    attachments = [one for one in program if one.inputs.get("server_id") == Ref(each.name)]
+    ports = [ids[nic["port_id"].name] for nic in each.inputs["networks"] if "port_id" in nic]
+    networks = [ids[nic["network_id"].name] for nic in each.inputs["networks"] if "network_id" in nic]
+    ports += [ids[one.name].partition("/")[2] for one in attachments if one.kind == "InterfaceAttachment"]
+    nics = [nic["port_id"] for nic in item["nics"]]
+    others = [now["port", port]["network_id"] if ("port", port) in now else "?" for port in nics if port not in ports]
+    if lost := [port for port in ports if port not in nics]:
+        yield f"{each.name}: lacks the ports {lost}"
+    if sorted(others) != sorted(networks):
+        yield f"{each.name}: has NICs in the networks {sorted(others)} of its own, not {sorted(networks)}"
+    bound = sorted(id_ for (kind, id_), port in now.items() if kind == "port" and port["device_id"] == item["id"])
+    if bound != sorted(nics):
+        yield f"{each.name}: Neutron binds {bound} to it, Nova has {sorted(nics)}"
+    attached = [one.inputs["volume_id"].name for one in attachments if one.kind == "VolumeAttachment"]
+    volumes = sorted(ids[name] for name in attached)
+    if volumes != (disks := sorted(disk["volume_id"] for disk in item["volumes"])):
+        yield f"{each.name}: has the volumes {disks}, not {volumes}"
+
+
+class OthersWorld(World):
+    """A cloud in which others have an object of every kind, some under the names that programs use."""
+
+    def _lay_out(self) -> None:
+        made: dict[str, str] = {}
+        for kind, name, inputs in (
+            ("Network", "net1", {"name": "one"}),
+            ("Subnet", "sub1", {"network_id": Ref("net1"), "cidr": "10.1.0.0/24", "name": "one"}),
+            ("Port", "port1", {"network_id": Ref("net1"), "name": "one"}),
+            ("Volume", "vol1", {"size": 1, "name": "one"}),
+            ("KeyPair", "key1", {}),
+            ("Server", "srv1", {**self.server(), "networks": [{"port_id": Ref("port1")}], "name": "one"}),
+            ("VolumeAttachment", "vat1", {"server_id": Ref("srv1"), "volume_id": Ref("vol1")}),
+            ("InterfaceAttachment", "nic1", {"server_id": Ref("srv1"), "network_id": Ref("net1")}),
+        ):
+            resource = self.resource(kind, name)
+            resource.up(**resolved(inputs, lambda ref: made[ref.name]))
+            made[name] = resource.id
+        with self.cloud.state() as state:
+            self.others = documents(state)
+        self.start = self.keep()
+
+    def differences(self, program: Program, ids: Mapping[str, str]) -> list[str]:
+        """What in the cloud, once it has come to rest, is not what the program declares."""
+        self._time.advance(REST)
+        with self.cloud.state() as state:
+            return list(differences(program, ids, self.others, documents(state)))
+
+    def begin(self) -> None:
+        """Let this process know no more than one that was just started."""
+        for container in memories():
+            container.clear()
+        self.connect()
+
+
+@contextmanager
+def memory_kept() -> Iterator[None]:
+    """Give this process back what it knew before."""
+    kept = [
+        (container, list(container.items() if isinstance(container, MutableMapping) else container))
+        for container in memories()
+    ]
+    yield
+    for container in memories():
+        container.clear()
+    for container, items in kept:
+        if isinstance(container, MutableSequence):
+            container.extend(items)
+        elif isinstance(container, MutableMapping):
+            container.update(items)
+        else:
+            for item in items:
+                container.add(item)
+
+
+def memories() -> list[Any]:
+    """What the modules of the package remember of what has gone on in this process: lists, sets and maps.
+
+    A constant has a name in capitals.
+    """
+    return _memories(len(sys.modules))
+
+
+@functools.lru_cache(1)
+def _memories(_: int) -> list[Any]:
+    return [
+        value
+        for module, content in list(sys.modules.items())
+        if module.startswith("ecs_pulumi.") and not module.startswith("ecs_pulumi.emulator")
+        for name, value in list(vars(content).items())
+        if name == name.lower()
+        and not name.startswith("__")
+        and isinstance(value, (MutableMapping, MutableSequence, MutableSet))
+    ]

@@ -1,0 +1,485 @@
+"""Random programs and random edits of them, all of which a cloud can follow.
+
+An edit is a function that takes a program and a source of chance, and returns a program and what the edit is, or None
+where it has nothing to work on. What it is, `rename KeyPair` say, is looked up in `OFF`.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tests.walks.following import handovers
+from tests.walks.programs import (
+    VARIABLES,
+    Declaration,
+    Program,
+    Ref,
+    changed,
+    find,
+    of_kind,
+    ordered,
+    renamed,
+    without,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+Edited = tuple[Program, str]
+Edit = "Callable[[Program, random.Random], Edited | None]"
+
+_TAKEN_OVER = "the successor takes the object over, and the predecessor's delete at the end of the run takes it away"
+_HAS_IT = "the server has the port already, and the attachment's delete at the end of the run takes it out"
+OFF: dict[str, str] = {
+    "KeyPair to KeyPair": _TAKEN_OVER,
+    "VolumeAttachment to VolumeAttachment": _TAKEN_OVER,
+    "InterfaceAttachment to InterfaceAttachment": _TAKEN_OVER,
+    "InterfaceAttachment to Server": _HAS_IT,
+    "asleep": "a server that sleeps takes no NIC, and is woken too late for one",
+}
+"""What does not happen in a walk, and the defect that it would meet.
+
+An object goes from one resource to another, as in `KeyPair to KeyPair`, or a server sleeps. `WALKS_OFF=` in the
+environment lets all of it happen.
+"""
+
+FEWEST, MOST = 2, 12
+MOST_SERVERS = 3
+MOST_REMOVED = 3
+TWO_AT_ONCE = 0.25
+ROUNDS = 20
+KEYS = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn one@example.org",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUGyshFLP8Zuyv7TqYSnGO0Jd0KkF8Qx7eGOFDXQ two@example.org",
+)
+FLAVORS = ("s1.small", "s1.medium", "s1.large")
+IMAGES = ("cirros-peer", "debian-peer")
+ASLEEP = ("paused", "suspended", "shelved_offloaded")
+NAMES = ("one", "two", "three")
+_TAGS: tuple[list[str], ...] = (["a"], ["b", "c"], [])
+_METADATA: tuple[dict[str, str], ...] = ({"a": "1"}, {"b": "2", "c": "3"}, {})
+_OFTEN = {
+    "Network": 1,
+    "Subnet": 1,
+    "Port": 4,
+    "KeyPair": 3,
+    "Volume": 3,
+    "Server": 4,
+    "VolumeAttachment": 6,
+    "InterfaceAttachment": 5,
+}
+"""How often a kind is added in relation to the others."""
+_COMMON = {"name": NAMES, "description": ("mine", "yours"), "tags": _TAGS}
+IN_PLACE: dict[str, dict[str, tuple[Any, ...]]] = {
+    "Network": {**_COMMON, "admin_state_up": (True, False)},
+    "Subnet": {**_COMMON, "dns_nameservers": (["8.8.8.8"], ["1.1.1.1", "8.8.8.8"], []), "enable_dhcp": (True, False)},
+    "Port": {
+        **_COMMON,
+        "admin_state_up": (True, False),
+        "security_group_ids": ([],),
+        "allowed_address_pairs": ([{"ip_address": "10.99.0.7"}], []),
+    },
+    "Volume": {"name": NAMES, "description": ("mine", "yours"), "metadata": _METADATA, "volume_type": ("SATA", "SSD")},
+    "Server": {**_COMMON, "metadata": _METADATA, "power_state": ("active", "shutoff", *ASLEEP)},
+}
+"""Inputs that are changed in place, and values for them."""
+
+
+# ---------------------------------------------------------------- what there is to say about a program
+
+
+def pick(program: Program, chance: random.Random) -> Declaration:
+    """Any resource, of each kind as often as of another."""
+    kinds = sorted({each.kind for each in program})
+    return chance.choice(of_kind(program, chance.choice(kinds)))
+
+
+def free_name(program: Program, kind: str) -> str:
+    """A name that no resource of the program has."""
+    names = {each.name for each in program}
+    return next(name for number in range(1, 99) if (name := f"{VARIABLES[kind]}{number}") not in names)
+
+
+def free_number(program: Program) -> int:
+    """A number for a range of addresses that no subnet of the program has."""
+    used = {each.inputs["cidr"] for each in of_kind(program, "Subnet")}
+    return next(number for number in range(20, 99) if f"10.{number}.0.0/24" not in used)
+
+
+def port_users(program: Program, port: str) -> list[Declaration]:
+    """The servers and attachments that use a port."""
+    users = of_kind(program, "Server", "InterfaceAttachment")
+    return [each for each in users if port in each.refers_to()]
+
+
+def volume_users(program: Program, volume: str) -> list[Declaration]:
+    """The attachments of a volume."""
+    return [each for each in of_kind(program, "VolumeAttachment") if each.inputs["volume_id"].name == volume]
+
+
+def subnets(program: Program, network: str) -> list[Declaration]:
+    """The subnets of a network."""
+    return [each for each in of_kind(program, "Subnet") if each.inputs["network_id"].name == network]
+
+
+def networks(program: Program) -> list[str]:
+    """The networks that have a subnet."""
+    return [each.name for each in of_kind(program, "Network") if subnets(program, each.name)]
+
+
+def listed_ports(server: Declaration) -> list[str]:
+    """The ports in a server's list of networks."""
+    return [nic["port_id"].name for nic in server.inputs["networks"] if "port_id" in nic]
+
+
+# ---------------------------------------------------------------- add
+
+
+def add(program: Program, chance: random.Random) -> Edited | None:
+    """Declare one more resource."""
+    (kind,) = chance.choices(list(_OFTEN), list(_OFTEN.values()))
+    new = _new(program, kind, chance)
+    return None if new is None else (ordered((*program, new)), f"add {kind}")
+
+
+def _new(program: Program, kind: str, chance: random.Random) -> Declaration | None:
+    inputs = _NEW[kind](program, chance)
+    if inputs is None:
+        return None
+    for name, values in IN_PLACE.get(kind, {}).items():
+        if name not in inputs and chance.random() < 0.15:
+            inputs[name] = chance.choice(values)
+    return Declaration(kind, free_name(program, kind), inputs)
+
+
+def _network(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    return {}
+
+
+def _subnet(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    found = of_kind(program, "Network")
+    if not found:
+        return None
+    return {"network_id": Ref(chance.choice(found).name), "cidr": f"10.{free_number(program)}.0.0/24"}
+
+
+def _port(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    found = of_kind(program, "Subnet")
+    if not found:
+        return None
+    subnet = chance.choice(found)
+    inputs: dict[str, Any] = {"network_id": subnet.inputs["network_id"], "fixed_ips": [{"subnet_id": Ref(subnet.name)}]}
+    if chance.random() < 0.2:
+        inputs["fixed_ips"][0]["ip_address"] = _free_address(program, subnet)
+    if chance.random() < 0.1:
+        inputs["mac_address"] = _free_mac(program)
+    return inputs
+
+
+def _free_address(program: Program, subnet: Declaration) -> str:
+    used = {item.get("ip_address") for port in of_kind(program, "Port") for item in port.inputs["fixed_ips"]}
+    start = subnet.inputs["cidr"].removesuffix(".0/24")
+    return next(address for last in range(50, 99) if (address := f"{start}.{last}") not in used)
+
+
+def _free_mac(program: Program) -> str:
+    used = {port.inputs.get("mac_address") for port in of_kind(program, "Port")}
+    return next(mac for last in range(10, 99) if (mac := f"fa:16:3e:77:00:{last}") not in used)
+
+
+def _key_pair(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    inputs: dict[str, Any] = {}
+    if chance.random() < 0.7:
+        inputs["public_key"] = chance.choice(KEYS)
+    used = {each.inputs.get("name") for each in of_kind(program, "KeyPair")}
+    names = [name for name in NAMES if name not in used]
+    if names and chance.random() < 0.5:
+        inputs["name"] = chance.choice(names)
+    return inputs
+
+
+def _volume(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    return {"size": chance.choice((1, 2))}
+
+
+def _server(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    nics = _new_nics(program, chance)
+    if not nics or len(of_kind(program, "Server")) >= MOST_SERVERS:
+        return None
+    inputs: dict[str, Any] = {"flavor": "s1.small", "image": chance.choice(IMAGES), "networks": nics}
+    keys = of_kind(program, "KeyPair")
+    if keys and chance.random() < 0.5:
+        inputs["key_name"] = Ref(chance.choice(keys).name, "name")
+    return inputs
+
+
+def _new_nics(program: Program, chance: random.Random) -> list[dict[str, Any]]:
+    ports = [each.name for each in of_kind(program, "Port") if not port_users(program, each.name)]
+    choices: list[dict[str, Any]] = [{"port_id": Ref(port)} for port in ports]
+    choices += [{"network_id": Ref(network)} for network in networks(program)]
+    chance.shuffle(choices)
+    return choices[: chance.choice((1, 1, 2))]
+
+
+def _volume_attachment(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    servers = of_kind(program, "Server")
+    volumes = [each for each in of_kind(program, "Volume") if not volume_users(program, each.name)]
+    if not servers or not volumes:
+        return None
+    return {"server_id": Ref(chance.choice(servers).name), "volume_id": Ref(chance.choice(volumes).name)}
+
+
+def _interface_attachment(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    servers, nics = of_kind(program, "Server"), _new_nics(program, chance)
+    if not servers or not nics:
+        return None
+    return {"server_id": Ref(chance.choice(servers).name), **nics[0]}
+
+
+_NEW = {
+    "Network": _network,
+    "Subnet": _subnet,
+    "Port": _port,
+    "KeyPair": _key_pair,
+    "Volume": _volume,
+    "Server": _server,
+    "VolumeAttachment": _volume_attachment,
+    "InterfaceAttachment": _interface_attachment,
+}
+
+
+# ---------------------------------------------------------------- change, replace, remove
+
+
+def change(program: Program, chance: random.Random) -> Edited | None:
+    """Change one input in place, or leave it out."""
+    it = pick(program, chance)
+    options = [*IN_PLACE.get(it.kind, {}), *{"Volume": ["size"], "Server": ["flavor", "networks"]}.get(it.kind, [])]
+    if not options:
+        return None
+    name = chance.choice(options)
+    value = _next_value(program, it, name, chance)
+    if value is None and name not in it.inputs:
+        return None
+    return changed(program, it.name, {name: value}), f"change {it.kind} {name}"
+
+
+def _next_value(program: Program, it: Declaration, name: str, chance: random.Random) -> Any:
+    now: Any = it.inputs.get(name)
+    if name == "size":
+        return now + 1
+    if name == "flavor":
+        return FLAVORS[min(FLAVORS.index(now) + 1, len(FLAVORS) - 1)]
+    if name == "networks":
+        more = _new_nics(program, chance)[:1]
+        fewer = [nic for nic in now if nic != chance.choice(now)]
+        return fewer if len(fewer) > 0 and (not more or chance.random() < 0.5) else [*now, *more]
+    others = [value for value in IN_PLACE[it.kind][name] if value != now]
+    return chance.choice([*others, None] if now is not None else others)
+
+
+def replace_one(program: Program, chance: random.Random) -> Edited | None:
+    """Change an input that a new object has to be made for."""
+    it = pick(program, chance)
+    found = list(_replacements(program, it, chance))
+    if not found:
+        return None
+    inputs = chance.choice(found)
+    return changed(program, it.name, inputs), f"replace {it.kind} {'+'.join(inputs)}"
+
+
+def _replacements(program: Program, it: Declaration, chance: random.Random) -> Iterator[dict[str, Any]]:
+    if it.kind == "KeyPair":
+        yield {"public_key": chance.choice([key for key in KEYS if key != it.inputs.get("public_key")])}
+    if it.kind == "Subnet" and not _addressed(program, it.name):
+        yield {"cidr": f"10.{free_number(program)}.0.0/24"}
+    if it.kind == "Port":
+        yield {"mac_address": _free_mac(program)}
+        others = [each for each in of_kind(program, "Subnet") if each.inputs["network_id"] != it.inputs["network_id"]]
+        if others:
+            other = chance.choice(others)
+            yield {"network_id": other.inputs["network_id"], "fixed_ips": [{"subnet_id": Ref(other.name)}]}
+    if it.kind == "Volume" and "image" not in it.inputs:
+        yield {"image": "cirros-peer"}
+    if it.kind == "Server":
+        yield {"image": next(image for image in IMAGES if image != it.inputs["image"])}
+        yield {"user_data": f"#cloud-config {chance.randrange(99)}"}
+        keys = [Ref(each.name, "name") for each in of_kind(program, "KeyPair")]
+        if keys:
+            yield {"key_name": chance.choice([None, *keys])}
+
+
+def _addressed(program: Program, subnet: str) -> bool:
+    """Whether a port asks for a certain address of a subnet."""
+    return any(
+        item["subnet_id"].name == subnet and "ip_address" in item
+        for port in of_kind(program, "Port")
+        for item in port.inputs["fixed_ips"]
+    )
+
+
+def remove(program: Program, chance: random.Random) -> Edited | None:
+    """Take out a resource and what cannot be without it."""
+    it = pick(program, chance)
+    left = without(program, it.name)
+    goes = len(program) - len(left)
+    if len(left) < FEWEST or (goes > MOST_REMOVED and chance.random() < 0.8):
+        return None
+    return left, f"remove {it.kind}"
+
+
+def reorder(program: Program, chance: random.Random) -> Edited | None:
+    """Declare the same in another order."""
+    shuffled = chance.sample(program, len(program))
+    return ordered(shuffled), "reorder"
+
+
+# ---------------------------------------------------------------- rename, swap
+
+
+def rename(program: Program, chance: random.Random) -> Edited | None:
+    """Give a resource another name, which makes it another resource."""
+    it = pick(program, chance)
+    return renamed(program, {it.name: free_name(program, it.kind)}), f"rename {it.kind}"
+
+
+def rename_with_alias(program: Program, chance: random.Random) -> Edited | None:
+    """Give a resource another name, and say which one it had."""
+    it = pick(program, chance)
+    name = free_name(program, it.kind)
+    now = renamed(program, {it.name: name})
+    return tuple(replace(each, alias=it.name) if each.name == name else each for each in now), f"alias {it.kind}"
+
+
+def swap(program: Program, chance: random.Random) -> Edited | None:
+    """Let two resources of a kind have each other's name."""
+    one = pick(program, chance)
+    others = [each for each in of_kind(program, one.kind) if each != one]
+    if not others:
+        return None
+    other = chance.choice(others)
+    return ordered(renamed(program, {one.name: other.name, other.name: one.name})), f"swap {one.kind}"
+
+
+# ---------------------------------------------------------------- move
+
+
+def move(program: Program, chance: random.Random) -> Edited | None:
+    """Move a port between an attachment and its server's list, or an attachment to another server."""
+    attachments = of_kind(program, "InterfaceAttachment", "VolumeAttachment")
+    servers = of_kind(program, "Server")
+    found: list[Edited] = []
+    for it in attachments:
+        server = find(program, it.inputs["server_id"].name)
+        others = [each for each in servers if each != server]
+        if others:
+            to = Ref(chance.choice(others).name)
+            found.append((changed(program, it.name, {"server_id": to}), f"move {it.kind} to another server"))
+        if "port_id" in it.inputs:
+            nics = [*server.inputs["networks"], {"port_id": it.inputs["port_id"]}]
+            left = changed(without(program, it.name), server.name, {"networks": nics})
+            found.append((left, "move port from attachment to list"))
+    for server in servers:
+        for port in listed_ports(server):
+            nics = [nic for nic in server.inputs["networks"] if nic != {"port_id": Ref(port)}]
+            if nics:
+                new = Declaration(
+                    "InterfaceAttachment",
+                    free_name(program, "InterfaceAttachment"),
+                    {"server_id": Ref(server.name), "port_id": Ref(port)},
+                )
+                left = ordered((*changed(program, server.name, {"networks": nics}), new))
+                found.append((left, "move port from list to attachment"))
+    return chance.choice(found) if found else None
+
+
+# ---------------------------------------------------------------- walks
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A program and what becomes of it.
+
+    Attributes:
+        programs: The program, and after each edit.
+        edits: What was done to get there, from the first program on.
+    """
+
+    programs: tuple[Program, ...]
+    edits: tuple[str, ...]
+
+
+EDITS: dict[str, tuple[Any, int]] = {
+    "add": (add, 2),
+    "change": (change, 3),
+    "replace": (replace_one, 2),
+    "remove": (remove, 1),
+    "reorder": (reorder, 1),
+    "rename": (rename, 3),
+    "alias": (rename_with_alias, 2),
+    "swap": (swap, 3),
+    "move": (move, 3),
+}
+"""Every kind of edit, with how often it is made in relation to the others."""
+
+
+def walk(seed: int, *, edits: Collection[str] = tuple(EDITS), off: Collection[str] = tuple(OFF)) -> Walk:
+    """A random program of 2 to 12 resources and 6 to 10 edits of it, one after the other, some of them two at once.
+
+    Args:
+        seed: Makes it.
+        edits: The kinds of edits to make.
+        off: What is not to happen; see `OFF`.
+    """
+    chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
+    programs: list[Program] = [first(chance)]
+    while is_off(None, programs[0], off):
+        programs = [first(chance)]
+    made: list[str] = []
+    count = chance.randint(6, 10)
+    while len(made) < count:
+        before = tuple(replace(each, alias="") for each in programs[-1])
+        edited = _edited(before, chance, edits)
+        if chance.random() < TWO_AT_ONCE and edited:
+            more = _edited(edited[0], chance, edits)
+            edited = more and (more[0], f"{edited[1]}, {more[1]}")
+        if edited and edited[0] != before and FEWEST <= len(edited[0]) <= MOST and not is_off(before, edited[0], off):
+            programs.append(edited[0])
+            made.append(edited[1])
+    return Walk(tuple(programs), tuple(made))
+
+
+def is_off(before: Program | None, after: Program, off: Collection[str] = ()) -> bool:
+    """Whether something happens from one program to the next that is off, or that no cloud can follow."""
+    happens = set() if before is None else handovers(before, after)
+    if happens is None:
+        return True
+    if any(each.inputs.get("power_state") in ASLEEP for each in after):
+        happens.add("asleep")
+    return bool(happens & set(off))
+
+
+def _edited(program: Program, chance: random.Random, edits: Collection[str]) -> Edited | None:
+    names = [name for name in EDITS if name in edits]
+    (name,) = chance.choices(names, [EDITS[name][1] for name in names])
+    edited: Edited | None = EDITS[name][0](program, chance)
+    return edited
+
+
+def first(chance: random.Random) -> Program:
+    """A program to begin with."""
+    size = chance.randint(FEWEST, MOST)
+    program: Program = ()
+    # Without one of these there is little that can be declared.
+    for kind in ("Network", "Subnet"):
+        new = _new(program, kind, chance)
+        assert new is not None
+        program = ordered((*program, new))
+    for _ in range(ROUNDS * size):
+        if len(program) >= size:
+            break
+        if edited := add(program, chance):
+            program = edited[0]
+    return program
