@@ -1,4 +1,4 @@
-"""Addresses: of what they consist, and how they are written, which the cloud does in one way and programs in several."""
+"""Addresses: what they consist of, and how they are written: one way by the cloud, several ways by programs."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ def test_only_a_run_without_the_program_mentions_stored_settings(
     provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A check shows that the engine runs the program, with the present settings."""
-    monkeypatch.setattr("ecs_pulumi.dynamic.provider._program_runs", threading.Event())
+    monkeypatch.setattr("ecs_pulumi.dynamic.run._program", threading.Event())
     bakery.trouble["delete"] = OvenError("locked")
     with pytest.raises(Failure, match=r"^delete Cake c1: locked The oven was set yesterday\.$"):
         provider.delete("c1", {})
