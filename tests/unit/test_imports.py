@@ -59,6 +59,6 @@ def test_clouds_yaml_is_read_without_the_whole_sdk(tmp_path: Path, monkeypatch: 
         from ecs_pulumi.cloud.connection import Connection, Settings
         assert Connection(Settings(cloud="shop"))
     """
-    assert loaded(script, "openstack.connection", "openstack.compute", "openstack") == set()
+    assert loaded(script, "openstack.connection", "openstack.compute") == set()
     both = "import openstack.config; assert openstack.connect and openstack.config.OpenStackConfig"
     loaded(f"{script}\n        {both}")

@@ -434,14 +434,6 @@ def test_a_program_imports_openstack_while_clouds_yaml_is_read(clouds: Path) -> 
     assert done.stdout.split() == ["https://shop.test/v3", "True", "OpenStackConfig"], done.stderr
 
 
-def test_reading_clouds_yaml_does_not_load_all_of_openstack(clouds: Path) -> None:
-    """The rest of the package would take longer than all else that a preview does."""
-    code = WHILE_OTHERS_IMPORT.partition("\nclass")[0] + "resolve(Settings(cloud='shop')); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "openstack.config.loader" in done.stdout.split()
-    assert "openstack.connection" not in done.stdout.split()
-
-
 def test_an_unknown_cloud_lists_the_known(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A misspelled ``ecs:cloud`` or ``OS_CLOUD`` is easy to correct."""
     said = r"no cloud 'shpo' in .*clouds\.yaml; there is: keyed, otc-shop, shop"
