@@ -18,6 +18,7 @@ from ecs_pulumi.cloud import block_storage, compute, errors, network
 from ecs_pulumi.cloud.settings import Settings, misspelled
 from ecs_pulumi.dynamic.kind import Operation, is_automatic, signed_for
 from ecs_pulumi.dynamic.kind import find as kind_of
+from ecs_pulumi.dynamic.state import backend_fingerprint
 from ecs_pulumi.resources.common import OF_A_NIC, marked_by, markers_of
 from ecs_pulumi.resources.nic import is_for_a_nic
 from ecs_pulumi.stack import Elsewhere, Stack, StackError, current, elsewhere, ids_of
@@ -53,9 +54,9 @@ exit status:
   1  something was found and is still there
   2  something went wrong; one line says what
 
-An owner marker names project and stack, not the backend that keeps the state: the objects of a stack of the same name
-in another backend, for the same project of the cloud, look the same. To name an object with --delete is to say that it
-is not one of these. Where the state of another stack cannot be read, such objects are not deleted at all.
+An owner marker also stands for the backend that keeps the state, a name alone does not: with that, the objects of a
+stack of the same name in another backend, for the same project of the cloud, look the same. To name an object with
+--delete is to say that it is not one of these. Where the state of another stack cannot be read, such objects are not deleted at all.
 
 What it does not find: attachments of volumes and of ports that the program declares, which the next `up` takes over; a
 network, subnet or port to which the program gives both a name and a description, and key pairs of a chosen name, except
@@ -242,7 +243,8 @@ def _marked(stack: Stack, kind: str, item: Mapping[str, Any]) -> str | None:
     name = item.get("name") or ""
     if kind_of(kind).signs_names and not markers_of(item) and (signed := _signed(stack, name)):
         return signed
-    resources = [resource for mark in markers_of(item) if (resource := marked_by(mark, stack.project, stack.name))]
+    of_stack = (stack.project, stack.name, backend_fingerprint())
+    resources = [resource for mark in markers_of(item) if (resource := marked_by(mark, *of_stack))]
     if kind == "Port" and is_for_a_nic(item):
         resources = [resource.removesuffix(OF_A_NIC) for resource in resources]
     # A mark that somebody wrote on behind looks like that of a resource with blanks in its name.

@@ -78,7 +78,14 @@ already. [One program](../../{example}) uses every kind.
 - `Kind.get(resource_name, id, *, region=None, opts=None)` reads one that exists, without managing it.
 - `adopt="<id>"` takes over one that exists instead of creating one: its live values become the state, and what the
   program says otherwise is applied in place, or refused where it would mean a replacement. Later changes of `adopt` do
-  nothing. It stands in for `pulumi import`, which Pulumi does not offer to providers written in Python.
+  nothing. `opts=pulumi.ResourceOptions(import_="<id>")` means the same. `pulumi import` does not: Pulumi does not offer
+  it to providers written in Python. What the stack manages under another name already is refused.
+- A renamed resource keeps its object with `aliases`. Without, key pairs and attachments keep theirs too; everything
+  else is created anew before the old object is deleted.
+- `opts.ignore_changes`: what it names is neither compared nor sent, whatever it is in the cloud.
+- `opts.replace_on_changes`, `pulumi up --replace` and `pulumi state taint` replace. A server with ports of its own, a
+  port with an address and an attachment are deleted before they are created again, since they cannot exist twice; a key
+  pair with a `name` needs `delete_before_replace=True` for that.
 - `opts.custom_timeouts` is honoured. Without it a server has 30 minutes, everything else 10.
 """
 KIND = """# {name}

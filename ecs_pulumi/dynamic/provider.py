@@ -129,7 +129,7 @@ class Provider(ResourceProvider):
         try:
             if wanted.adopt:
                 live = self._adopt(op, wanted, asked)
-            elif leftover := self._leftover(op, wanted):
+            elif leftover := self._leftover(op, call, wanted):
                 live = self._resume(op, leftover, wanted, asked)
             else:
                 live = this.create(op, wanted)
@@ -260,7 +260,7 @@ class Provider(ResourceProvider):
         begun = known.interrupted(call.urn, op.inputs if op.verb == "create" else None)
         return Provenance.INTERRUPTED if any(name in (None, each.get("name")) for each in begun) else Provenance.FOREIGN
 
-    def _leftover(self, op: kind.Operation[Any], wanted: Any) -> str | None:
+    def _leftover(self, op: kind.Operation[Any], call: host.Call, wanted: Any) -> str | None:
         """The id of what a killed run left of this resource.
 
         Raises:
@@ -271,11 +271,15 @@ class Provider(ResourceProvider):
             if provenance is Provenance.INTERRUPTED:
                 return id_
             # Without the backend in its marker it may belong to a stack of the same name elsewhere.
-            if provenance is Provenance.FOREIGN and op.backend:
+            if (
+                provenance is Provenance.FOREIGN
+                and op.backend
+                and not state.read(call.project, call.stack).retains(call.urn)
+            ):
                 which = f"{name} ({id_})" if name else id_
                 raise Refusal(
-                    f"{op.kind} {which} exists, which an earlier run created for this resource and did not "
-                    "record in the state: `python -m ecs_pulumi.orphans` shows how to import it, or deletes it"
+                    f"{op.kind} {which} exists, which an earlier run created for this resource: the state has lost it, or "
+                    "retain_on_delete kept it; `python -m ecs_pulumi.orphans` shows how to import it, or deletes it"
                 )
         return None
 

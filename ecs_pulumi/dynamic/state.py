@@ -48,6 +48,10 @@ class StackState:
         """Whether the state has a resource of this URN."""
         return any(urn in urns for urns in self.owners.values())
 
+    def retains(self, urn: str) -> bool:
+        """Whether the resource of this URN keeps its object where the program drops or replaces it."""
+        return any(each["urn"] == urn and each.get("retainOnDelete") for each in self.resources)
+
     def interrupted(self, urn: str, in_flight: Mapping[str, Any] | None = None) -> list[Mapping[str, Any]]:
         """The inputs of the creates of this URN that an earlier run began and never finished.
 

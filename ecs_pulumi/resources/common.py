@@ -224,12 +224,23 @@ def is_mark(text: str) -> bool:
     return text.startswith(_MARK)
 
 
-def marked_by(text: str, project: str, stack: str) -> str | None:
-    """The resource of this stack whose whole mark `text` is; None for everything else, a mark cut short included."""
+def marked_by(text: str, project: str, stack: str, backend: str = "") -> str | None:
+    """The resource of this stack whose whole mark `text` is; None for everything else, a mark cut short included.
+
+    Args:
+        text: A description, or the value of the marker in the metadata.
+        project: Name of the project.
+        stack: Name of the stack.
+        backend: The backend's fingerprint, where a stack of the same name in another backend is another one.
+    """
     of_stack = f"{_MARK}{project}/{stack}/"
     if not text.startswith(of_stack) or len(text) >= LONGEST_DESCRIPTION:
         return None
-    return re.sub(rf"{_BACKEND}(?=$|{re.escape(OF_A_NIC)}$)", "", text.removeprefix(of_stack)) or None
+    rest = text.removeprefix(of_stack)
+    found = re.search(rf"{_BACKEND}(?=$|{re.escape(OF_A_NIC)}$)", rest)
+    if found and backend and found[0] != f" [{backend}]":
+        return None
+    return rest.replace(found[0], "", 1) if found else rest or None
 
 
 def unless_in_use(op: Op, delete: Callable[[], object], users: Callable[[], list[str]]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic import fields
+from ecs_pulumi.dynamic.kind import Provenance, is_automatic, signed_for
 from ecs_pulumi.resources.common import (
     EcsKind,
     I,
@@ -20,7 +21,7 @@ from ecs_pulumi.resources.leftovers import marked_objects
 from ecs_pulumi.resources.once import create_once
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ecs_pulumi.cloud.collection import Collection
 
@@ -34,9 +35,22 @@ class NeutronKind(EcsKind[I]):
     api_names: ClassVar[Mapping[str, str]] = {}
     """What the API calls an input, where it calls it otherwise."""
 
-    def leftovers(self, op: Op, wanted: I) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Those with the marker in their description."""
-        return [(each["id"], each["name"]) for each in with_marker(op, self.singular, mark(op))]
+    def leftovers(self, op: Op, wanted: I) -> list[tuple[str, str]]:
+        """Those with the marker; with a description of the program's, those that the state proves to be this one's."""
+        found = with_marker(op, self.singular, mark(op))
+        if getattr(wanted, "description", None):
+            found += self._described(op, wanted)
+        return [(each["id"], each["name"]) for each in found]
+
+    def _described(self, op: Op, wanted: Any) -> list[Live]:
+        name, stack = wanted.name or "", f"{op.project}/{op.stack}"
+        if not mark(op):
+            return []
+        if not is_automatic(name, op.resource):
+            listed = network.list_all(op.cloud.network, self.singular, name=name, description=wanted.description)
+        else:
+            listed = with_marker(op, self.singular, "", lambda live: signed_for(live["name"], stack) == op.resource)
+        return [each for each in listed if op.provenance(each["id"], each["name"]) is Provenance.INTERRUPTED]
 
     def create(self, op: Op, wanted: I) -> Live:
         """Create with one request, and one more for tags."""
@@ -128,21 +142,26 @@ class NeutronKind(EcsKind[I]):
         return {**live, "tags": sorted(set(wanted))}
 
 
-def with_marker(op: Op, singular: str, marker: str) -> list[Live]:
-    """The objects with this description that exist since before this run; none for an empty one.
+def with_marker(op: Op, singular: str, marker: str, is_own: Callable[[Live], bool] | None = None) -> list[Live]:
+    """The objects with this description, or of which something else says so, that exist since before this run.
 
     Args:
         op: The operation.
         singular: What the API calls one of them.
-        marker: The description.
+        marker: The description; empty where it is another one, and then there are none without `is_own`.
+        is_own: What says so instead.
     """
-    api = op.cloud.network
-    if not marker:
+    api, project_id = op.cloud.network, op.cloud.region.project_id
+    if not marker and is_own is None:
         return []
+
+    def list_all() -> list[Live]:
+        return network.list_all(api, singular, tenant_id=project_id)
+
     return marked_objects(op.cloud.region, singular).of(
-        narrow=lambda: network.list_all(api, singular, description=marker),
-        list_all=lambda: network.list_all(api, singular, tenant_id=op.cloud.region.project_id),
-        is_own=lambda live: live.get("description") == marker,
+        narrow=(lambda: network.list_all(api, singular, description=marker)) if marker else list_all,
+        list_all=list_all,
+        is_own=is_own or (lambda live: live.get("description") == marker),
     )
 
 

@@ -235,3 +235,28 @@ def test_a_stack_of_the_same_name_in_another_backend_is_another_stack(
     second.destroy()
     assert landscape.objects() == first_objects
     first.destroy()
+
+
+def test_what_is_retained_hinders_no_replacement(project: MakeProject, landscape: Landscape) -> None:
+    """With `retain_on_delete` each replacement leaves an object of the resource behind, and creates the next one."""
+    program = (
+        IMPORTS
+        + """
+    options = pulumi.ResourceOptions(retain_on_delete=True)
+    ecs.Network("net", opts=options)
+    """
+    )
+    it = project(program)
+    before = landscape.objects()
+    it.up()
+    urn = it.state()["Network net"]["urn"]
+    it.up("--replace", urn)
+    it.up("--replace", urn)
+    kept = landscape.objects() - before
+    assert len(kept) == 3
+    it.write(program.replace("retain_on_delete=True", ""))
+    it.up()
+    it.destroy()
+    with landscape.connect() as cloud:
+        for id_ in landscape.objects() - before:
+            cloud.network.delete_network(id_)
