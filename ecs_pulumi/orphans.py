@@ -56,7 +56,8 @@ exit status:
 
 An owner marker also stands for the backend that keeps the state, a name alone does not: with that, the objects of a
 stack of the same name in another backend, for the same project of the cloud, look the same. To name an object with
---delete is to say that it is not one of these. Where the state of another stack cannot be read, such objects are not deleted at all.
+--delete is to say that it is not one of these. Where the state of another stack cannot be read, such objects are not
+deleted at all.
 
 What it does not find: attachments of volumes and of ports that the program declares, which the next `up` takes over; a
 network, subnet or port to which the program gives both a name and a description, and key pairs of a chosen name, except

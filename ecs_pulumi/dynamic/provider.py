@@ -278,8 +278,8 @@ class Provider(ResourceProvider):
             ):
                 which = f"{name} ({id_})" if name else id_
                 raise Refusal(
-                    f"{op.kind} {which} exists, which an earlier run created for this resource: the state has lost it, or "
-                    "retain_on_delete kept it; `python -m ecs_pulumi.orphans` shows how to import it, or deletes it"
+                    f"{op.kind} {which} exists, which an earlier run created for this resource: the state has lost it, "
+                    "or retain_on_delete kept it; `python -m ecs_pulumi.orphans` shows how to import it, or deletes it"
                 )
         return None
 
