@@ -6,6 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from ecs_pulumi.emulator import Emulator
@@ -52,25 +53,36 @@ def until_asked(cloud: Emulator, path: str) -> None:
 
 
 def test_a_provider_that_is_killed_loses_nothing(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
-    """The engine says that it is gone and stops; what it had made is found, and the next `up` makes nothing twice."""
-    it = project(PROGRAM, config=CONFIG)
+    """The engine says that it is gone and stops; the next `up` names what it had created, and creates nothing twice."""
+    it = project(DISK)
     before = landscape.objects()
     up = Run(it)
     until_asked(cloud, "/volumes")
-    until_asked(cloud, "/os-keypairs")
     up.kill(is_provider)
     assert up.end() != 0, up.said
     assert "Volume disk" not in it.state()
 
     _, (lost,) = orphans(it)
     assert (lost["kind"], lost["resource"]) == ("Volume", "disk")
-    it.up()
+    assert f"({lost['id']}) exists" in it.up(fails=True).text
     _, found = orphans(it, "--delete", lost["id"], "--yes")
     assert [(each["id"], each["deleted"]) for each in found] == [(lost["id"], True)]
+    it.up()
     assert landscape.objects() - before == {each["id"] for each in it.state().values()}
     assert it.preview().changes == {}
     it.destroy()
     assert landscape.objects() == before
+
+
+def test_a_provider_ends_soon_after_its_engine(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
+    """Where the engine alone is killed nothing goes on working for a state that will not have it."""
+    up = Run(project(DISK))
+    until_asked(cloud, "/volumes")
+    (provider,) = up.processes(is_provider)
+    up.kill(lambda process: process.name() == "pulumi")
+    gone, _ = psutil.wait_procs([provider], timeout=LONGEST)
+    assert gone
+    up.end()
 
 
 def test_a_full_disk_under_the_state_loses_nothing(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
@@ -112,11 +124,10 @@ def test_the_page_on_failures_does_what_it_says(project: MakeProject, landscape:
     up.end()
     said = {}
     for command in "".join(re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)).splitlines():
-        status = 1 if command.endswith("orphans") else 0
-        said[command] = printed(("bash", "-c", command), folder=it.folder, env=it.env, typed="y\n", status=status)
-    assert 'ecs.Volume("disk", …, adopt="' in said["python -m ecs_pulumi.orphans"]
-    assert re.search(r"Deleted (\d) of \1", said["python -m ecs_pulumi.orphans --delete"])
+        said[command] = printed(("bash", "-c", command), folder=it.folder, env=it.env)
     assert "pending operations" in said["pulumi up --yes"]
+    assert "an interrupted run" in said["pulumi up --yes"]
+    assert "No orphans of story/test found" in said["python -m ecs_pulumi.orphans"]
     assert landscape.objects() - before == {each["id"] for each in it.state().values()}
     quiet = it.up()
     assert quiet.changes == {}
