@@ -78,7 +78,7 @@ def test_a_provider_ends_soon_after_its_engine(project: MakeProject, landscape: 
     """Where the engine alone is killed nothing goes on working for a state that will not have it."""
     up = Run(project(DISK))
     until_asked(cloud, "/volumes")
-    (provider,) = up.processes(is_provider)
+    (provider,) = filter(is_provider, up.processes())
     up.kill(lambda process: process.name() == "pulumi")
     gone, _ = psutil.wait_procs([provider], timeout=LONGEST)
     assert gone

@@ -87,15 +87,6 @@ class Run:
                 process.kill()
         psutil.wait_procs(doomed, timeout=10)
 
-    def processes(self, chosen: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
-        """Some of its processes, the engine first.
-
-        Args:
-            chosen: Picks them.
-        """
-        root = psutil.Process(self._child.pid)
-        return [process for process in (root, *root.children(recursive=True)) if chosen(process)]
-
     def killed(self) -> None:
         """Kill all of it, and take the lock of the dead from the state."""
         self.kill()
