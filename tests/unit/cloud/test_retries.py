@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -243,14 +242,20 @@ def test_threads_share_a_failed_log_in(
     """Those who waited for a token that could not be had do not each try again."""
     connection = connect(cloud, clock, max_retries=1)
     cloud.script("POST", "/v3/auth/tokens", Reply(503))
-    ticks = itertools.count()
-    monkeypatch.setattr(clock, "now", lambda: next(ticks))
+    ticks, asked = itertools.count(), threading.Semaphore(0)
+
+    def now() -> float:
+        asked.release()
+        return next(ticks)
+
+    monkeypatch.setattr(clock, "now", now)
     threads = [threading.Thread(target=_ignore, args=(lambda: want(connection),)) for _ in range(30)]
-    # The first holds the lock while the others queue up behind it.
+    # The first holds the lock until all the others have asked.
     with connection.transport._token_lock:
         for thread in threads:
             thread.start()
-        time.sleep(0.05)
+        for _ in threads:
+            assert asked.acquire(timeout=60)
     for thread in threads:
         thread.join(10)
     assert len(cloud.log) == 2
