@@ -103,6 +103,19 @@ def test_a_create_whose_answer_is_lost_says_so(cloud: FakeCloud, failure: Any, *
     assert isinstance(caught.value, AnswerLost) is lost
 
 
+@pytest.mark.parametrize(
+    ("reason", "sent"), [("connection termination", 1), ("remote reset", 1), ("remote connection failure", 2)]
+)
+def test_a_503_for_a_connection_that_broke_is_not_asked_again(
+    cloud: FakeCloud, clock: FakeClock, reason: str, sent: int
+) -> None:
+    """Envoy answers 503 where others answer 502; only where it got no connection was the request not taken."""
+    text = f"upstream connect error or disconnect/reset before headers. reset reason: {reason}"
+    assert _request(cloud, clock, "POST", Reply(503, text, {"Content-Type": "text/plain"})) == sent
+    cloud.log.clear()
+    assert _request(cloud, clock, "GET", Reply(503, text, {"Content-Type": "text/plain"})) == 2
+
+
 def test_delays_double_and_end(cloud: FakeCloud, clock: FakeClock) -> None:
     """``ecs:maxRetries`` attempts follow the first, twice as far apart each, and then the error is told."""
     region = region_of(cloud, clock, max_retries=4)
