@@ -87,6 +87,8 @@ _FROM_A_PROXY = (
     "The response came from a proxy, not from the service: check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and what the "
     "proxy allows."
 )
+_RESET = re.compile(r"reset reason: (connection termination|local reset|remote reset|protocol error)")
+"""What Envoy says, with a 503, of a connection that ended when the service had the request."""
 _PROXYS_OWN = frozenset({403, 407})
 _MAY_HAVE_ACTED = frozenset({408, 500, 502, 504})
 
@@ -350,7 +352,10 @@ def from_response(response: requests.Response) -> ApiError:
 
 def may_have_acted(error: EcsError) -> bool:
     """Whether a request may have taken effect though it failed, so that it is looked for before it is repeated."""
-    return isinstance(error, AnswerLost) or (isinstance(error, ApiError) and error.status in _MAY_HAVE_ACTED)
+    if isinstance(error, ApiError):
+        is_reset = error.status == http.HTTPStatus.SERVICE_UNAVAILABLE and _RESET.search(error.message)
+        return error.status in _MAY_HAVE_ACTED or bool(is_reset)
+    return isinstance(error, AnswerLost)
 
 
 def timed_out(error: EcsError) -> bool:

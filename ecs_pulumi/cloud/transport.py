@@ -214,7 +214,8 @@ class Transport:
         if isinstance(error, errors.TooManyRequests):
             return True
         if isinstance(error, errors.ApiError):
-            return error.status in _ANY_METHOD or (idempotent and error.status in _IDEMPOTENT_ONLY)
+            again = _ANY_METHOD | _IDEMPOTENT_ONLY if idempotent else _ANY_METHOD
+            return error.status in again and (idempotent or not errors.may_have_acted(error))
         return False
 
     def _delay(self, error: errors.EcsError, failures: int) -> float:

@@ -63,8 +63,8 @@ def cloud() -> Iterator[Emulator]:
         yield running
 
 
-PATIENCE = 30
-"""Seconds in which a small stack is destroyed where nothing is in the way."""
+PATIENCE = 55
+"""Seconds in which a small stack is destroyed where nothing is in the way; what is in use is waited for for 60."""
 
 
 def reasons(failed: Result) -> list[str]:

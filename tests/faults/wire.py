@@ -38,6 +38,7 @@ Answer = tuple[int, bytes, "Mapping[str, str]"]
 
 IN_A_TASK = "Cannot '{}' instance while it is in task_state powering-off"
 HTML = "<html><head><title>{0} Gateway</title></head><body><h1>{0} Gateway</h1>nginx</body></html>"
+RESET = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
 FAULT_NAMES = {403: "forbidden", 404: "itemNotFound", 409: "conflictingRequest", 413: "overLimit", 429: "overLimit"}
 REQUEST_ID = "req-00000000-0000-0000-0000-000000000000"
 
@@ -132,6 +133,12 @@ FAULTS = (
     _gateway(500, taken=True),
     _gateway(502, taken=True),
     _gateway(504, taken=True, lasts=True),
+    Fault(
+        "503-reset",
+        taken=True,
+        said=("HTTP 503",),
+        answer=lambda it: _changed(it, 503, RESET.encode(), "text/plain"),
+    ),
     Fault(
         "html",
         taken=True,

@@ -243,7 +243,7 @@ def test_a_worker_that_goes_on_at_once_is_not_taken_for_idle() -> None:
 
 def test_without_the_bridge_four_creates_run_at_a_time(renamed: Plugin) -> None:
     """The host's own pool serves, and the provider is told that it was not widened."""
-    answers = _many(renamed.serve(Counting()), {"company": 40, "patience": 0.02})
+    answers = _many(renamed.serve(Counting()), {"company": 40, "patience": 0.1})
     assert not any(answer.properties["widened"] for answer in answers)
     assert max(answer.properties["peak"] for answer in answers) == 4
 

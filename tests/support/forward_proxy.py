@@ -105,7 +105,9 @@ class _Hop(socketserver.BaseRequestHandler):
         with _connected(address) as upstream:
             self.server.forwarded = True
             upstream.sendall(message.replace(b"\r\nConnection: keep-alive", b""))
-            response = b"".join(_chunks(upstream))
+            response = b""
+            with contextlib.suppress(ConnectionError):
+                response = b"".join(data for _, data in _between(self.request, upstream))
         if self.server.phase != "after":
             self.request.sendall(response or _REFUSED % b"502 Bad Gateway")
 
@@ -141,11 +143,14 @@ class _Front(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         """Carry one request and its response."""
-        with contextlib.suppress(OSError), self.server.context.wrap_socket(self.request, server_side=True) as client:
-            with _connected(b"127.0.0.1:%d" % self.server.upstream) as upstream:
-                upstream.sendall(read_message(client).replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
-                response = b"".join(_chunks(upstream))
-            client.sendall(response)
+        with (
+            contextlib.suppress(OSError),
+            self.server.context.wrap_socket(self.request, server_side=True) as client,
+            _connected(b"127.0.0.1:%d" % self.server.upstream) as upstream,
+        ):
+            upstream.sendall(read_message(client).replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+            while chunk := upstream.recv(65536):
+                client.sendall(chunk)
 
 
 def read_message(client: socket.socket) -> bytes:
@@ -161,12 +166,6 @@ def read_message(client: socket.socket) -> bytes:
     while left > 0 and (chunk := client.recv(65536)):
         message, left = message + chunk, left - len(chunk)
     return message
-
-
-def _chunks(sender: socket.socket) -> Iterator[bytes]:
-    with contextlib.suppress(ConnectionError):
-        while chunk := sender.recv(65536):
-            yield chunk
 
 
 def _between(client: socket.socket, upstream: socket.socket) -> Iterator[tuple[socket.socket, bytes]]:

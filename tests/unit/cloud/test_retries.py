@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -102,6 +101,19 @@ def test_a_create_whose_answer_is_lost_says_so(cloud: FakeCloud, failure: Any, *
     with pytest.raises(ConnectionFailed) as caught:
         compute.create_server(region.compute, {"name": "web"})
     assert isinstance(caught.value, AnswerLost) is lost
+
+
+@pytest.mark.parametrize(
+    ("reason", "sent"), [("connection termination", 1), ("remote reset", 1), ("remote connection failure", 2)]
+)
+def test_a_503_for_a_connection_that_broke_is_not_asked_again(
+    cloud: FakeCloud, clock: FakeClock, reason: str, sent: int
+) -> None:
+    """Envoy answers 503 where others answer 502; only where it got no connection was the request not taken."""
+    text = f"upstream connect error or disconnect/reset before headers. reset reason: {reason}"
+    assert _request(cloud, clock, "POST", Reply(503, text, {"Content-Type": "text/plain"})) == sent
+    cloud.log.clear()
+    assert _request(cloud, clock, "GET", Reply(503, text, {"Content-Type": "text/plain"})) == 2
 
 
 def test_delays_double_and_end(cloud: FakeCloud, clock: FakeClock) -> None:
@@ -243,14 +255,20 @@ def test_threads_share_a_failed_log_in(
     """Those who waited for a token that could not be had do not each try again."""
     connection = connect(cloud, clock, max_retries=1)
     cloud.script("POST", "/v3/auth/tokens", Reply(503))
-    ticks = itertools.count()
-    monkeypatch.setattr(clock, "now", lambda: next(ticks))
+    ticks, asked = itertools.count(), threading.Semaphore(0)
+
+    def now() -> float:
+        asked.release()
+        return next(ticks)
+
+    monkeypatch.setattr(clock, "now", now)
     threads = [threading.Thread(target=_ignore, args=(lambda: want(connection),)) for _ in range(30)]
-    # The first holds the lock while the others queue up behind it.
+    # The first holds the lock until all the others have asked.
     with connection.transport._token_lock:
         for thread in threads:
             thread.start()
-        time.sleep(0.05)
+        for _ in threads:
+            assert asked.acquire(timeout=60)
     for thread in threads:
         thread.join(10)
     assert len(cloud.log) == 2

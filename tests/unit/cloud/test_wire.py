@@ -50,7 +50,10 @@ class Server:
 
     def close(self) -> None:
         """Accept no more."""
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # which wakes the thread that accepts
         self.listener.close()
+        self._thread.join(5)
 
 
 @pytest.fixture
