@@ -301,8 +301,9 @@ class ServerKind(EcsKind[ServerInputs]):
             live = self._rebuild(op, live, wanted, old, changes)
         # That of what is taken over is only put down: whether it has it already nobody can tell.
         if op.verb == "update" and wanted.admin_pass and wanted.admin_pass != old.get("admin_pass"):
+            live = life.wake_for(op, live, "admin_pass")
             if live["status"] != "ACTIVE":
-                # Only a running server takes a password.
+                # Only a running server takes a password, and one that shall be stopped is not started for it.
                 live = life.bring_to(op, live, wanted.power_state)
             compute.action(api, id_, "changePassword", {"adminPass": wanted.admin_pass})
             op.memo["admin_pass"] = wanted.admin_pass

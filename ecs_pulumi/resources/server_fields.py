@@ -167,7 +167,9 @@ class ServerInputs(Inputs):
         None, description="Password of the administrator in the server."
     )
     power_state: Annotated[PowerState | None, InPlace()] = Field(
-        None, description="What the server should be doing, from the start on."
+        None,
+        description="What the server should be doing, from the start on. For a change that the cloud refuses while it "
+        "is paused, suspended or shelved, it is woken and put back.",
     )
     networks: Annotated[Literal["auto", "none"] | list[_Network] | None, InPlace()] = Field(
         None, description="NICs in order; `auto` lets the cloud decide, `none` is no NIC (both need compute 2.37)."

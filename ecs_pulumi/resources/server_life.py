@@ -48,6 +48,7 @@ _REFUSED_IN = {
     "networks": ("SUSPENDED", *_SHELVED),
     "flavor": ("PAUSED", "SUSPENDED", *_SHELVED),
     "image": ("PAUSED", "SUSPENDED", *_SHELVED),
+    "admin_pass": ("PAUSED", "SUSPENDED", *_SHELVED),
 }
 """The statuses in which Nova refuses to change something, so that the server is woken for it."""
 _STUCK = "A hard reboot (`openstack server reboot --hard`) or the cloud's operator may bring it out of there."

@@ -539,6 +539,17 @@ def test_changes_in_every_power_state(new: New, ground: Ground, state: str, then
     settled(server, program(after))
 
 
+@pytest.mark.parametrize("state", ["paused", "suspended", "shelved_offloaded"])
+def test_a_password_of_a_sleeping_server(new: New, ground: Ground, state: str) -> None:
+    """It is woken for a new password, and put back."""
+    server = new("Server")
+    program = ground.server_inputs | {"power_state": state, "admin_pass": "Quite-5ecret"}
+    server.up(**program)
+    becomes(server, "admin_pass", program | {"admin_pass": "Even-m0re-secret"})
+    assert server.outputs["power_state"] == state
+    assert "changePassword" in [action.action for action in ground.cloud.compute.server_actions(server.id)]
+
+
 @pytest.mark.parametrize("state", POWER_STATES)
 def test_initial_power_state(new: New, ground: Ground, state: str) -> None:
     """A server is in the wanted power state from the first `up` on."""
