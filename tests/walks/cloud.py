@@ -35,6 +35,8 @@ _PLAIN = {
     "Server": ("name", "description", "tags", "metadata", "key_name", "config_drive"),
     "KeyPair": ("name", "public_key"),
 }
+_MARKER = "managed-by-pulumi"
+"""Key of the owner marker in the metadata, which no program declares."""
 _SETS = ("tags", "security_group_ids")
 
 
@@ -112,6 +114,8 @@ def _has(item: dict[str, Any], field: str) -> Any:
     if field in ("subnets", "addresses"):
         return [one["subnet_id" if field == "subnets" else "ip_address"] for one in item["fixed_ips"]]
     value = item.get(_API_NAMES.get(field, field))
+    if field == "metadata":
+        return {key: text for key, text in (value or {}).items() if key != _MARKER}
     if field == "allowed_address_pairs":
         return [{"ip_address": pair["ip_address"]} for pair in value or ()]
     return sorted(value or ()) if field in _SETS else value
@@ -172,8 +176,7 @@ class OthersWorld(World):
 
     def begin(self) -> None:
         """Let this process know no more than one that was just started."""
-        for container in memories():
-            container.clear()
+        forget()
         self.connect()
 
 
@@ -185,8 +188,7 @@ def memory_kept() -> Iterator[None]:
         for container in memories()
     ]
     yield
-    for container in memories():
-        container.clear()
+    forget()
     for container, items in kept:
         if isinstance(container, MutableSequence):
             container.extend(items)
@@ -203,6 +205,24 @@ def memories() -> list[Any]:
     A constant has a name in capitals.
     """
     return _memories(len(sys.modules))
+
+
+def forget() -> None:
+    """Let this process forget all that a new one would not know."""
+    for container in memories():
+        container.clear()
+    for name, content in list(sys.modules.items()):
+        if name in ("ecs_pulumi.dynamic.ownership", "ecs_pulumi.dynamic.state"):
+            for value in vars(content).values():
+                _forget(value)
+
+
+def _forget(value: Any) -> None:
+    """Clear a cache of a function, or an object that can be cleared."""
+    if hasattr(value, "cache_clear"):
+        value.cache_clear()
+    elif type(value).__module__.startswith("ecs_pulumi.") and hasattr(value, "clear"):
+        value.clear()
 
 
 @functools.lru_cache(1)

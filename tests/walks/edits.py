@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tests.walks.following import handovers
+from tests.walks.following import OTHER_PORT, handovers
 from tests.walks.programs import (
     VARIABLES,
     Declaration,
@@ -37,6 +37,7 @@ OFF: dict[str, str] = {
     "VolumeAttachment to VolumeAttachment": _TAKEN_OVER,
     "InterfaceAttachment to InterfaceAttachment": _TAKEN_OVER,
     "InterfaceAttachment to Server": _HAS_IT,
+    OTHER_PORT: "the attachment keeps the port, since its network is the one that it asks for",
     "asleep": "a server that sleeps takes no NIC, and is woken too late for one",
 }
 """What does not happen in a walk, and the defect that it would meet.

@@ -13,6 +13,7 @@ end, dependents first. What goes to the provider passes the wire format, with th
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.runtime.proto import provider_pb2
 
+from ecs_pulumi import stack as ecs_stack
 from ecs_pulumi.dynamic import host
 from ecs_pulumi.dynamic.provider import Provider
 from tests.support.steps import UNKNOWN, Failed, Refused, _dict, _struct
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-PROJECT, STACK = "walks", "test"
+PROJECT, STACK, BACKEND = "walks", "test", "file:///walks"
 TIMEOUT = 600.0
 NO_ID = ""
 Seed = bytes
@@ -75,6 +77,12 @@ class Record:
         return self.urn.rpartition("::")[2]
 
     @property
+    def exported(self) -> dict[str, Any]:
+        """As `pulumi stack export` writes it."""
+        type_ = self.urn.split("::")[2]
+        return {"urn": self.urn, "type": type_, "id": self.id, "inputs": self.inputs, "outputs": self.outputs}
+
+    @property
     def title(self) -> str:
         """Kind and name."""
         return f"{self.kind} {self.name}"
@@ -88,9 +96,16 @@ def urn_of(kind: str, name: str) -> str:
 class Plugin:
     """The provider's process of one run: the RPCs of the engine, with plain values."""
 
-    def __init__(self, config: Mapping[str, str]) -> None:
+    def __init__(self, config: Mapping[str, str], known: Callable[[], Sequence[Record]]) -> None:
+        """Start it.
+
+        Args:
+            config: The stack's settings.
+            known: The state as it is written at the moment.
+        """
         self._config = Config(raw_config=dict(config), project_name=PROJECT)
         self._providers: dict[str, Provider] = {}
+        self._known = known
         self._context = mock.NonCallableMock(spec=grpc.ServicerContext)
 
     def check(self, urn: str, olds: Mapping[str, Any] | None, news: Mapping[str, Any], seed: Seed) -> dict[str, Any]:
@@ -164,8 +179,14 @@ class Plugin:
         """Call the provider as the host does, which has `request` and `context` in a frame of its own."""
         context = self._context
         context.reset_mock()
+        begun = [new] if isinstance(request, provider_pb2.CreateRequest) and new else []
+        exported = [record.exported for record in self._known()], [record.exported for record in begun]
         try:
-            return call(self._provider(request.urn))
+            with (
+                mock.patch.object(ecs_stack, "export", create=True, return_value=exported),
+                mock.patch.dict(os.environ, PULUMI_BACKEND_URL=BACKEND),
+            ):
+                return call(self._provider(request.urn))
         except host.Failure as failure:
             if new is not None:
                 _keep(new, context)
@@ -217,7 +238,7 @@ class Stack:
     def refresh(self) -> list[str]:
         """Read every object; the titles of those that are gone. Raises Failed."""
         self._begin()
-        plugin = Plugin(self._config)
+        plugin = Plugin(self._config, lambda: self.state)
         gone = [record for record in self.state if not plugin.read(record)]
         self.state = [record for record in self.state if record not in gone]
         return [record.title for record in gone]
@@ -237,7 +258,7 @@ class Stack:
 
     def _deploy(self, program: Program, *, preview: bool) -> dict[str, str]:
         self._begin()
-        deployment = Deployment(self.state, Plugin(self._config), self._chance, preview=preview)
+        deployment = Deployment(self.state, self._config, self._chance, preview=preview)
         with self._written(deployment):
             for declaration in program:
                 deployment.register(declaration)
@@ -260,10 +281,13 @@ class Deployment:
         steps: What is done to each resource, by kind and name.
     """
 
-    def __init__(self, before: Sequence[Record], plugin: Plugin, chance: random.Random, *, preview: bool) -> None:
+    def __init__(
+        self, before: Sequence[Record], config: Mapping[str, str], chance: random.Random, *, preview: bool
+    ) -> None:
         self.steps: dict[str, str] = {}
         self._before = list(before)
-        self._plugin = plugin
+        # A preview writes nothing.
+        self._plugin = Plugin(config, lambda: before if preview else self.state())
         self._chance = chance
         self._preview = preview
         self._olds = {record.urn: record for record in before if not record.delete}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.walks.programs import Declaration, Program
 
+OTHER_PORT = "port_id to network_id"
+"""Where an attachment of a port becomes one in a network."""
 Thing = tuple[str, ...]
 """Something that there is only one of."""
 
@@ -37,7 +39,10 @@ class Holder:
 
 
 def handovers(before: Program, after: Program) -> set[str] | None:
-    """The kinds between which objects change hands, as in `KeyPair to KeyPair`; None where no cloud can follow."""
+    """Between which kinds objects change hands, as in `KeyPair to KeyPair`; None where no cloud can follow.
+
+    `OTHER_PORT` is among them where an attachment is to have another port without a word about which.
+    """
     # Under its new name an aliased resource is the same one.
     before = renamed(before, {each.alias: each.name for each in after if each.alias})
     if _shrinks(before, after) or _takes_an_address_that_goes(before, after):
@@ -51,6 +56,9 @@ def handovers(before: Program, after: Program) -> set[str] | None:
         if not holder.same or holder.same != former.same or (thing[0] == "key" and keeps_its_name):
             return None
         found.add(f"{former.kind} to {holder.kind}")
+    ports = {each.name for each in of_kind(before, "InterfaceAttachment") if "port_id" in each.inputs}
+    if any(each.name in ports and "network_id" in each.inputs for each in of_kind(after, "InterfaceAttachment")):
+        found.add(OTHER_PORT)
     return found
 
 
