@@ -104,6 +104,8 @@ class Kind(ABC, Generic[C, I, L]):
     inputs: ClassVar[type[fields.Inputs]]
     outputs: ClassVar[type[fields.Outputs]]
     timeout: ClassVar[float] = 600.0
+    alternatives: ClassVar[tuple[str, ...]] = ()
+    """Inputs of which a program sets one and the object has all: setting another one is a change."""
     signs_names: ClassVar[bool] = False
     """Whether an automatic name tells whose the object is, as nothing else about it can."""
 

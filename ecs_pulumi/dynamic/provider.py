@@ -90,6 +90,10 @@ class Provider(ResourceProvider):
             and new.get(name) is not None
             and not this.same(name, new[name], said if field.has(fields.Wish) and said.get(name) else old)
         ]
+        had = [name for name in this.alternatives if said.get(name) is not None]
+        changed += [
+            name for name in this.alternatives if had and name not in (*had, *changed) and new.get(name) is not None
+        ]
         replaced = this.replaced_by(old, new, changed)
         op = self._begin("diff", call, new, _id, old)
         # What never came to life goes first: it may hold what its successor needs.

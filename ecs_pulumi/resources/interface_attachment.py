@@ -89,6 +89,8 @@ class InterfaceAttachmentKind(EcsKind[InterfaceAttachmentInputs]):
     name = "InterfaceAttachment"
     inputs = InterfaceAttachmentInputs
     outputs = InterfaceAttachmentOutputs
+    # A NIC with a port of the program's and one whose port goes with it are two NICs.
+    alternatives = ("port_id", "network_id")
 
     def rules(self, given: Given) -> Iterator[Problem]:
         """A port or a network, and addresses only where the port is made here."""

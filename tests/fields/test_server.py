@@ -1153,3 +1153,19 @@ def test_contradictions(new: New, ground: Ground, inputs: dict[str, Any], reason
     """What cannot be is refused in the preview, by its name."""
     with pytest.raises(Refused, match=reason):
         new("Server").preview(**ground.server_inputs | inputs)
+
+
+def test_a_nic_with_a_port_of_the_program_is_another_one_than_one_that_brings_its_own(new: New, ground: Ground) -> None:
+    """An InterfaceAttachment that changes between `port_id` and `network_id` is replaced, in both directions."""
+    server, port, bound = new("Server"), new("Port"), new("InterfaceAttachment")
+    server.up(**ground.server_inputs)
+    port.up(network_id=ground.network)
+    by_port = {"server_id": server.id, "port_id": port.id}
+    by_network = {"server_id": server.id, "network_id": ground.network}
+    bound.up(**by_port)
+    assert bound.up(**by_network).op == "replace"
+    assert not bound.id.endswith(port.id)
+    assert bound.preview(**by_network) == SAME
+    assert bound.up(**by_port).op == "replace"
+    assert bound.id.endswith(port.id)
+    bound.destroy()
