@@ -122,6 +122,6 @@ def test_only_refresh_and_destroy_mention_stored_settings(project: MakeProject, 
         assert "ecs:password" in refused.errors[0]
         assert stored in refused.errors[0]
     stack.write('import ecs_pulumi as ecs\n\necs.KeyPair("other")\n')
-    (said,) = stack.preview(fails=True).errors
-    assert "ecs:password" in said
-    assert stored not in said
+    (error,) = stack.preview(fails=True).errors
+    assert "ecs:password" in error
+    assert stored not in error

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from ecs_pulumi.emulator import gateway
+
 if TYPE_CHECKING:
+    import pytest
+
     from ecs_pulumi.emulator import Emulator
     from tests.conftest import MakeProject
     from tests.support.landscape import Landscape
@@ -157,7 +163,9 @@ def test_a_create_that_fails_is_replaced_by_the_next_up(project: MakeProject, la
     story.destroy()
 
 
-def test_forty_servers_are_created_forty_at_a_time(project: MakeProject, cloud: Emulator) -> None:
+def test_forty_servers_are_created_forty_at_a_time(
+    project: MakeProject, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`--parallel 40` gets forty creates at once, not the four of Pulumi's host."""
     program = """
         import pulumi
@@ -178,13 +186,19 @@ def test_forty_servers_are_created_forty_at_a_time(project: MakeProject, cloud: 
                 opts=pulumi.ResourceOptions(depends_on=[subnet]),
             )
     """
-    # Long enough for a busy machine to begin them all.
-    cloud.fault(method="POST", path="*/servers", latency=8.0)
+    begun: list[float] = []
+    all_begun = asyncio.Event()
+
+    async def until_all_have_begun(latency: float) -> None:
+        begun.append(latency)
+        if len(begun) == 40:
+            all_begun.set()
+        await asyncio.wait_for(all_begun.wait(), 60)
+
+    monkeypatch.setattr(gateway, "asyncio", SimpleNamespace(sleep=until_all_have_begun))
+    cloud.fault(method="POST", path="*/servers", latency=1.0)
     many = project(program)
     many.up("--parallel=40")
-    creates = [request for request in cloud.requests if request.method == "POST" and request.path.endswith("/servers")]
-    assert len(creates) == 40
-    last_begun = max(create.at - create.ms / 1000 for create in creates)
-    first_over = min(create.at for create in creates)
-    assert last_begun < first_over, "every create had begun when the first was over"
+    assert all_begun.is_set(), "every create had begun before the first was over"
+    assert len(begun) == 40
     many.destroy("--parallel=40")

@@ -163,8 +163,8 @@ def _proxied(proxy: Literal["forwards", "tunnel"]) -> Iterator[Fault]:
         taken = breaks == "after"
         yield Fault(f"proxy-{proxy}-dropped-{breaks}", taken, _BROKEN, breaks, proxy=proxy)
         # What is forwarded the proxy answers for, where the API does not.
-        said = _BROKEN if proxy == "tunnel" else ("HTTP 502",)
-        yield Fault(f"proxy-{proxy}-dropped-{breaks}-behind", taken, said, breaks, proxy=proxy, behind=True)
+        words = _BROKEN if proxy == "tunnel" else ("HTTP 502",)
+        yield Fault(f"proxy-{proxy}-dropped-{breaks}-behind", taken, words, breaks, proxy=proxy, behind=True)
 
 
 PROXY_FAULTS = (*_proxied("forwards"), *_proxied("tunnel"))

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from pulumi.dynamic import Config
 
 from ecs_pulumi.dynamic import host
 from tests.host.harness import REPOSITORY, Failed, Made, Plugin, Served, secret
@@ -67,6 +68,20 @@ def test_current_knows_old_inputs_of_diff_update_and_read(plugin: Plugin) -> Non
 def test_old_inputs_that_were_not_sent_are_none(plugin: Plugin) -> None:
     """An engine that sends no old inputs is not mistaken for one whose old inputs were empty."""
     assert "old_inputs" not in plugin.serve(Telling()).update("web", "made", {}, {})
+
+
+def test_current_tells_a_refresh_from_a_get(plugin: Plugin) -> None:
+    """A refresh may run without the program, and so with stored settings; a `.get` is part of the program."""
+    served = plugin.serve(Telling())
+    assert served.read("web", "made", {"size": 3}).properties["has_state"] is True
+    assert served.read("web", "made", None).properties["has_state"] is False
+
+
+def test_the_names_of_all_settings_are_known() -> None:
+    """The SDK keeps the settings of every namespace, and only answers for one that is asked for by name."""
+    config = Config(raw_config={"ecs:regoin": "x", "shop:size": "1"}, project_name="shop")
+    assert host.setting_names(config) == ("ecs:regoin", "shop:size")
+    assert host.setting_names(object()) == ()
 
 
 def test_state_can_be_kept_in_create_and_update_only(plugin: Plugin) -> None:

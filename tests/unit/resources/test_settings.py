@@ -29,7 +29,7 @@ def test_preflight_and_marker_are_switched_off_by_any_word_for_it(
 
 @pytest.mark.parametrize("setting", ["preflight", "marker"])
 def test_any_other_word_is_an_error(setting: str) -> None:
-    """Nobody looks for a reason in a setting that silently means the opposite."""
+    """A misspelled `false` does not silently mean `true`."""
     with pytest.raises(errors.ConfigurationError, match=f"^ecs:{setting}: 'flase' is neither true nor false$"):
         KIND.preflight_enabled({f"ecs:{setting}": "flase"}.get)
 
