@@ -183,10 +183,7 @@ class OthersWorld(World):
 @contextmanager
 def memory_kept() -> Iterator[None]:
     """Give this process back what it knew before."""
-    kept = [
-        (container, list(container.items() if isinstance(container, MutableMapping) else container))
-        for container in memories()
-    ]
+    kept = [(each, list(each.items() if isinstance(each, MutableMapping) else each)) for each in _collections()]
     yield
     forget()
     for container, items in kept:
@@ -199,30 +196,29 @@ def memory_kept() -> Iterator[None]:
                 container.add(item)
 
 
+def forget() -> None:
+    """Let this process forget all that a new one would not know."""
+    for each in memories():
+        each.clear()
+    for name in ("ownership", "state"):
+        for value in list(vars(sys.modules.get(f"ecs_pulumi.dynamic.{name}", object)).values()):
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+            elif type(value).__module__.startswith("ecs_pulumi.") and hasattr(value, "clear"):
+                value.clear()
+
+
+def _collections() -> list[Any]:
+    kinds = (MutableMapping, MutableSequence, MutableSet)
+    return [each for each in memories() if isinstance(each, kinds)]
+
+
 def memories() -> list[Any]:
-    """What the modules of the package remember of what has gone on in this process: lists, sets and maps.
+    """What the modules of the package remember of what has gone on in this process: lists, sets, maps and events.
 
     A constant has a name in capitals.
     """
     return _memories(len(sys.modules))
-
-
-def forget() -> None:
-    """Let this process forget all that a new one would not know."""
-    for container in memories():
-        container.clear()
-    for name, content in list(sys.modules.items()):
-        if name in ("ecs_pulumi.dynamic.ownership", "ecs_pulumi.dynamic.state"):
-            for value in vars(content).values():
-                _forget(value)
-
-
-def _forget(value: Any) -> None:
-    """Clear a cache of a function, or an object that can be cleared."""
-    if hasattr(value, "cache_clear"):
-        value.cache_clear()
-    elif type(value).__module__.startswith("ecs_pulumi.") and hasattr(value, "clear"):
-        value.clear()
 
 
 @functools.lru_cache(1)
@@ -232,7 +228,6 @@ def _memories(_: int) -> list[Any]:
         for module, content in list(sys.modules.items())
         if module.startswith("ecs_pulumi.") and not module.startswith("ecs_pulumi.emulator")
         for name, value in list(vars(content).items())
-        if name == name.lower()
-        and not name.startswith("__")
-        and isinstance(value, (MutableMapping, MutableSequence, MutableSet))
+        if name == name.lower() and not name.startswith("__")
+        if not isinstance(value, type) and callable(getattr(value, "clear", None))
     ]

@@ -14,7 +14,8 @@ end, dependents first. What goes to the provider passes the wire format, with th
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -33,6 +34,7 @@ from tests.walks.programs import Declaration, Program, Ref, refs, resolved
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 PROJECT, STACK, BACKEND = "walks", "test", "file:///walks"
 TIMEOUT = 600.0
@@ -80,7 +82,8 @@ class Record:
     def exported(self) -> dict[str, Any]:
         """As `pulumi stack export` writes it."""
         type_ = self.urn.split("::")[2]
-        return {"urn": self.urn, "type": type_, "id": self.id, "inputs": self.inputs, "outputs": self.outputs}
+        known = {"urn": self.urn, "type": type_, "id": self.id, "inputs": self.inputs, "outputs": self.outputs}
+        return {**known, "delete": True} if self.delete else known
 
     @property
     def title(self) -> str:
@@ -185,12 +188,19 @@ class Plugin:
             with (
                 mock.patch.object(ecs_stack, "export", create=True, return_value=exported),
                 mock.patch.dict(os.environ, PULUMI_BACKEND_URL=BACKEND),
+                _as_child_of_the_engine(),
             ):
                 return call(self._provider(request.urn))
         except host.Failure as failure:
             if new is not None:
                 _keep(new, context)
             raise Failed(str(failure)) from failure
+
+
+def _as_child_of_the_engine() -> AbstractContextManager[object]:
+    """Let a provider that looks for its engine find one that runs `pulumi up`."""
+    run = sys.modules.get("ecs_pulumi.dynamic.run")
+    return mock.patch.object(run, "engine", return_value=(None, ["up"])) if run else nullcontext()
 
 
 def _keep(new: Record, context: mock.NonCallableMock) -> None:
