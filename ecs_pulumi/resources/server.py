@@ -175,7 +175,7 @@ class ServerKind(EcsKind[ServerInputs]):
             api,
             send=lambda: compute.create_server(api, body, hints=wanted.scheduler_hints, microversion=microversion),
             candidates=lambda: _named(op, body["name"]),
-            marked=body.get("description"),
+            marked=body.get("description") or mark(op),
         )
         op.created(made["id"])
         op.memo["admin_pass"] = wanted.admin_pass or made.get("adminPass")

@@ -106,7 +106,6 @@ SCENES = [
         lambda _: {"tags": ["one"]},
         ("update", {"name": "other", "description": "mine", "tags": ["two"]}),
     ),
-    Scene("Network", "create-described", None, lambda _: {"description": "mine"}),
     Scene("Network", "create-named-and-described", None, lambda _: {"name": "chosen", "description": "mine"}),
     Scene("Network", "adopt", None, lambda world: {"adopt": world.base["spare"], "name": "other", "tags": ["one"]}),
     *_life(
