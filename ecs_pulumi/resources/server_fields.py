@@ -220,7 +220,9 @@ class ServerOutputs(Outputs):
     access_ip_v6: str | None = Field(None, description="Its first IPv6 address, or the one set for access.")
     addresses: dict[str, list[dict[str, Any]]] | None = Field(None, description="Addresses by network.")
     nics: list[dict[str, Any]] | None = Field(
-        None, description="Its NICs of `networks`, in their order; not those of an `InterfaceAttachment`."
+        None,
+        description="Its NICs of `networks`, in their order, without those of an `InterfaceAttachment`; of one that is "
+        "only read, all.",
     )
     volumes_attached: list[dict[str, Any]] | None = Field(None, description="Its volumes.")
     host_id: str | None = Field(None, description="Stands for the host it runs on.")
