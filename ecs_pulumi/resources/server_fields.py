@@ -224,7 +224,9 @@ class ServerOutputs(Outputs):
         None, description="Addresses by network, as of its last change or refresh."
     )
     nics: list[dict[str, Any]] | None = Field(
-        None, description="Its NICs of `networks`, in their order; not those of an `InterfaceAttachment`."
+        None,
+        description="Its NICs of `networks`, in their order, without those of an `InterfaceAttachment`; of one that is "
+        "only read, all.",
     )
     volumes_attached: list[dict[str, Any]] | None = Field(None, description="Its volumes.")
     host_id: str | None = Field(None, description="Stands for the host it runs on.")

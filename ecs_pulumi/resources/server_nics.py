@@ -66,9 +66,10 @@ def _own(op: Op, live: Live, desired: Any) -> Sequence[Live | None] | None:
     """
     recorded = _known(op)
     listed = addresses(live)
-    if recorded is not None and not {"nics", "ports"} & op.memo.keys() and _has(listed, op.old["nics"]):
+    if recorded is not None and not {"own_ports", "ports"} & op.memo.keys() and _has(listed, op.old["nics"]):
         return list(op.old["nics"])
-    if recorded is None and op.verb == "read":
+    is_unmanaged = op.verb == "read" and op.old.get("status") is None  # `Server.get`
+    if recorded is None and op.verb == "read" and not is_unmanaged:
         # Whose NICs those of a server are that was imported, or is only read, does not matter unless one is missing.
         is_complete = isinstance(desired, list) and len(_macs(listed)) >= len(desired)
         if not isinstance(desired, list) or (is_complete and _macs(op.old.get("addresses") or {}) <= _macs(listed)):
@@ -81,7 +82,7 @@ def _own(op: Op, live: Live, desired: Any) -> Sequence[Live | None] | None:
         return [port for _, port in _paired(op, desired, ports)]
     # Nobody else can have attached one yet to what this operation creates.
     is_new = op.verb == "create" and not op.inputs.get("adopt")
-    return [port for port in ports if is_new or not _is_somebodys(port)]
+    return [port for port in ports if is_new or is_unmanaged or not _is_somebodys(port)]
 
 
 def _recorded(old: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]] | None:
@@ -97,7 +98,7 @@ def _recorded(old: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]] | N
 
 def _known(op: Op) -> list[tuple[Mapping[str, Any], str]] | None:
     """The same after this operation has changed the NICs, or before."""
-    return op.memo["nics"] if "nics" in op.memo else _recorded(op.old)
+    return op.memo["own_ports"] if "own_ports" in op.memo else _recorded(op.old)
 
 
 def _has(listed: Mapping[str, list[dict[str, Any]]], nics: Sequence[Mapping[str, Any]]) -> bool:
@@ -170,7 +171,7 @@ def rewire(op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any], wak
             addresses=[nic["fixed_ip"]] if nic.get("fixed_ip") else (),
             tag=nic.get("tag"),
         )
-    op.memo["nics"] = [(nic, ports[index]["id"]) for index, nic in enumerate(asked)]
+    op.memo["own_ports"] = [(nic, ports[index]["id"]) for index, nic in enumerate(asked)]
     return bool(missing or dropped)
 
 

@@ -69,7 +69,7 @@ def test_what_is_not_proven_is_named_and_not_created_again(
     failed = it.up(fails=True)
     assert f"({lost['id']})" in failed.text
     assert "python -m ecs_pulumi.orphans" in failed.text
-    orphans(it, "--delete", "--yes")
+    orphans(it, "--delete", lost["id"], "--yes")
     it.up()
     assert it.preview().changes == {}
     it.destroy()
