@@ -45,6 +45,10 @@ class Run:
                 return
         raise AssertionError(f"it ended without a line with {words}:\n{self.said}")
 
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._child.poll() is None
+
     def processes(self) -> list[psutil.Process]:
         """All its processes, itself first."""
         root = psutil.Process(self._child.pid)

@@ -38,7 +38,7 @@ OFF: dict[str, str] = {
     "InterfaceAttachment to InterfaceAttachment": _TAKEN_OVER,
     "InterfaceAttachment to Server": _HAS_IT,
     OTHER_PORT: "the attachment keeps the port, since its network is the one that it asks for",
-    "asleep": "a server that sleeps takes no NIC, and is woken too late for one",
+    "asleep": "a server that sleeps takes no attachment, and one that is to sleep is put to sleep before it has any",
 }
 """What does not happen in a walk, and the defect that it would meet.
 

@@ -106,34 +106,49 @@ def disturbed(way: str, project: Project, cloud: RestartedCloud, chance: random.
     try:
         for _ in range(chance.randint(1, MOST_STEPS)):
             run.until("ing (")
-        time.sleep(chance.uniform(0, LONGEST_PAUSE))
-        WAYS[way](run, cloud, chance)
     except AssertionError:
         # It was at its end already.
         run.end()
         return ""
+    time.sleep(chance.uniform(0, LONGEST_PAUSE))
+    WAYS[way](run, cloud, chance)
     return run.said
 
 
 def _kill_all(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> None:
-    run.kill()
+    if run.is_running():
+        run.kill()
     run.end()
 
 
 def _kill_engine(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> None:
+    if not run.is_running():
+        return
     left = [process for process in run.processes() if is_provider(process)]
     run.kill(lambda process: not is_provider(process))
     # What it still sends then is what a cloud hears of a machine that hangs.
-    _, alive = psutil.wait_procs(left, timeout=LONGEST)
+    end = time.monotonic() + LONGEST
+    while alive := [process for process in left if _is_alive(process)]:
+        if time.monotonic() > end:
+            break
+        time.sleep(0.1)
     for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+        process.kill()
     run.end()
     assert not alive, "the provider goes on without its engine"
 
 
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether a process is there and has not ended; where nobody asks for its status it may stay as a zombie."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _kill_provider(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> None:
-    run.kill(is_provider)
+    if run.is_running():
+        run.kill(is_provider)
     run.end()
 
 
@@ -145,14 +160,17 @@ def _kill_cloud(run: Run, cloud: RestartedCloud, chance: random.Random) -> None:
 
 
 def _interrupt(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> None:
-    run.interrupt()
+    if run.is_running():
+        run.interrupt()
     run.end()
 
 
 def _interrupt_twice(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> None:
-    run.interrupt()
-    run.until("^C again")
-    run.interrupt()
+    if run.is_running():
+        run.interrupt()
+        with contextlib.suppress(AssertionError):  # it had nothing to wait for
+            run.until("^C again")
+            run.interrupt()
     run.end()
 
 
