@@ -8,6 +8,8 @@ from collections.abc import MutableMapping, MutableSequence, MutableSet
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ecs_pulumi.dynamic import state
+from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from tests.faults.world import World
 from tests.walks.programs import Ref, resolved
 
@@ -200,12 +202,9 @@ def forget() -> None:
     """Let this process forget all that a new one would not know."""
     for each in memories():
         each.clear()
-    for name in ("ownership", "state"):
-        for value in list(vars(sys.modules.get(f"ecs_pulumi.dynamic.{name}", object)).values()):
-            if hasattr(value, "cache_clear"):
-                value.cache_clear()
-            elif type(value).__module__.startswith("ecs_pulumi.") and hasattr(value, "clear"):
-                value.clear()
+    OWNERSHIP.clear()
+    state._read.cache_clear()
+    state.backend_fingerprint.cache_clear()
 
 
 def _collections() -> list[Any]:

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tests.walks.following import OTHER_PORT, handovers
+from tests.walks.following import handovers
 from tests.walks.programs import (
     VARIABLES,
     Declaration,
@@ -30,16 +30,7 @@ if TYPE_CHECKING:
 Edited = tuple[Program, str]
 Edit = "Callable[[Program, random.Random], Edited | None]"
 
-_TAKEN_OVER = "the successor takes the object over, and the predecessor's delete at the end of the run takes it away"
-_HAS_IT = "the server has the port already, and the attachment's delete at the end of the run takes it out"
-OFF: dict[str, str] = {
-    "KeyPair to KeyPair": _TAKEN_OVER,
-    "VolumeAttachment to VolumeAttachment": _TAKEN_OVER,
-    "InterfaceAttachment to InterfaceAttachment": _TAKEN_OVER,
-    "InterfaceAttachment to Server": _HAS_IT,
-    OTHER_PORT: "the attachment keeps the port, since its network is the one that it asks for",
-    "asleep": "a server that sleeps takes no attachment, and one that is to sleep is put to sleep before it has any",
-}
+OFF: dict[str, str] = {"asleep": "a volume or port cannot be attached to a server that is declared to sleep"}
 """What does not happen in a walk, and the defect that it would meet.
 
 An object goes from one resource to another, as in `KeyPair to KeyPair`, or a server sleeps. `WALKS_OFF=` in the

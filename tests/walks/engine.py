@@ -14,8 +14,7 @@ end, dependents first. What goes to the provider passes the wire format, with th
 from __future__ import annotations
 
 import os
-import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -26,7 +25,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.runtime.proto import provider_pb2
 
 from ecs_pulumi import stack as ecs_stack
-from ecs_pulumi.dynamic import host
+from ecs_pulumi.dynamic import host, run
 from ecs_pulumi.dynamic.provider import Provider
 from tests.support.steps import UNKNOWN, Failed, Refused, _dict, _struct
 from tests.walks.programs import Declaration, Program, Ref, refs, resolved
@@ -34,7 +33,6 @@ from tests.walks.programs import Declaration, Program, Ref, refs, resolved
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
 PROJECT, STACK, BACKEND = "walks", "test", "file:///walks"
 TIMEOUT = 600.0
@@ -186,21 +184,16 @@ class Plugin:
         exported = [record.exported for record in self._known()], [record.exported for record in begun]
         try:
             with (
-                mock.patch.object(ecs_stack, "export", create=True, return_value=exported),
+                mock.patch.object(ecs_stack, "export", return_value=exported),
                 mock.patch.dict(os.environ, PULUMI_BACKEND_URL=BACKEND),
-                _as_child_of_the_engine(),
+                # A provider that looks for its engine finds one that runs `pulumi up`.
+                mock.patch.object(run, "engine", return_value=(None, ["up"])),
             ):
                 return call(self._provider(request.urn))
         except host.Failure as failure:
             if new is not None:
                 _keep(new, context)
             raise Failed(str(failure)) from failure
-
-
-def _as_child_of_the_engine() -> AbstractContextManager[object]:
-    """Let a provider that looks for its engine find one that runs `pulumi up`."""
-    run = sys.modules.get("ecs_pulumi.dynamic.run")
-    return mock.patch.object(run, "engine", return_value=(None, ["up"])) if run else nullcontext()
 
 
 def _keep(new: Record, context: mock.NonCallableMock) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import openstack
 import psutil
 from typing_extensions import Self
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
     from pathlib import Path
+
+    from openstack.connection import Connection
 
     from tests.support.project import Project
 
@@ -53,6 +56,21 @@ class RestartedCloud:
             "ecs:projectDomainName": "Default",
             "ecs:region": DIALECTS["openstack"].region,
         }
+
+    def client(self) -> Connection:
+        """Another client's connection to it."""
+        settings = {name.partition(":")[2]: value for name, value in self.settings.items()}
+        return openstack.connect(
+            load_envvars=False,
+            load_yaml_config=False,
+            auth_url=settings["authUrl"],
+            username=settings["username"],
+            password=settings["password"],
+            project_name=settings["projectName"],
+            user_domain_name=settings["userDomainName"],
+            project_domain_name=settings["projectDomainName"],
+            region_name=settings["region"],
+        )
 
     def __enter__(self) -> Self:
         self.start()
@@ -147,7 +165,8 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def _kill_provider(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> None:
-    if run.is_running():
+    # It may not have begun yet.
+    if any(map(is_provider, run.processes() if run.is_running() else ())):
         run.kill(is_provider)
     run.end()
 
@@ -183,3 +202,5 @@ WAYS: dict[str, Callable[[Run, RestartedCloud, random.Random], None]] = {
     "engine": _kill_engine,
 }
 """What is killed or done, and how."""
+UNRECORDED = ("provider", "interrupt twice")
+"""Ways in which the engine sees its provider go, and forgets what was under way."""
