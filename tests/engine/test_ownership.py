@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ecs_pulumi.emulator import Emulator
     from tests.conftest import MakeProject
     from tests.support.landscape import Landscape
 
@@ -150,7 +151,9 @@ def test_a_forced_replacement_replaces(project: MakeProject, landscape: Landscap
     assert landscape.objects() == before
 
 
-def test_a_forced_replacement_of_an_imported_key_pair_is_refused(project: MakeProject, landscape: Landscape) -> None:
+def test_a_forced_replacement_of_an_imported_key_pair_is_refused(
+    project: MakeProject, landscape: Landscape, cloud: Emulator
+) -> None:
     """It cannot exist twice: the line names `delete_before_replace`, with which it works; nothing is deleted."""
     name = f"own-{time.time_ns()}"
     program = f'{IMPORTS}\n    ecs.KeyPair("key", name="{name}", public_key=key)\n'
@@ -168,7 +171,7 @@ def test_a_forced_replacement_of_an_imported_key_pair_is_refused(project: MakePr
     assert name not in landscape.objects()
 
 
-def test_replace_on_changes_replaces(project: MakeProject, landscape: Landscape) -> None:
+def test_replace_on_changes_replaces(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
     """A change in place replaces where the resource's options say so."""
     options = 'pulumi.ResourceOptions(replace_on_changes=["name"])'
     program = IMPORTS + f'    ecs.Network("net", name="one", opts={options})\n'
@@ -194,7 +197,7 @@ def test_a_key_pair_of_somebody_else_is_not_taken(project: MakeProject, landscap
     second.destroy()
 
 
-def test_adopt_of_what_the_stack_has_is_refused(project: MakeProject, landscape: Landscape) -> None:
+def test_adopt_of_what_the_stack_has_is_refused(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
     """`adopt` of an object that the stack manages under another name is refused in preview, naming `aliases`."""
     it = project(NETWORK)
     it.up()
@@ -208,10 +211,10 @@ def test_adopt_of_what_the_stack_has_is_refused(project: MakeProject, landscape:
     it.destroy()
 
 
-def test_import_option_means_adopt(project: MakeProject, landscape: Landscape) -> None:
+def test_import_option_means_adopt(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
     """`opts=ResourceOptions(import_=…)` imports what exists."""
-    with landscape.connect() as cloud:
-        made = cloud.network.create_network(name=f"own-{time.time_ns()}")
+    with landscape.connect() as client:
+        made = client.network.create_network(name=f"own-{time.time_ns()}")
     it = project(
         f"import pulumi\nimport ecs_pulumi as ecs\necs.Network('net', name='{made.name}', "
         f"opts=pulumi.ResourceOptions(import_='{made.id}'))\n"
@@ -224,7 +227,7 @@ def test_import_option_means_adopt(project: MakeProject, landscape: Landscape) -
 
 
 def test_a_stack_of_the_same_name_in_another_backend_is_another_stack(
-    project: MakeProject, landscape: Landscape
+    project: MakeProject, landscape: Landscape, cloud: Emulator
 ) -> None:
     """Its objects carry the same names; nothing of them is imported, refused or deleted."""
     program = f"{NETWORK}\n    ecs.Volume('disk', size=1)\n"
@@ -237,7 +240,7 @@ def test_a_stack_of_the_same_name_in_another_backend_is_another_stack(
     first.destroy()
 
 
-def test_what_is_retained_hinders_no_replacement(project: MakeProject, landscape: Landscape) -> None:
+def test_what_is_retained_hinders_no_replacement(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
     """With `retain_on_delete` each replacement leaves an object of the resource behind, and creates the next one."""
     program = (
         IMPORTS
@@ -257,6 +260,6 @@ def test_what_is_retained_hinders_no_replacement(project: MakeProject, landscape
     it.write(program.replace("retain_on_delete=True", ""))
     it.up()
     it.destroy()
-    with landscape.connect() as cloud:
+    with landscape.connect() as client:
         for id_ in landscape.objects() - before:
-            cloud.network.delete_network(id_)
+            client.network.delete_network(id_)

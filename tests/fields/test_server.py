@@ -525,7 +525,8 @@ def test_changes_in_every_power_state(new: New, ground: Ground, state: str, then
 
     after = {"stays": state, "wakes": "active", "is left alone": None}[then]
     pairs = itertools.combinations(values, 2) if then == "stays" else [tuple(values)]
-    changes = [*((name,) for name in values), *pairs]
+    # What Nova refuses in which state was seen on a real cloud, where each change takes seconds.
+    changes = [tuple(values)] if ground.live else [*((name,) for name in values), *pairs]
     id_ = None
     for names in changes:
         server.up(**program(state))
