@@ -132,6 +132,25 @@ def of_environment() -> Landscape:
     return Landscape(live=True, connect=openstack.connect, env=env, **found)
 
 
+def client(settings: Mapping[str, str]) -> Connection:
+    """Another client's connection to an emulated cloud.
+
+    Args:
+        settings: Those that lead to it, without their namespace.
+    """
+    return openstack.connect(
+        load_envvars=False,
+        load_yaml_config=False,
+        auth_url=settings["authUrl"],
+        username=settings["username"],
+        password=settings["password"],
+        project_name=settings["projectName"],
+        user_domain_name=settings["userDomainName"],
+        project_domain_name=settings["projectDomainName"],
+        region_name=settings["region"],
+    )
+
+
 def emulated(cloud: Emulator) -> Landscape:
     """Describe an emulated cloud the way that a real one is described.
 
@@ -140,18 +159,7 @@ def emulated(cloud: Emulator) -> Landscape:
     """
 
     def connect() -> Connection:
-        settings = cloud.settings
-        return openstack.connect(
-            load_envvars=False,
-            load_yaml_config=False,
-            auth_url=settings["authUrl"],
-            username=settings["username"],
-            password=settings["password"],
-            project_name=settings["projectName"],
-            user_domain_name=settings["userDomainName"],
-            project_domain_name=settings["projectDomainName"],
-            region_name=settings["region"],
-        )
+        return client(cloud.settings)
 
     settings = {f"ecs:{name}": value for name, value in cloud.settings.items()}
     secrets = {"ecs:password": settings.pop("ecs:password")}

@@ -9,7 +9,6 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import openstack
 import psutil
 from typing_extensions import Self
 
@@ -17,6 +16,7 @@ from ecs_pulumi.emulator.cloud import Cloud
 from ecs_pulumi.emulator.dialects import DIALECTS
 from ecs_pulumi.emulator.keystone import PASSWORDS
 from tests.support.interrupted import Run, is_provider
+from tests.support.landscape import client
 from tests.walks.cloud import REST, Documents, documents
 
 if TYPE_CHECKING:
@@ -59,18 +59,7 @@ class RestartedCloud:
 
     def client(self) -> Connection:
         """Another client's connection to it."""
-        settings = {name.partition(":")[2]: value for name, value in self.settings.items()}
-        return openstack.connect(
-            load_envvars=False,
-            load_yaml_config=False,
-            auth_url=settings["authUrl"],
-            username=settings["username"],
-            password=settings["password"],
-            project_name=settings["projectName"],
-            user_domain_name=settings["userDomainName"],
-            project_domain_name=settings["projectDomainName"],
-            region_name=settings["region"],
-        )
+        return client({name.partition(":")[2]: value for name, value in self.settings.items()})
 
     def __enter__(self) -> Self:
         self.start()
