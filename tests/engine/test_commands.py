@@ -105,7 +105,7 @@ def test_the_demo_shows_a_servers_life() -> None:
         "1 errored",
         "$ pulumi config set flavor s3.large.2",
         "$ pulumi preview --diff",
-        '~ flavor            : "s3.medium.2" => "s3.large.2"',
+        '~ flavor: "s3.medium.2" => "s3.large.2"',
         "$ pulumi up",
         "VERIFY_RESIZE",
         "~ 1 updated",

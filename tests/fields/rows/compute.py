@@ -130,7 +130,7 @@ def _nic_in_network(**inputs: Any) -> Any:
 
 INTERFACE_ATTACHMENT = {
     "server_id": Row(lambda g: g.server, lambda g: g.other_server, base=_nic_in_network()),
-    "port_id": Row(lambda g: g.ports[0], lambda g: g.ports[1], base=_nic(), required=True),
+    "port_id": Row(lambda g: g.ports[0], lambda g: g.ports[1], base=_nic(), required=True, delete_first=True),
     "network_id": Row(lambda g: g.subnet and g.network, lambda g: g.other_network, base=_nic(), required=True),
     "fixed_ips": Row(
         [{"ip_address": "10.90.1.70"}],

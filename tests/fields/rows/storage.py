@@ -77,7 +77,7 @@ def _tagless(ground: Ground) -> str | None:
 
 VOLUME_ATTACHMENT = {
     "server_id": Row(lambda g: g.server, lambda g: g.other_server, base=_disk(), delete_first=True),
-    "volume_id": Row(lambda g: g.volumes[0], lambda g: g.volumes[1], base=_disk()),
+    "volume_id": Row(lambda g: g.volumes[0], lambda g: g.volumes[1], base=_disk(), delete_first=True),
     "device": Row("/dev/vdf", "/dev/vdg", base=_disk(), delete_first=True),
     "tag": Row("one", "two", base=_disk(), delete_first=True, lacks=_tagless),
     "delete_on_termination": Row(False, True, base=_disk(), delete_first=True),
