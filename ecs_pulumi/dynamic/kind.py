@@ -68,8 +68,6 @@ class Operation(Generic[C]):
     """Raises where another resource of the program has the object of this id; otherwise it is this one's from now."""
     provenance: Callable[[str, str | None], Provenance] = lambda _, __: Provenance.FOREIGN
     """Where the object with this id and this name, None if that is not known, comes from, by the state."""
-    is_kept: Callable[[str, str], bool] = lambda _, __: False
-    """Whether another resource of the program has the object of this kind and id."""
     id: str = field(default="", init=False)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """What the program says; where the verb has no program (read, delete), the outputs in the state."""

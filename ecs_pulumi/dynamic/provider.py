@@ -231,7 +231,6 @@ class Provider(ResourceProvider):
         op.id = id_
         op.claim = lambda id_: self._claim(op, call.urn, id_)
         op.provenance = lambda id_, name: self._provenance(op, call, id_, name)
-        op.is_kept = lambda kind_, id_: bool(OWNERSHIP.other_owner(self._key(op, id_)._replace(kind=kind_), call.urn))
         return op
 
     def _key(self, op: kind.Operation[Any], id_: str) -> ObjectKey:
