@@ -107,13 +107,17 @@ def _key(resource: Mapping[str, Any]) -> ObjectKey:
     return ObjectKey(str(resource["type"]).rpartition(":")[2], str(region or ""), str(resource["id"]))
 
 
-@functools.cache
 def backend_fingerprint() -> str:
     """Stands for the backend that keeps the state: stacks of one name in two backends are two stacks.
 
     Empty where the backend is not known. A folder is one only together with the machine it is on.
     """
-    url = os.environ.get("PULUMI_BACKEND_URL") or stack.backend_of_project() or _current_backend()
+    return _fingerprint(os.environ.get("PULUMI_BACKEND_URL") or "")
+
+
+@functools.cache
+def _fingerprint(url: str) -> str:
+    url = url or stack.backend_of_project() or _current_backend()
     if not url:
         return ""
     parts = urlsplit(url)

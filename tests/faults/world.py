@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator.dialects import DialectName
 
 SPEED = 20
+BACKEND = "0a1b2c3d"
+"""The fingerprint of the backend that keeps the state."""
 _SHOWN = {
     "network": ("name", "description", "admin_state_up", "tags", "mtu"),
     "subnet": ("name", "description", "cidr", "gateway_ip", "dns_nameservers", "tags", "network_id"),
@@ -114,7 +116,9 @@ class World:
 
     def resource(self, kind: str, name: str = "it") -> Resource:
         """A resource on this cloud."""
-        return Resource(kind, self.config, name)
+        made = Resource(kind, self.config, name)
+        made.backend = BACKEND
+        return made
 
     def connect(self, *, warm: bool = True) -> None:
         """Begin anew as a new process would; `warm` with token and versions known already."""

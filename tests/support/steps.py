@@ -14,6 +14,7 @@ the provider's frames, as under Pulumi's own host.
 from __future__ import annotations
 
 import secrets
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from ecs_pulumi.cloud.clock import Clock
 
 PROJECT, STACK = "fields", "test"
-BACKEND = "0a1b2c3d"
-"""The fingerprint of the backend that keeps the state."""
 TIMEOUT = 300.0
 UNKNOWN = Unknown()  # type: ignore[no-untyped-call]
 """A value that is not known in a preview."""
@@ -94,6 +93,28 @@ class Failed(Exception):  # noqa: N818  (what a failed operation is to the engin
     """An operation failed with this line for the user."""
 
 
+class _Serving(threading.local):
+    """The resource that the calling thread serves."""
+
+    resource: Resource | None = None
+
+
+_serving = _Serving()
+_read, _backend_fingerprint = state.read, state.backend_fingerprint
+
+
+def _read_known(project: str, name: str) -> StackState:
+    return _serving.resource.known() if _serving.resource else _read(project, name)
+
+
+def _known_backend() -> str:
+    return _serving.resource.backend if _serving.resource else _backend_fingerprint()
+
+
+# Several threads serve at a time, so that nothing could be put back in order.
+state.read, state.backend_fingerprint = _read_known, _known_backend
+
+
 class Resource:
     """One resource of a stack.
 
@@ -101,6 +122,7 @@ class Resource:
         state: What the engine would have in its state; None while there is none.
         log: The operations that went to the provider since the last `up` began, such as `delete`, `create`.
         begun: The inputs of a create that has not been answered, which the engine notes in its state before it asks.
+        backend: The fingerprint of the backend that keeps the state, where it is known.
         ignore_changes: The inputs that the resource's option of this name tells the engine to leave as they are.
         interrupted: Those of creates that were under way when the engine was killed; the state keeps them.
     """
@@ -113,6 +135,7 @@ class Resource:
         self.state: State | None = None
         self.log: list[str] = []
         self.begun: dict[str, Any] | None = None
+        self.backend = ""
         self.ignore_changes: tuple[str, ...] = ()
         self.interrupted: list[dict[str, Any]] = []
         self._context = mock.NonCallableMock(spec=grpc.ServicerContext) if bridge else None
@@ -269,26 +292,26 @@ class Resource:
             return None
         return State(found.id, _dict(_struct(found.inputs or {})), _dict(_struct(found.outs)))
 
-    def _known(self, *_: object) -> StackState:
+    def known(self) -> StackState:
         """What `pulumi stack export` would tell the provider."""
-        owners = (
-            {ObjectKey(self.kind, self.state.outputs.get("region", ""), self.state.id): [self.urn]}
-            if self.state
-            else {}
-        )
+        owners: dict[ObjectKey, list[str]] = {}
+        if self.state:
+            owners[ObjectKey(self.kind, self.state.outputs.get("region", ""), self.state.id)] = [self.urn]
         return StackState((), owners, {self.urn: [*self.interrupted, *([self.begun] if self.begun else [])]})
 
     def _serve(self, call: Callable[[], Any], request: Any) -> Any:  # the bridge looks for `request` and `context`
         """Call the provider as the host does, which has the request and its context in a frame of its own."""
         if (context := self._context) is not None:
             context.reset_mock()
+        _serving.resource = self
         try:
-            with mock.patch.multiple(state, read=self._known, backend_fingerprint=lambda: BACKEND):
-                answer = call()
+            answer = call()
         except host.Failure as failure:
             self.begun = None
             self._keep(context)
             raise Failed(str(failure)) from failure
+        finally:
+            _serving.resource = None
         self.begun = None
         return answer
 

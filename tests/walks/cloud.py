@@ -204,7 +204,6 @@ def forget() -> None:
         each.clear()
     OWNERSHIP.clear()
     state._read.cache_clear()
-    state.backend_fingerprint.cache_clear()
 
 
 def _collections() -> list[Any]:
