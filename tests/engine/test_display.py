@@ -119,7 +119,7 @@ def test_status_lines_say_what_is_waited_for(cloud: Emulator, project: MakeProje
     assert resizing[-1] == ""
 
 
-def test_data_that_are_lost_are_a_warning(project: MakeProject) -> None:
+def test_data_that_are_lost_are_a_warning(cloud: Emulator, project: MakeProject) -> None:
     """A replacement warns in preview and update, a deletion in the update alone, and `destroy` not at all."""
     it = project(KEPT)
     it.up()

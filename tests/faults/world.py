@@ -146,6 +146,7 @@ class World:
     def restore(self, moment: Moment) -> None:
         """Make the cloud what it was, as if no time had passed."""
         self.cloud.clear_faults()
+        self.wire.overdue.clear()
         with self.cloud.cloud.store._lock:
             moment.cloud.backup(self.cloud.cloud.store._db)
         self._time.now = moment.time
