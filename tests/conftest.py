@@ -7,6 +7,8 @@ cloud that the OS_* variables name. One that asks for `cloud`, the emulator itse
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -155,15 +157,39 @@ def landscape(request: pytest.FixtureRequest) -> Landscape:
     return emulated(request.getfixturevalue("cloud"))
 
 
+PIP = """
+import sys
+
+assert sys.argv[1:] == ["list", "-v", "--format", "json"], sys.argv
+print({answer!r})
+"""
+
+
+@pytest.fixture(scope="session")
+def known_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a `pip` that has its answer ready.
+
+    Before each run Pulumi has pip list the packages of the environment, which takes a third of the run.
+    """
+    listed = subprocess.run(
+        (sys.executable, "-m", "pip", "list", "-v", "--format", "json"), capture_output=True, text=True, check=True
+    )
+    folder = tmp_path_factory.mktemp("packages")
+    (folder / "pip").mkdir()
+    (folder / "pip" / "__init__.py").touch()
+    (folder / "pip" / "__main__.py").write_text(PIP.format(answer=listed.stdout))
+    return folder
+
+
 @pytest.fixture
-def project(landscape: Landscape, engine_path: Path, tmp_path: Path) -> Iterator[MakeProject]:
+def project(landscape: Landscape, engine_path: Path, known_packages: Path, tmp_path: Path) -> Iterator[MakeProject]:
     """Make Pulumi projects on the case's cloud; what they leave on a real one is destroyed."""
     made: list[Project] = []
 
     def make(program: str | Path, *, name: str = "story", config: Mapping[str, str] | None = None) -> Project:
         folder = tmp_path / f"project{len(made)}"
         folder.mkdir()
-        env = {**environment(engine_path, folder, "test"), **landscape.env}
+        env = {**environment(engine_path, folder, "test"), **landscape.env, "PYTHONPATH": str(known_packages)}
         new = Project(folder, program, env, name)
         new.settings({**landscape.settings, **(config or {})}, landscape.secrets)
         made.append(new)

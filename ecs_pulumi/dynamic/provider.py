@@ -109,7 +109,7 @@ class Provider(ResourceProvider):
             unwell = []
             self._warn_or_fail(op, error)
         replaced += [name for name in unwell if name not in replaced]
-        run.compared(call.urn, _id, replaced=bool(replaced))
+        run.compared(call.urn, replaced=bool(replaced))
         owed = None if changed or replaced else this.owed(old)
         if owed:
             op.tell(owed)
@@ -243,12 +243,12 @@ class Provider(ResourceProvider):
             return None
         for kind_, other_id in self._kind.also_holds(id_, inputs):
             OWNERSHIP.keep(self._key(op, other_id)._replace(kind=kind_), urn)
-        return OWNERSHIP.keep(self._key(op, id_), urn)
+        return OWNERSHIP.keep(self._key(op, id_), urn, inputs)
 
     def _claim(self, op: kind.Operation[Any], urn: str, id_: str) -> None:
         if not urn:
             return
-        if other := OWNERSHIP.keep(self._key(op, id_), urn):
+        if other := OWNERSHIP.keep(self._key(op, id_), urn, op.inputs):
             raise _twice(op, id_, other)
         for kind_, other_id in self._kind.also_holds(id_, op.inputs):
             OWNERSHIP.keep(self._key(op, other_id)._replace(kind=kind_), urn)

@@ -17,13 +17,15 @@ from ecs_pulumi.dynamic import state
 
 _ENGINE = "pulumi"
 _GENERATIONS = 5
-_PARTIAL = re.compile(r"--(target|exclude).*|-[a-z]*[tx].*")
-"""An argument of a run that leaves resources out: `--target`, `-t`, `--exclude`, `-x`, `--exclude-protected`, …"""
+_OTHERWISE = re.compile(r"--(target|exclude|parallel).*|-[a-z]*[txp].*")
+"""An argument of a run that leaves resources out, or that may keep a delete from waiting for another one.
+
+`--target`, `-t`, `--exclude`, `-x`, `--exclude-protected`, `--parallel`, `-p`, …
+"""
 
 _program = threading.Event()
 _compared: set[str] = set()
 _replaced: set[str] = set()
-_ids: set[tuple[str, str]] = set()
 
 
 def program_seen() -> None:
@@ -39,32 +41,21 @@ def has_program() -> bool:
     return _program.is_set()
 
 
-def compared(urn: str, id_: str | None = None, *, replaced: bool = False) -> None:
-    """Note that the engine has asked to check or to compare a resource, its id, and whether the run replaces it."""
+def compared(urn: str, *, replaced: bool = False) -> None:
+    """Note that the engine has asked to check or to compare a resource, and whether the run replaces it."""
     program_seen()
     _compared.add(urn)
-    if id_ and urn:
-        _ids.add((_kind(urn), id_))
     if replaced:
         _replaced.add(urn)
-
-
-def manages(kind: str, id_: str) -> bool:
-    """Whether the run has compared a resource of this kind and id, which is in the program then."""
-    return (kind, id_) in _ids
-
-
-def _kind(urn: str) -> str:
-    return urn.split("::")[2].rpartition(":")[2]
 
 
 def also_deletes(urn: str, kind: str, id_: str) -> bool:
     """Whether this run, which is deleting the resource `urn`, deletes another one afterwards; True only if certain.
 
-    It does where the run is about the whole stack, the state has the other resource, and no option keeps that one in
-    the cloud, and either the run replaces it, or neither of the two was compared. The engine deletes what nobody has
-    compared when the program has ended, so that what is not compared by then is out of the program too. In a `destroy`
-    there is no program.
+    It does where the run is about the whole stack and works on several resources at a time, the state has the other
+    resource, and no option keeps that one in the cloud, and either the run replaces it, or neither of the two was
+    compared. The engine deletes what nobody has compared when the program has ended, so that what is not compared by
+    then is out of the program too. In a `destroy` there is no program.
 
     Args:
         urn: URN of the resource that is being deleted.
@@ -72,7 +63,9 @@ def also_deletes(urn: str, kind: str, id_: str) -> bool:
         id_: Id of the other one.
     """
     arguments = engine()[1]
-    if not arguments or any(map(_PARTIAL.fullmatch, arguments)):
+    # What is replaced has to be free for its successor, which is made before the engine deletes what is left over.
+    is_other = any(map(_OTHERWISE.fullmatch, arguments)) or "PULUMI_PARALLEL" in os.environ
+    if urn in _replaced or not arguments or is_other:
         return False
     stack, project = urn.split("::", 2)[:2]
     known = state.read(project, stack.removeprefix("urn:pulumi:")).resources

@@ -281,12 +281,8 @@ def split_id(id_: str, kind: str) -> tuple[str, str]:
     return server_id, other
 
 
-def left_to_server(op: Op, server_id: str, refused: errors.EcsError) -> bool:
-    """Whether a detach that the server refuses is left undone, as the server's own delete frees what it holds.
-
-    Raises:
-        errors.Failed: the server stays, and has to be woken by its owner before.
-    """
+def left_to_server(op: Op, server_id: str) -> bool:
+    """Whether a detach that the server refuses is left undone, as the server's own delete frees what it holds."""
     try:
         server = compute.get_server(op.cloud.compute, server_id)
     except errors.NotFound:
@@ -296,13 +292,4 @@ def left_to_server(op: Op, server_id: str, refused: errors.EcsError) -> bool:
     if is_ending or run.also_deletes(host.current().urn, "Server", server_id):
         op.tell(f"the server {server_id} is in {status} and detaches nothing; its own delete frees what it holds")
         return True
-    if status in _WAKE:
-        raise errors.Failed(
-            str(refused),
-            f"The server stays and is {status}: wake it with `openstack server {_WAKE[status]} {server_id}`, or with "
-            'power_state="active" and `pulumi up --refresh`, then run `pulumi up` again.',
-        ) from refused
     return False
-
-
-_WAKE = {"PAUSED": "unpause", "SUSPENDED": "resume", "SHELVED": "unshelve", "SHELVED_OFFLOADED": "unshelve"}

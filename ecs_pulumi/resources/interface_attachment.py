@@ -1,6 +1,7 @@
 """InterfaceAttachment: a NIC in a server (guide, chapter 7; Nova API reference, "Port interfaces")."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import pulumi
@@ -25,6 +26,7 @@ from ecs_pulumi.dynamic.fields import (
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.addresses import FixedIp, IpAddress
+from ecs_pulumi.resources.asleep import while_awake
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, split_id
 from ecs_pulumi.resources.neutron import with_marker
@@ -135,19 +137,17 @@ class InterfaceAttachmentKind(EcsKind[InterfaceAttachmentInputs]):
     def create(self, op: Op, wanted: InterfaceAttachmentInputs) -> Live:
         """Attach; a port that this server has already is taken over."""
         addresses = [item.ip_address for item in wanted.fixed_ips or ()]
-        if wanted.network_id and (marked := mark_of(op)):
-            live = attach_own_port(op, wanted.server_id, wanted.network_id, addresses, wanted.tag, marked=marked)
-        else:
-            live = attach(
-                op,
-                wanted.server_id,
-                port_id=wanted.port_id,
-                network_id=wanted.network_id,
-                addresses=addresses,
-                tag=wanted.tag,
-            )
-        op.created(f"{wanted.server_id}/{live['id']}")
-        return live
+
+        def plug_in() -> Live:
+            if wanted.network_id and (marked := mark_of(op)):
+                live = attach_own_port(op, wanted.server_id, wanted.network_id, addresses, wanted.tag, marked=marked)
+            else:
+                place = {"port_id": wanted.port_id, "network_id": wanted.network_id}
+                live = attach(op, wanted.server_id, **place, addresses=addresses, tag=wanted.tag)
+            op.created(f"{wanted.server_id}/{live['id']}")
+            return live
+
+        return while_awake(op, wanted.server_id, plug_in)
 
     def read(self, op: Op, id_: str) -> Live | None:
         """From the list that serves every refresh of ports."""
@@ -195,12 +195,13 @@ class InterfaceAttachmentKind(EcsKind[InterfaceAttachmentInputs]):
         live = found_or_failed(self.fetch(op, id_), self.name, id_)
         if bound_to(live, wanted.server_id):
             return live
-        return attach(op, wanted.server_id, port_id=live["id"], tag=wanted.tag)
+        put_back = partial(attach, op, wanted.server_id, port_id=live["id"], tag=wanted.tag)
+        return while_awake(op, wanted.server_id, put_back)
 
     def delete(self, op: Op, id_: str, old: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Detach and wait until the port is free; one that was made for the NIC goes with it."""
         server_id, port_id = split_id(id_, self.name)
-        left = detach(op, server_id, port_id)
+        left = while_awake(op, server_id, partial(detach, op, server_id, port_id))
         if left and is_for_a_nic(left) and left.get("device_id") in (None, "", server_id):
             delete_port(op, port_id)
 

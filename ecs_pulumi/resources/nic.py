@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.cloud import compute, errors, network
 from ecs_pulumi.cloud.waiting import calm
 from ecs_pulumi.dynamic.kind import automatic_name
-from ecs_pulumi.resources.common import LONGEST_DESCRIPTION, OF_A_NIC, is_mark, left_to_server, mark, unless_in_use
+from ecs_pulumi.resources.common import (
+    LONGEST_DESCRIPTION,
+    OF_A_NIC,
+    is_mark,
+    left_to_server,
+    mark,
+    unless_in_use,
+)
 from ecs_pulumi.resources.once import create_once
 
 if TYPE_CHECKING:
@@ -72,8 +79,8 @@ def detach(op: Op, server_id: str, port_id: str) -> Live | None:
         calm(ask, op.cloud.deadline, progress=op.say)
     except errors.NotFound:
         pass
-    except errors.Conflict as refused:
-        if left_to_server(op, server_id, refused):
+    except errors.Conflict:
+        if left_to_server(op, server_id):
             return op.cloud.region.ports.read(port_id)
         raise
     return op.cloud.region.ports.poller.wait(

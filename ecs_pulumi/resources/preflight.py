@@ -12,9 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.dynamic import run
 from ecs_pulumi.dynamic.fields import Given, Problem
 from ecs_pulumi.dynamic.kind import Provenance
+from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.resources.catalog import catalog, ip_range, is_uuid, usable
 from ecs_pulumi.resources.once import made_here
 from ecs_pulumi.resources.server_fields import may_boot_from_device
@@ -259,7 +259,7 @@ def _own_volume(op: Op, device: Mapping[str, object], place: str) -> Iterator[Pr
     advice = "leave `delete_on_termination` out: the Volume goes when it is taken out of the program"
     if not isinstance(volume, str):
         op.tell(f"block_devices{place}the cloud deletes the volume with the server. If it is a Volume, {advice}")
-    elif made_here(volume) or run.manages("Volume", volume):
+    elif made_here(volume) or OWNERSHIP.declared(ObjectKey("Volume", op.cloud.region.name, volume)):
         reason = f"the cloud would delete the program's Volume {volume} with the server"
         yield Problem("block_devices", f"{place}{reason}; {advice}")
 

@@ -42,10 +42,12 @@ _WAKE = {"SHUTOFF": "os-start", "PAUSED": "unpause", "SUSPENDED": "resume"} | di
 )
 _SEND_TO = {"shutoff": "os-stop", "paused": "pause", "suspended": "suspend", "shelved_offloaded": "shelve"}
 _SHELVED = ("SHELVED", "SHELVED_OFFLOADED")
+REFUSES_ATTACHMENTS = ("SUSPENDED", *_SHELVED)
+"""The statuses in which Nova attaches and detaches nothing: volumes of a shelved server only from 2.20 on."""
 _REFUSED_IN = {
     "metadata": _SHELVED,
     "tags": _SHELVED,
-    "networks": ("SUSPENDED", *_SHELVED),
+    "networks": REFUSES_ATTACHMENTS,
     "flavor": ("PAUSED", "SUSPENDED", *_SHELVED),
     "image": ("PAUSED", "SUSPENDED", *_SHELVED),
     "admin_pass": ("PAUSED", "SUSPENDED", *_SHELVED),

@@ -155,12 +155,14 @@ class VolumeKind(EcsKind[VolumeInputs]):
         return [f"its data ({old['size']} GiB)"] if old.get("size") else ["its data"]
 
     def preflight_update(self, op: Op, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
-        """A volume in use grows only where the API can do that; its use in the state may be out of date."""
-        grows = "size" in changed and not has_unknown(new["size"])
-        if grows and not op.cloud.block_storage.supports(_EXTEND_IN_USE):
+        """A volume in use grows only where the API can do that, and one of a shelved server not at all.
+
+        The cloud is asked, as its use in the state may be out of date.
+        """
+        if "size" in changed and not has_unknown(new["size"]):
             live = op.cloud.region.volumes.read(id_)
-            if live is not None and live["status"] == "in-use":
-                self._require_extend_in_use(op, live)
+            if live is not None:
+                self._require_extendable(op, live)
 
     def leftovers(self, op: Op, wanted: VolumeInputs) -> list[tuple[str, str]]:  # noqa: ARG002
         """Those with the marker in their metadata, or in their description."""
@@ -316,15 +318,19 @@ class VolumeKind(EcsKind[VolumeInputs]):
         api = op.cloud.block_storage
         if size < live["size"]:
             raise errors.Failed("size", f"can only grow: the volume has {live['size']} GiB, the program says {size}")
+        self._require_extendable(op, live)
         attached = live["status"] == "in-use"
-        if attached:
-            self._require_extend_in_use(op, live)
         block_storage.extend(api, live["id"], size, microversion=_EXTEND_IN_USE if attached else None)
         grown = self._settled(op, live["id"])
         if grown["size"] < size:
             raise errors.Failed("extend", f"the volume still has {grown['size']} GiB")
 
-    def _require_extend_in_use(self, op: Op, live: Live) -> None:
+    def _require_extendable(self, op: Op, live: Live) -> None:
+        """Raise what keeps the volume from growing."""
+        if live["status"] == "reserved":
+            raise errors.Failed("size", "the volume is reserved for a server that is shelved: let that one run first")
+        if live["status"] != "in-use":
+            return
         try:
             op.cloud.block_storage.require("extending a volume in use", _EXTEND_IN_USE)
         except errors.Unsupported as unsupported:
@@ -359,7 +365,8 @@ class VolumeKind(EcsKind[VolumeInputs]):
         return found_or_failed(live, self.name, id_)
 
 
-_SETTLED = ("available", "in-use")
+# The volume of a server that is shelved stays reserved.
+_SETTLED = ("available", "in-use", "reserved")
 _DETACH_FIRST = "detach it first, in an `up` of its own, as Pulumi deletes an attachment only after every update"
 _NOT_DELETED = "error_deleting"
 _STUCK = "Only the cloud's operator can reset its state."

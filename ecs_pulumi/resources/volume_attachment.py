@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import pulumi
@@ -22,8 +23,17 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources.asleep import while_awake
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, left_to_server, sent, split_id
+from ecs_pulumi.resources.common import (
+    EcsKind,
+    Live,
+    Op,
+    found_or_failed,
+    left_to_server,
+    sent,
+    split_id,
+)
 from ecs_pulumi.resources.once import once
 
 _TAG, _MULTIATTACH, _DELETE_ON_TERMINATION = "2.49", "2.60", "2.79"
@@ -76,7 +86,7 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
         """Attach; a volume that this server has already is taken over."""
         op.created(f"{wanted.server_id}/{wanted.volume_id}")
         try:
-            return self._attach(op, wanted)
+            return while_awake(op, wanted.server_id, partial(self._attach, op, wanted))
         except errors.EcsError:
             # Nova knows of an attachment from the request on, Cinder only once the server has it.
             with contextlib.suppress(errors.EcsError):
@@ -87,15 +97,28 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
     def read(self, op: Op, id_: str) -> Live | None:
         """From the list that serves every refresh of volumes."""
         server_id, volume_id = split_id(id_, self.name)
-        return _attachment(op.cloud.region.volumes.read(volume_id), server_id)
+        return self._told(op, op.cloud.region.volumes.read(volume_id), server_id)
 
     def fetch(self, op: Op, id_: str) -> Live | None:
         """The attachment as the volume tells it this moment."""
         server_id, volume_id = split_id(id_, self.name)
         try:
-            return _attachment(block_storage.get_volume(op.cloud.block_storage, volume_id), server_id)
+            return self._told(op, block_storage.get_volume(op.cloud.block_storage, volume_id), server_id)
         except errors.NotFound:
             return None
+
+    def _told(self, op: Op, volume: Live | None, server_id: str) -> Live | None:
+        """The attachment, by Nova where a server that is shelved has no host: Cinder lists none then."""
+        told = _attachment(volume, server_id)
+        if told or volume is None or not (volume["status"] == "reserved" or volume.get("multiattach")):
+            return told
+        there = self._in_nova(op, f"{server_id}/{volume['id']}")
+        return there and {
+            "server_id": server_id,
+            "volume_id": volume["id"],
+            "device": there.get("device"),
+            "status": volume["status"],
+        }
 
     def observe(self, op: Op, live: Live) -> dict[str, Any]:
         """As Cinder tells it."""
@@ -110,17 +133,22 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
     def update(self, op: Op, id_: str, wanted: VolumeAttachmentInputs, old: Mapping[str, Any]) -> Live:  # noqa: ARG002
         """Nothing can be changed; what an interrupted `up` left half done is finished."""
         live = self.fetch(op, id_)
-        return live if live and live["status"] == "in-use" else self._attach(op, wanted)
+        if live and (live["status"] == "in-use" or self._is_shelved(op, wanted.server_id)):
+            return live
+        return while_awake(op, wanted.server_id, partial(self._attach, op, wanted))
 
     def delete(self, op: Op, id_: str, old: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Detach and wait until Cinder has the volume back."""
         server_id, volume_id = split_id(id_, self.name)
+        while_awake(op, server_id, partial(self._end, op, server_id, volume_id))
+
+    def _end(self, op: Op, server_id: str, volume_id: str) -> None:
         try:
             self._detach(op, server_id, volume_id)
         except errors.NotFound:
             pass
-        except errors.Conflict as refused:
-            if left_to_server(op, server_id, refused):
+        except errors.Conflict:
+            if left_to_server(op, server_id):
                 return
             raise
         leaving = False
@@ -166,6 +194,11 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
         except errors.NotFound:
             return None
 
+    @staticmethod
+    def _is_shelved(op: Op, server_id: str) -> bool:
+        server = op.cloud.region.servers.get(server_id)
+        return bool(server and server["status"] == "SHELVED_OFFLOADED")
+
     def _in_nova(self, op: Op, id_: str) -> Live | None:
         """The attachment as Nova has it, as soon as it has begun."""
         try:
@@ -186,11 +219,15 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
         def attach() -> Any:
             return compute.attach_volume(api, wanted.server_id, body, microversion=microversion)
 
+        is_begun = False
+
         def begun(error: errors.EcsError) -> Live | None:
+            nonlocal is_begun
             there = self._in_nova(op, id_)
             refused = isinstance(error, (errors.BadRequest, errors.Conflict))
             if there is not None and refused and self._is_left_behind(op, id_, wanted.volume_id):
                 return attach()  # type: ignore[no-any-return]
+            is_begun = there is not None
             return there
 
         # What an interrupted `up` began is as good as what this one would begin.
@@ -200,6 +237,10 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
             errors.BadRequest,
             errors.Conflict,
         )
+
+        if is_begun and self._is_shelved(op, wanted.server_id):
+            # Cinder shows it as reserved, for as long as the server has no host.
+            return found_or_failed(self.fetch(op, id_), self.name, id_)
 
         def attached(volume: Live | None) -> bool:
             status = found_or_failed(volume, "Volume", wanted.volume_id)["status"]

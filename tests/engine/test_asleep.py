@@ -105,40 +105,67 @@ def test_a_sleeping_server_is_removed_with_what_it_holds(stack: Stack, status: s
     assert stack.left() == set()
 
 
-def test_a_sleeping_server_that_stays_keeps_its_attachments_in_the_state(stack: Stack) -> None:
-    """The removal of an attachment fails with what to do; once the server is awake, the next `up` ends it."""
-    stack.sleep("SUSPENDED")
+@pytest.mark.parametrize("status", ["SUSPENDED"])
+def test_a_sleeping_server_that_stays_is_woken_for_its_attachments(stack: Stack, status: str) -> None:
+    """To lose them, and to get them back; it sleeps again afterwards, as somebody has put it to sleep."""
+    stack.sleep(status)
     stack.project.write(BASE + SERVER)
-    failed = stack.project.up(fails=True)
-    told = [error for error in failed.errors if "delete " in error]
-    assert len(told) == 3
-    advice = f"The server stays and is SUSPENDED: wake it with `openstack server resume {stack.server}`"
-    assert all(advice in error for error in told), told
-    assert {"VolumeAttachment attached", "InterfaceAttachment bound"} <= stack.project.state().keys()
+    removed = stack.project.up()
+    assert f"the server {stack.server} is {status}: it is woken for this, and brought back" in removed.text
+    volume = stack.project.state()["Volume disk"]["id"]
+    assert stack.cloud.block_storage.get_volume(volume).status == "available"
+    assert len(list(stack.cloud.network.ports(device_id=stack.server))) == 1
+    assert stack.cloud.compute.get_server(stack.server).status == status
 
-    stack.project.config("story:power", "active")
-    stack.project.up("--refresh")
-    assert stack.project.preview().changes == {}
-    assert "VolumeAttachment attached" not in stack.project.state()
-    assert stack.cloud.block_storage.get_volume(stack.project.state()["Volume disk"]["id"]).status == "available"
+    stack.project.write(BASE + SERVER + ATTACHED)
+    stack.project.up()
+    assert len(list(stack.cloud.network.ports(device_id=stack.server))) == 3
+    assert stack.cloud.compute.get_server(stack.server).status == status
+    assert stack.project.preview("--refresh").changes == {}
     stack.project.destroy()
-    assert stack.left() == set()
+    assert not {stack.server, volume} & stack.landscape.objects()
+
+
+@pytest.mark.parametrize("power_state", ["suspended"])
+def test_a_server_that_is_declared_asleep_is_woken_for_its_attachments(
+    project: MakeProject, landscape: Landscape, power_state: str
+) -> None:
+    """From the first `up` on, for what is attached and for what is removed; it sleeps again afterwards."""
+    config = {"story:flavor": landscape.small, "story:image": landscape.image, "story:power": power_state}
+    it = project(BASE + SERVER + ATTACHED, config=config)
+    it.up()
+    with landscape.connect() as cloud:
+        made = it.state()
+        server = made["Server web"]["id"]
+        assert power_state.upper() in cloud.compute.get_server(server).status
+        assert cloud.block_storage.get_volume(made["Volume disk"]["id"]).status == "in-use"
+        assert len(list(cloud.network.ports(device_id=server))) == 3
+        assert it.preview("--refresh").changes == {}
+        it.write(BASE + SERVER)
+        it.up()
+        assert power_state.upper() in cloud.compute.get_server(server).status
+        assert cloud.block_storage.get_volume(made["Volume disk"]["id"]).status == "available"
+        assert len(list(cloud.network.ports(device_id=server))) == 1
+    assert it.preview("--refresh").changes == {}
+    it.destroy()
+    assert landscape.objects() & {part for each in made.values() for part in each["id"].split("/")} == set()
 
 
 def test_a_destroy_of_an_attachment_alone_is_none_of_the_server(stack: Stack, cloud: Emulator) -> None:
-    """`--target` leaves the server where it is, and `retain_on_delete` as well: nothing is dropped from the state."""
+    """`--target` leaves the server where it is, and asleep."""
     stack.sleep("SUSPENDED")
     target = stack.project.state()["VolumeAttachment attached"]["urn"]
-    failed = stack.project.destroy("--target", target, fails=True)
-    assert "The server stays and is SUSPENDED" in failed.text
-    assert "VolumeAttachment attached" in stack.project.state()
+    stack.project.destroy("--target", target)
+    assert stack.cloud.block_storage.get_volume(stack.project.state()["Volume disk"]["id"]).status == "available"
+    assert stack.cloud.compute.get_server(stack.server).status == "SUSPENDED"
 
 
-def test_a_retained_server_keeps_its_attachments_in_the_state(stack: Stack, cloud: Emulator) -> None:
-    """What `retain_on_delete` keeps in the cloud frees nothing."""
+def test_a_retained_server_keeps_nothing_of_the_program(stack: Stack, cloud: Emulator) -> None:
+    """What `retain_on_delete` keeps in the cloud frees nothing by its own delete, so that it is woken."""
     stack.project.config("story:retain", "true")
     stack.project.up()
     stack.sleep("SUSPENDED")
-    failed = stack.project.destroy(fails=True)
-    assert "The server stays and is SUSPENDED" in failed.text
-    assert "VolumeAttachment attached" in stack.project.state()
+    stack.project.write(BASE)
+    stack.project.up()
+    assert stack.cloud.block_storage.get_volume(stack.project.state()["Volume disk"]["id"]).status == "available"
+    assert stack.cloud.compute.get_server(stack.server).status == "SUSPENDED"

@@ -67,7 +67,7 @@ def differences(program: Program, ids: Mapping[str, str], before: Documents, now
         return
     accounted = set(before)
     for each in program:
-        key, expected = _expected(each, ids)
+        key, expected = _expected(each, ids, now)
         item = now.get(key)
         if item is None:
             yield f"{each.name}: there is no {key[0]} {key[1]}"
@@ -85,11 +85,14 @@ def differences(program: Program, ids: Mapping[str, str], before: Documents, now
         yield f"nobody declares {kind} {id_} {now[kind, id_].get('name')!r}"
 
 
-def _expected(each: Declaration, ids: Mapping[str, str]) -> tuple[tuple[str, str], dict[str, Any]]:
+def _expected(each: Declaration, ids: Mapping[str, str], now: Documents) -> tuple[tuple[str, str], dict[str, Any]]:
     """Where the object of a resource is found, and what its document has to say."""
     inputs: dict[str, Any] = resolved(dict(each.inputs), lambda ref: ids[ref.name])
     if each.kind == "VolumeAttachment":
-        return ("volume", inputs["volume_id"]), {"status": "in-use", "servers": [inputs["server_id"]]}
+        is_shelved = now["server", inputs["server_id"]]["vm_state"] == "shelved_offloaded"
+        # Of a server without a host Cinder shows no attachment.
+        attached = {"status": "reserved", "servers": []} if is_shelved else {"status": "in-use"}
+        return ("volume", inputs["volume_id"]), {"servers": [inputs["server_id"]], **attached}
     if each.kind == "InterfaceAttachment":
         port = inputs.get("port_id") or ids[each.name].partition("/")[2]
         place = {"network_id": inputs["network_id"]} if "network_id" in inputs else {}

@@ -1,7 +1,7 @@
 """Random programs and random edits of them, all of which a cloud can follow.
 
-An edit is a function that takes a program and a source of chance, and returns a program and what the edit is, or None
-where it has nothing to work on. What it is, `rename KeyPair` say, is looked up in `OFF`.
+An edit is a function that takes a program and a source of chance, and returns a program and what the edit is,
+`rename KeyPair` say, or None where it has nothing to work on.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tests.walks.following import handovers
+from tests.walks.following import can_follow
 from tests.walks.programs import (
     VARIABLES,
     Declaration,
@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 
 Edited = tuple[Program, str]
 Edit = "Callable[[Program, random.Random], Edited | None]"
-
-OFF: dict[str, str] = {"asleep": "a volume or port cannot be attached to a server that is declared to sleep"}
-"""What does not happen in a walk, and the defect that it would meet.
-
-An object goes from one resource to another, as in `KeyPair to KeyPair`, or a server sleeps. `WALKS_OFF=` in the
-environment lets all of it happen.
-"""
 
 FEWEST, MOST = 2, 12
 MOST_SERVERS = 3
@@ -417,18 +410,15 @@ EDITS: dict[str, tuple[Any, int]] = {
 """Every kind of edit, with how often it is made in relation to the others."""
 
 
-def walk(seed: int, *, edits: Collection[str] = tuple(EDITS), off: Collection[str] = tuple(OFF)) -> Walk:
+def walk(seed: int, *, edits: Collection[str] = tuple(EDITS)) -> Walk:
     """A random program of 2 to 12 resources and 6 to 10 edits of it, one after the other, some of them two at once.
 
     Args:
         seed: Makes it.
         edits: The kinds of edits to make.
-        off: What is not to happen; see `OFF`.
     """
     chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
     programs: list[Program] = [first(chance)]
-    while is_off(None, programs[0], off):
-        programs = [first(chance)]
     made: list[str] = []
     count = chance.randint(6, 10)
     while len(made) < count:
@@ -437,20 +427,10 @@ def walk(seed: int, *, edits: Collection[str] = tuple(EDITS), off: Collection[st
         if chance.random() < TWO_AT_ONCE and edited:
             more = _edited(edited[0], chance, edits)
             edited = more and (more[0], f"{edited[1]}, {more[1]}")
-        if edited and edited[0] != before and FEWEST <= len(edited[0]) <= MOST and not is_off(before, edited[0], off):
+        if edited and edited[0] != before and FEWEST <= len(edited[0]) <= MOST and can_follow(before, edited[0]):
             programs.append(edited[0])
             made.append(edited[1])
     return Walk(tuple(programs), tuple(made))
-
-
-def is_off(before: Program | None, after: Program, off: Collection[str] = ()) -> bool:
-    """Whether something happens from one program to the next that is off, or that no cloud can follow."""
-    happens = set() if before is None else handovers(before, after)
-    if happens is None:
-        return True
-    if any(each.inputs.get("power_state") in ASLEEP for each in after):
-        happens.add("asleep")
-    return bool(happens & set(off))
 
 
 def _edited(program: Program, chance: random.Random, edits: Collection[str]) -> Edited | None:

@@ -186,8 +186,8 @@ class Plugin:
             with (
                 mock.patch.object(ecs_stack, "export", return_value=exported),
                 mock.patch.dict(os.environ, PULUMI_BACKEND_URL=BACKEND),
-                # A provider that looks for its engine finds one that runs `pulumi up`.
-                mock.patch.object(run, "engine", return_value=(None, ["up"])),
+                # A provider that looks for its engine finds one that runs `pulumi up`, one step at a time.
+                mock.patch.object(run, "engine", return_value=(None, ["up", "--parallel=1"])),
             ):
                 return call(self._provider(request.urn))
         except host.Failure as failure:

@@ -1,4 +1,4 @@
-"""Whether a cloud can follow from one program to the next in one `up`, and which objects change hands on the way.
+"""Whether a cloud can follow from one program to the next in one `up`.
 
 Pulumi makes the new before it deletes the old, unless both are one resource. What exists only once, an address or the
 place of a port in a server, cannot go from one resource to another in one `up`; what is the same object for both, a
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from tests.walks.programs import Declaration, Program
 
-OTHER_PORT = "port_id to network_id"
-"""Where an attachment of a port becomes one in a network."""
 Thing = tuple[str, ...]
 """Something that there is only one of."""
 
@@ -28,44 +26,37 @@ class Holder:
     """Who has it.
 
     Attributes:
-        kind: The kind of the resource.
-        name: Its name.
+        name: The name of the resource.
         same: What is equal for two resources that can have it as the same object; empty if none can.
     """
 
-    kind: str
     name: str
     same: str = ""
 
 
-def handovers(before: Program, after: Program) -> set[str] | None:
-    """Between which kinds objects change hands, as in `KeyPair to KeyPair`; None where no cloud can follow.
-
-    `OTHER_PORT` is among them where an attachment is to have another port without a word about which.
-    """
+def can_follow(before: Program, after: Program) -> bool:
+    """Whether every object that changes hands can be the same one for both, and nothing else is in the way."""
     # Under its new name an aliased resource is the same one.
     before = renamed(before, {each.alias: each.name for each in after if each.alias})
-    if _shrinks(before, after) or _takes_an_address_that_goes(before, after):
-        return None
-    had, found = dict(_holders(before)), set()
+    if _shrinks(before, after) or _grows_in_a_shelved_server(before, after):
+        return False
+    if _takes_an_address_that_goes(before, after):
+        return False
+    had = dict(_holders(before))
     for thing, holder in _holders(after):
         former = had.get(thing, holder)
         if former.name == holder.name:
             continue
         keeps_its_name = any(each.name == former.name and "name" not in each.inputs for each in after)
         if not holder.same or holder.same != former.same or (thing[0] == "key" and keeps_its_name):
-            return None
-        found.add(f"{former.kind} to {holder.kind}")
-    ports = {each.name for each in of_kind(before, "InterfaceAttachment") if "port_id" in each.inputs}
-    if any(each.name in ports and "network_id" in each.inputs for each in of_kind(after, "InterfaceAttachment")):
-        found.add(OTHER_PORT)
-    return found
+            return False
+    return True
 
 
 def _holders(program: Program) -> Iterator[tuple[Thing, Holder]]:
     for each in program:
         for thing, same in _held(each):
-            yield thing, Holder(each.kind, each.name, same)
+            yield thing, Holder(each.name, same)
 
 
 def _held(each: Declaration) -> Iterator[tuple[Thing, str]]:
@@ -95,6 +86,19 @@ def _shrinks(before: Program, after: Program) -> bool:
     """Whether a volume would have to become smaller."""
     had = {each.name: each.inputs for each in of_kind(before, "Volume")}
     return any(each.name in had and each.inputs["size"] < had[each.name]["size"] for each in of_kind(after, "Volume"))
+
+
+def _grows_in_a_shelved_server(before: Program, after: Program) -> bool:
+    """Whether a volume would have to grow that Cinder keeps reserved for a server without a host."""
+    shelved = {each.name for each in of_kind(before, "Server") if each.inputs.get("power_state") == "shelved_offloaded"}
+    attached = {
+        each.inputs["volume_id"].name: each.inputs["server_id"].name for each in of_kind(before, "VolumeAttachment")
+    }
+    had = {each.name: each.inputs["size"] for each in of_kind(before, "Volume")}
+    return any(
+        attached.get(each.name) in shelved and each.inputs["size"] != had.get(each.name)
+        for each in of_kind(after, "Volume")
+    )
 
 
 def _takes_an_address_that_goes(before: Program, after: Program) -> bool:

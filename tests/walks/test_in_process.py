@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.walks.cloud import OthersWorld, memory_kept
-from tests.walks.edits import OFF, is_off, walk
+from tests.walks.edits import walk
 from tests.walks.walking import broken, shortened, told
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 SEEDS = int(os.environ.get("WALKS_SEEDS", "20"))
 FIRST = int(os.environ.get("WALKS_FIRST", "0"))
-IS_OFF = os.environ.get("WALKS_OFF", ",".join(OFF)).split(",")
 CHUNK = 5
 
 
@@ -36,15 +34,6 @@ def test_the_cloud_follows_the_program(world: OthersWorld, start: int) -> None:
     announces, and `destroy` leaves nothing. A failure shows the shortest walk that has it.
     """
     for seed in range(start, min(start + CHUNK, FIRST + SEEDS)):
-        going = walk(seed, off=IS_OFF)
+        going = walk(seed)
         if found := broken(going, world, seed):
             pytest.fail(told(*shortened(going, world, seed, found), seed), pytrace=False)
-
-
-def test_what_is_off_would_happen() -> None:
-    """Nothing is off under a name that nothing has any more."""
-    happens: set[str] = set()
-    for going in (walk(seed, off=()) for seed in range(200)):
-        for before, after in itertools.pairwise(going.programs):
-            happens |= {name for name in OFF if is_off(before, after, {name})}
-    assert OFF.keys() - happens == set()

@@ -12,7 +12,7 @@ import pytest
 from tests.support.interrupted import orphans
 from tests.support.project import Project
 from tests.walks.cloud import differences
-from tests.walks.edits import OFF, Walk, walk
+from tests.walks.edits import Walk, walk
 from tests.walks.kills import UNRECORDED, WAYS, RestartedCloud, disturbed
 from tests.walks.programs import written
 from tests.walks.walking import Broken, told
@@ -29,7 +29,6 @@ COUNT = int(os.environ.get("WALKS_KILLS", "3"))
 FIRST = int(os.environ.get("WALKS_FIRST", "0"))
 ATTEMPTS = 4
 """How often an `up` may be repeated until it succeeds."""
-IS_OFF = os.environ.get("WALKS_OFF", ",".join(OFF)).split(",")
 
 
 @pytest.fixture
@@ -93,7 +92,7 @@ def test_nothing_is_lost_or_doubled_by_a_kill(
     """After `cancel` and `up` the cloud holds what the program declares, no more; `destroy` leaves nothing."""
     chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
     way = list(WAYS)[seed % len(WAYS)]
-    whole = walk(seed, off=IS_OFF)
+    whole = walk(seed)
     going = Walk(whole.programs[:2], whole.edits[:1])
     folder = tmp_path / "project"
     folder.mkdir()

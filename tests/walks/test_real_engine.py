@@ -9,7 +9,7 @@ import pytest
 
 from ecs_pulumi.emulator import Emulator
 from tests.conftest import SPEED
-from tests.walks.edits import OFF, Walk, walk
+from tests.walks.edits import Walk, walk
 from tests.walks.real import RealStack
 from tests.walks.walking import Broken, told
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 COUNT = int(os.environ.get("WALKS_REAL", "2"))
 FIRST = int(os.environ.get("WALKS_FIRST", "500"))
 EDITS = int(os.environ.get("WALKS_EDITS", "3"))
-IS_OFF = os.environ.get("WALKS_OFF", ",".join(OFF)).split(",")
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def cloud() -> Iterator[Emulator]:
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
 def test_the_real_engine_brings_the_cloud_to_the_program(project: MakeProject, cloud: Emulator, seed: int) -> None:
     """After every `up` the cloud holds what the program declares and nothing else, and the next preview is empty."""
-    whole = walk(seed, off=IS_OFF)
+    whole = walk(seed)
     going = Walk(whole.programs[: EDITS + 1], whole.edits[:EDITS])
     stack = RealStack(project("import pulumi\n"), cloud)
     for at, program in enumerate(going.programs):

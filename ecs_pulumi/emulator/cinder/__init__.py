@@ -7,7 +7,7 @@ server uses; the other modules are the requests. The rules and words are the rea
 from __future__ import annotations
 
 from . import actions, attachments, others, quotas, snapshots, volumes
-from .servers import attach, detach, reserve, set_status
+from .servers import attach, detach, disconnect, reserve, set_status
 from .service import service
 from .storage import CREATE_SECONDS, begin_delete, make_volume
 from .types import seed
@@ -19,6 +19,7 @@ __all__ = [
     "attachments",
     "begin_delete",
     "detach",
+    "disconnect",
     "make_volume",
     "others",
     "quotas",

@@ -82,6 +82,14 @@ def detach(ctx: Context, volume_id: str, server_id: str | None) -> None:
     save(ctx, volume, status="in-use" if others else "available", attachments=others, metadata=metadata)
 
 
+def disconnect(ctx: Context, volume_id: str, server_id: str) -> None:
+    """Keep a volume reserved for a server that has no host any more; one that it does not have is no error."""
+    volume = ctx.get("volume", volume_id)
+    if volume is not None and any(each["server_id"] == server_id for each in volume["attachments"]):
+        others = [each for each in volume["attachments"] if each["server_id"] != server_id]
+        save(ctx, volume, status="in-use" if others else "reserved", attachments=others)
+
+
 def set_status(ctx: Context, volume_id: str, status: str) -> None:
     """Say what is happening to a volume (`attaching`, `detaching`, …); one that is gone is no error."""
     volume = ctx.get("volume", volume_id)

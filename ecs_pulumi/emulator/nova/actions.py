@@ -6,7 +6,7 @@ import secrets
 import string
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.emulator import neutron
+from ecs_pulumi.emulator import cinder, neutron
 from ecs_pulumi.emulator.clock import to_microsecond
 from ecs_pulumi.emulator.context import Call, Reply, step
 from ecs_pulumi.emulator.errors import Refused
@@ -123,7 +123,18 @@ def _settle(ctx: Context, server_id: str, vm_state: str, power_state: int, chang
     doc = live(ctx, server_id)
     if doc is not None:
         end_action(ctx, doc)
+        _connect_volumes(ctx, doc, vm_state)
         save(ctx, doc, vm_state=vm_state, power_state=power_state, task_state=None, **changes)
+
+
+def _connect_volumes(ctx: Context, doc: Document, vm_state: str) -> None:
+    """A server without a host keeps its volumes reserved, and Cinder shows no attachment of them."""
+    for entry in doc["volumes"]:
+        if vm_state == "shelved_offloaded":
+            cinder.disconnect(ctx, entry["volume_id"], doc["id"])
+        elif doc["vm_state"] == "shelved_offloaded":
+            where = {"device": entry["device"], "attachment_id": entry["attachment_id"], "host": doc["host"]}
+            cinder.attach(ctx, entry["volume_id"], server_id=doc["id"], **where)
 
 
 @step("nova.task")

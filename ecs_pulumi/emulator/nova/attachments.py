@@ -23,7 +23,13 @@ ATTACHING = 1.7
 DETACHING = 1.5
 FORGETTING = 0.4
 
-CHANGEABLE = ("active", "paused", "stopped", "resized", "soft-delete", "shelved", "shelved_offloaded")
+_CHANGEABLE = ("active", "paused", "stopped", "resized", "soft-delete")
+_SHELVED, _SHELVED_SINCE = ("shelved", "shelved_offloaded"), 20
+
+
+def _changeable(call: Call) -> tuple[str, ...]:
+    """The states in which a server takes and gives back volumes."""
+    return (*_CHANGEABLE, *_SHELVED) if call.at_least(_SHELVED_SINCE) else _CHANGEABLE
 
 
 @service.post("/servers/{server_id}/os-volume_attachments")
@@ -48,7 +54,7 @@ def attach(call: Call, server_id: str) -> Reply:
     volume = call.get("volume", volume_id)
     if volume is None or volume["project_id"] != call.project_id:
         raise Refused(404, f"Volume {volume_id} could not be found.")
-    check_state(doc, "attach_volume", CHANGEABLE, ())
+    check_state(doc, "attach_volume", _changeable(call), ())
     if volume["multiattach"] and not call.at_least(60):
         raise Refused(400, "Multiattach volumes are only supported starting with compute API version 2.60.")
     _check_unattached(doc, volume)
@@ -168,8 +174,8 @@ def detach(call: Call, server_id: str, volume_id: str) -> Reply:
     entry = _found(doc, volume_id)
     if entry["root"]:
         raise Refused(400, "Cannot detach a root device volume")
-    check_state(doc, "detach_volume", CHANGEABLE, ())
-    if volume["status"] != "in-use":
+    check_state(doc, "detach_volume", _changeable(call), ())
+    if volume["status"] != "in-use" and doc["vm_state"] != "shelved_offloaded":
         raise _through_nova(
             call,
             Refused(

@@ -57,6 +57,13 @@ def test_a_run_of_a_part_of_the_stack_is_no_proof(monkeypatch: pytest.MonkeyPatc
     assert not goes()
 
 
+@pytest.mark.parametrize("argument", ["--parallel=1", "--parallel", "-p", "-yp1"])
+def test_a_run_that_may_do_one_thing_at_a_time_is_no_proof(monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
+    """What needs the server gone may be deleted before it, and waits in vain."""
+    it_runs(monkeypatch, ["destroy", argument])
+    assert not goes()
+
+
 def test_an_engine_that_cannot_be_found_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody knows what it runs."""
     it_runs(monkeypatch, [])
@@ -78,6 +85,13 @@ def test_a_server_of_the_program_stays_unless_it_is_replaced() -> None:
     assert goes()
     run.compared(NIC)
     assert goes()
+
+
+def test_a_nic_that_is_replaced_is_needed_before_the_server_goes() -> None:
+    """Its successor takes what it held, while the former server is still there."""
+    run.compared(SERVER, replaced=True)
+    run.compared(NIC, replaced=True)
+    assert not goes()
 
 
 def test_a_nic_that_was_compared_may_go_before_the_server_is() -> None:
