@@ -188,9 +188,11 @@ class Catalog:
         """Raise `NoMatch` unless there is a server with this id."""
         self._exists("server", id_, self._region.servers.read(id_) is not None)
 
-    def volume(self, id_: str) -> None:
-        """Raise `NoMatch` unless there is a volume with this id."""
-        self._exists("volume", id_, self._region.volumes.read(id_) is not None)
+    def volume(self, id_: str) -> Live:
+        """The volume of this id. Raises `NoMatch`."""
+        found = self._region.volumes.read(id_)
+        self._exists("volume", id_, found is not None)
+        return found or {}
 
     def snapshot(self, id_: str) -> None:
         """Raise `NoMatch` unless there is a snapshot with this id."""
@@ -223,11 +225,11 @@ class Catalog:
             NoMatch: there is none.
         """
         api = self._region.network
-        listed = self._once(kind, lambda: network.list_all(api, kind)) if kind != "port" else []
+        listed = [] if kind == "port" else self._once(kind, lambda: network.list_all(api, kind))
         found = next((item for item in listed if item["id"] == id_), None)
         if found is None:
             try:
-                found = network.get(api, kind, id_)
+                found = self._once((kind, id_), lambda: [network.get(api, kind, id_)])[0]
             except errors.NotFound:
                 named = next((item["id"] for item in listed if item.get("name") == id_), None)
                 hint = f"; the one of that name has the id {named}" if named else ""

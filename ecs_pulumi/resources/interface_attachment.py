@@ -106,6 +106,8 @@ class InterfaceAttachmentKind(EcsKind[InterfaceAttachmentInputs]):
         names = catalog(op.cloud.region)
         yield from preflight.there_is(given, "server_id", names.server)
         yield from preflight.there_is(given, "port_id", lambda id_: names.neutron("port", id_))
+        if given.known("port_id") and given.changed("port_id"):
+            preflight.port_in_use(op, given, "port_id", given.known("port_id"))
         yield from preflight.there_is(given, "network_id", lambda id_: names.neutron("network", id_))
         if not given.before:
             yield from preflight.addresses(op, given)

@@ -6,13 +6,14 @@ list per kind of thing and run.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.dynamic.fields import Given, Problem
+from ecs_pulumi.dynamic.fields import Given, Problem, objects
 from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.resources.catalog import catalog, ip_range, is_uuid, usable
@@ -20,7 +21,7 @@ from ecs_pulumi.resources.once import made_here
 from ecs_pulumi.resources.server_fields import may_boot_from_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ecs_pulumi.resources.catalog import Address
     from ecs_pulumi.resources.common import Live, Op
@@ -104,6 +105,8 @@ def nics(op: Op, given: Given) -> Iterator[Problem]:
                 continue
             missing = list(_missing("networks", partial(names.neutron, kind, nic[part]), f"[{index}]: "))
             yield from missing
+            if kind == "port" and nic[part] not in [each.get(part) for each in objects(given.before.get("networks"))]:
+                port_in_use(op, given, f"networks[{index}]", nic[part])
             if not missing and nic.get("fixed_ip") is not None:
                 place = Place("networks", f"[{index}]: ", nic[part])
                 yield from _available(op, given, place, nic["fixed_ip"])
@@ -132,6 +135,35 @@ def addresses(op: Op, given: Given) -> Iterator[Problem]:
             yield place.problem(f"the subnet {subnet_id} is not of the network {network_id}")
             continue
         yield from _available(op, given, replace(place, network_id=subnet["network_id"]), address, subnet)
+
+
+def volume_in_use(op: Op, given: Given, volume_id: str) -> None:
+    """Warn that a volume which one server can have at a time is attached to another one."""
+    volume = catalog(op.cloud.region).volume(volume_id)
+    if not volume.get("multiattach"):
+        holders = [each["server_id"] for each in volume.get("attachments") or ()]
+        _warn_of_holders(op, given, "volume_id", f"the volume {volume_id} is attached to", volume_id, holders)
+
+
+def port_in_use(op: Op, given: Given, place: str, port_id: str) -> None:
+    """Warn that another server, or a service of the cloud, has a port."""
+    with contextlib.suppress(errors.NoMatch):
+        port = catalog(op.cloud.region).neutron("port", port_id)
+        what = f"the port {port_id} is bound ({port.get('device_owner') or 'to an unknown device'}) to"
+        _warn_of_holders(op, given, place, what, port_id, filter(None, [port.get("device_id")]))
+
+
+def _warn_of_holders(op: Op, given: Given, place: str, what: str, id_: str, holders: Iterable[str]) -> None:
+    """Only a warning: what holds it may release it first in the same update."""
+    if given.successor or given.has("adopt") or made_here(id_):
+        return
+    for holder in holders:
+        known = holder == given.known("server_id")
+        if not known and not is_not_in_the_way(op, given, (f"{holder}/{id_}", None), (holder, None)):
+            op.warn(
+                f"{place}: {what} {holder}, and the update fails unless it is released before; a resource that keeps "
+                "its name, or has it as an alias, releases it first"
+            )
 
 
 @dataclass(frozen=True)

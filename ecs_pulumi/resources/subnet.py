@@ -180,15 +180,20 @@ class SubnetKind(NeutronKind[SubnetInputs]):
 def _overlaps(op: Op, given: Given) -> Iterator[Problem]:
     """No other subnet of the network has a part of the range."""
     network_id, cidr = given.known("network_id"), given.known("cidr")
-    if not network_id or given.before or given.successor or made_here(network_id):
+    if not network_id or given.successor or made_here(network_id) or not given.changed("network_id", "cidr"):
         return
     names = catalog(op.cloud.region)
+    # Its own range goes before it gets another one.
+    own = _range(given.before.get("cidr")) if given.before.get("network_id") == network_id else None
     for other in names.subnets(network_id) if cidr else ():
+        if own and _range(other["cidr"]) == own:
+            continue
         if other["cidr"] and ipaddress.ip_network(cidr).overlaps(ip_range(other["cidr"])):
             if "id" in other and preflight.is_not_in_the_way(op, given, (other["id"], other["name"])):
                 continue
             which = f"the subnet {other.get('name') or other['id']}" if "id" in other else "another subnet here"
             yield Problem("cidr", f"overlaps {other['cidr']}, the range of {which}")
+            return
     names.expect_subnet(network_id, cidr)
 
 

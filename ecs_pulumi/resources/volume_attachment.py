@@ -72,11 +72,14 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
     outputs = VolumeAttachmentOutputs
 
     def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
-        """Server and volume exist."""
+        """Server and volume exist, and no other server has the volume."""
         yield from super().preflight(op, given)
         names = catalog(op.cloud.region)
         yield from preflight.there_is(given, "server_id", names.server)
-        yield from preflight.there_is(given, "volume_id", names.volume)
+        missing = list(preflight.there_is(given, "volume_id", names.volume))
+        yield from missing
+        if given.known("volume_id") and given.changed("volume_id") and not missing:
+            preflight.volume_in_use(op, given, given.known("volume_id"))
 
     def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """A volume is attached to a server once."""

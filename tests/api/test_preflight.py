@@ -227,6 +227,12 @@ def test_ranges_that_overlap(run: Run, landscape: Landscape, ground: Ground) -> 
     assert run("Subnet", network_id=ground.network, cidr="10.7.0.128/25") == [
         "cidr: overlaps 10.7.0.0/24, the range of another subnet here"
     ]
+    before = {"name": "swapped", "network_id": ground.network, "cidr": "10.8.0.0/24"}
+    assert run("Subnet", before, cidr="10.66.0.0/24") == [
+        "cidr: overlaps 10.66.0.0/24, the range of the subnet preflight"
+    ]
+    own = {"name": "shrunk", "network_id": ground.network, "cidr": "10.66.0.0/24"}
+    assert run("Subnet", own, cidr="10.66.0.0/25") == []
     with landscape.connect() as other, pytest.raises(Exception, match="overlaps with another subnet"):
         other.network.create_subnet(network_id=ground.network, ip_version=4, cidr="10.66.0.0/25")
 
@@ -335,6 +341,41 @@ def test_what_is_attached_exists(run: Run, landscape: Landscape) -> None:
         try:
             assert run("VolumeAttachment", server_id=UNKNOWN, volume_id=volume.id) == []
         finally:
+            other.block_storage.delete_volume(volume)
+
+
+def test_what_another_server_has(run: Run, landscape: Landscape, ground: Ground) -> None:
+    """A volume and a port that one server has at a time are a warning for another one, and none for their own."""
+    run.resource = "held"
+    with landscape.connect() as other:
+        nics = [{"port": ground.taken}]
+        flavor, image = other.compute.find_flavor(landscape.small), other.image.find_image(landscape.image)
+        server = other.compute.create_server(name="holder", flavor_id=flavor.id, image_id=image.id, networks=nics)
+        other.compute.wait_for_server(server, interval=1)
+        volume = other.block_storage.create_volume(name="held", size=1)
+        other.block_storage.wait_for_status(volume, "available", interval=1)
+        other.compute.create_volume_attachment(server, volume_id=volume.id)
+        other.block_storage.wait_for_status(volume, "in-use", interval=1)
+        try:
+            inputs = {"flavor": landscape.small, "image": landscape.image, "networks": [{"port_id": ground.taken}]}
+            for kind, said in (
+                ("VolumeAttachment", {"server_id": UNKNOWN, "volume_id": volume.id}),
+                ("InterfaceAttachment", {"server_id": UNKNOWN, "port_id": ground.taken}),
+                ("Server", inputs),
+            ):
+                run.warned.clear()
+                assert run(kind, **said) == []
+                (warned,) = run.warned
+                assert f" {server.id}, and the update fails unless it is released before" in warned
+            run.warned.clear()
+            own = {"server_id": server.id}
+            assert run("VolumeAttachment", **own, volume_id=volume.id) == []
+            assert run("InterfaceAttachment", **own, port_id=ground.taken) == []
+            assert run("Server", inputs, name="another") == []
+            assert run.warned == []
+        finally:
+            other.compute.delete_server(server)
+            other.compute.wait_for_delete(server, interval=1)
             other.block_storage.delete_volume(volume)
 
 
