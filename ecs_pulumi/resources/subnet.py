@@ -9,6 +9,7 @@ import pulumi
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic.fields import (
     CloudDefault,
     Given,
@@ -24,6 +25,7 @@ from ecs_pulumi.dynamic.fields import (
     one_of,
     shown,
 )
+from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.addresses import IpAddress, canonical_ip
@@ -158,6 +160,16 @@ class SubnetKind(NeutronKind[SubnetInputs]):
         ranges = [_range(item.get("cidr")) for item in (old, new)]
         return all(ranges) and ranges[0].overlaps(ranges[1])
 
+    def create(self, op: Op, wanted: SubnetInputs) -> Live:
+        """Create; where the range is that of the subnet to be replaced, say how to replace it."""
+        try:
+            return super().create(op, wanted)
+        except errors.BadRequest as refused:
+            others = network.list_all(op.cloud.network, "subnet", network_id=wanted.network_id)
+            if any(op.provenance(each["id"], None) is Provenance.PREDECESSOR for each in others):
+                raise errors.Failed(str(refused), _HAS_THE_RANGE) from refused
+            raise
+
     def observe(self, op: Op, live: Live) -> dict[str, Any]:
         """As the API tells it; no gateway is a fact of its own."""
         return {**super().observe(op, live), "no_gateway": live.get("gateway_ip") is None}
@@ -175,6 +187,12 @@ class SubnetKind(NeutronKind[SubnetInputs]):
 
     def _users(self, op: Op, id_: str) -> list[str]:
         return users_of(op, fixed_ips=f"subnet_id={id_}")
+
+
+_HAS_THE_RANGE = (
+    "the subnet to be replaced has the range until it is deleted: set delete_before_replace=True in the options of the "
+    "resource"
+)
 
 
 def _overlaps(op: Op, given: Given) -> Iterator[Problem]:

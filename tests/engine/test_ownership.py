@@ -171,6 +171,19 @@ def test_a_forced_replacement_of_an_imported_key_pair_is_refused(
     assert name not in landscape.objects()
 
 
+def test_a_forced_replacement_of_a_subnet_names_the_option_it_needs(project: MakeProject, cloud: Emulator) -> None:
+    """Its range cannot exist twice in a network; with `delete_before_replace` it is replaced."""
+    it = project(NETWORK)
+    it.up()
+    urn = it.state()["Subnet sub"]["urn"]
+    failed = it.up("--replace", urn, fails=True)
+    assert "delete_before_replace=True" in failed.text
+    option = "opts=pulumi.ResourceOptions(delete_before_replace=True)"
+    it.write(NETWORK.replace('ecs.Subnet("sub", ', f'ecs.Subnet("sub", {option}, '))
+    assert it.up("--replace", urn).changes == {"Subnet sub": "replace"}
+    assert it.preview().changes == {}
+
+
 def test_replace_on_changes_replaces(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
     """A change in place replaces where the resource's options say so."""
     options = 'pulumi.ResourceOptions(replace_on_changes=["name"])'
