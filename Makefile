@@ -18,7 +18,7 @@ emulator: $(READY) ## the emulated cloud alone, until Ctrl-C
 	@$(PYTHON) -m ecs_pulumi.emulator
 
 test: lint engine ## the linters, then every test that needs no cloud
-	@$(PYTHON) -m pytest -n 2 $(PYTEST)
+	@$(PYTHON) -m pytest -n 3 $(PYTEST)
 
 test-live: engine ## the lifecycle tests on the cloud of OS_CLOUD
 	@$(PYTHON) -m pytest -m live $(PYTEST)

@@ -84,8 +84,8 @@ already. [One program](../../{example}) uses every kind.
   else is created anew before the old object is deleted.
 - `opts.ignore_changes`: what it names is neither compared nor sent, whatever it is in the cloud.
 - `opts.replace_on_changes`, `pulumi up --replace` and `pulumi state taint` replace. A server with ports of its own, a
-  port with an address and an attachment are deleted before they are created again, since they cannot exist twice; a key
-  pair with a `name` and a subnet need `delete_before_replace=True` for that.
+  port with an address and an attachment are deleted before they are created again, since they cannot exist twice; a
+  subnet, and a key pair with a `name`, need `delete_before_replace=True` for that.
 - `opts.custom_timeouts` is honoured. Without it a server has 30 minutes, everything else 10.
 """
 KIND = """# {name}

@@ -243,12 +243,12 @@ class Provider(ResourceProvider):
             return None
         for kind_, other_id in self._kind.also_holds(id_, inputs):
             OWNERSHIP.keep(self._key(op, other_id)._replace(kind=kind_), urn)
-        return OWNERSHIP.keep(self._key(op, id_), urn, inputs)
+        return OWNERSHIP.keep(self._key(op, id_), urn)
 
     def _claim(self, op: kind.Operation[Any], urn: str, id_: str) -> None:
         if not urn:
             return
-        if other := OWNERSHIP.keep(self._key(op, id_), urn, op.inputs):
+        if other := OWNERSHIP.keep(self._key(op, id_), urn):
             raise _twice(op, id_, other)
         for kind_, other_id in self._kind.also_holds(id_, op.inputs):
             OWNERSHIP.keep(self._key(op, other_id)._replace(kind=kind_), urn)

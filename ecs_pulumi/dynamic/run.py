@@ -17,11 +17,11 @@ from ecs_pulumi.dynamic import state
 
 _ENGINE = "pulumi"
 _GENERATIONS = 5
-_OTHERWISE = re.compile(r"--(target|exclude|parallel).*|-[a-z]*[txp].*")
-"""An argument of a run that leaves resources out, or that may keep a delete from waiting for another one.
-
-`--target`, `-t`, `--exclude`, `-x`, `--exclude-protected`, `--parallel`, `-p`, …
-"""
+_PARTIAL = re.compile(r"--(target|exclude).*|-[a-z]*[tx].*")
+"""An argument of a run that leaves resources out: `--target`, `-t`, `--exclude`, `-x`, `--exclude-protected`, …"""
+_PARALLEL = re.compile(r"(?:--parallel|-[a-z]*p)[= ]?(\d*)( |$)")
+_ENOUGH = 8
+"""Operations at a time with which a delete that waits for another one keeps nothing up."""
 
 _program = threading.Event()
 _compared: set[str] = set()
@@ -63,9 +63,8 @@ def also_deletes(urn: str, kind: str, id_: str) -> bool:
         id_: Id of the other one.
     """
     arguments = engine()[1]
-    # What is replaced has to be free for its successor, which is made before the engine deletes what is left over.
-    is_other = any(map(_OTHERWISE.fullmatch, arguments)) or "PULUMI_PARALLEL" in os.environ
-    if urn in _replaced or not arguments or is_other:
+    # The successor of what is replaced is created before the engine deletes the other one, and needs what it held.
+    if urn in _replaced or not arguments or any(map(_PARTIAL.fullmatch, arguments)) or _is_serial(arguments):
         return False
     stack, project = urn.split("::", 2)[:2]
     known = state.read(project, stack.removeprefix("urn:pulumi:")).resources
@@ -77,6 +76,30 @@ def also_deletes(urn: str, kind: str, id_: str) -> bool:
         is_deleted = other["urn"] in _replaced or (is_removed and other["urn"] not in _compared)
         return is_deleted and not other.get("retainOnDelete") and not other.get("protect")
     return False
+
+
+def replaces(urn: str, kind: str, id_: str) -> bool:
+    """Whether this run, which works on the resource `urn`, replaces another one of the stack.
+
+    Args:
+        urn: URN of the resource.
+        kind: Kind of the other one.
+        id_: Id of the other one.
+    """
+    if not _replaced or not urn:
+        return False
+    stack, project = urn.split("::", 2)[:2]
+    return any(
+        other["urn"] in _replaced and other.get("id") == id_ and other["type"].endswith(f":{kind}")
+        for other in state.read(project, stack.removeprefix("urn:pulumi:")).resources
+    )
+
+
+def _is_serial(arguments: list[str]) -> bool:
+    """Whether the run works on few resources at a time, so that one that waits may keep up what it waits for."""
+    asked = [found[1] for each in [" ".join(arguments)] for found in _PARALLEL.finditer(each)]
+    asked += [os.environ["PULUMI_PARALLEL"]] if "PULUMI_PARALLEL" in os.environ else []
+    return any(not each.isdigit() or int(each) < _ENOUGH for each in asked)
 
 
 def engine() -> tuple[int | None, list[str]]:

@@ -1,12 +1,14 @@
-"""A server that sleeps is woken for what its attachments do to it, and brought back when the last of them is done."""
+"""Attachments of a suspended or shelved server: it runs while they are changed, and is suspended or shelved again."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ecs_pulumi.cloud import errors
+from ecs_pulumi.cloud.waiting import Deadline
+from ecs_pulumi.dynamic import host, run
 from ecs_pulumi.resources import server_life as life
 
 if TYPE_CHECKING:
@@ -16,38 +18,58 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LONGEST = 1800.0
+"""Seconds that a server may take to be suspended or shelved again, whatever is left of the attachment's own time."""
+
 
 @dataclass
 class _Turn:
-    """The attachments that are at work on one server at the same time."""
+    """The attachments that are changed on one server at the same time."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     users: int = 0
     power_state: str | None = None
-    """What the server did before it was woken; None where it was not."""
+    """The power state before the server was resumed or unshelved; None where it was not."""
+    failure: errors.EcsError | None = None
+    """Why it could not be, which is the same for all that are waiting."""
 
     def wake(self, op: Op, server_id: str) -> bool:
-        """Let the server run; False where it was not asleep."""
+        """Let the server run; False where it was not suspended or shelved.
+
+        Raises:
+            Failed: it could not be resumed or unshelved.
+        """
         with self.lock:
             server = op.cloud.region.servers.get(server_id)
             if server and server["status"] in life.REFUSES_ATTACHMENTS:
-                op.tell(f"the server {server_id} is {server['status']}: it is woken for this, and brought back")
-                self.power_state = self.power_state or life.power_state(server)
-                life.bring_to(op, server, "active")
+                if self.failure:
+                    raise self.failure
+                power_state, status = life.power_state(server), server["status"]
+                op.tell(f"the server {server_id} is {status}: it runs for this change and is {status} again afterwards")
+                try:
+                    life.bring_to(op, server, "active")
+                except errors.EcsError as error:
+                    what = f"the server {server_id} is {status}, and has to run for this change"
+                    self.failure = errors.Failed(what, str(error))
+                    raise self.failure from error
+                self.power_state = self.power_state or power_state
             return self.power_state is not None
 
     def leave(self, op: Op, server_id: str) -> None:
-        """Bring the server back to where it was, unless others are at work; where that fails, a refresh shows it."""
+        """Suspend or shelve the server again unless others are at work; where that fails, a refresh shows it."""
         with self.lock:
             self.users -= 1
-            if self.users or self.power_state is None:
+            if self.users:
                 return
-            before, self.power_state = self.power_state, None
+            prior, self.power_state, self.failure = self.power_state, None, None
+            if prior is None or run.replaces(host.current().urn, "Server", server_id):
+                return
+            op.cloud = replace(op.cloud, deadline=Deadline(op.cloud.deadline.clock, _LONGEST))
             try:
                 if server := op.cloud.region.servers.get(server_id):
-                    life.bring_to(op, server, before)
+                    life.bring_to(op, server, prior)
             except errors.EcsError as error:
-                op.warn(f"the server {server_id} was woken for this and could not be brought back to {before}: {error}")
+                op.warn(f"the server {server_id} runs, and could not be {prior} again: {error}")
 
 
 _turns: dict[str, _Turn] = {}
@@ -55,9 +77,9 @@ _making = threading.Lock()
 
 
 def while_awake(op: Op, server_id: str, do: Callable[[], T]) -> T:
-    """Do something to a server's attachments, once more on a woken server where a sleeping one refuses it.
+    """Change a server's attachments; where it is suspended or shelved and refuses, let it run and do it once more.
 
-    The server itself does the same for changes of its own (`server_life.wake_for`).
+    The kind Server does the same for changes of its own (`server_life.wake_for`).
     """
     with _making:
         turn = _turns.setdefault(server_id, _Turn())
@@ -65,7 +87,7 @@ def while_awake(op: Op, server_id: str, do: Callable[[], T]) -> T:
         turn.users += 1
     try:
         return do()
-    except errors.Conflict:
+    except (errors.Conflict, errors.BadRequest):
         if not turn.wake(op, server_id):
             raise
         return do()

@@ -229,7 +229,9 @@ class Catalog:
         found = next((item for item in listed if item["id"] == id_), None)
         if found is None:
             try:
-                found = self._once((kind, id_), lambda: [network.get(api, kind, id_)])[0]
+                # Not under the lock, which many wait for.
+                known = self._known.get((kind, id_)) or [network.get(api, kind, id_)]
+                found = self._known.setdefault((kind, id_), known)[0]
             except errors.NotFound:
                 named = next((item["id"] for item in listed if item.get("name") == id_), None)
                 hint = f"; the one of that name has the id {named}" if named else ""

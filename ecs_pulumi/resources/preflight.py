@@ -138,31 +138,37 @@ def addresses(op: Op, given: Given) -> Iterator[Problem]:
 
 
 def volume_in_use(op: Op, given: Given, volume_id: str) -> None:
-    """Warn that a volume which one server can have at a time is attached to another one."""
-    volume = catalog(op.cloud.region).volume(volume_id)
-    if not volume.get("multiattach"):
-        holders = [each["server_id"] for each in volume.get("attachments") or ()]
-        _warn_of_holders(op, given, "volume_id", f"the volume {volume_id} is attached to", volume_id, holders)
+    """Warn that another server has a volume which one server can have at a time."""
+    if not _is_settled(given, volume_id):
+        with contextlib.suppress(*_NOT_SHOWN):
+            volume = catalog(op.cloud.region).volume(volume_id)
+            users = [] if volume.get("multiattach") else [each["server_id"] for each in volume.get("attachments") or ()]
+            _warn_of_users(op, given, "volume_id", f"the volume {volume_id} is attached to", volume_id, users)
 
 
 def port_in_use(op: Op, given: Given, place: str, port_id: str) -> None:
-    """Warn that another server, or a service of the cloud, has a port."""
-    with contextlib.suppress(errors.NoMatch):
-        port = catalog(op.cloud.region).neutron("port", port_id)
-        what = f"the port {port_id} is bound ({port.get('device_owner') or 'to an unknown device'}) to"
-        _warn_of_holders(op, given, place, what, port_id, filter(None, [port.get("device_id")]))
+    """Warn that another server, or a service of the cloud, uses a port."""
+    if not _is_settled(given, port_id):
+        with contextlib.suppress(*_NOT_SHOWN):
+            port = catalog(op.cloud.region).neutron("port", port_id)
+            what = f"the port {port_id} is bound ({port.get('device_owner') or 'to an unknown device'}) to"
+            _warn_of_users(op, given, place, what, port_id, filter(None, [port.get("device_id")]))
 
 
-def _warn_of_holders(op: Op, given: Given, place: str, what: str, id_: str, holders: Iterable[str]) -> None:
-    """Only a warning: what holds it may release it first in the same update."""
-    if given.successor or given.has("adopt") or made_here(id_):
-        return
-    for holder in holders:
-        known = holder == given.known("server_id")
-        if not known and not is_not_in_the_way(op, given, (f"{holder}/{id_}", None), (holder, None)):
+def _is_settled(given: Given, id_: str) -> bool:
+    """Whether nobody has to look who uses an object."""
+    return given.successor or given.has("adopt") or made_here(id_)
+
+
+def _warn_of_users(op: Op, given: Given, place: str, what: str, id_: str, users: Iterable[str]) -> None:
+    """Only a warning, as another resource may detach it earlier in the same update."""
+    own = (Provenance.PREDECESSOR, Provenance.INTERRUPTED)
+    for user in users:
+        is_own = any(op.provenance(each, None) in own for each in (f"{user}/{id_}", user))
+        if not is_own and user != given.known("server_id"):
             op.warn(
-                f"{place}: {what} {holder}, and the update fails unless it is released before; a resource that keeps "
-                "its name, or has it as an alias, releases it first"
+                f"{place}: {what} {user}, and the update fails unless it is detached there first. A resource that "
+                "keeps its name, or has the former one in `aliases`, detaches it first"
             )
 
 
@@ -291,9 +297,13 @@ def _own_volume(op: Op, device: Mapping[str, object], place: str) -> Iterator[Pr
     advice = "leave `delete_on_termination` out: the Volume goes when it is taken out of the program"
     if not isinstance(volume, str):
         op.tell(f"block_devices{place}the cloud deletes the volume with the server. If it is a Volume, {advice}")
-    elif made_here(volume) or OWNERSHIP.declared(ObjectKey("Volume", op.cloud.region.name, volume)):
+    elif made_here(volume) or OWNERSHIP.other_owner(ObjectKey("Volume", op.cloud.region.name, volume), ""):
         reason = f"the cloud would delete the program's Volume {volume} with the server"
         yield Problem("block_devices", f"{place}{reason}; {advice}")
+
+
+_NOT_SHOWN = (errors.NoMatch, errors.Forbidden, errors.NotFound, errors.Unrouted)
+"""What a look at an object ends in that is not there, or not shown to this account."""
 
 
 def _missing(name: str, look: Callable[[], object], place: str = "") -> Iterator[Problem]:

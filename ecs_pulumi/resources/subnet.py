@@ -1,5 +1,6 @@
 """Subnet: a range of addresses in a network (guide, chapter 7; Neutron API reference, "Subnets")."""
 
+import contextlib
 import ipaddress
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -165,10 +166,21 @@ class SubnetKind(NeutronKind[SubnetInputs]):
         try:
             return super().create(op, wanted)
         except errors.BadRequest as refused:
-            others = network.list_all(op.cloud.network, "subnet", network_id=wanted.network_id)
-            if any(op.provenance(each["id"], None) is Provenance.PREDECESSOR for each in others):
+            if self._is_in_its_own_way(op, wanted):
                 raise errors.Failed(str(refused), _HAS_THE_RANGE) from refused
             raise
+
+    @staticmethod
+    def _is_in_its_own_way(op: Op, wanted: SubnetInputs) -> bool:
+        """Whether the subnet to be replaced has a part of the range."""
+        with contextlib.suppress(errors.EcsError):
+            others = network.list_all(op.cloud.network, "subnet", network_id=wanted.network_id)
+            asked = _range(wanted.cidr)
+            return any(
+                asked.overlaps(_range(each["cidr"])) and op.provenance(each["id"], None) is Provenance.PREDECESSOR
+                for each in (others if asked else ())
+            )
+        return False
 
     def observe(self, op: Op, live: Live) -> dict[str, Any]:
         """As the API tells it; no gateway is a fact of its own."""
@@ -201,16 +213,21 @@ def _overlaps(op: Op, given: Given) -> Iterator[Problem]:
     if not network_id or given.successor or made_here(network_id) or not given.changed("network_id", "cidr"):
         return
     names = catalog(op.cloud.region)
-    # Its own range goes before it gets another one.
+    # The range that the subnet itself has is deleted before it gets another one that overlaps it.
     own = _range(given.before.get("cidr")) if given.before.get("network_id") == network_id else None
     for other in names.subnets(network_id) if cidr else ():
-        if own and _range(other["cidr"]) == own:
+        if own and "id" in other and _range(other["cidr"]) == own:
             continue
         if other["cidr"] and ipaddress.ip_network(cidr).overlaps(ip_range(other["cidr"])):
             if "id" in other and preflight.is_not_in_the_way(op, given, (other["id"], other["name"])):
                 continue
             which = f"the subnet {other.get('name') or other['id']}" if "id" in other else "another subnet here"
-            yield Problem("cidr", f"overlaps {other['cidr']}, the range of {which}")
+            reason = f"overlaps {other['cidr']}, the range of {which}"
+            if given.before:
+                # The other one may be deleted earlier in the same update.
+                op.warn(f"cidr: {reason}; the update fails unless that one is deleted or replaced first")
+            else:
+                yield Problem("cidr", reason)
             return
     names.expect_subnet(network_id, cidr)
 

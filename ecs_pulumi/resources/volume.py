@@ -9,6 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from ecs_pulumi.cloud import block_storage, errors
+from ecs_pulumi.cloud.waiting import Deadline, until
 from ecs_pulumi.dynamic.fields import (
     CloudDefault,
     Given,
@@ -155,13 +156,15 @@ class VolumeKind(EcsKind[VolumeInputs]):
         return [f"its data ({old['size']} GiB)"] if old.get("size") else ["its data"]
 
     def preflight_update(self, op: Op, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
-        """A volume in use grows only where the API can do that, and one of a shelved server not at all.
+        """Growing a volume in use needs an API that can do that, and that of a shelved server is not extended.
 
         The cloud is asked, as its use in the state may be out of date.
         """
         if "size" in changed and not has_unknown(new["size"]):
             live = op.cloud.region.volumes.read(id_)
-            if live is not None:
+            if live is not None and live["status"] == _RESERVED:
+                op.warn(f"size: {_UNSHELVE_FIRST}")
+            elif live is not None:
                 self._require_extendable(op, live)
 
     def leftovers(self, op: Op, wanted: VolumeInputs) -> list[tuple[str, str]]:  # noqa: ARG002
@@ -255,9 +258,12 @@ class VolumeKind(EcsKind[VolumeInputs]):
         """Rename, extend, retype and mark, each only where it differs."""
         api = op.cloud.block_storage
         live = found_or_failed(self.fetch(op, id_), self.name, id_)
-        if live["status"] not in _SETTLED:
-            live = self._settled(op, id_)
         changes = differing(self, op, wanted, live)
+        if live["status"] == _RESERVED and not {"size", "volume_type"}.isdisjoint(changes):
+            live = self._released(op, id_)
+        elif live["status"] not in (*_SETTLED, _RESERVED):
+            live = self._settled(op, id_)
+            changes = differing(self, op, wanted, live)
         words: dict[str, Any] = {key: changes[key] for key in ("name", "description") if key in changes}
         if words:
             live = block_storage.update_volume(api, id_, words)
@@ -327,8 +333,6 @@ class VolumeKind(EcsKind[VolumeInputs]):
 
     def _require_extendable(self, op: Op, live: Live) -> None:
         """Raise what keeps the volume from growing."""
-        if live["status"] == "reserved":
-            raise errors.Failed("size", "the volume is reserved for a server that is shelved: let that one run first")
         if live["status"] != "in-use":
             return
         try:
@@ -342,6 +346,26 @@ class VolumeKind(EcsKind[VolumeInputs]):
             return live
         block_storage.set_read_only(op.cloud.block_storage, live["id"], read_only=wanted.read_only)
         return found_or_failed(self.fetch(op, live["id"]), self.name, live["id"])
+
+    def _released(self, op: Op, id_: str) -> Live:
+        """Wait until a volume that is being attached is in use.
+
+        Raises:
+            Failed: it stays reserved, as that of a shelved server does.
+        """
+        deadline = Deadline(op.cloud.deadline.clock, min(_RESERVED_FOR, op.cloud.deadline.left()))
+        try:
+            live = until(
+                lambda: found_or_failed(self.fetch(op, id_), self.name, id_),
+                done=lambda volume: volume["status"] in _SETTLED,
+                deadline=deadline,
+                what=f"volume {id_} to be attached",
+                describe=_status,
+                progress=op.say,
+            )
+        except errors.WaitTimeout as late:
+            raise errors.Failed(f"volume {id_}", _UNSHELVE_FIRST) from late
+        return live
 
     def _settled(self, op: Op, id_: str, *wanted: str) -> Live:
         """Wait until nothing is going on with the volume."""
@@ -365,8 +389,10 @@ class VolumeKind(EcsKind[VolumeInputs]):
         return found_or_failed(live, self.name, id_)
 
 
-# The volume of a server that is shelved stays reserved.
-_SETTLED = ("available", "in-use", "reserved")
+_SETTLED = ("available", "in-use")
+_RESERVED, _RESERVED_FOR = "reserved", 60.0
+"""Where a volume is for a moment while it is attached, and as long as its server is shelved."""
+_UNSHELVE_FIRST = "the volume is reserved, as that of a shelved server is, and cannot change: unshelve the server first"
 _DETACH_FIRST = "detach it first, in an `up` of its own, as Pulumi deletes an attachment only after every update"
 _NOT_DELETED = "error_deleting"
 _STUCK = "Only the cloud's operator can reset its state."

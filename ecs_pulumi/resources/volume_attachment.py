@@ -9,7 +9,7 @@ import pulumi
 from pydantic import Field
 
 from ecs_pulumi.cloud import block_storage, compute, errors
-from ecs_pulumi.cloud.waiting import Deadline, until
+from ecs_pulumi.cloud.waiting import Deadline, calm, until
 from ecs_pulumi.dynamic.fields import (
     CloudDefault,
     Given,
@@ -100,26 +100,26 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
     def read(self, op: Op, id_: str) -> Live | None:
         """From the list that serves every refresh of volumes."""
         server_id, volume_id = split_id(id_, self.name)
-        return self._told(op, op.cloud.region.volumes.read(volume_id), server_id)
+        return self._remote(op, op.cloud.region.volumes.read(volume_id), server_id)
 
     def fetch(self, op: Op, id_: str) -> Live | None:
         """The attachment as the volume tells it this moment."""
         server_id, volume_id = split_id(id_, self.name)
         try:
-            return self._told(op, block_storage.get_volume(op.cloud.block_storage, volume_id), server_id)
+            return self._remote(op, block_storage.get_volume(op.cloud.block_storage, volume_id), server_id)
         except errors.NotFound:
             return None
 
-    def _told(self, op: Op, volume: Live | None, server_id: str) -> Live | None:
-        """The attachment, by Nova where a server that is shelved has no host: Cinder lists none then."""
-        told = _attachment(volume, server_id)
-        if told or volume is None or not (volume["status"] == "reserved" or volume.get("multiattach")):
-            return told
-        there = self._in_nova(op, f"{server_id}/{volume['id']}")
-        return there and {
+    def _remote(self, op: Op, volume: Live | None, server_id: str) -> Live | None:
+        """The attachment as Cinder lists it, or as Nova does: of a shelved server without a host Cinder lists none."""
+        remote = _attachment(volume, server_id)
+        if remote or volume is None or not (volume["status"] == "reserved" or volume.get("multiattach")):
+            return remote
+        listed = self._in_nova(op, f"{server_id}/{volume['id']}")
+        return listed and {
             "server_id": server_id,
             "volume_id": volume["id"],
-            "device": there.get("device"),
+            "device": listed.get("device"),
             "status": volume["status"],
         }
 
@@ -169,8 +169,9 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
 
     def _detach(self, op: Op, server_id: str, volume_id: str) -> None:
         """Ask for it, once an attachment that has only begun has come to its end."""
+        detach = partial(compute.detach_volume, op.cloud.compute, server_id, volume_id)
         try:
-            self._in_turn(op, volume_id, lambda: compute.detach_volume(op.cloud.compute, server_id, volume_id))
+            self._in_turn(op, volume_id, partial(calm, detach, op.cloud.deadline, progress=op.say))
         except errors.BadRequest:
             # Where Cinder knows of none, there is nothing to detach, whatever Nova still lists.
             if self.fetch(op, f"{server_id}/{volume_id}") is not None:
@@ -220,7 +221,8 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
         microversion = api.newest(version for version, value in needs.items() if value is not None)
 
         def attach() -> Any:
-            return compute.attach_volume(api, wanted.server_id, body, microversion=microversion)
+            ask = partial(compute.attach_volume, api, wanted.server_id, body, microversion=microversion)
+            return calm(ask, op.cloud.deadline, progress=op.say)
 
         is_begun = False
 

@@ -16,7 +16,7 @@ from pulumi.output import UNKNOWN
 from ecs_pulumi.dynamic import host
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.emulator import Emulator
-from ecs_pulumi.resources import common
+from ecs_pulumi.resources import common, once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,9 +228,9 @@ def test_ranges_that_overlap(run: Run, landscape: Landscape, ground: Ground) -> 
         "cidr: overlaps 10.7.0.0/24, the range of another subnet here"
     ]
     before = {"name": "swapped", "network_id": ground.network, "cidr": "10.8.0.0/24"}
-    assert run("Subnet", before, cidr="10.66.0.0/24") == [
-        "cidr: overlaps 10.66.0.0/24, the range of the subnet preflight"
-    ]
+    assert run("Subnet", before, cidr="10.66.0.0/24") == []
+    (warned,) = run.warned
+    assert "cidr: overlaps 10.66.0.0/24, the range of the subnet preflight; the update fails unless" in warned
     own = {"name": "shrunk", "network_id": ground.network, "cidr": "10.66.0.0/24"}
     assert run("Subnet", own, cidr="10.66.0.0/25") == []
     with landscape.connect() as other, pytest.raises(Exception, match="overlaps with another subnet"):
@@ -307,6 +307,33 @@ def test_networks_that_cannot_be_listed(run: Run, cloud: Emulator, landscape: La
     assert run("Server", flavor=landscape.small, image=landscape.image) == []
 
 
+def test_what_may_not_be_looked_at_may_be_attached(
+    run: Run, cloud: Emulator, landscape: Landscape, ground: Ground
+) -> None:
+    """An account that is not shown a port or a volume may still use it."""
+    with landscape.connect() as other:
+        volume = other.block_storage.create_volume(name="hidden", size=1).id
+    for path in ("*/ports/*", "*/volumes/*"):
+        cloud.fault(method="GET", path=path, status=403)
+    run.resource = "hidden"
+    assert run("VolumeAttachment", server_id=UNKNOWN, volume_id=volume) == []
+    assert run("InterfaceAttachment", server_id=UNKNOWN, port_id=ground.taken) == []
+    nics = [{"port_id": ground.taken}]
+    assert run("Server", flavor="s1.small", image="cirros-peer", networks=nics) == []
+
+
+def test_what_this_run_has_made_is_not_looked_at(run: Run, cloud: Emulator, ground: Ground) -> None:
+    """Nobody else can have attached it yet."""
+    run.resource = "made"
+    once._made_here.add(ground.taken)
+    cloud.requests.clear()
+    try:
+        assert run("InterfaceAttachment", server_id=UNKNOWN, port_id=ground.taken) == []
+    finally:
+        once._made_here.discard(ground.taken)
+    assert [each.path for each in cloud.requests if each.path.endswith(ground.taken)] == []
+
+
 def test_attachments_of_what_does_not_exist(run: Run, landscape: Landscape, ground: Ground) -> None:
     """A server, a volume, a snapshot or a port that is not there is named, whatever refers to it."""
     nowhere = "00000000-0000-4000-8000-00000000dead"
@@ -366,7 +393,7 @@ def test_what_another_server_has(run: Run, landscape: Landscape, ground: Ground)
                 run.warned.clear()
                 assert run(kind, **said) == []
                 (warned,) = run.warned
-                assert f" {server.id}, and the update fails unless it is released before" in warned
+                assert f" {server.id}, and the update fails unless it is detached there first" in warned
             run.warned.clear()
             own = {"server_id": server.id}
             assert run("VolumeAttachment", **own, volume_id=volume.id) == []

@@ -83,7 +83,10 @@ def stack(project: MakeProject, landscape: Landscape) -> Iterator[Stack]:
     made.cloud.close()
 
 
-@pytest.mark.parametrize("status", SLEEP)
+@pytest.mark.parametrize(
+    "status",
+    [*(pytest.param(status, marks=pytest.mark.thorough) for status in ("PAUSED", "SUSPENDED")), "SHELVED_OFFLOADED"],
+)
 def test_a_sleeping_server_is_destroyed_with_what_it_holds(stack: Stack, status: str) -> None:
     """`destroy` needs no help: what the server does not let go is freed when the server is deleted."""
     stack.sleep(status)
@@ -105,13 +108,17 @@ def test_a_sleeping_server_is_removed_with_what_it_holds(stack: Stack, status: s
     assert stack.left() == set()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", ["SUSPENDED"])
 def test_a_sleeping_server_that_stays_is_woken_for_its_attachments(stack: Stack, status: str) -> None:
     """To lose them, and to get them back; it sleeps again afterwards, as somebody has put it to sleep."""
     stack.sleep(status)
     stack.project.write(BASE + SERVER)
     removed = stack.project.up()
-    assert f"the server {stack.server} is {status}: it is woken for this, and brought back" in removed.text
+    assert (
+        f"the server {stack.server} is {status}: it runs for this change and is {status} again afterwards"
+        in removed.text
+    )
     volume = stack.project.state()["Volume disk"]["id"]
     assert stack.cloud.block_storage.get_volume(volume).status == "available"
     assert len(list(stack.cloud.network.ports(device_id=stack.server))) == 1
@@ -149,6 +156,25 @@ def test_a_server_that_is_declared_asleep_is_woken_for_its_attachments(
     assert it.preview("--refresh").changes == {}
     it.destroy()
     assert landscape.objects() & {part for each in made.values() for part in each["id"].split("/")} == set()
+
+
+def test_a_shelved_server_that_cannot_run_is_the_reason(stack: Stack, cloud: Emulator) -> None:
+    """The line says that the server has to run; those that wait for it do not ask for it again."""
+    stack.sleep("SHELVED_OFFLOADED")
+    stack.project.write(BASE + SERVER)
+    cloud.requests.clear()
+    cloud.fault(
+        method="POST", path="*/action", status=400, body={"badRequest": {"message": "No valid host was found."}}
+    )
+    failed = stack.project.up(fails=True)
+    reasons = [error for error in failed.errors if "delete " in error]
+    assert reasons
+    reason = f"the server {stack.server} is SHELVED_OFFLOADED, and has to run for this change: No valid host was found"
+    assert all(reason in each for each in reasons), reasons
+    assert sum(each.path.endswith("/action") for each in cloud.requests) < len(reasons) + 1
+    cloud.clear_faults()
+    stack.project.up()
+    assert stack.project.preview("--refresh").changes == {}
 
 
 def test_a_destroy_of_an_attachment_alone_is_none_of_the_server(stack: Stack, cloud: Emulator) -> None:

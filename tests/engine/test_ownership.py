@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from ecs_pulumi.emulator import Emulator
     from tests.conftest import MakeProject
@@ -63,6 +65,7 @@ def test_rename_and_swap_of_key_pairs_keep_them(project: MakeProject, landscape:
     assert landscape.objects() == before
 
 
+@pytest.mark.thorough
 def test_rename_of_attachments_keeps_them(project: MakeProject, landscape: Landscape) -> None:
     """A disk and a NIC whose attachments are renamed without an alias stay in their server."""
     program = (
@@ -120,6 +123,7 @@ def test_an_attachment_becomes_a_nic_of_the_list_and_back(project: MakeProject, 
     it.destroy()
 
 
+@pytest.mark.thorough
 def test_a_forced_replacement_replaces(project: MakeProject, landscape: Landscape) -> None:
     """`pulumi up --replace` works for a server with a port, a port with an address, and attachments."""
     program = (

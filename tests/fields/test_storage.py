@@ -55,6 +55,33 @@ def test_extend_attached_and_detached(new: New, ground: Ground) -> None:
     assert volume.outputs["status"] == "available"
 
 
+def test_the_volumes_of_a_shelved_server(new: New, ground: Ground) -> None:
+    """Cinder lists no attachment of theirs, and they stay attached; more are attached, and all detached, at a time."""
+    server, program = new("Server"), {**ground.server_inputs, "power_state": "shelved_offloaded"}
+    server.up(**program)
+    volumes = [new("Volume") for _ in range(3)]
+    attachments = [new("VolumeAttachment") for _ in volumes]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda volume: volume.up(size=1), volumes))
+        wanted = [{"server_id": server.id, "volume_id": volume.id} for volume in volumes]
+        list(pool.map(lambda pair: pair[0].up(**pair[1]), zip(attachments, wanted, strict=True)))
+        for attachment, inputs in zip(attachments, wanted, strict=True):
+            settled(attachment, inputs)
+        settled(server, program)
+        volume = volumes[0]
+        volume.refresh()
+        assert volume.outputs["status"] == "reserved"
+        volume.up(size=1, metadata={"a": "1"})
+        assert volume.outputs["metadata"] == {"a": "1"}
+        if not ground.live:
+            with pytest.raises(Failed, match="unshelve the server first"):
+                volume.up(size=2, metadata={"a": "1"})
+        list(pool.map(lambda attachment: attachment.destroy(), attachments))
+    settled(server, program)
+    volume.up(size=2, metadata={"a": "1"})
+    assert volume.outputs["status"] == "available"
+
+
 def test_a_cloud_that_extends_no_attached_volume(new: New, ground: Ground) -> None:
     """The preview refuses it and names the way out; detached, or with nothing to grow, it does not."""
     config = {"ecs:apiVersions": '{"block-storage": "3.0"}'}

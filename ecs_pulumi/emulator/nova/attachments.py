@@ -54,7 +54,7 @@ def attach(call: Call, server_id: str) -> Reply:
     volume = call.get("volume", volume_id)
     if volume is None or volume["project_id"] != call.project_id:
         raise Refused(404, f"Volume {volume_id} could not be found.")
-    check_state(doc, "attach_volume", _changeable(call), ())
+    check_state(doc, "attach_volume", _changeable(call))
     if volume["multiattach"] and not call.at_least(60):
         raise Refused(400, "Multiattach volumes are only supported starting with compute API version 2.60.")
     _check_unattached(doc, volume)
@@ -174,7 +174,7 @@ def detach(call: Call, server_id: str, volume_id: str) -> Reply:
     entry = _found(doc, volume_id)
     if entry["root"]:
         raise Refused(400, "Cannot detach a root device volume")
-    check_state(doc, "detach_volume", _changeable(call), ())
+    check_state(doc, "detach_volume", _changeable(call))
     if volume["status"] != "in-use" and doc["vm_state"] != "shelved_offloaded":
         raise _through_nova(
             call,

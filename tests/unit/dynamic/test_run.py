@@ -57,10 +57,25 @@ def test_a_run_of_a_part_of_the_stack_is_no_proof(monkeypatch: pytest.MonkeyPatc
     assert not goes()
 
 
-@pytest.mark.parametrize("argument", ["--parallel=1", "--parallel", "-p", "-yp1"])
-def test_a_run_that_may_do_one_thing_at_a_time_is_no_proof(monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--parallel=1"], False),
+        (["--parallel", "2"], False),
+        (["-p", "1", "--yes"], False),
+        (["-yp1"], False),
+        (["--parallel", "8"], True),
+        (["-p16"], True),
+        (["--skip-preview"], True),
+    ],
+)
+def test_a_run_that_works_on_few_resources_at_a_time_is_no_proof(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], *, expected: bool
+) -> None:
     """What needs the server gone may be deleted before it, and waits in vain."""
-    it_runs(monkeypatch, ["destroy", argument])
+    it_runs(monkeypatch, ["destroy", *arguments])
+    assert goes() is expected
+    monkeypatch.setenv("PULUMI_PARALLEL", "1")
     assert not goes()
 
 
