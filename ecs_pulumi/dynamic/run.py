@@ -7,6 +7,7 @@ as well, that follows from the resources that the run has compared, from the sta
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import subprocess
@@ -19,7 +20,8 @@ _ENGINE = "pulumi"
 _GENERATIONS = 5
 _PARTIAL = re.compile(r"--(target|exclude).*|-[a-z]*[tx].*")
 """An argument of a run that leaves resources out: `--target`, `-t`, `--exclude`, `-x`, `--exclude-protected`, …"""
-_PARALLEL = re.compile(r"(?:--parallel|-[a-z]*p)[= ]?(\d*)( |$)")
+_PARALLEL = re.compile(r"(?:--parallel|-[a-z]*p)=?(\d*)")
+"""How many operations a run works on at a time, in this argument or, where the number is empty, in the next one."""
 _ENOUGH = 8
 """Operations at a time with which a delete that waits for another one keeps nothing up."""
 
@@ -97,7 +99,8 @@ def replaces(urn: str, kind: str, id_: str) -> bool:
 
 def _is_serial(arguments: list[str]) -> bool:
     """Whether the run works on few resources at a time, so that one that waits may keep up what it waits for."""
-    asked = [found[1] for each in [" ".join(arguments)] for found in _PARALLEL.finditer(each)]
+    pairs = itertools.zip_longest(map(_PARALLEL.fullmatch, arguments), arguments[1:], fillvalue="")
+    asked = [found[1] or following for found, following in pairs if found]
     asked += [os.environ["PULUMI_PARALLEL"]] if "PULUMI_PARALLEL" in os.environ else []
     return any(not each.isdigit() or int(each) < _ENOUGH for each in asked)
 

@@ -66,7 +66,8 @@ def test_a_run_of_a_part_of_the_stack_is_no_proof(monkeypatch: pytest.MonkeyPatc
         (["-yp1"], False),
         (["--parallel", "8"], True),
         (["-p16"], True),
-        (["--skip-preview"], True),
+        (["--skip-preview", "-s", "my-app"], True),
+        (["--parallel"], False),
     ],
 )
 def test_a_run_that_works_on_few_resources_at_a_time_is_no_proof(
