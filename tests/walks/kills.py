@@ -130,6 +130,7 @@ def _kill_all(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> None:
 
 def _kill_engine(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> None:
     if not run.is_running():
+        run.end()
         return
     left = [process for process in run.processes() if is_provider(process)]
     run.kill(lambda process: not is_provider(process))
