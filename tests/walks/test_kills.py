@@ -50,12 +50,19 @@ class Survivor:
         """Bring the cloud to the program though something is killed on the way; what is wrong then."""
         self.project.program.write_text(written(program))
         disturbed(way, self.project, self._cloud, chance)
+        self._delete_broken_attributes()
         self.project.run("cancel", "--yes")
         if failure := self._up_until_it_succeeds(way):
             return [failure]
         wrong = self.differences(program)
         changes = self.project.preview().changes
         return wrong + [f"{step} of {name}" for name, step in changes.items()]
+
+    def _delete_broken_attributes(self) -> None:
+        """Do what the page on failures says of a state of which Pulumi had begun to write the attributes."""
+        for file in self.project.folder.rglob("*.attrs"):
+            if not file.stat().st_size:
+                file.unlink()
 
     def differences(self, program: Program) -> list[str]:
         """What in the cloud is not what the program declares."""
