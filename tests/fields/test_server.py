@@ -10,6 +10,7 @@ import pytest
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic import host
+from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from ecs_pulumi.resources import once, server_nics
 from tests.fields.ground import Ground, emulator
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Step, updates
@@ -611,6 +612,8 @@ def test_a_volume_of_the_program_does_not_go_with_a_server(
     volume.up(size=1, image=ground.landscape.image)
     if known_by == "diff":
         monkeypatch.setattr(once, "_made_here", set())
+        # One process serves the whole run.
+        monkeypatch.setattr(OWNERSHIP, "clear", lambda: None)
         volume.preview(size=1, image=ground.landscape.image)
     disk = {"source_type": "volume", "uuid": volume.id, "boot_index": 0, "delete_on_termination": True}
     program = ground.server_inputs | {"block_devices": [disk]}

@@ -147,7 +147,13 @@ def _subnet(program: Program, chance: random.Random) -> dict[str, Any] | None:
     found = of_kind(program, "Network")
     if not found:
         return None
-    return {"network_id": Ref(chance.choice(found).name), "cidr": f"10.{free_number(program)}.0.0/24"}
+    return {"network_id": Ref(chance.choice(found).name), **_range(program)}
+
+
+def _range(program: Program) -> dict[str, Any]:
+    """A range that no subnet has; what a program asks for by name lies outside what the cloud draws from."""
+    start = f"10.{free_number(program)}.0"
+    return {"cidr": f"{start}.0/24", "allocation_pools": [{"start": f"{start}.128", "end": f"{start}.250"}]}
 
 
 def _port(program: Program, chance: random.Random) -> dict[str, Any] | None:
@@ -279,7 +285,7 @@ def _replacements(program: Program, it: Declaration, chance: random.Random) -> I
     if it.kind == "KeyPair":
         yield {"public_key": chance.choice([key for key in KEYS if key != it.inputs.get("public_key")])}
     if it.kind == "Subnet" and not _addressed(program, it.name):
-        yield {"cidr": f"10.{free_number(program)}.0.0/24"}
+        yield _range(program)
     if it.kind == "Port":
         yield {"mac_address": _free_mac(program)}
         others = [each for each in of_kind(program, "Subnet") if each.inputs["network_id"] != it.inputs["network_id"]]

@@ -156,6 +156,7 @@ def _shorter(walk: Walk) -> Iterator[Walk]:
 _REQUIRED = {
     "network_id",
     "cidr",
+    "allocation_pools",
     "fixed_ips",
     "size",
     "flavor",
