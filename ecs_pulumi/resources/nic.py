@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors, network
+from ecs_pulumi.cloud.together import Together
 from ecs_pulumi.cloud.waiting import calm
 from ecs_pulumi.dynamic.kind import automatic_name
 from ecs_pulumi.resources.common import (
@@ -21,6 +24,7 @@ from ecs_pulumi.resources.once import create_once
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ecs_pulumi.cloud.connection import Region
     from ecs_pulumi.resources.common import Live, Op
 
 TAG = "2.49"
@@ -134,8 +138,26 @@ def delete_port(op: Op, port_id: str) -> None:
 
 
 def ports_of(op: Op, server_id: str) -> list[Live]:
-    """The ports of a server."""
-    return list(network.list_all(op.cloud.network, "port", device_id=server_id))
+    """The ports of a server; for servers that are asked for at the same time there is one request."""
+    api = op.cloud.network
+
+    def ask(ids: list[str]) -> dict[str, list[Live] | None]:
+        listed = list(network.list_all(api, "port", device_id=ids if len(ids) > 1 else ids[0]))
+        # Not every cloud filters by several values: where there are none, it is asked for this server alone.
+        nothing: list[Live] | None = None if len(ids) > 1 else []
+        return {id_: [port for port in listed if port["device_id"] == id_] or nothing for id_ in ids}
+
+    found = _listing(op.cloud.region).get(server_id, ask)
+    return list(network.list_all(api, "port", device_id=server_id)) if found is None else found
+
+
+_listings: weakref.WeakKeyDictionary[Region, Together[list[Live] | None]] = weakref.WeakKeyDictionary()
+_making = threading.Lock()
+
+
+def _listing(region: Region) -> Together[list[Live] | None]:
+    with _making:
+        return _listings.setdefault(region, Together())
 
 
 def bound_to(port: Live | None, server_id: str) -> Live | None:
