@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 class Together(Generic[T]):
-    """Asks for one key at once, and for all that have been wanted meanwhile in the next request.
+    """Sends a request at once, and one for all keys that are asked for while it is under way.
 
-    Nobody waits for others to come, and every answer is younger than the question.
+    An answer never comes from a request that was sent before its key was asked for.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ def _answer(batch: Mapping[str, Future[T]], ask: Callable[[list[str]], Mapping[s
         found = ask(list(batch))
         for key, answer in batch.items():
             answer.set_result(found[key])
-    except BaseException as error:  # noqa: BLE001  (whatever it is, nobody may wait for ever)
+    except BaseException as error:  # noqa: BLE001  (every waiting thread has to end)
         for answer in batch.values():
             if not answer.done():
                 answer.set_exception(error)

@@ -13,8 +13,12 @@ import re
 import subprocess
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.dynamic import state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _ENGINE = "pulumi"
 _GENERATIONS = 5
@@ -68,13 +72,10 @@ def also_deletes(urn: str, kind: str, id_: str) -> bool:
     # The successor of what is replaced is created before the engine deletes the other one, and needs what it held.
     if urn in _replaced or not arguments or any(map(_PARTIAL.fullmatch, arguments)) or _is_serial(arguments):
         return False
-    stack, project = urn.split("::", 2)[:2]
-    known = state.read(project, stack.removeprefix("urn:pulumi:")).resources
+    known = _resources(urn)
     # What a replacement of an earlier run has left to delete may be deleted before the program begins.
     is_removed = urn not in _compared and not any(each["urn"] == urn and each.get("delete") for each in known)
-    for other in known:
-        if other.get("id") != id_ or not other["type"].endswith(f":{kind}"):
-            continue
+    for other in _of(known, kind, id_):
         is_deleted = other["urn"] in _replaced or (is_removed and other["urn"] not in _compared)
         return is_deleted and not other.get("retainOnDelete") and not other.get("protect")
     return False
@@ -90,11 +91,18 @@ def replaces(urn: str, kind: str, id_: str) -> bool:
     """
     if not _replaced or not urn:
         return False
+    return any(other["urn"] in _replaced for other in _of(_resources(urn), kind, id_))
+
+
+def _resources(urn: str) -> Sequence[Mapping[str, Any]]:
+    """The resources of the state of this resource's stack."""
     stack, project = urn.split("::", 2)[:2]
-    return any(
-        other["urn"] in _replaced and other.get("id") == id_ and other["type"].endswith(f":{kind}")
-        for other in state.read(project, stack.removeprefix("urn:pulumi:")).resources
-    )
+    return state.read(project, stack.removeprefix("urn:pulumi:")).resources
+
+
+def _of(resources: Iterable[Mapping[str, Any]], kind: str, id_: str) -> Iterator[Mapping[str, Any]]:
+    """Those of this kind and id."""
+    return (each for each in resources if each.get("id") == id_ and each["type"].endswith(f":{kind}"))
 
 
 def _is_serial(arguments: list[str]) -> bool:

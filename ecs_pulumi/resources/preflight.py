@@ -156,7 +156,7 @@ def port_in_use(op: Op, given: Given, place: str, port_id: str) -> None:
 
 
 def _is_settled(given: Given, id_: str) -> bool:
-    """Whether nobody has to look who uses an object."""
+    """Whether no other object can be using it: it is replaced, imported, or created by this run."""
     return given.successor or given.has("adopt") or made_here(id_)
 
 
