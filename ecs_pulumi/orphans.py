@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, compute, errors, network
 from ecs_pulumi.cloud.settings import Settings, misspelled
-from ecs_pulumi.dynamic.kind import Operation, is_automatic, signed_for
+from ecs_pulumi.dynamic.kind import Operation, is_automatic, signed_for, signer
 from ecs_pulumi.dynamic.kind import find as kind_of
 from ecs_pulumi.dynamic.state import backend_fingerprint
 from ecs_pulumi.resources.common import OF_A_NIC, marked_by, markers_of
@@ -38,7 +38,7 @@ behind, and what was kept by retain_on_delete. The evidence is one of these:
   owner marker    "Managed by Pulumi: <project>/<stack>/<resource>", in the metadata of servers and volumes, and in the
                   description of networks, subnets and ports that the program gives none (unless ecs:marker is false)
   name            the automatic name of a key pair, network, subnet or port: half of its suffix is computed from the
-                  project, the stack and the resource
+                  project, the stack, the backend and the resource
 
 --delete alone deletes what the state proves. An owner marker or a name does not tell whether the object was left by a
 killed run, or kept on purpose with retain_on_delete: such an object is deleted only where it is named, --delete ID.
@@ -54,10 +54,10 @@ exit status:
   1  something was found and is still there
   2  something went wrong; one line says what
 
-An owner marker also stands for the backend that keeps the state, a name alone does not: with that, the objects of a
-stack of the same name in another backend, for the same project of the cloud, look the same. To name an object with
---delete is to say that it is not one of these. Where the state of another stack cannot be read, such objects are not
-deleted at all.
+An owner marker and a name also stand for the backend that keeps the state, where it was known when the object was
+created. Else the objects of a stack of the same name in another backend, for the same project of the cloud, look the
+same. To name an object with --delete is to say that it is not one of these. Where the state of another stack cannot
+be read, such objects are not deleted at all.
 
 What it does not find: attachments of volumes and of ports that the program declares, which the next `up` takes over; a
 network, subnet or port to which the program gives both a name and a description, and key pairs of a chosen name, except
@@ -255,7 +255,9 @@ def _marked(stack: Stack, kind: str, item: Mapping[str, Any]) -> str | None:
 
 
 def _signed(stack: Stack, name: str) -> str | None:
-    return signed_for(name, f"{stack.project}/{stack.name}")
+    # Where the backend was not known when it was created, the name stands for the stack alone.
+    signers = (signer(stack.project, stack.name, backend) for backend in (backend_fingerprint(), ""))
+    return next((resource for each in signers if (resource := signed_for(name, each))), None)
 
 
 def _moment(text: str | None) -> datetime | None:

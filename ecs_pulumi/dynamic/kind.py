@@ -76,6 +76,11 @@ class Operation(Generic[C]):
     memo: dict[str, Any] = field(default_factory=dict)
     """What a kind has to remember until it observes."""
 
+    @property
+    def signer(self) -> str:
+        """What stands for the stack in automatic names."""
+        return signer(self.project, self.stack, self.backend)
+
     @functools.cached_property
     def cloud(self) -> C:
         """What the kind's own `connect` returned; opened when it is first used."""
@@ -238,17 +243,17 @@ def find(name: str) -> Kind[Any, Any, Any]:
     return kind
 
 
-def automatic_name(resource: str, seed: bytes, stack: str = "") -> str:
+def automatic_name(resource: str, seed: bytes, signer: str = "") -> str:
     """A name for a resource that has none: its name in the program and a random suffix.
 
     Args:
         resource: Its name in the program.
         seed: What the suffix follows from; random if too short.
-        stack: Project and stack, if the second half of the suffix is to tell whose the object is.
+        signer: The stack, if the second half of the suffix is to tell whose the object is.
     """
     suffix = seed[:SUFFIX_BYTES].hex() if len(seed) >= SUFFIX_BYTES else secrets.token_hex(SUFFIX_BYTES)
-    if stack:
-        suffix = suffix[:SUFFIX_BYTES] + _signature(stack, resource, suffix[:SUFFIX_BYTES])
+    if signer:
+        suffix = suffix[:SUFFIX_BYTES] + _signature(signer, resource, suffix[:SUFFIX_BYTES])
     return f"{resource}-{suffix}"
 
 
@@ -257,13 +262,24 @@ def is_automatic(name: str, resource: str) -> bool:
     return bool(re.fullmatch(rf"{re.escape(resource)}-[0-9a-f]{{{2 * SUFFIX_BYTES}}}", name))
 
 
-def signed_for(name: str, stack: str) -> str | None:
-    """The resource of this project and stack that `automatic_name` signed the name for; None where it did not."""
+def signer(project: str, stack: str, backend: str) -> str:
+    """What stands for a stack in the automatic names that it signs.
+
+    Args:
+        project: Name of the project.
+        stack: Name of the stack.
+        backend: The fingerprint of the backend that keeps its state; empty where it is not known.
+    """
+    return f"{project}/{stack}" + (f" [{backend}]" if backend else "")
+
+
+def signed_for(name: str, signer: str) -> str | None:
+    """The resource of this stack that `automatic_name` signed the name for; None where it did not."""
     resource, dash, suffix = name.rpartition("-")
     random, signature = suffix[:SUFFIX_BYTES], suffix[SUFFIX_BYTES:]
-    is_signed = dash and is_automatic(name, resource) and signature == _signature(stack, resource, random)
+    is_signed = dash and is_automatic(name, resource) and signature == _signature(signer, resource, random)
     return resource if is_signed else None
 
 
-def _signature(stack: str, resource: str, random: str) -> str:
-    return hashlib.sha256(f"{stack}/{resource}-{random}".encode()).hexdigest()[:SUFFIX_BYTES]
+def _signature(signer: str, resource: str, random: str) -> str:
+    return hashlib.sha256(f"{signer}/{resource}-{random}".encode()).hexdigest()[:SUFFIX_BYTES]

@@ -320,10 +320,9 @@ class Provider(ResourceProvider):
         if exists or asked.get("adopt"):
             # An object that was taken over without a name in the program keeps the one it has.
             return olds.get("name")
-        signed = self._kind.signs_names and call.stack
-        return kind.automatic_name(
-            call.resource or "ecs", call.random_seed, f"{call.project}/{call.stack}" if signed else ""
-        )
+        signs = self._kind.signs_names and call.stack
+        signer = kind.signer(call.project, call.stack, state.backend_fingerprint()) if signs else ""
+        return kind.automatic_name(call.resource or "ecs", call.random_seed, signer)
 
     def _outputs(self, op: kind.Operation[Any], live: Any, known: Mapping[str, Any]) -> dict[str, Any]:
         """What goes into the state: observed values, in the program's own words where these still hold."""
@@ -444,10 +443,27 @@ class Provider(ResourceProvider):
                 host.warn_once("Nothing was checked against the cloud: ecs:preflight is false.")
                 return []
             taken_over = inputs.get("adopt") and not olds
-            return list(self._takeover(call, inputs) if taken_over else self._kind.preflight(op, given))
+            problems = list(self._takeover(call, inputs) if taken_over else self._kind.preflight(op, given))
+            is_new = not (olds or given.successor or inputs.get("adopt") or fields.has_unknown(inputs))
+            return self._unless_leftover(op, call, inputs, problems) if problems and is_new else problems
         except Exception as error:  # noqa: BLE001  (whatever it is, the user gets one line)
             self._warn_or_fail(op, error)
             return []
+
+    def _unless_leftover(
+        self, op: kind.Operation[Any], call: host.Call, inputs: Mapping[str, Any], problems: list[fields.Problem]
+    ) -> list[fields.Problem]:
+        """What the cloud says to a new resource; what a killed run left of it may be all that is in its way."""
+        try:
+            leftover = self._leftover(op, call, self._kind.inputs.model_validate(inputs))
+        except Refusal as refusal:
+            return [fields.Problem("", str(refusal))]
+        if leftover is None:
+            return problems
+        # The create continues with it.
+        for problem in problems:
+            op.warn(f"{problem.property}: {problem.reason}; an interrupted run has begun to create this one")
+        return []
 
     def _as_it_stands(
         self, op: kind.Operation[Any], asked: Mapping[str, Any], old: Mapping[str, Any] | None

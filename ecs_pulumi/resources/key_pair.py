@@ -112,6 +112,11 @@ class KeyPairKind(EcsKind[KeyPairInputs]):
             reason = f"a key pair named {name} exists already; {_WHAT_TO_DO[Provenance.FOREIGN].format(name)}"
             yield Problem("name", reason)
 
+    def leftovers(self, op: Op, wanted: KeyPairInputs) -> list[tuple[str, None]]:
+        """Those whose name is signed for this resource; not those that the state proves, which a create deletes."""
+        signed = self._signed(op, wanted)
+        return [(name, None) for name, provenance in signed if provenance is not Provenance.INTERRUPTED]
+
     def create(self, op: Op, wanted: KeyPairInputs) -> Live:
         """Generate or import; one that exists already is imported only where it is provably this stack's."""
         api = op.cloud.compute
@@ -171,14 +176,17 @@ class KeyPairKind(EcsKind[KeyPairInputs]):
         except errors.NotFound:
             return None
 
+    @staticmethod
+    def _signed(op: Op, wanted: KeyPairInputs) -> Iterator[tuple[str, Provenance]]:
+        """The names that an earlier run signed for this resource, where its name is an automatic one."""
+        for name in catalog(op.cloud.region).key_pair_names() if is_automatic(wanted.name or "", op.resource) else ():
+            if name != wanted.name and signed_for(name, op.signer) == op.resource:
+                yield name, op.provenance(name, name)
+
     def _delete_interrupted(self, op: Op, wanted: KeyPairInputs) -> None:
         """Delete what a killed run left under another automatic name: no server has it yet, and its key may be lost."""
-        if not is_automatic(wanted.name or "", op.resource):
-            return
-        signer = f"{op.project}/{op.stack}"
-        for name in catalog(op.cloud.region).key_pair_names():
-            is_signed = name != wanted.name and signed_for(name, signer) == op.resource
-            if is_signed and op.provenance(name, name) is Provenance.INTERRUPTED:
+        for name, provenance in self._signed(op, wanted):
+            if provenance is Provenance.INTERRUPTED:
                 self.delete(op, name, {})
 
     def _there(

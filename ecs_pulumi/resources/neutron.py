@@ -36,20 +36,22 @@ class NeutronKind(EcsKind[I]):
     """What the API calls an input, where it calls it otherwise."""
 
     def leftovers(self, op: Op, wanted: I) -> list[tuple[str, str]]:
-        """Those with the marker; with a description of the program's, those that the state proves to be this one's."""
+        """Those with the marker; with a description of the program's, those whose name is signed for this resource.
+
+        With a name of the program's as well, those that the state proves to be this resource's.
+        """
         found = with_marker(op, self.singular, mark(op))
         if getattr(wanted, "description", None):
             found += self._described(op, wanted)
         return [(each["id"], each["name"]) for each in found]
 
     def _described(self, op: Op, wanted: Any) -> list[Live]:
-        name, stack = wanted.name or "", f"{op.project}/{op.stack}"
+        name = wanted.name or ""
         if not mark(op):
             return []
-        if not is_automatic(name, op.resource):
-            listed = network.list_all(op.cloud.network, self.singular, name=name, description=wanted.description)
-        else:
-            listed = with_marker(op, self.singular, "", lambda live: signed_for(live["name"], stack) == op.resource)
+        if is_automatic(name, op.resource):
+            return with_marker(op, self.singular, "", lambda live: signed_for(live["name"], op.signer) == op.resource)
+        listed = network.list_all(op.cloud.network, self.singular, name=name, description=wanted.description)
         return [each for each in listed if op.provenance(each["id"], each["name"]) is Provenance.INTERRUPTED]
 
     def create(self, op: Op, wanted: I) -> Live:

@@ -17,6 +17,7 @@ from ecs_pulumi.dynamic import host
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources import common, once
+from tests.support.steps import Refused, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -438,6 +439,32 @@ def test_what_the_quota_does_not_hold(run: Run, cloud: Emulator) -> None:
         [],
         ["size: the quota for volumes does not hold it: limit 1, used 0, the program asks for 2 up to here"],
     ]
+
+
+@pytest.mark.parametrize("proven", [True, False], ids=["proven", "unproven"])
+def test_what_a_killed_run_left_takes_no_second_place(
+    landscape: Landscape,
+    cloud: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    proven: bool,  # noqa: FBT001
+) -> None:
+    """A quota that the volume of a killed run has used up: the create goes on with it, or names it."""
+    disk = Resource("Volume", {**landscape.settings, **landscape.secrets}, name="disk")
+    disk.backend = "0a1b2c3d"
+    disk.up(size=1)
+    assert disk.state
+    left = disk.state
+    disk.forget()
+    disk.interrupted = [left.inputs] if proven else []
+    monkeypatch.setattr(common, "_connections", {})
+    monkeypatch.setattr(once, "_made_here", set())
+    cloud.set_quota(volumes=1)
+    if proven:
+        disk.up(size=1)
+        assert disk.id == left.id
+    else:
+        with pytest.raises(Refused, match=f"{left.id}.* exists, which an earlier run created .*ecs_pulumi.orphans"):
+            disk.up(size=1)
 
 
 def test_ports_that_nics_make_count(run: Run, cloud: Emulator, ground: Ground) -> None:

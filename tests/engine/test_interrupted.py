@@ -60,7 +60,8 @@ def test_what_is_not_proven_is_named_and_not_created_again(
     project: MakeProject, landscape: Landscape, cloud: Emulator
 ) -> None:
     """Where the provider alone was killed the state proves nothing: the next `up` names the object and `orphans`."""
-    it = project(NETWORK + server(landscape, "web", '[{"network_id": net.id}]'))
+    options = ", opts=pulumi.ResourceOptions(depends_on=[sub])"
+    it = project(NETWORK + server(landscape, "web", '[{"network_id": net.id}]', options))
     up = Run(it)
     until_created(cloud, "/servers", 1)
     up.kill(is_provider)
