@@ -53,20 +53,26 @@ if TYPE_CHECKING:
     from ecs_pulumi.lookups.servers import get_server, get_server_output, list_servers, list_servers_output
     from ecs_pulumi.lookups.volumes import get_volume, get_volume_output
     from ecs_pulumi.resources.addresses import FixedIp
-    from ecs_pulumi.resources.interface_attachment import InterfaceAttachment, InterfaceFixedIpArgs
+    from ecs_pulumi.resources.interface_attachment import InterfaceAttachment, InterfaceAttachmentFixedIpArgs
     from ecs_pulumi.resources.key_pair import KeyPair
     from ecs_pulumi.resources.network import Network
-    from ecs_pulumi.resources.port import AddressPairArgs, DhcpOptionArgs, DnsAssignment, FixedIpArgs, Port
+    from ecs_pulumi.resources.port import (
+        DnsAssignment,
+        Port,
+        PortAllowedAddressPairArgs,
+        PortExtraDhcpOptionArgs,
+        PortFixedIpArgs,
+    )
     from ecs_pulumi.resources.server import Server
     from ecs_pulumi.resources.server_fields import (
         Address,
         AttachedVolume,
-        BlockDeviceArgs,
-        NetworkArgs,
-        PersonalityArgs,
+        ServerBlockDeviceArgs,
+        ServerNetworkArgs,
         ServerNic,
+        ServerPersonalityArgs,
     )
-    from ecs_pulumi.resources.subnet import AllocationPoolArgs, HostRouteArgs, Subnet
+    from ecs_pulumi.resources.subnet import Subnet, SubnetAllocationPoolArgs, SubnetHostRouteArgs
     from ecs_pulumi.resources.volume import Volume, VolumeServer
     from ecs_pulumi.resources.volume_attachment import VolumeAttachment
 
@@ -115,21 +121,27 @@ _HOMES = {
     ),
     "lookups.servers": ("get_server", "get_server_output", "list_servers", "list_servers_output"),
     "lookups.volumes": ("get_volume", "get_volume_output"),
-    "resources.interface_attachment": ("InterfaceAttachment", "InterfaceFixedIpArgs"),
+    "resources.interface_attachment": ("InterfaceAttachment", "InterfaceAttachmentFixedIpArgs"),
     "resources.key_pair": ("KeyPair",),
     "resources.network": ("Network",),
     "resources.addresses": ("FixedIp",),
-    "resources.port": ("AddressPairArgs", "DhcpOptionArgs", "DnsAssignment", "FixedIpArgs", "Port"),
+    "resources.port": (
+        "PortAllowedAddressPairArgs",
+        "PortExtraDhcpOptionArgs",
+        "DnsAssignment",
+        "PortFixedIpArgs",
+        "Port",
+    ),
     "resources.server": ("Server",),
     "resources.server_fields": (
         "Address",
         "AttachedVolume",
-        "BlockDeviceArgs",
-        "NetworkArgs",
-        "PersonalityArgs",
+        "ServerBlockDeviceArgs",
+        "ServerNetworkArgs",
+        "ServerPersonalityArgs",
         "ServerNic",
     ),
-    "resources.subnet": ("AllocationPoolArgs", "HostRouteArgs", "Subnet"),
+    "resources.subnet": ("SubnetAllocationPoolArgs", "SubnetHostRouteArgs", "Subnet"),
     "resources.volume": ("Volume", "VolumeServer"),
     "resources.volume_attachment": ("VolumeAttachment",),
 }
@@ -138,44 +150,44 @@ _MODULES = {name: f"ecs_pulumi.{home}" for home, names in _HOMES.items() for nam
 __all__ = [
     "Address",
     "AddressInfo",
-    "AddressPairArgs",
     "AddressPairInfo",
-    "AllocationPoolArgs",
     "ApiVersion",
     "AttachedVolume",
     "AttachedVolumeInfo",
     "AvailabilityZone",
-    "BlockDeviceArgs",
-    "DhcpOptionArgs",
     "DhcpOptionInfo",
     "DnsAssignment",
     "DnsAssignmentInfo",
     "FixedIp",
-    "FixedIpArgs",
     "FixedIpInfo",
     "FlavorInfo",
-    "HostRouteArgs",
     "ImageInfo",
     "InterfaceAttachment",
-    "InterfaceFixedIpArgs",
+    "InterfaceAttachmentFixedIpArgs",
     "KeyPair",
     "KeyPairInfo",
     "Link",
     "LookupFailed",
     "Network",
-    "NetworkArgs",
     "NetworkInfo",
     "NoMatch",
     "NotUnique",
-    "PersonalityArgs",
     "PoolInfo",
     "Port",
+    "PortAllowedAddressPairArgs",
+    "PortExtraDhcpOptionArgs",
+    "PortFixedIpArgs",
     "PortInfo",
     "RouteInfo",
     "Server",
+    "ServerBlockDeviceArgs",
     "ServerInfo",
+    "ServerNetworkArgs",
     "ServerNic",
+    "ServerPersonalityArgs",
     "Subnet",
+    "SubnetAllocationPoolArgs",
+    "SubnetHostRouteArgs",
     "SubnetInfo",
     "Volume",
     "VolumeAttachment",

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, compute, errors, network
 from ecs_pulumi.cloud.settings import Settings, misspelled
-from ecs_pulumi.dynamic.kind import Operation, is_automatic, signed_for, signer
-from ecs_pulumi.dynamic.kind import find as kind_of
+from ecs_pulumi.dynamic.kind import OperationContext, is_auto_name, owner_from_name, signer
+from ecs_pulumi.dynamic.kind import get_handler as kind_of
 from ecs_pulumi.dynamic.state import backend_fingerprint
-from ecs_pulumi.resources.common import OF_A_NIC, marked_by, markers_of
+from ecs_pulumi.resources.common import OF_A_NIC, markers_of, parse_owner_marker
 from ecs_pulumi.resources.nic import is_for_a_nic
-from ecs_pulumi.stack import Elsewhere, Stack, StackError, current, elsewhere, ids_of
-from ecs_pulumi.streams import run, utf8
+from ecs_pulumi.stack import OtherStacks, Stack, StackError, cloud_ids, load_stack, other_stacks
+from ecs_pulumi.streams import force_utf8, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import Cloud
+    from ecs_pulumi.resources.common import Clients
 
 DESCRIPTION = """\
 Finds what the current stack has made and its state does not know: what a killed `pulumi up` or a lost state file left
@@ -93,7 +93,7 @@ class Orphan:
     evidence: str = _MARKER
 
     @property
-    def proven(self) -> bool:
+    def confirmed_by_state(self) -> bool:
         """Whether the state records that it was being created; what it carries itself proves no killed run."""
         return self.evidence == _STATE
 
@@ -140,7 +140,7 @@ def find_orphans(stack: Stack, regions: Iterable[str] = ()) -> list[Orphan]:
         stack: The stack.
         regions: Where to look besides the configured region and those that the state names.
     """
-    known = {id_ for resource in stack.resources for id_ in ids_of(resource)}
+    known = {id_ for resource in stack.resources for id_ in cloud_ids(resource)}
     told = {(resource.get("outputs") or {}).get("region") for resource in stack.resources}
     names = {None, *regions, *(name for name in told if isinstance(name, str))}
     places = {region.name: region for region in (_connect(stack, "Server", name).region for name in names)}
@@ -153,21 +153,21 @@ def find_orphans(stack: Stack, regions: Iterable[str] = ()) -> list[Orphan]:
     ]
 
 
-def delete(stack: Stack, found: Sequence[Orphan], unread: Iterable[str] = ()) -> dict[Orphan, str]:
+def delete(stack: Stack, found: Sequence[Orphan], unreadable: Iterable[str] = ()) -> dict[Orphan, str]:
     """Delete orphans and wait until they are gone; what a server has that is none of them is left alone.
 
     Args:
         stack: The stack.
         found: What `find_orphans` returned, without what other states have.
-        unread: The stacks whose state cannot be read; what may be in one of them is left alone, too.
+        unreadable: The stacks whose state cannot be read; what may be in one of them is left alone, too.
 
     Returns:
         What is still there, and why.
     """
     left = {}
-    if unread:
-        reason = f"it may be in the state of {', '.join(unread)}, which cannot be read; left alone"
-        left = {orphan: reason for orphan in found if not orphan.proven}
+    if unreadable:
+        reason = f"it may be in the state of {', '.join(unreadable)}, which cannot be read; left alone"
+        left = {orphan: reason for orphan in found if not orphan.confirmed_by_state}
     doomed = {orphan.id for orphan in found if orphan not in left}
     left |= {
         orphan: f"in use by server {', '.join(orphan.users)}, left alone"
@@ -184,7 +184,7 @@ def delete(stack: Stack, found: Sequence[Orphan], unread: Iterable[str] = ()) ->
 
 def _delete(stack: Stack, orphan: Orphan) -> str | None:
     kind = kind_of(orphan.kind)
-    op = Operation(
+    context = OperationContext(
         verb="delete",
         kind=orphan.kind,
         resource=orphan.resource,
@@ -192,15 +192,15 @@ def _delete(stack: Stack, orphan: Orphan) -> str | None:
         timeout=kind.timeout,
     )
     try:
-        kind.delete(op, orphan.id, {})
+        kind.delete(context, orphan.id, {})
     except errors.EcsError as error:
         return str(error)
     return None
 
 
-def _connect(stack: Stack, kind: str, region: str | None) -> Cloud:
+def _connect(stack: Stack, kind: str, region: str | None) -> Clients:
     found = kind_of(kind)
-    cloud: Cloud = found.connect(stack.config.get, region, found.timeout)
+    cloud: Clients = found.connect(stack.config.get, region, found.timeout)
     return cloud
 
 
@@ -216,7 +216,7 @@ def _made_by(stack: Stack, kind: str, region: Region) -> Iterator[Orphan]:
         attached = [each.get("server_id") for each in item.get("attachments") or ()]
         users = tuple(server for server in (*attached, item.get("device_id")) if server)
         created = _moment(item.get("created_at") or item.get("created"))
-        if noted and is_automatic(name, resource):
+        if noted and is_auto_name(name, resource):
             evidence = _STATE
         elif marked:
             evidence = _MARKER if markers_of(item) else "its name"
@@ -236,20 +236,20 @@ def _is_noted(begun: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
     key, description = inputs.get("public_key"), inputs.get("description")
     is_same_key = isinstance(key, str) and key.split()[:2] == (item.get("public_key") or "").split()[:2]
     is_same_description = bool(description) and description == item.get("description")
-    return is_same_key or is_same_description or is_automatic(inputs["name"], resource)
+    return is_same_key or is_same_description or is_auto_name(inputs["name"], resource)
 
 
 def _marked(stack: Stack, kind: str, item: Mapping[str, Any]) -> str | None:
     """The resource that an object's mark names, or the automatic name of one that has no place for a mark."""
     name = item.get("name") or ""
-    if kind_of(kind).signs_names and not markers_of(item) and (signed := _signed(stack, name)):
+    if kind_of(kind).encodes_owner_in_name and not markers_of(item) and (signed := _signed(stack, name)):
         return signed
     of_stack = (stack.project, stack.name, backend_fingerprint())
-    resources = [resource for mark in markers_of(item) if (resource := marked_by(mark, *of_stack))]
+    resources = [resource for mark in markers_of(item) if (resource := parse_owner_marker(mark, *of_stack))]
     if kind == "Port" and is_for_a_nic(item):
         resources = [resource.removesuffix(OF_A_NIC) for resource in resources]
     # A mark that somebody wrote on behind looks like that of a resource with blanks in its name.
-    if resources and (is_automatic(name, resources[0]) or not re.search(r"\s", resources[0])):
+    if resources and (is_auto_name(name, resources[0]) or not re.search(r"\s", resources[0])):
         return resources[0]
     return None
 
@@ -257,7 +257,7 @@ def _marked(stack: Stack, kind: str, item: Mapping[str, Any]) -> str | None:
 def _signed(stack: Stack, name: str) -> str | None:
     # Where the backend was not known when it was created, the name stands for the stack alone.
     signers = (signer(stack.project, stack.name, backend) for backend in (backend_fingerprint(), ""))
-    return next((resource for each in signers if (resource := signed_for(name, each))), None)
+    return next((resource for each in signers if (resource := owner_from_name(name, each))), None)
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -283,31 +283,31 @@ class Findings:
     Attributes:
         orphans: What no state knows.
         elsewhere: What is in another stack's state, and in which.
-        unread: The stacks whose state could not be read, and why.
+        unreadable: The stacks whose state could not be read, and why.
     """
 
     orphans: list[Orphan]
     elsewhere: Mapping[Orphan, str]
-    unread: Mapping[str, str]
+    unreadable: Mapping[str, str]
 
 
-def find(stack: Stack, regions: Iterable[str] = ()) -> Findings:
+def get_handler(stack: Stack, regions: Iterable[str] = ()) -> Findings:
     """What the stack made and its state does not know, and what of it another stack of the backend has."""
     found = find_orphans(stack, regions)
     # Reading every state takes a while; mostly nothing is lost.
-    states = elsewhere() if found else Elsewhere()
+    states = other_stacks() if found else OtherStacks()
     moved = {orphan: states.owners[orphan.object] for orphan in found if orphan.object in states.owners}
-    return Findings([orphan for orphan in found if orphan not in moved], moved, states.unread)
+    return Findings([orphan for orphan in found if orphan not in moved], moved, states.unreadable)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Find, show and with `--delete` remove what the stack has lost; see `--help`."""
-    utf8(sys.stdout, sys.stderr)
+    force_utf8(sys.stdout, sys.stderr)
     options = _options(argv)
     try:
-        stack = current(options.stack, options.state)
-        found = find(stack, options.region)
-        warnings = [f"the state of {name} cannot be read: {reason}" for name, reason in found.unread.items()]
+        stack = load_stack(options.stack, options.state)
+        found = get_handler(stack, options.region)
+        warnings = [f"the state of {name} cannot be read: {reason}" for name, reason in found.unreadable.items()]
         warnings += misspelled(stack.config)
         for warning in (*_connect(stack, "Server", None).connection.warnings, *warnings):
             print(f"warning: {warning}", file=sys.stderr)
@@ -316,7 +316,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = _chosen(stack, found, options.delete)
         left = {orphan: "" if options.delete is None else _UNNAMED for orphan in found.orphans if orphan not in chosen}
         agreed = bool(chosen) and (options.yes or _agreed(stack, chosen))
-        left |= delete(stack, chosen, found.unread) if agreed else dict.fromkeys(chosen, "")
+        left |= delete(stack, chosen, found.unreadable) if agreed else dict.fromkeys(chosen, "")
         _report(stack, found, left, options)
     except (StackError, errors.EcsError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -338,7 +338,7 @@ def _chosen(stack: Stack, found: Findings, named: Sequence[str] | None) -> list[
             raise StackError(f"--delete {id_}: no orphan of {name} has this id; without --delete they are listed")
     if named is None:
         return []
-    return [orphan for orphan in found.orphans if (orphan.id in named if named else orphan.proven)]
+    return [orphan for orphan in found.orphans if (orphan.id in named if named else orphan.confirmed_by_state)]
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -379,14 +379,14 @@ def _show(stack: Stack, found: Findings) -> None:
         marker = Settings.from_config(stack.config.get).marker
         unmarked = "" if marker else " (with ecs:marker false no object carries an owner marker)"
         print(f"No orphans of {name} found{unmarked}.")
-    proven = [each for each in found.orphans if each.proven]
-    others = [each for each in found.orphans if not each.proven]
-    if proven:
+    confirmed_by_state = [each for each in found.orphans if each.confirmed_by_state]
+    others = [each for each in found.orphans if not each.confirmed_by_state]
+    if confirmed_by_state:
         print(f"Left by a killed `up` of {name}; --delete deletes it:\n")
-    for each in proven:
+    for each in confirmed_by_state:
         print(f"  {_line(each)}\n    to take it over: {each.adopt}")
     if others:
-        print(end="\n" if proven else "")
+        print(end="\n" if confirmed_by_state else "")
         print(f"Made by {name} and not in its state: left by a killed run, or kept by retain_on_delete.")
         print("Deleted only where it is named, --delete ID:\n")
     for each in others:
@@ -404,7 +404,7 @@ def _line(orphan: Orphan) -> str:
 
 
 def _agreed(stack: Stack, chosen: Sequence[Orphan]) -> bool:
-    if unproven := sum(not orphan.proven for orphan in chosen):
+    if unproven := sum(not orphan.confirmed_by_state for orphan in chosen):
         name = f"{stack.project}/{stack.name}"
         print(f"{unproven} of {len(chosen)} not proven by the state: if somebody keeps a stack {name} in another")
         print("backend, for the same project of the cloud, that may be theirs.")
@@ -425,7 +425,7 @@ def _report(stack: Stack, found: Findings, left: Mapping[Orphan, str], options: 
                 {**_told(each), "deleted": each not in left, "reason": left.get(each) or None} for each in found.orphans
             ],
             "elsewhere": [{**_told(each), "stack": owner} for each, owner in found.elsewhere.items()],
-            "unread": found.unread,
+            "unread": found.unreadable,
         }
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return

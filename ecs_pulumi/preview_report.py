@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ecs_pulumi.streams import run, utf8
+from ecs_pulumi.notices import Notice, parse
+from ecs_pulumi.streams import force_utf8, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 DESCRIPTION = """\
 Turn what `pulumi preview --json` printed into a short Markdown summary, the worst first: what is destroyed with its
@@ -49,7 +50,7 @@ KINDS = (
     "Volume",
     "VolumeAttachment",
 )
-SECTIONS = {
+EFFECTS = {
     "destroy": "Destroyed with its data",
     "replace": "Replaced",
     "delete": "Deleted",
@@ -79,14 +80,8 @@ _LONGEST_VALUE = 60
 _LONGEST_LIST = 50
 """Lines in a section: a comment holds 65,536 characters, and nobody reads more."""
 _OFF = ("shutoff", "shelved_offloaded")
-# What the provider says of a resource in a preview, which no input and no output shows: dynamic/provider.py of what is
-# taken over and of data that are lost, resources/server_life.py of a rebuild, resources/common.py and
-# dynamic/provider.py where it did not look.
-_TAKES_OVER = re.compile(r"taking over .+ changes its (.+)")
-_REBUILDS = "a rebuild puts the image onto"
-_LOSES_DATA = re.compile(rf"(replacing|deleting) .+ deletes |{_REBUILDS}")
+_IN_A_SECTION = (Notice.DATA_LOSS, Notice.REBUILD)
 """Warnings of what the report has a section for."""
-_DID_NOT_LOOK = "Nothing was checked against the cloud"
 
 
 class ReportError(Exception):
@@ -100,7 +95,7 @@ class Change:
     Attributes:
         kind: Its kind, such as `Server`; of another provider's resource the whole type.
         name: Its name in the program.
-        effects: What happens, of `SECTIONS`, the worst first.
+        effects: What happens, of `EFFECTS`, the worst first.
         reasons: The properties that are the reason, in Markdown.
         notes: What it means, in Markdown.
     """
@@ -156,11 +151,12 @@ def read(text: str) -> Preview:
         diagnostics = said.get("diagnostics") or ()
         if not (steps or summary or diagnostics):
             raise ReportError("the input has no steps: it is not what `pulumi preview --json` prints")
-        told: dict[str, list[str]] = {}
+        notices: dict[str, dict[Notice, list[str]]] = {}
         for each in diagnostics:
-            text = str(each["message"]).removeprefix(f"{each.get('severity')}:").strip()
-            told.setdefault(str(each.get("urn") or ""), []).append(text)
-        changes = [change for step in steps if (change := _change(step, told))]
+            notice, _, names = parse(str(each["message"]))
+            if notice:
+                notices.setdefault(str(each.get("urn") or ""), {})[notice] = names
+        changes = [change for step in steps if (change := _change(step, notices))]
         urns = [str(each.get("urn")).split("::") for each in (*steps, *diagnostics) if each.get("urn")]
         unchanged = int(summary.get("same") or 0) - any(step["op"] == "same" and _is_stack(step) for step in steps)
         return Preview(
@@ -168,7 +164,7 @@ def read(text: str) -> Preview:
             changes=tuple(sorted(changes, key=lambda each: (each.kind, each.name))),
             same=unchanged,
             errors=tuple(_messages(diagnostics, "error")),
-            warnings=tuple(each for each in _messages(diagnostics, "warning") if not _LOSES_DATA.match(each)),
+            warnings=tuple(text for notice, text in _warnings(diagnostics) if notice not in _IN_A_SECTION),
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         reason = "the input is not what `pulumi preview --json` prints; where it is empty, see what the preview said"
@@ -188,12 +184,18 @@ def _messages(diagnostics: Iterable[Mapping[str, Any]], severity: str) -> Iterat
             yield " ".join(ends).removeprefix(f"{severity}:").strip()
 
 
-def _change(step: Mapping[str, Any], told: Mapping[str, Sequence[str]]) -> Change | None:
+def _warnings(diagnostics: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Notice | None, str]]:
+    for message in _messages(diagnostics, "warning"):
+        notice, text, _ = parse(message)
+        yield notice, text
+
+
+def _change(step: Mapping[str, Any], notices: Mapping[str, Mapping[Notice, Sequence[str]]]) -> Change | None:
     """What a step does; None for what is no change of an object.
 
     Args:
         step: The step.
-        told: What was said of each resource, by its URN; of none in particular under an empty one.
+        notices: The provider's notices about each resource, by its URN; those of the whole run under an empty one.
     """
     op, (kind, name) = step["op"], str(step["urn"]).split("::", 3)[2:]
     kind = kind.rpartition("$")[2]
@@ -205,14 +207,14 @@ def _change(step: Mapping[str, Any], told: Mapping[str, Sequence[str]]) -> Chang
         inputs = (new.get("inputs") or {}) if ecs else {}
         if not inputs.get("adopt"):
             return Change(kind, name, ("create",))
-        return _taken_over(kind, name, inputs, [*told.get("", ()), *told.get(step["urn"], ())])
+        return _imported(kind, name, inputs, {**notices.get("", {}), **notices.get(step["urn"], {})})
     changed = _changed(old, new) if new else {}
     if op == "update":
-        said = [*told.get("", ()), *told.get(step["urn"], ())]
+        said = {**notices.get("", {}), **notices.get(step["urn"], {})}
         restart, notes = _restart(old, new, changed, said) if ecs and kind == "Server" else ([], [])
         effects = [*restart, "update"]
         reasons = list(changed.values())
-        if _REBUILT in notes and any(map(_is_rebuild, said)) and changed.keys().isdisjoint(("image", "personality")):
+        if _REBUILT in notes and Notice.REBUILD in said and changed.keys().isdisjoint(("image", "personality")):
             reasons.append(_reason("personality", old, new))
     else:
         kept = bool(old.get("retainOnDelete"))
@@ -223,17 +225,16 @@ def _change(step: Mapping[str, Any], told: Mapping[str, Sequence[str]]) -> Chang
         reasons = [changed.get(reason) or _reason(reason, old, new) for reason in named] or list(changed.values())
         if ecs and op == "delete" and not notes and kind == "Server" and not kept:
             notes = ["its disks stay"]
-    effects.sort(key=list(SECTIONS).index)
+    effects.sort(key=list(EFFECTS).index)
     return Change(kind, name, tuple(effects), tuple(reasons) if op != "delete" else (), tuple(notes))
 
 
-def _taken_over(kind: str, name: str, inputs: Mapping[str, Any], said: Sequence[str]) -> Change:
-    """What becomes of an object that the stack takes over; what will be changed in it has been said."""
+def _imported(kind: str, name: str, inputs: Mapping[str, Any], notices: Mapping[Notice, Sequence[str]]) -> Change:
+    """What becomes of an existing object that the stack imports; a notice names what is changed in it."""
     adopted = "what is not known yet" if inputs["adopt"] in _UNKNOWN else code(inputs["adopt"])
-    told = [match[1] for text in said if (match := _TAKES_OVER.match(text))]
-    changes, doubtful = told[0].strip().split(", ") if told else [], []
+    changes, doubtful = list(notices.get(Notice.IMPORT, ())), []
     if kind == "Server":
-        unseen = inputs["adopt"] in _UNKNOWN or any(_DID_NOT_LOOK in text for text in said)
+        unseen = inputs["adopt"] in _UNKNOWN or Notice.NOT_CHECKED in notices
         rebuilds = inputs.get("image_policy") == "rebuild" or inputs.get("image_policy") in _UNKNOWN
         names = ("flavor", "image", "power_state") if rebuilds else ("flavor", "power_state")
         # What nobody has compared may differ.
@@ -249,7 +250,7 @@ def _taken_over(kind: str, name: str, inputs: Mapping[str, Any], said: Sequence[
     if kind == "Server" and ("flavor" in changes or ("power_state" in changes and inputs["power_state"] != "active")):
         effects.add("restart")
         notes.append("what runs in it is interrupted")
-    worst_first = tuple(sorted(effects, key=list(SECTIONS).index))
+    worst_first = tuple(sorted(effects, key=list(EFFECTS).index))
     return Change(kind, name, worst_first, tuple(map(code, changes)), tuple(notes))
 
 
@@ -296,16 +297,15 @@ def _shown(value: Any) -> str:
 
 
 def _restart(
-    old: Mapping[str, Any], new: Mapping[str, Any], changed: Mapping[str, str], said: Sequence[str]
+    old: Mapping[str, Any], new: Mapping[str, Any], changed: Mapping[str, str], notices: Collection[Notice]
 ) -> tuple[list[str], list[str]]:
     """The effects of a server's update on what runs in it, and the words for them."""
     asked, seen = new.get("inputs") or {}, old.get("outputs") or {}
     effects, notes = [], []
     running = seen.get("power_state") not in _OFF
     # Whether a personality has changed no secret shows; where the provider did not look it may have.
-    unseen = "personality" in asked and any(_DID_NOT_LOOK in text for text in said)
-    told = any(map(_is_rebuild, said))
-    if asked.get("image_policy") == "rebuild" and ("image" in changed or told or unseen):
+    unseen = "personality" in asked and Notice.NOT_CHECKED in notices
+    if asked.get("image_policy") == "rebuild" and ("image" in changed or Notice.REBUILD in notices or unseen):
         effects = ["destroy", "restart"]
         notes.append(_REBUILT)
     if "flavor" in changed and running:
@@ -316,10 +316,6 @@ def _restart(
         effects.append("restart")
         notes.append(f"{code('power_state')} interrupts it")
     return sorted({*effects}), notes
-
-
-def _is_rebuild(text: str) -> bool:
-    return text.startswith(_REBUILDS)
 
 
 def _lost(kind: str, old: Mapping[str, Any]) -> list[str]:
@@ -376,7 +372,7 @@ def markdown(preview: Preview, broken: Sequence[tuple[str, Change]] = ()) -> str
         broken: What `forbidden` returned.
     """
     counts = Counter(change.effects[0] for change in preview.changes)
-    total = ", ".join(f"{counts[effect]} {_WORDS[effect]}" for effect in SECTIONS if counts[effect])
+    total = ", ".join(f"{counts[effect]} {_WORDS[effect]}" for effect in EFFECTS if counts[effect])
     total = f"failed{' after ' * bool(total)}{total}" if preview.errors else total or "no changes"
     parts = [f"## Preview of {code(preview.of) or 'the stack'}: {total}"]
     if preview.errors:
@@ -384,7 +380,7 @@ def markdown(preview: Preview, broken: Sequence[tuple[str, Change]] = ()) -> str
     if broken:
         told = (f"{code(rule)}: {change.of} {code(change.name)}" for rule, change in broken)
         parts.append(_section("Forbidden here", told))
-    for effect, heading in SECTIONS.items():
+    for effect, heading in EFFECTS.items():
         parts.append(_section(heading, [str(each) for each in preview.changes if each.effects[0] == effect]))
     parts.append(_section("Warnings", map(code, preview.warnings)))
     if preview.same:
@@ -415,7 +411,7 @@ def _section(heading: str, lines: Iterable[str]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Read a preview, print its summary, and say by the exit status whether it may go on; see `--help`."""
     options = _options(argv)
-    utf8(sys.stdin, sys.stdout, sys.stderr)
+    force_utf8(sys.stdin, sys.stdout, sys.stderr)
     try:
         text = options.preview.read_text(encoding="utf-8") if options.preview else sys.stdin.read()
         preview = read(text)
@@ -466,8 +462,8 @@ def _rules(text: str) -> list[tuple[str, str]]:
     rules = []
     for rule in filter(None, (part.strip() for part in text.split(","))):
         effect, _, kind = rule.partition(":")
-        if effect not in SECTIONS:
-            raise argparse.ArgumentTypeError(f'there is no effect "{effect}"; there is {", ".join(SECTIONS)}')
+        if effect not in EFFECTS:
+            raise argparse.ArgumentTypeError(f'there is no effect "{effect}"; there is {", ".join(EFFECTS)}')
         # A misspelled kind would let everything pass; another provider's is written as its whole type.
         if kind and kind not in KINDS and ":" not in kind:
             raise argparse.ArgumentTypeError(f'there is no kind "{kind}"; there is {", ".join(KINDS)}')

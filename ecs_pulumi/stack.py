@@ -45,7 +45,7 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class OtherStacks:
     """What the states of all stacks of the backend know.
 
     Attributes:
@@ -54,10 +54,10 @@ class Elsewhere:
     """
 
     owners: Mapping[str, str] = field(default_factory=dict)
-    unread: Mapping[str, str] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
-def current(name: str | None = None, state: Path | None = None) -> Stack:
+def load_stack(name: str | None = None, state: Path | None = None) -> Stack:
     """Read the current stack of the project in the working directory.
 
     Args:
@@ -131,29 +131,29 @@ def backend_of_project() -> str | None:
     return str(url) if url else None
 
 
-def elsewhere() -> Elsewhere:
+def other_stacks() -> OtherStacks:
     """Read the states of all stacks that the current backend has, whichever project they belong to."""
     try:
         listed = json.loads(_pulumi("stack", "ls", "--all", "--json"))
     except StackError as error:
-        return Elsewhere(unread={"pulumi stack ls": str(error)})
+        return OtherStacks(unreadable={"pulumi stack ls": str(error)})
     names = [each["name"] for each in listed if each.get("resourceCount") != 0]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         states = list(pool.map(_ids, names))
     read = {name: ids for name, ids in zip(names, states, strict=True) if not isinstance(ids, StackError)}
-    unread = {name: str(error) for name, error in zip(names, states, strict=True) if isinstance(error, StackError)}
-    return Elsewhere({id_: name for name, ids in read.items() for id_ in ids}, unread)
+    unreadable = {name: str(error) for name, error in zip(names, states, strict=True) if isinstance(error, StackError)}
+    return OtherStacks({id_: name for name, ids in read.items() for id_ in ids}, unreadable)
 
 
 def _ids(stack: str) -> list[str] | StackError:
     """The ids in a stack's state, or why it cannot be read."""
     try:
-        return [id_ for resource in _exported(stack)[0] if resource.get("id") for id_ in ids_of(resource)]
+        return [id_ for resource in _exported(stack)[0] if resource.get("id") for id_ in cloud_ids(resource)]
     except StackError as error:
         return error
 
 
-def ids_of(resource: Mapping[str, Any]) -> list[str]:
+def cloud_ids(resource: Mapping[str, Any]) -> list[str]:
     """What a resource of a state is in the cloud; a NIC may have a port of its own, and is that, too."""
     id_ = str(resource.get("id"))
     is_nic = ":InterfaceAttachment::" in str(resource.get("urn"))

@@ -36,7 +36,7 @@ def run(main: Callable[[], int]) -> int:
         return BROKEN_PIPE
 
 
-def utf8(*streams: TextIO) -> None:
+def force_utf8(*streams: TextIO) -> None:
     """Let a command's streams speak UTF-8, as Pulumi and forges do, whatever the terminal's locale says."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):

@@ -18,7 +18,7 @@ from typing_extensions import is_typeddict
 import ecs_pulumi as ecs
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic import fields
-from ecs_pulumi.dynamic.fields import Facts, facts
+from ecs_pulumi.dynamic.fields import ModelField, fields_of
 from ecs_pulumi.dynamic.resource import EcsResource
 
 if TYPE_CHECKING:
@@ -223,9 +223,9 @@ def kind_page(cls: type[EcsResource]) -> str:
     identity, example_id = IDS.get(this.name, ANY_ID)
     inputs = [
         [f"`{name}`", kind_of(cls, field), default(field), change(field), meaning(field)]
-        for name, field in by_need(facts(this.inputs))
+        for name, field in by_need(fields_of(this.inputs))
     ]
-    outputs = [[f"`{name}`", code(declared[name]), meaning(field)] for name, field in facts(this.outputs).items()]
+    outputs = [[f"`{name}`", code(declared[name]), meaning(field)] for name, field in fields_of(this.outputs).items()]
     return KIND.format(
         name=this.name,
         what=what,
@@ -238,7 +238,7 @@ def kind_page(cls: type[EcsResource]) -> str:
         nested="".join(nested_section(typed, model) for typed, model in nested_inputs(cls)),
         outputs=table(["Output", "Type", "Meaning"], outputs),
         nested_outputs="".join(output_section(typed) for typed in nested_outputs(cls, declared)),
-        required="".join(f'{name}="…", ' for name, field in facts(this.inputs).items() if field.info.is_required()),
+        required="".join(f'{name}="…", ' for name, field in fields_of(this.inputs).items() if field.info.is_required()),
         example_id=example_id,
     )
 
@@ -265,13 +265,13 @@ def example(kind: str) -> str:
     return "\n".join(wanted)
 
 
-def by_need(model: Any) -> list[tuple[str, Facts]]:
+def by_need(model: Any) -> list[tuple[str, ModelField]]:
     """The fields, the required ones first and those of every kind last."""
-    everywhere = list(facts(fields.Inputs))
+    everywhere = list(fields_of(fields.Inputs))
     return sorted(model.items(), key=lambda item: (not item[1].info.is_required(), item[0] in everywhere))
 
 
-def kind_of(cls: type[EcsResource], field: Facts) -> str:
+def kind_of(cls: type[EcsResource], field: ModelField) -> str:
     """The type of an input, with its limits."""
     names: dict[Any, str] = {model: typed.__name__ for typed, model in nested_inputs(cls)}
     return code(spelled(field.info.annotation, names)) + limits(field)
@@ -294,7 +294,7 @@ def spelled(annotation: Any, names: dict[Any, str]) -> str:
     return "object" if annotation is Any else str(getattr(annotation, "__name__", annotation))
 
 
-def limits(field: Facts) -> str:
+def limits(field: ModelField) -> str:
     """What a value must keep to."""
     said = {type(item): item for item in field.info.metadata}
     least, most, shortest, longest = (said.get(kind) for kind in (Ge, Le, MinLen, MaxLen))
@@ -309,7 +309,7 @@ def limits(field: Facts) -> str:
     return f", {', '.join(words)}" if words else ""
 
 
-def default(field: Facts) -> str:
+def default(field: ModelField) -> str:
     """What an omitted input means."""
     if field.info.is_required():
         return "**required**"
@@ -318,30 +318,30 @@ def default(field: Facts) -> str:
     if field.default is not None:
         value = field.default
         return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
-    return "the cloud's choice" if field.has(fields.CloudDefault) else ""
+    return "the cloud's choice" if field.has(fields.Computed) else ""
 
 
-def change(field: Facts) -> str:
+def change(field: ModelField) -> str:
     """What a change of an input does."""
-    if field.has(fields.Local):
+    if field.has(fields.ProviderOnly):
         return "nothing is sent"
     if field.has(fields.GrowOnly):
         return "in place, only to more"
     return "replaces" if field.has(fields.Replace) else "in place"
 
 
-def meaning(field: Facts) -> str:
+def meaning(field: ModelField) -> str:
     """What a field means, and what else is to be known of it."""
     words = [field.info.description or ""]
     if field.since:
         words.append(f"Needs {field.since.service} {field.since.microversion}.")
     if field.has(fields.Secret):
         words.append("Secret: encrypted in the state.")
-    if field.has(fields.Wish):
+    if field.has(fields.Advisory):
         words.append("What the cloud decides otherwise is no drift.")
     if field.has(fields.WriteOnly):
         words.append("The API does not tell it back.")
-    if field.has(fields.Unordered) and " set" not in words[0]:
+    if field.has(fields.Set) and " set" not in words[0]:
         words.append("A set: the order means nothing.")
     return " ".join(words)
 
@@ -350,7 +350,7 @@ def nested_inputs(cls: type[EcsResource]) -> list[tuple[Any, type[BaseModel]]]:
     """The typed dictionaries of a kind's inputs with the models that check them."""
     found = []
     parameters = inspect.signature(cls.__init__).parameters
-    for name, field in facts(cls.kind.inputs).items():
+    for name, field in fields_of(cls.kind.inputs).items():
         models = [
             part for part in parts_of(field.info.annotation) if isinstance(part, type) and issubclass(part, BaseModel)
         ]
@@ -377,7 +377,7 @@ def nested_section(typed: Any, model: type[BaseModel]) -> str:
     docs = attribute_docs(typed)
     rows = [
         [f"`{name}`", code(spelled(field.info.annotation, {})) + limits(field), default(field), docs[name]]
-        for name, field in facts(model).items()
+        for name, field in fields_of(model).items()
     ]
     properties = table(["Property", "Type", "Default", "Meaning"], rows)
     return f"### {typed.__name__}\n\n{doc(typed)} A plain `dict` does.\n\n{properties}\n\n"

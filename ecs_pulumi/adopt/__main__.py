@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import SecretStr
 from pydantic.alias_generators import to_camel
 
-from ecs_pulumi.adopt.landscape import KINDS, Landscape
+from ecs_pulumi.adopt.landscape import KINDS, CloudInventory
 from ecs_pulumi.adopt.program import program
 from ecs_pulumi.adopt.text import printable
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
-from ecs_pulumi.dynamic.kind import find
-from ecs_pulumi.resources.common import marked_by, markers_of
-from ecs_pulumi.stack import Stack, StackError, current, project_file
-from ecs_pulumi.streams import run, utf8
+from ecs_pulumi.dynamic.kind import get_handler
+from ecs_pulumi.resources.common import markers_of, parse_owner_marker
+from ecs_pulumi.stack import Stack, StackError, load_stack, project_file
+from ecs_pulumi.streams import force_utf8, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ecs_pulumi.adopt.landscape import Picked
-    from ecs_pulumi.resources.common import Cloud
+    from ecs_pulumi.adopt.landscape import Candidate
+    from ecs_pulumi.resources.common import Clients
 
 DESCRIPTION = """\
 Writes a Pulumi program that takes over what exists: servers, volumes, networks, subnets, ports, key pairs and
@@ -56,12 +56,12 @@ _SPELLINGS = {kind.lower(): kind for kind in KINDS}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the program; see `--help`."""
-    utf8(sys.stdout, sys.stderr)
+    force_utf8(sys.stdout, sys.stderr)
     options = _options(argv)
     try:
-        stack = current(options.stack) if options.stack or project_file() else Stack("", "", [], {})
-        cloud: Cloud = find("Server").connect(stack.config.get, None, find("Server").timeout)
-        landscape = Landscape(cloud)
+        stack = load_stack(options.stack) if options.stack or project_file() else Stack("", "", [], {})
+        cloud: Clients = get_handler("Server").connect(stack.config.get, None, get_handler("Server").timeout)
+        landscape = CloudInventory(cloud)
         picked = _picked(landscape, stack, options)
         text = program(landscape, picked, protect=not options.no_protect)
         if options.output:
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _picked(landscape: Landscape, stack: Stack, options: argparse.Namespace) -> list[Picked]:
+def _picked(landscape: CloudInventory, stack: Stack, options: argparse.Namespace) -> list[Candidate]:
     picked = landscape.pick(
         names=options.name,
         tags=options.tag,
@@ -148,15 +148,19 @@ def _write(file: Path, text: str, *, force: bool) -> None:
         raise StackError(f"{file} exists already; --force replaces it") from None
 
 
-def _report(stack: Stack, cloud: Cloud, picked: Sequence[Picked]) -> None:
+def _report(stack: Stack, cloud: Clients, picked: Sequence[Candidate]) -> None:
     """Say on standard error what was found, what to mind, and how to get to the same cloud."""
     counts = Counter(each.kind for each in picked)
     listed = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
     say = [f"# {len(picked)} resources: {listed}"]
     for each in picked:
-        others = [mark for mark in markers_of(each.live) if not marked_by(mark, stack.project, stack.name)]
-        for mark in others[:1] if not each.is_attachment else ():
-            said = f'{each.kind} {each.label} says "{mark}": no two stacks should manage it'
+        others = [
+            owner_marker
+            for owner_marker in markers_of(each.live)
+            if not parse_owner_marker(owner_marker, stack.project, stack.name)
+        ]
+        for owner_marker in others[:1] if not each.is_attachment else ():
+            said = f'{each.kind} {each.label} says "{owner_marker}": no two stacks should manage it'
             say.append(f"# warning: {printable(said)}")
     say += _settings(stack, cloud.region.name)
     print("\n".join(say), file=sys.stderr)

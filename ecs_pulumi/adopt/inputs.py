@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.adopt.landscape import made_by_nova
 from ecs_pulumi.adopt.text import Call, Ref, snake, stem, variable
 from ecs_pulumi.cloud import block_storage, compute, errors
-from ecs_pulumi.dynamic.fields import CloudDefault, Local, Secret, WriteOnly, facts, plain
-from ecs_pulumi.dynamic.kind import find
+from ecs_pulumi.dynamic.fields import Computed, ProviderOnly, Secret, WriteOnly, fields_of, to_plain
+from ecs_pulumi.dynamic.kind import get_handler
 from ecs_pulumi.resources.common import is_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ecs_pulumi.adopt.landscape import Landscape, Picked
-    from ecs_pulumi.resources.common import Live
+    from ecs_pulumi.adopt.landscape import Candidate, CloudInventory
+    from ecs_pulumi.resources.common import RemoteObject
 
 
 @dataclass
@@ -25,15 +25,17 @@ class _It:
     """What one resource is written from, and the comments that come with it."""
 
     id: str
-    live: Live
-    seen: Live
+    live: RemoteObject
+    seen: RemoteObject
     comments: list[str] = field(default_factory=list)
 
 
-class Writer:
+class InputBuilder:
     """Says for each object what its resource asks for."""
 
-    def __init__(self, landscape: Landscape, variables: Mapping[tuple[str, str], str], *, protect: bool = True) -> None:
+    def __init__(
+        self, landscape: CloudInventory, variables: Mapping[tuple[str, str], str], *, protect: bool = True
+    ) -> None:
         """Look up what the cloud chooses by itself.
 
         Args:
@@ -57,25 +59,25 @@ class Writer:
         mine = [group for group in groups if group.get("project_id", group.get("tenant_id")) == region.project_id]
         self._default_groups = [group["id"] for group in mine if group["name"] == "default"]
 
-    def write(self, each: Picked) -> tuple[dict[str, Any], list[str]]:
+    def write(self, each: Candidate) -> tuple[dict[str, Any], list[str]]:
         """The inputs of an object's resource in their order, and comments on them."""
         # An attachment is nothing but what it joins.
-        seen = {} if each.is_attachment else plain(self._there.observe(each.kind, each.live))
+        seen = {} if each.is_attachment else to_plain(self._there.to_outputs(each.kind, each.live))
         it = _It(each.id, each.live, seen)
         special = getattr(self, f"_{snake(each.kind)}")(it)
         asked = {
             name: value for name, value in {**_managed(each.kind, it.seen), **special}.items() if value is not None
         }
-        ordered = {name: asked[name] for name in facts(find(each.kind).inputs) if name in asked}
+        ordered = {name: asked[name] for name in fields_of(get_handler(each.kind).inputs) if name in asked}
         return {**ordered, "adopt": each.id, **self._options(each)}, it.comments
 
-    def _options(self, each: Picked) -> dict[str, Any]:
+    def _options(self, each: Candidate) -> dict[str, Any]:
         options: dict[str, Any] = {"protect": True} if self._protect else {}
         if subnets := self._subnets_of_nics(each):
             options["depends_on"] = [Ref(subnet, "") for subnet in subnets]
         return {"opts": Call("pulumi.ResourceOptions", options)} if options else {}
 
-    def _subnets_of_nics(self, each: Picked) -> list[str]:
+    def _subnets_of_nics(self, each: Candidate) -> list[str]:
         """A NIC that Nova makes names a network only, and yet needs its subnets as long as it is there."""
         ports = self._there.nics(each.live) if each.kind == "Server" else [each.live]
         if each.kind not in ("Server", "InterfaceAttachment"):
@@ -96,18 +98,18 @@ class Writer:
             self.lookups[network_id] = variable(name, "Network", shared=used, used=used)
         return self.lookups[network_id]
 
-    def _key_pair(self, it: _It) -> Live:
+    def _key_pair(self, it: _It) -> RemoteObject:
         kind = it.seen.get("type")
         return {"public_key": (it.seen.get("public_key") or "").strip(), "type": None if kind == "ssh" else kind}
 
-    def _network(self, it: _It) -> Live:
+    def _network(self, it: _It) -> RemoteObject:
         off = ("admin_state_up", "port_security_enabled")
         return {
             **{name: False for name in off if it.seen.get(name) is False},
             "dns_domain": it.seen.get("dns_domain") or None,
         }
 
-    def _subnet(self, it: _It) -> Live:
+    def _subnet(self, it: _It) -> RemoteObject:
         range_ = ipaddress.ip_network(it.seen["cidr"])
         gateway = it.seen.get("gateway_ip")
         first = str(range_[1]) if range_.num_addresses > 1 else None
@@ -119,7 +121,7 @@ class Writer:
             "allocation_pools": None if pools == _all_of(range_, gateway) else it.seen.get("allocation_pools"),
         }
 
-    def _port(self, it: _It) -> Live:
+    def _port(self, it: _It) -> RemoteObject:
         live, used = it.live, bool(it.live.get("device_id"))
         of_network = self._there.networks.get(live["network_id"]) or {}
         secured = it.seen.get("port_security_enabled")
@@ -135,7 +137,7 @@ class Writer:
             {key: value for key, value in option.items() if (key, value) != ("ip_version", 4)}
             for option in it.seen.get("extra_dhcp_options") or ()
         ]
-        chosen: Live = {
+        chosen: RemoteObject = {
             "network_id": self._ref("Network", live["network_id"]),
             "admin_state_up": False if it.seen.get("admin_state_up") is False else None,
             "fixed_ips": [
@@ -152,7 +154,7 @@ class Writer:
             chosen |= dict.fromkeys(("dns_name", "binding_host_id", "binding_profile"))
         return chosen
 
-    def _volume(self, it: _It) -> Live:
+    def _volume(self, it: _It) -> RemoteObject:
         source, snapshot = it.seen.get("source_volume_id"), it.seen.get("snapshot_id")
         # One source is all that can be given; a copy still carries the image of what it was copied from.
         image = None if source or snapshot else self._image(it.seen.get("image_id"))
@@ -164,7 +166,7 @@ class Writer:
             "availability_zone": it.seen.get("availability_zone") if self._volume_zones else None,
         }
 
-    def _volume_attachment(self, it: _It) -> Live:
+    def _volume_attachment(self, it: _It) -> RemoteObject:
         server_id, volume_id = it.id.split("/")
         return {
             "server_id": self._ref("Server", server_id),
@@ -172,7 +174,7 @@ class Writer:
             "multiattach": True if it.live.get("multiattach") else None,
         }
 
-    def _interface_attachment(self, it: _It) -> Live:
+    def _interface_attachment(self, it: _It) -> RemoteObject:
         server_id, port_id = it.id.split("/")
         place = (
             {"network_id": self._ref("Network", it.live["network_id"])}
@@ -181,7 +183,7 @@ class Writer:
         )
         return {"server_id": self._ref("Server", server_id), **place}
 
-    def _server(self, it: _It) -> Live:
+    def _server(self, it: _It) -> RemoteObject:
         live = it.live
         nics = [port for port in self._there.nics(live) if not self._there.attached_later(port, live)]
         image, devices = self._disks(live, it.comments)
@@ -197,12 +199,12 @@ class Writer:
             "availability_zone": it.seen.get("availability_zone") if self._zones else None,
         }
 
-    def _nic(self, port: Live) -> Live:
+    def _nic(self, port: RemoteObject) -> RemoteObject:
         if made_by_nova(port):
             return {"network_id": self._ref("Network", port["network_id"])}
         return {"port_id": self._ref("Port", port["id"])}
 
-    def _server_groups(self, live: Live, comments: list[str]) -> list[str] | None:
+    def _server_groups(self, live: RemoteObject, comments: list[str]) -> list[str] | None:
         ports = self._there.nics(live)
         names = sorted({group["name"] for group in live.get("security_groups") or ()})
         if not ports or names in ([], ["default"]):
@@ -214,13 +216,13 @@ class Writer:
             comments.append(f"The NICs that Nova made have the security groups {self._named(groups)}.")
         return None
 
-    def _disks(self, live: Live, comments: list[str]) -> tuple[str | None, list[Live]]:
+    def _disks(self, live: RemoteObject, comments: list[str]) -> tuple[str | None, list[RemoteObject]]:
         """The image of the disk it boots from, and its block devices."""
         root, image, devices = self._there.root(live), None, []
         own = self._there.disks(live)
         for disk in own:
-            seen = self._there.observe("Volume", disk)
-            source: Live = {"source_type": "blank"}
+            seen = self._there.to_outputs("Volume", disk)
+            source: RemoteObject = {"source_type": "blank"}
             if disk is root and seen.get("image_id"):
                 image, source = self._image(seen["image_id"]), {"source_type": "image"}
             elif seen.get("snapshot_id"):
@@ -247,7 +249,7 @@ class Writer:
             comments.append("No API tells the block_devices: these are for a replacement, and are not compared.")
         return image, devices
 
-    def _type(self, seen: Live) -> str | None:
+    def _type(self, seen: RemoteObject) -> str | None:
         kind: str | None = seen.get("volume_type")
         return None if kind == self._volume_type else kind
 
@@ -265,12 +267,12 @@ class Writer:
         return ", ".join(sorted(self._groups.get(id_, id_) for id_ in groups))
 
 
-def _managed(kind: str, seen: Live) -> Live:
+def _managed(kind: str, seen: RemoteObject) -> RemoteObject:
     """What the facts on the fields say is worth saying."""
-    asked: Live = {}
-    for name, fact in facts(find(kind).inputs).items():
+    asked: RemoteObject = {}
+    for name, fact in fields_of(get_handler(kind).inputs).items():
         value: Any = seen.get(name)
-        if any(map(fact.has, (Local, WriteOnly, CloudDefault, Secret))) or value == plain(fact.default):
+        if any(map(fact.has, (ProviderOnly, WriteOnly, Computed, Secret))) or value == to_plain(fact.default):
             continue
         if value in (None, "", [], {}, False) and fact.default is None:
             continue
@@ -279,12 +281,12 @@ def _managed(kind: str, seen: Live) -> Live:
     return asked
 
 
-def _several(zones: list[Live]) -> bool:
+def _several(zones: list[RemoteObject]) -> bool:
     usable = [zone for zone in zones if zone.get("zoneState", {}).get("available", True)]
     return len(usable) > 1
 
 
-def _pools(pools: Iterable[Live]) -> set[tuple[int, int]]:
+def _pools(pools: Iterable[RemoteObject]) -> set[tuple[int, int]]:
     return {(int(ipaddress.ip_address(pool["start"])), int(ipaddress.ip_address(pool["end"]))) for pool in pools}
 
 

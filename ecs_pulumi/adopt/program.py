@@ -6,13 +6,13 @@ from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ecs_pulumi.adopt.inputs import Writer
+from ecs_pulumi.adopt.inputs import InputBuilder
 from ecs_pulumi.adopt.text import call, declaration, resource_name, stem, variable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ecs_pulumi.adopt.landscape import Landscape, Picked
+    from ecs_pulumi.adopt.landscape import Candidate, CloudInventory
 
 _HEAD = '''"""What existed already, taken over: the first `pulumi up` changes nothing in the cloud."""
 
@@ -35,16 +35,16 @@ _SECTIONS = {
 _LOOKUPS = "Networks that other projects use as well: looked up, not managed."
 
 
-def program(landscape: Landscape, picked: Sequence[Picked], *, protect: bool = True) -> str:
+def program(landscape: CloudInventory, picked: Sequence[Candidate], *, protect: bool = True) -> str:
     """The text of a program that takes over what was picked.
 
     Args:
         landscape: What is there.
-        picked: What `Landscape.pick` returned.
+        picked: What `CloudInventory.pick` returned.
         protect: Whether each resource refuses to be deleted.
     """
     variables = _variables(picked)
-    writer = Writer(landscape, variables, protect=protect)
+    writer = InputBuilder(landscape, variables, protect=protect)
     parts: list[str] = []
     for kind, those in groupby(picked, lambda each: each.kind):
         parts.append("\n" + "".join(f"# {line}\n" for line in _SECTIONS[kind]))
@@ -64,7 +64,7 @@ def program(landscape: Landscape, picked: Sequence[Picked], *, protect: bool = T
     return f"{_HEAD}{pulumi}import ecs_pulumi as ecs\n{body}"
 
 
-def _variables(picked: Sequence[Picked]) -> dict[tuple[str, str], str]:
+def _variables(picked: Sequence[Candidate]) -> dict[tuple[str, str], str]:
     """A variable for each resource that others may refer to, named like the object."""
     stems = [(each, stem(each.label, each.kind)) for each in picked if not each.is_attachment]
     kinds = Counter(name for name, _ in {(name, each.kind) for each, name in stems})

@@ -13,7 +13,7 @@ from keystoneauth1.discover import Discover, VersionData, version_to_string
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.clock import Clock
-from ecs_pulumi.cloud.transport import Answer, Call, Transport, utc_now
+from ecs_pulumi.cloud.transport import Request, Response, Transport, utc_now
 
 Microversion = tuple[int, int]
 
@@ -48,7 +48,7 @@ class ApiVersions:
 
 
 @dataclass(frozen=True)
-class Layout:
+class ServiceSpec:
     """How a service lays out its URLs.
 
     Attributes:
@@ -64,14 +64,14 @@ class Layout:
     discovers: bool = False
 
 
-COMPUTE = Layout("compute", "v2.1", scoped=True, discovers=True)
-BLOCK_STORAGE = Layout("block-storage", "v3", scoped=True, discovers=True)
-NETWORK = Layout("network", "v2.0")
-IMAGE = Layout("image", "v2")
-IDENTITY = Layout("identity", "v3")
+COMPUTE = ServiceSpec("compute", "v2.1", scoped=True, discovers=True)
+BLOCK_STORAGE = ServiceSpec("block-storage", "v3", scoped=True, discovers=True)
+NETWORK = ServiceSpec("network", "v2.0")
+IMAGE = ServiceSpec("image", "v2")
+IDENTITY = ServiceSpec("identity", "v3")
 
 
-class Api:
+class ServiceClient:
     """Requests to one service, as ``api.get("/servers/…", key="server")``.
 
     A path is relative to the endpoint with its version and, for compute and block storage, the project:
@@ -81,19 +81,19 @@ class Api:
     def __init__(
         self,
         transport: Transport,
-        layout: Layout,
+        layout: ServiceSpec,
         endpoint: str,
         project_id: str,
         *,
         forced: str | None = None,
-        written: Callable[[], None] = lambda: None,
+        on_write: Callable[[], None] = lambda: None,
     ) -> None:
         self._transport = transport
         self._layout = layout
         self._root, self._segment = _split(endpoint)
         self._project_id = project_id
         self._forced = forced.removeprefix("v") if forced else None
-        self._written = written
+        self._written = on_write
         self._lock = threading.Lock()
         self._versions: ApiVersions | None = None
         self._server_date: tuple[float, float] | None = None
@@ -162,8 +162,8 @@ class Api:
         places = [f"{self._root}/", f"{self._root}/{self._segment or self._layout.default}/"]
         for place in places:
             try:
-                found = self._transport.retrying(partial(self._discover, place), idempotent=True, url=place)
-            except errors.ServerFault:
+                found = self._transport.with_retries(partial(self._discover, place), idempotent=True, url=place)
+            except errors.ServerError:
                 raise
             except errors.ApiError:
                 continue
@@ -178,11 +178,11 @@ class Api:
         except (keystone.DiscoveryFailure, KeyError, TypeError):
             return []
         except keystone.ClientException as error:
-            raise self._transport.translated(error, "GET", url, self.service) from error
+            raise self._transport.map_exception(error, "GET", url, self.service) from error
 
     def list_versions(self) -> list[dict[str, Any]]:
         """The version documents as the service gives them (guide 3.2)."""
-        answer = self._transport.send(Call("GET", f"{self._root}/", self.service))
+        answer = self._transport.send(Request("GET", f"{self._root}/", self.service))
         body = answer.body or {}
         versions = body.get("versions", [body["version"]] if "version" in body else [])
         return list(versions["values"] if isinstance(versions, dict) else versions)
@@ -191,7 +191,7 @@ class Api:
         """Whether the service offers this microversion."""
         return self.versions.supports(microversion)
 
-    def best(self, *microversions: str) -> str | None:
+    def newest_supported(self, *microversions: str) -> str | None:
         """The first of these that the service offers, best first; None where it offers none of them."""
         return next((version for version in microversions if self.supports(version)), None)
 
@@ -223,12 +223,12 @@ class Api:
         key: str | None = None,
         idempotent: bool | None = None,
         poll: bool = False,
-    ) -> Answer:
+    ) -> Response:
         """Send a request; see ``Transport.send``.
 
         With ``poll`` it is neither repeated nor awaited for long: the next poll is near.
         """
-        call = Call(method, self.url + path, self.service, json, params, microversion, key)
+        call = Request(method, self.url + path, self.service, json, params, microversion, key)
         try:
             answer = self._transport.send(call, idempotent=idempotent, poll=poll)
         finally:
@@ -370,7 +370,7 @@ def _named(segment: str, offered: Mapping[str, VersionData]) -> VersionData | No
     return offered.get(segment) or offered.get(f"{segment}.0")
 
 
-def _forced_segment(layout: Layout, forced: str) -> str:
+def _forced_segment(layout: ServiceSpec, forced: str) -> str:
     """The segment of a forced version: 2 and 2.0 are v2; 2.1 and every microversion above it v2.1."""
     major, minor = parsed(forced)
     if layout is COMPUTE:

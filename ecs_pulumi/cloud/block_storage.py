@@ -12,7 +12,7 @@ from ecs_pulumi.cloud.errors import EcsError, NotFound
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ecs_pulumi.cloud.api import Api
+    from ecs_pulumi.cloud.api import ServiceClient
 
 Document = dict[str, Any]
 
@@ -20,7 +20,7 @@ _MESSAGES = "3.5"
 
 
 def create_volume(
-    api: Api,
+    api: ServiceClient,
     volume: Document,
     *,
     hints: Document | None = None,
@@ -40,70 +40,70 @@ def create_volume(
     return dict(api.post("/volumes", json=body, microversion=microversion, key="volume"))
 
 
-def get_volume(api: Api, id: str) -> Document:
+def get_volume(api: ServiceClient, id: str) -> Document:
     """A volume (API reference, "Show a volume's details")."""
     return dict(api.get(f"/volumes/{id}", key="volume"))
 
 
-def list_volumes(api: Api, **filters: Any) -> list[Document]:
+def list_volumes(api: ServiceClient, **filters: Any) -> list[Document]:
     """Volumes by name, status and so on (API reference, "List accessible volumes with details")."""
     params = {name: value for name, value in filters.items() if value is not None}
     return list(api.pages("/volumes/detail", "volumes", params))
 
 
-def update_volume(api: Api, id: str, changes: Document) -> Document:
+def update_volume(api: ServiceClient, id: str, changes: Document) -> Document:
     """Change name, description or metadata (API reference, "Update a volume")."""
     return dict(api.put(f"/volumes/{id}", json={"volume": changes}, key="volume"))
 
 
-def delete_volume(api: Api, id: str, *, cascade: bool = False) -> None:
+def delete_volume(api: ServiceClient, id: str, *, cascade: bool = False) -> None:
     """Delete a volume; 400 while it is in use (API reference, "Delete a volume")."""
     api.delete(f"/volumes/{id}", params={"cascade": "true"} if cascade else None)
 
 
-def replace_metadata(api: Api, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
+def replace_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
     """Set all keys; those not named are deleted (API reference, "Update a volume's metadata")."""
     return dict(api.put(f"/volumes/{id}/metadata", json={"metadata": dict(metadata)}, key="metadata"))
 
 
-def set_metadata(api: Api, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
+def set_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
     """Set some keys and keep the others (API reference, "Create metadata for volume")."""
     # A POST by name, but the same twice is the same.
     body = {"metadata": dict(metadata)}
     return dict(api.post(f"/volumes/{id}/metadata", json=body, key="metadata", idempotent=True))
 
 
-def delete_metadata_key(api: Api, id: str, key: str) -> None:
+def delete_metadata_key(api: ServiceClient, id: str, key: str) -> None:
     """Delete one key (API reference, "Delete a volume's metadata")."""
     api.delete(f"/volumes/{id}/metadata/{quote(key, safe='')}")
 
 
-def action(api: Api, id: str, name: str, body: Any = None, microversion: str | None = None) -> Any:
+def action(api: ServiceClient, id: str, name: str, body: Any = None, microversion: str | None = None) -> Any:
     """Run an action (API reference, "Volume actions")."""
     return api.post(f"/volumes/{id}/action", json={name: body}, microversion=microversion)
 
 
-def extend(api: Api, id: str, size: int, microversion: str | None = None) -> None:
+def extend(api: ServiceClient, id: str, size: int, microversion: str | None = None) -> None:
     """Grow to ``size`` GiB; while attached it needs 3.42 (API reference, "Extend a volume size")."""
     action(api, id, "os-extend", {"new_size": size}, microversion)
 
 
-def retype(api: Api, id: str, volume_type: str, policy: str = "on-demand") -> None:
+def retype(api: ServiceClient, id: str, volume_type: str, policy: str = "on-demand") -> None:
     """Change the type, moving data where ``on-demand`` allows it (API reference, "Retype a volume")."""
     action(api, id, "os-retype", {"new_type": volume_type, "migration_policy": policy})
 
 
-def set_read_only(api: Api, id: str, *, read_only: bool) -> None:
+def set_read_only(api: ServiceClient, id: str, *, read_only: bool) -> None:
     """Forbid or allow writing (API reference, "Update a volume's access mode to read-only")."""
     action(api, id, "os-update_readonly_flag", {"readonly": read_only})
 
 
-def list_types(api: Api) -> list[Document]:
+def list_types(api: ServiceClient) -> list[Document]:
     """Volume types (API reference, "List all volume types")."""
     return list(api.pages("/types", "volume_types"))
 
 
-def default_type(api: Api) -> str | None:
+def default_type(api: ServiceClient) -> str | None:
     """The type of a volume that asks for none, where there is one (API reference, "Show default volume type")."""
     try:
         return str(api.get("/types/default", key="volume_type")["name"])
@@ -111,22 +111,22 @@ def default_type(api: Api) -> str | None:
         return None
 
 
-def get_snapshot(api: Api, id: str) -> Document:
+def get_snapshot(api: ServiceClient, id: str) -> Document:
     """A snapshot (API reference, "Show a snapshot's details")."""
     return dict(api.get(f"/snapshots/{id}", key="snapshot"))
 
 
-def list_availability_zones(api: Api) -> list[Document]:
+def list_availability_zones(api: ServiceClient) -> list[Document]:
     """Zones for volumes (API reference, "Availability zones")."""
     return list(api.pages("/os-availability-zone", "availabilityZoneInfo"))
 
 
-def get_limits(api: Api) -> Document:
+def get_limits(api: ServiceClient) -> Document:
     """The project's absolute limits and what is used of them (API reference, "Show absolute limits for project")."""
     return dict(api.get("/limits", key="limits")["absolute"])
 
 
-def last_message(api: Api, id: str) -> str | None:
+def last_message(api: ServiceClient, id: str) -> str | None:
     """What Cinder recorded about a volume's newest failure, or None (API reference, "List messages"; needs 3.5)."""
     try:
         if not api.supports(_MESSAGES):

@@ -7,10 +7,10 @@ from collections.abc import Collection as Ids
 from datetime import datetime, timezone
 from typing import Any
 
-from ecs_pulumi.cloud.api import Api
-from ecs_pulumi.cloud.errors import BadRequest, Forbidden, NotFound, Unrouted
-from ecs_pulumi.cloud.inventory import Inventory, Query
-from ecs_pulumi.cloud.waiting import Document, Poller, Sighting
+from ecs_pulumi.cloud.api import ServiceClient
+from ecs_pulumi.cloud.errors import BadRequest, Forbidden, NotFound, ProxyNotFound
+from ecs_pulumi.cloud.inventory import Query, ReadCache
+from ecs_pulumi.cloud.polling import Document, Poller, PollResult
 
 FEW = 1
 FIRST_PAGE = 100
@@ -25,11 +25,11 @@ class Collection:
         worth: how many reads make a page of the list worth its request.
     """
 
-    worth = 5
+    reads_per_page = 5
 
     def __init__(
         self,
-        api: Api,
+        api: ServiceClient,
         name: str,
         *,
         detail: str = "",
@@ -42,7 +42,7 @@ class Collection:
         self._singular = name.removesuffix("s")
         self._list = f"/{name}{detail}"
         self._microversion = microversion
-        self._inventory = Inventory(self, api.clock)
+        self._inventory = ReadCache(self, api.clock)
         self._listable = True
 
     def get(self, id: str) -> Document | None:
@@ -56,15 +56,15 @@ class Collection:
         """
         return self._inventory.read(id)
 
-    def drop(self) -> None:
+    def invalidate(self) -> None:
         """Forget what was read: something was written."""
-        self._inventory.drop()
+        self._inventory.invalidate()
 
-    def single(self, id: str) -> Document | None:
+    def get_one(self, id: str) -> Document | None:
         """The object by a GET of its own."""
         return self.get(id)
 
-    def some(self, ids: Ids[str]) -> Mapping[str, Document]:  # noqa: ARG002 - for APIs that can
+    def get_many(self, ids: Ids[str]) -> Mapping[str, Document]:  # noqa: ARG002 - for APIs that can
         """Objects by id in few requests: this API has no such list."""
         return {}
 
@@ -73,7 +73,7 @@ class Collection:
         asked = {"limit": FIRST_PAGE} if query is None else {**query, "limit": PAGE}
         return self._api.page(self._list, self._name, asked, self._microversion())
 
-    def watch(self, ids: Ids[str], fresh: Ids[str]) -> Sighting:
+    def watch(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:
         """Look at the objects that someone waits for: few by a GET each, many by lists.
 
         What the lists lack is asked by a GET of its own, as only that tells gone from hidden. A cloud whose lists do
@@ -83,19 +83,19 @@ class Collection:
             return self._each(ids, poll=True)
         try:
             seen = self._many(ids, fresh)
-        except Unrouted:
-            seen = Sighting({})  # a proxy's word is of the moment, and single GETs may have a way
+        except ProxyNotFound:
+            seen = PollResult({})  # a proxy's word is of the moment, and single GETs may have a way
         except (BadRequest, Forbidden, NotFound):
             self._listable = False
-            seen = Sighting({})
+            seen = PollResult({})
         rest = self._each([id for id in ids if id not in seen.documents], poll=True)
-        return Sighting({**seen.documents, **rest.documents}, rest.request_id or seen.request_id)
+        return PollResult({**seen.documents, **rest.documents}, rest.request_id or seen.request_id)
 
-    def _many(self, ids: Ids[str], fresh: Ids[str]) -> Sighting:
+    def _many(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:
         """Look at many by lists; what they do not tell is left out."""
         raise NotImplementedError
 
-    def _each(self, ids: Iterable[str], *, poll: bool = False) -> Sighting:
+    def _each(self, ids: Iterable[str], *, poll: bool = False) -> PollResult:
         """Look at each by a GET of its own."""
         documents: dict[str, Document | None] = {}
         request_id = None
@@ -112,7 +112,7 @@ class Collection:
                 documents[id], request_id = None, error.request_id
             else:
                 documents[id], request_id = self._living(answer.body), answer.request_id
-        return Sighting(documents, request_id)
+        return PollResult(documents, request_id)
 
     def _living(self, document: Document) -> Document | None:
         """None for a document that only says that the object is gone."""
@@ -136,14 +136,14 @@ class Servers(Collection):
     # A server that someone waits for was changed by what he waits for, a moment ago.
     look_back = 60.0
     # Some changes do not count as changes to Nova: an address, a tag.
-    trust = 60.0
+    max_staleness = 60.0
 
-    def __init__(self, api: Api, microversion: Callable[[], str | None]) -> None:
+    def __init__(self, api: ServiceClient, microversion: Callable[[], str | None]) -> None:
         super().__init__(api, "servers", detail="/detail", microversion=microversion)
         self._known: dict[str, tuple[Document | None, float]] = {}
         self._last: float | None = None
 
-    def _many(self, ids: Ids[str], fresh: Ids[str]) -> Sighting:
+    def _many(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:
         """By the one list of what changed; what it does not name is as it was."""
         # Nobody is told what was seen before he began to wait, though it may not have changed since.
         self._known = {id: self._known[id] for id in ids if id in self._known and id not in fresh}
@@ -153,7 +153,7 @@ class Servers(Collection):
         now = self._clock.now()
         self._known.update({id: (document, now) for id, document in singles.documents.items()})
         documents = {id: document for id, (document, _) in self._known.items()}
-        return Sighting(documents, singles.request_id or sighting)
+        return PollResult(documents, singles.request_id or sighting)
 
     def _changes(self, ids: set[str]) -> str | None:
         """Take in what changed, and return the request's id."""
@@ -177,7 +177,7 @@ class Servers(Collection):
     def _stalest(self) -> list[str]:
         """The one that was silent longest, if that is long."""
         oldest = min(self._known, key=lambda id: self._known[id][1], default=None)
-        if oldest is None or self._clock.now() - self._known[oldest][1] <= self.trust:
+        if oldest is None or self._clock.now() - self._known[oldest][1] <= self.max_staleness:
             return []
         return [oldest]
 
@@ -190,11 +190,11 @@ class Volumes(Collection):
 
     spare = 10
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: ServiceClient) -> None:
         super().__init__(api, "volumes", detail="/detail")
         self._listed_before: set[str] = set()
 
-    def _many(self, ids: Ids[str], fresh: Ids[str]) -> Sighting:  # noqa: ARG002 - every answer is fresh
+    def _many(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:  # noqa: ARG002 - every answer is fresh
         """By pages of the newest, as long as these are worth it."""
         size = 2 * len(ids) + self.spare
         query: Query | None = {"sort": "created_at:desc", "limit": size}
@@ -211,25 +211,25 @@ class Volumes(Collection):
         complete = query is None and len(items) < size
         gone = self._listed_before.intersection(ids).difference(found) if complete else ()
         self._listed_before = self._listed_before.intersection(ids).union(found)
-        return Sighting({**found, **dict.fromkeys(gone)}, request_id)
+        return PollResult({**found, **dict.fromkeys(gone)}, request_id)
 
 
 class NetworkObjects(Collection):
     """Neutron's networks, subnets and ports: the list takes any number of ids as a filter."""
 
-    worth = 100
+    reads_per_page = 100
     ids_in_a_url = 40
 
-    def _many(self, ids: Ids[str], fresh: Ids[str]) -> Sighting:  # noqa: ARG002 - every answer is fresh
+    def _many(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:  # noqa: ARG002 - every answer is fresh
         """By lists of as many ids as fit into a URL."""
         documents: dict[str, Document | None] = {}
         request_id = None
         for chunk in self._chunks(ids):
             items, _, request_id = self._listed({"id": chunk})
             documents.update((item["id"], item) for item in items)
-        return Sighting(documents, request_id)
+        return PollResult(documents, request_id)
 
-    def some(self, ids: Ids[str]) -> Mapping[str, Document]:
+    def get_many(self, ids: Ids[str]) -> Mapping[str, Document]:
         """Objects by id, as many as fit into a URL at once."""
         found: dict[str, Document] = {}
         for chunk in self._chunks(ids):

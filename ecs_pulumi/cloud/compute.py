@@ -13,13 +13,13 @@ from ecs_pulumi.cloud.errors import EcsError, one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ecs_pulumi.cloud.api import Api
+    from ecs_pulumi.cloud.api import ServiceClient
 
 Document = dict[str, Any]
 
 
 def create_server(
-    api: Api,
+    api: ServiceClient,
     server: Document,
     *,
     hints: Document | None = None,
@@ -39,13 +39,13 @@ def create_server(
     return _document(api.post("/servers", json=body, microversion=microversion, key="server"))
 
 
-def get_server(api: Api, id: str, microversion: str | None = None) -> Document:
+def get_server(api: ServiceClient, id: str, microversion: str | None = None) -> Document:
     """A server's details (guide 4, step 6)."""
     return _document(api.get(f"/servers/{id}", microversion=microversion, key="server"))
 
 
 def list_servers(
-    api: Api,
+    api: ServiceClient,
     *,
     changes_since: str | None = None,
     image: str | None = None,
@@ -84,12 +84,12 @@ def list_servers(
     return list(api.pages("/servers/detail", "servers", params, microversion))
 
 
-def update_server(api: Api, id: str, changes: Document, microversion: str | None = None) -> Document:
+def update_server(api: ServiceClient, id: str, changes: Document, microversion: str | None = None) -> Document:
     """Change name, addresses or (2.19) description (API reference, "Update Server")."""
     return _document(api.put(f"/servers/{id}", json={"server": changes}, microversion=microversion, key="server"))
 
 
-def delete_server(api: Api, id: str, *, force: bool = False) -> None:
+def delete_server(api: ServiceClient, id: str, *, force: bool = False) -> None:
     """Delete, or by action ``forceDelete`` past every deferral (API reference, "Delete Server")."""
     if force:
         action(api, id, "forceDelete", idempotent=True)
@@ -98,7 +98,7 @@ def delete_server(api: Api, id: str, *, force: bool = False) -> None:
 
 
 def action(
-    api: Api,
+    api: ServiceClient,
     id: str,
     name: str,
     body: Any = None,
@@ -119,29 +119,29 @@ def action(
     return api.post(f"/servers/{id}/action", json={name: body}, microversion=microversion, idempotent=idempotent)
 
 
-def set_metadata(api: Api, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
+def set_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
     """Set some keys and keep the others (API reference, "Create or Update Server Metadata Items")."""
     # A POST by name, but the same twice is the same.
     body = {"metadata": dict(metadata)}
     return _document(api.post(f"/servers/{id}/metadata", json=body, key="metadata", idempotent=True))
 
 
-def replace_metadata(api: Api, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
+def replace_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
     """Set all keys; those not named are deleted (API reference, "Replace Server Metadata Items")."""
     return _document(api.put(f"/servers/{id}/metadata", json={"metadata": dict(metadata)}, key="metadata"))
 
 
-def delete_metadata_key(api: Api, id: str, key: str) -> None:
+def delete_metadata_key(api: ServiceClient, id: str, key: str) -> None:
     """Delete one key (API reference, "Delete Server Metadata Item")."""
     api.delete(f"/servers/{id}/metadata/{quote(key, safe='')}")
 
 
-def replace_tags(api: Api, id: str, tags: Sequence[str]) -> None:
+def replace_tags(api: ServiceClient, id: str, tags: Sequence[str]) -> None:
     """Set all tags; needs microversion 2.26 (API reference, "Replace Server Tags")."""
     api.put(f"/servers/{id}/tags", json={"tags": list(tags)}, microversion=api.require("tags", "2.26"))
 
 
-def create_key_pair(api: Api, key_pair: Document, microversion: str | None = None) -> Document:
+def create_key_pair(api: ServiceClient, key_pair: Document, microversion: str | None = None) -> Document:
     """Generate or import a key pair; only this answer has a generated private key (guide 4, step 4).
 
     ``type`` needs microversion 2.2 and ``user_id`` 2.10 on v2.1.
@@ -149,36 +149,42 @@ def create_key_pair(api: Api, key_pair: Document, microversion: str | None = Non
     return _document(api.post("/os-keypairs", json={"keypair": key_pair}, microversion=microversion, key="keypair"))
 
 
-def get_key_pair(api: Api, name: str, *, user_id: str | None = None, microversion: str | None = None) -> Document:
+def get_key_pair(
+    api: ServiceClient, name: str, *, user_id: str | None = None, microversion: str | None = None
+) -> Document:
     """A key pair by name (API reference, "Show Keypair Details")."""
     params = _given({"user_id": user_id})
     return _document(api.get(_key_pair(name), params=params, microversion=microversion, key="keypair"))
 
 
-def list_key_pairs(api: Api, *, user_id: str | None = None, microversion: str | None = None) -> list[Document]:
+def list_key_pairs(
+    api: ServiceClient, *, user_id: str | None = None, microversion: str | None = None
+) -> list[Document]:
     """Every key pair (API reference, "List Keypairs")."""
     params = _given({"user_id": user_id})
     return [item["keypair"] for item in api.pages("/os-keypairs", "keypairs", params, microversion)]
 
 
-def delete_key_pair(api: Api, name: str, *, user_id: str | None = None, microversion: str | None = None) -> None:
+def delete_key_pair(
+    api: ServiceClient, name: str, *, user_id: str | None = None, microversion: str | None = None
+) -> None:
     """Delete a key pair (API reference, "Delete Keypair")."""
     api.delete(_key_pair(name), params=_given({"user_id": user_id}), microversion=microversion)
 
 
-def attach_volume(api: Api, id: str, attachment: Document, microversion: str | None = None) -> Document:
+def attach_volume(api: ServiceClient, id: str, attachment: Document, microversion: str | None = None) -> Document:
     """Attach a disk (guide 6, step 2)."""
     body = {"volumeAttachment": attachment}
     path = f"/servers/{id}/os-volume_attachments"
     return _document(api.post(path, json=body, microversion=microversion, key="volumeAttachment"))
 
 
-def list_volume_attachments(api: Api, id: str, microversion: str | None = None) -> list[Document]:
+def list_volume_attachments(api: ServiceClient, id: str, microversion: str | None = None) -> list[Document]:
     """The disks of a server (guide 6, step 3)."""
     return list(api.pages(f"/servers/{id}/os-volume_attachments", "volumeAttachments", None, microversion))
 
 
-def get_volume_attachment(api: Api, id: str, volume_id: str, microversion: str | None = None) -> Document:
+def get_volume_attachment(api: ServiceClient, id: str, volume_id: str, microversion: str | None = None) -> Document:
     """One disk of a server (API reference, "Show a detail of a volume attachment").
 
     The volume's id is the attachment's.
@@ -187,36 +193,36 @@ def get_volume_attachment(api: Api, id: str, volume_id: str, microversion: str |
     return _document(api.get(path, microversion=microversion, key="volumeAttachment"))
 
 
-def detach_volume(api: Api, id: str, volume_id: str) -> None:
+def detach_volume(api: ServiceClient, id: str, volume_id: str) -> None:
     """Detach a disk (API reference, "Detach a volume from an instance")."""
     api.delete(f"/servers/{id}/os-volume_attachments/{volume_id}")
 
 
-def attach_interface(api: Api, id: str, attachment: Document, microversion: str | None = None) -> Document:
+def attach_interface(api: ServiceClient, id: str, attachment: Document, microversion: str | None = None) -> Document:
     """Bind a NIC; Nova answers when it is done (guide 7, step 2)."""
     body = {"interfaceAttachment": attachment}
     path = f"/servers/{id}/os-interface"
     return _document(api.post(path, json=body, microversion=microversion, key="interfaceAttachment"))
 
 
-def list_interfaces(api: Api, id: str, microversion: str | None = None) -> list[Document]:
+def list_interfaces(api: ServiceClient, id: str, microversion: str | None = None) -> list[Document]:
     """The NICs of a server (guide 7, step 3)."""
     return list(api.pages(f"/servers/{id}/os-interface", "interfaceAttachments", None, microversion))
 
 
-def get_interface(api: Api, id: str, port_id: str, microversion: str | None = None) -> Document:
+def get_interface(api: ServiceClient, id: str, port_id: str, microversion: str | None = None) -> Document:
     """One NIC of a server (API reference, "Show Port Interface Details")."""
     path = f"/servers/{id}/os-interface/{port_id}"
     return _document(api.get(path, microversion=microversion, key="interfaceAttachment"))
 
 
-def detach_interface(api: Api, id: str, port_id: str) -> None:
+def detach_interface(api: ServiceClient, id: str, port_id: str) -> None:
     """Unbind a NIC; 202, and what goes wrong later is told to no one (API reference, "Detach Interface")."""
     api.delete(f"/servers/{id}/os-interface/{port_id}")
 
 
 def list_flavors(
-    api: Api, *, detail: bool = True, query: Mapping[str, Any] | None = None, microversion: str | None = None
+    api: ServiceClient, *, detail: bool = True, query: Mapping[str, Any] | None = None, microversion: str | None = None
 ) -> list[Document]:
     """Flavors by ``minDisk``, ``minRam``, ``is_public``, ``sort_key``, ``sort_dir`` (guide 4, step 1).
 
@@ -225,42 +231,42 @@ def list_flavors(
     return list(api.pages("/flavors/detail" if detail else "/flavors", "flavors", query, microversion))
 
 
-def get_flavor(api: Api, id: str, microversion: str | None = None) -> Document:
+def get_flavor(api: ServiceClient, id: str, microversion: str | None = None) -> Document:
     """A flavor by its id (API reference, "Show Flavor Details")."""
     return _document(api.get(_flavor(id), microversion=microversion, key="flavor"))
 
 
-def get_flavor_extra_specs(api: Api, id: str) -> Document:
+def get_flavor_extra_specs(api: ServiceClient, id: str) -> Document:
     """A flavor's properties for the scheduler (API reference, "List Extra Specs For A Flavor")."""
     return _document(api.get(f"{_flavor(id)}/os-extra_specs", key="extra_specs"))
 
 
-def list_images(api: Api, query: Mapping[str, Any] | None = None) -> list[Document]:
+def list_images(api: ServiceClient, query: Mapping[str, Any] | None = None) -> list[Document]:
     """Images with details, through Nova, gone from microversion 2.36 on (guide 4, step 2)."""
     return list(api.pages("/images/detail", "images", query))
 
 
-def list_os_networks(api: Api) -> list[Document]:
+def list_os_networks(api: ServiceClient) -> list[Document]:
     """Networks, through Nova, gone from microversion 2.36 on (guide 4, step 3)."""
     return list(api.pages("/os-networks", "networks"))
 
 
-def list_availability_zones(api: Api) -> list[Document]:
+def list_availability_zones(api: ServiceClient) -> list[Document]:
     """Zones and whether they can be used (API reference, "Get Availability Zone Information")."""
     return list(api.pages("/os-availability-zone", "availabilityZoneInfo"))
 
 
-def get_limits(api: Api) -> Document:
+def get_limits(api: ServiceClient) -> Document:
     """The project's absolute limits and what is used of them (API reference, "Show Rate And Absolute Limits")."""
     return _document(api.get("/limits", key="limits")["absolute"])
 
 
-def list_versions(api: Api) -> list[Document]:
+def list_versions(api: ServiceClient) -> list[Document]:
     """The version documents (guide 3.2)."""
     return api.list_versions()
 
 
-def last_failed_action(api: Api, id: str, of: str | None = None) -> str | None:
+def last_failed_action(api: ServiceClient, id: str, of: str | None = None) -> str | None:
     """What Nova recorded about the newest action that failed, or None.
 
     The only place that tells why a resize fell back silently (API reference, "List Actions For Server"). From 2.51 on
@@ -273,7 +279,7 @@ def last_failed_action(api: Api, id: str, of: str | None = None) -> str | None:
         of: only the newest action of this name, such as ``resize``; None where that one did not fail.
     """
     try:
-        microversion = api.best("2.84", "2.51")
+        microversion = api.newest_supported("2.84", "2.51")
         path = f"/servers/{id}/os-instance-actions"
         actions = api.get(path, key="instanceActions")
         named = [one for one in actions if one["action"] == of][:1] if of else actions

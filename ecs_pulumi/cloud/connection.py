@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import urllib3
 
-from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, Api, Layout
+from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, ServiceClient, ServiceSpec
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.collection import Collection, NetworkObjects, Servers, Volumes
 from ecs_pulumi.cloud.credentials import resolve
-from ecs_pulumi.cloud.errors import ConfigurationError, listing
+from ecs_pulumi.cloud.errors import ConfigurationError, join_names
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.cloud.transport import Transport
 
@@ -98,14 +98,16 @@ class Connection:
         known = self._known_regions()
         if wanted is None:
             if len(known) != 1:
-                raise ConfigurationError(f"ecs:region (or OS_REGION_NAME) is missing; the catalog has {listing(known)}")
+                raise ConfigurationError(
+                    f"ecs:region (or OS_REGION_NAME) is missing; the catalog has {join_names(known)}"
+                )
             return known[0]
         if known and wanted not in known:
             setting = "region" if name else "ecs:region (or OS_REGION_NAME)"
-            raise ConfigurationError(f"{setting}: no region {wanted!r}; the catalog has {listing(known)}")
+            raise ConfigurationError(f"{setting}: no region {wanted!r}; the catalog has {join_names(known)}")
         return wanted
 
-    def endpoint(self, layout: Layout, region: str) -> str:
+    def endpoint(self, layout: ServiceSpec, region: str) -> str:
         """The URL of a service: the one that ``ecs:endpoints`` names, else the catalog's."""
         if override := self._credentials.endpoints.get(layout.service):
             return override
@@ -123,7 +125,7 @@ class Connection:
                 return offered[service_type]
         raise ConfigurationError(
             f"The catalog has no {layout.service} service in region {region} (interface {interface}); it has "
-            f"{listing(sorted(offered)) or 'none at all'}. ecs:endpoints can name one.",
+            f"{join_names(sorted(offered)) or 'none at all'}. ecs:endpoints can name one.",
         )
 
     @property
@@ -164,34 +166,34 @@ class Region:
         self._lock = threading.RLock()
 
     @property
-    def compute(self) -> Api:
+    def compute(self) -> ServiceClient:
         """Nova."""
         return self._api(COMPUTE)
 
     @property
-    def network(self) -> Api:
+    def network(self) -> ServiceClient:
         """Neutron."""
         return self._api(NETWORK)
 
     @property
-    def block_storage(self) -> Api:
+    def block_storage(self) -> ServiceClient:
         """Cinder."""
         return self._api(BLOCK_STORAGE)
 
     @property
-    def image(self) -> Api:
+    def image(self) -> ServiceClient:
         """Glance."""
         return self._api(IMAGE)
 
     @property
-    def identity(self) -> Api:
+    def identity(self) -> ServiceClient:
         """Keystone."""
         return self._api(IDENTITY)
 
     @property
     def server_microversion(self) -> str | None:
         """The one to read servers with: the fullest body with the flavor's id still in it."""
-        return self.compute.best(*_SERVER_MICROVERSIONS)
+        return self.compute.newest_supported(*_SERVER_MICROVERSIONS)
 
     @property
     def servers(self) -> Servers:
@@ -218,15 +220,15 @@ class Region:
         """The ports."""
         return self._once("ports", lambda: NetworkObjects(self.network, "ports"))
 
-    def _api(self, layout: Layout) -> Api:
-        def make() -> Api:
-            return Api(
+    def _api(self, layout: ServiceSpec) -> ServiceClient:
+        def make() -> ServiceClient:
+            return ServiceClient(
                 self.connection.transport,
                 layout,
                 self.connection.endpoint(layout, self.name),
                 self.project_id,
                 forced=self.connection.settings.api_versions.get(layout.service),
-                written=self._drop,
+                on_write=self._drop,
             )
 
         return self._once(layout.service, make)
@@ -243,4 +245,4 @@ class Region:
         """Forget what was read, everywhere: a server's end is seen in ports and volumes."""
         for part in list(self._parts.values()):
             if isinstance(part, Collection):
-                part.drop()
+                part.invalidate()

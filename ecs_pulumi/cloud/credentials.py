@@ -16,7 +16,7 @@ from keystoneauth1.identity import v3
 from keystoneauth1.identity.base import BaseIdentityPlugin
 from pydantic import SecretStr
 
-from ecs_pulumi.cloud.errors import ConfigurationError, NoCloud, listing, one_line
+from ecs_pulumi.cloud.errors import ConfigurationError, MissingCredentials, join_names, one_line
 from ecs_pulumi.cloud.settings import SERVICES, Settings
 
 _USER = ("username", "user_id")
@@ -134,7 +134,7 @@ def _blamed_on_its_files() -> Iterator[list[str]]:
         if not files:
             names = sorted(name for name in os.environ if name.startswith("OS_"))
             raise ConfigurationError(
-                f"one of the OS_* variables is not what it has to be; set are {listing(names)}"
+                f"one of the OS_* variables is not what it has to be; set are {join_names(names)}"
             ) from error
         raise ConfigurationError(
             f"{' or '.join(files)}: not laid out as it has to be: `clouds`, in it the names of clouds, "
@@ -157,7 +157,7 @@ def _merged(settings: Settings, files: list[str]) -> dict[str, Any]:
             known = sorted(set(loader.get_cloud_names()) - {"defaults", "envvars"})
             where = loader.config_filename
             raise ConfigurationError(
-                f"{said}: no cloud {asked!r} in {where}; there is: {listing(known) or 'none'}"
+                f"{said}: no cloud {asked!r} in {where}; there is: {join_names(known) or 'none'}"
                 if where
                 else f"{said}: no clouds.yaml to find {asked!r} in; it is looked for in the project's "
                 "directory, ~/.config/openstack, /etc/openstack and where OS_CLIENT_CONFIG_FILE says",
@@ -257,7 +257,7 @@ def _domains(given: Mapping[str, str]) -> dict[str, str]:
 
 def _plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> BaseIdentityPlugin:
     if not auth.get("auth_url"):
-        raise NoCloud(
+        raise MissingCredentials(
             "No cloud is configured. Name a clouds.yaml entry in ecs:cloud (or OS_CLOUD), or set "
             "ecs:authUrl, ecs:username, ecs:password and ecs:projectName (or OS_AUTH_URL and so on).",
         )
@@ -278,7 +278,7 @@ def _plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> 
     if "password" not in auth:
         # As a pull request from a fork has it: where the cloud is, and nothing to log in with.
         by_application = any(name in auth for name in _APPLICATION)
-        raise NoCloud(_missing("application_credential_secret" if by_application else "password"))
+        raise MissingCredentials(_missing("application_credential_secret" if by_application else "password"))
     if "user_id" not in auth:
         _needs(auth, "username")
     user: dict[str, Any] = {name: auth[name] for name in _PASSWORD if name in auth}
@@ -314,13 +314,13 @@ def _hint(plugin: BaseIdentityPlugin, given: Mapping[str, str], source: Callable
     if isinstance(plugin, v3.Token):
         return f"Check {source('token')}: a token ends with its own lifetime."
     if isinstance(plugin, v3.ApplicationCredential):
-        return f"Check {listing([source(name) for name in (*_APPLICATION, *_USER) if name in given])}."
+        return f"Check {join_names([source(name) for name in (*_APPLICATION, *_USER) if name in given])}."
     if not isinstance(plugin, v3.Password):
         return "Check what auth_type (OS_AUTH_TYPE or clouds.yaml) logs in with."
     used = [source(name) for name in (*_PASSWORD, *_SCOPE) if name in given]
     if not any("domain" in name or name == "user_id" for name in given):
         used.append("ecs:userDomainName, which is not set")
-    return f"Check {listing(used)}."
+    return f"Check {join_names(used)}."
 
 
 def _source(name: str, settings: Settings, environ: Mapping[str, str]) -> str:

@@ -97,19 +97,19 @@ class EcsError(Exception):
     """Anything this package reports; ``str()`` is one line for a user.
 
     Attributes:
-        settled: whether it was repeated as often as is worth it, so that nobody above repeats it again.
-        out_of_time: whether it would have been repeated, had the operation more time.
+        retries_exhausted: whether it was repeated as often as is worth it, so that nobody above repeats it again.
+        deadline_exceeded: whether it would have been repeated, had the operation more time.
     """
 
-    settled = False
-    out_of_time = False
+    retries_exhausted = False
+    deadline_exceeded = False
 
 
 class ConfigurationError(EcsError):
     """A setting is missing or wrong; the message names it."""
 
 
-class NoCloud(ConfigurationError):
+class MissingCredentials(ConfigurationError):
     """Settings, environment and clouds.yaml together do not say which cloud it is, or have no secret to log in with."""
 
 
@@ -127,16 +127,16 @@ class ConnectionFailed(EcsError):
         self.temporary = temporary
 
 
-class AnswerLost(ConnectionFailed):
+class ResponseLost(ConnectionFailed):
     """The connection broke after the request went out: look whether it took effect before repeating it.
 
     Attributes:
-        late: whether nothing came in time, so that the API may still be at work on it.
+        is_timeout: whether nothing came in time, so that the API may still be at work on it.
     """
 
-    def __init__(self, message: str, *, late: bool = False) -> None:
+    def __init__(self, message: str, *, is_timeout: bool = False) -> None:
         super().__init__(message, sent=True)
-        self.late = late
+        self.is_timeout = is_timeout
 
 
 class ApiError(EcsError):
@@ -212,13 +212,13 @@ class TooManyRequests(ApiError):
     """429, or 413 with Retry-After: the API limits the rate."""
 
 
-class Unrouted(ApiError):
+class ProxyNotFound(ApiError):
     """404 from a proxy that knows no way to the service, and so nothing of the service's objects."""
 
     hint = "This is no answer of the service itself: its URL is wrong, or it is not there at present."
 
 
-class ServerFault(ApiError):
+class ServerError(ApiError):
     """5xx: the cloud failed, not the request."""
 
 
@@ -244,7 +244,7 @@ class WaitTimeout(EcsError):
         self.request_id = request_id
 
 
-class Failed(EcsError):
+class OperationFailed(EcsError):
     """An object ended in an error state.
 
     Attributes:
@@ -294,7 +294,7 @@ class NotUnique(_Lookup):
     @staticmethod
     def summary(candidates: Sequence[str]) -> str:
         """The default message."""
-        return f"{len(candidates)} match, one is wanted: {listing(candidates)}"
+        return f"{len(candidates)} match, one is wanted: {join_names(candidates)}"
 
 
 class NoMatch(_Lookup):
@@ -307,10 +307,10 @@ class NoMatch(_Lookup):
     @staticmethod
     def summary(candidates: Sequence[str]) -> str:
         """The default message."""
-        return f"None matches; there is: {listing(candidates)}" if candidates else "None matches; there is none"
+        return f"None matches; there is: {join_names(candidates)}" if candidates else "None matches; there is none"
 
 
-def listing(names: Sequence[str], most: int = 10) -> str:
+def join_names(names: Sequence[str], most: int = 10) -> str:
     """Names in a sentence, cut where they get too many."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
@@ -333,7 +333,7 @@ def from_response(response: requests.Response) -> ApiError:
     if kind is QuotaExceeded:
         message = _quota(message)
     if kind is NotFound and not (request_id or body_type):
-        kind = Unrouted
+        kind = ProxyNotFound
     error = kind(
         response.status_code,
         message,
@@ -350,19 +350,19 @@ def from_response(response: requests.Response) -> ApiError:
     return error
 
 
-def may_have_acted(error: EcsError) -> bool:
+def may_have_taken_effect(error: EcsError) -> bool:
     """Whether a request may have taken effect though it failed, so that it is looked for before it is repeated."""
     if isinstance(error, ApiError):
         is_reset = error.status == http.HTTPStatus.SERVICE_UNAVAILABLE and _RESET.search(error.message)
         return error.status in _MAY_HAVE_ACTED or bool(is_reset)
-    return isinstance(error, AnswerLost)
+    return isinstance(error, ResponseLost)
 
 
 def timed_out(error: EcsError) -> bool:
     """Whether nothing came back in time, to this client or to a proxy, so that the API may still be at work on it."""
     if isinstance(error, ApiError):
         return error.status == http.HTTPStatus.GATEWAY_TIMEOUT
-    return isinstance(error, AnswerLost) and error.late
+    return isinstance(error, ResponseLost) and error.is_timeout
 
 
 def request_id_of(response: requests.Response) -> str | None:
@@ -377,7 +377,7 @@ def _kind(status: int, body_type: str | None, message: str, *, limited: bool) ->
     if status == http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE and limited:
         return TooManyRequests
     if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ServerFault
+        return ServerError
     kinds: dict[int, type[ApiError]] = {
         400: BadRequest,
         401: Unauthorized,

@@ -7,17 +7,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ecs_pulumi.cloud.api import Api
+    from ecs_pulumi.cloud.api import ServiceClient
 
 Document = dict[str, Any]
 
 
-def get_image(api: Api, id: str) -> Document:
+def get_image(api: ServiceClient, id: str) -> Document:
     """An image (API reference, "Show image")."""
     return dict(api.get(f"/images/{id}"))
 
 
-def list_images(api: Api, **filters: Any) -> list[Document]:
+def list_images(api: ServiceClient, **filters: Any) -> list[Document]:
     """Images by ``name``, ``visibility``, ``status``, ``sort``, property (API reference, "List images")."""
     params = {name: value for name, value in filters.items() if value is not None}
     return list(api.pages("/images", "images", params))

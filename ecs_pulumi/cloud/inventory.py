@@ -19,7 +19,7 @@ from ecs_pulumi.cloud.errors import EcsError
 Document = dict[str, Any]
 Query = dict[str, Any]
 
-GATHER = 0.02
+BATCH_WINDOW = 0.02
 FIRST_WORTH = 4
 MAX_AGE = 60.0
 
@@ -31,12 +31,12 @@ class Source(Protocol):
         worth: how many reads make a page worth its request.
     """
 
-    worth: int
+    reads_per_page: int
 
-    def single(self, id: str) -> Document | None:
+    def get_one(self, id: str) -> Document | None:
         """One object; None where it is gone."""
 
-    def some(self, ids: Collection[str]) -> Mapping[str, Document]:
+    def get_many(self, ids: Collection[str]) -> Mapping[str, Document]:
         """Several objects by id in few requests, where the API can; else none."""
 
     def page(self, query: Query | None) -> tuple[list[Document], Query | None]:
@@ -64,7 +64,7 @@ class _Stock:
     complete: bool = False
 
 
-class Inventory:
+class ReadCache:
     """A collection's objects, as they were within the last minute and since this process last wrote."""
 
     def __init__(self, source: Source, clock: Clock) -> None:
@@ -85,16 +85,16 @@ class Inventory:
             batch = self._batch = self._batch or _Batch()
             batch.ids.add(id)
         if first:
-            self._clock.sleep(GATHER)
+            self._clock.sleep(BATCH_WINDOW)
             try:
                 self._load(batch)
             finally:
                 batch.ready.set()
         else:
             batch.ready.wait()
-        return batch.found.get(id) or self._source.single(id)
+        return batch.found.get(id) or self._source.get_one(id)
 
-    def drop(self) -> None:
+    def invalidate(self) -> None:
         """Forget everything: this process wrote to the collection."""
         with self._lock:
             self._stock = _Stock(self._clock.now())
@@ -119,14 +119,14 @@ class Inventory:
                 missing = batch.ids - stock.documents.keys()
                 # One alone is no cheaper by list than by its own GET, which also tells gone from hidden.
                 if len(missing) > 1:
-                    batch.found.update(self._source.some(missing))
+                    batch.found.update(self._source.get_many(missing))
             except EcsError:
                 # Whatever is wrong with lists, the single GETs that follow either work or say it better.
                 pass
             batch.found.update({id: stock.documents[id] for id in batch.ids if id in stock.documents})
 
     def _page(self, stock: _Stock, ids: Collection[str]) -> None:
-        affordable = max(stock.asked // self._source.worth, stock.asked >= FIRST_WORTH)
+        affordable = max(stock.asked // self._source.reads_per_page, stock.asked >= FIRST_WORTH)
         while not stock.complete and stock.pages < affordable and not stock.documents.keys() >= set(ids):
             stock.pages += 1
             documents, stock.query = self._source.page(stock.query)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ecs_pulumi.cloud.api import Api
+    from ecs_pulumi.cloud.api import ServiceClient
 
 Document = dict[str, Any]
 
 
-def replace_tags(api: Api, collection: str, id: str, tags: Sequence[str]) -> None:
+def replace_tags(api: ServiceClient, collection: str, id: str, tags: Sequence[str]) -> None:
     """Set all tags of an object (API reference, "Replace all tags").
 
     Args:
@@ -26,42 +26,42 @@ def replace_tags(api: Api, collection: str, id: str, tags: Sequence[str]) -> Non
     api.put(f"/{collection}/{id}/tags", json={"tags": list(tags)})
 
 
-def delete(api: Api, kind: str, id: str) -> None:
+def delete(api: ServiceClient, kind: str, id: str) -> None:
     """Delete a ``network``, ``subnet`` or ``port``; 409 while something is on it."""
     api.delete(f"/{kind}s/{id}")
 
 
-def list_security_groups(api: Api, **filters: Any) -> list[Document]:
+def list_security_groups(api: ServiceClient, **filters: Any) -> list[Document]:
     """Security groups by any of their attributes (API reference, "List security groups")."""
     return list(api.pages("/security-groups", "security_groups", _given(filters)))
 
 
-def list_availability_zones(api: Api) -> list[Document]:
+def list_availability_zones(api: ServiceClient) -> list[Document]:
     """Zones of networks and of routers (API reference, "List all availability zones")."""
     return list(api.pages("/availability_zones", "availability_zones"))
 
 
-def create(api: Api, kind: str, body: Document) -> Document:
+def create(api: ServiceClient, kind: str, body: Document) -> Document:
     """Create a ``network``, ``subnet`` or ``port`` (guide 7, steps 1.1, 1.3 and 1.5)."""
     return dict(api.post(f"/{kind}s", json={kind: body}, key=kind))
 
 
-def get(api: Api, kind: str, id: str) -> Document:
+def get(api: ServiceClient, kind: str, id: str) -> Document:
     """A ``network``, ``subnet`` or ``port`` by its id (API reference, "Show … details")."""
     return dict(api.get(f"/{kind}s/{id}", key=kind))
 
 
-def list_all(api: Api, kind: str, **filters: Any) -> list[Document]:
+def list_all(api: ServiceClient, kind: str, **filters: Any) -> list[Document]:
     """Every ``network``, ``subnet`` or ``port`` with these attributes."""
     return list(api.pages(f"/{kind}s", f"{kind}s", _given(filters)))
 
 
-def update(api: Api, kind: str, id: str, changes: Document) -> Document:
+def update(api: ServiceClient, kind: str, id: str, changes: Document) -> Document:
     """Change a ``network``, ``subnet`` or ``port`` (API reference, "Update …")."""
     return dict(api.put(f"/{kind}s/{id}", json={kind: changes}, key=kind))
 
 
-def get_quotas(api: Api, project_id: str) -> Document:
+def get_quotas(api: ServiceClient, project_id: str) -> Document:
     """Limit, used and reserved of each kind (API reference, "Show quota details for a tenant")."""
     return dict(api.get(f"/quotas/{project_id}/details", key="quota"))
 

@@ -8,7 +8,7 @@ _NAMED = frozenset({"os-keypairs", "metadata", "tags", "flavors", "types"})
 _FIXED = frozenset({"detail"})
 
 
-def template(path: str) -> str:
+def path_template(path: str) -> str:
     """The path with ``{project_id}`` and ``{id}`` in place of what differs from object to object."""
     parts = path.split("/")
     for index, part in enumerate(parts[1:], 1):

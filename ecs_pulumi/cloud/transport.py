@@ -23,13 +23,13 @@ from urllib3 import exceptions as urllib3
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import Credentials
-from ecs_pulumi.cloud.routes import template
+from ecs_pulumi.cloud.routes import path_template
 
 T = TypeVar("T")
 
 POOL = 64
 CONNECT_TIMEOUT = 10.0
-PATIENCE = 90.0
+READ_TIMEOUT = 90.0
 POLL_PATIENCE = 30.0
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
@@ -46,7 +46,7 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 
 @dataclass(frozen=True)
-class Call:
+class Request:
     """A request.
 
     Attributes:
@@ -69,7 +69,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What the API answered.
 
     Attributes:
@@ -103,7 +103,7 @@ class Transport:
         self.clock = clock
         self.requests: Counter[tuple[str, str]] = Counter()
         self.http = requests.Session()
-        self.patience = PATIENCE
+        self.patience = READ_TIMEOUT
         adapter = HTTPAdapter(pool_connections=8, pool_maxsize=POOL, max_retries=0)
         self.http.mount("http://", adapter)
         self.http.mount("https://", adapter)
@@ -113,7 +113,7 @@ class Transport:
             session=self.http,
             verify=credentials.verify,
             cert=credentials.cert,
-            timeout=PATIENCE,
+            timeout=READ_TIMEOUT,
             user_agent=f"ecs-pulumi/{metadata.version('ecs-pulumi')}",
         )
         self._plugin = credentials.plugin
@@ -128,7 +128,7 @@ class Transport:
         self._reached: set[str] = set()
         self._mine = threading.local()
 
-    def end_by(self, moment: float) -> None:
+    def set_deadline(self, moment: float) -> None:
         """Let what the calling thread asks from now on be repeated until that moment of the clock, and no longer."""
         self._mine.end = moment
 
@@ -139,9 +139,9 @@ class Transport:
             if self._failure and asked <= self._failed:
                 raise self._failure
             try:
-                return self.retrying(self._access, idempotent=True, url=self._auth_url)
+                return self.with_retries(self._access, idempotent=True, url=self._auth_url)
             except errors.EcsError as error:
-                if error.out_of_time:
+                if error.deadline_exceeded:
                     raise  # its own time was up, not that of those who wait
                 self._failure = error
                 # Whoever waited meanwhile shares the failure instead of repeating it. Wrong credentials never get
@@ -154,14 +154,14 @@ class Transport:
             access = self._plugin.get_access(self.keystone)
         except keystone.ClientException as error:
             # A token that went astray does no harm: to whoever asked it is as if nothing had been sent.
-            raise self.translated(error, "POST", self._auth_url, "identity", harmless=True) from error
+            raise self.map_exception(error, "POST", self._auth_url, "identity", harmless=True) from error
         if not isinstance(access, AccessInfoV3):
             raise errors.ConfigurationError(
                 "ecs:authUrl (or OS_AUTH_URL): only version 3 of the identity API is spoken"
             )
         return access
 
-    def send(self, call: Call, *, idempotent: bool | None = None, poll: bool = False) -> Answer:
+    def send(self, call: Request, *, idempotent: bool | None = None, poll: bool = False) -> Response:
         """Send a request until it is answered for good.
 
         Args:
@@ -171,15 +171,15 @@ class Transport:
 
         Raises:
             ApiError: the API refused.
-            AnswerLost: the request may have taken effect, but its answer did not arrive.
+            ResponseLost: the request may have taken effect, but its answer did not arrive.
             ConnectionFailed: it cannot have taken effect.
         """
         if poll:
             return self._once(call, POLL_PATIENCE)
         safe = call.method in _IDEMPOTENT if idempotent is None else idempotent
-        return self.retrying(lambda: self._once(call, self.patience), idempotent=safe, url=call.url)
+        return self.with_retries(lambda: self._once(call, self.patience), idempotent=safe, url=call.url)
 
-    def retrying(
+    def with_retries(
         self,
         attempt: Callable[[], T],
         *,
@@ -194,17 +194,17 @@ class Transport:
             except errors.EcsError as error:
                 failures += 1
                 if failures > self._max_retries or not self._transient(error, url, failures, idempotent=idempotent):
-                    error.settled = True
+                    error.retries_exhausted = True
                     raise
                 delay = self._delay(error, failures)
                 if self.clock.now() + delay > getattr(self._mine, "end", math.inf):
-                    error.settled = error.out_of_time = True
+                    error.retries_exhausted = error.deadline_exceeded = True
                     raise
                 self._note(f"trying again in {delay:.1f} s: {errors.one_line(str(error))}")
                 self.clock.sleep(delay)
 
     def _transient(self, error: errors.EcsError, url: str, failures: int, *, idempotent: bool) -> bool:
-        if error.settled:
+        if error.retries_exhausted:
             return False
         if isinstance(error, errors.ConnectionFailed):
             if not error.temporary or (error.sent and not idempotent):
@@ -215,7 +215,7 @@ class Transport:
             return True
         if isinstance(error, errors.ApiError):
             again = _ANY_METHOD | _IDEMPOTENT_ONLY if idempotent else _ANY_METHOD
-            return error.status in again and (idempotent or not errors.may_have_acted(error))
+            return error.status in again and (idempotent or not errors.may_have_taken_effect(error))
         return False
 
     def _delay(self, error: errors.EcsError, failures: int) -> float:
@@ -223,7 +223,7 @@ class Transport:
         backoff = self.clock.jitter(min(_FIRST_DELAY * 2 ** (failures - 1), _LONGEST_DELAY))
         return max(min(asked or 0.0, _LONGEST_RETRY_AFTER), backoff)
 
-    def _once(self, call: Call, patience: float) -> Answer:
+    def _once(self, call: Request, patience: float) -> Response:
         """One attempt, or two where the first finds the token expired."""
         token = self.access().auth_token or ""
         response = self._exchange(call, token, patience)
@@ -232,13 +232,13 @@ class Transport:
             response = self._exchange(call, self.access().auth_token or "", patience)
         if response.status_code >= http.HTTPStatus.MULTIPLE_CHOICES:
             raise self._refused(response)
-        return Answer(
+        return Response(
             body=_parsed(response, call),
             request_id=errors.request_id_of(response),
             date=_date(response),
         )
 
-    def _exchange(self, call: Call, token: str, patience: float) -> requests.Response:
+    def _exchange(self, call: Request, token: str, patience: float) -> requests.Response:
         extra: dict[str, Any] = {} if call.microversion is None else {"microversion": call.microversion}
         try:
             return self.keystone.request(
@@ -255,7 +255,7 @@ class Transport:
                 **extra,
             )
         except keystone.ClientException as error:
-            raise self.translated(error, call.method, call.url, call.service) from error
+            raise self.map_exception(error, call.method, call.url, call.service) from error
 
     def _renew(self, token: str) -> None:
         """Forget a token that was refused, unless another thread has renewed it meanwhile."""
@@ -264,7 +264,7 @@ class Transport:
             if reference is not None and reference.auth_token == token:
                 self._plugin.invalidate()
 
-    def translated(
+    def map_exception(
         self, error: keystone.ClientException, method: str, url: str, service: str, *, harmless: bool = False
     ) -> errors.EcsError:
         """What a failure inside keystoneauth means.
@@ -282,7 +282,9 @@ class Transport:
         cause = error.__context__ if isinstance(error.__context__, requests.RequestException) else None
         self._note(f"{method} {urlsplit(url).path} failed: {type(cause or error).__name__}")
         failure = _connection_error(cause, error, method, url, service)
-        return errors.ConnectionFailed(str(failure)) if harmless and isinstance(failure, errors.AnswerLost) else failure
+        return (
+            errors.ConnectionFailed(str(failure)) if harmless and isinstance(failure, errors.ResponseLost) else failure
+        )
 
     def _refused(self, response: requests.Response) -> errors.ApiError:
         error = errors.from_response(response)
@@ -295,7 +297,7 @@ class Transport:
         request = response.request
         target = urlsplit(request.url or "")
         with self._lock:
-            self.requests[request.method or "", template(target.path)] += 1
+            self.requests[request.method or "", path_template(target.path)] += 1
             self._reached.add(target.netloc)
         if self._trace:
             query = f"?{target.query}" if target.query else ""
@@ -310,7 +312,7 @@ class Transport:
             self._trace(line)
 
 
-def _parsed(response: requests.Response, call: Call) -> Any:
+def _parsed(response: requests.Response, call: Request) -> Any:
     if not response.content and call.key is None and call.method != "GET":
         return None
     try:
@@ -326,9 +328,13 @@ def _unreadable(method: str, url: str, service: str) -> errors.ConnectionFailed:
     return _unanswered(f"{_host(url)} ({service}) answered {method} {urlsplit(url).path} unreadably", method)
 
 
-def _unanswered(message: str, method: str, *, late: bool = False) -> errors.ConnectionFailed:
+def _unanswered(message: str, method: str, *, is_timeout: bool = False) -> errors.ConnectionFailed:
     """The request went out and no usable answer came back; only for a GET does that not matter."""
-    return errors.ConnectionFailed(message, sent=True) if method == "GET" else errors.AnswerLost(message, late=late)
+    return (
+        errors.ConnectionFailed(message, sent=True)
+        if method == "GET"
+        else errors.ResponseLost(message, is_timeout=is_timeout)
+    )
 
 
 def _date(response: requests.Response) -> float | None:
@@ -384,7 +390,9 @@ def _no_answer(
         return _unreadable(method, url, service)
     timed_out = isinstance(cause, requests.exceptions.Timeout)
     said = "no answer in time" if timed_out else "the connection broke before the answer was complete"
-    return _unanswered(f"{_host(url)} ({service}): {said} to {method} {urlsplit(url).path}", method, late=timed_out)
+    return _unanswered(
+        f"{_host(url)} ({service}): {said} to {method} {urlsplit(url).path}", method, is_timeout=timed_out
+    )
 
 
 def _is_unsent(reason: object) -> bool:

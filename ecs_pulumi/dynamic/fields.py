@@ -34,19 +34,19 @@ _MOST_SHOWN = 4
 
 
 @dataclass(frozen=True)
-class Fact:
+class FieldOption:
     """Base of the facts that stand in a field's annotation."""
 
 
-class Replace(Fact):
+class Replace(FieldOption):
     """A change replaces the resource."""
 
 
-class InPlace(Fact):
+class InPlace(FieldOption):
     """A change is applied to the object as it stands."""
 
 
-class CloudDefault(Fact):
+class Computed(FieldOption):
     """The cloud chooses when unset, and what it chose is no drift."""
 
 
@@ -54,28 +54,28 @@ class GrowOnly(InPlace):
     """Changed in place, and never to less; less is refused in the preview."""
 
 
-class Secret(Fact):
+class Secret(FieldOption):
     """Encrypted in the state and masked wherever it is shown."""
 
 
-class Unordered(Fact):
+class Set(FieldOption):
     """A list whose order means nothing."""
 
 
-class WriteOnly(Fact):
+class WriteOnly(FieldOption):
     """The API does not tell it back: the state keeps what the program said."""
 
 
-class Wish(Fact):
+class Advisory(FieldOption):
     """The cloud may decide otherwise, and what it decided is no drift: only a change in the program counts."""
 
 
-class Local(InPlace):
+class ProviderOnly(InPlace):
     """Never sent: it steers the provider. A change is recorded and does nothing else."""
 
 
 @dataclass(frozen=True)
-class Since(Fact):
+class RequiresMicroversion(FieldOption):
     """Needs this microversion of this service where the older API has no other way."""
 
     service: str
@@ -99,10 +99,10 @@ class Inputs(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
-    region: Annotated[str | None, Replace(), CloudDefault()] = Field(
+    region: Annotated[str | None, Replace(), Computed()] = Field(
         None, description="Region the object lives in. Default: the configured one."
     )
-    adopt: Annotated[str | None, Local()] = Field(
+    adopt: Annotated[str | None, ProviderOnly()] = Field(
         None,
         description="Id of an existing object that the first `up` takes over instead of creating one. "
         "What the program asks otherwise is then applied in place or refused; later changes do nothing.",
@@ -114,20 +114,20 @@ class Outputs(BaseModel):
 
 
 @dataclass(frozen=True)
-class Facts:
+class ModelField:
     """One field of an inputs or outputs model, with its facts at hand."""
 
     name: str
     info: FieldInfo
 
-    def has(self, fact: type[Fact]) -> bool:
+    def has(self, fact: type[FieldOption]) -> bool:
         """Whether the field's annotation carries this fact."""
         return any(isinstance(item, fact) for item in self.info.metadata)
 
     @property
-    def since(self) -> Since | None:
+    def since(self) -> RequiresMicroversion | None:
         """The microversion the field needs, where it needs one."""
-        return next((item for item in self.info.metadata if isinstance(item, Since)), None)
+        return next((item for item in self.info.metadata if isinstance(item, RequiresMicroversion)), None)
 
     @property
     def default(self) -> Any:
@@ -137,7 +137,7 @@ class Facts:
     @functools.cached_property
     def adapter(self) -> TypeAdapter[Any]:
         """Validates a value of this field alone; an unknown value inside it passes."""
-        limits = tuple(item for item in self.info.metadata if not isinstance(item, Fact))
+        limits = tuple(item for item in self.info.metadata if not isinstance(item, FieldOption))
         annotation: Any = _passing_unknown(self.info.annotation)
         for limit in limits:
             annotation = Annotated[annotation, limit]
@@ -184,9 +184,9 @@ def _form(annotation: Any) -> str:
 
 
 @functools.cache
-def facts(model: type[BaseModel]) -> Mapping[str, Facts]:
+def fields_of(model: type[BaseModel]) -> Mapping[str, ModelField]:
     """The fields of `model` by name, in their order."""
-    return {name: Facts(name, info) for name, info in model.model_fields.items()}
+    return {name: ModelField(name, info) for name, info in model.model_fields.items()}
 
 
 @dataclass(frozen=True)
@@ -199,15 +199,15 @@ class Problem:
     """Whether the value may be a secret although the field is none."""
 
 
-class Given:
+class CheckInputs:
     """The inputs of a program in a preview, where some are not known yet."""
 
     def __init__(
-        self, values: Mapping[str, Any], before: Mapping[str, Any] | None = None, *, successor: bool = False
+        self, values: Mapping[str, Any], prior: Mapping[str, Any] | None = None, *, is_replacement: bool = False
     ) -> None:
         self.values = values
-        self.before: Mapping[str, Any] = before or {}
-        self.successor = successor
+        self.prior: Mapping[str, Any] = prior or {}
+        self.is_replacement = is_replacement
         """Whether they are of what takes the place of an object, which gives back what it holds."""
 
     def has(self, name: str) -> bool:
@@ -226,16 +226,16 @@ class Given:
 
     def changed(self, *names: str) -> bool:
         """Whether one of these inputs differs from the last `up`."""
-        return any(self.values.get(name) != self.before.get(name) for name in names)
+        return any(self.values.get(name) != self.prior.get(name) for name in names)
 
-    def set_of(self, *names: str) -> list[str]:
+    def provided(self, *names: str) -> list[str]:
         """Those of these inputs that the program sets."""
         return [name for name in names if self.has(name)]
 
 
-def one_of(given: Given, *names: str, required: bool = True) -> Iterable[Problem]:
+def exactly_one_of(checked: CheckInputs, *names: str, required: bool = True) -> Iterable[Problem]:
     """The rule that exactly one (or, not `required`, at most one) of these inputs is set."""
-    both = given.set_of(*names)
+    both = checked.provided(*names)
     listed = " or ".join(f"`{name}`" for name in names)
     if len(both) > 1:
         yield Problem(both[1], f"give only one of {listed}; `{both[0]}` is set as well")
@@ -243,14 +243,14 @@ def one_of(given: Given, *names: str, required: bool = True) -> Iterable[Problem
         yield Problem(names[0], f"one of {listed} is required")
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """The value as JSON would have it: models become maps without their unset parts, 1.0 becomes 1."""
     if isinstance(value, BaseModel):
-        return plain(dict(value))
+        return to_plain(dict(value))
     if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items() if item is not None}
+        return {key: to_plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
+        return [to_plain(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
@@ -285,12 +285,12 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
     """
     inputs: dict[str, Any] = {}
     problems: list[Problem] = []
-    known = facts(model)
+    known = fields_of(model)
     problems += [Problem(name, _no_such(name, known)) for name in raw if name not in known]
     for name, field in known.items():
-        value = plain(raw.get(name))
+        value = to_plain(raw.get(name))
         if value is None:
-            value = plain(field.default)
+            value = to_plain(field.default)
         if value is None:
             if field.info.is_required():
                 problems.append(Problem(name, "required, and missing"))
@@ -299,32 +299,32 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
         if isinstance(value, Unknown):
             continue
         try:
-            inputs[name] = _distinct(field, plain(field.adapter.validate_python(value)))
+            inputs[name] = _distinct(field, to_plain(field.adapter.validate_python(value)))
         except ValidationError as error:
             problems.append(Problem(name, _in_words(field, error.errors(include_url=False))))
     return inputs, problems
 
 
-def _distinct(field: Facts, value: Any) -> Any:
+def _distinct(field: ModelField, value: Any) -> Any:
     """A set of words says each of them once; of objects, two that are alike may mean two."""
-    is_words = field.has(Unordered) and isinstance(value, list) and all(isinstance(item, str) for item in value)
+    is_words = field.has(Set) and isinstance(value, list) and all(isinstance(item, str) for item in value)
     return list(dict.fromkeys(value)) if is_words else value
 
 
-def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
+def close_matches(name: str, names: Iterable[str], count: int = 3) -> list[str]:
     """The names most like a misspelled one, best first."""
     return difflib.get_close_matches(name, list(names), n=count, cutoff=0.5)
 
 
 def _no_such(name: str, names: Collection[str], what: str = "input") -> str:
-    guess = nearest(name, names, 1)
+    guess = close_matches(name, names, 1)
     if guess:
         return f"no such {what}; did you mean `{guess[0]}`?"
     # A kind has too many inputs to list.
     return f"no such {what}" + (f"; there are {', '.join(f'`{each}`' for each in names)}" if what != "input" else "")
 
 
-def _in_words(field: Facts, details: Sequence[ErrorDetails]) -> str:
+def _in_words(field: ModelField, details: Sequence[ErrorDetails]) -> str:
     branches = _branches(field.info.annotation)
     # A union reports every branch that did not fit, its name before the path; the one that came furthest is the one
     # that was meant. A misspelled property is often what a missing one was meant to be.
@@ -340,7 +340,7 @@ def _in_words(field: Facts, details: Sequence[ErrorDetails]) -> str:
     elif forms and (first or detail["type"] == "list_type"):
         message = f"must be {', or '.join(forms)}"
     if not field.has(Secret) and isinstance(detail["input"], (str, int, float, bool)):
-        message += f", got {shown(detail['input'])}"
+        message += f", got {format_value(detail['input'])}"
     return f"{_path(path)}: {message}" if path else message
 
 
@@ -358,52 +358,52 @@ def _path(parts: Sequence[int | str]) -> str:
         if isinstance(part, str) and part.isidentifier() and len(part) <= _LONGEST_SHOWN:
             path += f".{part}"
         else:
-            path += f"[{part if isinstance(part, int) else shown(part)}]"
+            path += f"[{part if isinstance(part, int) else format_value(part)}]"
     return path.lstrip(".")
 
 
-def shown(value: str | float) -> str:
+def format_value(value: str | float) -> str:
     """A value for a message: as JSON has it, on one line, and how long it is where it is too long to show."""
     length = len(str(value))
     return json.dumps(value, ensure_ascii=False) if length <= _LONGEST_SHOWN else f"{length} characters"
 
 
-def matches(field: Facts, wanted: Any, observed: Any) -> bool:
+def matches(field: ModelField, desired: Any, observed: Any) -> bool:
     """Whether what is there already is what is wanted.
 
     A nested object matches one that has at least its properties; what else that one has, the cloud chose.
     Something unknown matches nothing.
     """
-    if field.has(Unordered) and isinstance(wanted, list) and isinstance(observed, list):
-        return len(wanted) == len(observed) and None not in pair_off(wanted, observed, _fits)
-    return _fits(wanted, observed, exact=_is_map(field))
+    if field.has(Set) and isinstance(desired, list) and isinstance(observed, list):
+        return len(desired) == len(observed) and None not in match_items(desired, observed, _fits)
+    return _fits(desired, observed, exact=_is_map(field))
 
 
-def _is_map(field: Facts) -> bool:
+def _is_map(field: ModelField) -> bool:
     annotation = field.info.annotation
     return any(get_origin(branch) is dict for branch in (annotation, *get_args(annotation)))
 
 
-def _fits(wanted: Any, observed: Any, *, exact: bool = False) -> bool:
-    if isinstance(wanted, Unknown) or isinstance(observed, Unknown):
+def _fits(desired: Any, observed: Any, *, exact: bool = False) -> bool:
+    if isinstance(desired, Unknown) or isinstance(observed, Unknown):
         return False
-    if observed is None and wanted in ("", [], {}):
+    if observed is None and desired in ("", [], {}):
         # Asked to be cleared, some properties come back empty and some not at all.
         return True
-    if isinstance(wanted, Mapping) and isinstance(observed, Mapping):
-        if exact and set(wanted) != set(observed):
+    if isinstance(desired, Mapping) and isinstance(observed, Mapping):
+        if exact and set(desired) != set(observed):
             return False
-        return all(_fits(item, observed.get(key)) for key, item in wanted.items() if item is not None)
-    if isinstance(wanted, (list, tuple)) and isinstance(observed, (list, tuple)):
-        return len(wanted) == len(observed) and all(map(_fits, wanted, observed))
-    return bool(plain(wanted) == plain(observed))
+        return all(_fits(item, observed.get(key)) for key, item in desired.items() if item is not None)
+    if isinstance(desired, (list, tuple)) and isinstance(observed, (list, tuple)):
+        return len(desired) == len(observed) and all(map(_fits, desired, observed))
+    return bool(to_plain(desired) == to_plain(observed))
 
 
-def pair_off(wanted: Sequence[Any], observed: Sequence[Any], fits: Callable[[Any, Any], bool]) -> list[int | None]:
+def match_items(desired: Sequence[Any], observed: Sequence[Any], fits: Callable[[Any, Any], bool]) -> list[int | None]:
     """The place of the observed item that each wish gets, so that as many wishes as can be get one; None for no item.
 
     Args:
-        wanted: The wishes.
+        desired: The wishes.
         observed: The items, of which each is for one wish.
         fits: Whether an item is what a wish asks for.
     """
@@ -411,7 +411,7 @@ def pair_off(wanted: Sequence[Any], observed: Sequence[Any], fits: Callable[[Any
 
     def gets_one(wish: int, tried: set[int]) -> bool:
         for place, item in enumerate(observed):
-            if place in tried or not fits(wanted[wish], item):
+            if place in tried or not fits(desired[wish], item):
                 continue
             tried.add(place)
             # Who has it may do with another one.
@@ -420,7 +420,7 @@ def pair_off(wanted: Sequence[Any], observed: Sequence[Any], fits: Callable[[Any
                 return True
         return False
 
-    for wish in range(len(wanted)):
+    for wish in range(len(desired)):
         gets_one(wish, set())
     got = {wish: place for place, wish in holders.items()}
-    return [got.get(wish) for wish in range(len(wanted))]
+    return [got.get(wish) for wish in range(len(desired))]

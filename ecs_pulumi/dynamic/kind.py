@@ -1,7 +1,7 @@
 """The contract that a file in `resources/` fulfils: one kind of resource and how it lives.
 
 A kind is stateless; one instance serves all its resources, from many threads at once. It speaks in plain
-values: `wanted` is its validated inputs model, a *live object* is whatever its own `create`, `fetch` and
+values: `desired` is its validated inputs model, a *live object* is whatever its own `create`, `fetch` and
 `update` return and its own `observe` understands.
 """
 
@@ -44,7 +44,7 @@ class Provenance(Enum):
 
 
 @dataclass
-class Operation(Generic[C]):
+class OperationContext(Generic[C]):
     """One request of the engine: what a kind may use and must tell while it works."""
 
     verb: str
@@ -54,9 +54,9 @@ class Operation(Generic[C]):
     connect: Callable[[], C]
     timeout: float
     """Seconds the engine grants the whole operation."""
-    say: Callable[[str], None] = lambda _: None
+    report_status: Callable[[str], None] = lambda _: None
     """Shows a status line beside the resource."""
-    tell: Callable[[str], None] = lambda _: None
+    notify: Callable[[str], None] = lambda _: None
     """Tells what a person should have read before pressing enter; it stays on the screen."""
     warn: Callable[[str], None] = lambda _: None
     """Warns beside the resource: of what is lost, and of what the cloud is likely to refuse."""
@@ -71,7 +71,7 @@ class Operation(Generic[C]):
     id: str = field(default="", init=False)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """What the program says; where the verb has no program (read, delete), the outputs in the state."""
-    old: Mapping[str, Any] = field(default_factory=dict)
+    prior: Mapping[str, Any] = field(default_factory=dict)
     """The outputs in the state; empty in a create."""
     memo: dict[str, Any] = field(default_factory=dict)
     """What a kind has to remember until it observes."""
@@ -86,7 +86,7 @@ class Operation(Generic[C]):
         """What the kind's own `connect` returned; opened when it is first used."""
         return self.connect()
 
-    def created(self, id_: str) -> None:
+    def record_id(self, id_: str) -> None:
         """Record the id of the object. MUST be called as soon as the API has answered with it.
 
         From then on a failure leaves the object in the state (or deletes it again), never an orphan.
@@ -94,12 +94,12 @@ class Operation(Generic[C]):
         self.claim(id_)
         self.id = id_
 
-    def gone(self) -> None:
+    def clear_id(self) -> None:
         """Record that what was created is no longer there, so that a failure leaves nothing in the state."""
         self.id = ""
 
 
-class Kind(ABC, Generic[C, I, L]):
+class ResourceHandler(ABC, Generic[C, I, L]):
     """How one kind of resource is checked, compared, created, read, updated and deleted."""
 
     name: ClassVar[str]
@@ -109,7 +109,7 @@ class Kind(ABC, Generic[C, I, L]):
     timeout: ClassVar[float] = 600.0
     alternatives: ClassVar[tuple[str, ...]] = ()
     """Inputs of which a program sets one and the object has all: setting another one is a change."""
-    signs_names: ClassVar[bool] = False
+    encodes_owner_in_name: ClassVar[bool] = False
     """Whether an automatic name tells whose the object is, as nothing else about it can."""
 
     @abstractmethod
@@ -129,66 +129,69 @@ class Kind(ABC, Generic[C, I, L]):
         return ()
 
     @abstractmethod
-    def explain(self, error: Exception) -> str | None:
+    def format_error(self, error: Exception) -> str | None:
         """The one line that a user is shown for this error; None for a defect of this package."""
 
-    def unverified(self, error: Exception) -> str | None:  # noqa: ARG002
+    def preview_warning(self, error: Exception) -> str | None:  # noqa: ARG002
         """What a preview says once per run and goes on, where this error only keeps it from looking at the cloud."""
         return None
 
-    def rules(self, given: fields.Given) -> Iterable[fields.Problem]:  # noqa: ARG002
+    def validate(self, checked: fields.CheckInputs) -> Iterable[fields.Problem]:  # noqa: ARG002
         """What is wrong with the inputs beyond their types. MUST be silent about what is not known yet."""
         return ()
 
-    def preflight(self, op: Operation[C], given: fields.Given) -> Iterable[fields.Problem]:  # noqa: ARG002
+    def preflight(self, context: OperationContext[C], checked: fields.CheckInputs) -> Iterable[fields.Problem]:  # noqa: ARG002
         """What the cloud would refuse later, found out in the preview. Called only where something changes."""
         return ()
 
-    def replaced_by(self, old: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
+    def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
         """Those of the changed inputs that make a replacement. The facts on the fields decide unless overridden."""
-        model = fields.facts(self.inputs)
-        del old, new
+        model = fields.fields_of(self.inputs)
+        del prior, new
         return [name for name in changed if model[name].has(fields.Replace)]
 
-    def unwell(self, op: Operation[C], id_: str, old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+    def tainted(self, context: OperationContext[C], id_: str, prior: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """The outputs that tell that the object never came to life and has to be replaced as a whole.
 
         May look at the live object where the state says that the last operation did not end.
         """
         return []
 
-    def failed_build(self, op: Operation[C], id_: str, old: Mapping[str, Any]) -> str:  # noqa: ARG002
+    def failure_reason(self, context: OperationContext[C], id_: str, prior: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Why an object that is `unwell` never came to life, for the notice that it will be replaced."""
         return "it was never usable"
 
-    def data_loss(self, op: Operation[C], old: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+    def data_loss(self, context: OperationContext[C], prior: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """What data a deletion or a replacement of the object deletes, as far as the state shows. MUST NOT raise."""
         return []
 
-    def preflight_update(self, op: Operation[C], id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
+    def preflight_update(
+        self, context: OperationContext[C], id_: str, new: Mapping[str, Any], changed: list[str]
+    ) -> None:
         """Raise what an update in place would fail with, and report what it does to the workload and its data.
 
-        Called in a diff, which alone knows the object's id and that it is not replaced; `op.old` are the prior outputs.
+        Called in a diff, which alone knows the object's id and that it is not replaced; `context.prior` holds the prior
+        outputs.
         MUST ask the cloud only where a changed input needs it.
         """
 
-    def owed(self, old: Mapping[str, Any]) -> str | None:  # noqa: ARG002
+    def pending_work(self, prior: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         """What an update has to finish though the program says nothing new, in words for its author."""
         return None
 
-    def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
-        """Whether the input `name` asks for what `old` (the outputs in the state) already has."""
-        return fields.matches(fields.facts(self.inputs)[name], wanted, old.get(name))
+    def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
+        """Whether the input `name` asks for what `prior` (the outputs in the state) already has."""
+        return fields.matches(fields.fields_of(self.inputs)[name], desired, prior.get(name))
 
     def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Whether two objects with these inputs cannot exist at the same time. Values may be outputs or unknown."""
         return False
 
-    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Whether the replacement cannot stand beside the old object, so that the old one is deleted first."""
         return self.is_exclusive(new)
 
-    def scope(self, op: Operation[C]) -> str:  # noqa: ARG002
+    def scope(self, context: OperationContext[C]) -> str:  # noqa: ARG002
         """Where the ids of this kind are unique, such as the region."""
         return ""
 
@@ -196,54 +199,54 @@ class Kind(ABC, Generic[C, I, L]):
         """Kind and id of what this object has that a resource of another kind could have instead."""
         return ()
 
-    def leftovers(self, op: Operation[C], wanted: I) -> Iterable[tuple[str, str | None]]:  # noqa: ARG002
+    def find_own_orphans(self, context: OperationContext[C], desired: I) -> Iterable[tuple[str, str | None]]:  # noqa: ARG002
         """Id and, where the kind has one, name of what carries this resource's owner marker before it is created."""
         return ()
 
-    def claims(self, op: Operation[C], live: L) -> dict[str, Any]:  # noqa: ARG002
+    def ownership_updates(self, context: OperationContext[C], remote: L) -> dict[str, Any]:  # noqa: ARG002
         """What an update brings up to date in the object although the program does not say it, by input."""
         return {}
 
     @abstractmethod
-    def create(self, op: Operation[C], wanted: I) -> L:
-        """Create the object and wait until it is as wanted. MUST call `op.created` as soon as there is an id."""
+    def create(self, context: OperationContext[C], desired: I) -> L:
+        """Create the object and wait until it is as wanted. MUST call `context.record_id` as soon as there is an id."""
 
     @abstractmethod
-    def read(self, op: Operation[C], id_: str) -> L | None:
+    def read_cached(self, context: OperationContext[C], id_: str) -> L | None:
         """The object for a refresh, None if it is gone. May come from a list that was read a moment ago."""
 
-    def fetch(self, op: Operation[C], id_: str) -> L | None:
+    def read(self, context: OperationContext[C], id_: str) -> L | None:
         """The object as it is this moment."""
-        return self.read(op, id_)
+        return self.read_cached(context, id_)
 
     @abstractmethod
-    def observe(self, op: Operation[C], live: L) -> dict[str, Any]:
+    def to_outputs(self, context: OperationContext[C], remote: L) -> dict[str, Any]:
         """The observed values of inputs and outputs by their names. What the API does not tell is left out."""
 
     @abstractmethod
-    def update(self, op: Operation[C], id_: str, wanted: I, old: Mapping[str, Any]) -> L:
-        """Do what differs between the live object and `wanted`, and nothing else.
+    def update(self, context: OperationContext[C], id_: str, desired: I, prior: Mapping[str, Any]) -> L:
+        """Do what differs between the live object and `desired`, and nothing else.
 
-        MUST read the live object first and MUST be safe to run again after a crash: `old` may be out of date.
+        MUST read the live object first and MUST be safe to run again after a crash: `prior` may be out of date.
         """
 
     @abstractmethod
-    def delete(self, op: Operation[C], id_: str, old: Mapping[str, Any]) -> None:
+    def delete(self, context: OperationContext[C], id_: str, prior: Mapping[str, Any]) -> None:
         """Delete the object and wait until it is gone. An object that is gone already is a success."""
 
 
-def find(name: str) -> Kind[Any, Any, Any]:
+def get_handler(name: str) -> ResourceHandler[Any, Any, Any]:
     """The kind of this name.
 
     The state stores a name only, so this one arrow points from here up to the kinds, by convention:
-    `KIND` in the module of `resources/` that is named like the kind.
+    `HANDLER` in the module of `resources/` that is named like the kind.
     """
     module = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    kind: Kind[Any, Any, Any] = importlib.import_module(f"{KINDS}.{module}").KIND
+    kind: ResourceHandler[Any, Any, Any] = importlib.import_module(f"{KINDS}.{module}").HANDLER
     return kind
 
 
-def automatic_name(resource: str, seed: bytes, signer: str = "") -> str:
+def auto_name(resource: str, seed: bytes, signer: str = "") -> str:
     """A name for a resource that has none: its name in the program and a random suffix.
 
     Args:
@@ -257,7 +260,7 @@ def automatic_name(resource: str, seed: bytes, signer: str = "") -> str:
     return f"{resource}-{suffix}"
 
 
-def is_automatic(name: str, resource: str) -> bool:
+def is_auto_name(name: str, resource: str) -> bool:
     """Whether `name` was made by `automatic_name` for this resource."""
     return bool(re.fullmatch(rf"{re.escape(resource)}-[0-9a-f]{{{2 * SUFFIX_BYTES}}}", name))
 
@@ -273,11 +276,11 @@ def signer(project: str, stack: str, backend: str) -> str:
     return f"{project}/{stack}" + (f" [{backend}]" if backend else "")
 
 
-def signed_for(name: str, signer: str) -> str | None:
+def owner_from_name(name: str, signer: str) -> str | None:
     """The resource of this stack that `automatic_name` signed the name for; None where it did not."""
     resource, dash, suffix = name.rpartition("-")
     random, signature = suffix[:SUFFIX_BYTES], suffix[SUFFIX_BYTES:]
-    is_signed = dash and is_automatic(name, resource) and signature == _signature(signer, resource, random)
+    is_signed = dash and is_auto_name(name, resource) and signature == _signature(signer, resource, random)
     return resource if is_signed else None
 
 

@@ -15,21 +15,21 @@ from pulumi.dynamic.dynamic import PROVIDER_KEY, serialize_provider
 from typing_extensions import Self, is_typeddict
 
 from ecs_pulumi.dynamic import fields
-from ecs_pulumi.dynamic.kind import Kind
+from ecs_pulumi.dynamic.kind import ResourceHandler
 from ecs_pulumi.dynamic.provider import Provider
 
 
 class EcsResource(pulumi.dynamic.Resource):
     """A resource served by the dynamic provider. Inputs are outputs as well, with the observed value."""
 
-    kind: ClassVar[Kind[Any, Any, Any]]
+    kind: ClassVar[ResourceHandler[Any, Any, Any]]
 
     region: pulumi.Output[str]
     """Region the object lives in."""
     adopt: pulumi.Output[str | None]
     """Id of the existing object that was taken over, if any."""
 
-    def __init_subclass__(cls, *, kind: Kind[Any, Any, Any] | None = None) -> None:
+    def __init_subclass__(cls, *, kind: ResourceHandler[Any, Any, Any] | None = None) -> None:
         if kind is None:
             # A program's own subclass of a kind is still that kind.
             super(pulumi.dynamic.Resource, cls).__init_subclass__()
@@ -74,16 +74,16 @@ def _register(
     self: EcsResource, resource_name: str, *, opts: pulumi.ResourceOptions | None = None, **inputs: Any
 ) -> None:
     kind = self.kind
-    facts = fields.facts(kind.inputs)
+    facts = fields.fields_of(kind.inputs)
     # Outputs resolve in the program only if they are declared as properties.
-    props: dict[str, Any] = dict.fromkeys((*facts, *fields.facts(kind.outputs)))
+    props: dict[str, Any] = dict.fromkeys((*facts, *fields.fields_of(kind.outputs)))
     for name, value in inputs.items():
         secret = name in facts and facts[name].has(fields.Secret) and value is not None
         props[name] = pulumi.Output.secret(value) if secret else value
     secrets = [
         name
         for model in (kind.inputs, kind.outputs)
-        for name, field in fields.facts(model).items()
+        for name, field in fields.fields_of(model).items()
         if field.has(fields.Secret)
     ]
     opts = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(additional_secret_outputs=secrets or None), opts)

@@ -33,7 +33,7 @@ class StackState:
 
     Attributes:
         resources: The resources, as `pulumi stack export` writes them.
-        owners: The URNs of the resources that have an object. What is only read (`Kind.get`) is not owned.
+        owners: The URNs of the resources that have an object. What is only read (`ResourceHandler.get`) is not owned.
         begun: The inputs of the creates of which the engine has no result, by URN: those of a run that was killed,
             and those in flight.
         unreadable: Why the state could not be read.

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ecs_pulumi.dynamic import host, run
+from ecs_pulumi.dynamic import rpc_bridge, run
 
 _AT_FIRST = 20
 _EVERY = 10.0
@@ -29,12 +29,12 @@ class StatusLine:
 
     def __call__(self, text: str) -> None:
         """Show this instead."""
-        if text != self._shown and (not text or _allowance().take()):
+        if text != self._shown and (not text or _allowance().try_acquire()):
             self._shown = text
-            host.report(self._urn, text, ephemeral=True)
+            rpc_bridge.log(self._urn, text, ephemeral=True)
 
 
-class Allowance:
+class RateLimiter:
     """How many lines may be shown: so many at first, then one every few seconds. Safe to use from any thread.
 
     Args:
@@ -51,7 +51,7 @@ class Allowance:
         self._last = now()
         self._lock = threading.Lock()
 
-    def take(self) -> bool:
+    def try_acquire(self) -> bool:
         """Whether one more may be shown, which then counts as shown."""
         if self._most is None:
             return True
@@ -66,8 +66,8 @@ class Allowance:
 
 
 @functools.cache
-def _allowance() -> Allowance:
-    return Allowance(None if on_a_terminal() else _AT_FIRST, _EVERY)
+def _allowance() -> RateLimiter:
+    return RateLimiter(None if on_a_terminal() else _AT_FIRST, _EVERY)
 
 
 def on_a_terminal() -> bool:

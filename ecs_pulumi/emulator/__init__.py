@@ -6,7 +6,7 @@ imports nothing of the rest of the package, so that client and cloud cannot shar
 How it is built (each part in its file):
 
 - **A request** comes through `gateway.Gateway`, which finds the service by the path (`/{region}/{service}/…`,
-  Keystone at `/v3`), lets time catch up, opens a transaction, calls `Service.handle` and logs. `Refused`
+  Keystone at `/v3`), lets time catch up, opens a transaction, calls `Service.handle` and logs. `HttpError`
   rolls everything back.
 - **A service** is a `routing.Service` named `service` in its module, with handlers
   `@service.get("/ports/{port_id}")` that take a `context.Call` and path parameters and return a dict (200), a
@@ -15,16 +15,16 @@ How it is built (each part in its file):
 - **The state** is documents by kind and region: `ctx.get/put/remove/find/count/total`. Every document has
   `id` and, where it belongs to somebody, `project_id` and `name`. `ctx.find` spans projects: handlers filter
   by `project_id`.
-- **Time**: a handler never waits. It calls `ctx.later(seconds, "cinder.created", volume_id)`, and the
+- **Time**: a handler never waits. It calls `ctx.schedule(seconds, "cinder.created", volume_id)`, and the
   function registered by `@step("cinder.created")` runs as of that moment, `(ctx, subject, **args)`;
   `ctx.cancel(subject)` forgets what was to come. Durations are those of a real cloud; `--speed` divides them.
-- **Faults** for requests are the gateway's affair; builds ask `ctx.asked_for("fail-create", name)`.
-- **The page** at `/` (`page.html`, for browsers alone) asks again and again what `picture.picture` tells of the state
+- **Faults** for requests are the gateway's affair; builds ask `ctx.has_outcome_fault("fail-create", name)`.
+- **The page** at `/` (`page.html`, for browsers alone) asks again and again what `topology.topology` tells of the state
   and the requests, and draws it; `control` serves both.
 - **`seed(ctx)`** in each service's module fills a new region (project `demo`).
 
-What Nova asks of its neighbours. All take the caller's `ctx` first, refuse by raising `Refused`, and leave
-the answer's status to Nova (`Refused.status` and `.kind` are those that the neighbour's own API would send).
+What Nova asks of its neighbours. All take the caller's `ctx` first, refuse by raising `HttpError`, and leave
+the answer's status to Nova (`HttpError.status` and `.kind` are those that the neighbour's own API would send).
 Kinds: `network`, `subnet`, `port`, `security_group`, `volume`, `volume_type`, `snapshot`, each stored with
 the field names and values of its own API (a port has `network_id`, `device_id`, `fixed_ips`, `mac_address`,
 `security_groups` as ids; fields that the API does not show begin with `_`).
@@ -41,7 +41,7 @@ the field names and values of its own API (a port has `network_id`, `device_id`,
 - `security_group_ids(ctx, names_or_ids)`: ids of the project's groups; 404 `SecurityGroupNotFound`; several
   of one name 409.
 - when a port that a server uses is deleted or changed:
-  `ctx.later(1.0, "nova.port_changed", server_id, port_id=…)`.
+  `ctx.schedule(1.0, "nova.port_changed", server_id, port_id=…)`.
 
 `cinder`:
 - `make_volume(ctx, *, size, name="", volume_type=None, availability_zone=None, image_id=None,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .context import STEPS, Context
-from .errors import Refused
+from .errors import HttpError
 from .faults import Fault, Faults
 from .routing import UNAUTHORIZED
 from .store import Store
@@ -61,7 +61,7 @@ class Cloud:
         self.store = Store(state)
 
     @contextmanager
-    def moment(self, region: str = "", project: str = "demo") -> Iterator[Context]:
+    def transaction(self, region: str = "", project: str = "demo") -> Iterator[Context]:
         """The state as of now, to look at or to change, as one transaction."""
         self.catch_up()
         with self.store.transaction():
@@ -80,7 +80,7 @@ class Cloud:
         """Find out on whose behalf a request is made; 401 without a token that holds."""
         token = self.store.get("token", "", call.headers.get("x-auth-token", ""))
         if token is None or token["expires"] <= call.now or not token["project_id"]:
-            raise Refused(401, UNAUTHORIZED)
+            raise HttpError(401, UNAUTHORIZED)
         call.project_id = token["project_id"]
         call.user_id = token["user_id"]
         call.roles = tuple(token["roles"])

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .errors import Refused
+from .errors import HttpError
 from .store import Document, Step
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Context:
         """The sum of a numeric field over what `find` would return."""
         return self.cloud.store.total(kind, self.region, field_name, equal)
 
-    def later(self, seconds: float, step: str, subject: str, **args: Any) -> None:
+    def schedule(self, seconds: float, step: str, subject: str, **args: Any) -> None:
         """Let a step happen to the object `subject` after so many seconds of a real cloud's time."""
         at = self.now + seconds / self.cloud.speed
         self.cloud.store.schedule(Step(at, step, self.region, self.project_id, self.user_id, subject, args))
@@ -85,7 +85,7 @@ class Context:
         """Forget what is still to happen to `subject`: the steps named, or all."""
         self.cloud.store.cancel(subject, steps)
 
-    def asked_for(self, outcome: str, name: str | None) -> bool:
+    def has_outcome_fault(self, outcome: str, name: str | None) -> bool:
         """Whether this outcome (`fail-spawn`, `fail-create`, …) was asked for an object of this name.
 
         True if the name contains the word, or a `Fault(outcome=…)` matches; counts against the fault's
@@ -162,7 +162,7 @@ class Call(Context):
         try:
             return json.loads(self.raw)
         except (ValueError, RecursionError):
-            raise Refused(400, "cannot understand JSON") from None
+            raise HttpError(400, "cannot understand JSON") from None
 
     def at_least(self, minor: int) -> bool:
         """Whether the request asked for microversion 2.`minor` (3.`minor` in Cinder) or newer."""

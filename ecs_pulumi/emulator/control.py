@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 
 from .faults import Fault  # noqa: TC001  # FastAPI reads the annotation
-from .picture import picture
+from .topology import topology
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ def router(cloud: Cloud, requests: RequestLog, access: Callable[[], dict[str, di
     @routes.get("/picture")
     def show_picture() -> dict[str, Any]:
         """Every object with what it is joined to, and the last requests; nothing secret."""
-        return picture(cloud, requests)
+        return topology(cloud, requests)
 
     @routes.get("/settings")
     def show_settings() -> dict[str, dict[str, str]]:

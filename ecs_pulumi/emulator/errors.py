@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Refused(Exception):  # noqa: N818  # the cloud's answer, not a failure of the emulator
+class HttpError(Exception):  # the cloud's answer, not a failure of the emulator
     """Raised by a handler to refuse the request: everything it changed is undone and the answer is an error.
 
     Args:
@@ -51,7 +51,7 @@ TITLES = {
 }
 
 
-def named_fault(refused: Refused) -> dict[str, Any]:
+def named_fault(refused: HttpError) -> dict[str, Any]:
     """Nova's and Cinder's shape: `{"itemNotFound": {"code": 404, "message": …}}`."""
     fault: dict[str, Any] = {"code": refused.status, "message": refused.message}
     if "Retry-After" in refused.headers:
@@ -59,12 +59,12 @@ def named_fault(refused: Refused) -> dict[str, Any]:
     return {FAULT_NAMES.get(refused.status, "computeFault"): fault}
 
 
-def neutron_error(refused: Refused) -> dict[str, Any]:
+def neutron_error(refused: HttpError) -> dict[str, Any]:
     """Neutron's shape: `{"NeutronError": {"type": …, "message": …, "detail": ""}}`."""
     return {"NeutronError": {"type": refused.kind, "message": refused.message, "detail": ""}}
 
 
-def keystone_error(refused: Refused) -> dict[str, Any]:
+def keystone_error(refused: HttpError) -> dict[str, Any]:
     """Keystone's shape, which every service uses for 401: `{"error": {code, message, title}}`."""
     title = TITLES.get(refused.status, "Internal Server Error")
     return {"error": {"code": refused.status, "message": refused.message, "title": title}}

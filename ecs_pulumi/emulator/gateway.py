@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from .context import Call, Reply
-from .errors import Refused, page
+from .errors import HttpError, page
 from .routing import NO_ROUTE
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class Gateway:
         try:
             with self.cloud.store.transaction():
                 reply = service.handle(call)
-        except Refused as refused:
+        except HttpError as refused:
             reply = service.refusal(call, refused)
         reply.headers = service.reply_headers(call, request_id) | reply.headers
         return reply

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from .clock import to_second
 from .cloud import PROJECTS
 from .context import Reply
-from .errors import Refused, page
+from .errors import HttpError, page
 from .routing import UNAUTHORIZED, Service
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Glance(Service):
         """`GET /v2/` is no route of Glance."""
         return self.no_route(call)
 
-    def refusal(self, call: Call, refused: Refused) -> Reply:
+    def refusal(self, call: Call, refused: HttpError) -> Reply:
         """An HTML page, or the same as JSON."""
         body = page(refused.status, refused.message, call.headers.get("accept", ""))
         reply = Reply(refused.status, body, dict(refused.headers))
@@ -142,7 +142,7 @@ def index(call: Call) -> dict[str, Any]:
     if marker is not None:
         ids = [image["id"] for image in images]
         if marker not in ids:
-            raise Refused(400, f"Marker {marker} could not be found.")
+            raise HttpError(400, f"Marker {marker} could not be found.")
         images = images[ids.index(marker) + 1 :]
     limit = _limit(call)
     query = [(name, value) for name, values in call.query.items() for value in values if name != "marker"]
@@ -194,9 +194,9 @@ def _order(call: Call) -> list[tuple[str, str]]:
     for key, direction in order:
         if key not in SORT_KEYS:
             known = ", ".join(SORT_KEYS)
-            raise Refused(400, f"Invalid sort key: {key}. It must be one of the following: {known}.")
+            raise HttpError(400, f"Invalid sort key: {key}. It must be one of the following: {known}.")
         if direction not in ("asc", "desc"):
-            raise Refused(400, f"Invalid sort direction: {direction}")
+            raise HttpError(400, f"Invalid sort direction: {direction}")
     return order
 
 
@@ -205,9 +205,9 @@ def _limit(call: Call) -> int:
     if text is None:
         return DEFAULT_LIMIT
     if not re.fullmatch("-?[0-9]+", text):
-        raise Refused(400, "limit param must be an integer")
+        raise HttpError(400, "limit param must be an integer")
     if int(text) < 0:
-        raise Refused(400, "limit param must be positive")
+        raise HttpError(400, "limit param must be positive")
     return min(int(text), MAX_LIMIT)
 
 
@@ -216,7 +216,7 @@ def show(call: Call, image_id: str) -> dict[str, Any]:
     """`GET /v2/images/{id}`."""
     image = call.get("image", image_id)
     if image is None or not _visible(call, image):
-        raise Refused(404, f"No image found with ID {image_id}")
+        raise HttpError(404, f"No image found with ID {image_id}")
     return _shown(image)
 
 

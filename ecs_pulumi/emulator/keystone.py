@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .clock import to_second
 from .cloud import DOMAIN, PROJECTS, USERS, fixed_id
 from .context import Reply
-from .errors import Refused, keystone_error
+from .errors import HttpError, keystone_error
 from .routing import UNAUTHORIZED, Service
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Keystone(Service):
         """`GET /v3`."""
         return Reply(200, {"version": _version(call)})
 
-    def error_body(self, refused: Refused) -> Any:
+    def error_body(self, refused: HttpError) -> Any:
         """Keystone's own shape for every error."""
         return keystone_error(refused)
 
@@ -75,19 +75,19 @@ def issue(call: Call) -> Reply:
     """`POST /v3/auth/tokens`."""
     try:
         body = call.json()
-    except Refused:
-        raise Refused(400, f"Expecting to find valid JSON in request body. {MALFORMED}") from None
+    except HttpError:
+        raise HttpError(400, f"Expecting to find valid JSON in request body. {MALFORMED}") from None
     auth = body.get("auth") if isinstance(body, dict) else None
     if not isinstance(auth, dict):
-        raise Refused(400, "'auth' is a required property")
+        raise HttpError(400, "'auth' is a required property")
     identity = auth.get("identity")
     if not isinstance(identity, dict):
-        raise Refused(400, "'identity' is a required property")
+        raise HttpError(400, "'identity' is a required property")
     methods = identity.get("methods")
     if not isinstance(methods, list):
-        raise Refused(400, "'methods' is a required property")
+        raise HttpError(400, "'methods' is a required property")
     if not methods:
-        raise Refused(401, UNAUTHORIZED)
+        raise HttpError(401, UNAUTHORIZED)
     user, bound_project = _who(call, identity, methods[0])
     project = _project(auth.get("scope"), user) or bound_project
     token: Document = {
@@ -110,14 +110,14 @@ def _who(call: Call, identity: Document, method: str) -> tuple[str, str | None]:
     """The user that the credentials prove, and the project they are bound to."""
     given = identity.get(method)
     if not isinstance(given, dict):
-        raise Refused(400, f"Expecting to find {method} in identity. {MALFORMED}")
+        raise HttpError(400, f"Expecting to find {method} in identity. {MALFORMED}")
     if method == "password":
         user = _user(given.get("user") or {})
         if (given.get("user") or {}).get("password") != PASSWORDS[user]:
-            raise Refused(401, UNAUTHORIZED)
+            raise HttpError(401, UNAUTHORIZED)
         return user, None
     if method == "token":
-        token = _live_token(call, str(given.get("id")), Refused(401, UNAUTHORIZED))
+        token = _live_token(call, str(given.get("id")), HttpError(401, UNAUTHORIZED))
         return str(token["user"]), None
     if method == "application_credential":
         wanted = given.get("id") == APPLICATION_CREDENTIAL["id"] or (
@@ -125,14 +125,14 @@ def _who(call: Call, identity: Document, method: str) -> tuple[str, str | None]:
         )
         if wanted and given.get("secret") == APPLICATION_CREDENTIAL["secret"]:
             return "demo", "demo"
-    raise Refused(401, UNAUTHORIZED)
+    raise HttpError(401, UNAUTHORIZED)
 
 
 def _user(given: Document) -> str:
     for name, id_ in USERS.items():
         if given.get("id") == id_ or (given.get("name") == name and _in_domain(given)):
             return name
-    raise Refused(401, UNAUTHORIZED)
+    raise HttpError(401, UNAUTHORIZED)
 
 
 def _in_domain(given: Document) -> bool:
@@ -151,10 +151,10 @@ def _project(scope: Any, user: str) -> str | None:
                 if user in (name, "admin"):
                     return name
                 break
-    raise Refused(401, UNAUTHORIZED)
+    raise HttpError(401, UNAUTHORIZED)
 
 
-def _live_token(call: Call, id_: str, otherwise: Refused) -> Document:
+def _live_token(call: Call, id_: str, otherwise: HttpError) -> Document:
     token = call.cloud.store.get("token", "", id_)
     if token is None or token["expires"] <= call.now:
         raise otherwise
@@ -211,7 +211,7 @@ def catalog(call: Call, project_id: str) -> list[dict[str, Any]]:
 def validate(call: Call) -> Reply:
     """`GET /v3/auth/tokens`: what the token in X-Subject-Token is good for."""
     subject = call.headers.get("x-subject-token", "")
-    token = _live_token(call, subject, Refused(404, "Could not find token."))
+    token = _live_token(call, subject, HttpError(404, "Could not find token."))
     return Reply(200, _token_body(call, token), {"X-Subject-Token": token["id"]})
 
 
@@ -219,7 +219,7 @@ def validate(call: Call) -> Reply:
 def revoke(call: Call) -> None:
     """`DELETE /v3/auth/tokens`."""
     subject = call.headers.get("x-subject-token", "")
-    token = _live_token(call, subject, Refused(404, "Could not find token."))
+    token = _live_token(call, subject, HttpError(404, "Could not find token."))
     call.cloud.store.remove("token", "", token["id"])
 
 
@@ -253,7 +253,7 @@ def project(call: Call, project_id: str) -> dict[str, Any]:
     for name, id_ in PROJECTS.items():
         if id_ == project_id:
             return {"project": _project_body(call, name)}
-    raise Refused(404, f"Could not find project: {project_id}.")
+    raise HttpError(404, f"Could not find project: {project_id}.")
 
 
 def _projects(call: Call, path: str) -> dict[str, Any]:

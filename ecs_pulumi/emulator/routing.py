@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .context import Reply
-from .errors import Refused, keystone_error, named_fault, page
+from .errors import HttpError, keystone_error, named_fault, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ class Service:
     """One service, such as Nova. A subclass or instance declares what differs; handlers are functions.
 
     A handler is `(call, **path parameters)` and returns a `Reply`, or a dict (200), or None (204); it refuses
-    by raising `Refused`. Routes are declared without version and project: `@nova.get("/servers/{server_id}")`
+    by raising `HttpError`. Routes are declared without version and project: `@nova.get("/servers/{server_id}")`
     serves `/v2.1/servers/…` and `/v2/{project_id}/servers/…`.
 
     Args:
@@ -75,10 +75,10 @@ class Service:
         return self.route("DELETE", template)
 
     def handle(self, call: Call) -> Reply:
-        """Answer one request; the caller holds the transaction and rolls it back where `Refused` comes out.
+        """Answer one request; the caller holds the transaction and rolls it back where `HttpError` comes out.
 
         Raises:
-            Refused: to be turned into an answer by `refusal`.
+            HttpError: to be turned into an answer by `refusal`.
         """
         first, _, rest = call.path.strip("/").partition("/")
         if not first:
@@ -95,7 +95,7 @@ class Service:
             project, _, remainder = rest.partition("/")
             if PROJECT.fullmatch(project):
                 if project != call.project_id:
-                    raise Refused(400, self.foreign_project(call, project))
+                    raise HttpError(400, self.foreign_project(call, project))
                 rest = remainder
                 call.self_base += f"/{project}"
                 call.bookmark_base += f"/{project}"
@@ -132,11 +132,11 @@ class Service:
         """Headers that go with every answer."""
         return {"X-Openstack-Request-Id": request_id}
 
-    def error_body(self, refused: Refused) -> Any:
+    def error_body(self, refused: HttpError) -> Any:
         """The body of an error, in the service's shape."""
         return named_fault(refused)
 
-    def refusal(self, call: Call, refused: Refused) -> Reply:
+    def refusal(self, call: Call, refused: HttpError) -> Reply:
         """The answer to a refused request."""
         if refused.status == 401:  # noqa: PLR2004
             headers = {"WWW-Authenticate": f'Keystone uri="{call.origin}/v3"'}

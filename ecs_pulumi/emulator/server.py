@@ -163,7 +163,7 @@ class Emulator:
 
         `with cloud.state() as state: state.find("server", name="web")`
         """
-        return self.cloud.moment(region or self.cloud.dialect.region, project)
+        return self.cloud.transaction(region or self.cloud.dialect.region, project)
 
     def start(self) -> Self:
         """Begin to serve; returns when requests are answered."""
@@ -198,7 +198,7 @@ class Emulator:
 def _seed(cloud: Cloud) -> None:
     """Fill a new state; an old one stays as it is."""
     for region in cloud.dialect.regions:
-        with cloud.moment(region) as ctx:
+        with cloud.transaction(region) as ctx:
             if not ctx.find("seeded"):
                 ctx.put("seeded", {"id": "seeded"})
                 for each in (glance, cinder, neutron, nova):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from typing_extensions import ParamSpec
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.dynamic.fields import nearest
+from ecs_pulumi.dynamic.fields import close_matches
 from ecs_pulumi.lookups.models import Info
 from ecs_pulumi.resources.common import connection
 
@@ -110,10 +110,10 @@ def only(found: Sequence[M], kind: str, asked: Mapping[str, object], others: Cal
     words = " and ".join(f"{key} {_shown(value)}" for key, value in given.items())
     if not found:
         names = sorted({_name(item) for item in others()})
-        near = nearest(str(given["name"]), names) if "name" in given else []
+        near = close_matches(str(given["name"]), names) if "name" in given else []
         raise errors.NoMatch(near or names, f"no {kind} has {words}{_hint(near, names)}")
     if len(found) > 1:
-        listed = errors.listing([f"{_name(item)} ({_id(item)})" for item in found])
+        listed = errors.join_names([f"{_name(item)} ({_id(item)})" for item in found])
         ids = [_id(item) for item in found]
         raise errors.NotUnique(ids, f"{len(found)} {kind}s have {words}: {listed}; give the id")
     return found[0]
@@ -130,7 +130,7 @@ def needed(kind: str, asked: Mapping[str, object]) -> Mapping[str, object]:
 def _hint(near: Sequence[str], names: Sequence[str]) -> str:
     if near:
         return f"; did you mean {' or '.join(near)}?"
-    return f"; there is: {errors.listing(names)}" if names else "; there is none at all"
+    return f"; there is: {errors.join_names(names)}" if names else "; there is none at all"
 
 
 def _name(item: Info) -> str:

@@ -11,7 +11,7 @@ from ecs_pulumi.lookups.models import FlavorInfo
 if TYPE_CHECKING:
     import pulumi
 
-    from ecs_pulumi.cloud.api import Api
+    from ecs_pulumi.cloud.api import ServiceClient
 
 _EXTRA_SPECS = "2.61"
 
@@ -125,23 +125,23 @@ def list_flavors_output(
     )
 
 
-def _listed(api: Api, **query: object) -> list[FlavorInfo]:
+def _listed(api: ServiceClient, **query: object) -> list[FlavorInfo]:
     params = {key: value for key, value in query.items() if value is not None}
-    found = compute.list_flavors(api, query=params, microversion=api.best(_EXTRA_SPECS))
+    found = compute.list_flavors(api, query=params, microversion=api.newest_supported(_EXTRA_SPECS))
     return [FlavorInfo.model_validate(flavor) for flavor in found]
 
 
-def _by_id(api: Api, id_: str) -> FlavorInfo | None:
+def _by_id(api: ServiceClient, id_: str) -> FlavorInfo | None:
     try:
-        return FlavorInfo.model_validate(compute.get_flavor(api, id_, microversion=api.best(_EXTRA_SPECS)))
+        return FlavorInfo.model_validate(compute.get_flavor(api, id_, microversion=api.newest_supported(_EXTRA_SPECS)))
     except errors.NotFound:
         return None
 
 
-def _with_extra_specs(api: Api, flavor: FlavorInfo) -> FlavorInfo:
+def _with_extra_specs(api: ServiceClient, flavor: FlavorInfo) -> FlavorInfo:
     try:
         specs = compute.get_flavor_extra_specs(api, flavor.id)
-    except (errors.Forbidden, errors.NotFound, errors.Unrouted):
+    except (errors.Forbidden, errors.NotFound, errors.ProxyNotFound):
         # Some clouds keep them to themselves.
         return flavor
     return flavor.model_copy(update={"extra_specs": specs})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pulumi
 
-    from ecs_pulumi.cloud.api import Api
+    from ecs_pulumi.cloud.api import ServiceClient
     from ecs_pulumi.cloud.connection import Region
 
 Visibility = Literal["public", "private", "shared", "community", "all"]
@@ -158,7 +158,7 @@ def _by_id(region: Region, id_: str) -> list[ImageInfo]:
         return []
 
 
-def _service(region: Region) -> Api | None:
+def _service(region: Region) -> ServiceClient | None:
     try:
         return region.image
     except errors.ConfigurationError:

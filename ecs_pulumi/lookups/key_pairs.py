@@ -27,7 +27,7 @@ def get_key_pair(name: str, *, region: str | None = None) -> KeyPairInfo:
     """
     api = region_of(region).compute
     try:
-        document = compute.get_key_pair(api, name, microversion=api.best(_TYPED))
+        document = compute.get_key_pair(api, name, microversion=api.newest_supported(_TYPED))
         return KeyPairInfo.model_validate(document)
     except errors.NotFound:
         return only(

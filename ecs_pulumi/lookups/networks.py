@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pulumi
 
-    from ecs_pulumi.cloud.api import Api
+    from ecs_pulumi.cloud.api import ServiceClient
     from ecs_pulumi.cloud.connection import Region
 
 
@@ -214,7 +214,7 @@ def _through_compute(
 
 
 def _ports(
-    api: Api, ip_address: str | None = None, tags: Sequence[str] | None = None, **filters: Any
+    api: ServiceClient, ip_address: str | None = None, tags: Sequence[str] | None = None, **filters: Any
 ) -> list[PortInfo]:
     address = None if ip_address is None else f"ip_address={ip_address}"
     found = network.list_all(api, "port", fixed_ips=address, tags=_all_of(tags), **filters)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pulumi
 
-    from ecs_pulumi.cloud.api import Api
+    from ecs_pulumi.cloud.api import ServiceClient
 
 
 @told
@@ -58,11 +58,11 @@ def get_volume_output(
     return later(get_volume, name=name, id=id, metadata=metadata, region=region)
 
 
-def _listed(api: Api, name: str | None = None) -> list[VolumeInfo]:
+def _listed(api: ServiceClient, name: str | None = None) -> list[VolumeInfo]:
     return [VolumeInfo.model_validate(item) for item in block_storage.list_volumes(api, name=name)]
 
 
-def _by_id(api: Api, id_: str) -> list[VolumeInfo]:
+def _by_id(api: ServiceClient, id_: str) -> list[VolumeInfo]:
     try:
         return [VolumeInfo.model_validate(block_storage.get_volume(api, id_))]
     except errors.NotFound:

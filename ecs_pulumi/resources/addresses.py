@@ -34,11 +34,11 @@ def is_automatic(address: str, mac: str) -> bool:
     Neutron adds it to every port of a network with a subnet of the mode `slaac` or `dhcpv6-stateless`.
     """
     try:
-        octets, given = bytes.fromhex(canonical_mac(mac).replace(":", "")), ipaddress.ip_address(address)
+        octets, checked = bytes.fromhex(canonical_mac(mac).replace(":", "")), ipaddress.ip_address(address)
     except ValueError:
         return False
     own = bytes([octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]]) if octets else b""
-    return given.version == _IPV6 and given.packed[-len(own) :] == own
+    return checked.version == _IPV6 and checked.packed[-len(own) :] == own
 
 
 IpAddress: TypeAlias = Annotated[str, AfterValidator(canonical_ip)]

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.cloud.waiting import Deadline
-from ecs_pulumi.dynamic import host, run
+from ecs_pulumi.cloud.polling import Deadline
+from ecs_pulumi.dynamic import rpc_bridge, run
 from ecs_pulumi.resources import server_life as life
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ecs_pulumi.resources.common import Op
+    from ecs_pulumi.resources.common import Context
 
 T = TypeVar("T")
 
@@ -33,50 +33,52 @@ class _Turn:
     failure: errors.EcsError | None = None
     """Why it could not be, which is the same for all that are waiting."""
 
-    def wake(self, op: Op, server_id: str) -> bool:
+    def wake(self, context: Context, server_id: str) -> bool:
         """Let the server run; False where it was not suspended or shelved.
 
         Raises:
-            Failed: it could not be resumed or unshelved.
+            OperationFailed: it could not be resumed or unshelved.
         """
         with self.lock:
-            server = op.cloud.region.servers.get(server_id)
+            server = context.cloud.region.servers.get(server_id)
             if server and server["status"] in life.REFUSES_ATTACHMENTS:
                 if self.failure:
                     raise self.failure
                 power_state, status = life.power_state(server), server["status"]
-                op.tell(f"the server {server_id} is {status}: it runs for this change and is {status} again afterwards")
+                context.notify(
+                    f"the server {server_id} is {status}: it runs for this change and is {status} again afterwards"
+                )
                 try:
-                    life.bring_to(op, server, "active")
+                    life.set_power_state(context, server, "active")
                 except errors.EcsError as error:
                     what = f"the server {server_id} is {status}, and has to run for this change"
-                    self.failure = errors.Failed(what, str(error))
+                    self.failure = errors.OperationFailed(what, str(error))
                     raise self.failure from error
                 self.power_state = self.power_state or power_state
             return self.power_state is not None
 
-    def leave(self, op: Op, server_id: str) -> None:
+    def leave(self, context: Context, server_id: str) -> None:
         """Suspend or shelve the server again unless others are at work; where that fails, a refresh shows it."""
         with self.lock:
             self.users -= 1
             if self.users:
                 return
             prior, self.power_state, self.failure = self.power_state, None, None
-            if prior is None or run.replaces(host.current().urn, "Server", server_id):
+            if prior is None or run.replaces(rpc_bridge.current_request().urn, "Server", server_id):
                 return
-            op.cloud = replace(op.cloud, deadline=Deadline(op.cloud.deadline.clock, _LONGEST))
+            context.cloud = replace(context.cloud, deadline=Deadline(context.cloud.deadline.clock, _LONGEST))
             try:
-                if server := op.cloud.region.servers.get(server_id):
-                    life.bring_to(op, server, prior)
+                if server := context.cloud.region.servers.get(server_id):
+                    life.set_power_state(context, server, prior)
             except errors.EcsError as error:
-                op.warn(f"the server {server_id} runs, and could not be {prior} again: {error}")
+                context.warn(f"the server {server_id} runs, and could not be {prior} again: {error}")
 
 
 _turns: dict[str, _Turn] = {}
 _making = threading.Lock()
 
 
-def while_awake(op: Op, server_id: str, do: Callable[[], T]) -> T:
+def while_awake(context: Context, server_id: str, do: Callable[[], T]) -> T:
     """Change a server's attachments; where it is suspended or shelved and refuses, let it run and do it once more.
 
     The kind Server does the same for changes of its own (`server_life.wake_for`).
@@ -88,8 +90,8 @@ def while_awake(op: Op, server_id: str, do: Callable[[], T]) -> T:
     try:
         return do()
     except (errors.Conflict, errors.BadRequest):
-        if not turn.wake(op, server_id):
+        if not turn.wake(context, server_id):
             raise
         return do()
     finally:
-        turn.leave(op, server_id)
+        turn.leave(context, server_id)

@@ -9,13 +9,13 @@ import weakref
 from typing import TYPE_CHECKING, TypeAlias
 
 from ecs_pulumi.cloud import block_storage, compute, errors, image, network
-from ecs_pulumi.dynamic.fields import nearest
+from ecs_pulumi.dynamic.fields import close_matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import Live
+    from ecs_pulumi.resources.common import RemoteObject
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Range: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -40,24 +40,24 @@ def ip_range(cidr: str) -> Range:
     return ipaddress.ip_network(cidr, strict=False)
 
 
-def usable(network: Range) -> tuple[Address, Address]:
+def port_address_range(network: Range) -> tuple[Address, Address]:
     """The first and the last address that Neutron gives to a port: neither the network's own nor a broadcast."""
     few = network.num_addresses <= _POINT_TO_POINT
     return network[0 if few else 1], network[-1 if few or network.version != _BROADCASTS else -2]
 
 
-class Catalog:
+class NameResolver:
     """The names and ids of one region."""
 
     def __init__(self, region: Region) -> None:
         self._region = weakref.proxy(region)
         self._lock = threading.RLock()
-        self._known: dict[object, list[Live]] = {}
+        self._known: dict[object, list[RemoteObject]] = {}
         self._expected: set[str] = set()
-        self._promised: dict[str, list[Live]] = {}
+        self._promised: dict[str, list[RemoteObject]] = {}
         self._claims: dict[tuple[str, Address], str] = {}
 
-    def flavor(self, name_or_id: str) -> Live:
+    def flavor(self, name_or_id: str) -> RemoteObject:
         """A flavor; one that is not listed for this project is asked for by its id.
 
         Raises:
@@ -79,7 +79,7 @@ class Catalog:
         except errors.EcsError:
             return id_
 
-    def image(self, name_or_id: str) -> Live:
+    def image(self, name_or_id: str) -> RemoteObject:
         """An image that can be used now.
 
         Raises:
@@ -109,7 +109,7 @@ class Catalog:
         except errors.EcsError:
             return None
 
-    def security_groups(self) -> list[Live]:
+    def security_groups(self) -> list[RemoteObject]:
         """The security groups of the project."""
         return self._once("security groups", lambda: network.list_security_groups(self._region.network))
 
@@ -123,7 +123,7 @@ class Catalog:
         """The names of the user's key pairs, those apart that this run has created since."""
         return [item["name"] for item in self._once("key pair", lambda: compute.list_key_pairs(self._region.compute))]
 
-    def expect_key_pair(self, name: str) -> None:
+    def register_planned_key_pair(self, name: str) -> None:
         """Take it that there will be a key pair of this name: the program declares it.
 
         In a preview the name of a resource that is yet to be created is known to those that refer to it.
@@ -145,7 +145,7 @@ class Catalog:
         if usable and name not in usable:
             raise _unknown("zone", name, usable, all_of_them=True)
 
-    def volume_type(self, name_or_id: str) -> Live:
+    def volume_type(self, name_or_id: str) -> RemoteObject:
         """The volume type. Raises `NoMatch`."""
         types = self._once("volume types", lambda: block_storage.list_types(self._region.block_storage))
         found = _pick(types, name_or_id, "volume type")
@@ -158,7 +158,7 @@ class Catalog:
         told = self.volume_type(volume_type).get("extra_specs") or {}
         return bool(told.get("multiattach") == "<is> True")
 
-    def security_group(self, name_or_id: str) -> Live:
+    def security_group(self, name_or_id: str) -> RemoteObject:
         """A security group, the project's own before one that another shares with it.
 
         Raises:
@@ -188,7 +188,7 @@ class Catalog:
         """Raise `NoMatch` unless there is a server with this id."""
         self._exists("server", id_, self._region.servers.read(id_) is not None)
 
-    def volume(self, id_: str) -> Live:
+    def volume(self, id_: str) -> RemoteObject:
         """The volume of this id. Raises `NoMatch`."""
         found = self._region.volumes.read(id_)
         self._exists("volume", id_, found is not None)
@@ -207,18 +207,18 @@ class Catalog:
             hint = "" if is_uuid(id_) else "; give its id, not its name"
             raise errors.NoMatch([], f'there is no {what} with the id "{id_}"{hint}')
 
-    def usable_networks(self) -> list[Live]:
+    def usable_networks(self) -> list[RemoteObject]:
         """The networks that Nova chooses from for a server without any: the project's own and shared ones."""
         listed = self._once("network", lambda: network.list_all(self._region.network, "network"))
         mine = self._region.project_id
         return [each for each in listed if each.get("shared") or each.get("tenant_id", each.get("project_id")) == mine]
 
-    def _security_group(self, groups: list[Live], name_or_id: str) -> Live | None:
+    def _security_group(self, groups: list[RemoteObject], name_or_id: str) -> RemoteObject | None:
         groups = list({group["id"]: group for group in groups}.values())  # two may have asked for one at the same time
         own = [group for group in groups if group.get("tenant_id") == self._region.project_id]
         return _pick(own, name_or_id, "security group") or _pick(groups, name_or_id, "security group")
 
-    def neutron(self, kind: str, id_: str) -> Live:
+    def neutron(self, kind: str, id_: str) -> RemoteObject:
         """The `network`, `subnet` or `port` of this id, for a look at what it allows.
 
         Raises:
@@ -239,17 +239,17 @@ class Catalog:
             listed.append(found)
         return found
 
-    def subnets(self, network_id: str) -> list[Live]:
+    def subnets(self, network_id: str) -> list[RemoteObject]:
         """The subnets of a network, those included that the program declares; a range not known yet is None."""
         listed = self._once("subnet", lambda: network.list_all(self._region.network, "subnet"))
         return [each for each in listed if each["network_id"] == network_id] + self._promised.get(network_id, [])
 
-    def expect_subnet(self, network_id: str, cidr: str | None) -> None:
+    def register_planned_subnet(self, network_id: str, cidr: str | None) -> None:
         """Take it that there will be a subnet with this range in a network that exists: the program declares it."""
-        promised: Live = {"cidr": cidr, "allocation_pools": [], "gateway_ip": None}
+        promised: RemoteObject = {"cidr": cidr, "allocation_pools": [], "gateway_ip": None}
         self._promised.setdefault(network_id, []).append(promised)
 
-    def holder(self, network_id: str, address: Address) -> Live | None:
+    def port_with_address(self, network_id: str, address: Address) -> RemoteObject | None:
         """The port of a network that has an address, as far as one's rights show it."""
         ports = self._once(
             ("ports", network_id), lambda: network.list_all(self._region.network, "port", network_id=network_id)
@@ -259,12 +259,14 @@ class Catalog:
                 return port
         return None
 
-    def claimed(self, network_id: str, address: Address, resource: str) -> str | None:
+    def reserve_address(self, network_id: str, address: Address, resource: str) -> str | None:
         """Enter that a resource of the program wants an address; the other one that wants it as well."""
         first = self._claims.setdefault((network_id, address), resource)
         return None if first == resource else first
 
-    def _named(self, what: str, name: str, ask: Callable[[], Iterable[Live]], one: Callable[[], Live]) -> None:
+    def _named(
+        self, what: str, name: str, ask: Callable[[], Iterable[RemoteObject]], one: Callable[[], RemoteObject]
+    ) -> None:
         names = [item["name"] for item in self._once(what, ask)]
         if name in names:
             return
@@ -274,38 +276,40 @@ class Catalog:
         except errors.NotFound:
             raise _unknown(what, name, names) from None
 
-    def _once(self, what: object, ask: Callable[[], Iterable[Live]]) -> list[Live]:
+    def _once(self, what: object, ask: Callable[[], Iterable[RemoteObject]]) -> list[RemoteObject]:
         with self._lock:
             if what not in self._known:
                 self._known[what] = list(ask())
             return self._known[what]
 
 
-def _pick(items: list[Live], name_or_id: str, what: str) -> Live | None:
+def _pick(items: list[RemoteObject], name_or_id: str, what: str) -> RemoteObject | None:
     by_id = [item for item in items if item["id"] == name_or_id]
     found = by_id or [item for item in items if item.get("name") == name_or_id]
     if len(found) > 1:
         ids = [item["id"] for item in found]
-        raise errors.NotUnique(ids, f'{len(ids)} {what}s are named "{name_or_id}": {errors.listing(ids)}. Give the id')
+        raise errors.NotUnique(
+            ids, f'{len(ids)} {what}s are named "{name_or_id}": {errors.join_names(ids)}. Give the id'
+        )
     return found[0] if found else None
 
 
 def _unknown(what: str, name: str, names: Iterable[str], *, all_of_them: bool = False) -> errors.NoMatch:
     names = list(names)
-    near = nearest(name, names)
+    near = close_matches(name, names)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     if names and not near:
-        hint = f"; there is {errors.listing(sorted(set(names)), _MANY if all_of_them else _FEW)}"
+        hint = f"; there is {errors.join_names(sorted(set(names)), _MANY if all_of_them else _FEW)}"
     return errors.NoMatch(near, f'there is no {what} "{name}"{hint}')
 
 
-_catalogs: weakref.WeakKeyDictionary[Region, Catalog] = weakref.WeakKeyDictionary()
+_catalogs: weakref.WeakKeyDictionary[Region, NameResolver] = weakref.WeakKeyDictionary()
 _making = threading.Lock()
 
 
-def catalog(region: Region) -> Catalog:
+def catalog(region: Region) -> NameResolver:
     """The catalog of this region."""
     with _making:
         if region not in _catalogs:
-            _catalogs[region] = Catalog(region)
+            _catalogs[region] = NameResolver(region)
         return _catalogs[region]

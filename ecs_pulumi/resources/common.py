@@ -8,25 +8,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ecs_pulumi.cloud import compute, errors
-from ecs_pulumi.dynamic import fields, host, run
-from ecs_pulumi.dynamic.kind import Kind, Operation
+from ecs_pulumi.dynamic import fields, rpc_bridge, run
+from ecs_pulumi.dynamic.kind import OperationContext, ResourceHandler
 from ecs_pulumi.dynamic.state import FINGERPRINT_LENGTH
+from ecs_pulumi.notices import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from ecs_pulumi.cloud.api import Api
+    from ecs_pulumi.cloud.api import ServiceClient
     from ecs_pulumi.cloud.connection import Connection, Region
-    from ecs_pulumi.cloud.waiting import Deadline
+    from ecs_pulumi.cloud.polling import Deadline
 
-Live: TypeAlias = dict[str, Any]
+RemoteObject: TypeAlias = dict[str, Any]
 """An object as the API answers it."""
 
 I = TypeVar("I", bound=fields.Inputs)  # noqa: E741
 
 
 @dataclass(frozen=True)
-class Cloud:
+class Clients:
     """What one operation works with. Opening it sends nothing."""
 
     connection: Connection
@@ -41,17 +42,17 @@ class Cloud:
         return self.connection.region(self.region_name)
 
     @property
-    def compute(self) -> Api:
+    def compute(self) -> ServiceClient:
         """Nova."""
         return self.region.compute
 
     @property
-    def network(self) -> Api:
+    def network(self) -> ServiceClient:
         """Neutron."""
         return self.region.network
 
     @property
-    def block_storage(self) -> Api:
+    def block_storage(self) -> ServiceClient:
         """Cinder."""
         return self.region.block_storage
 
@@ -69,7 +70,7 @@ _PATIENCE = 60.0
 
 _STORED = "A run without --run-program uses the settings stored at the last `up`, not the present ones."
 
-Op: TypeAlias = Operation[Cloud]
+Context: TypeAlias = OperationContext[Clients]
 
 _connections: dict[Any, Connection] = {}
 _connecting = threading.Lock()
@@ -84,24 +85,24 @@ def connection(config: Callable[[str], str | None]) -> Connection:
         if settings not in _connections:
             opened = _connections[settings] = Connection(settings, trace=_debug)
             for warning in opened.warnings:
-                host.warn_once(warning)
+                rpc_bridge.warn_once(warning)
         return _connections[settings]
 
 
 def _debug(line: str) -> None:
-    host.report(host.current().urn, line, severity="debug")
+    rpc_bridge.log(rpc_bridge.current_request().urn, line, severity="debug")
 
 
-class EcsKind(Kind[Cloud, I, Live]):
+class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
     """Base of the kinds: everything they do is against one OpenStack-compatible cloud."""
 
-    def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> Cloud:
+    def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> Clients:
         """Open what operations in `region` need; nothing goes over the wire yet."""
-        from ecs_pulumi.cloud.waiting import Deadline
+        from ecs_pulumi.cloud.polling import Deadline
 
         opened = connection(config)
-        opened.transport.end_by(opened.clock.now() + timeout)
-        return Cloud(opened, region, Deadline(opened.clock, timeout), marker=opened.settings.marker)
+        opened.transport.set_deadline(opened.clock.now() + timeout)
+        return Clients(opened, region, Deadline(opened.clock, timeout), marker=opened.settings.marker)
 
     def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:
         """What `ecs:preflight` says."""
@@ -115,11 +116,11 @@ class EcsKind(Kind[Cloud, I, Live]):
 
         return misspelled(names)
 
-    def scope(self, op: Op) -> str:
+    def scope(self, context: Context) -> str:
         """Ids are unique in a region."""
-        return op.cloud.region.name
+        return context.cloud.region.name
 
-    def explain(self, error: Exception) -> str | None:
+    def format_error(self, error: Exception) -> str | None:
         """The one line that a user is shown for this error; None for a defect of this package."""
         return str(error) if isinstance(error, errors.EcsError) else None
 
@@ -129,93 +130,97 @@ class EcsKind(Kind[Cloud, I, Live]):
         is_stored = any(getattr(settings, name) for settings in _connections for name in secrets)
         return _STORED if isinstance(error, errors.Unauthorized) and is_stored else None
 
-    def unverified(self, error: Exception) -> str | None:
+    def preview_warning(self, error: Exception) -> str | None:
         """A preview without credentials, for a pull request from a fork say, checks what it can."""
-        if not isinstance(error, errors.NoCloud):
+        if not isinstance(error, errors.MissingCredentials):
             return None
-        return f"Nothing was checked against the cloud: {error}"
+        return Notice.NOT_CHECKED.mark(f"Nothing was checked against the cloud: {error}")
 
-    def claims(self, op: Op, live: Live) -> dict[str, Any]:
+    def ownership_updates(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """The stack's own mark in place of another's: what was moved here is found here if it gets lost."""
-        mine = None if op.inputs.get("description") else own_mark(op, live.get("description"))
+        mine = None if context.inputs.get("description") else marker_to_write(context, remote.get("description"))
         claimed: dict[str, Any] = {"description": mine} if mine else {}
-        metadata = live.get("metadata") or {}
-        if own_mark(op, metadata.get(MARKER_KEY)):
+        metadata = remote.get("metadata") or {}
+        if marker_to_write(context, metadata.get(MARKER_KEY)):
             # The update sends all of the metadata: what it has, and the marker beside it (`kept_marker`).
-            claimed["metadata"] = self.observe(op, live)["metadata"]
+            claimed["metadata"] = self.to_outputs(context, remote)["metadata"]
         return claimed
 
-    def preflight(self, op: Op, given: fields.Given) -> Iterable[fields.Problem]:
+    def preflight(self, context: Context, checked: fields.CheckInputs) -> Iterable[fields.Problem]:
         """A region that is not there, and what this cloud's API version cannot do, is said before anything is made."""
-        if given.known("region") and given.changed("region"):
-            op.cloud.connection.region(given.known("region"))
-        for name, field in fields.facts(self.inputs).items():
-            if field.since is None or not given.has(name) or not given.changed(name):
+        if checked.known("region") and checked.changed("region"):
+            context.cloud.connection.region(checked.known("region"))
+        for name, field in fields.fields_of(self.inputs).items():
+            if field.since is None or not checked.has(name) or not checked.changed(name):
                 continue
-            api: Api = getattr(op.cloud, field.since.service.replace("-", "_"))
+            api: ServiceClient = getattr(context.cloud, field.since.service.replace("-", "_"))
             if not api.supports(field.since.microversion):
                 needs = f"{field.since.service} microversion {field.since.microversion}"
                 yield fields.Problem(name, f"needs {needs}; this cloud offers {api.service} {api.versions}")
 
 
-def sent(wanted: fields.Inputs, *names: str, **renamed: str) -> dict[str, Any]:
+def create_body(desired: fields.Inputs, *names: str, **renamed: str) -> dict[str, Any]:
     """The body of a create request: these inputs where the program sets them.
 
     Args:
-        wanted: The inputs.
+        desired: The inputs.
         names: Inputs that the API calls the same.
         renamed: Inputs that the API calls otherwise, as `input="api:name"`.
     """
-    body = {name: fields.plain(getattr(wanted, name)) for name in names}
-    body |= {api: fields.plain(getattr(wanted, name)) for name, api in renamed.items()}
+    body = {name: fields.to_plain(getattr(desired, name)) for name in names}
+    body |= {api: fields.to_plain(getattr(desired, name)) for name, api in renamed.items()}
     return {name: value for name, value in body.items() if value is not None}
 
 
-def differing(kind: Kind[Cloud, Any, Live], op: Op, wanted: fields.Inputs, live: Live) -> dict[str, Any]:
+def diff_remote(
+    kind: ResourceHandler[Clients, Any, RemoteObject], context: Context, desired: fields.Inputs, remote: RemoteObject
+) -> dict[str, Any]:
     """The managed inputs that the live object does not fulfil, with their wanted values."""
-    asked, observed = fields.plain(wanted), kind.observe(op, live)
-    return kind.claims(op, live) | {
+    asked, observed = fields.to_plain(desired), kind.to_outputs(context, remote)
+    return kind.ownership_updates(context, remote) | {
         name: value
         for name, value in asked.items()
-        if name in observed and not kind.same(name, value, observed) and not _local(kind, name)
+        if name in observed and not kind.is_equal(name, value, observed) and not _local(kind, name)
     }
 
 
-def _local(kind: Kind[Any, Any, Any], name: str) -> bool:
-    return fields.facts(kind.inputs)[name].has(fields.Local)
+def _local(kind: ResourceHandler[Any, Any, Any], name: str) -> bool:
+    return fields.fields_of(kind.inputs)[name].has(fields.ProviderOnly)
 
 
-def mark(op: Op) -> str:
+def owner_marker(context: Context) -> str:
     """The description of an object that has none: whose it is, so that one that got lost can be found."""
-    if not (op.cloud.marker and op.resource):
+    if not (context.cloud.marker and context.resource):
         return ""
-    backend = f" [{op.backend}]" if op.backend else ""
-    return f"{_MARK}{op.project}/{op.stack}/{op.resource}{backend}"[:LONGEST_DESCRIPTION]
+    backend = f" [{context.backend}]" if context.backend else ""
+    return f"{_MARK}{context.project}/{context.stack}/{context.resource}{backend}"[:LONGEST_DESCRIPTION]
 
 
-def metadata_with_marker(op: Op, metadata: Mapping[str, str] | None) -> dict[str, str]:
+def metadata_with_marker(context: Context, metadata: Mapping[str, str] | None) -> dict[str, str]:
     """The metadata of a create request: the program's, and the owner marker."""
-    marker = {MARKER_KEY: mark(op)} if mark(op) else {}
+    marker = {MARKER_KEY: owner_marker(context)} if owner_marker(context) else {}
     return {**(metadata or {}), **marker}
 
 
-def kept_marker(op: Op, live: Live) -> dict[str, str]:
+def kept_marker(context: Context, remote: RemoteObject) -> dict[str, str]:
     """What an update of the metadata has to send as well: the owner marker, this stack's in place of another's."""
-    marker = (live.get("metadata") or {}).get(MARKER_KEY)
-    return {MARKER_KEY: own_mark(op, marker) or marker} if marker else {}
+    marker = (remote.get("metadata") or {}).get(MARKER_KEY)
+    return {MARKER_KEY: marker_to_write(context, marker) or marker} if marker else {}
 
 
-def markers_of(live: Mapping[str, Any]) -> list[str]:
+def markers_of(remote: Mapping[str, Any]) -> list[str]:
     """The owner markers that an object carries, in its description and in its metadata."""
-    texts = (live.get("description"), (live.get("metadata") or {}).get(MARKER_KEY))
+    texts = (remote.get("description"), (remote.get("metadata") or {}).get(MARKER_KEY))
     return [text for text in texts if text and is_mark(text)]
 
 
-def own_mark(op: Op, text: str | None) -> str | None:
+def marker_to_write(context: Context, text: str | None) -> str | None:
     """This stack's mark for an object that carries another stack's, or that of a NIC's port; None for all others."""
-    mine, theirs = mark(op), text or ""
+    mine, theirs = owner_marker(context), text or ""
     # What this stack has lost and takes over under another name is its own as it is: an `up` leaves it alone.
-    is_ours = theirs == mine or (marked_by(theirs, op.project, op.stack) and not theirs.endswith(OF_A_NIC))
+    is_ours = theirs == mine or (
+        parse_owner_marker(theirs, context.project, context.stack) and not theirs.endswith(OF_A_NIC)
+    )
     return mine if mine and not is_ours and _BARE_MARK.fullmatch(theirs) else None
 
 
@@ -224,7 +229,7 @@ def is_mark(text: str) -> bool:
     return text.startswith(_MARK)
 
 
-def marked_by(text: str, project: str, stack: str, backend: str = "") -> str | None:
+def parse_owner_marker(text: str, project: str, stack: str, backend: str = "") -> str | None:
     """The resource of this stack whose whole mark `text` is; None for everything else, a mark cut short included.
 
     Args:
@@ -243,10 +248,10 @@ def marked_by(text: str, project: str, stack: str, backend: str = "") -> str | N
     return rest.replace(found[0], "", 1) if found else rest or None
 
 
-def unless_in_use(op: Op, delete: Callable[[], object], users: Callable[[], list[str]]) -> None:
+def delete_when_unused(context: Context, delete: Callable[[], object], users: Callable[[], list[str]]) -> None:
     """Delete; while the API says that it is in use, try again for a minute, then name who uses it."""
-    clock = op.cloud.connection.clock
-    patience = min(_PATIENCE, op.cloud.deadline.left())
+    clock = context.cloud.connection.clock
+    patience = min(_PATIENCE, context.cloud.deadline.left())
     started, pause = clock.now(), 0.2
     while True:
         try:
@@ -258,19 +263,23 @@ def unless_in_use(op: Op, delete: Callable[[], object], users: Callable[[], list
                 listed = users()
                 if not listed:
                     raise
-                raise errors.Failed("still in use by " + errors.listing(listed), conflict.message) from conflict
-            op.say("waiting for what still uses it to go")
+                raise errors.OperationFailed(
+                    "still in use by " + errors.join_names(listed), conflict.message
+                ) from conflict
+            context.report_status("waiting for what still uses it to go")
             clock.sleep(pause)
             pause = min(pause * 1.5, 5.0)
         else:
             return
 
 
-def found_or_failed(live: Live | None, kind: str, id_: str) -> Live:
+def require_exists(remote: RemoteObject | None, kind: str, id_: str) -> RemoteObject:
     """The live object, or the error that it is gone."""
-    if live is None:
-        raise errors.Failed(f"{kind} {id_}", "it does not exist any more; `pulumi refresh` takes it out of the state")
-    return live
+    if remote is None:
+        raise errors.OperationFailed(
+            f"{kind} {id_}", "it does not exist any more; `pulumi refresh` takes it out of the state"
+        )
+    return remote
 
 
 def split_id(id_: str, kind: str) -> tuple[str, str]:
@@ -281,15 +290,17 @@ def split_id(id_: str, kind: str) -> tuple[str, str]:
     return server_id, other
 
 
-def left_to_server(op: Op, server_id: str) -> bool:
+def left_to_server(context: Context, server_id: str) -> bool:
     """Whether a detach that the server refuses is left undone, as the server's own delete frees what it holds."""
     try:
-        server = compute.get_server(op.cloud.compute, server_id)
+        server = compute.get_server(context.cloud.compute, server_id)
     except errors.NotFound:
         return True
     status = server["status"]
     is_ending = status in ("ERROR", "DELETED", "SOFT_DELETED") or server.get("OS-EXT-STS:task_state") == "deleting"
-    if is_ending or run.also_deletes(host.current().urn, "Server", server_id):
-        op.tell(f"the server {server_id} is in {status} and detaches nothing; its own delete frees what it holds")
+    if is_ending or run.also_deletes(rpc_bridge.current_request().urn, "Server", server_id):
+        context.notify(
+            f"the server {server_id} is in {status} and detaches nothing; its own delete frees what it holds"
+        )
         return True
     return False

@@ -10,19 +10,19 @@ from pydantic import Field
 
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic.fields import (
-    CloudDefault,
-    Given,
+    CheckInputs,
+    Computed,
     Inputs,
     Outputs,
     Problem,
     Replace,
     Secret,
 )
-from ecs_pulumi.dynamic.kind import Provenance, is_automatic, signed_for
+from ecs_pulumi.dynamic.kind import Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import EcsKind, Live, Op, found_or_failed, sent
-from ecs_pulumi.resources.once import is_younger, once
+from ecs_pulumi.resources.common import Context, EcsHandler, RemoteObject, create_body, require_exists
+from ecs_pulumi.resources.idempotent_create import is_younger, send_once
 
 _TYPED, _OF_USER = "2.2", "2.10"
 _PRIVATE = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File|Private-Lines:")
@@ -35,13 +35,13 @@ class KeyPairInputs(Inputs):
     name: Annotated[str | None, Replace()] = Field(
         None, min_length=1, max_length=255, description="Name, and the id; letters, digits, blanks, `@._-`."
     )
-    public_key: Annotated[str | None, Replace(), CloudDefault()] = Field(
+    public_key: Annotated[str | None, Replace(), Computed()] = Field(
         None, description="Key to import, in OpenSSH's form. If unset the cloud generates a pair."
     )
-    type: Annotated[Literal["ssh", "x509"] | None, Replace(), CloudDefault()] = Field(
+    type: Annotated[Literal["ssh", "x509"] | None, Replace(), Computed()] = Field(
         None, description="`ssh` (the API's default), or `x509`, which needs compute 2.2."
     )
-    user_id: Annotated[str | None, Replace(), CloudDefault()] = Field(
+    user_id: Annotated[str | None, Replace(), Computed()] = Field(
         None, description="User who owns it, where an administrator creates it for another; needs compute 2.10."
     )
 
@@ -55,174 +55,186 @@ class KeyPairOutputs(Outputs):
     fingerprint: str | None = Field(None, description="Fingerprint of the public key.")
 
 
-class KeyPairKind(EcsKind[KeyPairInputs]):
+class KeyPairHandler(EcsHandler[KeyPairInputs]):
     """Key pairs. The API has no update, and a name exists once for each user."""
 
     name = "KeyPair"
     inputs = KeyPairInputs
     outputs = KeyPairOutputs
-    signs_names = True  # the API has no description for a mark
+    encodes_owner_in_name = True  # the API has no description for a mark
 
-    def rules(self, given: Given) -> Iterator[Problem]:
+    def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """A public key is one line of OpenSSH, or a certificate; a private one is sent nowhere and not shown."""
-        key = given.known("public_key")
+        key = checked.known("public_key")
         if key and _PRIVATE.search(key):
             reason = "this is a private key, which belongs nowhere but on your machine; give the .pub file's text"
             yield Problem("public_key", reason, hides_value=True)
-        elif key and given.known("type") != "x509" and len(key.split()) < 2:  # noqa: PLR2004
+        elif key and checked.known("type") != "x509" and len(key.split()) < 2:  # noqa: PLR2004
             # It may be a part of a private key.
             reason = 'not an OpenSSH public key such as "ssh-ed25519 AAAA… comment"'
             yield Problem("public_key", reason, hides_value=True)
 
-    def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
+    def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """The comment and the line break at a key's end are no difference."""
-        if name == "public_key" and isinstance(wanted, str) and isinstance(old.get(name), str):
-            wanted_words, has = wanted.split(), str(old[name]).split()
+        if name == "public_key" and isinstance(desired, str) and isinstance(prior.get(name), str):
+            wanted_words, has = desired.split(), str(prior[name]).split()
             # A certificate has no comment; its first words are those of every other.
             return wanted_words == has if wanted_words[:1] == ["-----BEGIN"] else wanted_words[:2] == has[:2]
-        return super().same(name, wanted, old)
+        return super().is_equal(name, desired, prior)
 
-    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """A chosen name exists once; an automatic one is made anew."""
-        return new.get("name") == old.get("name") and not is_automatic(str(new.get("name")), resource)
+        return new.get("name") == prior.get("name") and not is_auto_name(str(new.get("name")), resource)
 
-    def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
+    def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """On v2.1 a certificate and another owner need microversions; v2 takes both words and ignores them."""
-        yield from super().preflight(op, given)
-        name, names = given.known("name"), catalog(op.cloud.region)
+        yield from super().preflight(context, checked)
+        name, names = checked.known("name"), catalog(context.cloud.region)
         if name:
-            names.expect_key_pair(name)
-            if not given.before and not given.successor and not is_automatic(name, op.resource):
-                yield from self._clash(op, given, name)
-        api = op.cloud.compute
+            names.register_planned_key_pair(name)
+            if not checked.prior and not checked.is_replacement and not is_auto_name(name, context.resource):
+                yield from self._clash(context, checked, name)
+        api = context.cloud.compute
         asked = (
-            ("type", "an x509 certificate", _TYPED, given.known("type") == "x509"),
-            ("user_id", "a key pair of another user", _OF_USER, bool(given.known("user_id"))),
+            ("type", "an x509 certificate", _TYPED, checked.known("type") == "x509"),
+            ("user_id", "a key pair of another user", _OF_USER, bool(checked.known("user_id"))),
         )
         for name, feature, microversion, is_asked in asked:
-            if is_asked and given.changed(name) and not (api.supports(microversion) or (_is_v2(op) and name != "type")):
+            if (
+                is_asked
+                and checked.changed(name)
+                and not (api.supports(microversion) or (_is_v2(context) and name != "type"))
+            ):
                 needs = f"compute microversion {microversion}"
                 yield Problem(name, str(errors.Unsupported(feature, needs, f"compute {api.versions}")))
 
-    def _clash(self, op: Op, given: Given, name: str) -> Iterator[Problem]:
+    def _clash(self, context: Context, checked: CheckInputs, name: str) -> Iterator[Problem]:
         """A chosen name that a key pair outside of this stack has."""
-        if given.has("user_id") or name not in catalog(op.cloud.region).key_pair_names():
+        if checked.has("user_id") or name not in catalog(context.cloud.region).key_pair_names():
             return
-        if op.provenance(name, name) is Provenance.FOREIGN:
+        if context.provenance(name, name) is Provenance.FOREIGN:
             reason = f"a key pair named {name} exists already; {_WHAT_TO_DO[Provenance.FOREIGN].format(name)}"
             yield Problem("name", reason)
 
-    def leftovers(self, op: Op, wanted: KeyPairInputs) -> list[tuple[str, None]]:
+    def find_own_orphans(self, context: Context, desired: KeyPairInputs) -> list[tuple[str, None]]:
         """Those whose name is signed for this resource; not those that the state proves, which a create deletes."""
-        signed = self._signed(op, wanted)
+        signed = self._signed(context, desired)
         return [(name, None) for name, provenance in signed if provenance is not Provenance.INTERRUPTED]
 
-    def create(self, op: Op, wanted: KeyPairInputs) -> Live:
+    def create(self, context: Context, desired: KeyPairInputs) -> RemoteObject:
         """Generate or import; one that exists already is imported only where it is provably this stack's."""
-        api = op.cloud.compute
-        self._delete_interrupted(op, wanted)
-        body = sent(wanted, "name", "public_key", "type", "user_id")
+        api = context.cloud.compute
+        self._delete_interrupted(context, desired)
+        body = create_body(desired, "name", "public_key", "type", "user_id")
         microversion = None
-        if wanted.type and not _is_v2(op):
+        if desired.type and not _is_v2(context):
             microversion = _TYPED if api.supports(_TYPED) else None
             if microversion is None:
                 del body["type"]
-        if wanted.user_id and api.supports(_OF_USER):
+        if desired.user_id and api.supports(_OF_USER):
             microversion = _OF_USER
         began, response_lost = api.clock.now(), False
 
-        def there(error: errors.EcsError) -> Live | None:
+        def there(error: errors.EcsError) -> RemoteObject | None:
             nonlocal response_lost
-            response_lost = response_lost or errors.may_have_acted(error)
-            return self._there(op, wanted, body, began if response_lost else None, error)
+            response_lost = response_lost or errors.may_have_taken_effect(error)
+            return self._there(context, desired, body, began if response_lost else None, error)
 
         try:
-            live = once(lambda: compute.create_key_pair(api, body, microversion=microversion), there, errors.Conflict)
+            remote = send_once(
+                lambda: compute.create_key_pair(api, body, microversion=microversion), there, errors.Conflict
+            )
         except errors.Forbidden as forbidden:
             if not body.get("user_id"):
                 raise
-            raise errors.Failed("user_id", f"only an administrator has key pairs of others: {forbidden}") from forbidden
-        op.created(live["name"])
-        return live
+            raise errors.OperationFailed(
+                "user_id", f"only an administrator has key pairs of others: {forbidden}"
+            ) from forbidden
+        context.record_id(remote["name"])
+        return remote
 
-    def read(self, op: Op, id_: str) -> Live | None:
+    def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """The key pair of this name."""
-        return self._get(op, id_, op.inputs.get("user_id"))
+        return self._get(context, id_, context.inputs.get("user_id"))
 
-    def observe(self, op: Op, live: Live) -> dict[str, Any]:
+    def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """As the API tells it; the private key only where it was just generated."""
         told = ["name", "public_key", "type", "fingerprint"]
-        asked = op.inputs.get("user_id")
-        if asked in (None, live.get("user_id")) or op.cloud.compute.supports(_OF_USER):
+        asked = context.inputs.get("user_id")
+        if asked in (None, remote.get("user_id")) or context.cloud.compute.supports(_OF_USER):
             told.append("user_id")
-        seen: dict[str, Any] = {key: live[key] for key in told if key in live}
-        private_key = live.get("private_key") or op.old.get("private_key")
-        return {**seen, "private_key": private_key, "region": op.cloud.region.name}
+        seen: dict[str, Any] = {key: remote[key] for key in told if key in remote}
+        private_key = remote.get("private_key") or context.prior.get("private_key")
+        return {**seen, "private_key": private_key, "region": context.cloud.region.name}
 
-    def update(self, op: Op, id_: str, wanted: KeyPairInputs, old: Mapping[str, Any]) -> Live:  # noqa: ARG002
+    def update(self, context: Context, id_: str, desired: KeyPairInputs, prior: Mapping[str, Any]) -> RemoteObject:  # noqa: ARG002
         """Nothing of a key pair can be changed; this only reads it."""
-        return found_or_failed(self.fetch(op, id_), self.name, id_)
+        return require_exists(self.read(context, id_), self.name, id_)
 
-    def delete(self, op: Op, id_: str, old: Mapping[str, Any]) -> None:
+    def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:
         """Delete; servers that have the key keep it."""
-        owner, microversion = self._owner(op, old.get("user_id"))
+        owner, microversion = self._owner(context, prior.get("user_id"))
         with contextlib.suppress(errors.NotFound):
-            compute.delete_key_pair(op.cloud.compute, id_, user_id=owner, microversion=microversion)
+            compute.delete_key_pair(context.cloud.compute, id_, user_id=owner, microversion=microversion)
 
-    def _get(self, op: Op, name: str, user_id: str | None) -> Live | None:
-        owner, microversion = self._owner(op, user_id)
+    def _get(self, context: Context, name: str, user_id: str | None) -> RemoteObject | None:
+        owner, microversion = self._owner(context, user_id)
         try:
-            return compute.get_key_pair(op.cloud.compute, name, user_id=owner, microversion=microversion)
+            return compute.get_key_pair(context.cloud.compute, name, user_id=owner, microversion=microversion)
         except errors.NotFound:
             return None
 
     @staticmethod
-    def _signed(op: Op, wanted: KeyPairInputs) -> Iterator[tuple[str, Provenance]]:
+    def _signed(context: Context, desired: KeyPairInputs) -> Iterator[tuple[str, Provenance]]:
         """The names that an earlier run signed for this resource, where its name is an automatic one."""
-        for name in catalog(op.cloud.region).key_pair_names() if is_automatic(wanted.name or "", op.resource) else ():
-            if name != wanted.name and signed_for(name, op.signer) == op.resource:
-                yield name, op.provenance(name, name)
+        for name in (
+            catalog(context.cloud.region).key_pair_names() if is_auto_name(desired.name or "", context.resource) else ()
+        ):
+            if name != desired.name and owner_from_name(name, context.signer) == context.resource:
+                yield name, context.provenance(name, name)
 
-    def _delete_interrupted(self, op: Op, wanted: KeyPairInputs) -> None:
+    def _delete_interrupted(self, context: Context, desired: KeyPairInputs) -> None:
         """Delete what a killed run left under another automatic name: no server has it yet, and its key may be lost."""
-        for name, provenance in self._signed(op, wanted):
+        for name, provenance in self._signed(context, desired):
             if provenance is Provenance.INTERRUPTED:
-                self.delete(op, name, {})
+                self.delete(context, name, {})
 
     def _there(
-        self, op: Op, wanted: KeyPairInputs, body: Live, sent: float | None, error: errors.EcsError
-    ) -> Live | None:
+        self, context: Context, desired: KeyPairInputs, body: RemoteObject, sent: float | None, error: errors.EcsError
+    ) -> RemoteObject | None:
         """The key pair that a request was refused for, or that it made when it was sent and its response lost."""
         name = body["name"]
-        there = self._get(op, name, wanted.user_id)
+        there = self._get(context, name, desired.user_id)
         if there is None:
             if isinstance(error, errors.Conflict):
                 raise error
             return None
-        is_same = bool(wanted.public_key) and self.same("public_key", wanted.public_key, there)
-        is_ours = sent is not None and self._is_ours(op, there, sent)
-        provenance = Provenance.INTERRUPTED if is_ours else op.provenance(name, name)
+        is_same = bool(desired.public_key) and self.is_equal("public_key", desired.public_key, there)
+        is_ours = sent is not None and self._is_ours(context, there, sent)
+        provenance = Provenance.INTERRUPTED if is_ours else context.provenance(name, name)
         if is_same and provenance in (Provenance.INTERRUPTED, Provenance.RENAMED):
             return there
-        if not wanted.public_key and provenance is Provenance.INTERRUPTED:
+        if not desired.public_key and provenance is Provenance.INTERRUPTED:
             # The private key went with the response; the pair is of no use.
-            self.delete(op, name, body)
+            self.delete(context, name, body)
             if isinstance(error, errors.Conflict):
-                return compute.create_key_pair(op.cloud.compute, body)
+                return compute.create_key_pair(context.cloud.compute, body)
             return None
-        raise errors.Failed(f"a key pair named {name} exists already", _WHAT_TO_DO[provenance].format(name)) from error
+        raise errors.OperationFailed(
+            f"a key pair named {name} exists already", _WHAT_TO_DO[provenance].format(name)
+        ) from error
 
     @staticmethod
-    def _is_ours(op: Op, there: Live, began: float) -> bool:
+    def _is_ours(context: Context, there: RemoteObject, began: float) -> bool:
         """Whether the request made it: its name is random, or it is younger than the request."""
-        if is_automatic(there["name"], op.resource):
+        if is_auto_name(there["name"], context.resource):
             return True
-        return bool(there.get("created_at")) and is_younger(op.cloud.compute, there, began, _CLOCKS_DIFFER)
+        return bool(there.get("created_at")) and is_younger(context.cloud.compute, there, began, _CLOCKS_DIFFER)
 
     @staticmethod
-    def _owner(op: Op, user_id: str | None) -> tuple[str | None, str | None]:
+    def _owner(context: Context, user_id: str | None) -> tuple[str | None, str | None]:
         """The query for another user's key pair, and the microversion it needs; one's own needs neither."""
-        if user_id in (None, op.cloud.connection.user_id) or not op.cloud.compute.supports(_OF_USER):
+        if user_id in (None, context.cloud.connection.user_id) or not context.cloud.compute.supports(_OF_USER):
             return None, None
         return user_id, _OF_USER
 
@@ -243,14 +255,14 @@ _WHAT_TO_DO: Mapping[Provenance, str] = {
 }
 
 
-def _is_v2(op: Op) -> bool:
-    return op.cloud.compute.versions.id in ("v2", "v2.0")
+def _is_v2(context: Context) -> bool:
+    return context.cloud.compute.versions.id in ("v2", "v2.0")
 
 
-KIND = KeyPairKind()
+HANDLER = KeyPairHandler()
 
 
-class KeyPair(EcsResource, kind=KIND):
+class KeyPair(EcsResource, kind=HANDLER):
     """The key that logs in to a server: imported, or generated by the cloud.
 
     Source: guide, chapter 4 "Set the login mode to key pair"; Nova API reference, "Keypairs". Its id is its name.

@@ -7,20 +7,20 @@ import pulumi
 from pydantic import Field
 
 from ecs_pulumi.dynamic.fields import (
-    CloudDefault,
-    Given,
+    CheckInputs,
+    Computed,
     InPlace,
     Inputs,
     Outputs,
     Problem,
     Replace,
-    Unordered,
+    Set,
     WriteOnly,
 )
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import quota
-from ecs_pulumi.resources.common import Op
-from ecs_pulumi.resources.neutron import NeutronKind, users_of
+from ecs_pulumi.resources.common import Context
+from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
 
 
 class NetworkInputs(Inputs):
@@ -28,39 +28,39 @@ class NetworkInputs(Inputs):
 
     name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
-    admin_state_up: Annotated[bool | None, InPlace(), CloudDefault()] = Field(
+    admin_state_up: Annotated[bool | None, InPlace(), Computed()] = Field(
         None, description="Whether the network forwards packets."
     )
-    shared: Annotated[bool | None, InPlace(), CloudDefault()] = Field(
+    shared: Annotated[bool | None, InPlace(), Computed()] = Field(
         None, description="Whether every project may use it. Most clouds leave this to administrators."
     )
-    external: Annotated[bool | None, InPlace(), CloudDefault()] = Field(
+    external: Annotated[bool | None, InPlace(), Computed()] = Field(
         None, description="Whether it leads out of the cloud. Most clouds leave this to administrators."
     )
-    port_security_enabled: Annotated[bool | None, InPlace(), CloudDefault()] = Field(
+    port_security_enabled: Annotated[bool | None, InPlace(), Computed()] = Field(
         None, description="Default for the ports of this network."
     )
-    mtu: Annotated[int | None, InPlace(), CloudDefault()] = Field(
+    mtu: Annotated[int | None, InPlace(), Computed()] = Field(
         None, ge=68, description="Largest packet that ports are told to send, in bytes."
     )
-    dns_domain: Annotated[str | None, InPlace(), CloudDefault()] = Field(
+    dns_domain: Annotated[str | None, InPlace(), Computed()] = Field(
         None, description="DNS domain of the network, with its final dot."
     )
     qos_policy_id: Annotated[str | None, InPlace()] = Field(None, description="QoS policy; an empty text clears it.")
-    tags: Annotated[list[str] | None, InPlace(), Unordered()] = Field(None, description="Tags, a set.")
-    availability_zone_hints: Annotated[list[str] | None, Replace(), Unordered()] = Field(
+    tags: Annotated[list[str] | None, InPlace(), Set()] = Field(None, description="Tags, a set.")
+    availability_zone_hints: Annotated[list[str] | None, Replace(), Set()] = Field(
         None, description="Zones in which the network's services should run."
     )
-    provider_network_type: Annotated[str | None, Replace(), CloudDefault()] = Field(
+    provider_network_type: Annotated[str | None, Replace(), Computed()] = Field(
         None, description="Physical kind of network (`vxlan`, `vlan`, `flat`, …). For administrators."
     )
-    provider_physical_network: Annotated[str | None, Replace(), CloudDefault()] = Field(
+    provider_physical_network: Annotated[str | None, Replace(), Computed()] = Field(
         None, description="Physical network it runs on. For administrators."
     )
-    provider_segmentation_id: Annotated[int | None, Replace(), CloudDefault()] = Field(
+    provider_segmentation_id: Annotated[int | None, Replace(), Computed()] = Field(
         None, description="VLAN id or tunnel id. For administrators."
     )
-    project_id: Annotated[str | None, Replace(), CloudDefault()] = Field(
+    project_id: Annotated[str | None, Replace(), Computed()] = Field(
         None, description="Project that owns it, where an administrator creates it for another."
     )
     value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
@@ -77,14 +77,14 @@ class NetworkOutputs(Outputs):
     updated_at: str | None = Field(None, description="When it was last changed, UTC.")
 
 
-class NetworkKind(NeutronKind[NetworkInputs]):
+class NetworkHandler(NeutronHandler[NetworkInputs]):
     """Networks."""
 
     name = "Network"
     inputs = NetworkInputs
     outputs = NetworkOutputs
     singular = "network"
-    api_names: ClassVar = {
+    attribute_map: ClassVar = {
         "external": "router:external",
         "provider_network_type": "provider:network_type",
         "provider_physical_network": "provider:physical_network",
@@ -93,26 +93,26 @@ class NetworkKind(NeutronKind[NetworkInputs]):
         "subnet_ids": "subnets",
     }
 
-    def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
+    def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """The project may have one more."""
-        yield from super().preflight(op, given)
-        yield from quota.of_network(op, given, "networks", "name")
+        yield from super().preflight(context, checked)
+        yield from quota.of_network(context, checked, "networks", "name")
 
-    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """A segment that the program names exists once, and a physical network is flat for one network only."""
         segment, physical = new.get("provider_segmentation_id"), new.get("provider_physical_network")
         if new.get("provider_network_type") == "flat":
-            return physical is not None and physical == old.get("provider_physical_network")
-        return segment is not None and segment == old.get("provider_segmentation_id")
+            return physical is not None and physical == prior.get("provider_physical_network")
+        return segment is not None and segment == prior.get("provider_segmentation_id")
 
-    def _users(self, op: Op, id_: str) -> list[str]:
-        return users_of(op, network_id=id_)
-
-
-KIND = NetworkKind()
+    def _users(self, context: Context, id_: str) -> list[str]:
+        return dependent_ports(context, network_id=id_)
 
 
-class Network(EcsResource, kind=KIND):
+HANDLER = NetworkHandler()
+
+
+class Network(EcsResource, kind=HANDLER):
     """A private layer 2 network; servers reach it through the ports of its subnets.
 
     Source: guide, chapter 7 "Create a network"; Neutron API reference, "Networks".

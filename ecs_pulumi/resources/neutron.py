@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic import fields
-from ecs_pulumi.dynamic.kind import Provenance, is_automatic, signed_for
+from ecs_pulumi.dynamic.kind import Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources.common import (
-    EcsKind,
+    Context,
+    EcsHandler,
     I,
-    Live,
-    Op,
-    differing,
-    found_or_failed,
-    mark,
-    unless_in_use,
+    RemoteObject,
+    delete_when_unused,
+    diff_remote,
+    owner_marker,
+    require_exists,
 )
-from ecs_pulumi.resources.leftovers import marked_objects
-from ecs_pulumi.resources.once import create_once
+from ecs_pulumi.resources.idempotent_create import create_or_find
+from ecs_pulumi.resources.orphan_search import marked_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,92 +26,97 @@ if TYPE_CHECKING:
     from ecs_pulumi.cloud.collection import Collection
 
 
-class NeutronKind(EcsKind[I]):
+class NeutronHandler(EcsHandler[I]):
     """Create, read, update and delete from the facts on the fields."""
 
-    signs_names = True  # a description of the program's leaves no place for a mark
+    encodes_owner_in_name = True  # a description of the program's leaves no place for a mark
     singular: ClassVar[str]
     """What the API calls one of them, `network` say."""
-    api_names: ClassVar[Mapping[str, str]] = {}
+    attribute_map: ClassVar[Mapping[str, str]] = {}
     """What the API calls an input, where it calls it otherwise."""
 
-    def leftovers(self, op: Op, wanted: I) -> list[tuple[str, str]]:
+    def find_own_orphans(self, context: Context, desired: I) -> list[tuple[str, str]]:
         """Those with the marker; with a description of the program's, those whose name is signed for this resource.
 
         With a name of the program's as well, those that the state proves to be this resource's.
         """
-        found = with_marker(op, self.singular, mark(op))
-        if getattr(wanted, "description", None):
-            found += self._described(op, wanted)
+        found = with_marker(context, self.singular, owner_marker(context))
+        if getattr(desired, "description", None):
+            found += self._described(context, desired)
         return [(each["id"], each["name"]) for each in found]
 
-    def _described(self, op: Op, wanted: Any) -> list[Live]:
-        name = wanted.name or ""
-        if not mark(op):
+    def _described(self, context: Context, desired: Any) -> list[RemoteObject]:
+        name = desired.name or ""
+        if not owner_marker(context):
             return []
-        if is_automatic(name, op.resource):
-            return with_marker(op, self.singular, "", lambda live: signed_for(live["name"], op.signer) == op.resource)
-        listed = network.list_all(op.cloud.network, self.singular, name=name, description=wanted.description)
-        return [each for each in listed if op.provenance(each["id"], each["name"]) is Provenance.INTERRUPTED]
+        if is_auto_name(name, context.resource):
+            return with_marker(
+                context,
+                self.singular,
+                "",
+                lambda remote: owner_from_name(remote["name"], context.signer) == context.resource,
+            )
+        listed = network.list_all(context.cloud.network, self.singular, name=name, description=desired.description)
+        return [each for each in listed if context.provenance(each["id"], each["name"]) is Provenance.INTERRUPTED]
 
-    def create(self, op: Op, wanted: I) -> Live:
+    def create(self, context: Context, desired: I) -> RemoteObject:
         """Create with one request, and one more for tags."""
-        body = self._body({name: value for name, value in fields.plain(wanted).items() if self._is_sent(name)}, {})
-        body.update(fields.plain(getattr(wanted, "value_specs", None)) or {})
-        body.setdefault("description", mark(op))
+        body = self._body({name: value for name, value in fields.to_plain(desired).items() if self._is_sent(name)}, {})
+        body.update(fields.to_plain(getattr(desired, "value_specs", None)) or {})
+        body.setdefault("description", owner_marker(context))
         if not body["description"]:
             del body["description"]
-        api = op.cloud.network
-        live = create_once(
-            op,
+        api = context.cloud.network
+        remote = create_or_find(
+            context,
             api,
             send=lambda: network.create(api, self.singular, body),
             candidates=lambda: network.list_all(api, self.singular, name=body["name"]),
             marked=body.get("description"),
         )
-        op.created(live["id"])
-        return self._tag(op, live, getattr(wanted, "tags", None))
+        context.record_id(remote["id"])
+        return self._tag(context, remote, getattr(desired, "tags", None))
 
-    def read(self, op: Op, id_: str) -> Live | None:
+    def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """From the list that serves every refresh of this kind."""
-        return self._objects(op).read(id_)
+        return self._objects(context).read(id_)
 
-    def fetch(self, op: Op, id_: str) -> Live | None:
+    def read(self, context: Context, id_: str) -> RemoteObject | None:
         """The object as it is this moment."""
         try:
-            return network.get(op.cloud.network, self.singular, id_)
+            return network.get(context.cloud.network, self.singular, id_)
         except errors.NotFound:
             return None
 
-    def update(self, op: Op, id_: str, wanted: I, old: Mapping[str, Any]) -> Live:  # noqa: ARG002
+    def update(self, context: Context, id_: str, desired: I, prior: Mapping[str, Any]) -> RemoteObject:  # noqa: ARG002
         """Send what differs, in one request, and one more for tags."""
-        live = found_or_failed(self.fetch(op, id_), self.name, id_)
-        changes = differing(self, op, wanted, live)
-        body = self._body({name: value for name, value in changes.items() if self._is_sent(name)}, live)
+        remote = require_exists(self.read(context, id_), self.name, id_)
+        changes = diff_remote(self, context, desired, remote)
+        body = self._body({name: value for name, value in changes.items() if self._is_sent(name)}, remote)
         if body:
-            live = network.update(op.cloud.network, self.singular, id_, body)
-        return self._tag(op, live, getattr(wanted, "tags", None))
+            remote = network.update(context.cloud.network, self.singular, id_, body)
+        return self._tag(context, remote, getattr(desired, "tags", None))
 
-    def delete(self, op: Op, id_: str, old: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Delete; something that still uses it is given a moment to go, then named."""
-        unless_in_use(
-            op,
-            lambda: network.delete(op.cloud.network, self.singular, id_),
-            lambda: self._users(op, id_),
+        delete_when_unused(
+            context,
+            lambda: network.delete(context.cloud.network, self.singular, id_),
+            lambda: self._users(context, id_),
         )
 
-    def observe(self, op: Op, live: Live) -> dict[str, Any]:
+    def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Every input and output that the API tells, under our names."""
-        seen: dict[str, Any] = {"region": op.cloud.region.name}
+        seen: dict[str, Any] = {"region": context.cloud.region.name}
         for model in (self.inputs, self.outputs):
-            for name in fields.facts(model):
+            for name in fields.fields_of(model):
                 attribute = self._attribute(name)
-                if attribute in live:
-                    seen[name] = live[attribute]
-        seen["project_id"] = live.get("project_id", live.get("tenant_id"))
+                if attribute in remote:
+                    seen[name] = remote[attribute]
+        seen["project_id"] = remote.get("project_id", remote.get("tenant_id"))
         return seen
 
-    def _users(self, op: Op, id_: str) -> list[str]:  # noqa: ARG002
+    def _users(self, context: Context, id_: str) -> list[str]:  # noqa: ARG002
         return []
 
     @property
@@ -119,57 +124,59 @@ class NeutronKind(EcsKind[I]):
         """What the API calls many of them."""
         return f"{self.singular}s"
 
-    def _objects(self, op: Op) -> Collection:
-        objects: Collection = getattr(op.cloud.region, self.collection)
+    def _objects(self, context: Context) -> Collection:
+        objects: Collection = getattr(context.cloud.region, self.collection)
         return objects
 
     def _attribute(self, name: str) -> str:
-        return self.api_names.get(name, name)
+        return self.attribute_map.get(name, name)
 
     def _is_sent(self, name: str) -> bool:
-        facts = fields.facts(self.inputs)[name]
-        return not facts.has(fields.Local) and name not in ("region", "tags", "value_specs")
+        facts = fields.fields_of(self.inputs)[name]
+        return not facts.has(fields.ProviderOnly) and name not in ("region", "tags", "value_specs")
 
-    def _body(self, values: Mapping[str, Any], live: Live) -> Live:  # noqa: ARG002
-        """The request's attributes for these inputs; `live` is empty in a create."""
+    def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:  # noqa: ARG002
+        """The request's attributes for these inputs; `remote` is empty in a create."""
         return {
             self._attribute(name): None if value == "" and name == "qos_policy_id" else value
             for name, value in values.items()
         }
 
-    def _tag(self, op: Op, live: Live, wanted: list[str] | None) -> Live:
-        if wanted is None or set(wanted) == set(live.get("tags", ())):
-            return live
-        network.replace_tags(op.cloud.network, self.collection, live["id"], sorted(set(wanted)))
-        return {**live, "tags": sorted(set(wanted))}
+    def _tag(self, context: Context, remote: RemoteObject, desired: list[str] | None) -> RemoteObject:
+        if desired is None or set(desired) == set(remote.get("tags", ())):
+            return remote
+        network.replace_tags(context.cloud.network, self.collection, remote["id"], sorted(set(desired)))
+        return {**remote, "tags": sorted(set(desired))}
 
 
-def with_marker(op: Op, singular: str, marker: str, is_own: Callable[[Live], bool] | None = None) -> list[Live]:
+def with_marker(
+    context: Context, singular: str, marker: str, is_own: Callable[[RemoteObject], bool] | None = None
+) -> list[RemoteObject]:
     """The objects with this description, or of which something else says so, that exist since before this run.
 
     Args:
-        op: The operation.
+        context: The operation.
         singular: What the API calls one of them.
         marker: The description; empty where it is another one, and then there are none without `is_own`.
         is_own: What says so instead.
     """
-    api, project_id = op.cloud.network, op.cloud.region.project_id
+    api, project_id = context.cloud.network, context.cloud.region.project_id
     if not marker and is_own is None:
         return []
 
-    def list_all() -> list[Live]:
+    def list_all() -> list[RemoteObject]:
         return network.list_all(api, singular, tenant_id=project_id)
 
-    return marked_objects(op.cloud.region, singular).of(
+    return marked_objects(context.cloud.region, singular).of(
         narrow=(lambda: network.list_all(api, singular, description=marker)) if marker else list_all,
         list_all=list_all,
-        is_own=is_own or (lambda live: live.get("description") == marker),
+        is_own=is_own or (lambda remote: remote.get("description") == marker),
     )
 
 
-def users_of(op: Op, **filters: str) -> list[str]:
+def dependent_ports(context: Context, **filters: str) -> list[str]:
     """The ports that hold on to a network or subnet, in words."""
     return [
         f"port {port['id']}" + (f" ({port['device_owner']} {port['device_id']})" if port.get("device_id") else "")
-        for port in network.list_all(op.cloud.network, "port", **filters)
+        for port in network.list_all(context.cloud.network, "port", **filters)
     ]

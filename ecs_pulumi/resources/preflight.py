@@ -13,118 +13,118 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.dynamic.fields import Given, Problem, objects
+from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects
 from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
-from ecs_pulumi.resources.catalog import catalog, ip_range, is_uuid, usable
-from ecs_pulumi.resources.once import made_here
+from ecs_pulumi.resources.catalog import catalog, ip_range, is_uuid, port_address_range
+from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.server_fields import may_boot_from_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ecs_pulumi.resources.catalog import Address
-    from ecs_pulumi.resources.common import Live, Op
+    from ecs_pulumi.resources.common import Context, RemoteObject
 
 NONE = "2.37"
 """The microversion of the compute API that came with a word for no network."""
 
 
-def there_is(given: Given, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
+def check_exists(checked: CheckInputs, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
     """The object that the input names, by name or id, exists."""
-    asked = given.known(name)
-    if asked and given.changed(name) and not made_here(asked):
+    asked = checked.known(name)
+    if asked and checked.changed(name) and not created_in_this_run(asked):
         yield from _missing(name, lambda: look_up(asked))
 
 
-def there_are(given: Given, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
+def check_all_exist(checked: CheckInputs, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
     """Every object that the input names exists."""
-    for _, asked in given.items(name) if given.changed(name) else ():
+    for _, asked in checked.items(name) if checked.changed(name) else ():
         yield from _missing(name, partial(look_up, asked))
 
 
-def groups(op: Op, given: Given) -> Iterator[Problem]:
+def groups(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """The security groups of a server exist.
 
     One that is named may still be made by the same program, with another provider: that is a warning.
     """
-    look_up = catalog(op.cloud.region).security_group
-    for _, asked in given.items("security_groups") if given.changed("security_groups") else ():
+    look_up = catalog(context.cloud.region).security_group
+    for _, asked in checked.items("security_groups") if checked.changed("security_groups") else ():
         for problem in _missing("security_groups", partial(look_up, asked)):
             if is_uuid(asked):
                 yield problem
             else:
                 end = "" if problem.reason.endswith("?") else "."
-                op.warn(
+                context.warn(
                     f"security_groups: {problem.reason}{end} "
                     "The update fails unless the program creates it before the server."
                 )
 
 
-def choice_of_network(op: Op, given: Given) -> Iterator[Problem]:
+def choice_of_network(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """The cloud connects a new server without networks to the only one there is, and does not choose among several."""
-    networks = given.values.get("networks")
+    networks = checked.values.get("networks")
     # An empty list means none, for which the older API has no word.
-    is_left_out = networks in (None, "auto") or (networks == [] and not op.cloud.compute.supports(NONE))
-    if given.before or not is_left_out:
+    is_left_out = networks in (None, "auto") or (networks == [] and not context.cloud.compute.supports(NONE))
+    if checked.prior or not is_left_out:
         return
     try:
-        usable = catalog(op.cloud.region).usable_networks()
-    except errors.NoCloud:
+        usable = catalog(context.cloud.region).usable_networks()
+    except errors.MissingCredentials:
         raise
     except errors.EcsError:
         # A cloud whose networks cannot be listed refuses the create request itself.
         return
     if len(usable) > 1:
-        listed = errors.listing(sorted(network.get("name") or network["id"] for network in usable))
+        listed = errors.join_names(sorted(network.get("name") or network["id"] for network in usable))
         reason = f"the cloud does not choose among the {len(usable)} networks of this project ({listed})"
         yield Problem("networks", f'{reason}; list those to connect, or give "none"')
 
 
-def diskless(op: Op, given: Given, flavor: Live) -> None:
+def diskless(context: Context, checked: CheckInputs, flavor: RemoteObject) -> None:
     """Warn of a flavor without a disk for a server that boots from an image.
 
     Only a warning: some clouds make a volume for the root disk by themselves, and others allow it to some accounts.
     """
-    if not flavor["disk"] and not given.before and given.has("image") and not may_boot_from_device(given):
-        op.warn(
+    if not flavor["disk"] and not checked.prior and checked.has("image") and not may_boot_from_device(checked):
+        context.warn(
             f"flavor: {flavor['name']} has no disk; unless the cloud makes a volume for the root disk by itself, it "
             "refuses a server that boots from an image (HTTP 403): add a block device with boot_index 0 and "
             "destination_type volume, or choose another flavor"
         )
 
 
-def nics(op: Op, given: Given) -> Iterator[Problem]:
+def nics(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """The networks and ports of a server's NICs exist, and a requested address can be had there."""
-    if not given.changed("networks"):
+    if not checked.changed("networks"):
         return
-    names = catalog(op.cloud.region)
-    for index, nic in given.items("networks"):
+    names = catalog(context.cloud.region)
+    for index, nic in checked.items("networks"):
         for part, kind in (("network_id", "network"), ("port_id", "port")):
-            if not isinstance(nic.get(part), str) or made_here(nic[part]):
+            if not isinstance(nic.get(part), str) or created_in_this_run(nic[part]):
                 continue
             missing = list(_missing("networks", partial(names.neutron, kind, nic[part]), f"[{index}]: "))
             yield from missing
-            if kind == "port" and nic[part] not in [each.get(part) for each in objects(given.before.get("networks"))]:
-                port_in_use(op, given, f"networks[{index}]", nic[part])
+            if kind == "port" and nic[part] not in [each.get(part) for each in objects(checked.prior.get("networks"))]:
+                port_in_use(context, checked, f"networks[{index}]", nic[part])
             if not missing and nic.get("fixed_ip") is not None:
                 place = Place("networks", f"[{index}]: ", nic[part])
-                yield from _available(op, given, place, nic["fixed_ip"])
+                yield from _available(context, checked, place, nic["fixed_ip"])
 
 
-def addresses(op: Op, given: Given) -> Iterator[Problem]:
+def addresses(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """Requested addresses (`fixed_ips`) can be had: in their subnets, or in one of their network."""
-    if not given.changed("fixed_ips", "network_id"):
+    if not checked.changed("fixed_ips", "network_id"):
         return
-    names, network_id = catalog(op.cloud.region), given.known("network_id")
-    for index, wish in given.items("fixed_ips"):
+    names, network_id = catalog(context.cloud.region), checked.known("network_id")
+    for index, wish in checked.items("fixed_ips"):
         subnet_id, address = wish.get("subnet_id"), wish.get("ip_address")
         place = Place("fixed_ips", f"[{index}]: ", network_id)
         if subnet_id is None:
-            if network_id and not made_here(network_id):
-                yield from _available(op, given, place, address)
+            if network_id and not created_in_this_run(network_id):
+                yield from _available(context, checked, place, address)
             continue
-        if not isinstance(subnet_id, str) or made_here(subnet_id):
+        if not isinstance(subnet_id, str) or created_in_this_run(subnet_id):
             continue
         try:
             subnet = names.neutron("subnet", subnet_id)
@@ -134,39 +134,41 @@ def addresses(op: Op, given: Given) -> Iterator[Problem]:
         if network_id and subnet["network_id"] != network_id:
             yield place.problem(f"the subnet {subnet_id} is not of the network {network_id}")
             continue
-        yield from _available(op, given, replace(place, network_id=subnet["network_id"]), address, subnet)
+        yield from _available(context, checked, replace(place, network_id=subnet["network_id"]), address, subnet)
 
 
-def volume_in_use(op: Op, given: Given, volume_id: str) -> None:
+def volume_in_use(context: Context, checked: CheckInputs, volume_id: str) -> None:
     """Warn that another server has a volume which one server can have at a time."""
-    if not _is_settled(given, volume_id):
+    if not _is_settled(checked, volume_id):
         with contextlib.suppress(*_NOT_SHOWN):
-            volume = catalog(op.cloud.region).volume(volume_id)
+            volume = catalog(context.cloud.region).volume(volume_id)
             users = [] if volume.get("multiattach") else [each["server_id"] for each in volume.get("attachments") or ()]
-            _warn_of_users(op, given, "volume_id", f"the volume {volume_id} is attached to", volume_id, users)
+            _warn_of_users(context, checked, "volume_id", f"the volume {volume_id} is attached to", volume_id, users)
 
 
-def port_in_use(op: Op, given: Given, place: str, port_id: str) -> None:
+def port_in_use(context: Context, checked: CheckInputs, place: str, port_id: str) -> None:
     """Warn that another server, or a service of the cloud, uses a port."""
-    if not _is_settled(given, port_id):
+    if not _is_settled(checked, port_id):
         with contextlib.suppress(*_NOT_SHOWN):
-            port = catalog(op.cloud.region).neutron("port", port_id)
+            port = catalog(context.cloud.region).neutron("port", port_id)
             what = f"the port {port_id} is bound ({port.get('device_owner') or 'to an unknown device'}) to"
-            _warn_of_users(op, given, place, what, port_id, filter(None, [port.get("device_id")]))
+            _warn_of_users(context, checked, place, what, port_id, filter(None, [port.get("device_id")]))
 
 
-def _is_settled(given: Given, id_: str) -> bool:
+def _is_settled(checked: CheckInputs, id_: str) -> bool:
     """Whether no other object can be using it: it is replaced, imported, or created by this run."""
-    return given.successor or given.has("adopt") or made_here(id_)
+    return checked.is_replacement or checked.has("adopt") or created_in_this_run(id_)
 
 
-def _warn_of_users(op: Op, given: Given, place: str, what: str, id_: str, users: Iterable[str]) -> None:
+def _warn_of_users(
+    context: Context, checked: CheckInputs, place: str, what: str, id_: str, users: Iterable[str]
+) -> None:
     """Only a warning, as another resource may detach it earlier in the same update."""
     own = (Provenance.PREDECESSOR, Provenance.INTERRUPTED)
     for user in users:
-        is_own = any(op.provenance(each, None) in own for each in (f"{user}/{id_}", user))
-        if not is_own and user != given.known("server_id"):
-            op.warn(
+        is_own = any(context.provenance(each, None) in own for each in (f"{user}/{id_}", user))
+        if not is_own and user != checked.known("server_id"):
+            context.warn(
                 f"{place}: {what} {user}, and the update fails unless it is detached there first. A resource that "
                 "keeps its name, or has the former one in `aliases`, detaches it first"
             )
@@ -185,7 +187,9 @@ class Place:
         return Problem(self.property, f"{self.index}{reason}")
 
 
-def _available(op: Op, given: Given, place: Place, address: object, subnet: Live | None = None) -> Iterator[Problem]:
+def _available(
+    context: Context, checked: CheckInputs, place: Place, address: object, subnet: RemoteObject | None = None
+) -> Iterator[Problem]:
     """An address lies in the subnet, or in one of the network's, and nobody else has it."""
     if not isinstance(address, str):
         return
@@ -194,62 +198,64 @@ def _available(op: Op, given: Given, place: Place, address: object, subnet: Live
     except ValueError:
         yield place.problem(f'not an address, got "{address}"')
         return
-    subnets = [subnet] if subnet else catalog(op.cloud.region).subnets(place.network_id)
+    subnets = [subnet] if subnet else catalog(context.cloud.region).subnets(place.network_id)
     if not subnets:
         # Those of somebody else's network may be hidden.
         return
     around = next((each for each in subnets if each["cidr"] is None or asked in ip_range(each["cidr"])), None)
     if around is None:
         which = "its subnet" if subnet else "the subnets of its network"
-        ranges = errors.listing([each["cidr"] for each in subnets])
+        ranges = errors.join_names([each["cidr"] for each in subnets])
         yield place.problem(f"{address} lies outside {which}: {ranges}")
         return
     if around["cidr"] is not None:
-        first, last = usable(ip_range(around["cidr"]))
+        first, last = port_address_range(ip_range(around["cidr"]))
         if not int(first) <= int(asked) <= int(last):
             yield place.problem(f"{address} is not an address for a port: {around['cidr']} has {first} to {last}")
             return
-    yield from _free(op, given, place, asked)
+    yield from _free(context, checked, place, asked)
     for word in _noteworthy(asked, around):
-        op.tell(f"{place.property}{place.index}{address} {word}")
+        context.notify(f"{place.property}{place.index}{address} {word}")
 
 
-def _free(op: Op, given: Given, place: Place, asked: Address) -> Iterator[Problem]:
+def _free(context: Context, checked: CheckInputs, place: Place, asked: Address) -> Iterator[Problem]:
     """Neither a port of the cloud's has the address, nor does another resource of the program want it."""
-    names = catalog(op.cloud.region)
-    holder = None if given.successor else names.holder(place.network_id, asked)
-    if holder and not _is_own(given, holder) and not is_not_in_the_way(op, given, *_holders(holder)):
+    names = catalog(context.cloud.region)
+    holder = None if checked.is_replacement else names.port_with_address(place.network_id, asked)
+    if holder and not _is_own(checked, holder) and not is_not_in_the_way(context, checked, *_holders(holder)):
         user = f", which {holder['device_owner']} uses" if holder.get("device_owner") else ""
         yield place.problem(f"{asked} is taken by the port {holder.get('name') or holder['id']}{user}")
-    elif op.resource and (other := names.claimed(place.network_id, asked, f"{op.kind} {op.resource}")):
+    elif context.resource and (
+        other := names.reserve_address(place.network_id, asked, f"{context.kind} {context.resource}")
+    ):
         yield place.problem(f"{asked} is what {other} asks for, too")
 
 
-def _is_own(given: Given, port: Live) -> bool:
+def _is_own(checked: CheckInputs, port: RemoteObject) -> bool:
     """Whether a port is the resource's own, or that of a server which it takes over."""
-    if {port["id"], port.get("device_id")} & set(str(given.known("adopt") or "").split("/")) - {""}:
+    if {port["id"], port.get("device_id")} & set(str(checked.known("adopt") or "").split("/")) - {""}:
         return True
     # Else its name alone tells it, and those of a server have none.
-    return bool(given.before) and (port.get("name") or "") in ("", given.before.get("name"))
+    return bool(checked.prior) and (port.get("name") or "") in ("", checked.prior.get("name"))
 
 
-def is_not_in_the_way(op: Op, given: Given, *found: tuple[str, str | None]) -> bool:
+def is_not_in_the_way(context: Context, checked: CheckInputs, *found: tuple[str, str | None]) -> bool:
     """Whether an object is the one to be replaced by force, or one that a killed run has begun to create.
 
     Neither is checked with the prior inputs, which would tell.
 
     Args:
-        op: The operation.
-        given: The inputs.
+        context: The operation.
+        checked: The inputs.
         found: What may be the object: ids of the resource's kind, and names where they are known.
     """
-    if given.before or given.successor:
+    if checked.prior or checked.is_replacement:
         return False
     own = (Provenance.PREDECESSOR, Provenance.INTERRUPTED)
-    return any(op.provenance(id_, name) in own for id_, name in found)
+    return any(context.provenance(id_, name) in own for id_, name in found)
 
 
-def _holders(port: Live) -> Iterator[tuple[str, str | None]]:
+def _holders(port: RemoteObject) -> Iterator[tuple[str, str | None]]:
     """What may have an address that a port has: the port, an attachment, a server."""
     yield port["id"], port.get("name")
     if server := port.get("device_id"):
@@ -257,29 +263,29 @@ def _holders(port: Live) -> Iterator[tuple[str, str | None]]:
         yield server, None
 
 
-def _noteworthy(asked: Address, subnet: Live) -> Iterator[str]:
+def _noteworthy(asked: Address, subnet: RemoteObject) -> Iterator[str]:
     """What a cloud may take, and most people do not mean."""
     if subnet.get("gateway_ip") and asked == ipaddress.ip_address(subnet["gateway_ip"]):
         yield "is the address of the subnet's router"
         return
     pools = [tuple(map(ipaddress.ip_address, (pool["start"], pool["end"]))) for pool in subnet["allocation_pools"]]
     if pools and not any(int(start) <= int(asked) <= int(end) for start, end in pools):
-        listed = errors.listing([f"{start} to {end}" for start, end in pools])
+        listed = errors.join_names([f"{start} to {end}" for start, end in pools])
         yield f"lies outside the subnet's allocation pools: {listed}"
 
 
-def disks(op: Op, given: Given) -> Iterator[Problem]:
+def disks(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """The sources and volume types of a server's block devices exist, and the images fit."""
-    if not given.changed("block_devices"):
+    if not checked.changed("block_devices"):
         return
-    names = catalog(op.cloud.region)
-    for index, device in given.items("block_devices"):
+    names = catalog(context.cloud.region)
+    for index, device in checked.items("block_devices"):
         place = f"[{index}]: "
-        yield from _own_volume(op, device, place)
+        yield from _own_volume(context, device, place)
         if isinstance(device.get("volume_type"), str):
             yield from _missing("block_devices", partial(names.volume_type, device["volume_type"]), place)
         of_this = {"volume": names.volume, "snapshot": names.snapshot}.get(str(device.get("source_type")))
-        if of_this and isinstance(device.get("uuid"), str) and not made_here(device["uuid"]):
+        if of_this and isinstance(device.get("uuid"), str) and not created_in_this_run(device["uuid"]):
             yield from _missing("block_devices", partial(of_this, device["uuid"]), place)
         if device.get("source_type") == "image" and isinstance(device.get("uuid"), str):
             missing = list(_missing("block_devices", partial(names.image, device["uuid"]), place))
@@ -289,20 +295,22 @@ def disks(op: Op, given: Given) -> Iterator[Problem]:
                 yield Problem("block_devices", f"{place}its image needs a disk of at least {least} GiB")
 
 
-def _own_volume(op: Op, device: Mapping[str, object], place: str) -> Iterator[Problem]:
+def _own_volume(context: Context, device: Mapping[str, object], place: str) -> Iterator[Problem]:
     """A volume that goes with the server is no Volume of the program."""
     if device.get("source_type") != "volume" or device.get("delete_on_termination") is not True:
         return
     volume = device.get("uuid")
     advice = "leave `delete_on_termination` out: the Volume goes when it is taken out of the program"
     if not isinstance(volume, str):
-        op.tell(f"block_devices{place}the cloud deletes the volume with the server. If it is a Volume, {advice}")
-    elif made_here(volume) or OWNERSHIP.other_owner(ObjectKey("Volume", op.cloud.region.name, volume), ""):
+        context.notify(f"block_devices{place}the cloud deletes the volume with the server. If it is a Volume, {advice}")
+    elif created_in_this_run(volume) or OWNERSHIP.other_owner(
+        ObjectKey("Volume", context.cloud.region.name, volume), ""
+    ):
         reason = f"the cloud would delete the program's Volume {volume} with the server"
         yield Problem("block_devices", f"{place}{reason}; {advice}")
 
 
-_NOT_SHOWN = (errors.NoMatch, errors.Forbidden, errors.NotFound, errors.Unrouted)
+_NOT_SHOWN = (errors.NoMatch, errors.Forbidden, errors.NotFound, errors.ProxyNotFound)
 """What a look at an object ends in that is not there, or not shown to this account."""
 
 
@@ -311,6 +319,6 @@ def _missing(name: str, look: Callable[[], object], place: str = "") -> Iterator
         look()
     except (errors.NoMatch, errors.NotUnique) as error:
         yield Problem(name, f"{place}{error}")
-    except (errors.Forbidden, errors.NotFound, errors.Unrouted):
+    except (errors.Forbidden, errors.NotFound, errors.ProxyNotFound):
         # Who may not list a thing may still use it.
         return

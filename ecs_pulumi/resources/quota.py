@@ -10,14 +10,14 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, compute, errors, network
-from ecs_pulumi.dynamic.fields import Given, Problem, objects
+from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects
 from ecs_pulumi.resources.catalog import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import Op
+    from ecs_pulumi.resources.common import Context
 
 _NOVA = {
     "cores": ("maxTotalCores", "totalCoresUsed"),
@@ -31,7 +31,7 @@ _CINDER = {
 _NEUTRON = ("network", "subnet", "port")
 
 
-class Ledger:
+class QuotaTracker:
     """The quotas of one region, and what this run asks for beyond what is used."""
 
     def __init__(self, region: Region) -> None:
@@ -41,7 +41,7 @@ class Ledger:
         self._asked: dict[str, int] = {}
         self._seen: set[str] = set()
 
-    def crossed(self, resource: str, service: str, needs: Mapping[str, int]) -> Iterator[str]:
+    def reserve(self, resource: str, service: str, needs: Mapping[str, int]) -> Iterator[str]:
         """Enter what a resource needs, once; a line for each quota that does not hold it."""
         with self._lock:
             if resource in self._seen or not any(needs.values()):
@@ -83,69 +83,71 @@ def _details(quotas: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     }
 
 
-_ledgers: weakref.WeakKeyDictionary[Region, Ledger] = weakref.WeakKeyDictionary()
+_ledgers: weakref.WeakKeyDictionary[Region, QuotaTracker] = weakref.WeakKeyDictionary()
 _opening = threading.Lock()
 
 
-def _ledger(region: Region) -> Ledger:
+def _ledger(region: Region) -> QuotaTracker:
     with _opening:
-        return _ledgers.setdefault(region, Ledger(region))
+        return _ledgers.setdefault(region, QuotaTracker(region))
 
 
-def server(op: Op, given: Given) -> Iterator[Problem]:
+def server(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """Cores, memory, the instance, and the volumes and ports that come with it."""
-    if given.has("adopt") and not given.before:
+    if checked.has("adopt") and not checked.prior:
         return
-    needs = _of_flavor(op, given.known("flavor"))
-    for name, amount in _of_flavor(op, given.before.get("flavor")).items():
+    needs = _of_flavor(context, checked.known("flavor"))
+    for name, amount in _of_flavor(context, checked.prior.get("flavor")).items():
         needs[name] = needs.get(name, 0) - amount
-    if not given.before:
+    if not checked.prior:
         needs["instances"] = 1
-    yield from _held(op, given, "flavor", "compute", needs)
-    if not given.before:
+    yield from _held(context, checked, "flavor", "compute", needs)
+    if not checked.prior:
         disks = [
             device
-            for _, device in given.items("block_devices")
+            for _, device in checked.items("block_devices")
             if device.get("source_type") in ("blank", "image", "snapshot")
             and device.get("destination_type") == "volume"
         ]
         sizes = [device.get("volume_size") for device in disks]
         room = {"volumes": len(disks), "gigabytes": sum(size for size in sizes if isinstance(size, int))}
-        yield from _held(op, given, "block_devices", "block storage", room)
-        made = [nic for nic in objects(given.values.get("networks")) if nic.get("port_id") is None]
-        yield from _held(op, given, "networks", "network", {"ports": len(made)})
+        yield from _held(context, checked, "block_devices", "block storage", room)
+        made = [nic for nic in objects(checked.values.get("networks")) if nic.get("port_id") is None]
+        yield from _held(context, checked, "networks", "network", {"ports": len(made)})
 
 
-def volume(op: Op, given: Given) -> Iterator[Problem]:
+def volume(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """The volume and its size, or what it grows by."""
-    if given.has("adopt") and not given.before:
+    if checked.has("adopt") and not checked.prior:
         return
-    grown = (given.known("size") or 0) - (given.before.get("size") or 0)
-    needs = {"gigabytes": max(0, grown), "volumes": 0 if given.before else 1}
-    yield from _held(op, given, "size", "block storage", needs)
+    grown = (checked.known("size") or 0) - (checked.prior.get("size") or 0)
+    needs = {"gigabytes": max(0, grown), "volumes": 0 if checked.prior else 1}
+    yield from _held(context, checked, "size", "block storage", needs)
 
 
-def of_network(op: Op, given: Given, name: str, property_: str) -> Iterator[Problem]:
+def of_network(context: Context, checked: CheckInputs, name: str, property_: str) -> Iterator[Problem]:
     """One more network, subnet or port."""
-    if not given.before and not given.has("adopt"):
-        yield from _held(op, given, property_, "network", {name: 1})
+    if not checked.prior and not checked.has("adopt"):
+        yield from _held(context, checked, property_, "network", {name: 1})
 
 
-def _of_flavor(op: Op, name: str | None) -> dict[str, int]:
+def _of_flavor(context: Context, name: str | None) -> dict[str, int]:
     if not name:
         return {}
     try:
-        flavor = catalog(op.cloud.region).flavor(name)
+        flavor = catalog(context.cloud.region).flavor(name)
     except errors.EcsError:
         return {}
     return {"cores": flavor["vcpus"], "ram": flavor["ram"]}
 
 
-def _held(op: Op, given: Given, property_: str, service: str, needs: Mapping[str, int]) -> Iterator[Problem]:
+def _held(
+    context: Context, checked: CheckInputs, property_: str, service: str, needs: Mapping[str, int]
+) -> Iterator[Problem]:
     # What a replacement replaces gives back what it takes.
-    if not op.resource or given.successor:
+    if not context.resource or checked.is_replacement:
         return
-    ledger = _ledger(op.cloud.region)
-    entry = f"{op.kind} {op.resource} {service}"
-    for line in ledger.crossed(entry, service, needs):
+    ledger = _ledger(context.cloud.region)
+    entry = f"{context.kind} {context.resource} {service}"
+    for line in ledger.reserve(entry, service, needs):
         yield Problem(property_, line)

@@ -8,42 +8,41 @@ from typing import Any, Literal
 import pulumi
 
 from ecs_pulumi.cloud import compute, errors
-from ecs_pulumi.dynamic.fields import Given, Problem, objects, plain
-from ecs_pulumi.dynamic.kind import is_automatic
+from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
+from ecs_pulumi.dynamic.kind import is_auto_name
 from ecs_pulumi.dynamic.resource import EcsResource
-from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.resources import preflight, quota, server_fields
 from ecs_pulumi.resources import server_life as life
 from ecs_pulumi.resources import server_nics as nics
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import (
     MARKER_KEY,
-    EcsKind,
-    Live,
-    Op,
-    differing,
-    found_or_failed,
+    Context,
+    EcsHandler,
+    RemoteObject,
+    diff_remote,
     kept_marker,
-    mark,
     markers_of,
+    owner_marker,
+    require_exists,
 )
-from ecs_pulumi.resources.leftovers import marked_objects
-from ecs_pulumi.resources.once import create_once
+from ecs_pulumi.resources.idempotent_create import create_or_find
+from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.server_fields import (
     Address,
     AttachedVolume,
-    BlockDeviceArgs,
-    NetworkArgs,
-    PersonalityArgs,
     PowerState,
+    ServerBlockDeviceArgs,
     ServerInputs,
+    ServerNetworkArgs,
     ServerNic,
     ServerOutputs,
+    ServerPersonalityArgs,
     may_boot_from_device,
-    rules,
 )
 
 
-class ServerKind(EcsKind[ServerInputs]):
+class ServerHandler(EcsHandler[ServerInputs]):
     """Servers."""
 
     name = "Server"
@@ -51,88 +50,92 @@ class ServerKind(EcsKind[ServerInputs]):
     outputs = ServerOutputs
     timeout = 1800.0
 
-    def rules(self, given: Given) -> Iterator[Problem]:
+    def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """What can be said of the inputs alone."""
-        yield from rules(given)
-        metadata = given.values.get("metadata")
+        yield from server_fields.validate(checked)
+        metadata = checked.values.get("metadata")
         if isinstance(metadata, Mapping) and MARKER_KEY in metadata:
             yield Problem("metadata", f"`{MARKER_KEY}` is the key in which ecs_pulumi notes the owner of a server")
 
-    def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
+    def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Flavor and image exist and fit each other; the API has what is asked of it."""
-        yield from super().preflight(op, given)
-        names = catalog(op.cloud.region)
+        yield from super().preflight(context, checked)
+        names = catalog(context.cloud.region)
         flavor = image = None
-        if given.known("flavor") and given.changed("flavor", "image"):
+        if checked.known("flavor") and checked.changed("flavor", "image"):
             try:
-                flavor = names.flavor(given.known("flavor"))
+                flavor = names.flavor(checked.known("flavor"))
             except (errors.NoMatch, errors.NotUnique) as error:
                 yield Problem("flavor", str(error))
-        if given.known("image") and given.changed("flavor", "image", "block_devices"):
+        if checked.known("image") and checked.changed("flavor", "image", "block_devices"):
             try:
-                image = names.image(given.known("image"))
+                image = names.image(checked.known("image"))
             except (errors.NoMatch, errors.NotUnique) as error:
                 yield Problem("image", str(error))
-        yield from _fit(flavor, image, given)
+        yield from _fit(flavor, image, checked)
         if flavor:
-            preflight.diskless(op, given, flavor)
-        yield from preflight.there_is(given, "key_name", names.key_pair)
-        yield from preflight.there_is(given, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
-        yield from preflight.groups(op, given)
-        yield from preflight.nics(op, given)
-        yield from preflight.choice_of_network(op, given)
-        yield from preflight.disks(op, given)
-        yield from quota.server(op, given)
-        yield from life.unsupported(op, given)
+            preflight.diskless(context, checked, flavor)
+        yield from preflight.check_exists(checked, "key_name", names.key_pair)
+        yield from preflight.check_exists(checked, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
+        yield from preflight.groups(context, checked)
+        yield from preflight.nics(context, checked)
+        yield from preflight.choice_of_network(context, checked)
+        yield from preflight.disks(context, checked)
+        yield from quota.server(context, checked)
+        yield from life.unsupported(context, checked)
 
-    def replaced_by(self, old: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
+    def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
         """An image or personality is rebuilt in place where the program says so."""
         kept = ["personality"] if new.get("image_policy") == "rebuild" else []
-        if kept and old.get("image_id"):
+        if kept and prior.get("image_id"):
             kept.append("image")  # that of a volume is not put onto it anew
-        return [name for name in super().replaced_by(old, new, changed) if name not in kept]
+        return [name for name in super().requires_replacement(prior, new, changed) if name not in kept]
 
-    def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
+    def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Flavors and images are the same by name and by id."""
-        if name in ("flavor", "image") and wanted is not None:
-            return wanted in (old.get(name), old.get(f"{name}_id"), old.get(f"{name}_name"))
-        if name == "availability_zone" and isinstance(wanted, str):
+        if name in ("flavor", "image") and desired is not None:
+            return desired in (prior.get(name), prior.get(f"{name}_id"), prior.get(f"{name}_name"))
+        if name == "availability_zone" and isinstance(desired, str):
             # An administrator may name a host behind the zone, of which the cloud tells the zone alone.
-            has = str(old.get(name))
-            return has in (wanted, wanted.split(":")[0]) or has.split(":", maxsplit=1)[0] == wanted
-        return super().same(name, wanted, old)
+            has = str(prior.get(name))
+            return has in (desired, desired.split(":")[0]) or has.split(":", maxsplit=1)[0] == desired
+        return super().is_equal(name, desired, prior)
 
-    def unwell(self, op: Op, id_: str, old: Mapping[str, Any]) -> list[str]:
+    def tainted(self, context: Context, id_: str, prior: Mapping[str, Any]) -> list[str]:
         """A server that never ran is replaced; one that ran is never thrown away for being in ERROR."""
-        if old.get("launched_at"):
+        if prior.get("launched_at"):
             return []
-        status = old.get("status")
+        status = prior.get("status")
         if status not in ("ERROR", "ACTIVE", "SHUTOFF"):
-            live = self.fetch(op, id_)
-            status = live["status"] if live and not live.get("OS-SRV-USG:launched_at") else None
+            remote = self.read(context, id_)
+            status = remote["status"] if remote and not remote.get("OS-SRV-USG:launched_at") else None
         return ["status"] if status == "ERROR" else []
 
-    def failed_build(self, op: Op, id_: str, old: Mapping[str, Any]) -> str:
+    def failure_reason(self, context: Context, id_: str, prior: Mapping[str, Any]) -> str:
         """The fault that Nova recorded."""
-        live = None if old.get("fault") else self.fetch(op, id_)
-        reason = old.get("fault") or (live and compute.fault_of(live)) or "the cloud recorded no reason"
+        remote = None if prior.get("fault") else self.read(context, id_)
+        reason = prior.get("fault") or (remote and compute.fault_of(remote)) or "the cloud recorded no reason"
         return f"the server never became active: {reason}"
 
-    def data_loss(self, op: Op, old: Mapping[str, Any]) -> list[str]:
+    def data_loss(self, context: Context, prior: Mapping[str, Any]) -> list[str]:
         """Its own disks, and the volumes that go with it."""
-        return life.data_loss(op, old)
+        return life.data_loss(context, prior)
 
-    def preflight_update(self, op: Op, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:  # noqa: ARG002
+    def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:  # noqa: ARG002
         """A flavor that the server cannot be resized to is refused; an interruption and a rebuild are reported."""
         if "flavor" in changed and isinstance(new["flavor"], str):
-            life.require_fit(op, new["flavor"])
-        life.announce(op, new, changed)
+            life.require_fit(context, new["flavor"])
+        life.announce(context, new, changed)
 
-    def owed(self, old: Mapping[str, Any]) -> str | None:
+    def pending_work(self, prior: Mapping[str, Any]) -> str | None:
         """A resize that waits for a word, and a start after one that failed, also where a refresh saw them first."""
-        if old.get("status") == "VERIFY_RESIZE":
+        if prior.get("status") == "VERIFY_RESIZE":
             return "a resize waits in VERIFY_RESIZE and will be confirmed"
-        return "it was stopped for a resize that failed, and will be started again" if old.get("unfinished") else None
+        return (
+            "it was stopped for a resize that failed, and will be started again"
+            if prior.get("pending_action")
+            else None
+        )
 
     def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:
         """A port, an address or a volume is in one server at a time."""
@@ -141,22 +144,22 @@ class ServerKind(EcsKind[ServerInputs]):
             return True
         return any(item.get("source_type") == "volume" for item in objects(inputs.get("block_devices")))
 
-    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Likewise where the prior server holds it: another resource of the program may need it free."""
-        return self.is_exclusive(new) or self.is_exclusive(old)
+        return self.is_exclusive(new) or self.is_exclusive(prior)
 
-    def leftovers(self, op: Op, wanted: ServerInputs) -> list[tuple[str, str]]:
+    def find_own_orphans(self, context: Context, desired: ServerInputs) -> list[tuple[str, str]]:
         """Those with the marker in their description, or in their metadata."""
-        api, marker, name = op.cloud.compute, mark(op), wanted.name or ""
+        api, marker, name = context.cloud.compute, owner_marker(context), desired.name or ""
         if not marker:
             return []
         # Each run draws the suffix of an automatic name anew.
-        pattern = f"^{re.escape(op.resource)}-" if is_automatic(name, op.resource) else f"^{re.escape(name)}$"
-        microversion = op.cloud.region.server_microversion
-        found = marked_objects(op.cloud.region, "server").of(
+        pattern = f"^{re.escape(context.resource)}-" if is_auto_name(name, context.resource) else f"^{re.escape(name)}$"
+        microversion = context.cloud.region.server_microversion
+        found = marked_objects(context.cloud.region, "server").of(
             narrow=lambda: compute.list_servers(api, name=pattern, microversion=microversion),
             list_all=lambda: compute.list_servers(api, microversion=microversion),
-            is_own=lambda live: marker in markers_of(live),
+            is_own=lambda remote: marker in markers_of(remote),
         )
         return [(each["id"], each["name"]) for each in found]
 
@@ -166,105 +169,107 @@ class ServerKind(EcsKind[ServerInputs]):
             if isinstance(nic.get("port_id"), str):
                 yield "InterfaceAttachment", f"{id_}/{nic['port_id']}"
 
-    def create(self, op: Op, wanted: ServerInputs) -> Live:
+    def create(self, context: Context, desired: ServerInputs) -> RemoteObject:
         """Create, wait until it runs, then do what a create request cannot."""
-        body, microversion = life.create_request(op, wanted)
-        api = op.cloud.compute
-        made = create_once(
-            op,
+        body, microversion = life.create_request(context, desired)
+        api = context.cloud.compute
+        made = create_or_find(
+            context,
             api,
-            send=lambda: compute.create_server(api, body, hints=wanted.scheduler_hints, microversion=microversion),
-            candidates=lambda: _named(op, body["name"]),
-            marked=body.get("description") or mark(op),
+            send=lambda: compute.create_server(api, body, hints=desired.scheduler_hints, microversion=microversion),
+            candidates=lambda: _named(context, body["name"]),
+            marked=body.get("description") or owner_marker(context),
         )
-        op.created(made["id"])
-        op.memo["admin_pass"] = wanted.admin_pass or made.get("adminPass")
-        live = life.running(op, made["id"])
+        context.record_id(made["id"])
+        context.memo["admin_pass"] = desired.admin_pass or made.get("adminPass")
+        remote = life.wait_until_active(context, made["id"])
         # An empty list means none, which the older API has no word for: it takes that for no list at all.
-        networks = "auto" if wanted.networks == [] else plain(wanted.networks)
-        return self._converge(op, live, wanted, {"networks": networks})
+        networks = "auto" if desired.networks == [] else to_plain(desired.networks)
+        return self._converge(context, remote, desired, {"networks": networks})
 
-    def read(self, op: Op, id_: str) -> Live | None:
+    def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """From the list that serves every refresh of servers."""
-        live = op.cloud.region.servers.read(id_)
-        return None if life.is_gone(live) else live
+        remote = context.cloud.region.servers.read(id_)
+        return None if life.is_gone(remote) else remote
 
-    def fetch(self, op: Op, id_: str) -> Live | None:
+    def read(self, context: Context, id_: str) -> RemoteObject | None:
         """The server as it is this moment."""
-        live = op.cloud.region.servers.get(id_)
-        return None if life.is_gone(live) else live
+        remote = context.cloud.region.servers.get(id_)
+        return None if life.is_gone(remote) else remote
 
-    def observe(self, op: Op, live: Live) -> dict[str, Any]:
+    def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """As the API tells it, flavor and image in the program's words where these stand for the same."""
-        names, flavor_id = catalog(op.cloud.region), life.flavor_id(live)
-        image_id = (live.get("image") or {}).get("id")
-        addresses = nics.addresses(live)
-        metadata = {key: value for key, value in (live.get("metadata") or {}).items() if key != MARKER_KEY}
+        names, flavor_id = catalog(context.cloud.region), life.flavor_id(remote)
+        image_id = (remote.get("image") or {}).get("id")
+        addresses = nics.addresses(remote)
+        metadata = {key: value for key, value in (remote.get("metadata") or {}).items() if key != MARKER_KEY}
         seen: dict[str, Any] = {
-            "region": op.cloud.region.name,
-            "name": live["name"],
+            "region": context.cloud.region.name,
+            "name": remote["name"],
             "metadata": metadata,
-            "key_name": live.get("key_name"),
-            "config_drive": bool(live.get("config_drive")),
-            "admin_pass": op.memo.get("admin_pass"),
+            "key_name": remote.get("key_name"),
+            "config_drive": bool(remote.get("config_drive")),
+            "admin_pass": context.memo.get("admin_pass"),
             "flavor_id": flavor_id,
             "image_id": image_id,
-            "access_ip_v4": live.get("accessIPv4") or _first(addresses, 4),
-            "access_ip_v6": live.get("accessIPv6") or _first(addresses, 6),
+            "access_ip_v4": remote.get("accessIPv4") or _first(addresses, 4),
+            "access_ip_v6": remote.get("accessIPv6") or _first(addresses, 6),
             "addresses": addresses,
-            "volumes_attached": live.get("os-extended-volumes:volumes_attached") or [],
-            "host_id": live.get("hostId"),
-            "status": live["status"],
-            "vm_state": live.get("OS-EXT-STS:vm_state"),
-            "task_state": live.get("OS-EXT-STS:task_state"),
-            "instance_name": live.get("OS-EXT-SRV-ATTR:instance_name"),
-            "hostname": live.get("OS-EXT-SRV-ATTR:hostname"),
-            "locked": live.get("locked"),
-            "created": live.get("created"),
-            "updated": live.get("updated"),
-            "launched_at": live.get("OS-SRV-USG:launched_at"),
-            "fault": compute.fault_of(live),
-            "flavor": _word(op, "flavor", flavor_id, names.flavor) or names.flavor_name(flavor_id),
-            "unfinished": op.memo.get("unfinished", op.old.get("unfinished")),
+            "volumes_attached": remote.get("os-extended-volumes:volumes_attached") or [],
+            "host_id": remote.get("hostId"),
+            "status": remote["status"],
+            "vm_state": remote.get("OS-EXT-STS:vm_state"),
+            "task_state": remote.get("OS-EXT-STS:task_state"),
+            "instance_name": remote.get("OS-EXT-SRV-ATTR:instance_name"),
+            "hostname": remote.get("OS-EXT-SRV-ATTR:hostname"),
+            "locked": remote.get("locked"),
+            "created": remote.get("created"),
+            "updated": remote.get("updated"),
+            "launched_at": remote.get("OS-SRV-USG:launched_at"),
+            "fault": compute.fault_of(remote),
+            "flavor": _word(context, "flavor", flavor_id, names.flavor) or names.flavor_name(flavor_id),
+            "pending_action": context.memo.get("pending_action", context.prior.get("pending_action")),
         }
-        seen |= {name: live[name] for name in ("description", "tags") if name in live}
+        seen |= {name: remote[name] for name in ("description", "tags") if name in remote}
         passing = {
-            "power_state": life.power_state(live),
-            "availability_zone": live.get("OS-EXT-AZ:availability_zone"),
-            "disk_config": live.get("OS-DCF:diskConfig"),
+            "power_state": life.power_state(remote),
+            "availability_zone": remote.get("OS-EXT-AZ:availability_zone"),
+            "disk_config": remote.get("OS-DCF:diskConfig"),
         }
         # While it is built, or in trouble, the API has nothing to say about these.
         seen |= {name: value for name, value in passing.items() if value}
         if image_id:
-            seen["image"] = _word(op, "image", image_id, names.image) or image_id
-            known = op.old.get("image_name") if op.old.get("image_id") == image_id else None
+            seen["image"] = _word(context, "image", image_id, names.image) or image_id
+            known = context.prior.get("image_name") if context.prior.get("image_id") == image_id else None
             seen["image_name"] = known or names.image_name(image_id)
         # Where there are none, Nova leaves the word out.
-        if "security_groups" in live or addresses:
-            seen["security_groups"] = nics.groups(op, live)
-        return seen | nics.observed(op, live)
+        if "security_groups" in remote or addresses:
+            seen["security_groups"] = nics.groups(context, remote)
+        return seen | nics.observed(context, remote)
 
-    def update(self, op: Op, id_: str, wanted: ServerInputs, old: Mapping[str, Any]) -> Live:
+    def update(self, context: Context, id_: str, desired: ServerInputs, prior: Mapping[str, Any]) -> RemoteObject:
         """Finish what was begun, then do what differs."""
-        live = found_or_failed(self.fetch(op, id_), self.name, id_)
-        op.memo["unfinished"] = old.get("unfinished")
-        op.memo["admin_pass"] = old.get("admin_pass")
-        live = life.settled(op, live, self._flavor_id(op, live, wanted), old)
-        return self._converge(op, live, wanted, old)
+        remote = require_exists(self.read(context, id_), self.name, id_)
+        context.memo["pending_action"] = prior.get("pending_action")
+        context.memo["admin_pass"] = prior.get("admin_pass")
+        remote = life.wait_until_stable(context, remote, self._flavor_id(context, remote, desired), prior)
+        return self._converge(context, remote, desired, prior)
 
-    def delete(self, op: Op, id_: str, old: Mapping[str, Any]) -> None:
+    def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:
         """Delete, in whatever state it is, and wait until it is gone."""
-        life.end(op, id_, stop=bool(old.get("stop_before_delete")), force=bool(old.get("force_delete")))
+        life.delete(context, id_, stop=bool(prior.get("stop_before_delete")), force=bool(prior.get("force_delete")))
 
     @staticmethod
-    def _flavor_id(op: Op, live: Live, wanted: ServerInputs) -> str:
+    def _flavor_id(context: Context, remote: RemoteObject, desired: ServerInputs) -> str:
         """The id of the wanted flavor; the cloud may have forgotten the one that the server has."""
-        names, has = catalog(op.cloud.region), life.flavor_id(live)
-        return has if _word(op, "flavor", has, names.flavor) else str(names.flavor(wanted.flavor)["id"])
+        names, has = catalog(context.cloud.region), life.flavor_id(remote)
+        return has if _word(context, "flavor", has, names.flavor) else str(names.flavor(desired.flavor)["id"])
 
-    def _converge(self, op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any]) -> Live:
-        api, id_ = op.cloud.compute, live["id"]
-        changes = differing(self, op, wanted, live)
+    def _converge(
+        self, context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any]
+    ) -> RemoteObject:
+        api, id_ = context.cloud.compute, remote["id"]
+        changes = diff_remote(self, context, desired, remote)
         refresh = False
         words: dict[str, Any] = {key: changes[key] for key in ("name", "description") if key in changes}
         if words:
@@ -272,65 +277,72 @@ class ServerKind(EcsKind[ServerInputs]):
             compute.update_server(api, id_, words, microversion=microversion)
             refresh = True
         if "metadata" in changes:
-            live = life.wake_for(op, live, "metadata")
-            compute.replace_metadata(api, id_, {**changes["metadata"], **kept_marker(op, live)})
+            remote = life.wake_for(context, remote, "metadata")
+            compute.replace_metadata(api, id_, {**changes["metadata"], **kept_marker(context, remote)})
             refresh = True
-        if wanted.tags is not None and set(wanted.tags) != set(live.get("tags") or ()):
-            live = life.wake_for(op, live, "tags")
-            compute.replace_tags(api, id_, sorted(set(wanted.tags)))
+        if desired.tags is not None and set(desired.tags) != set(remote.get("tags") or ()):
+            remote = life.wake_for(context, remote, "tags")
+            compute.replace_tags(api, id_, sorted(set(desired.tags)))
             refresh = True
         is_rewired = False
-        if "networks" in changes or old.get("networks") != plain(wanted.networks):
-            is_rewired = nics.rewire(op, live, wanted, old, partial(life.wake_for, op, live, "networks"))
-        op.memo["rewired"] = True
+        if "networks" in changes or prior.get("networks") != to_plain(desired.networks):
+            is_rewired = nics.reconcile_interfaces(
+                context, remote, desired, prior, partial(life.wake_for, context, remote, "networks")
+            )
+        context.memo["rewired"] = True
         # What has just been attached has the project's default group, whatever the other NICs have.
-        if wanted.security_groups is not None and (is_rewired or "security_groups" in changes):
-            nics.regroup(op, id_, wanted.security_groups)
+        if desired.security_groups is not None and (is_rewired or "security_groups" in changes):
+            nics.reconcile_security_groups(context, id_, desired.security_groups)
             refresh = True
         if refresh or is_rewired:
-            live = found_or_failed(self.fetch(op, id_), self.name, id_)
+            remote = require_exists(self.read(context, id_), self.name, id_)
         if "flavor" in changes:
-            live = life.resize(
-                op,
-                live,
-                catalog(op.cloud.region).flavor(wanted.flavor),
-                stop=wanted.stop_before_resize,
-                was_active=old.get("vm_state") == "active",
+            remote = life.resize(
+                context,
+                remote,
+                catalog(context.cloud.region).flavor(desired.flavor),
+                stop=desired.stop_before_resize,
+                was_active=prior.get("vm_state") == "active",
             )
-        if op.verb != "create" or wanted.adopt:
-            live = self._rebuild(op, live, wanted, old, changes)
+        if context.verb != "create" or desired.adopt:
+            remote = self._rebuild(context, remote, desired, prior, changes)
         # That of what is taken over is only put down: whether it has it already nobody can tell.
-        if op.verb == "update" and wanted.admin_pass and wanted.admin_pass != old.get("admin_pass"):
-            live = life.wake_for(op, live, "admin_pass")
-            if live["status"] != "ACTIVE":
+        if context.verb == "update" and desired.admin_pass and desired.admin_pass != prior.get("admin_pass"):
+            remote = life.wake_for(context, remote, "admin_pass")
+            if remote["status"] != "ACTIVE":
                 # Only a running server takes a password, and one that shall be stopped is not started for it.
-                live = life.bring_to(op, live, wanted.power_state)
-            compute.action(api, id_, "changePassword", {"adminPass": wanted.admin_pass})
-            op.memo["admin_pass"] = wanted.admin_pass
-        return life.bring_to(op, live, wanted.power_state or op.memo.get("asleep"))
+                remote = life.set_power_state(context, remote, desired.power_state)
+            compute.action(api, id_, "changePassword", {"adminPass": desired.admin_pass})
+            context.memo["admin_pass"] = desired.admin_pass
+        return life.set_power_state(context, remote, desired.power_state or context.memo.get("asleep"))
 
     def _rebuild(
-        self, op: Op, live: Live, wanted: ServerInputs, old: Mapping[str, Any], changes: Mapping[str, Any]
-    ) -> Live:
-        files = plain(wanted.personality)
-        if wanted.image_policy != "rebuild" or not wanted.image:
-            return live
+        self,
+        context: Context,
+        remote: RemoteObject,
+        desired: ServerInputs,
+        prior: Mapping[str, Any],
+        changes: Mapping[str, Any],
+    ) -> RemoteObject:
+        files = to_plain(desired.personality)
+        if desired.image_policy != "rebuild" or not desired.image:
+            return remote
         # What is taken over tells no personality, and its disk is not put at risk for one.
-        if "image" not in changes and (op.verb == "create" or files == old.get("personality")):
-            return live
-        live = life.wake_for(op, live, "image")
-        return life.rebuild(op, live, catalog(op.cloud.region).image(wanted.image)["id"], files)
+        if "image" not in changes and (context.verb == "create" or files == prior.get("personality")):
+            return remote
+        remote = life.wake_for(context, remote, "image")
+        return life.rebuild(context, remote, catalog(context.cloud.region).image(desired.image)["id"], files)
 
 
-def _word(op: Op, name: str, id_: str, look_up: Callable[[str], Live]) -> str | None:
+def _word(context: Context, name: str, id_: str, look_up: Callable[[str], RemoteObject]) -> str | None:
     """The program's word for a flavor or image, if it stands for the one with this id.
 
     A word that stood for it once still does: an image's name may have moved on to a newer image since, which is no
     reason to replace a server.
     """
-    said: str | None = op.inputs.get(name)
-    stood_for_it = op.old.get(name) == said and op.old.get(f"{name}_id") == id_
-    if said is None or said == id_ or stood_for_it or op.memo.get(f"{name}_id") == id_:
+    said: str | None = context.inputs.get(name)
+    stood_for_it = context.prior.get(name) == said and context.prior.get(f"{name}_id") == id_
+    if said is None or said == id_ or stood_for_it or context.memo.get(f"{name}_id") == id_:
         return said
     try:
         return said if look_up(said)["id"] == id_ else None
@@ -338,9 +350,9 @@ def _word(op: Op, name: str, id_: str, look_up: Callable[[str], Live]) -> str | 
         return None
 
 
-def _named(op: Op, name: str) -> list[Live]:
-    microversion = op.cloud.region.server_microversion
-    found = compute.list_servers(op.cloud.compute, name=f"^{re.escape(name)}$", microversion=microversion)
+def _named(context: Context, name: str) -> list[RemoteObject]:
+    microversion = context.cloud.region.server_microversion
+    found = compute.list_servers(context.cloud.compute, name=f"^{re.escape(name)}$", microversion=microversion)
     return [
         {**server, "description": server.get("description") or (server.get("metadata") or {}).get(MARKER_KEY)}
         for server in found
@@ -353,11 +365,11 @@ def _first(addresses: Mapping[str, list[dict[str, Any]]], version: int) -> str |
     return next(found, None)
 
 
-def _fit(flavor: Live | None, image: Live | None, given: Given) -> Iterator[Problem]:
+def _fit(flavor: RemoteObject | None, image: RemoteObject | None, checked: CheckInputs) -> Iterator[Problem]:
     if not image:
         return
     least, memory = image.get("min_disk") or 0, image.get("min_ram") or 0
-    boot = next((item for _, item in given.items("block_devices") if item.get("boot_index") == 0), None)
+    boot = next((item for _, item in checked.items("block_devices") if item.get("boot_index") == 0), None)
     if boot and isinstance(boot.get("volume_size"), int) and boot["volume_size"] < least:
         yield Problem(
             "block_devices",
@@ -365,16 +377,16 @@ def _fit(flavor: Live | None, image: Live | None, given: Given) -> Iterator[Prob
         )
     if flavor and memory > flavor["ram"]:
         yield Problem("flavor", f"{flavor['name']} has {flavor['ram']} MiB; the image {image['name']} needs {memory}")
-    if flavor and not may_boot_from_device(given) and 0 < flavor["disk"] < least:
+    if flavor and not may_boot_from_device(checked) and 0 < flavor["disk"] < least:
         yield Problem(
             "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {least}"
         )
 
 
-KIND = ServerKind()
+HANDLER = ServerHandler()
 
 
-class Server(EcsResource, kind=KIND):
+class Server(EcsResource, kind=HANDLER):
     """An Elastic Cloud Server.
 
     Source: guide, chapter 4 "Creating an ECS" and 5 "Modifying ECS specifications"; Nova API reference, "Servers".
@@ -389,13 +401,13 @@ class Server(EcsResource, kind=KIND):
     security_groups: pulumi.Output[list[str]]
     admin_pass: pulumi.Output[str | None]
     power_state: pulumi.Output[str | None]
-    networks: pulumi.Output[str | list[NetworkArgs] | None]
-    block_devices: pulumi.Output[list[BlockDeviceArgs] | None]
+    networks: pulumi.Output[str | list[ServerNetworkArgs] | None]
+    block_devices: pulumi.Output[list[ServerBlockDeviceArgs] | None]
     key_name: pulumi.Output[str | None]
     availability_zone: pulumi.Output[str]
     user_data: pulumi.Output[str | None]
     config_drive: pulumi.Output[bool]
-    personality: pulumi.Output[list[PersonalityArgs] | None]
+    personality: pulumi.Output[list[ServerPersonalityArgs] | None]
     scheduler_hints: pulumi.Output[dict[str, object] | None]
     disk_config: pulumi.Output[str]
     image_policy: pulumi.Output[str]
@@ -421,7 +433,7 @@ class Server(EcsResource, kind=KIND):
     updated: pulumi.Output[str]
     launched_at: pulumi.Output[str | None]
     fault: pulumi.Output[str | None]
-    unfinished: pulumi.Output[str | None]
+    pending_action: pulumi.Output[str | None]
 
     def __init__(
         self,
@@ -437,14 +449,14 @@ class Server(EcsResource, kind=KIND):
         admin_pass: pulumi.Input[str] | None = None,
         power_state: pulumi.Input[PowerState] | None = None,
         networks: pulumi.Input[Literal["auto", "none"]]
-        | pulumi.Input[Sequence[pulumi.Input[NetworkArgs]]]
+        | pulumi.Input[Sequence[pulumi.Input[ServerNetworkArgs]]]
         | None = None,
-        block_devices: pulumi.Input[Sequence[pulumi.Input[BlockDeviceArgs]]] | None = None,
+        block_devices: pulumi.Input[Sequence[pulumi.Input[ServerBlockDeviceArgs]]] | None = None,
         key_name: pulumi.Input[str] | None = None,
         availability_zone: pulumi.Input[str] | None = None,
         user_data: pulumi.Input[str] | None = None,
         config_drive: pulumi.Input[bool] | None = None,
-        personality: pulumi.Input[Sequence[pulumi.Input[PersonalityArgs]]] | None = None,
+        personality: pulumi.Input[Sequence[pulumi.Input[ServerPersonalityArgs]]] | None = None,
         scheduler_hints: pulumi.Input[Mapping[str, object]] | None = None,
         disk_config: pulumi.Input[Literal["AUTO", "MANUAL"]] | None = None,
         image_policy: pulumi.Input[Literal["replace", "rebuild"]] = "replace",

@@ -8,18 +8,18 @@ from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
 from ecs_pulumi.dynamic.fields import (
-    CloudDefault,
-    Given,
+    CheckInputs,
+    Computed,
     InPlace,
     Inputs,
-    Local,
     Nested,
     Outputs,
     Problem,
+    ProviderOnly,
     Replace,
+    RequiresMicroversion,
     Secret,
-    Since,
-    Unordered,
+    Set,
     WriteOnly,
     is_unknown,
 )
@@ -30,7 +30,7 @@ _VOLUMES = ("volume", "snapshot")
 PowerState = Literal["active", "shutoff", "paused", "suspended", "shelved_offloaded"]
 
 
-class NetworkArgs(TypedDict, total=False):
+class ServerNetworkArgs(TypedDict, total=False):
     """One NIC: a port of one's own, or a network in which Nova makes a port."""
 
     network_id: pulumi.Input[str]
@@ -43,7 +43,7 @@ class NetworkArgs(TypedDict, total=False):
     """Tag that the server finds the NIC by in its metadata. Needs compute 2.42."""
 
 
-class BlockDeviceArgs(TypedDict):
+class ServerBlockDeviceArgs(TypedDict):
     """One disk that the server starts with."""
 
     source_type: pulumi.Input[str]
@@ -72,7 +72,7 @@ class BlockDeviceArgs(TypedDict):
     """Tag that the server finds the disk by in its metadata. Needs compute 2.42."""
 
 
-class PersonalityArgs(TypedDict):
+class ServerPersonalityArgs(TypedDict):
     """A file that is put into the server when it is built."""
 
     path: pulumi.Input[str]
@@ -153,14 +153,14 @@ class ServerInputs(Inputs):
         None, description="Image, name or id. With `image_policy` = `rebuild` a change rebuilds the server in place."
     )
     name: Annotated[str | None, InPlace()] = Field(None, min_length=1, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace(), Since("compute", "2.19")] = Field(
+    description: Annotated[str | None, InPlace(), RequiresMicroversion("compute", "2.19")] = Field(
         None, max_length=255, description="Description."
     )
     metadata: Annotated[dict[str, str] | None, InPlace()] = Field(None, description="Keys and values of one's own.")
-    tags: Annotated[list[str] | None, InPlace(), Unordered(), Since("compute", "2.26")] = Field(
+    tags: Annotated[list[str] | None, InPlace(), Set(), RequiresMicroversion("compute", "2.26")] = Field(
         None, description="Tags, a set."
     )
-    security_groups: Annotated[list[str] | None, InPlace(), CloudDefault(), Unordered()] = Field(
+    security_groups: Annotated[list[str] | None, InPlace(), Computed(), Set()] = Field(
         None, description="Security groups, a set of names or ids, for the NICs that Nova makes."
     )
     admin_pass: Annotated[str | None, InPlace(), Secret(), WriteOnly()] = Field(
@@ -178,7 +178,7 @@ class ServerInputs(Inputs):
         None, description="Disks it starts with; the one of `boot_index` 0 is booted from."
     )
     key_name: Annotated[str | None, Replace()] = Field(None, description="Key pair to log in with.")
-    availability_zone: Annotated[str | None, Replace(), CloudDefault()] = Field(None, description="Zone.")
+    availability_zone: Annotated[str | None, Replace(), Computed()] = Field(None, description="Zone.")
     user_data: Annotated[str | None, Replace(), Secret(), WriteOnly()] = Field(
         None, description="For cloud-init: plain text, or base64."
     )
@@ -194,15 +194,17 @@ class ServerInputs(Inputs):
     disk_config: Annotated[Literal["AUTO", "MANUAL"] | None, Replace()] = Field(
         None, description="Whether the root disk is partitioned by the cloud."
     )
-    image_policy: Annotated[Literal["replace", "rebuild"], Local()] = Field(
+    image_policy: Annotated[Literal["replace", "rebuild"], ProviderOnly()] = Field(
         "replace", description="What a changed `image` or `personality` does."
     )
-    stop_before_resize: Annotated[bool, Local()] = Field(
+    stop_before_resize: Annotated[bool, ProviderOnly()] = Field(
         default=True,
         description="Stop a running server before a resize. The guide: an ECS is modified only when stopped.",
     )
-    stop_before_delete: Annotated[bool, Local()] = Field(default=False, description="Shut it down before deletion.")
-    force_delete: Annotated[bool, Local()] = Field(
+    stop_before_delete: Annotated[bool, ProviderOnly()] = Field(
+        default=False, description="Shut it down before deletion."
+    )
+    force_delete: Annotated[bool, ProviderOnly()] = Field(
         default=False, description="Delete past every deferral of the cloud."
     )
 
@@ -237,40 +239,40 @@ class ServerOutputs(Outputs):
     updated: str | None = Field(None, description="When it was last changed, UTC.")
     launched_at: str | None = Field(None, description="When it first ran, UTC.")
     fault: str | None = Field(None, description="Why it is in ERROR.")
-    unfinished: str | None = Field(None, description="What the next `up` still owes it after a failed one.")
+    pending_action: str | None = Field(None, description="What the next `up` still owes it after a failed one.")
 
 
-def rules(given: Given) -> Iterator[Problem]:
+def validate(checked: CheckInputs) -> Iterator[Problem]:
     """Something to boot from, NICs that can be, and one word on a root disk's size."""
-    if not given.has("image") and not may_boot_from_device(given):
+    if not checked.has("image") and not may_boot_from_device(checked):
         yield Problem("image", "required, unless a block device with boot_index 0 has what to boot from")
-    for index, device in given.items("block_devices"):
-        yield from _device_rules(index, device, given)
-    nics: Any = given.values.get("networks")
-    for index, nic in given.items("networks"):
+    for index, device in checked.items("block_devices"):
+        yield from _device_rules(index, device, checked)
+    nics: Any = checked.values.get("networks")
+    for index, nic in checked.items("networks"):
         if ("network_id" in nic) == ("port_id" in nic):
             yield Problem("networks", f"[{index}]: give either `network_id` or `port_id`")
         if "port_id" in nic and "fixed_ip" in nic:
             yield Problem("networks", f"[{index}]: `fixed_ip` goes with `network_id`; a port has its own addresses")
     is_list = isinstance(nics, list) and bool(nics)
-    if is_list and all(not is_unknown(nic) and "port_id" in nic for nic in nics) and given.has("security_groups"):
+    if is_list and all(not is_unknown(nic) and "port_id" in nic for nic in nics) and checked.has("security_groups"):
         yield Problem("security_groups", "for NICs that Nova makes; a port has its own `security_group_ids`")
 
 
-def may_boot_from_device(given: Given) -> bool:
+def may_boot_from_device(checked: CheckInputs) -> bool:
     """Whether a block device is, or may turn out to be, the one that the server boots from."""
-    devices: Any = given.values.get("block_devices") or ()
+    devices: Any = checked.values.get("block_devices") or ()
     if is_unknown(devices):
         return True
     return any(is_unknown(each) or is_unknown(order := each.get("boot_index")) or order == 0 for each in devices)
 
 
-def _device_rules(index: int, device: Mapping[str, Any], given: Given) -> Iterator[Problem]:
+def _device_rules(index: int, device: Mapping[str, Any], checked: CheckInputs) -> Iterator[Problem]:
     source, place = device.get("source_type"), f"[{index}]"
     if is_unknown(source):
         return
     is_root = device.get("boot_index") == 0 or is_unknown(device.get("boot_index"))
-    needs_uuid = source != "blank" and not (source == "image" and is_root and given.has("image"))
+    needs_uuid = source != "blank" and not (source == "image" and is_root and checked.has("image"))
     if needs_uuid and "uuid" not in device:
         yield Problem("block_devices", f"{place}: source_type {source!r} needs `uuid`")
     if destination(device) == "volume" and source in ("image", "blank") and "volume_size" not in device:

@@ -8,19 +8,26 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, compute, errors
-from ecs_pulumi.cloud.waiting import calm
-from ecs_pulumi.dynamic.fields import Given, Problem, objects, plain
+from ecs_pulumi.cloud.polling import retry_while_busy
+from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
+from ecs_pulumi.notices import Notice
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import found_or_failed, mark, marked_by, metadata_with_marker, sent
+from ecs_pulumi.resources.common import (
+    create_body,
+    metadata_with_marker,
+    owner_marker,
+    parse_owner_marker,
+    require_exists,
+)
+from ecs_pulumi.resources.idempotent_create import send_once
 from ecs_pulumi.resources.nic import delete_port, is_for_a_nic, ports_of
-from ecs_pulumi.resources.once import once
 from ecs_pulumi.resources.server_fields import destination
 from ecs_pulumi.resources.server_nics import each_group_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from ecs_pulumi.resources.common import Live, Op
+    from ecs_pulumi.resources.common import Context, RemoteObject
     from ecs_pulumi.resources.server_fields import ServerInputs
 
 _DESCRIPTION, _TAGS, _TAGS_IN_CREATE = "2.19", "2.26", "2.52"
@@ -60,7 +67,7 @@ _IN_HYPERVISOR = {1: "active", 3: "paused", 4: "shutoff", 7: "suspended"}
 # ---------------------------------------------------------------- what a create request needs
 
 
-def needs(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def required_microversions(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Property, feature and microversion of what the guide's API has no way for."""
     if inputs.get("description"):
         yield "description", "a server's description", _DESCRIPTION
@@ -75,15 +82,15 @@ def needs(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield name, f"a tag in {name}", _DEVICE_TAGS
 
 
-def unsupported(op: Op, given: Given) -> Iterator[Problem]:
+def unsupported(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """What the program asks and this cloud's API cannot do."""
     known = {
-        name: [item for _, item in given.items(name)] if isinstance(value, list) else given.known(name)
-        for name, value in given.values.items()
+        name: [item for _, item in checked.items(name)] if isinstance(value, list) else checked.known(name)
+        for name, value in checked.values.items()
     }
-    api = op.cloud.compute
-    for name, feature, microversion in needs(known):
-        if not given.changed(name):
+    api = context.cloud.compute
+    for name, feature, microversion in required_microversions(known):
+        if not checked.changed(name):
             continue
         try:
             api.require(feature, microversion)
@@ -98,54 +105,58 @@ def unsupported(op: Op, given: Given) -> Iterator[Problem]:
         )
 
 
-def require_fit(op: Op, name: str) -> None:
+def require_fit(context: Context, name: str) -> None:
     """Refuse a flavor that has no disk, and doubt one with a smaller disk, for a server with a disk of its own."""
-    has = op.old.get("image_id") and _disk_of(op, op.old.get("flavor_id") or op.old["flavor"])
+    has = context.prior.get("image_id") and _disk_of(context, context.prior.get("flavor_id") or context.prior["flavor"])
     if not has:
         return
-    flavor = catalog(op.cloud.region).flavor(name)
+    flavor = catalog(context.cloud.region).flavor(name)
     if not flavor["disk"]:
         reason = f"{flavor['name']} has no disk, and the server's own has {has} GiB; no resize takes it"
-        raise errors.Failed("flavor", reason)
+        raise errors.OperationFailed("flavor", reason)
     if flavor["disk"] < has:
         size = flavor["disk"]
-        op.tell(f"{flavor['name']} has a disk of {size} GiB, and the server's own has {has}: most clouds shrink none")
+        context.notify(
+            f"{flavor['name']} has a disk of {size} GiB, and the server's own has {has}: most clouds shrink none"
+        )
 
 
-def _disk_of(op: Op, flavor: str) -> int | None:
+def _disk_of(context: Context, flavor: str) -> int | None:
     """The size of a flavor's disk in GiB; None where the cloud does not know it."""
     try:
-        return int(catalog(op.cloud.region).flavor(flavor)["disk"])
+        return int(catalog(context.cloud.region).flavor(flavor)["disk"])
     except errors.EcsError:
         return None
 
 
-def announce(op: Op, new: Mapping[str, Any], changed: Collection[str]) -> None:
+def announce(context: Context, new: Mapping[str, Any], changed: Collection[str]) -> None:
     """Report that an update interrupts what runs in the server, or that what is on its root disk is lost."""
-    is_off = op.old.get("power_state") in ("shutoff", "shelved_offloaded")
+    is_off = context.prior.get("power_state") in ("shutoff", "shelved_offloaded")
     if "flavor" in changed and not is_off and new.get("stop_before_resize") is not False:
-        op.tell("a changed flavor stops the server while it is resized, and starts it again")
+        context.notify("a changed flavor stops the server while it is resized, and starts it again")
     if new.get("image_policy") == "rebuild" and not {"image", "personality"}.isdisjoint(changed):
-        op.warn("a rebuild puts the image onto the server's root disk anew: what is on it is lost")
+        context.warn(Notice.REBUILD.mark("a rebuild overwrites the root disk with the image: its data are lost"))
 
 
-def data_loss(op: Op, old: Mapping[str, Any]) -> list[str]:
+def data_loss(context: Context, prior: Mapping[str, Any]) -> list[str]:
     """What goes with a server: its own disks, and the volumes that the program or the cloud lets go with it."""
     lost: list[str] = []
-    devices = objects(old.get("block_devices"))
-    if old.get("status") == "ERROR" and not old.get("launched_at"):
+    devices = objects(prior.get("block_devices"))
+    if prior.get("status") == "ERROR" and not prior.get("launched_at"):
         return lost  # it never ran
-    if old.get("image_id"):
+    if prior.get("image_id"):
         # A deletion sends no request for the sake of a warning.
-        size = None if op.verb == "delete" else _disk_of(op, str(old.get("flavor_id") or old.get("flavor")))
+        size = (
+            None if context.verb == "delete" else _disk_of(context, str(prior.get("flavor_id") or prior.get("flavor")))
+        )
         lost.append(f"its root disk ({size} GiB)" if size else "its root disk")
     own = [each for each in devices if destination(each) == "local" and each.get("boot_index") != 0]
     if own:
         lost.append(f"its {len(own)} further local disks" if len(own) > 1 else "its local disk")
-    attached = objects(old.get("volumes_attached"))
+    attached = objects(prior.get("volumes_attached"))
     doomed = [str(each["id"]) for each in attached if each.get("delete_on_termination")]
     if doomed:
-        lost.append(f"the volume{'s' * (len(doomed) > 1)} {errors.listing(doomed)}")
+        lost.append(f"the volume{'s' * (len(doomed) > 1)} {errors.join_names(doomed)}")
     elif any("delete_on_termination" not in each for each in attached):
         # Not every API answers whether a volume goes; the program set it when the server was made.
         count = sum(each.get("delete_on_termination") is True and destination(each) == "volume" for each in devices)
@@ -154,51 +165,53 @@ def data_loss(op: Op, old: Mapping[str, Any]) -> list[str]:
     return lost
 
 
-def create_request(op: Op, wanted: ServerInputs) -> tuple[Live, str | None]:
+def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObject, str | None]:
     """The body of the create request, and the microversion it needs."""
-    api, names = op.cloud.compute, catalog(op.cloud.region)
-    required = {api.require(feature, microversion) for _, feature, microversion in needs(plain(wanted))}
-    body = sent(wanted, "name", "description", "key_name", "availability_zone", "config_drive")
-    body |= sent(wanted, admin_pass="adminPass", disk_config="OS-DCF:diskConfig")  # noqa: S106  (a name)
-    body["flavorRef"] = names.flavor(wanted.flavor)["id"]
-    image_id = names.image(wanted.image)["id"] if wanted.image else None
-    op.memo["image_id"] = image_id
-    body |= _disks(op, plain(wanted.block_devices), image_id)
-    if wanted.user_data is not None:
-        body["user_data"] = encoded(wanted.user_data)
-    if wanted.personality is not None:
-        body["personality"] = _files(plain(wanted.personality))
-    if wanted.security_groups is not None:
-        body["security_groups"] = [{"name": group} for group in each_group_once(op, wanted.security_groups)]
-    if metadata := metadata_with_marker(op, wanted.metadata):
+    api, names = context.cloud.compute, catalog(context.cloud.region)
+    required = {
+        api.require(feature, microversion) for _, feature, microversion in required_microversions(to_plain(desired))
+    }
+    body = create_body(desired, "name", "description", "key_name", "availability_zone", "config_drive")
+    body |= create_body(desired, admin_pass="adminPass", disk_config="OS-DCF:diskConfig")  # noqa: S106  (a name)
+    body["flavorRef"] = names.flavor(desired.flavor)["id"]
+    image_id = names.image(desired.image)["id"] if desired.image else None
+    context.memo["image_id"] = image_id
+    body |= _disks(context, to_plain(desired.block_devices), image_id)
+    if desired.user_data is not None:
+        body["user_data"] = to_base64(desired.user_data)
+    if desired.personality is not None:
+        body["personality"] = _files(to_plain(desired.personality))
+    if desired.security_groups is not None:
+        body["security_groups"] = [{"name": group} for group in each_group_once(context, desired.security_groups)]
+    if metadata := metadata_with_marker(context, desired.metadata):
         body["metadata"] = metadata
-    if mark(op) and not wanted.description and api.supports(_DESCRIPTION):
-        body["description"] = mark(op)
+    if owner_marker(context) and not desired.description and api.supports(_DESCRIPTION):
+        body["description"] = owner_marker(context)
         required.add(_DESCRIPTION)
-    if wanted.tags and api.supports(_TAGS_IN_CREATE):
-        body["tags"] = sorted(set(wanted.tags))
+    if desired.tags and api.supports(_TAGS_IN_CREATE):
+        body["tags"] = sorted(set(desired.tags))
         required.add(_TAGS_IN_CREATE)
-    if any(item.volume_type for item in wanted.block_devices or ()) and api.supports(_VOLUME_TYPE):
+    if any(item.volume_type for item in desired.block_devices or ()) and api.supports(_VOLUME_TYPE):
         required.add(_VOLUME_TYPE)
-    if any(_is_shared(op, item) for item in plain(wanted.block_devices) or ()):
+    if any(_is_shared(context, item) for item in to_plain(desired.block_devices) or ()):
         required.add(api.require("a server with a multiattach volume", _MULTIATTACH))
     microversion = max(required, key=_number, default=None)
-    if wanted.networks == [] and api.supports(_NETWORK_WORDS):
+    if desired.networks == [] and api.supports(_NETWORK_WORDS):
         microversion = max(filter(None, (microversion, _NETWORK_WORDS)), key=_number)
         body["networks"] = "none"
-    elif isinstance(wanted.networks, list):
-        body["networks"] = [_nic(plain(nic)) for nic in wanted.networks]
+    elif isinstance(desired.networks, list):
+        body["networks"] = [_nic(to_plain(nic)) for nic in desired.networks]
     elif microversion and _number(microversion) >= _number(_NETWORK_WORDS):
-        body["networks"] = wanted.networks or "auto"
+        body["networks"] = desired.networks or "auto"
     return body, microversion
 
 
-def _is_shared(op: Op, device: Mapping[str, Any]) -> bool:
+def _is_shared(context: Context, device: Mapping[str, Any]) -> bool:
     """Whether a block device is a volume that several servers may attach."""
     if device.get("source_type") != "volume" or not device.get("uuid"):
         return False
     try:
-        return bool(block_storage.get_volume(op.cloud.block_storage, device["uuid"]).get("multiattach"))
+        return bool(block_storage.get_volume(context.cloud.block_storage, device["uuid"]).get("multiattach"))
     except errors.NotFound:
         return False  # Nova says so itself
 
@@ -207,12 +220,12 @@ def _number(microversion: str) -> tuple[int, ...]:
     return tuple(map(int, microversion.split(".")))
 
 
-def _nic(nic: Mapping[str, Any]) -> Live:
+def _nic(nic: Mapping[str, Any]) -> RemoteObject:
     asked = {"uuid": nic.get("network_id"), "port": nic.get("port_id"), "fixed_ip": nic.get("fixed_ip")}
     return {key: value for key, value in {**asked, "tag": nic.get("tag")}.items() if value is not None}
 
 
-def _devices(op: Op, devices: list[Live], image_id: str | None) -> list[Live]:
+def _devices(context: Context, devices: list[RemoteObject], image_id: str | None) -> list[RemoteObject]:
     """The block devices, the one to boot from filled with the image where it says no other."""
     root = next((device for device in devices if device.get("boot_index") == 0), None)
     if root is None and image_id:
@@ -221,26 +234,26 @@ def _devices(op: Op, devices: list[Live], image_id: str | None) -> list[Live]:
         devices = [{**local, "uuid": image_id}, *devices]
     elif root is not None and root["source_type"] == "image":
         image = root.get("uuid")
-        root["uuid"] = catalog(op.cloud.region).image(image)["id"] if image else image_id
+        root["uuid"] = catalog(context.cloud.region).image(image)["id"] if image else image_id
     return devices
 
 
-def _disks(op: Op, devices: list[Live] | None, image_id: str | None) -> Live:
+def _disks(context: Context, devices: list[RemoteObject] | None, image_id: str | None) -> RemoteObject:
     if not devices:
         return {"imageRef": image_id}
     # Nova would leave a device that says nothing of its place out of the server, and its volume reserved for ever.
-    devices = [{**device, "destination_type": destination(device)} for device in _devices(op, devices, image_id)]
+    devices = [{**device, "destination_type": destination(device)} for device in _devices(context, devices, image_id)]
     local = [device for device in devices if device["destination_type"] == "local"]
     # Nova fills a local root disk only where the image is named outside the devices as well.
     named = [device["uuid"] for device in local if device["source_type"] == "image" and device.get("boot_index") == 0]
     return {"block_device_mapping_v2": devices} | ({"imageRef": named[0]} if named else {})
 
 
-def _files(files: list[Live]) -> list[Live]:
-    return [{**item, "contents": encoded(item["contents"])} for item in files]
+def _files(files: list[RemoteObject]) -> list[RemoteObject]:
+    return [{**item, "contents": to_base64(item["contents"])} for item in files]
 
 
-def encoded(text: str) -> str:
+def to_base64(text: str) -> str:
     """Base64 of a text, or the text itself where it is base64 already."""
     try:
         base64.b64decode(text.encode(), validate=True)
@@ -252,296 +265,319 @@ def encoded(text: str) -> str:
 # ---------------------------------------------------------------- from state to state
 
 
-def power_state(live: Live) -> str | None:
+def power_state(remote: RemoteObject) -> str | None:
     """What the server is doing, in the words of `power_state`; None where it is doing none of them."""
-    if live["status"] in ("VERIFY_RESIZE", "RESIZE", "REVERT_RESIZE"):
-        return _IN_HYPERVISOR.get(live.get("OS-EXT-STS:power_state") or 0)
-    return _POWER.get(live["status"])
+    if remote["status"] in ("VERIFY_RESIZE", "RESIZE", "REVERT_RESIZE"):
+        return _IN_HYPERVISOR.get(remote.get("OS-EXT-STS:power_state") or 0)
+    return _POWER.get(remote["status"])
 
 
-def flavor_id(live: Live) -> str:
+def flavor_id(remote: RemoteObject) -> str:
     """The id of the server's flavor."""
-    return str((live.get("flavor") or {}).get("id") or "")
+    return str((remote.get("flavor") or {}).get("id") or "")
 
 
-def running(op: Op, id_: str) -> Live:
+def wait_until_active(context: Context, id_: str) -> RemoteObject:
     """Wait until a new server runs."""
-    volumes = sum(destination(disk) == "volume" for disk in op.inputs.get("block_devices") or ())
+    volumes = sum(destination(disk) == "volume" for disk in context.inputs.get("block_devices") or ())
     notes = {"block_device_mapping": f"waiting for {volumes} volume{'s' * (volumes > 1)}"} if volumes else {}
-    return _until(op, id_, ("ACTIVE",), "to run", notes=notes)
+    return _until(context, id_, ("ACTIVE",), "to run", notes=notes)
 
 
-def settled(op: Op, live: Live, wanted_flavor: str, old: Mapping[str, Any]) -> Live:
+def wait_until_stable(
+    context: Context, remote: RemoteObject, wanted_flavor: str, prior: Mapping[str, Any]
+) -> RemoteObject:
     """Wait for what is going on, and finish a resize that waits for a word: confirm or revert."""
-    if live["status"] == "BUILD" or _task(live):
-        live = _wait(op, live["id"], lambda seen: seen["status"] != "BUILD" and not _task(seen), "to be at rest")
-    if live["status"] == "ERROR" and not live.get("OS-SRV-USG:launched_at"):
-        raise errors.Failed(f"server {live['id']} never ran", compute.fault_of(live))
-    if live["status"] == "VERIFY_RESIZE":
-        if old.get("vm_state") == "active" or old.get("unfinished"):
-            op.memo["unfinished"] = "start"
-        live = _confirm(op, live["id"]) if flavor_id(live) == wanted_flavor else _revert(op, live["id"])
-    elif live["status"] == "SHUTOFF" and old.get("vm_state") == "active" and old.get("flavor_id") != flavor_id(live):
+    if remote["status"] == "BUILD" or _task(remote):
+        remote = _wait(
+            context, remote["id"], lambda seen: seen["status"] != "BUILD" and not _task(seen), "to be at rest"
+        )
+    if remote["status"] == "ERROR" and not remote.get("OS-SRV-USG:launched_at"):
+        raise errors.OperationFailed(f"server {remote['id']} never ran", compute.fault_of(remote))
+    if remote["status"] == "VERIFY_RESIZE":
+        if prior.get("vm_state") == "active" or prior.get("pending_action"):
+            context.memo["pending_action"] = "start"
+        remote = (
+            _confirm(context, remote["id"]) if flavor_id(remote) == wanted_flavor else _revert(context, remote["id"])
+        )
+    elif (
+        remote["status"] == "SHUTOFF"
+        and prior.get("vm_state") == "active"
+        and prior.get("flavor_id") != flavor_id(remote)
+    ):
         # An `up` that was killed between the end of a resize and the start left it so.
-        op.memo["unfinished"] = "start"
-    return live
+        context.memo["pending_action"] = "start"
+    return remote
 
 
-def healthy(live: Live) -> Live:
+def healthy(remote: RemoteObject) -> RemoteObject:
     """The server, or the failure that it is in ERROR: it takes no order there but to be rebuilt, or deleted."""
-    if live["status"] == "ERROR":
-        reason = (compute.fault_of(live) or "the cloud recorded no reason").rstrip(".")
-        raise errors.Failed(f"server {live['id']} is in ERROR", f"{reason}. {_STUCK}")
-    return live
+    if remote["status"] == "ERROR":
+        reason = (compute.fault_of(remote) or "the cloud recorded no reason").rstrip(".")
+        raise errors.OperationFailed(f"server {remote['id']} is in ERROR", f"{reason}. {_STUCK}")
+    return remote
 
 
-def resize(op: Op, live: Live, flavor: Live, *, stop: bool, was_active: bool) -> Live:
+def resize(
+    context: Context, remote: RemoteObject, flavor: RemoteObject, *, stop: bool, was_active: bool
+) -> RemoteObject:
     """Wake or stop, resize, confirm, and start again what was running; on failure leave it as it was."""
-    if flavor_id(live) == flavor["id"]:
-        return live
-    healthy(live)
-    id_ = live["id"]
-    live = wake_for(op, live, "flavor")
-    if live["status"] == "ACTIVE" and stop:
-        op.memo["unfinished"] = "start"
-        live = _act(op, id_, "os-stop", None, ("SHUTOFF",), "to stop")
-    elif live["status"] == "SHUTOFF" and was_active:
+    if flavor_id(remote) == flavor["id"]:
+        return remote
+    healthy(remote)
+    id_ = remote["id"]
+    remote = wake_for(context, remote, "flavor")
+    if remote["status"] == "ACTIVE" and stop:
+        context.memo["pending_action"] = "start"
+        remote = _act(context, id_, "os-stop", None, ("SHUTOFF",), "to stop")
+    elif remote["status"] == "SHUTOFF" and was_active:
         # An `up` that was killed after its stop left it so.
-        op.memo["unfinished"] = "start"
+        context.memo["pending_action"] = "start"
     try:
-        live = _resize(op, live, flavor)
+        remote = _resize(context, remote, flavor)
     except errors.EcsError:
-        _restart_if_it_can(op, id_)
+        _restart_if_it_can(context, id_)
         raise
-    return bring_to(op, live, None)
+    return set_power_state(context, remote, None)
 
 
-def _resize(op: Op, live: Live, flavor: Live) -> Live:
-    id_ = live["id"]
+def _resize(context: Context, remote: RemoteObject, flavor: RemoteObject) -> RemoteObject:
+    id_ = remote["id"]
     ends = ("VERIFY_RESIZE", "ACTIVE", "SHUTOFF")
-    _ask(op, id_, "resize", {"flavorRef": flavor["id"]}, lambda live: live["status"].endswith("RESIZE"))
-    live = _wait(op, id_, lambda seen: seen["status"] in ends and not _task(seen), f"to become {flavor['name']}")
-    if live["status"] == "VERIFY_RESIZE":
-        live = _confirm(op, id_)
-    if flavor_id(live) != flavor["id"]:
+    _ask(context, id_, "resize", {"flavorRef": flavor["id"]}, lambda remote: remote["status"].endswith("RESIZE"))
+    remote = _wait(context, id_, lambda seen: seen["status"] in ends and not _task(seen), f"to become {flavor['name']}")
+    if remote["status"] == "VERIFY_RESIZE":
+        remote = _confirm(context, id_)
+    if flavor_id(remote) != flavor["id"]:
         # Nova gives up a resize that finds no host without a word in the server itself.
-        reason = compute.last_failed_action(op.cloud.compute, id_, of="resize")
-        raise errors.Failed(f"the cloud did not resize to {flavor['name']}", reason)
-    return live
+        reason = compute.last_failed_action(context.cloud.compute, id_, of="resize")
+        raise errors.OperationFailed(f"the cloud did not resize to {flavor['name']}", reason)
+    return remote
 
 
-def _restart_if_it_can(op: Op, id_: str) -> None:
+def _restart_if_it_can(context: Context, id_: str) -> None:
     try:
-        live = found_or_failed(op.cloud.region.servers.get(id_), "Server", id_)
-        if live["status"] in ("ACTIVE", "SHUTOFF") and not _task(live):
-            bring_to(op, live, op.memo.get("asleep"))
+        remote = require_exists(context.cloud.region.servers.get(id_), "Server", id_)
+        if remote["status"] in ("ACTIVE", "SHUTOFF") and not _task(remote):
+            set_power_state(context, remote, context.memo.get("asleep"))
     except errors.EcsError as error:
-        op.say(f"it could not be started again: {error}")
+        context.report_status(f"it could not be started again: {error}")
 
 
-def _confirm(op: Op, id_: str) -> Live:
-    return _leave_verify_resize(op, id_, "confirmResize", "confirming")
+def _confirm(context: Context, id_: str) -> RemoteObject:
+    return _leave_verify_resize(context, id_, "confirmResize", "confirming")
 
 
-def _revert(op: Op, id_: str) -> Live:
-    return _leave_verify_resize(op, id_, "revertResize", "reverting")
+def _revert(context: Context, id_: str) -> RemoteObject:
+    return _leave_verify_resize(context, id_, "revertResize", "reverting")
 
 
-def _leave_verify_resize(op: Op, id_: str, action: str, doing: str) -> Live:
+def _leave_verify_resize(context: Context, id_: str, action: str, doing: str) -> RemoteObject:
     ends = ("ACTIVE", "SHUTOFF")
-    op.say(f"VERIFY_RESIZE, {doing}")
+    context.report_status(f"VERIFY_RESIZE, {doing}")
     # A cloud that confirms by itself was quicker, or a request whose answer was lost is at work: both end alike.
-    _ask(op, id_, action, None, lambda live: live["status"] in ends, errors.Conflict, errors.BadRequest)
+    _ask(context, id_, action, None, lambda remote: remote["status"] in ends, errors.Conflict, errors.BadRequest)
     rests, notes = (lambda seen: seen["status"] in ends and not _task(seen)), {"VERIFY_RESIZE": doing}
-    return _wait(op, id_, rests, f"to end {action}", notes)
+    return _wait(context, id_, rests, f"to end {action}", notes)
 
 
-def rebuild(op: Op, live: Live, image_id: str, files: list[Live] | None) -> Live:
+def rebuild(context: Context, remote: RemoteObject, image_id: str, files: list[RemoteObject] | None) -> RemoteObject:
     """Put another image into the server, with the same id, addresses and volumes."""
-    body: Live = {"imageRef": image_id}
+    body: RemoteObject = {"imageRef": image_id}
     if files:
         body["personality"] = _files(files)
-    op.memo["image_id"], id_, ends = image_id, live["id"], ("ACTIVE", "SHUTOFF")
-    _ask(op, id_, "rebuild", body, lambda seen: (seen.get("image") or {}).get("id") == image_id)
-    return _until(op, id_, ends, "to be rebuilt", "rebuild")
+    context.memo["image_id"], id_, ends = image_id, remote["id"], ("ACTIVE", "SHUTOFF")
+    _ask(context, id_, "rebuild", body, lambda seen: (seen.get("image") or {}).get("id") == image_id)
+    return _until(context, id_, ends, "to be rebuilt", "rebuild")
 
 
-def wake_for(op: Op, live: Live, change: str) -> Live:
+def wake_for(context: Context, remote: RemoteObject, change: str) -> RemoteObject:
     """Let the server run where Nova refuses the change in its status; `asleep` in the memo is what it did before."""
-    if live["status"] not in _REFUSED_IN[change]:
-        return live
-    op.memo["asleep"] = power_state(live)
-    return bring_to(op, live, "active")
+    if remote["status"] not in _REFUSED_IN[change]:
+        return remote
+    context.memo["asleep"] = power_state(remote)
+    return set_power_state(context, remote, "active")
 
 
-def bring_to(op: Op, live: Live, wanted: str | None) -> Live:
+def set_power_state(context: Context, remote: RemoteObject, desired: str | None) -> RemoteObject:
     """Bring the server to this power state; None only gives back what an interrupted resize took."""
-    healthy(live)
-    target = wanted or ("active" if op.memo.get("unfinished") == "start" else None)
-    if target is None or power_state(live) == target:
-        op.memo["unfinished"] = None
-        return live
-    if live["status"] not in _POWER:
-        fault = compute.fault_of(live)
-        raise errors.Failed(
-            f"power_state {target}: the server is in {live['status']}", fault or "bring it out of there"
+    healthy(remote)
+    target = desired or ("active" if context.memo.get("pending_action") == "start" else None)
+    if target is None or power_state(remote) == target:
+        context.memo["pending_action"] = None
+        return remote
+    if remote["status"] not in _POWER:
+        fault = compute.fault_of(remote)
+        raise errors.OperationFailed(
+            f"power_state {target}: the server is in {remote['status']}", fault or "bring it out of there"
         )
-    id_ = live["id"]
-    if live["status"] in _WAKE and not (live["status"] == "SHUTOFF" and target == "shelved_offloaded"):
-        live = _act(op, id_, _WAKE[live["status"]], None, ("ACTIVE",), "to run")
+    id_ = remote["id"]
+    if remote["status"] in _WAKE and not (remote["status"] == "SHUTOFF" and target == "shelved_offloaded"):
+        remote = _act(context, id_, _WAKE[remote["status"]], None, ("ACTIVE",), "to run")
     if target == "shelved_offloaded":
-        live = _act(op, id_, "shelve", None, ("SHELVED", "SHELVED_OFFLOADED"), "to be shelved")
-        if live["status"] == "SHELVED":
-            live = _offload(op, id_)
+        remote = _act(context, id_, "shelve", None, ("SHELVED", "SHELVED_OFFLOADED"), "to be shelved")
+        if remote["status"] == "SHELVED":
+            remote = _offload(context, id_)
     elif target != "active":
         ends = tuple(status for status, power in _POWER.items() if power == target)
-        live = _act(op, id_, _SEND_TO[target], None, ends, f"to be {target}")
-    op.memo["unfinished"] = None
-    return live
+        remote = _act(context, id_, _SEND_TO[target], None, ends, f"to be {target}")
+    context.memo["pending_action"] = None
+    return remote
 
 
-def _offload(op: Op, id_: str) -> Live:
+def _offload(context: Context, id_: str) -> RemoteObject:
     try:
-        return _act(op, id_, "shelveOffload", None, ("SHELVED_OFFLOADED",), "to leave its host")
+        return _act(context, id_, "shelveOffload", None, ("SHELVED_OFFLOADED",), "to leave its host")
     except errors.Forbidden:
         # The cloud offloads by itself after a while; ordinary accounts may not ask for it.
-        return _until(op, id_, ("SHELVED_OFFLOADED",), "to leave its host")
+        return _until(context, id_, ("SHELVED_OFFLOADED",), "to leave its host")
 
 
-def end(op: Op, id_: str, *, stop: bool, force: bool) -> None:
+def delete(context: Context, id_: str, *, stop: bool, force: bool) -> None:
     """Delete, from whatever state, and wait until it is gone."""
     if stop:
-        live = op.cloud.region.servers.get(id_)
-        if live and live["status"] == "ACTIVE":
-            _act(op, id_, "os-stop", None, ("SHUTOFF",), "to stop")
+        remote = context.cloud.region.servers.get(id_)
+        if remote and remote["status"] == "ACTIVE":
+            _act(context, id_, "os-stop", None, ("SHUTOFF",), "to stop")
     # Nova frees the port that was made for the NIC of an attachment, and the attachment may have been left out of this
     # run, with `deleted_with` say, to go with the server.
-    ports = [port["id"] for port in ports_of(op, id_) if is_for_a_nic(port) and _is_of_stack(op, port)]
+    ports = [port["id"] for port in ports_of(context, id_) if is_for_a_nic(port) and _is_of_stack(context, port)]
     with contextlib.suppress(errors.NotFound):
-        is_forced = calm(lambda: _delete(op, id_, force=force), op.cloud.deadline, progress=op.say)
-        _await_gone(op, id_, is_forced=is_forced)
+        is_forced = retry_while_busy(
+            lambda: _delete(context, id_, force=force), context.cloud.deadline, progress=context.report_status
+        )
+        _await_gone(context, id_, is_forced=is_forced)
     for port_id in ports:
-        delete_port(op, port_id)
+        delete_port(context, port_id)
 
 
-def _is_of_stack(op: Op, port: Live) -> bool:
-    return marked_by(port["description"], op.project, op.stack) is not None
+def _is_of_stack(context: Context, port: RemoteObject) -> bool:
+    return parse_owner_marker(port["description"], context.project, context.stack) is not None
 
 
-def is_gone(live: Live | None) -> bool:
+def is_gone(remote: RemoteObject | None) -> bool:
     """Whether there is no such server, or only until the cloud deletes it for good, in a day say (deferred delete)."""
-    return live is None or live["status"] == "SOFT_DELETED"
+    return remote is None or remote["status"] == "SOFT_DELETED"
 
 
-def _await_gone(op: Op, id_: str, *, is_forced: bool) -> None:
-    api, servers, begun = op.cloud.compute, op.cloud.region.servers, False
+def _await_gone(context: Context, id_: str, *, is_forced: bool) -> None:
+    api, servers, begun = context.cloud.compute, context.cloud.region.servers, False
 
-    def gone(live: Live | None) -> bool:
+    def gone(remote: RemoteObject | None) -> bool:
         nonlocal begun
-        begun = begun or bool(live and _task(live) == "deleting")
-        if live and begun and live["status"] == "ERROR" and not _task(live):
-            reason = compute.fault_of(live) or compute.last_failed_action(api, id_, of="delete")
-            raise errors.Failed(f"server {id_} could not be deleted", reason)
-        return live is None if is_forced else is_gone(live)
+        begun = begun or bool(remote and _task(remote) == "deleting")
+        if remote and begun and remote["status"] == "ERROR" and not _task(remote):
+            reason = compute.fault_of(remote) or compute.last_failed_action(api, id_, of="delete")
+            raise errors.OperationFailed(f"server {id_} could not be deleted", reason)
+        return remote is None if is_forced else is_gone(remote)
 
     left = servers.poller.wait(
         id_,
         gone,
-        deadline=op.cloud.deadline,
-        progress=op.say,
+        deadline=context.cloud.deadline,
+        progress=context.report_status,
         describe=_describe,
         what=f"server {id_} to be gone",
     )
     if left:
-        op.tell(
+        context.notify(
             f"the cloud defers the delete of the server {id_} (SOFT_DELETED), which keeps its ports and disks until "
             "then; force_delete=True deletes at once"
         )
 
 
-def _delete(op: Op, id_: str, *, force: bool) -> bool:
+def _delete(context: Context, id_: str, *, force: bool) -> bool:
     """Ask for the delete; whether it is one that the cloud does not defer."""
     try:
-        compute.delete_server(op.cloud.compute, id_, force=force)
+        compute.delete_server(context.cloud.compute, id_, force=force)
     except (errors.BadRequest, errors.Forbidden, errors.NotFound):
         if not force:
             raise
         # To an action a server can be unknown that has only just been created.
-        compute.delete_server(op.cloud.compute, id_)
+        compute.delete_server(context.cloud.compute, id_)
         return False
     return force
 
 
 def _ask(
-    op: Op, id_: str, action: str, body: Any, shows: Callable[[Live], bool], *refusals: type[errors.EcsError]
+    context: Context,
+    id_: str,
+    action: str,
+    body: Any,
+    shows: Callable[[RemoteObject], bool],
+    *refusals: type[errors.EcsError],
 ) -> None:
     """Ask for an action; where the answer is lost, a task or what it `shows` tells that it was taken."""
 
-    def taken(error: errors.EcsError) -> Live | None:
-        live = found_or_failed(op.cloud.region.servers.get(id_), "Server", id_)
-        is_under_way = isinstance(error, errors.BadRequest) and live["status"] == "VERIFY_RESIZE"
-        return live if _task(live) or is_under_way or shows(live) else None
+    def taken(error: errors.EcsError) -> RemoteObject | None:
+        remote = require_exists(context.cloud.region.servers.get(id_), "Server", id_)
+        is_under_way = isinstance(error, errors.BadRequest) and remote["status"] == "VERIFY_RESIZE"
+        return remote if _task(remote) or is_under_way or shows(remote) else None
 
     def send() -> Any:
-        return calm(lambda: compute.action(op.cloud.compute, id_, action, body), op.cloud.deadline, progress=op.say)
+        return retry_while_busy(
+            lambda: compute.action(context.cloud.compute, id_, action, body),
+            context.cloud.deadline,
+            progress=context.report_status,
+        )
 
-    once(send, taken, *refusals)
+    send_once(send, taken, *refusals)
 
 
-def _act(op: Op, id_: str, action: str, body: Any, ends: Collection[str], what: str) -> Live:
+def _act(context: Context, id_: str, action: str, body: Any, ends: Collection[str], what: str) -> RemoteObject:
     # A conflict may mean that it is so already: an `up` that was killed had asked for it.
-    _ask(op, id_, action, body, lambda live: live["status"] in ends, errors.Conflict)
-    return _until(op, id_, ends, what, action)
+    _ask(context, id_, action, body, lambda remote: remote["status"] in ends, errors.Conflict)
+    return _until(context, id_, ends, what, action)
 
 
 def _until(
-    op: Op, id_: str, ends: Collection[str], what: str, action: str = "", notes: Mapping[str, str] = _NO_NOTES
-) -> Live:
+    context: Context, id_: str, ends: Collection[str], what: str, action: str = "", notes: Mapping[str, str] = _NO_NOTES
+) -> RemoteObject:
     """Wait until the server rests in one of these statuses."""
     begun = False
 
-    def done(live: Live) -> bool:
+    def done(remote: RemoteObject) -> bool:
         nonlocal begun
-        begun = begun or bool(_task(live))
-        if live["status"] in ends and not _task(live):
+        begun = begun or bool(_task(remote))
+        if remote["status"] in ends and not _task(remote):
             return True
-        if begun and action and not _task(live) and live["status"] in _POWER:
-            reason = compute.last_failed_action(op.cloud.compute, id_, of=action.removeprefix("os-"))
-            raise errors.Failed(f"{action} left the server {live['status']}", reason)
+        if begun and action and not _task(remote) and remote["status"] in _POWER:
+            reason = compute.last_failed_action(context.cloud.compute, id_, of=action.removeprefix("os-"))
+            raise errors.OperationFailed(f"{action} left the server {remote['status']}", reason)
         return False
 
-    return _wait(op, id_, done, what, notes)
+    return _wait(context, id_, done, what, notes)
 
 
-def _wait(op: Op, id_: str, done: Any, what: str, notes: Mapping[str, str] = _NO_NOTES) -> Live:
+def _wait(context: Context, id_: str, done: Any, what: str, notes: Mapping[str, str] = _NO_NOTES) -> RemoteObject:
     """Wait for what `done` says; `notes` are words for the status line, by the task or, without one, the status."""
 
-    def judged(live: Live | None) -> bool:
-        seen = found_or_failed(live, "Server", id_)
+    def judged(remote: RemoteObject | None) -> bool:
+        seen = require_exists(remote, "Server", id_)
         if seen["status"] == "ERROR" and not _task(seen):
-            reason = compute.fault_of(seen) or compute.last_failed_action(op.cloud.compute, id_)
-            raise errors.Failed(f"server {id_} is in ERROR", reason)
+            reason = compute.fault_of(seen) or compute.last_failed_action(context.cloud.compute, id_)
+            raise errors.OperationFailed(f"server {id_} is in ERROR", reason)
         return bool(done(seen))
 
-    live = op.cloud.region.servers.poller.wait(
+    remote = context.cloud.region.servers.poller.wait(
         id_,
         judged,
-        deadline=op.cloud.deadline,
-        progress=op.say,
+        deadline=context.cloud.deadline,
+        progress=context.report_status,
         describe=lambda seen: _describe(seen, notes),
         what=f"server {id_} {what}",
     )
-    return found_or_failed(live, "Server", id_)
+    return require_exists(remote, "Server", id_)
 
 
-def _task(live: Live) -> str | None:
-    task: str | None = live.get("OS-EXT-STS:task_state")
+def _task(remote: RemoteObject) -> str | None:
+    task: str | None = remote.get("OS-EXT-STS:task_state")
     return task
 
 
-def _describe(live: Live | None, notes: Mapping[str, str] = _NO_NOTES) -> str:
-    if live is None:
+def _describe(remote: RemoteObject | None, notes: Mapping[str, str] = _NO_NOTES) -> str:
+    if remote is None:
         return "gone"
-    task, status = _task(live), str(live["status"])
+    task, status = _task(remote), str(remote["status"])
     note = notes.get(task or status)
     return (f"{status}: {task}" if task else status) + (f", {note}" if note else "")

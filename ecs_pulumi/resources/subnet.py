@@ -12,31 +12,31 @@ from typing_extensions import TypedDict
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic.fields import (
-    CloudDefault,
-    Given,
+    CheckInputs,
+    Computed,
     InPlace,
     Inputs,
     Nested,
     Outputs,
     Problem,
     Replace,
-    Unordered,
+    Set,
     WriteOnly,
+    exactly_one_of,
+    format_value,
     has_unknown,
-    one_of,
-    shown,
 )
 from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.addresses import IpAddress, canonical_ip
-from ecs_pulumi.resources.catalog import catalog, ip_range, usable
-from ecs_pulumi.resources.common import Live, Op
-from ecs_pulumi.resources.neutron import NeutronKind, users_of
-from ecs_pulumi.resources.once import made_here
+from ecs_pulumi.resources.catalog import catalog, ip_range, port_address_range
+from ecs_pulumi.resources.common import Context, RemoteObject
+from ecs_pulumi.resources.idempotent_create import created_in_this_run
+from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
 
 
-class AllocationPoolArgs(TypedDict):
+class SubnetAllocationPoolArgs(TypedDict):
     """A range of addresses that ports are given addresses from."""
 
     start: pulumi.Input[str]
@@ -45,7 +45,7 @@ class AllocationPoolArgs(TypedDict):
     """Last address."""
 
 
-class HostRouteArgs(TypedDict):
+class SubnetHostRouteArgs(TypedDict):
     """A route that DHCP hands to the servers."""
 
     destination: pulumi.Input[str]
@@ -71,7 +71,7 @@ class SubnetInputs(Inputs):
     """What a program may ask of a subnet."""
 
     network_id: Annotated[str, Replace()] = Field(description="Network it belongs to.")
-    cidr: Annotated[str | None, Replace(), CloudDefault()] = Field(
+    cidr: Annotated[str | None, Replace(), Computed()] = Field(
         None, description="Range of addresses, for example `10.0.10.0/24`. Or `subnet_pool_id`."
     )
     subnet_pool_id: Annotated[str | None, Replace()] = Field(
@@ -83,26 +83,26 @@ class SubnetInputs(Inputs):
     ip_version: Annotated[Literal[4, 6], Replace()] = Field(4, description="4 or 6.")
     name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
-    gateway_ip: Annotated[str | None, InPlace(), CloudDefault()] = Field(
+    gateway_ip: Annotated[str | None, InPlace(), Computed()] = Field(
         None, description="Address of the router; the first of the range if unset."
     )
     no_gateway: Annotated[bool | None, InPlace()] = Field(None, description="True: the subnet has no router.")
     enable_dhcp: Annotated[bool, InPlace()] = Field(default=True, description="Whether DHCP serves it.")
     dns_nameservers: Annotated[list[str] | None, InPlace()] = Field(None, description="DNS servers, in order.")
-    allocation_pools: Annotated[list[_AllocationPool] | None, InPlace(), CloudDefault(), Unordered()] = Field(
+    allocation_pools: Annotated[list[_AllocationPool] | None, InPlace(), Computed(), Set()] = Field(
         None, description="Ranges that ports are given addresses from, a set; all of the cidr if unset."
     )
-    host_routes: Annotated[list[_HostRoute] | None, InPlace(), Unordered()] = Field(
+    host_routes: Annotated[list[_HostRoute] | None, InPlace(), Set()] = Field(
         None, description="Routes that DHCP hands to the servers, a set."
     )
     ipv6_address_mode: Annotated[Ipv6Mode | None, Replace()] = Field(None, description="How IPv6 addresses are made.")
     ipv6_ra_mode: Annotated[Ipv6Mode | None, Replace()] = Field(None, description="Who sends router advertisements.")
-    service_types: Annotated[list[str] | None, InPlace(), Unordered()] = Field(
+    service_types: Annotated[list[str] | None, InPlace(), Set()] = Field(
         None, description="Device owners that may use it, for example `network:floatingip`."
     )
     segment_id: Annotated[str | None, Replace()] = Field(None, description="Segment of the network.")
-    tags: Annotated[list[str] | None, InPlace(), Unordered()] = Field(None, description="Tags, a set.")
-    project_id: Annotated[str | None, Replace(), CloudDefault()] = Field(
+    tags: Annotated[list[str] | None, InPlace(), Set()] = Field(None, description="Tags, a set.")
+    project_id: Annotated[str | None, Replace(), Computed()] = Field(
         None, description="Project that owns it, where an administrator creates it for another."
     )
     value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
@@ -117,88 +117,92 @@ class SubnetOutputs(Outputs):
     updated_at: str | None = Field(None, description="When it was last changed, UTC.")
 
 
-class SubnetKind(NeutronKind[SubnetInputs]):
+class SubnetHandler(NeutronHandler[SubnetInputs]):
     """Subnets."""
 
     name = "Subnet"
     inputs = SubnetInputs
     outputs = SubnetOutputs
     singular = "subnet"
-    api_names: ClassVar = {"subnet_pool_id": "subnetpool_id", "prefix_length": "prefixlen", "project_id": "tenant_id"}
+    attribute_map: ClassVar = {
+        "subnet_pool_id": "subnetpool_id",
+        "prefix_length": "prefixlen",
+        "project_id": "tenant_id",
+    }
 
-    def rules(self, given: Given) -> Iterator[Problem]:
+    def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """One source of the range, one word on the gateway, and addresses that fit the range."""
-        if not given.has("subnet_pool_id") or given.has("cidr"):
-            yield from one_of(given, "cidr", "subnet_pool_id")
-        if given.has("gateway_ip") and given.known("no_gateway"):
+        if not checked.has("subnet_pool_id") or checked.has("cidr"):
+            yield from exactly_one_of(checked, "cidr", "subnet_pool_id")
+        if checked.has("gateway_ip") and checked.known("no_gateway"):
             yield Problem("no_gateway", "give only one of `gateway_ip` or `no_gateway`")
-        network, problem = _parsed(given)
+        network, problem = _parsed(checked)
         if problem:
             yield problem
         elif network:
-            yield from _outside(network, given)
+            yield from _outside(network, checked)
 
-    def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
+    def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """The network exists and has the range to spare."""
-        yield from super().preflight(op, given)
-        names = catalog(op.cloud.region)
-        yield from preflight.there_is(given, "network_id", lambda id_: names.neutron("network", id_))
-        yield from _overlaps(op, given)
-        yield from quota.of_network(op, given, "subnets", "network_id")
+        yield from super().preflight(context, checked)
+        names = catalog(context.cloud.region)
+        yield from preflight.check_exists(checked, "network_id", lambda id_: names.neutron("network", id_))
+        yield from _overlaps(context, checked)
+        yield from quota.of_network(context, checked, "subnets", "network_id")
 
-    def same(self, name: str, wanted: Any, old: Mapping[str, Any]) -> bool:
+    def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Addresses are equal however they are written; an explicit false for `no_gateway` asks for nothing."""
-        if name in ("cidr", "gateway_ip") and isinstance(wanted, str) and isinstance(old.get(name), str):
-            return canonical_ip(wanted) == canonical_ip(old[name])
-        return super().same(name, wanted, old)
+        if name in ("cidr", "gateway_ip") and isinstance(desired, str) and isinstance(prior.get(name), str):
+            return canonical_ip(desired) == canonical_ip(prior[name])
+        return super().is_equal(name, desired, prior)
 
-    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Ranges in one network must not overlap, and come from one pool."""
-        if new.get("network_id") != old.get("network_id"):
+        if new.get("network_id") != prior.get("network_id"):
             return False
-        if new.get("subnet_pool_id") != old.get("subnet_pool_id"):
+        if new.get("subnet_pool_id") != prior.get("subnet_pool_id"):
             return True
-        ranges = [_range(item.get("cidr")) for item in (old, new)]
+        ranges = [_range(item.get("cidr")) for item in (prior, new)]
         return all(ranges) and ranges[0].overlaps(ranges[1])
 
-    def create(self, op: Op, wanted: SubnetInputs) -> Live:
+    def create(self, context: Context, desired: SubnetInputs) -> RemoteObject:
         """Create; where the range is that of the subnet to be replaced, say how to replace it."""
         try:
-            return super().create(op, wanted)
+            return super().create(context, desired)
         except errors.BadRequest as refused:
-            if self._is_in_its_own_way(op, wanted):
-                raise errors.Failed(str(refused), _HAS_THE_RANGE) from refused
+            if self._is_in_its_own_way(context, desired):
+                raise errors.OperationFailed(str(refused), _HAS_THE_RANGE) from refused
             raise
 
     @staticmethod
-    def _is_in_its_own_way(op: Op, wanted: SubnetInputs) -> bool:
+    def _is_in_its_own_way(context: Context, desired: SubnetInputs) -> bool:
         """Whether the subnet to be replaced has a part of the range."""
         with contextlib.suppress(errors.EcsError):
-            others = network.list_all(op.cloud.network, "subnet", network_id=wanted.network_id)
-            asked = _range(wanted.cidr)
+            others = network.list_all(context.cloud.network, "subnet", network_id=desired.network_id)
+            asked = _range(desired.cidr)
             return any(
-                asked.overlaps(_range(each["cidr"])) and op.provenance(each["id"], None) is Provenance.PREDECESSOR
+                asked.overlaps(_range(each["cidr"])) and context.provenance(each["id"], None) is Provenance.PREDECESSOR
                 for each in (others if asked else ())
             )
         return False
 
-    def observe(self, op: Op, live: Live) -> dict[str, Any]:
+    def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """As the API tells it; no gateway is a fact of its own."""
-        return {**super().observe(op, live), "no_gateway": live.get("gateway_ip") is None}
+        return {**super().to_outputs(context, remote), "no_gateway": remote.get("gateway_ip") is None}
 
-    def _body(self, values: Mapping[str, Any], live: Live) -> Live:
-        body = super()._body(values, live)
+    def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
+        body = super()._body(values, remote)
         if body.pop("no_gateway", False):
             body["gateway_ip"] = None
-        elif "no_gateway" in values and live and "gateway_ip" not in body:
+        elif "no_gateway" in values and remote and "gateway_ip" not in body:
             # The gateway that Neutron would have implied, which lies beyond a range of one address.
-            body["gateway_ip"] = str(ipaddress.ip_network(live["cidr"]).network_address + 1)
-        if live and body.get("gateway_ip") and "allocation_pools" not in body:
-            body |= _room(body["gateway_ip"], live["allocation_pools"])
+            body["gateway_ip"] = str(ipaddress.ip_network(remote["cidr"]).network_address + 1)
+        if remote and body.get("gateway_ip") and "allocation_pools" not in body:
+            body |= _room(body["gateway_ip"], remote["allocation_pools"])
         return body
 
-    def _users(self, op: Op, id_: str) -> list[str]:
-        return users_of(op, fixed_ips=f"subnet_id={id_}")
+    def _users(self, context: Context, id_: str) -> list[str]:
+        return dependent_ports(context, fixed_ips=f"subnet_id={id_}")
 
 
 _HAS_THE_RANGE = (
@@ -207,32 +211,37 @@ _HAS_THE_RANGE = (
 )
 
 
-def _overlaps(op: Op, given: Given) -> Iterator[Problem]:
+def _overlaps(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """No other subnet of the network has a part of the range."""
-    network_id, cidr = given.known("network_id"), given.known("cidr")
-    if not network_id or given.successor or made_here(network_id) or not given.changed("network_id", "cidr"):
+    network_id, cidr = checked.known("network_id"), checked.known("cidr")
+    if (
+        not network_id
+        or checked.is_replacement
+        or created_in_this_run(network_id)
+        or not checked.changed("network_id", "cidr")
+    ):
         return
-    names = catalog(op.cloud.region)
+    names = catalog(context.cloud.region)
     # The range that the subnet itself has is deleted before it gets another one that overlaps it.
-    own = _range(given.before.get("cidr")) if given.before.get("network_id") == network_id else None
+    own = _range(checked.prior.get("cidr")) if checked.prior.get("network_id") == network_id else None
     for other in names.subnets(network_id) if cidr else ():
         if own and "id" in other and _range(other["cidr"]) == own:
             continue
         if other["cidr"] and ipaddress.ip_network(cidr).overlaps(ip_range(other["cidr"])):
-            if "id" in other and preflight.is_not_in_the_way(op, given, (other["id"], other["name"])):
+            if "id" in other and preflight.is_not_in_the_way(context, checked, (other["id"], other["name"])):
                 continue
             which = f"the subnet {other.get('name') or other['id']}" if "id" in other else "another subnet here"
             reason = f"overlaps {other['cidr']}, the range of {which}"
-            if given.before:
+            if checked.prior:
                 # The other one may be deleted earlier in the same update.
-                op.warn(f"cidr: {reason}; the update fails unless that one is deleted or replaced first")
+                context.warn(f"cidr: {reason}; the update fails unless that one is deleted or replaced first")
             else:
                 yield Problem("cidr", reason)
             return
-    names.expect_subnet(network_id, cidr)
+    names.register_planned_subnet(network_id, cidr)
 
 
-def _room(gateway: str, pools: list[Live]) -> Live:
+def _room(gateway: str, pools: list[RemoteObject]) -> RemoteObject:
     """The allocation pools without the gateway's address, where it lies in one."""
     router, room = ipaddress.ip_address(gateway), []
     for pool in pools:
@@ -253,30 +262,30 @@ def _range(cidr: Any) -> Any:
 
 
 def _parsed(
-    given: Given,
+    checked: CheckInputs,
 ) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | None, Problem | None]:
-    cidr = given.known("cidr")
+    cidr = checked.known("cidr")
     if cidr is None:
         return None, None
     try:
         network = ipaddress.ip_network(cidr, strict=False)
     except ValueError:
-        return None, Problem("cidr", f'not a range of addresses such as "10.0.10.0/24", got {shown(cidr)}')
-    if network.version != (given.known("ip_version") or network.version):
-        return None, Problem("cidr", f"not of IP version {given.known('ip_version')}, got {shown(cidr)}")
+        return None, Problem("cidr", f'not a range of addresses such as "10.0.10.0/24", got {format_value(cidr)}')
+    if network.version != (checked.known("ip_version") or network.version):
+        return None, Problem("cidr", f"not of IP version {checked.known('ip_version')}, got {format_value(cidr)}")
     if "/" not in cidr or ipaddress.ip_interface(cidr).ip != network.network_address:
-        return None, Problem("cidr", f'has host bits set, got {shown(cidr)}; did you mean "{network}"?')
+        return None, Problem("cidr", f'has host bits set, got {format_value(cidr)}; did you mean "{network}"?')
     return network, None
 
 
-def _outside(network: ipaddress.IPv4Network | ipaddress.IPv6Network, given: Given) -> Iterator[Problem]:
+def _outside(network: ipaddress.IPv4Network | ipaddress.IPv6Network, checked: CheckInputs) -> Iterator[Problem]:
     pools = []
-    first, last = usable(network)
-    for index, pool in [pair for pair in given.items("allocation_pools") if not has_unknown(pair[1])]:
+    first, last = port_address_range(network)
+    for index, pool in [pair for pair in checked.items("allocation_pools") if not has_unknown(pair[1])]:
         try:
             start, end = ipaddress.ip_address(pool["start"]), ipaddress.ip_address(pool["end"])
         except ValueError:
-            ends = f"{shown(pool['start'])} to {shown(pool['end'])}"
+            ends = f"{format_value(pool['start'])} to {format_value(pool['end'])}"
             yield Problem("allocation_pools", f"[{index}]: not a range of addresses, got {ends}")
             continue
         if start not in network or end not in network:
@@ -292,23 +301,23 @@ def _outside(network: ipaddress.IPv4Network | ipaddress.IPv6Network, given: Give
     for one, other in itertools.pairwise(pools):
         if other[0] <= one[1]:
             yield Problem("allocation_pools", f"{one[2]} overlaps {other[2]}")
-    gateway = given.known("gateway_ip")
-    if gateway is None and given.values.get("no_gateway") is False and network.num_addresses > 1:
+    gateway = checked.known("gateway_ip")
+    if gateway is None and checked.values.get("no_gateway") is False and network.num_addresses > 1:
         gateway = str(network[1])
     if gateway:
         try:
             router = ipaddress.ip_address(gateway)
         except ValueError:
-            yield Problem("gateway_ip", f"not an address, got {shown(gateway)}")
+            yield Problem("gateway_ip", f"not an address, got {format_value(gateway)}")
             return
         if any(start <= int(router) <= end for start, end, _ in pools):
             yield Problem("gateway_ip", f"{gateway} lies in an allocation pool")
 
 
-KIND = SubnetKind()
+HANDLER = SubnetHandler()
 
 
-class Subnet(EcsResource, kind=KIND):
+class Subnet(EcsResource, kind=HANDLER):
     """A range of addresses in a network, from which ports get theirs.
 
     Source: guide, chapter 7 "Create a subnet"; Neutron API reference, "Subnets".
@@ -325,8 +334,8 @@ class Subnet(EcsResource, kind=KIND):
     no_gateway: pulumi.Output[bool]
     enable_dhcp: pulumi.Output[bool]
     dns_nameservers: pulumi.Output[list[str]]
-    allocation_pools: pulumi.Output[list[AllocationPoolArgs]]
-    host_routes: pulumi.Output[list[HostRouteArgs]]
+    allocation_pools: pulumi.Output[list[SubnetAllocationPoolArgs]]
+    host_routes: pulumi.Output[list[SubnetHostRouteArgs]]
     ipv6_address_mode: pulumi.Output[str | None]
     ipv6_ra_mode: pulumi.Output[str | None]
     service_types: pulumi.Output[list[str]]
@@ -352,8 +361,8 @@ class Subnet(EcsResource, kind=KIND):
         no_gateway: pulumi.Input[bool] | None = None,
         enable_dhcp: pulumi.Input[bool] = True,
         dns_nameservers: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
-        allocation_pools: pulumi.Input[Sequence[pulumi.Input[AllocationPoolArgs]]] | None = None,
-        host_routes: pulumi.Input[Sequence[pulumi.Input[HostRouteArgs]]] | None = None,
+        allocation_pools: pulumi.Input[Sequence[pulumi.Input[SubnetAllocationPoolArgs]]] | None = None,
+        host_routes: pulumi.Input[Sequence[pulumi.Input[SubnetHostRouteArgs]]] | None = None,
         ipv6_address_mode: pulumi.Input[str] | None = None,
         ipv6_ra_mode: pulumi.Input[str] | None = None,
         service_types: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,

@@ -9,16 +9,16 @@ import pulumi
 from pydantic import Field
 
 from ecs_pulumi.cloud import block_storage, compute, errors
-from ecs_pulumi.cloud.waiting import Deadline, calm, until
+from ecs_pulumi.cloud.polling import Deadline, retry_while_busy, wait_for
 from ecs_pulumi.dynamic.fields import (
-    CloudDefault,
-    Given,
+    Advisory,
+    CheckInputs,
+    Computed,
     Inputs,
     Outputs,
     Problem,
     Replace,
-    Since,
-    Wish,
+    RequiresMicroversion,
     WriteOnly,
 )
 from ecs_pulumi.dynamic.resource import EcsResource
@@ -26,15 +26,15 @@ from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.asleep import while_awake
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import (
-    EcsKind,
-    Live,
-    Op,
-    found_or_failed,
+    Context,
+    EcsHandler,
+    RemoteObject,
+    create_body,
     left_to_server,
-    sent,
+    require_exists,
     split_id,
 )
-from ecs_pulumi.resources.once import once
+from ecs_pulumi.resources.idempotent_create import send_once
 
 _TAG, _MULTIATTACH, _DELETE_ON_TERMINATION = "2.49", "2.60", "2.79"
 
@@ -44,16 +44,16 @@ class VolumeAttachmentInputs(Inputs):
 
     server_id: Annotated[str, Replace()] = Field(description="Server.")
     volume_id: Annotated[str, Replace()] = Field(description="Volume.")
-    device: Annotated[str | None, Replace(), CloudDefault(), Wish()] = Field(
+    device: Annotated[str | None, Replace(), Computed(), Advisory()] = Field(
         None, description="Device name to ask for, for example `/dev/vdb`. Hypervisors may choose another."
     )
-    tag: Annotated[str | None, Replace(), WriteOnly(), Since("compute", _TAG)] = Field(
+    tag: Annotated[str | None, Replace(), WriteOnly(), RequiresMicroversion("compute", _TAG)] = Field(
         None, max_length=60, description="Tag that the server finds the disk by in its metadata."
     )
-    delete_on_termination: Annotated[bool | None, Replace(), WriteOnly(), Since("compute", _DELETE_ON_TERMINATION)] = (
-        Field(None, description="Whether the volume goes with the server.")
-    )
-    multiattach: Annotated[bool | None, Replace(), WriteOnly(), Since("compute", _MULTIATTACH)] = Field(
+    delete_on_termination: Annotated[
+        bool | None, Replace(), WriteOnly(), RequiresMicroversion("compute", _DELETE_ON_TERMINATION)
+    ] = Field(None, description="Whether the volume goes with the server.")
+    multiattach: Annotated[bool | None, Replace(), WriteOnly(), RequiresMicroversion("compute", _MULTIATTACH)] = Field(
         None, description="Allow a volume that other servers have as well."
     )
 
@@ -64,58 +64,58 @@ class VolumeAttachmentOutputs(Outputs):
     attachment_id: str | None = Field(None, description="Id of the attachment in Cinder.")
 
 
-class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
+class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
     """Attachments, seen from the volume: one list of volumes tells all of them."""
 
     name = "VolumeAttachment"
     inputs = VolumeAttachmentInputs
     outputs = VolumeAttachmentOutputs
 
-    def preflight(self, op: Op, given: Given) -> Iterator[Problem]:
+    def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Server and volume exist, and no other server has the volume."""
-        yield from super().preflight(op, given)
-        names = catalog(op.cloud.region)
-        yield from preflight.there_is(given, "server_id", names.server)
-        missing = list(preflight.there_is(given, "volume_id", names.volume))
+        yield from super().preflight(context, checked)
+        names = catalog(context.cloud.region)
+        yield from preflight.check_exists(checked, "server_id", names.server)
+        missing = list(preflight.check_exists(checked, "volume_id", names.volume))
         yield from missing
-        if given.known("volume_id") and given.changed("volume_id") and not missing:
-            preflight.volume_in_use(op, given, given.known("volume_id"))
+        if checked.known("volume_id") and checked.changed("volume_id") and not missing:
+            preflight.volume_in_use(context, checked, checked.known("volume_id"))
 
     def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """A volume is attached to a server once."""
         return True
 
-    def create(self, op: Op, wanted: VolumeAttachmentInputs) -> Live:
+    def create(self, context: Context, desired: VolumeAttachmentInputs) -> RemoteObject:
         """Attach; a volume that this server has already is taken over."""
-        op.created(f"{wanted.server_id}/{wanted.volume_id}")
+        context.record_id(f"{desired.server_id}/{desired.volume_id}")
         try:
-            return while_awake(op, wanted.server_id, partial(self._attach, op, wanted))
+            return while_awake(context, desired.server_id, partial(self._attach, context, desired))
         except errors.EcsError:
             # Nova knows of an attachment from the request on, Cinder only once the server has it.
             with contextlib.suppress(errors.EcsError):
-                if self._in_nova(op, op.id) is None:
-                    op.gone()
+                if self._in_nova(context, context.id) is None:
+                    context.clear_id()
             raise
 
-    def read(self, op: Op, id_: str) -> Live | None:
+    def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """From the list that serves every refresh of volumes."""
         server_id, volume_id = split_id(id_, self.name)
-        return self._remote(op, op.cloud.region.volumes.read(volume_id), server_id)
+        return self._remote(context, context.cloud.region.volumes.read(volume_id), server_id)
 
-    def fetch(self, op: Op, id_: str) -> Live | None:
+    def read(self, context: Context, id_: str) -> RemoteObject | None:
         """The attachment as the volume tells it this moment."""
         server_id, volume_id = split_id(id_, self.name)
         try:
-            return self._remote(op, block_storage.get_volume(op.cloud.block_storage, volume_id), server_id)
+            return self._remote(context, block_storage.get_volume(context.cloud.block_storage, volume_id), server_id)
         except errors.NotFound:
             return None
 
-    def _remote(self, op: Op, volume: Live | None, server_id: str) -> Live | None:
+    def _remote(self, context: Context, volume: RemoteObject | None, server_id: str) -> RemoteObject | None:
         """The attachment as Cinder lists it, or as Nova does: of a shelved server without a host Cinder lists none."""
         remote = _attachment(volume, server_id)
         if remote or volume is None or not (volume["status"] == "reserved" or volume.get("multiattach")):
             return remote
-        listed = self._in_nova(op, f"{server_id}/{volume['id']}")
+        listed = self._in_nova(context, f"{server_id}/{volume['id']}")
         return listed and {
             "server_id": server_id,
             "volume_id": volume["id"],
@@ -123,163 +123,175 @@ class VolumeAttachmentKind(EcsKind[VolumeAttachmentInputs]):
             "status": volume["status"],
         }
 
-    def observe(self, op: Op, live: Live) -> dict[str, Any]:
+    def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """As Cinder tells it."""
         return {
-            "server_id": live["server_id"],
-            "volume_id": live["volume_id"],
-            "device": live.get("device"),
-            "attachment_id": live.get("attachment_id"),
-            "region": op.cloud.region.name,
+            "server_id": remote["server_id"],
+            "volume_id": remote["volume_id"],
+            "device": remote.get("device"),
+            "attachment_id": remote.get("attachment_id"),
+            "region": context.cloud.region.name,
         }
 
-    def update(self, op: Op, id_: str, wanted: VolumeAttachmentInputs, old: Mapping[str, Any]) -> Live:  # noqa: ARG002
+    def update(
+        self,
+        context: Context,
+        id_: str,
+        desired: VolumeAttachmentInputs,
+        prior: Mapping[str, Any],  # noqa: ARG002
+    ) -> RemoteObject:
         """Nothing can be changed; what an interrupted `up` left half done is finished."""
-        live = self.fetch(op, id_)
-        if live and (live["status"] == "in-use" or self._is_shelved(op, wanted.server_id)):
-            return live
-        return while_awake(op, wanted.server_id, partial(self._attach, op, wanted))
+        remote = self.read(context, id_)
+        if remote and (remote["status"] == "in-use" or self._is_shelved(context, desired.server_id)):
+            return remote
+        return while_awake(context, desired.server_id, partial(self._attach, context, desired))
 
-    def delete(self, op: Op, id_: str, old: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Detach and wait until Cinder has the volume back."""
         server_id, volume_id = split_id(id_, self.name)
-        while_awake(op, server_id, partial(self._end, op, server_id, volume_id))
+        while_awake(context, server_id, partial(self._end, context, server_id, volume_id))
 
-    def _end(self, op: Op, server_id: str, volume_id: str) -> None:
+    def _end(self, context: Context, server_id: str, volume_id: str) -> None:
         try:
-            self._detach(op, server_id, volume_id)
+            self._detach(context, server_id, volume_id)
         except errors.NotFound:
             pass
         except errors.Conflict:
-            if left_to_server(op, server_id):
+            if left_to_server(context, server_id):
                 return
             raise
         leaving = False
 
-        def gone(volume: Live | None) -> bool:
+        def gone(volume: RemoteObject | None) -> bool:
             nonlocal leaving
-            live = _attachment(volume, server_id)
-            if live and leaving and live["status"] == "in-use":
-                reason = compute.last_failed_action(op.cloud.compute, server_id, of="detach_volume")
-                raise errors.Failed(f"the server {server_id} did not let go of the volume {volume_id}", reason)
-            leaving = live is not None and live["status"] == "detaching"
-            return live is None
+            remote = _attachment(volume, server_id)
+            if remote and leaving and remote["status"] == "in-use":
+                reason = compute.last_failed_action(context.cloud.compute, server_id, of="detach_volume")
+                raise errors.OperationFailed(f"the server {server_id} did not let go of the volume {volume_id}", reason)
+            leaving = remote is not None and remote["status"] == "detaching"
+            return remote is None
 
-        self._wait(op, volume_id, gone, f"volume {volume_id} to leave server {server_id}")
+        self._wait(context, volume_id, gone, f"volume {volume_id} to leave server {server_id}")
 
-    def _detach(self, op: Op, server_id: str, volume_id: str) -> None:
+    def _detach(self, context: Context, server_id: str, volume_id: str) -> None:
         """Ask for it, once an attachment that has only begun has come to its end."""
-        detach = partial(compute.detach_volume, op.cloud.compute, server_id, volume_id)
+        detach = partial(compute.detach_volume, context.cloud.compute, server_id, volume_id)
         try:
-            self._in_turn(op, volume_id, partial(calm, detach, op.cloud.deadline, progress=op.say))
+            self._in_turn(
+                context,
+                volume_id,
+                partial(retry_while_busy, detach, context.cloud.deadline, progress=context.report_status),
+            )
         except errors.BadRequest:
             # Where Cinder knows of none, there is nothing to detach, whatever Nova still lists.
-            if self.fetch(op, f"{server_id}/{volume_id}") is not None:
+            if self.read(context, f"{server_id}/{volume_id}") is not None:
                 raise
 
-    def _in_turn(self, op: Op, volume_id: str, ask: Callable[[], object]) -> Any:
+    def _in_turn(self, context: Context, volume_id: str, ask: Callable[[], object]) -> Any:
         """Ask for something; a volume takes one request at a time, also from several servers that share it."""
         rested = False
         while True:
             try:
                 return ask()
             except errors.BadRequest:
-                if self._status(op, volume_id) in _MOVING:
-                    self._wait(op, volume_id, _at_rest, f"volume {volume_id} to be at rest")
+                if self._status(context, volume_id) in _MOVING:
+                    self._wait(context, volume_id, _at_rest, f"volume {volume_id} to be at rest")
                 elif rested:
                     raise
                 else:
                     # It may have come to rest since it refused.
                     rested = True
 
-    def _status(self, op: Op, volume_id: str) -> str | None:
+    def _status(self, context: Context, volume_id: str) -> str | None:
         try:
-            return str(block_storage.get_volume(op.cloud.block_storage, volume_id)["status"])
+            return str(block_storage.get_volume(context.cloud.block_storage, volume_id)["status"])
         except errors.NotFound:
             return None
 
     @staticmethod
-    def _is_shelved(op: Op, server_id: str) -> bool:
-        server = op.cloud.region.servers.get(server_id)
+    def _is_shelved(context: Context, server_id: str) -> bool:
+        server = context.cloud.region.servers.get(server_id)
         return bool(server and server["status"] == "SHELVED_OFFLOADED")
 
-    def _in_nova(self, op: Op, id_: str) -> Live | None:
+    def _in_nova(self, context: Context, id_: str) -> RemoteObject | None:
         """The attachment as Nova has it, as soon as it has begun."""
         try:
-            return compute.get_volume_attachment(op.cloud.compute, *split_id(id_, self.name))
+            return compute.get_volume_attachment(context.cloud.compute, *split_id(id_, self.name))
         except errors.NotFound:
             return None
 
-    def _attach(self, op: Op, wanted: VolumeAttachmentInputs) -> Live:
-        body = {"volumeId": wanted.volume_id, **sent(wanted, "device", "tag", "delete_on_termination")}
+    def _attach(self, context: Context, desired: VolumeAttachmentInputs) -> RemoteObject:
+        body = {"volumeId": desired.volume_id, **create_body(desired, "device", "tag", "delete_on_termination")}
         needs = {
-            _TAG: wanted.tag,
-            _DELETE_ON_TERMINATION: wanted.delete_on_termination,
-            _MULTIATTACH: wanted.multiattach,
+            _TAG: desired.tag,
+            _DELETE_ON_TERMINATION: desired.delete_on_termination,
+            _MULTIATTACH: desired.multiattach,
         }
-        api, id_ = op.cloud.compute, f"{wanted.server_id}/{wanted.volume_id}"
+        api, id_ = context.cloud.compute, f"{desired.server_id}/{desired.volume_id}"
         microversion = api.newest(version for version, value in needs.items() if value is not None)
 
         def attach() -> Any:
-            ask = partial(compute.attach_volume, api, wanted.server_id, body, microversion=microversion)
-            return calm(ask, op.cloud.deadline, progress=op.say)
+            ask = partial(compute.attach_volume, api, desired.server_id, body, microversion=microversion)
+            return retry_while_busy(ask, context.cloud.deadline, progress=context.report_status)
 
         is_begun = False
 
-        def begun(error: errors.EcsError) -> Live | None:
+        def begun(error: errors.EcsError) -> RemoteObject | None:
             nonlocal is_begun
-            there = self._in_nova(op, id_)
+            there = self._in_nova(context, id_)
             refused = isinstance(error, (errors.BadRequest, errors.Conflict))
-            if there is not None and refused and self._is_left_behind(op, id_, wanted.volume_id):
+            if there is not None and refused and self._is_left_behind(context, id_, desired.volume_id):
                 return attach()  # type: ignore[no-any-return]
             is_begun = there is not None
             return there
 
         # What an interrupted `up` began is as good as what this one would begin.
-        once(
-            (lambda: self._in_turn(op, wanted.volume_id, attach)) if wanted.multiattach else attach,
+        send_once(
+            (lambda: self._in_turn(context, desired.volume_id, attach)) if desired.multiattach else attach,
             begun,
             errors.BadRequest,
             errors.Conflict,
         )
 
-        if is_begun and self._is_shelved(op, wanted.server_id):
+        if is_begun and self._is_shelved(context, desired.server_id):
             # Cinder shows it as reserved, for as long as the server has no host.
-            return found_or_failed(self.fetch(op, id_), self.name, id_)
+            return require_exists(self.read(context, id_), self.name, id_)
 
-        def attached(volume: Live | None) -> bool:
-            status = found_or_failed(volume, "Volume", wanted.volume_id)["status"]
-            if status.startswith("error") or (status == "available" and self._in_nova(op, id_) is None):
-                reason = compute.last_failed_action(api, wanted.server_id, of="attach_volume")
-                raise errors.Failed(f"the server {wanted.server_id} did not take the volume ({status})", reason)
-            return status == "in-use" and _attachment(volume, wanted.server_id) is not None
+        def attached(volume: RemoteObject | None) -> bool:
+            status = require_exists(volume, "Volume", desired.volume_id)["status"]
+            if status.startswith("error") or (status == "available" and self._in_nova(context, id_) is None):
+                reason = compute.last_failed_action(api, desired.server_id, of="attach_volume")
+                raise errors.OperationFailed(
+                    f"the server {desired.server_id} did not take the volume ({status})", reason
+                )
+            return status == "in-use" and _attachment(volume, desired.server_id) is not None
 
-        what = f"volume {wanted.volume_id} to be in-use by server {wanted.server_id}"
-        volume = self._wait(op, wanted.volume_id, attached, what)
-        return found_or_failed(_attachment(volume, wanted.server_id), self.name, op.id)
+        what = f"volume {desired.volume_id} to be in-use by server {desired.server_id}"
+        volume = self._wait(context, desired.volume_id, attached, what)
+        return require_exists(_attachment(volume, desired.server_id), self.name, context.id)
 
-    def _is_left_behind(self, op: Op, id_: str, volume_id: str) -> bool:
+    def _is_left_behind(self, context: Context, id_: str, volume_id: str) -> bool:
         """Whether what Nova lists was being detached: it forgets that a moment after Cinder has the volume back."""
 
-        def look() -> tuple[str | None, Live | None]:
-            return self._status(op, volume_id), self._in_nova(op, id_)
+        def look() -> tuple[str | None, RemoteObject | None]:
+            return self._status(context, volume_id), self._in_nova(context, id_)
 
-        _, listed = until(
+        _, listed = wait_for(
             look,
             done=lambda seen: seen[0] != "available" or seen[1] is None,
-            deadline=Deadline(op.cloud.deadline.clock, min(_PATIENCE, op.cloud.deadline.left())),
+            deadline=Deadline(context.cloud.deadline.clock, min(_PATIENCE, context.cloud.deadline.left())),
             what=f"Nova to forget that the volume {volume_id} was attached, which Cinder has back",
             describe=lambda _: "still listed",
-            progress=op.say,
+            progress=context.report_status,
         )
         return listed is None
 
-    def _wait(self, op: Op, volume_id: str, done: Any, what: str) -> Live | None:
-        return op.cloud.region.volumes.poller.wait(
+    def _wait(self, context: Context, volume_id: str, done: Any, what: str) -> RemoteObject | None:
+        return context.cloud.region.volumes.poller.wait(
             volume_id,
             done,
-            deadline=op.cloud.deadline,
-            progress=op.say,
+            deadline=context.cloud.deadline,
+            progress=context.report_status,
             describe=lambda volume: volume["status"] if volume else "gone",
             what=what,
         )
@@ -289,11 +301,11 @@ _PATIENCE = 60.0
 _MOVING = ("reserved", "attaching", "detaching")
 
 
-def _at_rest(volume: Live | None) -> bool:
+def _at_rest(volume: RemoteObject | None) -> bool:
     return volume is None or volume["status"] not in _MOVING
 
 
-def _attachment(volume: Live | None, server_id: str) -> Live | None:
+def _attachment(volume: RemoteObject | None, server_id: str) -> RemoteObject | None:
     """The volume's attachment to this server, with the volume's status."""
     for item in (volume or {}).get("attachments") or ():
         if item.get("server_id") == server_id and volume is not None:
@@ -301,10 +313,10 @@ def _attachment(volume: Live | None, server_id: str) -> Live | None:
     return None
 
 
-KIND = VolumeAttachmentKind()
+HANDLER = VolumeAttachmentHandler()
 
 
-class VolumeAttachment(EcsResource, kind=KIND):
+class VolumeAttachment(EcsResource, kind=HANDLER):
     """A disk in a server. Its id is `<server>/<volume>`.
 
     Source: guide, chapter 6 "Attach the disk to the ECS"; Nova API reference, "Servers with volume attachments".

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ecs_pulumi.adopt.landscape import Landscape
+from ecs_pulumi.adopt.landscape import CloudInventory
 from ecs_pulumi.adopt.program import program
-from ecs_pulumi.dynamic.kind import find
+from ecs_pulumi.dynamic.kind import get_handler
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources.common import is_mark
 from tests.support.command import formatted
@@ -22,7 +22,7 @@ from tests.support.command import formatted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ecs_pulumi.resources.common import Cloud
+    from ecs_pulumi.resources.common import Clients
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
 ANY_TEXT = st.text(st.characters() | st.sampled_from("\"'\\\n\r\u2028{}()#/ "), max_size=30)
@@ -30,7 +30,7 @@ CODE = '")\nimport os\nos.abort()  # \\'
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
+def cloud() -> Iterator[Clients]:
     """A cloud with a server of everything, on a network of its own and on one that all projects share."""
     with Emulator(speed=1000, dialect="openstack") as running:
         env: dict[str, Any] = {key.removeprefix("OS_").lower(): value for key, value in running.environment.items()}
@@ -43,7 +43,7 @@ def cloud() -> Iterator[Cloud]:
         config = {f"ecs:{name}": value for name, value in running.settings.items()}
         with openstack.connect(**env) as mine:
             build(mine, shared.id)
-        yield find("Server").connect(config.get, None, 60)
+        yield get_handler("Server").connect(config.get, None, 60)
 
 
 def build(mine: Any, shared: str) -> None:
@@ -73,16 +73,16 @@ def build(mine: Any, shared: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def listed(cloud: Cloud) -> dict[str, Any]:
+def listed(cloud: Clients) -> dict[str, Any]:
     """What is there, as the lists of the APIs answer it."""
-    there = Landscape(cloud)
+    there = CloudInventory(cloud)
     assert len({kind for kind, _ in there.all}) >= 7
     return there.__dict__
 
 
-def renamed(listed: dict[str, Any], name: str, words: str) -> Landscape:
+def renamed(listed: dict[str, Any], name: str, words: str) -> CloudInventory:
     """The same landscape where everything that has a name has this one, and everything else that is free text too."""
-    there: Landscape = Landscape.__new__(Landscape)
+    there: CloudInventory = CloudInventory.__new__(CloudInventory)
     kept = ("cloud", "catalog")
     lists = {key: value for key, value in listed.items() if key not in (*kept, "all", "belonging")}
     there.__dict__ |= {key: listed[key] for key in kept} | copy.deepcopy(lists)

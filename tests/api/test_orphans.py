@@ -14,7 +14,7 @@ import pytest
 
 from ecs_pulumi.cloud import compute, image, network
 from ecs_pulumi.cloud.errors import ConfigurationError
-from ecs_pulumi.dynamic.kind import Operation, automatic_name, find
+from ecs_pulumi.dynamic.kind import OperationContext, auto_name, get_handler
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.orphans import _age, delete, find_orphans, main
 from ecs_pulumi.resources import common
@@ -51,7 +51,7 @@ class Shop:
     def region(self, **settings: str) -> Region:
         """The region, as another account where the settings say so."""
         config = self.config | {f"ecs:{name}": value for name, value in settings.items()}
-        region: Region = find("Server").connect(config.get, None, 60).region
+        region: Region = get_handler("Server").connect(config.get, None, 60).region
         return region
 
     def knowing(self, *ids: str) -> Stack:
@@ -61,8 +61,8 @@ class Shop:
 
     def create(self, kind: str, resource: str, *, project: str = "shop", stack: str = "dev", **inputs: Any) -> str:
         """Create an object as an `up` does, and return its id."""
-        its, config = find(kind), self.config
-        op: Operation[Any] = Operation(
+        its, config = get_handler(kind), self.config
+        op: OperationContext[Any] = OperationContext(
             verb="create",
             kind=kind,
             resource=resource,
@@ -131,9 +131,9 @@ def test_a_description_of_its_own_hides_no_orphan(shop: Shop) -> None:
         ("Port", {}),
     ):
         network_id = {"network_id": made["Network"]} if made.get("Network") else {}
-        name = automatic_name(kind.lower(), b"\x01\x02\x03\x04", "shop/dev")
+        name = auto_name(kind.lower(), b"\x01\x02\x03\x04", "shop/dev")
         made[kind] = shop.create(kind, kind.lower(), name=name, description="mine", **network_id, **inputs)
-        theirs = automatic_name(kind.lower(), b"\x01\x02\x03\x04", "shop/prod")
+        theirs = auto_name(kind.lower(), b"\x01\x02\x03\x04", "shop/prod")
         more = {"cidr": "10.1.0.0/24"} if kind == "Subnet" else {}
         shop.create(kind, kind.lower(), stack="prod", name=theirs, description="theirs", **network_id, **more)
     found = find_orphans(shop.stack)
@@ -154,7 +154,7 @@ def test_what_the_state_records_is_found_by_name_and_description(shop: Shop) -> 
         "inputs": {"name": "app", "description": "mine"},
     }
     (found,) = find_orphans(Stack("shop", "dev", [], shop.config, [begun]))
-    assert (found.id, found.evidence, found.proven) == (lost, "its name and description", False)
+    assert (found.id, found.evidence, found.confirmed_by_state) == (lost, "its name and description", False)
 
 
 def test_only_the_whole_mark_of_the_very_stack_counts(shop: Shop) -> None:
@@ -469,8 +469,8 @@ def test_what_may_be_in_a_state_that_cannot_be_read_is_not_deleted(
     said = capsys.readouterr()
     told = {each["id"]: (each["proven"], each["deleted"], each["reason"]) for each in json.loads(said.out)["orphans"]}
     assert told.pop(begun) == (True, True, None)
-    ((id_, (proven, deleted, reason)),) = told.items()
-    assert (id_, proven, deleted) == (marked, False, False)
+    ((id_, (confirmed_by_state, deleted, reason)),) = told.items()
+    assert (id_, confirmed_by_state, deleted) == (marked, False, False)
     assert "organization/shop/secret" in reason
     assert "the state of organization/shop/secret cannot be read: pulumi stack export:" in said.err
 
@@ -491,7 +491,7 @@ def test_a_key_pair_that_nobody_noted_is_found_by_its_name(
     command: Callable[..., int], shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Half of the suffix of an automatic name tells the stack, so that one of another stack's is not taken for it."""
-    lost, theirs = (automatic_name("key", b"\x01\x02\x03\x04", stack) for stack in ("shop/dev", "shop/prod"))
+    lost, theirs = (auto_name("key", b"\x01\x02\x03\x04", stack) for stack in ("shop/dev", "shop/prod"))
     for name in (lost, theirs, "key-01020304"):
         shop.create("KeyPair", "key", name=name)
     assert command() == 1
@@ -510,7 +510,7 @@ def test_a_key_pair_of_a_chosen_name_is_told_by_its_key(shop: Shop) -> None:
     for asked, found in (({"public_key": key}, [("known", False)]), ({"public_key": "ssh-rsa AAAA me"}, []), ({}, [])):
         begun = {"urn": urn, "type": kind, "inputs": {"name": "known", **asked}}
         orphans = find_orphans(Stack("shop", "dev", [], shop.config, [begun]))
-        assert [(orphan.id, orphan.proven) for orphan in orphans] == found
+        assert [(orphan.id, orphan.confirmed_by_state) for orphan in orphans] == found
 
 
 def test_a_generated_key_pair_whose_private_key_is_lost_is_told(shop: Shop) -> None:
@@ -526,13 +526,13 @@ def test_the_question_says_what_only_a_mark_tells(
     shop: Shop,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    proven: bool,  # noqa: FBT001
+    confirmed_by_state: bool,  # noqa: FBT001
 ) -> None:
     """Another backend may have a stack of this name: who answers is told so, unless the state has the proof."""
     id_ = shop.create("Volume", "disk", size=1)
-    keep(tmp_path, "export", begun={"disk": "disk-0a1b2c3d"} if proven else {})
+    keep(tmp_path, "export", begun={"disk": "disk-0a1b2c3d"} if confirmed_by_state else {})
     command("--delete", id_, answer="n")
-    assert ("somebody keeps a stack shop/dev in another" in capsys.readouterr().out) is not proven
+    assert ("somebody keeps a stack shop/dev in another" in capsys.readouterr().out) is not confirmed_by_state
 
 
 @pytest.mark.parametrize("dialect", ["otc", "openstack"])

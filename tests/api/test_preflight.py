@@ -13,10 +13,10 @@ import pytest
 from pulumi.dynamic import ConfigureRequest
 from pulumi.output import UNKNOWN
 
-from ecs_pulumi.dynamic import host
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.emulator import Emulator
-from ecs_pulumi.resources import common, once
+from ecs_pulumi.resources import common, idempotent_create
 from tests.support.steps import Refused, Resource
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Run:
         self.settings = {**landscape.settings, **landscape.secrets}
         self.told: list[str] = []
         self.warned: list[str] = []
-        self.call = host.Call()
+        self.call = rpc_bridge.RequestContext()
         self.resource = ""
         """What the program calls the next one that has no name in the cloud."""
 
@@ -44,7 +44,7 @@ class Run:
             before: Its inputs of the last `up`.
             said: What the program says now.
         """
-        self.call = host.Call(urn=f"urn:pulumi:dev::shop::{kind}::{said.get('name', self.resource)}")
+        self.call = rpc_bridge.RequestContext(urn=f"urn:pulumi:dev::shop::{kind}::{said.get('name', self.resource)}")
         provider = Provider(kind)
         provider.configure(ConfigureRequest(config=SimpleNamespace(get=self.settings.get)))  # type: ignore[arg-type]
         checked = provider.check(before or {}, {**(before or {}), **said})
@@ -79,12 +79,12 @@ def run(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.delenv(name)
     monkeypatch.setattr(common, "_connections", {})
     made = Run(landscape)
-    monkeypatch.setattr(host, "current", lambda: made.call)
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: made.call)
 
     def report(_urn: str, text: str, *, severity: str = "info", **_: object) -> None:
         (made.warned if severity == "warning" else made.told).append(text)
 
-    monkeypatch.setattr(host, "report", report)
+    monkeypatch.setattr(rpc_bridge, "log", report)
     return made
 
 
@@ -326,12 +326,12 @@ def test_what_may_not_be_looked_at_may_be_attached(
 def test_what_this_run_has_made_is_not_looked_at(run: Run, cloud: Emulator, ground: Ground) -> None:
     """Nobody else can have attached it yet."""
     run.resource = "made"
-    once._made_here.add(ground.taken)
+    idempotent_create._created.add(ground.taken)
     cloud.requests.clear()
     try:
         assert run("InterfaceAttachment", server_id=UNKNOWN, port_id=ground.taken) == []
     finally:
-        once._made_here.discard(ground.taken)
+        idempotent_create._created.discard(ground.taken)
     assert [each.path for each in cloud.requests if each.path.endswith(ground.taken)] == []
 
 
@@ -446,7 +446,7 @@ def test_what_a_killed_run_left_takes_no_second_place(
     landscape: Landscape,
     cloud: Emulator,
     monkeypatch: pytest.MonkeyPatch,
-    proven: bool,  # noqa: FBT001
+    confirmed_by_state: bool,  # noqa: FBT001
 ) -> None:
     """A quota that the volume of a killed run has used up: the create goes on with it, or names it."""
     disk = Resource("Volume", {**landscape.settings, **landscape.secrets}, name="disk")
@@ -455,11 +455,11 @@ def test_what_a_killed_run_left_takes_no_second_place(
     assert disk.state
     left = disk.state
     disk.forget()
-    disk.interrupted = [left.inputs] if proven else []
+    disk.interrupted = [left.inputs] if confirmed_by_state else []
     monkeypatch.setattr(common, "_connections", {})
-    monkeypatch.setattr(once, "_made_here", set())
+    monkeypatch.setattr(idempotent_create, "_created", set())
     cloud.set_quota(volumes=1)
-    if proven:
+    if confirmed_by_state:
         disk.up(size=1)
         assert disk.id == left.id
     else:

@@ -10,7 +10,7 @@ import pytest
 
 from ecs_pulumi.cloud import compute, image, network
 from ecs_pulumi.cloud.connection import Connection, Region, Settings
-from ecs_pulumi.cloud.waiting import Deadline
+from ecs_pulumi.cloud.polling import Deadline
 from ecs_pulumi.emulator import Emulator
 
 if TYPE_CHECKING:

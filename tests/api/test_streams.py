@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecs_pulumi.cloud import network
-from ecs_pulumi.dynamic.kind import find
+from ecs_pulumi.dynamic.kind import get_handler
 from tests.support.command import run_unread
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def test_a_program_into_a_closed_pipe(cloud: Emulator, tmp_path: Path, monkeypat
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
     config = {f"ecs:{name}": value for name, value in cloud.settings.items()}
-    network.create(find("Server").connect(config.get, None, 60).network, "network", {"name": "net"})
+    network.create(get_handler("Server").connect(config.get, None, 60).network, "network", {"name": "net"})
     done = run_unread("ecs_pulumi.adopt", "--all", folder=tmp_path)
     assert done.returncode == 141
     assert "error" not in done.stderr

@@ -184,6 +184,6 @@ def test_a_warning_is_shown_once_whatever_it_concerns(project: MakeProject) -> N
     made = careless.up()
     warnings = sorted(each["message"].strip() for each in made.diagnostics if each["severity"] == "warning")
     assert len(warnings) == 3
-    assert "Nothing was checked against the cloud: ecs:preflight is false." in warnings[0]
+    assert "Nothing was checked against the cloud: ecs:preflight is false [not-checked]" in warnings[0]
     assert "ecs:insecure" in warnings[1]
     assert "ecs:regoin is no setting and has no effect; did you mean ecs:region?" in warnings[2]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecs_pulumi.cloud.routes import template
+from ecs_pulumi.cloud.routes import path_template
 from ecs_pulumi.emulator import Emulator
 from tools.workspace import CHECKOUT
 
@@ -54,7 +54,7 @@ def sent(cloud: Emulator) -> Counter[str]:
 
 
 def _short(path: str) -> str:
-    return template(path).removeprefix("/RegionOne").replace("/{project_id}", "")
+    return path_template(path).removeprefix("/RegionOne").replace("/{project_id}", "")
 
 
 def writes(requests: Counter[str]) -> dict[str, int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.world import World
+from tests.faults.world import EmulatedWorld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,16 +16,16 @@ PROXY_CELLS = "cells of the matrix through a proxy"
 
 
 @pytest.fixture(scope="session")
-def openstack() -> Iterator[World]:
+def openstack() -> Iterator[EmulatedWorld]:
     """A cloud that offers microversions."""
-    with World("openstack") as world:
+    with EmulatedWorld("openstack") as world:
         yield world
 
 
 @pytest.fixture(scope="session")
-def otc() -> Iterator[World]:
+def otc() -> Iterator[EmulatedWorld]:
     """A cloud that is what the guide says."""
-    with World("otc") as world:
+    with EmulatedWorld("otc") as world:
         yield world
 
 

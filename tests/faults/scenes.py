@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tests.faults.world import World
+from tests.faults.world import EmulatedWorld
 
 Inputs = Mapping[str, Any]
-Says = Callable[[World], Inputs]
+Says = Callable[[EmulatedWorld], Inputs]
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
 PASSWORD, USER_DATA = "Quite-5ecret", "#cloud-config: hush-hush"
@@ -62,11 +62,11 @@ def _life(kind: str, says: Says, *updates: tuple[str, Mapping[str, Any]], cold: 
     ]
 
 
-def _of(world: World, value: Any) -> Any:
+def _of(world: EmulatedWorld, value: Any) -> Any:
     return value(world) if callable(value) else value
 
 
-def _server(world: World) -> Inputs:
+def _server(world: EmulatedWorld) -> Inputs:
     return {
         **world.server(),
         "networks": [{"port_id": world.base["port"]}],
@@ -77,7 +77,7 @@ def _server(world: World) -> Inputs:
     }
 
 
-def _plain_server(world: World) -> Inputs:
+def _plain_server(world: EmulatedWorld) -> Inputs:
     return {**world.server(), "networks": [{"port_id": world.base["port"]}], "metadata": {"a": "1"}}
 
 

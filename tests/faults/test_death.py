@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from tests.faults.world import World
+    from tests.faults.world import EmulatedWorld
     from tests.support.steps import Resource
 
 
@@ -40,7 +40,7 @@ class Death(BaseException):
 class Mortal:
     """Lets a world's wire take one request too many: from then on nothing is sent any more."""
 
-    def __init__(self, world: World, at: int, *, after: bool, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, world: EmulatedWorld, at: int, *, after: bool, patch: pytest.MonkeyPatch) -> None:
         self._left = at
         self._after = after
         self._send = world.wire.send
@@ -56,7 +56,7 @@ class Mortal:
         return self._send(request, **options)
 
 
-def killed(scene: Scene, world: World, at: int, *, after: bool, engine: bool) -> Iterator[str]:
+def killed(scene: Scene, world: EmulatedWorld, at: int, *, after: bool, engine: bool) -> Iterator[str]:
     """Let the process die in the scene, and say what is wrong afterwards.
 
     Args:
@@ -93,7 +93,7 @@ def killed(scene: Scene, world: World, at: int, *, after: bool, engine: bool) ->
         yield from goes_on(scene, it, world, "engine and process died")
 
 
-def _dead(scene: Scene, world: World, at: int, *, after: bool) -> Resource:
+def _dead(scene: Scene, world: EmulatedWorld, at: int, *, after: bool) -> Resource:
     """The resource as the state has it once its process has died."""
     it = staged(scene, world)
     with pytest.MonkeyPatch.context() as patch:
@@ -107,7 +107,7 @@ def _dead(scene: Scene, world: World, at: int, *, after: bool) -> Resource:
     return it
 
 
-def _stack(it: Resource, world: World, *, engine: bool) -> Stack:
+def _stack(it: Resource, world: EmulatedWorld, *, engine: bool) -> Stack:
     """The stack as its state has it."""
     known = [{"urn": it.urn, "id": it.state.id}] if it.state else []
     base = [{"urn": "", "id": id_} for id_ in world.base.values()]
@@ -133,7 +133,7 @@ def test_nothing_is_lost_with_the_process(
     record_property: Any,
 ) -> None:
     """At whichever request it dies: what was made is found, the next `up` converges, `destroy` clears at any time."""
-    world: World = request.getfixturevalue(scene.dialect)
+    world: EmulatedWorld = request.getfixturevalue(scene.dialect)
     asked = rehearsed(scene, world).requests
     wrong: list[str] = []
     for at, each in enumerate(asked):

@@ -14,14 +14,14 @@ import pytest
 
 from tests.faults.conftest import CELLS, PROXY_CELLS
 from tests.faults.scenes import SCENES, Scene
-from tests.faults.trial import attempt, clears, goes_on, nothing_unknown, rehearsed, staged, told_well
+from tests.faults.trial import attempt, check_error_message, clears, goes_on, nothing_unknown, rehearsed, staged
 from tests.faults.wire import FAULTS, PROXY_FAULTS, Fault, Request
 from tests.support import steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tests.faults.world import World
+    from tests.faults.world import EmulatedWorld
 
 TRIALS = [
     *(pytest.param(fault, False, id=fault.name) for fault in FAULTS),
@@ -29,7 +29,7 @@ TRIALS = [
 ]
 
 
-def play(scene: Scene, world: World, fault: Fault, at: int, *, lasting: bool) -> Iterator[str]:
+def play(scene: Scene, world: EmulatedWorld, fault: Fault, at: int, *, lasting: bool) -> Iterator[str]:
     """Run the scene with a fault, and say what is wrong afterwards."""
     it = staged(scene, world)
     world.wire.expect(fault, lambda _, number: number == at, lasting=lasting)
@@ -42,7 +42,7 @@ def play(scene: Scene, world: World, fault: Fault, at: int, *, lasting: bool) ->
         yield "the fault did not happen"
     world.wire.expect()
     if failure is not None:
-        yield from told_well(failure, it, fault.said)
+        yield from check_error_message(failure, it, fault.said)
         yield from nothing_unknown(scene, it, world, failure)
         world.connect()
         yield from clears(scene, it, world, failure)
@@ -69,7 +69,7 @@ def test_nothing_is_lost_or_doubled(
     """Whichever request it hits: it succeeds, or fails in one line; the next `up` converges; `destroy` clears."""
     # A stall lasts for 90 seconds; where nothing stalls, a minute is enough and soon over.
     monkeypatch.setattr(steps, "TIMEOUT", 600.0 if fault.breaks == "stalled" else 60.0)
-    world: World = request.getfixturevalue(scene.dialect)
+    world: EmulatedWorld = request.getfixturevalue(scene.dialect)
     rehearsal = rehearsed(scene, world)
     cells = [
         (at, asked)
@@ -87,14 +87,14 @@ def test_nothing_is_lost_or_doubled_through_a_proxy(
 ) -> None:
     """The same through a forward proxy. A sample: each fault once, at every request that changes something."""
     monkeypatch.setattr(steps, "TIMEOUT", 60.0)
-    world: World = request.getfixturevalue(scene.dialect)
+    world: EmulatedWorld = request.getfixturevalue(scene.dialect)
     cells = [(at, asked) for at, asked in enumerate(rehearsed(scene, world).requests) if asked.method != "GET"]
     record_property(PROXY_CELLS, len(cells))
     _play_all(scene, world, fault, cells)
 
 
 def _play_all(
-    scene: Scene, world: World, fault: Fault, cells: Iterable[tuple[int, Request]], *, lasting: bool = False
+    scene: Scene, world: EmulatedWorld, fault: Fault, cells: Iterable[tuple[int, Request]], *, lasting: bool = False
 ) -> None:
     """Run the scene once for each of the requests."""
     wrong: list[str] = []

@@ -12,13 +12,13 @@ import pytest
 
 from ecs_pulumi.cloud import compute
 from tests.faults.scenes import SCENES, Scene
-from tests.faults.trial import attempt, goes_on, nothing_unknown, rehearsed, staged, told_well
+from tests.faults.trial import attempt, check_error_message, goes_on, nothing_unknown, rehearsed, staged
 from tests.support import steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.faults.world import World
+    from tests.faults.world import EmulatedWorld
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _scene(outcome: Outcome) -> Scene:
     return next(scene for scene in SCENES if scene.id == outcome.scene)
 
 
-def _happens(outcome: Outcome, scene: Scene, world: World) -> tuple[steps.Resource, str | None]:
+def _happens(outcome: Outcome, scene: Scene, world: EmulatedWorld) -> tuple[steps.Resource, str | None]:
     """Play the scene with the outcome, as far as its end."""
     it = staged(scene, world)
     world.cloud.fault(outcome=outcome.name, times=1)
@@ -85,22 +85,22 @@ def _happens(outcome: Outcome, scene: Scene, world: World) -> tuple[steps.Resour
     return it, failure
 
 
-def _wrong(outcome: Outcome, scene: Scene, world: World) -> Iterator[str]:
+def _wrong(outcome: Outcome, scene: Scene, world: EmulatedWorld) -> Iterator[str]:
     it, failure = _happens(outcome, scene, world)
     if failure is None:
         if outcome.said:
             yield "it was not noticed"
     else:
-        yield from told_well(failure, it, [outcome.said or "nothing should be said"])
+        yield from check_error_message(failure, it, [outcome.said or "nothing should be said"])
         yield from nothing_unknown(scene, it, world, failure)
     if outcome.wedged:
         again = attempt(scene, it, world) or "nothing"
-        yield from told_well(again, it, [outcome.said])
+        yield from check_error_message(again, it, [outcome.said])
         _help(it, world)
     yield from goes_on(scene, it, world, failure)
 
 
-def _help(it: steps.Resource, world: World) -> None:
+def _help(it: steps.Resource, world: EmulatedWorld) -> None:
     """Do what the failure says that would help: reboot the server; have the volume's state reset."""
     if it.kind == "Server":
         api = world.region.compute
@@ -112,13 +112,13 @@ def _help(it: steps.Resource, world: World) -> None:
     world.connect()
 
 
-def test_the_next_up_brings_it_about(openstack: World, outcome: Outcome) -> None:
+def test_the_next_up_brings_it_about(openstack: EmulatedWorld, outcome: Outcome) -> None:
     """The user reads the cloud's reason and the id; the next `up` converges, or says again what helps."""
     wrong = list(_wrong(outcome, _scene(outcome), openstack))
     assert not wrong, "\n" + "\n".join(wrong)
 
 
-def test_destroy_clears_it(openstack: World, outcome: Outcome) -> None:
+def test_destroy_clears_it(openstack: EmulatedWorld, outcome: Outcome) -> None:
     """Nothing of it keeps the object from going, whatever it ended in."""
     scene = _scene(outcome)
     it, _ = _happens(outcome, scene, openstack)

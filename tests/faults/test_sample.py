@@ -8,9 +8,9 @@ import pytest
 
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources import common
-from tests.faults.trial import told_well
+from tests.faults.trial import check_error_message
 from tests.faults.wire import FAULTS, Fault, Request, Wire
-from tests.fields.ground import Ground
+from tests.fields.ground import CloudFixtures
 from tests.support import steps
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def cloud() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def ground(landscape: Landscape) -> Iterator[Ground]:
+def ground(landscape: Landscape) -> Iterator[CloudFixtures]:
     """What the sample stands on in this cloud."""
-    with Ground(landscape) as made:
+    with CloudFixtures(landscape) as made:
         yield made
 
 
 @pytest.fixture
-def wire(ground: Ground) -> Iterator[Wire]:
+def wire(ground: CloudFixtures) -> Iterator[Wire]:
     """What carries the requests of the resources of `ground`."""
     assert ground.network  # which opens the connection
     session = common.connection(ground.config.get).transport.http
@@ -96,7 +96,7 @@ class Trial:
         if failure is None:
             assert not left
         else:
-            assert not list(told_well(failure, it, self._fault.said))
+            assert not list(check_error_message(failure, it, self._fault.said))
             act()
 
 
@@ -105,7 +105,9 @@ def _is(request: Request, method: str, word: str) -> bool:
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in SAMPLE], ids=lambda fault: fault.name)
-def test_a_server_comes_changes_and_goes_once(fault: Fault, ground: Ground, wire: Wire, landscape: Landscape) -> None:
+def test_a_server_comes_changes_and_goes_once(
+    fault: Fault, ground: CloudFixtures, wire: Wire, landscape: Landscape
+) -> None:
     """Create, attach, resize, detach, destroy: each comes to its end, and nothing is there twice or left."""
     disk = ground.volumes[0]
     before = landscape.objects()
@@ -127,7 +129,7 @@ def test_a_server_comes_changes_and_goes_once(fault: Fault, ground: Ground, wire
     assert landscape.objects() == before
 
 
-def test_a_server_in_error_is_helped_by_what_its_failure_says(ground: Ground, landscape: Landscape) -> None:
+def test_a_server_in_error_is_helped_by_what_its_failure_says(ground: CloudFixtures, landscape: Landscape) -> None:
     """A resize that the hypervisor refuses ends in ERROR; a hard reboot brings it out, and the next `up` resizes it."""
     server, small = ground.resource("Server"), {**ground.server_inputs, "name": "peer-fail-resize"}
     large = {**small, "flavor": landscape.medium}
@@ -145,7 +147,7 @@ def test_a_server_in_error_is_helped_by_what_its_failure_says(ground: Ground, la
         server.destroy()
 
 
-def test_a_volume_that_the_hypervisor_refuses_is_not_in_the_state(ground: Ground) -> None:
+def test_a_volume_that_the_hypervisor_refuses_is_not_in_the_state(ground: CloudFixtures) -> None:
     """The failure tells what Nova recorded, nothing of it is left, and the next `up` attaches the volume."""
     disk, said = ground.make("Volume", size=1).id, {**ground.server_inputs, "name": "peer-fail-attach"}
     server, attachment = ground.resource("Server"), ground.resource("VolumeAttachment")

@@ -16,7 +16,7 @@ from tests.support import steps
 
 if TYPE_CHECKING:
     from tests.faults.wire import Request
-    from tests.faults.world import World
+    from tests.faults.world import EmulatedWorld
 
 STALL = next(fault for fault in FAULTS if fault.name == "stall")
 CREATED = ("servers", "volumes", "networks", "subnets", "ports")
@@ -29,7 +29,7 @@ def _creates(request: Request) -> bool:
     return request.method == "POST" and request.path.rpartition("/")[2] in CREATED
 
 
-def _kinds(world: World) -> Counter[str]:
+def _kinds(world: EmulatedWorld) -> Counter[str]:
     """How many objects of each kind there are."""
     return Counter(json.loads(line)[0] for line in world.truth())
 
@@ -40,7 +40,7 @@ def test_create_that_takes_effect_late_is_not_doubled(
 ) -> None:
     """It is sent once in a run, whose failure says that the object may still appear."""
     monkeypatch.setattr(steps, "TIMEOUT", 600.0)
-    world: World = request.getfixturevalue(scene.dialect)
+    world: EmulatedWorld = request.getfixturevalue(scene.dialect)
     rehearsal = rehearsed(scene, world)
     expected = Counter(json.loads(line)[0] for line in rehearsal.truth)
     creates = [at for at, asked in enumerate(rehearsal.requests) if _creates(asked)]

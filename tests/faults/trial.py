@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from tests.faults.wire import Request
-    from tests.faults.world import Moment, World
+    from tests.faults.world import EmulatedWorld, Moment
 
 HIDDEN = (PASSWORD, USER_DATA, "PRIVATE KEY", "gAAAA")
 
@@ -40,7 +40,7 @@ class Rehearsal:
 _rehearsed: dict[Scene, Rehearsal] = {}
 
 
-def rehearsed(scene: Scene, world: World) -> Rehearsal:
+def rehearsed(scene: Scene, world: EmulatedWorld) -> Rehearsal:
     """Run the scene undisturbed, once for all tests."""
     if scene not in _rehearsed:
         world.restore(world.start)
@@ -58,7 +58,7 @@ def rehearsed(scene: Scene, world: World) -> Rehearsal:
     return _rehearsed[scene]
 
 
-def perform(scene: Scene, it: steps.Resource, world: World) -> None:
+def perform(scene: Scene, it: steps.Resource, world: EmulatedWorld) -> None:
     """Do what the scene is about."""
     if scene.refreshes:
         it.refresh()
@@ -68,7 +68,7 @@ def perform(scene: Scene, it: steps.Resource, world: World) -> None:
         it.destroy()
 
 
-def staged(scene: Scene, world: World) -> steps.Resource:
+def staged(scene: Scene, world: EmulatedWorld) -> steps.Resource:
     """Put the world back to where the scene begins."""
     rehearsal = rehearsed(scene, world)
     world.restore(rehearsal.cloud)
@@ -78,7 +78,7 @@ def staged(scene: Scene, world: World) -> steps.Resource:
     return it
 
 
-def attempt(scene: Scene, it: steps.Resource, world: World) -> str | None:
+def attempt(scene: Scene, it: steps.Resource, world: EmulatedWorld) -> str | None:
     """Do what the scene is about; how the user is told that it failed, None where it did not."""
     try:
         perform(scene, it, world)
@@ -89,14 +89,14 @@ def attempt(scene: Scene, it: steps.Resource, world: World) -> str | None:
     return None
 
 
-def nothing_unknown(scene: Scene, it: steps.Resource, world: World, failure: str) -> Iterator[str]:
+def nothing_unknown(scene: Scene, it: steps.Resource, world: EmulatedWorld, failure: str) -> Iterator[str]:
     """Whether the state knows all that there is."""
     known = {it.state.id, *it.state.id.split("/")} | world.owned(it.state.id) if it.state else set()
     if strangers := world.ids() - rehearsed(scene, world).ids - known:
         yield f"not in the state: {strangers}, after: {failure}"
 
 
-def told_well(failure: str, it: steps.Resource, said: Collection[str]) -> Iterator[str]:
+def check_error_message(failure: str, it: steps.Resource, said: Collection[str]) -> Iterator[str]:
     """Whether a failure is one line with reason and id, and without a secret."""
     if "\n" in failure or "Traceback" in failure or "a defect of" in failure:
         yield f"not one line for a user: {failure}"
@@ -108,7 +108,7 @@ def told_well(failure: str, it: steps.Resource, said: Collection[str]) -> Iterat
         yield f"tells {hidden}: {failure}"
 
 
-def clears(scene: Scene, it: steps.Resource, world: World, failure: str) -> Iterator[str]:
+def clears(scene: Scene, it: steps.Resource, world: EmulatedWorld, failure: str) -> Iterator[str]:
     """Whether a `destroy` instead of another `up` leaves nothing; the world is put back afterwards."""
     moment, state = world.keep(), copy.deepcopy(it.state)
     try:
@@ -122,7 +122,7 @@ def clears(scene: Scene, it: steps.Resource, world: World, failure: str) -> Iter
     it.state = state
 
 
-def goes_on(scene: Scene, it: steps.Resource, world: World, failure: str | None) -> Iterator[str]:
+def goes_on(scene: Scene, it: steps.Resource, world: EmulatedWorld, failure: str | None) -> Iterator[str]:
     """Whether the next runs bring about what the program says, and nothing else."""
     rehearsal = rehearsed(scene, world)
     try:

@@ -25,7 +25,7 @@ import trustme
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from ecs_pulumi.cloud.routes import template
+from ecs_pulumi.cloud.routes import path_template
 from tests.support.forward_proxy import ForwardProxy, TlsFront
 
 if TYPE_CHECKING:
@@ -368,7 +368,7 @@ def _described(request: requests.PreparedRequest) -> Request:
     action = ""
     if path.endswith("/action"):
         action = next(iter(json.loads(request.body or "{}")))
-    return Request(request.method or "", template(path), path, action)
+    return Request(request.method or "", path_template(path), path, action)
 
 
 def _bytes(text: str | bytes) -> bytes:

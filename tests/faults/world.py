@@ -15,7 +15,7 @@ from typing_extensions import Self
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.connection import Connection, Settings
 from ecs_pulumi.emulator import Emulator, ManualClock
-from ecs_pulumi.resources import catalog, common, once
+from ecs_pulumi.resources import catalog, common, idempotent_create
 from tests.faults.wire import EmulatorsWire
 from tests.support.steps import Resource
 
@@ -74,7 +74,7 @@ class Moment:
     time: float
 
 
-class World:
+class EmulatedWorld:
     """An emulator, a client's connection to it through a `Wire`, and what the tests' resources stand on.
 
     Attributes:
@@ -122,7 +122,7 @@ class World:
 
     def connect(self, *, warm: bool = True) -> None:
         """Begin anew as a new process would; `warm` with token and versions known already."""
-        once._made_here.clear()
+        idempotent_create._created.clear()
         catalog._catalogs.clear()
         connection = Connection(self._settings, clock=self._clock)
         connection.transport.http.mount("http://", self.wire)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fields.ground import Ground, emulator
+from tests.fields.ground import CloudFixtures, emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,21 +26,21 @@ def landscape(request: pytest.FixtureRequest) -> Iterator[Landscape]:
 
 
 @pytest.fixture(scope="session")
-def ground(landscape: Landscape) -> Iterator[Ground]:
+def ground(landscape: Landscape) -> Iterator[CloudFixtures]:
     """What the cases share in this cloud; deleted at the end."""
-    with Ground(landscape) as made:
+    with CloudFixtures(landscape) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def guides_ground() -> Iterator[Ground]:
+def guides_ground() -> Iterator[CloudFixtures]:
     """The same in a cloud like the guide's, which has what others lack."""
-    with emulator("otc") as found, Ground(found) as made:
+    with emulator("otc") as found, CloudFixtures(found) as made:
         yield made
 
 
 @pytest.fixture
-def new(ground: Ground) -> Iterator[Callable[..., Resource]]:
+def new(ground: CloudFixtures) -> Iterator[Callable[..., Resource]]:
     """Give resources that nobody has made yet; what was made is destroyed, the last first."""
     made: list[Resource] = []
 

@@ -46,7 +46,7 @@ def emulator(dialect: DialectName, **fault: Any) -> Iterator[Landscape]:
         yield emulated(cloud)
 
 
-class Hasty(Clock):
+class ScaledClock(Clock):
     """Time that passes faster, as an emulated cloud's does."""
 
     def now(self) -> float:
@@ -62,7 +62,7 @@ class Hasty(Clock):
         super().wait(condition, seconds / HASTE)
 
 
-class Ground:
+class CloudFixtures:
     """One cloud, and what was made in it for all. Everything is made when it is first asked for."""
 
     def __init__(self, landscape: Landscape) -> None:
@@ -70,7 +70,7 @@ class Ground:
         self.live = landscape.live
         self.config = {**landscape.settings, **landscape.secrets}
         self._closing = contextlib.ExitStack()
-        self._clock = None if self.live else Hasty()
+        self._clock = None if self.live else ScaledClock()
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.dynamic import fields
-from ecs_pulumi.dynamic.kind import find
+from ecs_pulumi.dynamic.kind import get_handler
 from tests.fields.rows import TABLE
 from tests.fields.rows.compute import KEYS
 from tests.fields.rows.row import known
@@ -18,7 +18,7 @@ from tests.support.steps import SAME, Failed, Refused, Resource, updates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.fields.ground import Ground
+    from tests.fields.ground import CloudFixtures
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Specimen:
         find: Looks it up by hand.
     """
 
-    inputs: Callable[[Ground], dict[str, Any]]
-    delete: Callable[[Ground, str], object]
-    find: Callable[[Ground, str], Any]
+    inputs: Callable[[CloudFixtures], dict[str, Any]]
+    delete: Callable[[CloudFixtures, str], object]
+    find: Callable[[CloudFixtures, str], Any]
     replaces: dict[str, Any]
     changes: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -45,24 +45,24 @@ def _halves(id_: str) -> tuple[str, str]:
     return server, other
 
 
-def _nic(ground: Ground, id_: str) -> Any:
+def _nic(ground: CloudFixtures, id_: str) -> Any:
     server, port = _halves(id_)
     return next((nic for nic in ground.cloud.compute.server_interfaces(server) if nic.port_id == port), None)
 
 
-def _unplug(ground: Ground, id_: str) -> None:
+def _unplug(ground: CloudFixtures, id_: str) -> None:
     server, port = _halves(id_)
     ground.cloud.compute.delete_server_interface(port, server=server)
     ground.cloud.network.delete_port(port)
 
 
-def _disk(ground: Ground, id_: str) -> Any:
+def _disk(ground: CloudFixtures, id_: str) -> Any:
     server, volume = _halves(id_)
     found = ground.cloud.block_storage.get_volume(volume)
     return next((item for item in found.attachments if item["server_id"] == server), None)
 
 
-def _detach(ground: Ground, id_: str) -> None:
+def _detach(ground: CloudFixtures, id_: str) -> None:
     server, volume = _halves(id_)
     answer = ground.cloud.compute.delete(f"/servers/{server}/os-volume_attachments/{volume}")
     assert answer.ok, answer.text
@@ -134,7 +134,7 @@ UNTOLD = {
     "Port": {"dns_assignment"},
     "KeyPair": {"private_key"},
     "Volume": {"image_id", "image_name"},
-    "Server": {"task_state", "fault", "unfinished", "access_ip_v6", "instance_name", "hostname"},
+    "Server": {"task_state", "fault", "pending_action", "access_ip_v6", "instance_name", "hostname"},
 }
 """What the cloud does not tell of these: it has no DNS, did not make the key, put no image there, lets the server be,
 and keeps to administrators where it is. The cases of each kind are about them."""
@@ -143,7 +143,7 @@ and keeps to administrators where it is. The cases of each kind are about them."
 class Given:
     """An object that exists already, made by somebody else."""
 
-    def __init__(self, kind: str, ground: Ground) -> None:
+    def __init__(self, kind: str, ground: CloudFixtures) -> None:
         self.ground = ground
         self.specimen = SPECIMENS[kind]
         self.inputs = self.specimen.inputs(ground)
@@ -164,7 +164,7 @@ class Given:
 
 
 @pytest.fixture
-def given(kind: str, ground: Ground) -> Iterator[Given]:
+def given(kind: str, ground: CloudFixtures) -> Iterator[Given]:
     """An object of the kind to be."""
     made = Given(kind, ground)
     yield made
@@ -178,7 +178,7 @@ def test_every_kind_has_its_specimen() -> None:
 
 @pytest.mark.thorough
 @each_kind
-def test_region(kind: str, given: Given, ground: Ground) -> None:
+def test_region(kind: str, given: Given, ground: CloudFixtures) -> None:
     """The configured region, said or not, is the same; one that the catalog does not have is refused by name."""
     here = ground.region
     given.it.up(**given.inputs, region=here)
@@ -215,7 +215,7 @@ def test_adopt_applies_what_differs(kind: str, given: Given) -> None:
 
 
 @each_kind
-def test_adopt_refuses_to_replace(kind: str, given: Given, ground: Ground) -> None:
+def test_adopt_refuses_to_replace(kind: str, given: Given, ground: CloudFixtures) -> None:
     """What could only be had by a replacement is refused with its name, and the object stays as it was."""
     id_ = given.make()
     different = {name: known(ground, value) for name, value in given.specimen.replaces.items()}
@@ -244,14 +244,14 @@ def test_get(kind: str, given: Given) -> None:
     found = given.it.get(given.it.id)
     assert found.id == given.it.id
     told = {name: value for name, value in given.inputs.items() if found.outputs.get(name) is not None}
-    assert all(find(kind).same(name, value, found.outputs) for name, value in told.items())
+    assert all(get_handler(kind).is_equal(name, value, found.outputs) for name, value in told.items())
     assert set(given.inputs) - set(told) <= {"networks"}, "Nova does not tell what a program said of its NICs"
 
 
 @each_kind
 def test_outputs(kind: str, given: Given) -> None:
     """Every output has its value from the first `up` on, and the same after a refresh and for a `get`."""
-    outputs = set(fields.facts(find(kind).outputs))
+    outputs = set(fields.fields_of(get_handler(kind).outputs))
 
     def told(seen: dict[str, Any]) -> dict[str, Any]:
         return {name: seen[name] for name in outputs - MOVING if seen.get(name) is not None}
@@ -290,7 +290,7 @@ def test_deleted_by_hand(kind: str, given: Given) -> None:
 
 @pytest.mark.thorough
 @each_kind
-def test_without_the_bridge(kind: str, given: Given, ground: Ground) -> None:
+def test_without_the_bridge(kind: str, given: Given, ground: CloudFixtures) -> None:
     """Where Pulumi's host hides the request in flight, an object is made, read, changed and deleted all the same."""
     it = ground.resource(kind, bridge=False)
     try:
@@ -306,7 +306,7 @@ def test_without_the_bridge(kind: str, given: Given, ground: Ground) -> None:
         it.destroy()
 
 
-def test_a_failed_update_leaves_what_is_there(ground: Ground) -> None:
+def test_a_failed_update_leaves_what_is_there(ground: CloudFixtures) -> None:
     """What could not be done is tried again by the next `up`; taking it back is no change of what is there."""
     # A preview that may look would refuse it.
     volume = ground.resource("Volume", config={"ecs:preflight": "false"})

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.dynamic import host, provider, run
+from ecs_pulumi.dynamic import provider, rpc_bridge, run
 from tests.support.steps import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.fields.ground import Ground
+    from tests.fields.ground import CloudFixtures
     from tests.support.steps import Resource
 
     New = Callable[..., Resource]
@@ -42,24 +42,24 @@ class Reported:
 def reported(monkeypatch: pytest.MonkeyPatch) -> Reported:
     """What is shown from here on, in a process that has shown nothing."""
     made = Reported()
-    monkeypatch.setattr(host, "report", made)
+    monkeypatch.setattr(rpc_bridge, "log", made)
     monkeypatch.setattr(provider, "_reported_losses", set())
     return made
 
 
-def size_of(ground: Ground, flavor: str) -> int:
+def size_of(ground: CloudFixtures, flavor: str) -> int:
     """The size of a flavor's disk in GiB."""
     found: Any = ground.cloud.compute.find_flavor(flavor)
     return int(found.disk)
 
 
-def test_a_replaced_server(new: New, ground: Ground, reported: Reported) -> None:
+def test_a_replaced_server(new: New, ground: CloudFixtures, reported: Reported) -> None:
     """Its disk is lost with it, which is a warning; there is no notice of a resize that does not happen."""
     server, program = new("Server"), ground.server_inputs
     server.up(**program)
     assert reported.take() == ([], [])
     size = size_of(ground, program["flavor"])
-    warning = f"replacing {server.name} deletes its root disk ({size} GiB)"
+    warning = f"replacing {server.name} deletes its root disk ({size} GiB) [data-loss]"
     replaced = program | {"config_drive": True, "flavor": ground.landscape.medium}
     assert server.preview(**replaced).op == "replace"
     assert reported.take() == ([warning], [])
@@ -68,7 +68,7 @@ def test_a_replaced_server(new: New, ground: Ground, reported: Reported) -> None
     assert reported.take() == ([], [])
 
 
-def test_a_replaced_server_is_one_warning(new: New, ground: Ground, reported: Reported) -> None:
+def test_a_replaced_server_is_one_warning(new: New, ground: CloudFixtures, reported: Reported) -> None:
     """The deletion that a replacement consists of adds no second warning."""
     server, program = new("Server"), ground.server_inputs
     server.up(**program)
@@ -77,7 +77,7 @@ def test_a_replaced_server_is_one_warning(new: New, ground: Ground, reported: Re
     assert warning.startswith(f"replacing {server.name} deletes its root disk")
 
 
-def test_a_resized_server(new: New, ground: Ground, reported: Reported) -> None:
+def test_a_resized_server(new: New, ground: CloudFixtures, reported: Reported) -> None:
     """What runs is interrupted, which is a notice; there is none for a server that does not run."""
     server, program = new("Server"), ground.server_inputs
     server.up(**program)
@@ -92,7 +92,7 @@ def test_a_resized_server(new: New, ground: Ground, reported: Reported) -> None:
     assert reported.take() == ([], [])
 
 
-def test_an_imported_server(new: New, ground: Ground, reported: Reported) -> None:
+def test_an_imported_server(new: New, ground: CloudFixtures, reported: Reported) -> None:
     """What its import changes is reported with what that does to it."""
     server, taken = new("Server"), new("Server")
     server.up(**ground.server_inputs)
@@ -100,19 +100,22 @@ def test_an_imported_server(new: New, ground: Ground, reported: Reported) -> Non
     taken.preview(**program)
     assert reported.take() == ([], [])
     taken.preview(**program | {"flavor": ground.landscape.medium})
-    assert reported.take() == ([], [f"taking over {server.id} changes its flavor", RESIZE])
+    assert reported.take() == ([], [f"importing {server.id} changes it [import-changes: flavor]", RESIZE])
 
 
-def test_a_rebuilt_server(new: New, ground: Ground, reported: Reported) -> None:
+def test_a_rebuilt_server(new: New, ground: CloudFixtures, reported: Reported) -> None:
     """What is on its root disk is lost, although the server stays: a warning."""
     server, program = new("Server"), ground.server_inputs | {"image_policy": "rebuild"}
     server.up(**program)
     assert server.preview(**program | {"image": ground.images[1]}).op == "update"
-    assert reported.take() == (["a rebuild puts the image onto the server's root disk anew: what is on it is lost"], [])
+    assert reported.take() == (
+        ["a rebuild overwrites the root disk with the image: its data are lost [rebuild]"],
+        [],
+    )
 
 
 @pytest.mark.parametrize("goes", [True, False])
-def test_volumes_that_go_with_their_server(new: New, ground: Ground, reported: Reported, *, goes: bool) -> None:
+def test_volumes_that_go_with_their_server(new: New, ground: CloudFixtures, reported: Reported, *, goes: bool) -> None:
     """Each is named; one that stays is no loss."""
     server, program = new("Server"), dict(ground.server_inputs)
     root = {
@@ -134,7 +137,7 @@ def test_volumes_that_go_with_their_server(new: New, ground: Ground, reported: R
             ground.cloud.block_storage.delete_volume(volume)
 
 
-def test_a_volume(new: New, ground: Ground, reported: Reported) -> None:
+def test_a_volume(new: New, ground: CloudFixtures, reported: Reported) -> None:
     """Its data are lost in a replacement, and where the program no longer has it; growing loses nothing."""
     del ground
     volume = new("Volume")
@@ -142,7 +145,7 @@ def test_a_volume(new: New, ground: Ground, reported: Reported) -> None:
     volume.preview(size=3)
     assert reported.take() == ([], [])
     volume.preview(size=2, scheduler_hints={"a": "b"})
-    assert reported.take() == ([f"replacing {volume.name} deletes its data (2 GiB)"], [])
+    assert reported.take() == ([f"replacing {volume.name} deletes its data (2 GiB) [data-loss]"], [])
 
 
 def test_a_deleted_volume(new: New, reported: Reported) -> None:
@@ -150,7 +153,7 @@ def test_a_deleted_volume(new: New, reported: Reported) -> None:
     volume = new("Volume")
     volume.up(size=2)
     volume.destroy()
-    assert reported.take() == ([f"deleting {volume.name} deletes its data (2 GiB)"], [])
+    assert reported.take() == ([f"deleting {volume.name} deletes its data (2 GiB) [data-loss]"], [])
     volume.up(size=1)
     run._program.clear()
     volume.destroy()
@@ -166,7 +169,7 @@ def test_what_holds_no_data(new: New, reported: Reported) -> None:
     assert reported.take() == ([], [])
 
 
-def test_a_server_that_never_became_active(new: New, ground: Ground, reported: Reported) -> None:
+def test_a_server_that_never_became_active(new: New, ground: CloudFixtures, reported: Reported) -> None:
     """The preview shows why it is replaced, and warns of no data, as it never had any; nor does its deletion."""
     server, program = new("Server"), ground.server_inputs | {"flavor": ground.homeless_flavor}
     with pytest.raises(Failed, match="No valid host"):
@@ -180,7 +183,7 @@ def test_a_server_that_never_became_active(new: New, ground: Ground, reported: R
     assert reported.take() == ([], [])
 
 
-def test_a_volume_that_never_became_available(new: New, ground: Ground, reported: Reported) -> None:
+def test_a_volume_that_never_became_available(new: New, ground: CloudFixtures, reported: Reported) -> None:
     """The preview shows why it is replaced, as far as the cloud recorded it."""
     if ground.live:
         pytest.skip("needs a volume that fails")
@@ -196,7 +199,7 @@ def test_a_volume_that_never_became_available(new: New, ground: Ground, reported
     assert reported.take() == ([], [])
 
 
-def test_a_flavor_whose_disk_is_too_small(new: New, ground: Ground, reported: Reported) -> None:
+def test_a_flavor_whose_disk_is_too_small(new: New, ground: CloudFixtures, reported: Reported) -> None:
     """A resize to it is refused, or a notice where it may fail; a replacement is no resize."""
     diskless, smaller = (str(ground.new_flavor(ram=512, vcpus=1, disk=size).name) for size in (0, 1))
     server, program = new("Server"), ground.server_inputs | {"flavor": ground.landscape.medium}

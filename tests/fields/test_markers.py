@@ -11,7 +11,7 @@ from tests.support.steps import PROJECT, SAME, STACK, Resource, updates
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.fields.ground import Ground
+    from tests.fields.ground import CloudFixtures
 
     New = Callable[..., Resource]
 
@@ -19,12 +19,12 @@ KEY = "managed-by-pulumi"
 KINDS = ["Server", "Volume"]
 
 
-def inputs_of(kind: str, ground: Ground, **more: Any) -> dict[str, Any]:
+def inputs_of(kind: str, ground: CloudFixtures, **more: Any) -> dict[str, Any]:
     """A program for the kind."""
     return {**({"size": 1} if kind == "Volume" else ground.server_inputs), **more}
 
 
-def metadata_of(kind: str, ground: Ground, it: Resource) -> dict[str, str]:
+def metadata_of(kind: str, ground: CloudFixtures, it: Resource) -> dict[str, str]:
     """What another client sees, without what the cloud writes itself."""
     cloud: Any = ground.cloud
     found = cloud.block_storage.get_volume(it.id) if kind == "Volume" else cloud.compute.get_server(it.id)
@@ -37,7 +37,7 @@ def marker_of(it: Resource) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_marker_outlives_every_change_of_the_metadata(new: New, ground: Ground, kind: str) -> None:
+def test_the_marker_outlives_every_change_of_the_metadata(new: New, ground: CloudFixtures, kind: str) -> None:
     """Beside a description and metadata of the program's the marker stays; outputs, diffs and inputs lack it."""
     it = new(kind)
     for metadata in ({"a": "1"}, {"b": "2", "c": ""}, {}, None):
@@ -53,7 +53,7 @@ def test_the_marker_outlives_every_change_of_the_metadata(new: New, ground: Grou
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_import_moves_the_marker(new: New, ground: Ground, kind: str) -> None:
+def test_an_import_moves_the_marker(new: New, ground: CloudFixtures, kind: str) -> None:
     """What another stack made is this one's with its adoption, also where the description is the program's."""
     theirs, ours = new(kind), new(kind)
     program = inputs_of(kind, ground, name="fields-moved", description="mine", metadata={"a": "1"})
@@ -72,7 +72,7 @@ def test_an_import_moves_the_marker(new: New, ground: Ground, kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_import_of_an_unmarked_object_adds_no_marker(new: New, ground: Ground, kind: str) -> None:
+def test_an_import_of_an_unmarked_object_adds_no_marker(new: New, ground: CloudFixtures, kind: str) -> None:
     """What somebody made by hand is not changed by its adoption, and no update of it writes a marker."""
     theirs, ours = new(kind, config={"ecs:marker": "false"}), new(kind)
     program = inputs_of(kind, ground, name="fields-by-hand", metadata={"a": "1"})

@@ -12,7 +12,7 @@ from tests.support.steps import SAME, Refused, updates
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.fields.ground import Ground
+    from tests.fields.ground import CloudFixtures
     from tests.support.steps import Resource
 
     New = Callable[..., Resource]
@@ -34,7 +34,7 @@ def settled(it: Resource, program: dict[str, Any]) -> None:
     assert it.preview(**program) == SAME
 
 
-def test_port_addresses(new: New, ground: Ground) -> None:
+def test_port_addresses(new: New, ground: CloudFixtures) -> None:
     """A port has no address, one, none, two, none: always the same port, and the cloud has what the program says."""
     port = new("Port")
     base = {"network_id": ground.network}
@@ -49,7 +49,7 @@ def test_port_addresses(new: New, ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("mode", ["slaac", "dhcpv6-stateless"])
-def test_addresses_that_the_network_adds(new: New, ground: Ground, mode: str) -> None:
+def test_addresses_that_the_network_adds(new: New, ground: CloudFixtures, mode: str) -> None:
     """Where NICs give themselves IPv6 addresses, a port has one that no program asks for: that is no difference."""
     network, four, six, port = new("Network"), new("Subnet"), new("Subnet"), new("Port")
     network.up()
@@ -77,7 +77,7 @@ def test_addresses_that_the_network_adds(new: New, ground: Ground, mode: str) ->
     becomes(port, "fixed_ips", {**base, "fixed_ips": []})
 
 
-def test_port_keeps_its_address(new: New, ground: Ground) -> None:
+def test_port_keeps_its_address(new: New, ground: CloudFixtures) -> None:
     """A wish for some address of a subnet keeps the one that the port has when another is added or taken away."""
     port = new("Port")
     base = {"network_id": ground.network}
@@ -90,7 +90,7 @@ def test_port_keeps_its_address(new: New, ground: Ground) -> None:
     assert port.outputs["ip_address"] == kept
 
 
-def test_port_keeps_what_only_one_wish_can_have(new: New, ground: Ground) -> None:
+def test_port_keeps_what_only_one_wish_can_have(new: New, ground: CloudFixtures) -> None:
     """A wish for this very address has it, and not the vague one that was said first."""
     port = new("Port")
     base = {"network_id": ground.network}
@@ -100,7 +100,7 @@ def test_port_keeps_what_only_one_wish_can_have(new: New, ground: Ground) -> Non
     assert len(port.outputs["all_fixed_ips"]) == 2
 
 
-def test_addresses_are_the_same_however_they_are_written(new: New, ground: Ground) -> None:
+def test_addresses_are_the_same_however_they_are_written(new: New, ground: CloudFixtures) -> None:
     """Large letters, dashes and zeros make no other mac and no other address, and so no other port."""
     network, subnet, port = new("Network"), new("Subnet"), new("Port")
     network.up()
@@ -133,7 +133,7 @@ def test_addresses_are_the_same_however_they_are_written(new: New, ground: Groun
     assert port.preview(**again) == SAME
 
 
-def test_taking_over_a_port_of_any_spelling(new: New, ground: Ground) -> None:
+def test_taking_over_a_port_of_any_spelling(new: New, ground: CloudFixtures) -> None:
     """What another client wrote in capitals is not written again."""
     pairs = [{"ip_address": "2001:DB8:97::0:6", "mac_address": "FA:16:3E:00:97:0B"}]
     theirs = ground.cloud.network.create_port(
@@ -153,7 +153,7 @@ def test_a_tag_said_twice(new: New) -> None:
     assert sorted(network.outputs["tags"]) == ["dev", "web"]
 
 
-def test_a_subnet_of_one_address(new: New, ground: Ground) -> None:
+def test_a_subnet_of_one_address(new: New, ground: CloudFixtures) -> None:
     """Its implied gateway lies beyond it; whether that can be had is for the cloud to say."""
     subnet, network = new("Subnet"), new("Network")
     assert subnet.preview(network_id=ground.network, cidr="10.77.0.5/32", no_gateway=False).op == "create"
@@ -164,7 +164,7 @@ def test_a_subnet_of_one_address(new: New, ground: Ground) -> None:
     assert subnet.outputs["gateway_ip"] == "10.77.0.6"
 
 
-def test_port_security_groups(new: New, ground: Ground) -> None:
+def test_port_security_groups(new: New, ground: CloudFixtures) -> None:
     """A port has one security group, two, one, none, and drift of them shows."""
     port = new("Port")
     base = {"network_id": ground.network}
@@ -178,7 +178,7 @@ def test_port_security_groups(new: New, ground: Ground) -> None:
     assert port.preview(**base, security_group_ids=[]) == updates("security_group_ids")
 
 
-def test_port_security_groups_default(new: New, ground: Ground) -> None:
+def test_port_security_groups_default(new: New, ground: CloudFixtures) -> None:
     """Unsaid, a port has the project's default group, and that is no drift."""
     port = new("Port")
     port.up(network_id=ground.network)
@@ -186,7 +186,7 @@ def test_port_security_groups_default(new: New, ground: Ground) -> None:
     settled(port, {"network_id": ground.network})
 
 
-def test_port_address_pairs(new: New, ground: Ground) -> None:
+def test_port_address_pairs(new: New, ground: CloudFixtures) -> None:
     """An address pair with a mac keeps it; one without takes the port's, which is no drift."""
     port = new("Port")
     base = {"network_id": ground.network}
@@ -197,7 +197,7 @@ def test_port_address_pairs(new: New, ground: Ground) -> None:
         becomes(port, "allowed_address_pairs", {**base, "allowed_address_pairs": wanted})
 
 
-def test_port_dhcp_options_by_name(new: New, ground: Ground) -> None:
+def test_port_dhcp_options_by_name(new: New, ground: CloudFixtures) -> None:
     """An option is added, edited and taken away by its name; those of the same name for IPv6 stay their own."""
     port = new("Port")
     base = {"network_id": ground.network}
@@ -212,7 +212,7 @@ def test_port_dhcp_options_by_name(new: New, ground: Ground) -> None:
         assert has == {(item["name"], item["value"]) for item in wanted}
 
 
-def test_port_order_is_no_diff(new: New, ground: Ground) -> None:
+def test_port_order_is_no_diff(new: New, ground: CloudFixtures) -> None:
     """The order of a set is never a diff, in any of a port's sets."""
     port = new("Port")
     sets: dict[str, list[Any]] = {
@@ -228,7 +228,7 @@ def test_port_order_is_no_diff(new: New, ground: Ground) -> None:
             assert port.preview(network_id=ground.network, **{**sets, name: list(order)}) == SAME
 
 
-def test_subnet_pools_in_any_order(new: New, ground: Ground) -> None:
+def test_subnet_pools_in_any_order(new: New, ground: CloudFixtures) -> None:
     """Several pools are a set: another order is no diff, another pool is."""
     subnet = new("Subnet")
     base = {"network_id": ground.bare_network, "cidr": "10.96.0.0/24"}
@@ -239,7 +239,7 @@ def test_subnet_pools_in_any_order(new: New, ground: Ground) -> None:
     becomes(subnet, "allocation_pools", {**base, "allocation_pools": pools[1:]})
 
 
-def test_subnet_dns_servers_really_cleared(new: New, ground: Ground) -> None:
+def test_subnet_dns_servers_really_cleared(new: New, ground: CloudFixtures) -> None:
     """Their order counts; an empty list clears them in the cloud; unsaid they stay as they are."""
     subnet = new("Subnet")
     base = {"network_id": ground.bare_network, "cidr": "10.96.0.0/24"}
@@ -252,7 +252,7 @@ def test_subnet_dns_servers_really_cleared(new: New, ground: Ground) -> None:
     assert ground.cloud.network.get_subnet(subnet.id).dns_nameservers == []
 
 
-def test_subnet_gateway(new: New, ground: Ground) -> None:
+def test_subnet_gateway(new: New, ground: CloudFixtures) -> None:
     """Unsaid, the first address is the gateway and no drift; `no_gateway` takes it away, and false gives it back."""
     subnet = new("Subnet")
     base = {"network_id": ground.bare_network, "cidr": "10.96.0.0/24"}
@@ -269,7 +269,7 @@ def test_subnet_gateway(new: New, ground: Ground) -> None:
     assert ground.cloud.network.get_subnet(subnet.id).gateway_ip == "10.96.0.254"
 
 
-def test_subnet_without_a_gateway_gets_the_implied_one(new: New, ground: Ground) -> None:
+def test_subnet_without_a_gateway_gets_the_implied_one(new: New, ground: CloudFixtures) -> None:
     """A subnet made without a gateway has its first address in the pool; taking `no_gateway` back makes room for it."""
     subnet = new("Subnet")
     base = {"network_id": ground.bare_network, "cidr": "10.96.0.0/24"}
@@ -295,13 +295,13 @@ def test_subnet_without_a_gateway_gets_the_implied_one(new: New, ground: Ground)
         ({"cidr": "10.96.0.0/24", "subnet_pool_id": "any"}, "give only one of `cidr` or `subnet_pool_id`"),
     ],
 )
-def test_subnet_contradictions(new: New, ground: Ground, inputs: dict[str, Any], reason: str) -> None:
+def test_subnet_contradictions(new: New, ground: CloudFixtures, inputs: dict[str, Any], reason: str) -> None:
     """What contradicts itself is refused in the preview, by its name."""
     with pytest.raises(Refused, match=reason):
         new("Subnet").preview(network_id=ground.bare_network, **inputs)
 
 
-def test_subnet_from_a_pool(new: New, ground: Ground) -> None:
+def test_subnet_from_a_pool(new: New, ground: CloudFixtures) -> None:
     """The cloud takes the range from the pool, of the size that is asked for, and its choice is no drift."""
     subnet = new("Subnet")
     program = {"network_id": ground.other_bare_network, "subnet_pool_id": ground.pools[0], "prefix_length": 27}
@@ -311,7 +311,7 @@ def test_subnet_from_a_pool(new: New, ground: Ground) -> None:
     settled(subnet, program)
 
 
-def test_subnet_host_routes(new: New, ground: Ground) -> None:
+def test_subnet_host_routes(new: New, ground: CloudFixtures) -> None:
     """Routes are a set: added, changed, taken away, in any order."""
     subnet = new("Subnet")
     base = {"network_id": ground.bare_network, "cidr": "10.96.0.0/24"}
@@ -344,7 +344,7 @@ def test_network_admin_state_toggled(new: New) -> None:
         assert network.outputs["admin_state_up"] is wanted
 
 
-def test_network_marker_gives_way(new: New, ground: Ground) -> None:
+def test_network_marker_gives_way(new: New, ground: CloudFixtures) -> None:
     """A description of one's own replaces the marker that an object without one carries, and clearing stays cleared."""
     network = new("Network")
     network.up()
@@ -368,7 +368,7 @@ def test_network_on_a_segment_of_its_own(new: New) -> None:
     assert (step.op, step.delete_first) == ("replace", False)
 
 
-def test_a_nic_taken_out_by_hand(new: New, ground: Ground) -> None:
+def test_a_nic_taken_out_by_hand(new: New, ground: CloudFixtures) -> None:
     """A NIC with a port of its own that somebody detached is put back with its address, and goes with its port."""
     nic = new("InterfaceAttachment")
     program = {"server_id": ground.server, "network_id": ground.network}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.dynamic import host
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
-from ecs_pulumi.resources import once, server_nics
-from tests.fields.ground import Ground, emulator
+from ecs_pulumi.resources import idempotent_create, server_nics
+from tests.fields.ground import CloudFixtures, emulator
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Step, updates
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def boot_disk(**more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def lasting(ground: Ground) -> Iterator[Resource]:
+def lasting(ground: CloudFixtures) -> Iterator[Resource]:
     """A running server that several cases change."""
     server = ground.resource("Server")
     yield server
@@ -58,7 +58,7 @@ def lasting(ground: Ground) -> Iterator[Resource]:
 
 
 @pytest.fixture
-def web(lasting: Resource, ground: Ground) -> Resource:
+def web(lasting: Resource, ground: CloudFixtures) -> Resource:
     """That server, running and as small as it began; another one where a case left it unwell."""
     if lasting.state:
         lasting.refresh()
@@ -69,7 +69,7 @@ def web(lasting: Resource, ground: Ground) -> Resource:
     return lasting
 
 
-def test_eight_nics_in_order(new: New, ground: Ground) -> None:
+def test_eight_nics_in_order(new: New, ground: CloudFixtures) -> None:
     """Eight NICs over two networks, by network, by address and by port: all there, in the program's order."""
     one, two = ground.network, ground.other_network
     ports = [new("Port") for _ in range(4)]
@@ -97,7 +97,7 @@ def test_eight_nics_in_order(new: New, ground: Ground) -> None:
     assert (in_two[:2], in_two[3:]) == (["10.90.2.110", "10.90.2.101"], ["10.90.2.103"])
 
 
-def test_nics_come_and_go(new: New, ground: Ground) -> None:
+def test_nics_come_and_go(new: New, ground: CloudFixtures) -> None:
     """A changed list attaches and detaches on the same server; a port that was declared outlives its NIC."""
     port = new("Port")
     port.up(network_id=ground.other_network)
@@ -113,7 +113,7 @@ def test_nics_come_and_go(new: New, ground: Ground) -> None:
         assert ground.cloud.network.get_port(port.id).device_id == (server.id if mine in networks else "")
 
 
-def test_a_nic_of_others_stays(new: New, ground: Ground) -> None:
+def test_a_nic_of_others_stays(new: New, ground: CloudFixtures) -> None:
     """A NIC that an InterfaceAttachment bound is no drift of the server's list, and stays when the list changes."""
     server, nic = new("Server"), new("InterfaceAttachment")
     program = dict(ground.server_inputs)
@@ -126,7 +126,7 @@ def test_a_nic_of_others_stays(new: New, ground: Ground) -> None:
     assert nic.outputs["port_id"] in {item.port_id for item in ground.cloud.compute.server_interfaces(server.id)}
 
 
-def test_a_nic_taken_out_by_hand(new: New, ground: Ground) -> None:
+def test_a_nic_taken_out_by_hand(new: New, ground: CloudFixtures) -> None:
     """It shows as drift of the list, also where somebody else has put another in; the next `up` puts it back."""
     port, server, others = new("Port"), new("Server"), new("InterfaceAttachment")
     port.up(network_id=ground.other_network)
@@ -145,18 +145,18 @@ def test_a_nic_taken_out_by_hand(new: New, ground: Ground) -> None:
     assert {port.id, others.outputs["port_id"]} < nics_of(ground, server)
 
 
-def addresses_of(ground: Ground, server: Resource) -> list[str]:
+def addresses_of(ground: CloudFixtures, server: Resource) -> list[str]:
     """The addresses that Nova tells."""
     told = ground.cloud.compute.get_server(server.id).addresses
     return [item["addr"] for items in told.values() for item in items]
 
 
-def nics_of(ground: Ground, server: Resource) -> set[str]:
+def nics_of(ground: CloudFixtures, server: Resource) -> set[str]:
     """The ports of its NICs."""
     return {nic.port_id for nic in ground.cloud.compute.server_interfaces(server.id)}
 
 
-def test_what_the_cloud_tells(new: New, ground: Ground) -> None:
+def test_what_the_cloud_tells(new: New, ground: CloudFixtures) -> None:
     """Every output is what another client sees; what only administrators are told, they are told."""
     network, four, six, server = new("Network"), new("Subnet"), new("Subnet"), new("Server")
     network.up()
@@ -191,7 +191,7 @@ def test_what_the_cloud_tells(new: New, ground: Ground) -> None:
     assert server.outputs["locked"] is True
 
 
-def test_no_networks(new: New, ground: Ground) -> None:
+def test_no_networks(new: New, ground: CloudFixtures) -> None:
     """`none` is a server without a NIC, which can get one later."""
     server = new("Server")
     program = ground.server_inputs | {"networks": "none"}
@@ -204,7 +204,7 @@ def test_no_networks(new: New, ground: Ground) -> None:
     assert server.outputs["addresses"] == {}
 
 
-def test_several_networks_to_choose_from(new: New, ground: Ground) -> None:
+def test_several_networks_to_choose_from(new: New, ground: CloudFixtures) -> None:
     """`auto` where the project has several networks is refused in the preview, which names them."""
     assert ground.network != ground.other_network
     server = new("Server")
@@ -215,7 +215,7 @@ def test_several_networks_to_choose_from(new: New, ground: Ground) -> None:
 
 def test_the_only_network() -> None:
     """`auto` takes the project's only network; a list says later which NICs there shall be, and keeps what fits."""
-    with emulator("openstack") as landscape, Ground(landscape) as ground:
+    with emulator("openstack") as landscape, CloudFixtures(landscape) as ground:
         server = ground.resource("Server")
         program = {"flavor": landscape.small, "image": landscape.image, "networks": "auto"}
         server.up(**program)
@@ -229,7 +229,7 @@ def test_the_only_network() -> None:
         server.destroy()
 
 
-def test_an_address_that_a_port_changes(new: New, ground: Ground) -> None:
+def test_an_address_that_a_port_changes(new: New, ground: CloudFixtures) -> None:
     """The port's own output follows at once, and the server's with the next refresh."""
     port, server = new("Port"), new("Server")
     first, second = ({"network_id": ground.network, "fixed_ips": [{"ip_address": f"10.90.1.{n}"}]} for n in (77, 78))
@@ -242,7 +242,7 @@ def test_an_address_that_a_port_changes(new: New, ground: Ground) -> None:
     assert server.outputs["access_ip_v4"] == "10.90.1.78"
 
 
-def test_a_nic_is_never_taken_for_another(new: New, ground: Ground) -> None:
+def test_a_nic_is_never_taken_for_another(new: New, ground: CloudFixtures) -> None:
     """Of several in one network, the one that the list adds is attached, and the one that it drops is detached."""
     port, server = new("Port"), new("Server")
     port.up(network_id=ground.network)
@@ -260,7 +260,7 @@ def test_a_nic_is_never_taken_for_another(new: New, ground: Ground) -> None:
         assert len(before & after) >= min(len(before), len(after)) - (1 if networks in ([mine], [fixed]) else 0)
 
 
-def test_an_empty_list_of_networks(new: New, ground: Ground) -> None:
+def test_an_empty_list_of_networks(new: New, ground: CloudFixtures) -> None:
     """It is no NIC from the beginning, and not what the cloud would choose."""
     server = new("Server")
     program = ground.server_inputs | {"networks": []}
@@ -272,7 +272,7 @@ def test_an_empty_list_of_networks(new: New, ground: Ground) -> None:
 @pytest.mark.parametrize("dialect", ["openstack", "otc"])
 def test_an_empty_list_where_there_is_one_network(dialect: DialectName) -> None:
     """Also where the cloud would put the server into the project's only network, and has no word for none."""
-    with emulator(dialect) as landscape, Ground(landscape) as ground:
+    with emulator(dialect) as landscape, CloudFixtures(landscape) as ground:
         server = ground.resource("Server")
         disk = boot_disk(volume_size=40)
         program = {"flavor": landscape.small, "image": landscape.image, "networks": [], "block_devices": [disk]}
@@ -282,7 +282,7 @@ def test_an_empty_list_where_there_is_one_network(dialect: DialectName) -> None:
         server.destroy()
 
 
-def test_networks_that_nobody_spoke_of(new: New, ground: Ground) -> None:
+def test_networks_that_nobody_spoke_of(new: New, ground: CloudFixtures) -> None:
     """`none` for a server whose networks the program left alone takes out what the cloud has put in."""
     server, bound = new("Server"), new("InterfaceAttachment")
     server.up(**ground.server_inputs)
@@ -297,7 +297,7 @@ def test_networks_that_nobody_spoke_of(new: New, ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("nothing", ["none", []])
-def test_a_server_that_is_taken_over_loses_its_nics(new: New, ground: Ground, nothing: Any) -> None:
+def test_a_server_that_is_taken_over_loses_its_nics(new: New, ground: CloudFixtures, nothing: Any) -> None:
     """Where the program says that it has none, those that the cloud has put in go at once."""
     theirs, server = new("Server"), new("Server")
     theirs.up(**ground.server_inputs)
@@ -311,7 +311,7 @@ def test_a_server_that_is_taken_over_loses_its_nics(new: New, ground: Ground, no
 @pytest.mark.parametrize("before", ["auto", None])
 def test_a_port_of_any_description_stays(before: str | None) -> None:
     """What an InterfaceAttachment has bound is not the server's to let go, whatever the port's owner wrote on it."""
-    with emulator("openstack") as landscape, Ground(landscape) as own:
+    with emulator("openstack") as landscape, CloudFixtures(landscape) as own:
         server, port, bound = own.resource("Server"), own.resource("Port"), own.resource("InterfaceAttachment")
         program = {"flavor": landscape.small, "image": landscape.image}
         server.up(**program, **({"networks": before} if before else {}))
@@ -324,7 +324,7 @@ def test_a_port_of_any_description_stays(before: str | None) -> None:
         port.destroy()
 
 
-def test_a_declared_port_is_no_nic_by_network(new: New, ground: Ground) -> None:
+def test_a_declared_port_is_no_nic_by_network(new: New, ground: CloudFixtures) -> None:
     """A Port in the same network, bound by an InterfaceAttachment, never stands for the server's own NIC."""
     server, ports, bound = new("Server"), [new("Port") for _ in range(3)], []
     program = ground.server_inputs | {"networks": [{"network_id": ground.network}]}
@@ -350,7 +350,7 @@ def test_a_declared_port_is_no_nic_by_network(new: New, ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("before", [[], None])
-def test_a_described_port_is_no_nic_by_network(new: New, ground: Ground, before: Any) -> None:
+def test_a_described_port_is_no_nic_by_network(new: New, ground: CloudFixtures, before: Any) -> None:
     """A Port that says in its description what it is for, and nothing of Pulumi, is not the server's own NIC either."""
     server, port, bound = new("Server"), new("Port"), new("InterfaceAttachment")
     program = dict(ground.server_inputs)
@@ -367,7 +367,7 @@ def test_a_described_port_is_no_nic_by_network(new: New, ground: Ground, before:
     bound.destroy()
 
 
-def test_the_nics_of_a_server(new: New, ground: Ground) -> None:
+def test_the_nics_of_a_server(new: New, ground: CloudFixtures) -> None:
     """`nics` has the ports of `networks` in their order, with their addresses, and none that others have attached."""
     server, port, other, bound = new("Server"), new("Port"), new("Port"), new("InterfaceAttachment")
     port.up(network_id=ground.other_network)
@@ -396,7 +396,7 @@ def test_the_nics_of_a_server(new: New, ground: Ground) -> None:
     bound.destroy()
 
 
-def test_a_nic_that_goes_with_its_server(new: New, ground: Ground) -> None:
+def test_a_nic_that_goes_with_its_server(new: New, ground: CloudFixtures) -> None:
     """The port of an attachment that nobody deletes, as with `deleted_with`, goes with the server; a Port stays."""
     server, port = new("Server"), new("Port")
     made, bound = (ground.resource("InterfaceAttachment") for _ in range(2))
@@ -410,7 +410,7 @@ def test_a_nic_that_goes_with_its_server(new: New, ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("after", ["network", "port"])
-def test_a_replaced_server_gives_back_what_it_holds_first(new: New, ground: Ground, after: str) -> None:
+def test_a_replaced_server_gives_back_what_it_holds_first(new: New, ground: CloudFixtures, after: str) -> None:
     """The port of the old one may be for an InterfaceAttachment of the new one: the old one goes before that."""
     server, port = new("Server"), new("Port")
     port.up(network_id=ground.network)
@@ -420,7 +420,7 @@ def test_a_replaced_server_gives_back_what_it_holds_first(new: New, ground: Grou
     assert (step.op, step.delete_first) == ("replace", True)
 
 
-def test_a_server_that_is_taken_over_gets_its_nics(new: New, ground: Ground) -> None:
+def test_a_server_that_is_taken_over_gets_its_nics(new: New, ground: CloudFixtures) -> None:
     """Those that the program lists and it does not have are attached; what it has besides stays."""
     theirs, server = new("Server"), new("Server")
     theirs.up(**ground.server_inputs)
@@ -435,7 +435,7 @@ def test_a_server_that_is_taken_over_gets_its_nics(new: New, ground: Ground) -> 
 
 def test_the_tag_of_a_nic() -> None:
     """It is given when the NIC is attached, so that another tag is another NIC; leaving it out changes nothing."""
-    with emulator("openstack") as landscape, Ground(landscape) as own:
+    with emulator("openstack") as landscape, CloudFixtures(landscape) as own:
         server = own.resource("Server")
         nic = {"network_id": own.network}
         server.up(**own.server_inputs | {"networks": [nic | {"tag": "front"}, nic | {"tag": "back"}]})
@@ -448,7 +448,7 @@ def test_the_tag_of_a_nic() -> None:
         server.destroy()
 
 
-def test_metadata_keys_really_deleted(web: Resource, ground: Ground) -> None:
+def test_metadata_keys_really_deleted(web: Resource, ground: CloudFixtures) -> None:
     """A key that the program drops is gone from the cloud; one that others add is drift."""
     program = dict(ground.server_inputs)
     for metadata in ({"a": "1", "b": "2"}, {"b": "2"}, {"b": "3", "c": ""}, {}):
@@ -460,7 +460,7 @@ def test_metadata_keys_really_deleted(web: Resource, ground: Ground) -> None:
     assert _own_metadata(ground, web) == {}
 
 
-def _own_metadata(ground: Ground, it: Resource) -> dict[str, str]:
+def _own_metadata(ground: CloudFixtures, it: Resource) -> dict[str, str]:
     """What is not the owner marker."""
     found = ground.cloud.compute.get_server(it.id).metadata
     return {key: value for key, value in found.items() if key != "managed-by-pulumi"}
@@ -480,7 +480,7 @@ def walk() -> list[str]:
 
 
 @pytest.mark.thorough
-def test_power_states(new: New, ground: Ground) -> None:
+def test_power_states(new: New, ground: CloudFixtures) -> None:
     """Every power state is reached from every other on the same server, and none is drift of the next preview."""
     server = new("Server")
     program = ground.server_inputs | {"block_devices": [boot_disk()]}
@@ -496,7 +496,7 @@ def test_power_states(new: New, ground: Ground) -> None:
     settled(server, program | {"power_state": "active"})
 
 
-TOGGLES: dict[str, Callable[[Ground], Sequence[Any]]] = {
+TOGGLES: dict[str, Callable[[CloudFixtures], Sequence[Any]]] = {
     "name": lambda _: ("fields-one", "fields-two"),
     "metadata": lambda _: ({"a": "1"}, {"a": "2"}),
     "tags": lambda _: (["one"], ["two"]),
@@ -510,7 +510,7 @@ TOGGLES: dict[str, Callable[[Ground], Sequence[Any]]] = {
 
 @pytest.mark.parametrize("then", ["stays", "wakes", "is left alone"])
 @pytest.mark.parametrize("state", POWER_STATES)
-def test_changes_in_every_power_state(new: New, ground: Ground, state: str, then: str) -> None:
+def test_changes_in_every_power_state(new: New, ground: CloudFixtures, state: str, then: str) -> None:
     """Every change, and every pair of them, is made whatever the server does, which does afterwards what it should.
 
     Nova refuses some changes of a server that is paused, suspended or shelved: it is woken for them, and put back.
@@ -542,7 +542,7 @@ def test_changes_in_every_power_state(new: New, ground: Ground, state: str, then
 
 
 @pytest.mark.parametrize("state", ["paused", "suspended", "shelved_offloaded"])
-def test_a_password_of_a_sleeping_server(new: New, ground: Ground, state: str) -> None:
+def test_a_password_of_a_sleeping_server(new: New, ground: CloudFixtures, state: str) -> None:
     """It is woken for a new password, and put back."""
     server = new("Server")
     program = ground.server_inputs | {"power_state": state, "admin_pass": "Quite-5ecret"}
@@ -553,7 +553,7 @@ def test_a_password_of_a_sleeping_server(new: New, ground: Ground, state: str) -
 
 
 @pytest.mark.parametrize("state", POWER_STATES)
-def test_initial_power_state(new: New, ground: Ground, state: str) -> None:
+def test_initial_power_state(new: New, ground: CloudFixtures, state: str) -> None:
     """A server is in the wanted power state from the first `up` on."""
     server = new("Server")
     program = ground.server_inputs | {"block_devices": [boot_disk()], "power_state": state}
@@ -562,7 +562,7 @@ def test_initial_power_state(new: New, ground: Ground, state: str) -> None:
     settled(server, program)
 
 
-def test_unmanaged_power_state_is_left_alone(web: Resource, ground: Ground) -> None:
+def test_unmanaged_power_state_is_left_alone(web: Resource, ground: CloudFixtures) -> None:
     """Who says nothing of the power state may stop the server by hand; a change of something else leaves it so."""
     ground.cloud.compute.stop_server(web.id)
     ground.rested(web.id, "SHUTOFF")
@@ -571,7 +571,7 @@ def test_unmanaged_power_state_is_left_alone(web: Resource, ground: Ground) -> N
     assert web.outputs["status"] == "SHUTOFF"
 
 
-def test_disk_from_image(new: New, ground: Ground) -> None:
+def test_disk_from_image(new: New, ground: CloudFixtures) -> None:
     """Booted from an image in a volume: the volume is the server's and goes with it."""
     server = new("Server")
     program = ground.server_inputs | {
@@ -586,7 +586,7 @@ def test_disk_from_image(new: New, ground: Ground) -> None:
     ground.until(lambda: ground.cloud.block_storage.find_volume(disk["id"]) is None)
 
 
-def test_disk_from_volume(new: New, ground: Ground) -> None:
+def test_disk_from_volume(new: New, ground: CloudFixtures) -> None:
     """Booted from a volume that exists: it is attached, and free again when the server is gone."""
     volume, server = new("Volume"), new("Server")
     volume.up(size=1, image=ground.landscape.image)
@@ -605,13 +605,13 @@ def test_disk_from_volume(new: New, ground: Ground) -> None:
 
 @pytest.mark.parametrize("known_by", ["create", "diff"])
 def test_a_volume_of_the_program_does_not_go_with_a_server(
-    new: New, ground: Ground, known_by: str, monkeypatch: pytest.MonkeyPatch
+    new: New, ground: CloudFixtures, known_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Volume that the cloud would delete with the server is refused; one that is not known yet is warned of."""
     volume, server, told = new("Volume"), new("Server"), []
     volume.up(size=1, image=ground.landscape.image)
     if known_by == "diff":
-        monkeypatch.setattr(once, "_made_here", set())
+        monkeypatch.setattr(idempotent_create, "_created", set())
         # One process serves the whole run.
         monkeypatch.setattr(OWNERSHIP, "clear", lambda: None)
         volume.preview(size=1, image=ground.landscape.image)
@@ -619,13 +619,13 @@ def test_a_volume_of_the_program_does_not_go_with_a_server(
     program = ground.server_inputs | {"block_devices": [disk]}
     with pytest.raises(Refused, match="would delete the program's Volume"):
         server.preview(**program)
-    monkeypatch.setattr(host, "report", lambda _, line, **__: told.append(line))
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: told.append(line))
     server.preview(**program | {"block_devices": [disk | {"uuid": UNKNOWN}]})
     assert any("the cloud deletes the volume with the server" in line for line in told)
     server.up(**program | {"block_devices": [disk | {"delete_on_termination": False}]})
 
 
-def test_booting_from_a_volume_for_several(new: New, ground: Ground) -> None:
+def test_booting_from_a_volume_for_several(new: New, ground: CloudFixtures) -> None:
     """Nova wants to be asked with compute 2.60 for a server with a multiattach volume."""
     volume, server = new("Volume"), new("Server")
     volume.up(size=1, image=ground.landscape.image, volume_type=ground.multiattach_type)
@@ -635,7 +635,7 @@ def test_booting_from_a_volume_for_several(new: New, ground: Ground) -> None:
     settled(server, program)
 
 
-def test_disk_from_snapshot(new: New, ground: Ground) -> None:
+def test_disk_from_snapshot(new: New, ground: CloudFixtures) -> None:
     """A second disk filled from a snapshot."""
     server = new("Server")
     disk = {"source_type": "snapshot", "uuid": ground.snapshots[0], "boot_index": -1, "delete_on_termination": True}
@@ -646,7 +646,7 @@ def test_disk_from_snapshot(new: New, ground: Ground) -> None:
     assert ground.snapshots[0] in {ground.cloud.block_storage.get_volume(id_).snapshot_id for id_ in disks}
 
 
-def test_blank_second_disk(new: New, ground: Ground) -> None:
+def test_blank_second_disk(new: New, ground: CloudFixtures) -> None:
     """A blank disk beside a local root disk."""
     server = new("Server")
     blank = {"source_type": "blank", "destination_type": "volume", "volume_size": 1, "delete_on_termination": True}
@@ -658,7 +658,7 @@ def test_blank_second_disk(new: New, ground: Ground) -> None:
     assert ground.cloud.block_storage.get_volume(disk["id"]).size == 1
 
 
-def test_several_local_disks(new: New, ground: Ground) -> None:
+def test_several_local_disks(new: New, ground: CloudFixtures) -> None:
     """A local root disk, a local blank one, and swap, in a flavor that has room for them."""
     flavor = ground.roomy_flavor
     server = new("Server")
@@ -675,7 +675,7 @@ def test_several_local_disks(new: New, ground: Ground) -> None:
     settled(server, program)
 
 
-def test_hints(new: New, ground: Ground) -> None:
+def test_hints(new: New, ground: CloudFixtures) -> None:
     """Hints go to the scheduler and are no drift; a group has the server that was put into it."""
     server = new("Server")
     hints = {
@@ -697,7 +697,7 @@ def test_hints(new: New, ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("text", ["#!/bin/sh\necho hello", base64.b64encode(b"#!/bin/sh\necho hello").decode()])
-def test_user_data(new: New, ground: Ground, text: str) -> None:
+def test_user_data(new: New, ground: CloudFixtures, text: str) -> None:
     """Plain text and base64 arrive alike, and are no drift."""
     server = new("Server")
     program = ground.server_inputs | {"user_data": text}
@@ -707,7 +707,7 @@ def test_user_data(new: New, ground: Ground, text: str) -> None:
     assert base64.b64decode(seen["OS-EXT-SRV-ATTR:user_data"]) == b"#!/bin/sh\necho hello"
 
 
-def test_rebuild(new: New, ground: Ground) -> None:
+def test_rebuild(new: New, ground: CloudFixtures) -> None:
     """With `image_policy` = `rebuild` another image and other files are put into the same server."""
     server = new("Server")
     files = [{"path": "/etc/motd", "contents": "one"}]
@@ -720,7 +720,7 @@ def test_rebuild(new: New, ground: Ground) -> None:
     becomes(server, "personality", program | {"image": ground.images[1], "personality": other})
 
 
-def test_a_rebuild_does_not_reach_a_volume(new: New, ground: Ground) -> None:
+def test_a_rebuild_does_not_reach_a_volume(new: New, ground: CloudFixtures) -> None:
     """A server that boots from a volume is replaced for another image, also where the program prefers a rebuild."""
     server = new("Server")
     program = ground.server_inputs | {"image_policy": "rebuild", "block_devices": [boot_disk(volume_size=4)]}
@@ -728,7 +728,7 @@ def test_a_rebuild_does_not_reach_a_volume(new: New, ground: Ground) -> None:
     assert server.preview(**program | {"image": ground.images[1]}) == Step("replace", frozenset({"image"}))
 
 
-def test_taking_over_rebuilds_nothing(new: New, ground: Ground) -> None:
+def test_taking_over_rebuilds_nothing(new: New, ground: CloudFixtures) -> None:
     """The files of a server that is taken over are nobody's knowledge: they are no reason to overwrite its disk."""
     theirs, server = new("Server"), new("Server")
     theirs.up(**ground.server_inputs)
@@ -743,7 +743,7 @@ def test_taking_over_rebuilds_nothing(new: New, ground: Ground) -> None:
     assert "rebuild" in [action.action for action in ground.cloud.compute.server_actions(server.id)]
 
 
-def test_the_password_of_what_is_taken_over(new: New, ground: Ground) -> None:
+def test_the_password_of_what_is_taken_over(new: New, ground: CloudFixtures) -> None:
     """The one that the program says is put down and not set, whatever else is changed; a later one is set."""
     theirs, server = new("Server"), new("Server")
     theirs.up(**ground.server_inputs)
@@ -757,7 +757,7 @@ def test_the_password_of_what_is_taken_over(new: New, ground: Ground) -> None:
     assert "changePassword" in [action.action for action in ground.cloud.compute.server_actions(server.id)]
 
 
-def test_groups_that_were_cleared_come_back(new: New, ground: Ground) -> None:
+def test_groups_that_were_cleared_come_back(new: New, ground: CloudFixtures) -> None:
     """A server without a group tells of none, and gets those that the program names then."""
     server = new("Server")
     program = ground.server_inputs | {"security_groups": []}
@@ -768,7 +768,7 @@ def test_groups_that_were_cleared_come_back(new: New, ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("more", [[], ["default"]])
-def test_a_nic_that_comes_later_has_the_groups_too(new: New, ground: Ground, more: list[str]) -> None:
+def test_a_nic_that_comes_later_has_the_groups_too(new: New, ground: CloudFixtures, more: list[str]) -> None:
     """Nova gives it the default group alone; it gets those that the program names."""
     server = new("Server")
     program = ground.server_inputs | {"security_groups": [ground.group_names[0], *more]}
@@ -779,7 +779,7 @@ def test_a_nic_that_comes_later_has_the_groups_too(new: New, ground: Ground, mor
     settled(server, program | {"networks": [{"network_id": ground.network}, {"network_id": ground.other_network}]})
 
 
-def test_groups_where_nics_differ(new: New, ground: Ground) -> None:
+def test_groups_where_nics_differ(new: New, ground: CloudFixtures) -> None:
     """A group that one NIC has lost is a difference also where another has one too many, and both are mended."""
     server = new("Server")
     networks = [{"network_id": ground.network}, {"network_id": ground.other_network}]
@@ -793,7 +793,7 @@ def test_groups_where_nics_differ(new: New, ground: Ground) -> None:
     assert groups_of(ground, server) == [ground.groups[:1]] * 2
 
 
-def test_groups_of_a_declared_port(new: New, ground: Ground) -> None:
+def test_groups_of_a_declared_port(new: New, ground: CloudFixtures) -> None:
     """A server's groups are for the NICs that Nova makes: those of a Port stay, whichever way it is bound."""
     ports, server, bound = [new("Port"), new("Port")], new("Server"), new("InterfaceAttachment")
     declared = {"network_id": ground.other_network, "security_group_ids": [ground.groups[1]]}
@@ -814,7 +814,7 @@ def test_groups_of_a_declared_port(new: New, ground: Ground) -> None:
     bound.destroy()
 
 
-def test_a_group_that_another_nic_has_already(new: New, ground: Ground) -> None:
+def test_a_group_that_another_nic_has_already(new: New, ground: CloudFixtures) -> None:
     """Nova tells it of the server before its own NIC has it; that is no reason to leave it out there."""
     port, server = new("Port"), new("Server")
     port.up(network_id=ground.other_network)
@@ -835,7 +835,7 @@ def test_a_group_that_another_nic_has_already(new: New, ground: Ground) -> None:
 
 
 def test_groups_that_a_failure_left_out_are_set_by_the_next_up(
-    new: New, ground: Ground, monkeypatch: pytest.MonkeyPatch
+    new: New, ground: CloudFixtures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An attached NIC whose groups could not be set is not taken for done."""
     server = new("Server")
@@ -852,11 +852,11 @@ def test_groups_that_a_failure_left_out_are_set_by_the_next_up(
 
 
 def _fails(*_: object) -> None:
-    raise errors.Failed("update port", "Neutron is not there")
+    raise errors.OperationFailed("update port", "Neutron is not there")
 
 
 @pytest.mark.parametrize("nothing", ["none", []])
-def test_groups_of_a_server_without_nics_of_its_own(new: New, ground: Ground, nothing: Any) -> None:
+def test_groups_of_a_server_without_nics_of_its_own(new: New, ground: CloudFixtures, nothing: Any) -> None:
     """They are for none: a Port that is bound to it keeps its own, whatever is written on it."""
     server, port, bound = new("Server"), new("Port"), new("InterfaceAttachment")
     program = ground.server_inputs | {"networks": nothing, "security_groups": [ground.group_names[0]]}
@@ -869,7 +869,7 @@ def test_groups_of_a_server_without_nics_of_its_own(new: New, ground: Ground, no
     bound.destroy()
 
 
-def test_a_group_by_its_id_and_its_name(new: New, ground: Ground) -> None:
+def test_a_group_by_its_id_and_its_name(new: New, ground: CloudFixtures) -> None:
     """Said twice it is no difference."""
     server = new("Server")
     program = ground.server_inputs | {"security_groups": [ground.groups[0], ground.group_names[0]]}
@@ -877,7 +877,7 @@ def test_a_group_by_its_id_and_its_name(new: New, ground: Ground) -> None:
     settled(server, program)
 
 
-def groups_of(ground: Ground, server: Resource) -> list[list[str]]:
+def groups_of(ground: CloudFixtures, server: Resource) -> list[list[str]]:
     """The groups of each of its NICs."""
     return [port.security_group_ids for port in ground.cloud.network.ports(device_id=server.id)]
 
@@ -886,7 +886,7 @@ def groups_of(ground: Ground, server: Resource) -> list[list[str]]:
 def test_a_lost_create_is_found_by_any_name(name: str) -> None:
     """Nova reads the name to look for as a regular expression; one that looks like it is found all the same."""
     lost = {"method": "POST", "path": "*/servers", "drop": "after", "times": 1}
-    with emulator("openstack", **lost) as landscape, Ground(landscape) as ground:
+    with emulator("openstack", **lost) as landscape, CloudFixtures(landscape) as ground:
         program = ground.server_inputs | {"name": name}
         server = ground.resource("Server")
         server.up(**program)
@@ -894,7 +894,7 @@ def test_a_lost_create_is_found_by_any_name(name: str) -> None:
         server.destroy()
 
 
-def test_rebuild_keeps_the_power_state(new: New, ground: Ground) -> None:
+def test_rebuild_keeps_the_power_state(new: New, ground: CloudFixtures) -> None:
     """A stopped server that is rebuilt stays stopped."""
     server = new("Server")
     program = ground.server_inputs | {"image_policy": "rebuild", "power_state": "shutoff"}
@@ -903,7 +903,7 @@ def test_rebuild_keeps_the_power_state(new: New, ground: Ground) -> None:
     assert server.outputs["status"] == "SHUTOFF"
 
 
-def test_resize_while_stopped(web: Resource, ground: Ground) -> None:
+def test_resize_while_stopped(web: Resource, ground: CloudFixtures) -> None:
     """A stopped server is resized and stays stopped, said or not."""
     web.up(**ground.server_inputs, power_state="shutoff")
     bigger = ground.server_inputs | {"flavor": ground.landscape.medium, "power_state": "shutoff"}
@@ -911,7 +911,7 @@ def test_resize_while_stopped(web: Resource, ground: Ground) -> None:
     assert (web.outputs["status"], web.outputs["flavor"]) == ("SHUTOFF", ground.landscape.medium)
 
 
-def test_resize_of_a_running_server(web: Resource, ground: Ground) -> None:
+def test_resize_of_a_running_server(web: Resource, ground: CloudFixtures) -> None:
     """A running server is stopped for it, and runs again afterwards."""
     becomes(web, "flavor", ground.server_inputs | {"flavor": ground.landscape.medium})
     assert web.outputs["status"] == "ACTIVE"
@@ -923,7 +923,7 @@ def test_resize_of_a_running_server(web: Resource, ground: Ground) -> None:
     ]
 
 
-def test_resize_without_stopping(web: Resource, ground: Ground) -> None:
+def test_resize_without_stopping(web: Resource, ground: CloudFixtures) -> None:
     """With `stop_before_resize` = false it runs all the way, where the cloud can."""
     program = ground.server_inputs | {"stop_before_resize": False}
     web.up(**program)
@@ -932,7 +932,7 @@ def test_resize_without_stopping(web: Resource, ground: Ground) -> None:
     assert [action.action for action in ground.cloud.compute.server_actions(web.id)][:2] == ["confirmResize", "resize"]
 
 
-def test_resize_of_a_paused_server(web: Resource, ground: Ground) -> None:
+def test_resize_of_a_paused_server(web: Resource, ground: CloudFixtures) -> None:
     """A paused server is resized and paused again."""
     program = ground.server_inputs | {"power_state": "paused"}
     web.up(**program)
@@ -940,13 +940,13 @@ def test_resize_of_a_paused_server(web: Resource, ground: Ground) -> None:
     assert web.outputs["status"] == "PAUSED"
 
 
-def test_the_same_flavor_by_id(web: Resource, ground: Ground) -> None:
+def test_the_same_flavor_by_id(web: Resource, ground: CloudFixtures) -> None:
     """A flavor's id instead of its name is no change."""
     assert web.preview(**ground.server_inputs | {"flavor": web.outputs["flavor_id"]}) == SAME
     settled(web, ground.server_inputs | {"flavor": web.outputs["flavor_id"]})
 
 
-def test_the_same_size_under_another_name(new: New, ground: Ground) -> None:
+def test_the_same_size_under_another_name(new: New, ground: CloudFixtures) -> None:
     """Another flavor of the same size is a resize; the same flavor that has got another name is none."""
     size = {"ram": 64, "vcpus": 1, "disk": 1}
     one, two = (ground.new_flavor(**size) for _ in range(2))
@@ -959,7 +959,7 @@ def test_the_same_size_under_another_name(new: New, ground: Ground) -> None:
     assert [action.action for action in ground.cloud.compute.server_actions(server.id)].count("resize") == 1
 
 
-def test_a_flavor_over_the_quota(web: Resource, ground: Ground) -> None:
+def test_a_flavor_over_the_quota(web: Resource, ground: CloudFixtures) -> None:
     """A size that the project may not have is refused in the preview, and the server is not stopped for it."""
     flavor = ground.new_flavor(ram=64, vcpus=10_000, disk=1)
     with pytest.raises(Refused, match="the quota for cores does not hold it"):
@@ -968,7 +968,7 @@ def test_a_flavor_over_the_quota(web: Resource, ground: Ground) -> None:
     assert web.outputs["status"] == "ACTIVE"
 
 
-def test_a_flavor_that_does_not_fit(web: Resource, ground: Ground) -> None:
+def test_a_flavor_that_does_not_fit(web: Resource, ground: CloudFixtures) -> None:
     """A resize that finds no host says why, and leaves the server running in its former flavor."""
     with pytest.raises(Failed, match="the cloud did not resize to fields-flavor"):
         web.up(**ground.server_inputs | {"flavor": ground.homeless_flavor})
@@ -978,7 +978,7 @@ def test_a_flavor_that_does_not_fit(web: Resource, ground: Ground) -> None:
     settled(web, ground.server_inputs)
 
 
-def test_resize_left_waiting_is_reverted(web: Resource, ground: Ground) -> None:
+def test_resize_left_waiting_is_reverted(web: Resource, ground: CloudFixtures) -> None:
     """A server that waits in VERIFY_RESIZE goes back when the program says its former flavor, and on when the other."""
     compute = ground.cloud.compute
     medium = compute.find_flavor(ground.landscape.medium, ignore_missing=False).id
@@ -992,7 +992,7 @@ def test_resize_left_waiting_is_reverted(web: Resource, ground: Ground) -> None:
         settled(web, ground.server_inputs | {"flavor": wanted})
 
 
-def test_a_password_that_could_not_be_set(web: Resource, ground: Ground) -> None:
+def test_a_password_that_could_not_be_set(web: Resource, ground: CloudFixtures) -> None:
     """A stopped server takes no password; what failed is not recorded as done, and is done once the server runs."""
     web.up(**ground.server_inputs, admin_pass="Quite-5ecret", power_state="shutoff")
     with pytest.raises(Failed, match="changePassword"):
@@ -1006,7 +1006,7 @@ def test_a_password_that_could_not_be_set(web: Resource, ground: Ground) -> None
     settled(web, program)
 
 
-def test_rescued(web: Resource, ground: Ground) -> None:
+def test_rescued(web: Resource, ground: CloudFixtures) -> None:
     """A server that somebody rescues is read as it is; what can be changed is changed, and it can be deleted."""
     ground.cloud.compute.rescue_server(web.id)
     ground.rested(web.id, "RESCUE")
@@ -1018,7 +1018,7 @@ def test_rescued(web: Resource, ground: Ground) -> None:
     web.destroy()
 
 
-def test_locked(web: Resource, ground: Ground) -> None:
+def test_locked(web: Resource, ground: CloudFixtures) -> None:
     """A lock is read, stands in the way of a change in the cloud's own words, and is no drift."""
     ground.cloud.compute.lock_server(web.id)
     settled(web, ground.server_inputs)
@@ -1034,7 +1034,7 @@ def test_locked(web: Resource, ground: Ground) -> None:
     settled(web, ground.server_inputs)
 
 
-def test_in_error(web: Resource, ground: Ground) -> None:
+def test_in_error(web: Resource, ground: CloudFixtures) -> None:
     """A server that ran and is in ERROR is not thrown away: it is read, kept, and can be deleted."""
     ground.admin.compute.reset_server_state(web.id, "error")
     web.refresh()
@@ -1046,7 +1046,7 @@ def test_in_error(web: Resource, ground: Ground) -> None:
     web.destroy()
 
 
-def test_shelved_by_hand(new: New, ground: Ground) -> None:
+def test_shelved_by_hand(new: New, ground: CloudFixtures) -> None:
     """A shelved server is read as it is; unmanaged it stays so, and a wanted power state wakes it."""
     server = new("Server")
     program = ground.server_inputs | {"block_devices": [boot_disk()]}
@@ -1058,7 +1058,7 @@ def test_shelved_by_hand(new: New, ground: Ground) -> None:
     becomes(server, "power_state", program | {"power_state": "active"})
 
 
-def test_a_flavor_that_is_no_more(new: New, ground: Ground) -> None:
+def test_a_flavor_that_is_no_more(new: New, ground: CloudFixtures) -> None:
     """A server outlives its flavor without a diff, and can be resized to another."""
     flavor = ground.new_flavor(ram=64, vcpus=1, disk=1)
     server = new("Server")
@@ -1070,7 +1070,7 @@ def test_a_flavor_that_is_no_more(new: New, ground: Ground) -> None:
     becomes(server, "flavor", program | {"flavor": ground.landscape.medium, "metadata": {"a": "1"}})
 
 
-def test_one_that_never_ran(new: New, ground: Ground) -> None:
+def test_one_that_never_ran(new: New, ground: CloudFixtures) -> None:
     """A server that no host takes is kept with Nova's reason, and the next `up` replaces it."""
     server = new("Server")
     with pytest.raises(Failed, match="No valid host"):
@@ -1085,7 +1085,7 @@ def test_one_that_never_ran(new: New, ground: Ground) -> None:
     settled(server, ground.server_inputs)
 
 
-def test_ways_to_go(new: New, ground: Ground) -> None:
+def test_ways_to_go(new: New, ground: CloudFixtures) -> None:
     """`stop_before_delete` shuts it down before, `force_delete` asks for it past every deferral; else neither."""
     ways: list[tuple[dict[str, bool], list[str]]] = [
         ({}, ["delete", "create"]),
@@ -1104,9 +1104,9 @@ def test_ways_to_go(new: New, ground: Ground) -> None:
 
 def test_a_deferred_delete(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cloud that keeps deleted servers for a while has done its part, and says so; `force_delete` is not deferred."""
-    with emulator("openstack", outcome="defer-delete") as landscape, Ground(landscape) as own:
+    with emulator("openstack", outcome="defer-delete") as landscape, CloudFixtures(landscape) as own:
         told: list[str] = []
-        monkeypatch.setattr(host, "report", lambda _, line, **__: told.append(line))
+        monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: told.append(line))
         kept, taken, forced = (own.resource("Server") for _ in range(3))
         for server in (kept, taken):
             server.up(**own.server_inputs)
@@ -1129,7 +1129,7 @@ def test_a_deferred_delete(monkeypatch: pytest.MonkeyPatch) -> None:
         own.until(lambda: not list(own.cloud.compute.servers()))
 
 
-def test_an_automatic_name(new: New, ground: Ground) -> None:
+def test_an_automatic_name(new: New, ground: CloudFixtures) -> None:
     """Unsaid, the name is the resource's with a suffix, stays for life, and is another one for a replacement."""
     server = new("Server")
     server.up(**ground.server_inputs)
@@ -1153,13 +1153,15 @@ def test_an_automatic_name(new: New, ground: Ground) -> None:
         ({"power_state": "rebooting"}, "power_state"),
     ],
 )
-def test_contradictions(new: New, ground: Ground, inputs: dict[str, Any], reason: str) -> None:
+def test_contradictions(new: New, ground: CloudFixtures, inputs: dict[str, Any], reason: str) -> None:
     """What cannot be is refused in the preview, by its name."""
     with pytest.raises(Refused, match=reason):
         new("Server").preview(**ground.server_inputs | inputs)
 
 
-def test_a_nic_with_a_port_of_the_program_is_another_one_than_one_that_brings_its_own(new: New, ground: Ground) -> None:
+def test_a_nic_with_a_port_of_the_program_is_another_one_than_one_that_brings_its_own(
+    new: New, ground: CloudFixtures
+) -> None:
     """An InterfaceAttachment that changes between `port_id` and `network_id` is replaced, in both directions."""
     server, port, bound = new("Server"), new("Port"), new("InterfaceAttachment")
     server.up(**ground.server_inputs)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 import pytest
 
 from ecs_pulumi.dynamic import fields
-from ecs_pulumi.dynamic.kind import find
+from ecs_pulumi.dynamic.kind import get_handler
 from tests.fields.rows import TABLE
 from tests.fields.rows.row import NONE, known
 from tests.support.generated import KINDS
@@ -20,7 +20,7 @@ from tests.support.steps import SAME, UNKNOWN, Failed, Refused, updates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.fields.ground import Ground
+    from tests.fields.ground import CloudFixtures
     from tests.fields.rows import Row
     from tests.support.steps import Resource
 
@@ -29,20 +29,20 @@ ELSEWHERE = {"region", "adopt"}
 ANY_ID = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
 
 
-def facts_of(kind: str, field: str) -> fields.Facts:
+def facts_of(kind: str, field: str) -> fields.ModelField:
     """What the model says of the field."""
-    return fields.facts(find(kind).inputs)[field]
+    return fields.fields_of(get_handler(kind).inputs)[field]
 
 
-def is_many(fact: fields.Facts) -> bool:
+def is_many(fact: fields.ModelField) -> bool:
     """Whether it is a list or a map."""
     annotation = fact.info.annotation
     return any(get_origin(branch) in (list, dict) for branch in (annotation, *get_args(annotation)))
 
 
-def can_drift(fact: fields.Facts) -> bool:
+def can_drift(fact: fields.ModelField) -> bool:
     """Whether it can be changed by hand, and the API tells."""
-    return fact.has(fields.InPlace) and not (fact.has(fields.Local) or fact.has(fields.WriteOnly))
+    return fact.has(fields.InPlace) and not (fact.has(fields.ProviderOnly) or fact.has(fields.WriteOnly))
 
 
 def steps_of(kind: str, field: str, row: Row) -> Iterator[str]:
@@ -66,7 +66,7 @@ def steps_of(kind: str, field: str, row: Row) -> Iterator[str]:
 class Subject:
     """One object, and the field of it that is worked on."""
 
-    def __init__(self, kind: str, field: str, ground: Ground) -> None:
+    def __init__(self, kind: str, field: str, ground: CloudFixtures) -> None:
         self.field = field
         self.row = TABLE[kind][field]
         self.fact = facts_of(kind, field)
@@ -122,7 +122,7 @@ class Subject:
 
     def has(self, value: Any) -> None:
         """The object has this value, unless the cloud was free to choose another."""
-        assert self.fact.has(fields.Wish) or self.it.outputs[self.field] == value
+        assert self.fact.has(fields.Advisory) or self.it.outputs[self.field] == value
 
     def settled(self, program: dict[str, Any]) -> None:
         """There is nothing to do, also after a refresh."""
@@ -146,7 +146,7 @@ def steps_where(wanted: Callable[[Row], bool]) -> list[Any]:
             steps = [f"{kind}.{field}: {step}" for step in steps_of(kind, field, row)]
             shape = shape_of(kind, field, row)
             # What is the program's own affair is the same on every cloud.
-            is_local = facts_of(kind, field).has(fields.Local)
+            is_local = facts_of(kind, field).has(fields.ProviderOnly)
             marks = [pytest.mark.thorough] if is_local or shape in shapes else []
             shapes.add(shape)
             found += [pytest.param(subject, step, id=step, marks=marks) for step in steps]
@@ -155,12 +155,12 @@ def steps_where(wanted: Callable[[Row], bool]) -> list[Any]:
 
 def shape_of(kind: str, field: str, row: Row) -> tuple[object, ...]:
     """What the steps of a field depend on: another of the same shape goes through the same code of ours."""
-    marks = (type(item) for item in facts_of(kind, field).info.metadata if isinstance(item, fields.Fact))
+    marks = (type(item) for item in facts_of(kind, field).info.metadata if isinstance(item, fields.FieldOption))
     return kind, *marks, *steps_of(kind, field, row), row.delete_first, row.admin, row.extension
 
 
 @pytest.fixture(scope="module")
-def subject(request: pytest.FixtureRequest, ground: Ground) -> Iterator[Subject]:
+def subject(request: pytest.FixtureRequest, ground: CloudFixtures) -> Iterator[Subject]:
     """The object that the steps of one field share."""
     kind, field = request.param
     made = Subject(kind, field, ground)
@@ -169,7 +169,7 @@ def subject(request: pytest.FixtureRequest, ground: Ground) -> Iterator[Subject]
 
 
 @pytest.fixture(scope="module")
-def guides_subject(request: pytest.FixtureRequest, guides_ground: Ground) -> Iterator[Subject]:
+def guides_subject(request: pytest.FixtureRequest, guides_ground: CloudFixtures) -> Iterator[Subject]:
     """The same in a cloud like the guide's."""
     kind, field = request.param
     made = Subject(kind, field, guides_ground)
@@ -308,7 +308,7 @@ STEPS = {
 def test_every_field_has_its_row() -> None:
     """The table has a row for each field of each kind, and no other; a new field without one fails here."""
     for kind, rows in TABLE.items():
-        assert set(rows) == set(fields.facts(find(kind).inputs)) - ELSEWHERE
+        assert set(rows) == set(fields.fields_of(get_handler(kind).inputs)) - ELSEWHERE
 
 
 def test_every_kind_has_its_table() -> None:

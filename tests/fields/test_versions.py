@@ -12,7 +12,7 @@ from tests.support.steps import SAME, Failed, Refused, updates
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.fields.ground import Ground
+    from tests.fields.ground import CloudFixtures
     from tests.support.steps import Resource
 
     New = Callable[..., Resource]
@@ -36,7 +36,7 @@ def settled(it: Resource, program: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("version", [*PLAIN, pytest.param("2.60", marks=pytest.mark.thorough), None])
-def test_a_life(new: New, ground: Ground, version: str | None) -> None:
+def test_a_life(new: New, ground: CloudFixtures, version: str | None) -> None:
     """A server is made, changed, resized and deleted alike, whatever the API; so are its disk, its NIC and its key."""
     config = asking_for(version) if version else {}
     key, server, disk, nic = (
@@ -75,7 +75,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
 
 @each_plain
 @pytest.mark.parametrize("field", list(REFUSED))
-def test_what_the_version_cannot_do(new: New, ground: Ground, version: str, field: str) -> None:
+def test_what_the_version_cannot_do(new: New, ground: CloudFixtures, version: str, field: str) -> None:
     """It is refused in the preview, naming the property and the versions found."""
     kind, asked = REFUSED[field]
     base: dict[str, Any] = {
@@ -89,7 +89,7 @@ def test_what_the_version_cannot_do(new: New, ground: Ground, version: str, fiel
 
 
 @each_plain
-def test_a_marker_where_servers_have_no_description(new: New, ground: Ground, version: str) -> None:
+def test_a_marker_where_servers_have_no_description(new: New, ground: CloudFixtures, version: str) -> None:
     """There a server says in its metadata whose it is; that is neither drift nor lost when the metadata changes."""
     server = new("Server", config=asking_for(version))
     program = ground.server_inputs | {"metadata": {"a": "1"}}
@@ -104,7 +104,7 @@ def test_a_marker_where_servers_have_no_description(new: New, ground: Ground, ve
 
 
 @each_plain
-def test_volume_type_of_a_block_device(new: New, ground: Ground, version: str) -> None:
+def test_volume_type_of_a_block_device(new: New, ground: CloudFixtures, version: str) -> None:
     """The guide sends it with the old API, so it is sent; a cloud that does not know it there says so by its name."""
     disk = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 1}
     typed = {**disk, "volume_type": ground.landscape.volume_types[0], "delete_on_termination": True}
@@ -119,7 +119,7 @@ def test_volume_type_of_a_block_device(new: New, ground: Ground, version: str) -
         assert server.state is None
 
 
-def test_a_backup_where_nobody_can_restore_it(guides_ground: Ground) -> None:
+def test_a_backup_where_nobody_can_restore_it(guides_ground: CloudFixtures) -> None:
     """An API that would make an empty volume instead is not asked: the preview names what it needs."""
     with pytest.raises(Refused, match=r"needs block-storage microversion 3\.47; this cloud offers block-storage v"):
         guides_ground.resource("Volume").preview(size=1, backup_id="0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e")

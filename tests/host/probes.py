@@ -15,11 +15,11 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from ecs_pulumi.dynamic import host
+from ecs_pulumi.dynamic import rpc_bridge
 
 
 def _told() -> dict[str, Any]:
-    call = host.current()
+    call = rpc_bridge.current_request()
     derived = {"stack": call.stack, "project": call.project, "kind_token": call.kind_token}
     old_inputs = dict(call.old_inputs or {})
     old_inputs.pop("__provider", None)
@@ -30,7 +30,7 @@ def _told() -> dict[str, Any]:
         "random_seed": call.random_seed.decode(),
         "ignore_changes": list(call.ignore_changes),
         "old_inputs": old_inputs if call.old_inputs is not None else None,
-        "can_keep": host.can_keep_state(),
+        "can_keep": rpc_bridge.can_keep_state(),
     }
 
 
@@ -60,7 +60,7 @@ class Telling(ResourceProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Tell in the failure."""
         told = _told()
-        host.fail(f"{told['resource']} {told['timeout']} {told['can_keep']}")
+        rpc_bridge.fail(f"{told['resource']} {told['timeout']} {told['can_keep']}")
 
 
 class Failing(ResourceProvider):
@@ -100,7 +100,7 @@ class Failing(ResourceProvider):
         try:
             {}[props["password"]]
         except KeyError:
-            host.fail(props["reason"])
+            rpc_bridge.fail(props["reason"])
 
 
 class Keeping(ResourceProvider):
@@ -123,7 +123,7 @@ class Keeping(ResourceProvider):
             {}[asked["password"]]
         except KeyError:
             reasons = ["No valid host.", "Second thing."]
-            host.fail_with_state(id_, {**asked, "status": "ERROR"}, asked, reasons)
+            rpc_bridge.fail_with_state(id_, {**asked, "status": "ERROR"}, asked, reasons)
 
 
 class Reporting(ResourceProvider):
@@ -131,11 +131,11 @@ class Reporting(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Report."""
-        urn = host.current().urn
+        urn = rpc_bridge.current_request().urn
 
         def report() -> None:
             for line in props["lines"]:
-                host.report(urn, line["message"], severity=line["severity"], ephemeral=line["ephemeral"])
+                rpc_bridge.log(urn, line["message"], severity=line["severity"], ephemeral=line["ephemeral"])
 
         thread = threading.Thread(target=report)
         thread.start()
@@ -148,7 +148,7 @@ class Counting(ResourceProvider):
 
     def configure(self, req: ConfigureRequest) -> None:
         """Ask for more workers."""
-        self.widened = host.widen_workers() and host.widen_workers()
+        self.widened = rpc_bridge.set_max_workers() and rpc_bridge.set_max_workers()
         self.changed = threading.Condition()
         self.running = self.peak = 0
 

@@ -13,5 +13,5 @@ exec(  # noqa: S102  (the source is Python's own)
 spec = importlib.util.find_spec("pulumi.dynamic.__main__")
 assert spec is not None
 assert spec.origin is not None
-host = Path(spec.origin).read_text(encoding="utf-8")
-exec(re.sub(r"\b(request|context)\b", r"the_\1", host))  # noqa: S102  (likewise Pulumi's)
+rpc_bridge = Path(spec.origin).read_text(encoding="utf-8")
+exec(re.sub(r"\b(request|context)\b", r"the_\1", rpc_bridge))  # noqa: S102  (likewise Pulumi's)

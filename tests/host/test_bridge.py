@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pulumi.dynamic import Config
 
-from ecs_pulumi.dynamic import host
+from ecs_pulumi.dynamic import rpc_bridge
 from tests.host.harness import REPOSITORY, Failed, Made, Plugin, Served, secret
 from tests.host.probes import Counting, Failing, Keeping, Reporting, Telling
 
@@ -80,8 +80,8 @@ def test_current_tells_a_refresh_from_a_get(plugin: Plugin) -> None:
 def test_the_names_of_all_settings_are_known() -> None:
     """The SDK keeps the settings of every namespace, and only answers for one that is asked for by name."""
     config = Config(raw_config={"ecs:regoin": "x", "shop:size": "1"}, project_name="shop")
-    assert host.setting_names(config) == ("ecs:regoin", "shop:size")
-    assert host.setting_names(object()) == ()
+    assert rpc_bridge.setting_names(config) == ("ecs:regoin", "shop:size")
+    assert rpc_bridge.setting_names(object()) == ()
 
 
 def test_state_can_be_kept_in_create_and_update_only(plugin: Plugin) -> None:
@@ -232,7 +232,7 @@ def test_requests_that_already_wait_get_workers_too() -> None:
 
     def serve() -> None:
         all_in.wait()
-        host.widen_workers(8)
+        rpc_bridge.set_max_workers(8)
         together.wait(timeout=30)
 
     with ThreadPoolExecutor(4) as pool:
@@ -246,7 +246,7 @@ def test_a_worker_that_goes_on_at_once_is_not_taken_for_idle() -> None:
     queued, widened, together = threading.Event(), threading.Event(), threading.Barrier(3)
 
     def widen() -> None:
-        host.widen_workers(3)
+        rpc_bridge.set_max_workers(3)
         widened.set()
         together.wait(timeout=30)
 
@@ -295,14 +295,14 @@ def test_a_host_that_is_interrupted_ends_quietly(last: str, told: str) -> None:
 
 def test_outside_a_host_everything_is_harmless() -> None:
     """A direct call, from a test for example, finds nothing and breaks nothing."""
-    assert host.current() == host.Call()
-    assert not host.can_keep_state()
-    assert not host.widen_workers()
-    host.report(URN, "a line", severity="error")
-    with pytest.raises(host.Failure, match=r"^the reason$"):
-        host.fail("the reason")
-    with pytest.raises(host.Failure, match=r"^one; two$"):
-        host.fail_with_state("id", {}, {}, ["one", "two"])
+    assert rpc_bridge.current_request() == rpc_bridge.RequestContext()
+    assert not rpc_bridge.can_keep_state()
+    assert not rpc_bridge.set_max_workers()
+    rpc_bridge.log(URN, "a line", severity="error")
+    with pytest.raises(rpc_bridge.Failure, match=r"^the reason$"):
+        rpc_bridge.fail("the reason")
+    with pytest.raises(rpc_bridge.Failure, match=r"^one; two$"):
+        rpc_bridge.fail_with_state("id", {}, {}, ["one", "two"])
 
 
 def _failure(plugin: Plugin, verb: str) -> Failed:

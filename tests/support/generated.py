@@ -19,12 +19,12 @@ from ecs_pulumi.dynamic import fields
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ecs_pulumi.dynamic.kind import Kind
+    from ecs_pulumi.dynamic.kind import ResourceHandler
 
 
-def _kinds() -> Iterator[Kind[Any, Any, Any]]:
+def _kinds() -> Iterator[ResourceHandler[Any, Any, Any]]:
     for found in pkgutil.iter_modules(resources.__path__):
-        kind = getattr(importlib.import_module(f"{resources.__name__}.{found.name}"), "KIND", None)
+        kind = getattr(importlib.import_module(f"{resources.__name__}.{found.name}"), "HANDLER", None)
         if kind is not None:
             yield kind
 
@@ -55,7 +55,7 @@ _FEW = 5
 
 
 @st.composite
-def inputs(draw: st.DrawFn, kind: Kind[Any, Any, Any], *, wild: bool = False) -> dict[str, Any]:
+def inputs(draw: st.DrawFn, kind: ResourceHandler[Any, Any, Any], *, wild: bool = False) -> dict[str, Any]:
     """What a program may say to a kind: a few of its inputs.
 
     Args:
@@ -63,7 +63,7 @@ def inputs(draw: st.DrawFn, kind: Kind[Any, Any, Any], *, wild: bool = False) ->
         kind: The kind.
         wild: Also what is wrong: other types, unknown inputs, unknown values, None; else it is right by its types.
     """
-    known = fields.facts(kind.inputs)
+    known = fields.fields_of(kind.inputs)
     names = draw(st.sets(st.sampled_from(sorted(known)), max_size=_FEW))
     if not wild:
         names |= {name for name, field in known.items() if field.info.is_required()}

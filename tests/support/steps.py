@@ -28,7 +28,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2
 
 from ecs_pulumi.cloud.connection import Connection, Settings
-from ecs_pulumi.dynamic import host, provider, state
+from ecs_pulumi.dynamic import provider, rpc_bridge, state
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.dynamic.state import StackState
@@ -306,7 +306,7 @@ class Resource:
         _serving.resource = self
         try:
             answer = call()
-        except host.Failure as failure:
+        except rpc_bridge.Failure as failure:
             self.begun = None
             self._keep(context)
             raise Failed(str(failure)) from failure

@@ -10,18 +10,18 @@ from typing_extensions import assert_type
 import ecs_pulumi as ecs
 from ecs_pulumi import (
     Address,
-    AddressPairArgs,
-    AllocationPoolArgs,
     AttachedVolume,
-    BlockDeviceArgs,
-    DhcpOptionArgs,
     DnsAssignment,
     FixedIp,
-    FixedIpArgs,
-    HostRouteArgs,
-    NetworkArgs,
-    PersonalityArgs,
+    PortAllowedAddressPairArgs,
+    PortExtraDhcpOptionArgs,
+    PortFixedIpArgs,
+    ServerBlockDeviceArgs,
+    ServerNetworkArgs,
     ServerNic,
+    ServerPersonalityArgs,
+    SubnetAllocationPoolArgs,
+    SubnetHostRouteArgs,
     VolumeServer,
 )
 
@@ -76,8 +76,8 @@ assert_type(network.subnet_ids, pulumi.Output[list[str]])
 assert_type(network.created_at, pulumi.Output[str | None])
 assert_type(network.updated_at, pulumi.Output[str | None])
 
-pool: AllocationPoolArgs = {"start": "10.0.10.2", "end": secret}
-route: HostRouteArgs = {"destination": "0.0.0.0/0", "nexthop": "10.0.10.1"}
+pool: SubnetAllocationPoolArgs = {"start": "10.0.10.2", "end": secret}
+route: SubnetHostRouteArgs = {"destination": "0.0.0.0/0", "nexthop": "10.0.10.1"}
 subnet = ecs.Subnet(
     "sub",
     network_id=network.id,
@@ -115,8 +115,8 @@ assert_type(subnet.gateway_ip, pulumi.Output[str | None])
 assert_type(subnet.no_gateway, pulumi.Output[bool])
 assert_type(subnet.enable_dhcp, pulumi.Output[bool])
 assert_type(subnet.dns_nameservers, pulumi.Output[list[str]])
-assert_type(subnet.allocation_pools, pulumi.Output[list[AllocationPoolArgs]])
-assert_type(subnet.host_routes, pulumi.Output[list[HostRouteArgs]])
+assert_type(subnet.allocation_pools, pulumi.Output[list[SubnetAllocationPoolArgs]])
+assert_type(subnet.host_routes, pulumi.Output[list[SubnetHostRouteArgs]])
 assert_type(subnet.ipv6_address_mode, pulumi.Output[str | None])
 assert_type(subnet.ipv6_ra_mode, pulumi.Output[str | None])
 assert_type(subnet.service_types, pulumi.Output[list[str]])
@@ -129,9 +129,9 @@ assert_type(subnet.adopt, pulumi.Output[str | None])
 assert_type(subnet.created_at, pulumi.Output[str | None])
 assert_type(subnet.updated_at, pulumi.Output[str | None])
 
-fixed_ip: FixedIpArgs = {"subnet_id": subnet.id}
-pair: AddressPairArgs = {"ip_address": "10.0.10.9"}
-option: DhcpOptionArgs = {"name": "mtu", "value": "1400"}
+fixed_ip: PortFixedIpArgs = {"subnet_id": subnet.id}
+pair: PortAllowedAddressPairArgs = {"ip_address": "10.0.10.9"}
+option: PortExtraDhcpOptionArgs = {"name": "mtu", "value": "1400"}
 port = ecs.Port(
     "port",
     network_id=network.id,
@@ -161,10 +161,10 @@ assert_type(port.network_id, pulumi.Output[str])
 assert_type(port.name, pulumi.Output[str])
 assert_type(port.description, pulumi.Output[str])
 assert_type(port.admin_state_up, pulumi.Output[bool])
-assert_type(port.fixed_ips, pulumi.Output[list[FixedIpArgs]])
+assert_type(port.fixed_ips, pulumi.Output[list[PortFixedIpArgs]])
 assert_type(port.security_group_ids, pulumi.Output[list[str]])
-assert_type(port.allowed_address_pairs, pulumi.Output[list[AddressPairArgs]])
-assert_type(port.extra_dhcp_options, pulumi.Output[list[DhcpOptionArgs]])
+assert_type(port.allowed_address_pairs, pulumi.Output[list[PortAllowedAddressPairArgs]])
+assert_type(port.extra_dhcp_options, pulumi.Output[list[PortExtraDhcpOptionArgs]])
 assert_type(port.mac_address, pulumi.Output[str])
 assert_type(port.port_security_enabled, pulumi.Output[bool | None])
 assert_type(port.device_owner, pulumi.Output[str])
@@ -230,7 +230,7 @@ assert_type(volume.attachments, pulumi.Output[list[VolumeServer]])
 assert_type(volume.created_at, pulumi.Output[str])
 assert_type(volume.image_id, pulumi.Output[str | None])
 assert_type(volume.image_name, pulumi.Output[str | None])
-assert_type(volume.been_available, pulumi.Output[bool])
+assert_type(volume.was_available, pulumi.Output[bool])
 
 # --- servers ----------------------------------------------------------------------------------------------------
 
@@ -253,9 +253,9 @@ assert_type(key_pair.adopt, pulumi.Output[str | None])
 assert_type(key_pair.private_key, pulumi.Output[str | None])
 assert_type(key_pair.fingerprint, pulumi.Output[str])
 
-nic: NetworkArgs = {"port_id": port.id, "tag": "front"}
-disk: BlockDeviceArgs = {"source_type": "blank", "destination_type": "volume", "volume_size": 10}
-file: PersonalityArgs = {"path": "/etc/motd", "contents": "hello"}
+nic: ServerNetworkArgs = {"port_id": port.id, "tag": "front"}
+disk: ServerBlockDeviceArgs = {"source_type": "blank", "destination_type": "volume", "volume_size": 10}
+file: ServerPersonalityArgs = {"path": "/etc/motd", "contents": "hello"}
 server = ecs.Server(
     "web",
     flavor="s3.small.1",
@@ -311,13 +311,13 @@ assert_type(server.tags, pulumi.Output[list[str] | None])
 assert_type(server.security_groups, pulumi.Output[list[str]])
 assert_type(server.admin_pass, pulumi.Output[str | None])
 assert_type(server.power_state, pulumi.Output[str | None])
-assert_type(server.networks, pulumi.Output[str | list[NetworkArgs] | None])
-assert_type(server.block_devices, pulumi.Output[list[BlockDeviceArgs] | None])
+assert_type(server.networks, pulumi.Output[str | list[ServerNetworkArgs] | None])
+assert_type(server.block_devices, pulumi.Output[list[ServerBlockDeviceArgs] | None])
 assert_type(server.key_name, pulumi.Output[str | None])
 assert_type(server.availability_zone, pulumi.Output[str])
 assert_type(server.user_data, pulumi.Output[str | None])
 assert_type(server.config_drive, pulumi.Output[bool])
-assert_type(server.personality, pulumi.Output[list[PersonalityArgs] | None])
+assert_type(server.personality, pulumi.Output[list[ServerPersonalityArgs] | None])
 assert_type(server.scheduler_hints, pulumi.Output[dict[str, object] | None])
 assert_type(server.disk_config, pulumi.Output[str])
 assert_type(server.image_policy, pulumi.Output[str])
@@ -345,7 +345,7 @@ assert_type(server.created, pulumi.Output[str])
 assert_type(server.updated, pulumi.Output[str])
 assert_type(server.launched_at, pulumi.Output[str | None])
 assert_type(server.fault, pulumi.Output[str | None])
-assert_type(server.unfinished, pulumi.Output[str | None])
+assert_type(server.pending_action, pulumi.Output[str | None])
 first: pulumi.Output[str] = server.addresses.apply(lambda by_network: by_network["net"][0]["addr"])
 
 attachment = ecs.VolumeAttachment(

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import ecs_pulumi as ecs
-from ecs_pulumi.dynamic.fields import facts
+from ecs_pulumi.dynamic.fields import fields_of
 from ecs_pulumi.dynamic.resource import EcsResource
 
 CHECKOUT = Path(__file__).parents[2]
@@ -75,9 +75,9 @@ def test_the_program_uses_everything() -> None:
     for name in ecs.__all__:
         public = getattr(ecs, name)
         if isinstance(public, type) and issubclass(public, EcsResource):
-            inputs = facts(public.kind.inputs)
+            inputs = fields_of(public.kind.inputs)
             assert {(name, field) for field in inputs} - named == set()
-            assert {(name, field) for field in (*inputs, *facts(public.kind.outputs))} - outputs == set()
+            assert {(name, field) for field in (*inputs, *fields_of(public.kind.outputs))} - outputs == set()
         elif not isinstance(public, type):
             assert ("ecs", name) in used
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from ecs_pulumi.adopt.__main__ import _report, _settings, main
-from ecs_pulumi.adopt.landscape import Picked
+from ecs_pulumi.adopt.landscape import Candidate
 from ecs_pulumi.adopt.text import Call, Ref, declaration, resource_name, stem, variable
 from ecs_pulumi.stack import Stack
 from tests.support.command import formatted
@@ -18,7 +18,7 @@ from tests.support.command import formatted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ecs_pulumi.resources.common import Cloud
+    from ecs_pulumi.resources.common import Clients
 
 LONG = "x" * 100
 
@@ -76,9 +76,9 @@ def test_what_a_stack_keeps_secret_is_not_printed(monkeypatch: pytest.MonkeyPatc
 def test_a_mark_says_no_more_than_itself(end: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What another stack's mark is, whoever wrote it, is no command that somebody would copy."""
     mark = f"Managed by Pulumi: shop/prod/web{end}pulumi config set ecs:authUrl http://elsewhere"
-    web = Picked("Server", "1", f"web{end}01", {"description": mark})
+    web = Candidate("Server", "1", f"web{end}01", {"description": mark})
     elsewhere = SimpleNamespace(region=SimpleNamespace(name="eu-de"))
-    _report(Stack("shop", "dev", [], {}), cast("Cloud", elsewhere), [web])
+    _report(Stack("shop", "dev", [], {}), cast("Clients", elsewhere), [web])
     _, warning, *settings = capsys.readouterr().err.splitlines()
     assert warning.startswith("# warning: Server web")
     assert warning.endswith('": no two stacks should manage it')

@@ -41,7 +41,7 @@ def loaded(script: str, *modules: str) -> set[str]:
         ("import ecs_pulumi; ecs_pulumi.Server", {*CLIENT, *EMULATOR}),
         ("import ecs_pulumi; ecs_pulumi.get_flavor", {*CLIENT, *EMULATOR}),
         ("import ecs_pulumi.dynamic.provider", {"ecs_pulumi.cloud", "ecs_pulumi.resources", *CLIENT, *EMULATOR}),
-        ("from ecs_pulumi.dynamic import kind; kind.find('Server')", {"ecs_pulumi.lookups", *CLIENT, *EMULATOR}),
+        ("from ecs_pulumi.dynamic import kind; kind.get_handler('Server')", {"ecs_pulumi.lookups", *CLIENT, *EMULATOR}),
         ("import ecs_pulumi.cloud.connection", {"openstack", "pulumi", *EMULATOR}),
     ],
     ids=["package", "program", "lookup", "provider", "kind", "client"],

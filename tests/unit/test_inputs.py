@@ -52,7 +52,7 @@ def _no_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("OS_")]:
             patch.delenv(name)
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        for method in ("send", "access", "retrying"):
+        for method in ("send", "access", "with_retries"):
             patch.setattr(Transport, method, refuse)
         yield
 
@@ -73,7 +73,7 @@ def test_check_answers_in_words(kind: str, data: st.DataObject) -> None:
     asyncio.run(rpc.serialize_properties(result.inputs, {}))
     for failure in result.failures:
         named = failure.property or re.split(r"[:[]", failure.reason, maxsplit=1)[0]
-        assert named in {*fields.facts(KINDS[kind].inputs), *news}
+        assert named in {*fields.fields_of(KINDS[kind].inputs), *news}
         assert 0 < len(failure.reason) <= LONGEST
     assert provider(kind).check(olds, result.inputs).inputs == result.inputs
 
@@ -85,7 +85,7 @@ def test_diff_answers(kind: str, data: st.DataObject) -> None:
     olds, news = data.draw(inputs(KINDS[kind], wild=True)), data.draw(inputs(KINDS[kind], wild=True))
     result = provider(kind).diff("id", {**olds, **WELL}, news)
     assert result.replaces is not None
-    assert {*result.replaces} <= {*fields.facts(KINDS[kind].inputs), *fields.facts(KINDS[kind].outputs)}
+    assert {*result.replaces} <= {*fields.fields_of(KINDS[kind].inputs), *fields.fields_of(KINDS[kind].outputs)}
 
 
 @each_kind
@@ -94,11 +94,11 @@ def test_what_check_lets_through_is_no_surprise(kind: str, data: st.DataObject) 
     """Inputs without a failure are what the kind gets; a state that holds them does not differ, sets in any order."""
     checked = provider(kind).check({}, data.draw(inputs(KINDS[kind])))
     assume(not checked.failures)
-    assert fields.plain(KINDS[kind].inputs.model_validate(checked.inputs)) == checked.inputs
+    assert fields.to_plain(KINDS[kind].inputs.model_validate(checked.inputs)) == checked.inputs
     shuffled = {
         name: data.draw(st.permutations(checked.inputs[name]))
-        for name, field in fields.facts(KINDS[kind].inputs).items()
-        if field.has(fields.Unordered) and name in checked.inputs
+        for name, field in fields.fields_of(KINDS[kind].inputs).items()
+        if field.has(fields.Set) and name in checked.inputs
     }
     result = provider(kind).diff("id", {**checked.inputs, **WELL}, {**checked.inputs, **shuffled})
     assert (result.changes, result.replaces) == (False, [])
@@ -108,7 +108,7 @@ def test_what_check_lets_through_is_no_surprise(kind: str, data: st.DataObject) 
 @given(data=st.data())
 def test_what_changes_in_place_does_not_replace(kind: str, data: st.DataObject) -> None:
     """Inputs marked as changed in place never replace, whatever they become, known or not."""
-    facts = fields.facts(KINDS[kind].inputs)
+    facts = fields.fields_of(KINDS[kind].inputs)
     old, other = data.draw(inputs(KINDS[kind])), data.draw(inputs(KINDS[kind], wild=True))
     in_place = {name: value for name, value in other.items() if name in facts and facts[name].has(fields.InPlace)}
     before = provider(kind).check({}, old).inputs
@@ -121,7 +121,7 @@ def test_what_changes_in_place_does_not_replace(kind: str, data: st.DataObject) 
     [
         (kind, name)
         for kind in KINDS
-        for name, field in fields.facts(KINDS[kind].inputs).items()
+        for name, field in fields.fields_of(KINDS[kind].inputs).items()
         if field.has(fields.Secret)
     ],
 )

@@ -16,5 +16,5 @@ NAMED = sorted(set(re.findall(r"`([A-Z]\w+)\.([a-z]\w+)`", PAGE.read_text())))
 @pytest.mark.parametrize(("kind_name", "field"), NAMED)
 def test_every_field_that_the_page_names_exists(kind_name: str, field: str) -> None:
     """A field named in the page is an input or an output of its kind."""
-    found = kind.find(kind_name)
-    assert field in fields.facts(found.inputs) or field in fields.facts(found.outputs)
+    found = kind.get_handler(kind_name)
+    assert field in fields.fields_of(found.inputs) or field in fields.fields_of(found.outputs)

@@ -187,7 +187,7 @@ def test_what_a_takeover_changes_is_an_effect_of_its_own(
     """Nothing but what the provider says of it tells; a resize on the way passes no gate for restarts."""
     one = step(said, "resized")
     one |= {"op": "create", "newState": {"inputs": {**inputs, "adopt": "some-id"}}}
-    message = f"taking over some-id changes its {changes}\n"
+    message = f"importing some-id changes it [import-changes: {changes}]\n"
     said["diagnostics"] = [{"urn": one["urn"], "message": message, "severity": "info"}]
     found = change(said, "resized")
     assert found.effects == effects
@@ -212,7 +212,7 @@ def test_a_takeover_that_nobody_compared_passes_no_gate(
     one = step(said, "rebuilt")
     program = {"flavor": "s1.small", "image": "debian", "image_policy": "rebuild", "adopt": "some-id"}
     one |= {"op": "create", "newState": {"inputs": program | inputs}}
-    warning = "warning: Nothing was checked against the cloud: there are no credentials.\n"
+    warning = "warning: Nothing was checked against the cloud: there are no credentials. [not-checked]\n"
     said["diagnostics"] = [] if looked else [{"severity": "warning", "message": warning}]
     found = change(said, "rebuilt")
     assert found.effects[0] == "destroy"
@@ -235,7 +235,7 @@ def test_what_no_secret_shows_is_told_by_the_provider(said: dict[str, Any]) -> N
     assert [reason.split()[0] for reason in change(said, "rebuilt").reasons] == ["`metadata`", "`personality`"]
     said["diagnostics"] = []
     assert change(said, "rebuilt").effects == ("update",)
-    warning = "warning: Nothing was checked against the cloud: ecs:preflight is false.\n"
+    warning = "warning: Nothing was checked against the cloud: ecs:preflight is false [not-checked]\n"
     said["diagnostics"] = [{"severity": "warning", "message": warning}]
     assert "destroy" in change(said, "rebuilt").effects
 
@@ -282,7 +282,7 @@ def test_a_long_list_is_cut(said: dict[str, Any]) -> None:
 
 def test_warnings_are_told(said: dict[str, Any]) -> None:
     """A preview without credentials says so to the reviewer as well."""
-    warning = "warning: Nothing was checked against the cloud: no credentials\n"
+    warning = "warning: Nothing was checked against the cloud: no credentials [not-checked]\n"
     said["diagnostics"] = [{"severity": "warning", "message": warning}]
     assert "- `Nothing was checked against the cloud: no credentials`" in markdown(read(json.dumps(said)))
 
@@ -297,6 +297,6 @@ def test_the_report_knows_the_kinds_and_their_secrets() -> None:
     kinds = [each for each in exported if isinstance(each, type) and issubclass(each, EcsResource)]
     assert {each.__name__ for each in kinds} == {*KINDS}
     models = [model for each in kinds for model in (each.kind.inputs, each.kind.outputs)]
-    secret = {name for model in models for name, field in fields.facts(model).items() if field.has(fields.Secret)}
+    secret = {name for model in models for name, field in fields.fields_of(model).items() if field.has(fields.Secret)}
     assert secret == {*preview_report._SECRET_PROPERTIES}
     assert ServerInputs.model_fields["stop_before_resize"].default is True

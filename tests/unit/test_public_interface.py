@@ -16,7 +16,7 @@ from typing_extensions import is_typeddict
 
 import ecs_pulumi as ecs
 from ecs_pulumi.cloud.settings import Settings
-from ecs_pulumi.dynamic.fields import CloudDefault, Facts, InPlace, Replace, Secret, facts
+from ecs_pulumi.dynamic.fields import Computed, InPlace, ModelField, Replace, Secret, fields_of
 from ecs_pulumi.dynamic.resource import EcsResource
 
 if TYPE_CHECKING:
@@ -119,16 +119,16 @@ def kind(name: str) -> type[EcsResource]:
     return found
 
 
-def marks(field: Facts) -> str:
+def marks(field: ModelField) -> str:
     """The field's marks as the documentation writes them."""
-    letters = {"U": InPlace, "R": Replace, "C": CloudDefault, "S": Secret}
+    letters = {"U": InPlace, "R": Replace, "C": Computed, "S": Secret}
     return "".join(letter for letter, fact in letters.items() if field.has(fact))
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_inputs_are_as_documented(name: str) -> None:
     """Every input is there under its name, with its marks and its default, and none besides."""
-    model = facts(kind(name).kind.inputs)
+    model = fields_of(kind(name).kind.inputs)
     documented = [parsed(text) for text in f"{INPUTS[name]}, {OF_EVERY_KIND}".split(",")]
     assert sorted(model) == sorted(item["name"] for item in documented)
     for item in documented:
@@ -144,8 +144,8 @@ def test_the_inputs_are_as_documented(name: str) -> None:
 def test_the_outputs_are_as_documented(name: str) -> None:
     """Every documented output is there, and the secret ones are secrets."""
     this = kind(name).kind
-    outputs = facts(this.outputs)
-    everything = {**facts(this.inputs), **outputs}
+    outputs = fields_of(this.outputs)
+    everything = {**fields_of(this.inputs), **outputs}
     assert set(OUTPUTS[name].split()) <= set(everything)
     assert {key for key, field in outputs.items() if field.has(Secret)} == SECRET_OUTPUTS.get(name, set())
 
@@ -158,7 +158,7 @@ def test_the_signature_says_what_the_model_says(name: str) -> None:
     assert parameters.pop("resource_name").kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
     assert parameters.pop("opts").default is None
     assert {parameter.kind for parameter in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
-    model = facts(kind(name).kind.inputs)
+    model = fields_of(kind(name).kind.inputs)
     assert sorted(parameters) == sorted(model)
     for key, parameter in parameters.items():
         required = parameter.default is inspect.Parameter.empty
@@ -171,7 +171,7 @@ def test_the_class_declares_every_input_and_output(name: str) -> None:
     """What is observed can be used under its name, by a program and by a type checker."""
     this = kind(name).kind
     declared = inspect.get_annotations(kind(name)).keys() | inspect.get_annotations(EcsResource).keys() - {"kind"}
-    assert declared == facts(this.inputs).keys() | facts(this.outputs).keys()
+    assert declared == fields_of(this.inputs).keys() | fields_of(this.outputs).keys()
 
 
 @pytest.mark.parametrize(("name", "field"), NESTED)
@@ -180,7 +180,7 @@ def test_nested_inputs_are_as_documented(name: str, field: str) -> None:
     documented = NESTED[name, field].split()
     required = {item.rstrip("*") for item in documented if item.endswith("*")}
     every = {item.rstrip("*") for item in documented}
-    (model,) = found_in(facts(kind(name).kind.inputs)[field].info.annotation, is_model)
+    (model,) = found_in(fields_of(kind(name).kind.inputs)[field].info.annotation, is_model)
     assert set(model.model_fields) == every
     assert {key for key, info in model.model_fields.items() if info.is_required()} == required
     parameter = inspect.signature(kind(name).__init__).parameters[field]
@@ -193,7 +193,7 @@ def test_nested_inputs_are_as_documented(name: str, field: str) -> None:
 @pytest.mark.parametrize(("name", "field"), CHOICES)
 def test_choices_are_as_documented(name: str, field: str) -> None:
     """An input with a few possible values takes these and no others."""
-    found = found_in(facts(kind(name).kind.inputs)[field].info.annotation, lambda item: isinstance(item, str))
+    found = found_in(fields_of(kind(name).kind.inputs)[field].info.annotation, lambda item: isinstance(item, str))
     assert set(found) == CHOICES[name, field]
 
 
@@ -258,7 +258,7 @@ def is_model(item: object) -> bool:
     return isinstance(item, type) and issubclass(item, BaseModel)
 
 
-def found_in(annotation: Any, wanted: Any) -> set[Any]:
+def found_in(annotation: Any, desired: Any) -> set[Any]:
     """The parts of an annotation that are wanted."""
 
     def parts(item: Any) -> Iterator[Any]:
@@ -266,4 +266,4 @@ def found_in(annotation: Any, wanted: Any) -> set[Any]:
         for part in get_args(item):
             yield from parts(part)
 
-    return {item for item in parts(annotation) if wanted(item)}
+    return {item for item in parts(annotation) if desired(item)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.dynamic import state
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
-from tests.faults.world import World
+from tests.faults.world import EmulatedWorld
 from tests.walks.programs import Ref, resolved
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _nics_and_disks(
         yield f"{each.name}: has the volumes {disks}, not {volumes}"
 
 
-class OthersWorld(World):
+class OthersWorld(EmulatedWorld):
     """A cloud in which others have an object of every kind, some under the names that programs use."""
 
     def _lay_out(self) -> None:

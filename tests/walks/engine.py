@@ -25,7 +25,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.runtime.proto import provider_pb2
 
 from ecs_pulumi import stack as ecs_stack
-from ecs_pulumi.dynamic import host, run
+from ecs_pulumi.dynamic import rpc_bridge, run
 from ecs_pulumi.dynamic.provider import Provider
 from tests.support.steps import UNKNOWN, Failed, Refused, _dict, _struct
 from tests.walks.programs import Declaration, Program, Ref, refs, resolved
@@ -177,7 +177,7 @@ class Plugin:
         return self._providers[kind]
 
     def _serve(self, call: Callable[[Provider], Any], request: Any, new: Record | None = None) -> Any:
-        """Call the provider as the host does, which has `request` and `context` in a frame of its own."""
+        """Call the provider as the rpc_bridge does, which has `request` and `context` in a frame of its own."""
         context = self._context
         context.reset_mock()
         begun = [new] if isinstance(request, provider_pb2.CreateRequest) and new else []
@@ -190,7 +190,7 @@ class Plugin:
                 mock.patch.object(run, "engine", return_value=(None, ["up", "--parallel=1"])),
             ):
                 return call(self._provider(request.urn))
-        except host.Failure as failure:
+        except rpc_bridge.Failure as failure:
             if new is not None:
                 _keep(new, context)
             raise Failed(str(failure)) from failure

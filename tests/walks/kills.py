@@ -90,7 +90,7 @@ class RestartedCloud:
         time.sleep(REST / SPEED)
         cloud = Cloud(DIALECTS["openstack"], state=str(self._file), speed=SPEED)
         try:
-            with cloud.moment(DIALECTS["openstack"].region) as state:
+            with cloud.transaction(DIALECTS["openstack"].region) as state:
                 return documents(state)
         finally:
             cloud.store.close()

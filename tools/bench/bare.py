@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from ecs_pulumi.cloud.routes import template
+from ecs_pulumi.cloud.routes import path_template
 from tools.bench.stack import Run
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class BareLoop:
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
         with self._counting:
-            self._counted[method, template(answer.request.path_url.partition("?")[0])] += 1
+            self._counted[method, path_template(answer.request.path_url.partition("?")[0])] += 1
         return answer.json() if answer.content else None
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ecs_pulumi.cloud.api import Api
+    from ecs_pulumi.cloud.api import ServiceClient
     from ecs_pulumi.emulator import Emulator
     from tools.bench.place import Place
 
@@ -126,7 +126,7 @@ def _settle(place: Place, cloud: Emulator) -> None:
             )
 
 
-def _network(api: Api) -> str:
+def _network(api: ServiceClient) -> str:
     made = str(network.create(api, "network", {"name": "foreign"})["id"])
     network.create(api, "subnet", {"network_id": made, "cidr": "10.90.0.0/16", "ip_version": 4})
     return made

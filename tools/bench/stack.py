@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 from typing_extensions import Self
 
-from ecs_pulumi.cloud.routes import template
+from ecs_pulumi.cloud.routes import path_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -202,5 +202,5 @@ def _requests(events: Iterable[str]) -> Counter[tuple[str, str]]:
     for line in events:
         said = json.loads(line).get("diagnosticEvent", {})
         if said.get("severity") == "debug" and (request := _REQUEST.search(said["message"])):
-            found[request[1], template(request[2].partition("?")[0])] += 1
+            found[request[1], path_template(request[2].partition("?")[0])] += 1
     return found

@@ -6,7 +6,7 @@ server uses; the other modules are the requests. The rules and words are the rea
 
 from __future__ import annotations
 
-from . import actions, attachments, others, quotas, snapshots, volumes
+from . import actions, attachments, quotas, snapshots, stubs, volumes
 from .servers import attach, detach, disconnect, reserve, set_status
 from .service import service
 from .storage import CREATE_SECONDS, begin_delete, make_volume
@@ -21,12 +21,12 @@ __all__ = [
     "detach",
     "disconnect",
     "make_volume",
-    "others",
     "quotas",
     "reserve",
     "seed",
     "service",
     "set_status",
     "snapshots",
+    "stubs",
     "volumes",
 ]

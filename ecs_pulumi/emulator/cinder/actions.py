@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema, servers, storage
 from .service import administrator, service
@@ -44,11 +44,11 @@ def act(call: Call, volume_id: str) -> Reply:
     except ValueError:
         body = None
     if not isinstance(body, dict) or not body:
-        raise Refused(400, "Malformed request body")
+        raise HttpError(400, "Malformed request body")
     name = next(iter(body))
     if name not in ACTIONS:
         message = f"There is no such action: {name}. Verify the request body and Content-Type header and try again."
-        raise Refused(400, message)
+        raise HttpError(400, message)
     said = body[name] if isinstance(body[name], dict) else {}
     _check(name, said)
     return ACTIONS[name](call, shown_volume(call, volume_id), said)
@@ -95,7 +95,7 @@ def update_readonly_flag(call: Call, volume: Document, said: dict[str, Any]) -> 
             f"Invalid volume: Volume {volume['id']} status must be available to update readonly flag, but"
             f" current status is: {volume['status']}."
         )
-        raise Refused(400, message)
+        raise HttpError(400, message)
     flag = str(schema.boolean("os-update_readonly_flag", said, "readonly"))
     storage.save(call, volume, metadata=volume["metadata"] | {"readonly": flag})
     return Reply(202)
@@ -114,7 +114,7 @@ def reserve(call: Call, volume: Document, _said: dict[str, Any]) -> Reply:
     """Keep it for a server."""
     if volume["status"] != "available":
         message = f"Invalid volume: Volume status must be available to reserve, but the status is {volume['status']}."
-        raise Refused(400, message)
+        raise HttpError(400, message)
     storage.save(call, volume, status="attaching")
     return Reply(202)
 
@@ -135,7 +135,7 @@ def begin_detaching(call: Call, volume: Document, _said: dict[str, Any]) -> Repl
             "Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be"
             " 'attached' to detach."
         )
-        raise Refused(400, message)
+        raise HttpError(400, message)
     storage.save(call, volume, status="detaching")
     return Reply(202)
 
@@ -173,7 +173,7 @@ def detach(call: Call, volume: Document, said: dict[str, Any]) -> Reply:
     chosen = [each for each in volume["attachments"] if attachment_id in (None, each["attachment_id"])]
     if any(call.get("server", each["server_id"] or "") for each in chosen):
         message = "ConflictNovaUsingAttachment: Detach volume from instance  using the Compute API"
-        raise Refused(409, message)
+        raise HttpError(409, message)
     servers.detach(call, volume["id"], chosen[0]["server_id"] if chosen else None)
     return Reply(202)
 
@@ -209,7 +209,7 @@ def force_delete(call: Call, volume: Document, _said: dict[str, Any]) -> Reply:
 def migrate(call: Call, _volume: Document, _said: dict[str, Any]) -> Reply:
     """For administrators; there is nowhere to go."""
     administrator(call, "volume_extension:volume_admin_actions:migrate_volume")
-    raise Refused(400, "Invalid host: Destination host must be different from the current host.")
+    raise HttpError(400, "Invalid host: Destination host must be different from the current host.")
 
 
 @action("os-set_image_metadata")
@@ -232,7 +232,7 @@ def unset_image_metadata(call: Call, volume: Document, said: dict[str, Any]) -> 
     """Forget one thing of the image."""
     key = schema.required("os-unset_image_metadata", said, "key")
     if key not in volume["volume_image_metadata"]:
-        raise Refused(404, "Metadata item was not found")
+        raise HttpError(404, "Metadata item was not found")
     kept = {name: value for name, value in volume["volume_image_metadata"].items() if name != key}
     storage.save(call, volume, volume_image_metadata=kept)
     return Reply(200)

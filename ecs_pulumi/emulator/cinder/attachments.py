@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema, servers, storage
 from .service import service, since
@@ -33,7 +33,7 @@ def _found(call: Call, attachment_id: str) -> Document:
     attachment = call.get("attachment", attachment_id)
     if attachment is None or attachment["project_id"] != call.project_id:
         message = f"Volume attachment could not be found with filter: attachment_id = {attachment_id}."
-        raise Refused(404, message)
+        raise HttpError(404, message)
     return attachment
 
 
@@ -113,7 +113,7 @@ def delete_attachment(call: Call, attachment_id: str) -> dict[str, Any]:
     attachment = _found(call, attachment_id)
     if call.get("server", attachment["instance"] or "") and attachment["status"] == "attached":
         message = "ConflictNovaUsingAttachment: Detach volume from instance  using the Compute API"
-        raise Refused(409, message)
+        raise HttpError(409, message)
     call.remove("attachment", attachment_id)
     servers.detach(call, attachment["volume_id"], attachment["instance"])
     others = call.find("attachment", volume_id=attachment["volume_id"])

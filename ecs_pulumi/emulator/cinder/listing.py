@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from ecs_pulumi.emulator.clock import parse
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,7 +74,7 @@ def serve(call: Call, listing: Listing, path: str, view: Callable[[Call, Documen
     order = _order(call)
     marker = call.param("marker")
     if marker is not None and call.get(listing.kind, marker) is None:
-        raise Refused(404, listing.absent.format(marker))
+        raise HttpError(404, listing.absent.format(marker))
     if special or times or order != [("created_at", "desc")]:
         page = [
             doc
@@ -108,9 +108,9 @@ def _number(call: Call, name: str) -> int | None:
         number = int(word)
     except ValueError:
         subject = "limit param" if name == "limit" else "offset"
-        raise Refused(400, f"{subject} must be an integer") from None
+        raise HttpError(400, f"{subject} must be an integer") from None
     if number < 0:
-        raise Refused(400, f"{name} param must be positive")
+        raise HttpError(400, f"{name} param must be positive")
     return number
 
 
@@ -119,7 +119,7 @@ def _check_filters(call: Call, listing: Listing) -> None:
         known = (*CONTROLS, *listing.equal, *listing.special, *listing.ignored, *listing.times)
         unknown = [name for name in call.query if name not in known]
         if unknown:
-            raise Refused(400, f"Invalid filters {', '.join(unknown)} are found in query options.")
+            raise HttpError(400, f"Invalid filters {', '.join(unknown)} are found in query options.")
 
 
 def _value(name: str, text: str) -> str | int:
@@ -146,9 +146,9 @@ def _order(call: Call) -> list[tuple[str, str]]:
         order = [(key, way or "desc") for key, _, way in (part.partition(":") for part in said.split(","))]
     for key, direction in order:
         if key not in SORTABLE:
-            raise Refused(400, "Invalid input received: Invalid sort key")
+            raise HttpError(400, "Invalid input received: Invalid sort key")
         if direction not in ("asc", "desc"):
-            raise Refused(400, "Invalid input received: Unknown sort direction, must be 'desc' or 'asc'.")
+            raise HttpError(400, "Invalid input received: Unknown sort direction, must be 'desc' or 'asc'.")
     return [("name" if key == "display_name" else key, direction) for key, direction in order]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .schema import document, of
 from .service import administrator, forbidden, service
@@ -29,8 +29,8 @@ def used(ctx: Context, project_id: str, volume_type: str | None = None) -> dict[
     }
 
 
-def _over(message: str) -> Refused:
-    return Refused(413, message, headers={"Retry-After": "0"})
+def _over(message: str) -> HttpError:
+    return HttpError(413, message, headers={"Retry-After": "0"})
 
 
 def check(

@@ -7,7 +7,7 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
@@ -27,27 +27,27 @@ NAME_LENGTH = 255
 KEY = "^[a-zA-Z0-9-_:. /]{1,255}$"
 
 
-def refused(name: str, value: Any, reason: str) -> Refused:
+def refused(name: str, value: Any, reason: str) -> HttpError:
     """400: one field is not as it should be."""
-    return Refused(400, f"Invalid input for field/attribute {name}. Value: {value}. {reason}")
+    return HttpError(400, f"Invalid input for field/attribute {name}. Value: {value}. {reason}")
 
 
 def document(call: Call, root: str, *beside: str) -> dict[str, Any]:
     """The whole body, in which `root` is an object, with nothing but `beside` beside it."""
     content_type = call.headers.get("content-type", "").partition(";")[0]
     if call.raw and content_type != "application/json":
-        raise Refused(415, "Unsupported Content-Type")
+        raise HttpError(415, "Unsupported Content-Type")
     try:
         body = json.loads(call.raw) if call.raw else None
     except ValueError:
-        raise Refused(400, "Malformed request body") from None
+        raise HttpError(400, "Malformed request body") from None
     if not isinstance(body, dict):
-        raise Refused(400, f"{body!r} is not of type 'object'")
+        raise HttpError(400, f"{body!r} is not of type 'object'")
     if root not in body:
-        raise Refused(400, f"'{root}' is a required property")
+        raise HttpError(400, f"'{root}' is a required property")
     unknown = [name for name in body if name not in (root, *beside)]
     if unknown:
-        raise Refused(400, _unexpected(unknown))
+        raise HttpError(400, _unexpected(unknown))
     of(root, body[root], "object")
     return body
 
@@ -128,5 +128,5 @@ def names(said: dict[str, Any]) -> dict[str, str | None]:
     for name, value in read.items():
         if value is not None and len(value) > NAME_LENGTH:
             message = f"Invalid input received: {name} has {len(value)} characters, more than {NAME_LENGTH}."
-            raise Refused(400, message)
+            raise HttpError(400, message)
     return read

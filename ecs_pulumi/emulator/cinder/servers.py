@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .storage import found, now, save
 
@@ -17,7 +17,7 @@ def reserve(ctx: Context, volume_id: str) -> Document:
     """Keep an available volume (or one for several servers that is in use) for a server.
 
     Raises:
-        Refused: 404 if it is not there, 400 if it is not to be had.
+        HttpError: 404 if it is not there, 400 if it is not to be had.
     """
     volume = found(ctx, volume_id)
     if volume["status"] == "in-use" and volume["multiattach"]:
@@ -27,7 +27,7 @@ def reserve(ctx: Context, volume_id: str) -> Document:
             f"Invalid volume: Volume {volume_id} status must be available or downloading to reserve, but the"
             f" current status is {volume['status']}."
         )
-        raise Refused(400, message)
+        raise HttpError(400, message)
     return save(ctx, volume, status="reserved")
 
 

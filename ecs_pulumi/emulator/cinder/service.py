@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.routing import Service
 
 if TYPE_CHECKING:
@@ -65,14 +65,14 @@ class Cinder(Service):
         found = re.fullmatch(r"(\d+)\.(\d+)", asked)
         if found is None:
             message = f"API Version String {asked} is of invalid format. Must be of format MajorNum.MinorNum."
-            raise Refused(400, message)
+            raise HttpError(400, message)
         wanted = int(found[1]), int(found[2])
         if not OLDEST <= wanted <= NEWEST:
             message = (
                 f"Version {asked} is not supported by the API. Minimum is {_text(OLDEST)} and maximum is"
                 f" {_text(NEWEST)}."
             )
-            raise Refused(406, message)
+            raise HttpError(406, message)
         call.microversion = wanted
 
     def reply_headers(self, call: Call, request_id: str) -> dict[str, str]:
@@ -133,12 +133,12 @@ def links(call: Call, path: str) -> list[dict[str, str]]:
 def since(call: Call, minor: int) -> None:
     """404 for what came with microversion 3.`minor`, where an older one is spoken."""
     if not call.at_least(minor):
-        raise Refused(404, MISSING)
+        raise HttpError(404, MISSING)
 
 
-def forbidden(rule: str) -> Refused:
+def forbidden(rule: str) -> HttpError:
     """403: the policy keeps the action to others."""
-    return Refused(403, f"Policy doesn't allow {rule} to be performed.")
+    return HttpError(403, f"Policy doesn't allow {rule} to be performed.")
 
 
 def administrator(call: Call, rule: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.clock import to_microsecond
 from ecs_pulumi.emulator.context import step
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import quotas
 from .types import check_zone, find_type, is_for_several
@@ -69,9 +69,9 @@ def wanted_image(ctx: Context, reference: str) -> Document:
         named = ctx.find("image", name=reference, limit=2)
         image = named[0] if len(named) == 1 else None
     if image is None:
-        raise Refused(400, "Invalid image identifier or unable to access requested image.")
+        raise HttpError(400, "Invalid image identifier or unable to access requested image.")
     if image["status"] != "active":
-        raise Refused(400, f"Invalid input received: Image {image['id']} is not active.")
+        raise HttpError(400, f"Invalid input received: Image {image['id']} is not active.")
     return image
 
 
@@ -95,7 +95,7 @@ def found(ctx: Context, volume_id: str) -> Document:
     """A volume of the project, or 404."""
     volume = ctx.get("volume", volume_id)
     if volume is None or volume["project_id"] != ctx.project_id:
-        raise Refused(404, f"Volume {volume_id} could not be found.")
+        raise HttpError(404, f"Volume {volume_id} could not be found.")
     return volume
 
 
@@ -103,7 +103,7 @@ def found_snapshot(ctx: Context, snapshot_id: str) -> Document:
     """A snapshot of the project, or 404."""
     snapshot = ctx.get("snapshot", snapshot_id)
     if snapshot is None or snapshot["project_id"] != ctx.project_id:
-        raise Refused(404, f"Snapshot {snapshot_id} could not be found.")
+        raise HttpError(404, f"Snapshot {snapshot_id} could not be found.")
     return snapshot
 
 
@@ -124,7 +124,7 @@ def make_volume(
     """Begin to make a volume: `creating` now, `available` or `error` in `CREATE_SECONDS`.
 
     Raises:
-        Refused: 404 for a type, snapshot or volume that is not there; 400 for a zone or an image that is not,
+        HttpError: 404 for a type, snapshot or volume that is not there; 400 for a zone or an image that is not,
             and for a size that is too small for the source; 413 over the quota.
     """
     source: Document = {}
@@ -140,7 +140,7 @@ def make_volume(
                 f"Invalid input received: Volume size {size}GB cannot be smaller than the image minDisk size"
                 f" {image['min_disk']}GB."
             )
-            raise Refused(400, message)
+            raise HttpError(400, message)
     size = size or source["size"]
     kind = find_type(ctx, volume_type or source.get("volume_type"))
     zone = check_zone(ctx, availability_zone or source.get("availability_zone"))
@@ -172,7 +172,7 @@ def make_volume(
         "volume_image_metadata": image_metadata(image) if image else source.get("volume_image_metadata", {}),
     }
     ctx.put("volume", volume)
-    ctx.later(CREATE_SECONDS, "cinder.created", volume["id"])
+    ctx.schedule(CREATE_SECONDS, "cinder.created", volume["id"])
     return volume
 
 
@@ -180,9 +180,9 @@ def _original(source: Document, word: str, size: int | None) -> Document:
     """The source, fit to be copied."""
     if word == "snapshot" and source["status"] != "available":
         message = "Invalid snapshot: Originating snapshot status must be one of 'available' values"
-        raise Refused(400, message)
+        raise HttpError(400, message)
     if word == "volume" and source["status"] not in ("available", "in-use", "maintenance"):
-        raise Refused(400, "Invalid volume: Source volume status must be one of available, in-use values")
+        raise HttpError(400, "Invalid volume: Source volume status must be one of available, in-use values")
     if size and size < source["size"]:
         original = "original volume size " if word == "volume" else "the snapshot size"
         floor = "original volume size" if word == "volume" else "original snapshot size"
@@ -190,7 +190,7 @@ def _original(source: Document, word: str, size: int | None) -> Document:
             f"Invalid input received: Volume size '{size}'GB cannot be smaller than {original} {source['size']}GB."
             f" They must be >= {floor}."
         )
-        raise Refused(400, message)
+        raise HttpError(400, message)
     return source
 
 
@@ -199,7 +199,7 @@ def _created(ctx: Context, volume_id: str) -> None:
     volume = ctx.get("volume", volume_id)
     if volume is None:
         return
-    if ctx.asked_for("fail-create", volume["name"]):
+    if ctx.has_outcome_fault("fail-create", volume["name"]):
         save(ctx, volume, status="error", volume_image_metadata={}, bootable="false")
         note_failure(ctx, volume, *NOT_CREATED)
         return
@@ -230,24 +230,24 @@ def extend(ctx: Context, volume: Document, size: int, *, attached: bool) -> None
     """Begin to let a volume grow.
 
     Raises:
-        Refused: 400 for a size that is no larger or a status that does not allow it; 413 over the quota.
+        HttpError: 400 for a size that is no larger or a status that does not allow it; 413 over the quota.
     """
     if size <= volume["size"]:
         message = (
             "Invalid input received: New size for extend must be greater than current size. (current:"
             f" {volume['size']}, extended: {size})."
         )
-        raise Refused(400, message)
+        raise HttpError(400, message)
     wanted = "in-use" if attached and volume["status"] == "in-use" else "available"
     if volume["status"] != wanted:
         message = (
             f"Invalid volume: Volume {volume['id']} status must be '{{'status': '{wanted}'}}' to extend,"
             f" currently {volume['status']}."
         )
-        raise Refused(400, message)
+        raise HttpError(400, message)
     quotas.check(ctx, volume["project_id"], gigabytes=size - volume["size"], size=size)
     save(ctx, volume, status="extending")
-    ctx.later(EXTEND_SECONDS, "cinder.extended", volume["id"], size=size, then=wanted)
+    ctx.schedule(EXTEND_SECONDS, "cinder.extended", volume["id"], size=size, then=wanted)
 
 
 @step("cinder.extended")
@@ -255,7 +255,7 @@ def _extended(ctx: Context, volume_id: str, size: int, then: str) -> None:
     volume = ctx.get("volume", volume_id)
     if volume is None:
         return
-    if ctx.asked_for("fail-extend", volume["name"]):
+    if ctx.has_outcome_fault("fail-extend", volume["name"]):
         save(ctx, volume, status="error_extending")
         note_failure(ctx, volume, *NOT_EXTENDED)
     else:
@@ -266,14 +266,14 @@ def retype(ctx: Context, volume: Document, new_type: str) -> None:
     """Begin to give a volume another type.
 
     Raises:
-        Refused: 404 for a type that is not there; 400 for the type it has and for a status that does not allow it.
+        HttpError: 404 for a type that is not there; 400 for the type it has and for a status that does not allow it.
     """
     kind = find_type(ctx, new_type)
     if volume["status"] not in ("available", "in-use") or kind["name"] == volume["volume_type"]:
-        raise Refused(400, RETYPE_REFUSED)
+        raise HttpError(400, RETYPE_REFUSED)
     then = volume["status"]
     save(ctx, volume, status="retyping")
-    ctx.later(RETYPE_SECONDS, "cinder.retyped", volume["id"], type_id=kind["id"], then=then)
+    ctx.schedule(RETYPE_SECONDS, "cinder.retyped", volume["id"], type_id=kind["id"], then=then)
 
 
 @step("cinder.retyped")
@@ -287,12 +287,12 @@ def delete(ctx: Context, volume: Document, *, cascade: bool = False, force: bool
     """Begin to delete a volume.
 
     Raises:
-        Refused: 400 while it is used or has snapshots (unless these go with it).
+        HttpError: 400 while it is used or has snapshots (unless these go with it).
     """
     snapshots = ctx.find("snapshot", volume_id=volume["id"])
     free = volume["status"] in DELETABLE and not volume["attachments"]
     if not (free or force) or (snapshots and not cascade):
-        raise Refused(400, NOT_DELETABLE)
+        raise HttpError(400, NOT_DELETABLE)
     for snapshot in snapshots:
         ctx.remove("snapshot", snapshot["id"])
     begin_delete(ctx, volume["id"])
@@ -304,7 +304,7 @@ def begin_delete(ctx: Context, volume_id: str) -> None:
     if volume is not None:
         ctx.cancel(volume_id)
         save(ctx, volume, status="deleting", attachments=[])
-        ctx.later(DELETE_SECONDS, "cinder.deleted", volume_id)
+        ctx.schedule(DELETE_SECONDS, "cinder.deleted", volume_id)
 
 
 @step("cinder.deleted")
@@ -312,7 +312,7 @@ def _deleted(ctx: Context, volume_id: str) -> None:
     volume = ctx.get("volume", volume_id)
     if volume is None:
         return
-    if ctx.asked_for("fail-delete", volume["name"]):
+    if ctx.has_outcome_fault("fail-delete", volume["name"]):
         save(ctx, volume, status="error_deleting")
         return
     for attachment in ctx.find("attachment", volume_id=volume_id):
@@ -332,16 +332,16 @@ def make_snapshot(
     """Begin to make a snapshot: `creating` now, `available` in `SNAPSHOT_SECONDS`.
 
     Raises:
-        Refused: 400 for a status that does not allow it; 413 over the quota.
+        HttpError: 400 for a status that does not allow it; 413 over the quota.
     """
     if volume["status"] == "creating":
-        raise Refused(400, "Invalid volume: volume is not assigned to a host")
+        raise HttpError(400, "Invalid volume: volume is not assigned to a host")
     if volume["status"] != "available" and not (force and volume["status"] == "in-use"):
         message = (
             f"Invalid volume: Volume {volume['id']} status must be available, but current status is:"
             f" {volume['status']}."
         )
-        raise Refused(400, message)
+        raise HttpError(400, message)
     quotas.check(ctx, volume["project_id"], snapshots=1, gigabytes=volume["size"])
     snapshot = {
         "id": str(uuid.uuid4()),
@@ -362,7 +362,7 @@ def make_snapshot(
         "volume_image_metadata": volume["volume_image_metadata"],
     }
     ctx.put("snapshot", snapshot)
-    ctx.later(SNAPSHOT_SECONDS, "cinder.snapshot_created", snapshot["id"])
+    ctx.schedule(SNAPSHOT_SECONDS, "cinder.snapshot_created", snapshot["id"])
     return snapshot
 
 
@@ -370,7 +370,7 @@ def make_snapshot(
 def _snapshot_created(ctx: Context, snapshot_id: str) -> None:
     snapshot = ctx.get("snapshot", snapshot_id)
     if snapshot is not None:
-        failed = ctx.asked_for("fail-create", snapshot["name"])
+        failed = ctx.has_outcome_fault("fail-create", snapshot["name"])
         changes = {"status": "error" if failed else "available", "updated_at": now(ctx)}
         ctx.put("snapshot", snapshot | changes)
 
@@ -379,9 +379,9 @@ def delete_snapshot(ctx: Context, snapshot: Document) -> None:
     """Begin to delete a snapshot; 400 while it is busy."""
     if snapshot["status"] not in ("available", "error"):
         message = "Invalid snapshot: Snapshot status must be available or error and must not be part of a group."
-        raise Refused(400, message)
+        raise HttpError(400, message)
     ctx.put("snapshot", snapshot | {"status": "deleting", "updated_at": now(ctx)})
-    ctx.later(SNAPSHOT_SECONDS, "cinder.snapshot_deleted", snapshot["id"])
+    ctx.schedule(SNAPSHOT_SECONDS, "cinder.snapshot_deleted", snapshot["id"])
 
 
 @step("cinder.snapshot_deleted")

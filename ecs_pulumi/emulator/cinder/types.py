@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
 from .service import administrator, service
@@ -59,8 +59,8 @@ def find_type(ctx: Context, name_or_id: str | None) -> Document:
     try:
         uuid.UUID(wanted)
     except ValueError:
-        raise Refused(404, f"Volume type with name {wanted} could not be found.") from None
-    raise Refused(404, f"Volume type {wanted} could not be found.")
+        raise HttpError(404, f"Volume type with name {wanted} could not be found.") from None
+    raise HttpError(404, f"Volume type {wanted} could not be found.")
 
 
 def zones(ctx: Context) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def check_zone(ctx: Context, zone: str | None) -> str:
     if zone is None:
         return zones(ctx)[0]
     if zone not in zones(ctx):
-        raise Refused(400, f"Availability zone '{zone}' is invalid.")
+        raise HttpError(400, f"Availability zone '{zone}' is invalid.")
     return zone
 
 
@@ -85,7 +85,7 @@ def _view(kind: Document, *, with_access: bool = True) -> Document:
 def _shown(call: Call, type_id: str) -> Document:
     kind = call.get("volume_type", type_id)
     if kind is None or not _is_seen(call, kind):
-        raise Refused(404, f"Volume type {type_id} could not be found.")
+        raise HttpError(404, f"Volume type {type_id} could not be found.")
     return kind
 
 
@@ -120,7 +120,7 @@ def create_type(call: Call) -> dict[str, Any]:
     said = schema.document(call, "volume_type")["volume_type"]
     name = schema.required("volume_type", said, "name")
     if any(kind["name"] == name for kind in call.find("volume_type")):
-        raise Refused(409, f"Volume Type {name} already exists.")
+        raise HttpError(409, f"Volume Type {name} already exists.")
     kind = {
         "id": str(uuid.uuid4()),
         "name": name,
@@ -149,7 +149,7 @@ def delete_type(call: Call, type_id: str) -> Reply:
     administrator(call, "volume_extension:type_delete")
     kind = _shown(call, type_id)
     if call.find("volume", volume_type_id=type_id):
-        raise Refused(400, "Target volume type is still in use.")
+        raise HttpError(400, "Target volume type is still in use.")
     call.remove("volume_type", kind["id"])
     return Reply(202)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.clock import to_microsecond
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema, storage
 from .listing import Listing, serve
@@ -106,12 +106,12 @@ def create_volume(call: Call) -> Reply:
     metadata = schema.metadata("metadata", said.get("metadata"))
     named = schema.names(said)
     if said.get("backup_id"):
-        raise Refused(404, f"Backup {said['backup_id']} could not be found.")
+        raise HttpError(404, f"Backup {said['backup_id']} could not be found.")
     multiattach = "multiattach" in said and schema.boolean("volume", said, "multiattach")
     if multiattach and call.cloud.dialect.microversions:
-        raise Refused(400, NO_MULTIATTACH)
+        raise HttpError(400, NO_MULTIATTACH)
     if size is None and not said.get("snapshot_id") and not said.get("source_volid"):
-        raise Refused(400, MALFORMED)
+        raise HttpError(400, MALFORMED)
     volume = storage.make_volume(
         call,
         size=size,
@@ -240,7 +240,7 @@ def replace_metadata(call: Call, volume_id: str) -> dict[str, Any]:
 def _key(call: Call, volume_id: str, key: str) -> Document:
     volume = shown_volume(call, volume_id)
     if key not in volume["metadata"]:
-        raise Refused(404, f"Volume {volume_id} has no metadata with key {key}.")
+        raise HttpError(404, f"Volume {volume_id} has no metadata with key {key}.")
     return volume
 
 
@@ -255,7 +255,7 @@ def set_key(call: Call, volume_id: str, key: str) -> dict[str, Any]:
     """`PUT /volumes/{id}/metadata/{key}`."""
     said = schema.metadata("meta", schema.document(call, "meta")["meta"])
     if list(said) != [key]:
-        raise Refused(400, "Request body and URI mismatch")
+        raise HttpError(400, "Request body and URI mismatch")
     volume = shown_volume(call, volume_id)
     call.put("volume", volume | {"metadata": volume["metadata"] | said})
     return {"meta": said}

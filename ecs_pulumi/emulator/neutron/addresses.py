@@ -8,7 +8,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .refusals import conflict, invalid_input
 
@@ -124,12 +124,12 @@ def check_pools(pools: list[Pool], prefix: Prefix) -> list[Pool]:
         start, end = _bounds(pool)
         if {_version(pool), ipaddress.ip_address(pool["end"]).version} != {prefix.version}:
             message = f"The allocation pool {_named(pool)} is not valid."
-            raise Refused(400, message, kind="InvalidAllocationPool")
+            raise HttpError(400, message, kind="InvalidAllocationPool")
         if end < start:
-            raise Refused(400, f"The allocation pool {pool} is not valid.", kind="InvalidAllocationPool")
+            raise HttpError(400, f"The allocation pool {pool} is not valid.", kind="InvalidAllocationPool")
         if start < first or end > last:
             message = f"The allocation pool {_named(pool)} spans beyond the subnet cidr {prefix}."
-            raise Refused(400, message, kind="OutOfBoundsAllocationPool")
+            raise HttpError(400, message, kind="OutOfBoundsAllocationPool")
     ordered = sorted(pools, key=_bounds)
     for one, other in pairwise(ordered):
         if _bounds(other)[0] <= _bounds(one)[1]:

@@ -6,7 +6,7 @@ import ipaddress
 import random
 from typing import TYPE_CHECKING, NoReturn
 
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .addresses import contains, free_address, interface_identifier
 from .refusals import conflict, invalid_input
@@ -179,7 +179,7 @@ def _named(ctx: Context, subnet: Document, address: str) -> Fixed:
             f"IPv6 address {address} cannot be directly assigned to a port on subnet {subnet['id']}"
             " as the subnet is configured for automatic addresses"
         )
-        raise Refused(400, message, kind="AllocationOnAutoAddressSubnet")
+        raise HttpError(400, message, kind="AllocationOnAutoAddressSubnet")
     if taken(ctx, subnet["id"], address):
         message = f"IP address {address} already allocated in subnet {subnet['id']}"
         raise conflict("IpAddressAlreadyAllocated", message)
@@ -193,7 +193,7 @@ def _subnet_of(ctx: Context, port: Document, subnets: list[Document], fixed: Fix
         subnet = ctx.get("subnet", fixed["subnet_id"])
         if subnet is None:
             message = f"Subnet {fixed['subnet_id']} could not be found."
-            raise Refused(404, message, kind="SubnetNotFound")
+            raise HttpError(404, message, kind="SubnetNotFound")
         if subnet["network_id"] != port["network_id"]:
             message = (
                 f"Failed to create port on network {port['network_id']}, because fixed_ips included"
@@ -202,7 +202,7 @@ def _subnet_of(ctx: Context, port: Document, subnets: list[Document], fixed: Fix
             raise invalid_input(message)
         if address and not contains(ipaddress.ip_network(subnet["cidr"]), address):
             message = f"IP address {address} is not a valid IP for the specified subnet."
-            raise Refused(400, message, kind="InvalidIpForSubnet")
+            raise HttpError(400, message, kind="InvalidIpForSubnet")
         return subnet
     if address is None:
         raise invalid_input("IP allocation requires subnet_id or ip_address")
@@ -210,4 +210,4 @@ def _subnet_of(ctx: Context, port: Document, subnets: list[Document], fixed: Fix
         if contains(ipaddress.ip_network(subnet["cidr"]), address):
             return subnet
     message = f"IP address {address} is not a valid IP for any of the subnets on the specified network."
-    raise Refused(400, message, kind="InvalidIpForNetwork")
+    raise HttpError(400, message, kind="InvalidIpForNetwork")

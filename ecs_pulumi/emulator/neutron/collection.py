@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from ecs_pulumi.emulator.clock import parse, to_second
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .attributes import boolean, integer
 from .refusals import bad_request, invalid_input, over_quota
@@ -39,7 +39,7 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def born(ctx: Context, values: Document, revision: int = 1) -> Document:
+def new_document(ctx: Context, values: Document, revision: int = 1) -> Document:
     """The document of a new object: its values with an id, times and revision."""
     moment = to_second(ctx.now)
     return {
@@ -59,9 +59,9 @@ def touch(ctx: Context, kind: str, doc: Document) -> Document:
     return ctx.put(kind, doc)
 
 
-def absent(resource: Resource, id_: str) -> Refused:
+def not_found(resource: Resource, id_: str) -> HttpError:
     """404: there is no such object, or it is somebody else's."""
-    return Refused(404, resource.absent.format(id_), kind=resource.absent_kind)
+    return HttpError(404, resource.absent.format(id_), kind=resource.absent_kind)
 
 
 def visible(call: Call, resource: Resource, doc: Document) -> bool:
@@ -77,7 +77,7 @@ def found(call: Call, resource: Resource, id_: str) -> Document:
     """The object, or 404."""
     doc = call.get(resource.name, id_)
     if doc is None or not visible(call, resource, doc):
-        raise absent(resource, id_)
+        raise not_found(resource, id_)
     return doc
 
 
@@ -85,7 +85,7 @@ def owned(call: Call, resource: Resource, id_: str, action: str) -> Document:
     """The object to be changed: 404 if it cannot be seen, 403 if it is only seen."""
     doc = found(call, resource, id_)
     if not call.is_admin and doc["project_id"] != call.project_id:
-        raise Refused(403, f"rule:{action}_{resource.name} is disallowed by policy", kind="PolicyNotAuthorized")
+        raise HttpError(403, f"rule:{action}_{resource.name} is disallowed by policy", kind="PolicyNotAuthorized")
     return doc
 
 
@@ -96,7 +96,7 @@ def check_quota(ctx: Context, resource: str, project_id: str, more: int = 1) -> 
         raise over_quota(resource)
 
 
-def shown(call: Call, resource: Resource, doc: Document) -> Document:
+def render(call: Call, resource: Resource, doc: Document) -> Document:
     """What the caller is shown of an object: all but what is internal or for administrators."""
     known = resource.known(extensions(call))
     view = {
@@ -108,7 +108,7 @@ def shown(call: Call, resource: Resource, doc: Document) -> Document:
     return view
 
 
-def picked(call: Call, view: Document) -> Document:
+def select_fields(call: Call, view: Document) -> Document:
     """The fields that `?fields=` asks for."""
     fields = call.query.get("fields")
     return {name: view[name] for name in fields if name in view} if fields else view
@@ -164,8 +164,8 @@ def listing(
         )
     ]
     page = _page(call, resource, _sorted(call, resource, docs))
-    shape = view or (lambda call, doc: shown(call, resource, doc))
-    answer: Document = {resource.collection: [picked(call, shape(call, doc)) for doc in page]}
+    shape = view or (lambda call, doc: render(call, resource, doc))
+    answer: Document = {resource.collection: [select_fields(call, shape(call, doc)) for doc in page]}
     links = _links(call, page, f"{call.root}/v2.0/{path or resource.path}")
     if links:
         answer[f"{resource.collection}_links"] = links
@@ -232,7 +232,7 @@ def _limit(call: Call) -> int:
     word = call.param("limit", "0") or "0"
     if not word.isdigit():
         message = f"Bad limit request: Limit must be an integer 0 or greater and not '{word}'."
-        raise Refused(400, message, kind="BadRequest")
+        raise HttpError(400, message, kind="BadRequest")
     return int(word)
 
 

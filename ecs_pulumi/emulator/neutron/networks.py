@@ -6,10 +6,10 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .attributes import UNSET
-from .collection import born, check_quota, found, listing, owned, picked, shown, touch
+from .collection import check_quota, found, listing, new_document, owned, render, select_fields, touch
 from .qos import check_policy
 from .refusals import conflict, invalid_attribute, invalid_input
 from .resources import NETWORK
@@ -32,7 +32,7 @@ LAST_SEGMENT = 1_000_000
 
 def view(call: Call, doc: Document) -> Document:
     """What a network looks like: `is_default` is a matter of external networks."""
-    seen = shown(call, NETWORK, doc) | {"subnets": sorted(doc["subnets"])}
+    seen = render(call, NETWORK, doc) | {"subnets": sorted(doc["subnets"])}
     if not doc["router:external"]:
         del seen["is_default"]
     return seen
@@ -44,7 +44,7 @@ def create_network(call: Call) -> Reply:
     values = NETWORK.read_create(call, extensions(call))
     check_quota(call, "network", values["project_id"])
     doc = make_network(call, values)
-    return Reply(201, {"network": shown(call, NETWORK, doc)})
+    return Reply(201, {"network": render(call, NETWORK, doc)})
 
 
 def make_network(ctx: Context, values: Document) -> Document:
@@ -60,7 +60,7 @@ def make_network(ctx: Context, values: Document) -> Document:
         "ipv4_address_scope": None,
         "ipv6_address_scope": None,
     }
-    network = ctx.put("network", born(ctx, values))
+    network = ctx.put("network", new_document(ctx, values))
     make_segment(ctx, network)
     return network
 
@@ -74,7 +74,7 @@ def list_networks(call: Call) -> Document:
 @service.get("/networks/{network_id}")
 def show_network(call: Call, network_id: str) -> Document:
     """Show one."""
-    return {"network": picked(call, view(call, found(call, NETWORK, network_id)))}
+    return {"network": select_fields(call, view(call, found(call, NETWORK, network_id)))}
 
 
 @service.put("/networks/{network_id}")
@@ -119,7 +119,7 @@ def _check_zones(ctx: Context, hints: list[Any]) -> None:
     for zone in hints:
         if zone not in known:
             message = f"AvailabilityZone {zone} could not be found."
-            raise Refused(404, message, kind="AvailabilityZoneNotFound")
+            raise HttpError(404, message, kind="AvailabilityZoneNotFound")
 
 
 def _mtu(network_type: str, wanted: int) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import addressing
 from .attributes import UNSET
-from .collection import born, check_quota, found, listing, owned, pairs, picked, shown, touch
+from .collection import check_quota, found, listing, new_document, owned, pairs, render, select_fields, touch
 from .qos import check_policy
 from .refusals import conflict
 from .resources import NETWORK, PORT
@@ -30,7 +30,7 @@ NOTICED = 1.0
 
 def view(call: Call, doc: Document) -> Document:
     """What a port looks like, its names in DNS included."""
-    seen = shown(call, PORT, doc)
+    seen = render(call, PORT, doc)
     if "dns-integration" in extensions(call):
         seen["dns_assignment"] = [_dns_name(doc["dns_name"], fixed) for fixed in doc["fixed_ips"]]
     return seen
@@ -60,7 +60,7 @@ def make_port(ctx: Context, network: Document, values: Document) -> Document:
     values["mac_address"] = values["mac_address"].lower()
     addressing.claim_mac(ctx, network_id, values["mac_address"])
     tags = sorted(set(values["tags"]))
-    doc = born(ctx, values | {"status": "DOWN"}) | {"tags": tags}
+    doc = new_document(ctx, values | {"status": "DOWN"}) | {"tags": tags}
     _secure(ctx, doc, network)
     doc["extra_dhcp_opts"] = _merge_options([], values["extra_dhcp_opts"], doc["id"])
     _bind(doc, values)
@@ -79,7 +79,7 @@ def list_ports(call: Call) -> Document:
 @service.get("/ports/{port_id}")
 def show_port(call: Call, port_id: str) -> Document:
     """Show one."""
-    return {"port": picked(call, view(call, found(call, PORT, port_id)))}
+    return {"port": select_fields(call, view(call, found(call, PORT, port_id)))}
 
 
 @service.put("/ports/{port_id}")
@@ -108,7 +108,7 @@ def update_port(call: Call, port_id: str) -> Document:
     _bind(doc, values)
     if doc != former:
         doc = touch(call, "port", doc)
-        tell_nova(call, doc)
+        notify_nova(call, doc)
     return {"port": view(call, doc)}
 
 
@@ -117,7 +117,7 @@ def delete_port(call: Call, port_id: str) -> None:
     """Delete one, even where a server uses it."""
     doc = owned(call, PORT, port_id, "delete")
     drop_port(call, doc)
-    tell_nova(call, doc)
+    notify_nova(call, doc)
 
 
 def drop_port(ctx: Context, doc: Document) -> None:
@@ -128,10 +128,10 @@ def drop_port(ctx: Context, doc: Document) -> None:
     ctx.remove("port", doc["id"])
 
 
-def tell_nova(ctx: Context, doc: Document) -> None:
+def notify_nova(ctx: Context, doc: Document) -> None:
     """Let Nova hear of a change to a port that a server uses."""
     if doc["device_owner"].startswith("compute:") and doc["device_id"]:
-        ctx.later(NOTICED, "nova.port_changed", doc["device_id"], port_id=doc["id"])
+        ctx.schedule(NOTICED, "nova.port_changed", doc["device_id"], port_id=doc["id"])
 
 
 def _secure(ctx: Context, doc: Document, network: Document) -> None:
@@ -146,7 +146,7 @@ def _secure(ctx: Context, doc: Document, network: Document) -> None:
         check_groups(ctx, doc["project_id"], doc["security_groups"])
     if doc["security_groups"] and not enabled:
         message = "Port security must be enabled and port must have an IP address in order to use security groups."
-        raise Refused(400, message, kind="PortSecurityAndIPRequiredForSecurityGroups")
+        raise HttpError(400, message, kind="PortSecurityAndIPRequiredForSecurityGroups")
     if doc["allowed_address_pairs"] and not enabled:
         message = "Port Security must be enabled in order to have allowed address pairs on a port."
         raise conflict("AddressPairAndPortSecurityRequired", message)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
-from .collection import absent, born, found, listing, owned, picked, shown
+from .collection import found, listing, new_document, not_found, owned, render, select_fields
 from .refusals import conflict, forbidden
 from .resources import QOS_POLICY
 from .service import extensions, service
@@ -21,12 +21,12 @@ def check_policy(ctx: Context, values: Document) -> None:
     """404 where a network or port names a policy that is not there."""
     policy_id = values.get("qos_policy_id")
     if policy_id is not None and ctx.get("policy", policy_id) is None:
-        raise absent(QOS_POLICY, policy_id)
+        raise not_found(QOS_POLICY, policy_id)
 
 
 def _offered(call: Call) -> None:
     if "qos" not in extensions(call):
-        raise Refused(404, "The resource could not be found.", kind="HTTPNotFound")
+        raise HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
 
 
 @service.post("/qos/policies")
@@ -36,8 +36,8 @@ def create_policy(call: Call) -> Reply:
     values = QOS_POLICY.read_create(call, extensions(call))
     if not call.is_admin:
         raise forbidden("create_policy")
-    doc = call.put("policy", born(call, values | {"rules": []}))
-    return Reply(201, {"policy": shown(call, QOS_POLICY, doc)})
+    doc = call.put("policy", new_document(call, values | {"rules": []}))
+    return Reply(201, {"policy": render(call, QOS_POLICY, doc)})
 
 
 @service.get("/qos/policies")
@@ -51,7 +51,7 @@ def list_policies(call: Call) -> Document:
 def show_policy(call: Call, policy_id: str) -> Document:
     """Show one."""
     _offered(call)
-    return {"policy": picked(call, shown(call, QOS_POLICY, found(call, QOS_POLICY, policy_id)))}
+    return {"policy": select_fields(call, render(call, QOS_POLICY, found(call, QOS_POLICY, policy_id)))}
 
 
 @service.delete("/qos/policies/{policy_id}")

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .refusals import bad_request, forbidden
 from .service import offered, service
@@ -106,7 +106,7 @@ def show_extension(call: Call, alias: str) -> Document:
     """One of them."""
     known = offered(call)
     if alias not in known:
-        raise Refused(404, f"Extension with alias {alias} does not exist", kind="HTTPNotFound")
+        raise HttpError(404, f"Extension with alias {alias} does not exist", kind="HTTPNotFound")
     return {"extension": _extension(alias, known[alias])}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .addresses import MAC, Prefix
 from .attributes import (
@@ -126,7 +126,7 @@ def cidr(_name: str, value: Any) -> str:
     """A network, read by the subnet itself; the real service falls over a null."""
     if value is None:
         message = "Request Failed: internal server error while processing your request."
-        raise Refused(500, message, kind="HTTPInternalServerError")
+        raise HttpError(500, message, kind="HTTPInternalServerError")
     return str(value)
 
 
@@ -174,7 +174,7 @@ def address_pairs(_name: str, value: Any) -> list[dict[str, str]]:
         if known in read:
             shown = f"mac_address {known.get('mac_address')} ip_address {known['ip_address']}"
             message = f"Request contains duplicate address pair: {shown}."
-            raise Refused(400, message, kind="DuplicateAddressPairInRequest")
+            raise HttpError(400, message, kind="DuplicateAddressPairInRequest")
         read.append(known)
     return read
 
@@ -185,7 +185,7 @@ def _address_pair(pair: Any) -> dict[str, str]:
     unknown = [key for key in pair if key not in ("mac_address", "ip_address")]
     if "ip_address" not in pair:
         message = "AllowedAddressPair must contain ip_address"
-        raise Refused(400, message, kind="AllowedAddressPairsMissingIP")
+        raise HttpError(400, message, kind="AllowedAddressPairsMissingIP")
     if unknown:
         raise bad_request(f"Unrecognized attribute(s) '{', '.join(unknown)}'")
     if "mac_address" in pair and not MAC.fullmatch(str(pair["mac_address"])):

@@ -6,9 +6,9 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
-from .collection import absent, born, check_quota, found, listing, owned, picked, shown, touch
+from .collection import check_quota, found, listing, new_document, not_found, owned, render, select_fields, touch
 from .refusals import conflict
 from .resources import SECURITY_GROUP, SECURITY_GROUP_RULE
 from .service import extensions, service
@@ -37,7 +37,7 @@ DISTINCT = (
 def view(call: Call, doc: Document) -> Document:
     """What a group looks like, with its rules."""
     rules = sorted(_rules(call, doc), key=lambda rule: str(rule["id"]))
-    return shown(call, SECURITY_GROUP, doc) | {
+    return render(call, SECURITY_GROUP, doc) | {
         "shared": False,
         "security_group_rules": [
             _rule_view(call, rule) | {"tags": [], "standard_attr_id": int(rule["id"][:7], 16)} for rule in rules
@@ -46,7 +46,7 @@ def view(call: Call, doc: Document) -> Document:
 
 
 def _rule_view(call: Call, doc: Document) -> Document:
-    seen = shown(call, SECURITY_GROUP_RULE, doc)
+    seen = render(call, SECURITY_GROUP_RULE, doc)
     del seen["tags"]
     return seen
 
@@ -77,11 +77,11 @@ def check_groups(ctx: Context, project_id: str, ids: list[str]) -> None:
     for id_ in ids:
         group = ctx.get("security_group", id_)
         if group is None or group["project_id"] != project_id:
-            raise absent(SECURITY_GROUP, id_)
+            raise not_found(SECURITY_GROUP, id_)
 
 
 def _make_group(ctx: Context, values: Document) -> Document:
-    group = ctx.put("security_group", born(ctx, values))
+    group = ctx.put("security_group", new_document(ctx, values))
     for ethertype in ("IPv4", "IPv6"):
         _make_rule(ctx, group, direction="egress", ethertype=ethertype)
     return group
@@ -90,7 +90,7 @@ def _make_group(ctx: Context, values: Document) -> Document:
 def _make_rule(ctx: Context, group: Document, **values: Any) -> Document:
     nothing = dict.fromkeys((*DISTINCT, "remote_address_group_id", "normalized_cidr", "description"))
     owner = {"security_group_id": group["id"], "project_id": group["project_id"]}
-    return ctx.put(RULE, born(ctx, nothing | owner | values, revision=0))
+    return ctx.put(RULE, new_document(ctx, nothing | owner | values, revision=0))
 
 
 @service.post("/security-groups")
@@ -116,7 +116,7 @@ def list_groups(call: Call) -> Document:
 def show_group(call: Call, group_id: str) -> Document:
     """Show one."""
     default_group(call, call.project_id)
-    return {"security_group": picked(call, view(call, found(call, SECURITY_GROUP, group_id)))}
+    return {"security_group": select_fields(call, view(call, found(call, SECURITY_GROUP, group_id)))}
 
 
 @service.put("/security-groups/{group_id}")
@@ -176,7 +176,7 @@ def list_rules(call: Call) -> Document:
 @service.get("/security-group-rules/{rule_id}")
 def show_rule(call: Call, rule_id: str) -> Document:
     """Show one."""
-    return {RULE: picked(call, _rule_view(call, found(call, SECURITY_GROUP_RULE, rule_id)))}
+    return {RULE: select_fields(call, _rule_view(call, found(call, SECURITY_GROUP_RULE, rule_id)))}
 
 
 @service.delete("/security-group-rules/{rule_id}")
@@ -194,7 +194,7 @@ def _ethertype(value: Any) -> str:
         if str(value).lower() == known.lower():
             return known
     message = f"Security group rule for ethertype '{value}' not supported. Allowed values are ['IPv4', 'IPv6']."
-    raise Refused(400, message, kind="SecurityGroupRuleInvalidEtherType")
+    raise HttpError(400, message, kind="SecurityGroupRuleInvalidEtherType")
 
 
 def _protocol(value: Any) -> str | None:
@@ -207,7 +207,7 @@ def _protocol(value: Any) -> str | None:
         f"Security group rule protocol {word} not supported. Only protocol values"
         f" {[None, *PROTOCOLS]} and integer representations [0 to 255] are supported."
     )
-    raise Refused(400, message, kind="SecurityGroupRuleInvalidProtocol")
+    raise HttpError(400, message, kind="SecurityGroupRuleInvalidProtocol")
 
 
 def _check_port_range(values: Document) -> None:
@@ -216,15 +216,15 @@ def _check_port_range(values: Document) -> None:
         return
     if protocol is None:
         message = "Must also specify protocol if port range is given."
-        raise Refused(400, message, kind="SecurityGroupProtocolRequiredWithPorts")
+        raise HttpError(400, message, kind="SecurityGroupProtocolRequiredWithPorts")
     if protocol in ICMP:
         return
     for port in (low, high):
         if port is not None and not 0 < port <= LAST_PORT:
-            raise Refused(400, f"Invalid value for port {port}", kind="SecurityGroupInvalidPortValue")
+            raise HttpError(400, f"Invalid value for port {port}", kind="SecurityGroupInvalidPortValue")
     if protocol in WITH_PORTS and (low is None or high is None or low > high):
         message = "For TCP/UDP protocols, port_range_min must be <= port_range_max"
-        raise Refused(400, message, kind="SecurityGroupInvalidPortRange")
+        raise HttpError(400, message, kind="SecurityGroupInvalidPortRange")
 
 
 def _check_remote(call: Call, values: Document) -> None:
@@ -232,7 +232,7 @@ def _check_remote(call: Call, values: Document) -> None:
     values["normalized_cidr"] = None
     if prefix is not None and group is not None:
         message = "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided."
-        raise Refused(400, message, kind="SecurityGroupMultipleRemoteEntites")
+        raise HttpError(400, message, kind="SecurityGroupMultipleRemoteEntites")
     if group is not None:
         found(call, SECURITY_GROUP, str(group))
     if prefix is not None:
@@ -240,8 +240,8 @@ def _check_remote(call: Call, values: Document) -> None:
             network = ipaddress.ip_network(prefix, strict=False)
         except ValueError:
             message = f"Invalid CIDR {prefix} given as IP prefix."
-            raise Refused(400, message, kind="InvalidCIDR") from None
+            raise HttpError(400, message, kind="InvalidCIDR") from None
         if f"IPv{network.version}" != values["ethertype"]:
             message = f"Conflicting value ethertype {values['ethertype']} for CIDR {prefix}"
-            raise Refused(400, message, kind="SecurityGroupRuleParameterConflict")
+            raise HttpError(400, message, kind="SecurityGroupRuleParameterConflict")
         values["normalized_cidr"] = str(network)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
-from .collection import absent, born, found, listing, picked, shown
+from .collection import found, listing, new_document, not_found, render, select_fields
 from .resources import SEGMENT
 from .service import extensions, service
 
@@ -21,7 +21,7 @@ def make_segment(ctx: Context, network: Document) -> None:
         attributes = ("network_type", "physical_network", "segmentation_id")
         values = {name: network[f"provider:{name}"] for name in attributes}
         owner = {"project_id": network["project_id"], "network_id": network["id"]}
-        ctx.put("segment", born(ctx, {"name": None, "description": "", **values, **owner}))
+        ctx.put("segment", new_document(ctx, {"name": None, "description": "", **values, **owner}))
 
 
 def drop_segments(ctx: Context, network_id: str) -> None:
@@ -37,15 +37,15 @@ def check_segment(ctx: Context, values: Document) -> None:
         return
     segment = ctx.get("segment", segment_id)
     if segment is None:
-        raise absent(SEGMENT, segment_id)
+        raise not_found(SEGMENT, segment_id)
     if segment["network_id"] != values["network_id"]:
         message = "The network_id provided for the subnet does not match the network_id of the segment."
-        raise Refused(400, message, kind="NetworkIdsDontMatch")
+        raise HttpError(400, message, kind="NetworkIdsDontMatch")
 
 
 def _offered(call: Call) -> None:
     if "segment" not in extensions(call):
-        raise Refused(404, "The resource could not be found.", kind="HTTPNotFound")
+        raise HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
 
 
 @service.get("/segments")
@@ -59,4 +59,4 @@ def list_segments(call: Call) -> Document:
 def show_segment(call: Call, segment_id: str) -> Document:
     """Show one."""
     _offered(call)
-    return {"segment": picked(call, shown(call, SEGMENT, found(call, SEGMENT, segment_id)))}
+    return {"segment": select_fields(call, render(call, SEGMENT, found(call, SEGMENT, segment_id)))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .attributes import is_uuid
-from .collection import absent, touch
+from .collection import not_found, touch
 from .ports import drop_port, make_port, plug
 from .refusals import conflict
 from .resources import NETWORK, PORT, SECURITY_GROUP
@@ -39,12 +39,12 @@ def make_server_port(
     """A port that Nova makes for a server; DOWN until `plug_port`, deleted by `unplug_port`.
 
     Raises:
-        Refused: 404 `NetworkNotFound`, 409 `IpAddressAlreadyAllocated`, 400 `InvalidIpForNetwork`,
+        HttpError: 404 `NetworkNotFound`, 409 `IpAddressAlreadyAllocated`, 400 `InvalidIpForNetwork`,
             409 `OverQuota`, 409 `IpAddressGenerationFailure`.
     """
     network = ctx.get("network", network_id)
     if network is None or not (network["project_id"] == ctx.project_id or network["shared"]):
-        raise absent(NETWORK, network_id)
+        raise not_found(NETWORK, network_id)
     values = PORT.defaults(extensions(ctx)) | {
         "project_id": ctx.project_id,
         "network_id": network_id,
@@ -63,11 +63,11 @@ def claim_port(ctx: Context, port_id: str, *, server_id: str, zone: str) -> Docu
     """Bind a port that is there already to a server.
 
     Raises:
-        Refused: 404 `PortNotFound`, 409 `PortInUse`.
+        HttpError: 404 `PortNotFound`, 409 `PortInUse`.
     """
     port = ctx.get("port", port_id)
     if port is None or port["project_id"] != ctx.project_id:
-        raise absent(PORT, port_id)
+        raise not_found(PORT, port_id)
     if port["device_id"]:
         raise conflict("PortInUse", f"Port {port_id} is still in use.")
     return touch(ctx, "port", port | {"device_id": server_id, "device_owner": f"compute:{zone}"})
@@ -97,7 +97,7 @@ def security_group_ids(ctx: Context, names_or_ids: list[str]) -> list[str]:
     """The ids of the project's groups.
 
     Raises:
-        Refused: 404 `SecurityGroupNotFound`; 409 where several groups have the name.
+        HttpError: 404 `SecurityGroupNotFound`; 409 where several groups have the name.
     """
     default_group(ctx, ctx.project_id)
     ids = []
@@ -108,7 +108,7 @@ def security_group_ids(ctx: Context, names_or_ids: list[str]) -> list[str]:
             continue
         named = ctx.find("security_group", project_id=ctx.project_id, name=wanted)
         if not named:
-            raise absent(SECURITY_GROUP, wanted)
+            raise not_found(SECURITY_GROUP, wanted)
         if len(named) > 1:
             message = f"Multiple security groups found matching '{wanted}'. Use an ID to be more specific."
             raise conflict("NoUniqueMatch", message)

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused, neutron_error
+from ecs_pulumi.emulator.errors import HttpError, neutron_error
 from ecs_pulumi.emulator.routing import Service
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Neutron(Service):
         ]
         return Reply(200, {"resources": resources})
 
-    def error_body(self, refused: Refused) -> Any:
+    def error_body(self, refused: HttpError) -> Any:
         """`{"NeutronError": …}`."""
         return neutron_error(refused)
 
@@ -112,9 +112,9 @@ class Neutron(Service):
             message = (
                 "The server could not comply with the request since it is either malformed or otherwise incorrect."
             )
-            refused = Refused(405, message, kind="HTTPMethodNotAllowed")
+            refused = HttpError(405, message, kind="HTTPMethodNotAllowed")
         else:
-            refused = Refused(404, "The resource could not be found.", kind="HTTPNotFound")
+            refused = HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
         return Reply(refused.status, neutron_error(refused))
 
     def _serves_otherwise(self, call: Call) -> bool:

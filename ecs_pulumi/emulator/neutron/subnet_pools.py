@@ -6,11 +6,11 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .addresses import IPV4, Prefix, free_prefix, holds
 from .attributes import UNSET
-from .collection import born, found, listing, owned, picked, shown, touch
+from .collection import found, listing, new_document, owned, render, select_fields, touch
 from .refusals import bad_resource
 from .resources import SUBNET_POOL
 from .service import extensions, service
@@ -25,7 +25,7 @@ SHORTEST = {4: 8, 6: 64}
 def view(call: Call, doc: Document) -> Document:
     """What a pool looks like: its lengths are strings."""
     lengths = ("default_prefixlen", "min_prefixlen", "max_prefixlen")
-    return shown(call, SUBNET_POOL, doc) | {name: str(doc[name]) for name in lengths}
+    return render(call, SUBNET_POOL, doc) | {name: str(doc[name]) for name in lengths}
 
 
 @service.post("/subnetpools")
@@ -34,14 +34,14 @@ def create_pool(call: Call) -> Reply:
     values = SUBNET_POOL.read_create(call, extensions(call))
     prefixes = [ipaddress.ip_network(text) for text in values["prefixes"]]
     if not prefixes:
-        raise Refused(400, "Empty subnet pool prefix list.", kind="EmptySubnetPoolPrefixList")
+        raise HttpError(400, "Empty subnet pool prefix list.", kind="EmptySubnetPoolPrefixList")
     versions = {prefix.version for prefix in prefixes}
     if len(versions) > 1:
         message = "Cannot mix IPv4 and IPv6 prefixes in a subnet pool."
-        raise Refused(400, message, kind="PrefixVersionMismatch")
+        raise HttpError(400, message, kind="PrefixVersionMismatch")
     values["ip_version"] = versions.pop()
     _choose_lengths(values, prefixes[0].max_prefixlen)
-    return Reply(201, {"subnetpool": view(call, call.put("subnetpool", born(call, values, revision=0)))})
+    return Reply(201, {"subnetpool": view(call, call.put("subnetpool", new_document(call, values, revision=0)))})
 
 
 def _choose_lengths(values: Document, longest: int) -> None:
@@ -58,7 +58,7 @@ def _choose_lengths(values: Document, longest: int) -> None:
     ):
         if values[low] > values[high]:
             message = f"Illegal prefix bounds: {low}={values[low]}, {high}={values[high]}."
-            raise Refused(400, message, kind="IllegalSubnetPoolPrefixBounds")
+            raise HttpError(400, message, kind="IllegalSubnetPoolPrefixBounds")
 
 
 @service.get("/subnetpools")
@@ -70,7 +70,7 @@ def list_pools(call: Call) -> Document:
 @service.get("/subnetpools/{pool_id}")
 def show_pool(call: Call, pool_id: str) -> Document:
     """Show one."""
-    return {"subnetpool": picked(call, view(call, found(call, SUBNET_POOL, pool_id)))}
+    return {"subnetpool": select_fields(call, view(call, found(call, SUBNET_POOL, pool_id)))}
 
 
 @service.put("/subnetpools/{pool_id}")
@@ -91,7 +91,7 @@ def delete_pool(call: Call, pool_id: str) -> None:
     owned(call, SUBNET_POOL, pool_id, "delete")
     if call.count("subnet", subnetpool_id=pool_id):
         message = "Unable to delete subnet pool: Subnet pool has existing allocations."
-        raise Refused(400, message, kind="SubnetPoolDeleteError")
+        raise HttpError(400, message, kind="SubnetPoolDeleteError")
     call.remove("subnetpool", pool_id)
 
 
@@ -107,14 +107,14 @@ def prefix_from_pool(call: Call, values: Document) -> Prefix:
     length = pool["default_prefixlen"] if values["prefixlen"] is UNSET else values["prefixlen"]
     if length > (32 if version == IPV4 else 128):
         nothing = "0.0.0.0" if version == IPV4 else "::"  # noqa: S104  # no address to listen on
-        raise Refused(400, f"invalid IPNetwork {nothing}/{length}", kind="AddrFormatError")
+        raise HttpError(400, f"invalid IPNetwork {nothing}/{length}", kind="AddrFormatError")
     for wrong, word, bound in (
         (length < pool["min_prefixlen"], "Min", f"minimum allowed prefix is {pool['min_prefixlen']}"),
         (length > pool["max_prefixlen"], "Max", f"maximum allowed prefix is {pool['max_prefixlen']}"),
     ):
         if wrong:
             message = f"Unable to allocate subnet with prefix length {length}, {bound}."
-            raise Refused(400, message, kind=f"{word}PrefixSubnetAllocationError")
+            raise HttpError(400, message, kind=f"{word}PrefixSubnetAllocationError")
     prefix = free_prefix(_networks(pool["prefixes"]), _used(call, pool), length)
     if prefix is None:
         raise _unallocated(f"Insufficient prefix space to allocate subnet size /{length}")
@@ -138,8 +138,8 @@ def _used(call: Call, pool: Document) -> list[Prefix]:
     return _networks([subnet["cidr"] for subnet in call.find("subnet", subnetpool_id=pool["id"])])
 
 
-def _unallocated(reason: str) -> Refused:
-    return Refused(500, f"Failed to allocate subnet: {reason}.", kind="SubnetAllocationError")
+def _unallocated(reason: str) -> HttpError:
+    return HttpError(500, f"Failed to allocate subnet: {reason}.", kind="SubnetAllocationError")
 
 
 def _pool(call: Call, values: Document) -> Document:

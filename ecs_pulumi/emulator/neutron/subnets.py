@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import addressing
 from .addresses import (
@@ -21,7 +21,7 @@ from .addresses import (
     parse_prefix,
 )
 from .attributes import UNSET
-from .collection import born, check_quota, found, listing, owned, picked, shown, touch
+from .collection import check_quota, found, listing, new_document, owned, render, select_fields, touch
 from .refusals import bad_resource, conflict, invalid_input
 from .resources import NETWORK, SUBNET
 from .segments import check_segment
@@ -50,7 +50,7 @@ def create_subnet(call: Call) -> Reply:
     elif values["subnetpool_id"] not in (UNSET, None):
         check_in_pool(call, values["subnetpool_id"], prefix)
     doc = make_subnet(call, network, prefix, values)
-    return Reply(201, {"subnet": shown(call, SUBNET, doc)})
+    return Reply(201, {"subnet": render(call, SUBNET, doc)})
 
 
 def make_subnet(ctx: Context, network: Document, prefix: Prefix, values: Document) -> Document:
@@ -71,7 +71,7 @@ def make_subnet(ctx: Context, network: Document, prefix: Prefix, values: Documen
     for other in ctx.find("subnet", network_id=network["id"]):
         if other["subnetpool_id"] != values["subnetpool_id"] and other["ip_version"] == values["ip_version"]:
             message = "Subnets hosted on the same network must be allocated from the same subnet pool."
-            raise Refused(400, message, kind="NetworkSubnetPoolAffinityError")
+            raise HttpError(400, message, kind="NetworkSubnetPoolAffinityError")
         if ipaddress.ip_network(other["cidr"]).overlaps(prefix):
             message = f"Requested subnet with cidr: {prefix} for network: {network['id']} overlaps with another subnet"
             raise invalid_input(message)
@@ -82,7 +82,7 @@ def make_subnet(ctx: Context, network: Document, prefix: Prefix, values: Documen
         if values["gateway_ip"]:
             check_gateway_in_pools(values["gateway_ip"], values["allocation_pools"])
     del values["prefixlen"], values["use_default_subnetpool"]
-    doc = ctx.put("subnet", born(ctx, values, revision=0))
+    doc = ctx.put("subnet", new_document(ctx, values, revision=0))
     network["subnets"].append(doc["id"])
     touch(ctx, "network", network)
     addressing.give_automatic_addresses(ctx, doc)
@@ -98,7 +98,7 @@ def list_subnets(call: Call) -> Document:
 @service.get("/subnets/{subnet_id}")
 def show_subnet(call: Call, subnet_id: str) -> Document:
     """Show one."""
-    return {"subnet": picked(call, shown(call, SUBNET, found(call, SUBNET, subnet_id)))}
+    return {"subnet": select_fields(call, render(call, SUBNET, found(call, SUBNET, subnet_id)))}
 
 
 @service.put("/subnets/{subnet_id}")
@@ -118,7 +118,7 @@ def update_subnet(call: Call, subnet_id: str) -> Document:
         network = call.get("network", doc["network_id"])
         if network:
             touch(call, "network", network)
-    return {"subnet": shown(call, SUBNET, doc)}
+    return {"subnet": render(call, SUBNET, doc)}
 
 
 @service.delete("/subnets/{subnet_id}")
@@ -178,21 +178,21 @@ def _check(values: Document, prefix: Prefix) -> None:
             f"Unable to complete operation for {subject}. The number of DNS nameservers exceeds"
             f" the limit {MOST_NAMESERVERS}."
         )
-        raise Refused(400, message, kind="DNSNameServersExhausted")
+        raise HttpError(400, message, kind="DNSNameServersExhausted")
     for server in values["dns_nameservers"]:
         _check_version("dns_nameserver", server, version)
     if len(values["host_routes"]) > MOST_ROUTES:
         message = (
             f"Unable to complete operation for {subject}. The number of host routes exceeds the limit {MOST_ROUTES}."
         )
-        raise Refused(400, message, kind="HostRoutesExhausted")
+        raise HttpError(400, message, kind="HostRoutesExhausted")
     for route in values["host_routes"]:
         for name in ("destination", "nexthop"):
             _check_version(name, route[name], version)
     for owner in values["service_types"]:
         if not str(owner).startswith(OWNERS):
             message = f"Subnet service type {owner} does not correspond to a valid device owner."
-            raise Refused(400, message, kind="InvalidSubnetServiceType")
+            raise HttpError(400, message, kind="InvalidSubnetServiceType")
 
 
 def _check_modes(values: Document, prefix: Prefix) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .attributes import LONGEST
 from .collection import touch, visible
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 def _tagged(call: Call, path: str, id_: str) -> tuple[Resource, Document]:
     if path not in TAGGED:
-        raise Refused(404, "The resource could not be found.", kind="HTTPNotFound")
+        raise HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
     resource = TAGGED[path]
     doc = call.get(resource.name, id_)
     if doc is None or not visible(call, resource, doc):
         message = f"Resource {resource.collection} {id_} could not be found."
-        raise Refused(404, message, kind="TagResourceNotFound")
+        raise HttpError(404, message, kind="TagResourceNotFound")
     return resource, doc
 
 
@@ -58,8 +58,8 @@ def _read_tags(call: Call) -> list[str]:
     return tags
 
 
-def _absent(tag: str) -> Refused:
-    return Refused(404, f"Tag {tag} could not be found.", kind="TagNotFound")
+def _absent(tag: str) -> HttpError:
+    return HttpError(404, f"Tag {tag} could not be found.", kind="TagNotFound")
 
 
 @service.get("/{path}/{id_}/tags")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator import cinder, neutron
 from ecs_pulumi.emulator.clock import to_microsecond
 from ecs_pulumi.emulator.context import Call, Reply, step
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
 from .instance import (
@@ -78,14 +78,14 @@ def act(call: Call, server_id: str) -> Reply:
     """`POST /servers/{id}/action`: the body's one key names the action."""
     document = schema.parse(call)
     if not isinstance(document, dict):
-        raise Refused(400, f"{document!r} is not of type 'object'")
+        raise HttpError(400, f"{document!r} is not of type 'object'")
     if len(document) != 1:
-        raise Refused(400, "There is no such action: " + ", ".join(document))
+        raise HttpError(400, "There is no such action: " + ", ".join(document))
     name = next(iter(document))
     if name in ADMIN_ONLY and not (call.is_admin and name in ACTIONS):
         raise forbid(ADMIN_ONLY[name])
     if name not in ACTIONS:
-        raise Refused(400, f"There is no such action: {name}")
+        raise HttpError(400, f"There is no such action: {name}")
     doc = scheduled(call, server_id, "has no mapping to a cell.")
     if name not in ("lock", "unlock", "os-getConsoleOutput"):
         check_lock(call, doc)
@@ -115,7 +115,7 @@ def settle(
 ) -> None:
     """Show a task for some seconds, then the state that it leads to."""
     save(ctx, doc, task_state=task)
-    ctx.later(seconds, "nova.settle", doc["id"], vm_state=vm_state, power_state=power_state, changes=changes)
+    ctx.schedule(seconds, "nova.settle", doc["id"], vm_state=vm_state, power_state=power_state, changes=changes)
 
 
 @step("nova.settle")
@@ -174,7 +174,7 @@ def reboot(call: Call, doc: Document) -> Reply:
     check_state(doc, "reboot", allowed)
     begin_action(call, doc, "reboot")
     suffix = "_hard" if hard else ""
-    call.later(REBOOTING[0], "nova.task", doc["id"], task=f"reboot_started{suffix}")
+    call.schedule(REBOOTING[0], "nova.task", doc["id"], task=f"reboot_started{suffix}")
     settle(call, doc, sum(REBOOTING), task=f"rebooting{suffix}", vm_state="active", power_state=RUNNING)
     return Reply(202)
 
@@ -203,7 +203,7 @@ def shelve(call: Call, doc: Document) -> Reply:
     """Store the server away; the host is given up at once, as clouds have it set by default."""
     check_state(doc, "shelve", ("active", "stopped", "paused", "suspended"))
     begin_action(call, doc, "shelve")
-    call.later(SHELVING[0], "nova.shelved", doc["id"])
+    call.schedule(SHELVING[0], "nova.shelved", doc["id"])
     settle(
         call,
         doc,
@@ -295,10 +295,10 @@ def rebuild(call: Call, doc: Document) -> Reply:
     image_id = wanted["imageRef"].rpartition("/")[2]
     image = call.get("image", image_id)
     if image is None:
-        raise Refused(400, "Cannot find image for rebuild")
+        raise HttpError(400, "Cannot find image for rebuild")
     check_state(doc, "rebuild", ("active", "stopped", "error"))
     if _booted_from_volume(doc) and image_id != _boot_image(call, doc) and not call.at_least(93):
-        raise Refused(
+        raise HttpError(
             400,
             f"Image {image_id} is unacceptable: Unable to rebuild with a different image for a volume-backed server.",
         )
@@ -308,8 +308,8 @@ def rebuild(call: Call, doc: Document) -> Reply:
     doc |= {field: wanted[name] for name, field in fields.items() if name in wanted}
     if doc["image_id"]:
         doc["image_id"] = image_id
-    call.later(REBUILDING[0], "nova.task", doc["id"], task="rebuild_block_device_mapping")
-    call.later(sum(REBUILDING[:2]), "nova.task", doc["id"], task="rebuild_spawning")
+    call.schedule(REBUILDING[0], "nova.task", doc["id"], task="rebuild_block_device_mapping")
+    call.schedule(sum(REBUILDING[:2]), "nova.task", doc["id"], task="rebuild_spawning")
     settle(
         call,
         doc,
@@ -335,7 +335,7 @@ def rescue(call: Call, doc: Document) -> Reply:
     """Boot into a rescue system."""
     check_state(doc, "rescue", ("active", "stopped", "error"))
     if _booted_from_volume(doc) and not call.at_least(87):
-        raise Refused(400, f"Instance {doc['id']} cannot be rescued: Cannot rescue a volume-backed instance")
+        raise HttpError(400, f"Instance {doc['id']} cannot be rescued: Cannot rescue a volume-backed instance")
     begin_action(call, doc, "rescue")
     settle(call, doc, RESCUING, task="rescuing", vm_state="rescued", power_state=RUNNING)
     given = (call.json() or {}).get("rescue") or {}
@@ -388,7 +388,7 @@ def add_security_group(call: Call, doc: Document) -> Reply:
     def more(groups: list[str]) -> list[str]:
         if group_id in groups:
             said = f"Invalid input for security_groups. Reason: Duplicate items in the list: '{group_id}'."
-            raise Refused(400, said)
+            raise HttpError(400, said)
         return [*groups, group_id]
 
     return _regroup(call, doc, more)
@@ -400,7 +400,7 @@ def remove_security_group(call: Call, doc: Document) -> Reply:
     name, group_id = _group(call, "removeSecurityGroup")
     ports = [call.get("port", nic["port_id"]) for nic in doc["nics"]]
     if not any(port and group_id in port["security_groups"] for port in ports):
-        raise Refused(404, f"Security group {name} not associated with the instance {doc['id']}")
+        raise HttpError(404, f"Security group {name} not associated with the instance {doc['id']}")
     return _regroup(call, doc, lambda groups: [each for each in groups if each != group_id])
 
 
@@ -410,10 +410,10 @@ def _group(call: Call, root: str) -> tuple[str, str]:
     name: str = schema.body(call, root, {"type": "object", "properties": properties, "required": ["name"]})["name"]
     try:
         return name, neutron.security_group_ids(call, [name])[0]
-    except Refused as refused:
+    except HttpError as refused:
         if refused.status == 409:  # noqa: PLR2004
             raise
-        raise Refused(404, f"Security group {name} is not found for project {call.project_id}") from None
+        raise HttpError(404, f"Security group {name} is not found for project {call.project_id}") from None
 
 
 def _regroup(call: Call, doc: Document, change: Callable[[list[str]], list[str]]) -> Reply:
@@ -460,7 +460,7 @@ def history_entry(call: Call, server_id: str, request_id: str) -> dict[str, Any]
     """`GET /servers/{id}/os-instance-actions/{request id}`, with events from 2.51 on."""
     entry = call.get("action", f"{server_id}/{request_id}")
     if entry is None:
-        raise Refused(404, f"Action for request_id {request_id} on instance {server_id} not found")
+        raise HttpError(404, f"Action for request_id {request_id} on instance {server_id} not found")
     shown = _action_body(call, entry)
     if call.at_least(51):
         result = {None: "Success", "Error": "Error"}[entry["message"]]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator import cinder
 from ecs_pulumi.emulator.context import Reply, step
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
 from .instance import begin_action, check_lock, check_state, end_action, live, save, scheduled, visible
@@ -53,14 +53,14 @@ def attach(call: Call, server_id: str) -> Reply:
     volume_id = wanted["volumeId"]
     volume = call.get("volume", volume_id)
     if volume is None or volume["project_id"] != call.project_id:
-        raise Refused(404, f"Volume {volume_id} could not be found.")
+        raise HttpError(404, f"Volume {volume_id} could not be found.")
     check_state(doc, "attach_volume", _changeable(call))
     if volume["multiattach"] and not call.at_least(60):
-        raise Refused(400, "Multiattach volumes are only supported starting with compute API version 2.60.")
+        raise HttpError(400, "Multiattach volumes are only supported starting with compute API version 2.60.")
     _check_unattached(doc, volume)
     try:
         cinder.reserve(call, volume_id)
-    except Refused as refused:
+    except HttpError as refused:
         raise _through_nova(call, refused) from None
     device = next_device(doc)
     if call.cloud.dialect.name == "otc" and wanted.get("device"):
@@ -75,7 +75,7 @@ def attach(call: Call, server_id: str) -> Reply:
     doc["volumes"].append(entry)
     begin_action(call, doc, "attach_volume")
     save(call, doc)
-    call.later(RESERVED, "nova.attaching", server_id, volume_id=volume_id)
+    call.schedule(RESERVED, "nova.attaching", server_id, volume_id=volume_id)
     return Reply(200, {"volumeAttachment": _shown(call, doc, entry)})
 
 
@@ -83,12 +83,12 @@ def _check_unattached(doc: Document, volume: Document) -> None:
     others = [each["server_id"] for each in volume["attachments"]]
     mine = any(each["volume_id"] == volume["id"] for each in doc["volumes"])
     if (others and not volume["multiattach"]) or doc["id"] in others:
-        raise Refused(
+        raise HttpError(
             400,
             f"Invalid volume: volume {volume['id']} is already attached to instances: {', '.join(others)}",
         )
     if mine:
-        raise Refused(
+        raise HttpError(
             400,
             f"Invalid volume: volume {volume['id']} is already attached to instances: {doc['id']}",
         )
@@ -98,7 +98,7 @@ def _check_unattached(doc: Document, volume: Document) -> None:
 def _attaching(ctx: Context, server_id: str, volume_id: str) -> None:
     if live(ctx, server_id) is not None:
         cinder.set_status(ctx, volume_id, "attaching")
-        ctx.later(ATTACHING, "nova.attached", server_id, volume_id=volume_id)
+        ctx.schedule(ATTACHING, "nova.attached", server_id, volume_id=volume_id)
 
 
 @step("nova.attached")
@@ -109,7 +109,7 @@ def _attached(ctx: Context, server_id: str, volume_id: str) -> None:
     volume = ctx.get("volume", volume_id)
     entry = _entry(doc, volume_id)
     names = [doc["name"], *([volume["name"] or ""] if volume else [])]
-    if volume is None or entry is None or any(ctx.asked_for("fail-attach", name) for name in names):
+    if volume is None or entry is None or any(ctx.has_outcome_fault("fail-attach", name) for name in names):
         # Nothing tells but the volume, which is available again, and the history.
         cinder.set_status(ctx, volume_id, "available")
         end_action(ctx, doc, error=True)
@@ -170,15 +170,15 @@ def detach(call: Call, server_id: str, volume_id: str) -> Reply:
     check_lock(call, doc)
     volume = call.get("volume", volume_id)
     if volume is None:
-        raise Refused(404, f"Volume {volume_id} could not be found.")
+        raise HttpError(404, f"Volume {volume_id} could not be found.")
     entry = _found(doc, volume_id)
     if entry["root"]:
-        raise Refused(400, "Cannot detach a root device volume")
+        raise HttpError(400, "Cannot detach a root device volume")
     check_state(doc, "detach_volume", _changeable(call))
     if volume["status"] != "in-use" and doc["vm_state"] != "shelved_offloaded":
         raise _through_nova(
             call,
-            Refused(
+            HttpError(
                 400,
                 "Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status"
                 " must be 'attached' to detach.",
@@ -187,7 +187,7 @@ def detach(call: Call, server_id: str, volume_id: str) -> Reply:
     begin_action(call, doc, "detach_volume")
     save(call, doc)
     cinder.set_status(call, volume_id, "detaching")
-    call.later(DETACHING, "nova.detached", server_id, volume_id=volume_id)
+    call.schedule(DETACHING, "nova.detached", server_id, volume_id=volume_id)
     return Reply(202)
 
 
@@ -195,7 +195,7 @@ def detach(call: Call, server_id: str, volume_id: str) -> Reply:
 def _detached(ctx: Context, server_id: str, volume_id: str) -> None:
     if live(ctx, server_id) is not None:
         cinder.detach(ctx, volume_id, server_id)
-        ctx.later(FORGETTING, "nova.forgotten", server_id, volume_id=volume_id)
+        ctx.schedule(FORGETTING, "nova.forgotten", server_id, volume_id=volume_id)
 
 
 @step("nova.forgotten")
@@ -207,9 +207,9 @@ def _forgotten(ctx: Context, server_id: str, volume_id: str) -> None:
         save(ctx, doc, volumes=[each for each in doc["volumes"] if each["volume_id"] != volume_id])
 
 
-def _through_nova(call: Call, refused: Refused) -> Refused:
+def _through_nova(call: Call, refused: HttpError) -> HttpError:
     """Cinder's refusal as Nova hands it on."""
-    return Refused(
+    return HttpError(
         400,
         f"Invalid volume: Invalid input received: {refused.message} (HTTP {refused.status}) (Request-ID:"
         f" {call.request_id})",
@@ -223,7 +223,7 @@ def _entry(doc: Document, volume_id: str) -> Document | None:
 def _found(doc: Document, volume_id: str) -> Document:
     entry = _entry(doc, volume_id)
     if entry is None:
-        raise Refused(404, f"Instance {doc['id']} is not attached to volume {volume_id}")
+        raise HttpError(404, f"Instance {doc['id']} is not attached to volume {volume_id}")
     return entry
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator import cinder, neutron
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
 from .flavors import find_flavor
@@ -118,7 +118,7 @@ def create(call: Call) -> Reply:
     zone = _zone(call, wanted)
     key_name = wanted.get("key_name")
     if key_name is not None and call.get("keypair", f"{call.user_id}/{key_name}") is None:
-        raise Refused(400, "Invalid key_name provided.")
+        raise HttpError(400, "Invalid key_name provided.")
     groups = _security_groups(call, wanted)
     networks = _networks(call, wanted)
     volumes, root_size = _volumes(call, wanted, image)
@@ -159,7 +159,7 @@ def _count(wanted: Document) -> int:
     least = int(wanted.get("min_count", 1))
     most = int(wanted.get("max_count", least))
     if least > most:
-        raise Refused(400, "min_count must be <= max_count")
+        raise HttpError(400, "min_count must be <= max_count")
     return most
 
 
@@ -227,19 +227,19 @@ def _image(call: Call, wanted: Document) -> Document | None:
     if not reference:
         if wanted.get("block_device_mapping_v2"):
             return None
-        raise Refused(400, "Missing imageRef attribute")
+        raise HttpError(400, "Missing imageRef attribute")
     image = call.get("image", reference)
     if image is None:
-        raise Refused(400, "Can not find requested image")
+        raise HttpError(400, "Can not find requested image")
     if image["status"] != "active":
-        raise Refused(400, f"Image {reference} is not active.")
+        raise HttpError(400, f"Image {reference} is not active.")
     return image
 
 
 def _zone(call: Call, wanted: Document) -> str:
     zone = str(wanted.get("availability_zone", ""))
     if zone and zone not in call.zones():
-        raise Refused(400, "The requested availability zone is not available")
+        raise HttpError(400, "The requested availability zone is not available")
     return zone
 
 
@@ -248,10 +248,10 @@ def _security_groups(call: Call, wanted: Document) -> list[str] | None:
     for group in wanted.get("security_groups") or []:
         try:
             found += neutron.security_group_ids(call, [group["name"]])
-        except Refused as refused:
+        except HttpError as refused:
             if refused.status == 409:  # noqa: PLR2004
                 raise
-            raise Refused(400, f"Unable to find security_group with name or id '{group['name']}'") from None
+            raise HttpError(400, f"Unable to find security_group with name or id '{group['name']}'") from None
     return found or None
 
 
@@ -261,16 +261,16 @@ def _networks(call: Call, wanted: Document) -> list[Document]:
     if asked == "none":
         return []
     if isinstance(asked, str) and asked != "auto":
-        raise Refused(
+        raise HttpError(
             400,
             f"Invalid input for field/attribute networks. Value: {asked}. '{asked}' is not one of ['auto', 'none']",
         )
     if not asked or asked == "auto":
         usable = neutron.usable_networks(call)
         if len(usable) > 1:
-            raise Refused(409, "Multiple possible networks found, use a Network ID to be more specific.")
+            raise HttpError(409, "Multiple possible networks found, use a Network ID to be more specific.")
         if asked == "auto" and not usable:
-            raise Refused(400, f"Unable to automatically allocate a network for project {call.project_id}")
+            raise HttpError(400, f"Unable to automatically allocate a network for project {call.project_id}")
         return [{"uuid": network["id"]} for network in usable]
     return [check_network(call, each) for each in asked]
 
@@ -280,29 +280,29 @@ def check_network(call: Call, asked: Document) -> Document:
     if asked.get("port"):
         port = call.get("port", asked["port"])
         if port is None or port["project_id"] != call.project_id:
-            raise Refused(400, f"Port id {asked['port']} could not be found.")
+            raise HttpError(400, f"Port id {asked['port']} could not be found.")
         if port["device_id"]:
-            raise Refused(409, f"Port {asked['port']} is still in use.")
+            raise HttpError(409, f"Port {asked['port']} is still in use.")
         if not port["fixed_ips"]:
-            raise Refused(400, f"Port {asked['port']} requires a FixedIP in order to be used.")
+            raise HttpError(400, f"Port {asked['port']} requires a FixedIP in order to be used.")
         return asked
     network_id = asked.get("uuid")
     if not network_id or not is_uuid(network_id):
-        raise Refused(400, f"Bad networks format: network uuid is not in proper format ({network_id})")
+        raise HttpError(400, f"Bad networks format: network uuid is not in proper format ({network_id})")
     network = call.get("network", network_id)
     if network is None or not (
         network["project_id"] == call.project_id or network["shared"] or network["router:external"]
     ):
-        raise Refused(400, f"Network {network_id} could not be found.")
+        raise HttpError(400, f"Network {network_id} could not be found.")
     if network["router:external"] and network["project_id"] != call.project_id and not network["shared"]:
-        raise Refused(403, f"It is not allowed to create an interface on external network {network_id}")
+        raise HttpError(403, f"It is not allowed to create an interface on external network {network_id}")
     if not call.count("subnet", network_id=network_id):
-        raise Refused(400, f"Network {network_id} requires a subnet in order to boot instances on.")
+        raise HttpError(400, f"Network {network_id} requires a subnet in order to boot instances on.")
     address = asked.get("fixed_ip")
     if address:
         for port in call.find("port", network_id=network_id):
             if any(fixed["ip_address"] == address for fixed in port["fixed_ips"]):
-                raise Refused(400, f"Fixed IP address {address} is already in use on instance {port['device_id']}.")
+                raise HttpError(400, f"Fixed IP address {address} is already in use on instance {port['device_id']}.")
     return asked
 
 
@@ -313,7 +313,7 @@ def _volumes(call: Call, wanted: Document, image: Document | None) -> tuple[list
     if image is not None and not devices:
         indexes = [0]
     if indexes != list(range(len(indexes))) or not indexes:
-        raise Refused(
+        raise HttpError(
             400,
             "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping"
             " combination is not valid.",
@@ -328,19 +328,19 @@ def _volumes(call: Call, wanted: Document, image: Document | None) -> tuple[list
         size = int(each.get("volume_size") or 0)
         given = _source(call, each, source)
         if source == "volume" and given["multiattach"] and not call.at_least(60):
-            raise Refused(400, "Multiattach volumes are only supported starting with compute API version 2.60.")
+            raise HttpError(400, "Multiattach volumes are only supported starting with compute API version 2.60.")
         if destination == "local":
             if source == "image" and (image is None or not root):
-                raise Refused(400, "Block Device Mapping is Invalid: Mapping image to local is not supported.")
+                raise HttpError(400, "Block Device Mapping is Invalid: Mapping image to local is not supported.")
             continue
         if source == "image" and not size:
-            raise Refused(400, "Images with destination_type 'volume' need to have a non-zero size specified")
+            raise HttpError(400, "Images with destination_type 'volume' need to have a non-zero size specified")
         if source == "blank" and not size:
-            raise Refused(400, "Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
+            raise HttpError(400, "Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
         if root:
             root_size = size if source == "image" else 0
             if source == "image" and size * GIB < given["min_disk"] * GIB:
-                raise Refused(
+                raise HttpError(
                     400,
                     "Volume is smaller than the minimum size specified in image metadata. Volume size is"
                     f" {size * GIB} bytes, minimum size is {given['min_disk'] * GIB} bytes.",
@@ -358,12 +358,12 @@ def _check_local(flavor: Document, devices: list[Document]) -> None:
     ]
     for each in blank:
         if each.get("guest_format") == "swap" and int(each.get("volume_size") or 0) * 1024 > flavor.get("swap", 0):
-            raise Refused(400, "Swap drive requested is larger than instance type allows.")
+            raise HttpError(400, "Swap drive requested is larger than instance type allows.")
     sizes = [
         int(each.get("volume_size") or flavor["ephemeral"]) for each in blank if each.get("guest_format") != "swap"
     ]
     if sum(sizes) > flavor["ephemeral"]:
-        raise Refused(
+        raise HttpError(
             400,
             "Ephemeral disks requested are larger than the instance type allows. If no size is given in one block"
             " device mapping, flavor ephemeral size will be used.",
@@ -381,14 +381,14 @@ def _source(call: Call, device: Document, source: str) -> Document:
     id_ = str(device.get("uuid") or device.get("image_id") or "")
     found = call.get(source, id_)
     if found is None or (source != "image" and found["project_id"] != call.project_id):
-        raise Refused(400, f"Block Device Mapping is Invalid: failed to get {source} {id_}.")
+        raise HttpError(400, f"Block Device Mapping is Invalid: failed to get {source} {id_}.")
     return found
 
 
 def _volume(call: Call, device: Document, source: str, given: Document, size: int, *, root: bool) -> Document:
     volume_type = device.get("volume_type")
     if volume_type and not any(volume_type in (kind["name"], kind["id"]) for kind in call.find("volume_type")):
-        raise Refused(400, f"Volume type {volume_type} could not be found.")
+        raise HttpError(400, f"Volume type {volume_type} could not be found.")
     make: dict[str, Any] = {"size": size, "volume_type": volume_type}
     if source == "image":
         make["image_id"] = given["id"]
@@ -415,13 +415,13 @@ def _check_sizes(flavor: Document, image: Document | None, root_size: int | None
     if image is None:
         return
     if flavor["ram"] < image["min_ram"]:
-        raise Refused(400, "Flavor's memory is too small for requested image.")
+        raise HttpError(400, "Flavor's memory is too small for requested image.")
     if root_size is not None:
         return
     if flavor["disk"] == 0:
-        raise Refused(403, "Only volume-backed servers are allowed for flavors with zero disk.")
+        raise HttpError(403, "Only volume-backed servers are allowed for flavors with zero disk.")
     if flavor["disk"] < image["min_disk"]:
-        raise Refused(
+        raise HttpError(
             400,
             "Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is"
             f" {flavor['disk'] * GIB} bytes, minimum size is {image['min_disk'] * GIB} bytes.",
@@ -431,13 +431,13 @@ def _check_sizes(flavor: Document, image: Document | None, root_size: int | None
 def _reserve(call: Call, volume_id: str) -> None:
     try:
         cinder.reserve(call, volume_id)
-    except Refused as refused:
+    except HttpError as refused:
         raise _from_cinder(call, refused) from None
 
 
-def _from_cinder(call: Call, refused: Refused) -> Refused:
+def _from_cinder(call: Call, refused: HttpError) -> HttpError:
     """Cinder's refusal as Nova hands it on."""
-    return Refused(
+    return HttpError(
         400,
         f"Invalid volume: Invalid input received: {refused.message} (HTTP {refused.status}) (Request-ID:"
         f" {call.request_id})",
@@ -449,7 +449,7 @@ def _hints(call: Call) -> Document:
     hints = document.get("os:scheduler_hints") or document.get("OS-SCH-HNT:scheduler_hints") or {}
     group = hints.get("group")
     if group is not None and call.get("server_group", str(group)) is None:
-        raise Refused(400, f"Instance group {group} could not be found.")
+        raise HttpError(400, f"Instance group {group} could not be found.")
     return dict(hints)
 
 

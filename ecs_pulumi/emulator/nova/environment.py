@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
 from .instance import new_id, security_group_body
@@ -158,7 +158,7 @@ def network(call: Call, network_id: str) -> dict[str, Any]:
     for each in _visible_networks(call):
         if each["id"] == network_id:
             return {"network": _network(each)}
-    raise Refused(404, "Network not found")
+    raise HttpError(404, "Network not found")
 
 
 def _visible_networks(call: Call) -> list[Document]:
@@ -248,7 +248,7 @@ def delete_server_group(call: Call, group_id: str) -> None:
 def _found_group(call: Call, group_id: str) -> Document:
     group = call.get("server_group", group_id)
     if group is None or group["project_id"] != call.project_id:
-        raise Refused(404, f"Instance group {group_id} could not be found.")
+        raise HttpError(404, f"Instance group {group_id} could not be found.")
     return group
 
 

@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
 from .schema import BOOLEAN, NAME
@@ -106,7 +106,7 @@ def find_flavor(ctx: Context, reference: Any) -> Document:
     id_ = str(reference).rpartition("/")[2]
     flavor = ctx.get("flavor", id_)
     if flavor is None:
-        raise Refused(400, f"Flavor {id_} could not be found.")
+        raise HttpError(400, f"Flavor {id_} could not be found.")
     return flavor
 
 
@@ -149,7 +149,7 @@ def create(call: Call) -> dict[str, Any]:
     known = call.find("flavor")
     for field, value in (("name", wanted["name"]), ("id", id_)):
         if any(flavor[field] == value for flavor in known):
-            raise Refused(409, f"Flavor with {'ID' if field == 'id' else 'name'} {value} already exists.")
+            raise HttpError(409, f"Flavor with {'ID' if field == 'id' else 'name'} {value} already exists.")
     flavor = {
         "id": id_,
         "name": wanted["name"],
@@ -175,7 +175,7 @@ def delete(call: Call, flavor_id: str) -> Reply:
 def _found(call: Call, flavor_id: str) -> Document:
     flavor = call.get("flavor", flavor_id)
     if flavor is None:
-        raise Refused(404, f"Flavor {flavor_id} could not be found.")
+        raise HttpError(404, f"Flavor {flavor_id} could not be found.")
     return flavor
 
 
@@ -186,11 +186,11 @@ def _listing(call: Call, path: str, view: Any) -> dict[str, Any]:
         least = call.param(parameter)
         if least is not None:
             if not least.isdigit():
-                raise Refused(400, f"Invalid {parameter} filter [{least}]")
+                raise HttpError(400, f"Invalid {parameter} filter [{least}]")
             flavors = [flavor for flavor in flavors if flavor[field] >= int(least)]
     key = call.param("sort_key", "flavorid") or ""
     if key not in SORT_KEYS:
-        raise Refused(
+        raise HttpError(
             400,
             f"Invalid input for query parameters sort_key. Value: {key}. '{key}' is not one of {list(SORT_KEYS)}",
         )
@@ -198,7 +198,7 @@ def _listing(call: Call, path: str, view: Any) -> dict[str, Any]:
     if marker is not None:
         known = [flavor["id"] for flavor in flavors]
         if marker not in known:
-            raise Refused(400, f"marker [{marker}] not found")
+            raise HttpError(400, f"marker [{marker}] not found")
         flavors = flavors[known.index(marker) + 1 :]
     answer: dict[str, Any] = {"flavors": [view(flavor) for flavor in flavors[:limit]]}
     if flavors and len(answer["flavors"]) == limit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .service import links, next_link, page, service, until
 
@@ -40,7 +40,7 @@ def show(call: Call, image_id: str) -> dict[str, Any]:
     until(call, 36)
     image = call.get("image", image_id)
     if image is None:
-        raise Refused(404, "Image not found.")
+        raise HttpError(404, "Image not found.")
     return {"image": _full(call, image)}
 
 
@@ -48,7 +48,7 @@ def _listing(call: Call, path: str, view: Any) -> dict[str, Any]:
     until(call, 36)
     marker, limit = page(call)
     if marker is not None and call.get("image", marker) is None:
-        raise Refused(400, f"marker [{marker}] not found")
+        raise HttpError(400, f"marker [{marker}] not found")
     equal: dict[str, Any] = {"name": call.param("name")} if call.param("name") else {}
     if call.param("status"):
         equal["status"] = str(call.param("status")).lower()

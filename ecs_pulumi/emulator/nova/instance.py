@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.clock import to_microsecond, to_second
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .flavors import embedded
 from .service import links
@@ -78,7 +78,7 @@ def visible(call: Call, server_id: str, missing: str = "could not be found.") ->
     """The server, if it is the project's; 404 otherwise."""
     doc = live(call, server_id)
     if doc is None or (doc["project_id"] != call.project_id and not call.is_admin):
-        raise Refused(404, f"Instance {server_id} {missing}")
+        raise HttpError(404, f"Instance {server_id} {missing}")
     return doc
 
 
@@ -86,14 +86,14 @@ def scheduled(call: Call, server_id: str, missing: str = "could not be found.") 
     """The server, once a host was looked for; before, whoever acts on it is told that it is not there."""
     doc = visible(call, server_id, missing)
     if not doc["scheduled"]:
-        raise Refused(404, f"Instance {server_id} could not be found.")
+        raise HttpError(404, f"Instance {server_id} could not be found.")
     return doc
 
 
 def check_lock(call: Call, doc: Document) -> None:
     """409 for anyone but an administrator while the server is locked."""
     if doc["locked"] and not call.is_admin:
-        raise Refused(409, f"Instance {doc['id']} is locked")
+        raise HttpError(409, f"Instance {doc['id']} is locked")
 
 
 def check_state(
@@ -102,7 +102,7 @@ def check_state(
     """409 in Nova's words unless the server is in one of the states; no tasks given means any will do."""
     for attribute, allowed in (("vm_state", vm_states), ("task_state", tasks)):
         if allowed and doc[attribute] not in allowed:
-            raise Refused(
+            raise HttpError(
                 409,
                 f"Cannot '{action}' instance {doc['id']} while it is in {attribute} {doc[attribute]}",
             )
@@ -111,7 +111,7 @@ def check_state(
 def check_host(doc: Document) -> None:
     """409 for a server that was never placed."""
     if not doc["host"]:
-        raise Refused(409, f"Instance {doc['id']} is not ready")
+        raise HttpError(409, f"Instance {doc['id']} is not ready")
 
 
 def begin_action(call: Call, doc: Document, action: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator import neutron
 from ecs_pulumi.emulator.context import Reply, step
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
 from .instance import begin_action, check_lock, check_state, end_action, live, save, scheduled, visible
@@ -41,9 +41,9 @@ def attach(call: Call, server_id: str) -> dict[str, Any]:
     network_id, port_id = wanted.get("net_id"), wanted.get("port_id")
     fixed_ip = wanted["fixed_ips"][0]["ip_address"] if wanted.get("fixed_ips") else None
     if network_id and port_id:
-        raise Refused(400, "Must not input both network_id and port_id")
+        raise HttpError(400, "Must not input both network_id and port_id")
     if fixed_ip and not network_id:
-        raise Refused(400, "Must input network_id when request IP address")
+        raise HttpError(400, "Must input network_id when request IP address")
     doc = scheduled(call, server_id)
     check_lock(call, doc)
     check_state(doc, "attach_interface", CHANGEABLE)
@@ -56,7 +56,7 @@ def attach(call: Call, server_id: str) -> dict[str, Any]:
             doc,
             {"port": port_id, "uuid": network_id, "fixed_ip": fixed_ip, "tag": wanted.get("tag")},
         )
-    except Refused as refused:
+    except HttpError as refused:
         raise _in_novas_words(refused, port_id, fixed_ip) from None
     neutron.plug(call, port["id"])
     end_action(call, doc)
@@ -67,25 +67,25 @@ def attach(call: Call, server_id: str) -> dict[str, Any]:
 def _only_network(call: Call) -> str:
     usable = neutron.usable_networks(call)
     if len(usable) > 1:
-        raise Refused(409, "Multiple possible networks found, use a Network ID to be more specific.")
+        raise HttpError(409, "Multiple possible networks found, use a Network ID to be more specific.")
     if not usable:
-        raise Refused(400, "No suitable network found")
+        raise HttpError(400, "No suitable network found")
     return str(usable[0]["id"])
 
 
-def _in_novas_words(refused: Refused, port_id: str | None, fixed_ip: str | None) -> Refused:
+def _in_novas_words(refused: HttpError, port_id: str | None, fixed_ip: str | None) -> HttpError:
     if refused.kind == "PortNotFound":
-        return Refused(404, f"Port id {port_id} could not be found.")
+        return HttpError(404, f"Port id {port_id} could not be found.")
     if refused.kind == "PortInUse":
-        return Refused(409, f"Port {port_id} is still in use.")
+        return HttpError(409, f"Port {port_id} is still in use.")
     if refused.kind == "IpAddressAlreadyAllocated":
-        return Refused(409, f"Fixed IP {fixed_ip} is already in use.")
+        return HttpError(409, f"Fixed IP {fixed_ip} is already in use.")
     if refused.kind == "InvalidIpForNetwork":
-        return Refused(400, f"Fixed IP {fixed_ip} is not a valid ip address for network.")
+        return HttpError(400, f"Fixed IP {fixed_ip} is not a valid ip address for network.")
     if refused.kind == "OverQuota":
-        return Refused(403, "Maximum number of ports exceeded")
+        return HttpError(403, "Maximum number of ports exceeded")
     # A network that is not there is an error inside Nova.
-    return Refused(500, UNEXPECTED)
+    return HttpError(500, UNEXPECTED)
 
 
 @service.get("/servers/{server_id}/os-interface")
@@ -102,9 +102,9 @@ def show(call: Call, server_id: str, port_id: str) -> dict[str, Any]:
     doc = visible(call, server_id)
     port = call.get("port", port_id)
     if port is None:
-        raise Refused(404, f"Port id {port_id} could not be found.")
+        raise HttpError(404, f"Port id {port_id} could not be found.")
     if port["device_id"] != server_id:
-        raise Refused(404, f"Instance {server_id} does not have a port with id {port_id}")
+        raise HttpError(404, f"Instance {server_id} does not have a port with id {port_id}")
     return {"interfaceAttachment": _shown(call, port, doc)}
 
 
@@ -118,7 +118,7 @@ def detach(call: Call, server_id: str, port_id: str) -> Reply:
     if not any(nic["port_id"] == port_id for nic in doc["nics"]):
         end_action(call, doc, error=True)
     else:
-        call.later(DETACHING, "nova.unplugged", server_id, port_id=port_id)
+        call.schedule(DETACHING, "nova.unplugged", server_id, port_id=port_id)
     save(call, doc)
     return Reply(202)
 

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from ecs_pulumi.emulator.clock import to_microsecond
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .schema import body
 from .service import forbid, next_link, page, service
@@ -38,13 +38,13 @@ def create(call: Call) -> Reply:
     # Newer than 2.91 also allows @ and ., as v2 always did not check at all.
     allowed = r"[\w\- @.]+" if call.at_least(92) else r"[\w\- ]+"
     if call.version != "v2" and not re.fullmatch(allowed, wanted["name"], re.ASCII):
-        raise Refused(400, BAD_NAME)
+        raise HttpError(400, BAD_NAME)
     owner = _owner(call, wanted.get("user_id"), "create")
     if _find(call, owner, wanted["name"]):
-        raise Refused(409, f"Key pair '{wanted['name']}' already exists.")
+        raise HttpError(409, f"Key pair '{wanted['name']}' already exists.")
     number = call.count("keypair")
     if 0 <= call.quota("key_pairs") <= number:
-        raise Refused(403, "Quota exceeded, too many key pairs.")
+        raise HttpError(403, "Quota exceeded, too many key pairs.")
     kind = wanted.get("type", "ssh")
     private = None
     public = wanted.get("public_key")
@@ -92,7 +92,7 @@ def index(call: Call) -> dict[str, Any]:
         names = [pair["name"] for pair in pairs]
         if marker is not None:
             if marker not in names:
-                raise Refused(400, f"marker [{marker}] not found")
+                raise HttpError(400, f"marker [{marker}] not found")
             pairs = pairs[names.index(marker) + 1 :]
         if call.param("limit") and len(pairs) > limit:
             answer["keypairs_links"] = next_link(call, "os-keypairs", {"id": pairs[limit - 1]["name"]})
@@ -139,7 +139,7 @@ def _found(call: Call, name: str, verb: str) -> Document:
     owner = _owner(call, call.param("user_id"), verb)
     pair = _find(call, owner, name)
     if pair is None:
-        raise Refused(404, f"Keypair {name} not found for user {owner}")
+        raise HttpError(404, f"Keypair {name} not found for user {owner}")
     return pair
 
 
@@ -187,12 +187,12 @@ def _fingerprint(public: str, kind: str) -> str:
             certificate = x509.load_pem_x509_certificate(public.encode())
         except ValueError as error:
             message = f"failed to generate X509 fingerprint. Error message: {error}"
-            raise Refused(400, f"Keypair data is invalid: {message}") from None
+            raise HttpError(400, f"Keypair data is invalid: {message}") from None
         return certificate.fingerprint(hashes.SHA1()).hex(":")  # noqa: S303  # it is Nova's
     parts = public.split()
     try:
         serialization.load_ssh_public_key(" ".join(parts[:2]).encode())
         blob = base64.b64decode(parts[1], validate=True)
     except (ValueError, IndexError):
-        raise Refused(400, "Keypair data is invalid: failed to generate fingerprint") from None
+        raise HttpError(400, "Keypair data is invalid: failed to generate fingerprint") from None
     return hashlib.md5(blob, usedforsecurity=False).digest().hex(":")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
 from .instance import check_lock, check_state, save, visible
@@ -51,7 +51,7 @@ def metadata_item(call: Call, server_id: str, key: str) -> dict[str, Any]:
     """`GET …/metadata/{key}`."""
     items = visible(call, server_id)["metadata"]
     if key not in items:
-        raise Refused(404, NO_ITEM)
+        raise HttpError(404, NO_ITEM)
     return {"meta": {key: items[key]}}
 
 
@@ -60,7 +60,7 @@ def set_metadata_item(call: Call, server_id: str, key: str) -> dict[str, Any]:
     """`PUT …/metadata/{key}`."""
     wanted = schema.body(call, "meta", METADATA)
     if list(wanted) != [key]:
-        raise Refused(400, "Request body and URI mismatch")
+        raise HttpError(400, "Request body and URI mismatch")
     doc = _changeable(call, server_id, "update metadata")
     _save_metadata(call, doc, doc["metadata"] | wanted)
     return {"meta": wanted}
@@ -71,7 +71,7 @@ def delete_metadata_item(call: Call, server_id: str, key: str) -> None:
     """`DELETE …/metadata/{key}`."""
     doc = visible(call, server_id)
     if key not in doc["metadata"]:
-        raise Refused(404, NO_ITEM)
+        raise HttpError(404, NO_ITEM)
     doc = _changeable(call, server_id, "delete metadata")
     save(call, doc, metadata={name: value for name, value in doc["metadata"].items() if name != key})
 
@@ -86,7 +86,7 @@ def _changeable(call: Call, server_id: str, action: str) -> Document:
 def _save_metadata(call: Call, doc: Document, items: dict[str, str]) -> dict[str, str]:
     limit = call.quota("metadata_items")
     if 0 <= limit < len(items):
-        raise Refused(403, f"Maximum number of metadata items exceeds {limit}")
+        raise HttpError(403, f"Maximum number of metadata items exceeds {limit}")
     save(call, doc, metadata=items)
     return items
 
@@ -149,4 +149,4 @@ def _taggable(call: Call, server_id: str, action: str) -> Document:
 
 def _check_tag(doc: Document, tag: str) -> None:
     if tag not in doc["tags"]:
-        raise Refused(404, f"Server {doc['id']} has no tag '{tag}'")
+        raise HttpError(404, f"Server {doc['id']} has no tag '{tag}'")

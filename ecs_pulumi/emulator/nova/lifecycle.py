@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator import cinder, neutron
 from ecs_pulumi.emulator.context import step
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .flavors import fits_nowhere
 from .instance import NOSTATE, RUNNING, SHUTDOWN, end_action, live, new_id, nic_of, save, to_error
@@ -35,7 +35,7 @@ NO_HOST = "No valid host was found. "
 
 def begin_build(ctx: Context, doc: Document) -> None:
     """Let the build of a new server begin."""
-    ctx.later(SCHEDULING, "nova.schedule", doc["id"])
+    ctx.schedule(SCHEDULING, "nova.schedule", doc["id"])
 
 
 @step("nova.schedule")
@@ -43,7 +43,7 @@ def _schedule(ctx: Context, server_id: str) -> None:
     doc = live(ctx, server_id)
     if doc is None:
         return
-    if fits_nowhere(doc["flavor"]) or ctx.asked_for("no-host", doc["name"]):
+    if fits_nowhere(doc["flavor"]) or ctx.has_outcome_fault("no-host", doc["name"]):
         to_error(ctx, doc, NO_HOST, scheduled=True, zone="")
         return
     zone = doc["zone"] or ctx.zones()[0]
@@ -57,7 +57,7 @@ def _schedule(ctx: Context, server_id: str) -> None:
         hypervisor="nova001@1" if otc else f"compute-{ctx.zones().index(zone) + 1}",
         task_state=None,
     )
-    ctx.later(CLAIMING, "nova.network", server_id)
+    ctx.schedule(CLAIMING, "nova.network", server_id)
 
 
 @step("nova.network")
@@ -65,7 +65,7 @@ def _network(ctx: Context, server_id: str) -> None:
     doc = live(ctx, server_id)
     if doc is not None:
         save(ctx, doc, task_state="networking")
-        ctx.later(NETWORKING, "nova.allocate", server_id)
+        ctx.schedule(NETWORKING, "nova.allocate", server_id)
 
 
 @step("nova.allocate")
@@ -87,11 +87,11 @@ def _allocate(ctx: Context, server_id: str) -> None:
             if volume["volume_id"] is None:
                 made = cinder.make_volume(ctx, availability_zone=_volume_zone(ctx, doc), **volume["make"])
                 volume["volume_id"] = made["id"]
-    except Refused as refused:
+    except HttpError as refused:
         _abort(ctx, doc, refused.message)
         return
     save(ctx, doc, task_state="block_device_mapping")
-    ctx.later(VOLUME_POLL, "nova.await_volumes", server_id)
+    ctx.schedule(VOLUME_POLL, "nova.await_volumes", server_id)
 
 
 def _volume_zone(ctx: Context, doc: Document) -> str | None:
@@ -130,7 +130,7 @@ def _await_volumes(ctx: Context, server_id: str) -> None:
         found = ctx.get("volume", volume["volume_id"])
         status = found["status"] if found else "gone"
         if status in ("creating", "downloading"):
-            ctx.later(VOLUME_POLL, "nova.await_volumes", server_id)
+            ctx.schedule(VOLUME_POLL, "nova.await_volumes", server_id)
             return
         if status not in ("available", "reserved", "attaching", "in-use"):
             _abort(
@@ -149,9 +149,9 @@ def _await_volumes(ctx: Context, server_id: str) -> None:
             attachment_id=volume["attachment_id"],
             host=doc["host"],
         )
-    slow = SLOW if ctx.asked_for("slow-spawn", doc["name"]) else 1
+    slow = SLOW if ctx.has_outcome_fault("slow-spawn", doc["name"]) else 1
     save(ctx, doc, task_state="spawning")
-    ctx.later(SPAWNING * slow, "nova.spawn", server_id)
+    ctx.schedule(SPAWNING * slow, "nova.spawn", server_id)
 
 
 @step("nova.spawn")
@@ -159,7 +159,7 @@ def _spawn(ctx: Context, server_id: str) -> None:
     doc = live(ctx, server_id)
     if doc is None:
         return
-    if ctx.asked_for("fail-spawn", doc["name"]):
+    if ctx.has_outcome_fault("fail-spawn", doc["name"]):
         release_ports(ctx, doc)
         to_error(
             ctx,
@@ -201,18 +201,18 @@ def begin_delete(ctx: Context, doc: Document, *, force: bool = False) -> None:
     if doc["vm_state"] == "resized":
         # Confirmed on the way, which shows.
         save(ctx, doc, vm_state="active", task_state=None)
-        ctx.later(DELETED_SHOWN, "nova.deleting", doc["id"])
+        ctx.schedule(DELETED_SHOWN, "nova.deleting", doc["id"])
         return
-    if doc["launched"] and not force and ctx.asked_for("defer-delete", doc["name"]):
+    if doc["launched"] and not force and ctx.has_outcome_fault("defer-delete", doc["name"]):
         save(ctx, doc, task_state="soft-deleting")
-        ctx.later(DELETING, "nova.soft_delete", doc["id"])
+        ctx.schedule(DELETING, "nova.soft_delete", doc["id"])
         return
-    hangs = ctx.asked_for("hang-delete", doc["name"])
+    hangs = ctx.has_outcome_fault("hang-delete", doc["name"])
     save(ctx, doc, task_state="deleting", hangs=hangs)
     if hangs:
         return
     building = doc["vm_state"] == "building"
-    ctx.later(DELETING, "nova.built_in_vain" if building else "nova.finish_delete", doc["id"])
+    ctx.schedule(DELETING, "nova.built_in_vain" if building else "nova.finish_delete", doc["id"])
 
 
 @step("nova.soft_delete")
@@ -236,7 +236,7 @@ def _built_in_vain(ctx: Context, server_id: str) -> None:
     doc = live(ctx, server_id)
     if doc is not None:
         save(ctx, doc, vm_state="active", task_state=None, power_state=RUNNING, launched=ctx.now)
-        ctx.later(DELETED_SHOWN, "nova.finish_delete", server_id)
+        ctx.schedule(DELETED_SHOWN, "nova.finish_delete", server_id)
 
 
 @step("nova.finish_delete")
@@ -261,7 +261,7 @@ def _finish_delete(ctx: Context, server_id: str) -> None:
         volumes=[],
         terminated=ctx.now,
     )
-    ctx.later(DELETED_SHOWN, "nova.vanish", server_id)
+    ctx.schedule(DELETED_SHOWN, "nova.vanish", server_id)
 
 
 @step("nova.vanish")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.context import Reply, step
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
 from .actions import action, settle
@@ -46,12 +46,12 @@ def resize(call: Call, doc: Document) -> Reply:
     flavor_id = str(wanted["flavorRef"]).rpartition("/")[2]
     flavor = call.get("flavor", flavor_id)
     if flavor is None:
-        raise Refused(400, f"Flavor {flavor_id} could not be found.")
+        raise HttpError(400, f"Flavor {flavor_id} could not be found.")
     old = doc["flavor"]
     if flavor_id == old["id"]:
-        raise Refused(400, "When resizing, instances must change flavor!")
+        raise HttpError(400, "When resizing, instances must change flavor!")
     if doc["image_id"] and flavor["disk"] == 0 and old["disk"] != 0:
-        raise Refused(400, "Resize to zero disk flavor is not allowed.")
+        raise HttpError(400, "Resize to zero disk flavor is not allowed.")
     # Until it is confirmed, the larger of both counts.
     claim(
         call,
@@ -62,10 +62,10 @@ def resize(call: Call, doc: Document) -> Reply:
     begin_action(call, doc, "resize")
     doc["resize"] = {"new": flavor, "old": old, "vm_state": doc["vm_state"]}
     save(call, doc, task_state="resize_prep")
-    if fits_nowhere(flavor) or call.asked_for("fallback-resize", doc["name"]):
-        call.later(FALLING_BACK, "nova.resize_fell_back", doc["id"])
+    if fits_nowhere(flavor) or call.has_outcome_fault("fallback-resize", doc["name"]):
+        call.schedule(FALLING_BACK, "nova.resize_fell_back", doc["id"])
     else:
-        call.later(PHASES[0][1], "nova.resize", doc["id"], phase=1)
+        call.schedule(PHASES[0][1], "nova.resize", doc["id"], phase=1)
     return Reply(202)
 
 
@@ -87,15 +87,15 @@ def _resize(ctx: Context, server_id: str, phase: int) -> None:
     if phase < len(PHASES):
         task, seconds = PHASES[phase]
         save(ctx, doc, task_state=task)
-        if task == "resize_migrating" and ctx.asked_for("fail-resize", doc["name"]):
-            ctx.later(seconds, "nova.resize_failed", server_id)
+        if task == "resize_migrating" and ctx.has_outcome_fault("fail-resize", doc["name"]):
+            ctx.schedule(seconds, "nova.resize_failed", server_id)
         else:
-            ctx.later(seconds, "nova.resize", server_id, phase=phase + 1)
+            ctx.schedule(seconds, "nova.resize", server_id, phase=phase + 1)
         return
     end_action(ctx, doc)
     save(ctx, doc, vm_state="resized", task_state=None, flavor=doc["resize"]["new"], launched=ctx.now)
-    if ctx.asked_for("auto-confirm", doc["name"]):
-        ctx.later(CONFIRMING, "nova.resize_confirmed", server_id)
+    if ctx.has_outcome_fault("auto-confirm", doc["name"]):
+        ctx.schedule(CONFIRMING, "nova.resize_confirmed", server_id)
 
 
 @step("nova.resize_failed")
@@ -114,14 +114,14 @@ def confirm(call: Call, doc: Document) -> Reply:
     doc["resize"]["settling"] = True
     save(call, doc)
     call.cancel(doc["id"], "nova.resize_confirmed")
-    call.later(CONFIRMING, "nova.resize_confirmed", doc["id"])
+    call.schedule(CONFIRMING, "nova.resize_confirmed", doc["id"])
     return Reply(204)
 
 
 @step("nova.resize_confirmed")
 def _confirmed(ctx: Context, server_id: str) -> None:
     doc = live(ctx, server_id)
-    if doc is not None and ctx.asked_for("fail-confirm", doc["name"]):
+    if doc is not None and ctx.has_outcome_fault("fail-confirm", doc["name"]):
         _give_back(ctx, doc, keep=doc["flavor"])
         to_error(ctx, doc, "Confirm error: the hypervisor refused to let go of the old disk", resize=None)
     elif doc is not None:
@@ -138,7 +138,7 @@ def revert(call: Call, doc: Document) -> Reply:
     doc["resize"]["settling"] = True
     call.cancel(doc["id"], "nova.resize_confirmed")
     save(call, doc, task_state="resize_reverting")
-    call.later(REVERTING, "nova.resize_reverted", doc["id"])
+    call.schedule(REVERTING, "nova.resize_reverted", doc["id"])
     return Reply(202)
 
 
@@ -171,7 +171,7 @@ def _check_resized(call: Call, doc: Document, verb: str) -> None:
     schema.body(call, verb, schema.NOTHING)
     check_state(doc, verb, ("resized",))
     if doc["resize"].get("settling"):
-        raise Refused(400, "Instance has not been resized.")
+        raise HttpError(400, "Instance has not been resized.")
 
 
 def _give_back(ctx: Context, doc: Document, *, keep: Document) -> None:

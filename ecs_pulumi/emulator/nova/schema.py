@@ -8,7 +8,7 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,15 +56,15 @@ def body(call: Call, root: str, schema: Schema) -> Any:
     """
     content_type = call.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if call.raw and content_type not in ("application/json", "text/plain"):
-        raise Refused(415, "Unsupported Content-Type")
+        raise HttpError(415, "Unsupported Content-Type")
     document = parse(call)
     if not isinstance(document, dict):
-        raise Refused(400, f"{document!r} is not of type 'object'")
+        raise HttpError(400, f"{document!r} is not of type 'object'")
     if root not in document:
-        raise Refused(400, f"'{root}' is a required property")
+        raise HttpError(400, f"'{root}' is a required property")
     others = sorted(set(document) - {root, *schema.get("siblings", ())})
     if others and call.version != "v2":
-        raise Refused(400, _unexpected(others))
+        raise HttpError(400, _unexpected(others))
     _check(document[root], schema, root, drop=call.version == "v2")
     return document[root]
 
@@ -75,8 +75,8 @@ def parse(call: Call) -> Any:
         return None
     try:
         return call.json()
-    except Refused:
-        raise Refused(400, "Malformed request body") from None
+    except HttpError:
+        raise HttpError(400, "Malformed request body") from None
 
 
 def _unexpected(names: list[str]) -> str:
@@ -88,7 +88,7 @@ def _check(value: Any, schema: Schema, field: str, *, drop: bool) -> None:
     """Refuse a value that the schema forbids; drop unknown properties where that is the custom."""
 
     def refuse(message: str) -> None:
-        raise Refused(400, f"Invalid input for field/attribute {field}. Value: {value}. {message}")
+        raise HttpError(400, f"Invalid input for field/attribute {field}. Value: {value}. {message}")
 
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds

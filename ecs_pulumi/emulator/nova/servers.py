@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.clock import parse
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.patterns import compiled, is_found
 
 from . import schema
@@ -102,7 +102,7 @@ def ips_of_network(call: Call, server_id: str, network: str) -> dict[str, Any]:
     """`GET /servers/{id}/ips/{network}`."""
     found = addresses(visible(call, server_id), full=False)
     if network not in found:
-        raise Refused(404, "Instance is not a member of specified network")
+        raise HttpError(404, "Instance is not a member of specified network")
     return {network: found[network]}
 
 
@@ -127,7 +127,7 @@ def _listing(call: Call, path: str, rule: str, view: Callable[[Call, Document], 
     if not everyone:
         query["project_id"] = call.project_id
     if marker is not None and call.get("server", marker) is None:
-        raise Refused(400, f"marker [{marker}] not found")
+        raise HttpError(400, f"marker [{marker}] not found")
     found: list[Document] = []
     after = marker
     # What SQL cannot filter is filtered here, so pages are read until enough are left.
@@ -161,7 +161,7 @@ def _filters(call: Call) -> tuple[dict[str, Any], list[Callable[[Document], bool
         try:
             compiled(call.param(field) or "")
         except ValueError as error:
-            raise Refused(400, f"Invalid filter {field}: {error}.") from None
+            raise HttpError(400, f"Invalid filter {field}: {error}.") from None
     if call.param("name"):
         query["matching"] = {"name": call.param("name")}
     if call.param("reservation_id"):
@@ -191,7 +191,7 @@ def _moment(call: Call, name: str) -> float | None:
     try:
         return parse(text)
     except ValueError:
-        raise Refused(
+        raise HttpError(
             400, f"Invalid input for query parameters {name}. Value: {text}. '{text}' is not a 'date-time'"
         ) from None
 
@@ -202,7 +202,7 @@ def _status_filter(call: Call, query: dict[str, Any], keep: list[Callable[[Docum
         return
     known = [status for status in statuses if status in VM_STATES]
     if not known and call.at_least(38):
-        raise Refused(400, "Invalid status value")
+        raise HttpError(400, "Invalid status value")
     query["vm_state"] = sorted({VM_STATES[status] for status in known} | ({"stopped"} if "RESIZE" in known else set()))
     keep.append(lambda doc: status_of(doc) in known)
 

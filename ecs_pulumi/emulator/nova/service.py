@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.routing import Service
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ class Nova(Service):
             return
         found = re.fullmatch(r"([1-9]\d*)\.([1-9]\d*|0)", asked)
         if found is None:
-            raise Refused(
+            raise HttpError(
                 400,
                 f"API Version String {asked} is of invalid format. Must be of format MajorNum.MinorNum.",
             )
         call.microversion = (int(found[1]), int(found[2]))
         if not OLDEST <= call.microversion <= NEWEST:
-            raise Refused(
+            raise HttpError(
                 406,
                 f"Version {asked} is not supported by the API. Minimum is {_text(OLDEST)} and maximum is"
                 f" {_text(NEWEST)}.",
@@ -115,25 +115,25 @@ def links(call: Call, path: str) -> list[dict[str, str]]:
 def require(call: Call, minor: int) -> None:
     """404 for what came with microversion 2.`minor`, where an older one is spoken."""
     if not call.at_least(minor):
-        raise Refused(404, NOT_FOUND)
+        raise HttpError(404, NOT_FOUND)
 
 
 def until(call: Call, minor: int) -> None:
     """404 for what went with microversion 2.`minor`."""
     if call.at_least(minor):
-        raise Refused(404, NOT_FOUND)
+        raise HttpError(404, NOT_FOUND)
 
 
-def forbid(rule: str) -> Refused:
+def forbid(rule: str) -> HttpError:
     """403, for what only an administrator may do."""
-    return Refused(403, f"Policy doesn't allow os_compute_api:{rule} to be performed.")
+    return HttpError(403, f"Policy doesn't allow os_compute_api:{rule} to be performed.")
 
 
 def page(call: Call) -> tuple[str | None, int]:
     """The marker and the limit asked for."""
     limit = call.param("limit")
     if limit is not None and not re.fullmatch("[0-9]*", limit):
-        raise Refused(
+        raise HttpError(
             400,
             f"Invalid input for query parameters limit. Value: {limit}. '{limit}' does not match '^[0-9]*$'",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Context
@@ -29,7 +29,7 @@ def claim(ctx: Context, project_id: str, *, instances: int = 0, cores: int = 0, 
         have = ", ".join(str(now[name]) for name in over)
         limit = ", ".join(str(ctx.quota(name)) for name in over)
         names = ", ".join(over)
-        raise Refused(
+        raise HttpError(
             403,
             f"Quota exceeded for {names}: Requested {asked}, but already used {have} of {limit} {names}",
         )

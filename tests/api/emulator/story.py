@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import requests
 
-from tests.api.emulator.teller import Json, Teller, shape
+from tests.api.emulator.recorder import Json, Recorder, shape
 
 NOWHERE = "11111111-2222-3333-4444-555555555555"
 USER_DATA = "IyEvYmluL3NoCg=="
@@ -16,7 +16,7 @@ PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKtmJvpVUm6IVSBVW3f3m5TEHOaVJL
 UNSETTLED = ("addresses", "security_groups", "os-extended-volumes:volumes_attached")
 
 
-class Story(Teller):
+class Story(Recorder):
     """The whole story."""
 
     def tell(self) -> dict[str, Json]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from ecs_pulumi.emulator import Emulator, ManualClock, picture
+from ecs_pulumi.emulator import Emulator, ManualClock, topology
 from tests.api.emulator.account import Account
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def account() -> Iterator[Account]:
 
 
 def shown(account: Account) -> dict[str, Any]:
-    """The picture."""
+    """The topology."""
     answer = requests.get(f"{account.cloud.url}/_emulator/picture", timeout=10)
     assert answer.status_code == 200
     found: dict[str, Any] = answer.json()
@@ -35,7 +35,7 @@ def shown(account: Account) -> dict[str, Any]:
 
 
 def here(account: Account) -> dict[str, Any]:
-    """The default region's part of the picture."""
+    """The default region's part of the topology."""
     found: dict[str, Any] = shown(account)["regions"][0]
     return found
 
@@ -135,20 +135,20 @@ def test_nothing_secret_is_shown(account: Account) -> None:
 def test_the_requests_are_the_last_ones_and_newest_first(account: Account) -> None:
     """So many and no more, each with method, path, status and milliseconds; their number is told."""
     account.cloud.requests.clear()
-    for number in range(picture.REQUESTS + 5):
+    for number in range(topology.REQUESTS + 5):
         account.nova("GET", f"/servers/{number}")
     log = shown(account)["requests"]
-    assert log["total"] == picture.REQUESTS + 5
-    assert len(log["latest"]) == picture.REQUESTS
+    assert log["total"] == topology.REQUESTS + 5
+    assert len(log["latest"]) == topology.REQUESTS
     first = log["latest"][0]
     assert (first["method"], first["status"]) == ("GET", 404)
-    assert first["path"].endswith(f"/servers/{picture.REQUESTS + 4}")
+    assert first["path"].endswith(f"/servers/{topology.REQUESTS + 4}")
     assert first["ms"] > 0
 
 
 def test_a_large_cloud_stays_a_small_picture(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest servers are shown with everything they use, and how many there are in all is told."""
-    monkeypatch.setattr(picture, "SHOWN", 2)
+    monkeypatch.setattr(topology, "SHOWN", 2)
     network = account.network()
     servers = [account.active(f"web-{number}", networks=[{"uuid": network}]) for number in range(4)]
     seen = here(account)

@@ -13,8 +13,8 @@ import openstack.config
 import pytest
 
 from ecs_pulumi.emulator import Emulator, ManualClock
+from tests.api.emulator.recorder import differences
 from tests.api.emulator.story import Story
-from tests.api.emulator.teller import differences
 
 NOTED = Path(__file__).with_name("real.json")
 """The notes of a telling on a real OpenStack; the live test writes them anew where NOTE_STORY is set."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.fields.rows.row import Row
 
 if TYPE_CHECKING:
-    from tests.fields.ground import Ground
+    from tests.fields.ground import CloudFixtures
     from tests.support.steps import Resource
 
 KEYS = [
@@ -33,7 +33,7 @@ def _server(**inputs: Any) -> Any:
     return lambda g: {**g.server_inputs, **inputs}
 
 
-def _resize(ground: Ground, it: Resource) -> None:
+def _resize(ground: CloudFixtures, it: Resource) -> None:
     compute = ground.cloud.compute
     compute.resize_server(it.id, compute.find_flavor(ground.landscape.medium, ignore_missing=False).id)
     ground.rested(it.id, "VERIFY_RESIZE")
@@ -41,23 +41,23 @@ def _resize(ground: Ground, it: Resource) -> None:
     ground.rested(it.id, "ACTIVE")
 
 
-def _unplug(ground: Ground, it: Resource) -> None:
+def _unplug(ground: CloudFixtures, it: Resource) -> None:
     (nic,) = ground.cloud.compute.server_interfaces(it.id)
     ground.cloud.compute.delete_server_interface(nic.port_id, server=it.id)
     # The server tells it a moment after the port does.
     ground.until(lambda: not ground.cloud.compute.get_server(it.id).addresses)
 
 
-def _regroup(ground: Ground, it: Resource) -> None:
+def _regroup(ground: CloudFixtures, it: Resource) -> None:
     ground.cloud.compute.post(f"/servers/{it.id}/action", json={"addSecurityGroup": {"name": ground.group_names[1]}})
 
 
-def _tag(ground: Ground, it: Resource) -> None:
+def _tag(ground: CloudFixtures, it: Resource) -> None:
     answer = ground.cloud.compute.put(f"/servers/{it.id}/tags/by-hand", microversion="2.26")
     assert answer.ok, answer.text
 
 
-def _start(ground: Ground, it: Resource) -> None:
+def _start(ground: CloudFixtures, it: Resource) -> None:
     ground.cloud.compute.start_server(it.id)
     ground.rested(it.id, "ACTIVE")
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 from tests.fields.rows.row import Row, put, tag
 
 if TYPE_CHECKING:
-    from tests.fields.ground import Ground
+    from tests.fields.ground import CloudFixtures
 
 
-def _others(ground: Ground) -> str:
+def _others(ground: CloudFixtures) -> str:
     return ground.other_project_id
 
 
-def _zoneless(ground: Ground) -> str | None:
+def _zoneless(ground: CloudFixtures) -> str | None:
     return None if list(ground.cloud.network.availability_zones()) else "Neutron has no availability zones here"
 
 
-def _zones(ground: Ground) -> list[str]:
+def _zones(ground: CloudFixtures) -> list[str]:
     return sorted({zone.name for zone in ground.cloud.network.availability_zones()})[:1]
 
 

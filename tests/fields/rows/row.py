@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.fields.ground import Ground
+    from tests.fields.ground import CloudFixtures
     from tests.support.steps import Resource
 
-    Hand = Callable[[Ground, Resource], object]
+    Hand = Callable[[CloudFixtures, Resource], object]
 
 NONE = object()
 """There is no such value."""
@@ -51,12 +51,12 @@ class Row:
     extension: str = ""
     denied: Any = NONE
     refusal: str = ""
-    lacks: Callable[[Ground], str | None] = lambda _: None
+    lacks: Callable[[CloudFixtures], str | None] = lambda _: None
     required: bool = False
     once: str = ""
 
 
-def known(ground: Ground, value: Any) -> Any:
+def known(ground: CloudFixtures, value: Any) -> Any:
     """The value in this cloud."""
     return value(ground) if callable(value) else value
 
@@ -64,7 +64,7 @@ def known(ground: Ground, value: Any) -> Any:
 def put(**attributes: Any) -> Hand:
     """Change attributes of a network, subnet or port by hand; a dot is `__` in a name."""
 
-    def change(ground: Ground, it: Resource) -> None:
+    def change(ground: CloudFixtures, it: Resource) -> None:
         kind = it.kind.lower()
         body = {name.replace("__", ":"): known(ground, value) for name, value in attributes.items()}
         answer = ground.admin.network.put(f"/{kind}s/{it.id}", json={kind: body})
@@ -73,7 +73,7 @@ def put(**attributes: Any) -> Hand:
     return change
 
 
-def tag(ground: Ground, it: Resource) -> None:
+def tag(ground: CloudFixtures, it: Resource) -> None:
     """Give a network, subnet or port another tag by hand."""
     answer = ground.cloud.network.put(f"/{it.kind.lower()}s/{it.id}/tags/by-hand")
     assert answer.ok, answer.text

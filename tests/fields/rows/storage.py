@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from tests.fields.rows.row import Row
 
 if TYPE_CHECKING:
-    from tests.fields.ground import Ground
+    from tests.fields.ground import CloudFixtures
     from tests.support.steps import Resource
 
 ONE_GIB = {"size": 1}
 
 
-def _extend(ground: Ground, it: Resource) -> None:
+def _extend(ground: CloudFixtures, it: Resource) -> None:
     ground.cloud.block_storage.extend_volume(it.id, 3)
     ground.until(lambda: ground.cloud.block_storage.get_volume(it.id).size == 3)
 
@@ -22,25 +22,25 @@ def _rename(**attributes: str) -> Any:
     return lambda ground, it: ground.cloud.block_storage.update_volume(it.id, **attributes)
 
 
-def _mark(ground: Ground, it: Resource) -> None:
+def _mark(ground: CloudFixtures, it: Resource) -> None:
     ground.cloud.block_storage.set_volume_metadata(it.id, by="hand")
 
 
-def _retype(ground: Ground, it: Resource) -> None:
+def _retype(ground: CloudFixtures, it: Resource) -> None:
     other = ground.landscape.volume_types[1]
     ground.cloud.block_storage.retype_volume(it.id, other)
     ground.until(lambda: ground.cloud.block_storage.get_volume(it.id).volume_type == other)
 
 
-def _write(ground: Ground, it: Resource) -> None:
+def _write(ground: CloudFixtures, it: Resource) -> None:
     ground.cloud.block_storage.set_volume_readonly(it.id, False)
 
 
-def _no_backups(ground: Ground) -> str | None:
+def _no_backups(ground: CloudFixtures) -> str | None:
     return None if ground.live and ground.backups else "there are no backups here"
 
 
-def _small_type(ground: Ground) -> dict[str, Any]:
+def _small_type(ground: CloudFixtures) -> dict[str, Any]:
     return {"size": 1, "volume_type": ground.multiattach_type}
 
 
@@ -70,7 +70,7 @@ def _disk(number: int = 0, **inputs: Any) -> Any:
     return lambda g: {"server_id": g.server, "volume_id": g.volumes[number], **inputs}
 
 
-def _tagless(ground: Ground) -> str | None:
+def _tagless(ground: CloudFixtures) -> str | None:
     fake = ground.live and any(found.hypervisor_type == "fake" for found in ground.admin.compute.hypervisors(True))
     return "a fake hypervisor keeps no tags, and Nova stumbles over that when it detaches" if fake else None
 

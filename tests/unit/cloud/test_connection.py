@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ecs_pulumi.cloud import compute, network
-from ecs_pulumi.cloud.api import Api
+from ecs_pulumi.cloud.api import ServiceClient
 from ecs_pulumi.cloud.errors import ApiError, ConfigurationError, Unauthorized, Unsupported
 from tests.unit.cloud.fakes import (
     GUIDE_VERSIONS,
@@ -405,6 +405,6 @@ def test_a_version_list_that_fails_is_an_error(cloud: FakeCloud) -> None:
 
 def test_the_newest_microversion_is_no_matter_of_text() -> None:
     """2.9 is older than 2.14, and 2.100 newer than 2.99."""
-    assert Api.newest(["2.9", "2.14"]) == "2.14"
-    assert Api.newest(["2.100", "2.99"]) == "2.100"
-    assert Api.newest([]) is None
+    assert ServiceClient.newest(["2.9", "2.14"]) == "2.14"
+    assert ServiceClient.newest(["2.100", "2.99"]) == "2.100"
+    assert ServiceClient.newest([]) is None

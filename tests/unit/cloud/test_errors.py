@@ -11,13 +11,13 @@ from ecs_pulumi.cloud.errors import (
     ApiError,
     BadRequest,
     Conflict,
-    Failed,
     Forbidden,
     NoMatch,
     NotFound,
     NotUnique,
+    OperationFailed,
     QuotaExceeded,
-    ServerFault,
+    ServerError,
     TooManyRequests,
     Unauthorized,
     Unsupported,
@@ -254,20 +254,20 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                     "message": "Unexpected API Error. Please report this.\n<class 'oslo_messaging.RemoteError'>",
                 },
             },
-            ServerFault,
+            ServerError,
             f"Unexpected API Error. Please report this. <class 'oslo_messaging.RemoteError'> (HTTP 500, {REQUEST})",
         ),
         (
             502,
             "<html>\n<head><title>502 Bad Gateway</title></head><body>…</body></html>",
-            ServerFault,
+            ServerError,
             f"502 Bad Gateway (HTTP 502, {REQUEST})",
         ),
-        (504, "<html><body>no title</body></html>", ServerFault, f"Gateway Timeout (HTTP 504, {REQUEST})"),
-        (503, "", ServerFault, f"Service Unavailable (HTTP 503, {REQUEST})"),
-        (500, '{"computeFault": {"mess', ServerFault, f"Internal Server Error (HTTP 500, {REQUEST})"),
-        (500, [], ServerFault, f"Internal Server Error (HTTP 500, {REQUEST})"),
-        (503, "upstream connect error", ServerFault, f"upstream connect error (HTTP 503, {REQUEST})"),
+        (504, "<html><body>no title</body></html>", ServerError, f"Gateway Timeout (HTTP 504, {REQUEST})"),
+        (503, "", ServerError, f"Service Unavailable (HTTP 503, {REQUEST})"),
+        (500, '{"computeFault": {"mess', ServerError, f"Internal Server Error (HTTP 500, {REQUEST})"),
+        (500, [], ServerError, f"Internal Server Error (HTTP 500, {REQUEST})"),
+        (503, "upstream connect error", ServerError, f"upstream connect error (HTTP 503, {REQUEST})"),
         (429, {"error": "slow down"}, TooManyRequests, f"slow down (HTTP 429, {REQUEST})"),
         (400, {"NeutronError": "a plain text"}, BadRequest, f"a plain text (HTTP 400, {REQUEST})"),
         (409, {"badRequest": {"message": None}}, Conflict, f"Conflict (HTTP 409, {REQUEST})"),
@@ -346,8 +346,8 @@ def test_the_other_errors_speak_in_one_line_too() -> None:
         "Gave up waiting for Server web to be ACTIVE after 1800 s; last seen: BUILD: spawning (req-1). "
         "A longer time goes into custom_timeouts."
     )
-    assert str(Failed("Server web", "No valid\nhost")) == "Server web: No valid host"
-    assert str(Failed("Server web", None)) == "Server web: the cloud recorded no reason"
+    assert str(OperationFailed("Server web", "No valid\nhost")) == "Server web: No valid host"
+    assert str(OperationFailed("Server web", None)) == "Server web: the cloud recorded no reason"
     assert str(Unsupported("tags", "2.26", "v2")) == "tags needs 2.26; this cloud offers v2"
     assert str(NotUnique(["a", "b"])) == "2 match, one is wanted: a, b"
     assert str(NoMatch([str(number) for number in range(12)])) == (

@@ -6,7 +6,7 @@ import pytest
 
 from ecs_pulumi.cloud import compute
 from ecs_pulumi.cloud.collection import Collection
-from ecs_pulumi.cloud.errors import ServerFault
+from ecs_pulumi.cloud.errors import ServerError
 from ecs_pulumi.cloud.inventory import MAX_AGE
 from tests.unit.cloud.fakes import PROJECT, FakeClock, FakeCloud, Reply, Request, region_of
 
@@ -21,10 +21,10 @@ class Project:
     ) -> None:
         self.ids = [f"foreign-{number}" for number in range(foreign)] + [f"own-{number}" for number in range(own)]
         self.name = name
-        cloud.on("GET", f"{path}/*", self.single)
+        cloud.on("GET", f"{path}/*", self.get_one)
         cloud.on("GET", path if name == "ports" else f"{path}/detail", self.list)
 
-    def single(self, request: Request) -> Reply:
+    def get_one(self, request: Request) -> Reply:
         """One by id."""
         id_ = request.path.rpartition("/")[2]
         return Reply(200, {self.name[:-1]: {"id": id_}}) if id_ in self.ids else Reply(404)
@@ -121,7 +121,7 @@ def test_an_error_is_not_gone(cloud: FakeCloud, clock: FakeClock) -> None:
     with ThreadPoolExecutor(20) as pool:
         reads = [pool.submit(region.servers.read, f"own-{number}") for number in range(20)]
     assert [number for number, read in enumerate(reads) if read.exception()] == [7]
-    assert isinstance(reads[7].exception(), ServerFault)
+    assert isinstance(reads[7].exception(), ServerError)
 
 
 def test_a_write_drops_what_was_read(cloud: FakeCloud, clock: FakeClock) -> None:

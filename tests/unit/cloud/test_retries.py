@@ -16,12 +16,12 @@ from ecs_pulumi.cloud import compute
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.connection import Connection
 from ecs_pulumi.cloud.errors import (
-    AnswerLost,
     ApiError,
     ConfigurationError,
     ConnectionFailed,
     QuotaExceeded,
-    ServerFault,
+    ResponseLost,
+    ServerError,
     TooManyRequests,
 )
 from tests.unit.cloud.fakes import PROJECT, FakeClock, FakeCloud, Reply, Request, connect, region_of
@@ -100,7 +100,7 @@ def test_a_create_whose_answer_is_lost_says_so(cloud: FakeCloud, failure: Any, *
     cloud.script("POST", CREATE, failure)
     with pytest.raises(ConnectionFailed) as caught:
         compute.create_server(region.compute, {"name": "web"})
-    assert isinstance(caught.value, AnswerLost) is lost
+    assert isinstance(caught.value, ResponseLost) is lost
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_delays_double_and_end(cloud: FakeCloud, clock: FakeClock) -> None:
     """``ecs:maxRetries`` attempts follow the first, twice as far apart each, and then the error is told."""
     region = region_of(cloud, clock, max_retries=4)
     cloud.script("GET", PATH, Reply(502, "<html><title>502 Bad Gateway</title></html>"))
-    with pytest.raises(ServerFault, match="502 Bad Gateway"):
+    with pytest.raises(ServerError, match="502 Bad Gateway"):
         compute.get_server(region.compute, "1")
     assert clock.slept == [0.5, 1.0, 2.0, 4.0]
 
@@ -147,8 +147,8 @@ def test_nobody_is_kept_beyond_his_time(cloud: FakeCloud, clock: FakeClock) -> N
     """What an operation's time does not last for is not waited for."""
     region = region_of(cloud, clock)
     cloud.script("GET", PATH, Reply(503, "", {"Retry-After": "40"}))
-    region.connection.transport.end_by(clock.now() + 100)
-    with pytest.raises(ServerFault):
+    region.connection.transport.set_deadline(clock.now() + 100)
+    with pytest.raises(ServerError):
         compute.get_server(region.compute, "1")
     assert clock.slept == [40, 40]
 
@@ -182,7 +182,7 @@ def test_polls_are_not_repeated(cloud: FakeCloud, clock: FakeClock) -> None:
     """The next poll is near; a retry would only delay it."""
     region = region_of(cloud, clock)
     cloud.script("GET", PATH, Reply(503))
-    with pytest.raises(ServerFault):
+    with pytest.raises(ServerError):
         region.compute.request("GET", "/servers/1", poll=True)
     assert clock.slept == []
 
@@ -243,7 +243,7 @@ def test_a_log_in_that_fails_is_not_repeated_by_each_request(cloud: FakeCloud, c
     region = region_of(cloud, clock, max_retries=3)
     region.connection.transport._plugin.invalidate()
     cloud.script("POST", "/v3/auth/tokens", Reply(503))
-    with pytest.raises(ServerFault):
+    with pytest.raises(ServerError):
         compute.create_server(region.compute, {})
     assert len(clock.slept) == 3
 
@@ -280,10 +280,10 @@ def test_who_has_no_time_left_for_a_log_in_fails_alone(cloud: FakeCloud, clock: 
     told: list[str] = []
 
     def log_in(seconds: float) -> None:
-        transport.end_by(clock.now() + seconds)
+        transport.set_deadline(clock.now() + seconds)
         try:
             told.append(str(transport.access().auth_token))
-        except ServerFault:
+        except ServerError:
             told.append("failed")
 
     patient = threading.Thread(target=log_in, args=(1800,))
@@ -301,7 +301,7 @@ def test_who_has_no_time_left_for_a_log_in_fails_alone(cloud: FakeCloud, clock: 
 
 
 def _ignore(call: Callable[[], object]) -> None:
-    with contextlib.suppress(ServerFault):
+    with contextlib.suppress(ServerError):
         call()
 
 
@@ -312,7 +312,7 @@ def test_a_lost_token_is_not_a_lost_create(cloud: FakeCloud, clock: FakeClock) -
     cloud.script("POST", "/v3/auth/tokens", _reset())
     with pytest.raises(ConnectionFailed) as caught:
         compute.create_server(region.compute, {})
-    assert not isinstance(caught.value, AnswerLost)
+    assert not isinstance(caught.value, ResponseLost)
     assert f"POST {CREATE}" not in cloud.seen()
 
 

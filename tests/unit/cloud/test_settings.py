@@ -10,7 +10,7 @@ import pytest
 from keystoneauth1.identity import v3
 
 from ecs_pulumi.cloud.credentials import Credentials, resolve
-from ecs_pulumi.cloud.errors import ConfigurationError, NoCloud
+from ecs_pulumi.cloud.errors import ConfigurationError, MissingCredentials
 from ecs_pulumi.cloud.settings import Settings, misspelled
 from tests.unit.cloud.fakes import settings
 
@@ -314,7 +314,7 @@ def test_what_is_missing_or_contradictory_is_named(changes: dict[str, Any], mess
 )
 def test_without_a_secret_there_are_no_credentials(changes: dict[str, Any], missing: str) -> None:
     """Which is told apart from wrong ones: a preview without any goes on, as for a pull request from a fork."""
-    with pytest.raises(NoCloud) as caught:
+    with pytest.raises(MissingCredentials) as caught:
         resolve(settings(**changes))
     assert str(caught.value).startswith(missing)
 

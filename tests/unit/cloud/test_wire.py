@@ -17,8 +17,14 @@ from cryptography.x509.oid import NameOID
 
 from ecs_pulumi.cloud import transport
 from ecs_pulumi.cloud.connection import Connection
-from ecs_pulumi.cloud.errors import AnswerLost, ConfigurationError, ConnectionFailed, ServerFault, may_have_acted
-from ecs_pulumi.cloud.transport import Call
+from ecs_pulumi.cloud.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    ResponseLost,
+    ServerError,
+    may_have_taken_effect,
+)
+from ecs_pulumi.cloud.transport import Request
 from tests.support.forward_proxy import ForwardProxy, Phase, read_message
 from tests.unit.cloud.fakes import FakeClock, FakeCloud, settings
 
@@ -77,7 +83,7 @@ def _send(
     connection = Connection(settings(max_retries=1, cacert=cacert), clock=clock or FakeClock())
     connection.transport.http.mount("https://iam.test", FakeCloud())
     connection.transport.patience = patience
-    connection.transport.send(Call(method, url, "compute", {"server": {}}))
+    connection.transport.send(Request(method, url, "compute", {"server": {}}))
 
 
 def _drop(connection: socket.socket) -> None:
@@ -114,19 +120,19 @@ def test_a_connection_that_breaks_after_the_request_loses_the_answer(
 ) -> None:
     """A create is sent once and reported as lost; a read is repeated."""
     server = serve(treat)
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         _send(f"http://127.0.0.1:{server.port}/servers", "POST")
     assert server.taken == 1
     with pytest.raises(ConnectionFailed) as caught:
         _send(f"http://127.0.0.1:{server.port}/servers", "GET")
-    assert not isinstance(caught.value, AnswerLost)
+    assert not isinstance(caught.value, ResponseLost)
     assert f"http://127.0.0.1:{server.port} (compute)" in str(caught.value)
 
 
 def test_a_tls_connection_that_breaks_is_no_wrong_setting(serve: Callable[..., Server]) -> None:
     """OpenSSL tells no handshake that was cut from an answer that was: a read is repeated, a create looked for."""
     server = serve(_cut)
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         _send(f"https://127.0.0.1:{server.port}/servers", "POST")
     assert server.taken == 1
     with pytest.raises(ConnectionFailed, match="the connection broke"):
@@ -207,26 +213,26 @@ def test_a_response_lost_at_a_proxy_is_response_lost(
     """urllib3 calls it a failure to connect to the proxy; it is not sent again all the same."""
     server = origin.start(_answer)
     proxy.fail(phase)
-    with pytest.raises(AnswerLost, match="the connection broke") as caught:
+    with pytest.raises(ResponseLost, match="the connection broke") as caught:
         origin.post(server)
-    assert (proxy.taken, proxy.forwarded, caught.value.late) == (1, forwarded, False)
+    assert (proxy.taken, proxy.forwarded, caught.value.is_timeout) == (1, forwarded, False)
 
 
 def test_a_response_lost_behind_a_proxy_is_response_lost(proxy: ForwardProxy, origin: Origin) -> None:
     """A proxy that forwards answers 502 then, which may mean that the request took effect; a tunnel breaks."""
     server = origin.start(_drop)
-    with pytest.raises((AnswerLost, ServerFault)) as caught:
+    with pytest.raises((ResponseLost, ServerError)) as caught:
         origin.post(server)
-    assert may_have_acted(caught.value)
+    assert may_have_taken_effect(caught.value)
     assert (proxy.taken, server.taken) == (1, 1)
 
 
 def test_a_stall_behind_a_proxy_is_a_timeout(proxy: ForwardProxy, origin: Origin) -> None:
     """The service may still be at work on the request."""
     server = origin.start(_stall)
-    with pytest.raises(AnswerLost, match="no answer in time") as caught:
+    with pytest.raises(ResponseLost, match="no answer in time") as caught:
         origin.post(server, patience=0.1)
-    assert (proxy.taken, server.taken, caught.value.late) == (1, 1, True)
+    assert (proxy.taken, server.taken, caught.value.is_timeout) == (1, 1, True)
 
 
 @pytest.mark.parametrize("scheme", ["http://127.0.0.1:{port}", "http://proxy.invalid:3128"])
@@ -240,7 +246,7 @@ def test_a_proxy_that_cannot_be_reached_was_never_sent_to(
         ConnectionFailed, match=r"through the proxy of HTTP_PROXY or HTTPS_PROXY: (connection refused|no address)"
     ) as caught:
         origin.post(server, clock)
-    assert not isinstance(caught.value, AnswerLost)
+    assert not isinstance(caught.value, ResponseLost)
     assert (clock.slept, server.taken) == ([0.5], 0)
 
 
@@ -252,7 +258,7 @@ def test_a_refused_tunnel_carried_nothing(status: str, proxy: ForwardProxy, orig
     proxy.fail("refuse", status=status.encode())
     with pytest.raises(ConnectionFailed, match=rf"HTTPS_PROXY: {status}\. Check these variables") as caught:
         origin.post(server, clock)
-    assert not isinstance(caught.value, AnswerLost)
+    assert not isinstance(caught.value, ResponseLost)
     assert (clock.slept, proxy.taken, server.taken) == ([0.5], 2, 0)
 
 
@@ -266,7 +272,7 @@ def test_a_tunnel_that_opens_too_late_carried_nothing(
     proxy.fail("stall")
     with pytest.raises(ConnectionFailed, match=r"HTTPS_PROXY: no answer\.") as caught:
         origin.post(server, clock)
-    assert not isinstance(caught.value, AnswerLost)
+    assert not isinstance(caught.value, ResponseLost)
     assert clock.slept == [0.5]
 
 
@@ -275,7 +281,7 @@ def test_a_tunnel_that_breaks_while_it_opens_is_response_lost(proxy: ForwardProx
     """No error of urllib3's tells it from a connection that breaks later, so the object is looked for."""
     server = origin.start(_answer)
     proxy.fail("hang-up")
-    with pytest.raises(AnswerLost):
+    with pytest.raises(ResponseLost):
         origin.post(server)
     assert (proxy.taken, server.taken) == (1, 0)
 
@@ -316,7 +322,7 @@ def test_a_closed_port_was_never_sent_to() -> None:
     clock = FakeClock()
     with pytest.raises(ConnectionFailed, match="connection refused") as caught:
         _send(f"http://127.0.0.1:{_closed_port()}/servers", "POST", clock=clock)
-    assert not isinstance(caught.value, AnswerLost)
+    assert not isinstance(caught.value, ResponseLost)
     assert clock.slept == [0.5]
 
 

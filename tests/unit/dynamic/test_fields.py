@@ -9,29 +9,29 @@ from pulumi.output import UNKNOWN
 from pydantic import Field
 
 from ecs_pulumi.dynamic.fields import (
-    CloudDefault,
-    Facts,
-    Given,
+    CheckInputs,
+    Computed,
     GrowOnly,
     InPlace,
     Inputs,
-    Local,
+    ModelField,
     Nested,
     Outputs,
     Problem,
+    ProviderOnly,
     Replace,
+    RequiresMicroversion,
     Secret,
-    Since,
-    Unordered,
-    facts,
+    Set,
+    close_matches,
+    exactly_one_of,
+    fields_of,
+    format_value,
     has_unknown,
+    match_items,
     matches,
-    nearest,
     objects,
-    one_of,
-    pair_off,
-    plain,
-    shown,
+    to_plain,
     validate,
 )
 
@@ -50,11 +50,11 @@ class CakeInputs(Inputs):
     layers: Annotated[int, GrowOnly()] = Field(1, ge=1, le=9)
     name: Annotated[str | None, InPlace()] = Field(None, max_length=20)
     glaze: Annotated[Literal["none", "plain"] | list[Topping] | None, InPlace()] = None
-    toppings: Annotated[list[Topping] | None, InPlace(), CloudDefault(), Unordered()] = None
-    tags: Annotated[list[str] | None, InPlace(), Unordered()] = None
+    toppings: Annotated[list[Topping] | None, InPlace(), Computed(), Set()] = None
+    tags: Annotated[list[str] | None, InPlace(), Set()] = None
     steps: Annotated[list[str] | None, InPlace()] = None
     notes: Annotated[dict[str, str] | None, InPlace()] = None
-    extra: Annotated[dict[str, Any] | None, Replace(), Since("oven", "2.19")] = None
+    extra: Annotated[dict[str, Any] | None, Replace(), RequiresMicroversion("oven", "2.19")] = None
     recipe: Annotated[str | None, Replace(), Secret()] = Field(None, min_length=3)
 
 
@@ -71,9 +71,9 @@ def right(**said: Any) -> dict[str, Any]:
     return {name: value for name, value in inputs.items() if name not in {"flour", "layers"}}
 
 
-def field(name: str) -> Facts:
+def field(name: str) -> ModelField:
     """A field of the cake."""
-    return facts(CakeInputs)[name]
+    return fields_of(CakeInputs)[name]
 
 
 # ---------------------------------------------------------------- normal form
@@ -210,16 +210,16 @@ def test_a_secret_is_not_quoted() -> None:
 
 def test_long_values_are_not_quoted() -> None:
     """A message stays one readable line."""
-    assert shown("a\nb") == '"a\\nb"'
-    assert shown("ü") == '"ü"'
-    assert shown("x" * 81) == "81 characters"
-    assert shown(True) == "true"  # noqa: FBT003
+    assert format_value("a\nb") == '"a\\nb"'
+    assert format_value("ü") == '"ü"'
+    assert format_value("x" * 81) == "81 characters"
+    assert format_value(True) == "true"  # noqa: FBT003
 
 
 def test_the_nearest_names_come_first() -> None:
     """A misspelled name finds what it was meant to be, and nothing finds nothing."""
-    assert nearest("debain", ["cirros", "debian", "debian-12"])[0] == "debian"
-    assert nearest("xyz", ["cirros"]) == []
+    assert close_matches("debain", ["cirros", "debian", "debian-12"])[0] == "debian"
+    assert close_matches("xyz", ["cirros"]) == []
 
 
 # ---------------------------------------------------------------- facts
@@ -228,10 +228,10 @@ def test_the_nearest_names_come_first() -> None:
 def test_facts_are_found_with_their_bases() -> None:
     """What can only grow is changed in place; what steers the provider as well."""
     assert field("layers").has(InPlace)
-    assert facts(CakeInputs)["adopt"].has(InPlace)
-    assert facts(CakeInputs)["adopt"].has(Local)
+    assert fields_of(CakeInputs)["adopt"].has(InPlace)
+    assert fields_of(CakeInputs)["adopt"].has(ProviderOnly)
     assert not field("flour").has(InPlace)
-    assert field("extra").since == Since("oven", "2.19")
+    assert field("extra").since == RequiresMicroversion("oven", "2.19")
     assert field("flour").since is None
 
 
@@ -241,14 +241,14 @@ def test_a_model_of_outputs_has_facts_too() -> None:
     class Baked(Outputs):
         key: Annotated[str | None, Secret()] = None
 
-    assert facts(Baked)["key"].has(Secret)
+    assert fields_of(Baked)["key"].has(Secret)
 
 
 # ---------------------------------------------------------------- the same
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted", "observed", "same"),
+    ("name", "desired", "observed", "same"),
     [
         ("name", "a", "a", True),
         ("name", "a", "b", False),
@@ -274,17 +274,17 @@ def test_a_model_of_outputs_has_facts_too() -> None:
         ("toppings", UNKNOWN, [], False),
     ],
 )
-def test_what_is_there_is_compared_to_what_is_wanted(name: str, wanted: Any, observed: Any, same: bool) -> None:  # noqa: FBT001
+def test_what_is_there_is_compared_to_what_is_wanted(name: str, desired: Any, observed: Any, same: bool) -> None:  # noqa: FBT001
     """Sets have no order, maps are exact, nested objects may have more, empty is unset, unknown is never the same."""
-    assert matches(field(name), wanted, observed) is same
+    assert matches(field(name), desired, observed) is same
 
 
 def test_a_vague_wish_does_not_take_what_a_specific_one_needs() -> None:
     """In a set every wish finds an item of its own, if there is a way."""
-    wanted = [{"kind": "nuts"}, {"kind": "nuts", "grams": 5}]
+    desired = [{"kind": "nuts"}, {"kind": "nuts", "grams": 5}]
     observed = [{"kind": "nuts", "grams": 5}, {"kind": "nuts", "grams": 9}]
-    assert matches(field("toppings"), wanted, observed)
-    assert matches(field("toppings"), wanted[::-1], observed[::-1])
+    assert matches(field("toppings"), desired, observed)
+    assert matches(field("toppings"), desired[::-1], observed[::-1])
 
 
 # ---------------------------------------------------------------- what rules are given
@@ -304,21 +304,21 @@ def test_as_many_wishes_as_can_be_are_fulfilled(
     wishes: list[set[int]], items: list[int], got: list[int | None]
 ) -> None:
     """A wish that may have several leaves each to those that can have nothing else."""
-    assert pair_off(wishes, items, lambda wish, item: item in wish) == got
+    assert match_items(wishes, items, lambda wish, item: item in wish) == got
 
 
 def test_rules_see_what_is_set_known_and_changed() -> None:
     """An unknown input is set and not known; one that contains something unknown as well."""
-    given = Given({"a": 1, "b": UNKNOWN, "c": [UNKNOWN]}, {"a": 1, "d": 2})
+    given = CheckInputs({"a": 1, "b": UNKNOWN, "c": [UNKNOWN]}, {"a": 1, "d": 2})
     assert [given.has(name) for name in "abcd"] == [True, True, True, False]
     assert [given.known(name) for name in "abcd"] == [1, None, None, None]
     assert (given.changed("a"), given.changed("b"), given.changed("a", "d")) == (False, True, True)
-    assert given.set_of("d", "b", "a") == ["b", "a"]
+    assert given.provided("d", "b", "a") == ["b", "a"]
 
 
 def test_rules_see_the_known_items_of_a_list() -> None:
     """Each with its place in the program; a value that is not known, or no list, has none."""
-    given = Given({"a": [UNKNOWN, "x", {"b": UNKNOWN}], "c": UNKNOWN, "d": "auto"})
+    given = CheckInputs({"a": [UNKNOWN, "x", {"b": UNKNOWN}], "c": UNKNOWN, "d": "auto"})
     assert given.items("a") == [(1, "x"), (2, {"b": UNKNOWN})]
     assert [given.items(name) for name in "cde"] == [[], [], []]
 
@@ -335,13 +335,13 @@ def test_rules_see_the_known_items_of_a_list() -> None:
 )
 def test_one_of_several(values: dict[str, Any], required: bool, reasons: list[str]) -> None:  # noqa: FBT001
     """Two are too many, none is too few where one is required, and what is not known counts as set."""
-    assert [problem.reason for problem in one_of(Given(values), "a", "b", required=required)] == reasons
+    assert [problem.reason for problem in exactly_one_of(CheckInputs(values), "a", "b", required=required)] == reasons
 
 
 def test_plain_is_what_json_would_have() -> None:
     """Models, tuples and sets become maps and lists, without what is unset."""
-    assert plain(Topping(kind="nuts")) == {"kind": "nuts"}
-    assert plain({"a": None, "b": (1.0, {2.0})}) == {"b": [1, [2]]}
+    assert to_plain(Topping(kind="nuts")) == {"kind": "nuts"}
+    assert to_plain({"a": None, "b": (1.0, {2.0})}) == {"b": [1, [2]]}
 
 
 def test_unknown_is_found_at_any_depth() -> None:

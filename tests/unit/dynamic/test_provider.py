@@ -11,15 +11,15 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import UNKNOWN
 from pydantic import Field
 
-from ecs_pulumi.dynamic import fields, host, kind
-from ecs_pulumi.dynamic.fields import CloudDefault, GrowOnly, InPlace, Inputs, Outputs, Problem, Replace, Secret, Wish
-from ecs_pulumi.dynamic.host import Failure
+from ecs_pulumi.dynamic import fields, kind, rpc_bridge
+from ecs_pulumi.dynamic.fields import Advisory, Computed, GrowOnly, InPlace, Inputs, Outputs, Problem, Replace, Secret
 from ecs_pulumi.dynamic.provider import Provider
+from ecs_pulumi.dynamic.rpc_bridge import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-Live = dict[str, Any]
+RemoteObject = dict[str, Any]
 
 
 class OvenError(Exception):
@@ -32,8 +32,8 @@ class CakeInputs(Inputs):
     flour: Annotated[str, Replace()]
     name: Annotated[str | None, InPlace()] = None
     layers: Annotated[int, GrowOnly()] = 1
-    plate: Annotated[str | None, Replace(), CloudDefault(), Wish()] = None
-    shelf: Annotated[str | None, Replace(), CloudDefault()] = None
+    plate: Annotated[str | None, Replace(), Computed(), Advisory()] = None
+    shelf: Annotated[str | None, Replace(), Computed()] = None
     recipe: Annotated[str | None, InPlace(), Secret(), fields.WriteOnly()] = Field(None, min_length=3)
 
 
@@ -43,7 +43,7 @@ class CakeOutputs(Outputs):
     status: str | None = None
 
 
-class _Bakery(kind.Kind[None, CakeInputs, Live]):
+class _Bakery(kind.ResourceHandler[None, CakeInputs, RemoteObject]):
     """Cakes in a dictionary. `trouble` maps a step to the error it ends in."""
 
     name = "Cake"
@@ -52,7 +52,7 @@ class _Bakery(kind.Kind[None, CakeInputs, Live]):
     timeout = 7.0
 
     def __init__(self) -> None:
-        self.cakes: dict[str, Live] = {}
+        self.cakes: dict[str, RemoteObject] = {}
         self.trouble: dict[str, Exception] = {}
         self.did: list[str] = []
         self.looked: list[str] = []
@@ -65,10 +65,10 @@ class _Bakery(kind.Kind[None, CakeInputs, Live]):
     def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> None:
         raise AssertionError("nothing here needs a cloud")
 
-    def explain(self, error: Exception) -> str | None:
+    def format_error(self, error: Exception) -> str | None:
         return str(error) if isinstance(error, OvenError) else None
 
-    def unverified(self, error: Exception) -> str | None:
+    def preview_warning(self, error: Exception) -> str | None:
         return "could not look" if "offline" in str(error) else None
 
     def stored_settings_hint(self, error: Exception) -> str | None:
@@ -82,47 +82,49 @@ class _Bakery(kind.Kind[None, CakeInputs, Live]):
     def setting_warnings(self, names: Iterable[str]) -> list[str]:
         return [f"no setting {name}" for name in names if name == "ecs:oven"]
 
-    def rules(self, given: fields.Given) -> Iterator[Problem]:
-        if given.known("flour") == given.known("name") is not None:
+    def validate(self, checked: fields.CheckInputs) -> Iterator[Problem]:
+        if checked.known("flour") == checked.known("name") is not None:
             yield Problem("name", "not a name")
 
-    def preflight(self, op: kind.Operation[None], given: fields.Given) -> Iterator[Problem]:
-        self.looked.append(op.verb)
+    def preflight(self, context: kind.OperationContext[None], checked: fields.CheckInputs) -> Iterator[Problem]:
+        self.looked.append(context.verb)
         self.step("preflight")
-        if given.known("flour") == "sand":
+        if checked.known("flour") == "sand":
             yield Problem("flour", "there is no flour sand")
 
-    def unwell(self, op: kind.Operation[None], id_: str, old: Mapping[str, Any]) -> list[str]:
+    def tainted(self, context: kind.OperationContext[None], id_: str, prior: Mapping[str, Any]) -> list[str]:
         self.step("unwell")
-        return ["status"] if old.get("status") == "burnt" else []
+        return ["status"] if prior.get("status") == "burnt" else []
 
-    def owed(self, old: Mapping[str, Any]) -> str | None:
-        return "it still has to cool" if old.get("status") == "hot" else None
+    def pending_work(self, prior: Mapping[str, Any]) -> str | None:
+        return "it still has to cool" if prior.get("status") == "hot" else None
 
-    def collides(self, resource: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         return new.get("plate") is not None
 
-    def create(self, op: kind.Operation[None], wanted: CakeInputs) -> Live:
+    def create(self, context: kind.OperationContext[None], desired: CakeInputs) -> RemoteObject:
         self.step("order")
-        cake = {**fields.plain(wanted), "id": "c1", "status": "baked", "shelf": wanted.shelf or "s1"}
+        cake = {**fields.to_plain(desired), "id": "c1", "status": "baked", "shelf": desired.shelf or "s1"}
         self.cakes["c1"] = cake
-        op.created("c1")
+        context.record_id("c1")
         self.step("bake")
         return cake
 
-    def read(self, op: kind.Operation[None], id_: str) -> Live | None:
+    def read_cached(self, context: kind.OperationContext[None], id_: str) -> RemoteObject | None:
         self.step("read")
         return self.cakes.get(id_)
 
-    def observe(self, op: kind.Operation[None], live: Live) -> dict[str, Any]:
-        return {key: value for key, value in live.items() if key not in ("id", "recipe")}
+    def to_outputs(self, context: kind.OperationContext[None], remote: RemoteObject) -> dict[str, Any]:
+        return {key: value for key, value in remote.items() if key not in ("id", "recipe")}
 
-    def update(self, op: kind.Operation[None], id_: str, wanted: CakeInputs, old: Mapping[str, Any]) -> Live:
+    def update(
+        self, context: kind.OperationContext[None], id_: str, desired: CakeInputs, prior: Mapping[str, Any]
+    ) -> RemoteObject:
         self.step("update")
-        self.cakes[id_] |= {key: value for key, value in fields.plain(wanted).items() if key != "adopt"}
+        self.cakes[id_] |= {key: value for key, value in fields.to_plain(desired).items() if key != "adopt"}
         return self.cakes[id_]
 
-    def delete(self, op: kind.Operation[None], id_: str, old: Mapping[str, Any]) -> None:
+    def delete(self, context: kind.OperationContext[None], id_: str, prior: Mapping[str, Any]) -> None:
         self.step("delete")
         self.cakes.pop(id_, None)
 
@@ -131,7 +133,7 @@ class _Bakery(kind.Kind[None, CakeInputs, Live]):
 def bakery(monkeypatch: pytest.MonkeyPatch) -> _Bakery:
     """The kind."""
     made = _Bakery()
-    monkeypatch.setattr(kind, "find", lambda _: made)
+    monkeypatch.setattr(kind, "get_handler", lambda _: made)
     return made
 
 
@@ -163,8 +165,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def keep(id_: str, properties: Mapping[str, Any], inputs: Mapping[str, Any], reasons: list[str]) -> NoReturn:
         raise Kept(id_, properties, inputs, reasons)
 
-    monkeypatch.setattr(host, "can_keep_state", lambda: True)
-    monkeypatch.setattr(host, "fail_with_state", keep)
+    monkeypatch.setattr(rpc_bridge, "can_keep_state", lambda: True)
+    monkeypatch.setattr(rpc_bridge, "fail_with_state", keep)
 
 
 def failures(provider: Provider, news: dict[str, Any], olds: dict[str, Any] | None = None) -> list[tuple[str, str]]:
@@ -178,7 +180,7 @@ def failures(provider: Provider, news: dict[str, Any], olds: dict[str, Any] | No
 def test_a_name_is_made_once(provider: Provider) -> None:
     """A new resource without a name gets one, and keeps it from then on."""
     first = provider.check({}, {"flour": "rye"}).inputs
-    assert kind.is_automatic(first["name"], "ecs")
+    assert kind.is_auto_name(first["name"], "ecs")
     assert provider.check(first, {"flour": "rye"}).inputs == first
 
 
@@ -230,10 +232,10 @@ def test_the_preview_looks_where_something_changes(provider: Provider, bakery: _
 def test_the_preview_can_be_told_not_to_look(bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
     """The handler knows the setting; where it says no, the cloud is not asked, and a warning says so."""
     warnings: list[str] = []
-    monkeypatch.setattr(host, "warn_once", warnings.append)
+    monkeypatch.setattr(rpc_bridge, "warn_once", warnings.append)
     configured({"ecs:preflight": "off"}).check({}, {"flour": "sand"})
     assert bakery.looked == []
-    assert warnings == ["Nothing was checked against the cloud: ecs:preflight is false."]
+    assert warnings == ["Nothing was checked against the cloud: ecs:preflight is false [not-checked]"]
 
 
 def test_a_setting_that_cannot_be_read_fails_in_one_line(provider: Provider, bakery: _Bakery) -> None:
@@ -259,7 +261,7 @@ def test_only_a_run_without_the_program_mentions_stored_settings(
 def test_the_names_of_all_settings_are_looked_through(bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that is no setting is warned about as the run begins; without the SDK's private map nothing is."""
     warnings: list[str] = []
-    monkeypatch.setattr(host, "warn_once", warnings.append)
+    monkeypatch.setattr(rpc_bridge, "warn_once", warnings.append)
     config = Config(raw_config={"ecs:oven": "hot", "ecs:region": "x"}, project_name="bakery")
     Provider("Cake").configure(ConfigureRequest(config=config))
     configured({"ecs:oven": "hot"})
@@ -271,7 +273,7 @@ def test_a_preview_that_cannot_look_goes_on_or_fails(
 ) -> None:
     """Without a cloud to ask the preview warns and works; where the cloud refuses, it fails in one line."""
     warnings: list[str] = []
-    monkeypatch.setattr(host, "warn_once", warnings.append)
+    monkeypatch.setattr(rpc_bridge, "warn_once", warnings.append)
     bakery.trouble["preflight"] = OvenError("offline")
     assert failures(provider, {"flour": "rye"}) == []
     assert warnings == ["could not look"]
@@ -290,7 +292,7 @@ def test_a_diff_needs_no_cloud_and_no_settings(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "changes", "replaces", "first"),
+    ("prior", "new", "changes", "replaces", "first"),
     [
         ({"flour": "rye"}, {"flour": "rye"}, False, [], False),
         ({"flour": "rye"}, {"flour": "oat"}, True, ["flour"], False),
@@ -305,20 +307,20 @@ def test_a_diff_needs_no_cloud_and_no_settings(provider: Provider) -> None:
 )
 def test_what_a_change_means(
     provider: Provider,
-    old: dict[str, Any],
+    prior: dict[str, Any],
     new: dict[str, Any],
     changes: bool,  # noqa: FBT001
     replaces: list[str],
     first: bool,  # noqa: FBT001
 ) -> None:
     """Unset is not managed, `adopt` never differs, what collides or never lived is deleted first."""
-    result = provider.diff("c1", old, new)
+    result = provider.diff("c1", prior, new)
     assert (result.changes, result.replaces, result.delete_before_replace) == (changes, replaces, first)
 
 
 def test_a_wish_is_compared_with_the_last_wish(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the cloud made of a wish is no drift; another wish is a change."""
-    monkeypatch.setattr(host, "current", lambda: host.Call(old_inputs={"plate": "p1"}))
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: rpc_bridge.RequestContext(old_inputs={"plate": "p1"}))
     assert not provider.diff("c1", {"flour": "rye", "plate": "p9"}, {"flour": "rye", "plate": "p1"}).changes
     assert provider.diff("c1", {"flour": "rye", "plate": "p9"}, {"flour": "rye", "plate": "p2"}).replaces == ["plate"]
 
@@ -326,7 +328,7 @@ def test_a_wish_is_compared_with_the_last_wish(provider: Provider, monkeypatch: 
 def test_what_is_owed_is_an_update_and_told(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """An update has to finish what the state shows as begun, and the preview says why; a change says enough itself."""
     told: list[str] = []
-    monkeypatch.setattr(host, "report", lambda _, line, **__: told.append(line))
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: told.append(line))
     result = provider.diff("c1", {"flour": "rye", "status": "hot"}, {"flour": "rye"})
     assert (result.changes, result.replaces, told) == (True, [], ["it still has to cool"])
     provider.diff("c1", {"flour": "rye", "name": "a", "status": "hot"}, {"flour": "rye", "name": "b"})
@@ -472,7 +474,7 @@ def test_drift_is_read_into_outputs_and_inputs(
 ) -> None:
     """Inputs follow what is there, so that the next preview shows the way back; wishes and the untold stay."""
     said = {"flour": "rye", "name": "a", "plate": "p1", "recipe": "hush"}
-    monkeypatch.setattr(host, "current", lambda: host.Call(old_inputs=said))
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: rpc_bridge.RequestContext(old_inputs=said))
     bakery.cakes["c1"] = {"flour": "rye", "name": "drifted", "plate": "p9", "shelf": "s1"}
     read = provider.read("c1", {**said, "shelf": "s1"})
     assert read.outs is not None

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecs_pulumi.dynamic import host, status
-from ecs_pulumi.dynamic.status import Allowance, StatusLine
+from ecs_pulumi.dynamic import rpc_bridge, status
+from ecs_pulumi.dynamic.status import RateLimiter, StatusLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ class Clock:
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What reaches the engine."""
     lines: list[str] = []
-    monkeypatch.setattr(host, "report", lambda _urn, line, **_kind: lines.append(line))
+    monkeypatch.setattr(rpc_bridge, "log", lambda _urn, line, **_kind: lines.append(line))
     return lines
 
 
@@ -39,7 +39,7 @@ def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], Clock]:
 
     def allowed(lines: int | None) -> Clock:
         clock = Clock()
-        allowance = Allowance(lines, 10.0, clock)
+        allowance = RateLimiter(lines, 10.0, clock)
         monkeypatch.setattr(status, "_allowance", lambda: allowance)
         return clock
 

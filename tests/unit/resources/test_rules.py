@@ -10,7 +10,7 @@ import pytest
 from pulumi.dynamic import CheckFailure, ConfigureRequest
 from pulumi.output import UNKNOWN
 
-from ecs_pulumi.dynamic.kind import Operation
+from ecs_pulumi.dynamic.kind import OperationContext
 from ecs_pulumi.dynamic.provider import Provider
 from tests.support.generated import KINDS
 
@@ -299,7 +299,7 @@ def test_servers(said: dict[str, Any], found: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "wanted", "old", "same"),
+    ("kind", "name", "desired", "old", "same"),
     [
         ("Subnet", "cidr", "2001:db8:0::/64", {"cidr": "2001:db8::/64"}, True),
         ("Subnet", "cidr", "10.0.0.0/24", {"cidr": "10.0.1.0/24"}, False),
@@ -343,9 +343,9 @@ def test_servers(said: dict[str, Any], found: list[tuple[str, str]]) -> None:
         ("Network", "tags", ["a", "b"], {"tags": ["b", "a"]}, True),
     ],
 )
-def test_the_same_in_other_words(kind: str, name: str, wanted: Any, old: dict[str, Any], same: bool) -> None:  # noqa: FBT001
+def test_the_same_in_other_words(kind: str, name: str, desired: Any, old: dict[str, Any], same: bool) -> None:  # noqa: FBT001
     """Addresses, keys, flavors and images are the same however they are written."""
-    assert KINDS[kind].same(name, wanted, old) is same
+    assert KINDS[kind].is_equal(name, desired, old) is same
 
 
 # ---------------------------------------------------------------- replacement
@@ -389,11 +389,11 @@ def test_what_cannot_stand_beside_its_successor_goes_first(
     collides: bool,  # noqa: FBT001
 ) -> None:
     """A port, an address, a volume, a range, a key's name exist once."""
-    assert KINDS[kind].collides("web", old, new) is collides
+    assert KINDS[kind].delete_before_replace("web", old, new) is collides
 
 
 @pytest.mark.parametrize(
-    ("wanted", "has", "same"),
+    ("desired", "has", "same"),
     [
         ("ssh-ed25519 AAAA me@home\n", "ssh-ed25519 AAAA", True),
         ("ssh-ed25519 AAAA", "ssh-ed25519 BBBB", False),
@@ -403,15 +403,15 @@ def test_what_cannot_stand_beside_its_successor_goes_first(
         (f"\n{PEM[0]}\nAA\n{PEM[1]}", f"{PEM[0]}\nBB\n{PEM[1]}", False),
     ],
 )
-def test_which_public_keys_are_the_same(wanted: str, has: str, *, same: bool) -> None:
+def test_which_public_keys_are_the_same(desired: str, has: str, *, same: bool) -> None:
     """A key's comment is no part of it; all of a certificate is."""
-    assert KINDS["KeyPair"].same("public_key", wanted, {"public_key": has}) is same
+    assert KINDS["KeyPair"].is_equal("public_key", desired, {"public_key": has}) is same
 
 
 def test_an_image_is_rebuilt_where_the_program_says_so() -> None:
     """`image_policy` decides whether another image or file replaces the server."""
     changed = ["image", "personality", "key_name"]
-    replaced_by = KINDS["Server"].replaced_by
+    replaced_by = KINDS["Server"].requires_replacement
     assert replaced_by({}, {}, changed) == changed
     assert replaced_by({"image_id": "1"}, {"image_policy": "rebuild"}, changed) == ["key_name"]
     # One that boots from a volume has no image of its own.
@@ -436,5 +436,5 @@ def test_what_never_lived_is_replaced(kind: str, old: dict[str, Any], unwell: li
     def connect() -> None:
         raise AssertionError("the state tells enough")
 
-    op: Operation[Any] = Operation("diff", kind, "web", connect=connect, timeout=1)
-    assert KINDS[kind].unwell(op, "1", old) == unwell
+    op: OperationContext[Any] = OperationContext("diff", kind, "web", connect=connect, timeout=1)
+    assert KINDS[kind].tainted(op, "1", old) == unwell

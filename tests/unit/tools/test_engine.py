@@ -89,5 +89,5 @@ def test_what_was_made_is_found_again(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_pinned_modules_are_of_one_version() -> None:
     """The scripts come from the SDK's module, the program from the command line's: they must fit each other."""
-    wanted = tool.pinned_version()
-    assert f"{tool.SDK} v{wanted}" in (tool.HERE / "cli" / "go.mod").read_text()
+    desired = tool.pinned_version()
+    assert f"{tool.SDK} v{desired}" in (tool.HERE / "cli" / "go.mod").read_text()

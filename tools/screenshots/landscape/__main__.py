@@ -5,7 +5,7 @@ import pulumi
 import ecs_pulumi as ecs
 
 config = pulumi.Config()
-DISK: ecs.BlockDeviceArgs = {
+DISK: ecs.ServerBlockDeviceArgs = {
     "source_type": "image",
     "destination_type": "volume",
     "volume_size": 10,

@@ -7,7 +7,7 @@ request and its gRPC context, the pool's worker frame holds the pool. This modul
 
 Where such a frame is not found (another SDK, a call from a test or from a thread of one's own) nothing
 breaks: there is no URN and no timeout, a failure is an exception whose message is the reason, what was
-created cannot be kept in the state, and four workers serve. `tests/host` holds both ways.
+created cannot be kept in the state, and four workers serve. `tests/rpc_bridge` holds both ways.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class Failure(Exception):  # noqa: N818  (the last line of a traceback that a us
 
 
 @dataclass(frozen=True)
-class Call:
+class RequestContext:
     """What the request in flight still knows. Values are empty where the bridge is missing."""
 
     urn: str = ""
@@ -65,7 +65,7 @@ class Call:
     """Whether this is a preview, where the request says so."""
     has_state: bool = True
     """On `read`: whether the state has the resource, as in a refresh; a program that says `.get` has read it alone."""
-    found: bool = False
+    available: bool = False
     """Whether the bridge works here."""
 
     @property
@@ -93,13 +93,13 @@ class Call:
         return parts[index] if len(parts) > index else ""
 
 
-def current() -> Call:
+def current_request() -> RequestContext:
     """What is known about the request that the calling thread serves. Never raises."""
     in_flight = _in_flight()
     if in_flight is None:
-        return Call()
+        return RequestContext()
     request, _ = in_flight
-    return Call(
+    return RequestContext(
         urn=request.urn,
         timeout=getattr(request, "timeout", None) or None,
         random_seed=getattr(request, "randomSeed", b""),
@@ -107,7 +107,7 @@ def current() -> Call:
         old_inputs=_old_inputs(request),
         preview=getattr(request, "preview", None),
         has_state=not isinstance(request, provider_pb2.ReadRequest) or request.HasField("properties"),
-        found=True,
+        available=True,
     )
 
 
@@ -169,8 +169,8 @@ def _show_reason(urn: str, reason: str) -> None:
     others are worked on; so the reason is shown before it, for a file, and again after it, for a terminal.
     """
     error: dict[str, Any] = {"severity": "error", "ephemeral": True}
-    report(urn, reason, **error)
-    again = threading.Timer(_AFTER_THE_ENGINE, report, (urn, reason), error)
+    log(urn, reason, **error)
+    again = threading.Timer(_AFTER_THE_ENGINE, log, (urn, reason), error)
     again.daemon = True
     again.start()
 
@@ -209,7 +209,7 @@ def difference(result: DiffResult, changed: Sequence[str]) -> DiffResult:
     return _Difference(result, changed)
 
 
-def report(urn: str, message: str, *, severity: Severity = "info", ephemeral: bool = False) -> None:
+def log(urn: str, message: str, *, severity: Severity = "info", ephemeral: bool = False) -> None:
     """Show a line beside a resource; nothing where no engine listens. Never raises, works in any thread.
 
     Args:
@@ -233,7 +233,7 @@ def warn_once(message: str) -> None:
     """A warning of the whole run, shown once however many resources it concerns."""
     if message not in _warned:
         _warned.add(message)
-        report("", message, severity="warning")
+        log("", message, severity="warning")
 
 
 class _NeverIdle:
@@ -254,7 +254,7 @@ class _NeverIdle:
 _NEVER_IDLE = _NeverIdle()
 
 
-def widen_workers(count: int = 64) -> bool:
+def set_max_workers(count: int = 64) -> bool:
     """Let the host serve `count` requests at a time, as many as `--parallel` asks for, and not four.
 
     Returns:
@@ -272,7 +272,7 @@ def widen_workers(count: int = 64) -> bool:
     return False
 
 
-def end_quietly() -> None:
+def suppress_shutdown_traceback() -> None:
     """Let the host end without a traceback when the engine interrupts it. Can be called again at no harm.
 
     Its gRPC server goes on taking requests for a moment after its workers are gone, and dies of the first one

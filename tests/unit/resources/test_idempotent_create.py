@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.cloud.waiting import Deadline
-from ecs_pulumi.resources.once import create_once
+from ecs_pulumi.cloud.polling import Deadline
+from ecs_pulumi.resources.idempotent_create import create_or_find
 from tests.unit.cloud.fakes import FakeClock
 
 if TYPE_CHECKING:
-    from ecs_pulumi.cloud.api import Api
-    from ecs_pulumi.resources.common import Live, Op
+    from ecs_pulumi.cloud.api import ServiceClient
+    from ecs_pulumi.resources.common import Context, RemoteObject
 
 MINUTES = 60.0
-STALL = errors.AnswerLost("no answer in time", late=True)
-GATEWAY_TIMEOUT = errors.ServerFault(504, "Gateway Timeout")
-BROKEN = errors.AnswerLost("the connection broke")
-BAD_GATEWAY = errors.ServerFault(502, "Bad Gateway")
+STALL = errors.ResponseLost("no answer in time", is_timeout=True)
+GATEWAY_TIMEOUT = errors.ServerError(504, "Gateway Timeout")
+BROKEN = errors.ResponseLost("the connection broke")
+BAD_GATEWAY = errors.ServerError(502, "Bad Gateway")
 
 
 class SlowCloud:
@@ -37,21 +37,21 @@ class SlowCloud:
         self._failure = failure
         self.asked = 0
 
-    def create(self) -> Live:
+    def create(self) -> RemoteObject:
         """Be asked for the object."""
         self.asked += 1
         if self.asked == 1:
             raise self._failure
         return {"id": f"slow-{self.asked}-{id(self)}"}
 
-    def list(self) -> list[Live]:
+    def list(self) -> list[RemoteObject]:
         """Tell what there is."""
         return [{"id": f"slow-1-{id(self)}"}] if self.clock.now() >= self._ready else []
 
-    def created(self, within: float) -> Live:
+    def created(self, within: float) -> RemoteObject:
         """Create the object in an operation that may take that long."""
-        op = SimpleNamespace(say=lambda _: None, cloud=SimpleNamespace(deadline=Deadline(self.clock, within)))
-        return create_once(cast("Op", op), cast("Api", cast("Any", self)), self.create, self.list)
+        op = SimpleNamespace(report_status=lambda _: None, cloud=SimpleNamespace(deadline=Deadline(self.clock, within)))
+        return create_or_find(cast("Context", op), cast("ServiceClient", cast("Any", self)), self.create, self.list)
 
 
 @pytest.mark.parametrize("failure", [STALL, GATEWAY_TIMEOUT])
@@ -66,7 +66,7 @@ def test_what_a_slow_service_still_makes_is_waited_for(failure: errors.EcsError)
 def test_create_is_not_sent_again_after_a_timeout(failure: errors.EcsError) -> None:
     """Where nothing was found, the object may still appear: the failure says so, and what finds it then."""
     cloud = SlowCloud(10 * MINUTES, failure)
-    with pytest.raises(errors.Failed) as caught:
+    with pytest.raises(errors.OperationFailed) as caught:
         cloud.created(within=10 * MINUTES)
     assert str(caught.value) == (
         f"{failure}: nothing was found yet, but it may still appear, so this run does not ask for it again; "
@@ -90,6 +90,6 @@ def test_the_search_leaves_time_for_the_rest(failure: errors.EcsError, within: f
     began = cloud.clock.now()
     try:
         cloud.created(within=within)
-    except errors.Failed:
+    except errors.OperationFailed:
         assert failure is STALL
     assert cloud.clock.now() - began <= min(within / 2, MINUTES / 2)

@@ -23,11 +23,11 @@ REQUESTS = 80
 KINDS = ("server", "port", "volume", "network", "keypair", "security_group", "snapshot")
 
 
-def picture(cloud: Cloud, requests: RequestLog) -> dict[str, Any]:
+def topology(cloud: Cloud, requests: RequestLog) -> dict[str, Any]:
     """The whole cloud as of now."""
     regions = []
     for name in cloud.dialect.regions:
-        with cloud.moment(name) as ctx:
+        with cloud.transaction(name) as ctx:
             regions.append(_region(ctx))
     fields = ("method", "path", "status", "ms", "request_id", "at")
     return {

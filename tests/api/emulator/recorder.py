@@ -26,7 +26,7 @@ def shape(body: Json) -> Json:
     return "null" if body is None else type(body).__name__
 
 
-class Teller:
+class Recorder:
     """One telling on one cloud.
 
     Args:

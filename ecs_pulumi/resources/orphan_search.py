@@ -7,13 +7,13 @@ import weakref
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.resources.once import made_here
+from ecs_pulumi.resources.idempotent_create import created_in_this_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import Live
+    from ecs_pulumi.resources.common import RemoteObject
 
 _LEAVING = frozenset({"DELETED", "SOFT_DELETED", "deleting"})
 
@@ -28,14 +28,14 @@ class MarkedObjects:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._has_narrowed = False
-        self._all: list[Live] | None = None
+        self._all: list[RemoteObject] | None = None
 
     def of(
         self,
-        narrow: Callable[[], Iterable[Live]],
-        list_all: Callable[[], Iterable[Live]],
-        is_own: Callable[[Live], bool],
-    ) -> list[Live]:
+        narrow: Callable[[], Iterable[RemoteObject]],
+        list_all: Callable[[], Iterable[RemoteObject]],
+        is_own: Callable[[RemoteObject], bool],
+    ) -> list[RemoteObject]:
         """The objects of one resource, those that are being deleted left out.
 
         Args:
@@ -48,15 +48,17 @@ class MarkedObjects:
                 if self._all is None and self._has_narrowed:
                     self._all = list(list_all())
                 found = list(narrow()) if self._all is None else self._all
-            except (errors.Forbidden, errors.NotFound, errors.Unrouted):
+            except (errors.Forbidden, errors.NotFound, errors.ProxyNotFound):
                 # Whoever may not list may still create.
                 found = self._all = []
             self._has_narrowed = True
-        return [each for each in found if is_own(each) and not made_here(each["id"]) and not _is_leaving(each)]
+        return [
+            each for each in found if is_own(each) and not created_in_this_run(each["id"]) and not _is_leaving(each)
+        ]
 
 
-def _is_leaving(live: Live) -> bool:
-    return live.get("status") in _LEAVING or live.get("OS-EXT-STS:task_state") == "deleting"
+def _is_leaving(remote: RemoteObject) -> bool:
+    return remote.get("status") in _LEAVING or remote.get("OS-EXT-STS:task_state") == "deleting"
 
 
 _by_region: weakref.WeakKeyDictionary[Region, dict[str, MarkedObjects]] = weakref.WeakKeyDictionary()

@@ -16,9 +16,9 @@ from ecs_pulumi.cloud.errors import (
     Conflict,
     ConnectionFailed,
     EcsError,
-    ServerFault,
+    ProxyNotFound,
+    ServerError,
     TooManyRequests,
-    Unrouted,
     WaitTimeout,
     one_line,
 )
@@ -61,21 +61,21 @@ class Deadline:
         return max(0.0, self._end - self.clock.now())
 
 
-def pause(age: float) -> float:
+def poll_interval(age: float) -> float:
     """Seconds between two looks at something that has been awaited for ``age`` seconds."""
     return min(max(SHORTEST, age * _GROWTH), LONGEST)
 
 
-def survivable(error: EcsError) -> bool:
+def is_transient(error: EcsError) -> bool:
     """Whether a failed poll says nothing about the object, so that the next one may succeed."""
     if isinstance(error, ConnectionFailed):
         return error.temporary
-    return isinstance(error, ServerFault | TooManyRequests | Unrouted) or (
+    return isinstance(error, ServerError | TooManyRequests | ProxyNotFound) or (
         isinstance(error, ApiError) and error.status == http.HTTPStatus.REQUEST_TIMEOUT
     )
 
 
-def until(
+def wait_for(
     observe: Callable[[], T],
     *,
     done: Callable[[T], bool],
@@ -109,7 +109,7 @@ def until(
         try:
             seen = observe()
         except EcsError as error:
-            if not survivable(error):
+            if not is_transient(error):
                 raise
             trouble = error
             asked = getattr(error, "retry_after", None) or 0.0
@@ -120,10 +120,10 @@ def until(
             report(last)
         if deadline.expired:
             raise WaitTimeout(what, _last(last, trouble), clock.now() - start)
-        clock.sleep(min(max(pause(clock.now() - start), asked), deadline.left()))
+        clock.sleep(min(max(poll_interval(clock.now() - start), asked), deadline.left()))
 
 
-def calm(call: Callable[[], T], deadline: Deadline, *, progress: Callable[[str], None] | None = None) -> T:
+def retry_while_busy(call: Callable[[], T], deadline: Deadline, *, progress: Callable[[str], None] | None = None) -> T:
     """Do what a server refuses only because another task runs on it, once that task is over.
 
     Nova answers 409 ``Cannot 'x' instance … while it is in task_state …`` meanwhile; any other conflict is
@@ -139,11 +139,11 @@ def calm(call: Callable[[], T], deadline: Deadline, *, progress: Callable[[str],
                 raise
             if progress:
                 progress(f"waiting for another task: {error.message.rpartition('task_state ')[2]}")
-            clock.sleep(min(pause(clock.now() - start), deadline.left()))
+            clock.sleep(min(poll_interval(clock.now() - start), deadline.left()))
 
 
 @dataclass(frozen=True)
-class Sighting:
+class PollResult:
     """What one poll saw.
 
     Attributes:
@@ -155,10 +155,10 @@ class Sighting:
     request_id: str | None = None
 
 
-class Watcher(Protocol):
+class PollFunction(Protocol):
     """Looks at many objects of a collection at once."""
 
-    def __call__(self, ids: Collection[str], fresh: Collection[str]) -> Sighting:
+    def __call__(self, ids: Collection[str], fresh: Collection[str]) -> PollResult:
         """Look at these; of ``fresh`` nothing that was seen before counts."""
 
 
@@ -204,7 +204,7 @@ class Poller:
     before the time in which none of the last few was over.
     """
 
-    def __init__(self, watch: Watcher, clock: Clock) -> None:
+    def __init__(self, watch: PollFunction, clock: Clock) -> None:
         self._watch = watch
         self._clock = clock
         self._changed = threading.Condition()
@@ -313,14 +313,14 @@ class Poller:
                 waiter.request_id = sighting.request_id
                 waiter.seen = waiter.news = True
                 waiter.trouble = None
-            elif failure and not survivable(failure):
+            elif failure and not is_transient(failure):
                 waiter.failure = failure
             elif failure:
                 waiter.request_id = getattr(failure, "request_id", None) or waiter.request_id
                 waiter.trouble = failure
         self._looked(failure)
 
-    def _look(self, ids: Collection[str], fresh: Collection[str]) -> tuple[Sighting | None, EcsError | None]:
+    def _look(self, ids: Collection[str], fresh: Collection[str]) -> tuple[PollResult | None, EcsError | None]:
         try:
             return self._watch(ids, fresh), None
         except EcsError as error:
@@ -340,7 +340,7 @@ class Poller:
 
     def _due(self) -> float:
         """When to look again."""
-        looks = (max(waiter.first, self._last + pause(self._last - waiter.since)) for waiter in self._waiters)
+        looks = (max(waiter.first, self._last + poll_interval(self._last - waiter.since)) for waiter in self._waiters)
         many = min(len(self._waiters), _CROWD)
         together = _PER_WAITER * many * (1 + _IN_VAIN * self._in_vain if many > 1 else 1)
         return max(min(looks), self._last + together, self._held_until)

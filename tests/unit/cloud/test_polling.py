@@ -11,8 +11,16 @@ import pytest
 from ecs_pulumi.cloud import compute
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.collection import Collection
-from ecs_pulumi.cloud.errors import Conflict, ConnectionFailed, EcsError, Failed, Forbidden, ServerFault, WaitTimeout
-from ecs_pulumi.cloud.waiting import Deadline, Document, Poller, Sighting, calm, pause, until
+from ecs_pulumi.cloud.errors import (
+    Conflict,
+    ConnectionFailed,
+    EcsError,
+    Forbidden,
+    OperationFailed,
+    ServerError,
+    WaitTimeout,
+)
+from ecs_pulumi.cloud.polling import Deadline, Document, Poller, PollResult, poll_interval, retry_while_busy, wait_for
 from tests.unit.cloud.fakes import PROJECT, FakeClock, FakeCloud, Reply, Request, region_of
 
 SERVERS = f"/v2.1/{PROJECT}/servers"
@@ -25,7 +33,7 @@ def _describe(document: Document | None) -> str:
 
 def _active(document: Document | None) -> bool:
     if document is not None and document["status"] == "ERROR":
-        raise Failed("Server web", "No valid host")
+        raise OperationFailed("Server web", "No valid host")
     return document is not None and document["status"] == "ACTIVE"
 
 
@@ -43,14 +51,14 @@ class Fleet:
         self.ready = {f"id-{number}": clock.time + 5 + number / 10 for number in range(count)}
         self.foreign = foreign
         cloud.on("GET", f"{SERVERS}/detail", self.list)
-        cloud.on("GET", f"{SERVERS}/*", self.single)
+        cloud.on("GET", f"{SERVERS}/*", self.get_one)
         cloud.on("GET", f"{SERVERS}/detail", self.list)
 
     def document(self, id_: str) -> Document:
         """One server as it is now."""
         return {"id": id_, "status": "ACTIVE" if self.clock.time >= self.ready[id_] else "BUILD"}
 
-    def single(self, request: Request) -> Reply:
+    def get_one(self, request: Request) -> Reply:
         """One server, if there is one."""
         id_ = request.path.rpartition("/")[2]
         if id_ not in self.ready:
@@ -345,12 +353,12 @@ def test_many_volumes_are_watched_by_the_newest(cloud: FakeCloud, clock: FakeClo
 
 def test_ticks_start_fast_and_slow_down() -> None:
     """A fifth of a second at first, four seconds for what takes minutes."""
-    assert [pause(age) for age in (0, 1, 4, 20, 600)] == [0.2, 0.2, 0.6, 3.0, 4.0]
+    assert [poll_interval(age) for age in (0, 1, 4, 20, 600)] == [0.2, 0.2, 0.6, 3.0, 4.0]
 
 
 def test_until_looks_until_it_is_done(clock: FakeClock) -> None:
     """One thing on its own, with the same rules: failures survived, progress told, a deadline."""
-    seen: list[Any] = [ServerFault(503, "busy"), "attaching", ConnectionFailed("…"), "in-use"]
+    seen: list[Any] = [ServerError(503, "busy"), "attaching", ConnectionFailed("…"), "in-use"]
 
     def observe() -> str:
         value = seen.pop(0)
@@ -359,7 +367,7 @@ def test_until_looks_until_it_is_done(clock: FakeClock) -> None:
         return str(value)
 
     lines: list[str] = []
-    result = until(
+    result = wait_for(
         observe,
         done=lambda value: value == "in-use",
         deadline=Deadline(clock, 60),
@@ -368,13 +376,13 @@ def test_until_looks_until_it_is_done(clock: FakeClock) -> None:
     )
     assert (result, lines) == ("in-use", ["attaching, 0 s"])
     with pytest.raises(WaitTimeout, match="Gave up waiting for disk after 60 s; last seen: attaching"):
-        until(lambda: "attaching", done=lambda _: False, deadline=Deadline(clock, 60), what="disk")
-    seen = ["attaching", *[ServerFault(503, "busy", "req-9")] * 99]
+        wait_for(lambda: "attaching", done=lambda _: False, deadline=Deadline(clock, 60), what="disk")
+    seen = ["attaching", *[ServerError(503, "busy", "req-9")] * 99]
     with pytest.raises(WaitTimeout) as caught:
-        until(observe, done=lambda _: False, deadline=Deadline(clock, 60), what="disk")
+        wait_for(observe, done=lambda _: False, deadline=Deadline(clock, 60), what="disk")
     assert "last seen: attaching; the last poll failed: busy (HTTP 503, req-9). A longer" in str(caught.value)
     with pytest.raises(Forbidden):
-        until(lambda: _raise(Forbidden(403, "no")), done=bool, deadline=Deadline(clock, 60), what="disk")
+        wait_for(lambda: _raise(Forbidden(403, "no")), done=bool, deadline=Deadline(clock, 60), what="disk")
 
 
 def _raise(error: Exception) -> Any:
@@ -391,11 +399,11 @@ def test_a_busy_server_is_waited_out(clock: FakeClock) -> None:
         answer = answers.pop(0)
         return _raise(answer) if isinstance(answer, Exception) else answer
 
-    assert calm(call, Deadline(clock, 60), progress=lines.append) == "done"
+    assert retry_while_busy(call, Deadline(clock, 60), progress=lines.append) == "done"
     assert lines == ["waiting for another task: resize_prep"] * 2
     for message in ("Cannot 'stop' instance 50c5 while it is in vm_state building", busy):
         with pytest.raises(Conflict):
-            calm(lambda said=message: _raise(Conflict(409, said)), Deadline(clock, 60))  # type: ignore[misc]
+            retry_while_busy(lambda said=message: _raise(Conflict(409, said)), Deadline(clock, 60))  # type: ignore[misc]
 
 
 def test_a_cloud_without_such_lists_is_asked_singly(cloud: FakeCloud, clock: FakeClock) -> None:
@@ -430,10 +438,10 @@ def test_a_poll_that_hangs_keeps_nobody_beyond_his_deadline() -> None:
     """Whoever waits while another one's poll is under way gives up when his own time is over."""
     asked, answer = threading.Event(), threading.Event()
 
-    def look(ids: Ids[str], fresh: Ids[str]) -> Sighting:
+    def look(ids: Ids[str], fresh: Ids[str]) -> PollResult:
         asked.set()
         answer.wait(20)
-        return Sighting(dict.fromkeys(ids))
+        return PollResult(dict.fromkeys(ids))
 
     clock = Clock()
     poller = Poller(look, clock)

@@ -7,13 +7,13 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TypeVar
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.cloud.waiting import until
+from ecs_pulumi.cloud.polling import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ecs_pulumi.cloud.api import Api
-    from ecs_pulumi.resources.common import Live, Op
+    from ecs_pulumi.cloud.api import ServiceClient
+    from ecs_pulumi.resources.common import Context, RemoteObject
 
 _ATTEMPTS = 3
 _LOOKS = (0.0, 0.5, 1.5, 3.0)
@@ -27,10 +27,10 @@ _MAY_STILL_APPEAR = (
 
 T = TypeVar("T")
 
-_made_here: set[str] = set()
+_created: set[str] = set()
 
 
-def once(
+def send_once(
     send: Callable[[], T],
     there: Callable[[errors.EcsError], T | None],
     *refusals: type[errors.EcsError],
@@ -46,36 +46,36 @@ def once(
             as the service may be at work on it for longer than anybody looks.
 
     Raises:
-        Failed: It timed out, and what it was to bring about may still appear.
+        OperationFailed: It timed out, and what it was to bring about may still appear.
     """
     for attempts_left in reversed(range(_ATTEMPTS)):
         try:
             return send()
         except errors.EcsError as error:
-            lost = errors.may_have_acted(error)
+            lost = errors.may_have_taken_effect(error)
             if not lost and not isinstance(error, refusals):
                 raise
             found = there(error)
             if found is not None:
                 return found
             if doubles and errors.timed_out(error):
-                raise errors.Failed(str(error).rstrip("."), _MAY_STILL_APPEAR) from error
+                raise errors.OperationFailed(str(error).rstrip("."), _MAY_STILL_APPEAR) from error
             if not lost or not attempts_left or _is_final(error):
                 raise
     raise AssertionError
 
 
-def create_once(
-    op: Op,
-    api: Api,
-    send: Callable[[], Live],
-    candidates: Callable[[], Iterable[Live]],
+def create_or_find(
+    context: Context,
+    api: ServiceClient,
+    send: Callable[[], RemoteObject],
+    candidates: Callable[[], Iterable[RemoteObject]],
     marked: str | None = None,
-) -> Live:
+) -> RemoteObject:
     """Send a create request, and where its answer is lost look for the object before asking again.
 
     Args:
-        op: The operation.
+        context: The operation.
         api: Where the request goes.
         send: Sends the request.
         candidates: Lists what has the object's name.
@@ -83,33 +83,33 @@ def create_once(
     """
     began = api.clock.now()
 
-    def there(lost: errors.EcsError) -> Live | None:
-        for live in _looked_for(op, api, candidates, lost):
-            as_asked = marked in (None, "", live.get("description"))
-            if as_asked and not made_here(live["id"]) and is_younger(api, live, began, _CLOCKS_DIFFER):
-                return live
+    def there(lost: errors.EcsError) -> RemoteObject | None:
+        for remote in _looked_for(context, api, candidates, lost):
+            as_asked = marked in (None, "", remote.get("description"))
+            if as_asked and not created_in_this_run(remote["id"]) and is_younger(api, remote, began, _CLOCKS_DIFFER):
+                return remote
         return None
 
-    made = once(send, there, doubles=True)
-    _made_here.add(made["id"])
+    made = send_once(send, there, doubles=True)
+    _created.add(made["id"])
     return made
 
 
-def made_here(id_: str) -> bool:
+def created_in_this_run(id_: str) -> bool:
     """Whether this process made the object, so that nobody has to look whether there is one."""
-    return id_ in _made_here
+    return id_ in _created
 
 
-def is_younger(api: Api, live: Live, moment: float, tolerance: float) -> bool:
+def is_younger(api: ServiceClient, remote: RemoteObject, moment: float, tolerance: float) -> bool:
     """Whether the cloud made an object after a moment of this process's clock, or does not tell when it did.
 
     Args:
         api: Where it lives; its answers tell the cloud's time.
-        live: The object.
+        remote: The object.
         moment: The moment.
         tolerance: Seconds by which the clocks of the cloud's hosts may differ.
     """
-    told = live.get("created_at") or live.get("created")
+    told = remote.get("created_at") or remote.get("created")
     if not told:
         return True
     born = datetime.fromisoformat(told.replace("Z", "+00:00"))
@@ -122,29 +122,34 @@ def _is_final(error: errors.EcsError) -> bool:
     return isinstance(error, errors.ApiError) and error.status == http.HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _looked_for(op: Op, api: Api, candidates: Callable[[], Iterable[Live]], lost: errors.EcsError) -> Iterable[Live]:
+def _looked_for(
+    context: Context, api: ServiceClient, candidates: Callable[[], Iterable[RemoteObject]], lost: errors.EcsError
+) -> Iterable[RemoteObject]:
     """What may be the object, in several looks, as the API may still be at work on a request that it lost."""
-    op.say("the answer was lost; looking for what was created")
-    for pause in _pauses(op, lost):
+    context.report_status("the answer was lost; looking for what was created")
+    for pause in _pauses(context, lost):
         api.clock.sleep(pause)
         try:
-            yield from until(
-                lambda: list(candidates()), done=lambda _: True, deadline=op.cloud.deadline, what="a list to look in"
+            yield from wait_for(
+                lambda: list(candidates()),
+                done=lambda _: True,
+                deadline=context.cloud.deadline,
+                what="a list to look in",
             )
         except errors.EcsError as error:
-            raise errors.Failed(
+            raise errors.OperationFailed(
                 "it may have been created all the same",
                 f"{lost} Looking for it failed, too: {error} `python -m ecs_pulumi.orphans` finds it if it is there.",
             ) from lost
 
 
-def _pauses(op: Op, lost: errors.EcsError) -> Iterable[float]:
+def _pauses(context: Context, lost: errors.EcsError) -> Iterable[float]:
     """Seconds before each look."""
     yield from _LOOKS
     if not errors.timed_out(lost):
         return
     # A service that is slow to answer is slow to do it, and asked again it does it twice.
     for pause in _LATE_LOOKS:
-        if pause > op.cloud.deadline.left() * _SHARE_OF_THE_TIME_LEFT:
+        if pause > context.cloud.deadline.left() * _SHARE_OF_THE_TIME_LEFT:
             return
         yield pause

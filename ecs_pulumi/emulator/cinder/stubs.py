@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import Refused
+from ecs_pulumi.emulator.errors import HttpError
 
 from .service import administrator, links, service, since
 
@@ -71,13 +71,13 @@ for _path, _rule in GUARDED.items():
 @service.get("/backups/{backup_id}")
 def show_backup(_call: Call, backup_id: str) -> Reply:
     """There are no backups."""
-    raise Refused(404, f"Backup {backup_id} could not be found.")
+    raise HttpError(404, f"Backup {backup_id} could not be found.")
 
 
 @service.post("/backups")
 def create_backup(_call: Call) -> Reply:
     """Nobody makes backups here."""
-    raise Refused(404, "Service cinder-backup could not be found.")
+    raise HttpError(404, "Service cinder-backup could not be found.")
 
 
 @service.get("/extensions")
