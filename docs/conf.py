@@ -1,4 +1,4 @@
-"""How `make docs` makes a site of these pages, which read as well where they lie."""
+"""The configuration of Sphinx, with which `make docs` builds a site of these pages."""
 
 project = "ecs_pulumi"
 extensions = ["myst_parser"]
@@ -11,5 +11,5 @@ html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
 html_theme_options = {"navigation_with_keys": True}
-# A reference that leads nowhere is an error (`-W`).
+# A broken reference is an error (with `-W`).
 nitpicky = True

@@ -1,7 +1,7 @@
-"""Elastic Cloud Servers of OpenStack-compatible clouds under `pulumi up`.
+"""Pulumi resources for Elastic Cloud Servers on OpenStack-compatible clouds.
 
-The names load when they are first used: a program that asks for a server does not pay for lookups, and the
-emulator does not pay for Pulumi.
+The modules of the public names are imported on first use. Thus a program that declares a server does not import the
+lookups, and the emulator does not import Pulumi.
 """
 
 import importlib
@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.volume import Volume, VolumeServer
     from ecs_pulumi.resources.volume_attachment import VolumeAttachment
 
-_HOMES = {
+_EXPORTS = {
     "lookups.calls": ("LookupFailed", "NoMatch", "NotUnique"),
     "lookups.flavors": ("get_flavor", "get_flavor_output", "list_flavors", "list_flavors_output"),
     "lookups.images": ("get_image", "get_image_output", "list_images", "list_images_output"),
@@ -145,7 +145,7 @@ _HOMES = {
     "resources.volume": ("Volume", "VolumeServer"),
     "resources.volume_attachment": ("VolumeAttachment",),
 }
-_MODULES = {name: f"ecs_pulumi.{home}" for home, names in _HOMES.items() for name in names}
+_MODULES = {name: f"ecs_pulumi.{module}" for module, names in _EXPORTS.items() for name in names}
 
 __all__ = [
     "Address",
@@ -225,7 +225,7 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # a type checker would take any misspelled name for one that is there
+if not TYPE_CHECKING:  # otherwise a type checker would accept any misspelled name
 
     def __getattr__(name: str) -> object:
         if name not in _MODULES:

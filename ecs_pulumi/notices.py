@@ -1,6 +1,6 @@
-"""Codes of the notices and warnings that other programs read: the wording may change, a code may not.
+"""Codes of the notices and warnings that other programs parse. The wording of a message may change, its code may not.
 
-A code stands in brackets at the end of the message: `deleting web deletes its root disk [data-loss]`.
+A code is in brackets at the end of the message: `deleting web deletes its root disk [data-loss]`.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 
 class Notice(Enum):
-    """What a message is about."""
+    """The code of a message."""
 
     DATA_LOSS = "data-loss"
     """A deletion or a replacement deletes data."""
     REBUILD = "rebuild"
     """An update in place overwrites the root disk of a server."""
     IMPORT = "import-changes"
-    """An existing object that is imported is changed. The code is followed by the names of the inputs."""
+    """An import changes the existing object. The code is followed by the names of the changed inputs."""
     NOT_CHECKED = "not-checked"
-    """The preview did not ask the cloud."""
+    """The preview did not check the inputs against the cloud."""
 
     def mark(self, text: str, names: Iterable[str] = ()) -> str:
-        """The message with its code.
+        """Return the message with its code.
 
         Args:
             text: The message.
-            names: Names of the properties that it is about.
+            names: Names of the properties that the message is about.
         """
         listed = ", ".join(names)
         return f"{text} [{self.value}{': ' if listed else ''}{listed}]"
@@ -40,9 +40,9 @@ _CODE = re.compile(rf" \[({'|'.join(each.value for each in Notice)})(?:: ([\w, ]
 
 
 def parse(text: str) -> tuple[Notice | None, str, list[str]]:
-    """The code of a message, the message without it, and the names of the properties that it is about."""
-    found = _CODE.search(text.strip())
-    if not found:
+    """Return the code of a message, the message without it, and the names of the properties that it is about."""
+    match = _CODE.search(text.strip())
+    if not match:
         return None, text.strip(), []
-    names = found[2].split(", ") if found[2] else []
-    return Notice(found[1]), text.strip()[: found.start()], names
+    names = match[2].split(", ") if match[2] else []
+    return Notice(match[1]), text.strip()[: match.start()], names

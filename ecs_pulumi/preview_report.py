@@ -1,6 +1,6 @@
-"""`python -m ecs_pulumi.preview_report`: what a preview would do, in Markdown for whoever has to approve it."""
+"""`python -m ecs_pulumi.preview_report`: summarize a preview in Markdown for a reviewer, and check it against rules."""
 
-# ruff: noqa: T201 - a command speaks by printing
+# ruff: noqa: T201 - the command writes to standard output
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 DESCRIPTION = """\
-Turn what `pulumi preview --json` printed into a short Markdown summary, the worst first: what is destroyed with its
-data, replaced, deleted, restarted, changed in place and created, each with the properties that are the reason. Values
-that are secret or long are not shown."""
+Convert the output of `pulumi preview --json` into a short Markdown summary. It lists the changes by effect, the worst
+first: destroyed with its data, replaced, deleted, restarted, changed in place and created, each with the properties
+that are the reason. Secret and long values are not shown."""
 EPILOG = """\
-effects that --forbid knows:
-  destroy  data is lost: a volume goes, a server goes with disks of its own, or its root disk is written anew
-  replace  a new object takes the old one's place
-  delete   it goes, with or without data
-  forget   it stays in the cloud, but the stack no longer manages it
-  restart  what runs in a server is interrupted: by a resize, a rebuild, or a power_state
-  update   it is changed in place, with or without a restart
-  adopt    it exists, and the stack takes it over
-  create   it is made
+effects for --forbid:
+  destroy  data is lost: a volume is deleted, a server is deleted with its own disks, or a root disk is overwritten
+  replace  a new object replaces the existing one
+  delete   the object is deleted, with or without data
+  forget   the object stays in the cloud, but the stack no longer manages it
+  restart  the workload of a server is interrupted by a resize, a rebuild or a power_state
+  update   the object is changed in place, with or without a restart
+  adopt    an existing object is imported
+  create   the object is created
 
 exit status:
-  0  nothing that is forbidden would happen
-  1  there is no preview to judge: it failed, or the input or a parameter is wrong; one line says what
-  2  something that is forbidden would happen; one line each says what"""
+  0  nothing forbidden would happen
+  1  there is no preview to check: it failed, or the input or an argument is invalid; standard error has the reason
+  2  something forbidden would happen; standard error has one line for each change"""
 
 ECS = "pulumi-python:dynamic/ecs:"
 KINDS = (
@@ -57,16 +57,16 @@ EFFECTS = {
     "forget": "Left in the cloud, no longer managed",
     "restart": "Restarted",
     "update": "Changed in place",
-    "adopt": "Taken over",
+    "adopt": "Imported",
     "create": "Created",
 }
-"""Every effect, the worst first, with the heading of what has it as its worst."""
+"""All effects, the worst first, with the heading of the section of changes for which it is the worst effect."""
 
 _OPS = ("create", "update", "replace", "delete")
-_SECRET = "[secret]"  # noqa: S105  (how the engine writes one)
+_SECRET = "[secret]"  # noqa: S105  (the engine's placeholder)
 _SECRET_PROPERTIES = ("admin_pass", "user_data", "personality", "private_key")
 _UNKNOWN = {
-    # What stands in a preview for a value that is not known yet: text, boolean, number, list, map, asset, archive.
+    # The engine's placeholders for unknown values: string, boolean, number, list, map, asset, archive.
     "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
     "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
     "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
@@ -75,29 +75,29 @@ _UNKNOWN = {
     "030794c1-ac77-496b-92df-f27374a8bd58",
     "e48ece36-62e2-4504-bad9-02848725956a",
 }
-_REBUILT = "rebuilt: what is on its root disk is lost"
-_LONGEST_VALUE = 60
-_LONGEST_LIST = 50
-"""Lines in a section: a comment holds 65,536 characters, and nobody reads more."""
+_REBUILT = "rebuilt: the data on its root disk are lost"
+_MAX_VALUE_LENGTH = 60
+_MAX_LINES = 50
+"""Maximum of lines in a section: a comment on a pull request is limited to 65,536 characters."""
 _OFF = ("shutoff", "shelved_offloaded")
 _IN_A_SECTION = (Notice.DATA_LOSS, Notice.REBUILD)
-"""Warnings of what the report has a section for."""
+"""Codes of warnings that are not listed, because the sections contain the same information."""
 
 
 class ReportError(Exception):
-    """There is no preview to report on; one line for a user."""
+    """The input is not a preview. The message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What would happen to one resource.
+    """The planned change of one resource.
 
     Attributes:
-        kind: Its kind, such as `Server`; of another provider's resource the whole type.
-        name: Its name in the program.
-        effects: What happens, of `EFFECTS`, the worst first.
+        kind: Kind of the resource, such as `Server`; for a resource of another provider, its full type.
+        name: Name of the resource in the program.
+        effects: The effects, from `EFFECTS`, the worst first.
         reasons: The properties that are the reason, in Markdown.
-        notes: What it means, in Markdown.
+        notes: The consequences, in Markdown.
     """
 
     kind: str
@@ -111,28 +111,28 @@ class Change:
         how = "replaced" if "replace" in self.effects else "deleted" if "delete" in self.effects else ""
         verb = how if self.effects[0] == "destroy" else ""
         because = f"because of {', '.join(self.reasons)}" if self.reasons else ""
-        said = "; ".join(part for part in (" ".join(filter(None, (verb, because))), *self.notes) if part)
-        return f"{self.of} {code(self.name)}" + (f": {said}" if said else "")
+        details = "; ".join(part for part in (" ".join(filter(None, (verb, because))), *self.notes) if part)
+        return f"{self.kind_markdown} {code(self.name)}" + (f": {details}" if details else "")
 
     @property
-    def of(self) -> str:
-        """Its kind, in Markdown."""
+    def kind_markdown(self) -> str:
+        """The kind, in Markdown."""
         return self.kind if self.kind in KINDS else code(self.kind)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a preview says.
+    """The content of a preview.
 
     Attributes:
-        of: Project and stack.
-        changes: What would happen.
-        same: How many resources stay as they are.
-        errors: Why it failed; empty where it did not.
-        warnings: What it warned of.
+        stack: Project and stack.
+        changes: The planned changes.
+        same: Number of unchanged resources.
+        errors: The errors; empty if the preview succeeded.
+        warnings: The warnings.
     """
 
-    of: str
+    stack: str
     changes: tuple[Change, ...]
     same: int
     errors: tuple[str, ...]
@@ -140,15 +140,15 @@ class Preview:
 
 
 def read(text: str) -> Preview:
-    """Read what `pulumi preview --json` printed.
+    """Parse the output of `pulumi preview --json`.
 
     Raises:
-        ReportError: it is something else.
+        ReportError: The text has another format.
     """
     try:
-        said = json.loads(text)
-        steps, summary = said.get("steps") or (), said.get("changeSummary") or {}
-        diagnostics = said.get("diagnostics") or ()
+        document = json.loads(text)
+        steps, summary = document.get("steps") or (), document.get("changeSummary") or {}
+        diagnostics = document.get("diagnostics") or ()
         if not (steps or summary or diagnostics):
             raise ReportError("the input has no steps: it is not what `pulumi preview --json` prints")
         notices: dict[str, dict[Notice, list[str]]] = {}
@@ -160,14 +160,14 @@ def read(text: str) -> Preview:
         urns = [str(each.get("urn")).split("::") for each in (*steps, *diagnostics) if each.get("urn")]
         unchanged = int(summary.get("same") or 0) - any(step["op"] == "same" and _is_stack(step) for step in steps)
         return Preview(
-            of=f"{urns[0][1]}/{urns[0][0].rpartition(':')[2]}" if urns else "",
+            stack=f"{urns[0][1]}/{urns[0][0].rpartition(':')[2]}" if urns else "",
             changes=tuple(sorted(changes, key=lambda each: (each.kind, each.name))),
             same=unchanged,
             errors=tuple(_messages(diagnostics, "error")),
             warnings=tuple(text for notice, text in _warnings(diagnostics) if notice not in _IN_A_SECTION),
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        reason = "the input is not what `pulumi preview --json` prints; where it is empty, see what the preview said"
+        reason = "the input is not what `pulumi preview --json` prints; if it is empty, see the output of the preview"
         raise ReportError(reason) from error
 
 
@@ -176,12 +176,12 @@ def _is_stack(step: Mapping[str, Any]) -> bool:
 
 
 def _messages(diagnostics: Iterable[Mapping[str, Any]], severity: str) -> Iterator[str]:
-    for said in diagnostics:
-        lines = [line.strip() for line in str(said["message"]).splitlines() if line.strip()]
-        if said.get("severity") == severity and lines:
-            # Of a traceback, the end is what counts.
-            ends = lines if len(lines) == 1 else (lines[0], lines[-1])
-            yield " ".join(ends).removeprefix(f"{severity}:").strip()
+    for diagnostic in diagnostics:
+        lines = [line.strip() for line in str(diagnostic["message"]).splitlines() if line.strip()]
+        if diagnostic.get("severity") == severity and lines:
+            # The error of a traceback is in its last line.
+            shown = lines if len(lines) == 1 else (lines[0], lines[-1])
+            yield " ".join(shown).removeprefix(f"{severity}:").strip()
 
 
 def _warnings(diagnostics: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Notice | None, str]]:
@@ -191,11 +191,11 @@ def _warnings(diagnostics: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Notice
 
 
 def _change(step: Mapping[str, Any], notices: Mapping[str, Mapping[Notice, Sequence[str]]]) -> Change | None:
-    """What a step does; None for what is no change of an object.
+    """Return the change of a step; None if the step changes no object.
 
     Args:
         step: The step.
-        notices: The provider's notices about each resource, by its URN; those of the whole run under an empty one.
+        notices: The provider's notices by the URN of the resource; those about the whole run have an empty URN.
     """
     op, (kind, name) = step["op"], str(step["urn"]).split("::", 3)[2:]
     kind = kind.rpartition("$")[2]
@@ -210,19 +210,19 @@ def _change(step: Mapping[str, Any], notices: Mapping[str, Mapping[Notice, Seque
         return _imported(kind, name, inputs, {**notices.get("", {}), **notices.get(step["urn"], {})})
     changed = _changed(old, new) if new else {}
     if op == "update":
-        said = {**notices.get("", {}), **notices.get(step["urn"], {})}
-        restart, notes = _restart(old, new, changed, said) if ecs and kind == "Server" else ([], [])
+        relevant = {**notices.get("", {}), **notices.get(step["urn"], {})}
+        restart, notes = _restart(old, new, changed, relevant) if ecs and kind == "Server" else ([], [])
         effects = [*restart, "update"]
         reasons = list(changed.values())
-        if _REBUILT in notes and Notice.REBUILD in said and changed.keys().isdisjoint(("image", "personality")):
+        if _REBUILT in notes and Notice.REBUILD in relevant and changed.keys().isdisjoint(("image", "personality")):
             reasons.append(_reason("personality", old, new))
     else:
         kept = bool(old.get("retainOnDelete"))
-        notes = [] if kept or not ecs else _lost(kind, old)
+        notes = [] if kept or not ecs else _data_loss(kind, old)
         first = "destroy" if notes else "forget" if kept else ""
         effects = [effect for effect in (first, "" if kept and op == "delete" else op) if effect]
-        named = step.get("replaceReasons") or ()
-        reasons = [changed.get(reason) or _reason(reason, old, new) for reason in named] or list(changed.values())
+        properties = step.get("replaceReasons") or ()
+        reasons = [changed.get(name) or _reason(name, old, new) for name in properties] or list(changed.values())
         if ecs and op == "delete" and not notes and kind == "Server" and not kept:
             notes = ["its disks stay"]
     effects.sort(key=list(EFFECTS).index)
@@ -230,53 +230,53 @@ def _change(step: Mapping[str, Any], notices: Mapping[str, Mapping[Notice, Seque
 
 
 def _imported(kind: str, name: str, inputs: Mapping[str, Any], notices: Mapping[Notice, Sequence[str]]) -> Change:
-    """What becomes of an existing object that the stack imports; a notice names what is changed in it."""
-    adopted = "what is not known yet" if inputs["adopt"] in _UNKNOWN else code(inputs["adopt"])
-    changes, doubtful = list(notices.get(Notice.IMPORT, ())), []
+    """Return the change of an existing object that is imported. A notice contains the properties that change."""
+    adopted = "an object that is not known yet" if inputs["adopt"] in _UNKNOWN else code(inputs["adopt"])
+    changes, unchecked = list(notices.get(Notice.IMPORT, ())), []
     if kind == "Server":
-        unseen = inputs["adopt"] in _UNKNOWN or Notice.NOT_CHECKED in notices
+        is_unchecked = inputs["adopt"] in _UNKNOWN or Notice.NOT_CHECKED in notices
         rebuilds = inputs.get("image_policy") == "rebuild" or inputs.get("image_policy") in _UNKNOWN
         names = ("flavor", "image", "power_state") if rebuilds else ("flavor", "power_state")
-        # What nobody has compared may differ.
-        doubtful = [each for each in names if inputs.get(each) and (unseen or inputs[each] in _UNKNOWN)]
-        changes += [each for each in doubtful if each not in changes]
+        # The provider has not compared these properties with the object, so they may differ.
+        unchecked = [each for each in names if inputs.get(each) and (is_unchecked or inputs[each] in _UNKNOWN)]
+        changes += [each for each in unchecked if each not in changes]
     if not changes:
         return Change(kind, name, ("adopt",), notes=(adopted,))
-    doubt = " (nobody has compared it with that yet)" if doubtful else ""
-    effects, notes = {"adopt", "update"}, [f"{adopted} is taken over{doubt}"]
+    doubt = " (not compared with the program yet)" if unchecked else ""
+    effects, notes = {"adopt", "update"}, [f"{adopted} is imported{doubt}"]
     if kind == "Server" and "image" in changes:
         effects |= {"destroy", "restart"}
         notes.append(_REBUILT)
     if kind == "Server" and ("flavor" in changes or ("power_state" in changes and inputs["power_state"] != "active")):
         effects.add("restart")
-        notes.append("what runs in it is interrupted")
+        notes.append("its workload is interrupted")
     worst_first = tuple(sorted(effects, key=list(EFFECTS).index))
     return Change(kind, name, worst_first, tuple(map(code, changes)), tuple(notes))
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-    """The properties that the program says otherwise than before, each with what to show of it."""
-    asked, before, seen = new.get("inputs") or {}, old.get("inputs") or {}, old.get("outputs") or {}
+    """Return the inputs whose desired value differs from the prior one, each with a description in Markdown."""
+    desired, prior, outputs = new.get("inputs") or {}, old.get("inputs") or {}, old.get("outputs") or {}
     names = [
         name
-        for name, value in asked.items()
-        if not name.startswith("__") and name != "adopt" and value not in (before.get(name), seen.get(name))
+        for name, value in desired.items()
+        if not name.startswith("__") and name != "adopt" and value not in (prior.get(name), outputs.get(name))
     ]
     if not names:
-        # A changed secret looks as it did before.
-        names = [name for name, value in asked.items() if _secret(name, value, new) and name in before]
+        # The preview masks secrets, so a secret may have changed.
+        names = [name for name, value in desired.items() if _secret(name, value, new) and name in prior]
     return {name: _reason(name, old, new) for name in sorted(names)}
 
 
 def _reason(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    asked, before, seen = new.get("inputs") or {}, old.get("inputs") or {}, old.get("outputs") or {}
-    if name not in asked:
-        return f"{code(name)} {_shown(seen.get(name))}".strip()
-    value, was = asked[name], before.get(name, seen.get(name))
-    if _secret(name, value, new) or _secret(name, was, old):
+    desired, prior, outputs = new.get("inputs") or {}, old.get("inputs") or {}, old.get("outputs") or {}
+    if name not in desired:
+        return f"{code(name)} {_format_value(outputs.get(name))}".strip()
+    value, prior_value = desired[name], prior.get(name, outputs.get(name))
+    if _secret(name, value, new) or _secret(name, prior_value, old):
         return f"{code(name)} (secret)"
-    shown = " → ".join(filter(None, (_shown(was), _shown(value))))
-    return f"{code(name)} {shown}".strip()
+    change = " → ".join(filter(None, (_format_value(prior_value), _format_value(value))))
+    return f"{code(name)} {change}".strip()
 
 
 def _secret(name: str, value: Any, state: Mapping[str, Any]) -> bool:
@@ -285,13 +285,13 @@ def _secret(name: str, value: Any, state: Mapping[str, Any]) -> bool:
     return isinstance(value, str) and value == _SECRET
 
 
-def _shown(value: Any) -> str:
-    """A short plain value; nothing of what is long or has parts."""
+def _format_value(value: Any) -> str:
+    """Format a short scalar value in Markdown; empty for a long value, a list or an object."""
     if isinstance(value, str) and value in _UNKNOWN:
         return "not known yet"
     if isinstance(value, bool):
         return code(str(value).lower())
-    if isinstance(value, (str, int, float)) and len(str(value)) <= _LONGEST_VALUE:
+    if isinstance(value, (str, int, float)) and len(str(value)) <= _MAX_VALUE_LENGTH:
         return code(f"{value:g}" if isinstance(value, float) else str(value))
     return ""
 
@@ -299,18 +299,19 @@ def _shown(value: Any) -> str:
 def _restart(
     old: Mapping[str, Any], new: Mapping[str, Any], changed: Mapping[str, str], notices: Collection[Notice]
 ) -> tuple[list[str], list[str]]:
-    """The effects of a server's update on what runs in it, and the words for them."""
-    asked, seen = new.get("inputs") or {}, old.get("outputs") or {}
+    """Return the effects of a server's update on its workload, with notes."""
+    desired, outputs = new.get("inputs") or {}, old.get("outputs") or {}
     effects, notes = [], []
-    running = seen.get("power_state") not in _OFF
-    # Whether a personality has changed no secret shows; where the provider did not look it may have.
-    unseen = "personality" in asked and Notice.NOT_CHECKED in notices
-    if asked.get("image_policy") == "rebuild" and ("image" in changed or Notice.REBUILD in notices or unseen):
+    running = outputs.get("power_state") not in _OFF
+    # `personality` is a secret, so the preview does not show whether it changed. The provider's notice does, unless the
+    # provider did not check; then assume that it changed.
+    unchecked = "personality" in desired and Notice.NOT_CHECKED in notices
+    if desired.get("image_policy") == "rebuild" and ("image" in changed or Notice.REBUILD in notices or unchecked):
         effects = ["destroy", "restart"]
         notes.append(_REBUILT)
     if "flavor" in changed and running:
         effects.append("restart")
-        stop = asked.get("stop_before_resize") is not False
+        stop = desired.get("stop_before_resize") is not False
         notes.append("stopped, resized and started again" if stop else "resized, which interrupts it")
     if "power_state" in changed and running:
         effects.append("restart")
@@ -318,42 +319,42 @@ def _restart(
     return sorted({*effects}), notes
 
 
-def _lost(kind: str, old: Mapping[str, Any]) -> list[str]:
-    """What data goes with an object, in words; nothing where none does."""
-    seen = old.get("outputs") or {}
+def _data_loss(kind: str, old: Mapping[str, Any]) -> list[str]:
+    """Describe the data that are lost with an object; empty if none are."""
+    outputs = old.get("outputs") or {}
     if kind == "Volume":
-        size = seen.get("size")
+        size = outputs.get("size")
         return [f"its data, {size:g} GiB, are lost" if isinstance(size, (int, float)) else "its data are lost"]
     if kind != "Server":
         return []
     lost = []
-    disks = [item for item in seen.get("block_devices") or () if isinstance(item, dict)]
-    own = [item for item in disks if item.get("destination_type") == "local"]
-    if seen.get("image_id") or own or (seen.get("image") and not disks):
+    disks = [item for item in outputs.get("block_devices") or () if isinstance(item, dict)]
+    local = [item for item in disks if item.get("destination_type") == "local"]
+    if outputs.get("image_id") or local or (outputs.get("image") and not disks):
         lost.append("its local disk is lost")
-    attached = [item for item in seen.get("volumes_attached") or () if isinstance(item, dict)]
-    doomed = [str(item["id"]) for item in attached if item.get("delete_on_termination")]
-    untold = any("delete_on_termination" not in item for item in attached)
-    if doomed:
-        lost.append(f"{'volumes' if len(doomed) > 1 else 'volume'} {', '.join(map(code, doomed))} lost with it")
-    elif untold and (count := sum(bool(item.get("delete_on_termination")) for item in disks if item not in own)):
-        # Not every API tells of a volume whether it goes; the program did when the server was made.
+    attached = [item for item in outputs.get("volumes_attached") or () if isinstance(item, dict)]
+    deleted = [str(item["id"]) for item in attached if item.get("delete_on_termination")]
+    is_unknown = any("delete_on_termination" not in item for item in attached)
+    if deleted:
+        lost.append(f"{'volumes' if len(deleted) > 1 else 'volume'} {', '.join(map(code, deleted))} lost with it")
+    elif is_unknown and (count := sum(bool(item.get("delete_on_termination")) for item in disks if item not in local)):
+        # Older APIs do not return delete_on_termination of a volume; use the block devices of the program.
         lost.append(f"{count} volume{'s' if count > 1 else ''} lost with it (`delete_on_termination`)")
     return lost
 
 
 def code(text: object) -> str:
-    """A text as code in Markdown, whatever is in it: no markup, mention or line break of its own."""
-    said = re.sub(r"[`\x00-\x1f\x7f]", " ", str(text)).strip()
-    return f"`{said}`" if said else ""
+    """Format any text as code in Markdown, so that it contains no active markup, mention or line break."""
+    plain = re.sub(r"[`\x00-\x1f\x7f]", " ", str(text)).strip()
+    return f"`{plain}`" if plain else ""
 
 
 def forbidden(changes: Iterable[Change], rules: Iterable[tuple[str, str]]) -> list[tuple[str, Change]]:
-    """The changes that a rule forbids, each with the rule in words.
+    """Return the changes that a rule forbids, each with the text of the rule.
 
     Args:
-        changes: What would happen.
-        rules: Effect and kind; an empty kind is any.
+        changes: The planned changes.
+        rules: Effect and kind; an empty kind matches every kind.
     """
     rules = tuple(rules)
     return [
@@ -365,21 +366,21 @@ def forbidden(changes: Iterable[Change], rules: Iterable[tuple[str, str]]) -> li
 
 
 def markdown(preview: Preview, broken: Sequence[tuple[str, Change]] = ()) -> str:
-    """The summary.
+    """Return the summary in Markdown.
 
     Args:
-        preview: What the preview says.
-        broken: What `forbidden` returned.
+        preview: The preview.
+        broken: The result of `forbidden`.
     """
     counts = Counter(change.effects[0] for change in preview.changes)
-    total = ", ".join(f"{counts[effect]} {_WORDS[effect]}" for effect in EFFECTS if counts[effect])
+    total = ", ".join(f"{counts[effect]} {_LABELS[effect]}" for effect in EFFECTS if counts[effect])
     total = f"failed{' after ' * bool(total)}{total}" if preview.errors else total or "no changes"
-    parts = [f"## Preview of {code(preview.of) or 'the stack'}: {total}"]
+    parts = [f"## Preview of {code(preview.stack) or 'the stack'}: {total}"]
     if preview.errors:
         parts.append(_section("The preview failed; what follows is incomplete", map(code, preview.errors)))
     if broken:
-        told = (f"{code(rule)}: {change.of} {code(change.name)}" for rule, change in broken)
-        parts.append(_section("Forbidden here", told))
+        lines = (f"{code(rule)}: {change.kind_markdown} {code(change.name)}" for rule, change in broken)
+        parts.append(_section("Forbidden here", lines))
     for effect, heading in EFFECTS.items():
         parts.append(_section(heading, [str(each) for each in preview.changes if each.effects[0] == effect]))
     parts.append(_section("Warnings", map(code, preview.warnings)))
@@ -388,28 +389,28 @@ def markdown(preview: Preview, broken: Sequence[tuple[str, Change]] = ()) -> str
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-_WORDS = {
+_LABELS = {
     "destroy": "destroyed with data",
     "replace": "replaced",
     "delete": "deleted",
     "forget": "no longer managed",
     "restart": "restarted",
     "update": "changed in place",
-    "adopt": "taken over",
+    "adopt": "imported",
     "create": "created",
 }
 
 
 def _section(heading: str, lines: Iterable[str]) -> str:
-    said = list(lines)
-    if not said:
+    items = list(lines)
+    if not items:
         return ""
-    more = [f"… and {len(said) - _LONGEST_LIST} more"] if len(said) > _LONGEST_LIST else []
-    return f"### {heading} ({len(said)})\n\n" + "\n".join(f"- {line}" for line in (*said[:_LONGEST_LIST], *more))
+    more = [f"… and {len(items) - _MAX_LINES} more"] if len(items) > _MAX_LINES else []
+    return f"### {heading} ({len(items)})\n\n" + "\n".join(f"- {item}" for item in (*items[:_MAX_LINES], *more))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read a preview, print its summary, and say by the exit status whether it may go on; see `--help`."""
+    """Read a preview and print its summary. The exit status shows if something is forbidden; see `--help`."""
     options = _options(argv)
     force_utf8(sys.stdin, sys.stdout, sys.stderr)
     try:
@@ -433,7 +434,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Argparse's own status for this, 2, is that of something forbidden."""
+        """Exit with 1, because argparse's own status, 2, is the one for a forbidden change."""
         self.exit(1, f"error: {message}\n")
 
 
@@ -445,7 +446,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "preview", metavar="FILE", nargs="?", type=Path, help="what the preview printed (default: standard input)"
+        "preview", metavar="FILE", nargs="?", type=Path, help="output of the preview (default: standard input)"
     )
     parser.add_argument(
         "--forbid",
@@ -453,7 +454,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         action="extend",
         default=[],
         type=_rules,
-        help="exit with 2 if this would happen, for example replace:Server,destroy; may be given more than once",
+        help="exit with 2 if this would happen, for example replace:Server,destroy; can be repeated",
     )
     return parser.parse_args(argv)
 
@@ -464,7 +465,7 @@ def _rules(text: str) -> list[tuple[str, str]]:
         effect, _, kind = rule.partition(":")
         if effect not in EFFECTS:
             raise argparse.ArgumentTypeError(f'there is no effect "{effect}"; there is {", ".join(EFFECTS)}')
-        # A misspelled kind would let everything pass; another provider's is written as its whole type.
+        # Reject a misspelled kind, which would match nothing. A kind of another provider is given as its full type.
         if kind and kind not in KINDS and ":" not in kind:
             raise argparse.ArgumentTypeError(f'there is no kind "{kind}"; there is {", ".join(KINDS)}')
         rules.append((effect, kind))

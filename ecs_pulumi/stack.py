@@ -1,4 +1,4 @@
-"""The current stack as the command line `pulumi` knows it, for the commands that stand beside `pulumi up`."""
+"""Access to the project, stacks and states through the `pulumi` command, for the commands of this package."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
-_AT_ONCE = 4
+_MAX_PARALLEL_EXPORTS = 4
 
 
 class StackError(Exception):
-    """The stack cannot be read; one line for a user."""
+    """The stack cannot be read. The message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """What a command needs to know about a stack.
+    """A stack with its state and configuration.
 
     Attributes:
         project: Name of the project.
-        name: Name of the stack, without those of its organization and project.
-        resources: The resources in its state, as `pulumi stack export` tells them.
+        name: Name of the stack, without organization and project.
+        resources: The resources in its state, as `pulumi stack export` writes them.
         config: Its configuration, by full names such as `ecs:region`, secrets in clear.
-        pending: The resources, as in the state, that an `up` had begun to create when it was killed.
-        secrets: The names in the configuration whose values are stored encrypted.
+        pending: The pending creates in its state: resources that an interrupted `up` began to create.
+        secrets: The names of the configuration values that are stored encrypted.
     """
 
     project: str
@@ -46,11 +46,11 @@ class Stack:
 
 @dataclass(frozen=True)
 class OtherStacks:
-    """What the states of all stacks of the backend know.
+    """The objects in the states of all stacks of the backend.
 
     Attributes:
-        owners: The stack that has it in its state, by the id of an object.
-        unread: Why a state could not be read, by its stack, or by the command that was to list the stacks.
+        owners: The name of the stack that contains the object in its state, by the id of the object.
+        unreadable: Why a state could not be read, by stack name, or by command if the stacks could not be listed.
     """
 
     owners: Mapping[str, str] = field(default_factory=dict)
@@ -61,53 +61,53 @@ def load_stack(name: str | None = None, state: Path | None = None) -> Stack:
     """Read the current stack of the project in the working directory.
 
     Args:
-        name: Another stack than the selected one.
-        state: Read the state from what `pulumi stack export` wrote into this file.
+        name: Name of the stack. Default: the selected stack.
+        state: A file with the output of `pulumi stack export`, from which the state is read instead.
 
     Raises:
-        StackError: there is no project, no stack, or no `pulumi`, or the state is another stack's.
+        StackError: There is no project, stack or `pulumi` command, or the state belongs to another stack.
     """
-    of = ("--stack", name) if name else ()
+    options = ("--stack", name) if name else ()
     project = _project()
-    stack = _pulumi("stack", "--show-name", *of).strip().rpartition("/")[2]
+    stack = _pulumi("stack", "--show-name", *options).strip().rpartition("/")[2]
     try:
-        exported = json.loads(state.read_text(encoding="utf-8") if state else _pulumi("stack", "export", *of))
-        resources, pending = _known(exported)
+        exported = json.loads(state.read_text(encoding="utf-8") if state else _pulumi("stack", "export", *options))
+        resources, pending = _parse_export(exported)
     except OSError as error:
         raise StackError(f"{state}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StackError(f"{state or 'the state'}: not what `pulumi stack export` writes") from error
-    ours = f"urn:pulumi:{stack}::{project}::"
+    urn_prefix = f"urn:pulumi:{stack}::{project}::"
     for resource in resources:
-        if not str(resource.get("urn")).startswith(ours):
+        if not str(resource.get("urn")).startswith(urn_prefix):
             raise StackError(f"the state is not that of {project}/{stack}: it has {resource.get('urn')}")
-    config = json.loads(_pulumi("config", "--json", "--show-secrets", *of))
+    config = json.loads(_pulumi("config", "--json", "--show-secrets", *options))
     settings = {key: item["value"] for key, item in config.items() if "value" in item}
     secrets = frozenset(key for key, item in config.items() if item.get("secret"))
     return Stack(project, stack, resources, settings, pending, secrets)
 
 
 def export(project: str, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The resources in the state of a stack, and those that an `up` has begun to create.
+    """Return the resources in the state of a stack, and its pending creates.
 
-    Works in any working directory, as a provider's need not be below the project's Pulumi.yaml.
+    Works in any working directory, because that of a provider may be outside of the project's folder.
 
     Args:
         project: Name of the project.
         name: Name of the stack.
 
     Raises:
-        StackError: the state cannot be read, or it is another stack's.
+        StackError: The state cannot be read, or it belongs to another stack.
     """
-    ours = f"urn:pulumi:{name}::{project}::"
-    # A self-managed backend takes the first form anywhere; Pulumi Cloud takes the second, in the project.
+    urn_prefix = f"urn:pulumi:{name}::{project}::"
+    # A self-managed backend accepts the first form in any folder; Pulumi Cloud accepts the second, in the project.
     for qualified in (f"organization/{project}/{name}", name):
         try:
             resources, begun = _exported(qualified)
         except StackError as error:
             failure = error
             continue
-        if all(str(resource.get("urn")).startswith(ours) for resource in (*resources, *begun)):
+        if all(str(resource.get("urn")).startswith(urn_prefix) for resource in (*resources, *begun)):
             return resources, begun
         failure = StackError(f"the state is not that of {project}/{name}")
     raise failure
@@ -115,13 +115,13 @@ def export(project: str, name: str) -> tuple[list[dict[str, Any]], list[dict[str
 
 def _exported(stack: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     try:
-        return _known(json.loads(_pulumi("stack", "export", "--stack", stack)))
+        return _parse_export(json.loads(_pulumi("stack", "export", "--stack", stack)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StackError("not what `pulumi stack export` writes") from error
 
 
 def backend_of_project() -> str | None:
-    """The backend that the project's file names, if it does."""
+    """Return the URL of the backend in the project's Pulumi.yaml; None if it contains none."""
     file = project_file()
     try:
         backend = yaml.safe_load(file.read_text(encoding="utf-8")).get("backend") if file else None
@@ -132,13 +132,13 @@ def backend_of_project() -> str | None:
 
 
 def other_stacks() -> OtherStacks:
-    """Read the states of all stacks that the current backend has, whichever project they belong to."""
+    """Read the states of all stacks in the current backend, of any project."""
     try:
         listed = json.loads(_pulumi("stack", "ls", "--all", "--json"))
     except StackError as error:
         return OtherStacks(unreadable={"pulumi stack ls": str(error)})
     names = [each["name"] for each in listed if each.get("resourceCount") != 0]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_MAX_PARALLEL_EXPORTS) as pool:
         states = list(pool.map(_ids, names))
     read = {name: ids for name, ids in zip(names, states, strict=True) if not isinstance(ids, StackError)}
     unreadable = {name: str(error) for name, error in zip(names, states, strict=True) if isinstance(error, StackError)}
@@ -146,7 +146,7 @@ def other_stacks() -> OtherStacks:
 
 
 def _ids(stack: str) -> list[str] | StackError:
-    """The ids in a stack's state, or why it cannot be read."""
+    """Return the ids in a stack's state, or the error if it cannot be read."""
     try:
         return [id_ for resource in _exported(stack)[0] if resource.get("id") for id_ in cloud_ids(resource)]
     except StackError as error:
@@ -154,16 +154,16 @@ def _ids(stack: str) -> list[str] | StackError:
 
 
 def cloud_ids(resource: Mapping[str, Any]) -> list[str]:
-    """What a resource of a state is in the cloud; a NIC may have a port of its own, and is that, too."""
+    """Return the ids of a resource's objects in the cloud. A NIC has two: its own id, and that of its port."""
     id_ = str(resource.get("id"))
     is_nic = ":InterfaceAttachment::" in str(resource.get("urn"))
     return [id_, id_.rpartition("/")[2]] if is_nic else [id_]
 
 
-def _known(exported: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The resources in what `pulumi stack export` wrote, and those that an `up` had begun to create."""
-    # A stack that never had a resource has a null here. What else is empty in another way is no state, and to take it
-    # for one would make all that the stack has made look lost.
+def _parse_export(exported: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the resources and the pending creates in the output of `pulumi stack export`."""
+    # The deployment of a stack that never had a resource is null. Any other unexpected value is an error: treating it
+    # as an empty state would make all objects of the stack look like orphans.
     deployment = {} if exported["deployment"] is None else exported["deployment"]
     begun = [each["resource"] for each in deployment.get("pending_operations") or () if each["type"] == "creating"]
     resources = deployment.get("resources")
@@ -174,25 +174,25 @@ def _known(exported: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[st
     return resources or [], begun
 
 
-def _is_resource(said: Mapping[str, Any]) -> bool:
-    """Whether a state's entry has all that the commands rely on."""
-    names, properties = (said.get("urn"), said.get("type")), (said.get("inputs"), said.get("outputs"))
+def _is_resource(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of a state has the properties that the commands use."""
+    names, properties = (entry.get("urn"), entry.get("type")), (entry.get("inputs"), entry.get("outputs"))
     return all(isinstance(name, str) for name in names) and all(
         isinstance(each, (dict, type(None))) for each in properties
     )
 
 
 def project_file() -> Path | None:
-    """The Pulumi.yaml of the working directory or the nearest one above."""
-    here = Path.cwd()
-    candidates = (folder / file for folder in (here, *here.parents) for file in _PROJECT_FILES)
+    """Return the project file in the working directory or the nearest parent directory; None if there is none."""
+    cwd = Path.cwd()
+    candidates = (folder / file for folder in (cwd, *cwd.parents) for file in _PROJECT_FILES)
     return next((file for file in candidates if file.is_file()), None)
 
 
 def _project() -> str:
     file = project_file()
     if file is None:
-        raise StackError("there is no Pulumi.yaml here or above; run it in the folder of the project")
+        raise StackError("there is no Pulumi.yaml here or above; run the command in the folder of the project")
     try:
         return str(yaml.safe_load(file.read_text(encoding="utf-8"))["name"])
     except (yaml.YAMLError, UnicodeError, KeyError, TypeError) as error:
@@ -211,6 +211,6 @@ def _pulumi(*arguments: str) -> str:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()] or [
             f"exit status {done.returncode}"
         ]
-        said = next((line for line in lines if line.startswith("error:")), lines[-1])
-        raise StackError(f"pulumi {' '.join(arguments[:2])}: {said.removeprefix('error:').strip()}")
+        message = next((line for line in lines if line.startswith("error:")), lines[-1])
+        raise StackError(f"pulumi {' '.join(arguments[:2])}: {message.removeprefix('error:').strip()}")
     return done.stdout

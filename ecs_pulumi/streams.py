@@ -1,4 +1,4 @@
-"""How the commands read and write: always in UTF-8, and only as long as there is a reader."""
+"""Standard streams of the commands: UTF-8 encoding, and no traceback on a closed pipe."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 BROKEN_PIPE = 128 + 13
-"""The exit status that a shell reports of a command that SIGPIPE ended."""
+"""The exit status that a shell reports for a command ended by SIGPIPE."""
 
 
 def run(main: Callable[[], int]) -> int:
-    """Run a command; where the reader of its output has gone (`… | head`), it ends without a traceback.
+    """Run a command. If the reader of its output closes the pipe (`… | head`), the command ends without a traceback.
 
     Args:
         main: The command; returns the exit status.
@@ -28,7 +28,7 @@ def run(main: Callable[[], int]) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        # What is still buffered would fail again when Python flushes it at its end.
+        # Otherwise Python would flush the buffered output at exit and fail again.
         null = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
@@ -37,7 +37,7 @@ def run(main: Callable[[], int]) -> int:
 
 
 def force_utf8(*streams: TextIO) -> None:
-    """Let a command's streams speak UTF-8, as Pulumi and forges do, whatever the terminal's locale says."""
+    """Use UTF-8 for these streams in any locale, as Pulumi and code hosting sites do."""
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="strict" if stream is sys.stdin else "backslashreplace")

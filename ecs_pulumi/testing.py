@@ -1,15 +1,15 @@
-"""A pytest plugin for those who test programs: the fixture `ecs_emulator`, an emulated cloud of the test's own.
+"""A pytest plugin for tests of Pulumi programs: the fixture `ecs_emulator` starts an emulated cloud for one test.
 
-It is there wherever `ecs-pulumi[emulator]` is installed, and costs nothing until a test asks for it.
+It is available if `ecs-pulumi[emulator]` is installed. The emulator is only imported when a test uses the fixture.
 
 ```python
-def test_a_server_is_made(ecs_emulator):
-    ...  # run the program with `ecs_emulator.settings`, then look with any client
+def test_program_creates_a_server(ecs_emulator):
+    ...  # run the program with `ecs_emulator.settings`, then check the result with any client
     with openstack.connect() as cloud:
         assert [server.status for server in cloud.compute.servers()] == ["ACTIVE"]
 ```
 
-`@pytest.mark.ecs_emulator(dialect="openstack", speed=1)` gives the arguments of `ecs_pulumi.emulator.Emulator`.
+`@pytest.mark.ecs_emulator(dialect="openstack", speed=1)` sets the arguments of `ecs_pulumi.emulator.Emulator`.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator import Emulator
 
 SPEED = 200.0
-"""How much faster than a real cloud: a server is there within a tick of whoever waits for it."""
+"""How much faster than a real cloud the emulator runs: a server is active within one polling interval."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers",
-        "ecs_emulator(**arguments): the cloud of `ecs_emulator`, as arguments of ecs_pulumi.emulator.Emulator",
+        "ecs_emulator(**arguments): arguments of ecs_pulumi.emulator.Emulator for the fixture `ecs_emulator`",
     )
 
 
 @pytest.fixture
 def ecs_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """An emulated cloud of the test's own; `.settings` and `.environment` lead to it, `.fault()` makes it fail.
+    """Start an emulated cloud for the test.
 
-    The test's `OS_*` variables lead to it as well, and to no other cloud that the shell may know.
+    `.settings` and `.environment` contain its credentials, `.fault()` injects faults. The fixture also sets the `OS_*`
+    variables to this cloud and removes all others, so that the test cannot use another cloud.
     """
     try:
         from ecs_pulumi.emulator import Emulator

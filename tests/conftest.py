@@ -1,7 +1,7 @@
-"""What the tests of all tiers share: a cloud, and Pulumi projects on it.
+"""Fixtures shared by all test tiers: a cloud, and Pulumi projects on it.
 
-A case that asks for `project` or `landscape` runs twice: on the emulator, and, under the marker `live`, on the
-cloud that the OS_* variables name. One that asks for `cloud`, the emulator itself, runs there alone.
+A test that requests `project` or `landscape` runs twice: on the emulator, and, with the marker `live`, on the cloud
+that the OS_* variables name. A test that also requests `cloud`, the emulator itself, runs on the emulator only.
 """
 
 from __future__ import annotations
@@ -26,86 +26,86 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator import Emulator
     from tests.support.landscape import Landscape
 
-# What is imported inside the fixtures takes long, and most tests need none of it.
+# Some modules are imported inside the fixtures, because they load slowly and most tests do not need them.
 SPEED = 200
-PATIENCE = 20
+DELETE_TIMEOUT = 20
 
 
 class MakeProject(Protocol):
-    """Makes a project from the text of a program or from the folder of an example."""
+    """Create a project from the text of a program or from the folder of an example."""
 
     def __call__(self, program: str | Path, *, name: str = "story", config: Mapping[str, str] | None = None) -> Project:
-        """Make it; see `Project`, and `config` are further settings of its stack."""
+        """Create the project; see `Project`. `config` holds additional settings of its stack."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Let every case that can run on any cloud do so."""
+    """Parametrize `landscape` with the emulator and, unless the test needs the emulator itself, the live cloud."""
     if "landscape" in metafunc.fixturenames:
         live = () if "cloud" in metafunc.fixturenames else (pytest.param("live", marks=pytest.mark.live),)
         metafunc.parametrize("landscape", ["emulator", *live], indirect=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Know the mark of what CI leaves out where time is short, on a real cloud."""
-    config.addinivalue_line("markers", "thorough: another case is as good as it")
+    """Register the marker of the tests that CI skips on a real cloud to save time."""
+    config.addinivalue_line("markers", "thorough: exercises code that another test exercises already")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Say how several processes share the cases."""
+    """Select the scheduler that distributes the tests over several processes."""
     from tests.support.sharing import StepsTogether
 
     return StepsTogether(config, log)
 
 
-BEFORE = pytest.StashKey[dict[str, str]]()
-"""What the account had before the first live case."""
-LEFT = pytest.StashKey[list[str]]()
-"""What the live cases left in it."""
+OBJECTS_BEFORE = pytest.StashKey[dict[str, str]]()
+"""The objects of the account before the first live test, names by id."""
+LEFTOVERS = pytest.StashKey[list[str]]()
+"""The names of the objects that the live tests did not delete."""
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Remember what the account of the live cases has."""
+    """Record the objects of the account that the live tests use."""
     config = session.config
-    # Of several processes the one that started them looks, once they have ended.
+    # With several processes, only the controller records them and compares them at the end.
     if config.getoption("markexpr").startswith("live") and not hasattr(config, "workerinput"):
         from tests.support.landscape import of_environment
 
         if is_cloud_named():
-            config.stash[BEFORE] = of_environment().named_objects()
+            config.stash[OBJECTS_BEFORE] = of_environment().named_objects()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail where a live case left something in the account."""
-    before = session.config.stash.get(BEFORE, None)
+    """Fail the session if the live tests left objects in the account."""
+    before = session.config.stash.get(OBJECTS_BEFORE, None)
     if before is not None:
-        left = _left(before)
-        # What was deleted by hand a moment ago may still be going.
-        end = time.monotonic() + PATIENCE
+        left = _leftovers(before)
+        # The cloud may still be deleting objects that a test deleted a moment ago.
+        end = time.monotonic() + DELETE_TIMEOUT
         while left and time.monotonic() < end:
             time.sleep(1)
-            left = _left(before)
+            left = _leftovers(before)
         if left:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            session.config.stash[LEFT] = left
+            session.config.stash[LEFTOVERS] = left
 
 
-def _left(before: Mapping[str, str]) -> list[str]:
+def _leftovers(before: Mapping[str, str]) -> list[str]:
     from tests.support.landscape import of_environment
 
     return sorted(name for id_, name in of_environment().named_objects().items() if id_ not in before)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was left."""
-    if left := config.stash.get(LEFT, None):
+    """List the objects that the live tests left in the account."""
+    if left := config.stash.get(LEFTOVERS, None):
         terminalreporter.section("left in the account", red=True)
         for name in left:
             terminalreporter.line(name)
 
 
 def is_cloud_named() -> bool:
-    """Whether the environment leads to a cloud."""
+    """Whether the environment names a cloud."""
     return any(name in os.environ for name in ("OS_CLOUD", "OS_AUTH_URL"))
 
 
@@ -117,7 +117,7 @@ def engine_path() -> Path:
 
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
-    """An emulated cloud of the test's own."""
+    """An emulated cloud for this test only."""
     from ecs_pulumi.emulator import Emulator
 
     with Emulator(speed=SPEED) as running:
@@ -126,7 +126,7 @@ def cloud() -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def chrome() -> Iterator[Chrome]:
-    """A browser; the case is skipped where none is installed."""
+    """A browser; skip the test if none is installed."""
     from tools.browser import NoBrowserError, browser
 
     try:
@@ -142,16 +142,16 @@ def live_landscape() -> Landscape:
     from tests.support.landscape import of_environment
 
     if not is_cloud_named():
-        pytest.fail("set OS_CLOUD (or OS_AUTH_URL and the rest) to say on which cloud the live cases run")
+        pytest.fail("no cloud for the live tests: set OS_CLOUD, or OS_AUTH_URL and the other OS_* variables")
     return of_environment()
 
 
 @pytest.fixture
 def landscape(request: pytest.FixtureRequest) -> Landscape:
-    """The cloud that the case runs on, and what it offers."""
+    """The cloud that the test runs on, and what it offers."""
     if request.param == "live":
-        found: Landscape = request.getfixturevalue("live_landscape")
-        return found
+        live: Landscape = request.getfixturevalue("live_landscape")
+        return live
     from tests.support.landscape import emulated
 
     return emulated(request.getfixturevalue("cloud"))
@@ -167,9 +167,9 @@ print({answer!r})
 
 @pytest.fixture(scope="session")
 def known_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a `pip` that has its answer ready.
+    """A folder with a `pip` module that prints a prepared list of packages.
 
-    Before each run Pulumi has pip list the packages of the environment, which takes a third of the run.
+    Before each run Pulumi calls `pip list`, which takes a third of the time of the run.
     """
     listed = subprocess.run(
         (sys.executable, "-m", "pip", "list", "-v", "--format", "json"), capture_output=True, text=True, check=True
@@ -183,20 +183,20 @@ def known_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(landscape: Landscape, engine_path: Path, known_packages: Path, tmp_path: Path) -> Iterator[MakeProject]:
-    """Make Pulumi projects on the case's cloud; what they leave on a real one is destroyed."""
-    made: list[Project] = []
+    """Create Pulumi projects on the cloud of the test, and destroy their resources on a real cloud at the end."""
+    created: list[Project] = []
 
     def make(program: str | Path, *, name: str = "story", config: Mapping[str, str] | None = None) -> Project:
-        folder = tmp_path / f"project{len(made)}"
+        folder = tmp_path / f"project{len(created)}"
         folder.mkdir()
         env = {**environment(engine_path, folder, "test"), **landscape.env, "PYTHONPATH": str(known_packages)}
         new = Project(folder, program, env, name)
         new.settings({**landscape.settings, **(config or {})}, landscape.secrets)
-        made.append(new)
+        created.append(new)
         return new
 
     yield make
     if landscape.live:
-        for each in made:
+        for each in created:
             if each.state():
                 each.destroy()

@@ -1,4 +1,4 @@
-"""A browser without a window, for pictures of the emulator's page and for its tests: the Chromium of the system."""
+"""The system's Chromium without a window, for pictures and tests of the emulator's page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DRIVER = "chromedriver"
 
 
 class NoBrowserError(Exception):
-    """There is no Chromium, or none that can be driven; the message says what to install."""
+    """Chromium is missing or cannot be started. The message says what to install."""
 
 
 @contextlib.contextmanager
@@ -27,12 +27,12 @@ def browser(width: int = 1400, height: int = 900, *, dark: bool = False) -> Iter
     """Start a browser.
 
     Args:
-        width: Pixels across.
-        height: Pixels down.
-        dark: Whether it asks for dark pages.
+        width: Width of the page in pixels.
+        height: Height of the page in pixels.
+        dark: Whether the browser prefers a dark colour scheme.
 
     Raises:
-        NoBrowserError: None is installed, or none can be started.
+        NoBrowserError: The browser is not installed or cannot be started.
     """
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     driver = shutil.which(DRIVER)
@@ -45,16 +45,16 @@ def browser(width: int = 1400, height: int = 900, *, dark: bool = False) -> Iter
     options.add_argument("--disable-gpu")
     options.add_argument("--disable-dev-shm-usage")
     if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # which root cannot have
+        options.add_argument("--no-sandbox")  # the sandbox does not work for root
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     try:
         chrome = Chrome(options=options, service=Service(driver))
     except WebDriverException as error:
         raise NoBrowserError(f"{program} cannot be started here: {error.msg}") from error
     try:
-        # The size of what is seen, not of a window around it.
-        seen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", seen)
+        # The size of the page, not of a window around it.
+        viewport = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", viewport)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
         yield chrome

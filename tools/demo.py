@@ -1,6 +1,6 @@
-"""`make demo`: a server made, resized and destroyed, each step by the real `pulumi` on an emulated cloud.
+"""`make demo`: create, resize and destroy a server with the real `pulumi` on an emulated cloud.
 
-One step goes wrong on purpose: a preview that is asked for what the cloud does not have.
+One step fails on purpose: a preview of a flavor that does not exist.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ import time
 from tools.playground import playground
 from tools.workspace import end_in_order, run
 
-LOOK = "openstack server list -c Name -c Status -c Flavor -c Networks"
+LIST_SERVERS = "openstack server list -c Name -c Status -c Flavor -c Networks"
 
 MISSPELL = "pulumi config set flavor s3.larg.2"
 FAILS = "pulumi preview"
 
 STEPS = (
     ("Make the server of examples/quickstart, with its key, network, port and disks:", "pulumi up --skip-preview"),
-    ("Another client of the same cloud sees it:", LOOK),
-    ("Ask for a larger flavor, but misspell it; the preview knows what the cloud has:", MISSPELL),
+    ("Another client of the same cloud sees it:", LIST_SERVERS),
+    ("Ask for a larger flavor, but misspell it; the preview reports it:", MISSPELL),
     ("", FAILS),
-    ("Ask for what is meant, and see what would happen before it does:", "pulumi config set flavor s3.large.2"),
+    ("Correct the name, and preview the change:", "pulumi config set flavor s3.large.2"),
     ("", "pulumi preview --diff"),
-    ("Change it: stop, resize, wait for VERIFY_RESIZE, confirm, start:", "pulumi up --skip-preview"),
-    ("The same server, larger:", LOOK),
-    ("Take everything down again:", "pulumi destroy --skip-preview --remove"),
+    ("Resize the server: stop, resize, wait for VERIFY_RESIZE, confirm, start:", "pulumi up --skip-preview"),
+    ("The same server with the larger flavor:", LIST_SERVERS),
+    ("Destroy everything:", "pulumi destroy --skip-preview --remove"),
 )
 
 
 def say(text: str) -> None:
-    """Print a sentence that stands out from what the commands print.
+    """Print a sentence in bold, to distinguish it from the output of the commands.
 
     Args:
         text: The sentence.
@@ -39,9 +39,9 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    """Run the steps one after the other and leave nothing behind."""
+    """Run the steps, and delete everything afterwards."""
     end_in_order()
-    began = time.monotonic()
+    started = time.monotonic()
     try:
         with playground() as place:
             say(f"A cloud of your own, emulated on this machine. Watch it in a browser: {place.url}/")
@@ -54,7 +54,7 @@ def main() -> int:
                     return status or 1
     except KeyboardInterrupt:
         return 130
-    say(f"Done in {time.monotonic() - began:.0f} s; nothing is left running. Play with the same: make shell")
+    say(f"Done in {time.monotonic() - started:.0f} s; nothing is left running. To experiment yourself: make shell")
     return 0
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The host tests against the oldest Pulumi SDK that pyproject.toml allows, in an environment of its own.
-# PYTHON names the interpreter (python3); arguments go to pytest.
+# Run the host tests with the oldest Pulumi SDK that pyproject.toml allows, in a separate virtual environment.
+# PYTHON names the interpreter (default: python3); arguments are passed to pytest.
 set -eu
 cd "$(dirname "$0")/.."
 

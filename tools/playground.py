@@ -1,4 +1,4 @@
-"""The checkout's own project on an emulated cloud: the stack `local`, which leaves nothing behind."""
+"""A temporary stack of the checkout's project, on an emulated cloud."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 STACK = "local"
 SECRETS = ("password",)
-# As fast as one can follow with the eyes.
+# As fast as a person can follow.
 SPEED = 2
 
 
 @dataclass(frozen=True)
 class Playground:
-    """What a command needs to play.
+    """An emulated cloud with a stack.
 
     Attributes:
         env: The environment to run commands in.
-        url: Where the emulated cloud listens, and shows itself in a browser.
-        folder: Holds everything; gone afterwards.
+        url: The address of the emulated cloud and of its page.
+        folder: The temporary folder of all files; deleted afterwards.
     """
 
     env: Mapping[str, str]
@@ -39,10 +39,10 @@ class Playground:
 
 @contextlib.contextmanager
 def playground(speed: float = SPEED) -> Iterator[Playground]:
-    """Start an emulated cloud and make a stack for it.
+    """Start an emulated cloud and create a stack for it.
 
     Args:
-        speed: How much faster the cloud is than a real one.
+        speed: How many times faster the cloud is than a real one.
     """
     programs = engine()
     with tempfile.TemporaryDirectory(prefix="ecs-pulumi-") as name:
@@ -54,12 +54,12 @@ def playground(speed: float = SPEED) -> Iterator[Playground]:
 
 
 def make_stack(env: Mapping[str, str], folder: Path, settings: Mapping[str, str]) -> None:
-    """Make the stack and tell it about its cloud.
+    """Create the stack and configure its cloud.
 
     Args:
         env: The environment to run `pulumi` in.
-        folder: Takes the stack's settings.
-        settings: The settings of the namespace `ecs`.
+        folder: The folder for the settings of the stack.
+        settings: The settings in the namespace `ecs`.
     """
     # Pulumi writes a new stack's settings beside Pulumi.yaml; this copy keeps them out of the checkout.
     shutil.copy(CHECKOUT / "Pulumi.yaml", folder)

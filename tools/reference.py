@@ -1,4 +1,4 @@
-"""`python -m tools.reference`: docs/reference, made from the models; with `--check`, whether it is as they say."""
+"""Generate docs/reference from the models (`python -m tools.reference`); `--check` only compares."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parents[1]
 PAGES = CHECKOUT / "docs" / "reference"
 EXAMPLE = CHECKOUT / "examples" / "reference" / "__main__.py"
-NOTE = "<!-- Made by `python -m tools.reference` from the code; change it there. -->\n\n"
+NOTE = "<!-- Generated from the code by `python -m tools.reference`; do not edit. -->\n\n"
 LOOKUPS = (
     ("flavors", "Flavors"),
     ("images", "Images"),
@@ -42,51 +42,52 @@ IDS = {
     "VolumeAttachment": ("`<server id>/<volume id>`", "9f4d9281-…/51f45e08-…"),
     "InterfaceAttachment": ("`<server id>/<port id>`", "9f4d9281-…/7bf1c36f-…"),
 }
-ANY_ID = ("the one that the cloud gives it", "c4a3019d-1ac0-4cfb-a838-2342eb992e6b")
+ANY_ID = ("the id that the cloud assigns", "c4a3019d-1ac0-4cfb-a838-2342eb992e6b")
 VARIABLES = {"region": "OS_REGION_NAME"}
-OURS = {"endpoints", "api_versions", "max_retries", "preflight", "marker"}
+WITHOUT_VARIABLE = {"endpoints", "api_versions", "max_retries", "preflight", "marker"}
 
 
 INDEX = """# Reference
 
-Programs say `import ecs_pulumi as ecs`; every name here is one of that module.
+All names are in the module `ecs_pulumi`. Programs usually import it with `import ecs_pulumi as ecs`.
 
 {kinds}
 
-Beside them: the [settings](settings.md) that say which cloud, and the [lookups](lookups.md) that find what is there
-already. [One program](../../{example}) uses every kind.
+The [settings](settings.md) select the cloud, and the [lookups](lookups.md) find existing objects.
+[This program](../../{example}) uses every kind.
 
 ## How to read the tables
 
-- Every input is a `pulumi.Input`: a plain value or another resource's output. Every input is an output as well, with
-  the observed value.
-- Outputs are as of the resource's last change, or the last `pulumi refresh`. What another resource decides may have
-  changed since: a server's `addresses` and `access_ip_v4` with its port's `fixed_ips`, a volume's `attachments` with a
-  `VolumeAttachment`, a network's `subnet_ids` with a `Subnet`. Export the output of the resource that decides, such as
-  `port.ip_address`.
-- **Default** is what an omitted input means. *The cloud's choice*: what the cloud chooses is kept and is no drift.
-  Where the column is empty, an omitted input (or `None`) is not managed: whatever is there stays. An empty list or map
-  means *none of them*, and clears.
-- **A change** of an input is made *in place*, or *replaces* the object by a new one. *Nothing is sent*: it steers this
-  provider alone.
-- *Needs compute 2.26* names the microversion that the cloud's API must offer; a preview says so where it does not.
+- Every input is a `pulumi.Input`: a plain value or the output of another resource. Every input is an output as well,
+  with the value of the remote object.
+- Outputs have the values of the last change of the resource or of the last `pulumi refresh`. A change of another
+  resource can make them outdated: a server's `addresses` and `access_ip_v4` depend on its port's `fixed_ips`, a
+  volume's `attachments` on a `VolumeAttachment`, and a network's `subnet_ids` on a `Subnet`. Export the output of the
+  resource that determines the value, such as `port.ip_address`.
+- **Default** is the value of an omitted input. *Computed* means that the cloud chooses the value, which is not drift.
+  If the column is empty, an omitted input (or `None`) is not managed: the provider leaves the remote value unchanged.
+  An empty list or map means *none*, and clears the value.
+- **A change** of an input updates the object *in place*, or *replaces* it with a new one. *Nothing is sent* means that
+  the input only controls the provider.
+- *Needs compute 2.26* is the microversion that the cloud's API has to offer. A preview reports an API that does not.
 
-## On every kind
+## Common to all kinds
 
-- `Kind(resource_name, *, …, opts=None)` declares it. A `name` that is omitted is made of the resource's name and a
-  random suffix, and then stays.
-- `Kind.get(resource_name, id, *, region=None, opts=None)` reads one that exists, without managing it.
-- `adopt="<id>"` takes over one that exists instead of creating one: its live values become the state, and what the
-  program says otherwise is applied in place, or refused where it would mean a replacement. Later changes of `adopt` do
-  nothing. `opts=pulumi.ResourceOptions(import_="<id>")` means the same. `pulumi import` does not: Pulumi does not offer
-  it to providers written in Python. What the stack manages under another name already is refused.
-- A renamed resource keeps its object with `aliases`. Without, key pairs and attachments keep theirs too; everything
-  else is created anew before the old object is deleted.
-- `opts.ignore_changes`: what it names is neither compared nor sent, whatever it is in the cloud.
-- `opts.replace_on_changes`, `pulumi up --replace` and `pulumi state taint` replace. A server with ports of its own, a
-  port with an address and an attachment are deleted before they are created again, since they cannot exist twice; a
-  subnet, and a key pair with a `name`, need `delete_before_replace=True` for that.
-- `opts.custom_timeouts` is honoured. Without it a server has 30 minutes, everything else 10.
+- `Kind(resource_name, *, …, opts=None)` declares a resource. If `name` is omitted, it is generated once from the name
+  of the resource and a random suffix.
+- `Kind.get(resource_name, id, *, region=None, opts=None)` reads an existing object without managing it.
+- `adopt="<id>"` imports an existing object instead of creating one. The remote values become the state. Where the
+  program differs, the object is updated in place, or the import is refused if the change needs a replacement. Later
+  changes of `adopt` have no effect. `opts=pulumi.ResourceOptions(import_="<id>")` does the same. The command
+  `pulumi import` does not work, since Pulumi does not support it for providers written in Python. An object that the
+  stack already manages under another name is refused.
+- To rename a resource without replacing its object, use `aliases`. Without an alias, key pairs and attachments keep
+  their object too; any other object is created anew before the old one is deleted.
+- `opts.ignore_changes`: the named inputs are neither compared nor sent, whatever the remote value is.
+- `opts.replace_on_changes`, `pulumi up --replace` and `pulumi state taint` replace an object. A server with its own
+  ports, a port with an address, and an attachment are deleted before the new one is created, since two of them cannot
+  exist at the same time. A subnet, and a key pair with a `name`, need `delete_before_replace=True` for that.
+- `opts.custom_timeouts` sets the timeouts. The defaults are 30 minutes for a server and 10 minutes for everything else.
 """
 KIND = """# {name}
 
@@ -94,8 +95,8 @@ KIND = """# {name}
 
 {source}
 
-Its id is {identity}. Its type in the state is `pulumi-python:dynamic/ecs:{name}`. Creating, changing or deleting one
-may take {minutes:.0f} minutes, unless `custom_timeouts` says otherwise.
+Its id is {identity}. Its type in the state is `pulumi-python:dynamic/ecs:{name}`. The timeout of a create, update or
+delete is {minutes:.0f} minutes, unless `custom_timeouts` sets another one.
 
 ## Example
 
@@ -103,7 +104,7 @@ may take {minutes:.0f} minutes, unless `custom_timeouts` says otherwise.
 {example}
 ```
 
-It is a part of [this program](../../{program}).
+The example is part of [this program](../../{program}).
 
 ## Inputs
 
@@ -111,21 +112,22 @@ It is a part of [this program](../../{program}).
 
 {nested}## Outputs
 
-Every input, with the observed value, and `id`. Besides these:
+Every input, with the value of the remote object, `id`, and:
 
 {outputs}
 
-{nested_outputs}## One that exists
+{nested_outputs}## Existing objects
 
 ```python
 ecs.{name}.get("it", "{example_id}")  # reads it
-ecs.{name}("it", {required}adopt="{example_id}")  # takes it over
+ecs.{name}("it", {required}adopt="{example_id}")  # imports it
 ```
 """
 SETTINGS = """# Settings
 
-Which cloud, as whom, and how to talk to it. All are optional: what is not set comes from the variables `OS_*` and from
-clouds.yaml, as with every OpenStack client. Where nothing names a cloud, the error says what is missing.
+The settings of the stack select the cloud, the credentials and the API versions. All settings are optional. A value
+that is not set comes from the `OS_*` variables or from `clouds.yaml`, as for every OpenStack client. If no cloud is
+configured, the error names what is missing.
 
 ```
 pulumi config set ecs:cloud mycloud
@@ -137,15 +139,15 @@ pulumi config set --path ecs:apiVersions.compute 2
 {settings}
 
 The services in `ecs:endpoints` and `ecs:apiVersions` are `compute`, `network`, `block-storage`, `image` and `identity`.
-Where a setting is true or false, `true`, `yes`, `on` and `1` are the same, and so are their opposites. A name that
-is almost that of a setting gets a warning: it has no effect.
+Boolean settings accept `true`, `yes`, `on` and `1`, and `false`, `no`, `off` and `0`. A name that resembles the name of
+a setting causes a warning, since it has no effect.
 
-`pulumi refresh` and `pulumi destroy` use the settings as they were at the last `up`; with `--run-program` they use
-those of now. Variables and clouds.yaml are read afresh each time, which makes them the better place for credentials.
+`pulumi refresh` and `pulumi destroy` use the settings of the last `up`; with `--run-program` they use the current
+settings. Variables and `clouds.yaml` are read on every run; prefer them for credentials.
 """
 LOOKUPS_PAGE = """# Lookups
 
-What the cloud has already, found while the program runs. They use the same [settings](settings.md) as the resources.
+Lookups find existing objects while the program runs. They use the same [settings](settings.md) as the resources.
 
 ```python
 flavor = ecs.get_flavor(min_vcpus=2, min_ram=4096)  # the smallest that fits
@@ -155,46 +157,46 @@ size = max(10, image.min_disk)
 server = ecs.Server("web", flavor=flavor.id, image=image.id, block_devices=[{{**root, "volume_size": size}}])
 ```
 
-- Each has a twin whose name ends in `_output`, with the same arguments. It takes the outputs of resources, and returns
-  an output: secret if an argument is, and unknown in a preview if an argument is, or belongs to a resource that is
-  still to be made.
-- A lookup that finds nothing raises `NoMatch`, one that finds several where one is wanted `NotUnique`; both name the
-  candidates, in the message and in `.candidates`. Both are `LookupFailed`, as is every other failure; Pulumi shows its
-  one line and ends the program.
-- `region` is on every lookup; its default is the configured one.
-- What they return is frozen. What the API does not tell is `None`, or empty.
+- Each lookup has a variant with the suffix `_output` and the same arguments. It accepts outputs of resources and
+  returns an output. The result is secret if an argument is secret. In a preview it is unknown if an argument is unknown
+  or belongs to a resource that does not exist yet.
+- A lookup raises `NoMatch` if it finds nothing, and `NotUnique` if it finds several objects instead of one. Both
+  contain the candidates, in the message and in `.candidates`. Both are subclasses of `LookupFailed`, which every other
+  failure raises. Pulumi shows the message in one line and ends the program.
+- Every lookup has the argument `region`. Its default is the configured region.
+- Results are immutable. A value that the API does not return is `None` or empty.
 
 {lookups}
 
-## What they return
+## Results
 
 {models}
 """
 
 
 def main() -> int:
-    """Write the pages, or say which are out of date."""
+    """Write the pages, or with `--check` list those that are out of date."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say which pages are out of date")
+    parser.add_argument("--check", action="store_true", help="only list the pages that are out of date")
     check = parser.parse_args().check
-    wanted = pages()
-    there = {path.name: path.read_text() for path in PAGES.glob("*.md")} if PAGES.exists() else {}
-    stale = sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))
+    generated = pages()
+    existing = {path.name: path.read_text() for path in PAGES.glob("*.md")} if PAGES.exists() else {}
+    stale = sorted(name for name in {*generated, *existing} if generated.get(name) != existing.get(name))
     if check:
         if stale:
             print(f"out of date: {', '.join(stale)}; run python -m tools.reference")
         return len(stale)
     PAGES.mkdir(parents=True, exist_ok=True)
     for name in stale:
-        if name in wanted:
-            (PAGES / name).write_text(wanted[name])
+        if name in generated:
+            (PAGES / name).write_text(generated[name])
         else:
             (PAGES / name).unlink()
     return 0
 
 
 def pages() -> dict[str, str]:
-    """Every page by its file name."""
+    """Return every page by its file name."""
     kinds = {f"{name}.md": NOTE + kind_page(cls) for name, cls in kinds_by_name().items()}
     return {
         **kinds,
@@ -205,54 +207,58 @@ def pages() -> dict[str, str]:
 
 
 def kinds_by_name() -> dict[str, type[EcsResource]]:
-    """The public kinds."""
+    """Return the public resource classes by name."""
     public = {name: getattr(ecs, name) for name in ecs.__all__}
     return {name: cls for name, cls in public.items() if isinstance(cls, type) and issubclass(cls, EcsResource)}
 
 
 def index_page() -> str:
-    """Where to find what."""
+    """Return the index page."""
     rows = [[f"[{name}]({name}.md)", introduction(cls)[0]] for name, cls in kinds_by_name().items()]
     return INDEX.format(kinds=table(["Kind", "What it is"], rows), example=EXAMPLE.relative_to(CHECKOUT))
 
 
 def kind_page(cls: type[EcsResource]) -> str:
-    """Everything about one kind."""
-    this, declared = cls.kind, types_of(cls)
+    """Return the page of one kind."""
+    handler, declared = cls.kind, types_of(cls)
     what, source = introduction(cls)
-    identity, example_id = IDS.get(this.name, ANY_ID)
+    identity, example_id = IDS.get(handler.name, ANY_ID)
     inputs = [
-        [f"`{name}`", kind_of(cls, field), default(field), change(field), meaning(field)]
-        for name, field in by_need(fields_of(this.inputs))
+        [f"`{name}`", input_type(cls, field), default(field), change(field), meaning(field)]
+        for name, field in required_first(fields_of(handler.inputs))
     ]
-    outputs = [[f"`{name}`", code(declared[name]), meaning(field)] for name, field in fields_of(this.outputs).items()]
+    outputs = [
+        [f"`{name}`", code(declared[name]), meaning(field)] for name, field in fields_of(handler.outputs).items()
+    ]
     return KIND.format(
-        name=this.name,
+        name=handler.name,
         what=what,
         source=source,
         identity=identity,
-        minutes=this.timeout / 60,
-        example=example(this.name),
+        minutes=handler.timeout / 60,
+        example=example(handler.name),
         program=EXAMPLE.relative_to(CHECKOUT),
         inputs=table(["Input", "Type", "Default", "A change", "Meaning"], inputs),
         nested="".join(nested_section(typed, model) for typed, model in nested_inputs(cls)),
         outputs=table(["Output", "Type", "Meaning"], outputs),
         nested_outputs="".join(output_section(typed) for typed in nested_outputs(cls, declared)),
-        required="".join(f'{name}="…", ' for name, field in fields_of(this.inputs).items() if field.info.is_required()),
+        required="".join(
+            f'{name}="…", ' for name, field in fields_of(handler.inputs).items() if field.info.is_required()
+        ),
         example_id=example_id,
     )
 
 
 def introduction(cls: type[EcsResource]) -> tuple[str, str]:
-    """What a kind is, and which documents say so; its id has a sentence of its own on its page."""
+    """Return the summary and the sources from the docstring of a kind, without the sentence about its id."""
     what, _, source = re.sub(r" ?Its id is [^.]*\.", "", doc(cls)).partition("\n\n")
     return one_line(what), one_line(source)
 
 
 def example(kind: str) -> str:
-    """The statements of the example program that make this kind."""
+    """Return the statements of the example program that declare this kind."""
     text = EXAMPLE.read_text()
-    wanted = [
+    statements = [
         ast.get_source_segment(text, statement) or ""
         for statement in ast.parse(text).body
         if isinstance(statement, ast.Assign)
@@ -260,44 +266,44 @@ def example(kind: str) -> str:
         and isinstance(statement.value.func, ast.Attribute)
         and statement.value.func.attr == kind
     ]
-    if not wanted:
-        raise SystemExit(f"{EXAMPLE} has no {kind}")
-    return "\n".join(wanted)
+    if not statements:
+        raise SystemExit(f"{EXAMPLE} declares no {kind}")
+    return "\n".join(statements)
 
 
-def by_need(model: Any) -> list[tuple[str, ModelField]]:
-    """The fields, the required ones first and those of every kind last."""
-    everywhere = list(fields_of(fields.Inputs))
-    return sorted(model.items(), key=lambda item: (not item[1].info.is_required(), item[0] in everywhere))
+def required_first(model: Any) -> list[tuple[str, ModelField]]:
+    """Return the fields: required ones first, those that all kinds have last."""
+    common = list(fields_of(fields.Inputs))
+    return sorted(model.items(), key=lambda item: (not item[1].info.is_required(), item[0] in common))
 
 
-def kind_of(cls: type[EcsResource], field: ModelField) -> str:
-    """The type of an input, with its limits."""
+def input_type(cls: type[EcsResource], field: ModelField) -> str:
+    """Return the type of an input with its limits."""
     names: dict[Any, str] = {model: typed.__name__ for typed, model in nested_inputs(cls)}
-    return code(spelled(field.info.annotation, names)) + limits(field)
+    return code(type_name(field.info.annotation, names)) + limits(field)
 
 
-def spelled(annotation: Any, names: dict[Any, str]) -> str:
-    """A type as a program would write it, without None, which only means "not managed"."""
+def type_name(annotation: Any, names: dict[Any, str]) -> str:
+    """Return a type as a program writes it, without None, which means "not managed"."""
     origin, args = get_origin(annotation), get_args(annotation)
     if annotation in names:
         return names[annotation]
     if origin is Literal:
         return " | ".join(f'"{arg}"' if isinstance(arg, str) else str(arg) for arg in args)
     if origin is list:
-        return f"list[{spelled(args[0], names)}]"
+        return f"list[{type_name(args[0], names)}]"
     if origin is dict:
-        return f"dict[str, {spelled(args[1], names)}]"
+        return f"dict[str, {type_name(args[1], names)}]"
     if args:
         branches = args[:1] if origin is Annotated else args
-        return " | ".join(spelled(arg, names) for arg in branches if arg is not type(None))
+        return " | ".join(type_name(arg, names) for arg in branches if arg is not type(None))
     return "object" if annotation is Any else str(getattr(annotation, "__name__", annotation))
 
 
 def limits(field: ModelField) -> str:
-    """What a value must keep to."""
-    said = {type(item): item for item in field.info.metadata}
-    least, most, shortest, longest = (said.get(kind) for kind in (Ge, Le, MinLen, MaxLen))
+    """Return the limits of a value."""
+    constraints = {type(item): item for item in field.info.metadata}
+    least, most, shortest, longest = (constraints.get(kind) for kind in (Ge, Le, MinLen, MaxLen))
     words = []
     if least:
         words.append(f"at least {least.ge}")
@@ -310,44 +316,44 @@ def limits(field: ModelField) -> str:
 
 
 def default(field: ModelField) -> str:
-    """What an omitted input means."""
+    """Return the default of an input."""
     if field.info.is_required():
         return "**required**"
     if field.name in ("name", "region"):
-        return {"name": "automatic", "region": "the configured one"}[field.name]
+        return {"name": "generated", "region": "the configured region"}[field.name]
     if field.default is not None:
         value = field.default
         return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
-    return "the cloud's choice" if field.has(fields.Computed) else ""
+    return "computed" if field.has(fields.Computed) else ""
 
 
 def change(field: ModelField) -> str:
-    """What a change of an input does."""
+    """Return the effect of a change of an input."""
     if field.has(fields.ProviderOnly):
         return "nothing is sent"
     if field.has(fields.GrowOnly):
-        return "in place, only to more"
+        return "in place, can only grow"
     return "replaces" if field.has(fields.Replace) else "in place"
 
 
 def meaning(field: ModelField) -> str:
-    """What a field means, and what else is to be known of it."""
+    """Return the description of a field, with sentences for its field options."""
     words = [field.info.description or ""]
     if field.since:
         words.append(f"Needs {field.since.service} {field.since.microversion}.")
     if field.has(fields.Secret):
         words.append("Secret: encrypted in the state.")
     if field.has(fields.Advisory):
-        words.append("What the cloud decides otherwise is no drift.")
+        words.append("A different choice of the cloud is not drift.")
     if field.has(fields.WriteOnly):
-        words.append("The API does not tell it back.")
+        words.append("The API does not return it.")
     if field.has(fields.Set) and " set" not in words[0]:
-        words.append("A set: the order means nothing.")
+        words.append("A set: the order is irrelevant.")
     return " ".join(words)
 
 
 def nested_inputs(cls: type[EcsResource]) -> list[tuple[Any, type[BaseModel]]]:
-    """The typed dictionaries of a kind's inputs with the models that check them."""
+    """Return the typed dictionaries of a kind's inputs with the models that validate them."""
     found = []
     parameters = inspect.signature(cls.__init__).parameters
     for name, field in fields_of(cls.kind.inputs).items():
@@ -359,52 +365,52 @@ def nested_inputs(cls: type[EcsResource]) -> list[tuple[Any, type[BaseModel]]]:
 
 
 def nested_outputs(cls: type[EcsResource], declared: dict[str, str]) -> list[Any]:
-    """The typed dictionaries that only outputs have."""
+    """Return the typed dictionaries that only outputs use."""
     names = {name for hint in declared.values() for name in re.findall(r"\w+", hint)}
     inputs = {typed.__name__ for typed, _ in nested_inputs(cls)}
     return [getattr(ecs, name) for name in sorted(names - inputs) if is_typeddict(getattr(ecs, name, None))]
 
 
 def parts_of(annotation: Any) -> Iterator[Any]:
-    """An annotation and everything in it."""
+    """Yield an annotation and all its parts."""
     yield annotation
     for part in get_args(annotation):
         yield from parts_of(part)
 
 
 def nested_section(typed: Any, model: type[BaseModel]) -> str:
-    """The properties of a nested input."""
+    """Return the section about a nested input."""
     docs = attribute_docs(typed)
     rows = [
-        [f"`{name}`", code(spelled(field.info.annotation, {})) + limits(field), default(field), docs[name]]
+        [f"`{name}`", code(type_name(field.info.annotation, {})) + limits(field), default(field), docs[name]]
         for name, field in fields_of(model).items()
     ]
     properties = table(["Property", "Type", "Default", "Meaning"], rows)
-    return f"### {typed.__name__}\n\n{doc(typed)} A plain `dict` does.\n\n{properties}\n\n"
+    return f"### {typed.__name__}\n\n{doc(typed)} A plain `dict` works as well.\n\n{properties}\n\n"
 
 
 def output_section(typed: Any) -> str:
-    """The properties of a nested output."""
+    """Return the section about a nested output."""
     docs, types = attribute_docs(typed), types_of(typed)
     rows = [[f"`{name}`", code(types[name]), text] for name, text in docs.items()]
     return f"### {typed.__name__}\n\n{doc(typed)}\n\n{table(['Property', 'Type', 'Meaning'], rows)}\n\n"
 
 
 def settings_page() -> str:
-    """The stack configuration."""
+    """Return the page about the stack configuration."""
     docs = attribute_docs(Settings)
     rows = []
     for name, field in Settings.model_fields.items():
         secret = " **Secret.**" if "SecretStr" in str(field.annotation) else ""
-        silent = field.default_factory or field.default is None
-        standard = "" if silent else f" Default: `{str(field.default).lower()}`."
-        variable = "" if name in OURS else f"`{VARIABLES.get(name, f'OS_{name.upper()}')}`"
+        has_default = not field.default_factory and field.default is not None
+        standard = f" Default: `{str(field.default).lower()}`." if has_default else ""
+        variable = "" if name in WITHOUT_VARIABLE else f"`{VARIABLES.get(name, f'OS_{name.upper()}')}`"
         rows.append([f"`ecs:{field.alias}`", variable, docs[name] + secret + standard])
     return SETTINGS.format(settings=table(["Setting", "Variable", "Meaning"], rows))
 
 
 def lookups_page() -> str:
-    """Every lookup and what it returns."""
+    """Return the page about lookups and their results."""
     public = {name: getattr(ecs, name) for name in ecs.__all__}
     parts = []
     for module, title in LOOKUPS:
@@ -419,7 +425,7 @@ def lookups_page() -> str:
 
 
 def lookup_section(name: str, function: Any) -> str:
-    """One lookup."""
+    """Return the section about one lookup."""
     summary, _, rest = doc(function).partition("\nArgs:\n")
     described = dict(re.findall(r"^    (\w+): ((?:.+\n?(?:        .+\n?)*))", rest.partition("\n\n")[0], re.MULTILINE))
     rows = []
@@ -436,14 +442,14 @@ def lookup_section(name: str, function: Any) -> str:
 
 
 def hint_of(function: Any, annotation: str) -> str:
-    """The type of an argument, without None, and with the choices where there are only these."""
+    """Return the type of an argument: without None, and as a list of choices if there are only a few."""
     hint = annotation.removesuffix(" | None")
     choices = get_args(vars(sys.modules[function.__module__]).get(hint)) or re.findall(r"'(\w+)'", hint)
     return " | ".join(f'"{choice}"' for choice in choices) or hint
 
 
 def model_section(model: type[BaseModel]) -> str:
-    """What a lookup returns."""
+    """Return the section about the result of a lookup."""
     docs, types = attribute_docs(model), types_of(model)
     rows = [[f"`{name}`", code(types[name]), docs[name]] for name in model.model_fields]
     return f"### {model.__name__}\n\n{one_line(doc(model))}\n\n" + table(["Field", "Type", ""], rows)
@@ -451,13 +457,13 @@ def model_section(model: type[BaseModel]) -> str:
 
 @functools.cache
 def body_of(cls: type) -> list[ast.stmt]:
-    """The statements of a class."""
+    """Return the statements in the body of a class."""
     tree = ast.parse(inspect.getsource(sys.modules[cls.__module__]))
     return next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == cls.__name__)
 
 
 def attribute_docs(cls: type) -> dict[str, str]:
-    """The text under each annotated attribute, empty where there is none."""
+    """Return the docstring of each annotated attribute; empty if it has none."""
     body = body_of(cls)
     docs: dict[str, str] = {}
     for statement, after in zip(body, [*body[1:], None], strict=True):
@@ -468,7 +474,7 @@ def attribute_docs(cls: type) -> dict[str, str]:
 
 
 def types_of(cls: type) -> dict[str, str]:
-    """The types of a class's attributes as its source has them, without what only Pulumi or Pydantic needs."""
+    """Return the types of a class's attributes as written in its source, without wrappers of Pulumi and Pydantic."""
     found = {}
     for statement in body_of(cls):
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
@@ -480,23 +486,23 @@ def types_of(cls: type) -> dict[str, str]:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A table as GitHub shows it."""
+    """Return a table in GitHub Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def code(text: str) -> str:
-    """Text in the type of code."""
+    """Return text as inline code."""
     return f"`{text}`"
 
 
 def doc(item: object) -> str:
-    """What the docstring of something says."""
+    """Return the docstring of an object."""
     return inspect.getdoc(item) or ""
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks."""
+    """Return text without line breaks."""
     return " ".join(text.split())
 
 

@@ -1,6 +1,6 @@
-"""`make shell`: a shell with Pulumi, an emulated cloud and the stack `local`; it ends with the shell.
+"""`make shell`: open a shell with Pulumi, an emulated cloud and the stack `local`.
 
-Without a terminal the commands are read from the standard input.
+The cloud ends with the shell. Without a terminal, the shell reads commands from standard input.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WELCOME = """
-A cloud of your own runs at {url}; it ends with this shell.
+An emulated cloud runs at {url} and ends with this shell.
 Open that address in a browser to watch it.
-  pulumi up                              make what examples/quickstart/__main__.py says; edit it and try again
-  pulumi config set flavor s3.large.2    change a setting, then `pulumi preview --diff`
-  pulumi destroy                         take everything down again
-  openstack server list                  look at the cloud with another client
+  pulumi up                              create the resources of examples/quickstart/__main__.py
+  pulumi config set flavor s3.large.2    change a setting, then run `pulumi preview --diff`
+  pulumi destroy                         delete everything
+  openstack server list                  list the servers with another client
 """
 
 
@@ -29,11 +29,11 @@ def shell(place: Playground) -> Sequence[str]:
     """Return the command that opens the shell.
 
     Args:
-        place: What the shell works with.
+        place: The cloud and the stack for the shell.
     """
     if not sys.stdin.isatty():
         return ("bash",)
-    # The user's own start-up file may move other programs to the front of PATH.
+    # The start-up file of the user may put other programs first on PATH.
     start = place.folder / "bashrc"
     start.write_text(
         f"[ -f ~/.bashrc ] && . ~/.bashrc\nexport PATH={shlex.quote(place.env['PATH'])}\nPS1='(ecs) \\W \\$ '\n"
@@ -43,14 +43,14 @@ def shell(place: Playground) -> Sequence[str]:
 
 
 def main() -> int:
-    """Open the shell and take everything down when it ends."""
+    """Open the shell, and delete everything when it ends."""
     end_in_order()
     try:
         with playground() as place:
             status = run(shell(place), place.env)
     except KeyboardInterrupt:
         return 130
-    # What a person typed last is no failure of the shell.
+    # The status of the last command that a person typed is not a failure of the shell.
     return 0 if sys.stdin.isatty() else status
 
 

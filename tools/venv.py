@@ -1,6 +1,6 @@
-"""Make `.venv` with this package and its tools in it; `make` calls this when pyproject.toml has changed.
+"""Create `.venv` and install this package and its tools. `make` runs this when pyproject.toml has changed.
 
-Written so that older Pythons can at least read it and say what is needed.
+Uses only syntax that old Python versions can parse, so that they print which version is needed.
 """
 
 import os
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 OLDEST = (3, 10)
-YOUNGER = ("python3.14", "python3.13", "python3.12", "python3.11", "python3.10")
+NEWER = ("python3.14", "python3.13", "python3.12", "python3.11", "python3.10")
 CHECKOUT = Path(__file__).resolve().parent.parent
 VENV = CHECKOUT / ".venv"
 
@@ -22,7 +22,7 @@ def say(text: str) -> None:
 
 
 def run(*command: object) -> None:
-    """Run a command quietly; show what it said only if it fails.
+    """Run a command; print its output only if it fails.
 
     Args:
         command: The program and its arguments.
@@ -39,21 +39,21 @@ def run(*command: object) -> None:
 
 
 def main() -> None:
-    """Create what is missing and install what has changed."""
+    """Create the environment if it is missing, and install the package."""
     if sys.version_info < OLDEST:
-        found = next(filter(None, map(shutil.which, YOUNGER)), None)
+        found = next(filter(None, map(shutil.which, NEWER)), None)
         if not found:
             sys.exit(f"Python 3.10 or newer is needed; {sys.executable} is {sys.version.split()[0]}.")
         os.execv(found, [found, __file__])  # noqa: S606 - replaces this very process
 
-    began = time.monotonic()
+    started = time.monotonic()
     if not (VENV / "bin" / "python").exists():
         say(f"creating .venv with Python {sys.version.split()[0]}")
         run(sys.executable, "-m", "venv", VENV)
     say("installing the package and its tools into .venv (1 to 2 minutes the first time)")
     run(VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--editable", ".[dev]")
     (VENV / ".ready").touch()
-    say(f"ready, {time.monotonic() - began:.0f} s")
+    say(f"ready, {time.monotonic() - started:.0f} s")
 
 
 if __name__ == "__main__":

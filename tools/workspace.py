@@ -1,4 +1,4 @@
-"""A place of its own for `pulumi`, which touches neither the user's stacks nor the checkout."""
+"""An isolated environment for `pulumi`, which changes neither the user's stacks nor the checkout."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-# What a user exported for other clouds and stacks must not reach this one.
+# Variables that the user exported for other clouds and stacks are not passed on.
 FOREIGN = ("OS_", "PULUMI_")
 
-# How long `pulumi` may take to end its own children once it was interrupted.
+# Seconds that `pulumi` may take to end its child processes after an interrupt.
 GRACE = 20
 
 
 def engine() -> Path:
-    """Return the folder of the Pulumi engine, making it first where there is none.
+    """Return the folder of the Pulumi engine; install it first if there is none.
 
     Raises:
-        SystemExit: No engine can be had; why was printed.
+        SystemExit: No engine can be installed; the reason was printed.
     """
     script = CHECKOUT / "tools" / "engine" / "engine.py"
     done = subprocess.run((sys.executable, script), stdout=subprocess.PIPE, text=True, check=False)
@@ -36,18 +36,18 @@ def engine() -> Path:
 
 
 def environment(engine: Path, folder: Path, stack: str) -> dict[str, str]:
-    """Return the environment in which `pulumi` keeps everything in one folder, wherever the project is.
+    """Return an environment in which `pulumi` keeps all its files in one folder, wherever the project is.
 
     Args:
-        engine: The folder with the engine's programs.
-        folder: Takes the state, the stack's settings and Pulumi's own files.
-        stack: The stack that is selected.
+        engine: The folder with the programs of the engine.
+        folder: The folder for the state, the settings of the stack and Pulumi's own files.
+        stack: The selected stack.
     """
     home, state = folder / "home", folder / "state"
-    for made in (home, state):
-        made.mkdir(parents=True, exist_ok=True)
+    for each in (home, state):
+        each.mkdir(parents=True, exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    # The language host takes the first `python` it finds.
+    # The language host uses the first `python` on PATH.
     programs = Path(sys.executable).parent
     return {
         **kept,
@@ -65,7 +65,7 @@ def environment(engine: Path, folder: Path, stack: str) -> dict[str, str]:
 
 
 def run(command: Sequence[str], env: Mapping[str, str], folder: Path = CHECKOUT) -> int:
-    """Run a command on this terminal; whatever ends this process lets the command end its own children first.
+    """Run a command on this terminal. If this process is ended, the command can end its child processes first.
 
     Args:
         command: The program and its arguments.
@@ -76,7 +76,7 @@ def run(command: Sequence[str], env: Mapping[str, str], folder: Path = CHECKOUT)
         try:
             return child.wait()
         except KeyboardInterrupt:
-            # The terminal has interrupted the child as well, and a second time would mean "at once".
+            # The terminal has interrupted the child too. A second interrupt would make `pulumi` end at once.
             wait_or_kill(child)
             raise
         except BaseException:
@@ -86,10 +86,10 @@ def run(command: Sequence[str], env: Mapping[str, str], folder: Path = CHECKOUT)
 
 
 def wait_or_kill(child: subprocess.Popen[bytes]) -> None:
-    """Wait for an interrupted child, but not for ever.
+    """Wait for an interrupted child process, and kill it if it does not end in time.
 
     Args:
-        child: The child.
+        child: The process.
     """
     try:
         child.wait(GRACE)
@@ -98,13 +98,13 @@ def wait_or_kill(child: subprocess.Popen[bytes]) -> None:
 
 
 def end_in_order() -> None:
-    """Let a request to terminate unwind this process, so that it takes down what it started."""
+    """Turn SIGTERM and SIGHUP into SystemExit, so that this process cleans up what it started."""
 
     def leave(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
-    # A shell without job control lets what it starts in the background ignore it, and children inherit that: Pulumi
-    # then waits five seconds for each of its own before it kills it.
+    # A shell without job control starts background processes that ignore SIGINT, and their children inherit that.
+    # Pulumi would then wait five seconds for each of its child processes before it kills it.
     signal.signal(signal.SIGINT, signal.default_int_handler)

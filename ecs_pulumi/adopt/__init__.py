@@ -1,1 +1,1 @@
-"""`python -m ecs_pulumi.adopt`: a Pulumi program for what exists in the cloud already."""
+"""`python -m ecs_pulumi.adopt`: write a Pulumi program that imports existing objects."""

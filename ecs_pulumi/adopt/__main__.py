@@ -1,6 +1,6 @@
 """The command line of `python -m ecs_pulumi.adopt`."""
 
-# ruff: noqa: T201 - a command speaks by printing
+# ruff: noqa: T201 - the command writes to standard output
 
 from __future__ import annotations
 
@@ -32,25 +32,26 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.common import Clients
 
 DESCRIPTION = """\
-Writes a Pulumi program that takes over what exists: servers, volumes, networks, subnets, ports, key pairs and
+Writes a Pulumi program that imports existing objects: servers, volumes, networks, subnets, ports, key pairs and
 attachments, with references between them. Its first `pulumi up` changes nothing in the cloud.
 
-The cloud is that of the current stack's settings in a project's folder, and elsewhere that of OS_CLOUD or the other
-OS_* variables. Nothing is written to the cloud."""
+In the folder of a project, the command uses the cloud in the settings of the current stack; elsewhere, the cloud of
+OS_CLOUD or the other OS_* variables. It only reads from the cloud."""
 EPILOG = """\
 examples:
   python -m ecs_pulumi.adopt --all --output __main__.py
   python -m ecs_pulumi.adopt --name 'shop-*' --tag production
   python -m ecs_pulumi.adopt --all --kind network,subnet
 
-What is picked brings along what it needs: a server its ports, networks, volumes, attachments and key pair. What other
-projects own and the ports of routers and DHCP are never taken over; shared and external networks are looked up. What
-the stack has already is left out. The settings that the program needs are printed on standard error.
+The dependencies of a selected object are added: for a server, its ports, networks, volumes, attachments and key pair.
+Objects of other projects and the ports of routers and DHCP are never imported; shared and external networks are looked
+up. Objects that the stack already manages are omitted. The settings that the program needs are printed on standard
+error.
 
-Each resource is protected: `pulumi destroy`, or an `up` without it in the program, fails instead of deleting it. Remove
-protect=True and run `pulumi up`, or run `pulumi state unprotect --all`, where the stack is to delete it.
+Each resource is protected: `pulumi destroy`, or an `up` of a program without it, fails instead of deleting it. To let
+the stack delete it, remove protect=True and run `pulumi up`, or run `pulumi state unprotect --all`.
 
-exit status: 0 a program was written, 2 something went wrong; one line says what"""
+exit status: 0 the program was written, 2 the command failed; standard error has one line with the reason"""
 _SPELLINGS = {kind.lower(): kind for kind in KINDS}
 
 
@@ -61,14 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         stack = load_stack(options.stack) if options.stack or project_file() else Stack("", "", [], {})
         cloud: Clients = get_handler("Server").connect(stack.config.get, None, get_handler("Server").timeout)
-        landscape = CloudInventory(cloud)
-        picked = _picked(landscape, stack, options)
-        text = program(landscape, picked, protect=not options.no_protect)
+        inventory = CloudInventory(cloud)
+        selected = _select(inventory, stack, options)
+        text = program(inventory, selected, protect=not options.no_protect)
         if options.output:
             _write(options.output, text, force=options.force)
         else:
             sys.stdout.write(text)
-        _report(stack, cloud, picked)
+        _report(stack, cloud, selected)
     except (StackError, errors.EcsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -80,19 +81,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _picked(landscape: CloudInventory, stack: Stack, options: argparse.Namespace) -> list[Candidate]:
-    picked = landscape.pick(
+def _select(inventory: CloudInventory, stack: Stack, options: argparse.Namespace) -> list[Candidate]:
+    selected = inventory.select(
         names=options.name,
         tags=options.tag,
         ids=options.id,
         everything=options.all,
         kinds=options.kind or KINDS,
         dependencies=not options.without_dependencies,
-        known=_known(stack),
+        known=_managed(stack),
     )
-    if not picked:
-        raise StackError("there is nothing to take over, or the stack has it already")
-    return picked
+    if not selected:
+        raise StackError("there is nothing to import, or the stack already manages it")
+    return selected
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -102,37 +103,37 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    which = parser.add_argument_group("what to take over", "what any of these picks; each may be given several times")
-    which.add_argument("--all", action="store_true", help="everything that the project owns")
-    several: dict[str, Any] = {"action": "append", "default": []}
-    which.add_argument("--name", metavar="GLOB", help="what has such a name, for example 'web*'", **several)
-    which.add_argument("--tag", metavar="TAG", help="what has this tag", **several)
-    which.add_argument("--id", metavar="ID", help="the object of this id", **several)
-    which.add_argument("--kind", metavar="KIND,…", type=_kinds, action="extend", help="of these kinds only: Server, …")
-    which.add_argument("--without-dependencies", action="store_true", help="not what the picked objects need")
+    which = parser.add_argument_group("selection", "objects that match any of these; each can be repeated")
+    which.add_argument("--all", action="store_true", help="all objects that the project owns")
+    repeated: dict[str, Any] = {"action": "append", "default": []}
+    which.add_argument("--name", metavar="GLOB", help="objects with a matching name, for example 'web*'", **repeated)
+    which.add_argument("--tag", metavar="TAG", help="objects with this tag", **repeated)
+    which.add_argument("--id", metavar="ID", help="the object with this id", **repeated)
+    which.add_argument("--kind", metavar="KIND,…", type=_kinds, action="extend", help="only these kinds: Server, …")
+    which.add_argument("--without-dependencies", action="store_true", help="do not add dependencies")
     parser.add_argument("--no-protect", action="store_true", help="let `pulumi destroy` delete the resources")
-    parser.add_argument("-s", "--stack", metavar="NAME", help="another stack than the selected one")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write here instead of to standard output")
-    parser.add_argument("--force", action="store_true", help="replace the file of --output")
+    parser.add_argument("-s", "--stack", metavar="NAME", help="name of the stack (default: the selected one)")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to this file, not to standard output")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
     options = parser.parse_args(argv)
     if not (options.all or options.name or options.tag or options.id):
-        parser.error("say what to take over: --all, --name, --tag or --id")
+        parser.error("select what to import: --all, --name, --tag or --id")
     return options
 
 
 def _kinds(text: str) -> list[str]:
     found = []
     for word in text.split(","):
-        plain = word.strip().lower().replace("-", "").replace("_", "")
-        kind = _SPELLINGS.get(plain) or _SPELLINGS.get(plain.removesuffix("s"))
+        spelling = word.strip().lower().replace("-", "").replace("_", "")
+        kind = _SPELLINGS.get(spelling) or _SPELLINGS.get(spelling.removesuffix("s"))
         if kind is None:
             raise argparse.ArgumentTypeError(f"{word!r} is not one of {', '.join(KINDS)}")
         found.append(kind)
     return found
 
 
-def _known(stack: Stack) -> set[tuple[str, str]]:
-    """Kinds and ids of what the stack manages already."""
+def _managed(stack: Stack) -> set[tuple[str, str]]:
+    """Return kinds and ids of the objects that the stack already manages."""
     return {
         (resource["type"].rpartition(":")[2], str(resource.get("id")))
         for resource in stack.resources
@@ -148,26 +149,26 @@ def _write(file: Path, text: str, *, force: bool) -> None:
         raise StackError(f"{file} exists already; --force replaces it") from None
 
 
-def _report(stack: Stack, cloud: Clients, picked: Sequence[Candidate]) -> None:
-    """Say on standard error what was found, what to mind, and how to get to the same cloud."""
-    counts = Counter(each.kind for each in picked)
+def _report(stack: Stack, cloud: Clients, selected: Sequence[Candidate]) -> None:
+    """Print to standard error a summary, warnings, and the commands that set the same cloud for another stack."""
+    counts = Counter(each.kind for each in selected)
     listed = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
-    say = [f"# {len(picked)} resources: {listed}"]
-    for each in picked:
+    lines = [f"# {len(selected)} resources: {listed}"]
+    for each in selected:
         others = [
             owner_marker
-            for owner_marker in markers_of(each.live)
+            for owner_marker in markers_of(each.remote)
             if not parse_owner_marker(owner_marker, stack.project, stack.name)
         ]
         for owner_marker in others[:1] if not each.is_attachment else ():
-            said = f'{each.kind} {each.label} says "{owner_marker}": no two stacks should manage it'
-            say.append(f"# warning: {printable(said)}")
-    say += _settings(stack, cloud.region.name)
-    print("\n".join(say), file=sys.stderr)
+            warning = f'{each.kind} {each.label} has the owner marker "{owner_marker}": only one stack must manage it'
+            lines.append(f"# warning: {printable(warning)}")
+    lines += _settings(stack, cloud.region.name)
+    print("\n".join(lines), file=sys.stderr)
 
 
 def _settings(stack: Stack, region: str) -> Iterator[str]:
-    """The commands that give a stack the settings that were used here; a secret is asked for when one is run."""
+    """Yield the commands that set the settings of this run for a stack. They prompt for the values of secrets."""
     for name, field in Settings.model_fields.items():
         key = f"ecs:{to_camel(name)}"
         secret = SecretStr in get_args(field.annotation) or key in stack.secrets

@@ -1,4 +1,4 @@
-"""What is there in one region, who belongs to whom, and what of it a person picks."""
+"""The existing objects in one region, their relations, and the selection of those to import."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ KINDS = (
     "VolumeAttachment",
     "InterfaceAttachment",
 )
-"""In the order of a program: what others refer to comes first."""
+"""In the order of the program: a resource comes before those that refer to it."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One object that is to become a resource.
+    """An object that can become a resource.
 
     Attributes:
         kind: Its kind.
-        id: Its id, as `adopt` takes it.
-        label: What a person calls it; made up from what it belongs to where it has no name.
-        remote: The object as the API answers it: of an attachment the volume or port.
+        id: Its id, as for the input `adopt`.
+        label: Its name; if it has none, a name derived from its network or server.
+        remote: The object as the API returns it; for an attachment, the volume or port.
     """
 
     kind: str
     id: str
     label: str
-    live: RemoteObject = field(compare=False)
+    remote: RemoteObject = field(compare=False)
 
     @property
     def is_attachment(self) -> bool:
-        """Whether it joins two objects; its id is those of both. A key pair's name may look like that as well."""
+        """Whether it connects two objects. Its id consists of both ids; the name of a key pair may look the same."""
         return self.kind.endswith("Attachment")
 
 
 class CloudInventory:
-    """Everything in one region that an account sees, from one list for each kind."""
+    """All objects in one region that the account can list, with one list request for each kind."""
 
     def __init__(self, cloud: Clients) -> None:
         region = cloud.region
@@ -74,17 +74,17 @@ class CloudInventory:
             for item in volume.get("attachments") or ():
                 self._volumes_of[item["server_id"]].append(volume)
 
-    # ------------------------------------------------------------ who belongs to whom
+    # ------------------------------------------------------------ relations
 
-    def to_outputs(self, kind: str, live: RemoteObject) -> dict[str, Any]:
-        """An object's inputs and outputs as the kind itself observes them."""
+    def to_outputs(self, kind: str, remote: RemoteObject) -> dict[str, Any]:
+        """Return an object's inputs and outputs."""
         context: OperationContext[Clients] = OperationContext(
             verb="read", kind=kind, resource="", connect=lambda: self.cloud, timeout=get_handler(kind).timeout
         )
-        return get_handler(kind).to_outputs(context, live)
+        return get_handler(kind).to_outputs(context, remote)
 
     def nics(self, server: RemoteObject) -> list[RemoteObject]:
-        """The server's ports, in the order of its NICs as far as it can be told."""
+        """Return the server's ports, in the order of its NICs if the API returns it."""
         listed = [
             item.get("OS-EXT-IPS-MAC:mac_addr") for group in (server.get("addresses") or {}).values() for item in group
         ]
@@ -94,12 +94,12 @@ class CloudInventory:
         )
 
     def attached_later(self, port: RemoteObject, server: RemoteObject) -> bool:
-        """Whether the NIC was attached to a server that ran already, as far as times can tell."""
-        made, launched = port.get("created_at"), server.get("OS-SRV-USG:launched_at")
-        return bool(made and launched and made.rstrip("Z") > launched.rstrip("Z"))
+        """Whether the port was created after the launch of the server, according to their timestamps."""
+        created, launched = port.get("created_at"), server.get("OS-SRV-USG:launched_at")
+        return bool(created and launched and created.rstrip("Z") > launched.rstrip("Z"))
 
     def root(self, server: RemoteObject) -> RemoteObject | None:
-        """The volume that the server boots from."""
+        """Return the volume that the server boots from; None if it boots from an image."""
         if server.get("image"):
             return None
         disks = self._volumes_of[server["id"]]
@@ -107,92 +107,92 @@ class CloudInventory:
         return min(bootable or disks, key=lambda disk: (_device(disk, server["id"]), disk["id"]), default=None)
 
     def disks(self, server: RemoteObject) -> list[RemoteObject]:
-        """The volumes that came with the server and go with it, the one that it boots from first."""
+        """Return the volumes that were created with the server and are deleted with it, the root disk first."""
         root = self.root(server)
-        told = {
+        on_termination = {
             item["id"]: item.get("delete_on_termination")
             for item in server.get("os-extended-volumes:volumes_attached") or ()
         }
         own: list[RemoteObject] = []
         for disk in sorted(self._volumes_of[server["id"]], key=lambda disk: (_device(disk, server["id"]), disk["id"])):
-            ends = told.get(disk["id"])
+            is_deleted = on_termination.get(disk["id"])
             if disk is root:
-                filled = disk.get("volume_image_metadata") or disk.get("snapshot_id")
-                # The guide's API does not tell; what Nova made itself has no name.
-                ends = filled and (not disk.get("name") if ends is None else ends)
+                has_source = disk.get("volume_image_metadata") or disk.get("snapshot_id")
+                # The older API does not return delete_on_termination. A volume that Nova created has no name.
+                is_deleted = has_source and (not disk.get("name") if is_deleted is None else is_deleted)
             else:
-                ends = ends and not disk.get("name")
-            if ends:
+                is_deleted = is_deleted and not disk.get("name")
+            if is_deleted:
                 own.insert(0 if disk is root else len(own), disk)
         return own
 
     @functools.cached_property
     def server_owned(self) -> dict[str, str]:
-        """The ids of volumes and ports that are no resources of their own, with their servers."""
+        """The ids of the servers, by the ids of the volumes and ports that belong to the server's own resource."""
         found: dict[str, str] = {}
         for server in self.servers.values():
             found |= {disk["id"]: server["id"] for disk in self.disks(server)}
-            found |= {port["id"]: server["id"] for port in self._ports_of[server["id"]] if made_by_nova(port)}
+            found |= {port["id"]: server["id"] for port in self._ports_of[server["id"]] if created_by_nova(port)}
         return found
 
     def ineligible_reason(self, kind: str, id_: str) -> str | None:
-        """Why an object can be no resource; None where it can."""
-        live = self._of(kind).get(id_)
-        if live is None:
-            return "there is none"
-        status = (live.get("status") or "").lower()
+        """Return why an object cannot become a resource; None if it can."""
+        remote = self._of(kind).get(id_)
+        if remote is None:
+            return "it does not exist"
+        status = (remote.get("status") or "").lower()
         reasons = (
-            (id_ in self.server_owned, f"it comes and goes with server {self.server_owned.get(id_)}"),
+            (id_ in self.server_owned, f"it is created and deleted with server {self.server_owned.get(id_)}"),
             (
-                status.startswith("error") and not live.get("OS-SRV-USG:launched_at"),
-                f"it is in status {live.get('status')}",
+                status.startswith("error") and not remote.get("OS-SRV-USG:launched_at"),
+                f"it is in status {remote.get('status')}",
             ),
-            *(self._not_ours(kind, live) if kind in ("Network", "Subnet", "Port") else ()),
+            *(self._not_manageable(kind, remote) if kind in ("Network", "Subnet", "Port") else ()),
         )
-        return next((reason for holds, reason in reasons if holds), None)
+        return next((reason for applies, reason in reasons if applies), None)
 
-    def _not_ours(self, kind: str, live: RemoteObject) -> Iterator[tuple[Any, str]]:
-        yield _owner(live) != self.cloud.region.project_id, "another project owns it"
-        of = self.networks.get(live["network_id"], {}) if kind == "Subnet" else live
-        shared = kind != "Port" and (of.get("shared") or of.get("router:external"))
+    def _not_manageable(self, kind: str, remote: RemoteObject) -> Iterator[tuple[Any, str]]:
+        yield _owner(remote) != self.cloud.region.project_id, "another project owns it"
+        used = self.networks.get(remote["network_id"], {}) if kind == "Subnet" else remote
+        shared = kind != "Port" and (used.get("shared") or used.get("router:external"))
         yield shared, "a network that is shared or external is looked up, not managed"
-        user = live.get("device_owner") or ""
-        yield kind == "Port" and user and not user.startswith("compute:"), f"the cloud made it ({user})"
+        owner = remote.get("device_owner") or ""
+        yield kind == "Port" and owner and not owner.startswith("compute:"), f"the cloud created it ({owner})"
 
     def is_looked_up(self, network_id: str) -> bool:
-        """Whether resources only use a network: others than this project depend on it."""
-        of = self.networks.get(network_id)
-        return of is not None and any(holds for holds, _ in self._not_ours("Network", of))
+        """Whether the program looks the network up instead of managing it, because other projects use or own it."""
+        found = self.networks.get(network_id)
+        return found is not None and any(applies for applies, _ in self._not_manageable("Network", found))
 
-    # ------------------------------------------------------------ all that can be picked
+    # ------------------------------------------------------------ candidates
 
     @functools.cached_property
     def all(self) -> dict[tuple[str, str], Candidate]:
-        """Everything that can become a resource, by kind and id, in the order of a program."""
+        """All objects that can become resources, by kind and id, in the order of the program."""
         found: list[Candidate] = []
         for kind in KINDS[:6]:
-            those = [
-                Candidate(kind, id_, self._label(kind, live), live)
-                for id_, live in self._of(kind).items()
+            candidates = [
+                Candidate(kind, id_, self._label(kind, remote), remote)
+                for id_, remote in self._of(kind).items()
                 if self.ineligible_reason(kind, id_) is None
             ]
-            found += sorted(those, key=lambda each: (each.label, each.id))
+            found += sorted(candidates, key=lambda each: (each.label, each.id))
         servers = [each for each in found if each.kind == "Server"]
         found += [each for server in servers for each in self._volume_attachments(server)]
         found += [each for server in servers for each in self._interface_attachments(server)]
         return {(each.kind, each.id): each for each in found}
 
     def _volume_attachments(self, server: Candidate) -> Iterator[Candidate]:
-        root = self.root(server.live)
+        root = self.root(server.remote)
         for volume in sorted(self._volumes_of[server.id], key=lambda volume: _device(volume, server.id)):
             if volume is not root and volume["id"] not in self.server_owned:
                 label = f"{server.label}-{self._label('Volume', volume)}"
                 yield Candidate("VolumeAttachment", f"{server.id}/{volume['id']}", label, volume)
 
     def _interface_attachments(self, server: Candidate) -> Iterator[Candidate]:
-        for port in self.nics(server.live):
-            if self.attached_later(port, server.live):
-                other = self.networks.get(port["network_id"]) if made_by_nova(port) else port
+        for port in self.nics(server.remote):
+            if self.attached_later(port, server.remote):
+                other = self.networks.get(port["network_id"]) if created_by_nova(port) else port
                 label = f"{server.label}-{(other or {}).get('name') or 'nic'}"
                 yield Candidate("InterfaceAttachment", f"{server.id}/{port['id']}", label, port)
 
@@ -206,15 +206,15 @@ class CloudInventory:
             "Server": self.servers,
         }[kind]
 
-    def _label(self, kind: str, live: RemoteObject) -> str:
-        if live.get("name"):
-            return str(live["name"])
-        of = (self.networks.get(live.get("network_id", "")) or {}).get("name")
-        return f"{of}-{kind.lower()}" if of else kind.lower()
+    def _label(self, kind: str, remote: RemoteObject) -> str:
+        if remote.get("name"):
+            return str(remote["name"])
+        network_name = (self.networks.get(remote.get("network_id", "")) or {}).get("name")
+        return f"{network_name}-{kind.lower()}" if network_name else kind.lower()
 
-    # ------------------------------------------------------------ picking
+    # ------------------------------------------------------------ selection
 
-    def pick(
+    def select(
         self,
         *,
         names: Sequence[str] = (),
@@ -225,61 +225,61 @@ class CloudInventory:
         dependencies: bool = True,
         known: Collection[tuple[str, str]] = (),
     ) -> list[Candidate]:
-        """What any of the names, tags and ids picks, and what that needs, in the order of a program.
+        """Return the objects that match a name, tag or id, and their dependencies, in the order of the program.
 
         Args:
             names: Patterns of names such as `web*`.
             tags: Tags.
             ids: Ids.
-            everything: Pick all.
-            kinds: Pick of these kinds only.
-            dependencies: Add what the picked objects need.
-            known: What is never picked, by kind and id: the resources of the stack.
+            everything: Select all objects.
+            kinds: Select only objects of these kinds.
+            dependencies: Add the objects that a selected object refers to.
+            known: Objects that are never selected, by kind and id: the resources of the stack.
 
         Raises:
-            NoMatch: one of the names, tags or ids picks nothing.
+            NoMatch: A name, tag or id matches no object.
         """
-        able = {key: each for key, each in self.all.items() if each.kind in kinds}
-        picked = set(able) if everything else set()
+        eligible = {key: each for key, each in self.all.items() if each.kind in kinds}
+        selected = set(eligible) if everything else set()
         criteria: list[tuple[str, str, Callable[[Candidate], bool]]] = [
             *(("named", glob, lambda each, glob=glob: fnmatchcase(_name(each), glob)) for glob in names),
             *(("tagged", tag, lambda each, tag=tag: _tagged(each, tag)) for tag in tags),
             *(("with the id", id_, lambda each, id_=id_: each.id == id_) for id_ in ids),
         ]
-        for what, word, fits in criteria:
-            those = [key for key, each in able.items() if fits(each)]
-            if not those:
+        for what, word, matches in criteria:
+            found = [key for key, each in eligible.items() if matches(each)]
+            if not found:
                 raise errors.NoMatch([], f'there is nothing {what} "{word}"{self._hint(word, kinds)}')
-            picked |= set(those)
+            selected |= set(found)
         if dependencies:
-            waiting = list(picked)
-            while waiting:
-                more = [key for key in self._needs(self.all[waiting.pop()]) if key in self.all and key not in picked]
-                picked |= set(more)
-                waiting += more
-        chosen = [each for key, each in self.all.items() if key in picked and key not in known]
-        return _sources_first(chosen)
+            queue = list(selected)
+            while queue:
+                candidate = self.all[queue.pop()]
+                more = [key for key in self._dependencies(candidate) if key in self.all and key not in selected]
+                selected |= set(more)
+                queue += more
+        return _sources_first([each for key, each in self.all.items() if key in selected and key not in known])
 
     def _hint(self, word: str, kinds: Collection[str]) -> str:
         for kind in KINDS[:6]:
             if word in self._of(kind) and (reason := self.ineligible_reason(kind, word)):
-                return f" to take over: {reason}"
-        near = close_matches(word, {_name(each) for each in self.all.values() if each.kind in kinds} - {""})
-        return f"; did you mean {' or '.join(near)}?" if near else ""
+                return f" to import: {reason}"
+        similar = close_matches(word, {_name(each) for each in self.all.values() if each.kind in kinds} - {""})
+        return f"; did you mean {' or '.join(similar)}?" if similar else ""
 
-    def _needs(self, each: Candidate) -> Iterator[tuple[str, str]]:
-        live = each.live
+    def _dependencies(self, each: Candidate) -> Iterator[tuple[str, str]]:
+        remote = each.remote
         if each.kind in ("Subnet", "Port"):
-            yield "Network", live["network_id"]
+            yield "Network", remote["network_id"]
         if each.kind == "Port":
-            yield from (("Subnet", item["subnet_id"]) for item in live.get("fixed_ips") or ())
+            yield from (("Subnet", item["subnet_id"]) for item in remote.get("fixed_ips") or ())
         if each.kind == "Volume":
-            yield "Volume", live.get("source_volid") or ""
+            yield "Volume", remote.get("source_volid") or ""
         if each.kind in ("VolumeAttachment", "InterfaceAttachment"):
             yield "Server", each.id.split("/")[0]
-            yield each.kind.removesuffix("Attachment").replace("Interface", "Port"), live["id"]
+            yield each.kind.removesuffix("Attachment").replace("Interface", "Port"), remote["id"]
         if each.kind == "Server":
-            yield "KeyPair", live.get("key_name") or ""
+            yield "KeyPair", remote.get("key_name") or ""
             for port in self._ports_of[each.id]:
                 yield "Port", port["id"]
                 yield "Network", port["network_id"]
@@ -290,18 +290,18 @@ class CloudInventory:
                 yield "VolumeAttachment", f"{each.id}/{volume['id']}"
 
 
-def made_by_nova(port: RemoteObject) -> bool:
-    """Whether Nova made the port for a NIC: it has no name, and nothing on it that a person would have put there."""
-    persons = ("name", "description", "tags", "allowed_address_pairs", "extra_dhcp_opts")
-    return (port.get("device_owner") or "").startswith("compute:") and not any(port.get(key) for key in persons)
+def created_by_nova(port: RemoteObject) -> bool:
+    """Whether Nova created the port for a NIC: it has none of the properties that a user would have set."""
+    user_properties = ("name", "description", "tags", "allowed_address_pairs", "extra_dhcp_opts")
+    return (port.get("device_owner") or "").startswith("compute:") and not any(port.get(key) for key in user_properties)
 
 
 def _by_id(items: Iterable[RemoteObject]) -> dict[str, RemoteObject]:
     return {item["id"]: item for item in items}
 
 
-def _owner(live: RemoteObject) -> Any:
-    return live.get("project_id", live.get("tenant_id"))
+def _owner(remote: RemoteObject) -> Any:
+    return remote.get("project_id", remote.get("tenant_id"))
 
 
 def _device(volume: RemoteObject, server_id: str) -> tuple[int, str]:
@@ -310,26 +310,26 @@ def _device(volume: RemoteObject, server_id: str) -> tuple[int, str]:
 
 
 def _name(each: Candidate) -> str:
-    return "" if each.is_attachment else str(each.live.get("name") or "")
+    return "" if each.is_attachment else str(each.remote.get("name") or "")
 
 
 def _tagged(each: Candidate, tag: str) -> bool:
-    return not each.is_attachment and tag in (each.live.get("tags") or ())
+    return not each.is_attachment and tag in (each.remote.get("tags") or ())
 
 
-def _sources_first(chosen: list[Candidate]) -> list[Candidate]:
-    """The same order, but a volume behind the one that it was copied from."""
-    by_id = {each.id: each for each in chosen if each.kind == "Volume"}
-    done: dict[tuple[str, str], Candidate] = {}
+def _sources_first(selected: list[Candidate]) -> list[Candidate]:
+    """Return the candidates in the same order, except that a volume follows the volume from which it was copied."""
+    by_id = {each.id: each for each in selected if each.kind == "Volume"}
+    ordered: dict[tuple[str, str], Candidate] = {}
 
-    def put(each: Candidate) -> None:
-        if (each.kind, each.id) in done:
+    def add(each: Candidate) -> None:
+        if (each.kind, each.id) in ordered:
             return
-        source = by_id.get(each.live.get("source_volid") or "") if each.kind == "Volume" else None
+        source = by_id.get(each.remote.get("source_volid") or "") if each.kind == "Volume" else None
         if source is not None:
-            put(source)
-        done[each.kind, each.id] = each
+            add(source)
+        ordered[each.kind, each.id] = each
 
-    for each in chosen:
-        put(each)
-    return list(done.values())
+    for each in selected:
+        add(each)
+    return list(ordered.values())

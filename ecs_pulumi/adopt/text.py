@@ -1,4 +1,4 @@
-"""A program's text, laid out as `ruff format` would."""
+"""Source text of a program, formatted as by `ruff format`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 WIDTH = 88
 _INDENT = 4
-_TAKEN = {"ecs", "pulumi", *dir(builtins), *keyword.kwlist, *keyword.softkwlist}
+_RESERVED = {"ecs", "pulumi", *dir(builtins), *keyword.kwlist, *keyword.softkwlist}
 
 
 @dataclass(frozen=True)
 class Ref:
-    """An output of another resource of the program, or without one the resource itself."""
+    """A reference to an output of another resource of the program; to the resource itself if `output` is empty."""
 
     variable: str
     output: str = "id"
@@ -28,17 +28,17 @@ class Ref:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a function with arguments by keyword."""
+    """A function call with keyword arguments."""
 
     function: str
     arguments: Mapping[str, Any]
 
 
 def declaration(target: str, name: str, inputs: Mapping[str, Any], comments: Sequence[str] = ()) -> str:
-    """A resource: its comments, and its constructor's call with one argument on each line.
+    """Return a resource declaration: its comments, and the constructor call with one argument per line.
 
     Args:
-        target: What stands before the bracket, `web = ecs.Server` say.
+        target: The text before the opening parenthesis, such as `web = ecs.Server`.
         name: Name of the resource.
         inputs: Its inputs; a value may contain `Ref`s.
         comments: Lines of comment.
@@ -50,17 +50,17 @@ def declaration(target: str, name: str, inputs: Mapping[str, Any], comments: Seq
 
 
 def call(target: str, arguments: Mapping[str, Any]) -> str:
-    """A call that stands alone, on one line if it fits there.
+    """Return a statement with a function call, on one line if it fits.
 
     Args:
-        target: What stands before the bracket, `net = ecs.get_network` say.
-        arguments: Its arguments by keyword.
+        target: The text before the opening parenthesis, such as `net = ecs.get_network`.
+        arguments: Its keyword arguments.
     """
     return f"{_value(Call(target, arguments), 0, -1)}\n"
 
 
 def _value(value: Any, indent: int, before: int) -> str:
-    """The value, on one line if it fits there behind `before` characters and with a comma, else one item on each."""
+    """Format a value on one line if it fits after `before` characters and with a comma, else one item per line."""
     line = _on_one_line(value)
     if indent + before + len(line) + 1 <= WIDTH or not value or not isinstance(value, (Call, Mapping, list)):
         return line
@@ -75,7 +75,7 @@ def _value(value: Any, indent: int, before: int) -> str:
     else:
         items = [_value(item, deeper, 0) for item in value]
         opening, closing = "[]"
-    # The comma after the last one tells formatters to leave it so.
+    # The trailing comma keeps a formatter from joining the lines.
     lines = [f"{' ' * deeper}{item},\n" for item in items]
     return f"{opening}\n{''.join(lines)}{' ' * indent}{closing}"
 
@@ -101,7 +101,7 @@ def _quoted(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without what would end a line of a program, or cannot stand in one."""
+    """Return the text without line breaks and other characters that a comment cannot contain."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
@@ -110,34 +110,34 @@ def _ascii(text: str) -> str:
 
 
 def snake(kind: str) -> str:
-    """A kind's name as that of a variable: `KeyPair` is `key_pair`."""
+    """Convert a kind to snake case: `KeyPair` becomes `key_pair`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).lower()
 
 
 def resource_name(label: str, kind: str, used: Collection[str]) -> str:
-    """A name for a resource that none of its kind has yet."""
+    """Return a name for a resource that is unique within its kind."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", _ascii(label)).strip("-") or snake(kind).replace("_", "-")
     return _unused(name, "-", used)
 
 
 def stem(label: str, kind: str) -> str:
-    """A variable's name for an object of this name, not yet unique."""
+    """Return a variable name for an object with this label; it may not be unique."""
     name = re.sub(r"[^a-z0-9]+", "_", _ascii(label).lower()).strip("_")
-    if not name or name in _TAKEN:
+    if not name or name in _RESERVED:
         return f"{name}_{snake(kind)}".lstrip("_")
     return name if name.isidentifier() else f"{snake(kind)}_{name}"
 
 
 def variable(name: str, kind: str, shared: Collection[str], used: Collection[str]) -> str:
-    """A variable of this stem that is not used yet, with the kind behind it where objects of other kinds share it."""
+    """Return an unused variable name. The kind is appended if objects of several kinds share the name."""
     if name in shared and not name.endswith(snake(kind)):
         name = f"{name}_{snake(kind)}"
     return _unused(name, "_", used)
 
 
-def _unused(name: str, glue: str, used: Collection[str]) -> str:
+def _unused(name: str, separator: str, used: Collection[str]) -> str:
     candidate, number = name, 1
     while candidate in used:
         number += 1
-        candidate = f"{name}{glue}{number}"
+        candidate = f"{name}{separator}{number}"
     return candidate

@@ -1,1 +1,1 @@
-"""The API's side: settings, connection, calls, waits and errors. It knows no Pulumi."""
+"""Access to the OpenStack API: settings, connection, requests, polling and errors. Independent of Pulumi."""

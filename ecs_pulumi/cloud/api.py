@@ -1,4 +1,4 @@
-"""One service of one region: its URL, its versions, its requests."""
+"""Client for one service of one region: its URL, its API versions and its requests."""
 
 import re
 import threading
@@ -22,12 +22,12 @@ _VERSION = re.compile(r"v(\d+)(?:\.(\d+))?")
 
 @dataclass(frozen=True)
 class ApiVersions:
-    """What a service's API offers.
+    """The API version of a service and its range of microversions.
 
     Attributes:
         id: the version in the URL, such as ``v2.1``.
-        min: the lowest microversion; empty where there are none.
-        max: the highest microversion; empty where there are none.
+        min: the lowest microversion; empty if the service has none.
+        max: the highest microversion; empty if the service has none.
         url: the endpoint of that version.
     """
 
@@ -37,25 +37,25 @@ class ApiVersions:
     url: str
 
     def __str__(self) -> str:
-        """As a sentence names it: ``v2.1 with microversions 2.1 to 2.14``."""
+        """The form used in messages: ``v2.1 with microversions 2.1 to 2.14``."""
         return (
             f"{self.id} with microversions {self.min} to {self.max}" if self.max else f"{self.id} without microversions"
         )
 
     def supports(self, microversion: str) -> bool:
-        """Whether a request may ask for this microversion."""
-        return bool(self.max) and parsed(self.min) <= parsed(microversion) <= parsed(self.max)
+        """Whether the service accepts requests with this microversion."""
+        return bool(self.max) and version_key(self.min) <= version_key(microversion) <= version_key(self.max)
 
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """How a service lays out its URLs.
+    """How the URLs of a service are built.
 
     Attributes:
-        service: the name in messages and ``ecs:endpoints``.
-        default: the version segment where the endpoint has none and discovery is not worth a request.
-        scoped: whether the project's id belongs in the path.
-        discovers: whether the version matters enough to ask.
+        service: the name in messages and in ``ecs:endpoints``.
+        default: the version segment to use if the endpoint has none and no discovery request is sent.
+        scoped: whether the path contains the project's id.
+        discovers: whether the service's versions are discovered with a request.
     """
 
     service: str
@@ -72,16 +72,17 @@ IDENTITY = ServiceSpec("identity", "v3")
 
 
 class ServiceClient:
-    """Requests to one service, as ``api.get("/servers/…", key="server")``.
+    """Sends requests to one service, for example ``api.get("/servers/…", key="server")``.
 
-    A path is relative to the endpoint with its version and, for compute and block storage, the project:
-    ``https://…/v2.1/{project_id}/servers/…``. A request carries the microversion that it is given, else none.
+    A path is relative to the endpoint, which includes the version and, for compute and block storage, the project:
+    ``https://…/v2.1/{project_id}/servers/…``. A request without the ``microversion`` argument sends no microversion
+    header.
     """
 
     def __init__(
         self,
         transport: Transport,
-        layout: ServiceSpec,
+        spec: ServiceSpec,
         endpoint: str,
         project_id: str,
         *,
@@ -89,11 +90,11 @@ class ServiceClient:
         on_write: Callable[[], None] = lambda: None,
     ) -> None:
         self._transport = transport
-        self._layout = layout
+        self._spec = spec
         self._root, self._segment = _split(endpoint)
         self._project_id = project_id
         self._forced = forced.removeprefix("v") if forced else None
-        self._written = on_write
+        self._on_write = on_write
         self._lock = threading.Lock()
         self._versions: ApiVersions | None = None
         self._server_date: tuple[float, float] | None = None
@@ -101,7 +102,7 @@ class ServiceClient:
     @property
     def service(self) -> str:
         """The service's type, such as ``compute``."""
-        return self._layout.service
+        return self._spec.service
 
     @property
     def clock(self) -> Clock:
@@ -110,69 +111,69 @@ class ServiceClient:
 
     @property
     def url(self) -> str:
-        """The endpoint that paths are relative to."""
-        project = f"/{self._project_id}" if self._layout.scoped else ""
+        """The base URL of all request paths."""
+        project = f"/{self._project_id}" if self._spec.scoped else ""
         return f"{self._root}/{self._version()}{project}"
 
     def _version(self) -> str:
-        layout = self._layout
-        if not layout.discovers:
-            return layout.default
+        spec = self._spec
+        if not spec.discovers:
+            return spec.default
         if self._forced:
-            return _forced_segment(layout, self._forced)
-        if self._segment == layout.default:
-            return layout.default
-        return self.versions.id  # an older version, or none, in the catalog: a newer one may be beside it
+            return _forced_segment(spec, self._forced)
+        if self._segment == spec.default:
+            return spec.default
+        return self.versions.id  # the catalog names an older version or none, so a newer one may exist
 
     @property
     def versions(self) -> ApiVersions:
-        """What the service offers; asked once, where the answer is not known without asking."""
+        """The versions that the service offers, discovered at most once."""
         with self._lock:
             if self._versions is None:
-                self._versions = self._found()
+                self._versions = self._discover_versions()
             return self._versions
 
-    def _found(self) -> ApiVersions:
-        layout = self._layout
-        if not layout.discovers:
-            return self._of(layout.default)
+    def _discover_versions(self) -> ApiVersions:
+        spec = self._spec
+        if not spec.discovers:
+            return self._api_versions(spec.default)
         if self._forced:
-            segment = _forced_segment(layout, self._forced)
-            plain = parsed(layout.default.removeprefix("v"))
-            if segment != layout.default or parsed(self._forced) <= plain:
-                return self._of(segment)  # without microversions there is nothing to ask
-        offered = {f"v{version_to_string(item['version'])}": item for item in self._discovered()}
+            segment = _forced_segment(spec, self._forced)
+            plain = version_key(spec.default.removeprefix("v"))
+            if segment != spec.default or version_key(self._forced) <= plain:
+                return self._api_versions(segment)  # no microversions, so no discovery is needed
+        offered = {f"v{version_to_string(item['version'])}": item for item in self._version_documents()}
         segment = next(
-            (name for name in (layout.default, "v2") if _named(name, offered)),
-            self._segment or layout.default,
+            (name for name in (spec.default, "v2") if _version_document(name, offered)),
+            self._segment or spec.default,
         )
-        item = _named(segment, offered)
+        item = _version_document(segment, offered)
         if item is None or item["max_microversion"] is None:
-            return self._of(segment)
+            return self._api_versions(segment)
         lowest = item["min_microversion"] or item["version"]
         highest = item["max_microversion"]
-        ceiling = min(highest, parsed(self._forced)) if self._forced else highest
-        return self._of(segment, version_to_string(lowest), version_to_string(ceiling))
+        ceiling = min(highest, version_key(self._forced)) if self._forced else highest
+        return self._api_versions(segment, version_to_string(lowest), version_to_string(ceiling))
 
-    def _of(self, segment: str, lowest: str = "", highest: str = "") -> ApiVersions:
+    def _api_versions(self, segment: str, lowest: str = "", highest: str = "") -> ApiVersions:
         return ApiVersions(segment, lowest, highest, f"{self._root}/{segment}")
 
-    def _discovered(self) -> list[VersionData]:
-        """The version documents: at the root, or where a gateway hides it at the version itself."""
-        places = [f"{self._root}/", f"{self._root}/{self._segment or self._layout.default}/"]
-        for place in places:
+    def _version_documents(self) -> list[VersionData]:
+        """Read the version documents at the root URL, or at the version's URL if a gateway hides the root."""
+        urls = [f"{self._root}/", f"{self._root}/{self._segment or self._spec.default}/"]
+        for url in urls:
             try:
-                found = self._transport.with_retries(partial(self._discover, place), idempotent=True, url=place)
+                documents = self._transport.with_retries(partial(self._discover, url), idempotent=True, url=url)
             except errors.ServerError:
                 raise
             except errors.ApiError:
                 continue
-            if found:
-                return found
+            if documents:
+                return documents
         return []
 
     def _discover(self, url: str) -> list[VersionData]:
-        self._transport.access()  # so that a failing log-in speaks for itself
+        self._transport.access()  # raises login errors, which discovery would hide
         try:
             return Discover(self._transport.keystone, url).version_data()
         except (keystone.DiscoveryFailure, KeyError, TypeError):
@@ -181,9 +182,9 @@ class ServiceClient:
             raise self._transport.map_exception(error, "GET", url, self.service) from error
 
     def list_versions(self) -> list[dict[str, Any]]:
-        """The version documents as the service gives them (guide 3.2)."""
-        answer = self._transport.send(Request("GET", f"{self._root}/", self.service))
-        body = answer.body or {}
+        """The version documents, unchanged (guide 3.2)."""
+        response = self._transport.send(Request("GET", f"{self._root}/", self.service))
+        body = response.body or {}
         versions = body.get("versions", [body["version"]] if "version" in body else [])
         return list(versions["values"] if isinstance(versions, dict) else versions)
 
@@ -192,23 +193,23 @@ class ServiceClient:
         return self.versions.supports(microversion)
 
     def newest_supported(self, *microversions: str) -> str | None:
-        """The first of these that the service offers, best first; None where it offers none of them."""
+        """The first of these microversions that the service offers, or None. Pass the preferred one first."""
         return next((version for version in microversions if self.supports(version)), None)
 
     @staticmethod
     def newest(microversions: Iterable[str]) -> str | None:
-        """The newest of several, which a request needs that needs them all; None of none."""
-        return max(microversions, key=parsed, default=None)
+        """The newest of several microversions, for a request that needs all of them; None if there are none."""
+        return max(microversions, key=version_key, default=None)
 
     def require(self, feature: str, microversion: str) -> str:
-        """The microversion, for the request that needs it.
+        """Return the microversion, or fail if the service does not offer it.
 
         Raises:
-            Unsupported: the service does not offer it.
+            Unsupported: the service does not offer the microversion.
         """
         if not self.supports(microversion):
             needs = f"{self.service} microversion {microversion}"
-            forced = f" (ecs:apiVersions asks for no more than {self._forced})" if self._forced else ""
+            forced = f" (limited to {self._forced} by ecs:apiVersions)" if self._forced else ""
             raise errors.Unsupported(feature, needs, f"{self.service} {self.versions}{forced}")
         return microversion
 
@@ -226,24 +227,24 @@ class ServiceClient:
     ) -> Response:
         """Send a request; see ``Transport.send``.
 
-        With ``poll`` it is neither repeated nor awaited for long: the next poll is near.
+        With ``poll`` the request is not retried and has a short timeout, because the next poll follows soon.
         """
-        call = Request(method, self.url + path, self.service, json, params, microversion, key)
+        request = Request(method, self.url + path, self.service, json, params, microversion, key)
         try:
-            answer = self._transport.send(call, idempotent=idempotent, poll=poll)
+            response = self._transport.send(request, idempotent=idempotent, poll=poll)
         finally:
             if method != "GET":
-                self._written()
-        if answer.date is not None:
-            self._server_date = (answer.date, self._transport.clock.now())
-        return answer
+                self._on_write()
+        if response.date is not None:
+            self._server_date = (response.date, self._transport.clock.now())
+        return response
 
     def server_time(self) -> float:
-        """The service's clock in seconds since the epoch, as far as its answers told it."""
+        """The service's clock in seconds since the epoch, estimated from the Date header of its latest response."""
         if self._server_date is None:
             return utc_now()
-        date, then = self._server_date
-        return date + self._transport.clock.now() - then
+        date, received_at = self._server_date
+        return date + self._transport.clock.now() - received_at
 
     def get(
         self,
@@ -253,7 +254,7 @@ class ServiceClient:
         microversion: str | None = None,
         key: str | None = None,
     ) -> Any:
-        """GET; the parsed body, or its member ``key``."""
+        """Send a GET; return the parsed body, or its member ``key``."""
         return self.request("GET", path, params=params, microversion=microversion, key=key).body
 
     def post(
@@ -265,7 +266,7 @@ class ServiceClient:
         key: str | None = None,
         idempotent: bool | None = None,
     ) -> Any:
-        """POST; repeated only where the request cannot have been taken."""
+        """Send a POST; retried only if the request cannot have taken effect, or if it is ``idempotent``."""
         return self.request("POST", path, json=json, microversion=microversion, key=key, idempotent=idempotent).body
 
     def put(
@@ -277,7 +278,7 @@ class ServiceClient:
         key: str | None = None,
         idempotent: bool | None = None,
     ) -> Any:
-        """PUT."""
+        """Send a PUT; return the parsed body, or its member ``key``."""
         return self.request("PUT", path, json=json, microversion=microversion, key=key, idempotent=idempotent).body
 
     def patch(
@@ -289,7 +290,7 @@ class ServiceClient:
         key: str | None = None,
         idempotent: bool | None = None,
     ) -> Any:
-        """PATCH."""
+        """Send a PATCH; return the parsed body, or its member ``key``."""
         return self.request("PATCH", path, json=json, microversion=microversion, key=key, idempotent=idempotent).body
 
     def delete(
@@ -300,7 +301,7 @@ class ServiceClient:
         params: Mapping[str, Any] | None = None,
         microversion: str | None = None,
     ) -> None:
-        """DELETE."""
+        """Send a DELETE."""
         self.request("DELETE", path, json=json, params=params, microversion=microversion)
 
     def pages(
@@ -310,7 +311,7 @@ class ServiceClient:
         params: Mapping[str, Any] | None = None,
         microversion: str | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Every item of a paged list, page by page."""
+        """Yield every item of a paged list, reading page by page."""
         query: dict[str, Any] | None = dict(params or {})
         while query is not None:
             items, query = self.page(path, key, query, microversion)
@@ -323,39 +324,41 @@ class ServiceClient:
         params: Mapping[str, Any],
         microversion: str | None = None,
     ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-        """One page of a list, and the query of the next; None at the end."""
+        """Read one page of a list; return its items and the next page's query, which is None on the last page."""
         return self.items(self.get(path, params=params, microversion=microversion), key, params)
 
     def items(
         self, body: Any, key: str, params: Mapping[str, Any]
     ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-        """The items of a page that was asked for with ``params``, and the query of the next page."""
+        """Return the items of a page that was requested with ``params``, and the next page's query or None."""
         if not isinstance(body, dict) or not isinstance(body.get(key), list):
-            raise errors.ConnectionFailed(f"{self.url} ({self.service}) answered without {key}", sent=True)
+            raise errors.ConnectionFailed(
+                f"{self.url} ({self.service}) returned an invalid response: it has no {key}", sent=True
+            )
         items = body[key]
-        link = _next_link(body, key)
-        if not link or not items:
+        href = _next_link(body, key)
+        if not href or not items:
             return items, None
-        # Only the query: the links of a service behind a gateway lead nowhere.
-        follow = {**params, **dict(parse_qsl(urlsplit(link).query))}
-        return items, None if follow.get("marker") == params.get("marker") else follow
+        # Use only the query: the host of such a URL is often wrong if the service is behind a gateway.
+        next_query = {**params, **dict(parse_qsl(urlsplit(href).query))}
+        return items, None if next_query.get("marker") == params.get("marker") else next_query
 
 
-def parsed(microversion: str) -> Microversion:
-    """A microversion for comparison: 2.9 is below 2.14."""
+def version_key(microversion: str) -> Microversion:
+    """Convert a microversion to a tuple that compares numerically: 2.9 is below 2.14."""
     major, _, minor = microversion.partition(".")
     return int(major), int(minor or 0)
 
 
 def _next_link(body: Mapping[str, Any], key: str) -> str | None:
-    if isinstance(link := body.get("next"), str):  # Glance
-        return link
+    if isinstance(href := body.get("next"), str):  # Glance
+        return href
     links = body.get(f"{key}_links") or []
     return next((str(link["href"]) for link in links if link.get("rel") == "next"), None)
 
 
 def _split(endpoint: str) -> tuple[str, str | None]:
-    """The root of an endpoint and its version segment; what follows, such as a project, is dropped."""
+    """Split an endpoint into its root and its version segment; drop the rest, such as a project."""
     parts = urlsplit(endpoint)
     segments = parts.path.rstrip("/").split("/")
     for index, segment in enumerate(segments):
@@ -365,14 +368,14 @@ def _split(endpoint: str) -> tuple[str, str | None]:
     return endpoint.rstrip("/"), None
 
 
-def _named(segment: str, offered: Mapping[str, VersionData]) -> VersionData | None:
-    """The document of a segment: v2 is listed as v2.0, v3 as v3.0."""
+def _version_document(segment: str, offered: Mapping[str, VersionData]) -> VersionData | None:
+    """The version document of a URL segment. Services list v2 as v2.0 and v3 as v3.0."""
     return offered.get(segment) or offered.get(f"{segment}.0")
 
 
-def _forced_segment(layout: ServiceSpec, forced: str) -> str:
-    """The segment of a forced version: 2 and 2.0 are v2; 2.1 and every microversion above it v2.1."""
-    major, minor = parsed(forced)
-    if layout is COMPUTE:
+def _forced_segment(spec: ServiceSpec, forced: str) -> str:
+    """The URL segment of a forced version. For compute: v2 for 2 and 2.0, v2.1 for 2.1 and later microversions."""
+    major, minor = version_key(forced)
+    if spec is COMPUTE:
         return "v2" if minor == 0 else "v2.1"
     return f"v{major}"

@@ -1,4 +1,4 @@
-"""Time, so that tests need not wait for it."""
+"""The clock that retries and waits use. Tests replace it so that they do not have to wait."""
 
 import random
 import threading
@@ -6,22 +6,22 @@ import time
 
 
 class Clock:
-    """The passing of time as retries and waits see it."""
+    """Time source and sleep functions for retries and waits."""
 
     _random = random.SystemRandom()
 
     def now(self) -> float:
-        """Seconds since an arbitrary moment; never runs backwards."""
+        """Return monotonic time in seconds since an arbitrary moment."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Sleep for some seconds."""
         time.sleep(seconds)
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
-        """Let time pass until the condition, whose lock the caller holds, is notified."""
+        """Wait until the condition is notified or the seconds have passed. The caller holds the condition's lock."""
         condition.wait(seconds)
 
     def jitter(self, seconds: float) -> float:
-        """Spread a delay over 75 to 125 percent, so that clients refused together do not return together."""
+        """Randomize a delay to between 75 and 125 percent, so that many clients do not retry at the same moment."""
         return seconds * self._random.uniform(0.75, 1.25)

@@ -1,4 +1,4 @@
-"""The collections of a region: how each is watched while someone waits, and how it is read."""
+"""The collections of a region, such as its servers: polling for waits, and cached reads."""
 
 # ruff: noqa: A001, A002, A006 - "id" is the API's own word
 
@@ -12,17 +12,17 @@ from ecs_pulumi.cloud.errors import BadRequest, Forbidden, NotFound, ProxyNotFou
 from ecs_pulumi.cloud.inventory import Query, ReadCache
 from ecs_pulumi.cloud.polling import Document, Poller, PollResult
 
-FEW = 1
-FIRST_PAGE = 100
-PAGE = 1000
+SINGLE_GET_LIMIT = 1
+FIRST_PAGE_SIZE = 100
+PAGE_SIZE = 1000
 
 
 class Collection:
-    """One kind of object in a region, such as its servers.
+    """All objects of one kind in a region, such as its servers.
 
     Attributes:
-        poller: waits for objects.
-        worth: how many reads make a page of the list worth its request.
+        poller: waits for objects of this collection.
+        reads_per_page: how many reads justify one request for a page of the list.
     """
 
     reads_per_page = 5
@@ -40,68 +40,68 @@ class Collection:
         self._clock = api.clock
         self._name = name
         self._singular = name.removesuffix("s")
-        self._list = f"/{name}{detail}"
+        self._list_path = f"/{name}{detail}"
         self._microversion = microversion
-        self._inventory = ReadCache(self, api.clock)
+        self._cache = ReadCache(self, api.clock)
         self._listable = True
 
     def get(self, id: str) -> Document | None:
-        """The object as it is now; None where it is gone."""
-        return self._each([id]).documents[id]
+        """Return the current remote object, or None if it does not exist."""
+        return self._get_each([id]).documents[id]
 
     def read(self, id: str) -> Document | None:
-        """The object as it was within the last minute, by a list where many are read; None where it is gone.
+        """Return the remote object as of at most a minute ago, or None if it does not exist.
 
-        For refresh. What decides on a change asks ``get``.
+        Many reads at a time are answered from lists. Meant for refresh; use ``get`` to decide about a change.
         """
-        return self._inventory.read(id)
+        return self._cache.read(id)
 
     def invalidate(self) -> None:
-        """Forget what was read: something was written."""
-        self._inventory.invalidate()
+        """Drop the cached documents. Called after every write."""
+        self._cache.invalidate()
 
     def get_one(self, id: str) -> Document | None:
-        """The object by a GET of its own."""
+        """Return one object with a single GET."""
         return self.get(id)
 
-    def get_many(self, ids: Ids[str]) -> Mapping[str, Document]:  # noqa: ARG002 - for APIs that can
-        """Objects by id in few requests: this API has no such list."""
+    def get_many(self, ids: Ids[str]) -> Mapping[str, Document]:  # noqa: ARG002 - for subclasses whose API filters by id
+        """Return objects by id in few requests. Empty here: this API has no list that filters by id."""
         return {}
 
     def page(self, query: Query | None) -> tuple[list[Document], Query | None]:
-        """A page of the list: a small one first, which is all of most projects."""
-        asked = {"limit": FIRST_PAGE} if query is None else {**query, "limit": PAGE}
-        return self._api.page(self._list, self._name, asked, self._microversion())
+        """Read a page of the list. The first page is small, because it covers all objects of most projects."""
+        params = {"limit": FIRST_PAGE_SIZE} if query is None else {**query, "limit": PAGE_SIZE}
+        return self._api.page(self._list_path, self._name, params, self._microversion())
 
     def watch(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:
-        """Look at the objects that someone waits for: few by a GET each, many by lists.
+        """Poll the objects that are waited for: a single object with a GET, several with lists.
 
-        What the lists lack is asked by a GET of its own, as only that tells gone from hidden. A cloud whose lists do
-        not take what is asked of them here gets no list again.
+        Objects that are missing from the lists are read with a GET each, because only a 404 proves that an object does
+        not exist. If the cloud rejects the list request, this collection does not send it again.
         """
-        if len(ids) <= FEW or not self._listable:
-            return self._each(ids, poll=True)
+        if len(ids) <= SINGLE_GET_LIMIT or not self._listable:
+            return self._get_each(ids, poll=True)
         try:
-            seen = self._many(ids, fresh)
+            result = self._poll_many(ids, fresh)
         except ProxyNotFound:
-            seen = PollResult({})  # a proxy's word is of the moment, and single GETs may have a way
+            result = PollResult({})  # a proxy's 404 may be temporary, and single GETs may still succeed
         except (BadRequest, Forbidden, NotFound):
             self._listable = False
-            seen = PollResult({})
-        rest = self._each([id for id in ids if id not in seen.documents], poll=True)
-        return PollResult({**seen.documents, **rest.documents}, rest.request_id or seen.request_id)
+            result = PollResult({})
+        rest = self._get_each([id for id in ids if id not in result.documents], poll=True)
+        return PollResult({**result.documents, **rest.documents}, rest.request_id or result.request_id)
 
-    def _many(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:
-        """Look at many by lists; what they do not tell is left out."""
+    def _poll_many(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:
+        """Poll many objects with lists; omit those that the lists do not contain."""
         raise NotImplementedError
 
-    def _each(self, ids: Iterable[str], *, poll: bool = False) -> PollResult:
-        """Look at each by a GET of its own."""
+    def _get_each(self, ids: Iterable[str], *, poll: bool = False) -> PollResult:
+        """Read each object with a GET."""
         documents: dict[str, Document | None] = {}
         request_id = None
         for id in ids:
             try:
-                answer = self._api.request(
+                response = self._api.request(
                     "GET",
                     f"/{self._name}/{id}",
                     microversion=self._microversion(),
@@ -111,131 +111,134 @@ class Collection:
             except NotFound as error:
                 documents[id], request_id = None, error.request_id
             else:
-                documents[id], request_id = self._living(answer.body), answer.request_id
+                documents[id], request_id = self._unless_deleted(response.body), response.request_id
         return PollResult(documents, request_id)
 
-    def _living(self, document: Document) -> Document | None:
-        """None for a document that only says that the object is gone."""
+    def _unless_deleted(self, document: Document) -> Document | None:
+        """Return the document, or None if its status means that the object was deleted."""
         return document
 
-    def _listed(self, params: Mapping[str, Any]) -> tuple[list[Document], Query | None, str | None]:
-        """A page for a poll, the query of the next, and the request's id."""
-        answer = self._api.request("GET", self._list, params=params, microversion=self._microversion(), poll=True)
-        items, query = self._api.items(answer.body, self._name, params)
-        return items, query, answer.request_id
+    def _list_page(self, params: Mapping[str, Any]) -> tuple[list[Document], Query | None, str | None]:
+        """Read a page for a poll; return its items, the next page's query and the request's id."""
+        response = self._api.request(
+            "GET", self._list_path, params=params, microversion=self._microversion(), poll=True
+        )
+        items, query = self._api.items(response.body, self._name, params)
+        return items, query, response.request_id
 
 
 class Servers(Collection):
-    """Nova's servers: many are watched by one list of what changed lately, in which the deleted appear too.
+    """Nova's servers. Many are polled with one list of recent changes, which includes deleted servers.
 
-    Rests on the API reference, "List Servers Detailed", ``changes-since``.
+    See the API reference, "List Servers Detailed", ``changes-since``.
     """
 
-    # Nova's clocks may differ by seconds among its hosts.
-    margin = 10.0
-    # A server that someone waits for was changed by what he waits for, a moment ago.
-    look_back = 60.0
-    # Some changes do not count as changes to Nova: an address, a tag.
+    # Overlap of two polls in seconds: the clocks of Nova's hosts may differ by seconds.
+    clock_margin = 10.0
+    # Seconds that the first list goes back: the change that a caller waits for began shortly before the wait.
+    initial_look_back = 60.0
+    # Seconds after which a document is read again: Nova does not report some changes, such as an address or a tag.
     max_staleness = 60.0
 
     def __init__(self, api: ServiceClient, microversion: Callable[[], str | None]) -> None:
         super().__init__(api, "servers", detail="/detail", microversion=microversion)
-        self._known: dict[str, tuple[Document | None, float]] = {}
-        self._last: float | None = None
+        self._documents: dict[str, tuple[Document | None, float]] = {}
+        self._changes_read_at: float | None = None
 
-    def _many(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:
-        """By the one list of what changed; what it does not name is as it was."""
-        # Nobody is told what was seen before he began to wait, though it may not have changed since.
-        self._known = {id: self._known[id] for id in ids if id in self._known and id not in fresh}
-        sighting = self._changes(set(ids))
-        unknown = [id for id in ids if id not in self._known]
-        singles = self._each([*unknown, *self._stalest()], poll=True)
+    def _poll_many(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:
+        """Poll with the list of changes; servers that are not in the list are unchanged."""
+        # Ignore cached documents older than the wait.
+        self._documents = {id: self._documents[id] for id in ids if id in self._documents and id not in fresh}
+        request_id = self._changes(set(ids))
+        unknown = [id for id in ids if id not in self._documents]
+        singles = self._get_each([*unknown, *self._stalest()], poll=True)
         now = self._clock.now()
-        self._known.update({id: (document, now) for id, document in singles.documents.items()})
-        documents = {id: document for id, (document, _) in self._known.items()}
-        return PollResult(documents, singles.request_id or sighting)
+        self._documents.update({id: (document, now) for id, document in singles.documents.items()})
+        documents = {id: document for id, (document, _) in self._documents.items()}
+        return PollResult(documents, singles.request_id or request_id)
 
     def _changes(self, ids: set[str]) -> str | None:
-        """Take in what changed, and return the request's id."""
-        since = self._api.server_time() - self.look_back
-        if self._last is not None and ids <= self._known.keys():
-            since = self._last - self.margin
+        """Read the changed servers into the cached documents; return the request's id."""
+        since = self._api.server_time() - self.initial_look_back
+        if self._changes_read_at is not None and ids <= self._documents.keys():
+            since = self._changes_read_at - self.clock_margin
         query: Query | None = {
             "changes-since": datetime.fromtimestamp(since, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         }
         started = self._api.server_time()
         request_id = None
         while query is not None:
-            items, query, request_id = self._listed(query)
+            items, query, request_id = self._list_page(query)
             now = self._clock.now()
             for item in items:
                 if item["id"] in ids:
-                    self._known[item["id"]] = (self._living(item), now)
-        self._last = started
+                    self._documents[item["id"]] = (self._unless_deleted(item), now)
+        self._changes_read_at = started
         return request_id
 
     def _stalest(self) -> list[str]:
-        """The one that was silent longest, if that is long."""
-        oldest = min(self._known, key=lambda id: self._known[id][1], default=None)
-        if oldest is None or self._clock.now() - self._known[oldest][1] <= self.max_staleness:
+        """The id of the document with the oldest read, if it is older than ``max_staleness``."""
+        oldest = min(self._documents, key=lambda id: self._documents[id][1], default=None)
+        if oldest is None or self._clock.now() - self._documents[oldest][1] <= self.max_staleness:
             return []
         return [oldest]
 
-    def _living(self, document: Document) -> Document | None:
+    def _unless_deleted(self, document: Document) -> Document | None:
         return None if document.get("status") == "DELETED" else document
 
 
 class Volumes(Collection):
-    """Cinder's volumes: the awaited are mostly among the newest, so many are watched by the page of those."""
+    """Cinder's volumes. Many are polled with the list of the newest volumes, which contains most awaited ones."""
 
-    spare = 10
+    extra_items = 10
 
     def __init__(self, api: ServiceClient) -> None:
         super().__init__(api, "volumes", detail="/detail")
-        self._listed_before: set[str] = set()
+        self._previously_listed: set[str] = set()
 
-    def _many(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:  # noqa: ARG002 - every answer is fresh
-        """By pages of the newest, as long as these are worth it."""
-        size = 2 * len(ids) + self.spare
+    def _poll_many(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:  # noqa: ARG002 - every document is read anew
+        """Poll with pages of the newest volumes, as long as a page contains awaited volumes."""
+        size = 2 * len(ids) + self.extra_items
         query: Query | None = {"sort": "created_at:desc", "limit": size}
         found: dict[str, Document | None] = {}
         items: list[Document] = []
         request_id = None
-        while query is not None and len(ids) - len(found) > FEW:
-            items, query, request_id = self._listed(query)
+        while query is not None and len(ids) - len(found) > SINGLE_GET_LIMIT:
+            items, query, request_id = self._list_page(query)
             hits = {item["id"]: item for item in items if item["id"] in ids}
             found.update(hits)
             if not hits:
                 break
-        # What was in the list and is not in the whole of it any more is gone.
+        # A volume that an earlier list contained and the complete list does not contain was deleted.
         complete = query is None and len(items) < size
-        gone = self._listed_before.intersection(ids).difference(found) if complete else ()
-        self._listed_before = self._listed_before.intersection(ids).union(found)
-        return PollResult({**found, **dict.fromkeys(gone)}, request_id)
+        deleted = self._previously_listed.intersection(ids).difference(found) if complete else ()
+        self._previously_listed = self._previously_listed.intersection(ids).union(found)
+        return PollResult({**found, **dict.fromkeys(deleted)}, request_id)
 
 
 class NetworkObjects(Collection):
-    """Neutron's networks, subnets and ports: the list takes any number of ids as a filter."""
+    """Neutron's networks, subnets or ports. The list filters by any number of ids."""
 
     reads_per_page = 100
-    ids_in_a_url = 40
+    max_ids_per_url = 40
 
-    def _many(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:  # noqa: ARG002 - every answer is fresh
-        """By lists of as many ids as fit into a URL."""
+    def _poll_many(self, ids: Ids[str], fresh: Ids[str]) -> PollResult:  # noqa: ARG002 - every document is read anew
+        """Poll with lists that filter by as many ids as fit into a URL."""
         documents: dict[str, Document | None] = {}
         request_id = None
         for chunk in self._chunks(ids):
-            items, _, request_id = self._listed({"id": chunk})
+            items, _, request_id = self._list_page({"id": chunk})
             documents.update((item["id"], item) for item in items)
         return PollResult(documents, request_id)
 
     def get_many(self, ids: Ids[str]) -> Mapping[str, Document]:
-        """Objects by id, as many as fit into a URL at once."""
+        """Return objects by id, with lists that filter by as many ids as fit into a URL."""
         found: dict[str, Document] = {}
         for chunk in self._chunks(ids):
-            found.update((item["id"], item) for item in self._api.pages(self._list, self._name, {"id": chunk}))
+            found.update((item["id"], item) for item in self._api.pages(self._list_path, self._name, {"id": chunk}))
         return found
 
     def _chunks(self, ids: Ids[str]) -> list[list[str]]:
         ordered = sorted(ids)
-        return [ordered[at : at + self.ids_in_a_url] for at in range(0, len(ordered), self.ids_in_a_url)]
+        size = self.max_ids_per_url
+        return [ordered[start : start + size] for start in range(0, len(ordered), size)]

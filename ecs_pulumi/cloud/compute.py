@@ -1,4 +1,4 @@
-"""Nova's calls, as plain functions. Docstrings name the guide's chapter or the API reference's section."""
+"""Functions for Nova's API calls. Each docstring names the guide's chapter or the API reference's section."""
 
 # ruff: noqa: A002 - "id" is the API's own word
 
@@ -25,13 +25,13 @@ def create_server(
     hints: Document | None = None,
     microversion: str | None = None,
 ) -> Document:
-    """Ask for a server; the answer has little more than its id (guide 4, step 5).
+    """Create a server; the response contains little more than its id (guide 4, step 5).
 
     Args:
         api: compute.
         server: the body's ``server``.
         hints: the body's ``os:scheduler_hints``.
-        microversion: the one that the body's fields need.
+        microversion: the microversion that the body's fields need.
     """
     body: Document = {"server": server}
     if hints:
@@ -40,7 +40,7 @@ def create_server(
 
 
 def get_server(api: ServiceClient, id: str, microversion: str | None = None) -> Document:
-    """A server's details (guide 4, step 6)."""
+    """Return a server's details (guide 4, step 6)."""
     return _document(api.get(f"/servers/{id}", microversion=microversion, key="server"))
 
 
@@ -59,13 +59,13 @@ def list_servers(
     all_tenants: bool | None = None,
     microversion: str | None = None,
 ) -> list[Document]:
-    """Servers with details, by the filters of the guide (3.3, step 2).
+    """List servers with details, by the filters of the guide (3.3, step 2).
 
-    A ``limit`` is how many are wanted in all; without one every page is read. ``not_tags`` needs microversion
+    ``limit`` is the total number of servers to return; without it every page is read. ``not_tags`` needs microversion
     2.26.
     """
     tags = not_tags if not_tags is None or isinstance(not_tags, str) else ",".join(not_tags)
-    params = _given(
+    params = _without_none(
         {
             "changes-since": changes_since,
             "image": image,
@@ -85,12 +85,15 @@ def list_servers(
 
 
 def update_server(api: ServiceClient, id: str, changes: Document, microversion: str | None = None) -> Document:
-    """Change name, addresses or (2.19) description (API reference, "Update Server")."""
+    """Change the name, the access addresses or, from 2.19 on, the description (API reference, "Update Server")."""
     return _document(api.put(f"/servers/{id}", json={"server": changes}, microversion=microversion, key="server"))
 
 
 def delete_server(api: ServiceClient, id: str, *, force: bool = False) -> None:
-    """Delete, or by action ``forceDelete`` past every deferral (API reference, "Delete Server")."""
+    """Delete a server (API reference, "Delete Server").
+
+    With ``force``, send the action ``forceDelete``, which skips a deferred deletion.
+    """
     if force:
         action(api, id, "forceDelete", idempotent=True)
     else:
@@ -112,37 +115,37 @@ def action(
         api: compute.
         id: the server.
         name: the action.
-        body: its arguments; null for most.
-        microversion: the one that the arguments need.
-        idempotent: whether twice is as good as once.
+        body: the action's arguments; None for most actions.
+        microversion: the microversion that the arguments need.
+        idempotent: whether sending the request twice has the same effect as sending it once.
     """
     return api.post(f"/servers/{id}/action", json={name: body}, microversion=microversion, idempotent=idempotent)
 
 
 def set_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
-    """Set some keys and keep the others (API reference, "Create or Update Server Metadata Items")."""
-    # A POST by name, but the same twice is the same.
+    """Set the given metadata keys and keep the others (API reference, "Create or Update Server Metadata Items")."""
+    # Idempotent although it is a POST: sending it twice has the same effect.
     body = {"metadata": dict(metadata)}
     return _document(api.post(f"/servers/{id}/metadata", json=body, key="metadata", idempotent=True))
 
 
 def replace_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
-    """Set all keys; those not named are deleted (API reference, "Replace Server Metadata Items")."""
+    """Set the metadata; keys that are not given are deleted (API reference, "Replace Server Metadata Items")."""
     return _document(api.put(f"/servers/{id}/metadata", json={"metadata": dict(metadata)}, key="metadata"))
 
 
 def delete_metadata_key(api: ServiceClient, id: str, key: str) -> None:
-    """Delete one key (API reference, "Delete Server Metadata Item")."""
+    """Delete one metadata key (API reference, "Delete Server Metadata Item")."""
     api.delete(f"/servers/{id}/metadata/{quote(key, safe='')}")
 
 
 def replace_tags(api: ServiceClient, id: str, tags: Sequence[str]) -> None:
-    """Set all tags; needs microversion 2.26 (API reference, "Replace Server Tags")."""
+    """Replace all tags; needs microversion 2.26 (API reference, "Replace Server Tags")."""
     api.put(f"/servers/{id}/tags", json={"tags": list(tags)}, microversion=api.require("tags", "2.26"))
 
 
 def create_key_pair(api: ServiceClient, key_pair: Document, microversion: str | None = None) -> Document:
-    """Generate or import a key pair; only this answer has a generated private key (guide 4, step 4).
+    """Generate or import a key pair (guide 4, step 4). Only this response contains a generated private key.
 
     ``type`` needs microversion 2.2 and ``user_id`` 2.10 on v2.1.
     """
@@ -152,16 +155,16 @@ def create_key_pair(api: ServiceClient, key_pair: Document, microversion: str | 
 def get_key_pair(
     api: ServiceClient, name: str, *, user_id: str | None = None, microversion: str | None = None
 ) -> Document:
-    """A key pair by name (API reference, "Show Keypair Details")."""
-    params = _given({"user_id": user_id})
+    """Return a key pair by name (API reference, "Show Keypair Details")."""
+    params = _without_none({"user_id": user_id})
     return _document(api.get(_key_pair(name), params=params, microversion=microversion, key="keypair"))
 
 
 def list_key_pairs(
     api: ServiceClient, *, user_id: str | None = None, microversion: str | None = None
 ) -> list[Document]:
-    """Every key pair (API reference, "List Keypairs")."""
-    params = _given({"user_id": user_id})
+    """List all key pairs (API reference, "List Keypairs")."""
+    params = _without_none({"user_id": user_id})
     return [item["keypair"] for item in api.pages("/os-keypairs", "keypairs", params, microversion)]
 
 
@@ -169,131 +172,131 @@ def delete_key_pair(
     api: ServiceClient, name: str, *, user_id: str | None = None, microversion: str | None = None
 ) -> None:
     """Delete a key pair (API reference, "Delete Keypair")."""
-    api.delete(_key_pair(name), params=_given({"user_id": user_id}), microversion=microversion)
+    api.delete(_key_pair(name), params=_without_none({"user_id": user_id}), microversion=microversion)
 
 
 def attach_volume(api: ServiceClient, id: str, attachment: Document, microversion: str | None = None) -> Document:
-    """Attach a disk (guide 6, step 2)."""
+    """Attach a volume (guide 6, step 2)."""
     body = {"volumeAttachment": attachment}
     path = f"/servers/{id}/os-volume_attachments"
     return _document(api.post(path, json=body, microversion=microversion, key="volumeAttachment"))
 
 
 def list_volume_attachments(api: ServiceClient, id: str, microversion: str | None = None) -> list[Document]:
-    """The disks of a server (guide 6, step 3)."""
+    """List the volume attachments of a server (guide 6, step 3)."""
     return list(api.pages(f"/servers/{id}/os-volume_attachments", "volumeAttachments", None, microversion))
 
 
 def get_volume_attachment(api: ServiceClient, id: str, volume_id: str, microversion: str | None = None) -> Document:
-    """One disk of a server (API reference, "Show a detail of a volume attachment").
+    """Return one volume attachment of a server (API reference, "Show a detail of a volume attachment").
 
-    The volume's id is the attachment's.
+    The id of the attachment is the volume's id.
     """
     path = f"/servers/{id}/os-volume_attachments/{volume_id}"
     return _document(api.get(path, microversion=microversion, key="volumeAttachment"))
 
 
 def detach_volume(api: ServiceClient, id: str, volume_id: str) -> None:
-    """Detach a disk (API reference, "Detach a volume from an instance")."""
+    """Detach a volume (API reference, "Detach a volume from an instance")."""
     api.delete(f"/servers/{id}/os-volume_attachments/{volume_id}")
 
 
 def attach_interface(api: ServiceClient, id: str, attachment: Document, microversion: str | None = None) -> Document:
-    """Bind a NIC; Nova answers when it is done (guide 7, step 2)."""
+    """Attach a NIC (guide 7, step 2). Nova responds after the NIC is attached."""
     body = {"interfaceAttachment": attachment}
     path = f"/servers/{id}/os-interface"
     return _document(api.post(path, json=body, microversion=microversion, key="interfaceAttachment"))
 
 
 def list_interfaces(api: ServiceClient, id: str, microversion: str | None = None) -> list[Document]:
-    """The NICs of a server (guide 7, step 3)."""
+    """List the NICs of a server (guide 7, step 3)."""
     return list(api.pages(f"/servers/{id}/os-interface", "interfaceAttachments", None, microversion))
 
 
 def get_interface(api: ServiceClient, id: str, port_id: str, microversion: str | None = None) -> Document:
-    """One NIC of a server (API reference, "Show Port Interface Details")."""
+    """Return one NIC of a server (API reference, "Show Port Interface Details")."""
     path = f"/servers/{id}/os-interface/{port_id}"
     return _document(api.get(path, microversion=microversion, key="interfaceAttachment"))
 
 
 def detach_interface(api: ServiceClient, id: str, port_id: str) -> None:
-    """Unbind a NIC; 202, and what goes wrong later is told to no one (API reference, "Detach Interface")."""
+    """Detach a NIC (API reference, "Detach Interface"). Nova answers 202 and does not report later failures."""
     api.delete(f"/servers/{id}/os-interface/{port_id}")
 
 
 def list_flavors(
     api: ServiceClient, *, detail: bool = True, query: Mapping[str, Any] | None = None, microversion: str | None = None
 ) -> list[Document]:
-    """Flavors by ``minDisk``, ``minRam``, ``is_public``, ``sort_key``, ``sort_dir`` (guide 4, step 1).
+    """List flavors by ``minDisk``, ``minRam``, ``is_public``, ``sort_key``, ``sort_dir`` (guide 4, step 1).
 
-    From microversion 2.61 on with their ``extra_specs``.
+    From microversion 2.61 on, the documents contain ``extra_specs``.
     """
     return list(api.pages("/flavors/detail" if detail else "/flavors", "flavors", query, microversion))
 
 
 def get_flavor(api: ServiceClient, id: str, microversion: str | None = None) -> Document:
-    """A flavor by its id (API reference, "Show Flavor Details")."""
+    """Return a flavor by its id (API reference, "Show Flavor Details")."""
     return _document(api.get(_flavor(id), microversion=microversion, key="flavor"))
 
 
 def get_flavor_extra_specs(api: ServiceClient, id: str) -> Document:
-    """A flavor's properties for the scheduler (API reference, "List Extra Specs For A Flavor")."""
+    """Return the extra specs of a flavor (API reference, "List Extra Specs For A Flavor")."""
     return _document(api.get(f"{_flavor(id)}/os-extra_specs", key="extra_specs"))
 
 
 def list_images(api: ServiceClient, query: Mapping[str, Any] | None = None) -> list[Document]:
-    """Images with details, through Nova, gone from microversion 2.36 on (guide 4, step 2)."""
+    """List images with details through Nova's proxy API, removed in microversion 2.36 (guide 4, step 2)."""
     return list(api.pages("/images/detail", "images", query))
 
 
 def list_os_networks(api: ServiceClient) -> list[Document]:
-    """Networks, through Nova, gone from microversion 2.36 on (guide 4, step 3)."""
+    """List networks through Nova's proxy API, removed in microversion 2.36 (guide 4, step 3)."""
     return list(api.pages("/os-networks", "networks"))
 
 
 def list_availability_zones(api: ServiceClient) -> list[Document]:
-    """Zones and whether they can be used (API reference, "Get Availability Zone Information")."""
+    """List the availability zones and their state (API reference, "Get Availability Zone Information")."""
     return list(api.pages("/os-availability-zone", "availabilityZoneInfo"))
 
 
 def get_limits(api: ServiceClient) -> Document:
-    """The project's absolute limits and what is used of them (API reference, "Show Rate And Absolute Limits")."""
+    """Return the project's absolute limits and their usage (API reference, "Show Rate And Absolute Limits")."""
     return _document(api.get("/limits", key="limits")["absolute"])
 
 
 def list_versions(api: ServiceClient) -> list[Document]:
-    """The version documents (guide 3.2)."""
+    """List the version documents (guide 3.2)."""
     return api.list_versions()
 
 
 def last_failed_action(api: ServiceClient, id: str, of: str | None = None) -> str | None:
-    """What Nova recorded about the newest action that failed, or None.
+    """Describe the newest failed action of a server, or return None.
 
-    The only place that tells why a resize fell back silently (API reference, "List Actions For Server"). From 2.51 on
-    it names the step that failed; the reason itself (a traceback, or details from 2.84 on) is for administrators on
-    most clouds.
+    This is the only source for the reason of a resize that Nova rolled back (API reference, "List Actions For
+    Server"). From 2.51 on, the response names the failed step. On most clouds only administrators see the reason itself
+    (a traceback, or details from 2.84 on).
 
     Args:
         api: compute.
         id: the server.
-        of: only the newest action of this name, such as ``resize``; None where that one did not fail.
+        of: consider only the newest action of this name, such as ``resize``; None is returned if it did not fail.
     """
     try:
         microversion = api.newest_supported("2.84", "2.51")
         path = f"/servers/{id}/os-instance-actions"
         actions = api.get(path, key="instanceActions")
-        named = [one for one in actions if one["action"] == of][:1] if of else actions
-        failed = next((one for one in named if one.get("message")), None)
+        matching = [one for one in actions if one["action"] == of][:1] if of else actions
+        failed = next((one for one in matching if one.get("message")), None)
         if failed is None:
             return None
         action = api.get(f"{path}/{failed['request_id']}", key="instanceAction", microversion=microversion)
     except EcsError:
-        return None  # the reason is a courtesy; its absence must not hide the failure it explains
+        return None  # the reason is optional detail; an error here must not hide the original failure
     return f"{failed['action']} failed: {_reason(action)} ({failed['request_id']})"
 
 
 def _reason(action: Document) -> str:
-    """The most that an action tells: details, the last line of a traceback, the step that failed, the message."""
+    """The best available reason: details, the last line of a traceback, the name of the failed step, or the message."""
     failed = [event for event in action.get("events") or [] if event.get("result") == "Error"]
     for event in failed:
         text = str(event.get("details") or event.get("traceback") or "").strip()
@@ -301,14 +304,14 @@ def _reason(action: Document) -> str:
             return one_line(text.splitlines()[-1])
     steps = {str(event.get("event")) for event in failed}
     if "cold_migrate" in steps:
-        return "the scheduler gave up (cold_migrate), most likely as no host has room"
+        return "the scheduler found no host (cold_migrate), most likely because no host has room"
     if steps:
         return f"the step {min(steps)} ended in error"
-    return f"Nova says only '{action['message']}', as it does where no host has room"
+    return f"Nova reports only '{action['message']}', as it does if no host has room"
 
 
 def fault_of(server: Mapping[str, Any]) -> str | None:
-    """The reason that a server in ERROR carries (API reference, "Show Server Details", fault)."""
+    """The fault message of a server in ERROR, or None (API reference, "Show Server Details", fault)."""
     fault = server.get("fault")
     return one_line(str(fault["message"])) if isinstance(fault, Mapping) and fault.get("message") else None
 
@@ -321,7 +324,7 @@ def _key_pair(name: str) -> str:
     return f"/os-keypairs/{quote(name, safe='')}"
 
 
-def _given(params: Mapping[str, Any]) -> Document:
+def _without_none(params: Mapping[str, Any]) -> Document:
     return {name: value for name, value in params.items() if value is not None}
 
 

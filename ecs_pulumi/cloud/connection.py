@@ -1,4 +1,4 @@
-"""A cloud as one process sees it: one token, one pool of connections, one set of pollers for each region."""
+"""The connection of a process to a cloud: one token, one connection pool, and one set of pollers for each region."""
 
 import threading
 from collections import Counter
@@ -17,29 +17,29 @@ from ecs_pulumi.cloud.transport import Transport
 
 __all__ = ["Connection", "Region", "Settings"]
 
-P = TypeVar("P")
+T = TypeVar("T")
 
-# Best first. The catalog of one cloud may name a service several times; the newest API is wanted.
-_TYPES = {
+# Catalog types by service, preferred first: a catalog may list a service several times, and the newest API is used.
+_CATALOG_TYPES = {
     "compute": ("compute", "computev21", "compute_legacy"),
     "block-storage": ("block-storage", "volumev3", "block-store", "volume", "volumev2"),
     "network": ("network",),
     "image": ("image", "imagev2"),
     "identity": ("identity", "identityv3"),
 }
-# description is 2.19, tags 2.26, locked 2.9, delete_on_termination of a volume 2.3. Above 2.46 a server's
-# flavor has no id, so reads stay below.
+# Microversions that add fields to a server: 2.3 delete_on_termination of volumes, 2.9 locked, 2.19 description,
+# 2.26 tags. From 2.47 on, a server's flavor has no id, so reads use an older microversion.
 _SERVER_MICROVERSIONS = ("2.26", "2.19", "2.9", "2.3")
 
 
 class Connection:
-    """The way to a cloud. Nothing goes over the wire before the first region is asked for.
+    """A connection to a cloud. It sends no request before the first region is used.
 
     Attributes:
         settings: the stack configuration.
-        clock: what retries and waits go by.
-        warnings: what the user should be told once per run.
-        transport: what sends the requests.
+        clock: the clock for retries and waits.
+        warnings: warnings to show to the user once per run.
+        transport: sends the requests.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class Connection:
         self._credentials = resolve(settings)
         if self._credentials.verify is False:
             self.warnings.append(
-                "TLS certificates are not verified (ecs:insecure): anyone in between can read the password.",
+                "TLS certificates are not verified (ecs:insecure): an attacker on the network can read the password.",
             )
-            # The line above says it once; urllib3 would say it at each request.
+            # The warning above is shown once; urllib3 would warn at each request.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self.transport = Transport(
             self._credentials,
@@ -70,72 +70,72 @@ class Connection:
 
     @property
     def requests(self) -> Counter[tuple[str, str]]:
-        """How many requests were sent, by method and path template."""
+        """Number of requests sent, by method and path template."""
         return self.transport.requests
 
     def close(self) -> None:
-        """Give the sockets back; the next request would open new ones."""
+        """Close the sockets. The next request opens new ones."""
         self.transport.http.close()
 
     def region(self, name: str | None = None) -> "Region":
-        """A region of the cloud; None is the configured one.
+        """Return a region of the cloud; None is the configured region.
 
         Raises:
-            ConfigurationError: the catalog has no such region; the message lists those it has.
+            ConfigurationError: the catalog has no such region; the message lists the regions of the catalog.
         """
         if name not in self._regions:
-            # Logged in outside the lock, all who wait for it share a failure instead of repeating it one by one.
+            # Log in outside the lock, so that waiting threads share a failure instead of repeating the login in turn.
             self.transport.access()
         with self._lock:
             if name not in self._regions:
-                wanted = self._region_name(name)
-                self._regions[name] = self._regions.get(wanted) or Region(self, wanted)
-                self._regions[wanted] = self._regions[name]
+                region = self._region_name(name)
+                self._regions[name] = self._regions.get(region) or Region(self, region)
+                self._regions[region] = self._regions[name]
             return self._regions[name]
 
     def _region_name(self, name: str | None) -> str:
-        wanted = name or self._credentials.region
+        region = name or self._credentials.region
         known = self._known_regions()
-        if wanted is None:
+        if region is None:
             if len(known) != 1:
                 raise ConfigurationError(
                     f"ecs:region (or OS_REGION_NAME) is missing; the catalog has {join_names(known)}"
                 )
             return known[0]
-        if known and wanted not in known:
+        if known and region not in known:
             setting = "region" if name else "ecs:region (or OS_REGION_NAME)"
-            raise ConfigurationError(f"{setting}: no region {wanted!r}; the catalog has {join_names(known)}")
-        return wanted
+            raise ConfigurationError(f"{setting}: no region {region!r}; the catalog has {join_names(known)}")
+        return region
 
-    def endpoint(self, layout: ServiceSpec, region: str) -> str:
-        """The URL of a service: the one that ``ecs:endpoints`` names, else the catalog's."""
-        if override := self._credentials.endpoints.get(layout.service):
+    def endpoint(self, spec: ServiceSpec, region: str) -> str:
+        """Return the URL of a service: the one in ``ecs:endpoints``, else the catalog's."""
+        if override := self._credentials.endpoints.get(spec.service):
             return override
-        if layout is IDENTITY:
+        if spec is IDENTITY:
             return self._credentials.auth_url
         interface = self._credentials.interface
         offered: dict[str, str] = {}
         for service in self._catalog():
             for endpoint in service.get("endpoints", []):
-                here = endpoint["region_name"] in {region, None, "", "*"}
-                if here and endpoint.get("interface") == interface and endpoint.get("url"):
+                in_region = endpoint["region_name"] in {region, None, "", "*"}
+                if in_region and endpoint.get("interface") == interface and endpoint.get("url"):
                     offered.setdefault(service["type"], endpoint["url"])
-        for service_type in _TYPES[layout.service]:
+        for service_type in _CATALOG_TYPES[spec.service]:
             if service_type in offered:
                 return offered[service_type]
         raise ConfigurationError(
-            f"The catalog has no {layout.service} service in region {region} (interface {interface}); it has "
-            f"{join_names(sorted(offered)) or 'none at all'}. ecs:endpoints can name one.",
+            f"The catalog has no {spec.service} service in region {region} (interface {interface}); it has "
+            f"{join_names(sorted(offered)) or 'no services'}. Set the service's URL in ecs:endpoints.",
         )
 
     @property
     def user_id(self) -> str | None:
-        """The user that the token is for."""
+        """The id of the token's user."""
         return self.transport.access().user_id
 
     @property
     def project_id(self) -> str:
-        """The project that the token is for."""
+        """The id of the token's project."""
         project_id = self.transport.access().project_id
         if not project_id:
             raise ConfigurationError("ecs:projectName or ecs:projectId (or OS_PROJECT_NAME, OS_PROJECT_ID) is missing")
@@ -150,12 +150,12 @@ class Connection:
 
 
 class Region:
-    """One region: its services, and what watches and reads their objects.
+    """One region: the clients of its services, and the collections that poll and read their objects.
 
     Attributes:
-        name: as the catalog calls it.
-        connection: what it belongs to.
-        project_id: the project that requests are for.
+        name: the region's name in the catalog.
+        connection: the connection that the region belongs to.
+        project_id: the project of all requests.
     """
 
     def __init__(self, connection: Connection, name: str) -> None:
@@ -168,81 +168,81 @@ class Region:
     @property
     def compute(self) -> ServiceClient:
         """Nova."""
-        return self._api(COMPUTE)
+        return self._client(COMPUTE)
 
     @property
     def network(self) -> ServiceClient:
         """Neutron."""
-        return self._api(NETWORK)
+        return self._client(NETWORK)
 
     @property
     def block_storage(self) -> ServiceClient:
         """Cinder."""
-        return self._api(BLOCK_STORAGE)
+        return self._client(BLOCK_STORAGE)
 
     @property
     def image(self) -> ServiceClient:
         """Glance."""
-        return self._api(IMAGE)
+        return self._client(IMAGE)
 
     @property
     def identity(self) -> ServiceClient:
         """Keystone."""
-        return self._api(IDENTITY)
+        return self._client(IDENTITY)
 
     @property
     def server_microversion(self) -> str | None:
-        """The one to read servers with: the fullest body with the flavor's id still in it."""
+        """The microversion for reading servers: the newest one whose response contains the flavor's id."""
         return self.compute.newest_supported(*_SERVER_MICROVERSIONS)
 
     @property
     def servers(self) -> Servers:
         """The servers."""
-        return self._once("servers", lambda: Servers(self.compute, lambda: self.server_microversion))
+        return self._get_or_create("servers", lambda: Servers(self.compute, lambda: self.server_microversion))
 
     @property
     def volumes(self) -> Volumes:
         """The volumes."""
-        return self._once("volumes", lambda: Volumes(self.block_storage))
+        return self._get_or_create("volumes", lambda: Volumes(self.block_storage))
 
     @property
     def networks(self) -> NetworkObjects:
         """The networks."""
-        return self._once("networks", lambda: NetworkObjects(self.network, "networks"))
+        return self._get_or_create("networks", lambda: NetworkObjects(self.network, "networks"))
 
     @property
     def subnets(self) -> NetworkObjects:
         """The subnets."""
-        return self._once("subnets", lambda: NetworkObjects(self.network, "subnets"))
+        return self._get_or_create("subnets", lambda: NetworkObjects(self.network, "subnets"))
 
     @property
     def ports(self) -> NetworkObjects:
         """The ports."""
-        return self._once("ports", lambda: NetworkObjects(self.network, "ports"))
+        return self._get_or_create("ports", lambda: NetworkObjects(self.network, "ports"))
 
-    def _api(self, layout: ServiceSpec) -> ServiceClient:
+    def _client(self, spec: ServiceSpec) -> ServiceClient:
         def make() -> ServiceClient:
             return ServiceClient(
                 self.connection.transport,
-                layout,
-                self.connection.endpoint(layout, self.name),
+                spec,
+                self.connection.endpoint(spec, self.name),
                 self.project_id,
-                forced=self.connection.settings.api_versions.get(layout.service),
+                forced=self.connection.settings.api_versions.get(spec.service),
                 on_write=self._drop,
             )
 
-        return self._once(layout.service, make)
+        return self._get_or_create(spec.service, make)
 
-    def _once(self, name: str, make: Callable[[], P]) -> P:
-        """Make a part when it is first asked for, and one only, however many threads ask."""
+    def _get_or_create(self, name: str, make: Callable[[], T]) -> T:
+        """Create a part at its first use, and only once even if several threads use it."""
         with self._lock:
             if name not in self._parts:
                 self._parts[name] = make()
-            part: P = self._parts[name]
+            part: T = self._parts[name]
             return part
 
     def _drop(self) -> None:
-        """Forget what was read, everywhere: a server's end is seen in ports and volumes."""
+        """Drop the cached reads of all collections, because deleting a server also changes ports and volumes."""
         for part in list(self._parts.values()):
             if isinstance(part, Collection):
                 part.invalidate()

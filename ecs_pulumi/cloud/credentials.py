@@ -1,4 +1,4 @@
-"""From settings, clouds.yaml and ``OS_*`` to the one set of credentials that is used."""
+"""Resolve the credentials from the settings, clouds.yaml and the ``OS_*`` variables."""
 
 import contextlib
 import importlib.util
@@ -35,7 +35,7 @@ _SCOPE = (
     "domain_id",
 )
 _AUTH = ("auth_url", "token", *_PASSWORD, *_APPLICATION, *_SCOPE)
-_FIRST_OF_TWO = (
+_ID_OR_NAME = (
     ("user_id", "username"),
     ("project_id", "project_name"),
     ("user_domain_id", "user_domain_name"),
@@ -43,22 +43,22 @@ _FIRST_OF_TWO = (
     ("domain_id", "domain_name"),
     ("application_credential_id", "application_credential_name"),
 )
-_OURS = frozenset({"", "password", "v3password", "token", "v3token", "v3applicationcredential"})
+_BUILT_IN_AUTH_TYPES = frozenset({"", "password", "v3password", "token", "v3token", "v3applicationcredential"})
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """Everything that is needed before the first request.
+    """The resolved credentials and connection options.
 
     Attributes:
         plugin: obtains tokens and the catalog.
-        auth_url: the identity service, with its version.
-        region: the configured region, if one is.
+        auth_url: URL of the identity service, including its version.
+        region: the configured region, or None.
         interface: which of the catalog's URLs to use.
-        verify: whether and with which CA file certificates are verified.
+        verify: whether certificates are verified, or the CA file to verify them with.
         cert: client certificate, or certificate and key.
         endpoints: URLs that replace the catalog's, by service.
-        hint: what to check where they are refused, by the names of the settings that were used.
+        hint: what to check if the cloud rejects the credentials; names the settings that were used.
     """
 
     plugin: BaseIdentityPlugin
@@ -75,22 +75,22 @@ def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Cre
     """Merge the settings over clouds.yaml, secure.yaml, vendor profiles and ``OS_*``; check the result.
 
     Args:
-        settings: the stack configuration; what it says wins.
-        environ: the environment, where it is not the process's own.
+        settings: the stack configuration, which has precedence.
+        environ: the environment variables. Default: those of the process.
 
     Raises:
-        ConfigurationError: something is missing or contradictory; the message names the setting.
+        ConfigurationError: a setting is missing or contradictory; the message names it.
     """
     environ = os.environ if environ is None else environ
-    if _sufficient(settings, environ):
-        return _resolved(settings, {}, environ)
-    with _blamed_on_its_files() as files:
-        return _resolved(settings, _merged(settings, files), environ)
+    if _is_complete(settings, environ):
+        return _build(settings, {}, environ)
+    with _name_malformed_files() as files:
+        return _build(settings, _merge_config(settings, files), environ)
 
 
-def _resolved(settings: Settings, config: Mapping[str, Any], environ: Mapping[str, str]) -> Credentials:
-    given = _auth(settings, config)
-    auth = _domains(given)
+def _build(settings: Settings, config: Mapping[str, Any], environ: Mapping[str, str]) -> Credentials:
+    options = _auth(settings, config)
+    auth = _domains(options)
     plugin = _plugin(auth, str(config.get("auth_type") or ""), config)
     return Credentials(
         plugin=plugin,
@@ -100,18 +100,20 @@ def _resolved(settings: Settings, config: Mapping[str, Any], environ: Mapping[st
         verify=_verify(settings, config),
         cert=_client_certificate(settings, config),
         endpoints={**config.get("endpoints", {}), **settings.endpoints},
-        hint=_hint(plugin, given, lambda name: _source(name, settings, environ)),
+        hint=_hint(plugin, options, lambda name: _source(name, settings, environ)),
     )
 
 
-def _sufficient(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether nothing outside the settings can matter.
+def _is_complete(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether the settings describe the cloud completely.
 
-    Then openstack.config is left alone: a clouds.yaml that nobody named does not take part in a cloud that the
-    settings describe completely.
+    In that case clouds.yaml is not read, so that the entry of a cloud that nobody selected has no effect.
     """
-    said = {name for name in environ if name.startswith("OS_")} - {"OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE"}
-    if settings.cloud or said:
+    variables = {name for name in environ if name.startswith("OS_")} - {
+        "OS_CLIENT_CONFIG_FILE",
+        "OS_CLIENT_SECURE_FILE",
+    }
+    if settings.cloud or variables:
         return False
     user = settings.password and (settings.username or settings.user_id)
     project = settings.project_id or settings.project_name
@@ -119,10 +121,10 @@ def _sufficient(settings: Settings, environ: Mapping[str, str]) -> bool:
 
 
 @contextlib.contextmanager
-def _blamed_on_its_files() -> Iterator[list[str]]:
-    """Say that the files are wrong where something else is found in them than belongs there.
+def _name_malformed_files() -> Iterator[list[str]]:
+    """Convert exceptions about malformed configuration files to errors that name the files.
 
-    Neither openstack.config nor what reads its result looks whether under every name there is what it takes for given.
+    Neither openstack.config nor the code that uses its result validates the structure of the files.
     """
     files: list[str] = []
     try:
@@ -134,17 +136,17 @@ def _blamed_on_its_files() -> Iterator[list[str]]:
         if not files:
             names = sorted(name for name in os.environ if name.startswith("OS_"))
             raise ConfigurationError(
-                f"one of the OS_* variables is not what it has to be; set are {join_names(names)}"
+                f"one of the OS_* variables has an invalid value; check {join_names(names)}"
             ) from error
         raise ConfigurationError(
-            f"{' or '.join(files)}: not laid out as it has to be: `clouds`, in it the names of clouds, "
-            "and in each of them `auth`"
+            f"{' or '.join(files)}: invalid structure; expected `clouds` with the names of the clouds, "
+            "and `auth` in each of them"
         ) from error
 
 
-def _merged(settings: Settings, files: list[str]) -> dict[str, Any]:
-    """The configuration as openstack.config merges it; `files` gets the names of those that it read."""
-    _leave_unread("openstack")
+def _merge_config(settings: Settings, files: list[str]) -> dict[str, Any]:
+    """Return the configuration that openstack.config merges; store the names of the files it read in `files`."""
+    _register_lazy("openstack")
     from openstack.config import OpenStackConfig
     from openstack.exceptions import ConfigException
 
@@ -152,94 +154,94 @@ def _merged(settings: Settings, files: list[str]) -> dict[str, Any]:
     try:
         loader = OpenStackConfig()
         files[:] = filter(None, (loader.config_filename, loader.secure_config_filename))
-        asked, said = (settings.cloud, "ecs:cloud") if settings.cloud else (os.environ.get("OS_CLOUD"), "OS_CLOUD")
-        if asked and asked not in loader.get_cloud_names():
+        name, source = (settings.cloud, "ecs:cloud") if settings.cloud else (os.environ.get("OS_CLOUD"), "OS_CLOUD")
+        if name and name not in loader.get_cloud_names():
             known = sorted(set(loader.get_cloud_names()) - {"defaults", "envvars"})
-            where = loader.config_filename
+            file = loader.config_filename
             raise ConfigurationError(
-                f"{said}: no cloud {asked!r} in {where}; there is: {join_names(known) or 'none'}"
-                if where
-                else f"{said}: no clouds.yaml to find {asked!r} in; it is looked for in the project's "
-                "directory, ~/.config/openstack, /etc/openstack and where OS_CLIENT_CONFIG_FILE says",
+                f"{source}: no cloud {name!r} in {file}; its clouds are: {join_names(known) or 'none'}"
+                if file
+                else f"{source}: cannot look up cloud {name!r}, because no clouds.yaml was found in the project's "
+                "directory, ~/.config/openstack or /etc/openstack, nor with OS_CLIENT_CONFIG_FILE",
             )
         try:
             region = loader.get_one(cloud=settings.cloud, validate=False, region_name=settings.region)
         except ConfigException:
-            # Which regions there are is for the catalog to say; clouds.yaml knows only some.
+            # clouds.yaml may not list every region; the catalog does, and the region is checked against it later.
             region = loader.get_one(cloud=settings.cloud, validate=False)
         overrides = {service: region.get_endpoint(service) for service in SERVICES if service != "identity"}
     except ConfigException as error:
-        source = "ecs:cloud" if settings.cloud else "OS_CLOUD or clouds.yaml"
-        raise ConfigurationError(f"{source}: {error}") from error
+        origin = "ecs:cloud" if settings.cloud else "OS_CLOUD or clouds.yaml"
+        raise ConfigurationError(f"{origin}: {error}") from error
     return {**region.config, "endpoints": {service: url for service, url in overrides.items() if url}}
 
 
-class _UnreadPackage(ModuleType):
-    """A package whose own code runs when something of it is used, and not when only a module in it is imported.
+class _LazyPackage(ModuleType):
+    """A package whose ``__init__`` runs at the first use of one of its names, not at the import of a submodule.
 
-    openstacksdk is 450 modules: a fifth of a second and ten megabytes in every run, for the few that read clouds.yaml.
-    To whoever imports the package, in whichever thread, it is the whole package.
+    openstacksdk has 450 modules. Importing all of them takes a fifth of a second and ten megabytes in every run, but
+    only a few read clouds.yaml. Code that imports the package, in any thread, still gets the complete package.
     """
 
     def __getattr__(self, name: str) -> Any:
-        """A module of the package, or what its own code defines."""
+        """Return a submodule, or a name that the package's ``__init__`` defines."""
         module = f"{self.__name__}.{name}"
         if importlib.util.find_spec(module):
             return importlib.import_module(module)
-        with _reading:
-            if self in _unread:
-                _unread.remove(self)
+        with _loading:
+            if self in _unloaded:
+                _unloaded.remove(self)
                 if self.__spec__ and self.__spec__.loader:
                     self.__spec__.loader.exec_module(self)
         return ModuleType.__getattribute__(self, name)
 
 
-_reading = threading.RLock()
-_unread: list[_UnreadPackage] = []
+_loading = threading.RLock()
+_unloaded: list[_LazyPackage] = []
 
 
-def _leave_unread(name: str) -> None:
-    """Let a package's own code wait until it is needed, unless it has run already."""
+def _register_lazy(name: str) -> None:
+    """Register a package without running its ``__init__``, unless the package is imported already."""
     spec = None if name in sys.modules else importlib.util.find_spec(name)
     if spec is not None:
-        package = _UnreadPackage(name)
+        package = _LazyPackage(name)
         package.__spec__, package.__loader__, package.__file__ = spec, spec.loader, spec.origin
         package.__path__ = list(spec.submodule_search_locations or ())
         package.__package__ = name
-        _unread.append(package)
+        _unloaded.append(package)
         sys.modules.setdefault(name, package)
 
 
 def _auth(settings: Settings, config: Mapping[str, Any]) -> dict[str, str]:
-    """The options of the token request: the settings' own, else the merged configuration's."""
-    own: dict[str, str] = {}
+    """Return the options of the token request: those of the settings, else those of the merged configuration."""
+    from_settings: dict[str, str] = {}
     for name in _AUTH:
         value = getattr(settings, name)
         if value:
-            own[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
+            from_settings[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
     section = config.get("auth") or {}
-    outer = {name: str(section.get(name) or config.get(name) or "") for name in _AUTH}
+    from_config = {name: str(section.get(name) or config.get(name) or "") for name in _AUTH}
     if settings.token or any(getattr(settings, name) for name in _APPLICATION):
-        # Who says how to log in here does not mean the other way of elsewhere.
-        outer = {name: value for name, value in outer.items() if name not in {"token", *_PASSWORD}}
+        # The settings select a login method, so the options of another method in the environment are dropped.
+        from_config = {name: value for name, value in from_config.items() if name not in {"token", *_PASSWORD}}
     elif settings.password:
-        outer = {name: value for name, value in outer.items() if name not in {"token", *_APPLICATION}}
-    for pair in _FIRST_OF_TWO:
-        if any(name in own for name in pair):
-            outer = {name: value for name, value in outer.items() if name not in pair}
-        elif all(outer.get(name) for name in pair):
-            del outer[pair[1]]
-    auth = {**{name: value for name, value in outer.items() if value}, **own}
-    for one, other in _FIRST_OF_TWO:
+        from_config = {name: value for name, value in from_config.items() if name not in {"token", *_APPLICATION}}
+    for pair in _ID_OR_NAME:
+        if any(name in from_settings for name in pair):
+            from_config = {name: value for name, value in from_config.items() if name not in pair}
+        elif all(from_config.get(name) for name in pair):
+            del from_config[pair[1]]
+    auth = {**{name: value for name, value in from_config.items() if value}, **from_settings}
+    for one, other in _ID_OR_NAME:
         if one in auth and other in auth:
             one_name, other_name = (f"ecs:{_camel(name)}" for name in (one, other))
             raise ConfigurationError(f"{one_name} and {other_name} exclude each other; set one of them")
     return auth
 
 
-def _domains(given: Mapping[str, str]) -> dict[str, str]:
-    """``domain_…`` stands for both domains where a project is the scope."""
-    auth = dict(given)
+def _domains(options: Mapping[str, str]) -> dict[str, str]:
+    """Use ``domain_…`` as the user's domain and, if the token is scoped to a project, as the project's domain."""
+    auth = dict(options)
     scoped = "project_id" in auth or "project_name" in auth
     for suffix in ("id", "name"):
         domain = auth.get(f"domain_{suffix}")
@@ -251,7 +253,7 @@ def _domains(given: Mapping[str, str]) -> dict[str, str]:
             auth.pop(f"domain_{suffix}", None)
     for name, part in (("username", "user"), ("project_name", "project")):
         if name in auth and not any(f"{part}_domain_{suffix}" in auth for suffix in ("id", "name")):
-            auth[f"{part}_domain_id"] = "default"  # what the openstack command assumes too
+            auth[f"{part}_domain_id"] = "default"  # the default of the openstack command
     return auth
 
 
@@ -261,32 +263,32 @@ def _plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> 
             "No cloud is configured. Name a clouds.yaml entry in ecs:cloud (or OS_CLOUD), or set "
             "ecs:authUrl, ecs:username, ecs:password and ecs:projectName (or OS_AUTH_URL and so on).",
         )
-    if auth_type.lower() not in _OURS:
-        return _loaded(auth, auth_type, config)
+    if auth_type.lower() not in _BUILT_IN_AUTH_TYPES:
+        return _load_plugin(auth, auth_type, config)
     url = _identity_url(auth["auth_url"])
     scope: dict[str, Any] = {name: auth[name] for name in _SCOPE if name in auth}
     if "application_credential_secret" in auth:
         options: dict[str, Any] = {name: auth[name] for name in _APPLICATION if name in auth}
         if "application_credential_id" not in auth:
-            _needs(auth, "application_credential_name")
+            _require(auth, "application_credential_name")
             if "user_id" not in auth:
-                _needs(auth, "username")
+                _require(auth, "username")
             options.update({name: auth[name] for name in _PASSWORD if name in auth and name != "password"})
         return v3.ApplicationCredential(url, **options)
     if "token" in auth and "password" not in auth:
         return v3.Token(url, auth["token"], **scope)
     if "password" not in auth:
-        # As a pull request from a fork has it: where the cloud is, and nothing to log in with.
+        # For example in a pull request from a fork, whose CI run has the URL but no secrets.
         by_application = any(name in auth for name in _APPLICATION)
         raise MissingCredentials(_missing("application_credential_secret" if by_application else "password"))
     if "user_id" not in auth:
-        _needs(auth, "username")
+        _require(auth, "username")
     user: dict[str, Any] = {name: auth[name] for name in _PASSWORD if name in auth}
     return v3.Password(url, **user, **scope)
 
 
-def _loaded(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> BaseIdentityPlugin:
-    """A plugin for one of the many other ways to log in that clouds.yaml knows."""
+def _load_plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> BaseIdentityPlugin:
+    """Load a keystoneauth plugin for any other auth type that clouds.yaml supports."""
     from keystoneauth1 import exceptions, loading
 
     try:
@@ -295,45 +297,47 @@ def _loaded(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> 
         offered = {**config.get("auth", {}), **auth}
         plugin = loader.load_from_options(**{name: value for name, value in offered.items() if name in known})
     except (exceptions.ClientException, ImportError, TypeError, AttributeError, ValueError) as error:
-        # Some plugins take for given what they were not told, or a package that is not installed.
+        # Some plugins fail this way if an option is missing or a package is not installed.
         reason = one_line(str(error))
         raise ConfigurationError(f"auth_type {auth_type} (OS_AUTH_TYPE or clouds.yaml): {reason}") from error
     if not isinstance(plugin, BaseIdentityPlugin):
-        raise ConfigurationError(f"auth_type {auth_type} (OS_AUTH_TYPE or clouds.yaml) brings no service catalog")
+        raise ConfigurationError(
+            f"auth_type {auth_type} (OS_AUTH_TYPE or clouds.yaml) provides no service catalog; use another auth type"
+        )
     return plugin
 
 
-def _hint(plugin: BaseIdentityPlugin, given: Mapping[str, str], source: Callable[[str], str]) -> str:
-    """What to check where the cloud refuses to log in.
+def _hint(plugin: BaseIdentityPlugin, options: Mapping[str, str], source: Callable[[str], str]) -> str:
+    """Describe what to check if the cloud rejects the login.
 
     Args:
-        plugin: logs in.
-        given: the options of the token request, as far as anybody has set them.
-        source: names an option as the user calls it.
+        plugin: the plugin that logs in.
+        options: the options of the token request that are set.
+        source: returns the name of the setting or variable that an option comes from.
     """
     if isinstance(plugin, v3.Token):
-        return f"Check {source('token')}: a token ends with its own lifetime."
+        return f"Check {source('token')}: the token may have expired."
     if isinstance(plugin, v3.ApplicationCredential):
-        return f"Check {join_names([source(name) for name in (*_APPLICATION, *_USER) if name in given])}."
+        return f"Check {join_names([source(name) for name in (*_APPLICATION, *_USER) if name in options])}."
     if not isinstance(plugin, v3.Password):
-        return "Check what auth_type (OS_AUTH_TYPE or clouds.yaml) logs in with."
-    used = [source(name) for name in (*_PASSWORD, *_SCOPE) if name in given]
-    if not any("domain" in name or name == "user_id" for name in given):
+        return "Check the credentials of auth_type (OS_AUTH_TYPE or clouds.yaml)."
+    used = [source(name) for name in (*_PASSWORD, *_SCOPE) if name in options]
+    if not any("domain" in name or name == "user_id" for name in options):
         used.append("ecs:userDomainName, which is not set")
     return f"Check {join_names(used)}."
 
 
 def _source(name: str, settings: Settings, environ: Mapping[str, str]) -> str:
-    """Where the value of a setting comes from, as the user calls it."""
+    """The name of the setting or variable that the value of an option comes from."""
     if getattr(settings, name):
         return f"ecs:{_camel(name)}"
-    # A cloud of clouds.yaml that is named does not take part of its log-in from the variables.
+    # A cloud that is selected by name takes its credentials from clouds.yaml, not from the variables.
     is_named = settings.cloud or environ.get("OS_CLOUD")
     variable = f"OS_{name.upper()}"
     return variable if environ.get(variable) and not is_named else f"{name} in clouds.yaml"
 
 
-def _needs(auth: Mapping[str, str], name: str) -> None:
+def _require(auth: Mapping[str, str], name: str) -> None:
     if name not in auth:
         raise ConfigurationError(_missing(name))
 
@@ -343,7 +347,7 @@ def _missing(name: str) -> str:
 
 
 def _identity_url(url: str) -> str:
-    """The v3 API, whichever version or none an old configuration names."""
+    """Return the URL of the v3 API for a URL with any version or none."""
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"ecs:authUrl (or OS_AUTH_URL): {url!r} is not an http or https URL")
     base = url.rstrip("/")
@@ -360,36 +364,38 @@ def _interface(settings: Settings, config: Mapping[str, Any]) -> str:
 def _verify(settings: Settings, config: Mapping[str, Any]) -> bool | str:
     insecure = settings.insecure
     if insecure is None:
-        insecure = _true(config.get("insecure")) or (not settings.cacert and not _true(config.get("verify", True)))
+        insecure = _is_true(config.get("insecure")) or (
+            not settings.cacert and not _is_true(config.get("verify", True))
+        )
     if insecure:
         return False
-    return _file(settings.cacert or config.get("cacert"), "cacert") or True
+    return _existing_file(settings.cacert or config.get("cacert"), "cacert") or True
 
 
 def _client_certificate(settings: Settings, config: Mapping[str, Any]) -> str | tuple[str, str] | None:
-    own = settings.cert is not None
-    cert = _file(settings.cert if own else config.get("cert"), "cert")
-    key = _file(settings.key if own or settings.key else config.get("key"), "key")
+    from_settings = settings.cert is not None
+    cert = _existing_file(settings.cert if from_settings else config.get("cert"), "cert")
+    key = _existing_file(settings.key if from_settings or settings.key else config.get("key"), "key")
     return (cert, key) if cert and key else cert
 
 
-def _file(path: str | None, setting: str) -> str | None:
+def _existing_file(path: str | None, setting: str) -> str | None:
     if not path:
         return None
     name = f"ecs:{setting} (or OS_{setting.upper()}, or {setting} in clouds.yaml)"
     if "-----BEGIN" in str(path):
-        raise ConfigurationError(f"{name}: the name of a file is asked for, not what is in it")
+        raise ConfigurationError(f"{name}: expected the path of a file, got the content of a file")
     try:
         expanded = Path(path).expanduser()
-        is_there = expanded.exists()
+        exists = expanded.exists()
     except (OSError, RuntimeError):
-        is_there = False
-    if not is_there:
+        exists = False
+    if not exists:
         raise ConfigurationError(f"{name}: no file {path}")
     return str(expanded)
 
 
-def _true(value: object) -> bool:
+def _is_true(value: object) -> bool:
     return str(value).lower() in {"true", "1", "yes"}
 
 

@@ -1,12 +1,12 @@
-"""What can go wrong, each with a message for the person who reads it.
+"""The exceptions of this package. Every message is written for the user.
 
 ::
 
     EcsError                    str() is one line for a user
-    ├── ConfigurationError      a setting is missing or wrong; names it, or the ``OS_`` variable
-    │   └── NoCloud             nothing says which cloud, or as whom
-    ├── ConnectionFailed        no usable answer: endpoint down, DNS, TLS
-    │   └── AnswerLost          … and the request may have taken effect
+    ├── ConfigurationError      a setting is missing or wrong; the message names it, or the ``OS_`` variable
+    │   └── MissingCredentials  no cloud is configured, or no secret to log in with
+    ├── ConnectionFailed        no usable response: endpoint down, DNS, TLS
+    │   └── ResponseLost        … and the request may have taken effect
     ├── ApiError                the API answered with an error
     │   ├── BadRequest          400
     │   ├── Unauthorized        401
@@ -14,20 +14,20 @@
     │   │   └── QuotaExceeded   403 from Nova, 409 from Neutron, 413 from Cinder
     │   ├── NotFound            404
     │   ├── Conflict            409
-    │   ├── TooManyRequests     429, and 413 where it means a rate limit
-    │   ├── Unrouted            404 from a proxy, which says nothing of the object
-    │   └── ServerFault         5xx
+    │   ├── TooManyRequests     429, and 413 if it reports a rate limit
+    │   ├── ProxyNotFound       404 from a proxy; the object may exist
+    │   └── ServerError         5xx
     ├── WaitTimeout             a deadline passed while waiting
-    ├── Failed                  an object ended in an error state
+    ├── OperationFailed         an object ended in an error state
     ├── Unsupported             the cloud's API version lacks a feature
-    ├── NotUnique               a lookup found several
-    └── NoMatch                 a lookup found none
+    ├── NotUnique               a lookup found several objects
+    └── NoMatch                 a lookup found no object
 
-No message contains a token, a password, user data or a private key: what a request carried under such a name
-is struck out wherever the API repeats it.
+No message contains a token, a password, user data or a private key: the values of such fields of the request are
+replaced with ``***`` if the API repeats them.
 """
 
-# ruff: noqa: N818 - the names say what happened, as the API's own words do
+# ruff: noqa: N818 - the names describe what happened, like the API's own names
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ if TYPE_CHECKING:
 
     import requests
 
-_LONGEST = 600
+_MAX_LENGTH = 600
 _SECRETS = frozenset({"adminpass", "password", "user_data", "contents", "private_key", "secret", "passcode"})
 _QUOTA = re.compile(r"quota|\bmaximum number of\b", re.IGNORECASE)
-_QUOTED = re.compile(r"'[^']*'")  # a name, which may be any word
+_QUOTED = re.compile(r"'[^']*'")  # an object's name, which may contain "quota"
 _NOVA_QUOTA = re.compile(
-    r"Quota exceeded for (?P<names>[\w, -]+): Requested (?P<asked>\d+(?:, \d+)*), "
+    r"Quota exceeded for (?P<names>[\w, -]+): Requested (?P<requested>\d+(?:, \d+)*), "
     r"but already used (?P<used>\d+(?:, \d+)*) of (?P<limits>\d+(?:, \d+)*)",
 )
 _CINDER_QUOTA = re.compile(
-    r"allowed (?P<names>\S+) quota\. Requested (?P<asked>\d+)\w?, quota is (?P<limits>\d+)\w? "
+    r"allowed (?P<names>\S+) quota\. Requested (?P<requested>\d+)\w?, quota is (?P<limits>\d+)\w? "
     r"and (?P<used>\d+)\w? has been consumed",
 )
 _NEUTRON_QUOTA = re.compile(r"Quota exceeded for resources: \[(?P<names>[^]]*)\]")
@@ -65,40 +65,41 @@ _ECHO = re.compile(
     r"Value: (?P<value>\{.*?\}|\[.*?\]|.*?)\. (?P<reason>.+)",
     re.DOTALL,
 )
-_SHORT_ECHO = 60
-# What Nova answers with 403 though no role is missing (its exceptions of code 403 that a request of ours can meet).
-_FORBIDDEN = (
+_MAX_QUOTED_VALUE = 60
+# Messages that Nova sends with 403 for other reasons than a missing role (its exceptions of code 403 that requests of
+# this package can cause), with the hint for each.
+_FORBIDDEN_HINTS = (
     (
         re.compile(r"Only volume-backed servers are allowed for flavors with zero disk"),
         "The flavor has no disk: boot from a volume (block_devices), or choose a flavor with a disk.",
     ),
     (
         re.compile(r"not allowed to create an interface on external network"),
-        "Connect the server to a network of the project; a router and a floating IP lead outside.",
+        "Connect the server to a network of the project, and use a router and a floating IP for external access.",
     ),
     (
         re.compile(r"maximum allowed number of disk devices"),
-        "Detach a volume that the server does not need, or attach this one to another server.",
+        "Detach a volume that the server does not need, or attach this volume to another server.",
     ),
     (re.compile(r"^Personality file"), "Shorten `personality`, or let `user_data` write the files."),
     (re.compile(r"Maximum number of metadata items"), "Shorten `metadata`: the limit holds for each server."),
 )
-_FROM_A_PROXY = (
+_PROXY_HINT = (
     "The response came from a proxy, not from the service: check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and what the "
     "proxy allows."
 )
 _RESET = re.compile(r"reset reason: (connection termination|local reset|remote reset|protocol error)")
-"""What Envoy says, with a 503, of a connection that ended when the service had the request."""
-_PROXYS_OWN = frozenset({403, 407})
-_MAY_HAVE_ACTED = frozenset({408, 500, 502, 504})
+"""Envoy's reasons, in a 503 response, for a connection that ended after the service received the request."""
+_PROXY_STATUSES = frozenset({403, 407})
+_MAY_HAVE_TAKEN_EFFECT = frozenset({408, 500, 502, 504})
 
 
 class EcsError(Exception):
-    """Anything this package reports; ``str()`` is one line for a user.
+    """Base class of all errors of this package; ``str()`` is one line for a user.
 
     Attributes:
-        retries_exhausted: whether it was repeated as often as is worth it, so that nobody above repeats it again.
-        deadline_exceeded: whether it would have been repeated, had the operation more time.
+        retries_exhausted: whether the request was retried already, so that callers do not retry it again.
+        deadline_exceeded: whether retries ended because the deadline of the operation would pass.
     """
 
     retries_exhausted = False
@@ -106,19 +107,19 @@ class EcsError(Exception):
 
 
 class ConfigurationError(EcsError):
-    """A setting is missing or wrong; the message names it."""
+    """A setting is missing or invalid; the message names it."""
 
 
 class MissingCredentials(ConfigurationError):
-    """Settings, environment and clouds.yaml together do not say which cloud it is, or have no secret to log in with."""
+    """Settings, environment and clouds.yaml configure no cloud, or no secret to log in with."""
 
 
 class ConnectionFailed(EcsError):
-    """The API gave no usable answer.
+    """The API returned no usable response.
 
     Attributes:
         sent: whether the request may have reached the API.
-        temporary: whether trying again can help; a certificate that does not verify stays so.
+        temporary: whether a retry can succeed; False for a certificate that does not verify, for example.
     """
 
     def __init__(self, message: str, *, sent: bool = False, temporary: bool = True) -> None:
@@ -128,10 +129,10 @@ class ConnectionFailed(EcsError):
 
 
 class ResponseLost(ConnectionFailed):
-    """The connection broke after the request went out: look whether it took effect before repeating it.
+    """No response arrived to a request that was sent. Before a retry, check whether the request took effect.
 
     Attributes:
-        is_timeout: whether nothing came in time, so that the API may still be at work on it.
+        is_timeout: whether the response timed out, in which case the API may still be processing the request.
     """
 
     def __init__(self, message: str, *, is_timeout: bool = False) -> None:
@@ -144,8 +145,8 @@ class ApiError(EcsError):
 
     Attributes:
         status: the HTTP status.
-        message: the API's own words, secrets struck out.
-        request_id: what the cloud's operator finds the request by.
+        message: the API's own message, with secrets replaced.
+        request_id: the id of the request in the cloud's logs.
         method: the request's method.
         path: the request's path.
         body_type: the API's name for the error, such as ``itemNotFound`` or ``IpAddressInUse``.
@@ -181,62 +182,62 @@ class ApiError(EcsError):
 
 
 class BadRequest(ApiError):
-    """400: the API does not accept what was asked."""
+    """400: the API rejects the request as invalid."""
 
 
 class Unauthorized(ApiError):
-    """401: the credentials are not accepted. Who knows which they are sets the hint."""
+    """401: the credentials are rejected. The transport sets the hint."""
 
 
 class Forbidden(ApiError):
-    """403: the account's roles do not allow it, unless the hint says otherwise."""
+    """403: the account's roles do not allow the request, unless the hint names another reason."""
 
     hint = "The account's roles in this project do not allow it."
 
 
 class QuotaExceeded(Forbidden):
-    """The project's quota does not hold what was asked."""
+    """The request exceeds the project's quota."""
 
-    hint = "Free some or ask for more."
+    hint = "Free resources or request a higher quota."
 
 
 class NotFound(ApiError):
-    """404: there is no such object (for this project)."""
+    """404: the object does not exist, or is not visible to the project."""
 
 
 class Conflict(ApiError):
-    """409: the object's present state does not allow it."""
+    """409: the current state of the object does not allow the request."""
 
 
 class TooManyRequests(ApiError):
-    """429, or 413 with Retry-After: the API limits the rate."""
+    """429, or 413 with Retry-After: the API limits the request rate."""
 
 
 class ProxyNotFound(ApiError):
-    """404 from a proxy that knows no way to the service, and so nothing of the service's objects."""
+    """404 from a proxy that has no route to the service, so the object may still exist."""
 
-    hint = "This is no answer of the service itself: its URL is wrong, or it is not there at present."
+    hint = "The response came from a proxy, not from the service: the service's URL is wrong, or the service is down."
 
 
 class ServerError(ApiError):
-    """5xx: the cloud failed, not the request."""
+    """5xx: the cloud failed to process the request."""
 
 
 class WaitTimeout(EcsError):
     """A deadline passed while waiting.
 
     Attributes:
-        what: what was waited for.
-        last_status: what was seen last.
+        what: what the wait was for.
+        last_status: the status at the last successful poll.
         seconds: how long the wait took.
-        request_id: of the last poll.
+        request_id: the request id of the last poll.
     """
 
     def __init__(self, what: str, last_status: str, seconds: float, request_id: str | None = None) -> None:
         origin = f" ({request_id})" if request_id and request_id not in last_status else ""
         super().__init__(
-            f"Gave up waiting for {what} after {seconds:.0f} s; last seen: {last_status}{origin}. "
-            "A longer time goes into custom_timeouts.",
+            f"Gave up waiting for {what} after {seconds:.0f} s; last status: {last_status}{origin}. "
+            "Increase the timeout with custom_timeouts.",
         )
         self.what = what
         self.last_status = last_status
@@ -249,7 +250,7 @@ class OperationFailed(EcsError):
 
     Attributes:
         what: the object.
-        reason: the cloud's own words, where it recorded any.
+        reason: the cloud's own message, or None if it recorded none.
     """
 
     def __init__(self, what: str, reason: str | None) -> None:
@@ -262,9 +263,9 @@ class Unsupported(EcsError):
     """The cloud's API is too old for a feature.
 
     Attributes:
-        feature: what was asked.
-        needs: the API version it came with.
-        offered: the versions found.
+        feature: the feature.
+        needs: the API version that added the feature.
+        offered: the versions that the cloud offers.
     """
 
     def __init__(self, feature: str, needs: str, offered: str) -> None:
@@ -285,56 +286,56 @@ class _Lookup(EcsError):
 
 
 class NotUnique(_Lookup):
-    """A lookup found several; the message lists them.
+    """A lookup found several objects; the message lists them.
 
     Attributes:
-        candidates: what was found.
+        candidates: the objects found.
     """
 
     @staticmethod
     def summary(candidates: Sequence[str]) -> str:
         """The default message."""
-        return f"{len(candidates)} match, one is wanted: {join_names(candidates)}"
+        return f"{len(candidates)} match, expected one: {join_names(candidates)}"
 
 
 class NoMatch(_Lookup):
-    """A lookup found none; the message lists what there is.
+    """A lookup found no object; the message lists the existing ones.
 
     Attributes:
-        candidates: what there is instead.
+        candidates: the existing objects.
     """
 
     @staticmethod
     def summary(candidates: Sequence[str]) -> str:
         """The default message."""
-        return f"None matches; there is: {join_names(candidates)}" if candidates else "None matches; there is none"
+        return f"No match; available: {join_names(candidates)}" if candidates else "No match; none available"
 
 
 def join_names(names: Sequence[str], most: int = 10) -> str:
-    """Names in a sentence, cut where they get too many."""
+    """Join names for a sentence, and abbreviate a long list."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks and of a length that a terminal bears."""
+    """Remove line breaks from a text and truncate it to a length that suits a terminal."""
     flat = " ".join(text.split())
-    return flat if len(flat) <= _LONGEST else f"{flat[: _LONGEST - 1]}…"
+    return flat if len(flat) <= _MAX_LENGTH else f"{flat[: _MAX_LENGTH - 1]}…"
 
 
 def from_response(response: requests.Response) -> ApiError:
-    """The error that an answer of status 300 and above stands for."""
+    """Convert a response of status 300 and above to an error."""
     request = response.request
-    body_type, message = _body(response)
+    body_type, message = _parse_body(response)
     message = one_line(_without_secrets(_without_echo(message), request))
     retry_after = _retry_after(response.headers.get("Retry-After"))
     request_id = request_id_of(response)
-    kind = _kind(response.status_code, body_type, message, limited=retry_after is not None)
-    if kind is QuotaExceeded:
-        message = _quota(message)
-    if kind is NotFound and not (request_id or body_type):
-        kind = ProxyNotFound
-    error = kind(
+    error_class = _error_class(response.status_code, body_type, message, limited=retry_after is not None)
+    if error_class is QuotaExceeded:
+        message = _normalize_quota(message)
+    if error_class is NotFound and not (request_id or body_type):
+        error_class = ProxyNotFound
+    error = error_class(
         response.status_code,
         message,
         request_id,
@@ -344,41 +345,41 @@ def from_response(response: requests.Response) -> ApiError:
         retry_after,
     )
     if isinstance(error, Forbidden):
-        error.hint = next((hint for known, hint in _FORBIDDEN if known.search(message)), error.hint)
-    if response.status_code in _PROXYS_OWN and not (request_id or body_type) and _is_html(response):
-        error.hint = _FROM_A_PROXY
+        error.hint = next((hint for known, hint in _FORBIDDEN_HINTS if known.search(message)), error.hint)
+    if response.status_code in _PROXY_STATUSES and not (request_id or body_type) and _is_html(response):
+        error.hint = _PROXY_HINT
     return error
 
 
 def may_have_taken_effect(error: EcsError) -> bool:
-    """Whether a request may have taken effect though it failed, so that it is looked for before it is repeated."""
+    """Whether a failed request may have taken effect, so that the caller must check before a retry."""
     if isinstance(error, ApiError):
         is_reset = error.status == http.HTTPStatus.SERVICE_UNAVAILABLE and _RESET.search(error.message)
-        return error.status in _MAY_HAVE_ACTED or bool(is_reset)
+        return error.status in _MAY_HAVE_TAKEN_EFFECT or bool(is_reset)
     return isinstance(error, ResponseLost)
 
 
 def timed_out(error: EcsError) -> bool:
-    """Whether nothing came back in time, to this client or to a proxy, so that the API may still be at work on it."""
+    """Whether the response timed out at this client or at a proxy, so that the API may still process the request."""
     if isinstance(error, ApiError):
         return error.status == http.HTTPStatus.GATEWAY_TIMEOUT
     return isinstance(error, ResponseLost) and error.is_timeout
 
 
 def request_id_of(response: requests.Response) -> str | None:
-    """The id under which the cloud's logs know the request."""
+    """The id of the request in the cloud's logs."""
     headers = response.headers
     return headers.get("X-Openstack-Request-Id") or headers.get("X-Compute-Request-Id")
 
 
-def _kind(status: int, body_type: str | None, message: str, *, limited: bool) -> type[ApiError]:
+def _error_class(status: int, body_type: str | None, message: str, *, limited: bool) -> type[ApiError]:
     if status in {403, 409, 413} and (body_type == "OverQuota" or _QUOTA.search(_QUOTED.sub("", message))):
         return QuotaExceeded
     if status == http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE and limited:
         return TooManyRequests
     if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
         return ServerError
-    kinds: dict[int, type[ApiError]] = {
+    classes: dict[int, type[ApiError]] = {
         400: BadRequest,
         401: Unauthorized,
         403: Forbidden,
@@ -386,12 +387,12 @@ def _kind(status: int, body_type: str | None, message: str, *, limited: bool) ->
         409: Conflict,
         429: TooManyRequests,
     }
-    return kinds.get(status, ApiError)
+    return classes.get(status, ApiError)
 
 
-def _body(response: requests.Response) -> tuple[str | None, str]:  # noqa: PLR0911 - one for each shape
-    """The API's name for the error and its message, from any of the shapes in use."""
-    phrase = _phrase(response)
+def _parse_body(response: requests.Response) -> tuple[str | None, str]:  # noqa: PLR0911 - one return for each format
+    """Return the API's name for the error and its message, from any of the formats in use."""
+    phrase = _reason_phrase(response)
     try:
         document = json.loads(response.content)
     except ValueError:
@@ -403,7 +404,7 @@ def _body(response: requests.Response) -> tuple[str | None, str]:  # noqa: PLR09
         return str(neutron.get("type") or "") or None, message or phrase
     if isinstance(neutron, str):
         return None, neutron or phrase
-    if isinstance(document.get("message"), str):  # {"message", "code", "title"}, as unknown routes answer
+    if isinstance(document.get("message"), str):  # {"message", "code", "title"}, as sent for unknown routes
         return None, document["message"] or phrase
     for name, fault in document.items():  # {"itemNotFound": {…}} and {"error": {…}}
         if isinstance(fault, dict) and "message" in fault:
@@ -414,14 +415,14 @@ def _body(response: requests.Response) -> tuple[str | None, str]:  # noqa: PLR09
     return None, phrase
 
 
-def _phrase(response: requests.Response) -> str:
+def _reason_phrase(response: requests.Response) -> str:
     with contextlib.suppress(ValueError):
         return http.HTTPStatus(response.status_code).phrase
     return response.reason or "Unknown status"
 
 
 def _text(response: requests.Response) -> str:
-    """What a body that is not JSON says, if it speaks to people at all."""
+    """Return the readable text of a body that is not JSON, or an empty string."""
     if _is_html(response):
         title = re.search(r"<(title|h1)[^>]*>(.*?)</\1>", response.text, re.IGNORECASE | re.DOTALL)
         return html.unescape(title[2]) if title else ""
@@ -433,19 +434,19 @@ def _is_html(response: requests.Response) -> bool:
 
 
 def _without_echo(message: str) -> str:
-    """Schema errors without the documents they repeat."""
+    """Remove the documents that schema errors repeat."""
     message = re.sub(r"<[a-z]+ */?>", " ", message.split("\n\nFailed validating", maxsplit=1)[0])
     echo = _ECHO.fullmatch(message)
     if not echo:
         return message
     value = echo["value"]
-    said = "" if value[:1] in {"{", "["} or len(value) > _SHORT_ECHO else f" '{value}'"
-    return f"Invalid input for {echo['field']}{said}: {echo['reason']}"
+    quoted_value = "" if value[:1] in {"{", "["} or len(value) > _MAX_QUOTED_VALUE else f" '{value}'"
+    return f"Invalid input for {echo['field']}{quoted_value}: {echo['reason']}"
 
 
 def _without_secrets(message: str, request: requests.PreparedRequest) -> str:
     for secret in sorted(_secrets(request), key=len, reverse=True):
-        # A short secret is struck out only where it is quoted: as letters of other words it tells nothing.
+        # A short secret is replaced only if it is quoted, because it also occurs as part of other words.
         needle = secret if len(secret) > 3 else f"'{secret}'"  # noqa: PLR2004
         message = message.replace(needle, "***")
     return message
@@ -478,21 +479,22 @@ def _retry_after(header: str | None) -> float | None:
     if header.strip().isdigit():
         return float(header)
     with contextlib.suppress(ValueError, TypeError):
-        moment = parsedate_to_datetime(header)
-        return max(0.0, moment.timestamp() - time.time())
+        date = parsedate_to_datetime(header)
+        return max(0.0, date.timestamp() - time.time())
     return None
 
 
-def _quota(message: str) -> str:
-    """The three services' words for an exhausted quota in one form."""
+def _normalize_quota(message: str) -> str:
+    """Convert the quota messages of the three services to one format."""
     if neutron := _NEUTRON_QUOTA.search(message):
         return f"Quota exceeded for {neutron['names'].replace(chr(39), '')}"
     match = _NOVA_QUOTA.search(message) or _CINDER_QUOTA.search(message)
     if not match:
         return re.sub(r"^\w+: (?=[A-Z])", "", message)
-    columns = [match[part].split(", ") for part in ("names", "asked", "used", "limits")]
+    columns = [match[part].split(", ") for part in ("names", "requested", "used", "limits")]
     if len({len(column) for column in columns}) > 1:
         return message
     return "Quota exceeded for " + "; ".join(
-        f"{name}: requested {asked}, used {used} of {limit}" for name, asked, used, limit in zip(*columns, strict=True)
+        f"{name}: requested {requested}, used {used} of {limit}"
+        for name, requested, used, limit in zip(*columns, strict=True)
     )

@@ -1,4 +1,4 @@
-"""Glance's calls, as plain functions."""
+"""Functions for Glance's API calls."""
 
 # ruff: noqa: A002 - "id" is the API's own word
 
@@ -13,11 +13,11 @@ Document = dict[str, Any]
 
 
 def get_image(api: ServiceClient, id: str) -> Document:
-    """An image (API reference, "Show image")."""
+    """Return an image (API reference, "Show image")."""
     return dict(api.get(f"/images/{id}"))
 
 
 def list_images(api: ServiceClient, **filters: Any) -> list[Document]:
-    """Images by ``name``, ``visibility``, ``status``, ``sort``, property (API reference, "List images")."""
+    """List images by ``name``, ``visibility``, ``status``, ``sort``, property (API reference, "List images")."""
     params = {name: value for name, value in filters.items() if value is not None}
     return list(api.pages("/images", "images", params))

@@ -1,9 +1,9 @@
-"""Reads many objects of a collection for the price of a few requests.
+"""A cache that reads many objects of a collection with few requests.
 
-A refresh reads every object of a stack, many at a time, one call each. The calls that arrive together are
-answered together: the first few by a GET each, and from then on by pages of the collection's list, fetched as
-far as they are needed. The first page is small and soon worth it; each further one is fetched only once enough
-reads have been asked to pay for it, so that a stack of three does not page through a project of five thousand.
+A refresh reads every object of a stack, many at a time, with one call for each object. The cache batches calls that
+arrive together. It answers the first few with a GET each, and later ones from pages of the collection's list. The first
+page is small and is fetched after a few reads. Each further page is fetched only after enough reads to justify its
+request, so that a stack of three objects does not page through a project of five thousand.
 """
 
 # ruff: noqa: A001, A002 - "id" is the API's own word
@@ -20,52 +20,52 @@ Document = dict[str, Any]
 Query = dict[str, Any]
 
 BATCH_WINDOW = 0.02
-FIRST_WORTH = 4
+READS_FOR_FIRST_PAGE = 4
 MAX_AGE = 60.0
 
 
 class Source(Protocol):
-    """Where an inventory reads.
+    """The API requests that a read cache sends.
 
     Attributes:
-        worth: how many reads make a page worth its request.
+        reads_per_page: how many reads justify one request for a page of the list.
     """
 
     reads_per_page: int
 
     def get_one(self, id: str) -> Document | None:
-        """One object; None where it is gone."""
+        """Read one object; return None if it does not exist."""
 
     def get_many(self, ids: Collection[str]) -> Mapping[str, Document]:
-        """Several objects by id in few requests, where the API can; else none."""
+        """Read several objects by id in few requests; return none if the API does not support it."""
 
     def page(self, query: Query | None) -> tuple[list[Document], Query | None]:
-        """A page of the list, the first for None, and the query of the next."""
+        """Read a page of the list (the first for None); return its items and the next page's query."""
 
 
 @dataclass(eq=False)
 class _Batch:
-    """Reads that arrived together."""
+    """Reads that arrived at the same time."""
 
     ids: set[str] = field(default_factory=set)
-    found: dict[str, Document] = field(default_factory=dict)
+    documents: dict[str, Document] = field(default_factory=dict)
     ready: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(eq=False)
-class _Stock:
-    """What the pages so far held; thrown away whole."""
+class _ListCache:
+    """The documents of the pages fetched so far, and the position in the list."""
 
-    since: float
+    created_at: float
     documents: dict[str, Document] = field(default_factory=dict)
-    asked: int = 0
+    reads: int = 0
     pages: int = 0
     query: Query | None = None
     complete: bool = False
 
 
 class ReadCache:
-    """A collection's objects, as they were within the last minute and since this process last wrote."""
+    """The objects of a collection, cached for a minute or until this process sends a write."""
 
     def __init__(self, source: Source, clock: Clock) -> None:
         self._source = source
@@ -73,18 +73,18 @@ class ReadCache:
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._batch: _Batch | None = None
-        self._stock = _Stock(clock.now())
+        self._list_cache = _ListCache(clock.now())
 
     def read(self, id: str) -> Document | None:
-        """One object; None only where a GET of its own says that it is gone."""
+        """Return one object, or None if a GET of this object shows that it does not exist."""
         with self._lock:
             if (document := self._current().documents.get(id)) is not None:
-                self._stock.asked += 1
+                self._list_cache.reads += 1
                 return document
-            first = self._batch is None
+            is_first = self._batch is None
             batch = self._batch = self._batch or _Batch()
             batch.ids.add(id)
-        if first:
+        if is_first:
             self._clock.sleep(BATCH_WINDOW)
             try:
                 self._load(batch)
@@ -92,44 +92,44 @@ class ReadCache:
                 batch.ready.set()
         else:
             batch.ready.wait()
-        return batch.found.get(id) or self._source.get_one(id)
+        return batch.documents.get(id) or self._source.get_one(id)
 
     def invalidate(self) -> None:
-        """Forget everything: this process wrote to the collection."""
+        """Drop all cached documents. Called after every write of this process."""
         with self._lock:
-            self._stock = _Stock(self._clock.now())
-            # Reads from here on must not join those that began before the write.
+            self._list_cache = _ListCache(self._clock.now())
+            # Later reads must not join a batch that started before the write.
             self._batch = None
 
-    def _current(self) -> _Stock:
-        if self._clock.now() - self._stock.since > MAX_AGE:
-            self._stock = _Stock(self._clock.now())
-        return self._stock
+    def _current(self) -> _ListCache:
+        if self._clock.now() - self._list_cache.created_at > MAX_AGE:
+            self._list_cache = _ListCache(self._clock.now())
+        return self._list_cache
 
     def _load(self, batch: _Batch) -> None:
-        """Find what can be found without a request for each; what is missing afterwards is read singly."""
+        """Read the objects of a batch with lists. The caller reads the missing ones with a GET each."""
         with self._loading:
             with self._lock:
                 if self._batch is batch:
                     self._batch = None
-                stock = self._current()
-                stock.asked += len(batch.ids)
+                cache = self._current()
+                cache.reads += len(batch.ids)
             try:
-                self._page(stock, batch.ids)
-                missing = batch.ids - stock.documents.keys()
-                # One alone is no cheaper by list than by its own GET, which also tells gone from hidden.
+                self._fetch_pages(cache, batch.ids)
+                missing = batch.ids - cache.documents.keys()
+                # For one object, a list saves nothing over a GET, and only the GET proves that it does not exist.
                 if len(missing) > 1:
-                    batch.found.update(self._source.get_many(missing))
+                    batch.documents.update(self._source.get_many(missing))
             except EcsError:
-                # Whatever is wrong with lists, the single GETs that follow either work or say it better.
+                # Ignore errors of lists: the single GETs that follow either succeed or report a clearer error.
                 pass
-            batch.found.update({id: stock.documents[id] for id in batch.ids if id in stock.documents})
+            batch.documents.update({id: cache.documents[id] for id in batch.ids if id in cache.documents})
 
-    def _page(self, stock: _Stock, ids: Collection[str]) -> None:
-        affordable = max(stock.asked // self._source.reads_per_page, stock.asked >= FIRST_WORTH)
-        while not stock.complete and stock.pages < affordable and not stock.documents.keys() >= set(ids):
-            stock.pages += 1
-            documents, stock.query = self._source.page(stock.query)
-            stock.complete = stock.query is None
+    def _fetch_pages(self, cache: _ListCache, ids: Collection[str]) -> None:
+        allowed_pages = max(cache.reads // self._source.reads_per_page, cache.reads >= READS_FOR_FIRST_PAGE)
+        while not cache.complete and cache.pages < allowed_pages and not cache.documents.keys() >= set(ids):
+            cache.pages += 1
+            documents, cache.query = self._source.page(cache.query)
+            cache.complete = cache.query is None
             with self._lock:
-                stock.documents.update((document["id"], document) for document in documents)
+                cache.documents.update((document["id"], document) for document in documents)

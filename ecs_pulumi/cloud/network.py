@@ -1,4 +1,4 @@
-"""Neutron's calls, as plain functions: networks, subnets, ports and their tags (guide 7, step 1)."""
+"""Functions for Neutron's API calls: networks, subnets, ports and their tags (guide 7, step 1)."""
 
 # ruff: noqa: A002 - "id" is the API's own word
 
@@ -15,29 +15,29 @@ Document = dict[str, Any]
 
 
 def replace_tags(api: ServiceClient, collection: str, id: str, tags: Sequence[str]) -> None:
-    """Set all tags of an object (API reference, "Replace all tags").
+    """Replace all tags of an object (API reference, "Replace all tags").
 
     Args:
         api: network.
         collection: ``networks``, ``subnets`` or ``ports``.
         id: the object.
-        tags: the tags; none clears them.
+        tags: the tags; an empty sequence removes all.
     """
     api.put(f"/{collection}/{id}/tags", json={"tags": list(tags)})
 
 
 def delete(api: ServiceClient, kind: str, id: str) -> None:
-    """Delete a ``network``, ``subnet`` or ``port``; 409 while something is on it."""
+    """Delete a ``network``, ``subnet`` or ``port``; the API answers 409 while the object is in use."""
     api.delete(f"/{kind}s/{id}")
 
 
 def list_security_groups(api: ServiceClient, **filters: Any) -> list[Document]:
-    """Security groups by any of their attributes (API reference, "List security groups")."""
-    return list(api.pages("/security-groups", "security_groups", _given(filters)))
+    """List security groups by any of their attributes (API reference, "List security groups")."""
+    return list(api.pages("/security-groups", "security_groups", _to_query(filters)))
 
 
 def list_availability_zones(api: ServiceClient) -> list[Document]:
-    """Zones of networks and of routers (API reference, "List all availability zones")."""
+    """List the availability zones of networks and of routers (API reference, "List all availability zones")."""
     return list(api.pages("/availability_zones", "availability_zones"))
 
 
@@ -47,13 +47,13 @@ def create(api: ServiceClient, kind: str, body: Document) -> Document:
 
 
 def get(api: ServiceClient, kind: str, id: str) -> Document:
-    """A ``network``, ``subnet`` or ``port`` by its id (API reference, "Show … details")."""
+    """Return a ``network``, ``subnet`` or ``port`` by its id (API reference, "Show … details")."""
     return dict(api.get(f"/{kind}s/{id}", key=kind))
 
 
 def list_all(api: ServiceClient, kind: str, **filters: Any) -> list[Document]:
-    """Every ``network``, ``subnet`` or ``port`` with these attributes."""
-    return list(api.pages(f"/{kind}s", f"{kind}s", _given(filters)))
+    """List all objects of kind ``network``, ``subnet`` or ``port`` with these attributes."""
+    return list(api.pages(f"/{kind}s", f"{kind}s", _to_query(filters)))
 
 
 def update(api: ServiceClient, kind: str, id: str, changes: Document) -> Document:
@@ -62,12 +62,12 @@ def update(api: ServiceClient, kind: str, id: str, changes: Document) -> Documen
 
 
 def get_quotas(api: ServiceClient, project_id: str) -> Document:
-    """Limit, used and reserved of each kind (API reference, "Show quota details for a tenant")."""
+    """Return limit, used and reserved for each kind of object (API reference, "Show quota details for a tenant")."""
     return dict(api.get(f"/quotas/{project_id}/details", key="quota"))
 
 
-def _given(filters: Mapping[str, Any]) -> Document:
-    """Filters as Neutron reads them: a dash is an underscore in Python, true is lower case."""
+def _to_query(filters: Mapping[str, Any]) -> Document:
+    """Convert filters to Neutron's query: `not_tags` and `tags_any` get a dash, booleans are written in lower case."""
     return {
         name.replace("not_tags", "not-tags").replace("tags_any", "tags-any"): str(value).lower()
         if isinstance(value, bool)

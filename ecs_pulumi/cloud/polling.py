@@ -1,4 +1,4 @@
-"""Waits: each with a deadline, each surviving failed polls, and one request for all who wait."""
+"""Waits with deadlines. They tolerate failed polls, and share one request for all waiting threads."""
 
 # ruff: noqa: A002 - "id" is the API's own word
 
@@ -26,24 +26,24 @@ from ecs_pulumi.cloud.errors import (
 T = TypeVar("T")
 Document = dict[str, Any]
 
-SHORTEST = 0.2
-LONGEST = 4.0
+MIN_INTERVAL = 0.2
+MAX_INTERVAL = 4.0
 _GROWTH = 0.15
-_PER_WAITER = 0.06
-_CROWD = 10
-_IN_VAIN = 0.5
-_AT_MOST_IN_VAIN = 4
-_TYPICAL = 5
-_SURELY_NOT_YET = 0.6
+_PER_WAIT = 0.06
+_MAX_COUNTED_WAITS = 10
+_PER_UNPRODUCTIVE_POLL = 0.5
+_MAX_UNPRODUCTIVE_POLLS = 4
+_RECENT_WAITS = 5
+_INITIAL_DELAY_FRACTION = 0.6
 _PROGRESS_EVERY = 5.0
 
 
 class Deadline:
-    """The moment when a wait gives up.
+    """The moment at which a wait times out.
 
     Attributes:
-        clock: what it goes by.
-        seconds: how long it was when it was set.
+        clock: the clock that measures the time.
+        seconds: the length of the timeout.
     """
 
     def __init__(self, clock: Clock, seconds: float) -> None:
@@ -53,21 +53,21 @@ class Deadline:
 
     @property
     def expired(self) -> bool:
-        """Whether the moment has passed."""
+        """Whether the deadline has passed."""
         return self.left() <= 0
 
     def left(self) -> float:
-        """Seconds until then; never negative."""
+        """Seconds until the deadline; never negative."""
         return max(0.0, self._end - self.clock.now())
 
 
 def poll_interval(age: float) -> float:
-    """Seconds between two looks at something that has been awaited for ``age`` seconds."""
-    return min(max(SHORTEST, age * _GROWTH), LONGEST)
+    """Seconds between two polls of a wait that has lasted for ``age`` seconds."""
+    return min(max(MIN_INTERVAL, age * _GROWTH), MAX_INTERVAL)
 
 
 def is_transient(error: EcsError) -> bool:
-    """Whether a failed poll says nothing about the object, so that the next one may succeed."""
+    """Whether the error of a poll is transient, so that the next poll may succeed."""
     if isinstance(error, ConnectionFailed):
         return error.temporary
     return isinstance(error, ServerError | TooManyRequests | ProxyNotFound) or (
@@ -85,16 +85,16 @@ def wait_for(
     progress: Callable[[str], None] | None = None,
     first_delay: float = 0.0,
 ) -> T:
-    """Look at one thing until it is as wanted.
+    """Poll a value until it meets a condition.
 
     Args:
-        observe: looks once.
-        done: judges what was seen; raises ``Failed`` where it can only get worse.
-        deadline: when to give up.
-        what: what is waited for, for the error.
-        describe: what was seen, in a few words.
-        progress: told what was seen.
-        first_delay: seconds before the first look.
+        observe: polls the value once.
+        done: returns whether the value meets the condition; raises ``OperationFailed`` if it never will.
+        deadline: when to time out.
+        what: what the wait is for, for the error.
+        describe: describes the value in a few words.
+        progress: receives the description while the wait lasts.
+        first_delay: seconds before the first poll.
 
     Raises:
         WaitTimeout: the deadline passed.
@@ -102,32 +102,31 @@ def wait_for(
     clock = deadline.clock
     start = clock.now()
     report = _Report(clock, start, progress)
-    last, trouble = "nothing yet", None
+    last_status, last_error = "unknown", None
     clock.sleep(min(first_delay, deadline.left()))
     while True:
-        asked: float = 0.0
+        retry_after: float = 0.0
         try:
-            seen = observe()
+            value = observe()
         except EcsError as error:
             if not is_transient(error):
                 raise
-            trouble = error
-            asked = getattr(error, "retry_after", None) or 0.0
+            last_error = error
+            retry_after = getattr(error, "retry_after", None) or 0.0
         else:
-            last, trouble = describe(seen), None
-            if done(seen):
-                return seen
-            report(last)
+            last_status, last_error = describe(value), None
+            if done(value):
+                return value
+            report(last_status)
         if deadline.expired:
-            raise WaitTimeout(what, _last(last, trouble), clock.now() - start)
-        clock.sleep(min(max(poll_interval(clock.now() - start), asked), deadline.left()))
+            raise WaitTimeout(what, _with_error(last_status, last_error), clock.now() - start)
+        clock.sleep(min(max(poll_interval(clock.now() - start), retry_after), deadline.left()))
 
 
 def retry_while_busy(call: Callable[[], T], deadline: Deadline, *, progress: Callable[[str], None] | None = None) -> T:
-    """Do what a server refuses only because another task runs on it, once that task is over.
+    """Call a function, and retry it while Nova rejects it because another task runs on the server.
 
-    Nova answers 409 ``Cannot 'x' instance … while it is in task_state …`` meanwhile; any other conflict is
-    raised.
+    Nova answers 409 ``Cannot 'x' instance … while it is in task_state …`` in this case. Any other conflict is raised.
     """
     clock = deadline.clock
     start = clock.now()
@@ -144,11 +143,11 @@ def retry_while_busy(call: Callable[[], T], deadline: Deadline, *, progress: Cal
 
 @dataclass(frozen=True)
 class PollResult:
-    """What one poll saw.
+    """The result of one poll.
 
     Attributes:
-        documents: by id; None is gone. An id that is missing was not looked at.
-        request_id: of the poll's last request.
+        documents: the documents by id; None if the object does not exist. A missing id was not polled.
+        request_id: the request id of the poll's last request.
     """
 
     documents: Mapping[str, Document | None]
@@ -156,65 +155,68 @@ class PollResult:
 
 
 class PollFunction(Protocol):
-    """Looks at many objects of a collection at once."""
+    """Polls many objects of a collection at once."""
 
     def __call__(self, ids: Collection[str], fresh: Collection[str]) -> PollResult:
-        """Look at these; of ``fresh`` nothing that was seen before counts."""
+        """Poll these objects; cached documents of the ids in ``fresh`` must not be used."""
 
 
 @dataclass(eq=False)
 class _Waiter:
-    """One thread's interest in one object."""
+    """One thread that waits for one object."""
 
     id: str
     since: float
-    first: float
+    first_poll_at: float
     deadline: Deadline
-    seen: bool = False
-    news: bool = False
+    has_document: bool = False
+    has_news: bool = False
     document: Document | None = None
-    failure: EcsError | None = None
-    trouble: EcsError | None = None
+    error: EcsError | None = None
+    last_error: EcsError | None = None
     request_id: str | None = None
 
 
 @dataclass
 class _Report:
-    """Tells a progress line when it changes, and now and then that it has not."""
+    """Reports a status when it changes, and repeats an unchanged one every few seconds."""
 
     clock: Clock
     start: float
     progress: Callable[[str], None] | None
-    _last: tuple[str, float] = field(default=("", 0.0))
+    _last_report: tuple[str, float] = field(default=("", 0.0))
 
     def __call__(self, text: str) -> None:
         now = self.clock.now()
-        if self.progress and (text != self._last[0] or now - self._last[1] >= _PROGRESS_EVERY):
-            self._last = (text, now)
+        if self.progress and (text != self._last_report[0] or now - self._last_report[1] >= _PROGRESS_EVERY):
+            self._last_report = (text, now)
             self.progress(f"{text}, {now - self.start:.0f} s")
 
 
 class Poller:
-    """Watches every awaited object of a collection, with one request at a time for all who wait.
+    """Polls all awaited objects of a collection, with one poll at a time for all waiting threads.
 
-    One of the waiting threads polls for the others; when its own wait is over another one takes the turn. Each look
-    is for everybody, and comes when the youngest wait needs it; the more wait, the longer they stay together until
-    the next, so that those who begin one after the other do not each bring looks of their own, and longer still after
-    looks that were the end of no wait: a cloud with much to do has no use for being asked. Nor does a wait bring looks
-    before the time in which none of the last few was over.
+    One of the waiting threads polls for all of them. When its own wait ends, another thread continues. Every poll
+    covers all awaited objects. The time of the next poll follows from these rules:
+
+    - Each wait has a poll interval that grows with its age; the wait with the earliest time decides.
+    - The minimum distance of two polls grows with the number of waits, so that waits that start one after the other
+      share polls, and with the number of consecutive polls that completed no wait, to reduce the load on a busy cloud.
+    - A wait causes no poll before an initial delay, which is derived from the duration of the most recent waits.
+    - After a failed poll there is a backoff.
     """
 
     def __init__(self, watch: PollFunction, clock: Clock) -> None:
         self._watch = watch
         self._clock = clock
-        self._changed = threading.Condition()
+        self._condition = threading.Condition()
         self._waiters: list[_Waiter] = []
         self._polling = False
-        self._last = -math.inf
-        self._lasted: deque[float] = deque(maxlen=_TYPICAL)
-        self._held_until = 0.0
+        self._last_poll_at = -math.inf
+        self._durations: deque[float] = deque(maxlen=_RECENT_WAITS)
+        self._backoff_until = 0.0
         self._failures = 0
-        self._in_vain = 0
+        self._unproductive_polls = 0
 
     def wait(
         self,
@@ -225,127 +227,133 @@ class Poller:
         what: str,
         describe: Callable[[Document | None], str],
         progress: Callable[[str], None] | None = None,
-        first_delay: float = SHORTEST,
+        first_delay: float = MIN_INTERVAL,
     ) -> Document | None:
-        """Wait until an object is as wanted.
+        """Wait until an object meets a condition.
 
         Args:
-            id: the object.
-            done: judges the newest document, None where the object is gone; raises ``Failed`` where it can
-                only get worse. It never sees a document from before this call.
-            deadline: when to give up.
-            what: what is waited for, for the error.
-            describe: the document's state in a few words.
-            progress: told the state while it lasts.
-            first_delay: seconds in which nothing can have happened yet, and for which no look is made; 0 looks at
-                once.
+            id: the id of the object.
+            done: receives the newest document, or None if the object does not exist, and returns whether it meets
+                the condition; raises ``OperationFailed`` if it never will. It never receives a document that was read
+                before this call.
+            deadline: when to time out.
+            what: what the wait is for, for the error.
+            describe: describes the document's state in a few words.
+            progress: receives the description while the wait lasts.
+            first_delay: seconds before the first poll of this wait, in which the condition cannot be met yet; 0 polls
+                immediately.
 
         Returns:
             The document that satisfied ``done``.
 
         Raises:
             WaitTimeout: the deadline passed.
-            EcsError: polling is refused for good.
+            EcsError: a poll failed with a permanent error.
         """
         now = self._clock.now()
-        waiter = _Waiter(id, now, now + max(first_delay, self._too_early()), deadline)
+        waiter = _Waiter(id, now, now + max(first_delay, self._initial_delay()), deadline)
         report = _Report(self._clock, now, progress)
-        with self._changed:
+        with self._condition:
             self._waiters.append(waiter)
-            self._changed.notify_all()
+            self._condition.notify_all()
         try:
             while True:
-                self._await_news(waiter)
-                if waiter.failure:
-                    raise waiter.failure
-                if waiter.news:
-                    waiter.news = False
+                self._wait_for_news(waiter)
+                if waiter.error:
+                    raise waiter.error
+                if waiter.has_news:
+                    waiter.has_news = False
                     document = waiter.document
                     if done(document):
-                        self._lasted.append(self._clock.now() - waiter.since)
-                        self._in_vain = 0
+                        self._durations.append(self._clock.now() - waiter.since)
+                        self._unproductive_polls = 0
                         return document
                     report(describe(document))
                 if deadline.expired:
-                    last = describe(waiter.document) if waiter.seen else "nothing yet"
+                    status = describe(waiter.document) if waiter.has_document else "unknown"
                     seconds = self._clock.now() - waiter.since
-                    raise WaitTimeout(what, _last(last, waiter.trouble), seconds, waiter.request_id)
+                    raise WaitTimeout(what, _with_error(status, waiter.last_error), seconds, waiter.request_id)
         finally:
-            with self._changed:
+            with self._condition:
                 self._waiters.remove(waiter)
-                self._changed.notify_all()
+                self._condition.notify_all()
 
-    def _await_news(self, waiter: _Waiter) -> None:
-        """Return at news, failure or deadline of this waiter; poll meanwhile if no one else does."""
-        with self._changed:
-            while not (waiter.news or waiter.failure or waiter.deadline.expired):
+    def _wait_for_news(self, waiter: _Waiter) -> None:
+        """Wait for a document, an error or the deadline of this waiter; poll meanwhile if no other thread does."""
+        with self._condition:
+            while not (waiter.has_news or waiter.error or waiter.deadline.expired):
                 if self._polling:
-                    # In real time: it passes in the other thread's request, whatever the clock says.
-                    self._changed.wait(waiter.deadline.left())
+                    # Wait in real time, not with the clock: another thread's request is in progress.
+                    self._condition.wait(waiter.deadline.left())
                     continue
                 self._polling = True
                 try:
-                    self._turn()
+                    self._poll_or_sleep()
                 finally:
                     self._polling = False
-                    self._changed.notify_all()
+                    self._condition.notify_all()
 
-    def _turn(self) -> None:
-        """Sleep until the next poll is due, or poll. Called, and left, with the lock held."""
+    def _poll_or_sleep(self) -> None:
+        """Poll if the next poll is due, else sleep until then. The lock is held at entry and at return."""
         now = self._clock.now()
-        due = self._due()
-        alarm = min(waiter.deadline.left() for waiter in self._waiters)
+        due = self._next_poll_at()
+        timeout = min(waiter.deadline.left() for waiter in self._waiters)
         if due > now:
-            self._clock.wait(self._changed, min(due - now, alarm))
+            self._clock.wait(self._condition, min(due - now, timeout))
             return
-        asked = list(self._waiters)
-        ids = {waiter.id for waiter in asked}
-        fresh = {waiter.id for waiter in asked if not waiter.seen}
-        self._in_vain = min(self._in_vain + 1, _AT_MOST_IN_VAIN)
-        self._changed.release()
+        polled = list(self._waiters)
+        ids = {waiter.id for waiter in polled}
+        fresh = {waiter.id for waiter in polled if not waiter.has_document}
+        self._unproductive_polls = min(self._unproductive_polls + 1, _MAX_UNPRODUCTIVE_POLLS)
+        self._condition.release()
         try:
-            sighting, failure = self._look(ids, fresh)
+            result, error = self._poll(ids, fresh)
         finally:
-            self._changed.acquire()
-        for waiter in asked:
-            if sighting and waiter.id in sighting.documents:
-                waiter.document = sighting.documents[waiter.id]
-                waiter.request_id = sighting.request_id
-                waiter.seen = waiter.news = True
-                waiter.trouble = None
-            elif failure and not is_transient(failure):
-                waiter.failure = failure
-            elif failure:
-                waiter.request_id = getattr(failure, "request_id", None) or waiter.request_id
-                waiter.trouble = failure
-        self._looked(failure)
+            self._condition.acquire()
+        for waiter in polled:
+            if result and waiter.id in result.documents:
+                waiter.document = result.documents[waiter.id]
+                waiter.request_id = result.request_id
+                waiter.has_document = waiter.has_news = True
+                waiter.last_error = None
+            elif error and not is_transient(error):
+                waiter.error = error
+            elif error:
+                waiter.request_id = getattr(error, "request_id", None) or waiter.request_id
+                waiter.last_error = error
+        self._record_poll(error)
 
-    def _look(self, ids: Collection[str], fresh: Collection[str]) -> tuple[PollResult | None, EcsError | None]:
+    def _poll(self, ids: Collection[str], fresh: Collection[str]) -> tuple[PollResult | None, EcsError | None]:
         try:
             return self._watch(ids, fresh), None
         except EcsError as error:
             return None, error
 
-    def _looked(self, failure: EcsError | None) -> None:
-        """Remember when, and after a failure stay away for a while, as long as the API asks to."""
-        self._last = self._clock.now()
-        self._failures = self._failures + 1 if failure else 0
-        asked = getattr(failure, "retry_after", None) or 0.0
-        self._held_until = self._last + max(asked, min(SHORTEST * 2**self._failures, 10.0)) if failure else 0.0
+    def _record_poll(self, error: EcsError | None) -> None:
+        """Record the time of a poll, and start a backoff after a failure, at least as long as the API's Retry-After."""
+        self._last_poll_at = self._clock.now()
+        self._failures = self._failures + 1 if error else 0
+        retry_after = getattr(error, "retry_after", None) or 0.0
+        self._backoff_until = (
+            self._last_poll_at + max(retry_after, min(MIN_INTERVAL * 2**self._failures, 10.0)) if error else 0.0
+        )
 
-    def _too_early(self) -> float:
-        """Seconds in which a wait is not over, as far as the last few tell; nothing before there were a few."""
-        lasted = list(self._lasted)
-        return min(_SURELY_NOT_YET * min(lasted), LONGEST) if len(lasted) == _TYPICAL else 0.0
+    def _initial_delay(self) -> float:
+        """Initial delay of a new wait: a fraction of the shortest recent wait; 0 until enough waits are recorded."""
+        durations = list(self._durations)
+        return min(_INITIAL_DELAY_FRACTION * min(durations), MAX_INTERVAL) if len(durations) == _RECENT_WAITS else 0.0
 
-    def _due(self) -> float:
-        """When to look again."""
-        looks = (max(waiter.first, self._last + poll_interval(self._last - waiter.since)) for waiter in self._waiters)
-        many = min(len(self._waiters), _CROWD)
-        together = _PER_WAITER * many * (1 + _IN_VAIN * self._in_vain if many > 1 else 1)
-        return max(min(looks), self._last + together, self._held_until)
+    def _next_poll_at(self) -> float:
+        """The time of the next poll."""
+        times = (
+            max(waiter.first_poll_at, self._last_poll_at + poll_interval(self._last_poll_at - waiter.since))
+            for waiter in self._waiters
+        )
+        waits = min(len(self._waiters), _MAX_COUNTED_WAITS)
+        min_distance = _PER_WAIT * waits * (1 + _PER_UNPRODUCTIVE_POLL * self._unproductive_polls if waits > 1 else 1)
+        return max(min(times), self._last_poll_at + min_distance, self._backoff_until)
 
 
-def _last(seen: str, trouble: EcsError | None) -> str:
-    """What was seen last, and what kept it from being seen again."""
-    return f"{seen}; the last poll failed: {one_line(str(trouble))}" if trouble else seen
+def _with_error(status: str, last_error: EcsError | None) -> str:
+    """The last status, followed by the error of the last poll if it failed."""
+    return f"{status}; the last poll failed: {one_line(str(last_error))}" if last_error else status

@@ -1,4 +1,4 @@
-"""The ``ecs:`` stack configuration: which cloud, as whom, and how to talk to it."""
+"""The ``ecs:`` stack configuration: the cloud, the credentials and the connection options."""
 
 import difflib
 import json
@@ -18,17 +18,17 @@ _VERSION = re.compile(r"v?\d+(\.\d+)?")
 
 
 class Settings(BaseModel):
-    """What the stack configuration says about the cloud; unset values fall back to clouds.yaml and ``OS_*``.
+    """The settings of the stack configuration. Unset values fall back to clouds.yaml and ``OS_*`` variables.
 
-    Attributes are the settings of the namespace ``ecs`` in snake case: ``ecs:authUrl`` is ``auth_url``.
+    The attributes are the settings of the namespace ``ecs`` in snake case: ``ecs:authUrl`` is ``auth_url``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
     cloud: str | None = None
-    """Entry of clouds.yaml, with which everything below is filled in that is not set here."""
+    """Entry of clouds.yaml that provides the settings below which are not set here."""
     region: str | None = None
-    """Region; needed only where the catalog has several."""
+    """Region; required only if the catalog has several."""
     auth_url: str | None = None
     """URL of Keystone, with or without `/v3`."""
     username: str | None = None
@@ -38,11 +38,11 @@ class Settings(BaseModel):
     password: SecretStr | None = None
     """Password of the user."""
     token: SecretStr | None = None
-    """A token instead of a password. It ends with its own lifetime."""
+    """A token instead of a password. It is not renewed after it expires."""
     application_credential_id: str | None = None
     """Id of an application credential."""
     application_credential_name: str | None = None
-    """Name of the application credential, instead of its id; the user has to be named as well."""
+    """Name of the application credential, instead of its id; requires the user as well."""
     application_credential_secret: SecretStr | None = None
     """Secret of the application credential."""
     project_name: str | None = None
@@ -50,7 +50,7 @@ class Settings(BaseModel):
     project_id: str | None = None
     """Id of the project, instead of name and domain."""
     domain_name: str | None = None
-    """Domain of user and project, where both are in one."""
+    """Domain of user and project, if both are in the same domain."""
     domain_id: str | None = None
     """Id of that domain."""
     user_domain_name: str | None = None
@@ -64,27 +64,27 @@ class Settings(BaseModel):
     interface: Literal["public", "internal", "admin"] | None = None
     """Which of the catalog's URLs are used. Default: `public`."""
     cacert: str | None = None
-    """File with the certificates that may sign the cloud's."""
+    """File with the CA certificates that verify the cloud's certificate."""
     cert: str | None = None
     """File with a client certificate."""
     key: str | None = None
-    """File with the client certificate's key, where it is not in the same file."""
+    """File with the client certificate's key, if it is not in the same file."""
     insecure: bool | None = None
-    """Whether certificates go unverified. Anyone in between can then read the password."""
+    """Whether to skip the verification of certificates. An attacker on the network can then read the password."""
     endpoints: Mapping[str, str] = Field(default_factory=dict)
     """URLs that replace the catalog's."""
     api_versions: Mapping[str, str] = Field(default_factory=dict)
-    """API versions, for example `2` for the old Nova API or `2.60` as the highest microversion to ask for.
-    Default: the newest that both sides speak.
+    """API versions, for example `2` for the old Nova API or `2.60` as the highest microversion to use.
+    Default: the newest version that both the cloud and this provider support.
     """
     max_retries: int = Field(default=DEFAULT_RETRIES, ge=0, le=100)
-    """How often a request that failed for no fault of its own is sent again."""
+    """How often a request is retried after a transient error."""
     preflight: bool = True
-    """Whether a preview asks the cloud what a create would find out late: whether flavor, image, key and so on
-    exist and fit.
+    """Whether a preview checks with the cloud that flavor, image, key and so on exist and are compatible, which
+    otherwise only the create reports.
     """
     marker: bool = True
-    """Whether an object without a description gets one that says whose it is, so that it can be found again."""
+    """Whether an object without a description gets an owner marker as its description, by which an orphan is found."""
 
     @field_validator("endpoints")
     @classmethod
@@ -103,7 +103,7 @@ class Settings(BaseModel):
         return versions
 
     def __hash__(self) -> int:
-        """Settings find their connection in a dictionary; equality decides, this only spreads."""
+        """Hash some of the fields; settings are dictionary keys of connections."""
         return hash((self.cloud, self.region, self.auth_url, self.username, self.project_name, self.project_id))
 
     @classmethod
@@ -111,41 +111,41 @@ class Settings(BaseModel):
         """Read the stack configuration.
 
         Args:
-            get: answers the text of a setting such as ``ecs:region``, None where it is unset.
+            get: returns the text of a setting such as ``ecs:region``, or None if it is unset.
 
         Raises:
-            ConfigurationError: a value cannot be understood; the message names the setting.
+            ConfigurationError: a value is invalid; the message names the setting.
         """
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
             alias = to_camel(name)
             text = get(NAMESPACE + alias)
             if text is None or text == "":
                 continue
-            found[name] = _mapping(alias, text) if field.default_factory else text
+            values[name] = _mapping(alias, text) if field.default_factory else text
         try:
-            return cls.model_validate(found)
+            return cls.model_validate(values)
         except ValidationError as error:
-            problem = error.errors(include_input=False, include_url=False)[0]
-            name = str(problem["loc"][0]) if problem["loc"] else "configuration"
-            reason = problem["msg"].removeprefix("Value error, ")
-            if problem["type"] == "bool_parsing":
-                reason = f"{found[name]!r} is neither true nor false"
+            detail = error.errors(include_input=False, include_url=False)[0]
+            name = str(detail["loc"][0]) if detail["loc"] else "configuration"
+            reason = detail["msg"].removeprefix("Value error, ")
+            if detail["type"] == "bool_parsing":
+                reason = f"{values[name]!r} is neither true nor false"
             raise ConfigurationError(f"{NAMESPACE}{to_camel(name)}: {reason}") from None
 
 
 def misspelled(names: Iterable[str]) -> list[str]:
-    """A warning for each name in the stack configuration that is almost that of a setting.
+    """Return a warning for each name in the stack configuration that is similar to the name of a setting.
 
-    A name that resembles none is left alone: it may be a setting of a project that is called ``ecs`` itself.
+    Other unknown names are accepted: they may be settings of a project that is named ``ecs`` itself.
     """
     known = {name.replace("_", ""): NAMESPACE + to_camel(name) for name in Settings.model_fields}
     warnings = []
     for name in sorted(set(names) - set(known.values())):
-        plain = re.sub("[-_]", "", name.removeprefix(NAMESPACE)).lower()
-        nearest = difflib.get_close_matches(plain, known, n=1) if name.startswith(NAMESPACE) else []
-        if nearest:
-            warnings.append(f"{name} is no setting and has no effect; did you mean {known[nearest[0]]}?")
+        normalized = re.sub("[-_]", "", name.removeprefix(NAMESPACE)).lower()
+        matches = difflib.get_close_matches(normalized, known, n=1) if name.startswith(NAMESPACE) else []
+        if matches:
+            warnings.append(f"{name} is not a setting and has no effect; did you mean {known[matches[0]]}?")
     return warnings
 
 
@@ -155,11 +155,11 @@ def _mapping(setting: str, text: str) -> dict[str, str]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise ConfigurationError(f'ecs:{setting}: a map from service to text is wanted, such as {{"compute": "…"}}')
-    # The stack file writes 2.1 where "2.1" is meant; both are one version.
+        raise ConfigurationError(f'ecs:{setting}: expected a map from service to text, such as {{"compute": "…"}}')
+    # YAML parses an unquoted 2.1 as a number, which is accepted as the version "2.1".
     services = {str(name).replace("_", "-"): str(item) for name, item in value.items()}
     if unknown := sorted(set(services) - set(SERVICES)):
         raise ConfigurationError(
-            f"ecs:{setting}: unknown service {', '.join(unknown)}; known are {', '.join(SERVICES)}"
+            f"ecs:{setting}: unknown service {', '.join(unknown)}; known services are {', '.join(SERVICES)}"
         )
     return services

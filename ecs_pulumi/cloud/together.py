@@ -1,4 +1,4 @@
-"""One request for what several threads ask at the same time."""
+"""Batches the keys that several threads request at the same time."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ T = TypeVar("T")
 
 
 class Together(Generic[T]):
-    """Sends a request at once, and one for all keys that are asked for while it is under way.
+    """Sends the first request immediately, and collects the keys that arrive meanwhile for the next request.
 
-    An answer never comes from a request that was sent before its key was asked for.
+    A result never comes from a request that was sent before its key was requested.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wanted: dict[str, Future[T]] = {}
+        self._pending: dict[str, Future[T]] = {}
         self._is_busy = False
 
-    def get(self, key: str, ask: Callable[[list[str]], Mapping[str, T]]) -> T:
-        """The answer for one key.
+    def get(self, key: str, fetch: Callable[[list[str]], Mapping[str, T]]) -> T:
+        """Return the result for one key.
 
         Args:
-            key: What is wanted.
-            ask: Asks for one or several keys; the answer for each.
+            key: The key.
+            fetch: Sends a request for one or several keys; returns the result for each.
 
         Raises:
-            Exception: what `ask` raised.
+            Exception: the exception that `fetch` raised.
         """
         with self._lock:
-            answer = self._wanted.setdefault(key, Future())
-            leads, self._is_busy = not self._is_busy, True
-        while leads:
+            future = self._pending.setdefault(key, Future())
+            is_leader, self._is_busy = not self._is_busy, True
+        while is_leader:
             with self._lock:
-                batch, self._wanted = self._wanted, {}
-                leads = self._is_busy = bool(batch)
+                batch, self._pending = self._pending, {}
+                is_leader = self._is_busy = bool(batch)
             if batch:
-                _answer(batch, ask)
-        return answer.result()
+                _complete(batch, fetch)
+        return future.result()
 
 
-def _answer(batch: Mapping[str, Future[T]], ask: Callable[[list[str]], Mapping[str, T]]) -> None:
+def _complete(batch: Mapping[str, Future[T]], fetch: Callable[[list[str]], Mapping[str, T]]) -> None:
     try:
-        found = ask(list(batch))
-        for key, answer in batch.items():
-            answer.set_result(found[key])
-    except BaseException as error:  # noqa: BLE001  (every waiting thread has to end)
-        for answer in batch.values():
-            if not answer.done():
-                answer.set_exception(error)
+        results = fetch(list(batch))
+        for key, future in batch.items():
+            future.set_result(results[key])
+    except BaseException as error:  # noqa: BLE001  (every waiting thread must be released)
+        for future in batch.values():
+            if not future.done():
+                future.set_exception(error)

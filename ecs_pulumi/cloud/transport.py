@@ -1,4 +1,4 @@
-"""Requests and their answers: tokens, retries, errors. Nothing else here speaks HTTP."""
+"""Sends HTTP requests, with tokens, retries and error mapping. No other module of this package uses HTTP."""
 
 import http
 import math
@@ -27,22 +27,22 @@ from ecs_pulumi.cloud.routes import path_template
 
 T = TypeVar("T")
 
-POOL = 64
+POOL_SIZE = 64
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 90.0
-POLL_PATIENCE = 30.0
+POLL_READ_TIMEOUT = 30.0
 _FIRST_DELAY = 0.5
-_LONGEST_DELAY = 30.0
-_LONGEST_RETRY_AFTER = 300.0
+_MAX_DELAY = 30.0
+_MAX_RETRY_AFTER = 300.0
 _FIRST_CONTACT_RETRIES = 2
-_ANY_METHOD = frozenset({429, 503})  # the request was not taken
+_RETRIED_FOR_ANY_METHOD = frozenset({429, 503})  # the service did not accept the request
 _BROKEN_TLS = re.compile(r"EOF occurred|UNEXPECTED_EOF|TLS/SSL connection has been closed|BAD_RECORD_MAC")
-"""What OpenSSL says of a connection that ended early, as any may, and not of one that cannot be."""
+"""OpenSSL's messages for a connection that broke, as opposed to a TLS handshake that cannot succeed."""
 _PROXY = "the proxy of HTTP_PROXY or HTTPS_PROXY"
 _NO_TUNNEL = "Tunnel connection failed: "
-"""How http.client begins what it says of a proxy that refuses CONNECT."""
-_IDEMPOTENT_ONLY = frozenset({408, 500, 502, 504})
-_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+"""Start of http.client's message if a proxy rejects CONNECT."""
+_RETRIED_IF_IDEMPOTENT = frozenset({408, 500, 502, 504})
+_IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Request:
         service: the service's type, for messages and microversion headers.
         json: the body.
         params: the query.
-        microversion: the one this request needs; none by default.
-        key: the member of the body to return; an answer without it is unreadable.
+        microversion: the microversion that the request needs; None sends no microversion header.
+        key: the member of the response body to return; a response without it is invalid.
     """
 
     method: str
@@ -70,12 +70,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What the API answered.
+    """A response of the API.
 
     Attributes:
-        body: the parsed JSON; None where there is no body.
-        request_id: what the cloud's logs know the request by.
-        date: the cloud's clock, in seconds since the epoch, when it answered.
+        body: the parsed JSON; None if there is no body.
+        request_id: the id of the request in the cloud's logs.
+        date: the time of the response by the cloud's clock, in seconds since the epoch.
     """
 
     body: Any
@@ -84,12 +84,12 @@ class Response:
 
 
 class Transport:
-    """Sends requests for every service and thread of a connection.
+    """Sends the requests of all services and threads of a connection.
 
     Attributes:
-        requests: how many were sent, by method and path template.
-        http: the session that carries every request.
-        patience: seconds without a byte of an answer before it counts as lost.
+        requests: number of requests sent, by method and path template.
+        http: the HTTP session of all requests.
+        read_timeout: seconds without received data after which the response counts as lost.
     """
 
     def __init__(
@@ -103,11 +103,11 @@ class Transport:
         self.clock = clock
         self.requests: Counter[tuple[str, str]] = Counter()
         self.http = requests.Session()
-        self.patience = READ_TIMEOUT
-        adapter = HTTPAdapter(pool_connections=8, pool_maxsize=POOL, max_retries=0)
+        self.read_timeout = READ_TIMEOUT
+        adapter = HTTPAdapter(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0)
         self.http.mount("http://", adapter)
         self.http.mount("https://", adapter)
-        self.http.hooks["response"].append(self._answered)
+        self.http.hooks["response"].append(self._on_response)
         self.keystone = KeystoneSession(
             auth=credentials.plugin,
             session=self.http,
@@ -124,60 +124,62 @@ class Transport:
         self._lock = threading.Lock()
         self._token_lock = threading.Lock()
         self._failure: errors.EcsError | None = None
-        self._failed = -math.inf
+        self._failed_at = -math.inf
         self._reached: set[str] = set()
-        self._mine = threading.local()
+        self._thread = threading.local()
 
     def set_deadline(self, moment: float) -> None:
-        """Let what the calling thread asks from now on be repeated until that moment of the clock, and no longer."""
-        self._mine.end = moment
+        """Set the time until which requests of the calling thread are retried."""
+        self._thread.deadline = moment
 
     def access(self) -> AccessInfoV3:
-        """The token with its project and catalog, requested once and renewed when it expires."""
-        asked = self.clock.now()
+        """Return the token with its project and catalog. It is requested once, and renewed when it expires."""
+        called_at = self.clock.now()
         with self._token_lock:
-            if self._failure and asked <= self._failed:
+            if self._failure and called_at <= self._failed_at:
                 raise self._failure
             try:
                 return self.with_retries(self._access, idempotent=True, url=self._auth_url)
             except errors.EcsError as error:
                 if error.deadline_exceeded:
-                    raise  # its own time was up, not that of those who wait
+                    raise  # only the deadline of this thread passed, so waiting threads try themselves
                 self._failure = error
-                # Whoever waited meanwhile shares the failure instead of repeating it. Wrong credentials never get
-                # better, and asking again for each resource would lock the account.
-                self._failed = math.inf if isinstance(error, errors.Unauthorized) else self.clock.now()
+                # Waiting threads share the failure instead of repeating the login. Rejected credentials are never
+                # retried, because a login for each resource could lock the account.
+                self._failed_at = math.inf if isinstance(error, errors.Unauthorized) else self.clock.now()
                 raise
 
     def _access(self) -> AccessInfoV3:
         try:
             access = self._plugin.get_access(self.keystone)
         except keystone.ClientException as error:
-            # A token that went astray does no harm: to whoever asked it is as if nothing had been sent.
+            # A lost token response has no side effects, so the caller treats the request as not sent.
             raise self.map_exception(error, "POST", self._auth_url, "identity", harmless=True) from error
         if not isinstance(access, AccessInfoV3):
             raise errors.ConfigurationError(
-                "ecs:authUrl (or OS_AUTH_URL): only version 3 of the identity API is spoken"
+                "ecs:authUrl (or OS_AUTH_URL): only version 3 of the identity API is supported"
             )
         return access
 
-    def send(self, call: Request, *, idempotent: bool | None = None, poll: bool = False) -> Response:
-        """Send a request until it is answered for good.
+    def send(self, request: Request, *, idempotent: bool | None = None, poll: bool = False) -> Response:
+        """Send a request, and retry it after transient errors.
 
         Args:
-            call: the request.
-            idempotent: whether twice is as good as once; by default what the method says.
-            poll: whether it is asked again soon anyway: then it is neither repeated nor awaited for long.
+            request: the request.
+            idempotent: whether sending the request twice has the same effect as sending it once. Default: as defined
+                for the HTTP method.
+            poll: whether the request is part of a poll that is repeated soon, so that it is not retried and has a short
+                timeout.
 
         Raises:
-            ApiError: the API refused.
-            ResponseLost: the request may have taken effect, but its answer did not arrive.
-            ConnectionFailed: it cannot have taken effect.
+            ApiError: the API answered with an error.
+            ResponseLost: the request may have taken effect, but its response did not arrive.
+            ConnectionFailed: the request cannot have taken effect.
         """
         if poll:
-            return self._once(call, POLL_PATIENCE)
-        safe = call.method in _IDEMPOTENT if idempotent is None else idempotent
-        return self.with_retries(lambda: self._once(call, self.patience), idempotent=safe, url=call.url)
+            return self._send_once(request, POLL_READ_TIMEOUT)
+        safe = request.method in _IDEMPOTENT_METHODS if idempotent is None else idempotent
+        return self.with_retries(lambda: self._send_once(request, self.read_timeout), idempotent=safe, url=request.url)
 
     def with_retries(
         self,
@@ -186,79 +188,79 @@ class Transport:
         idempotent: bool,
         url: str,
     ) -> T:
-        """Repeat an attempt while its failure is transient and nothing can happen twice."""
+        """Call a function, and retry it after transient errors if the request cannot take effect twice."""
         failures = 0
         while True:
             try:
                 return attempt()
             except errors.EcsError as error:
                 failures += 1
-                if failures > self._max_retries or not self._transient(error, url, failures, idempotent=idempotent):
+                if failures > self._max_retries or not self._is_retryable(error, url, failures, idempotent=idempotent):
                     error.retries_exhausted = True
                     raise
                 delay = self._delay(error, failures)
-                if self.clock.now() + delay > getattr(self._mine, "end", math.inf):
+                if self.clock.now() + delay > getattr(self._thread, "deadline", math.inf):
                     error.retries_exhausted = error.deadline_exceeded = True
                     raise
-                self._note(f"trying again in {delay:.1f} s: {errors.one_line(str(error))}")
+                self._write_trace(f"retrying in {delay:.1f} s: {errors.one_line(str(error))}")
                 self.clock.sleep(delay)
 
-    def _transient(self, error: errors.EcsError, url: str, failures: int, *, idempotent: bool) -> bool:
+    def _is_retryable(self, error: errors.EcsError, url: str, failures: int, *, idempotent: bool) -> bool:
         if error.retries_exhausted:
             return False
         if isinstance(error, errors.ConnectionFailed):
             if not error.temporary or (error.sent and not idempotent):
                 return False
-            # A host that never answered in this process is more likely misspelled than restarting.
+            # Retry less for a host that never responded in this process: its name is probably wrong.
             return urlsplit(url).netloc in self._reached or failures <= _FIRST_CONTACT_RETRIES
         if isinstance(error, errors.TooManyRequests):
             return True
         if isinstance(error, errors.ApiError):
-            again = _ANY_METHOD | _IDEMPOTENT_ONLY if idempotent else _ANY_METHOD
-            return error.status in again and (idempotent or not errors.may_have_taken_effect(error))
+            retried = _RETRIED_FOR_ANY_METHOD | _RETRIED_IF_IDEMPOTENT if idempotent else _RETRIED_FOR_ANY_METHOD
+            return error.status in retried and (idempotent or not errors.may_have_taken_effect(error))
         return False
 
     def _delay(self, error: errors.EcsError, failures: int) -> float:
-        asked = error.retry_after if isinstance(error, errors.ApiError) else None
-        backoff = self.clock.jitter(min(_FIRST_DELAY * 2 ** (failures - 1), _LONGEST_DELAY))
-        return max(min(asked or 0.0, _LONGEST_RETRY_AFTER), backoff)
+        retry_after = error.retry_after if isinstance(error, errors.ApiError) else None
+        backoff = self.clock.jitter(min(_FIRST_DELAY * 2 ** (failures - 1), _MAX_DELAY))
+        return max(min(retry_after or 0.0, _MAX_RETRY_AFTER), backoff)
 
-    def _once(self, call: Request, patience: float) -> Response:
-        """One attempt, or two where the first finds the token expired."""
+    def _send_once(self, request: Request, read_timeout: float) -> Response:
+        """Send the request once, or twice if the token has expired at the first attempt."""
         token = self.access().auth_token or ""
-        response = self._exchange(call, token, patience)
+        response = self._exchange(request, token, read_timeout)
         if response.status_code == http.HTTPStatus.UNAUTHORIZED:
             self._renew(token)
-            response = self._exchange(call, self.access().auth_token or "", patience)
+            response = self._exchange(request, self.access().auth_token or "", read_timeout)
         if response.status_code >= http.HTTPStatus.MULTIPLE_CHOICES:
-            raise self._refused(response)
+            raise self._api_error(response)
         return Response(
-            body=_parsed(response, call),
+            body=_parsed(response, request),
             request_id=errors.request_id_of(response),
             date=_date(response),
         )
 
-    def _exchange(self, call: Request, token: str, patience: float) -> requests.Response:
-        extra: dict[str, Any] = {} if call.microversion is None else {"microversion": call.microversion}
+    def _exchange(self, request: Request, token: str, read_timeout: float) -> requests.Response:
+        extra: dict[str, Any] = {} if request.microversion is None else {"microversion": request.microversion}
         try:
             return self.keystone.request(
-                call.url,
-                call.method,
-                json=call.json,
-                params=call.params,
+                request.url,
+                request.method,
+                json=request.json,
+                params=request.params,
                 headers={"Accept": "application/json", "X-Auth-Token": token},
                 authenticated=False,
                 raise_exc=False,
-                log=False,  # it knows fewer secrets than this package does
-                timeout=(CONNECT_TIMEOUT, patience),
-                microversion_service_type=call.service,
+                log=False,  # keystoneauth's log would contain secrets
+                timeout=(CONNECT_TIMEOUT, read_timeout),
+                microversion_service_type=request.service,
                 **extra,
             )
         except keystone.ClientException as error:
-            raise self.map_exception(error, call.method, call.url, call.service) from error
+            raise self.map_exception(error, request.method, request.url, request.service) from error
 
     def _renew(self, token: str) -> None:
-        """Forget a token that was refused, unless another thread has renewed it meanwhile."""
+        """Invalidate a rejected token, unless another thread has renewed it already."""
         with self._token_lock:
             reference = self._plugin.auth_ref
             if reference is not None and reference.auth_token == token:
@@ -267,33 +269,33 @@ class Transport:
     def map_exception(
         self, error: keystone.ClientException, method: str, url: str, service: str, *, harmless: bool = False
     ) -> errors.EcsError:
-        """What a failure inside keystoneauth means.
+        """Convert an exception of keystoneauth to an error of this package.
 
         Args:
-            error: the failure.
-            method: of the request.
-            url: of the request.
-            service: for the message.
-            harmless: whether it does not matter if the request was taken, though it was no GET.
+            error: the exception.
+            method: the request's method.
+            url: the request's URL.
+            service: the name of the service, for the message.
+            harmless: whether the request has no side effects although it is not a GET.
         """
         if isinstance(error, keystone.HttpError) and error.response is not None:
-            return self._refused(error.response)
-        # keystoneauth tells apart less than requests does: whether the request went out decides on retries.
+            return self._api_error(error.response)
+        # keystoneauth hides the details of the exception of requests, which show whether the request was sent.
         cause = error.__context__ if isinstance(error.__context__, requests.RequestException) else None
-        self._note(f"{method} {urlsplit(url).path} failed: {type(cause or error).__name__}")
+        self._write_trace(f"{method} {urlsplit(url).path} failed: {type(cause or error).__name__}")
         failure = _connection_error(cause, error, method, url, service)
         return (
             errors.ConnectionFailed(str(failure)) if harmless and isinstance(failure, errors.ResponseLost) else failure
         )
 
-    def _refused(self, response: requests.Response) -> errors.ApiError:
+    def _api_error(self, response: requests.Response) -> errors.ApiError:
         error = errors.from_response(response)
         if isinstance(error, errors.Unauthorized):
             error.hint = self._hint
         return error
 
-    def _answered(self, response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
-        """Count and trace an answered request."""
+    def _on_response(self, response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
+        """Count and trace a request for which a response arrived."""
         request = response.request
         target = urlsplit(request.url or "")
         with self._lock:
@@ -302,34 +304,36 @@ class Transport:
         if self._trace:
             query = f"?{target.query}" if target.query else ""
             milliseconds = response.elapsed.total_seconds() * 1000
-            self._note(
+            self._write_trace(
                 f"{request.method} {target.path}{query} {response.status_code} {milliseconds:.0f} ms "
                 f"{errors.request_id_of(response) or '-'}",
             )
 
-    def _note(self, line: str) -> None:
+    def _write_trace(self, line: str) -> None:
         if self._trace:
             self._trace(line)
 
 
-def _parsed(response: requests.Response, call: Request) -> Any:
-    if not response.content and call.key is None and call.method != "GET":
+def _parsed(response: requests.Response, request: Request) -> Any:
+    if not response.content and request.key is None and request.method != "GET":
         return None
     try:
         body = response.json()
-        return body if call.key is None else body[call.key]
+        return body if request.key is None else body[request.key]
     except (ValueError, KeyError, TypeError):
-        if call.key is None and call.method != "GET":
-            return None  # an action's answer says nothing that is needed
-    raise _unreadable(call.method, call.url, call.service)
+        if request.key is None and request.method != "GET":
+            return None  # the body of an action's response is not needed
+    raise _invalid_response(request.method, request.url, request.service)
 
 
-def _unreadable(method: str, url: str, service: str) -> errors.ConnectionFailed:
-    return _unanswered(f"{_host(url)} ({service}) answered {method} {urlsplit(url).path} unreadably", method)
+def _invalid_response(method: str, url: str, service: str) -> errors.ConnectionFailed:
+    return _response_lost(
+        f"{_host(url)} ({service}) returned an invalid response to {method} {urlsplit(url).path}", method
+    )
 
 
-def _unanswered(message: str, method: str, *, is_timeout: bool = False) -> errors.ConnectionFailed:
-    """The request went out and no usable answer came back; only for a GET does that not matter."""
+def _response_lost(message: str, method: str, *, is_timeout: bool = False) -> errors.ConnectionFailed:
+    """The error for a request that was sent without a usable response. A GET has no side effects to check for."""
     return (
         errors.ConnectionFailed(message, sent=True)
         if method == "GET"
@@ -366,8 +370,8 @@ def _connection_error(
     reason = _reason(cause)
     proxied = isinstance(reason, urllib3.ProxyError) or _is_proxy_stalled(reason)
     if isinstance(reason, urllib3.ProxyError):
-        # urllib3 reports so whatever ended a connection to a proxy that it has closed since, a lost response included:
-        # only the error within tells whether the request can have been forwarded.
+        # urllib3 raises ProxyError for any failure of a connection to a proxy, including a lost response. Only the
+        # original error shows whether the proxy may have forwarded the request.
         reason = reason.original_error
     if isinstance(cause, requests.exceptions.SSLError) or isinstance(reason, urllib3.SSLError):
         if not _BROKEN_TLS.search(str(cause)):
@@ -378,31 +382,31 @@ def _connection_error(
         return errors.ConfigurationError(f"The URL of {_PROXY} cannot be used: {errors.one_line(str(cause))}")
     if isinstance(cause, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return errors.ConfigurationError(f"{url} is not a usable URL. {check}.")
-    return _no_answer(cause, error, method, url, service)
+    return _no_response(cause, error, method, url, service)
 
 
-def _no_answer(
+def _no_response(
     cause: requests.RequestException | None, error: keystone.ClientException, method: str, url: str, service: str
 ) -> errors.ConnectionFailed:
     if cause is None:
         return errors.ConnectionFailed(errors.one_line(f"{_host(url)} ({service}): {error}"), temporary=False)
     if isinstance(cause, requests.exceptions.JSONDecodeError):
-        return _unreadable(method, url, service)
+        return _invalid_response(method, url, service)
     timed_out = isinstance(cause, requests.exceptions.Timeout)
-    said = "no answer in time" if timed_out else "the connection broke before the answer was complete"
-    return _unanswered(
-        f"{_host(url)} ({service}): {said} to {method} {urlsplit(url).path}", method, is_timeout=timed_out
+    reason = "no response in time" if timed_out else "the connection broke before the response was complete"
+    return _response_lost(
+        f"{_host(url)} ({service}): {reason} to {method} {urlsplit(url).path}", method, is_timeout=timed_out
     )
 
 
 def _is_unsent(reason: object) -> bool:
-    """Whether there never was a connection that could have carried the request."""
+    """Whether no connection was established, so that the request was not sent."""
     is_refused_tunnel = isinstance(reason, OSError) and str(reason).startswith(_NO_TUNNEL)
     return is_refused_tunnel or isinstance(reason, urllib3.ConnectTimeoutError) or _is_proxy_stalled(reason)
 
 
 def _is_proxy_stalled(reason: object) -> bool:
-    """Whether it was CONNECT, and not the request, that got no answer in time: a proxy that waits for the service."""
+    """Whether CONNECT timed out, not the request: the proxy is waiting for the service."""
     if not isinstance(reason, urllib3.ReadTimeoutError):
         return False
     proxy = getattr(reason.pool, "proxy", None)
@@ -410,7 +414,7 @@ def _is_proxy_stalled(reason: object) -> bool:
 
 
 def _unreachable(reason: object, url: str, check: str, *, proxied: bool) -> str:
-    """The end of a message: why there was no connection, and what to do."""
+    """The end of a message: why the connection failed, and what to do."""
     is_unknown = isinstance(reason, urllib3.NameResolutionError)
     if is_unknown and not proxied:
         return f": no address is known for the name {urlsplit(url).hostname}. {check}."
@@ -419,9 +423,9 @@ def _unreachable(reason: object, url: str, check: str, *, proxied: bool) -> str:
     elif isinstance(reason, urllib3.NewConnectionError):  # "…: [Errno 111] Connection refused"
         why = str(reason).rpartition("] ")[2].lower()
     else:
-        why = str(reason).removeprefix(_NO_TUNNEL) if isinstance(reason, OSError) else "no answer"
+        why = str(reason).removeprefix(_NO_TUNNEL) if isinstance(reason, OSError) else "no response"
     if not proxied:
-        return f": {why}. {check}, and the network between."
+        return f": {why}. {check}, and the network connection."
     return f" through {_PROXY}: {why}. Check these variables and NO_PROXY, and whether the proxy allows this host."
 
 
@@ -430,23 +434,23 @@ def _certificate_error(text: str, where: str) -> errors.ConnectionFailed:
         reason = text.partition("certificate verify failed: ")[2].partition(" (_ssl")[0] or "it names another host"
         return errors.ConnectionFailed(
             f"The certificate of {where} does not verify: {reason}. Name its CA's file in ecs:cacert "
-            "(or OS_CACERT); ecs:insecure: true does without verification.",
+            "(or OS_CACERT); ecs:insecure: true disables the verification.",
             temporary=False,
         )
-    said = re.sub(r" \(_ssl\.c:\d+\)", "", errors.one_line(text))
+    reason = re.sub(r" \(_ssl\.c:\d+\)", "", errors.one_line(text))
     return errors.ConnectionFailed(
-        f"No TLS connection to {where}: {said}. "
-        "Check the URL's scheme, and ecs:cert and ecs:key if the cloud wants a client certificate.",
+        f"No TLS connection to {where}: {reason}. "
+        "Check the URL's scheme, and ecs:cert and ecs:key if the cloud requires a client certificate.",
         temporary=False,
     )
 
 
 def _reason(cause: requests.RequestException | None) -> object:
-    """urllib3's own word for what went wrong under requests."""
+    """The urllib3 exception inside an exception of requests."""
     inner = cause.args[0] if cause and cause.args else None
     return inner.reason if isinstance(inner, urllib3.MaxRetryError) else inner
 
 
 def utc_now() -> float:
-    """The local clock, in seconds since the epoch, where the cloud does not tell its own."""
+    """The local clock in seconds since the epoch, used if the cloud sends no Date header."""
     return time.time()

@@ -1,1 +1,1 @@
-"""Pulumi's side of the package: it knows no kind and no URL."""
+"""The Pulumi side of the package. It contains nothing specific to a resource kind or to the cloud's APIs."""

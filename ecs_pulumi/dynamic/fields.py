@@ -1,11 +1,11 @@
-"""What is true of a field, said on the field: check, diff, secrets, defaults and documentation derive from it.
+"""Field options: annotations on the fields of a model. check, diff, secrets, defaults and documentation use them.
 
-An input is declared once, with its type, its limits and its facts::
+An input is declared once, with its type, its limits and its options::
 
     size: Annotated[int, GrowOnly(), Field(ge=1, description="Size in GiB.")]
 
-Every fact says what a *change* of the field means, or how its observed value compares to the wanted one.
-`None` means "not managed" everywhere: at the top, and for each property of a nested object.
+An option defines how a *change* of the field is applied, or how its actual value is compared to the desired one.
+`None` means "not managed": for an input, and for each property of a nested object.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-_LONGEST_SHOWN = 80
-_MOST_SHOWN = 4
-"""Properties of an object that a message lists."""
+_MAX_VALUE_LENGTH = 80
+_MAX_PROPERTIES = 4
+"""Number of an object's properties that a message lists."""
 
 
 @dataclass(frozen=True)
 class FieldOption:
-    """Base of the facts that stand in a field's annotation."""
+    """Base of the options in a field's annotation."""
 
 
 class Replace(FieldOption):
@@ -43,40 +43,40 @@ class Replace(FieldOption):
 
 
 class InPlace(FieldOption):
-    """A change is applied to the object as it stands."""
+    """A change is applied to the existing object."""
 
 
 class Computed(FieldOption):
-    """The cloud chooses when unset, and what it chose is no drift."""
+    """The cloud sets the value if the program does not; that value is not drift."""
 
 
 class GrowOnly(InPlace):
-    """Changed in place, and never to less; less is refused in the preview."""
+    """Changed in place, and only to a larger value; check rejects a smaller one."""
 
 
 class Secret(FieldOption):
-    """Encrypted in the state and masked wherever it is shown."""
+    """Encrypted in the state and masked in all output."""
 
 
 class Set(FieldOption):
-    """A list whose order means nothing."""
+    """A list whose order is not significant."""
 
 
 class WriteOnly(FieldOption):
-    """The API does not tell it back: the state keeps what the program said."""
+    """The API does not return it: the state stores the desired value."""
 
 
 class Advisory(FieldOption):
-    """The cloud may decide otherwise, and what it decided is no drift: only a change in the program counts."""
+    """The cloud may use another value, which is not drift: only a change of the desired value is a change."""
 
 
 class ProviderOnly(InPlace):
-    """Never sent: it steers the provider. A change is recorded and does nothing else."""
+    """Never sent to the API: it controls the provider. A change is only recorded in the state."""
 
 
 @dataclass(frozen=True)
 class RequiresMicroversion(FieldOption):
-    """Needs this microversion of this service where the older API has no other way."""
+    """Requires this microversion of this service, unless the older API has an alternative."""
 
     service: str
     microversion: str
@@ -87,7 +87,7 @@ def _pass_unknown(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 
 
 class Nested(BaseModel):
-    """Base of an object inside an input. A property that is unknown in the preview passes validation."""
+    """Base of an object inside an input. A property whose value is unknown passes validation."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
@@ -95,7 +95,7 @@ class Nested(BaseModel):
 
 
 class Inputs(BaseModel):
-    """Base of what a program may ask of a kind."""
+    """Base of the inputs model of a kind."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
@@ -104,41 +104,42 @@ class Inputs(BaseModel):
     )
     adopt: Annotated[str | None, ProviderOnly()] = Field(
         None,
-        description="Id of an existing object that the first `up` takes over instead of creating one. "
-        "What the program asks otherwise is then applied in place or refused; later changes do nothing.",
+        description="Id of an existing object that the first `up` imports instead of creating one. Inputs that differ "
+        "from the object are changed in place; the import fails if one requires a replacement. Changing `adopt` later "
+        "has no effect.",
     )
 
 
 class Outputs(BaseModel):
-    """Base of what is observed of a kind beyond its inputs."""
+    """Base of the outputs model of a kind: the outputs that are not inputs as well."""
 
 
 @dataclass(frozen=True)
 class ModelField:
-    """One field of an inputs or outputs model, with its facts at hand."""
+    """One field of an inputs or outputs model and its options."""
 
     name: str
     info: FieldInfo
 
-    def has(self, fact: type[FieldOption]) -> bool:
-        """Whether the field's annotation carries this fact."""
-        return any(isinstance(item, fact) for item in self.info.metadata)
+    def has(self, option: type[FieldOption]) -> bool:
+        """Whether the field has this option."""
+        return any(isinstance(item, option) for item in self.info.metadata)
 
     @property
     def since(self) -> RequiresMicroversion | None:
-        """The microversion the field needs, where it needs one."""
+        """The microversion that the field requires; None if it requires none."""
         return next((item for item in self.info.metadata if isinstance(item, RequiresMicroversion)), None)
 
     @property
     def default(self) -> Any:
-        """The value that stands in for an omitted one; None where there is none."""
+        """The value that is used if the field is omitted; None if there is none."""
         return None if self.info.default is PydanticUndefined else self.info.default
 
     @functools.cached_property
     def adapter(self) -> TypeAdapter[Any]:
-        """Validates a value of this field alone; an unknown value inside it passes."""
+        """Validates a value of this field; unknown values inside it pass."""
         limits = tuple(item for item in self.info.metadata if not isinstance(item, FieldOption))
-        annotation: Any = _passing_unknown(self.info.annotation)
+        annotation: Any = _allow_unknown(self.info.annotation)
         for limit in limits:
             annotation = Annotated[annotation, limit]
         return TypeAdapter(annotation, config=None if _is_model(annotation) else Inputs.model_config)
@@ -148,59 +149,59 @@ def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _passing_unknown(annotation: Any) -> Any:
-    """The annotation, with an unknown value allowed for every item of a list and every value of a map."""
+def _allow_unknown(annotation: Any) -> Any:
+    """Return the annotation with unknown values allowed as list items and map values."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
-        return Union[tuple(map(_passing_unknown, args))]  # noqa: UP007  (of as many as there are)
+        return Union[tuple(map(_allow_unknown, args))]  # noqa: UP007  (the number of members varies)
     if origin in (list, dict):
-        parts: Any = (*args[:-1], Annotated[_passing_unknown(args[-1]), WrapValidator(_pass_unknown)])
+        parts: Any = (*args[:-1], Annotated[_allow_unknown(args[-1]), WrapValidator(_pass_unknown)])
         return origin[parts]
     return annotation
 
 
-def _branches(annotation: Any) -> list[Any]:
-    """The types that a value may have; None is not one of them."""
+def _union_members(annotation: Any) -> list[Any]:
+    """Return the types that a value may have, without None."""
     is_union = get_origin(annotation) in (Union, UnionType)
     return [each for each in (get_args(annotation) if is_union else (annotation,)) if each is not NoneType]
 
 
 def _properties(annotation: Any) -> list[str]:
-    """The names of the properties that objects in a value of this type have."""
+    """Return the property names of the objects in a value of this type."""
     if _is_model(annotation):
         return [*annotation.model_fields]
     return [name for part in get_args(annotation) for name in _properties(part)]
 
 
-def _form(annotation: Any) -> str:
-    """What a value of this type looks like, in words; empty where the validator's own words do."""
+def _type_form(annotation: Any) -> str:
+    """Describe the form of a value of this type; empty if the validator's message is sufficient."""
     origin, args = get_origin(annotation), get_args(annotation)
     if _is_model(annotation):
         names = _properties(annotation)
-        return "{" + ", ".join(names[:_MOST_SHOWN]) + (", …" if len(names) > _MOST_SHOWN else "") + "}"
+        return "{" + ", ".join(names[:_MAX_PROPERTIES]) + (", …" if len(names) > _MAX_PROPERTIES else "") + "}"
     if origin is Literal:
         return " or ".join(map(repr, args))
-    return f"a list of {form}" if origin is list and (form := _form(args[0])) else ""
+    return f"a list of {form}" if origin is list and (form := _type_form(args[0])) else ""
 
 
 @functools.cache
 def fields_of(model: type[BaseModel]) -> Mapping[str, ModelField]:
-    """The fields of `model` by name, in their order."""
+    """Return the fields of `model` by name, in the order of their declaration."""
     return {name: ModelField(name, info) for name, info in model.model_fields.items()}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with one input, in words for the person who wrote the program."""
+    """An invalid input, with a reason for the author of the program."""
 
     property: str
     reason: str
     hides_value: bool = False
-    """Whether the value may be a secret although the field is none."""
+    """Whether the value may be a secret although the field is not declared as one."""
 
 
 class CheckInputs:
-    """The inputs of a program in a preview, where some are not known yet."""
+    """The desired inputs that a check validates. In a preview some values may be unknown."""
 
     def __init__(
         self, values: Mapping[str, Any], prior: Mapping[str, Any] | None = None, *, is_replacement: bool = False
@@ -208,43 +209,44 @@ class CheckInputs:
         self.values = values
         self.prior: Mapping[str, Any] = prior or {}
         self.is_replacement = is_replacement
-        """Whether they are of what takes the place of an object, which gives back what it holds."""
+        """Whether these are the inputs of a replacement, which may reuse what the replaced object releases."""
 
     def has(self, name: str) -> bool:
-        """Whether the program sets this input, known or not."""
+        """Whether the program sets this input, to a known or an unknown value."""
         return self.values.get(name) is not None
 
     def known(self, name: str) -> Any:
-        """The input's value, or None where it is unset or contains something unknown."""
+        """Return the value of an input; None if it is unset or contains an unknown value."""
         value = self.values.get(name)
         return None if has_unknown(value) else value
 
     def items(self, name: str) -> list[tuple[int, Any]]:
-        """The known items of a list, each with its place; the properties of an object may still be unknown."""
+        """Return the known items of a list with their indexes. Properties of an item may be unknown."""
         value = self.values.get(name)
-        return [(at, item) for at, item in enumerate(value if isinstance(value, list) else ()) if not is_unknown(item)]
+        items = value if isinstance(value, list) else ()
+        return [(index, item) for index, item in enumerate(items) if not is_unknown(item)]
 
     def changed(self, *names: str) -> bool:
-        """Whether one of these inputs differs from the last `up`."""
+        """Whether one of these inputs differs from its prior value."""
         return any(self.values.get(name) != self.prior.get(name) for name in names)
 
     def provided(self, *names: str) -> list[str]:
-        """Those of these inputs that the program sets."""
+        """Return those of these inputs that the program sets."""
         return [name for name in names if self.has(name)]
 
 
 def exactly_one_of(checked: CheckInputs, *names: str, required: bool = True) -> Iterable[Problem]:
-    """The rule that exactly one (or, not `required`, at most one) of these inputs is set."""
-    both = checked.provided(*names)
+    """Validate that exactly one of these inputs is set, or at most one if not `required`."""
+    provided = checked.provided(*names)
     listed = " or ".join(f"`{name}`" for name in names)
-    if len(both) > 1:
-        yield Problem(both[1], f"give only one of {listed}; `{both[0]}` is set as well")
-    elif required and not both:
+    if len(provided) > 1:
+        yield Problem(provided[1], f"give only one of {listed}; `{provided[0]}` is set as well")
+    elif required and not provided:
         yield Problem(names[0], f"one of {listed} is required")
 
 
 def to_plain(value: Any) -> Any:
-    """The value as JSON would have it: models become maps without their unset parts, 1.0 becomes 1."""
+    """Convert a value to JSON types: models become maps without their unset properties, 1.0 becomes 1."""
     if isinstance(value, BaseModel):
         return to_plain(dict(value))
     if isinstance(value, Mapping):
@@ -257,12 +259,12 @@ def to_plain(value: Any) -> Any:
 
 
 def is_unknown(value: Any) -> bool:
-    """Whether the value itself will be known only after the preview."""
+    """Whether the value itself is unknown, as in a preview."""
     return isinstance(value, Unknown)
 
 
 def has_unknown(value: Any) -> bool:
-    """Whether something in here will be known only after the preview."""
+    """Whether the value is unknown or contains an unknown value."""
     if isinstance(value, Unknown):
         return True
     if isinstance(value, Mapping):
@@ -273,15 +275,15 @@ def has_unknown(value: Any) -> bool:
 
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
-    """The nested objects in a list; none of those, and no list, that will be known only after the preview."""
+    """Return the known objects in a list; an empty list if the value is not a list."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Check a program's inputs field by field, unknown ones passing through.
+    """Validate the desired inputs field by field. Unknown values pass unchanged.
 
     Returns:
-        The inputs in their normal form with defaults filled in, and what is wrong with them.
+        The inputs in their normal form, with defaults, and the problems found.
     """
     inputs: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -299,44 +301,44 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
         if isinstance(value, Unknown):
             continue
         try:
-            inputs[name] = _distinct(field, to_plain(field.adapter.validate_python(value)))
+            inputs[name] = _without_duplicates(field, to_plain(field.adapter.validate_python(value)))
         except ValidationError as error:
-            problems.append(Problem(name, _in_words(field, error.errors(include_url=False))))
+            problems.append(Problem(name, _format_error(field, error.errors(include_url=False))))
     return inputs, problems
 
 
-def _distinct(field: ModelField, value: Any) -> Any:
-    """A set of words says each of them once; of objects, two that are alike may mean two."""
-    is_words = field.has(Set) and isinstance(value, list) and all(isinstance(item, str) for item in value)
-    return list(dict.fromkeys(value)) if is_words else value
+def _without_duplicates(field: ModelField, value: Any) -> Any:
+    """Remove duplicates from a set of strings. Equal objects in a set are kept: they may stand for several objects."""
+    is_string_set = field.has(Set) and isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return list(dict.fromkeys(value)) if is_string_set else value
 
 
 def close_matches(name: str, names: Iterable[str], count: int = 3) -> list[str]:
-    """The names most like a misspelled one, best first."""
+    """Return the names most similar to a misspelled one, the best match first."""
     return difflib.get_close_matches(name, list(names), n=count, cutoff=0.5)
 
 
 def _no_such(name: str, names: Collection[str], what: str = "input") -> str:
-    guess = close_matches(name, names, 1)
-    if guess:
-        return f"no such {what}; did you mean `{guess[0]}`?"
-    # A kind has too many inputs to list.
+    matched = close_matches(name, names, 1)
+    if matched:
+        return f"no such {what}; did you mean `{matched[0]}`?"
+    # Inputs are not listed: a kind has too many.
     return f"no such {what}" + (f"; there are {', '.join(f'`{each}`' for each in names)}" if what != "input" else "")
 
 
-def _in_words(field: ModelField, details: Sequence[ErrorDetails]) -> str:
-    branches = _branches(field.info.annotation)
-    # A union reports every branch that did not fit, its name before the path; the one that came furthest is the one
-    # that was meant. A misspelled property is often what a missing one was meant to be.
-    first = 1 if len(branches) > 1 else 0
+def _format_error(field: ModelField, details: Sequence[ErrorDetails]) -> str:
+    members = _union_members(field.info.annotation)
+    # For a union the validator reports an error per member and puts the member's name before the path. The error with
+    # the longest path belongs to the intended member. A misspelled property is often the cause of a missing one.
+    first = 1 if len(members) > 1 else 0
     detail = max(details, key=lambda item: (len(item["loc"]), item["type"] == "extra_forbidden"))
     path, message = detail["loc"][first:], detail["msg"].removeprefix("Value error, ")
     message = (message[:1].lower() + message[1:]).replace("input should be", "must be").replace("should", "must")
-    forms = [form for branch in reversed(branches) if (form := _form(branch))] if not path else []
+    forms = [form for member in reversed(members) if (form := _type_form(member))] if not path else []
     if detail["type"] == "extra_forbidden":
         return f"{_path(path)}: {_no_such(str(path[-1]), _properties(field.info.annotation), 'property')}"
     if detail["type"] in ("model_type", "model_attributes_type"):
-        message = f"must be {next(filter(None, map(_object_form, branches)), 'an object')}"
+        message = f"must be {next(filter(None, map(_object_form, members)), 'an object')}"
     elif forms and (first or detail["type"] == "list_type"):
         message = f"must be {', or '.join(forms)}"
     if not field.has(Secret) and isinstance(detail["input"], (str, int, float, bool)):
@@ -345,17 +347,17 @@ def _in_words(field: ModelField, details: Sequence[ErrorDetails]) -> str:
 
 
 def _object_form(annotation: Any) -> str:
-    """What an object in a value of this type looks like."""
+    """Describe the form of an object in a value of this type."""
     if _is_model(annotation):
-        return _form(annotation)
+        return _type_form(annotation)
     return next(filter(None, map(_object_form, get_args(annotation))), "")
 
 
 def _path(parts: Sequence[int | str]) -> str:
-    """Where in a value something is, as one would write it in a program."""
+    """Format the path of a property as in a program."""
     path = ""
     for part in parts:
-        if isinstance(part, str) and part.isidentifier() and len(part) <= _LONGEST_SHOWN:
+        if isinstance(part, str) and part.isidentifier() and len(part) <= _MAX_VALUE_LENGTH:
             path += f".{part}"
         else:
             path += f"[{part if isinstance(part, int) else format_value(part)}]"
@@ -363,64 +365,67 @@ def _path(parts: Sequence[int | str]) -> str:
 
 
 def format_value(value: str | float) -> str:
-    """A value for a message: as JSON has it, on one line, and how long it is where it is too long to show."""
+    """Format a value for a message: as JSON on one line, or only its length if it is too long."""
     length = len(str(value))
-    return json.dumps(value, ensure_ascii=False) if length <= _LONGEST_SHOWN else f"{length} characters"
+    return json.dumps(value, ensure_ascii=False) if length <= _MAX_VALUE_LENGTH else f"{length} characters"
 
 
-def matches(field: ModelField, desired: Any, observed: Any) -> bool:
-    """Whether what is there already is what is wanted.
+def matches(field: ModelField, desired: Any, actual: Any) -> bool:
+    """Whether the actual value of a field (prior or remote) equals the desired one.
 
-    A nested object matches one that has at least its properties; what else that one has, the cloud chose.
-    Something unknown matches nothing.
+    A nested object matches an actual one that contains all its properties; further properties of the actual object are
+    computed. An unknown value matches nothing.
     """
-    if field.has(Set) and isinstance(desired, list) and isinstance(observed, list):
-        return len(desired) == len(observed) and None not in match_items(desired, observed, _fits)
-    return _fits(desired, observed, exact=_is_map(field))
+    if field.has(Set) and isinstance(desired, list) and isinstance(actual, list):
+        return len(desired) == len(actual) and None not in match_items(desired, actual, _value_matches)
+    return _value_matches(desired, actual, exact=_is_map(field))
 
 
 def _is_map(field: ModelField) -> bool:
     annotation = field.info.annotation
-    return any(get_origin(branch) is dict for branch in (annotation, *get_args(annotation)))
+    return any(get_origin(member) is dict for member in (annotation, *get_args(annotation)))
 
 
-def _fits(desired: Any, observed: Any, *, exact: bool = False) -> bool:
-    if isinstance(desired, Unknown) or isinstance(observed, Unknown):
+def _value_matches(desired: Any, actual: Any, *, exact: bool = False) -> bool:
+    if isinstance(desired, Unknown) or isinstance(actual, Unknown):
         return False
-    if observed is None and desired in ("", [], {}):
-        # Asked to be cleared, some properties come back empty and some not at all.
+    if actual is None and desired in ("", [], {}):
+        # The API omits some empty properties.
         return True
-    if isinstance(desired, Mapping) and isinstance(observed, Mapping):
-        if exact and set(desired) != set(observed):
+    if isinstance(desired, Mapping) and isinstance(actual, Mapping):
+        if exact and set(desired) != set(actual):
             return False
-        return all(_fits(item, observed.get(key)) for key, item in desired.items() if item is not None)
-    if isinstance(desired, (list, tuple)) and isinstance(observed, (list, tuple)):
-        return len(desired) == len(observed) and all(map(_fits, desired, observed))
-    return bool(to_plain(desired) == to_plain(observed))
+        return all(_value_matches(item, actual.get(key)) for key, item in desired.items() if item is not None)
+    if isinstance(desired, (list, tuple)) and isinstance(actual, (list, tuple)):
+        return len(desired) == len(actual) and all(map(_value_matches, desired, actual))
+    return bool(to_plain(desired) == to_plain(actual))
 
 
-def match_items(desired: Sequence[Any], observed: Sequence[Any], fits: Callable[[Any, Any], bool]) -> list[int | None]:
-    """The place of the observed item that each wish gets, so that as many wishes as can be get one; None for no item.
+def match_items(desired: Sequence[Any], actual: Sequence[Any], fits: Callable[[Any, Any], bool]) -> list[int | None]:
+    """Assign actual items to desired items, one to one, so that as many desired items as possible get a match.
 
     Args:
-        desired: The wishes.
-        observed: The items, of which each is for one wish.
-        fits: Whether an item is what a wish asks for.
-    """
-    holders: dict[int, int] = {}
+        desired: The desired items.
+        actual: The actual items.
+        fits: Whether an actual item matches a desired one.
 
-    def gets_one(wish: int, tried: set[int]) -> bool:
-        for place, item in enumerate(observed):
-            if place in tried or not fits(desired[wish], item):
+    Returns:
+        For each desired item, the index of its actual item; None if it has no match.
+    """
+    assigned: dict[int, int] = {}
+
+    def assign(index: int, tried: set[int]) -> bool:
+        for place, item in enumerate(actual):
+            if place in tried or not fits(desired[index], item):
                 continue
             tried.add(place)
-            # Who has it may do with another one.
-            if place not in holders or gets_one(holders[place], tried):
-                holders[place] = wish
+            # Try to reassign the current holder.
+            if place not in assigned or assign(assigned[place], tried):
+                assigned[place] = index
                 return True
         return False
 
-    for wish in range(len(desired)):
-        gets_one(wish, set())
-    got = {wish: place for place, wish in holders.items()}
-    return [got.get(wish) for wish in range(len(desired))]
+    for index in range(len(desired)):
+        assign(index, set())
+    places = {index: place for place, index in assigned.items()}
+    return [places.get(index) for index in range(len(desired))]

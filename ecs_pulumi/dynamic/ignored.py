@@ -1,4 +1,4 @@
-"""`ignore_changes`: what an update must neither compare nor send."""
+"""`ignore_changes`: properties that a diff does not compare and an update does not send."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _EVERY = "*"
 
 
 def restore(inputs: Mapping[str, Any], source: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
-    """The inputs, with what stands at these paths taken from another source.
+    """Return the inputs with the values at these paths replaced by those of `source`.
 
     Args:
-        inputs: The inputs of the program. Where a path is ignored, the engine fills in what the state has.
-        source: The prior outputs in a diff, the remote object in an update.
+        inputs: The desired inputs. At ignored paths the engine has already inserted the prior inputs.
+        source: The prior outputs in a diff; the outputs of the remote object in an update.
         paths: Property paths as Pulumi writes them: `tags`, `metadata.owner`, `networks[0].tag`, `networks[*].tag`.
     """
     result = dict(inputs)
@@ -27,8 +27,8 @@ def restore(inputs: Mapping[str, Any], source: Mapping[str, Any], paths: Iterabl
 
 
 def _parts(path: str) -> list[str]:
-    found = _PART.finditer(path)
-    return [re.sub(r"\\(.)", r"\1", match[3]) if match[3] else match[1] or match[2] for match in found]
+    matches = _PART.finditer(path)
+    return [re.sub(r"\\(.)", r"\1", match[3]) if match[3] else match[1] or match[2] for match in matches]
 
 
 def _restored(value: Any, source: Any, parts: Sequence[str]) -> Any:
@@ -43,10 +43,10 @@ def _restored(value: Any, source: Any, parts: Sequence[str]) -> Any:
     if isinstance(source, list) and isinstance(value, list):
         if not rest and part == _EVERY:
             return source
-        places = range(len(value)) if part == _EVERY else [int(part)] if part.isdecimal() else []
+        indexes = range(len(value)) if part == _EVERY else [int(part)] if part.isdecimal() else []
         result = list(value)
-        for place in places:
-            if place < len(value) and place < len(source):
-                result[place] = _restored(value[place], source[place], rest)
+        for index in indexes:
+            if index < len(value) and index < len(source):
+                result[index] = _restored(value[index], source[index], rest)
         return result
     return value if source is None else source

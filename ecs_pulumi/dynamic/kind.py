@@ -1,8 +1,8 @@
-"""The contract that a file in `resources/` fulfils: one kind of resource and how it lives.
+"""The contract that each module in `resources/` implements: the handler of one kind of resource.
 
-A kind is stateless; one instance serves all its resources, from many threads at once. It speaks in plain
-values: `desired` is its validated inputs model, a *live object* is whatever its own `create`, `fetch` and
-`update` return and its own `observe` understands.
+A handler is stateless; one instance serves all resources of its kind, from many threads at once. `desired` is the
+validated inputs model. A *remote object* is the value that the handler's `create`, `read_cached`, `read` and `update`
+return and that its `to_outputs` accepts. All other values are plain (JSON types).
 """
 
 from __future__ import annotations
@@ -23,236 +23,251 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 C = TypeVar("C")
-I = TypeVar("I", bound=fields.Inputs)  # noqa: E741  (the inputs model; the letter is this contract's own)
-L = TypeVar("L")
+I = TypeVar("I", bound=fields.Inputs)  # noqa: E741  (the inputs model)
+R = TypeVar("R")
 
-KINDS = "ecs_pulumi.resources"
+HANDLERS_PACKAGE = "ecs_pulumi.resources"
 SUFFIX_BYTES = 4
 
 
 class Provenance(Enum):
-    """Where an object comes from that exists before a resource is created."""
+    """Origin of an object that already exists when a resource is about to be created."""
 
     FOREIGN = auto()
-    """Not known to this stack."""
+    """The state of this stack does not contain it."""
     PREDECESSOR = auto()
-    """The state has it under the same URN: the resource is being replaced."""
+    """The state contains it under the same URN: the resource is being replaced."""
     RENAMED = auto()
-    """The state has it under another URN, which the program may have dropped."""
+    """The state contains it under another URN, which the program may no longer declare."""
     INTERRUPTED = auto()
-    """A run of this stack had begun to create it for this resource when it was killed."""
+    """An earlier run of this stack was killed while it created the object for this resource."""
 
 
 @dataclass
 class OperationContext(Generic[C]):
-    """One request of the engine: what a kind may use and must tell while it works."""
+    """One request of the engine: the parameters and callbacks that a handler uses to serve it."""
 
     verb: str
     kind: str
     resource: str
-    """The resource's name in the program; empty where the engine does not tell."""
+    """Name of the resource in the program; empty if the engine does not send it."""
     connect: Callable[[], C]
     timeout: float
-    """Seconds the engine grants the whole operation."""
+    """Seconds within which the whole operation must end."""
     report_status: Callable[[str], None] = lambda _: None
-    """Shows a status line beside the resource."""
+    """Shows an ephemeral status line beside the resource."""
     notify: Callable[[str], None] = lambda _: None
-    """Tells what a person should have read before pressing enter; it stays on the screen."""
+    """Shows a notice beside the resource, for the user to read before confirming the update. It stays visible."""
     warn: Callable[[str], None] = lambda _: None
-    """Warns beside the resource: of what is lost, and of what the cloud is likely to refuse."""
+    """Shows a warning beside the resource: data that will be deleted, or a request that the API will likely reject."""
     stack: str = ""
     project: str = ""
     backend: str = ""
-    """Stands for the backend that keeps the state; empty where it is not known."""
+    """Fingerprint of the backend that stores the state; empty if the backend is not known."""
     claim: Callable[[str], None] = lambda _: None
-    """Raises where another resource of the program has the object of this id; otherwise it is this one's from now."""
+    """Makes this resource the owner of the object with this id. Raises if another resource of the program owns it."""
     provenance: Callable[[str, str | None], Provenance] = lambda _, __: Provenance.FOREIGN
-    """Where the object with this id and this name, None if that is not known, comes from, by the state."""
+    """Returns the origin, according to the state, of the object with this id and this name (None: name not known)."""
     id: str = field(default="", init=False)
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """What the program says; where the verb has no program (read, delete), the outputs in the state."""
+    """The desired inputs; for `read` and `delete`, which have none, the prior outputs."""
     prior: Mapping[str, Any] = field(default_factory=dict)
-    """The outputs in the state; empty in a create."""
+    """The prior outputs; empty in a create."""
     memo: dict[str, Any] = field(default_factory=dict)
-    """What a kind has to remember until it observes."""
+    """Values that the handler passes from `create` or `update` to its own `to_outputs`."""
 
     @property
     def signer(self) -> str:
-        """What stands for the stack in automatic names."""
+        """The stack's identity, as automatic names encode it."""
         return signer(self.project, self.stack, self.backend)
 
     @functools.cached_property
     def cloud(self) -> C:
-        """What the kind's own `connect` returned; opened when it is first used."""
+        """The result of the handler's `connect`, which is called on first use."""
         return self.connect()
 
     def record_id(self, id_: str) -> None:
-        """Record the id of the object. MUST be called as soon as the API has answered with it.
+        """Record the id of the object. MUST be called as soon as the API has returned it.
 
-        From then on a failure leaves the object in the state (or deletes it again), never an orphan.
+        A failure after this call stores the object in the state, or deletes it again; it leaves no orphan.
         """
         self.claim(id_)
         self.id = id_
 
     def clear_id(self) -> None:
-        """Record that what was created is no longer there, so that a failure leaves nothing in the state."""
+        """Record that the created object no longer exists, so that a failure stores nothing in the state."""
         self.id = ""
 
 
-class ResourceHandler(ABC, Generic[C, I, L]):
-    """How one kind of resource is checked, compared, created, read, updated and deleted."""
+class ResourceHandler(ABC, Generic[C, I, R]):
+    """Checks, compares, creates, reads, updates and deletes the resources of one kind."""
 
     name: ClassVar[str]
-    """Persisted in every state file. MUST NOT change."""
+    """Name of the kind. Stored in every state file; MUST NOT change."""
     inputs: ClassVar[type[fields.Inputs]]
     outputs: ClassVar[type[fields.Outputs]]
     timeout: ClassVar[float] = 600.0
     alternatives: ClassVar[tuple[str, ...]] = ()
-    """Inputs of which a program sets one and the object has all: setting another one is a change."""
+    """Alternative inputs: a program sets one of them, the outputs contain all. Setting another one is a change."""
     encodes_owner_in_name: ClassVar[bool] = False
-    """Whether an automatic name tells whose the object is, as nothing else about it can."""
+    """Whether automatic names of this kind encode the owner, because the object has no place for an owner marker."""
 
     @abstractmethod
     def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> C:
-        """Open what operations in `region` need. Nothing may go over the wire yet."""
+        """Return the clients that operations in `region` need. MUST NOT send any request."""
 
     def stored_settings_hint(self, error: Exception) -> str | None:  # noqa: ARG002
-        """What to add to this error in a run that may use the settings stored in the state, not the present ones."""
+        """Return a hint to append to this error in a run that may use the settings stored in the state.
+
+        Such a run (`refresh` or `destroy` without the program) does not use the current stack configuration.
+        """
         return None
 
     def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:  # noqa: ARG002
-        """Whether the settings let a preview ask the cloud. Raises what `explain` has words for."""
+        """Whether the settings allow preflight checks against the cloud. Raises errors that `format_error` supports."""
         return True
 
     def setting_warnings(self, names: Iterable[str]) -> Iterable[str]:  # noqa: ARG002
-        """What a run says once about the names of the settings in the stack configuration."""
+        """Return warnings about the names of the settings in the stack configuration, shown once per run."""
         return ()
 
     @abstractmethod
     def format_error(self, error: Exception) -> str | None:
-        """The one line that a user is shown for this error; None for a defect of this package."""
+        """Format this error as one line for the user; None for an internal error of this package."""
 
     def preview_warning(self, error: Exception) -> str | None:  # noqa: ARG002
-        """What a preview says once per run and goes on, where this error only keeps it from looking at the cloud."""
+        """Return a warning if this error only prevents preflight checks; None if the preview must fail.
+
+        The warning is shown once per run, and the preview continues.
+        """
         return None
 
     def validate(self, checked: fields.CheckInputs) -> Iterable[fields.Problem]:  # noqa: ARG002
-        """What is wrong with the inputs beyond their types. MUST be silent about what is not known yet."""
+        """Return problems of the inputs beyond their types. MUST ignore unknown values."""
         return ()
 
     def preflight(self, context: OperationContext[C], checked: fields.CheckInputs) -> Iterable[fields.Problem]:  # noqa: ARG002
-        """What the cloud would refuse later, found out in the preview. Called only where something changes."""
+        """Return problems that the API would report during `up`. Called if the resource is new or changed."""
         return ()
 
     def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
-        """Those of the changed inputs that make a replacement. The facts on the fields decide unless overridden."""
+        """Return the changed inputs that require a replacement. By default the field options decide."""
         model = fields.fields_of(self.inputs)
         del prior, new
         return [name for name in changed if model[name].has(fields.Replace)]
 
     def tainted(self, context: OperationContext[C], id_: str, prior: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
-        """The outputs that tell that the object never came to life and has to be replaced as a whole.
+        """Return the outputs that show that the object never became usable and has to be replaced.
 
-        May look at the live object where the state says that the last operation did not end.
+        May read the remote object if the prior outputs show that the last operation was not finished.
         """
         return []
 
     def failure_reason(self, context: OperationContext[C], id_: str, prior: Mapping[str, Any]) -> str:  # noqa: ARG002
-        """Why an object that is `unwell` never came to life, for the notice that it will be replaced."""
+        """Return why a `tainted` object never became usable, for the notice that it will be replaced."""
         return "it was never usable"
 
     def data_loss(self, context: OperationContext[C], prior: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
-        """What data a deletion or a replacement of the object deletes, as far as the state shows. MUST NOT raise."""
+        """Return the data that deleting or replacing the object deletes, as far as the state shows. MUST NOT raise."""
         return []
 
     def preflight_update(
         self, context: OperationContext[C], id_: str, new: Mapping[str, Any], changed: list[str]
     ) -> None:
-        """Raise what an update in place would fail with, and report what it does to the workload and its data.
+        """Raise the error that an update in place would end with, and report its effects on the workload and its data.
 
-        Called in a diff, which alone knows the object's id and that it is not replaced; `context.prior` holds the prior
-        outputs.
-        MUST ask the cloud only where a changed input needs it.
+        Called in a diff, because only a diff knows the object's id and that the object is not replaced. `context.prior`
+        holds the prior outputs.
+        MUST send requests only if a changed input needs them.
         """
 
     def pending_work(self, prior: Mapping[str, Any]) -> str | None:  # noqa: ARG002
-        """What an update has to finish though the program says nothing new, in words for its author."""
+        """Return a notice if an update has to finish earlier work although no input changed; None otherwise."""
         return None
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """Whether the input `name` asks for what `prior` (the outputs in the state) already has."""
+        """Whether the desired value of the input `name` equals the one in `prior` (outputs)."""
         return fields.matches(fields.fields_of(self.inputs)[name], desired, prior.get(name))
 
     def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """Whether two objects with these inputs cannot exist at the same time. Values may be outputs or unknown."""
+        """Whether two objects with these inputs cannot exist at the same time.
+
+        The values may be `pulumi.Output`s or unknown.
+        """
         return False
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """Whether the replacement cannot stand beside the old object, so that the old one is deleted first."""
+        """Whether the old object must be deleted before its replacement is created, because both cannot coexist."""
         return self.is_exclusive(new)
 
     def scope(self, context: OperationContext[C]) -> str:  # noqa: ARG002
-        """Where the ids of this kind are unique, such as the region."""
+        """Return the scope in which ids of this kind are unique, such as the region."""
         return ""
 
     def also_holds(self, id_: str, inputs: Mapping[str, Any]) -> Iterable[tuple[str, str]]:  # noqa: ARG002
-        """Kind and id of what this object has that a resource of another kind could have instead."""
+        """Return kind and id of other objects that this resource owns and that a resource of that kind could own."""
         return ()
 
     def find_own_orphans(self, context: OperationContext[C], desired: I) -> Iterable[tuple[str, str | None]]:  # noqa: ARG002
-        """Id and, where the kind has one, name of what carries this resource's owner marker before it is created."""
+        """Return id and name of existing objects that carry this resource's owner marker. Called before a create.
+
+        The name is None for a kind that has no name besides the id.
+        """
         return ()
 
-    def ownership_updates(self, context: OperationContext[C], remote: L) -> dict[str, Any]:  # noqa: ARG002
-        """What an update brings up to date in the object although the program does not say it, by input."""
+    def ownership_updates(self, context: OperationContext[C], remote: R) -> dict[str, Any]:  # noqa: ARG002
+        """Return the values, by input, that an update writes to record the owner although the program sets none."""
         return {}
 
     @abstractmethod
-    def create(self, context: OperationContext[C], desired: I) -> L:
-        """Create the object and wait until it is as wanted. MUST call `context.record_id` as soon as there is an id."""
+    def create(self, context: OperationContext[C], desired: I) -> R:
+        """Create the object and wait until it has the desired properties.
+
+        MUST call `context.record_id` as soon as the API has returned the id.
+        """
 
     @abstractmethod
-    def read_cached(self, context: OperationContext[C], id_: str) -> L | None:
-        """The object for a refresh, None if it is gone. May come from a list that was read a moment ago."""
+    def read_cached(self, context: OperationContext[C], id_: str) -> R | None:
+        """Return the object for a refresh, None if it does not exist. May be taken from a recently read list."""
 
-    def read(self, context: OperationContext[C], id_: str) -> L | None:
-        """The object as it is this moment."""
+    def read(self, context: OperationContext[C], id_: str) -> R | None:
+        """Return the current object, None if it does not exist. MUST NOT use a cache."""
         return self.read_cached(context, id_)
 
     @abstractmethod
-    def to_outputs(self, context: OperationContext[C], remote: L) -> dict[str, Any]:
-        """The observed values of inputs and outputs by their names. What the API does not tell is left out."""
+    def to_outputs(self, context: OperationContext[C], remote: R) -> dict[str, Any]:
+        """Return inputs and outputs of a remote object by name. Properties that the API does not return are omitted."""
 
     @abstractmethod
-    def update(self, context: OperationContext[C], id_: str, desired: I, prior: Mapping[str, Any]) -> L:
-        """Do what differs between the live object and `desired`, and nothing else.
+    def update(self, context: OperationContext[C], id_: str, desired: I, prior: Mapping[str, Any]) -> R:
+        """Change the properties of the remote object that differ from `desired`, and no others.
 
-        MUST read the live object first and MUST be safe to run again after a crash: `prior` may be out of date.
+        MUST read the remote object first and MUST be safe to run again after a crash: `prior` may be out of date.
         """
 
     @abstractmethod
     def delete(self, context: OperationContext[C], id_: str, prior: Mapping[str, Any]) -> None:
-        """Delete the object and wait until it is gone. An object that is gone already is a success."""
+        """Delete the object and wait until it no longer exists. An object that does not exist is a success."""
 
 
 def get_handler(name: str) -> ResourceHandler[Any, Any, Any]:
-    """The kind of this name.
+    """Return the handler of the kind with this name.
 
-    The state stores a name only, so this one arrow points from here up to the kinds, by convention:
-    `HANDLER` in the module of `resources/` that is named like the kind.
+    The state stores only the name. By convention the handler is `HANDLER` in the module of `resources/` that is named
+    after the kind; it is imported here on first use, although `dynamic` does not depend on `resources` otherwise.
     """
     module = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    kind: ResourceHandler[Any, Any, Any] = importlib.import_module(f"{KINDS}.{module}").HANDLER
-    return kind
+    handler: ResourceHandler[Any, Any, Any] = importlib.import_module(f"{HANDLERS_PACKAGE}.{module}").HANDLER
+    return handler
 
 
 def auto_name(resource: str, seed: bytes, signer: str = "") -> str:
-    """A name for a resource that has none: its name in the program and a random suffix.
+    """Return a name for a resource without one: its name in the program and a random suffix.
 
     Args:
-        resource: Its name in the program.
-        seed: What the suffix follows from; random if too short.
-        signer: The stack, if the second half of the suffix is to tell whose the object is.
+        resource: Name of the resource in the program.
+        seed: Seed of the suffix; a random suffix is used if the seed is too short.
+        signer: Identity of the stack (`signer()`). If set, the second half of the suffix encodes the owner.
     """
     suffix = seed[:SUFFIX_BYTES].hex() if len(seed) >= SUFFIX_BYTES else secrets.token_hex(SUFFIX_BYTES)
     if signer:
@@ -261,23 +276,28 @@ def auto_name(resource: str, seed: bytes, signer: str = "") -> str:
 
 
 def is_auto_name(name: str, resource: str) -> bool:
-    """Whether `name` was made by `automatic_name` for this resource."""
+    """Whether `name` has the form of a name that `auto_name` returns for this resource."""
     return bool(re.fullmatch(rf"{re.escape(resource)}-[0-9a-f]{{{2 * SUFFIX_BYTES}}}", name))
 
 
 def signer(project: str, stack: str, backend: str) -> str:
-    """What stands for a stack in the automatic names that it signs.
+    """Return the identity of a stack that automatic names encode.
 
     Args:
         project: Name of the project.
         stack: Name of the stack.
-        backend: The fingerprint of the backend that keeps its state; empty where it is not known.
+        backend: Fingerprint of the backend that stores its state; empty if not known.
     """
     return f"{project}/{stack}" + (f" [{backend}]" if backend else "")
 
 
 def owner_from_name(name: str, signer: str) -> str | None:
-    """The resource of this stack that `automatic_name` signed the name for; None where it did not."""
+    """Return the resource of this stack that the name encodes as its owner; None if it encodes none.
+
+    Args:
+        name: Name of an object.
+        signer: Identity of the stack (`signer()`).
+    """
     resource, dash, suffix = name.rpartition("-")
     random, signature = suffix[:SUFFIX_BYTES], suffix[SUFFIX_BYTES:]
     is_signed = dash and is_auto_name(name, resource) and signature == _signature(signer, resource, random)

@@ -1,7 +1,7 @@
-"""Which resource of the program has an object in this run.
+"""The resource that owns each object in the current run.
 
-The engine creates what is new before it deletes what the program has dropped. Where a resource was renamed without an
-alias, its object may be imported under the new name first, and the delete of the old name must then leave it alone.
+The engine creates new resources before it deletes those that the program no longer declares. If a resource is renamed
+without an alias, the new resource may import the object first; the delete of the old resource must then keep it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class ObjectKey(NamedTuple):
-    """What an object is known by: the id of a key pair, its name, exists once in each region."""
+    """Identity of an object. The region is part of it, because the id of a key pair is its name, unique per region."""
 
     kind: str
     region: str
@@ -26,11 +26,14 @@ class Ownership:
         self._lock = threading.Lock()
 
     def keep(self, key: ObjectKey, urn: str) -> str | None:
-        """Enter that a resource has an object from here on; the URN of another one that has it already.
+        """Record a resource as the owner of an object, unless it has another owner.
 
         Args:
             key: The object.
-            urn: URN of the resource; where it is empty nothing is entered.
+            urn: URN of the resource; if empty, nothing is recorded.
+
+        Returns:
+            The URN of the other owner; None if there is none.
         """
         if not urn:
             return None
@@ -39,22 +42,22 @@ class Ownership:
         return None if owner == urn else owner
 
     def release(self, key: ObjectKey, urn: str) -> None:
-        """Enter that a resource gives its object up, because it is replaced or deleted."""
+        """Remove the resource as the owner of an object, because it is replaced or deleted."""
         with self._lock:
             if self._owners.get(key) == urn:
                 del self._owners[key]
 
     def other_owner(self, key: ObjectKey, urn: str) -> str | None:
-        """The URN of the resource that has an object in this run, if it is another one than this."""
+        """Return the URN of the owner of an object in this run; None if it has none, or this resource owns it."""
         with self._lock:
             owner = self._owners.get(key)
         return None if owner == urn else owner
 
     def clear(self) -> None:
-        """Forget everything, as at the start of a run."""
+        """Remove all owners, as at the start of a run."""
         with self._lock:
             self._owners.clear()
 
 
 OWNERSHIP = Ownership()
-"""That of this process, which serves one run."""
+"""The owners in this process, which serves one run."""

@@ -1,7 +1,8 @@
-"""The one dynamic provider: check and diff from the facts on the fields, everything else from the kind.
+"""The dynamic provider of all kinds: field options decide check and diff, the kind's handler does everything else.
 
-Every state file names this class and a kind's name (`tests/rpc_bridge` pins the pickle), so neither this module
-nor the class may move, and the instance carries nothing but that name.
+Every state file contains a pickled instance: a reference to this class, and the name of the kind
+(`tests/host/test_persisted.py`). Therefore this module and the class MUST NOT be renamed or moved, and the instance
+MUST NOT have further attributes.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 WORKERS = 64
-"""Operations at a time in one provider process; `--parallel` decides how many of them the engine uses."""
+"""Maximum of concurrent operations in one provider process. `--parallel` limits how many the engine sends."""
 
 
 class Provider(ResourceProvider):
-    """Serves one kind of resource to Pulumi's engine."""
+    """Serves the resources of one kind to the Pulumi engine."""
 
     serialize_as_secret_always = False
 
@@ -45,7 +46,7 @@ class Provider(ResourceProvider):
         self.kind_name = kind_name
 
     def configure(self, req: ConfigureRequest) -> None:
-        """Keep the settings of this run. Nothing can fail here: a failure is told where a resource asks."""
+        """Store the settings of this run. Invalid settings raise an error when a resource uses them, not here."""
         rpc_bridge.set_max_workers(WORKERS)
         rpc_bridge.suppress_shutdown_traceback()
         rpc_bridge.end_with_engine()
@@ -54,146 +55,150 @@ class Provider(ResourceProvider):
             rpc_bridge.warn_once(warning)
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Normalise the inputs and say what is wrong with them, as far as they are known."""
-        this, call = self._kind, rpc_bridge.current_request()
-        run.compared(call.urn)
-        prior, asked = _clean(_olds), _clean(news)
-        successor = _is_replacement(call.urn, prior) or (
-            # A forced replacement is checked without the old inputs from the start.
-            bool(asked.get("adopt")) and not prior and state.read(call.project, call.stack).has(call.urn)
+        """Validate the desired inputs and return them in their normal form, with the problems found."""
+        handler, request = self._kind, rpc_bridge.current_request()
+        run.compared(request.urn)
+        prior, raw = _clean(_olds), _clean(news)
+        is_replacement = _is_replacement(request.urn, prior) or (
+            # The engine sends no prior inputs with the first check of a forced replacement.
+            bool(raw.get("adopt")) and not prior and state.read(request.project, request.stack).has(request.urn)
         )
-        if successor:
-            # What takes the place of an object that was taken over is a new one.
-            asked.pop("adopt", None)
-        if "name" in fields.fields_of(this.inputs) and asked.get("name") is None:
-            asked["name"] = self._name(prior, asked, exists=bool(_olds), call=call)
-        inputs, problems = fields.validate(this.inputs, asked)
-        wrong = {problem.property for problem in problems}
-        # What is wrong says as little to the rules as what is not known yet.
-        checked = fields.CheckInputs(inputs | dict.fromkeys(wrong, UNKNOWN), prior, is_replacement=successor)
-        problems += this.validate(checked)
-        problems += _shrunk(this, checked)
+        if is_replacement:
+            # The replacement of an imported object is created, not imported.
+            raw.pop("adopt", None)
+        if "name" in fields.fields_of(handler.inputs) and raw.get("name") is None:
+            raw["name"] = self._default_name(prior, raw, exists=bool(_olds), request=request)
+        inputs, problems = fields.validate(handler.inputs, raw)
+        invalid = {problem.property for problem in problems}
+        # Treat invalid inputs as unknown in rules.
+        checked = fields.CheckInputs(inputs | dict.fromkeys(invalid, UNKNOWN), prior, is_replacement=is_replacement)
+        problems += handler.validate(checked)
+        problems += _grow_only_problems(handler, checked)
         if not problems and inputs != prior:
-            problems += self._preflight(call, inputs, prior, checked)
-        return CheckResult(inputs, [_failure(this, problem, inputs) for problem in problems])
+            problems += self._preflight(request, inputs, prior, checked)
+        return CheckResult(inputs, [_check_failure(handler, problem, inputs) for problem in problems])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Compare what the state holds with what the program says."""
-        this, call = self._kind, rpc_bridge.current_request()
+        """Compare the prior outputs with the desired inputs."""
+        handler, request = self._kind, rpc_bridge.current_request()
         prior, new = _clean(_olds), _clean(_news)
-        new = self._ignoring(new, prior, call.ignore_changes)
-        # Where the old inputs are not told, a wish counts as fulfilled.
-        said = new if call.old_inputs is None else _clean(call.old_inputs)
+        new = self._restore_ignored(new, prior, request.ignore_changes)
+        # If the request carries no prior inputs, assume advisory inputs are unchanged.
+        prior_inputs = new if request.old_inputs is None else _clean(request.old_inputs)
         changed = [
             name
-            for name, field in fields.fields_of(this.inputs).items()
+            for name, field in fields.fields_of(handler.inputs).items()
             if name != "adopt"
             and new.get(name) is not None
-            and not this.is_equal(name, new[name], said if field.has(fields.Advisory) and said.get(name) else prior)
+            and not handler.is_equal(
+                name, new[name], prior_inputs if field.has(fields.Advisory) and prior_inputs.get(name) else prior
+            )
         ]
-        had = [name for name in this.alternatives if said.get(name) is not None]
+        prior_alternatives = [name for name in handler.alternatives if prior_inputs.get(name) is not None]
         changed += [
-            name for name in this.alternatives if had and name not in (*had, *changed) and new.get(name) is not None
+            name
+            for name in handler.alternatives
+            if prior_alternatives and name not in (*prior_alternatives, *changed) and new.get(name) is not None
         ]
-        replaced = this.requires_replacement(prior, new, changed)
-        context = self._begin("diff", call, new, _id, prior)
-        # What never came to life goes first: it may hold what its successor needs.
+        replaced = handler.requires_replacement(prior, new, changed)
+        context = self._new_context("diff", request, new, _id, prior)
+        # A tainted object is deleted before its replacement is created: it may hold resources that this one needs.
         try:
-            unwell = this.tainted(context, _id, prior)
-            if unwell:
-                context.notify(f"replace: {this.failure_reason(context, _id, prior)}")
+            tainted = handler.tainted(context, _id, prior)
+            if tainted:
+                context.notify(f"replace: {handler.failure_reason(context, _id, prior)}")
             elif replaced:
-                self._report_loss(context, call.urn, "replacing", prior)
+                self._warn_about_data_loss(context, request.urn, "replacing", prior)
             elif changed and self._is_preflight_on:
-                this.preflight_update(context, _id, new, changed)
+                handler.preflight_update(context, _id, new, changed)
         except Exception as error:  # noqa: BLE001
-            unwell = []
+            tainted = []
             self._warn_or_fail(context, error)
-        replaced += [name for name in unwell if name not in replaced]
-        run.compared(call.urn, replaced=bool(replaced))
-        owed = None if changed or replaced else this.pending_work(prior)
-        if owed:
-            context.notify(owed)
-        if not replaced and (other := self._keep(context, call.urn, _id, new)):
-            self._fail(context, _twice(context, _id, other))
+        replaced += [name for name in tainted if name not in replaced]
+        run.compared(request.urn, replaced=bool(replaced))
+        pending = None if changed or replaced else handler.pending_work(prior)
+        if pending:
+            context.notify(pending)
+        if not replaced and (other := self._record_owner(context, request.urn, _id, new)):
+            self._fail(context, _duplicate_owner(context, _id, other))
         return rpc_bridge.difference(
             DiffResult(
-                changes=bool(changed or replaced or owed),
+                changes=bool(changed or replaced or pending),
                 replaces=replaced,
-                # Also without a replacement of ours: `replace_on_changes` may make one of any change.
-                delete_before_replace=bool(unwell)
-                or (bool(changed) and this.delete_before_replace(call.resource, prior, new)),
+                # Also set for an update in place: `replace_on_changes` may turn any change into a replacement.
+                delete_before_replace=bool(tainted)
+                or (bool(changed) and handler.delete_before_replace(request.resource, prior, new)),
             ),
             changed,
         )
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Create the object, or take over the one that `adopt` names."""
-        this, call, asked = self._kind, rpc_bridge.current_request(), _clean(props)
-        context = self._begin("create", call, asked)
-        desired = this.inputs.model_validate(asked)
+        """Create the object, or import the one that `adopt` names."""
+        handler, request, inputs = self._kind, rpc_bridge.current_request(), _clean(props)
+        context = self._new_context("create", request, inputs)
+        desired = handler.inputs.model_validate(inputs)
         try:
             if desired.adopt:
-                remote = self._adopt(context, desired, asked)
-            elif leftover := self._leftover(context, call, desired):
-                remote = self._resume(context, leftover, desired, asked)
+                remote = self._adopt(context, desired, inputs)
+            elif orphan := self._find_orphan(context, request, desired):
+                remote = self._resume_create(context, orphan, desired, inputs)
             else:
-                remote = this.create(context, desired)
-            result = CreateResult(context.id, self._outputs(context, remote, asked))
-        except Exception as error:  # noqa: BLE001  (whatever it is, the object must not be lost)
-            self._keep_or_undo(context, error, asked, undo=not desired.adopt)
+                remote = handler.create(context, desired)
+            result = CreateResult(context.id, self._outputs(context, remote, inputs))
+        except Exception as error:  # noqa: BLE001  (any error must store or delete the created object)
+            self._keep_or_undo(context, error, inputs, undo=not desired.adopt)
         context.report_status("")
         return result
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Read the object for a refresh or a `get`; one that is gone has an empty id."""
-        this, call, known = self._kind, rpc_bridge.current_request(), _clean(props)
-        if not call.has_state:
+        """Read the object for a refresh or a `get`. The result for an object that does not exist has an empty id."""
+        handler, request, prior = self._kind, rpc_bridge.current_request(), _clean(props)
+        if not request.has_state:
             run.program_seen()
-        context = self._begin("read", call, known, id_, known)
+        context = self._new_context("read", request, prior, id_, prior)
         try:
-            remote = this.read_cached(context, id_)
+            remote = handler.read_cached(context, id_)
             if remote is None:
                 return ReadResult("", {})
-            outs = self._outputs(context, remote, known)
+            outs = self._outputs(context, remote, prior)
         except Exception as error:  # noqa: BLE001
             self._fail(context, error)
-        inputs = self._following(_clean(call.old_inputs or {}), outs)
+        inputs = self._inputs_from_outputs(_clean(request.old_inputs or {}), outs)
         return ReadResult(id_, outs, inputs or None)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Bring the live object to what the program says."""
-        this, call, asked = self._kind, rpc_bridge.current_request(), _clean(_news)
+        """Update the remote object in place to the desired inputs."""
+        handler, request, inputs = self._kind, rpc_bridge.current_request(), _clean(_news)
         prior = _clean(_olds)
-        context = self._begin("update", call, asked, _id, prior)
+        context = self._new_context("update", request, inputs, _id, prior)
         try:
-            if call.ignore_changes:
-                asked = self._without_ignored(context, asked, call.ignore_changes)
-                context.inputs = asked
-            remote = this.update(context, _id, this.inputs.model_validate(asked), prior)
-            result = UpdateResult(self._outputs(context, remote, asked))
+            if request.ignore_changes:
+                inputs = self._ignored_from_remote(context, inputs, request.ignore_changes)
+                context.inputs = inputs
+            remote = handler.update(context, _id, handler.inputs.model_validate(inputs), prior)
+            result = UpdateResult(self._outputs(context, remote, inputs))
         except Exception as error:  # noqa: BLE001
-            self._keep_or_undo(context, error, asked, undo=False, prior=prior)
+            self._keep_or_undo(context, error, inputs, undo=False, prior=prior)
         context.report_status("")
         return result
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Delete the object; one that is gone already is a success."""
-        this, call, prior = self._kind, rpc_bridge.current_request(), _clean(_props)
-        context = self._begin("delete", call, prior, _id, prior)
-        key = self._key(context, _id) if call.urn and prior.get("region") else None
-        if key and (successor := OWNERSHIP.other_owner(key, call.urn)):
-            context.notify(f"not deleted: {this.name} {_id} belongs to {_resource_of(successor)} now")
+        """Delete the object. An object that does not exist is a success."""
+        handler, request, prior = self._kind, rpc_bridge.current_request(), _clean(_props)
+        context = self._new_context("delete", request, prior, _id, prior)
+        key = self._object_key(context, _id) if request.urn and prior.get("region") else None
+        if key and (new_owner := OWNERSHIP.other_owner(key, request.urn)):
+            context.notify(f"not deleted: {handler.name} {_id} belongs to {_describe_urn(new_owner)} now")
             return
         if run.has_program():
-            # `pulumi destroy` runs no program, and lists by itself everything that goes.
-            self._report_loss(context, call.urn, "deleting", prior)
+            # Without a program (`pulumi destroy`) the engine itself lists every resource that it deletes.
+            self._warn_about_data_loss(context, request.urn, "deleting", prior)
         try:
-            this.delete(context, _id, prior)
+            handler.delete(context, _id, prior)
         except Exception as error:  # noqa: BLE001
             self._fail(context, error)
         if key:
-            OWNERSHIP.release(key, call.urn)
+            OWNERSHIP.release(key, request.urn)
         context.report_status("")
 
     @property
@@ -202,314 +207,353 @@ class Provider(ResourceProvider):
 
     @property
     def _is_preflight_on(self) -> bool:
-        return self._kind.preflight_enabled(self._get)
+        return self._kind.preflight_enabled(self._setting)
 
-    def _get(self, key: str) -> str | None:
+    def _setting(self, key: str) -> str | None:
         read: Callable[[str], Any] | None = self.__dict__.get("_config")
         value = read(key) if read else None
         return None if value is None else str(value)
 
-    def _begin(
+    def _new_context(
         self,
         verb: str,
-        call: rpc_bridge.RequestContext,
+        request: rpc_bridge.RequestContext,
         inputs: Mapping[str, Any],
         id_: str = "",
         prior: Mapping[str, Any] | None = None,
     ) -> kind.OperationContext[Any]:
-        this = self._kind
-        timeout = call.timeout or this.timeout
+        handler = self._kind
+        timeout = request.timeout or handler.timeout
         region = (prior or {}).get("region") or inputs.get("region")
         context: kind.OperationContext[Any] = kind.OperationContext(
             verb=verb,
-            kind=this.name,
-            resource=call.resource,
-            connect=lambda: this.connect(self._get, region if isinstance(region, str) else None, timeout),
+            kind=handler.name,
+            resource=request.resource,
+            connect=lambda: handler.connect(self._setting, region if isinstance(region, str) else None, timeout),
             timeout=timeout,
-            report_status=StatusLine(call.urn),
-            notify=lambda line: rpc_bridge.log(call.urn, line),
-            warn=lambda line: rpc_bridge.log(call.urn, line, severity="warning"),
-            stack=call.stack,
-            project=call.project,
+            report_status=StatusLine(request.urn),
+            notify=lambda line: rpc_bridge.log(request.urn, line),
+            warn=lambda line: rpc_bridge.log(request.urn, line, severity="warning"),
+            stack=request.stack,
+            project=request.project,
             backend=state.backend_fingerprint(),
             inputs=inputs,
             prior=prior or {},
         )
         context.id = id_
-        context.claim = lambda id_: self._claim(context, call.urn, id_)
-        context.provenance = lambda id_, name: self._provenance(context, call, id_, name)
+        context.claim = lambda id_: self._claim(context, request.urn, id_)
+        context.provenance = lambda id_, name: self._provenance(context, request, id_, name)
         return context
 
-    def _key(self, context: kind.OperationContext[Any], id_: str) -> ObjectKey:
+    def _object_key(self, context: kind.OperationContext[Any], id_: str) -> ObjectKey:
         region = context.prior.get("region")
         return ObjectKey(self._kind.name, region if isinstance(region, str) else self._kind.scope(context), id_)
 
-    def _keep(self, context: kind.OperationContext[Any], urn: str, id_: str, inputs: Mapping[str, Any]) -> str | None:
-        """Enter that a resource has an object in this run; the URN of another one that has it as well."""
+    def _record_owner(
+        self, context: kind.OperationContext[Any], urn: str, id_: str, inputs: Mapping[str, Any]
+    ) -> str | None:
+        """Record the resource as the owner of an object in this run; return the URN of another owner, if there is one.
+
+        Without a region in the prior outputs nothing is recorded.
+        """
         if not (urn and isinstance(context.prior.get("region"), str)):
             return None
         for kind_, other_id in self._kind.also_holds(id_, inputs):
-            OWNERSHIP.keep(self._key(context, other_id)._replace(kind=kind_), urn)
-        return OWNERSHIP.keep(self._key(context, id_), urn)
+            OWNERSHIP.keep(self._object_key(context, other_id)._replace(kind=kind_), urn)
+        return OWNERSHIP.keep(self._object_key(context, id_), urn)
 
     def _claim(self, context: kind.OperationContext[Any], urn: str, id_: str) -> None:
         if not urn:
             return
-        if other := OWNERSHIP.keep(self._key(context, id_), urn):
-            raise _twice(context, id_, other)
+        if other := OWNERSHIP.keep(self._object_key(context, id_), urn):
+            raise _duplicate_owner(context, id_, other)
         for kind_, other_id in self._kind.also_holds(id_, context.inputs):
-            OWNERSHIP.keep(self._key(context, other_id)._replace(kind=kind_), urn)
+            OWNERSHIP.keep(self._object_key(context, other_id)._replace(kind=kind_), urn)
 
     def _provenance(
-        self, context: kind.OperationContext[Any], call: rpc_bridge.RequestContext, id_: str, name: str | None
+        self, context: kind.OperationContext[Any], request: rpc_bridge.RequestContext, id_: str, name: str | None
     ) -> Provenance:
-        known = state.read(call.project, call.stack)
-        owners = known.owners.get(self._key(context, id_), ())
-        if call.urn in owners:
+        known = state.read(request.project, request.stack)
+        owners = known.owners.get(self._object_key(context, id_), ())
+        if request.urn in owners:
             return Provenance.PREDECESSOR
         if owners:
             return Provenance.RENAMED
-        begun = known.interrupted(call.urn, context.inputs if context.verb == "create" else None)
+        begun = known.interrupted(request.urn, context.inputs if context.verb == "create" else None)
         return Provenance.INTERRUPTED if any(name in (None, each.get("name")) for each in begun) else Provenance.FOREIGN
 
-    def _leftover(
-        self, context: kind.OperationContext[Any], call: rpc_bridge.RequestContext, desired: Any
+    def _find_orphan(
+        self, context: kind.OperationContext[Any], request: rpc_bridge.RequestContext, desired: Any
     ) -> str | None:
-        """The id of what a killed run left of this resource.
+        """Return the id of the object that an interrupted run created for this resource; None if there is none.
 
         Raises:
-            ProgramError: an object says that it is this resource's, and the state does not prove it.
+            ProgramError: An object carries this resource's owner marker, but the state does not confirm that an
+                interrupted run created it.
         """
         for id_, name in self._kind.find_own_orphans(context, desired):
             provenance = context.provenance(id_, name)
             if provenance is Provenance.INTERRUPTED:
                 return id_
-            # Without the backend in its marker it may belong to a stack of the same name elsewhere.
+            # An owner marker without a backend may belong to a stack of the same name in another backend.
             if (
                 provenance is Provenance.FOREIGN
                 and context.backend
-                and not state.read(call.project, call.stack).retains(call.urn)
+                and not state.read(request.project, request.stack).retains(request.urn)
             ):
                 which = f"{name} ({id_})" if name else id_
                 raise ProgramError(
-                    f"{context.kind} {which} exists, which an earlier run created for this resource: the state has "
-                    "lost it, or retain_on_delete kept it; `python -m ecs_pulumi.orphans` shows how to import it, "
-                    "or deletes it"
+                    f"{context.kind} {which} already exists: an earlier run created it for this resource, but the "
+                    "state does not contain it (interrupted run or retain_on_delete); "
+                    "`python -m ecs_pulumi.orphans` shows how to import it, or deletes it"
                 )
         return None
 
-    def _resume(self, context: kind.OperationContext[Any], id_: str, desired: Any, asked: Mapping[str, Any]) -> Any:
-        """Finish what a killed run began to create."""
-        this = self._kind
+    def _resume_create(
+        self, context: kind.OperationContext[Any], id_: str, desired: Any, inputs: Mapping[str, Any]
+    ) -> Any:
+        """Finish the create that an interrupted run began, with the object that it left."""
+        handler = self._kind
         context.notify(f"continuing with {id_}, which an interrupted run began to create")
-        remote = this.read(context, id_)
+        remote = handler.read(context, id_)
         if remote is None:
-            return this.create(context, desired)
-        found, _, refused = self._differing(context, remote, asked)
-        if refused:
+            return handler.create(context, desired)
+        actual, _, replaced = self._compare_with_remote(context, remote, inputs)
+        if replaced:
             raise ProgramError(
-                f"an interrupted run created {id_}, which cannot get the {', '.join(refused)} of the program without "
-                "being replaced: `python -m ecs_pulumi.orphans --delete` deletes it"
+                f"an interrupted run created {id_}, and changing its {', '.join(replaced)} to the program's value "
+                "requires a replacement; delete it with `python -m ecs_pulumi.orphans --delete`"
             )
         context.record_id(id_)
-        return this.update(context, id_, desired, found)
+        return handler.update(context, id_, desired, actual)
 
-    def _without_ignored(
-        self, context: kind.OperationContext[Any], asked: Mapping[str, Any], paths: Sequence[str]
+    def _ignored_from_remote(
+        self, context: kind.OperationContext[Any], inputs: Mapping[str, Any], paths: Sequence[str]
     ) -> dict[str, Any]:
-        """The inputs with what `ignore_changes` names as the remote object has it: an update leaves it alone."""
+        """Return the inputs with the values at `ignore_changes` paths set to the remote ones, so that none changes."""
         remote = self._kind.read(context, context.id)
         if remote is None:
-            return dict(asked)
-        observed = {name: fields.to_plain(value) for name, value in self._kind.to_outputs(context, remote).items()}
-        return self._ignoring(asked, {**context.prior, **observed}, paths)
+            return dict(inputs)
+        actual = {name: fields.to_plain(value) for name, value in self._kind.to_outputs(context, remote).items()}
+        return self._restore_ignored(inputs, {**context.prior, **actual}, paths)
 
-    def _ignoring(self, inputs: Mapping[str, Any], source: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]:
+    def _restore_ignored(
+        self, inputs: Mapping[str, Any], source: Mapping[str, Any], paths: Sequence[str]
+    ) -> dict[str, Any]:
         known = fields.fields_of(self._kind.inputs)
         return ignored.restore(inputs, {name: source[name] for name in known if name in source}, paths)
 
-    def _name(
-        self, prior: Mapping[str, Any], asked: Mapping[str, Any], *, exists: bool, call: rpc_bridge.RequestContext
+    def _default_name(
+        self, prior: Mapping[str, Any], inputs: Mapping[str, Any], *, exists: bool, request: rpc_bridge.RequestContext
     ) -> str | None:
-        if exists or asked.get("adopt"):
-            # An object that was taken over without a name in the program keeps the one it has.
+        if exists or inputs.get("adopt"):
+            # An imported object keeps its name if the program sets none.
             return prior.get("name")
-        signs = self._kind.encodes_owner_in_name and call.stack
-        signer = kind.signer(call.project, call.stack, state.backend_fingerprint()) if signs else ""
-        return kind.auto_name(call.resource or "ecs", call.random_seed, signer)
+        encodes_owner = self._kind.encodes_owner_in_name and request.stack
+        signer = kind.signer(request.project, request.stack, state.backend_fingerprint()) if encodes_owner else ""
+        return kind.auto_name(request.resource or "ecs", request.random_seed, signer)
 
     def _outputs(self, context: kind.OperationContext[Any], remote: Any, known: Mapping[str, Any]) -> dict[str, Any]:
-        """What goes into the state: observed values, in the program's own words where these still hold."""
-        this = self._kind
-        told = this.to_outputs(context, remote)
-        observed = fields.to_plain(told)
-        outs = {name: observed.get(name) for name in fields.fields_of(this.outputs)}
-        for name, field in fields.fields_of(this.inputs).items():
-            said = known.get(name)
-            if name not in told or field.has(fields.ProviderOnly) or field.has(fields.WriteOnly):
-                outs[name] = observed.get(name) if said is None else said
-            elif said is not None and this.is_equal(name, said, observed):
-                outs[name] = said
+        """Return the outputs of a remote object for the state.
+
+        An input whose remote value equals the known one keeps the form of the known one (desired or prior). An input
+        that the API does not return keeps its known value.
+        """
+        handler = self._kind
+        returned = handler.to_outputs(context, remote)
+        actual = fields.to_plain(returned)
+        outs = {name: actual.get(name) for name in fields.fields_of(handler.outputs)}
+        for name, field in fields.fields_of(handler.inputs).items():
+            value = known.get(name)
+            if name not in returned or field.has(fields.ProviderOnly) or field.has(fields.WriteOnly):
+                outs[name] = actual.get(name) if value is None else value
+            elif value is not None and handler.is_equal(name, value, actual):
+                outs[name] = value
             else:
-                outs[name] = observed.get(name)
+                outs[name] = actual.get(name)
         return outs
 
-    def _following(self, inputs: Mapping[str, Any], outs: Mapping[str, Any]) -> dict[str, Any]:
-        """The inputs as the object fulfils them, so that the next preview shows what differs as their change."""
-        facts = fields.fields_of(self._kind.inputs)
-        wishes = {name: value for name, value in inputs.items() if name in facts and facts[name].has(fields.Advisory)}
-        return {name: outs[name] for name in inputs if name in facts and outs.get(name) is not None} | wishes
+    def _inputs_from_outputs(self, inputs: Mapping[str, Any], outs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs with their values from the outputs, so that the next preview shows drift as changes.
 
-    def _adopt(self, context: kind.OperationContext[Any], desired: Any, asked: Mapping[str, Any]) -> Any:
-        this = self._kind
-        remote = this.read(context, desired.adopt)
+        Advisory inputs keep their values, because another value in the outputs is not drift.
+        """
+        model = fields.fields_of(self._kind.inputs)
+        advisory = {name: value for name, value in inputs.items() if name in model and model[name].has(fields.Advisory)}
+        return {name: outs[name] for name in inputs if name in model and outs.get(name) is not None} | advisory
+
+    def _adopt(self, context: kind.OperationContext[Any], desired: Any, inputs: Mapping[str, Any]) -> Any:
+        handler = self._kind
+        remote = handler.read(context, desired.adopt)
         if remote is None:
-            raise ProgramError(f"adopt: there is no {this.name} {desired.adopt} in this project and region")
-        found, changed, refused = self._differing(context, remote, asked)
-        if refused:
-            listed = "; ".join(f"`{name}` is {found.get(name)!r}, the program says {asked[name]!r}" for name in refused)
-            raise ProgramError(
-                f"adopt: {desired.adopt} cannot become what the program says without being replaced: {listed}"
+            raise ProgramError(f"adopt: there is no {handler.name} {desired.adopt} in this project and region")
+        actual, changed, replaced = self._compare_with_remote(context, remote, inputs)
+        if replaced:
+            listed = "; ".join(
+                f"`{name}` is {actual.get(name)!r}, the program sets {inputs[name]!r}" for name in replaced
             )
+            raise ProgramError(f"adopt: {desired.adopt} cannot be imported without replacing it: {listed}")
         context.record_id(desired.adopt)
-        return this.update(context, desired.adopt, desired, found) if changed else remote
+        return handler.update(context, desired.adopt, desired, actual) if changed else remote
 
-    def _takeover(self, call: rpc_bridge.RequestContext, inputs: Mapping[str, Any]) -> list[fields.Problem]:
-        """What keeps an object from being taken over; what will be changed in it is said."""
-        this = self._kind
+    def _check_import(self, request: rpc_bridge.RequestContext, inputs: Mapping[str, Any]) -> list[fields.Problem]:
+        """Return problems that prevent the import of an object, and show a notice of the changes that it makes."""
+        handler = self._kind
         known = {name: value for name, value in inputs.items() if not fields.has_unknown(value)}
         if "adopt" not in known:
             return []
-        context = self._begin("check", call, known)
-        remote = this.read_cached(context, known["adopt"])
-        owners = state.read(call.project, call.stack).owners.get(self._key(context, known["adopt"]), ())
+        context = self._new_context("check", request, known)
+        remote = handler.read_cached(context, known["adopt"])
+        owners = state.read(request.project, request.stack).owners.get(self._object_key(context, known["adopt"]), ())
         if owners:
             reason = (
-                f"{known['adopt']} is managed by {_resource_of(owners[0])} of this stack already; "
-                "a renamed resource keeps its object with `aliases` in its options"
+                f"{known['adopt']} is already managed by {_describe_urn(owners[0])} of this stack; "
+                "to rename a resource, set `aliases` in its options"
             )
             return [fields.Problem("adopt", reason)]
         if remote is None:
-            return [fields.Problem("adopt", f"there is no {this.name} {known['adopt']} in this project and region")]
-        found, changed, refused = self._differing(context, remote, known)
-        if refused:
+            return [fields.Problem("adopt", f"there is no {handler.name} {known['adopt']} in this project and region")]
+        actual, changed, replaced = self._compare_with_remote(context, remote, known)
+        if replaced:
             return [
-                fields.Problem(name, f"{known['adopt']} has {found.get(name)!r} and would have to be replaced")
-                for name in refused
+                fields.Problem(name, f"{known['adopt']} has {actual.get(name)!r} and would have to be replaced")
+                for name in replaced
             ]
         if changed:
             context.notify(Notice.IMPORT.mark(f"importing {known['adopt']} changes it", changed))
-            context.prior = found
-            this.preflight_update(context, known["adopt"], inputs, changed)
+            context.prior = actual
+            handler.preflight_update(context, known["adopt"], inputs, changed)
         unchanged = {name: value for name, value in inputs.items() if name not in changed}
-        return list(this.preflight(context, fields.CheckInputs(inputs, {**found, **unchanged})))
+        return list(handler.preflight(context, fields.CheckInputs(inputs, {**actual, **unchanged})))
 
-    def _differing(
-        self, context: kind.OperationContext[Any], remote: Any, asked: Mapping[str, Any]
+    def _compare_with_remote(
+        self, context: kind.OperationContext[Any], remote: Any, inputs: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str], list[str]]:
-        """The outputs of an object to take over, the inputs that it does not fulfil, and those that replace it."""
-        this = self._kind
-        found, told = self._outputs(context, remote, {}), this.to_outputs(context, remote)
-        facts = fields.fields_of(this.inputs)
+        """Compare the desired inputs with an existing object.
+
+        Returns:
+            The object's outputs, the inputs that would change, and those of them that require a replacement.
+        """
+        handler = self._kind
+        actual, returned = self._outputs(context, remote, {}), handler.to_outputs(context, remote)
+        model = fields.fields_of(handler.inputs)
         changed = [
             name
-            for name, value in asked.items()
-            if name in told
-            and not facts[name].has(fields.ProviderOnly)
-            and not facts[name].has(fields.WriteOnly)
-            and not this.is_equal(name, value, found)
+            for name, value in inputs.items()
+            if name in returned
+            and not model[name].has(fields.ProviderOnly)
+            and not model[name].has(fields.WriteOnly)
+            and not handler.is_equal(name, value, actual)
         ]
-        changed += [name for name in this.ownership_updates(context, remote) if name not in changed]
-        return found, changed, this.requires_replacement(found, asked, changed)
+        changed += [name for name in handler.ownership_updates(context, remote) if name not in changed]
+        return actual, changed, handler.requires_replacement(actual, inputs, changed)
 
     def _keep_or_undo(
         self,
         context: kind.OperationContext[Any],
         error: Exception,
-        asked: Mapping[str, Any],
+        inputs: Mapping[str, Any],
         *,
         undo: bool,
         prior: Mapping[str, Any] | None = None,
     ) -> NoReturn:
-        """Fail without losing the object: keep it in the state, or else delete it again, or else name it."""
-        reason = self._line(context, error)
+        """Fail the request without leaving an orphan.
+
+        The object is stored in the state. If the bridge is missing, a created object is deleted again; if that fails,
+        the error names its id.
+        """
+        reason = self._error_line(context, error)
         if not context.id:
             rpc_bridge.fail(reason)
         if rpc_bridge.can_keep_state():
-            outs = self._as_it_stands(context, asked, prior)
-            rpc_bridge.fail_with_state(context.id, outs, self._following(asked, outs), [reason])
+            outs = self._outputs_after_failure(context, inputs, prior)
+            rpc_bridge.fail_with_state(context.id, outs, self._inputs_from_outputs(inputs, outs), [reason])
         if not undo:
             rpc_bridge.fail(reason)
         try:
-            self._kind.delete(context, context.id, asked)
-        except Exception as again:  # noqa: BLE001
+            self._kind.delete(context, context.id, inputs)
+        except Exception as delete_error:  # noqa: BLE001
             rpc_bridge.fail(
-                f"{reason} It exists as {context.id} and could not be deleted again ({self._words(again)}): "
-                f'take it over with adopt="{context.id}".'
+                f"{reason} The object {context.id} was created and could not be deleted again "
+                f'({self._format_error(delete_error)}): import it with adopt="{context.id}".'
             )
-        rpc_bridge.fail(f"{reason} What was created has been deleted again.")
+        rpc_bridge.fail(f"{reason} The created object was deleted again.")
 
     def _preflight(
         self,
-        call: rpc_bridge.RequestContext,
+        request: rpc_bridge.RequestContext,
         inputs: Mapping[str, Any],
         prior: Mapping[str, Any],
         checked: fields.CheckInputs,
     ) -> list[fields.Problem]:
-        """What the cloud says to the inputs, or a warning that it was not asked."""
-        context = self._begin("check", call, inputs)
+        """Check the inputs against the cloud; warn if that is disabled or not possible."""
+        context = self._new_context("check", request, inputs)
         try:
             if not self._is_preflight_on:
                 rpc_bridge.warn_once(
                     Notice.NOT_CHECKED.mark("Nothing was checked against the cloud: ecs:preflight is false")
                 )
                 return []
-            taken_over = inputs.get("adopt") and not prior
-            problems = list(self._takeover(call, inputs) if taken_over else self._kind.preflight(context, checked))
+            is_import = inputs.get("adopt") and not prior
+            problems = list(
+                self._check_import(request, inputs) if is_import else self._kind.preflight(context, checked)
+            )
             is_new = not (prior or checked.is_replacement or inputs.get("adopt") or fields.has_unknown(inputs))
-            return self._unless_leftover(context, call, inputs, problems) if problems and is_new else problems
-        except Exception as error:  # noqa: BLE001  (whatever it is, the user gets one line)
+            return self._problems_unless_orphan(context, request, inputs, problems) if problems and is_new else problems
+        except Exception as error:  # noqa: BLE001  (any error is shown as one line)
             self._warn_or_fail(context, error)
             return []
 
-    def _unless_leftover(
+    def _problems_unless_orphan(
         self,
         context: kind.OperationContext[Any],
-        call: rpc_bridge.RequestContext,
+        request: rpc_bridge.RequestContext,
         inputs: Mapping[str, Any],
         problems: list[fields.Problem],
     ) -> list[fields.Problem]:
-        """What the cloud says to a new resource; what a killed run left of it may be all that is in its way."""
+        """Return the preflight problems of a new resource, unless an interrupted run already created its object.
+
+        That object may be the cause of the problems (quota, an address in use), and the create continues with it.
+        """
         try:
-            leftover = self._leftover(context, call, self._kind.inputs.model_validate(inputs))
-        except ProgramError as refusal:
-            return [fields.Problem("", str(refusal))]
-        if leftover is None:
+            orphan = self._find_orphan(context, request, self._kind.inputs.model_validate(inputs))
+        except ProgramError as error:
+            return [fields.Problem("", str(error))]
+        if orphan is None:
             return problems
-        # The create continues with it.
         for problem in problems:
-            context.warn(f"{problem.property}: {problem.reason}; an interrupted run has begun to create this one")
+            context.warn(f"{problem.property}: {problem.reason}; an interrupted run already created this resource")
         return []
 
-    def _as_it_stands(
-        self, context: kind.OperationContext[Any], asked: Mapping[str, Any], prior: Mapping[str, Any] | None
+    def _outputs_after_failure(
+        self, context: kind.OperationContext[Any], inputs: Mapping[str, Any], prior: Mapping[str, Any] | None
     ) -> dict[str, Any]:
         try:
             remote = self._kind.read(context, context.id)
             if remote is not None:
-                return self._outputs(context, remote, asked if prior is None else self._as_far_as_told(asked, prior))
-        except Exception as error:  # noqa: BLE001  (the first error is the one to tell)
-            context.report_status(f"could not read it back: {self._words(error)}")
+                known = inputs if prior is None else self._without_unconfirmed(inputs, prior)
+                return self._outputs(context, remote, known)
+        except Exception as error:  # noqa: BLE001  (the user is shown the first error)
+            context.report_status(f"could not read it back: {self._format_error(error)}")
         remembered = {name: context.memo[name] for name in fields.fields_of(self._kind.outputs) if name in context.memo}
-        return {**(prior or asked), **remembered}
+        return {**(prior or inputs), **remembered}
 
-    def _as_far_as_told(self, asked: Mapping[str, Any], prior: Mapping[str, Any]) -> dict[str, Any]:
-        """What a failed update was asked for, but for what nobody can tell: that it has to do again."""
-        facts = fields.fields_of(self._kind.inputs)
-        return {name: prior.get(name) if facts[name].has(fields.WriteOnly) else value for name, value in asked.items()}
+    def _without_unconfirmed(self, inputs: Mapping[str, Any], prior: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs of a failed update with the prior values of write-only fields.
 
-    def _report_loss(self, context: kind.OperationContext[Any], urn: str, doing: str, prior: Mapping[str, Any]) -> None:
-        """Warn of the data that go with the object, once in a run: a replacement is a comparison and a deletion."""
+        The API does not return these fields, so the provider cannot confirm that the update changed them. With the
+        prior values in the state, the next update sends them again.
+        """
+        model = fields.fields_of(self._kind.inputs)
+        return {name: prior.get(name) if model[name].has(fields.WriteOnly) else value for name, value in inputs.items()}
+
+    def _warn_about_data_loss(
+        self, context: kind.OperationContext[Any], urn: str, doing: str, prior: Mapping[str, Any]
+    ) -> None:
+        """Warn about the data that are deleted with the object, once per run.
+
+        A replacement calls this twice: in the diff and in the delete.
+        """
         lost = [] if urn in _reported_losses else self._kind.data_loss(context, prior)
         if lost:
             _reported_losses.add(urn)
@@ -522,52 +566,53 @@ class Provider(ResourceProvider):
         rpc_bridge.warn_once(warning)
 
     def _fail(self, context: kind.OperationContext[Any], error: Exception) -> NoReturn:
-        rpc_bridge.fail(self._line(context, error))
+        rpc_bridge.fail(self._error_line(context, error))
 
-    def _line(self, context: kind.OperationContext[Any], error: Exception) -> str:
-        name, said = context.resource or context.inputs.get("name") or context.id, self._words(error)
+    def _error_line(self, context: kind.OperationContext[Any], error: Exception) -> str:
+        name, message = context.resource or context.inputs.get("name") or context.id, self._format_error(error)
         if not run.has_program() and (hint := self._kind.stored_settings_hint(error)):
-            said = f"{said} {hint}"
-        which = f" ({context.id})" if context.id and context.id not in f"{name} {said}" else ""
-        return " ".join(f"{context.verb} {context.kind} {name}{which}: {said}".split())
+            message = f"{message} {hint}"
+        which = f" ({context.id})" if context.id and context.id not in f"{name} {message}" else ""
+        return " ".join(f"{context.verb} {context.kind} {name}{which}: {message}".split())
 
-    def _words(self, error: Exception) -> str:
+    def _format_error(self, error: Exception) -> str:
         if isinstance(error, ProgramError):
             return str(error)
-        said = self._kind.format_error(error)
-        if said is not None:
-            return said
+        message = self._kind.format_error(error)
+        if message is not None:
+            return message
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name}:{last.lineno}"
-        return f"a defect of ecs_pulumi, please report it: {type(error).__name__} at {place}"
+        return f"internal error in ecs_pulumi, please report it: {type(error).__name__} at {place}"
 
 
 _existing: set[str] = set()
+"""URNs of the resources that have been checked with prior inputs in this run."""
 _reported_losses: set[str] = set()
-"""The resources whose loss of data has been reported in this run."""
+"""URNs of the resources whose data loss has been reported in this run."""
 
 
 def _is_replacement(urn: str, prior: Mapping[str, Any]) -> bool:
-    """Whether this check is for the successor of a resource: the engine asks a second time, without the old inputs."""
+    """Whether this check is for a replacement: the engine checks a resource again, without its prior inputs."""
     if prior and urn:
         _existing.add(urn)
     return not prior and urn in _existing
 
 
-def _twice(context: kind.OperationContext[Any], id_: str, other: str) -> ProgramError:
+def _duplicate_owner(context: kind.OperationContext[Any], id_: str, other: str) -> ProgramError:
     return ProgramError(
-        f"{context.kind} {id_} is managed by {_resource_of(other)} of this program; remove one of the two"
+        f"{context.kind} {id_} is managed by {_describe_urn(other)} of this program; remove one of the two"
     )
 
 
-def _resource_of(urn: str) -> str:
-    """Kind and name of a resource, for a message."""
+def _describe_urn(urn: str) -> str:
+    """Return kind and name of a resource, for a message."""
     *_, type_, name = urn.split("::", 3)
     return f"{type_.rpartition(':')[2]} {name}"
 
 
 class ProgramError(Exception):
-    """What the program asks cannot be done, in words for its author."""
+    """The provider cannot do what the program asks for. The message is for the author of the program."""
 
 
 def _clean(props: Mapping[str, Any]) -> dict[str, Any]:
@@ -576,25 +621,27 @@ def _clean(props: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _failure(
-    this: kind.ResourceHandler[Any, Any, Any], problem: fields.Problem, inputs: Mapping[str, Any]
+def _check_failure(
+    handler: kind.ResourceHandler[Any, Any, Any], problem: fields.Problem, inputs: Mapping[str, Any]
 ) -> CheckFailure:
-    field = fields.fields_of(this.inputs).get(problem.property)
+    field = fields.fields_of(handler.inputs).get(problem.property)
     value = inputs.get(problem.property)
     is_secret = problem.hides_value or (field is not None and field.has(fields.Secret))
     if field is not None and (is_secret or isinstance(value, (list, dict)) or fields.has_unknown(value)):
-        # The engine shows the value of the property that a failure names: in clear, however long it is, and as
-        # "output<string>{}" where it is not known.
+        # The engine prints the value of the property that a failure names: in clear, in full length, and as
+        # "output<string>{}" if it is unknown. Therefore the failure names no property here.
         between = "" if problem.reason.startswith("[") else ": "
         return CheckFailure("", f"{problem.property}{between}{problem.reason}")
     return CheckFailure(problem.property, problem.reason)
 
 
-def _shrunk(this: kind.ResourceHandler[Any, Any, Any], checked: fields.CheckInputs) -> list[fields.Problem]:
+def _grow_only_problems(
+    handler: kind.ResourceHandler[Any, Any, Any], checked: fields.CheckInputs
+) -> list[fields.Problem]:
     problems = []
-    for name, field in fields.fields_of(this.inputs).items():
-        before, now = checked.prior.get(name), checked.known(name)
-        if field.has(fields.GrowOnly) and isinstance(before, int) and isinstance(now, int) and now < before:
-            reason = f"can only grow: it is {before} and the program says {now}"
+    for name, field in fields.fields_of(handler.inputs).items():
+        prior, desired = checked.prior.get(name), checked.known(name)
+        if field.has(fields.GrowOnly) and isinstance(prior, int) and isinstance(desired, int) and desired < prior:
+            reason = f"can only grow: it is {prior} and the program says {desired}"
             problems.append(fields.Problem(name, reason))
     return problems

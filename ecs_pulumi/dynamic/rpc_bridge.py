@@ -1,13 +1,13 @@
-"""What Pulumi's Python host knows about a request and does not pass on to a dynamic provider.
+"""Access to the gRPC request of the engine, which Pulumi's Python host does not pass to a dynamic provider.
 
-The host hands a provider nothing but properties. It drops the resource's URN and timeout, has no way to keep
-what a failed `create` left behind, shows every failure as a page of traceback, and serves four requests at a
-time. Yet all of it is on the stack of the thread that calls the provider: the servicer's frame holds the
-request and its gRPC context, the pool's worker frame holds the pool. This module, and no other, looks there.
+The host passes only the properties. It drops the resource's URN and timeout, cannot record the object of a failed
+`create`, shows a failure as a traceback, and serves four requests concurrently. The missing data are in local variables
+on the stack of the calling thread: the servicer's frame has the request and its gRPC context, the frame of the pool's
+worker has the pool. This module reads those frames; no other module does.
 
-Where such a frame is not found (another SDK, a call from a test or from a thread of one's own) nothing
-breaks: there is no URN and no timeout, a failure is an exception whose message is the reason, what was
-created cannot be kept in the state, and four workers serve. `tests/rpc_bridge` holds both ways.
+If a frame is not found (another SDK version, a call from a test or from another thread), the provider still works:
+there is no URN and no timeout, a failure is an exception whose message is the reason, a failed `create` cannot be
+recorded in the state, and four workers serve. `tests/host/test_bridge.py` tests both cases.
 """
 
 import asyncio
@@ -37,36 +37,36 @@ Severity = Literal["debug", "info", "warning", "error"]
 _HOST = "pulumi.dynamic.__main__"
 _STATUS_TRAILER = "grpc-status-details-bin"
 _REPORT_SECONDS = 5.0
-_ENGINE_LOOK_SECONDS = 1.0
-_AFTER_THE_ENGINE = 0.5
+_ENGINE_CHECK_SECONDS = 1.0
+_REPEAT_SECONDS = 0.5
 """Seconds after which the engine has shown its own line for a failure."""
-_opening = threading.Lock()
+_channel_lock = threading.Lock()
 
 
 class Failure(Exception):  # noqa: N818  (the last line of a traceback that a user may see)
-    """A failure that has been told in its one line; nothing else about it is of use to the user."""
+    """A failure of a request. Its message is the one line that the user is shown."""
 
 
 @dataclass(frozen=True)
 class RequestContext:
-    """What the request in flight still knows. Values are empty where the bridge is missing."""
+    """Parameters of the current request. They have their default values if the bridge is missing."""
 
     urn: str = ""
-    """The resource's URN."""
+    """URN of the resource."""
     timeout: float | None = None
     """Seconds from `custom_timeouts`; None if unset or unknown."""
     random_seed: bytes = b""
-    """On `check`: the seed that makes an automatic name stable."""
+    """In a `check`: the seed for an automatic name, which is the same in preview and update."""
     ignore_changes: tuple[str, ...] = ()
-    """Property paths the program asks to ignore, on `diff` and `update`."""
+    """In a `diff` or `update`: the property paths of the option `ignore_changes`."""
     old_inputs: Mapping[str, Any] | None = None
-    """The inputs in the state, secrets in clear; None where the request carries none."""
+    """The prior inputs, secrets in clear; None if the request contains none."""
     preview: bool | None = None
-    """Whether this is a preview, where the request says so."""
+    """Whether this is a preview; None if the request does not contain it."""
     has_state: bool = True
-    """On `read`: whether the state has the resource, as in a refresh; a program that says `.get` has read it alone."""
+    """In a `read`: whether the state contains the resource. True for a refresh, False for `.get` in a program."""
     available: bool = False
-    """Whether the bridge works here."""
+    """Whether the bridge found the request."""
 
     @property
     def stack(self) -> str:
@@ -80,7 +80,7 @@ class RequestContext:
 
     @property
     def kind_token(self) -> str:
-        """Type of the resource, without its parents' types."""
+        """Type of the resource without the types of its parents."""
         return self._urn_part(2).rpartition("$")[2]
 
     @property
@@ -94,11 +94,11 @@ class RequestContext:
 
 
 def current_request() -> RequestContext:
-    """What is known about the request that the calling thread serves. Never raises."""
-    in_flight = _in_flight()
-    if in_flight is None:
+    """Return the parameters of the request that the calling thread serves. Never raises."""
+    current = _current_rpc()
+    if current is None:
         return RequestContext()
-    request, _ = in_flight
+    request, _ = current
     return RequestContext(
         urn=request.urn,
         timeout=getattr(request, "timeout", None) or None,
@@ -112,111 +112,111 @@ def current_request() -> RequestContext:
 
 
 def fail(reason: str) -> NoReturn:
-    """Fail the request in flight so that the user is shown `reason` and nothing else.
+    """Fail the current request so that the user is shown only `reason`.
 
     Args:
         reason: One line for the user. Without the bridge it is the last line of the host's traceback.
     """
-    _end_with(reason)
+    _raise_failure(reason)
 
 
 def setting_names(config: object) -> Sequence[str]:
-    """The names of all settings that the engine sent, of every namespace; the SDK only answers for a known name."""
+    """Return the names of all settings of all namespaces. The SDK itself can only look up a setting by its name."""
     settings = getattr(config, "_props", None)
     return tuple(settings) if isinstance(settings, Mapping) else ()
 
 
 def can_keep_state() -> bool:
-    """Whether `fail_with_state` can record the resource from here: in a `create` or an `update`."""
-    in_flight = _in_flight()
-    return in_flight is not None and _asked(in_flight[0]) is not None
+    """Whether `fail_with_state` can record the resource: only in a `create` or `update`, and with the bridge."""
+    current = _current_rpc()
+    return current is not None and _request_inputs(current[0]) is not None
 
 
 def fail_with_state(
     id_: str, properties: Mapping[str, Any], inputs: Mapping[str, Any], reasons: Sequence[str]
 ) -> NoReturn:
-    """Fail the `create` or `update` in flight and record the resource as it stands.
+    """Fail the current `create` or `update` and record the resource in the state.
 
-    The engine stores id, properties and reasons, shows the reasons, and on the next `up` calls `diff`, then
-    `update` even if nothing changed. Only where `can_keep_state()`: elsewhere it is no more than `fail`.
+    The engine stores id, properties and reasons, shows the reasons, and in the next `up` calls `diff`, then
+    `update` even if nothing changed. If `can_keep_state()` is false, this does the same as `fail`.
 
     Args:
-        id_: Id of the object that exists.
+        id_: Id of the existing object.
         properties: Its outputs, plain values.
-        inputs: The inputs it was asked with, plain values.
-        reasons: What went wrong, one line each.
+        inputs: Its inputs, plain values.
+        reasons: The reasons of the failure, one line each.
     """
-    in_flight, reason = _in_flight(), "; ".join(reasons)
-    asked = _asked(in_flight[0]) if in_flight else None
-    if in_flight is None or asked is None:
-        _end_with(reason)
-    # The engine finds the provider of the next request in the state, and the state is what is sent here.
-    provider = {PROVIDER_KEY: asked[PROVIDER_KEY]}
+    current, reason = _current_rpc(), "; ".join(reasons)
+    request_inputs = _request_inputs(current[0]) if current else None
+    if current is None or request_inputs is None:
+        _raise_failure(reason)
+    # The properties become the state, in which the engine looks up the provider for the next request.
+    provider = {PROVIDER_KEY: request_inputs[PROVIDER_KEY]}
     details = provider_pb2.ErrorResourceInitFailed(
         id=id_,
         properties=_to_wire({**properties, **provider}),
         inputs=_to_wire({**inputs, **provider}),
         reasons=reasons,
     )
-    _show_reason(in_flight[0].urn, reason)
-    _end_with(reason, details)
+    _show_reason(current[0].urn, reason)
+    _raise_failure(reason, details)
 
 
 def _show_reason(urn: str, reason: str) -> None:
-    """Show why a resource failed, where the engine shows only the first line of what it makes of the reasons.
+    """Show the reason of a failure beside the resource.
 
-    That line is "1 error occurred:". It comes when the engine has the answer, and stays beside the resource as long as
-    others are worked on; so the reason is shown before it, for a file, and again after it, for a terminal.
+    The engine itself shows only the first line of its error, which is "1 error occurred:", until the operations on
+    other resources end. The reason is shown before that line, for log files, and again after it, for terminals.
     """
     error: dict[str, Any] = {"severity": "error", "ephemeral": True}
     log(urn, reason, **error)
-    again = threading.Timer(_AFTER_THE_ENGINE, log, (urn, reason), error)
-    again.daemon = True
-    again.start()
+    repeat = threading.Timer(_REPEAT_SECONDS, log, (urn, reason), error)
+    repeat.daemon = True
+    repeat.start()
 
 
 class _Difference(DiffResult):
-    """A diff that also tells which inputs changed, which the host's own class has no place for.
+    """A diff result that adds the names of the changed inputs, which the host's class does not support.
 
-    The host copies its fields into a dictionary named `fields` and makes the response of that.
+    The host copies the attributes of the result into a dictionary named `fields`, from which it makes the response.
     """
 
     def __init__(self, result: DiffResult, changed: Sequence[str]) -> None:
-        self._first = result.delete_before_replace
+        self._delete_before_replace = result.delete_before_replace
         self._changed = list(changed)
         super().__init__(result.changes, result.replaces, result.stables)
 
     @property
     def delete_before_replace(self) -> bool | None:
-        """As in the base class; where the host reads it, the changed inputs go along."""
+        """As in the base class. When the host reads it, the changed inputs are added to the host's dictionary."""
         response = sys._getframe(1).f_locals.get("fields")  # noqa: SLF001
         if isinstance(response, dict) and "changes" in response:
             response["diffs"] = self._changed
-        return self._first
+        return self._delete_before_replace
 
     @delete_before_replace.setter
     def delete_before_replace(self, _: bool | None) -> None:
-        """The base class sets it before it is known."""
+        """Ignore the assignment in the constructor of the base class."""
 
 
 def difference(result: DiffResult, changed: Sequence[str]) -> DiffResult:
-    """The result of a diff from which the engine also learns which inputs changed, as `replace_on_changes` needs.
+    """Return a diff result that also sends the names of the changed inputs, which `replace_on_changes` needs.
 
     Args:
-        result: The result.
-        changed: Names of the inputs that changed.
+        result: The diff result.
+        changed: Names of the changed inputs.
     """
     return _Difference(result, changed)
 
 
 def log(urn: str, message: str, *, severity: Severity = "info", ephemeral: bool = False) -> None:
-    """Show a line beside a resource; nothing where no engine listens. Never raises, works in any thread.
+    """Show a line beside a resource. Does nothing without an engine. Never raises; works in any thread.
 
     Args:
         urn: URN of the resource.
         message: The line.
-        severity: `debug` is shown by `pulumi up --debug` only.
-        ephemeral: The line is a status that the next one overwrites, not a message to keep.
+        severity: Severity; `debug` is only shown by `pulumi up --debug`.
+        ephemeral: Whether the next line overwrites this one, as for a status.
     """
     with contextlib.suppress(Exception):
         engine = _engine()
@@ -230,35 +230,35 @@ _warned: set[str] = set()
 
 
 def warn_once(message: str) -> None:
-    """A warning of the whole run, shown once however many resources it concerns."""
+    """Show a warning that concerns the whole run, once per run."""
     if message not in _warned:
         _warned.add(message)
         log("", message, severity="warning")
 
 
 class _NeverIdle:
-    """A count of idle workers that is always 0, so that every request starts a thread while there may be more.
+    """A semaphore of idle workers that is always 0, so that each request starts a thread up to the maximum.
 
-    Before Python 3.12 a worker counts as idle also when it goes on with a request that waited, and the next
-    request then stands in line behind a busy one.
+    Before Python 3.12 a worker that continues with a queued request is counted as idle, and the next request waits
+    behind it although another thread could be started.
     """
 
     def acquire(self, *_: object, **__: object) -> bool:
-        """No worker is idle."""
+        """Return that no worker is idle."""
         return False
 
     def release(self) -> None:
-        """Whoever is idle takes the next request in any case."""
+        """Do nothing: an idle worker takes the next request from the queue without this count."""
 
 
 _NEVER_IDLE = _NeverIdle()
 
 
 def set_max_workers(count: int = 64) -> bool:
-    """Let the host serve `count` requests at a time, as many as `--parallel` asks for, and not four.
+    """Let the host serve up to `count` requests concurrently instead of four. Can be called repeatedly.
 
     Returns:
-        Whether the pool was found. Can be called again at no harm.
+        Whether the pool was found.
     """
     for reference in _locals("executor_reference"):
         pool = reference() if callable(reference) else None
@@ -266,24 +266,24 @@ def set_max_workers(count: int = 64) -> bool:
             pool._max_workers = max(pool._max_workers, count)  # noqa: SLF001
             pool._idle_semaphore = _NEVER_IDLE  # type: ignore[assignment]  # noqa: SLF001
             for _ in range(pool._work_queue.qsize()):  # noqa: SLF001
-                # Only a submission starts a thread, and what waits already was submitted to the smaller pool.
+                # The pool starts a thread only on submission. Queued requests were submitted to the smaller pool.
                 pool.submit(int)
             return True
     return False
 
 
 def suppress_shutdown_traceback() -> None:
-    """Let the host end without a traceback when the engine interrupts it. Can be called again at no harm.
+    """Let the host end without a traceback when the engine interrupts it. Can be called repeatedly.
 
-    Its gRPC server goes on taking requests for a moment after its workers are gone, and dies of the first one
-    with a traceback that the engine shows to the user.
+    The host's gRPC server still accepts requests shortly after its workers have ended. The first one raises an error
+    whose traceback the engine would show to the user.
     """
-    threading.excepthook = _tell_unless_ending
+    threading.excepthook = _ignore_shutdown_error
 
 
 @functools.cache
 def end_with_engine() -> None:
-    """End this process soon after its engine is gone: its results would reach no state, and its waits would never end.
+    """End this process soon after the engine has ended, because no state would record its results.
 
     The engine ends its plug-ins itself, unless it is killed.
     """
@@ -293,36 +293,36 @@ def end_with_engine() -> None:
 
 def _end_with_engine() -> None:
     while is_listening(_engine_address()):
-        time.sleep(_ENGINE_LOOK_SECONDS)
-    # A request that is on its way is answered or not, as if this process had been killed with the engine.
+        time.sleep(_ENGINE_CHECK_SECONDS)
+    # A request to the API that is in progress is cut off, as if this process had been killed with the engine.
     os._exit(1)
 
 
 def is_listening(address: str) -> bool:
-    """Whether a server listens at an address of this machine, in two looks.
+    """Whether a server listens at a local address. A refused connection is tried a second time.
 
     Args:
         address: Host and port.
     """
     name, _, port = address.rpartition(":")
-    for pause in (_ENGINE_LOOK_SECONDS, 0.0):
+    for pause in (_ENGINE_CHECK_SECONDS, 0.0):
         try:
             with socket.create_connection((name, int(port)), timeout=_REPORT_SECONDS):
                 return True
         except ConnectionRefusedError:
             time.sleep(pause)
         except OSError:
-            return True  # too busy to answer is not gone
+            return True  # a timeout, for example, does not show that the server has ended
     return False
 
 
-def _tell_unless_ending(failed: threading.ExceptHookArgs) -> None:
-    if not (failed.exc_type is RuntimeError and "interpreter shutdown" in str(failed.exc_value)):
-        threading.__excepthook__(failed)
+def _ignore_shutdown_error(error: threading.ExceptHookArgs) -> None:
+    if not (error.exc_type is RuntimeError and "interpreter shutdown" in str(error.exc_value)):
+        threading.__excepthook__(error)
 
 
 def _locals(name: str) -> Iterator[Any]:
-    """The values of the local variable `name` in the frames of this thread, the innermost first."""
+    """Yield the values of the local variable `name` in the frames of this thread, the innermost frame first."""
     frame = sys._getframe(1)  # noqa: SLF001
     while frame is not None:
         if name in frame.f_code.co_varnames and name in frame.f_locals:
@@ -330,15 +330,15 @@ def _locals(name: str) -> Iterator[Any]:
         frame = frame.f_back  # type: ignore[assignment]
 
 
-def _in_flight() -> tuple[Any, grpc.ServicerContext] | None:
+def _current_rpc() -> tuple[Any, grpc.ServicerContext] | None:
     contexts = (context for context in _locals("context") if isinstance(context, grpc.ServicerContext))
     requests = (request for request in _locals("request") if isinstance(request, Message) and hasattr(request, "urn"))
     context, request = next(contexts, None), next(requests, None)
     return None if context is None or request is None else (request, context)
 
 
-def _asked(request: Any) -> Struct | None:
-    """The inputs that a `create` or an `update` was sent with."""
+def _request_inputs(request: Any) -> Struct | None:
+    """Return the inputs in a `create` or `update` request; None for other requests."""
     if isinstance(request, provider_pb2.CreateRequest):
         return request.properties
     if isinstance(request, provider_pb2.UpdateRequest):
@@ -358,12 +358,12 @@ def _to_wire(properties: Mapping[str, Any]) -> Struct:
     return asyncio.run(rpc.serialize_properties(dict(properties), {}))
 
 
-def _end_with(message: str, *details: Message) -> NoReturn:
-    in_flight = _in_flight()
-    if in_flight is not None:
-        # The host answers any exception with its traceback as the message. Where this trailer stands beside
-        # it, the engine takes message and details from the trailer.
-        _, context = in_flight
+def _raise_failure(message: str, *details: Message) -> NoReturn:
+    current = _current_rpc()
+    if current is not None:
+        # The host returns the traceback of an exception as the error message. If this trailer is present, the engine
+        # takes message and details from the trailer instead.
+        _, context = current
         packed = [any_pb2.Any() for _ in details]
         for any_, detail in zip(packed, details, strict=True):
             any_.Pack(detail)
@@ -373,13 +373,13 @@ def _end_with(message: str, *details: Message) -> NoReturn:
             details=[any_.SerializeToString() for any_ in packed],
         )
         context.set_trailing_metadata(((_STATUS_TRAILER, status.SerializeToString()),))
-    # The cause stays out of the traceback that the host sends: what it says was written for nobody's eyes.
+    # `from None` keeps the cause, which may contain secrets, out of the traceback that the host sends.
     raise Failure(message) from None
 
 
 @functools.cache
 def _status_class() -> Any:
-    """`google.rpc.Status`, the same on the wire; its own class would be a dependency for three fields."""
+    """Return a message class with the wire format of `google.rpc.Status`, which would be another dependency."""
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="ecs_pulumi/status.proto", syntax="proto3")
     status = file.message_type.add(name="Status")
@@ -392,9 +392,9 @@ def _status_class() -> Any:
 
 
 def _engine_address() -> str:
-    """Where the engine listens; empty where this is no process of the engine's."""
+    """Return the address of the engine; empty if this process is not a plug-in of the engine."""
     main = getattr(sys.modules["__main__"], "__spec__", None)
-    # Flags of the engine's own may stand before its address.
+    # The engine may put flags before its address.
     return sys.argv[-1] if main is not None and main.name == _HOST else ""
 
 
@@ -402,11 +402,11 @@ def _engine() -> engine_pb2_grpc.EngineStub | None:
     address = _engine_address()
     if not address:
         return None
-    with _opening:
+    with _channel_lock:
         return _open(address)
 
 
 @functools.cache
 def _open(address: str) -> engine_pb2_grpc.EngineStub:
-    # A proxy for the cloud is no way to a neighbour on this machine.
+    # Do not use the proxy that is configured for the cloud: the engine is on this machine.
     return engine_pb2_grpc.EngineStub(grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]))

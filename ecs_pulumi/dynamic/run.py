@@ -1,7 +1,7 @@
-"""What a provider can find out about the run of the engine that it serves.
+"""Information about the engine's current run.
 
-The engine does not send a provider its plan. Where a delete has to know whether the same run deletes another resource
-as well, that follows from the resources that the run has compared, from the state, and from the engine's arguments.
+The engine does not send its plan to a provider. To find out whether the run also deletes another resource, this module
+uses the checks and diffs that the engine has requested so far, the state, and the engine's command line.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 _ENGINE = "pulumi"
 _GENERATIONS = 5
 _PARTIAL = re.compile(r"--(target|exclude).*|-[a-z]*[tx].*")
-"""An argument of a run that leaves resources out: `--target`, `-t`, `--exclude`, `-x`, `--exclude-protected`, …"""
+"""Matches an argument that excludes resources from a run: `--target`, `-t`, `--exclude`, `-x`, …"""
 _PARALLEL = re.compile(r"(?:--parallel|-[a-z]*p)=?(\d*)")
-"""How many operations a run works on at a time, in this argument or, where the number is empty, in the next one."""
-_ENOUGH = 8
-"""Operations at a time with which a delete that waits for another one keeps nothing up."""
+"""Matches the number of parallel operations, in this argument or, if the group is empty, in the next one."""
+_MIN_PARALLEL = 8
+"""Parallel operations from which on a delete that waits for another delete does not block that one."""
 
 _program = threading.Event()
 _compared: set[str] = set()
@@ -35,20 +35,20 @@ _replaced: set[str] = set()
 
 
 def program_seen() -> None:
-    """Note that the engine has asked for what it asks only for a program."""
+    """Record that the engine has sent a request that it sends only when it runs a program."""
     _program.set()
 
 
 def has_program() -> bool:
-    """Whether this run has a program, as far as is known.
+    """Whether the engine runs a program in this run, according to the requests so far.
 
-    A refresh or destroy may do without, and then configures the provider with the settings that the state stores.
+    A refresh or destroy may run without the program; it then configures the provider with the settings in the state.
     """
     return _program.is_set()
 
 
 def compared(urn: str, *, replaced: bool = False) -> None:
-    """Note that the engine has asked to check or to compare a resource, and whether the run replaces it."""
+    """Record that the engine has requested a check or a diff of a resource, and whether the run replaces it."""
     program_seen()
     _compared.add(urn)
     if replaced:
@@ -56,24 +56,28 @@ def compared(urn: str, *, replaced: bool = False) -> None:
 
 
 def also_deletes(urn: str, kind: str, id_: str) -> bool:
-    """Whether this run, which is deleting the resource `urn`, deletes another one afterwards; True only if certain.
+    """Whether this run, which is deleting the resource `urn`, also deletes another resource. True only if certain.
 
-    It does where the run is about the whole stack and works on several resources at a time, the state has the other
-    resource, and no option keeps that one in the cloud, and either the run replaces it, or neither of the two was
-    compared. The engine deletes what nobody has compared when the program has ended, so that what is not compared by
-    then is out of the program too. In a `destroy` there is no program.
+    The conditions are:
+
+    - the run includes the whole stack and works on enough resources in parallel,
+    - the state contains the other resource, and no resource option retains or protects it,
+    - the run replaces the other resource, or has compared neither of the two.
+
+    The last condition is sufficient because the engine deletes resources that it has not compared after the program has
+    ended. A resource that is not compared by then is not declared by the program. A `destroy` runs no program.
 
     Args:
         urn: URN of the resource that is being deleted.
-        kind: Kind of the other one.
-        id_: Id of the other one.
+        kind: Kind of the other resource.
+        id_: Id of the other resource.
     """
     arguments = engine()[1]
-    # The successor of what is replaced is created before the engine deletes the other one, and needs what it held.
+    # A replacement of `urn` is created before the other resource is deleted, and needs what `urn` holds.
     if urn in _replaced or not arguments or any(map(_PARTIAL.fullmatch, arguments)) or _is_serial(arguments):
         return False
     known = _resources(urn)
-    # What a replacement of an earlier run has left to delete may be deleted before the program begins.
+    # An object that is pending deletion from an earlier run may be deleted before the program starts.
     is_removed = urn not in _compared and not any(each["urn"] == urn and each.get("delete") for each in known)
     for other in _of(known, kind, id_):
         is_deleted = other["urn"] in _replaced or (is_removed and other["urn"] not in _compared)
@@ -82,12 +86,12 @@ def also_deletes(urn: str, kind: str, id_: str) -> bool:
 
 
 def replaces(urn: str, kind: str, id_: str) -> bool:
-    """Whether this run, which works on the resource `urn`, replaces another one of the stack.
+    """Whether this run, which works on the resource `urn`, replaces another resource of the stack.
 
     Args:
         urn: URN of the resource.
-        kind: Kind of the other one.
-        id_: Id of the other one.
+        kind: Kind of the other resource.
+        id_: Id of the other resource.
     """
     if not _replaced or not urn:
         return False
@@ -95,26 +99,26 @@ def replaces(urn: str, kind: str, id_: str) -> bool:
 
 
 def _resources(urn: str) -> Sequence[Mapping[str, Any]]:
-    """The resources of the state of this resource's stack."""
+    """Return the resources in the state of this resource's stack."""
     stack, project = urn.split("::", 2)[:2]
     return state.read(project, stack.removeprefix("urn:pulumi:")).resources
 
 
 def _of(resources: Iterable[Mapping[str, Any]], kind: str, id_: str) -> Iterator[Mapping[str, Any]]:
-    """Those of this kind and id."""
+    """Return the resources with this kind and id."""
     return (each for each in resources if each.get("id") == id_ and each["type"].endswith(f":{kind}"))
 
 
 def _is_serial(arguments: list[str]) -> bool:
-    """Whether the run works on few resources at a time, so that one that waits may keep up what it waits for."""
+    """Whether the run is limited to few parallel operations, so that a waiting one may block the one it waits for."""
     pairs = itertools.zip_longest(map(_PARALLEL.fullmatch, arguments), arguments[1:], fillvalue="")
-    asked = [found[1] or following for found, following in pairs if found]
-    asked += [os.environ["PULUMI_PARALLEL"]] if "PULUMI_PARALLEL" in os.environ else []
-    return any(not each.isdigit() or int(each) < _ENOUGH for each in asked)
+    limits = [match[1] or following for match, following in pairs if match]
+    limits += [os.environ["PULUMI_PARALLEL"]] if "PULUMI_PARALLEL" in os.environ else []
+    return any(not each.isdigit() or int(each) < _MIN_PARALLEL for each in limits)
 
 
 def engine() -> tuple[int | None, list[str]]:
-    """The engine's process, which is above this one, and its arguments; None and none where it cannot be found."""
+    """Return the engine's process id and arguments: None and an empty list if no parent process is the engine."""
     with contextlib.suppress(OSError, ValueError, IndexError, subprocess.SubprocessError):
         process = _process("self")[1]
         for _ in range(_GENERATIONS):
@@ -126,13 +130,13 @@ def engine() -> tuple[int | None, list[str]]:
 
 
 def _process(id_: str) -> tuple[str, int, list[str]]:
-    """The name of a process, its parent and its arguments."""
+    """Return the name of a process, its parent's id and its arguments."""
     proc = Path("/proc") / id_
     if proc.exists():
-        # The name stands in brackets, and may hold any character; the parent is the second field after it.
+        # The name is in parentheses and may contain any character; the parent is the second field after it.
         name, _, rest = (proc / "stat").read_text().partition("(")[2].rpartition(")")
         return name, int(rest.split()[1]), (proc / "cmdline").read_text().split("\0")[1:]
     command = ("ps", "-o", "ppid=,args=", "-p", str(os.getpid()) if id_ == "self" else id_)
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
-    parent, program, *arguments = listed.split()
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    parent, program, *arguments = output.split()
     return Path(program).name, int(parent), arguments

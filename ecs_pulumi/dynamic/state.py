@@ -1,7 +1,7 @@
-"""What the state of the running stack holds beyond the request in flight.
+"""The state of the current stack.
 
-The engine hands a provider one resource at a time. Whether an object that exists already is this stack's own is known
-to the state alone, so it is read where a decision depends on that, once per process, and never otherwise.
+The engine sends one resource at a time to a provider. Only the state tells whether an existing object belongs to this
+stack. Therefore the state is read, once per process, when a decision depends on that.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 FINGERPRINT_LENGTH = 8
-"""Hexadecimal digits that stand for a backend."""
+"""Number of hexadecimal digits in the fingerprint of a backend."""
 
 
 @dataclass(frozen=True)
 class StackState:
-    """The resources in the state, and the creates that the engine has begun.
+    """The resources in the state, and the pending creates.
 
     Attributes:
         resources: The resources, as `pulumi stack export` writes them.
-        owners: The URNs of the resources that have an object. What is only read (`ResourceHandler.get`) is not owned.
-        begun: The inputs of the creates of which the engine has no result, by URN: those of a run that was killed,
-            and those in flight.
-        unreadable: Why the state could not be read.
+        owners: The URNs of the resources that own each object. Resources that are only read (`EcsResource.get`) are not
+            owners.
+        begun: The inputs of the pending creates, by URN: those of an interrupted run, and those in progress.
+        unreadable: Why the state could not be read; empty if it was.
     """
 
     resources: Sequence[Mapping[str, Any]] = ()
@@ -45,19 +45,19 @@ class StackState:
     unreadable: str = ""
 
     def has(self, urn: str) -> bool:
-        """Whether the state has a resource of this URN."""
+        """Whether the state contains a resource with this URN that owns an object."""
         return any(urn in urns for urns in self.owners.values())
 
     def retains(self, urn: str) -> bool:
-        """Whether the resource of this URN keeps its object where the program drops or replaces it."""
+        """Whether the resource with this URN has the option `retain_on_delete`."""
         return any(each["urn"] == urn and each.get("retainOnDelete") for each in self.resources)
 
     def interrupted(self, urn: str, in_flight: Mapping[str, Any] | None = None) -> list[Mapping[str, Any]]:
-        """The inputs of the creates of this URN that an earlier run began and never finished.
+        """Return the inputs of the creates of this URN that an earlier run began and did not finish.
 
         Args:
             urn: URN of the resource.
-            in_flight: The inputs of the create that is being served, which the engine has noted as well.
+            in_flight: The inputs of the create that is being served; the engine has recorded it as pending as well.
         """
         begun = list(self.begun.get(urn, ()))
         own = next((inputs for inputs in begun if _name(inputs) == _name(in_flight)), None) if in_flight else None
@@ -74,7 +74,7 @@ _reading = threading.Lock()
 
 
 def read(project: str, name: str) -> StackState:
-    """The state of a stack, as it was when this process first asked for it.
+    """Return the state of a stack as it was at the first call in this process.
 
     Args:
         project: Name of the project.
@@ -108,9 +108,9 @@ def _key(resource: Mapping[str, Any]) -> ObjectKey:
 
 
 def backend_fingerprint() -> str:
-    """Stands for the backend that keeps the state: stacks of one name in two backends are two stacks.
+    """Return a fingerprint of the backend that stores the state; empty if the backend is not known.
 
-    Empty where the backend is not known. A folder is one only together with the machine it is on.
+    It distinguishes stacks of the same name in different backends. For a local folder it includes the host name.
     """
     return _fingerprint(os.environ.get("PULUMI_BACKEND_URL") or "")
 
@@ -128,7 +128,7 @@ def _fingerprint(url: str) -> str:
 
 
 def _current_backend() -> str:
-    """The backend that the user is logged in to."""
+    """Return the URL of the backend that the user is logged in to; empty if there is none."""
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     try:
         current = json.loads((home / "credentials.json").read_text(encoding="utf-8")).get("current")

@@ -1,4 +1,4 @@
-"""`python -m ecs_pulumi.emulator`: an ECS-compatible cloud to try programs on."""
+"""`python -m ecs_pulumi.emulator`: run an ECS-compatible cloud for trying out programs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ecs_pulumi.streams import run
 from .store import StateError
 
 DESCRIPTION = (
-    "An ECS-compatible cloud in one process: Keystone, Nova, Neutron, Cinder and Glance. Nothing that is"
-    " created here costs anything, or exists anywhere else."
+    "Run an ECS-compatible cloud in one process: Keystone, Nova, Neutron, Cinder and Glance. All objects are"
+    " simulated and cost nothing."
 )
 DEFAULT_SPEED = 4.0
 _LAST_PORT = 65535
@@ -26,20 +26,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--port", type=_port, default=9876, help="port to listen on, 0 for a free one (default: %(default)s)"
     )
-    parser.add_argument("--state", metavar="FILE", help="keep everything in this file (default: in memory)")
+    parser.add_argument("--state", metavar="FILE", help="store the state in this file (default: in memory)")
     parser.add_argument(
         "--speed",
         type=_speed,
         default=DEFAULT_SPEED,
         metavar="N",
-        help="how much faster than a real cloud: at 1 a server takes 8 seconds to build, at the default of"
-        " %(default)g two",
+        help="speed relative to a real cloud: at 1, building a server takes 8 seconds; at the default of"
+        " %(default)g, it takes 2",
     )
     parser.add_argument(
         "--dialect",
         choices=("otc", "openstack"),
         default="otc",
-        help="otc: the developer guide's rules, no microversions; openstack: an OpenStack of today with"
+        help="otc: the rules of the developer guide, no microversions; openstack: a current OpenStack release with"
         " microversions (default: %(default)s)",
     )
     options = parser.parse_args(argv)
@@ -61,8 +61,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except OSError as error:
         print(  # noqa: T201
-            f"Cannot listen on {options.host}:{options.port}: {error.strerror}. Choose another with --port,"
-            " or --port 0 for a free one.",
+            f"Cannot listen on {options.host}:{options.port}: {error.strerror}. Choose another port with --port,"
+            " or a free one with --port 0.",
             file=sys.stderr,
         )
         return 1

@@ -1,4 +1,4 @@
-"""The cloud itself, without HTTP: its memory, its time, its kind and its troubles."""
+"""The emulated cloud without HTTP: its dialect, state, clock and faults."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 DOMAIN = {"id": "default", "name": "Default"}
 
 
-def fixed_id(what: str) -> str:
-    """The id of something that every emulated cloud has; the same in each, so that logs can be compared."""
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"ecs-emulator:{what}").hex
+def fixed_id(name: str) -> str:
+    """Return the id of a built-in object. It is the same in every emulated cloud, so that logs can be compared."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"ecs-emulator:{name}").hex
 
 
 PROJECTS = {name: fixed_id(f"project/{name}") for name in ("demo", "admin")}
@@ -35,11 +35,11 @@ class Cloud:
     """One emulated cloud.
 
     Args:
-        dialect: its kind.
-        state: a SQLite file that outlives the process, or `:memory:`.
-        speed: how much faster than a real cloud; 2 halves every duration.
-        clock: gives the current moment in seconds since the epoch.
-        faults: in force from the start.
+        dialect: the kind of cloud to emulate.
+        state: path of the SQLite file that stores the state, or `:memory:`.
+        speed: speed relative to a real cloud; 2 halves every duration.
+        clock: returns the current time in seconds since the epoch.
+        faults: active from the start.
         token_lifetime: seconds until a token expires.
     """
 
@@ -62,14 +62,14 @@ class Cloud:
 
     @contextmanager
     def transaction(self, region: str = "", project: str = "demo") -> Iterator[Context]:
-        """The state as of now, to look at or to change, as one transaction."""
+        """Run all steps that are due and open a transaction in which the state can be read and changed."""
         self.catch_up()
         with self.store.transaction():
             yield Context(self, self.clock(), region, PROJECTS[project], USERS[project])
 
     def catch_up(self) -> None:
-        """Carry out every step that has come due, each as of its own moment."""
-        # In a transaction of its own: a request that is refused afterwards must not undo what time has done.
+        """Run every step that is due, each with the time at which it was due as `now`."""
+        # A separate transaction: rolling back a rejected request must not undo the steps.
         with self.store.transaction():
             now = self.clock()
             while (due := self.store.next_due(now)) is not None:
@@ -77,7 +77,7 @@ class Cloud:
                 STEPS[due.name](ctx, due.subject, **due.args)
 
     def authenticate(self, call: Call) -> None:
-        """Find out on whose behalf a request is made; 401 without a token that holds."""
+        """Set the project, user and roles of a request from its token; 401 without a valid one."""
         token = self.store.get("token", "", call.headers.get("x-auth-token", ""))
         if token is None or token["expires"] <= call.now or not token["project_id"]:
             raise HttpError(401, UNAUTHORIZED)
@@ -86,13 +86,13 @@ class Cloud:
         call.roles = tuple(token["roles"])
 
     def expire_tokens(self) -> None:
-        """Let every token given out so far be no good any more."""
+        """Invalidate all tokens."""
         with self.store.transaction():
             for token in self.store.find("token", "", {}):
                 self.store.remove("token", "", token["id"])
 
     def set_quota(self, **limits: int) -> None:
-        """Change limits (`instances`, `cores`, `gigabytes`, `port`, …); -1 is none."""
+        """Change quota limits (`instances`, `cores`, `gigabytes`, `port`, …); -1 means unlimited."""
         with self.store.transaction():
-            known = self.store.get("quota", "", "quota") or {"id": "quota"}
-            self.store.put("quota", "", known | limits)
+            current = self.store.get("quota", "", "quota") or {"id": "quota"}
+            self.store.put("quota", "", current | limits)

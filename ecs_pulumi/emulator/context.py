@@ -1,4 +1,4 @@
-"""What a handler or a step works with: the state as of one moment, on behalf of one project in one region."""
+"""The context of handlers and steps: access to the state at one time, for one project in one region."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ GONE = "gone"
 
 @dataclass
 class Context:
-    """One moment of the cloud, seen by one project in one region; valid inside one transaction.
+    """Access to the state at one time, for one project in one region; valid inside one transaction.
 
-    Documents are plain dicts: `get` one, change it, `put` it back. Steps get a context too, whose `now` is
-    the moment they were due.
+    Documents are plain dicts: `get` one, change it, `put` it back. Steps receive a context as well; its `now` is
+    the time at which the step was due.
     """
 
     cloud: Cloud
@@ -32,16 +32,16 @@ class Context:
     user_id: str
 
     def get(self, kind: str, id_: str) -> Document | None:
-        """The document of this region, whoever owns it; None if there is none."""
+        """Return a document of this region, of any project, or None."""
         return self.cloud.store.get(kind, self.region, id_)
 
     def put(self, kind: str, doc: Document) -> Document:
-        """Store the document under its `id`."""
+        """Store the document under its `id` and return it."""
         self.cloud.store.put(kind, self.region, doc)
         return doc
 
     def remove(self, kind: str, id_: str) -> None:
-        """Delete the document and whatever was still to happen to it."""
+        """Delete the document and cancel its pending steps."""
         self.cloud.store.remove(kind, self.region, id_)
         self.cancel(id_)
 
@@ -56,7 +56,7 @@ class Context:
         since: dict[str, float] | None = None,
         **equal: Any,
     ) -> list[Document]:
-        """Documents of this region whose fields equal `equal`; see `Store.find`."""
+        """Return the documents of this region whose fields equal `equal`; see `Store.find`."""
         return self.cloud.store.find(
             kind,
             self.region,
@@ -69,37 +69,37 @@ class Context:
         )
 
     def count(self, kind: str, **equal: Any) -> int:
-        """How many documents of this region `find` would return."""
+        """Return the number of documents of this region that `find` would return."""
         return self.cloud.store.count(kind, self.region, equal)
 
     def total(self, kind: str, field_name: str, **equal: Any) -> int:
-        """The sum of a numeric field over what `find` would return."""
+        """Return the sum of a numeric field over the documents that `find` would return."""
         return self.cloud.store.total(kind, self.region, field_name, equal)
 
     def schedule(self, seconds: float, step: str, subject: str, **args: Any) -> None:
-        """Let a step happen to the object `subject` after so many seconds of a real cloud's time."""
+        """Schedule a step for the object `subject`. `seconds` is the duration in a real cloud, before scaling."""
         at = self.now + seconds / self.cloud.speed
         self.cloud.store.schedule(Step(at, step, self.region, self.project_id, self.user_id, subject, args))
 
     def cancel(self, subject: str, *steps: str) -> None:
-        """Forget what is still to happen to `subject`: the steps named, or all."""
+        """Cancel the pending steps of `subject`: those named, or all."""
         self.cloud.store.cancel(subject, steps)
 
     def has_outcome_fault(self, outcome: str, name: str | None) -> bool:
-        """Whether this outcome (`fail-spawn`, `fail-create`, …) was asked for an object of this name.
+        """Return whether an object of this name must have this outcome (`fail-spawn`, `fail-create`, …).
 
-        True if the name contains the word, or a `Fault(outcome=…)` matches; counts against the fault's
-        `times`.
+        True if the name contains the outcome's name, or if a `Fault(outcome=…)` matches. A match counts against the
+        fault's `times`.
         """
         return self.cloud.faults.outcome(outcome, name or "")
 
     def quota(self, resource: str) -> int:
-        """The limit of a resource (`instances`, `gigabytes`, `port`, …); -1 is none."""
+        """Return the quota limit of a resource (`instances`, `gigabytes`, `port`, …); -1 means unlimited."""
         quotas = self.cloud.store.get("quota", "", "quota") or {}
         return int(quotas.get(resource, self.cloud.dialect.quotas.get(resource, -1)))
 
     def zones(self) -> tuple[str, ...]:
-        """The availability zones of this region."""
+        """Return the availability zones of this region."""
         return self.cloud.dialect.regions[self.region]
 
 
@@ -107,9 +107,9 @@ STEPS: dict[str, Callable[..., None]] = {}
 
 
 def step(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a function known as a step: `(ctx, subject, **args)`. The name is stored, so it must not change.
+    """Register a function `(ctx, subject, **args)` as a step.
 
-    A step MUST tolerate that its object is gone.
+    The name is stored in the state file, so it must not change. A step MUST tolerate that its object does not exist.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -121,7 +121,7 @@ def step(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 @dataclass
 class Reply:
-    """An answer: a body that becomes JSON (text and bytes stay what they are; None is no body)."""
+    """A response. The body is encoded as JSON, except that str and bytes are sent unchanged; None is an empty body."""
 
     status: int = 200
     body: Any = None
@@ -139,13 +139,13 @@ class Call(Context):
     """Header names in lower case."""
     raw: bytes = b""
     origin: str = ""
-    """`http://host:port`, as the client addressed it."""
+    """`http://host:port`, as used by the client."""
     root: str = ""
     """The URL of the service in this region, without a version."""
     self_base: str = ""
-    """What `self` links begin with: root, version and, if the URL had it, the project."""
+    """The prefix of `self` links: root, version and, if the URL contains it, the project."""
     bookmark_base: str = ""
-    """What `bookmark` links begin with: the same without the version."""
+    """The prefix of `bookmark` links: `self_base` without the version."""
     request_id: str = ""
     version: str = ""
     """The version in the path: `v2`, `v2.1`, `v3`, `v2.0`."""
@@ -153,22 +153,22 @@ class Call(Context):
     roles: tuple[str, ...] = ()
 
     def param(self, name: str, default: str | None = None) -> str | None:
-        """The last value of a query parameter."""
+        """Return the last value of a query parameter."""
         values = self.query.get(name)
         return values[-1] if values else default
 
     def json(self) -> Any:
-        """The body as JSON; 400 in Nova's words where it is none."""
+        """Parse the body as JSON; 400 with Nova's message if it is not valid."""
         try:
             return json.loads(self.raw)
         except (ValueError, RecursionError):
             raise HttpError(400, "cannot understand JSON") from None
 
     def at_least(self, minor: int) -> bool:
-        """Whether the request asked for microversion 2.`minor` (3.`minor` in Cinder) or newer."""
+        """Return whether the request uses microversion 2.`minor` (3.`minor` in Cinder) or newer."""
         return self.microversion[1] >= minor
 
     @property
     def is_admin(self) -> bool:
-        """Whether the token carries the admin role."""
+        """Whether the token has the admin role."""
         return "admin" in self.roles

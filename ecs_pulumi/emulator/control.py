@@ -1,6 +1,6 @@
-"""The emulator's own interface under `/_emulator`: faults, the request log, quotas, tokens, and what its page shows.
+"""The emulator's own API under `/_emulator`: faults, the request log, quotas, tokens, and the data of its web page.
 
-The page itself is at `/`, for browsers alone: whoever does not ask for HTML is answered by Keystone.
+The page itself is at `/`. It is only sent to clients that accept HTML; Keystone answers all others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).with_name("page.html")
 PAGE_HEADERS = {
     "Cache-Control": "no-cache",
-    # The page loads nothing, from anywhere; this holds it to that.
+    # The page loads no external resources; the policy enforces that.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
     " connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Vary": "Accept",
@@ -34,7 +34,7 @@ PAGE_HEADERS = {
 
 
 def with_page(app: ASGIApp) -> ASGIApp:
-    """The application with the page in front of its root."""
+    """Wrap an application so that browsers get the page at `/`."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         at_root = scope["path"] == "/" and scope["method"] in ("GET", "HEAD")
@@ -47,33 +47,33 @@ def with_page(app: ASGIApp) -> ASGIApp:
 
 
 def router(cloud: Cloud, requests: RequestLog, access: Callable[[], dict[str, dict[str, str]]]) -> APIRouter:
-    """The routes for one cloud.
+    """Return the routes of the control API.
 
     Args:
-        cloud: the cloud.
-        requests: what it was asked.
-        access: the stack settings and the variables that lead to it.
+        cloud: the cloud to control.
+        requests: its request log.
+        access: returns the stack settings and the environment variables for clients of this cloud.
     """
     routes = APIRouter(prefix="/_emulator")
 
     @routes.get("/picture")
     def show_picture() -> dict[str, Any]:
-        """Every object with what it is joined to, and the last requests; nothing secret."""
+        """Return all objects with their relations, and the latest requests, without secrets."""
         return topology(cloud, requests)
 
     @routes.get("/settings")
     def show_settings() -> dict[str, dict[str, str]]:
-        """The stack's settings (namespace `ecs`) and the `OS_*` variables that lead to this cloud."""
+        """Return the stack settings (namespace `ecs`) and the `OS_*` variables for this cloud."""
         return access()
 
     @routes.get("/faults")
     def list_faults() -> list[Fault]:
-        """The faults in force, with the times left."""
+        """List the active faults with their remaining `times`."""
         return cloud.faults.list()
 
     @routes.post("/faults", status_code=201)
     def add_fault(fault: Fault) -> Fault:
-        """Put a fault in force."""
+        """Add a fault."""
         try:
             cloud.faults.add(fault)
         except OverflowError as error:
@@ -82,31 +82,31 @@ def router(cloud: Cloud, requests: RequestLog, access: Callable[[], dict[str, di
 
     @routes.delete("/faults", status_code=204)
     def clear_faults() -> Response:
-        """Back to a cloud without faults."""
+        """Remove all faults."""
         cloud.faults.clear()
         return Response(status_code=204)
 
     @routes.get("/requests")
     def list_requests() -> list[dict[str, Any]]:
-        """The latest requests, oldest first, without headers and bodies."""
+        """List the latest requests, oldest first, without headers and bodies."""
         fields = ("method", "path", "query", "status", "ms", "request_id", "at")
         return [{field: getattr(request, field) for field in fields} for request in requests]
 
     @routes.delete("/requests", status_code=204)
     def clear_requests() -> Response:
-        """Begin a new log."""
+        """Clear the request log."""
         requests.clear()
         return Response(status_code=204)
 
     @routes.put("/quotas", status_code=204)
     def set_quotas(limits: dict[str, int]) -> Response:
-        """Change the project's limits; -1 is none."""
+        """Change quota limits; -1 means unlimited."""
         cloud.set_quota(**limits)
         return Response(status_code=204)
 
     @routes.delete("/tokens", status_code=204)
     def expire_tokens() -> Response:
-        """Let every token given out so far be no good any more."""
+        """Invalidate all tokens."""
         cloud.expire_tokens()
         return Response(status_code=204)
 

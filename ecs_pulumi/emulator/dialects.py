@@ -1,4 +1,4 @@
-"""What the two kinds of emulated cloud are made of: regions, zones, catalog, quotas, and which rules hold."""
+"""The two kinds of emulated cloud: their regions, zones, catalogs, quotas and rules."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ QUOTAS = {
     "security_group": 10,
     "security_group_rule": 100,
 }
-"""What a new OpenStack project may use."""
+"""The quotas of a new OpenStack project."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """One kind of cloud."""
+    """The properties of one kind of cloud."""
 
     name: DialectName
     regions: dict[str, tuple[str, ...]]
-    """Region to its availability zones; the first region and zone are the defaults."""
+    """Maps each region to its availability zones; the first region and the first zone are the defaults."""
     volume_types: tuple[str, ...]
     catalog: tuple[tuple[str, str, str], ...]
-    """Service type, name and URL of every endpoint; `{region}` and `{project}` are filled in."""
+    """Service type, name and URL template of every endpoint, with `{region}` and `{project}` as placeholders."""
     microversions: bool
     """Whether Nova and Cinder offer microversions."""
     resize_running: bool
-    """Whether a running server may be resized; the guide says only a stopped one."""
+    """Whether a running server may be resized; the developer guide requires a stopped one."""
     quotas: dict[str, int] = field(default_factory=lambda: dict(QUOTAS))
 
     @property
@@ -69,7 +69,7 @@ OTC = Dialect(
     ),
     microversions=False,
     resize_running=False,
-    # A public cloud starts generously; thousands of servers must fit.
+    # Large enough for tests with thousands of servers.
     quotas=QUOTAS
     | {
         "instances": 10_000,

@@ -1,4 +1,4 @@
-"""A request that the cloud refuses, and the shapes in which the services say so."""
+"""The exception for rejected requests, and the error bodies of the services."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class HttpError(Exception):  # the cloud's answer, not a failure of the emulator
-    """Raised by a handler to refuse the request: everything it changed is undone and the answer is an error.
+class HttpError(Exception):
+    """Raised by a handler to reject the request: its changes are rolled back and the response is an error.
 
     Args:
         status: the HTTP status.
-        message: the sentence for the caller.
-        kind: Neutron's exception name (`NetworkNotFound`); the other services have none.
+        message: the message for the caller.
+        kind: Neutron's exception name (`NetworkNotFound`); empty for the other services.
         headers: extra response headers.
     """
 
@@ -51,27 +51,30 @@ TITLES = {
 }
 
 
-def named_fault(refused: HttpError) -> dict[str, Any]:
-    """Nova's and Cinder's shape: `{"itemNotFound": {"code": 404, "message": …}}`."""
-    fault: dict[str, Any] = {"code": refused.status, "message": refused.message}
-    if "Retry-After" in refused.headers:
-        fault["retryAfter"] = refused.headers["Retry-After"]
-    return {FAULT_NAMES.get(refused.status, "computeFault"): fault}
+def named_fault(error: HttpError) -> dict[str, Any]:
+    """Return an error body of Nova and Cinder: `{"itemNotFound": {"code": 404, "message": …}}`."""
+    fault: dict[str, Any] = {"code": error.status, "message": error.message}
+    if "Retry-After" in error.headers:
+        fault["retryAfter"] = error.headers["Retry-After"]
+    return {FAULT_NAMES.get(error.status, "computeFault"): fault}
 
 
-def neutron_error(refused: HttpError) -> dict[str, Any]:
-    """Neutron's shape: `{"NeutronError": {"type": …, "message": …, "detail": ""}}`."""
-    return {"NeutronError": {"type": refused.kind, "message": refused.message, "detail": ""}}
+def neutron_error(error: HttpError) -> dict[str, Any]:
+    """Return an error body of Neutron: `{"NeutronError": {"type": …, "message": …, "detail": ""}}`."""
+    return {"NeutronError": {"type": error.kind, "message": error.message, "detail": ""}}
 
 
-def keystone_error(refused: HttpError) -> dict[str, Any]:
-    """Keystone's shape, which every service uses for 401: `{"error": {code, message, title}}`."""
-    title = TITLES.get(refused.status, "Internal Server Error")
-    return {"error": {"code": refused.status, "message": refused.message, "title": title}}
+def keystone_error(error: HttpError) -> dict[str, Any]:
+    """Return an error body of Keystone, which all services use for 401: `{"error": {code, message, title}}`."""
+    title = TITLES.get(error.status, "Internal Server Error")
+    return {"error": {"code": error.status, "message": error.message, "title": title}}
 
 
 def page(status: int, message: str, accept: str) -> dict[str, Any] | str:
-    """The layers in front of a service, and all of Glance: JSON to those who ask for it, else an HTML page."""
+    """Return an error body of Glance and of the middleware in front of a service.
+
+    The body is JSON if the client accepts JSON, and an HTML page otherwise.
+    """
     title = TITLES.get(status, "Internal Server Error")
     if "json" in accept:
         return {"message": f"{message}<br /><br />\n\n\n", "code": f"{status} {title}", "title": title}

@@ -1,4 +1,4 @@
-"""Trouble on request: answers that fail, connections that drop, and builds that go wrong."""
+"""Injected faults: error responses, closed connections, and operations that fail."""
 
 from __future__ import annotations
 
@@ -11,104 +11,104 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from .patterns import compiled, is_found
 
 MOST = 1000
-"""How many faults can be in force."""
+"""The maximum number of active faults."""
 
 OUTCOMES = (
-    "fail-spawn",  # the hypervisor refuses to build the server: ERROR, with a fault
+    "fail-spawn",  # the hypervisor fails to build the server: ERROR, with a fault
     "no-host",  # the scheduler finds no host: ERROR, never placed
     "slow-spawn",  # the build takes ten times as long
-    "fail-resize",  # the hypervisor refuses the resize: ERROR, with a fault
-    "fail-confirm",  # the hypervisor refuses to confirm the resize: VERIFY_RESIZE, then ERROR, with a fault
-    "fallback-resize",  # the resize finds no host: silently ACTIVE again in the old flavor
-    "auto-confirm",  # the cloud confirms the resize by itself
-    "fail-attach",  # the volume is accepted, then available again
-    "hang-delete",  # the server's delete does not end, until it is asked for again
-    "defer-delete",  # the server's delete is deferred: SOFT_DELETED, with all that it has, until a delete is forced
+    "fail-resize",  # the hypervisor fails to resize the server: ERROR, with a fault
+    "fail-confirm",  # the hypervisor fails to confirm the resize: VERIFY_RESIZE, then ERROR, with a fault
+    "fallback-resize",  # the scheduler finds no host for the resize: ACTIVE again with the old flavor, without an error
+    "auto-confirm",  # the cloud confirms the resize without a request
+    "fail-attach",  # the API accepts the attachment, then the volume becomes available again
+    "hang-delete",  # the server's delete does not finish until it is requested again
+    "defer-delete",  # the server's delete is deferred: SOFT_DELETED, keeping ports and volumes, until a forced delete
     "fail-create",  # the volume ends in error
     "fail-extend",  # the volume ends in error_extending
     "fail-delete",  # the volume ends in error_deleting
 )
-"""What can be asked of a build; a name that contains the word asks for it too."""
+"""The outcomes that a fault can cause; an object whose name contains an outcome has that outcome, too."""
 
 
 class Fault(BaseModel):
-    """Something that goes wrong, for requests (`path`, …) or for what a request starts (`outcome`).
+    """A fault of requests (`path`, …) or of the operations that requests start (`outcome`).
 
     `Fault(method="POST", path="*/servers", status=503, times=2)` fails the next two creates;
-    `Fault(path="*/servers", drop="after")` lets every one take effect and closes the connection without an
-    answer; `Fault(outcome="fail-spawn", name="web-*")` lets such servers end in ERROR.
+    `Fault(path="*/servers", drop="after")` executes every request and closes the connection without a response;
+    `Fault(outcome="fail-spawn", name="web-*")` puts matching servers into ERROR.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     method: str = Field("*", description="HTTP method, or * for any")
     path: str = Field(
-        "*", description="glob over the path (with region and service), or `re:` and a simple regular expression"
+        "*", description="glob for the path (with region and service), or `re:` and a simple regular expression"
     )
-    name: str = Field("*", description="glob over the name in the request's body, or of the object built")
-    status: int | None = Field(None, description="answer with this HTTP status instead of doing what was asked")
-    body: Any = Field(None, description="body of that answer: an object is sent as JSON, a text as it is")
-    headers: dict[str, str] = Field(default_factory=dict, description="extra headers of that answer")
-    latency: float = Field(0.0, ge=0, description="seconds to wait first, in real time")
+    name: str = Field("*", description="glob for the name in the request's body, or for the name of the object")
+    status: int | None = Field(None, description="respond with this HTTP status instead of executing the request")
+    body: Any = Field(None, description="body of that response: an object is sent as JSON, a string unchanged")
+    headers: dict[str, str] = Field(default_factory=dict, description="extra headers of that response")
+    latency: float = Field(0.0, ge=0, description="delay in seconds, not scaled by the speed")
     drop: Literal["before", "after", "during"] | None = Field(
         None,
-        description="close the connection before acting, after it, or in the middle of the answer",
+        description="close the connection before executing the request, after it, or in the middle of the response",
     )
-    outcome: Literal[OUTCOMES] | None = Field(None, description="how a build goes wrong")  # type: ignore[valid-type]
-    skip: int = Field(0, ge=0, description="let so many pass first")
-    times: int | None = Field(None, ge=1, description="how often; unset means until it is cleared")
+    outcome: Literal[OUTCOMES] | None = Field(None, description="how the operation fails")  # type: ignore[valid-type]
+    skip: int = Field(0, ge=0, description="number of matches to ignore first")
+    times: int | None = Field(None, ge=1, description="number of matches to affect; unset means all until cleared")
 
     @field_validator("path")
     @classmethod
-    def _is_quick(cls, path: str) -> str:
+    def _check_path(cls, path: str) -> str:
         if path.startswith("re:"):
             compiled(path[3:])
         return path
 
     @property
     def only_delays(self) -> bool:
-        """Whether the request is answered as it would be, just later."""
+        """Whether the fault only delays the normal response."""
         return self.status is None and self.drop is None
 
     def matches_request(self, method: str, path: str, name: str) -> bool:
-        """Whether this fault is meant for such a request."""
+        """Return whether the fault applies to a request."""
         if self.outcome is not None or self.method.upper() not in ("*", method):
             return False
-        is_regular = self.path.startswith("re:")
-        on_path = is_found(self.path[3:], path) if is_regular else fnmatch.fnmatchcase(path, self.path)
+        is_regex = self.path.startswith("re:")
+        on_path = is_found(self.path[3:], path) if is_regex else fnmatch.fnmatchcase(path, self.path)
         return on_path and fnmatch.fnmatchcase(name, self.name)
 
 
 class Faults:
-    """The faults in force, in the order they were asked for; safe to change from any thread."""
+    """The active faults in the order in which they were added; thread-safe."""
 
     def __init__(self, faults: tuple[Fault, ...] = ()) -> None:
         self._lock = threading.Lock()
         self._faults = [fault.model_copy() for fault in faults]
 
     def add(self, fault: Fault) -> None:
-        """Put a fault in force.
+        """Add a fault.
 
         Raises:
-            OverflowError: there are too many.
+            OverflowError: the maximum number of faults is active.
         """
         with self._lock:
             if len(self._faults) >= MOST:
-                raise OverflowError(f"{MOST} faults are in force already: clear them first")
+                raise OverflowError(f"{MOST} faults are active, which is the maximum: clear them first")
             self._faults.append(fault.model_copy())
 
     def clear(self) -> None:
-        """Back to a cloud without faults (names that ask for an outcome still do)."""
+        """Remove all faults. Names that contain an outcome keep their effect."""
         with self._lock:
             self._faults.clear()
 
     def list(self) -> list[Fault]:
-        """Those still in force, with the times left."""
+        """Return the active faults with their remaining `times`."""
         with self._lock:
             return [fault.model_copy() for fault in self._faults]
 
     def for_request(self, method: str, path: str, name: str) -> tuple[float, Fault | None]:
-        """How long a request has to wait, by all faults meant for it, and what the first of them does to it."""
+        """Return the total latency of all faults that match a request, and the first that does more than delay it."""
         latency, acting = 0.0, None
         with self._lock:
             for fault in list(self._faults):
@@ -121,7 +121,7 @@ class Faults:
         return latency, acting
 
     def outcome(self, outcome: str, name: str) -> bool:
-        """Whether an object of this name is to end so."""
+        """Return whether an object of this name must have this outcome."""
         with self._lock:
             for fault in list(self._faults):
                 if fault.outcome == outcome and fnmatch.fnmatchcase(name, fault.name) and self._use(fault):
@@ -129,7 +129,7 @@ class Faults:
         return outcome in name
 
     def _use(self, fault: Fault) -> bool:
-        """Count the fault once; False while it lets pass."""
+        """Count a match of the fault; False while matches are to be ignored (`skip`)."""
         if fault.skip:
             fault.skip -= 1
             return False

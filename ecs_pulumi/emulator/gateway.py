@@ -1,4 +1,4 @@
-"""HTTP in front of the services: one request in, one transaction, one answer out, one line in the log."""
+"""The HTTP front end of the services: one transaction, one response and one log entry per request."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ if TYPE_CHECKING:
     from .routing import Service
 
 MAX_BODY = 114688
-"""Bytes of a request's body, as in OpenStack's own services; of a larger one no more is read."""
+"""The maximum size of a request body in bytes, as in OpenStack's own services; larger bodies are not read."""
 LOGGED, LOGGED_BYTES = 20_000, 16 * 2**20
-"""How much the log keeps: so many requests, and together so many bytes of what was sent."""
+"""The limits of the request log: the number of requests and their total size in bytes."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One line of the request log."""
+    """One entry of the request log."""
 
     method: str
     path: str
-    """The path as asked, with region and service, without the query."""
+    """The path of the URL, with region and service, without the query."""
     query: str
     status: int
-    """The status sent; 0 where the connection was closed without an answer."""
+    """The status of the response; 0 if the connection was closed without a complete response."""
     ms: float
     request_id: str
     at: float
     headers: dict[str, str] = field(repr=False)
-    """Header names in lower case; without the token."""
+    """Header names in lower case, without the token."""
     body: Any = field(repr=False)
-    """The body as JSON; None where it is none, or was refused. It may hold secrets: kept in memory only, for tests."""
+    """The body parsed as JSON; None if it is not JSON or the request failed. May contain secrets: memory only."""
     size: int = field(default=0, repr=False)
-    """The bytes of what was sent."""
+    """The size of path, query, headers and body in bytes."""
 
 
 class RequestLog:
-    """The latest requests, oldest first; safe to read from any thread."""
+    """The latest requests, oldest first; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -63,7 +63,7 @@ class RequestLog:
         self._size = 0
 
     def append(self, request: Request) -> None:
-        """Add one, and forget the oldest where there are too many."""
+        """Add a request, and remove the oldest ones while the log exceeds its limits."""
         with self._lock:
             self._requests.append(request)
             self._size += request.size
@@ -71,13 +71,13 @@ class RequestLog:
                 self._size -= self._requests.popleft().size
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Remove all requests."""
         with self._lock:
             self._requests.clear()
             self._size = 0
 
     def latest(self, count: int) -> list[Request]:
-        """The last so many, the newest first."""
+        """Return the last `count` requests, newest first."""
         with self._lock:
             return list(itertools.islice(reversed(self._requests), count))
 
@@ -98,9 +98,9 @@ class Gateway:
 
     Args:
         cloud: the cloud.
-        services: by the path segment after the region.
-        identity: Keystone, which is no region's.
-        connections: open connections by the client's address, for faults that close one.
+        services: the services by the path segment that follows the region.
+        identity: Keystone, which belongs to no region.
+        connections: open connections by the client's address, for faults that close a connection.
     """
 
     def __init__(
@@ -118,11 +118,11 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        began = time.perf_counter()
-        body = (await receive()).get("body", b"")  # all of it: see `bounded`
+        started = time.perf_counter()
+        body = (await receive()).get("body", b"")  # the complete body: see `bounded`
         method, path, headers = scope["method"], scope["path"], _headers(scope)
         request_id = f"req-{uuid.uuid4()}"
-        latency, fault = self.cloud.faults.for_request(method, path, _name_in(body))
+        latency, fault = self.cloud.faults.for_request(method, path, _name_in_body(body))
         if latency:
             await asyncio.sleep(latency)
         if fault and fault.drop == "before":
@@ -133,19 +133,19 @@ class Gateway:
             reply = self._serve(scope, headers, body, request_id)
         dropped = fault is not None and fault.drop is not None
         status = 0 if dropped else reply.status
-        self._log(scope, status, (time.perf_counter() - began) * 1000, request_id, b"" if status >= 400 else body)  # noqa: PLR2004
+        self._log(scope, status, (time.perf_counter() - started) * 1000, request_id, b"" if status >= 400 else body)  # noqa: PLR2004
         if fault and fault.drop:
             await self._drop(scope, send, reply, fault)
         else:
-            await _answer(send, reply, with_body=method != "HEAD")
+            await _send_reply(send, reply, with_body=method != "HEAD")
 
     def bounded(self, app: ASGIApp) -> ASGIApp:
-        """The application, given each request's whole body at once; a larger one than MAX_BODY is refused instead."""
+        """Wrap an application: deliver each body in one message and reject bodies larger than MAX_BODY."""
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             body = await _body(scope, receive)
             if body is None:
-                await self._refuse_large(scope, send)
+                await self._reject_large(scope, send)
                 return
             messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
@@ -156,12 +156,12 @@ class Gateway:
 
         return serve
 
-    async def _refuse_large(self, scope: Scope, send: Send) -> None:
+    async def _reject_large(self, scope: Scope, send: Send) -> None:
         request_id = f"req-{uuid.uuid4()}"
-        sentence = f"Request is too large. Larger than max_request_body_size ({MAX_BODY})."
+        message = f"Request is too large. Larger than max_request_body_size ({MAX_BODY})."
         self._log(scope, 413, 0.0, request_id, b"")
-        answer = page(413, sentence, _headers(scope).get("accept", ""))
-        await _answer(send, Reply(413, answer, {"X-Openstack-Request-Id": request_id}), with_body=True)
+        body = page(413, message, _headers(scope).get("accept", ""))
+        await _send_reply(send, Reply(413, body, {"X-Openstack-Request-Id": request_id}), with_body=True)
 
     def _log(self, scope: Scope, status: int, ms: float, request_id: str, body: bytes) -> None:
         headers = {name: value for name, value in _headers(scope).items() if name != "x-auth-token"}
@@ -197,13 +197,13 @@ class Gateway:
         try:
             with self.cloud.store.transaction():
                 reply = service.handle(call)
-        except HttpError as refused:
-            reply = service.refusal(call, refused)
+        except HttpError as error:
+            reply = service.error_reply(call, error)
         reply.headers = service.reply_headers(call, request_id) | reply.headers
         return reply
 
     def _service(self, path: str) -> tuple[Service | None, str, str]:
-        """Which service a path belongs to, where its URLs begin, and what is left of the path."""
+        """Return the service of a path, the prefix of the service's URLs, and the rest of the path."""
         segments = path.split("/", 3)
         if len(segments) >= 3 and segments[1] in self.cloud.dialect.regions:  # noqa: PLR2004
             rest = "/" + segments[3] if len(segments) > 3 else "/"  # noqa: PLR2004
@@ -211,26 +211,26 @@ class Gateway:
         return self.identity, "", path
 
     async def _drop(self, scope: Scope, send: Send, reply: Reply, fault: Fault) -> None:
-        """Close the connection under the client's feet."""
+        """Close the client's connection, after half of the response if `drop` is `during`."""
         client = tuple(scope["client"])
         if fault.drop == "during":
             start, content = _encode(reply)
             await send(start)
             await send({"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True})
-        if client in self.connections:  # the client may have given up before
+        if client in self.connections:  # the client may have closed it already
             self.connections[client].close()
-        # Until the transport is gone, the server would answer 500 in the application's name.
-        while client in self.connections:  # noqa: ASYNC110  # it takes one turn of the loop
+        # If this returned while the transport is open, uvicorn would respond 500 on behalf of the application.
+        while client in self.connections:  # noqa: ASYNC110  # one iteration of the event loop suffices
             await asyncio.sleep(0)
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """The request's headers, their names in lower case."""
+    """Return the request's headers with their names in lower case."""
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes | None:
-    """The request's body; None where it is too large, which its length mostly tells before anything is read."""
+    """Return the request's body, or None if it is too large. A large Content-Length is rejected without reading."""
     length = _headers(scope).get("content-length", "0")
     if len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY:
         return None
@@ -250,8 +250,8 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def _name_in(body: bytes) -> str:
-    """The name in a body such as `{"server": {"name": …}}`."""
+def _name_in_body(body: bytes) -> str:
+    """Return the name in a body such as `{"server": {"name": …}}`."""
     document = _json(body)
     for inner in document.values() if isinstance(document, dict) else ():
         if isinstance(inner, dict) and isinstance(inner.get("name"), str):
@@ -277,7 +277,7 @@ def _encode(reply: Reply) -> tuple[dict[str, Any], bytes]:
     return {"type": "http.response.start", "status": reply.status, "headers": raw}, content
 
 
-async def _answer(send: Send, reply: Reply, *, with_body: bool) -> None:
+async def _send_reply(send: Send, reply: Reply, *, with_body: bool) -> None:
     start, content = _encode(reply)
     await send(start)
     await send({"type": "http.response.body", "body": content if with_body else b""})

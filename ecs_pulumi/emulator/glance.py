@@ -1,4 +1,4 @@
-"""Glance v2: the images, read only."""
+"""Glance v2: images, read-only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .context import Call, Context
     from .store import Document
 
-# name, id (None: made of the name), minimal disk in GiB, minimal memory in MiB, bytes, properties
+# name, id (None: derived from the name), minimum disk in GiB, minimum memory in MiB, size in bytes, properties
 OTC: tuple[tuple[str, str | None, int, int, int, dict[str, str]], ...] = (
     (
         "DBS-MySQL-Image_2.1.3.3",
@@ -72,7 +72,7 @@ MAX_LIMIT = 1000
 
 
 def seed(ctx: Context) -> None:
-    """The public images of the dialect."""
+    """Create the public images of the dialect."""
     images = OTC if ctx.cloud.dialect.name == "otc" else OPENSTACK
     for name, id_, min_disk, min_ram, size, properties in images:
         digest = hashlib.sha512(name.encode()).hexdigest()
@@ -104,21 +104,21 @@ def seed(ctx: Context) -> None:
 
 
 class Glance(Service):
-    """The image service, whose errors are pages."""
+    """The image service; its error bodies are HTML pages."""
 
     def version_list(self, call: Call) -> Reply:
-        """`GET /`: 300, as the real one says."""
+        """`GET /`: status 300, as in the real service."""
         return Reply(300, {"versions": _versions(call)})
 
     def version_document(self, call: Call) -> Reply:
-        """`GET /v2/` is no route of Glance."""
+        """`GET /v2/`: not a route of Glance."""
         return self.no_route(call)
 
-    def refusal(self, call: Call, refused: HttpError) -> Reply:
-        """An HTML page, or the same as JSON."""
-        body = page(refused.status, refused.message, call.headers.get("accept", ""))
-        reply = Reply(refused.status, body, dict(refused.headers))
-        if refused.message == UNAUTHORIZED:
+    def error_reply(self, call: Call, error: HttpError) -> Reply:
+        """Respond with an HTML page, or with the same content as JSON."""
+        body = page(error.status, error.message, call.headers.get("accept", ""))
+        reply = Reply(error.status, body, dict(error.headers))
+        if error.message == UNAUTHORIZED:
             reply.headers["WWW-Authenticate"] = f'Keystone uri="{call.origin}/v3"'
         return reply
 
@@ -134,8 +134,8 @@ def _versions(call: Call) -> list[dict[str, Any]]:
 
 @service.get("/images")
 def index(call: Call) -> dict[str, Any]:
-    """`GET /v2/images`: filtered by any attribute or property, sorted, in pages."""
-    images = [image for image in call.find("image") if _visible(call, image) and _wanted(call, image)]
+    """`GET /v2/images`, with filters for any attribute or property, sorting and paging."""
+    images = [image for image in call.find("image") if _visible(call, image) and _matches_filters(call, image)]
     for key, direction in reversed(_order(call)):
         images.sort(key=itemgetter(key), reverse=direction == "desc")
     marker = call.param("marker")
@@ -146,26 +146,26 @@ def index(call: Call) -> dict[str, Any]:
         images = images[ids.index(marker) + 1 :]
     limit = _limit(call)
     query = [(name, value) for name, values in call.query.items() for value in values if name != "marker"]
-    shown: dict[str, Any] = {
-        "images": [_shown(image) for image in images[:limit]],
+    result: dict[str, Any] = {
+        "images": [_render(image) for image in images[:limit]],
         "first": "/v2/images" + ("?" + urlencode(query) if query else ""),
         "schema": "/v2/schemas/images",
     }
     if len(images) >= limit > 0:
-        shown["next"] = "/v2/images?" + urlencode([*query, ("marker", images[limit - 1]["id"])])
-    return shown
+        result["next"] = "/v2/images?" + urlencode([*query, ("marker", images[limit - 1]["id"])])
+    return result
 
 
 def _visible(call: Call, image: Document) -> bool:
     return bool(image["visibility"] == "public" or image["owner"] == call.project_id)
 
 
-def _wanted(call: Call, image: Document) -> bool:
+def _matches_filters(call: Call, image: Document) -> bool:
     return all(_matches(image, name, values) for name, values in call.query.items() if name not in PAGING)
 
 
 def _matches(image: Document, name: str, values: list[str]) -> bool:
-    """Whether an image passes one filter, given once or (tags) several times."""
+    """Return whether an image matches one filter; the filter `tag` may have several values."""
     value = values[-1]
     if name == "tag":
         return set(values).issubset(image["tags"])
@@ -175,10 +175,10 @@ def _matches(image: Document, name: str, values: list[str]) -> bool:
         return int(image["size"]) <= int(value)
     if name == "visibility" and value == "all":
         return True
-    have = image.get(name)
-    if isinstance(have, bool):
-        return str(have) == value.capitalize()
-    return str(have) in (value[3:].split(",") if value.startswith("in:") else [value])
+    actual = image.get(name)
+    if isinstance(actual, bool):
+        return str(actual) == value.capitalize()
+    return str(actual) in (value[3:].split(",") if value.startswith("in:") else [value])
 
 
 def _order(call: Call) -> list[tuple[str, str]]:
@@ -217,17 +217,17 @@ def show(call: Call, image_id: str) -> dict[str, Any]:
     image = call.get("image", image_id)
     if image is None or not _visible(call, image):
         raise HttpError(404, f"No image found with ID {image_id}")
-    return _shown(image)
+    return _render(image)
 
 
-def _shown(image: Document) -> dict[str, Any]:
+def _render(image: Document) -> dict[str, Any]:
     address = f"/v2/images/{image['id']}"
     return image | {"self": address, "file": f"{address}/file", "schema": "/v2/schemas/image"}
 
 
 @service.get("/schemas/{name}")
 def schema(call: Call, name: str) -> dict[str, Any]:  # noqa: ARG001
-    """`GET /v2/schemas/{image,images}`: the attributes that every image has."""
+    """`GET /v2/schemas/{image,images}`: the attributes common to all images."""
     attributes = {"id": "string", "name": "string", "status": "string", "visibility": "string"}
     properties = {key: {"type": kind} for key, kind in attributes.items()}
     return {"name": name, "properties": properties, "additionalProperties": {"type": "string"}}

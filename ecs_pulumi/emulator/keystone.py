@@ -1,4 +1,4 @@
-"""Keystone v3: who may do what where, and where everything is."""
+"""Keystone v3: tokens, projects and the service catalog."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ class Keystone(Service):
     """The identity service."""
 
     def version_list(self, call: Call) -> Reply:
-        """`GET /`: one version, 300 as the real one says."""
+        """`GET /`: one version, with status 300 as in the real service."""
         return Reply(300, {"versions": {"values": [_version(call)]}})
 
     def version_document(self, call: Call) -> Reply:
         """`GET /v3`."""
         return Reply(200, {"version": _version(call)})
 
-    def error_body(self, refused: HttpError) -> Any:
-        """Keystone's own shape for every error."""
-        return keystone_error(refused)
+    def error_body(self, error: HttpError) -> Any:
+        """Return Keystone's own error body."""
+        return keystone_error(error)
 
     def reply_headers(self, call: Call, request_id: str) -> dict[str, str]:  # noqa: ARG002
-        """Request id and Vary."""
+        """Return the request id and Vary."""
         return {"Vary": "X-Auth-Token", "x-openstack-request-id": request_id}
 
     def handle(self, call: Call) -> Reply:
-        """Serve the token request without a token, all else as every service does."""
+        """Serve the request for a token without authentication, and all other requests like any service."""
         if (call.method, call.path.rstrip("/")) == ("POST", "/v3/auth/tokens"):
             return issue(call)
         return super().handle(call)
@@ -88,7 +88,7 @@ def issue(call: Call) -> Reply:
         raise HttpError(400, "'methods' is a required property")
     if not methods:
         raise HttpError(401, UNAUTHORIZED)
-    user, bound_project = _who(call, identity, methods[0])
+    user, bound_project = _check_credentials(call, identity, methods[0])
     project = _project(auth.get("scope"), user) or bound_project
     token: Document = {
         "id": "gAAAAA" + secrets.token_urlsafe(130),
@@ -106,58 +106,58 @@ def issue(call: Call) -> Reply:
     return Reply(201, _token_body(call, token), {"X-Subject-Token": token["id"]})
 
 
-def _who(call: Call, identity: Document, method: str) -> tuple[str, str | None]:
-    """The user that the credentials prove, and the project they are bound to."""
-    given = identity.get(method)
-    if not isinstance(given, dict):
+def _check_credentials(call: Call, identity: Document, method: str) -> tuple[str, str | None]:
+    """Return the user of the credentials and, for an application credential, its project."""
+    credentials = identity.get(method)
+    if not isinstance(credentials, dict):
         raise HttpError(400, f"Expecting to find {method} in identity. {MALFORMED}")
     if method == "password":
-        user = _user(given.get("user") or {})
-        if (given.get("user") or {}).get("password") != PASSWORDS[user]:
+        user = _user(credentials.get("user") or {})
+        if (credentials.get("user") or {}).get("password") != PASSWORDS[user]:
             raise HttpError(401, UNAUTHORIZED)
         return user, None
     if method == "token":
-        token = _live_token(call, str(given.get("id")), HttpError(401, UNAUTHORIZED))
+        token = _valid_token(call, str(credentials.get("id")), HttpError(401, UNAUTHORIZED))
         return str(token["user"]), None
     if method == "application_credential":
-        wanted = given.get("id") == APPLICATION_CREDENTIAL["id"] or (
-            given.get("name") == APPLICATION_CREDENTIAL["name"] and _user(given.get("user") or {}) == "demo"
+        matches = credentials.get("id") == APPLICATION_CREDENTIAL["id"] or (
+            credentials.get("name") == APPLICATION_CREDENTIAL["name"] and _user(credentials.get("user") or {}) == "demo"
         )
-        if wanted and given.get("secret") == APPLICATION_CREDENTIAL["secret"]:
+        if matches and credentials.get("secret") == APPLICATION_CREDENTIAL["secret"]:
             return "demo", "demo"
     raise HttpError(401, UNAUTHORIZED)
 
 
-def _user(given: Document) -> str:
+def _user(reference: Document) -> str:
     for name, id_ in USERS.items():
-        if given.get("id") == id_ or (given.get("name") == name and _in_domain(given)):
+        if reference.get("id") == id_ or (reference.get("name") == name and _in_domain(reference)):
             return name
     raise HttpError(401, UNAUTHORIZED)
 
 
-def _in_domain(given: Document) -> bool:
-    domain = given.get("domain") or {}
+def _in_domain(reference: Document) -> bool:
+    domain = reference.get("domain") or {}
     return domain.get("id") == DOMAIN["id"] or domain.get("name") == DOMAIN["name"]
 
 
 def _project(scope: Any, user: str) -> str | None:
-    """The project asked for; None if the token is to be without one."""
+    """Return the requested project; None for an unscoped token."""
     if not isinstance(scope, dict):
         return None
-    given = scope.get("project")
-    if isinstance(given, dict):
+    reference = scope.get("project")
+    if isinstance(reference, dict):
         for name, id_ in PROJECTS.items():
-            if given.get("id") == id_ or (given.get("name") == name and _in_domain(given)):
+            if reference.get("id") == id_ or (reference.get("name") == name and _in_domain(reference)):
                 if user in (name, "admin"):
                     return name
                 break
     raise HttpError(401, UNAUTHORIZED)
 
 
-def _live_token(call: Call, id_: str, otherwise: HttpError) -> Document:
+def _valid_token(call: Call, id_: str, error: HttpError) -> Document:
     token = call.cloud.store.get("token", "", id_)
     if token is None or token["expires"] <= call.now:
-        raise otherwise
+        raise error
     return token
 
 
@@ -185,7 +185,7 @@ def _token_body(call: Call, token: Document) -> dict[str, Any]:
 
 
 def catalog(call: Call, project_id: str) -> list[dict[str, Any]]:
-    """Every service with its endpoints in every region."""
+    """Return the service catalog with the endpoints of all regions."""
     return [
         {
             "endpoints": [
@@ -209,9 +209,9 @@ def catalog(call: Call, project_id: str) -> list[dict[str, Any]]:
 
 @service.get("/auth/tokens")
 def validate(call: Call) -> Reply:
-    """`GET /v3/auth/tokens`: what the token in X-Subject-Token is good for."""
+    """`GET /v3/auth/tokens`: validate the token in X-Subject-Token."""
     subject = call.headers.get("x-subject-token", "")
-    token = _live_token(call, subject, HttpError(404, "Could not find token."))
+    token = _valid_token(call, subject, HttpError(404, "Could not find token."))
     return Reply(200, _token_body(call, token), {"X-Subject-Token": token["id"]})
 
 
@@ -219,7 +219,7 @@ def validate(call: Call) -> Reply:
 def revoke(call: Call) -> None:
     """`DELETE /v3/auth/tokens`."""
     subject = call.headers.get("x-subject-token", "")
-    token = _live_token(call, subject, HttpError(404, "Could not find token."))
+    token = _valid_token(call, subject, HttpError(404, "Could not find token."))
     call.cloud.store.remove("token", "", token["id"])
 
 
@@ -231,13 +231,13 @@ def show_catalog(call: Call) -> dict[str, Any]:
 
 @service.get("/auth/projects")
 def my_projects(call: Call) -> dict[str, Any]:
-    """`GET /v3/auth/projects`: those the user may choose."""
+    """`GET /v3/auth/projects`: the projects that the user can select."""
     return _projects(call, "/v3/auth/projects")
 
 
 @service.get("/projects")
 def projects(call: Call) -> dict[str, Any]:
-    """`GET /v3/projects`, by name where asked."""
+    """`GET /v3/projects`, optionally filtered by name."""
     return _projects(call, "/v3/projects")
 
 
@@ -257,10 +257,10 @@ def project(call: Call, project_id: str) -> dict[str, Any]:
 
 
 def _projects(call: Call, path: str) -> dict[str, Any]:
-    wanted = call.param("name")
-    mine = [name for name, id_ in PROJECTS.items() if call.is_admin or id_ == call.project_id]
+    filter_name = call.param("name")
+    visible = [name for name, id_ in PROJECTS.items() if call.is_admin or id_ == call.project_id]
     return {
-        "projects": [_project_body(call, name) for name in mine if wanted in (None, name)],
+        "projects": [_project_body(call, name) for name in visible if filter_name in (None, name)],
         "links": {"next": None, "self": call.origin + path, "previous": None},
     }
 

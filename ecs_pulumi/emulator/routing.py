@@ -1,4 +1,4 @@
-"""A service of the cloud: its routes, the checks every request passes, and its way to say no."""
+"""The base class of the services: routing, authentication and error responses."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ PROJECT = re.compile(r"[0-9a-f-]{12,}")
 
 
 class Service:
-    """One service, such as Nova. A subclass or instance declares what differs; handlers are functions.
+    """One service, such as Nova. Subclasses override what is specific to a service; handlers are functions.
 
-    A handler is `(call, **path parameters)` and returns a `Reply`, or a dict (200), or None (204); it refuses
-    by raising `HttpError`. Routes are declared without version and project: `@nova.get("/servers/{server_id}")`
-    serves `/v2.1/servers/…` and `/v2/{project_id}/servers/…`.
+    A handler takes `(call, **path parameters)` and returns a `Reply`, a dict (200) or None (204); it raises
+    `HttpError` to reject the request. Routes are declared without version and project:
+    `@nova.get("/servers/{server_id}")` serves `/v2.1/servers/…` and `/v2/{project_id}/servers/…`.
 
     Args:
         path: the segment of the service in the emulator's URLs (`/{region}/{path}/…`).
-        versions: the versions that may begin a path.
+        versions: the versions that may start a path.
         project_in_path: whether a project id may follow the version.
     """
 
@@ -41,44 +41,44 @@ class Service:
         self._routes: dict[int, list[tuple[tuple[str, ...], dict[str, Handler]]]] = {}
 
     def route(self, method: str, template: str) -> Callable[[H], H]:
-        """Serve `method` on paths like `template`, whose `{name}` segments become arguments."""
+        """Register a handler for `method` on `template`; its `{name}` segments become keyword arguments."""
         segments = tuple(template.strip("/").split("/"))
 
         def register(handler: H) -> H:
-            known = self._routes.setdefault(len(segments), [])
-            for have, methods in known:
-                if have == segments:
+            routes = self._routes.setdefault(len(segments), [])
+            for existing, methods in routes:
+                if existing == segments:
                     methods[method] = handler
                     break
             else:
-                known.append((segments, {method: handler}))
-                # Literal segments win over parameters: servers/detail before servers/{server_id}.
-                known.sort(key=lambda entry: [segment.startswith("{") for segment in entry[0]])
+                routes.append((segments, {method: handler}))
+                # Literal segments take precedence over parameters: servers/detail before servers/{server_id}.
+                routes.sort(key=lambda entry: [segment.startswith("{") for segment in entry[0]])
             return handler
 
         return register
 
     def get(self, template: str) -> Callable[[H], H]:
-        """Serve GET."""
+        """Register a handler for GET."""
         return self.route("GET", template)
 
     def post(self, template: str) -> Callable[[H], H]:
-        """Serve POST."""
+        """Register a handler for POST."""
         return self.route("POST", template)
 
     def put(self, template: str) -> Callable[[H], H]:
-        """Serve PUT."""
+        """Register a handler for PUT."""
         return self.route("PUT", template)
 
     def delete(self, template: str) -> Callable[[H], H]:
-        """Serve DELETE."""
+        """Register a handler for DELETE."""
         return self.route("DELETE", template)
 
     def handle(self, call: Call) -> Reply:
-        """Answer one request; the caller holds the transaction and rolls it back where `HttpError` comes out.
+        """Serve one request. The caller opens the transaction and rolls it back on `HttpError`.
 
         Raises:
-            HttpError: to be turned into an answer by `refusal`.
+            HttpError: the request is rejected; `error_reply` converts the error to a response.
         """
         first, _, rest = call.path.strip("/").partition("/")
         if not first:
@@ -102,59 +102,59 @@ class Service:
         for template, methods in self._routes.get(rest.count("/") + 1, ()):
             arguments = _match(template, rest.split("/"))
             if arguments is not None and call.method in methods:
-                answer = methods[call.method](call, **arguments)
-                if isinstance(answer, Reply):
-                    return answer
-                return Reply(204) if answer is None else Reply(200, answer)
+                result = methods[call.method](call, **arguments)
+                if isinstance(result, Reply):
+                    return result
+                return Reply(204) if result is None else Reply(200, result)
         return self.no_route(call)
 
-    # What a service may say differently.
+    # Methods for subclasses to override.
 
     def foreign_project(self, call: Call, project: str) -> str:
-        """The sentence for a URL of another project."""
+        """Return the error message for a URL with the id of another project."""
         return (
             f"Malformed request URL: URL's project_id '{project}' doesn't match Context's project_id"
             f" '{call.project_id}'"
         )
 
     def version_list(self, call: Call) -> Reply:
-        """`GET /`: the versions, without a token."""
+        """`GET /`: list the versions, without authentication."""
         return self.no_route(call)
 
     def version_document(self, call: Call) -> Reply:
-        """`GET /v2.1/`: one version, without a token."""
+        """`GET /v2.1/`: show one version, without authentication."""
         return self.no_route(call)
 
     def negotiate(self, call: Call) -> None:
-        """Find the microversion asked for; refuse with 406 what is not offered."""
+        """Set the microversion of the request; 406 if it is not supported."""
 
     def reply_headers(self, call: Call, request_id: str) -> dict[str, str]:  # noqa: ARG002
-        """Headers that go with every answer."""
+        """Return the headers of every response."""
         return {"X-Openstack-Request-Id": request_id}
 
-    def error_body(self, refused: HttpError) -> Any:
-        """The body of an error, in the service's shape."""
-        return named_fault(refused)
+    def error_body(self, error: HttpError) -> Any:
+        """Return an error body in the format of the service."""
+        return named_fault(error)
 
-    def refusal(self, call: Call, refused: HttpError) -> Reply:
-        """The answer to a refused request."""
-        if refused.status == 401:  # noqa: PLR2004
+    def error_reply(self, call: Call, error: HttpError) -> Reply:
+        """Return the response to a rejected request."""
+        if error.status == 401:  # noqa: PLR2004
             headers = {"WWW-Authenticate": f'Keystone uri="{call.origin}/v3"'}
-            return Reply(401, keystone_error(refused), headers | refused.headers)
-        return Reply(refused.status, self.error_body(refused), refused.headers)
+            return Reply(401, keystone_error(error), headers | error.headers)
+        return Reply(error.status, self.error_body(error), error.headers)
 
     def no_route(self, call: Call) -> Reply:
-        """The answer to a path or method that is not there."""
+        """Return the response to an unknown path or method."""
         return Reply(404, page(404, NO_ROUTE, call.headers.get("accept", "")))
 
 
 def _match(template: tuple[str, ...], path: list[str]) -> dict[str, str] | None:
     arguments = {}
-    for wanted, found in zip(template, path, strict=True):
-        if wanted.startswith("{"):
-            if not found:
+    for expected, segment in zip(template, path, strict=True):
+        if expected.startswith("{"):
+            if not segment:
                 return None
-            arguments[wanted[1:-1]] = found
-        elif wanted != found:
+            arguments[expected[1:-1]] = segment
+        elif expected != segment:
             return None
     return arguments

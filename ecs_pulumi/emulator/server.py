@@ -1,4 +1,4 @@
-"""The emulator as a web application, and the thread that serves it."""
+"""The emulator as a web application that is served by a thread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Emulator:
-    """An ECS-compatible cloud in a thread of this process, on the loopback interface.
+    """An ECS-compatible cloud that runs in a thread of this process, by default on the loopback interface.
 
     ```python
     with Emulator() as cloud:
@@ -37,13 +37,13 @@ class Emulator:
     ```
 
     Args:
-        dialect: `otc` enforces the guide's rules; `openstack` offers microversions.
-        speed: how much faster than a real cloud; tests want 100 or more.
-        state: a file that outlives the emulator; None keeps everything in memory.
-        faults: in force from the start; see `Fault`.
-        clock: gives the moment in seconds since the epoch; `ManualClock` stands still until told.
+        dialect: `otc` enforces the rules of the developer guide; `openstack` supports microversions.
+        speed: speed relative to a real cloud; use 100 or more in tests.
+        state: path of the file that stores the state; None keeps the state in memory.
+        faults: faults that are active from the start; see `Fault`.
+        clock: returns the current time in seconds since the epoch; a `ManualClock` only moves on `advance`.
         host: the address to listen on.
-        port: the port to listen on; 0 is a free one.
+        port: the port to listen on; 0 selects a free port.
         token_lifetime: seconds until a token expires.
     """
 
@@ -92,8 +92,8 @@ class Emulator:
                 timeout_keep_alive=75,
             )
         )
-        # The protocol is named so that asyncio sets TCP_NODELAY: an answer is two writes, and waits 40 ms
-        # without it.
+        # Naming the protocol makes asyncio set TCP_NODELAY. Without it, each response, which is sent in two writes,
+        # is delayed by 40 ms.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((host, port))
@@ -101,18 +101,18 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """Where it listens: `http://127.0.0.1:9876`."""
+        """The base URL of the emulator, for example `http://127.0.0.1:9876`."""
         host, port = self._socket.getsockname()[:2]
         return f"http://{host}:{port}"
 
     @property
     def auth_url(self) -> str:
-        """Keystone's URL."""
+        """The URL of Keystone."""
         return f"{self.url}/v3"
 
     @property
     def settings(self) -> dict[str, str]:
-        """The stack configuration for it: plain key (without `ecs:`) to value."""
+        """The stack configuration for this cloud; the keys have no `ecs:` prefix."""
         return {
             "authUrl": self.auth_url,
             "username": "demo",
@@ -125,7 +125,7 @@ class Emulator:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The `OS_*` variables for it, which any OpenStack client understands."""
+        """The `OS_*` environment variables for this cloud, as used by OpenStack clients."""
         return {
             "OS_AUTH_URL": self.auth_url,
             "OS_USERNAME": "demo",
@@ -139,43 +139,43 @@ class Emulator:
 
     @property
     def requests(self) -> RequestLog:
-        """Every request served, oldest first."""
+        """The log of the latest requests, oldest first."""
         return self._gateway.requests
 
     def fault(self, fault: Fault | None = None, **fields: Any) -> None:
-        """Put a fault in force: a `Fault`, or its fields."""
+        """Add a fault: a `Fault`, or its fields as keyword arguments."""
         self.cloud.faults.add(fault or Fault(**fields))
 
     def clear_faults(self) -> None:
-        """Back to a cloud without faults."""
+        """Remove all faults."""
         self.cloud.faults.clear()
 
     def expire_tokens(self) -> None:
-        """Let every token given out so far be no good any more."""
+        """Invalidate all tokens."""
         self.cloud.expire_tokens()
 
     def set_quota(self, **limits: int) -> None:
-        """Change the limits: `instances`, `cores`, `ram`, `volumes`, `gigabytes`, `port`, …; -1 is none."""
+        """Change quota limits: `instances`, `cores`, `ram`, `volumes`, `gigabytes`, `port`, …; -1 means unlimited."""
         self.cloud.set_quota(**limits)
 
     def state(self, region: str | None = None, project: str = "demo") -> AbstractContextManager[Context]:
-        """The state as of now, to assert on or to change by hand, in one transaction.
+        """Open a transaction in which the current state can be inspected and changed.
 
         `with cloud.state() as state: state.find("server", name="web")`
         """
         return self.cloud.transaction(region or self.cloud.dialect.region, project)
 
     def start(self) -> Self:
-        """Begin to serve; returns when requests are answered."""
+        """Start the server thread and wait until it accepts requests."""
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
-                raise RuntimeError(f"the emulator could not start to serve on {self.url}")
+                raise RuntimeError(f"the emulator failed to start on {self.url}")
             time.sleep(0.002)
         return self
 
     def stop(self) -> None:
-        """Stop serving and close the state."""
+        """Stop the server thread and close the state."""
         self._server.should_exit = True
         self._server.force_exit = True
         self._thread.join()
@@ -183,7 +183,7 @@ class Emulator:
         self.cloud.store.close()
 
     def wait(self) -> None:
-        """Block until the emulator is stopped."""
+        """Block until the emulator stops."""
         self._thread.join()
 
     def __enter__(self) -> Self:
@@ -196,7 +196,7 @@ class Emulator:
 
 
 def _seed(cloud: Cloud) -> None:
-    """Fill a new state; an old one stays as it is."""
+    """Create the initial objects of each region, unless the state contains them already."""
     for region in cloud.dialect.regions:
         with cloud.transaction(region) as ctx:
             if not ctx.find("seeded"):
@@ -206,7 +206,7 @@ def _seed(cloud: Cloud) -> None:
 
 
 def _protocol(connections: dict[tuple[str, int], Any]) -> type[H11Protocol]:
-    """Uvicorn's HTTP protocol, keeping track of the connections so that a fault can close one."""
+    """Return a subclass of uvicorn's HTTP protocol that tracks the connections, so that a fault can close one."""
 
     class Protocol(H11Protocol):
         def connection_made(self, transport: BaseTransport) -> None:

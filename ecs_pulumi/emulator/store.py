@@ -1,10 +1,9 @@
-"""The cloud's memory: JSON documents and the steps still to come, in one SQLite database.
+"""The state of the cloud: JSON documents and pending steps in one SQLite database.
 
-An object is a document: a dict with an `id`, kept under its kind (`server`, `port`, `volume`, …) and region.
-What happens later is a *step*: a moment, the name of a function and its arguments. Nothing runs in the
-background: whoever opens a transaction first carries out the steps that have come due, each at its own
-moment, and then sees the state as of now. So time can be scaled or frozen, and a restart loses neither
-objects nor what was about to happen to them.
+An object is a document: a dict with an `id`, stored under its kind (`server`, `port`, `volume`, …) and region.
+A *step* is a delayed change: a time, the name of a function and its arguments. Nothing runs in the background:
+before a transaction, the steps that are due are run, each with the time at which it was due. Time can therefore
+be scaled or frozen, and a restart preserves both the objects and the pending steps.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-# What lists are filtered by. Any other field may be asked for too, it only takes a scan of its kind.
+# Fields with an index. Filters for other fields work as well, but scan all documents of the kind.
 INDEXED = ("project_id", "name", "network_id", "device_id", "server_id", "volume_id", "expires", "updated")
-# What is summed up, by project.
+# Fields that are summed by project.
 SUMMED = ("size",)
 
-# Real columns, because SQLite answers a count or a sum from the index alone only for such.
+# Real columns, because SQLite computes a count or a sum from the index alone only for real columns.
 COLUMNS = (*INDEXED, *SUMMED)
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS objects (
@@ -55,7 +54,7 @@ PUT = (
 
 
 class Step(NamedTuple):
-    """Something that happens to `subject` at the moment `at`, in the name of a project and a user."""
+    """A change of the object `subject` that is due at the time `at`, on behalf of a project and a user."""
 
     at: float
     name: str
@@ -67,22 +66,23 @@ class Step(NamedTuple):
 
 
 KEPT = {"token": 1000, "action": 5000, "message": 1000}
-"""How many documents of a kind that only records the past are kept in a region: the newest."""
+"""The number of documents kept per region, for kinds that only record the past; older documents are deleted."""
 PRUNED_EVERY = 50
+"""Documents are pruned after this number of writes."""
 
 VERSION = 1
-"""Of the layout above; a file of another one is not read."""
+"""The version of the schema; state files of other versions are rejected."""
 
 
 class StateError(Exception):
-    """The state file cannot be used; the sentence says why."""
+    """The state file cannot be used; the message states the reason."""
 
 
 class Store:
-    """Documents and steps. Every method is to be called inside `transaction()`."""
+    """Stores documents and steps. Call every method inside `transaction()`."""
 
     def __init__(self, path: str = ":memory:") -> None:
-        # Autocommit: the transactions below are begun and ended by hand.
+        # Autocommit mode: `transaction` issues BEGIN, COMMIT and ROLLBACK itself.
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -90,7 +90,7 @@ class Store:
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             if tables and version != VERSION:
-                raise StateError(f"{path} is no state file of this version of the emulator; choose another file")
+                raise StateError(f"{path} is not a state file of this version of the emulator; choose another file")
             self._db.executescript(SCHEMA)
             self._db.execute(f"PRAGMA user_version = {VERSION}")
         except sqlite3.DatabaseError as error:
@@ -107,7 +107,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of the block or nothing of it; one thread at a time. An inner one is part of the outer."""
+        """Run the block as a transaction, one thread at a time. A nested transaction joins the outer one."""
         with self._lock:
             if self._depth == 0:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -125,21 +125,24 @@ class Store:
                 self._depth -= 1
 
     def get(self, kind: str, region: str, id_: str) -> Document | None:
-        """The document, or None."""
+        """Return the document, or None."""
         row = self._db.execute(
             "SELECT doc FROM objects WHERE kind = ? AND region = ? AND id = ?", (kind, region, id_)
         ).fetchone()
         return json.loads(row[0]) if row else None
 
     def put(self, kind: str, region: str, doc: Document) -> None:
-        """Insert or overwrite; an overwritten document keeps its place in the order of creation."""
+        """Insert or overwrite a document; an overwritten document keeps its position in the order of creation."""
         values = (kind, region, doc["id"], json.dumps(doc), *(doc.get(field) for field in COLUMNS))
         self._db.execute(PUT, values)
         if kind in KEPT:
             self.prune(kind, region, KEPT[kind])
 
     def prune(self, kind: str, region: str, keep: int, **equal: Any) -> None:
-        """Forget all but the newest documents with these fields, once in a while as it takes a scan."""
+        """Delete all but the `keep` newest documents with these fields.
+
+        Most calls do nothing: only every `PRUNED_EVERY`-th one prunes, because that scans the documents.
+        """
         self._puts[kind] += 1
         if self._puts[kind] % PRUNED_EVERY:
             return
@@ -148,7 +151,7 @@ class Store:
         self._db.execute(f"DELETE {sql} AND seq <= {oldest}", (*values, *values, keep))
 
     def remove(self, kind: str, region: str, id_: str) -> None:
-        """Forget the document; none is no error."""
+        """Delete the document if it exists."""
         self._db.execute("DELETE FROM objects WHERE kind = ? AND region = ? AND id = ?", (kind, region, id_))
 
     def find(
@@ -163,25 +166,25 @@ class Store:
         matching: dict[str, str] | None = None,
         since: dict[str, float] | None = None,
     ) -> list[Document]:
-        """Documents whose fields equal those asked for, in the order of creation.
+        """Return the documents that match all filters, in the order of creation.
 
         Args:
             kind: the kind of object.
-            region: where it lives.
-            equal: field to value; a list, tuple or set of values means any of them, None a null or no field.
-            newest_first: turn the order round.
-            after: the id of the last document already known (the API's `marker`).
-            limit: at most so many.
-            matching: field to a regular expression that its text must contain.
-            since: field to the least value it may have.
+            region: the region of the objects.
+            equal: field to value; a list, tuple or set matches any of its values, None matches null and no field.
+            newest_first: reverse the order.
+            after: return only documents after the one with this id (the API's `marker`).
+            limit: the maximum number of documents.
+            matching: field to a regular expression that must match somewhere in its text.
+            since: field to its minimum value.
         """
         sql, values = self._where(kind, region, equal)
         for field, pattern in (matching or {}).items():
             sql += f" AND {_column(field)} REGEXP ?"
             values.append(pattern)
-        for field, least in (since or {}).items():
+        for field, minimum in (since or {}).items():
             sql += f" AND {_column(field)} >= ?"
-            values.append(least)
+            values.append(minimum)
         if after is not None:
             sql += f" AND seq {'<' if newest_first else '>'} "
             sql += "(SELECT seq FROM objects WHERE kind = ? AND region = ? AND id = ?)"
@@ -193,12 +196,12 @@ class Store:
         return [json.loads(row[0]) for row in self._db.execute("SELECT doc " + sql, values)]
 
     def count(self, kind: str, region: str, equal: dict[str, Any]) -> int:
-        """How many documents `find` would return."""
+        """Return the number of documents that `find` would return."""
         sql, values = self._where(kind, region, equal)
         return int(self._db.execute("SELECT count(*) " + sql, values).fetchone()[0])
 
     def total(self, kind: str, region: str, field: str, equal: dict[str, Any]) -> int:
-        """The sum of a numeric field over the documents that `find` would return."""
+        """Return the sum of a numeric field over the documents that `find` would return."""
         sql, values = self._where(kind, region, equal)
         row = self._db.execute(f"SELECT total({_column(field)}) " + sql, values).fetchone()
         return int(row[0])
@@ -207,34 +210,34 @@ class Store:
     def _where(kind: str, region: str, equal: dict[str, Any]) -> tuple[str, list[Any]]:
         sql = "FROM objects WHERE kind = ? AND region = ?"
         values: list[Any] = [kind, region]
-        for field, wanted in equal.items():
+        for field, expected in equal.items():
             column = _column(field)
-            if wanted is None:
+            if expected is None:
                 sql += f" AND {column} IS NULL"
-            elif isinstance(wanted, list | tuple | set | frozenset):
-                sql += f" AND {column} IN ({', '.join('?' * len(wanted))})"
-                values += wanted
+            elif isinstance(expected, list | tuple | set | frozenset):
+                sql += f" AND {column} IN ({', '.join('?' * len(expected))})"
+                values += expected
             else:
                 sql += f" AND {column} = ?"
-                values.append(wanted)
+                values.append(expected)
         return sql, values
 
     def schedule(self, step: Step) -> None:
-        """Remember a step."""
+        """Store a pending step."""
         self._db.execute(
             "INSERT INTO steps (at, name, region, project, user, subject, args) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (*step[:6], json.dumps(step.args)),
         )
 
     def cancel(self, subject: str, names: tuple[str, ...] = ()) -> None:
-        """Forget the steps still to come for `subject`: those named, or all."""
+        """Delete the pending steps of `subject`: those named, or all."""
         sql = "DELETE FROM steps WHERE subject = ?"
         if names:
             sql += f" AND name IN ({', '.join('?' * len(names))})"
         self._db.execute(sql, (subject, *names))
 
     def next_due(self, now: float) -> Step | None:
-        """Take the earliest step that is due, removing it."""
+        """Remove and return the earliest step that is due, or None."""
         row = self._db.execute(
             "SELECT seq, at, name, region, project, user, subject, args FROM steps WHERE at <= ?"
             " ORDER BY at, seq LIMIT 1",
@@ -248,10 +251,10 @@ class Store:
 
 
 def _column(field: str) -> str:
-    """A field as SQL: a column where there is one, so that its index serves."""
+    """Return the SQL expression of a field: its column, if it has one, so that the index is used."""
     return field if field in COLUMNS else f"""json_extract(doc, '$."{field}"')"""
 
 
 def _search(pattern: str, text: Any) -> bool:
-    """SQL's REGEXP."""
+    """Implement SQL's REGEXP operator."""
     return is_found(pattern, str(text))

@@ -1,7 +1,8 @@
-"""What the page at `/` shows: every object with what it is joined to, and the last requests.
+"""The data of the page at `/`: all objects with their relations, and the latest requests.
 
-Fields are picked one by one, so that nothing secret (passwords, private keys, user data, tokens) can slip in.
-Whatever a cloud holds, a picture stays small: the newest objects of each kind, and what those servers use.
+Fields are selected one by one, so that no secret (passwords, private keys, user data, tokens) is included. The result
+has a limited size in a cloud of any size: it contains the newest objects of each kind, and the objects that the
+included servers use.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from .store import Document
 
 SHOWN = 300
-"""Objects of a kind and region."""
+"""The maximum number of objects per kind and region."""
 REQUESTS = 80
-"""The last requests."""
+"""The maximum number of requests."""
 KINDS = ("server", "port", "volume", "network", "keypair", "security_group", "snapshot")
 
 
 def topology(cloud: Cloud, requests: RequestLog) -> dict[str, Any]:
-    """The whole cloud as of now."""
+    """Return the current state of the cloud in all regions."""
     regions = []
     for name in cloud.dialect.regions:
         with cloud.transaction(name) as ctx:

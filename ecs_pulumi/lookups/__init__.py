@@ -1,5 +1,5 @@
-"""What the cloud has already: flavors, images, networks and so on, looked up by a program while it runs.
+"""Lookups of existing objects, such as flavors, images and networks, that a program calls while it runs.
 
-Every lookup is a plain function, and has a twin whose name ends in `_output`: that one takes the outputs of
-resources as well, and returns an output.
+Every lookup is a plain function. It has a variant with the suffix `_output`, which also accepts the outputs of
+resources and returns an output.
 """

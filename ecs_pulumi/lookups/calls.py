@@ -1,4 +1,4 @@
-"""What lookups share: the connection of the program, the one line for what goes wrong, the twins for outputs."""
+"""Shared code of the lookups: the program's connection, one-line errors, and the `_output` variants."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ M = TypeVar("M", bound=Info)
 
 
 class LookupFailed(pulumi.RunError):
-    """A lookup has no answer. Pulumi shows its one line, without a traceback, and the program ends.
+    """A lookup failed. Pulumi shows the one-line message without a traceback and ends the program.
 
     Attributes:
-        candidates: What there is: the names most like the one asked for, or the ids of those that match.
+        candidates: The existing names most similar to the requested one, or the ids of the objects that match.
     """
 
     def __init__(self, message: str, candidates: Sequence[str] = ()) -> None:
@@ -39,18 +39,18 @@ class LookupFailed(pulumi.RunError):
 
 
 class NoMatch(LookupFailed):
-    """A lookup found nothing."""
+    """A lookup found no object."""
 
 
 class NotUnique(LookupFailed):
-    """A lookup found several where one is wanted."""
+    """A lookup that returns one object found several."""
 
 
-def told(lookup: Callable[P, T]) -> Callable[P, T]:
-    """Let whatever goes wrong in a lookup reach the program's author as one line."""
+def one_line_errors(lookup: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a lookup so that it raises every error as a `LookupFailed` with a one-line message."""
 
     @functools.wraps(lookup)
-    def speaking(*args: P.args, **kwargs: P.kwargs) -> T:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         name = lookup.__name__
         if any(isinstance(value, pulumi.Output) for value in (*args, *kwargs.values())):
             raise LookupFailed(f"{name} takes plain values; {name}_output takes outputs, and returns one")
@@ -63,74 +63,74 @@ def told(lookup: Callable[P, T]) -> Callable[P, T]:
         except errors.EcsError as error:
             raise LookupFailed(f"{name}: {error}") from error
         except ValidationError as error:
-            raise LookupFailed(f"{name}: the cloud's answer is not as documented: {_first(error)}") from error
+            raise LookupFailed(f"{name}: the cloud returned an invalid response: {_first_problem(error)}") from error
 
-    return speaking
+    return wrapper
 
 
-def later(lookup: Callable[..., T], **inputs: Any) -> pulumi.Output[T]:
-    """Run a lookup once its inputs are known, beside whatever else the program waits for.
+def call_with_outputs(lookup: Callable[..., T], **inputs: Any) -> pulumi.Output[T]:
+    """Run a lookup in a thread after its inputs are known, and return its result as an output.
 
-    An input that is not known in a preview makes the output unknown; a secret one makes it a secret. Nor is
-    anything looked up by the name, say, of a resource that will only be made: there is nothing to be found yet.
+    An input that is unknown in a preview makes the output unknown, and a secret input makes it secret. The output is
+    also unknown if an input belongs to a resource that is not created yet, because the lookup would find nothing.
     """
-    asked = pulumi.Output.all(**inputs)
+    resolved = pulumi.Output.all(**inputs)
 
-    async def existing() -> list[pulumi.Output[str]]:
-        # A resource of another process has no id here.
-        found = [item for item in await asked.resources() if isinstance(item, pulumi.CustomResource)]
-        return [item.id for item in found if "id" in item.__dict__]
+    async def existing_ids() -> list[pulumi.Output[str]]:
+        # A resource that another process registered has no `id` attribute in this process.
+        resources = [item for item in await resolved.resources() if isinstance(item, pulumi.CustomResource)]
+        return [item.id for item in resources if "id" in item.__dict__]
 
-    async def run(known: Sequence[Any]) -> T:
-        return await asyncio.to_thread(lookup, **known[0])
+    async def run(values: Sequence[Any]) -> T:
+        return await asyncio.to_thread(lookup, **values[0])
 
-    return pulumi.Output.all(asked, existing()).apply(run)
+    return pulumi.Output.all(resolved, existing_ids()).apply(run)
 
 
 def region_of(name: str | None) -> Region:
-    """The region of this name, of the cloud that the stack configuration and the environment describe."""
+    """Return a region of the cloud that the stack configuration and the environment describe."""
     config = pulumi.Config("ecs")
     return connection(lambda key: config.get(key.removeprefix("ecs:"))).region(name)
 
 
-def only(found: Sequence[M], kind: str, asked: Mapping[str, object], others: Callable[[], Iterable[M]]) -> M:
-    """The one object that a lookup found.
+def exactly_one(found: Sequence[M], kind: str, criteria: Mapping[str, object], others: Callable[[], Iterable[M]]) -> M:
+    """Return the object that a lookup found, or fail if it found none or several.
 
     Args:
-        found: What was found.
-        kind: What the API calls such an object.
-        asked: The lookup's arguments.
-        others: Lists every such object, for the error.
+        found: The objects found.
+        kind: The API's name for this kind of object, for the error.
+        criteria: The lookup's arguments.
+        others: Lists all objects of this kind, for the error.
 
     Raises:
-        NoMatch: there is none.
-        NotUnique: there are several.
+        NoMatch: no object was found.
+        NotUnique: several objects were found.
     """
-    given = needed(kind, asked)
-    words = " and ".join(f"{key} {_shown(value)}" for key, value in given.items())
+    given = require_criteria(kind, criteria)
+    conditions = " and ".join(f"{key} {_to_json(value)}" for key, value in given.items())
     if not found:
         names = sorted({_name(item) for item in others()})
-        near = close_matches(str(given["name"]), names) if "name" in given else []
-        raise errors.NoMatch(near or names, f"no {kind} has {words}{_hint(near, names)}")
+        similar = close_matches(str(given["name"]), names) if "name" in given else []
+        raise errors.NoMatch(similar or names, f"no {kind} has {conditions}{_hint(similar, names)}")
     if len(found) > 1:
         listed = errors.join_names([f"{_name(item)} ({_id(item)})" for item in found])
         ids = [_id(item) for item in found]
-        raise errors.NotUnique(ids, f"{len(found)} {kind}s have {words}: {listed}; give the id")
+        raise errors.NotUnique(ids, f"{len(found)} {kind}s have {conditions}: {listed}; give the id")
     return found[0]
 
 
-def needed(kind: str, asked: Mapping[str, object]) -> Mapping[str, object]:
-    """Those of a lookup's arguments that are given; there must be one."""
-    given = {key: value for key, value in asked.items() if value is not None}
+def require_criteria(kind: str, criteria: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the arguments of a lookup that are set, or fail if there is none."""
+    given = {key: value for key, value in criteria.items() if value is not None}
     if not given:
-        raise errors.ConfigurationError(f"say which {kind}: give {' or '.join(asked)}")
+        raise errors.ConfigurationError(f"no argument selects the {kind}; give {' or '.join(criteria)}")
     return given
 
 
-def _hint(near: Sequence[str], names: Sequence[str]) -> str:
-    if near:
-        return f"; did you mean {' or '.join(near)}?"
-    return f"; there is: {errors.join_names(names)}" if names else "; there is none at all"
+def _hint(similar: Sequence[str], names: Sequence[str]) -> str:
+    if similar:
+        return f"; did you mean {' or '.join(similar)}?"
+    return f"; available: {errors.join_names(names)}" if names else "; none exists"
 
 
 def _name(item: Info) -> str:
@@ -141,11 +141,11 @@ def _id(item: Info) -> str:
     return str(getattr(item, "id", ""))
 
 
-def _shown(value: object) -> str:
+def _to_json(value: object) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def _first(error: ValidationError) -> str:
+def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
     path = ".".join(str(part) for part in problem["loc"])
     return f"{error.title}: {path}: {problem['msg']}" if path else f"{error.title}: {problem['msg']}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ecs_pulumi.cloud import compute, errors
-from ecs_pulumi.lookups.calls import later, needed, only, region_of, told
+from ecs_pulumi.lookups.calls import call_with_outputs, exactly_one, one_line_errors, region_of, require_criteria
 from ecs_pulumi.lookups.models import FlavorInfo
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _EXTRA_SPECS = "2.61"
 
 
-@told
+@one_line_errors
 def get_flavor(
     name: str | None = None,
     *,
@@ -26,25 +26,25 @@ def get_flavor(
     min_disk: int | None = None,
     region: str | None = None,
 ) -> FlavorInfo:
-    """The flavor of this name or id, or the smallest that has enough of everything.
+    """Find a flavor by name or id, or the smallest flavor with the given minimum sizes.
 
     The smallest is the one with the fewest CPUs, then the least memory, then the smallest disk.
 
     Args:
-        name: Its name.
-        id: Its id; also finds a flavor that is not listed for the project.
-        min_vcpus: Least number of CPUs.
-        min_ram: Least memory in MiB.
-        min_disk: Least size of the root disk in GiB.
-        region: The region. Default: the configured one.
+        name: The name.
+        id: The id; also finds a flavor that is not listed for the project.
+        min_vcpus: Minimum number of CPUs.
+        min_ram: Minimum memory in MiB.
+        min_disk: Minimum size of the root disk in GiB.
+        region: The region. Default: the configured region.
 
     Raises:
-        NoMatch: There is none; the message names those most like it.
+        NoMatch: No object matches; the message lists the most similar names.
     """
-    asked = {"name": name, "id": id, "min_vcpus": min_vcpus, "min_ram": min_ram, "min_disk": min_disk}
-    needed("flavor", asked)
+    criteria = {"name": name, "id": id, "min_vcpus": min_vcpus, "min_ram": min_ram, "min_disk": min_disk}
+    require_criteria("flavor", criteria)
     api = region_of(region).compute
-    listed = [_by_id(api, id)] if id else _listed(api, minRam=min_ram, minDisk=min_disk)
+    listed = [_by_id(api, id)] if id else _list(api, minRam=min_ram, minDisk=min_disk)
     found = [
         flavor
         for flavor in listed
@@ -57,7 +57,7 @@ def get_flavor(
     ]
     if not name:
         found = sorted(found, key=lambda flavor: (flavor.vcpus, flavor.ram, flavor.disk, flavor.name))[:1]
-    flavor = only(found, "flavor", asked, lambda: _listed(api))
+    flavor = exactly_one(found, "flavor", criteria, lambda: _list(api))
     return flavor if flavor.extra_specs is not None else _with_extra_specs(api, flavor)
 
 
@@ -70,11 +70,13 @@ def get_flavor_output(
     min_disk: pulumi.Input[int | None] = None,
     region: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[FlavorInfo]:
-    """`get_flavor` for the outputs of resources."""
-    return later(get_flavor, name=name, id=id, min_vcpus=min_vcpus, min_ram=min_ram, min_disk=min_disk, region=region)
+    """Variant of `get_flavor` that accepts outputs and returns an output."""
+    return call_with_outputs(
+        get_flavor, name=name, id=id, min_vcpus=min_vcpus, min_ram=min_ram, min_disk=min_disk, region=region
+    )
 
 
-@told
+@one_line_errors
 def list_flavors(
     *,
     min_vcpus: int | None = None,
@@ -85,20 +87,20 @@ def list_flavors(
     sort_dir: Literal["asc", "desc"] | None = None,
     region: str | None = None,
 ) -> list[FlavorInfo]:
-    """Every flavor that has enough of everything.
+    """List the flavors with the given minimum sizes.
 
     Args:
-        min_vcpus: Least number of CPUs.
-        min_ram: Least memory in MiB.
-        min_disk: Least size of the root disk in GiB.
-        is_public: Only the public ones, or only the others. For administrators.
-        sort_key: What to sort by, as the API calls it: `flavorid`, `name`, `memory_mb`, `vcpus`, `root_gb`, …
+        min_vcpus: Minimum number of CPUs.
+        min_ram: Minimum memory in MiB.
+        min_disk: Minimum size of the root disk in GiB.
+        is_public: List only public or only private flavors. For administrators.
+        sort_key: The API's name of the field to sort by: `flavorid`, `name`, `memory_mb`, `vcpus`, `root_gb`, …
         sort_dir: `asc` (the API's default) or `desc`.
-        region: The region. Default: the configured one.
+        region: The region. Default: the configured region.
     """
     api = region_of(region).compute
-    public = None if is_public is None else str(is_public)
-    found = _listed(api, minRam=min_ram, minDisk=min_disk, is_public=public, sort_key=sort_key, sort_dir=sort_dir)
+    visibility = None if is_public is None else str(is_public)
+    found = _list(api, minRam=min_ram, minDisk=min_disk, is_public=visibility, sort_key=sort_key, sort_dir=sort_dir)
     return [flavor for flavor in found if flavor.vcpus >= (min_vcpus or 0)]
 
 
@@ -112,8 +114,8 @@ def list_flavors_output(
     sort_dir: pulumi.Input[Literal["asc", "desc"] | None] = None,
     region: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[list[FlavorInfo]]:
-    """`list_flavors` for the outputs of resources."""
-    return later(
+    """Variant of `list_flavors` that accepts outputs and returns an output."""
+    return call_with_outputs(
         list_flavors,
         min_vcpus=min_vcpus,
         min_ram=min_ram,
@@ -125,7 +127,7 @@ def list_flavors_output(
     )
 
 
-def _listed(api: ServiceClient, **query: object) -> list[FlavorInfo]:
+def _list(api: ServiceClient, **query: object) -> list[FlavorInfo]:
     params = {key: value for key, value in query.items() if value is not None}
     found = compute.list_flavors(api, query=params, microversion=api.newest_supported(_EXTRA_SPECS))
     return [FlavorInfo.model_validate(flavor) for flavor in found]
@@ -142,6 +144,6 @@ def _with_extra_specs(api: ServiceClient, flavor: FlavorInfo) -> FlavorInfo:
     try:
         specs = compute.get_flavor_extra_specs(api, flavor.id)
     except (errors.Forbidden, errors.NotFound, errors.ProxyNotFound):
-        # Some clouds keep them to themselves.
+        # Some clouds do not allow users to read extra specs.
         return flavor
     return flavor.model_copy(update={"extra_specs": specs})

@@ -1,6 +1,6 @@
 """Images (guide, chapter 4, step 2; Glance API reference, "Images").
 
-They are asked of the image service, or of the compute service's proxy where the catalog has no image service.
+The lookups use the image service, or the compute service's image proxy if the catalog has no image service.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from ecs_pulumi.cloud import compute, errors, image
-from ecs_pulumi.lookups.calls import later, needed, only, region_of, told
+from ecs_pulumi.lookups.calls import call_with_outputs, exactly_one, one_line_errors, region_of, require_criteria
 from ecs_pulumi.lookups.models import ImageInfo
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 Visibility = Literal["public", "private", "shared", "community", "all"]
 
-# What Glance tells of every image; whatever else it tells of one is a property of that.
-_OWN = frozenset(ImageInfo.model_fields) - {"properties", "progress", "links"}
-_SELF = frozenset({"self", "file", "schema", "stores", "direct_url", "locations"})
+# Glance's fields of every image; all other fields of an image are its properties.
+_COMMON_FIELDS = frozenset(ImageInfo.model_fields) - {"properties", "progress", "links"}
+_LINK_FIELDS = frozenset({"self", "file", "schema", "stores", "direct_url", "locations"})
 
 
-@told
+@one_line_errors
 def get_image(
     name: str | None = None,
     *,
@@ -38,29 +38,29 @@ def get_image(
     properties: Mapping[str, str] | None = None,
     region: str | None = None,
 ) -> ImageInfo:
-    """The image that fulfils all of this. By id in any status, otherwise only one that is active.
+    """Find the image that meets all criteria. Without `id`, only active images are considered.
 
     Args:
-        name: Its name.
-        id: Its id.
-        name_regex: A regular expression that is found somewhere in its name.
-        most_recent: Of several take the one created last, which otherwise is an error.
-        visibility: Who sees it. Default: whatever the API lists, which is everything but `community`.
-        properties: Properties it has, with their values.
-        region: The region. Default: the configured one.
+        name: The name.
+        id: The id.
+        name_regex: A regular expression that matches a part of the name.
+        most_recent: If several images match, return the one created last instead of failing.
+        visibility: The visibility. Default: what the API lists, which is everything but `community`.
+        properties: Properties that the image must have, with their values.
+        region: The region. Default: the configured region.
 
     Raises:
-        NoMatch: There is none; the message names those most like it.
-        NotUnique: There are several; the message lists them.
+        NoMatch: No object matches; the message lists the most similar names.
+        NotUnique: Several objects match; the message lists them.
     """
-    asked = {"name": name, "id": id, "name_regex": name_regex, "visibility": visibility, "properties": properties}
-    needed("image", asked)
-    here = region_of(region)
-    listed = _by_id(here, id) if id else _listed(here, name, visibility, properties, status="active")
-    found = _matching(listed, name, name_regex, properties)
+    criteria = {"name": name, "id": id, "name_regex": name_regex, "visibility": visibility, "properties": properties}
+    require_criteria("image", criteria)
+    target = region_of(region)
+    listed = _by_id(target, id) if id else _list(target, name, visibility, properties, status="active")
+    found = _filter(listed, name, name_regex, properties)
     if most_recent:
         found = sorted(found, key=lambda item: (item.created_at, item.id))[-1:]
-    return only(found, "image", asked, lambda: _listed(here, status="active"))
+    return exactly_one(found, "image", criteria, lambda: _list(target, status="active"))
 
 
 def get_image_output(
@@ -73,8 +73,8 @@ def get_image_output(
     properties: pulumi.Input[Mapping[str, pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[ImageInfo]:
-    """`get_image` for the outputs of resources."""
-    return later(
+    """Variant of `get_image` that accepts outputs and returns an output."""
+    return call_with_outputs(
         get_image,
         name=name,
         id=id,
@@ -86,7 +86,7 @@ def get_image_output(
     )
 
 
-@told
+@one_line_errors
 def list_images(
     *,
     name: str | None = None,
@@ -96,18 +96,18 @@ def list_images(
     status: str | None = None,
     region: str | None = None,
 ) -> list[ImageInfo]:
-    """Every image that fulfils all of this.
+    """List the images that meet all criteria.
 
     Args:
-        name: Its name.
-        name_regex: A regular expression that is found somewhere in its name.
-        visibility: Who sees it. Default: whatever the API lists, which is everything but `community`.
-        properties: Properties it has, with their values.
-        status: Its status, such as `active`.
-        region: The region. Default: the configured one.
+        name: The name.
+        name_regex: A regular expression that matches a part of the name.
+        visibility: The visibility. Default: what the API lists, which is everything but `community`.
+        properties: Properties that the image must have, with their values.
+        status: The status, such as `active`.
+        region: The region. Default: the configured region.
     """
-    found = _listed(region_of(region), name, visibility, properties, status)
-    return _matching(found, name, name_regex, properties)
+    found = _list(region_of(region), name, visibility, properties, status)
+    return _filter(found, name, name_regex, properties)
 
 
 def list_images_output(
@@ -119,8 +119,8 @@ def list_images_output(
     status: pulumi.Input[str | None] = None,
     region: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[list[ImageInfo]]:
-    """`list_images` for the outputs of resources."""
-    return later(
+    """Variant of `list_images` that accepts outputs and returns an output."""
+    return call_with_outputs(
         list_images,
         name=name,
         name_regex=name_regex,
@@ -131,17 +131,17 @@ def list_images_output(
     )
 
 
-def _listed(
+def _list(
     region: Region,
     name: str | None = None,
     visibility: Visibility | None = None,
     properties: Mapping[str, str] | None = None,
     status: str | None = None,
 ) -> list[ImageInfo]:
-    glance = _service(region)
+    glance = _image_service(region)
     if glance is not None:
         filters = {**(properties or {}), "name": name, "visibility": visibility, "status": status}
-        return [_read(item) for item in image.list_images(glance, **filters)]
+        return [_parse(item) for item in image.list_images(glance, **filters)]
     if visibility is not None:
         raise errors.Unsupported("visibility", "the image service", "images through its compute service only")
     found = [ImageInfo.model_validate(item) for item in compute.list_images(region.compute)]
@@ -149,30 +149,30 @@ def _listed(
 
 
 def _by_id(region: Region, id_: str) -> list[ImageInfo]:
-    glance = _service(region)
+    glance = _image_service(region)
     if glance is None:
-        return [item for item in _listed(region) if item.id == id_]
+        return [item for item in _list(region) if item.id == id_]
     try:
-        return [_read(image.get_image(glance, id_))]
+        return [_parse(image.get_image(glance, id_))]
     except errors.NotFound:
         return []
 
 
-def _service(region: Region) -> ServiceClient | None:
+def _image_service(region: Region) -> ServiceClient | None:
     try:
         return region.image
     except errors.ConfigurationError:
         return None
 
 
-def _read(document: Mapping[str, Any]) -> ImageInfo:
-    own = {key: value for key, value in document.items() if key in _OWN}
-    rest = document.keys() - _OWN - _SELF
-    properties = {key: str(document[key]) for key in sorted(rest) if document[key] is not None}
-    return ImageInfo.model_validate({**own, "properties": properties})
+def _parse(document: Mapping[str, Any]) -> ImageInfo:
+    common = {key: value for key, value in document.items() if key in _COMMON_FIELDS}
+    other_fields = document.keys() - _COMMON_FIELDS - _LINK_FIELDS
+    properties = {key: str(document[key]) for key in sorted(other_fields) if document[key] is not None}
+    return ImageInfo.model_validate({**common, "properties": properties})
 
 
-def _matching(
+def _filter(
     images: list[ImageInfo], name: str | None, name_regex: str | None, properties: Mapping[str, str] | None
 ) -> list[ImageInfo]:
     try:

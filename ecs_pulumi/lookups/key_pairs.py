@@ -5,32 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import compute, errors
-from ecs_pulumi.lookups.calls import later, only, region_of, told
+from ecs_pulumi.lookups.calls import call_with_outputs, exactly_one, one_line_errors, region_of
 from ecs_pulumi.lookups.models import KeyPairInfo
 
 if TYPE_CHECKING:
     import pulumi
 
-_TYPED = "2.2"
+_TYPE_MICROVERSION = "2.2"
 
 
-@told
+@one_line_errors
 def get_key_pair(name: str, *, region: str | None = None) -> KeyPairInfo:
-    """The key pair of this name, of the configured user.
+    """Find a key pair of the configured user by name.
 
     Args:
-        name: Its name.
-        region: The region. Default: the configured one.
+        name: The name.
+        region: The region. Default: the configured region.
 
     Raises:
-        NoMatch: There is none; the message names those most like it.
+        NoMatch: No object matches; the message lists the most similar names.
     """
     api = region_of(region).compute
     try:
-        document = compute.get_key_pair(api, name, microversion=api.newest_supported(_TYPED))
+        document = compute.get_key_pair(api, name, microversion=api.newest_supported(_TYPE_MICROVERSION))
         return KeyPairInfo.model_validate(document)
     except errors.NotFound:
-        return only(
+        return exactly_one(
             [],
             "key pair",
             {"name": name},
@@ -41,5 +41,5 @@ def get_key_pair(name: str, *, region: str | None = None) -> KeyPairInfo:
 def get_key_pair_output(
     name: pulumi.Input[str], *, region: pulumi.Input[str | None] = None
 ) -> pulumi.Output[KeyPairInfo]:
-    """`get_key_pair` for the outputs of resources."""
-    return later(get_key_pair, name=name, region=region)
+    """Variant of `get_key_pair` that accepts outputs and returns an output."""
+    return call_with_outputs(get_key_pair, name=name, region=region)

@@ -1,4 +1,4 @@
-"""What lookups return: the API's documents, frozen, under Pythonic names."""
+"""Return types of the lookups: frozen models of the API's documents, with Pythonic field names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing_extensions import Never
 
 
 def _number(value: Any) -> Any:
-    # Nova spells "no swap" as an empty text.
+    # Nova represents "no swap" as an empty string.
     return 0 if value == "" else value
 
 
@@ -19,7 +19,7 @@ def _flag(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    # One version of an API spells "none" as null, the other as an empty text.
+    # Depending on the API version, a missing value is null or an empty string.
     return None if value == "" else value
 
 
@@ -29,25 +29,25 @@ Text = Annotated[str | None, BeforeValidator(_text)]
 
 
 class Info(BaseModel):
-    """Base of what a lookup returns. What the API does not tell has the field's default."""
+    """Base class of all return types. A field that the API does not return has its default."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
     @model_validator(mode="before")
     @classmethod
-    def _told(cls, document: Any) -> Any:
+    def _drop_nulls(cls, document: Any) -> Any:
         if not isinstance(document, Mapping):
             return document
         return {key: value for key, value in document.items() if value is not None}
 
     @property
     def __iter__(self) -> Never:
-        """Not there: what can be iterated, `pulumi.export` shows as a list, and everything else by its fields."""
+        """Disable iteration, because `pulumi.export` shows iterable objects as lists instead of by their fields."""
         raise AttributeError
 
 
 class Link(Info):
-    """Where a document is to be found."""
+    """A link to a document."""
 
     rel: str = ""
     href: str = ""
@@ -63,7 +63,7 @@ class FlavorInfo(Info):
     ram: int
     """Memory in MiB."""
     disk: int = 0
-    """Size of the root disk in GiB; 0 if the server needs a volume, or takes the image's size."""
+    """Size of the root disk in GiB; 0 if the server must boot from a volume or its disk has the image's size."""
     ephemeral: int = Field(0, validation_alias="OS-FLV-EXT-DATA:ephemeral")
     """Size of the second local disk in GiB."""
     swap: Number = 0
@@ -73,7 +73,7 @@ class FlavorInfo(Info):
     disabled: bool = Field(default=False, validation_alias="OS-FLV-DISABLED:disabled")
     description: str | None = None
     extra_specs: dict[str, str] | None = None
-    """Properties for the scheduler and the hypervisor; None in a list of an API before compute 2.61."""
+    """Properties for the scheduler and the hypervisor; None in lists before compute 2.61."""
     links: list[Link] = []
 
 
@@ -83,31 +83,31 @@ class ImageInfo(Info):
     id: str
     name: str = ""
     status: Annotated[str, BeforeValidator(str.lower)]
-    """`active` if servers can be made of it."""
+    """`active` if servers can be created from the image."""
     visibility: str | None = None
-    """`public`, `private`, `shared` or `community`; None where only the compute service tells of images."""
+    """`public`, `private`, `shared` or `community`; None if the image was looked up through the compute service."""
     min_disk: int = Field(0, validation_alias=AliasChoices("min_disk", "minDisk"))
-    """Smallest root disk, GiB."""
+    """Minimum size of the root disk in GiB."""
     min_ram: int = Field(0, validation_alias=AliasChoices("min_ram", "minRam"))
-    """Smallest memory, MiB."""
+    """Minimum memory in MiB."""
     size: int | None = Field(None, validation_alias=AliasChoices("size", "OS-EXT-IMG-SIZE:size"))
     """Size of the file in bytes."""
     virtual_size: int | None = None
-    """Size of the disk in it, in bytes."""
+    """Size of the disk that the file contains, in bytes."""
     disk_format: str | None = None
     container_format: str | None = None
     checksum: str | None = None
     os_hash_algo: str | None = None
     os_hash_value: str | None = None
     owner: str | None = None
-    """Id of the project it belongs to."""
+    """Id of the project that owns the image."""
     protected: bool = False
     os_hidden: bool = False
     progress: int | None = None
-    """Percent of it that is uploaded; None where the image service tells of images."""
+    """Upload progress in percent; None if the image was looked up through the image service."""
     tags: list[str] = []
     properties: dict[str, str] = Field(default={}, validation_alias=AliasChoices("properties", "metadata"))
-    """Every further property, such as `os_distro`; the compute service calls them metadata."""
+    """All other properties, such as `os_distro`; named metadata in the compute API."""
     created_at: str = Field("", validation_alias=AliasChoices("created_at", "created"))
     updated_at: str = Field("", validation_alias=AliasChoices("updated_at", "updated"))
     links: list[Link] = []
@@ -116,7 +116,8 @@ class ImageInfo(Info):
 class NetworkInfo(Info):
     """A network (guide, chapter 4, step 3 and chapter 7, step 1).
 
-    Where the cloud has no network service the compute service tells less of it, and from `cidr` on more.
+    If the cloud has no network service, the network is looked up through the compute service, which returns fewer of
+    the first fields, and the fields from `cidr` on.
     """
 
     id: str
@@ -153,14 +154,14 @@ class NetworkInfo(Info):
 
 
 class PoolInfo(Info):
-    """A range of addresses of a subnet that ports are given addresses from."""
+    """An address range of a subnet from which ports get their addresses."""
 
     start: str
     end: str
 
 
 class RouteInfo(Info):
-    """A route that a subnet's DHCP hands to the servers."""
+    """A route that the subnet's DHCP server announces to servers."""
 
     destination: str
     nexthop: str
@@ -199,7 +200,7 @@ class FixedIpInfo(Info):
 
 
 class AddressPairInfo(Info):
-    """An address that a port may use besides its own."""
+    """An additional address that a port may use."""
 
     ip_address: str
     mac_address: str | None = None
@@ -214,7 +215,7 @@ class DhcpOptionInfo(Info):
 
 
 class DnsAssignmentInfo(Info):
-    """A name that the cloud's DNS has for an address of a port."""
+    """The DNS name of an address of a port."""
 
     hostname: str
     fqdn: str
@@ -237,7 +238,7 @@ class PortInfo(Info):
     extra_dhcp_options: list[DhcpOptionInfo] = Field(default=[], validation_alias="extra_dhcp_opts")
     port_security_enabled: bool | None = None
     device_id: str = ""
-    """The server that uses it; empty if none does."""
+    """Id of the server that uses the port; empty if none does."""
     device_owner: str = ""
     dns_name: str | None = None
     dns_assignment: list[DnsAssignmentInfo] = []
@@ -254,7 +255,7 @@ class PortInfo(Info):
 
     @property
     def ip_address(self) -> str | None:
-        """The first address; None if it has none."""
+        """The first address; None if the port has none."""
         return self.fixed_ips[0].ip_address if self.fixed_ips else None
 
 
@@ -270,7 +271,7 @@ class KeyPairInfo(Info):
 
 
 class VolumeServerInfo(Info):
-    """A server that has a volume."""
+    """A server to which a volume is attached."""
 
     server_id: str
     attachment_id: str = ""
@@ -285,7 +286,7 @@ class VolumeInfo(Info):
     description: str | None = None
     status: str
     size: int
-    """GiB."""
+    """Size in GiB."""
     volume_type: str | None = None
     availability_zone: str | None = None
     metadata: dict[str, str] = {}
@@ -295,7 +296,7 @@ class VolumeInfo(Info):
     shareable: bool = False
     attachments: list[VolumeServerInfo] = []
     image_id: str | None = None
-    """The image it was filled with."""
+    """Id of the image that the volume was created from."""
     image_name: str | None = None
     image_metadata: dict[str, str] = Field(default={}, validation_alias="volume_image_metadata")
     snapshot_id: str | None = None
@@ -310,7 +311,7 @@ class VolumeInfo(Info):
 
     @model_validator(mode="before")
     @classmethod
-    def _image(cls, document: Any) -> Any:
+    def _image_fields(cls, document: Any) -> Any:
         image = document.get("volume_image_metadata") or {}
         return {**document, "image_id": image.get("image_id"), "image_name": image.get("image_name")}
 
@@ -325,15 +326,15 @@ class AddressInfo(Info):
 
 
 class AttachedVolumeInfo(Info):
-    """A volume of a server."""
+    """A volume that is attached to a server."""
 
     id: str
     delete_on_termination: bool | None = None
-    """None where the API does not tell (before compute 2.3)."""
+    """None if the API does not return it (before compute 2.3)."""
 
 
 class ServerInfo(Info):
-    """A server (guide, 3.2, 3.3 and chapter 4, step 6). What only administrators are told is None for others."""
+    """A server (guide, 3.2, 3.3 and chapter 4, step 6). Fields that only administrators see are None for others."""
 
     id: str
     name: str
@@ -342,20 +343,20 @@ class ServerInfo(Info):
     vm_state: str | None = Field(None, validation_alias="OS-EXT-STS:vm_state")
     task_state: str | None = Field(None, validation_alias="OS-EXT-STS:task_state")
     power_state: int | None = Field(None, validation_alias="OS-EXT-STS:power_state")
-    """As the hypervisor sees it: 1 running, 3 paused, 4 shut down, 6 crashed, 7 suspended."""
+    """The hypervisor's power state: 1 running, 3 paused, 4 shut down, 6 crashed, 7 suspended."""
     description: str | None = None
     metadata: dict[str, str] = {}
     tags: list[str] = []
     flavor_id: str | None = None
     image_id: str | None = None
-    """None if it boots from a volume."""
+    """None if the server boots from a volume."""
     addresses: dict[str, list[AddressInfo]] = {}
     access_ip_v4: Text = Field(None, validation_alias="accessIPv4")
-    """The address set for access, or else the first one."""
+    """The configured access address, or the first address."""
     access_ip_v6: Text = Field(None, validation_alias="accessIPv6")
-    """The address set for access, or else the first one."""
+    """The configured access address, or the first address."""
     security_groups: list[str] = []
-    """By name."""
+    """Names of the security groups."""
     key_name: str | None = None
     availability_zone: Text = Field(None, validation_alias="OS-EXT-AZ:availability_zone")
     config_drive: Flag = False
@@ -366,13 +367,13 @@ class ServerInfo(Info):
     locked: bool | None = None
     progress: int | None = None
     fault: str | None = None
-    """Why it is in ERROR."""
+    """The reason if the status is ERROR."""
     host: str | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:host")
     host_id: str | None = Field(None, validation_alias="hostId")
     host_status: str | None = None
     hypervisor_hostname: str | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:hypervisor_hostname")
     instance_name: str | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:instance_name")
-    # The guide's example spells it in the plural.
+    # The guide's example uses the plural.
     hostname: str | None = Field(
         None, validation_alias=AliasChoices("OS-EXT-SRV-ATTR:hostname", "OS-EXT-SRV-ATTR:hostnames")
     )
@@ -382,7 +383,7 @@ class ServerInfo(Info):
     reservation_id: str | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:reservation_id")
     root_device_name: str | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:root_device_name")
     user_data: SecretStr | None = Field(None, validation_alias="OS-EXT-SRV-ATTR:user_data")
-    """Base64; `user_data.get_secret_value()` tells it, nothing else does."""
+    """Base64; hidden when printed or exported, and returned by `user_data.get_secret_value()`."""
     user_id: str | None = None
     project_id: str | None = Field(None, validation_alias=AliasChoices("tenant_id", "project_id"))
     created: str
@@ -393,7 +394,7 @@ class ServerInfo(Info):
 
     @model_validator(mode="before")
     @classmethod
-    def _flat(cls, document: Any) -> Any:
+    def _flatten(cls, document: Any) -> Any:
         addresses = [item for group in (document.get("addresses") or {}).values() for item in group]
         first = {item.get("version", 4): item["addr"] for item in reversed(addresses)}
         fault = document.get("fault") or {}
@@ -414,14 +415,14 @@ class AvailabilityZone(Info):
     name: str
     available: bool
     resource: str | None = None
-    """What of the network service the zone is for: `network` or `router`; None for other services."""
+    """Kind of network resource that the zone is for: `network` or `router`; None for other services."""
 
 
 class ApiVersion(Info):
     """A version of the compute API (guide, 3.2)."""
 
     id: str
-    """As in its URLs, for example `v2.1`."""
+    """The version in URLs, for example `v2.1`."""
     status: str
     """`CURRENT`, `SUPPORTED` or `DEPRECATED`."""
     version: Text = None

@@ -1,6 +1,6 @@
 """Networks, subnets and ports (guide, chapter 4, step 3 and chapter 7; Neutron API reference).
 
-Networks are asked of the compute service, as the guide does, where the catalog has no network service.
+If the catalog has no network service, networks are looked up through the compute service, as in the guide.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors, network
-from ecs_pulumi.lookups.calls import later, needed, only, region_of, told
+from ecs_pulumi.lookups.calls import call_with_outputs, exactly_one, one_line_errors, region_of, require_criteria
 from ecs_pulumi.lookups.models import NetworkInfo, PortInfo, SubnetInfo
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ecs_pulumi.cloud.connection import Region
 
 
-@told
+@one_line_errors
 def get_network(
     name: str | None = None,
     *,
@@ -28,22 +28,22 @@ def get_network(
     tags: Sequence[str] | None = None,
     region: str | None = None,
 ) -> NetworkInfo:
-    """The network that fulfils all of this.
+    """Find the network that meets all criteria.
 
     Args:
-        name: Its name.
-        id: Its id.
-        tags: Tags that it has, all of them.
-        region: The region. Default: the configured one.
+        name: The name.
+        id: The id.
+        tags: Tags, all of which the object must have.
+        region: The region. Default: the configured region.
 
     Raises:
-        NoMatch: There is none; the message names those most like it.
-        NotUnique: There are several; the message lists them.
+        NoMatch: No object matches; the message lists the most similar names.
+        NotUnique: Several objects match; the message lists them.
     """
-    asked = {"name": name, "id": id, "tags": tags}
-    needed("network", asked)
-    here = region_of(region)
-    return only(_networks(here, name, id, tags), "network", asked, lambda: _networks(here))
+    criteria = {"name": name, "id": id, "tags": tags}
+    require_criteria("network", criteria)
+    target = region_of(region)
+    return exactly_one(_list_networks(target, name, id, tags), "network", criteria, lambda: _list_networks(target))
 
 
 def get_network_output(
@@ -53,19 +53,19 @@ def get_network_output(
     tags: pulumi.Input[Sequence[pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[NetworkInfo]:
-    """`get_network` for the outputs of resources."""
-    return later(get_network, name=name, id=id, tags=tags, region=region)
+    """Variant of `get_network` that accepts outputs and returns an output."""
+    return call_with_outputs(get_network, name=name, id=id, tags=tags, region=region)
 
 
-@told
+@one_line_errors
 def list_networks(*, tags: Sequence[str] | None = None, region: str | None = None) -> list[NetworkInfo]:
-    """Every network that the project can use.
+    """List the networks that the project can use.
 
     Args:
-        tags: Tags that it has, all of them.
-        region: The region. Default: the configured one.
+        tags: Tags, all of which the object must have.
+        region: The region. Default: the configured region.
     """
-    return _networks(region_of(region), tags=tags)
+    return _list_networks(region_of(region), tags=tags)
 
 
 def list_networks_output(
@@ -73,11 +73,11 @@ def list_networks_output(
     tags: pulumi.Input[Sequence[pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[list[NetworkInfo]]:
-    """`list_networks` for the outputs of resources."""
-    return later(list_networks, tags=tags, region=region)
+    """Variant of `list_networks` that accepts outputs and returns an output."""
+    return call_with_outputs(list_networks, tags=tags, region=region)
 
 
-@told
+@one_line_errors
 def get_subnet(
     name: str | None = None,
     *,
@@ -87,28 +87,28 @@ def get_subnet(
     tags: Sequence[str] | None = None,
     region: str | None = None,
 ) -> SubnetInfo:
-    """The subnet that fulfils all of this.
+    """Find the subnet that meets all criteria.
 
     Args:
-        name: Its name.
-        id: Its id.
-        cidr: Its range of addresses, such as `10.0.10.0/24`.
-        network_id: The network it belongs to.
-        tags: Tags that it has, all of them.
-        region: The region. Default: the configured one.
+        name: The name.
+        id: The id.
+        cidr: The address range, such as `10.0.10.0/24`.
+        network_id: Id of the network.
+        tags: Tags, all of which the object must have.
+        region: The region. Default: the configured region.
 
     Raises:
-        NoMatch: There is none; the message names those most like it.
-        NotUnique: There are several; the message lists them.
+        NoMatch: No object matches; the message lists the most similar names.
+        NotUnique: Several objects match; the message lists them.
     """
-    asked = {"name": name, "id": id, "cidr": cidr, "network_id": network_id, "tags": tags}
-    needed("subnet", asked)
+    criteria = {"name": name, "id": id, "cidr": cidr, "network_id": network_id, "tags": tags}
+    require_criteria("subnet", criteria)
     api = region_of(region).network
-    found = network.list_all(api, "subnet", **{**asked, "tags": _all_of(tags)})
-    return only(
+    found = network.list_all(api, "subnet", **{**criteria, "tags": _tags_filter(tags)})
+    return exactly_one(
         [SubnetInfo.model_validate(item) for item in found],
         "subnet",
-        asked,
+        criteria,
         lambda: [SubnetInfo.model_validate(item) for item in network.list_all(api, "subnet")],
     )
 
@@ -122,11 +122,11 @@ def get_subnet_output(
     tags: pulumi.Input[Sequence[pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[SubnetInfo]:
-    """`get_subnet` for the outputs of resources."""
-    return later(get_subnet, name=name, id=id, cidr=cidr, network_id=network_id, tags=tags, region=region)
+    """Variant of `get_subnet` that accepts outputs and returns an output."""
+    return call_with_outputs(get_subnet, name=name, id=id, cidr=cidr, network_id=network_id, tags=tags, region=region)
 
 
-@told
+@one_line_errors
 def get_port(
     name: str | None = None,
     *,
@@ -138,23 +138,23 @@ def get_port(
     tags: Sequence[str] | None = None,
     region: str | None = None,
 ) -> PortInfo:
-    """The port that fulfils all of this.
+    """Find the port that meets all criteria.
 
     Args:
-        name: Its name.
-        id: Its id.
-        network_id: The network it belongs to.
-        ip_address: One of its addresses.
-        mac_address: Its MAC address.
-        device_id: The server that uses it.
-        tags: Tags that it has, all of them.
-        region: The region. Default: the configured one.
+        name: The name.
+        id: The id.
+        network_id: Id of the network.
+        ip_address: One of the port's addresses.
+        mac_address: The MAC address.
+        device_id: Id of the server that uses the port.
+        tags: Tags, all of which the object must have.
+        region: The region. Default: the configured region.
 
     Raises:
-        NoMatch: There is none; the message names those most like it.
-        NotUnique: There are several; the message lists them.
+        NoMatch: No object matches; the message lists the most similar names.
+        NotUnique: Several objects match; the message lists them.
     """
-    asked: dict[str, Any] = {
+    criteria: dict[str, Any] = {
         "name": name,
         "id": id,
         "network_id": network_id,
@@ -163,9 +163,9 @@ def get_port(
         "device_id": device_id,
         "tags": tags,
     }
-    needed("port", asked)
+    require_criteria("port", criteria)
     api = region_of(region).network
-    return only(_ports(api, **asked), "port", asked, lambda: _ports(api))
+    return exactly_one(_list_ports(api, **criteria), "port", criteria, lambda: _list_ports(api))
 
 
 def get_port_output(
@@ -179,8 +179,8 @@ def get_port_output(
     tags: pulumi.Input[Sequence[pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[PortInfo]:
-    """`get_port` for the outputs of resources."""
-    return later(
+    """Variant of `get_port` that accepts outputs and returns an output."""
+    return call_with_outputs(
         get_port,
         name=name,
         id=id,
@@ -193,18 +193,18 @@ def get_port_output(
     )
 
 
-def _networks(
+def _list_networks(
     region: Region, name: str | None = None, id_: str | None = None, tags: Sequence[str] | None = None
 ) -> list[NetworkInfo]:
     try:
         neutron = region.network
     except errors.ConfigurationError:
-        return _through_compute(region, name, id_, tags)
-    found = network.list_all(neutron, "network", name=name, id=id_, tags=_all_of(tags))
+        return _list_through_compute(region, name, id_, tags)
+    found = network.list_all(neutron, "network", name=name, id=id_, tags=_tags_filter(tags))
     return [NetworkInfo.model_validate(item) for item in found]
 
 
-def _through_compute(
+def _list_through_compute(
     region: Region, name: str | None, id_: str | None, tags: Sequence[str] | None
 ) -> list[NetworkInfo]:
     if tags is not None:
@@ -213,14 +213,14 @@ def _through_compute(
     return [item for item in found if name in (None, item.name) and id_ in (None, item.id)]
 
 
-def _ports(
+def _list_ports(
     api: ServiceClient, ip_address: str | None = None, tags: Sequence[str] | None = None, **filters: Any
 ) -> list[PortInfo]:
     address = None if ip_address is None else f"ip_address={ip_address}"
-    found = network.list_all(api, "port", fixed_ips=address, tags=_all_of(tags), **filters)
+    found = network.list_all(api, "port", fixed_ips=address, tags=_tags_filter(tags), **filters)
     return [PortInfo.model_validate(item) for item in found]
 
 
-def _all_of(tags: Sequence[str] | None) -> str | None:
-    """Tags as Neutron reads them: with commas in between, all of them are asked for."""
+def _tags_filter(tags: Sequence[str] | None) -> str | None:
+    """Convert tags to Neutron's filter for all of them, separated by commas."""
     return ",".join(tags) if tags else None

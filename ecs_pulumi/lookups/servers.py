@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors
-from ecs_pulumi.lookups.calls import later, needed, only, region_of, told
+from ecs_pulumi.lookups.calls import call_with_outputs, exactly_one, one_line_errors, region_of, require_criteria
 from ecs_pulumi.lookups.models import ServerInfo
 
 if TYPE_CHECKING:
@@ -19,30 +19,32 @@ if TYPE_CHECKING:
 _NOT_TAGS = "2.26"
 
 
-@told
+@one_line_errors
 def get_server(
     name: str | None = None,
     *,
     id: str | None = None,  # noqa: A002  (the API's own word)
     region: str | None = None,
 ) -> ServerInfo:
-    """The server of this name or id.
+    """Find a server by name or id.
 
     Args:
-        name: Its name.
-        id: Its id.
-        region: The region. Default: the configured one.
+        name: The name.
+        id: The id.
+        region: The region. Default: the configured region.
 
     Raises:
-        NoMatch: There is none; the message names those most like it.
-        NotUnique: There are several; the message lists them.
+        NoMatch: No object matches; the message lists the most similar names.
+        NotUnique: Several objects match; the message lists them.
     """
-    asked = {"name": name, "id": id}
-    needed("server", asked)
-    here = region_of(region)
-    # Nova takes a name as a regular expression.
-    found = _by_id(here, id) if id else _listed(here, name=f"^{re.escape(name or '')}$")
-    return only([item for item in found if name in (None, item.name)], "server", asked, lambda: _listed(here))
+    criteria = {"name": name, "id": id}
+    require_criteria("server", criteria)
+    target = region_of(region)
+    # Nova interprets the name as a regular expression.
+    documents = _by_id(target, id) if id else _list(target, name=f"^{re.escape(name or '')}$")
+    return exactly_one(
+        [item for item in documents if name in (None, item.name)], "server", criteria, lambda: _list(target)
+    )
 
 
 def get_server_output(
@@ -51,11 +53,11 @@ def get_server_output(
     id: pulumi.Input[str | None] = None,  # noqa: A002
     region: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[ServerInfo]:
-    """`get_server` for the outputs of resources."""
-    return later(get_server, name=name, id=id, region=region)
+    """Variant of `get_server` that accepts outputs and returns an output."""
+    return call_with_outputs(get_server, name=name, id=id, region=region)
 
 
-@told
+@one_line_errors
 def list_servers(
     *,
     changes_since: str | None = None,
@@ -70,26 +72,26 @@ def list_servers(
     all_tenants: bool | None = None,
     region: str | None = None,
 ) -> list[ServerInfo]:
-    """Every server that fulfils all of this (guide, 3.3, step 2).
+    """List the servers that meet all criteria (guide, 3.3, step 2).
 
     Args:
-        changes_since: Changed since this time, such as `2018-11-08T00:00:00Z`. Deleted servers are listed too.
-        image: Made of this image, by id.
-        flavor: Of this flavor, by id.
-        name: A regular expression that is found somewhere in its name.
-        status: Its status, such as `ACTIVE`.
-        limit: How many at most. Default: all there are.
-        marker: Only those after the server of this id in the list.
-        not_tags: Without these tags, all of them. Needs compute 2.26, or the old `v2`.
-        reservation_id: Made by this request for several servers.
-        all_tenants: Of all projects. For administrators.
-        region: The region. Default: the configured one.
+        changes_since: Servers changed since this time, such as `2018-11-08T00:00:00Z`, including deleted servers.
+        image: Id of the image that the server was created from.
+        flavor: Id of the flavor.
+        name: A regular expression that matches a part of the name.
+        status: The status, such as `ACTIVE`.
+        limit: Maximum number of servers. Default: all servers.
+        marker: Id of a server; list only the servers after it.
+        not_tags: Exclude servers that have all of these tags. Needs compute 2.26, or the old `v2`.
+        reservation_id: Reservation id of a request that created several servers.
+        all_tenants: List the servers of all projects. For administrators.
+        region: The region. Default: the configured region.
     """
-    here = region_of(region)
-    if not_tags and here.compute.versions.id != "v2":
-        here.compute.require("not_tags", _NOT_TAGS)
-    return _listed(
-        here,
+    target = region_of(region)
+    if not_tags and target.compute.versions.id != "v2":
+        target.compute.require("not_tags", _NOT_TAGS)
+    return _list(
+        target,
         changes_since=changes_since,
         image=image,
         flavor=flavor,
@@ -117,8 +119,8 @@ def list_servers_output(
     all_tenants: pulumi.Input[bool | None] = None,
     region: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[list[ServerInfo]]:
-    """`list_servers` for the outputs of resources."""
-    return later(
+    """Variant of `list_servers` that accepts outputs and returns an output."""
+    return call_with_outputs(
         list_servers,
         changes_since=changes_since,
         image=image,
@@ -134,9 +136,9 @@ def list_servers_output(
     )
 
 
-def _listed(region: Region, **filters: Any) -> list[ServerInfo]:
-    found = compute.list_servers(region.compute, **filters, microversion=region.server_microversion)
-    return [ServerInfo.model_validate(item) for item in found]
+def _list(region: Region, **filters: Any) -> list[ServerInfo]:
+    documents = compute.list_servers(region.compute, **filters, microversion=region.server_microversion)
+    return [ServerInfo.model_validate(item) for item in documents]
 
 
 def _by_id(region: Region, id_: str) -> list[ServerInfo]:

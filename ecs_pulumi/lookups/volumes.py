@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import block_storage, errors
-from ecs_pulumi.lookups.calls import later, needed, only, region_of, told
+from ecs_pulumi.lookups.calls import call_with_outputs, exactly_one, one_line_errors, region_of, require_criteria
 from ecs_pulumi.lookups.models import VolumeInfo
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ecs_pulumi.cloud.api import ServiceClient
 
 
-@told
+@one_line_errors
 def get_volume(
     name: str | None = None,
     *,
@@ -24,27 +24,27 @@ def get_volume(
     metadata: Mapping[str, str] | None = None,
     region: str | None = None,
 ) -> VolumeInfo:
-    """The volume that fulfils all of this.
+    """Find the volume that meets all criteria.
 
     Args:
-        name: Its name.
-        id: Its id.
-        metadata: Keys that its metadata has, with their values.
-        region: The region. Default: the configured one.
+        name: The name.
+        id: The id.
+        metadata: Metadata keys that the volume must have, with their values.
+        region: The region. Default: the configured region.
 
     Raises:
-        NoMatch: There is none; the message names those most like it.
-        NotUnique: There are several; the message lists them.
+        NoMatch: No object matches; the message lists the most similar names.
+        NotUnique: Several objects match; the message lists them.
     """
-    asked = {"name": name, "id": id, "metadata": metadata}
-    needed("volume", asked)
+    criteria = {"name": name, "id": id, "metadata": metadata}
+    require_criteria("volume", criteria)
     api = region_of(region).block_storage
     found = [
         item
-        for item in (_by_id(api, id) if id else _listed(api, name))
+        for item in (_by_id(api, id) if id else _list(api, name))
         if name in (None, item.name) and (metadata or {}).items() <= item.metadata.items()
     ]
-    return only(found, "volume", asked, lambda: _listed(api))
+    return exactly_one(found, "volume", criteria, lambda: _list(api))
 
 
 def get_volume_output(
@@ -54,11 +54,11 @@ def get_volume_output(
     metadata: pulumi.Input[Mapping[str, pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[VolumeInfo]:
-    """`get_volume` for the outputs of resources."""
-    return later(get_volume, name=name, id=id, metadata=metadata, region=region)
+    """Variant of `get_volume` that accepts outputs and returns an output."""
+    return call_with_outputs(get_volume, name=name, id=id, metadata=metadata, region=region)
 
 
-def _listed(api: ServiceClient, name: str | None = None) -> list[VolumeInfo]:
+def _list(api: ServiceClient, name: str | None = None) -> list[VolumeInfo]:
     return [VolumeInfo.model_validate(item) for item in block_storage.list_volumes(api, name=name)]
 
 

@@ -1,1 +1,1 @@
-"""One file per kind, read top to bottom: what is wanted, what is observed, how it lives, the public class."""
+"""The resource handlers, one module for each kind: its inputs and outputs, its handler and its public class."""

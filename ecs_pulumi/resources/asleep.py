@@ -1,4 +1,4 @@
-"""Attachments of a suspended or shelved server: it runs while they are changed, and is suspended or shelved again."""
+"""Changes of the attachments of a suspended or shelved server, which is made active while they are changed."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LONGEST = 1800.0
-"""Seconds that a server may take to be suspended or shelved again, whatever is left of the attachment's own time."""
+"""Time limit in seconds for suspending or shelving the server again, independent of the attachment's own timeout."""
 
 
 @dataclass
-class _Turn:
-    """The attachments that are changed on one server at the same time."""
+class _SharedWake:
+    """State that concurrent changes of one server's attachments share."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     users: int = 0
     power_state: str | None = None
-    """The power state before the server was resumed or unshelved; None where it was not."""
+    """Power state before the server was resumed or unshelved; None if it was not."""
     failure: errors.EcsError | None = None
-    """Why it could not be, which is the same for all that are waiting."""
+    """Error of the failed resume or unshelve; all waiting changes raise it."""
 
     def wake(self, context: Context, server_id: str) -> bool:
-        """Let the server run; False where it was not suspended or shelved.
+        """Make the server active; return False if it was not suspended or shelved.
 
         Raises:
-            OperationFailed: it could not be resumed or unshelved.
+            OperationFailed: The server could not be resumed or unshelved.
         """
         with self.lock:
             server = context.cloud.region.servers.get(server_id)
@@ -57,8 +57,8 @@ class _Turn:
                 self.power_state = self.power_state or power_state
             return self.power_state is not None
 
-    def leave(self, context: Context, server_id: str) -> None:
-        """Suspend or shelve the server again unless others are at work; where that fails, a refresh shows it."""
+    def release(self, context: Context, server_id: str) -> None:
+        """Suspend or shelve the server again after the last change; a failure is a warning, not an error."""
         with self.lock:
             self.users -= 1
             if self.users:
@@ -71,27 +71,29 @@ class _Turn:
                 if server := context.cloud.region.servers.get(server_id):
                     life.set_power_state(context, server, prior)
             except errors.EcsError as error:
-                context.warn(f"the server {server_id} runs, and could not be {prior} again: {error}")
+                context.warn(
+                    f"the server {server_id} is still active, setting its power_state to {prior} failed: {error}"
+                )
 
 
-_turns: dict[str, _Turn] = {}
-_making = threading.Lock()
+_wakes: dict[str, _SharedWake] = {}
+_wakes_lock = threading.Lock()
 
 
 def while_awake(context: Context, server_id: str, do: Callable[[], T]) -> T:
-    """Change a server's attachments; where it is suspended or shelved and refuses, let it run and do it once more.
+    """Change a server's attachments; if it is suspended or shelved and rejects that, make it active and try again.
 
-    The kind Server does the same for changes of its own (`server_life.wake_for`).
+    `server_life.wake_for` does the same for changes of the server itself.
     """
-    with _making:
-        turn = _turns.setdefault(server_id, _Turn())
-    with turn.lock:
-        turn.users += 1
+    with _wakes_lock:
+        shared = _wakes.setdefault(server_id, _SharedWake())
+    with shared.lock:
+        shared.users += 1
     try:
         return do()
     except (errors.Conflict, errors.BadRequest):
-        if not turn.wake(context, server_id):
+        if not shared.wake(context, server_id):
             raise
         return do()
     finally:
-        turn.leave(context, server_id)
+        shared.release(context, server_id)

@@ -1,4 +1,4 @@
-"""What the kinds share: the connection, the deadline, the words for errors, deleting what is in use."""
+"""What the resource handlers share: the connection, owner markers, error texts, the deletion of objects in use."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from ecs_pulumi.cloud.polling import Deadline
 
 RemoteObject: TypeAlias = dict[str, Any]
-"""An object as the API answers it."""
+"""An object as the API returns it."""
 
 I = TypeVar("I", bound=fields.Inputs)  # noqa: E741
 
 
 @dataclass(frozen=True)
 class Clients:
-    """What one operation works with. Opening it sends nothing."""
+    """The API clients of one operation. Creating them sends no request."""
 
     connection: Connection
     region_name: str | None
@@ -38,7 +38,7 @@ class Clients:
 
     @property
     def region(self) -> Region:
-        """The region of the resource; looked up in the catalog at its first use."""
+        """The region of the resource; its first use looks it up in the service catalog."""
         return self.connection.region(self.region_name)
 
     @property
@@ -58,17 +58,19 @@ class Clients:
 
 
 LONGEST_DESCRIPTION = 255
-_MARK = "Managed by Pulumi: "
+_MARKER_PREFIX = "Managed by Pulumi: "
 MARKER_KEY = "managed-by-pulumi"
 """The metadata key of the owner marker; only servers and volumes have metadata."""
 OF_A_NIC = " (port of the NIC)"
-"""Ends the mark of a port that was made for the NIC of an `InterfaceAttachment`, and goes with it."""
+"""Suffix of the owner marker of a port that was created for an `InterfaceAttachment` and is deleted with it."""
 _BACKEND = rf" \[[0-9a-f]{{{FINGERPRINT_LENGTH}}}\]"
-"""Follows in a mark: the backend that keeps the state, so that stacks of one name in two of them are told apart."""
-_BARE_MARK = re.compile(rf"{_MARK}[^/\s]+/[^/\s]+/\S+({_BACKEND})?({re.escape(OF_A_NIC)})?")
+"""The part of an owner marker that identifies the backend, which distinguishes stacks of the same name."""
+_MARKER_PATTERN = re.compile(rf"{_MARKER_PREFIX}[^/\s]+/[^/\s]+/\S+({_BACKEND})?({re.escape(OF_A_NIC)})?")
 _PATIENCE = 60.0
 
-_STORED = "A run without --run-program uses the settings stored at the last `up`, not the present ones."
+_STORED_SETTINGS = (
+    "Without --run-program, Pulumi uses the settings stored by the last `pulumi up`, not the current ones."
+)
 
 Context: TypeAlias = OperationContext[Clients]
 
@@ -77,7 +79,7 @@ _connecting = threading.Lock()
 
 
 def connection(config: Callable[[str], str | None]) -> Connection:
-    """The connection for these settings; one per process, whichever kind or thread asks first."""
+    """Return the connection for these settings. All handlers and threads of a process share it."""
     from ecs_pulumi.cloud.connection import Connection, Settings  # loads keystoneauth
 
     settings = Settings.from_config(config)
@@ -94,10 +96,10 @@ def _debug(line: str) -> None:
 
 
 class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
-    """Base of the kinds: everything they do is against one OpenStack-compatible cloud."""
+    """Base of the resource handlers, with the parts that are specific to OpenStack-compatible clouds."""
 
     def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> Clients:
-        """Open what operations in `region` need; nothing goes over the wire yet."""
+        """Return the clients for operations in `region`. This sends no request."""
         from ecs_pulumi.cloud.polling import Deadline
 
         opened = connection(config)
@@ -105,13 +107,13 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         return Clients(opened, region, Deadline(opened.clock, timeout), marker=opened.settings.marker)
 
     def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:
-        """What `ecs:preflight` says."""
+        """The value of `ecs:preflight`."""
         from ecs_pulumi.cloud.settings import Settings
 
         return Settings.from_config(config).preflight
 
     def setting_warnings(self, names: Iterable[str]) -> Iterable[str]:
-        """Those in the namespace `ecs` that are misspelled."""
+        """Return warnings about misspelled settings in the namespace `ecs`."""
         from ecs_pulumi.cloud.settings import misspelled
 
         return misspelled(names)
@@ -121,33 +123,33 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         return context.cloud.region.name
 
     def format_error(self, error: Exception) -> str | None:
-        """The one line that a user is shown for this error; None for a defect of this package."""
+        """Return the line that the user sees for this error; None for an internal error of this package."""
         return str(error) if isinstance(error, errors.EcsError) else None
 
     def stored_settings_hint(self, error: Exception) -> str | None:
-        """A log-in may be refused only because its secret is an old one."""
+        """Return a hint if authentication may have failed because a stored secret is outdated."""
         secrets = ("password", "token", "application_credential_secret")
         is_stored = any(getattr(settings, name) for settings in _connections for name in secrets)
-        return _STORED if isinstance(error, errors.Unauthorized) and is_stored else None
+        return _STORED_SETTINGS if isinstance(error, errors.Unauthorized) and is_stored else None
 
     def preview_warning(self, error: Exception) -> str | None:
-        """A preview without credentials, for a pull request from a fork say, checks what it can."""
+        """Without credentials, for example for a pull request from a fork, a preview continues with a warning."""
         if not isinstance(error, errors.MissingCredentials):
             return None
         return Notice.NOT_CHECKED.mark(f"Nothing was checked against the cloud: {error}")
 
     def ownership_updates(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
-        """The stack's own mark in place of another's: what was moved here is found here if it gets lost."""
-        mine = None if context.inputs.get("description") else marker_to_write(context, remote.get("description"))
-        claimed: dict[str, Any] = {"description": mine} if mine else {}
+        """Return the updates that replace another stack's owner marker by that of this stack."""
+        marker = None if context.inputs.get("description") else marker_to_write(context, remote.get("description"))
+        updates: dict[str, Any] = {"description": marker} if marker else {}
         metadata = remote.get("metadata") or {}
         if marker_to_write(context, metadata.get(MARKER_KEY)):
-            # The update sends all of the metadata: what it has, and the marker beside it (`kept_marker`).
-            claimed["metadata"] = self.to_outputs(context, remote)["metadata"]
-        return claimed
+            # The update replaces the metadata as a whole: the present entries, and the marker that `kept_marker` adds.
+            updates["metadata"] = self.to_outputs(context, remote)["metadata"]
+        return updates
 
     def preflight(self, context: Context, checked: fields.CheckInputs) -> Iterable[fields.Problem]:
-        """A region that is not there, and what this cloud's API version cannot do, is said before anything is made."""
+        """Check that the region exists and that the cloud's API versions support the inputs."""
         if checked.known("region") and checked.changed("region"):
             context.cloud.connection.region(checked.known("region"))
         for name, field in fields.fields_of(self.inputs).items():
@@ -160,12 +162,12 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
 
 
 def create_body(desired: fields.Inputs, *names: str, **renamed: str) -> dict[str, Any]:
-    """The body of a create request: these inputs where the program sets them.
+    """Return the body of a create request, with those of these inputs that the program sets.
 
     Args:
         desired: The inputs.
-        names: Inputs that the API calls the same.
-        renamed: Inputs that the API calls otherwise, as `input="api:name"`.
+        names: Inputs that have the same name in the API.
+        renamed: Inputs that have another name in the API, as `input="api:name"`.
     """
     body = {name: fields.to_plain(getattr(desired, name)) for name in names}
     body |= {api: fields.to_plain(getattr(desired, name)) for name, api in renamed.items()}
@@ -173,72 +175,75 @@ def create_body(desired: fields.Inputs, *names: str, **renamed: str) -> dict[str
 
 
 def diff_remote(
-    kind: ResourceHandler[Clients, Any, RemoteObject], context: Context, desired: fields.Inputs, remote: RemoteObject
+    handler: ResourceHandler[Clients, Any, RemoteObject], context: Context, desired: fields.Inputs, remote: RemoteObject
 ) -> dict[str, Any]:
-    """The managed inputs that the live object does not fulfil, with their wanted values."""
-    asked, observed = fields.to_plain(desired), kind.to_outputs(context, remote)
-    return kind.ownership_updates(context, remote) | {
+    """Return the managed inputs that differ from the remote object, with their desired values."""
+    values, outputs = fields.to_plain(desired), handler.to_outputs(context, remote)
+    return handler.ownership_updates(context, remote) | {
         name: value
-        for name, value in asked.items()
-        if name in observed and not kind.is_equal(name, value, observed) and not _local(kind, name)
+        for name, value in values.items()
+        if name in outputs and not handler.is_equal(name, value, outputs) and not _is_provider_only(handler, name)
     }
 
 
-def _local(kind: ResourceHandler[Any, Any, Any], name: str) -> bool:
-    return fields.fields_of(kind.inputs)[name].has(fields.ProviderOnly)
+def _is_provider_only(handler: ResourceHandler[Any, Any, Any], name: str) -> bool:
+    return fields.fields_of(handler.inputs)[name].has(fields.ProviderOnly)
 
 
 def owner_marker(context: Context) -> str:
-    """The description of an object that has none: whose it is, so that one that got lost can be found."""
+    """Return the owner marker of the resource, by which its orphans are found; empty if `ecs:marker` is off."""
     if not (context.cloud.marker and context.resource):
         return ""
     backend = f" [{context.backend}]" if context.backend else ""
-    return f"{_MARK}{context.project}/{context.stack}/{context.resource}{backend}"[:LONGEST_DESCRIPTION]
+    return f"{_MARKER_PREFIX}{context.project}/{context.stack}/{context.resource}{backend}"[:LONGEST_DESCRIPTION]
 
 
 def metadata_with_marker(context: Context, metadata: Mapping[str, str] | None) -> dict[str, str]:
-    """The metadata of a create request: the program's, and the owner marker."""
+    """Return the metadata of a create request: the desired metadata and the owner marker."""
     marker = {MARKER_KEY: owner_marker(context)} if owner_marker(context) else {}
     return {**(metadata or {}), **marker}
 
 
 def kept_marker(context: Context, remote: RemoteObject) -> dict[str, str]:
-    """What an update of the metadata has to send as well: the owner marker, this stack's in place of another's."""
+    """Return the owner marker that an update of the metadata has to include; another stack's marker is replaced."""
     marker = (remote.get("metadata") or {}).get(MARKER_KEY)
     return {MARKER_KEY: marker_to_write(context, marker) or marker} if marker else {}
 
 
 def markers_of(remote: Mapping[str, Any]) -> list[str]:
-    """The owner markers that an object carries, in its description and in its metadata."""
+    """Return the owner markers in the description and the metadata of an object."""
     texts = (remote.get("description"), (remote.get("metadata") or {}).get(MARKER_KEY))
     return [text for text in texts if text and is_mark(text)]
 
 
 def marker_to_write(context: Context, text: str | None) -> str | None:
-    """This stack's mark for an object that carries another stack's, or that of a NIC's port; None for all others."""
-    mine, theirs = owner_marker(context), text or ""
-    # What this stack has lost and takes over under another name is its own as it is: an `up` leaves it alone.
-    is_ours = theirs == mine or (
-        parse_owner_marker(theirs, context.project, context.stack) and not theirs.endswith(OF_A_NIC)
+    """Return this stack's owner marker if it has to replace the present one; None otherwise.
+
+    It replaces the marker of another stack, and that of a port that was created for a NIC.
+    """
+    own, present = owner_marker(context), text or ""
+    # An orphan of this stack that is imported under another name keeps its marker, so that an `up` does not update it.
+    is_of_stack = present == own or (
+        parse_owner_marker(present, context.project, context.stack) and not present.endswith(OF_A_NIC)
     )
-    return mine if mine and not is_ours and _BARE_MARK.fullmatch(theirs) else None
+    return own if own and not is_of_stack and _MARKER_PATTERN.fullmatch(present) else None
 
 
 def is_mark(text: str) -> bool:
-    """Whether a description is the mark of some stack, and no person's words."""
-    return text.startswith(_MARK)
+    """Whether a description is the owner marker of any stack."""
+    return text.startswith(_MARKER_PREFIX)
 
 
 def parse_owner_marker(text: str, project: str, stack: str, backend: str = "") -> str | None:
-    """The resource of this stack whose whole mark `text` is; None for everything else, a mark cut short included.
+    """Return the resource named in an owner marker of this stack; None for other texts and for truncated markers.
 
     Args:
-        text: A description, or the value of the marker in the metadata.
+        text: A description, or the owner marker in the metadata.
         project: Name of the project.
         stack: Name of the stack.
-        backend: The backend's fingerprint, where a stack of the same name in another backend is another one.
+        backend: The fingerprint of the backend. If it is set, a marker of another backend is not of this stack.
     """
-    of_stack = f"{_MARK}{project}/{stack}/"
+    of_stack = f"{_MARKER_PREFIX}{project}/{stack}/"
     if not text.startswith(of_stack) or len(text) >= LONGEST_DESCRIPTION:
         return None
     rest = text.removeprefix(of_stack)
@@ -249,9 +254,9 @@ def parse_owner_marker(text: str, project: str, stack: str, backend: str = "") -
 
 
 def delete_when_unused(context: Context, delete: Callable[[], object], users: Callable[[], list[str]]) -> None:
-    """Delete; while the API says that it is in use, try again for a minute, then name who uses it."""
+    """Delete an object. While it is in use, retry for a minute, then raise an error that lists its users."""
     clock = context.cloud.connection.clock
-    patience = min(_PATIENCE, context.cloud.deadline.left())
+    timeout = min(_PATIENCE, context.cloud.deadline.left())
     started, pause = clock.now(), 0.2
     while True:
         try:
@@ -259,14 +264,14 @@ def delete_when_unused(context: Context, delete: Callable[[], object], users: Ca
         except errors.NotFound:
             return
         except errors.Conflict as conflict:
-            if clock.now() - started + pause > patience:
-                listed = users()
-                if not listed:
+            if clock.now() - started + pause > timeout:
+                found = users()
+                if not found:
                     raise
                 raise errors.OperationFailed(
-                    "still in use by " + errors.join_names(listed), conflict.message
+                    "still in use by " + errors.join_names(found), conflict.message
                 ) from conflict
-            context.report_status("waiting for what still uses it to go")
+            context.report_status("waiting until it is no longer in use")
             clock.sleep(pause)
             pause = min(pause * 1.5, 5.0)
         else:
@@ -274,16 +279,14 @@ def delete_when_unused(context: Context, delete: Callable[[], object], users: Ca
 
 
 def require_exists(remote: RemoteObject | None, kind: str, id_: str) -> RemoteObject:
-    """The live object, or the error that it is gone."""
+    """Return the remote object. Raise `OperationFailed` if it does not exist."""
     if remote is None:
-        raise errors.OperationFailed(
-            f"{kind} {id_}", "it does not exist any more; `pulumi refresh` takes it out of the state"
-        )
+        raise errors.OperationFailed(f"{kind} {id_}", "it no longer exists; `pulumi refresh` removes it from the state")
     return remote
 
 
 def split_id(id_: str, kind: str) -> tuple[str, str]:
-    """The two halves of an attachment's id."""
+    """Split the id of an attachment."""
     server_id, slash, other = id_.partition("/")
     if not slash or not server_id or not other:
         raise errors.ConfigurationError(f'the id of a {kind} is "<server>/<other>", got "{id_}"')
@@ -291,7 +294,10 @@ def split_id(id_: str, kind: str) -> tuple[str, str]:
 
 
 def left_to_server(context: Context, server_id: str) -> bool:
-    """Whether a detach that the server refuses is left undone, as the server's own delete frees what it holds."""
+    """Whether a refused detach can be skipped, because the delete of the server will release the object.
+
+    This holds for a server in `ERROR`, and for one that is being deleted or that the same run deletes.
+    """
     try:
         server = compute.get_server(context.cloud.compute, server_id)
     except errors.NotFound:
@@ -300,7 +306,7 @@ def left_to_server(context: Context, server_id: str) -> bool:
     is_ending = status in ("ERROR", "DELETED", "SOFT_DELETED") or server.get("OS-EXT-STS:task_state") == "deleting"
     if is_ending or run.also_deletes(rpc_bridge.current_request().urn, "Server", server_id):
         context.notify(
-            f"the server {server_id} is in {status} and detaches nothing; its own delete frees what it holds"
+            f"the server {server_id} is in status {status} and detaches nothing; its deletion releases what it uses"
         )
         return True
     return False

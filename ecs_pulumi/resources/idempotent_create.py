@@ -1,4 +1,4 @@
-"""Creating once: where the answer to a request is lost, the object is looked for before it is asked for again."""
+"""Create requests that do not create twice: after a lost response, search for the object before sending again."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.common import Context, RemoteObject
 
 _ATTEMPTS = 3
-_LOOKS = (0.0, 0.5, 1.5, 3.0)
-_LATE_LOOKS = (6.0, 12.0, 24.0, 48.0)
-_SHARE_OF_THE_TIME_LEFT = 0.25
+_SEARCH_DELAYS = (0.0, 0.5, 1.5, 3.0)
+_TIMEOUT_SEARCH_DELAYS = (6.0, 12.0, 24.0, 48.0)
+_LONGEST_SHARE_OF_TIME_LEFT = 0.25
 _CLOCKS_DIFFER = 60.0
 _MAY_STILL_APPEAR = (
-    "nothing was found yet, but it may still appear, so this run does not ask for it again; "
+    "the object was not found yet, but it may still appear, so this run does not send the request again; "
     "the next `pulumi up` finds it"
 )
 
@@ -32,35 +32,35 @@ _created: set[str] = set()
 
 def send_once(
     send: Callable[[], T],
-    there: Callable[[errors.EcsError], T | None],
-    *refusals: type[errors.EcsError],
-    doubles: bool = False,
+    find: Callable[[errors.EcsError], T | None],
+    *conflicts: type[errors.EcsError],
+    duplicates: bool = False,
 ) -> T:
-    """Send a request that must not act twice: where its answer is lost, look what it did before repeating it.
+    """Send a request that must not take effect twice: after a lost response, search for its effect before repeating it.
 
     Args:
         send: Sends the request.
-        there: Looks for what it was to bring about, given what went wrong; None where that is not there.
-        refusals: What the API says where it is there already.
-        doubles: Whether the API would act on both of two such requests. Then one that timed out is not sent again,
-            as the service may be at work on it for longer than anybody looks.
+        find: Searches for the effect of the request, given the error; None if there is none.
+        conflicts: Errors with which the API refuses the request if it has already taken effect.
+        duplicates: Whether two such requests would take effect twice. Then a request that timed out is not sent again,
+            because the service may work on it for longer than the search takes.
 
     Raises:
-        OperationFailed: It timed out, and what it was to bring about may still appear.
+        OperationFailed: The request timed out, and may still take effect.
     """
     for attempts_left in reversed(range(_ATTEMPTS)):
         try:
             return send()
         except errors.EcsError as error:
-            lost = errors.may_have_taken_effect(error)
-            if not lost and not isinstance(error, refusals):
+            is_lost = errors.may_have_taken_effect(error)
+            if not is_lost and not isinstance(error, conflicts):
                 raise
-            found = there(error)
+            found = find(error)
             if found is not None:
                 return found
-            if doubles and errors.timed_out(error):
+            if duplicates and errors.timed_out(error):
                 raise errors.OperationFailed(str(error).rstrip("."), _MAY_STILL_APPEAR) from error
-            if not lost or not attempts_left or _is_final(error):
+            if not is_lost or not attempts_left or _is_final(error):
                 raise
     raise AssertionError
 
@@ -72,84 +72,84 @@ def create_or_find(
     candidates: Callable[[], Iterable[RemoteObject]],
     marked: str | None = None,
 ) -> RemoteObject:
-    """Send a create request, and where its answer is lost look for the object before asking again.
+    """Send a create request. After a lost response, search for the object before sending it again.
 
     Args:
         context: The operation.
-        api: Where the request goes.
+        api: The service.
         send: Sends the request.
-        candidates: Lists what has the object's name.
-        marked: The description it was asked to have, which tells it from others of the same name.
+        candidates: Lists the objects with the name of the object.
+        marked: The description in the request, which distinguishes the object from others of the same name.
     """
-    began = api.clock.now()
+    start = api.clock.now()
 
-    def there(lost: errors.EcsError) -> RemoteObject | None:
-        for remote in _looked_for(context, api, candidates, lost):
-            as_asked = marked in (None, "", remote.get("description"))
-            if as_asked and not created_in_this_run(remote["id"]) and is_younger(api, remote, began, _CLOCKS_DIFFER):
+    def find(error: errors.EcsError) -> RemoteObject | None:
+        for remote in _search(context, api, candidates, error):
+            is_match = marked in (None, "", remote.get("description"))
+            if is_match and not created_in_this_run(remote["id"]) and is_younger(api, remote, start, _CLOCKS_DIFFER):
                 return remote
         return None
 
-    made = send_once(send, there, doubles=True)
-    _created.add(made["id"])
-    return made
+    created = send_once(send, find, duplicates=True)
+    _created.add(created["id"])
+    return created
 
 
 def created_in_this_run(id_: str) -> bool:
-    """Whether this process made the object, so that nobody has to look whether there is one."""
+    """Whether this process created the object, so that its existence needs no check."""
     return id_ in _created
 
 
 def is_younger(api: ServiceClient, remote: RemoteObject, moment: float, tolerance: float) -> bool:
-    """Whether the cloud made an object after a moment of this process's clock, or does not tell when it did.
+    """Whether the cloud created an object after a moment, or does not report when it did.
 
     Args:
-        api: Where it lives; its answers tell the cloud's time.
+        api: The service of the object; its responses carry the time of the cloud.
         remote: The object.
-        moment: The moment.
+        moment: The moment, by the clock of this process.
         tolerance: Seconds by which the clocks of the cloud's hosts may differ.
     """
-    told = remote.get("created_at") or remote.get("created")
-    if not told:
+    text = remote.get("created_at") or remote.get("created")
+    if not text:
         return True
-    born = datetime.fromisoformat(told.replace("Z", "+00:00"))
-    born = born if born.tzinfo else born.replace(tzinfo=timezone.utc)
-    return born.timestamp() >= api.server_time() - (api.clock.now() - moment) - tolerance
+    created = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    created = created if created.tzinfo else created.replace(tzinfo=timezone.utc)
+    return created.timestamp() >= api.server_time() - (api.clock.now() - moment) - tolerance
 
 
 def _is_final(error: errors.EcsError) -> bool:
-    """Whether asking again would only be answered so again: 502 and 504 are a proxy's, 500 is the service's own."""
+    """Whether a repetition would fail again: a 500 comes from the service itself, a 502 or 504 from a proxy."""
     return isinstance(error, errors.ApiError) and error.status == http.HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _looked_for(
-    context: Context, api: ServiceClient, candidates: Callable[[], Iterable[RemoteObject]], lost: errors.EcsError
+def _search(
+    context: Context, api: ServiceClient, candidates: Callable[[], Iterable[RemoteObject]], error: errors.EcsError
 ) -> Iterable[RemoteObject]:
-    """What may be the object, in several looks, as the API may still be at work on a request that it lost."""
-    context.report_status("the answer was lost; looking for what was created")
-    for pause in _pauses(context, lost):
-        api.clock.sleep(pause)
+    """Yield what may be the object, from several searches, because the API may still work on the request."""
+    context.report_status("response lost; searching for the object")
+    for delay in _delays(context, error):
+        api.clock.sleep(delay)
         try:
             yield from wait_for(
                 lambda: list(candidates()),
                 done=lambda _: True,
                 deadline=context.cloud.deadline,
-                what="a list to look in",
+                what="the list of existing objects",
             )
-        except errors.EcsError as error:
+        except errors.EcsError as failure:
             raise errors.OperationFailed(
-                "it may have been created all the same",
-                f"{lost} Looking for it failed, too: {error} `python -m ecs_pulumi.orphans` finds it if it is there.",
-            ) from lost
+                "the object may have been created",
+                f"{error} The search for it failed, too: {failure} Run `python -m ecs_pulumi.orphans` to find it.",
+            ) from error
 
 
-def _pauses(context: Context, lost: errors.EcsError) -> Iterable[float]:
-    """Seconds before each look."""
-    yield from _LOOKS
-    if not errors.timed_out(lost):
+def _delays(context: Context, error: errors.EcsError) -> Iterable[float]:
+    """Yield the seconds to wait before each search."""
+    yield from _SEARCH_DELAYS
+    if not errors.timed_out(error):
         return
-    # A service that is slow to answer is slow to do it, and asked again it does it twice.
-    for pause in _LATE_LOOKS:
-        if pause > context.cloud.deadline.left() * _SHARE_OF_THE_TIME_LEFT:
+    # After a timeout the service may still execute the request; a second one would create a second object.
+    for delay in _TIMEOUT_SEARCH_DELAYS:
+        if delay > context.cloud.deadline.left() * _LONGEST_SHARE_OF_TIME_LEFT:
             return
-        yield pause
+        yield delay

@@ -1,4 +1,4 @@
-"""InterfaceAttachment: a NIC in a server (guide, chapter 7; Nova API reference, "Port interfaces")."""
+"""InterfaceAttachment: a NIC attached to a server (guide, chapter 7; Nova API reference, "Port interfaces")."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -38,16 +38,16 @@ from ecs_pulumi.resources.nic import (
     detach,
     if_attached,
     is_for_a_nic,
-    mark_of,
+    nic_marker,
 )
 
 _DETACHED = "DETACHED"
 _SERVER = "server of the NIC"
-"""In a port as we read it: the server that the state says, whichever one has the port."""
+"""Key that is added to a port's document: the server in the resource's id, whichever server has the port."""
 
 
 class InterfaceAttachmentFixedIpArgs(TypedDict):
-    """An address to ask for."""
+    """A requested address."""
 
     ip_address: pulumi.Input[str]
     """The address."""
@@ -58,50 +58,50 @@ class _FixedIp(Nested):
 
 
 class InterfaceAttachmentInputs(Inputs):
-    """What a program may ask of a NIC."""
+    """Inputs of an interface attachment."""
 
-    server_id: Annotated[str, Replace()] = Field(description="Server.")
+    server_id: Annotated[str, Replace()] = Field(description="Id of the server.")
     port_id: Annotated[str | None, Replace(), Computed()] = Field(
-        None, description="Port to bind. Or `network_id`, and a port is made."
+        None, description="Existing port to attach. Set either this or `network_id`."
     )
     network_id: Annotated[str | None, Replace(), Computed()] = Field(
-        None, description="Network in which a port is made, which goes with the NIC or its server."
+        None, description="Network in which a port is created; the port is deleted with the NIC or its server."
     )
     fixed_ips: Annotated[list[_FixedIp] | None, Replace(), Computed(), Set()] = Field(
-        None, description="Addresses to ask for; only with `network_id`."
+        None, description="Requested addresses; only with `network_id`."
     )
     tag: Annotated[str | None, Replace(), WriteOnly(), RequiresMicroversion("compute", TAG)] = Field(
-        None, max_length=60, description="Tag that the server finds the NIC by in its metadata."
+        None, max_length=60, description="Tag that identifies the NIC in the server's metadata."
     )
 
 
 class InterfaceAttachmentOutputs(Outputs):
-    """What the cloud tells beyond the inputs."""
+    """Outputs of an interface attachment that are not inputs."""
 
     mac_address: str | None = Field(None, description="MAC address.")
     port_state: str | None = Field(
         None,
-        description="`ACTIVE` once it is up; `DETACHED` where somebody took it out: the next `up` puts it back.",
+        description="`ACTIVE` once it is up; `DETACHED` after a detach outside of Pulumi: the next `up` attaches it.",
     )
 
 
 class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
-    """NICs, seen from the port: one list of ports tells all of them."""
+    """Attached NICs, read from their ports: one list of ports serves all of them."""
 
     name = "InterfaceAttachment"
     inputs = InterfaceAttachmentInputs
     outputs = InterfaceAttachmentOutputs
-    # A NIC with a port of the program's and one whose port goes with it are two NICs.
+    # A NIC with an existing port and one that owns its port are different NICs.
     alternatives = ("port_id", "network_id")
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
-        """A port or a network, and addresses only where the port is made here."""
+        """Require either a port or a network, and addresses only together with a network."""
         yield from exactly_one_of(checked, "port_id", "network_id")
         if checked.has("fixed_ips") and checked.has("port_id"):
             yield Problem("fixed_ips", "only with `network_id`: a port has its own addresses")
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Server, port and network exist, and requested addresses can be had."""
+        """Check that server, port and network exist and that the requested addresses are available."""
         yield from super().preflight(context, checked)
         names = catalog(context.cloud.region)
         yield from preflight.check_exists(checked, "server_id", names.server)
@@ -115,21 +115,21 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
             yield from quota.of_network(context, checked, "ports", "network_id")
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """A port's further addresses are the cloud's choice where the program asks for some."""
+        """Ignore addresses that the cloud assigned in addition to the requested ones."""
         if name == "fixed_ips" and isinstance(desired, list):
-            has = [item.get("ip_address") for item in objects(prior.get("fixed_ips"))]
-            return all(isinstance(item, Mapping) and item.get("ip_address") in has for item in desired)
+            assigned = [item.get("ip_address") for item in objects(prior.get("fixed_ips"))]
+            return all(isinstance(item, Mapping) and item.get("ip_address") in assigned for item in desired)
         return super().is_equal(name, desired, prior)
 
     def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:
-        """A port is bound once, and an address exists once."""
+        """Return whether the NIC uses an existing port or a requested address: one NIC can use each at a time."""
         return inputs.get("port_id") is not None or inputs.get("fixed_ips") not in (None, [])
 
     def find_own_orphans(self, context: Context, desired: InterfaceAttachmentInputs) -> list[tuple[str, None]]:
-        """The NIC whose port carries the marker, and the port that is not in the server yet."""
+        """Find ports with the NIC's owner marker that are attached to the server or not attached yet."""
         if not desired.network_id:
             return []
-        ports = with_marker(context, "port", mark_of(context))
+        ports = with_marker(context, "port", nic_marker(context))
         return [
             (f"{desired.server_id}/{port['id']}", None)
             for port in ports
@@ -137,13 +137,13 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         ]
 
     def create(self, context: Context, desired: InterfaceAttachmentInputs) -> RemoteObject:
-        """Attach; a port that this server has already is taken over."""
+        """Attach the NIC; a port that is attached to the server already is used as it is."""
         addresses = [item.ip_address for item in desired.fixed_ips or ()]
 
-        def plug_in() -> RemoteObject:
-            if desired.network_id and (marked := mark_of(context)):
+        def attach_nic() -> RemoteObject:
+            if desired.network_id and (marker := nic_marker(context)):
                 remote = create_and_attach_port(
-                    context, desired.server_id, desired.network_id, addresses, desired.tag, marked=marked
+                    context, desired.server_id, desired.network_id, addresses, desired.tag, marker=marker
                 )
             else:
                 place = {"port_id": desired.port_id, "network_id": desired.network_id}
@@ -151,15 +151,15 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
             context.record_id(f"{desired.server_id}/{remote['id']}")
             return remote
 
-        return while_awake(context, desired.server_id, plug_in)
+        return while_awake(context, desired.server_id, attach_nic)
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
-        """From the list that serves every refresh of ports."""
+        """Return the port from the list that all refreshes of ports share."""
         server_id, port_id = split_id(id_, self.name)
         return _nic(context.cloud.region.ports.read(port_id), server_id)
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
-        """The port as it is this moment, if the server has it."""
+        """Return the current port if it is attached to the server, or was created for this NIC."""
         server_id, port_id = split_id(id_, self.name)
         try:
             return _nic(network.get(context.cloud.network, "port", port_id), server_id)
@@ -167,7 +167,7 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
             return None
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
-        """As Neutron tells it."""
+        """Convert the port to outputs."""
         server_id = remote.get(_SERVER, remote["device_id"])
         return {
             "region": context.cloud.region.name,
@@ -180,12 +180,12 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         }
 
     def pending_work(self, prior: Mapping[str, Any]) -> str | None:
-        """A NIC that somebody took out of its server is put back."""
-        is_out = prior.get("port_state") == _DETACHED
-        return "the NIC was taken out of its server; an `up` puts it back" if is_out else None
+        """Report a NIC that was detached outside of Pulumi."""
+        is_detached = prior.get("port_state") == _DETACHED
+        return "the NIC was detached from its server; the next `up` attaches it again" if is_detached else None
 
     def ownership_updates(self, context: Context, remote: RemoteObject) -> dict[str, Any]:  # noqa: ARG002
-        """Nothing: the mark of a port that the program declares is that port's own."""
+        """Update nothing: the owner marker of a port belongs to the `Port` resource that declares it."""
         return {}
 
     def update(
@@ -195,23 +195,23 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         desired: InterfaceAttachmentInputs,
         prior: Mapping[str, Any],  # noqa: ARG002
     ) -> RemoteObject:
-        """Nothing can be changed; this only puts back what somebody took out."""
+        """Attach the NIC again if it was detached outside of Pulumi; no input can be changed in place."""
         remote = require_exists(self.read(context, id_), self.name, id_)
         if if_attached(remote, desired.server_id):
             return remote
-        put_back = partial(attach, context, desired.server_id, port_id=remote["id"], tag=desired.tag)
-        return while_awake(context, desired.server_id, put_back)
+        attach_again = partial(attach, context, desired.server_id, port_id=remote["id"], tag=desired.tag)
+        return while_awake(context, desired.server_id, attach_again)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Detach and wait until the port is free; one that was made for the NIC goes with it."""
+        """Detach the NIC and wait until the port is free; delete a port that was created for the NIC."""
         server_id, port_id = split_id(id_, self.name)
-        left = while_awake(context, server_id, partial(detach, context, server_id, port_id))
-        if left and is_for_a_nic(left) and left.get("device_id") in (None, "", server_id):
+        port = while_awake(context, server_id, partial(detach, context, server_id, port_id))
+        if port and is_for_a_nic(port) and port.get("device_id") in (None, "", server_id):
             delete_port(context, port_id)
 
 
 def _nic(port: RemoteObject | None, server_id: str) -> RemoteObject | None:
-    """The port of a NIC; one that was made for it stays the NIC's where somebody has taken it out of the server."""
+    """Return the port of a NIC; a port that was created for the NIC also counts while it is detached."""
     return {**port, _SERVER: server_id} if port and is_for_a_nic(port) else if_attached(port, server_id)
 
 
@@ -219,7 +219,7 @@ HANDLER = InterfaceAttachmentHandler()
 
 
 class InterfaceAttachment(EcsResource, kind=HANDLER):
-    """A NIC in a server. Its id is `<server>/<port>`.
+    """A NIC attached to a server. Its id is `<server>/<port>`.
 
     Source: guide, chapter 7 "Bind the NIC to the ECS"; Nova API reference, "Port interfaces".
     """
@@ -245,4 +245,4 @@ class InterfaceAttachment(EcsResource, kind=HANDLER):
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare a NIC. Every argument is described in the reference of the kind."""
+        """Declare a NIC. The reference page of `InterfaceAttachment` documents every argument."""

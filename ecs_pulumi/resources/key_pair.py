@@ -1,4 +1,4 @@
-"""KeyPair: the key that logs in to a server (guide, chapter 4; Nova API reference, "Keypairs")."""
+"""KeyPair: the key pair for the login to a server (guide, chapter 4; Nova API reference, "Keypairs")."""
 
 import contextlib
 import re
@@ -30,64 +30,65 @@ _CLOCKS_DIFFER = 2.0
 
 
 class KeyPairInputs(Inputs):
-    """What a program may ask of a key pair."""
+    """Inputs of a key pair."""
 
     name: Annotated[str | None, Replace()] = Field(
-        None, min_length=1, max_length=255, description="Name, and the id; letters, digits, blanks, `@._-`."
+        None, min_length=1, max_length=255, description="Name and id: letters, digits, spaces and `@._-`."
     )
     public_key: Annotated[str | None, Replace(), Computed()] = Field(
-        None, description="Key to import, in OpenSSH's form. If unset the cloud generates a pair."
+        None, description="Public key to import, in OpenSSH format. If unset, the cloud generates a pair."
     )
     type: Annotated[Literal["ssh", "x509"] | None, Replace(), Computed()] = Field(
         None, description="`ssh` (the API's default), or `x509`, which needs compute 2.2."
     )
     user_id: Annotated[str | None, Replace(), Computed()] = Field(
-        None, description="User who owns it, where an administrator creates it for another; needs compute 2.10."
+        None, description="Id of the owner, if an administrator creates it for another user; needs compute 2.10."
     )
 
 
 class KeyPairOutputs(Outputs):
-    """What the cloud tells beyond the inputs."""
+    """Outputs of a key pair that are not inputs."""
 
     private_key: Annotated[str | None, Secret()] = Field(
-        None, description="Only where the cloud generated the pair; told once, kept in the state from then on."
+        None, description="Private key of a generated pair. The API returns it only once, so the state keeps it."
     )
     fingerprint: str | None = Field(None, description="Fingerprint of the public key.")
 
 
 class KeyPairHandler(EcsHandler[KeyPairInputs]):
-    """Key pairs. The API has no update, and a name exists once for each user."""
+    """Key pairs. The API has no update, and a name is unique per user."""
 
     name = "KeyPair"
     inputs = KeyPairInputs
     outputs = KeyPairOutputs
-    encodes_owner_in_name = True  # the API has no description for a mark
+    encodes_owner_in_name = True  # key pairs have no description for an owner marker
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
-        """A public key is one line of OpenSSH, or a certificate; a private one is sent nowhere and not shown."""
+        """Require an OpenSSH public key or a certificate; reject a private key without showing it."""
         key = checked.known("public_key")
         if key and _PRIVATE.search(key):
-            reason = "this is a private key, which belongs nowhere but on your machine; give the .pub file's text"
+            reason = "this is a private key, which must not leave your machine; use the content of the .pub file"
             yield Problem("public_key", reason, hides_value=True)
         elif key and checked.known("type") != "x509" and len(key.split()) < 2:  # noqa: PLR2004
-            # It may be a part of a private key.
+            # Hide the value: it may be a part of a private key.
             reason = 'not an OpenSSH public key such as "ssh-ed25519 AAAA… comment"'
             yield Problem("public_key", reason, hides_value=True)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """The comment and the line break at a key's end are no difference."""
+        """Ignore the comment and the final line break of a public key."""
         if name == "public_key" and isinstance(desired, str) and isinstance(prior.get(name), str):
-            wanted_words, has = desired.split(), str(prior[name]).split()
-            # A certificate has no comment; its first words are those of every other.
-            return wanted_words == has if wanted_words[:1] == ["-----BEGIN"] else wanted_words[:2] == has[:2]
+            desired_words, prior_words = desired.split(), str(prior[name]).split()
+            # A certificate has no comment, and all certificates start with the same words.
+            is_certificate = desired_words[:1] == ["-----BEGIN"]
+            return desired_words == prior_words if is_certificate else desired_words[:2] == prior_words[:2]
         return super().is_equal(name, desired, prior)
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-        """A chosen name exists once; an automatic one is made anew."""
+        """Delete first if the replacement has the same name; an automatic name is generated anew."""
         return new.get("name") == prior.get("name") and not is_auto_name(str(new.get("name")), resource)
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """On v2.1 a certificate and another owner need microversions; v2 takes both words and ignores them."""
+        """Check the name and the microversions for `type` and `user_id`; API v2 accepts and ignores both."""
         yield from super().preflight(context, checked)
         name, names = checked.known("name"), catalog(context.cloud.region)
         if name:
@@ -95,13 +96,13 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
             if not checked.prior and not checked.is_replacement and not is_auto_name(name, context.resource):
                 yield from self._clash(context, checked, name)
         api = context.cloud.compute
-        asked = (
+        features = (
             ("type", "an x509 certificate", _TYPED, checked.known("type") == "x509"),
             ("user_id", "a key pair of another user", _OF_USER, bool(checked.known("user_id"))),
         )
-        for name, feature, microversion, is_asked in asked:
+        for name, feature, microversion, is_used in features:
             if (
-                is_asked
+                is_used
                 and checked.changed(name)
                 and not (api.supports(microversion) or (_is_v2(context) and name != "type"))
             ):
@@ -109,7 +110,7 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
                 yield Problem(name, str(errors.Unsupported(feature, needs, f"compute {api.versions}")))
 
     def _clash(self, context: Context, checked: CheckInputs, name: str) -> Iterator[Problem]:
-        """A chosen name that a key pair outside of this stack has."""
+        """Report a name that a key pair outside of this stack already has."""
         if checked.has("user_id") or name not in catalog(context.cloud.region).key_pair_names():
             return
         if context.provenance(name, name) is Provenance.FOREIGN:
@@ -117,12 +118,12 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
             yield Problem("name", reason)
 
     def find_own_orphans(self, context: Context, desired: KeyPairInputs) -> list[tuple[str, None]]:
-        """Those whose name is signed for this resource; not those that the state proves, which a create deletes."""
+        """Find the key pairs whose automatic name encodes this resource, except those that `create` deletes."""
         signed = self._signed(context, desired)
         return [(name, None) for name, provenance in signed if provenance is not Provenance.INTERRUPTED]
 
     def create(self, context: Context, desired: KeyPairInputs) -> RemoteObject:
-        """Generate or import; one that exists already is imported only where it is provably this stack's."""
+        """Generate or import the key pair; use an existing one only if this stack provably created it."""
         api = context.cloud.compute
         self._delete_interrupted(context, desired)
         body = create_body(desired, "name", "public_key", "type", "user_id")
@@ -135,44 +136,44 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
             microversion = _OF_USER
         began, response_lost = api.clock.now(), False
 
-        def there(error: errors.EcsError) -> RemoteObject | None:
+        def find_existing(error: errors.EcsError) -> RemoteObject | None:
             nonlocal response_lost
             response_lost = response_lost or errors.may_have_taken_effect(error)
-            return self._there(context, desired, body, began if response_lost else None, error)
+            return self._find_existing(context, desired, body, began if response_lost else None, error)
 
         try:
             remote = send_once(
-                lambda: compute.create_key_pair(api, body, microversion=microversion), there, errors.Conflict
+                lambda: compute.create_key_pair(api, body, microversion=microversion), find_existing, errors.Conflict
             )
         except errors.Forbidden as forbidden:
             if not body.get("user_id"):
                 raise
             raise errors.OperationFailed(
-                "user_id", f"only an administrator has key pairs of others: {forbidden}"
+                "user_id", f"only an administrator can create a key pair for another user: {forbidden}"
             ) from forbidden
         context.record_id(remote["name"])
         return remote
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
-        """The key pair of this name."""
+        """Return the key pair with this name."""
         return self._get(context, id_, context.inputs.get("user_id"))
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
-        """As the API tells it; the private key only where it was just generated."""
-        told = ["name", "public_key", "type", "fingerprint"]
-        asked = context.inputs.get("user_id")
-        if asked in (None, remote.get("user_id")) or context.cloud.compute.supports(_OF_USER):
-            told.append("user_id")
-        seen: dict[str, Any] = {key: remote[key] for key in told if key in remote}
+        """Convert the remote object to outputs; keep the prior private key, which the API returns only once."""
+        names = ["name", "public_key", "type", "fingerprint"]
+        user_id = context.inputs.get("user_id")
+        if user_id in (None, remote.get("user_id")) or context.cloud.compute.supports(_OF_USER):
+            names.append("user_id")
+        outputs: dict[str, Any] = {key: remote[key] for key in names if key in remote}
         private_key = remote.get("private_key") or context.prior.get("private_key")
-        return {**seen, "private_key": private_key, "region": context.cloud.region.name}
+        return {**outputs, "private_key": private_key, "region": context.cloud.region.name}
 
     def update(self, context: Context, id_: str, desired: KeyPairInputs, prior: Mapping[str, Any]) -> RemoteObject:  # noqa: ARG002
-        """Nothing of a key pair can be changed; this only reads it."""
+        """Read the key pair; no input can be changed in place."""
         return require_exists(self.read(context, id_), self.name, id_)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:
-        """Delete; servers that have the key keep it."""
+        """Delete the key pair; existing servers keep the key."""
         owner, microversion = self._owner(context, prior.get("user_id"))
         with contextlib.suppress(errors.NotFound):
             compute.delete_key_pair(context.cloud.compute, id_, user_id=owner, microversion=microversion)
@@ -186,7 +187,7 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
 
     @staticmethod
     def _signed(context: Context, desired: KeyPairInputs) -> Iterator[tuple[str, Provenance]]:
-        """The names that an earlier run signed for this resource, where its name is an automatic one."""
+        """Yield the automatic names that earlier runs generated for this resource, if its name is automatic."""
         for name in (
             catalog(context.cloud.region).key_pair_names() if is_auto_name(desired.name or "", context.resource) else ()
         ):
@@ -194,28 +195,32 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
                 yield name, context.provenance(name, name)
 
     def _delete_interrupted(self, context: Context, desired: KeyPairInputs) -> None:
-        """Delete what a killed run left under another automatic name: no server has it yet, and its key may be lost."""
+        """Delete the key pairs of killed runs: no server uses them yet, and their private keys may be lost."""
         for name, provenance in self._signed(context, desired):
             if provenance is Provenance.INTERRUPTED:
                 self.delete(context, name, {})
 
-    def _there(
+    def _find_existing(
         self, context: Context, desired: KeyPairInputs, body: RemoteObject, sent: float | None, error: errors.EcsError
     ) -> RemoteObject | None:
-        """The key pair that a request was refused for, or that it made when it was sent and its response lost."""
+        """Return the key pair that caused a conflict, or that a request with a lost response created.
+
+        Raises:
+            OperationFailed: Another owner, or another resource of this stack, has a key pair with this name.
+        """
         name = body["name"]
-        there = self._get(context, name, desired.user_id)
-        if there is None:
+        existing = self._get(context, name, desired.user_id)
+        if existing is None:
             if isinstance(error, errors.Conflict):
                 raise error
             return None
-        is_same = bool(desired.public_key) and self.is_equal("public_key", desired.public_key, there)
-        is_ours = sent is not None and self._is_ours(context, there, sent)
+        is_same = bool(desired.public_key) and self.is_equal("public_key", desired.public_key, existing)
+        is_ours = sent is not None and self._was_created_by_request(context, existing, sent)
         provenance = Provenance.INTERRUPTED if is_ours else context.provenance(name, name)
         if is_same and provenance in (Provenance.INTERRUPTED, Provenance.RENAMED):
-            return there
+            return existing
         if not desired.public_key and provenance is Provenance.INTERRUPTED:
-            # The private key went with the response; the pair is of no use.
+            # The private key was in the lost response, so the pair is useless.
             self.delete(context, name, body)
             if isinstance(error, errors.Conflict):
                 return compute.create_key_pair(context.cloud.compute, body)
@@ -225,15 +230,15 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
         ) from error
 
     @staticmethod
-    def _is_ours(context: Context, there: RemoteObject, began: float) -> bool:
-        """Whether the request made it: its name is random, or it is younger than the request."""
-        if is_auto_name(there["name"], context.resource):
+    def _was_created_by_request(context: Context, existing: RemoteObject, began: float) -> bool:
+        """Return whether the request created the key pair: its name is random, or it is newer than the request."""
+        if is_auto_name(existing["name"], context.resource):
             return True
-        return bool(there.get("created_at")) and is_younger(context.cloud.compute, there, began, _CLOCKS_DIFFER)
+        return bool(existing.get("created_at")) and is_younger(context.cloud.compute, existing, began, _CLOCKS_DIFFER)
 
     @staticmethod
     def _owner(context: Context, user_id: str | None) -> tuple[str | None, str | None]:
-        """The query for another user's key pair, and the microversion it needs; one's own needs neither."""
+        """Return the query for another user's key pair and the microversion it needs; None for the account's own."""
         if user_id in (None, context.cloud.connection.user_id) or not context.cloud.compute.supports(_OF_USER):
             return None, None
         return user_id, _OF_USER
@@ -263,7 +268,7 @@ HANDLER = KeyPairHandler()
 
 
 class KeyPair(EcsResource, kind=HANDLER):
-    """The key that logs in to a server: imported, or generated by the cloud.
+    """A key pair for the login to a server: imported, or generated by the cloud.
 
     Source: guide, chapter 4 "Set the login mode to key pair"; Nova API reference, "Keypairs". Its id is its name.
     """
@@ -287,4 +292,4 @@ class KeyPair(EcsResource, kind=HANDLER):
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare a key pair. Every argument is described in the reference of the kind."""
+        """Declare a key pair. The reference page of `KeyPair` documents every argument."""

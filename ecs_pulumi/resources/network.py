@@ -24,7 +24,7 @@ from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
 
 
 class NetworkInputs(Inputs):
-    """What a program may ask of a network."""
+    """Inputs of a network."""
 
     name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
@@ -32,44 +32,46 @@ class NetworkInputs(Inputs):
         None, description="Whether the network forwards packets."
     )
     shared: Annotated[bool | None, InPlace(), Computed()] = Field(
-        None, description="Whether every project may use it. Most clouds leave this to administrators."
+        None, description="Whether every project may use it. Most clouds restrict it to administrators."
     )
     external: Annotated[bool | None, InPlace(), Computed()] = Field(
-        None, description="Whether it leads out of the cloud. Most clouds leave this to administrators."
+        None, description="Whether it leads to networks outside the cloud. Most clouds restrict it to administrators."
     )
     port_security_enabled: Annotated[bool | None, InPlace(), Computed()] = Field(
-        None, description="Default for the ports of this network."
+        None, description="Default of `port_security_enabled` for the ports of this network."
     )
     mtu: Annotated[int | None, InPlace(), Computed()] = Field(
-        None, ge=68, description="Largest packet that ports are told to send, in bytes."
+        None, ge=68, description="Maximum transmission unit, in bytes, announced to the ports."
     )
     dns_domain: Annotated[str | None, InPlace(), Computed()] = Field(
         None, description="DNS domain of the network, with its final dot."
     )
-    qos_policy_id: Annotated[str | None, InPlace()] = Field(None, description="QoS policy; an empty text clears it.")
+    qos_policy_id: Annotated[str | None, InPlace()] = Field(
+        None, description="Id of the QoS policy; an empty string removes it."
+    )
     tags: Annotated[list[str] | None, InPlace(), Set()] = Field(None, description="Tags, a set.")
     availability_zone_hints: Annotated[list[str] | None, Replace(), Set()] = Field(
         None, description="Zones in which the network's services should run."
     )
     provider_network_type: Annotated[str | None, Replace(), Computed()] = Field(
-        None, description="Physical kind of network (`vxlan`, `vlan`, `flat`, …). For administrators."
+        None, description="Type of the physical network (`vxlan`, `vlan`, `flat`, …). For administrators."
     )
     provider_physical_network: Annotated[str | None, Replace(), Computed()] = Field(
-        None, description="Physical network it runs on. For administrators."
+        None, description="Physical network that carries the network. For administrators."
     )
     provider_segmentation_id: Annotated[int | None, Replace(), Computed()] = Field(
         None, description="VLAN id or tunnel id. For administrators."
     )
     project_id: Annotated[str | None, Replace(), Computed()] = Field(
-        None, description="Project that owns it, where an administrator creates it for another."
+        None, description="Project that owns it. Only an administrator can set another project."
     )
     value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
-        None, description="Further attributes for the create request, under the API's names."
+        None, description="Additional attributes of the create request, by their API names."
     )
 
 
 class NetworkOutputs(Outputs):
-    """What the cloud tells beyond the inputs."""
+    """Attributes that only the cloud sets."""
 
     status: str | None = Field(None, description="`ACTIVE`, `DOWN`, `BUILD` or `ERROR`.")
     subnet_ids: list[str] | None = Field(None, description="Subnets of the network.")
@@ -78,7 +80,7 @@ class NetworkOutputs(Outputs):
 
 
 class NetworkHandler(NeutronHandler[NetworkInputs]):
-    """Networks."""
+    """Handler of networks."""
 
     name = "Network"
     inputs = NetworkInputs
@@ -94,18 +96,18 @@ class NetworkHandler(NeutronHandler[NetworkInputs]):
     }
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """The project may have one more."""
+        """Check that the quota allows another network."""
         yield from super().preflight(context, checked)
         yield from quota.of_network(context, checked, "networks", "name")
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """A segment that the program names exists once, and a physical network is flat for one network only."""
+        """Delete first if both use one segment or one flat physical network, which only one network can use."""
         segment, physical = new.get("provider_segmentation_id"), new.get("provider_physical_network")
         if new.get("provider_network_type") == "flat":
             return physical is not None and physical == prior.get("provider_physical_network")
         return segment is not None and segment == prior.get("provider_segmentation_id")
 
-    def _users(self, context: Context, id_: str) -> list[str]:
+    def _dependents(self, context: Context, id_: str) -> list[str]:
         return dependent_ports(context, network_id=id_)
 
 
@@ -113,7 +115,7 @@ HANDLER = NetworkHandler()
 
 
 class Network(EcsResource, kind=HANDLER):
-    """A private layer 2 network; servers reach it through the ports of its subnets.
+    """A private layer 2 network. Servers connect to it through its ports.
 
     Source: guide, chapter 7 "Create a network"; Neutron API reference, "Networks".
     """
@@ -163,4 +165,4 @@ class Network(EcsResource, kind=HANDLER):
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare a network. Every argument is described in the reference of the kind."""
+        """Declare a network. The reference describes every argument."""

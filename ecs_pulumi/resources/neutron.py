@@ -1,4 +1,4 @@
-"""How Neutron's objects live: networks, subnets and ports differ in their fields only."""
+"""The base of the handlers of networks, subnets and ports, which differ in their fields only."""
 
 from __future__ import annotations
 
@@ -27,25 +27,26 @@ if TYPE_CHECKING:
 
 
 class NeutronHandler(EcsHandler[I]):
-    """Create, read, update and delete from the facts on the fields."""
+    """Create, read, update and delete one kind of Neutron object, driven by its fields and their options."""
 
-    encodes_owner_in_name = True  # a description of the program's leaves no place for a mark
+    encodes_owner_in_name = True  # a description set by the program replaces the owner marker
     singular: ClassVar[str]
-    """What the API calls one of them, `network` say."""
+    """The API's name of one object, for example `network`."""
     attribute_map: ClassVar[Mapping[str, str]] = {}
-    """What the API calls an input, where it calls it otherwise."""
+    """The API's names of the fields that are named differently here."""
 
     def find_own_orphans(self, context: Context, desired: I) -> list[tuple[str, str]]:
-        """Those with the marker; with a description of the program's, those whose name is signed for this resource.
+        """Find the orphans of this resource.
 
-        With a name of the program's as well, those that the state proves to be this resource's.
+        An orphan has the owner marker of the resource. If the program sets the description, an orphan has an automatic
+        name that encodes the resource. If the program sets the name as well, the state has to confirm the orphan.
         """
         found = with_marker(context, self.singular, owner_marker(context))
         if getattr(desired, "description", None):
-            found += self._described(context, desired)
+            found += self._with_own_description(context, desired)
         return [(each["id"], each["name"]) for each in found]
 
-    def _described(self, context: Context, desired: Any) -> list[RemoteObject]:
+    def _with_own_description(self, context: Context, desired: Any) -> list[RemoteObject]:
         name = desired.name or ""
         if not owner_marker(context):
             return []
@@ -60,7 +61,7 @@ class NeutronHandler(EcsHandler[I]):
         return [each for each in listed if context.provenance(each["id"], each["name"]) is Provenance.INTERRUPTED]
 
     def create(self, context: Context, desired: I) -> RemoteObject:
-        """Create with one request, and one more for tags."""
+        """Create the object with one request, and set its tags with another."""
         body = self._body({name: value for name, value in fields.to_plain(desired).items() if self._is_sent(name)}, {})
         body.update(fields.to_plain(getattr(desired, "value_specs", None)) or {})
         body.setdefault("description", owner_marker(context))
@@ -78,18 +79,18 @@ class NeutronHandler(EcsHandler[I]):
         return self._tag(context, remote, getattr(desired, "tags", None))
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
-        """From the list that serves every refresh of this kind."""
+        """Return the object from the list that all refreshes of this kind share."""
         return self._objects(context).read(id_)
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
-        """The object as it is this moment."""
+        """Return the current object, None if it does not exist."""
         try:
             return network.get(context.cloud.network, self.singular, id_)
         except errors.NotFound:
             return None
 
     def update(self, context: Context, id_: str, desired: I, prior: Mapping[str, Any]) -> RemoteObject:  # noqa: ARG002
-        """Send what differs, in one request, and one more for tags."""
+        """Send the changed attributes in one request, and changed tags in another."""
         remote = require_exists(self.read(context, id_), self.name, id_)
         changes = diff_remote(self, context, desired, remote)
         body = self._body({name: value for name, value in changes.items() if self._is_sent(name)}, remote)
@@ -98,30 +99,30 @@ class NeutronHandler(EcsHandler[I]):
         return self._tag(context, remote, getattr(desired, "tags", None))
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Delete; something that still uses it is given a moment to go, then named."""
+        """Delete the object. While ports still use it, retry for a minute, then raise an error that lists them."""
         delete_when_unused(
             context,
             lambda: network.delete(context.cloud.network, self.singular, id_),
-            lambda: self._users(context, id_),
+            lambda: self._dependents(context, id_),
         )
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
-        """Every input and output that the API tells, under our names."""
-        seen: dict[str, Any] = {"region": context.cloud.region.name}
+        """Return every input and output that the API returns, by the names of the fields."""
+        outputs: dict[str, Any] = {"region": context.cloud.region.name}
         for model in (self.inputs, self.outputs):
             for name in fields.fields_of(model):
                 attribute = self._attribute(name)
                 if attribute in remote:
-                    seen[name] = remote[attribute]
-        seen["project_id"] = remote.get("project_id", remote.get("tenant_id"))
-        return seen
+                    outputs[name] = remote[attribute]
+        outputs["project_id"] = remote.get("project_id", remote.get("tenant_id"))
+        return outputs
 
-    def _users(self, context: Context, id_: str) -> list[str]:  # noqa: ARG002
+    def _dependents(self, context: Context, id_: str) -> list[str]:  # noqa: ARG002
         return []
 
     @property
     def collection(self) -> str:
-        """What the API calls many of them."""
+        """The API's name of a list of objects."""
         return f"{self.singular}s"
 
     def _objects(self, context: Context) -> Collection:
@@ -132,11 +133,11 @@ class NeutronHandler(EcsHandler[I]):
         return self.attribute_map.get(name, name)
 
     def _is_sent(self, name: str) -> bool:
-        facts = fields.fields_of(self.inputs)[name]
-        return not facts.has(fields.ProviderOnly) and name not in ("region", "tags", "value_specs")
+        field = fields.fields_of(self.inputs)[name]
+        return not field.has(fields.ProviderOnly) and name not in ("region", "tags", "value_specs")
 
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:  # noqa: ARG002
-        """The request's attributes for these inputs; `remote` is empty in a create."""
+        """Return the request attributes of these inputs; `remote` is empty in a create."""
         return {
             self._attribute(name): None if value == "" and name == "qos_policy_id" else value
             for name, value in values.items()
@@ -152,13 +153,13 @@ class NeutronHandler(EcsHandler[I]):
 def with_marker(
     context: Context, singular: str, marker: str, is_own: Callable[[RemoteObject], bool] | None = None
 ) -> list[RemoteObject]:
-    """The objects with this description, or of which something else says so, that exist since before this run.
+    """List the objects with this owner marker, or those that `is_own` accepts, except those created by this run.
 
     Args:
         context: The operation.
-        singular: What the API calls one of them.
-        marker: The description; empty where it is another one, and then there are none without `is_own`.
-        is_own: What says so instead.
+        singular: The API's name of one object.
+        marker: The owner marker in the description. If it is empty, only `is_own` can select objects.
+        is_own: Selects the objects, instead of their description.
     """
     api, project_id = context.cloud.network, context.cloud.region.project_id
     if not marker and is_own is None:
@@ -175,7 +176,7 @@ def with_marker(
 
 
 def dependent_ports(context: Context, **filters: str) -> list[str]:
-    """The ports that hold on to a network or subnet, in words."""
+    """Describe the ports of a network or subnet, for an error message."""
     return [
         f"port {port['id']}" + (f" ({port['device_owner']} {port['device_id']})" if port.get("device_id") else "")
         for port in network.list_all(context.cloud.network, "port", **filters)

@@ -1,4 +1,4 @@
-"""How a NIC comes into a server and out of it again, for the server's own list and for an attachment alike."""
+"""Attach and detach the NICs of a server, for `Server.networks` and for `InterfaceAttachment`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.common import Context, RemoteObject
 
 TAG = "2.49"
-"""The microversion of the compute API that came with tags of NICs."""
+"""Compute microversion that introduced tags of NICs."""
 
 
 def attach(
@@ -40,47 +40,47 @@ def attach(
     addresses: Sequence[str] = (),
     tag: str | None = None,
 ) -> RemoteObject:
-    """Bind a port to a server, or have Nova make one; the port, as Neutron tells it."""
+    """Attach a port to a server, or let Nova create and attach one; return the port in Neutron's format."""
     body: RemoteObject = {"port_id": port_id} if port_id else {"net_id": network_id}
     if addresses:
         body["fixed_ips"] = [{"ip_address": address} for address in addresses]
     if tag:
         body["tag"] = tag
     api = context.cloud.compute
-    # Told apart from what the server has already, the NIC of a lost answer can be found again.
-    before = set() if port_id or addresses else {port["id"] for port in ports_of(context, server_id)}
+    # If the response is lost, the new NIC is recognized because it is not among the server's prior ports.
+    prior_ids = set() if port_id or addresses else {port["id"] for port in ports_of(context, server_id)}
     try:
-        ask = partial(compute.attach_interface, api, server_id, body, microversion=TAG if tag else None)
-        made = retry_while_busy(ask, context.cloud.deadline, progress=context.report_status)
+        send = partial(compute.attach_interface, api, server_id, body, microversion=TAG if tag else None)
+        interface = retry_while_busy(send, context.cloud.deadline, progress=context.report_status)
     except (errors.ResponseLost, errors.Conflict, errors.ServerError) as error:
-        there = _already(context, server_id, port_id, network_id, addresses, before)
-        if there is not None:
-            return there
+        attached = _find_attached(context, server_id, port_id, network_id, addresses, prior_ids)
+        if attached is not None:
+            return attached
         if isinstance(error, errors.ServerError) and network_id:
-            # Nova answers 500 where the network does not exist.
+            # Nova answers 500 if the network does not exist; Neutron's error is more precise.
             network.get(context.cloud.network, "network", network_id)
         raise
     return {
-        "id": made["port_id"],
+        "id": interface["port_id"],
         "device_id": server_id,
-        "network_id": made["net_id"],
-        "mac_address": made["mac_addr"],
-        "fixed_ips": made["fixed_ips"],
-        "status": made["port_state"],
+        "network_id": interface["net_id"],
+        "mac_address": interface["mac_addr"],
+        "fixed_ips": interface["fixed_ips"],
+        "status": interface["port_state"],
     }
 
 
 def is_for_a_nic(port: Mapping[str, Any]) -> bool:
-    """Whether a port was made for the NIC of an `InterfaceAttachment`, of this stack or another."""
+    """Return whether a port was created for the NIC of an `InterfaceAttachment`, of this stack or another one."""
     description = port.get("description") or ""
     return is_mark(description) and description.endswith(OF_A_NIC)
 
 
 def detach(context: Context, server_id: str, port_id: str) -> RemoteObject | None:
-    """Take a NIC from a server and wait until its port is free, or gone with it; the port, where it is still there."""
+    """Detach a NIC from a server and wait until its port is free or deleted; return the port if it still exists."""
     try:
-        ask = partial(compute.detach_interface, context.cloud.compute, server_id, port_id)
-        retry_while_busy(ask, context.cloud.deadline, progress=context.report_status)
+        send = partial(compute.detach_interface, context.cloud.compute, server_id, port_id)
+        retry_while_busy(send, context.cloud.deadline, progress=context.report_status)
     except errors.NotFound:
         pass
     except errors.Conflict:
@@ -93,22 +93,25 @@ def detach(context: Context, server_id: str, port_id: str) -> RemoteObject | Non
         deadline=context.cloud.deadline,
         progress=context.report_status,
         describe=lambda port: "detaching" if if_attached(port, server_id) else "free",
-        what=f"port {port_id} to leave server {server_id}",
+        what=f"port {port_id} to be detached from server {server_id}",
     )
 
 
-def mark_of(context: Context) -> str:
-    """What tells that a port was made for this NIC; empty where the mark is switched off, or too long to be whole."""
-    whole = owner_marker(context)
-    return f"{whole}{OF_A_NIC}" if whole and len(whole) + len(OF_A_NIC) < LONGEST_DESCRIPTION else ""
+def nic_marker(context: Context) -> str:
+    """Return the owner marker of a port that is created for this NIC; empty if markers are off or it is too long."""
+    marker = owner_marker(context)
+    return f"{marker}{OF_A_NIC}" if marker and len(marker) + len(OF_A_NIC) < LONGEST_DESCRIPTION else ""
 
 
 def create_and_attach_port(
-    context: Context, server_id: str, network_id: str, addresses: Sequence[str], tag: str | None, *, marked: str
+    context: Context, server_id: str, network_id: str, addresses: Sequence[str], tag: str | None, *, marker: str
 ) -> RemoteObject:
-    """Make a port and bind it: one that Nova makes tells nobody whose it is, if the answer is lost with the process."""
+    """Create a port with an owner marker and attach it.
+
+    A port that Nova creates has no marker, so it could not be found if the process is killed before the response.
+    """
     api = context.cloud.network
-    body: RemoteObject = {"network_id": network_id, "name": auto_name(context.resource, b""), "description": marked}
+    body: RemoteObject = {"network_id": network_id, "name": auto_name(context.resource, b""), "description": marker}
     if addresses:
         body["fixed_ips"] = [{"ip_address": address} for address in addresses]
     port = create_or_find(
@@ -116,7 +119,7 @@ def create_and_attach_port(
         api,
         send=lambda: network.create(api, "port", body),
         candidates=lambda: network.list_all(api, "port", name=body["name"]),
-        marked=marked,
+        marked=marker,
     )
     try:
         return attach(context, server_id, port_id=port["id"], tag=tag)
@@ -126,59 +129,59 @@ def create_and_attach_port(
         except errors.EcsError as again:
             raise errors.OperationFailed(
                 str(error),
-                f"The port {port['id']} that was made for it could not be deleted again: {again} "
-                "`python -m ecs_pulumi.orphans` finds it.",
+                f"The port {port['id']}, created for this NIC, could not be deleted: {again} "
+                "Find it with `python -m ecs_pulumi.orphans`.",
             ) from error
         raise
 
 
 def delete_port(context: Context, port_id: str) -> None:
-    """Delete the port of a NIC that is no more."""
+    """Delete the port of a detached NIC."""
     delete_when_unused(context, lambda: network.delete(context.cloud.network, "port", port_id), list)
 
 
 def ports_of(context: Context, server_id: str) -> list[RemoteObject]:
-    """The ports of a server; for servers that are asked for at the same time there is one request."""
+    """Return the ports of a server; concurrent calls for several servers share one request."""
     api = context.cloud.network
 
-    def ask(ids: list[str]) -> dict[str, list[RemoteObject] | None]:
+    def list_ports(ids: list[str]) -> dict[str, list[RemoteObject] | None]:
         listed = list(network.list_all(api, "port", device_id=ids if len(ids) > 1 else ids[0]))
-        # Not every cloud filters by several values: where there are none, it is asked for this server alone.
-        nothing: list[RemoteObject] | None = None if len(ids) > 1 else []
-        return {id_: [port for port in listed if port["device_id"] == id_] or nothing for id_ in ids}
+        # Some clouds do not filter by several values: None makes the caller list the ports of its server alone.
+        empty: list[RemoteObject] | None = None if len(ids) > 1 else []
+        return {id_: [port for port in listed if port["device_id"] == id_] or empty for id_ in ids}
 
-    found = _listing(context.cloud.region).get(server_id, ask)
+    found = _listing(context.cloud.region).get(server_id, list_ports)
     return list(network.list_all(api, "port", device_id=server_id)) if found is None else found
 
 
 _listings: weakref.WeakKeyDictionary[Region, Together[list[RemoteObject] | None]] = weakref.WeakKeyDictionary()
-_making = threading.Lock()
+_listings_lock = threading.Lock()
 
 
 def _listing(region: Region) -> Together[list[RemoteObject] | None]:
-    with _making:
+    with _listings_lock:
         return _listings.setdefault(region, Together())
 
 
 def if_attached(port: RemoteObject | None, server_id: str) -> RemoteObject | None:
-    """The port, if the server has it."""
+    """Return the port if it is attached to the server, else None."""
     return port if port and port.get("device_id") == server_id else None
 
 
-def _already(
+def _find_attached(
     context: Context,
     server_id: str,
     port_id: str | None,
     network_id: str | None,
     addresses: Sequence[str],
-    before: set[str],
+    prior_ids: set[str],
 ) -> RemoteObject | None:
-    """The port of a NIC that this server has already as it was asked for."""
+    """Return the port of a NIC that matches the request and is attached to the server already."""
     for port in ports_of(context, server_id):
-        has = {item["ip_address"] for item in port.get("fixed_ips") or ()}
+        port_addresses = {item["ip_address"] for item in port.get("fixed_ips") or ()}
         if port["id"] == port_id:
             return port
-        as_asked = port["network_id"] == network_id and has >= set(addresses)
-        if not port_id and as_asked and port["id"] not in before:
+        matches = port["network_id"] == network_id and port_addresses >= set(addresses)
+        if not port_id and matches and port["id"] not in prior_ids:
             return port
     return None

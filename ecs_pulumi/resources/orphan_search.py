@@ -1,4 +1,4 @@
-"""What a run that was killed left of a resource, found by its owner marker before the resource is created again."""
+"""Search for the orphans of a resource by their owner marker, before the resource is created again."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from ecs_pulumi.cloud.connection import Region
     from ecs_pulumi.resources.common import RemoteObject
 
-_LEAVING = frozenset({"DELETED", "SOFT_DELETED", "deleting"})
+_DELETED_STATES = frozenset({"DELETED", "SOFT_DELETED", "deleting"})
 
 
 class MarkedObjects:
-    """The objects of one kind in a region, as they were before this process created any.
+    """The objects of one kind in a region, without those that this process created.
 
-    The first resource that asks costs one request for what may be its own; a second one is worth the whole list, which
-    serves all that follow.
+    The search for the first resource requests only the objects that may belong to it. The second search requests the
+    whole list, which all further searches use.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._has_narrowed = False
+        self._has_searched = False
         self._all: list[RemoteObject] | None = None
 
     def of(
@@ -36,36 +36,38 @@ class MarkedObjects:
         list_all: Callable[[], Iterable[RemoteObject]],
         is_own: Callable[[RemoteObject], bool],
     ) -> list[RemoteObject]:
-        """The objects of one resource, those that are being deleted left out.
+        """Return the orphans of one resource, without those that are being deleted.
 
         Args:
-            narrow: Lists what may be the resource's own.
-            list_all: Lists the whole kind.
+            narrow: Lists the objects that may belong to the resource.
+            list_all: Lists all objects of the kind.
             is_own: Whether an object carries the resource's owner marker.
         """
         with self._lock:
             try:
-                if self._all is None and self._has_narrowed:
+                if self._all is None and self._has_searched:
                     self._all = list(list_all())
                 found = list(narrow()) if self._all is None else self._all
             except (errors.Forbidden, errors.NotFound, errors.ProxyNotFound):
-                # Whoever may not list may still create.
+                # An account that may not list objects may still create them.
                 found = self._all = []
-            self._has_narrowed = True
+            self._has_searched = True
         return [
-            each for each in found if is_own(each) and not created_in_this_run(each["id"]) and not _is_leaving(each)
+            each
+            for each in found
+            if is_own(each) and not created_in_this_run(each["id"]) and not _is_being_deleted(each)
         ]
 
 
-def _is_leaving(remote: RemoteObject) -> bool:
-    return remote.get("status") in _LEAVING or remote.get("OS-EXT-STS:task_state") == "deleting"
+def _is_being_deleted(remote: RemoteObject) -> bool:
+    return remote.get("status") in _DELETED_STATES or remote.get("OS-EXT-STS:task_state") == "deleting"
 
 
 _by_region: weakref.WeakKeyDictionary[Region, dict[str, MarkedObjects]] = weakref.WeakKeyDictionary()
-_making = threading.Lock()
+_lock = threading.Lock()
 
 
 def marked_objects(region: Region, kind: str) -> MarkedObjects:
-    """The objects of a kind, `port` say, in a region."""
-    with _making:
+    """Return the search for the objects of a kind, for example `port`, in a region."""
+    with _lock:
         return _by_region.setdefault(region, {}).setdefault(kind, MarkedObjects())

@@ -1,4 +1,4 @@
-"""Port: a place in a network for one NIC (guide, chapter 7; Neutron API reference, "Ports")."""
+"""Port: the connection of one NIC to a network (guide, chapter 7; Neutron API reference, "Ports")."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
@@ -30,16 +30,16 @@ from ecs_pulumi.resources.neutron import NeutronHandler
 
 
 class PortFixedIpArgs(TypedDict, total=False):
-    """An address of a port: one of this subnet, or this very address."""
+    """An address of a port: any address of a subnet, or a specific one."""
 
     subnet_id: pulumi.Input[str]
-    """Subnet the address is from; the network's only one if unset."""
+    """Subnet of the address. Default: the only subnet of the network."""
     ip_address: pulumi.Input[str]
-    """The address; any of the subnet if unset."""
+    """The address. Default: any free address of the subnet."""
 
 
 class PortAllowedAddressPairArgs(TypedDict):
-    """An address that the port may use besides its own."""
+    """An additional address that the port may use."""
 
     ip_address: pulumi.Input[str]
     """Address, or a range such as `10.0.10.0/28`."""
@@ -59,12 +59,12 @@ class PortExtraDhcpOptionArgs(TypedDict):
 
 
 class DnsAssignment(TypedDict):
-    """A name that the cloud's DNS has for an address of the port."""
+    """A name in the cloud's DNS for an address of the port."""
 
     hostname: str
     """Name."""
     fqdn: str
-    """Name with its domain."""
+    """Fully qualified name."""
     ip_address: str
     """The address."""
 
@@ -86,7 +86,7 @@ class _DhcpOption(Nested):
 
 
 class PortInputs(Inputs):
-    """What a program may ask of a port."""
+    """Inputs of a port."""
 
     network_id: Annotated[str, Replace()] = Field(description="Network it belongs to.")
     name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
@@ -95,13 +95,14 @@ class PortInputs(Inputs):
         None, description="Whether the port forwards packets."
     )
     fixed_ips: Annotated[list[_FixedIp] | None, InPlace(), Computed(), Set()] = Field(
-        None, description="Addresses, a set; empty for none. The cloud chooses what is left out."
+        None, description="Addresses, a set; an empty list means none. The cloud chooses what is not set."
     )
     security_group_ids: Annotated[list[str] | None, InPlace(), Computed(), Set()] = Field(
-        None, description="Security groups, a set of ids; empty for none. Default: the project's `default` group."
+        None,
+        description="Security groups, a set of ids; an empty list means none. Default: the project's `default` group.",
     )
     allowed_address_pairs: Annotated[list[_AddressPair] | None, InPlace(), Set()] = Field(
-        None, description="Addresses the port may use besides its own, a set. Default mac: the port's."
+        None, description="Additional addresses that the port may use, a set. Default MAC address: the port's."
     )
     extra_dhcp_options: Annotated[list[_DhcpOption] | None, InPlace(), Set()] = Field(
         None, description="DHCP options for this port, a set."
@@ -111,38 +112,40 @@ class PortInputs(Inputs):
         None, description="Whether spoofed addresses are dropped and security groups apply."
     )
     device_owner: Annotated[str | None, Replace(), Computed()] = Field(
-        None, description="Who uses the port, for example `compute:nova`; the cloud keeps it."
+        None, description="Type of the device that uses the port, for example `compute:nova`; the cloud updates it."
     )
     dns_name: Annotated[str | None, InPlace()] = Field(None, description="Name in the cloud's DNS.")
     binding_host_id: Annotated[str | None, InPlace()] = Field(
-        None, description="Host the port is bound on. For administrators."
+        None, description="Host to which the port is bound. For administrators."
     )
     binding_profile: Annotated[dict[str, Any] | None, InPlace()] = Field(
-        None, description="Facts for the network's driver. For administrators."
+        None, description="Data for the network driver. For administrators."
     )
-    binding_vnic_type: Annotated[str, InPlace()] = Field("normal", description="Kind of NIC: `normal`, `direct`, …")
-    qos_policy_id: Annotated[str | None, InPlace()] = Field(None, description="QoS policy; an empty text clears it.")
+    binding_vnic_type: Annotated[str, InPlace()] = Field("normal", description="Type of the NIC: `normal`, `direct`, …")
+    qos_policy_id: Annotated[str | None, InPlace()] = Field(
+        None, description="Id of the QoS policy; an empty string removes it."
+    )
     tags: Annotated[list[str] | None, InPlace(), Set()] = Field(None, description="Tags, a set.")
     project_id: Annotated[str | None, Replace(), Computed()] = Field(
-        None, description="Project that owns it, where an administrator creates it for another."
+        None, description="Project that owns it. Only an administrator can set another project."
     )
     value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
-        None, description="Further attributes for the create request, under the API's names."
+        None, description="Additional attributes of the create request, by their API names."
     )
 
 
 class PortOutputs(Outputs):
-    """What the cloud tells beyond the inputs."""
+    """Attributes that only the cloud sets."""
 
     status: str | None = Field(None, description="`ACTIVE` once a server uses it, `DOWN` before.")
-    all_fixed_ips: list[dict[str, str]] | None = Field(None, description="Every address with its subnet.")
+    all_fixed_ips: list[dict[str, str]] | None = Field(None, description="All addresses with their subnets.")
     ip_address: str | None = Field(None, description="The first address.")
-    device_id: str | None = Field(None, description="Server that uses it; empty if none does.")
+    device_id: str | None = Field(None, description="Server that uses the port; empty if there is none.")
     dns_assignment: list[dict[str, str]] | None = Field(None, description="Names in the cloud's DNS.")
 
 
 class PortHandler(NeutronHandler[PortInputs]):
-    """Ports."""
+    """Handler of ports."""
 
     name = "Port"
     inputs = PortInputs
@@ -158,92 +161,92 @@ class PortHandler(NeutronHandler[PortInputs]):
     }
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Network and security groups exist, and requested addresses lie in their subnets."""
+        """Check that the network and security groups exist and that the desired addresses are available."""
         yield from super().preflight(context, checked)
-        names = catalog(context.cloud.region)
-        yield from preflight.check_exists(checked, "network_id", lambda id_: names.neutron("network", id_))
-        yield from preflight.check_all_exist(checked, "security_group_ids", names.security_group_id)
+        resolver = catalog(context.cloud.region)
+        yield from preflight.check_exists(checked, "network_id", lambda id_: resolver.neutron("network", id_))
+        yield from preflight.check_all_exist(checked, "security_group_ids", resolver.security_group_id)
         yield from preflight.addresses(context, checked)
         yield from quota.of_network(context, checked, "ports", "network_id")
 
     def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:
-        """An address exists once in its network."""
+        """Ports with a specific IP or MAC address are exclusive: each exists once in a network."""
         fixed = any(item.get("ip_address") is not None for item in objects(inputs.get("fixed_ips")))
         return fixed or inputs.get("mac_address") is not None
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """Addresses are equal however they are written: clouds tell some of them as they were said.
+        """Compare addresses by value: some clouds return them as the request spelled them.
 
-        Those that the network adds by itself are no difference.
+        Addresses that Neutron adds automatically do not count as a difference.
         """
-        has = prior.get(name)
-        if name == "fixed_ips" and isinstance(desired, list) and isinstance(has, list):
-            places = match_items(desired, has, _is_address)
+        value = prior.get(name)
+        if name == "fixed_ips" and isinstance(desired, list) and isinstance(value, list):
+            places = match_items(desired, value, _satisfies)
             mac = str(prior.get("mac_address"))
-            others = (item for place, item in enumerate(has) if place not in places)
-            return None not in places and all(is_automatic(str(item.get("ip_address")), mac) for item in others)
-        if name == "mac_address" and isinstance(desired, str) and isinstance(has, str):
-            return canonical_mac(desired) == canonical_mac(has)
-        if name == "allowed_address_pairs" and isinstance(has, list):
-            prior = {**prior, name: [_canonical(pair) for pair in objects(has)]}
+            additional = (item for place, item in enumerate(value) if place not in places)
+            return None not in places and all(is_automatic(str(item.get("ip_address")), mac) for item in additional)
+        if name == "mac_address" and isinstance(desired, str) and isinstance(value, str):
+            return canonical_mac(desired) == canonical_mac(value)
+        if name == "allowed_address_pairs" and isinstance(value, list):
+            prior = {**prior, name: [_canonical(pair) for pair in objects(value)]}
         return super().is_equal(name, desired, prior)
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
-        """As the API tells it, with DHCP options under our names."""
-        seen = super().to_outputs(context, remote)
+        """Return the attributes of the API, with DHCP options and addresses in the form of the fields."""
+        outputs = super().to_outputs(context, remote)
         addresses = remote.get("fixed_ips") or []
-        seen["extra_dhcp_options"] = [
+        outputs["extra_dhcp_options"] = [
             {"name": item["opt_name"], "value": item["opt_value"], "ip_version": item.get("ip_version", 4)}
             for item in remote.get("extra_dhcp_opts") or ()
         ]
-        seen["all_fixed_ips"] = addresses
-        seen["ip_address"] = addresses[0]["ip_address"] if addresses else None
-        return seen
+        outputs["all_fixed_ips"] = addresses
+        outputs["ip_address"] = addresses[0]["ip_address"] if addresses else None
+        return outputs
 
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
         body = super()._body(values, remote)
         if not remote and body.get("binding:vnic_type") == "normal":
-            # The API's own default; sending it needs rights on some clouds.
+            # This is the API's default. On some clouds only administrators may send it.
             del body["binding:vnic_type"]
         if "fixed_ips" in body and remote:
-            body["fixed_ips"] = _keeping(body["fixed_ips"], remote.get("fixed_ips") or [])
+            body["fixed_ips"] = _keep_addresses(body["fixed_ips"], remote.get("fixed_ips") or [])
         if "extra_dhcp_opts" in body:
-            body["extra_dhcp_opts"] = _options(body["extra_dhcp_opts"], remote.get("extra_dhcp_opts") or [])
+            body["extra_dhcp_opts"] = _dhcp_options(body["extra_dhcp_opts"], remote.get("extra_dhcp_opts") or [])
         return body
 
 
 def _canonical(pair: Mapping[str, Any]) -> RemoteObject:
-    """An address pair as Neutron would tell it if it told all in one way."""
-    spell = {"ip_address": canonical_ip, "mac_address": canonical_mac}
-    return {key: spell[key](value) if key in spell and value else value for key, value in pair.items()}
+    """Return an address pair with its addresses in their canonical spelling."""
+    normalize = {"ip_address": canonical_ip, "mac_address": canonical_mac}
+    return {key: normalize[key](value) if key in normalize and value else value for key, value in pair.items()}
 
 
-def _is_address(wish: Any, item: Mapping[str, Any]) -> bool:
-    """Whether a port's address is what is asked for; what is not known yet is none."""
-    return isinstance(wish, Mapping) and all(item.get(key) == value for key, value in wish.items())
+def _satisfies(desired: Any, address: Mapping[str, Any]) -> bool:
+    """Whether an address of a port satisfies a desired one. No address satisfies an unknown one."""
+    return isinstance(desired, Mapping) and all(address.get(key) == value for key, value in desired.items())
 
 
-def _keeping(desired: list[RemoteObject], has: list[RemoteObject]) -> list[RemoteObject]:
-    """The wanted addresses, where a vague wish keeps an address that the port already has."""
-    # A wish for this very address is for nothing else.
-    desired = sorted(desired, key=lambda wish: "ip_address" not in wish)
-    places = match_items(desired, has, _is_address)
-    return [wish if place is None else has[place] for wish, place in zip(desired, places, strict=True)]
+def _keep_addresses(desired: list[RemoteObject], remote: list[RemoteObject]) -> list[RemoteObject]:
+    """Return the desired addresses, with an unspecific one resolved to an address that the port already has."""
+    # Specific addresses are matched first, because each of them fits one address only.
+    desired = sorted(desired, key=lambda item: "ip_address" not in item)
+    places = match_items(desired, remote, _satisfies)
+    return [item if place is None else remote[place] for item, place in zip(desired, places, strict=True)]
 
 
-def _options(desired: list[RemoteObject], has: list[RemoteObject]) -> list[RemoteObject]:
-    """The request for these DHCP options; one that is to go is sent without a value."""
-    asked = [{"opt_name": o["name"], "opt_value": o["value"], "ip_version": o["ip_version"]} for o in desired]
-    names = {(o["opt_name"], o["ip_version"]) for o in asked}
-    unwanted = [o for o in has if (o["opt_name"], o.get("ip_version", 4)) not in names]
-    return asked + [{**o, "opt_value": None} for o in unwanted]
+def _dhcp_options(desired: list[RemoteObject], remote: list[RemoteObject]) -> list[RemoteObject]:
+    """Return the request for these DHCP options, in which a null value removes an option."""
+    options = [{"opt_name": o["name"], "opt_value": o["value"], "ip_version": o["ip_version"]} for o in desired]
+    names = {(o["opt_name"], o["ip_version"]) for o in options}
+    removed = [o for o in remote if (o["opt_name"], o.get("ip_version", 4)) not in names]
+    return options + [{**o, "opt_value": None} for o in removed]
 
 
 HANDLER = PortHandler()
 
 
 class Port(EcsResource, kind=HANDLER):
-    """A place in a network for one NIC, with its addresses and security groups.
+    """The connection of one NIC to a network, with its addresses and security groups.
 
     Source: guide, chapter 7 "Create a port"; Neutron API reference, "Ports".
     """
@@ -300,4 +303,4 @@ class Port(EcsResource, kind=HANDLER):
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare a port. Every argument is described in the reference of the kind."""
+        """Declare a port. The reference describes every argument."""

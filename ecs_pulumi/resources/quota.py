@@ -1,6 +1,6 @@
-"""What a whole preview adds, held against the project's quotas; told where the line is crossed.
+"""Quota checks of a preview: whether the quotas of the project allow what the program adds.
 
-The quotas are read once per process, before it changes anything, so what the program asks for adds up from there.
+The quotas are read once per process, before it changes anything. The needs of all resources are added up from there.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ _NEUTRON = ("network", "subnet", "port")
 
 
 class QuotaTracker:
-    """The quotas of one region, and what this run asks for beyond what is used."""
+    """The quotas of one region, and what this run needs in addition to the current use."""
 
     def __init__(self, region: Region) -> None:
         self._region = weakref.proxy(region)
         self._lock = threading.Lock()
         self._quotas: dict[str, dict[str, tuple[int, int]]] = {}
-        self._asked: dict[str, int] = {}
-        self._seen: set[str] = set()
+        self._needed: dict[str, int] = {}
+        self._entered: set[str] = set()
 
     def reserve(self, resource: str, service: str, needs: Mapping[str, int]) -> Iterator[str]:
-        """Enter what a resource needs, once; a line for each quota that does not hold it."""
+        """Add what a resource needs, once. Yield an error message for each quota that is exceeded."""
         with self._lock:
-            if resource in self._seen or not any(needs.values()):
+            if resource in self._entered or not any(needs.values()):
                 return
-            self._seen.add(resource)
+            self._entered.add(resource)
             for name, amount in needs.items():
-                limit, used = self._of(service).get(name, (-1, 0))
-                before = self._asked.get(name, 0)
-                self._asked[name] = before + amount
-                if limit >= 0 and amount > 0 and used + before + amount > limit:
-                    # What the program declares after this one is not known yet.
-                    asked = f"the program asks for {before + amount} up to here" if before else f"it asks for {amount}"
-                    yield f"the quota for {name} does not hold it: limit {limit}, used {used}, {asked}"
+                limit, used = self._quotas_of(service).get(name, (-1, 0))
+                earlier = self._needed.get(name, 0)
+                self._needed[name] = needed = earlier + amount
+                if limit >= 0 and amount > 0 and used + needed > limit:
+                    # Resources that the program declares later are not counted yet.
+                    who = "this program" if earlier else "this resource"
+                    yield f"quota exceeded for {name}: limit {limit}, in use {used}, {who} needs {needed}"
 
-    def _of(self, service: str) -> dict[str, tuple[int, int]]:
+    def _quotas_of(self, service: str) -> dict[str, tuple[int, int]]:
         if service not in self._quotas:
             read: dict[str, Callable[[], dict[str, tuple[int, int]]]] = {
                 "compute": lambda: _absolute(compute.get_limits(self._region.compute), _NOVA),
@@ -66,7 +66,7 @@ class QuotaTracker:
             try:
                 self._quotas[service] = read[service]()
             except errors.EcsError:
-                # Not every cloud tells; then the create request will.
+                # Some clouds do not report quotas. Then the create request fails if one is exceeded.
                 self._quotas[service] = {}
         return self._quotas[service]
 
@@ -84,16 +84,16 @@ def _details(quotas: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
 
 
 _ledgers: weakref.WeakKeyDictionary[Region, QuotaTracker] = weakref.WeakKeyDictionary()
-_opening = threading.Lock()
+_trackers_lock = threading.Lock()
 
 
-def _ledger(region: Region) -> QuotaTracker:
-    with _opening:
+def _tracker(region: Region) -> QuotaTracker:
+    with _trackers_lock:
         return _ledgers.setdefault(region, QuotaTracker(region))
 
 
 def server(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """Cores, memory, the instance, and the volumes and ports that come with it."""
+    """Check the quotas for a server: cores, memory, instances, and its new volumes and ports."""
     if checked.has("adopt") and not checked.prior:
         return
     needs = _of_flavor(context, checked.known("flavor"))
@@ -101,7 +101,7 @@ def server(context: Context, checked: CheckInputs) -> Iterator[Problem]:
         needs[name] = needs.get(name, 0) - amount
     if not checked.prior:
         needs["instances"] = 1
-    yield from _held(context, checked, "flavor", "compute", needs)
+    yield from _check(context, checked, "flavor", "compute", needs)
     if not checked.prior:
         disks = [
             device
@@ -110,25 +110,25 @@ def server(context: Context, checked: CheckInputs) -> Iterator[Problem]:
             and device.get("destination_type") == "volume"
         ]
         sizes = [device.get("volume_size") for device in disks]
-        room = {"volumes": len(disks), "gigabytes": sum(size for size in sizes if isinstance(size, int))}
-        yield from _held(context, checked, "block_devices", "block storage", room)
-        made = [nic for nic in objects(checked.values.get("networks")) if nic.get("port_id") is None]
-        yield from _held(context, checked, "networks", "network", {"ports": len(made)})
+        storage = {"volumes": len(disks), "gigabytes": sum(size for size in sizes if isinstance(size, int))}
+        yield from _check(context, checked, "block_devices", "block storage", storage)
+        created = [nic for nic in objects(checked.values.get("networks")) if nic.get("port_id") is None]
+        yield from _check(context, checked, "networks", "network", {"ports": len(created)})
 
 
 def volume(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """The volume and its size, or what it grows by."""
+    """Check the quotas for a new volume, or for the growth of an existing one."""
     if checked.has("adopt") and not checked.prior:
         return
     grown = (checked.known("size") or 0) - (checked.prior.get("size") or 0)
     needs = {"gigabytes": max(0, grown), "volumes": 0 if checked.prior else 1}
-    yield from _held(context, checked, "size", "block storage", needs)
+    yield from _check(context, checked, "size", "block storage", needs)
 
 
 def of_network(context: Context, checked: CheckInputs, name: str, property_: str) -> Iterator[Problem]:
-    """One more network, subnet or port."""
+    """Check the quota for one more network, subnet or port."""
     if not checked.prior and not checked.has("adopt"):
-        yield from _held(context, checked, property_, "network", {name: 1})
+        yield from _check(context, checked, property_, "network", {name: 1})
 
 
 def _of_flavor(context: Context, name: str | None) -> dict[str, int]:
@@ -141,13 +141,13 @@ def _of_flavor(context: Context, name: str | None) -> dict[str, int]:
     return {"cores": flavor["vcpus"], "ram": flavor["ram"]}
 
 
-def _held(
+def _check(
     context: Context, checked: CheckInputs, property_: str, service: str, needs: Mapping[str, int]
 ) -> Iterator[Problem]:
-    # What a replacement replaces gives back what it takes.
+    # A replacement releases what the replaced object used.
     if not context.resource or checked.is_replacement:
         return
-    ledger = _ledger(context.cloud.region)
+    tracker = _tracker(context.cloud.region)
     entry = f"{context.kind} {context.resource} {service}"
-    for line in ledger.reserve(entry, service, needs):
-        yield Problem(property_, line)
+    for message in tracker.reserve(entry, service, needs):
+        yield Problem(property_, message)

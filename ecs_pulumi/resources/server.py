@@ -51,14 +51,14 @@ class ServerHandler(EcsHandler[ServerInputs]):
     timeout = 1800.0
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
-        """What can be said of the inputs alone."""
+        """Validate the inputs without asking the cloud."""
         yield from server_fields.validate(checked)
         metadata = checked.values.get("metadata")
         if isinstance(metadata, Mapping) and MARKER_KEY in metadata:
             yield Problem("metadata", f"`{MARKER_KEY}` is the key in which ecs_pulumi notes the owner of a server")
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Flavor and image exist and fit each other; the API has what is asked of it."""
+        """Check that flavor and image exist and are compatible, and that the API supports the requested features."""
         yield from super().preflight(context, checked)
         names = catalog(context.cloud.region)
         flavor = image = None
@@ -85,24 +85,24 @@ class ServerHandler(EcsHandler[ServerInputs]):
         yield from life.unsupported(context, checked)
 
     def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
-        """An image or personality is rebuilt in place where the program says so."""
-        kept = ["personality"] if new.get("image_policy") == "rebuild" else []
-        if kept and prior.get("image_id"):
-            kept.append("image")  # that of a volume is not put onto it anew
-        return [name for name in super().requires_replacement(prior, new, changed) if name not in kept]
+        """Do not replace for `image` and `personality` if `image_policy` is `rebuild`."""
+        rebuilt = ["personality"] if new.get("image_policy") == "rebuild" else []
+        if rebuilt and prior.get("image_id"):
+            rebuilt.append("image")  # a server without `image_id` boots from a volume, which a rebuild does not rewrite
+        return [name for name in super().requires_replacement(prior, new, changed) if name not in rebuilt]
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """Flavors and images are the same by name and by id."""
+        """Treat the name and the id of a flavor or image as equal."""
         if name in ("flavor", "image") and desired is not None:
             return desired in (prior.get(name), prior.get(f"{name}_id"), prior.get(f"{name}_name"))
         if name == "availability_zone" and isinstance(desired, str):
-            # An administrator may name a host behind the zone, of which the cloud tells the zone alone.
-            has = str(prior.get(name))
-            return has in (desired, desired.split(":")[0]) or has.split(":", maxsplit=1)[0] == desired
+            # An administrator may append a host (`zone:host`), but the API returns the zone only.
+            zone = str(prior.get(name))
+            return zone in (desired, desired.split(":")[0]) or zone.split(":", maxsplit=1)[0] == desired
         return super().is_equal(name, desired, prior)
 
     def tainted(self, context: Context, id_: str, prior: Mapping[str, Any]) -> list[str]:
-        """A server that never ran is replaced; one that ran is never thrown away for being in ERROR."""
+        """Replace a server in ERROR that never became active; keep one that was active before."""
         if prior.get("launched_at"):
             return []
         status = prior.get("status")
@@ -112,48 +112,48 @@ class ServerHandler(EcsHandler[ServerInputs]):
         return ["status"] if status == "ERROR" else []
 
     def failure_reason(self, context: Context, id_: str, prior: Mapping[str, Any]) -> str:
-        """The fault that Nova recorded."""
+        """Return the fault that Nova recorded."""
         remote = None if prior.get("fault") else self.read(context, id_)
         reason = prior.get("fault") or (remote and compute.fault_of(remote)) or "the cloud recorded no reason"
         return f"the server never became active: {reason}"
 
     def data_loss(self, context: Context, prior: Mapping[str, Any]) -> list[str]:
-        """Its own disks, and the volumes that go with it."""
+        """List the server's own disks and the volumes that Nova deletes with it."""
         return life.data_loss(context, prior)
 
     def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:  # noqa: ARG002
-        """A flavor that the server cannot be resized to is refused; an interruption and a rebuild are reported."""
+        """Reject a flavor that the server cannot be resized to; report an interruption or a rebuild."""
         if "flavor" in changed and isinstance(new["flavor"], str):
             life.require_fit(context, new["flavor"])
-        life.announce(context, new, changed)
+        life.report_interruptions(context, new, changed)
 
     def pending_work(self, prior: Mapping[str, Any]) -> str | None:
-        """A resize that waits for a word, and a start after one that failed, also where a refresh saw them first."""
+        """Report an unconfirmed resize or a missing start after a failed resize; a refresh may have recorded either."""
         if prior.get("status") == "VERIFY_RESIZE":
             return "a resize waits in VERIFY_RESIZE and will be confirmed"
         return (
-            "it was stopped for a resize that failed, and will be started again"
+            "the server was stopped for a resize that failed and will be started again"
             if prior.get("pending_action")
             else None
         )
 
     def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:
-        """A port, an address or a volume is in one server at a time."""
+        """Return whether the server uses a port, a fixed address or a volume: one server can use each at a time."""
         names = ("port_id", "fixed_ip")
         if any(nic.get(name) is not None for nic in objects(inputs.get("networks")) for name in names):
             return True
         return any(item.get("source_type") == "volume" for item in objects(inputs.get("block_devices")))
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """Likewise where the prior server holds it: another resource of the program may need it free."""
+        """Also delete first if the prior server uses one: another resource of the program may need it."""
         return self.is_exclusive(new) or self.is_exclusive(prior)
 
     def find_own_orphans(self, context: Context, desired: ServerInputs) -> list[tuple[str, str]]:
-        """Those with the marker in their description, or in their metadata."""
+        """Find the servers whose description or metadata contains the owner marker."""
         api, marker, name = context.cloud.compute, owner_marker(context), desired.name or ""
         if not marker:
             return []
-        # Each run draws the suffix of an automatic name anew.
+        # Each run generates a new suffix for an automatic name.
         pattern = f"^{re.escape(context.resource)}-" if is_auto_name(name, context.resource) else f"^{re.escape(name)}$"
         microversion = context.cloud.region.server_microversion
         found = marked_objects(context.cloud.region, "server").of(
@@ -164,46 +164,49 @@ class ServerHandler(EcsHandler[ServerInputs]):
         return [(each["id"], each["name"]) for each in found]
 
     def also_holds(self, id_: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """The NICs of the program's ports, each of which an InterfaceAttachment could have instead."""
+        """Yield the NICs of the program's ports: an `InterfaceAttachment` could manage each of them instead."""
         for nic in objects(inputs.get("networks")):
             if isinstance(nic.get("port_id"), str):
                 yield "InterfaceAttachment", f"{id_}/{nic['port_id']}"
 
     def create(self, context: Context, desired: ServerInputs) -> RemoteObject:
-        """Create, wait until it runs, then do what a create request cannot."""
+        """Create the server, wait until it is active, then apply what a create request cannot express."""
         body, microversion = life.create_request(context, desired)
         api = context.cloud.compute
-        made = create_or_find(
+        created = create_or_find(
             context,
             api,
             send=lambda: compute.create_server(api, body, hints=desired.scheduler_hints, microversion=microversion),
             candidates=lambda: _named(context, body["name"]),
             marked=body.get("description") or owner_marker(context),
         )
-        context.record_id(made["id"])
-        context.memo["admin_pass"] = desired.admin_pass or made.get("adminPass")
-        remote = life.wait_until_active(context, made["id"])
-        # An empty list means none, which the older API has no word for: it takes that for no list at all.
+        context.record_id(created["id"])
+        context.memo["admin_pass"] = desired.admin_pass or created.get("adminPass")
+        remote = life.wait_until_active(context, created["id"])
+        # An empty list means no NICs. The older API cannot express that: it treats an empty list as a missing one.
         networks = "auto" if desired.networks == [] else to_plain(desired.networks)
         return self._converge(context, remote, desired, {"networks": networks})
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
-        """From the list that serves every refresh of servers."""
+        """Return the server from the list that all refreshes of servers share."""
         remote = context.cloud.region.servers.read(id_)
         return None if life.is_gone(remote) else remote
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
-        """The server as it is this moment."""
+        """Return the current server."""
         remote = context.cloud.region.servers.get(id_)
         return None if life.is_gone(remote) else remote
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
-        """As the API tells it, flavor and image in the program's words where these stand for the same."""
+        """Convert the remote object to outputs.
+
+        `flavor` and `image` keep the program's name or id where it refers to the same flavor or image.
+        """
         names, flavor_id = catalog(context.cloud.region), life.flavor_id(remote)
         image_id = (remote.get("image") or {}).get("id")
         addresses = nics.addresses(remote)
         metadata = {key: value for key, value in (remote.get("metadata") or {}).items() if key != MARKER_KEY}
-        seen: dict[str, Any] = {
+        outputs: dict[str, Any] = {
             "region": context.cloud.region.name,
             "name": remote["name"],
             "metadata": metadata,
@@ -227,28 +230,28 @@ class ServerHandler(EcsHandler[ServerInputs]):
             "updated": remote.get("updated"),
             "launched_at": remote.get("OS-SRV-USG:launched_at"),
             "fault": compute.fault_of(remote),
-            "flavor": _word(context, "flavor", flavor_id, names.flavor) or names.flavor_name(flavor_id),
+            "flavor": _program_reference(context, "flavor", flavor_id, names.flavor) or names.flavor_name(flavor_id),
             "pending_action": context.memo.get("pending_action", context.prior.get("pending_action")),
         }
-        seen |= {name: remote[name] for name in ("description", "tags") if name in remote}
-        passing = {
+        outputs |= {name: remote[name] for name in ("description", "tags") if name in remote}
+        optional = {
             "power_state": life.power_state(remote),
             "availability_zone": remote.get("OS-EXT-AZ:availability_zone"),
             "disk_config": remote.get("OS-DCF:diskConfig"),
         }
-        # While it is built, or in trouble, the API has nothing to say about these.
-        seen |= {name: value for name, value in passing.items() if value}
+        # The API has no values for these during the build and in some error states.
+        outputs |= {name: value for name, value in optional.items() if value}
         if image_id:
-            seen["image"] = _word(context, "image", image_id, names.image) or image_id
-            known = context.prior.get("image_name") if context.prior.get("image_id") == image_id else None
-            seen["image_name"] = known or names.image_name(image_id)
-        # Where there are none, Nova leaves the word out.
+            outputs["image"] = _program_reference(context, "image", image_id, names.image) or image_id
+            prior_name = context.prior.get("image_name") if context.prior.get("image_id") == image_id else None
+            outputs["image_name"] = prior_name or names.image_name(image_id)
+        # Nova omits the key for a server without security groups.
         if "security_groups" in remote or addresses:
-            seen["security_groups"] = nics.groups(context, remote)
-        return seen | nics.observed(context, remote)
+            outputs["security_groups"] = nics.groups(context, remote)
+        return outputs | nics.nic_outputs(context, remote)
 
     def update(self, context: Context, id_: str, desired: ServerInputs, prior: Mapping[str, Any]) -> RemoteObject:
-        """Finish what was begun, then do what differs."""
+        """Finish an interrupted operation, then apply the differences."""
         remote = require_exists(self.read(context, id_), self.name, id_)
         context.memo["pending_action"] = prior.get("pending_action")
         context.memo["admin_pass"] = prior.get("admin_pass")
@@ -256,14 +259,19 @@ class ServerHandler(EcsHandler[ServerInputs]):
         return self._converge(context, remote, desired, prior)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:
-        """Delete, in whatever state it is, and wait until it is gone."""
+        """Delete the server, whatever its status, and wait until it is gone."""
         life.delete(context, id_, stop=bool(prior.get("stop_before_delete")), force=bool(prior.get("force_delete")))
 
     @staticmethod
     def _flavor_id(context: Context, remote: RemoteObject, desired: ServerInputs) -> str:
-        """The id of the wanted flavor; the cloud may have forgotten the one that the server has."""
-        names, has = catalog(context.cloud.region), life.flavor_id(remote)
-        return has if _word(context, "flavor", has, names.flavor) else str(names.flavor(desired.flavor)["id"])
+        """Return the id of the desired flavor.
+
+        A reference that resolved to the current flavor before is not looked up again, as the cloud may have deleted
+        that flavor.
+        """
+        names, current = catalog(context.cloud.region), life.flavor_id(remote)
+        is_current = _program_reference(context, "flavor", current, names.flavor)
+        return current if is_current else str(names.flavor(desired.flavor)["id"])
 
     def _converge(
         self, context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any]
@@ -271,10 +279,10 @@ class ServerHandler(EcsHandler[ServerInputs]):
         api, id_ = context.cloud.compute, remote["id"]
         changes = diff_remote(self, context, desired, remote)
         refresh = False
-        words: dict[str, Any] = {key: changes[key] for key in ("name", "description") if key in changes}
-        if words:
-            microversion = api.require("a server's description", "2.19") if "description" in words else None
-            compute.update_server(api, id_, words, microversion=microversion)
+        attributes: dict[str, Any] = {key: changes[key] for key in ("name", "description") if key in changes}
+        if attributes:
+            microversion = api.require("a server's description", "2.19") if "description" in attributes else None
+            compute.update_server(api, id_, attributes, microversion=microversion)
             refresh = True
         if "metadata" in changes:
             remote = life.wake_for(context, remote, "metadata")
@@ -284,17 +292,17 @@ class ServerHandler(EcsHandler[ServerInputs]):
             remote = life.wake_for(context, remote, "tags")
             compute.replace_tags(api, id_, sorted(set(desired.tags)))
             refresh = True
-        is_rewired = False
+        interfaces_changed = False
         if "networks" in changes or prior.get("networks") != to_plain(desired.networks):
-            is_rewired = nics.reconcile_interfaces(
+            interfaces_changed = nics.reconcile_interfaces(
                 context, remote, desired, prior, partial(life.wake_for, context, remote, "networks")
             )
-        context.memo["rewired"] = True
-        # What has just been attached has the project's default group, whatever the other NICs have.
-        if desired.security_groups is not None and (is_rewired or "security_groups" in changes):
+        context.memo["interfaces_reconciled"] = True
+        # Nova gives a newly attached NIC the project's default group, whatever groups the other NICs have.
+        if desired.security_groups is not None and (interfaces_changed or "security_groups" in changes):
             nics.reconcile_security_groups(context, id_, desired.security_groups)
             refresh = True
-        if refresh or is_rewired:
+        if refresh or interfaces_changed:
             remote = require_exists(self.read(context, id_), self.name, id_)
         if "flavor" in changes:
             remote = life.resize(
@@ -306,15 +314,15 @@ class ServerHandler(EcsHandler[ServerInputs]):
             )
         if context.verb != "create" or desired.adopt:
             remote = self._rebuild(context, remote, desired, prior, changes)
-        # That of what is taken over is only put down: whether it has it already nobody can tell.
+        # An import only records the password: the API does not show whether the server already has it.
         if context.verb == "update" and desired.admin_pass and desired.admin_pass != prior.get("admin_pass"):
             remote = life.wake_for(context, remote, "admin_pass")
             if remote["status"] != "ACTIVE":
-                # Only a running server takes a password, and one that shall be stopped is not started for it.
+                # Nova sets the password of a running server only. Do not start a server that should be stopped for it.
                 remote = life.set_power_state(context, remote, desired.power_state)
             compute.action(api, id_, "changePassword", {"adminPass": desired.admin_pass})
             context.memo["admin_pass"] = desired.admin_pass
-        return life.set_power_state(context, remote, desired.power_state or context.memo.get("asleep"))
+        return life.set_power_state(context, remote, desired.power_state or context.memo.get("power_state_before_wake"))
 
     def _rebuild(
         self,
@@ -327,25 +335,25 @@ class ServerHandler(EcsHandler[ServerInputs]):
         files = to_plain(desired.personality)
         if desired.image_policy != "rebuild" or not desired.image:
             return remote
-        # What is taken over tells no personality, and its disk is not put at risk for one.
+        # The API does not return the personality of an imported server: do not overwrite the disk because of it.
         if "image" not in changes and (context.verb == "create" or files == prior.get("personality")):
             return remote
         remote = life.wake_for(context, remote, "image")
         return life.rebuild(context, remote, catalog(context.cloud.region).image(desired.image)["id"], files)
 
 
-def _word(context: Context, name: str, id_: str, look_up: Callable[[str], RemoteObject]) -> str | None:
-    """The program's word for a flavor or image, if it stands for the one with this id.
+def _program_reference(context: Context, name: str, id_: str, look_up: Callable[[str], RemoteObject]) -> str | None:
+    """Return the program's name or id for a flavor or image if it refers to the one with this id, else None.
 
-    A word that stood for it once still does: an image's name may have moved on to a newer image since, which is no
-    reason to replace a server.
+    A name that referred to this id at the last update still does: an image's name may have moved to a newer image
+    since then, which is no reason to replace a server.
     """
-    said: str | None = context.inputs.get(name)
-    stood_for_it = context.prior.get(name) == said and context.prior.get(f"{name}_id") == id_
-    if said is None or said == id_ or stood_for_it or context.memo.get(f"{name}_id") == id_:
-        return said
+    reference: str | None = context.inputs.get(name)
+    was_resolved = context.prior.get(name) == reference and context.prior.get(f"{name}_id") == id_
+    if reference is None or reference == id_ or was_resolved or context.memo.get(f"{name}_id") == id_:
+        return reference
     try:
-        return said if look_up(said)["id"] == id_ else None
+        return reference if look_up(reference)["id"] == id_ else None
     except errors.EcsError:
         return None
 
@@ -368,18 +376,18 @@ def _first(addresses: Mapping[str, list[dict[str, Any]]], version: int) -> str |
 def _fit(flavor: RemoteObject | None, image: RemoteObject | None, checked: CheckInputs) -> Iterator[Problem]:
     if not image:
         return
-    least, memory = image.get("min_disk") or 0, image.get("min_ram") or 0
+    min_disk, min_ram = image.get("min_disk") or 0, image.get("min_ram") or 0
     boot = next((item for _, item in checked.items("block_devices") if item.get("boot_index") == 0), None)
-    if boot and isinstance(boot.get("volume_size"), int) and boot["volume_size"] < least:
+    if boot and isinstance(boot.get("volume_size"), int) and boot["volume_size"] < min_disk:
         yield Problem(
             "block_devices",
-            f"the image {image['name']} needs a disk of at least {least} GiB; volume_size is {boot['volume_size']}",
+            f"the image {image['name']} needs a disk of at least {min_disk} GiB; volume_size is {boot['volume_size']}",
         )
-    if flavor and memory > flavor["ram"]:
-        yield Problem("flavor", f"{flavor['name']} has {flavor['ram']} MiB; the image {image['name']} needs {memory}")
-    if flavor and not may_boot_from_device(checked) and 0 < flavor["disk"] < least:
+    if flavor and min_ram > flavor["ram"]:
+        yield Problem("flavor", f"{flavor['name']} has {flavor['ram']} MiB; the image {image['name']} needs {min_ram}")
+    if flavor and not may_boot_from_device(checked) and 0 < flavor["disk"] < min_disk:
         yield Problem(
-            "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {least}"
+            "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {min_disk}"
         )
 
 
@@ -467,4 +475,4 @@ class Server(EcsResource, kind=HANDLER):
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare a server. Every argument is described in the reference of the kind."""
+        """Declare a server. The reference page of `Server` documents every argument."""

@@ -1,4 +1,4 @@
-"""What a program may ask of a server, and what is observed of it (guide, chapter 4; Nova API reference, "Servers")."""
+"""Inputs and outputs of a server (guide, chapter 4; Nova API reference, "Servers")."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -31,54 +31,54 @@ PowerState = Literal["active", "shutoff", "paused", "suspended", "shelved_offloa
 
 
 class ServerNetworkArgs(TypedDict, total=False):
-    """One NIC: a port of one's own, or a network in which Nova makes a port."""
+    """One NIC: an existing port, or a network in which Nova creates a port."""
 
     network_id: pulumi.Input[str]
-    """Network in which Nova makes a port. This or `port_id`."""
+    """Network in which Nova creates a port. Set either this or `port_id`."""
     port_id: pulumi.Input[str]
-    """Port of one's own, which the server leaves behind when it goes."""
+    """Existing port. Deleting the server does not delete it."""
     fixed_ip: pulumi.Input[str]
-    """Address to ask for; only with `network_id`."""
+    """Requested address; only with `network_id`."""
     tag: pulumi.Input[str]
-    """Tag that the server finds the NIC by in its metadata. Needs compute 2.42."""
+    """Tag that identifies the NIC in the server's metadata. Needs compute 2.42."""
 
 
 class ServerBlockDeviceArgs(TypedDict):
-    """One disk that the server starts with."""
+    """One disk that is created or attached with the server."""
 
     source_type: pulumi.Input[str]
-    """What it is made of: `blank`, `image`, `snapshot` or `volume`."""
+    """Source of the disk: `blank`, `image`, `snapshot` or `volume`."""
     uuid: NotRequired[pulumi.Input[str]]
-    """Id of that image, snapshot or volume. Default for an image of `boot_index` 0: the server's `image`."""
+    """Id of the source image, snapshot or volume. Default for an image with `boot_index` 0: the server's `image`."""
     destination_type: NotRequired[pulumi.Input[str]]
-    """What it becomes: a `volume`, or a disk of the server's own (`local`)."""
+    """Type of the disk: a `volume`, or a disk on the server's host (`local`)."""
     boot_index: NotRequired[pulumi.Input[int]]
-    """Order in which it is tried for booting; 0 is the root disk, -1 or unset is never."""
+    """Position in the boot order: 0 is the root disk; the server never boots from a disk with -1 or without a value."""
     volume_size: NotRequired[pulumi.Input[int]]
     """Size in GiB of a new volume."""
     volume_type: NotRequired[pulumi.Input[str]]
-    """Kind of disk, for example `SSD`. Needs compute 2.67, or the old `v2`."""
+    """Volume type, for example `SSD`. Needs compute 2.67, or the old `v2`."""
     delete_on_termination: NotRequired[pulumi.Input[bool]]
-    """Whether it goes with the server. Default: false."""
+    """Whether Nova deletes the disk with the server. Default: false."""
     device_name: NotRequired[pulumi.Input[str]]
-    """Name in the server to ask for, for example `/dev/vdb`. Hypervisors may choose another."""
+    """Requested device name in the server, for example `/dev/vdb`. The hypervisor may choose another one."""
     device_type: NotRequired[pulumi.Input[str]]
     """`disk` (the API's default), `cdrom`, `floppy` or `lun`."""
     disk_bus: NotRequired[pulumi.Input[str]]
-    """How it is connected, for example `virtio` or `scsi`. Default: the hypervisor's."""
+    """Bus of the disk, for example `virtio` or `scsi`. Default: the hypervisor's."""
     guest_format: NotRequired[pulumi.Input[str]]
-    """`swap`, `ephemeral` or a file system, for a local disk."""
+    """Format of a local disk: `swap`, `ephemeral` or a file system."""
     tag: NotRequired[pulumi.Input[str]]
-    """Tag that the server finds the disk by in its metadata. Needs compute 2.42."""
+    """Tag that identifies the disk in the server's metadata. Needs compute 2.42."""
 
 
 class ServerPersonalityArgs(TypedDict):
-    """A file that is put into the server when it is built."""
+    """A file that Nova writes into the server when it builds the server."""
 
     path: pulumi.Input[str]
-    """Where it is put."""
+    """Path in the server."""
     contents: pulumi.Input[str]
-    """Plain text or base64; sent as base64."""
+    """Content as plain text or base64; sent as base64."""
 
 
 class Address(TypedDict):
@@ -89,18 +89,18 @@ class Address(TypedDict):
     version: int
     """4 or 6."""
     mac: str
-    """MAC address of its NIC."""
+    """MAC address of the NIC."""
     type: str
     """`fixed` or `floating`."""
 
 
 class ServerNic(TypedDict):
-    """A NIC of a server's `networks`."""
+    """A NIC declared in a server's `networks`."""
 
     port_id: str
-    """The port, of one's own or made by Nova."""
+    """Id of the port, an existing one or one that Nova created."""
     network_id: str
-    """Network of the port."""
+    """Id of the port's network."""
     mac_address: str
     """MAC address."""
     fixed_ips: list[FixedIp]
@@ -108,12 +108,12 @@ class ServerNic(TypedDict):
 
 
 class AttachedVolume(TypedDict):
-    """A volume of a server."""
+    """A volume attached to a server."""
 
     id: str
-    """The volume."""
+    """Id of the volume."""
     delete_on_termination: NotRequired[bool]
-    """Whether it goes with the server; told from compute 2.3 on."""
+    """Whether Nova deletes the volume with the server. Returned since compute 2.3."""
 
 
 class _Network(Nested):
@@ -144,108 +144,113 @@ class _File(Nested):
 
 
 class ServerInputs(Inputs):
-    """What a program may ask of a server."""
+    """Inputs of a server."""
 
     flavor: Annotated[str, InPlace()] = Field(
-        description="Size: a flavor's name or id. A change stops the server, resizes, confirms, and starts it again."
+        description="Name or id of the flavor. A change stops the server, resizes, confirms, and starts it again."
     )
     image: Annotated[str | None, Replace()] = Field(
-        None, description="Image, name or id. With `image_policy` = `rebuild` a change rebuilds the server in place."
+        None,
+        description="Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place.",
     )
     name: Annotated[str | None, InPlace()] = Field(None, min_length=1, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace(), RequiresMicroversion("compute", "2.19")] = Field(
         None, max_length=255, description="Description."
     )
-    metadata: Annotated[dict[str, str] | None, InPlace()] = Field(None, description="Keys and values of one's own.")
+    metadata: Annotated[dict[str, str] | None, InPlace()] = Field(None, description="User-defined keys and values.")
     tags: Annotated[list[str] | None, InPlace(), Set(), RequiresMicroversion("compute", "2.26")] = Field(
         None, description="Tags, a set."
     )
     security_groups: Annotated[list[str] | None, InPlace(), Computed(), Set()] = Field(
-        None, description="Security groups, a set of names or ids, for the NICs that Nova makes."
+        None, description="Names or ids of the security groups of the NICs that Nova creates, a set."
     )
     admin_pass: Annotated[str | None, InPlace(), Secret(), WriteOnly()] = Field(
-        None, description="Password of the administrator in the server."
+        None, description="Password of the administrator account in the server."
     )
     power_state: Annotated[PowerState | None, InPlace()] = Field(
         None,
-        description="What the server should be doing, from the start on. For a change that the cloud refuses while it "
-        "is paused, suspended or shelved, it is woken and put back.",
+        description="Desired power state, from creation on. If the cloud rejects a change of a paused, suspended or "
+        "shelved server, the server is made active for the change and returned to its power state.",
     )
     networks: Annotated[Literal["auto", "none"] | list[_Network] | None, InPlace()] = Field(
-        None, description="NICs in order; `auto` lets the cloud decide, `none` is no NIC (both need compute 2.37)."
+        None, description="NICs in order; `auto` lets the cloud choose, `none` means no NIC (both need compute 2.37)."
     )
     block_devices: Annotated[list[_BlockDevice] | None, Replace(), WriteOnly()] = Field(
-        None, description="Disks it starts with; the one of `boot_index` 0 is booted from."
+        None, description="Disks of the new server; it boots from the one with `boot_index` 0."
     )
-    key_name: Annotated[str | None, Replace()] = Field(None, description="Key pair to log in with.")
-    availability_zone: Annotated[str | None, Replace(), Computed()] = Field(None, description="Zone.")
+    key_name: Annotated[str | None, Replace()] = Field(None, description="Name of the key pair for the login.")
+    availability_zone: Annotated[str | None, Replace(), Computed()] = Field(None, description="Availability zone.")
     user_data: Annotated[str | None, Replace(), Secret(), WriteOnly()] = Field(
-        None, description="For cloud-init: plain text, or base64."
+        None, description="User data for cloud-init: plain text or base64."
     )
     config_drive: Annotated[bool | None, Replace()] = Field(
-        None, description="Whether metadata comes on a disk as well."
+        None, description="Whether the server also gets its metadata on a disk."
     )
     personality: Annotated[list[_File] | None, Replace(), Secret(), WriteOnly()] = Field(
-        None, description="Files to put in; APIs before compute 2.57 only."
+        None, description="Files to write into the server; up to compute 2.56."
     )
     scheduler_hints: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
-        None, description="Where to put it: `group`, `different_host`, `same_host`, `query`, `build_near_host_ip`, …"
+        None,
+        description="Hints for the scheduler: `group`, `different_host`, `same_host`, `query`, `build_near_host_ip`, …",
     )
     disk_config: Annotated[Literal["AUTO", "MANUAL"] | None, Replace()] = Field(
-        None, description="Whether the root disk is partitioned by the cloud."
+        None, description="Partitioning of the root disk: by the cloud (`AUTO`) or as in the image (`MANUAL`)."
     )
     image_policy: Annotated[Literal["replace", "rebuild"], ProviderOnly()] = Field(
-        "replace", description="What a changed `image` or `personality` does."
+        "replace", description="Whether a changed `image` or `personality` replaces the server or rebuilds it in place."
     )
     stop_before_resize: Annotated[bool, ProviderOnly()] = Field(
         default=True,
-        description="Stop a running server before a resize. The guide: an ECS is modified only when stopped.",
+        description="Stop a running server before a resize. According to the guide, an ECS must be stopped for it.",
     )
     stop_before_delete: Annotated[bool, ProviderOnly()] = Field(
-        default=False, description="Shut it down before deletion."
+        default=False, description="Stop the server before deleting it."
     )
     force_delete: Annotated[bool, ProviderOnly()] = Field(
-        default=False, description="Delete past every deferral of the cloud."
+        default=False, description="Delete at once even if the cloud defers deletions."
     )
 
 
 class ServerOutputs(Outputs):
-    """What the cloud tells beyond the inputs."""
+    """Outputs of a server that are not inputs."""
 
     status: str | None = Field(None, description="`ACTIVE`, `SHUTOFF`, `BUILD`, `VERIFY_RESIZE`, `ERROR`, …")
     vm_state: str | None = Field(None, description="`active`, `stopped`, `resized`, …")
-    task_state: str | None = Field(None, description="What the cloud is doing with it.")
-    flavor_id: str | None = Field(None, description="Id of its flavor.")
-    image_id: str | None = Field(None, description="Id of its image; unset where it boots from a volume.")
-    image_name: str | None = Field(None, description="Name of that image when it was put in.")
+    task_state: str | None = Field(None, description="Task that the cloud is running on the server.")
+    flavor_id: str | None = Field(None, description="Id of the flavor.")
+    image_id: str | None = Field(None, description="Id of the image; unset if the server boots from a volume.")
+    image_name: str | None = Field(None, description="Name of the image at the time of the build or rebuild.")
     access_ip_v4: str | None = Field(
-        None, description="Its first IPv4 address, or the one set for access; of a `Port`, export `ip_address`."
+        None,
+        description="First IPv4 address, or the one set for access. To export a port's address use `Port.ip_address`.",
     )
-    access_ip_v6: str | None = Field(None, description="Its first IPv6 address, or the one set for access.")
+    access_ip_v6: str | None = Field(None, description="First IPv6 address, or the one set for access.")
     addresses: dict[str, list[dict[str, Any]]] | None = Field(
-        None, description="Addresses by network, as of its last change or refresh."
+        None, description="Addresses by network, as of the server's last change or refresh."
     )
     nics: list[dict[str, Any]] | None = Field(
         None,
-        description="Its NICs of `networks`, in their order, without those of an `InterfaceAttachment`; of one that is "
-        "only read, all.",
+        description="NICs declared in `networks`, in that order, without those of an `InterfaceAttachment`. "
+        "`Server.get` returns all NICs.",
     )
-    volumes_attached: list[dict[str, Any]] | None = Field(None, description="Its volumes.")
-    host_id: str | None = Field(None, description="Stands for the host it runs on.")
-    instance_name: str | None = Field(None, description="Its name in the hypervisor.")
-    hostname: str | None = Field(None, description="Its host name.")
-    locked: bool | None = Field(None, description="Whether it is locked against changes.")
-    created: str | None = Field(None, description="When it was created, UTC.")
-    updated: str | None = Field(None, description="When it was last changed, UTC.")
-    launched_at: str | None = Field(None, description="When it first ran, UTC.")
-    fault: str | None = Field(None, description="Why it is in ERROR.")
-    pending_action: str | None = Field(None, description="What the next `up` still owes it after a failed one.")
+    volumes_attached: list[dict[str, Any]] | None = Field(None, description="Attached volumes.")
+    host_id: str | None = Field(None, description="Opaque id of the host that the server runs on.")
+    instance_name: str | None = Field(None, description="Name in the hypervisor.")
+    hostname: str | None = Field(None, description="Host name.")
+    locked: bool | None = Field(None, description="Whether the server is locked against changes.")
+    created: str | None = Field(None, description="Time of creation, UTC.")
+    updated: str | None = Field(None, description="Time of the last change, UTC.")
+    launched_at: str | None = Field(None, description="Time of the first start, UTC.")
+    fault: str | None = Field(None, description="Reason for the status ERROR.")
+    pending_action: str | None = Field(
+        None, description="Action that the next `up` performs because a failed one did not: `start`."
+    )
 
 
 def validate(checked: CheckInputs) -> Iterator[Problem]:
-    """Something to boot from, NICs that can be, and one word on a root disk's size."""
+    """Check the boot source, the block devices, the NICs and the security groups."""
     if not checked.has("image") and not may_boot_from_device(checked):
-        yield Problem("image", "required, unless a block device with boot_index 0 has what to boot from")
+        yield Problem("image", "required, unless a block device has boot_index 0")
     for index, device in checked.items("block_devices"):
         yield from _device_rules(index, device, checked)
     nics: Any = checked.values.get("networks")
@@ -253,14 +258,18 @@ def validate(checked: CheckInputs) -> Iterator[Problem]:
         if ("network_id" in nic) == ("port_id" in nic):
             yield Problem("networks", f"[{index}]: give either `network_id` or `port_id`")
         if "port_id" in nic and "fixed_ip" in nic:
-            yield Problem("networks", f"[{index}]: `fixed_ip` goes with `network_id`; a port has its own addresses")
+            yield Problem(
+                "networks", f"[{index}]: `fixed_ip` is only allowed with `network_id`; a port has its own addresses"
+            )
     is_list = isinstance(nics, list) and bool(nics)
     if is_list and all(not is_unknown(nic) and "port_id" in nic for nic in nics) and checked.has("security_groups"):
-        yield Problem("security_groups", "for NICs that Nova makes; a port has its own `security_group_ids`")
+        yield Problem(
+            "security_groups", "applies only to NICs that Nova creates; a port has its own `security_group_ids`"
+        )
 
 
 def may_boot_from_device(checked: CheckInputs) -> bool:
-    """Whether a block device is, or may turn out to be, the one that the server boots from."""
+    """Return whether a block device is the boot device, or may be it once unknown values are known."""
     devices: Any = checked.values.get("block_devices") or ()
     if is_unknown(devices):
         return True
@@ -280,5 +289,5 @@ def _device_rules(index: int, device: Mapping[str, Any], checked: CheckInputs) -
 
 
 def destination(device: Mapping[str, Any]) -> str:
-    """Where a block device is to be: what has its data in a volume or snapshot can only be a volume."""
+    """Return the destination type of a block device; a volume or a snapshot can only become a volume."""
     return str(device.get("destination_type") or ("volume" if device.get("source_type") in _VOLUMES else "local"))

@@ -1,4 +1,4 @@
-"""How a server lives: what its create request needs, and its way from state to state (guide, chapters 4 and 5)."""
+"""Life cycle of a server: the create request and the changes of its status (guide, chapters 4 and 5)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ecs_pulumi.resources.common import (
 from ecs_pulumi.resources.idempotent_create import send_once
 from ecs_pulumi.resources.nic import delete_port, is_for_a_nic, ports_of
 from ecs_pulumi.resources.server_fields import destination
-from ecs_pulumi.resources.server_nics import each_group_once
+from ecs_pulumi.resources.server_nics import deduplicate_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.server_fields import ServerInputs
 
 _DESCRIPTION, _TAGS, _TAGS_IN_CREATE = "2.19", "2.26", "2.52"
-_NETWORK_WORDS, _DEVICE_TAGS, _MULTIATTACH, _VOLUME_TYPE = "2.37", "2.42", "2.60", "2.67"
+_NETWORK_KEYWORDS, _DEVICE_TAGS, _MULTIATTACH, _VOLUME_TYPE = "2.37", "2.42", "2.60", "2.67"
 _LAST_PERSONALITY = "2.56"
 
 _NO_NOTES: Mapping[str, str] = {}
@@ -50,7 +50,7 @@ _WAKE = {"SHUTOFF": "os-start", "PAUSED": "unpause", "SUSPENDED": "resume"} | di
 _SEND_TO = {"shutoff": "os-stop", "paused": "pause", "suspended": "suspend", "shelved_offloaded": "shelve"}
 _SHELVED = ("SHELVED", "SHELVED_OFFLOADED")
 REFUSES_ATTACHMENTS = ("SUSPENDED", *_SHELVED)
-"""The statuses in which Nova attaches and detaches nothing: volumes of a shelved server only from 2.20 on."""
+"""Statuses in which Nova rejects attaching and detaching (volumes of a shelved server: before compute 2.20)."""
 _REFUSED_IN = {
     "metadata": _SHELVED,
     "tags": _SHELVED,
@@ -59,23 +59,23 @@ _REFUSED_IN = {
     "image": ("PAUSED", "SUSPENDED", *_SHELVED),
     "admin_pass": ("PAUSED", "SUSPENDED", *_SHELVED),
 }
-"""The statuses in which Nova refuses to change something, so that the server is woken for it."""
-_STUCK = "A hard reboot (`openstack server reboot --hard`) or the cloud's operator may bring it out of there."
+"""Statuses in which Nova rejects a change of the given input, so that `wake_for` makes the server active first."""
+_STUCK = "A hard reboot (`openstack server reboot --hard`) or the cloud's operator may recover it."
 _IN_HYPERVISOR = {1: "active", 3: "paused", 4: "shutoff", 7: "suspended"}
 
 
-# ---------------------------------------------------------------- what a create request needs
+# ---------------------------------------------------------------- create request
 
 
 def required_microversions(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Property, feature and microversion of what the guide's API has no way for."""
+    """Yield property, feature and microversion of each input that the API version of the guide does not support."""
     if inputs.get("description"):
         yield "description", "a server's description", _DESCRIPTION
     if inputs.get("tags"):
         yield "tags", "a server's tags", _TAGS
     networks = inputs.get("networks")
     if networks == "none":
-        yield "networks", 'networks="none"', _NETWORK_WORDS
+        yield "networks", 'networks="none"', _NETWORK_KEYWORDS
     for name in ("networks", "block_devices"):
         items = inputs.get(name)
         if isinstance(items, list) and any(item.get("tag") for item in items):
@@ -83,7 +83,7 @@ def required_microversions(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str
 
 
 def unsupported(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """What the program asks and this cloud's API cannot do."""
+    """Yield a problem for each input that the cloud's API version does not support."""
     known = {
         name: [item for _, item in checked.items(name)] if isinstance(value, list) else checked.known(name)
         for name, value in checked.values.items()
@@ -100,37 +100,46 @@ def unsupported(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     if typed and known.get("personality") and api.supports(_VOLUME_TYPE):
         yield Problem(
             "personality",
-            f"ends with compute {_LAST_PERSONALITY}, and a block device's volume_type begins with {_VOLUME_TYPE}; "
+            f"is supported up to compute {_LAST_PERSONALITY}, but a block device's volume_type needs {_VOLUME_TYPE}; "
             'create the volume as a Volume, or force the old API with ecs:apiVersions {"compute": "2"}',
         )
 
 
 def require_fit(context: Context, name: str) -> None:
-    """Refuse a flavor that has no disk, and doubt one with a smaller disk, for a server with a disk of its own."""
-    has = context.prior.get("image_id") and _disk_of(context, context.prior.get("flavor_id") or context.prior["flavor"])
-    if not has:
+    """Reject a flavor without a disk, and report one with a smaller disk, for a server with a local root disk.
+
+    Raises:
+        OperationFailed: The flavor has no disk.
+    """
+    size = context.prior.get("image_id") and _disk_of(
+        context, context.prior.get("flavor_id") or context.prior["flavor"]
+    )
+    if not size:
         return
     flavor = catalog(context.cloud.region).flavor(name)
     if not flavor["disk"]:
-        reason = f"{flavor['name']} has no disk, and the server's own has {has} GiB; no resize takes it"
+        reason = (
+            f"{flavor['name']} has no disk; the server has a root disk of {size} GiB and cannot be resized to a flavor "
+            "without a disk"
+        )
         raise errors.OperationFailed("flavor", reason)
-    if flavor["disk"] < has:
-        size = flavor["disk"]
+    if flavor["disk"] < size:
         context.notify(
-            f"{flavor['name']} has a disk of {size} GiB, and the server's own has {has}: most clouds shrink none"
+            f"{flavor['name']} has a disk of {flavor['disk']} GiB, the server has a root disk of {size} GiB: "
+            "most clouds reject a resize to a smaller disk"
         )
 
 
 def _disk_of(context: Context, flavor: str) -> int | None:
-    """The size of a flavor's disk in GiB; None where the cloud does not know it."""
+    """Return the size of a flavor's disk in GiB; None if the flavor cannot be looked up."""
     try:
         return int(catalog(context.cloud.region).flavor(flavor)["disk"])
     except errors.EcsError:
         return None
 
 
-def announce(context: Context, new: Mapping[str, Any], changed: Collection[str]) -> None:
-    """Report that an update interrupts what runs in the server, or that what is on its root disk is lost."""
+def report_interruptions(context: Context, new: Mapping[str, Any], changed: Collection[str]) -> None:
+    """Report that an update stops the server, or that it overwrites the root disk."""
     is_off = context.prior.get("power_state") in ("shutoff", "shelved_offloaded")
     if "flavor" in changed and not is_off and new.get("stop_before_resize") is not False:
         context.notify("a changed flavor stops the server while it is resized, and starts it again")
@@ -139,13 +148,13 @@ def announce(context: Context, new: Mapping[str, Any], changed: Collection[str])
 
 
 def data_loss(context: Context, prior: Mapping[str, Any]) -> list[str]:
-    """What goes with a server: its own disks, and the volumes that the program or the cloud lets go with it."""
+    """List the disks that Nova deletes with the server: its local disks, and volumes with `delete_on_termination`."""
     lost: list[str] = []
     devices = objects(prior.get("block_devices"))
     if prior.get("status") == "ERROR" and not prior.get("launched_at"):
-        return lost  # it never ran
+        return lost  # it never became active
     if prior.get("image_id"):
-        # A deletion sends no request for the sake of a warning.
+        # A deletion sends no request for a warning.
         size = (
             None if context.verb == "delete" else _disk_of(context, str(prior.get("flavor_id") or prior.get("flavor")))
         )
@@ -154,11 +163,11 @@ def data_loss(context: Context, prior: Mapping[str, Any]) -> list[str]:
     if own:
         lost.append(f"its {len(own)} further local disks" if len(own) > 1 else "its local disk")
     attached = objects(prior.get("volumes_attached"))
-    doomed = [str(each["id"]) for each in attached if each.get("delete_on_termination")]
-    if doomed:
-        lost.append(f"the volume{'s' * (len(doomed) > 1)} {errors.join_names(doomed)}")
+    deleted = [str(each["id"]) for each in attached if each.get("delete_on_termination")]
+    if deleted:
+        lost.append(f"the volume{'s' * (len(deleted) > 1)} {errors.join_names(deleted)}")
     elif any("delete_on_termination" not in each for each in attached):
-        # Not every API answers whether a volume goes; the program set it when the server was made.
+        # Some APIs do not return `delete_on_termination`; use the value of the create request.
         count = sum(each.get("delete_on_termination") is True and destination(each) == "volume" for each in devices)
         if count:
             lost.append(f"{count} volume{'s' * (count > 1)} with `delete_on_termination`")
@@ -166,7 +175,7 @@ def data_loss(context: Context, prior: Mapping[str, Any]) -> list[str]:
 
 
 def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObject, str | None]:
-    """The body of the create request, and the microversion it needs."""
+    """Return the body of the create request and the microversion it needs."""
     api, names = context.cloud.compute, catalog(context.cloud.region)
     required = {
         api.require(feature, microversion) for _, feature, microversion in required_microversions(to_plain(desired))
@@ -182,7 +191,7 @@ def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObjec
     if desired.personality is not None:
         body["personality"] = _files(to_plain(desired.personality))
     if desired.security_groups is not None:
-        body["security_groups"] = [{"name": group} for group in each_group_once(context, desired.security_groups)]
+        body["security_groups"] = [{"name": group} for group in deduplicate_groups(context, desired.security_groups)]
     if metadata := metadata_with_marker(context, desired.metadata):
         body["metadata"] = metadata
     if owner_marker(context) and not desired.description and api.supports(_DESCRIPTION):
@@ -196,24 +205,24 @@ def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObjec
     if any(_is_shared(context, item) for item in to_plain(desired.block_devices) or ()):
         required.add(api.require("a server with a multiattach volume", _MULTIATTACH))
     microversion = max(required, key=_number, default=None)
-    if desired.networks == [] and api.supports(_NETWORK_WORDS):
-        microversion = max(filter(None, (microversion, _NETWORK_WORDS)), key=_number)
+    if desired.networks == [] and api.supports(_NETWORK_KEYWORDS):
+        microversion = max(filter(None, (microversion, _NETWORK_KEYWORDS)), key=_number)
         body["networks"] = "none"
     elif isinstance(desired.networks, list):
         body["networks"] = [_nic(to_plain(nic)) for nic in desired.networks]
-    elif microversion and _number(microversion) >= _number(_NETWORK_WORDS):
+    elif microversion and _number(microversion) >= _number(_NETWORK_KEYWORDS):
         body["networks"] = desired.networks or "auto"
     return body, microversion
 
 
 def _is_shared(context: Context, device: Mapping[str, Any]) -> bool:
-    """Whether a block device is a volume that several servers may attach."""
+    """Return whether a block device is a multiattach volume."""
     if device.get("source_type") != "volume" or not device.get("uuid"):
         return False
     try:
         return bool(block_storage.get_volume(context.cloud.block_storage, device["uuid"]).get("multiattach"))
     except errors.NotFound:
-        return False  # Nova says so itself
+        return False  # Nova reports the missing volume
 
 
 def _number(microversion: str) -> tuple[int, ...]:
@@ -221,15 +230,15 @@ def _number(microversion: str) -> tuple[int, ...]:
 
 
 def _nic(nic: Mapping[str, Any]) -> RemoteObject:
-    asked = {"uuid": nic.get("network_id"), "port": nic.get("port_id"), "fixed_ip": nic.get("fixed_ip")}
-    return {key: value for key, value in {**asked, "tag": nic.get("tag")}.items() if value is not None}
+    body = {"uuid": nic.get("network_id"), "port": nic.get("port_id"), "fixed_ip": nic.get("fixed_ip")}
+    return {key: value for key, value in {**body, "tag": nic.get("tag")}.items() if value is not None}
 
 
 def _devices(context: Context, devices: list[RemoteObject], image_id: str | None) -> list[RemoteObject]:
-    """The block devices, the one to boot from filled with the image where it says no other."""
+    """Return the block devices; the boot device gets the server's image unless it names another source."""
     root = next((device for device in devices if device.get("boot_index") == 0), None)
     if root is None and image_id:
-        # Nova takes the image for the root disk only where a device says so.
+        # With block devices in the request, Nova builds the root disk from the image only if a device says so.
         local = {"source_type": "image", "destination_type": "local", "boot_index": 0, "delete_on_termination": True}
         devices = [{**local, "uuid": image_id}, *devices]
     elif root is not None and root["source_type"] == "image":
@@ -241,12 +250,14 @@ def _devices(context: Context, devices: list[RemoteObject], image_id: str | None
 def _disks(context: Context, devices: list[RemoteObject] | None, image_id: str | None) -> RemoteObject:
     if not devices:
         return {"imageRef": image_id}
-    # Nova would leave a device that says nothing of its place out of the server, and its volume reserved for ever.
+    # Without a destination type Nova does not attach the device and leaves its volume reserved forever.
     devices = [{**device, "destination_type": destination(device)} for device in _devices(context, devices, image_id)]
     local = [device for device in devices if device["destination_type"] == "local"]
-    # Nova fills a local root disk only where the image is named outside the devices as well.
-    named = [device["uuid"] for device in local if device["source_type"] == "image" and device.get("boot_index") == 0]
-    return {"block_device_mapping_v2": devices} | ({"imageRef": named[0]} if named else {})
+    # Nova fills a local root disk only if the request also has `imageRef`.
+    root_images = [
+        device["uuid"] for device in local if device["source_type"] == "image" and device.get("boot_index") == 0
+    ]
+    return {"block_device_mapping_v2": devices} | ({"imageRef": root_images[0]} if root_images else {})
 
 
 def _files(files: list[RemoteObject]) -> list[RemoteObject]:
@@ -254,7 +265,7 @@ def _files(files: list[RemoteObject]) -> list[RemoteObject]:
 
 
 def to_base64(text: str) -> str:
-    """Base64 of a text, or the text itself where it is base64 already."""
+    """Encode a text as base64; return it unchanged if it is base64 already."""
     try:
         base64.b64decode(text.encode(), validate=True)
     except (binascii.Error, ValueError):
@@ -262,35 +273,44 @@ def to_base64(text: str) -> str:
     return text
 
 
-# ---------------------------------------------------------------- from state to state
+# ---------------------------------------------------------------- changes of status
 
 
 def power_state(remote: RemoteObject) -> str | None:
-    """What the server is doing, in the words of `power_state`; None where it is doing none of them."""
+    """Return the server's status as a value of the input `power_state`; None if no value corresponds to it."""
     if remote["status"] in ("VERIFY_RESIZE", "RESIZE", "REVERT_RESIZE"):
         return _IN_HYPERVISOR.get(remote.get("OS-EXT-STS:power_state") or 0)
     return _POWER.get(remote["status"])
 
 
 def flavor_id(remote: RemoteObject) -> str:
-    """The id of the server's flavor."""
+    """Return the id of the server's flavor."""
     return str((remote.get("flavor") or {}).get("id") or "")
 
 
 def wait_until_active(context: Context, id_: str) -> RemoteObject:
-    """Wait until a new server runs."""
+    """Wait until a new server is active."""
     volumes = sum(destination(disk) == "volume" for disk in context.inputs.get("block_devices") or ())
     notes = {"block_device_mapping": f"waiting for {volumes} volume{'s' * (volumes > 1)}"} if volumes else {}
-    return _until(context, id_, ("ACTIVE",), "to run", notes=notes)
+    return _wait_for_status(context, id_, ("ACTIVE",), "to run", notes=notes)
 
 
 def wait_until_stable(
-    context: Context, remote: RemoteObject, wanted_flavor: str, prior: Mapping[str, Any]
+    context: Context, remote: RemoteObject, desired_flavor_id: str, prior: Mapping[str, Any]
 ) -> RemoteObject:
-    """Wait for what is going on, and finish a resize that waits for a word: confirm or revert."""
+    """Wait for a running task, and finish an unconfirmed resize.
+
+    A resize to the desired flavor is confirmed, any other one is reverted.
+
+    Raises:
+        OperationFailed: The server is in ERROR and was never active.
+    """
     if remote["status"] == "BUILD" or _task(remote):
         remote = _wait(
-            context, remote["id"], lambda seen: seen["status"] != "BUILD" and not _task(seen), "to be at rest"
+            context,
+            remote["id"],
+            lambda server: server["status"] != "BUILD" and not _task(server),
+            "to finish its current task",
         )
     if remote["status"] == "ERROR" and not remote.get("OS-SRV-USG:launched_at"):
         raise errors.OperationFailed(f"server {remote['id']} never ran", compute.fault_of(remote))
@@ -298,20 +318,26 @@ def wait_until_stable(
         if prior.get("vm_state") == "active" or prior.get("pending_action"):
             context.memo["pending_action"] = "start"
         remote = (
-            _confirm(context, remote["id"]) if flavor_id(remote) == wanted_flavor else _revert(context, remote["id"])
+            _confirm(context, remote["id"])
+            if flavor_id(remote) == desired_flavor_id
+            else _revert(context, remote["id"])
         )
     elif (
         remote["status"] == "SHUTOFF"
         and prior.get("vm_state") == "active"
         and prior.get("flavor_id") != flavor_id(remote)
     ):
-        # An `up` that was killed between the end of a resize and the start left it so.
+        # An earlier `up` was killed after the resize, before it started the server.
         context.memo["pending_action"] = "start"
     return remote
 
 
-def healthy(remote: RemoteObject) -> RemoteObject:
-    """The server, or the failure that it is in ERROR: it takes no order there but to be rebuilt, or deleted."""
+def require_not_in_error(remote: RemoteObject) -> RemoteObject:
+    """Return the server if it is not in ERROR, where Nova rejects all actions but a rebuild and a deletion.
+
+    Raises:
+        OperationFailed: The server is in ERROR.
+    """
     if remote["status"] == "ERROR":
         reason = (compute.fault_of(remote) or "the cloud recorded no reason").rstrip(".")
         raise errors.OperationFailed(f"server {remote['id']} is in ERROR", f"{reason}. {_STUCK}")
@@ -321,22 +347,25 @@ def healthy(remote: RemoteObject) -> RemoteObject:
 def resize(
     context: Context, remote: RemoteObject, flavor: RemoteObject, *, stop: bool, was_active: bool
 ) -> RemoteObject:
-    """Wake or stop, resize, confirm, and start again what was running; on failure leave it as it was."""
+    """Wake or stop the server, resize it, confirm, and start it if it was running.
+
+    After a failed resize the server returns to the power state it had.
+    """
     if flavor_id(remote) == flavor["id"]:
         return remote
-    healthy(remote)
+    require_not_in_error(remote)
     id_ = remote["id"]
     remote = wake_for(context, remote, "flavor")
     if remote["status"] == "ACTIVE" and stop:
         context.memo["pending_action"] = "start"
         remote = _act(context, id_, "os-stop", None, ("SHUTOFF",), "to stop")
     elif remote["status"] == "SHUTOFF" and was_active:
-        # An `up` that was killed after its stop left it so.
+        # An earlier `up` was killed after it stopped the server.
         context.memo["pending_action"] = "start"
     try:
         remote = _resize(context, remote, flavor)
     except errors.EcsError:
-        _restart_if_it_can(context, id_)
+        _try_restart(context, id_)
         raise
     return set_power_state(context, remote, None)
 
@@ -344,24 +373,28 @@ def resize(
 def _resize(context: Context, remote: RemoteObject, flavor: RemoteObject) -> RemoteObject:
     id_ = remote["id"]
     ends = ("VERIFY_RESIZE", "ACTIVE", "SHUTOFF")
-    _ask(context, id_, "resize", {"flavorRef": flavor["id"]}, lambda remote: remote["status"].endswith("RESIZE"))
-    remote = _wait(context, id_, lambda seen: seen["status"] in ends and not _task(seen), f"to become {flavor['name']}")
+    _request_action(
+        context, id_, "resize", {"flavorRef": flavor["id"]}, lambda remote: remote["status"].endswith("RESIZE")
+    )
+    remote = _wait(
+        context, id_, lambda server: server["status"] in ends and not _task(server), f"to become {flavor['name']}"
+    )
     if remote["status"] == "VERIFY_RESIZE":
         remote = _confirm(context, id_)
     if flavor_id(remote) != flavor["id"]:
-        # Nova gives up a resize that finds no host without a word in the server itself.
+        # If Nova finds no host for a resize, the server's document does not show the failure.
         reason = compute.last_failed_action(context.cloud.compute, id_, of="resize")
         raise errors.OperationFailed(f"the cloud did not resize to {flavor['name']}", reason)
     return remote
 
 
-def _restart_if_it_can(context: Context, id_: str) -> None:
+def _try_restart(context: Context, id_: str) -> None:
     try:
         remote = require_exists(context.cloud.region.servers.get(id_), "Server", id_)
         if remote["status"] in ("ACTIVE", "SHUTOFF") and not _task(remote):
-            set_power_state(context, remote, context.memo.get("asleep"))
+            set_power_state(context, remote, context.memo.get("power_state_before_wake"))
     except errors.EcsError as error:
-        context.report_status(f"it could not be started again: {error}")
+        context.report_status(f"the server could not be started again: {error}")
 
 
 def _confirm(context: Context, id_: str) -> RemoteObject:
@@ -375,33 +408,38 @@ def _revert(context: Context, id_: str) -> RemoteObject:
 def _leave_verify_resize(context: Context, id_: str, action: str, doing: str) -> RemoteObject:
     ends = ("ACTIVE", "SHUTOFF")
     context.report_status(f"VERIFY_RESIZE, {doing}")
-    # A cloud that confirms by itself was quicker, or a request whose answer was lost is at work: both end alike.
-    _ask(context, id_, action, None, lambda remote: remote["status"] in ends, errors.Conflict, errors.BadRequest)
-    rests, notes = (lambda seen: seen["status"] in ends and not _task(seen)), {"VERIFY_RESIZE": doing}
-    return _wait(context, id_, rests, f"to end {action}", notes)
+    # Ignore a rejection if the cloud confirmed by itself, or if a request whose response was lost took effect.
+    _request_action(
+        context, id_, action, None, lambda remote: remote["status"] in ends, errors.Conflict, errors.BadRequest
+    )
+    done, notes = (lambda server: server["status"] in ends and not _task(server)), {"VERIFY_RESIZE": doing}
+    return _wait(context, id_, done, f"to complete {action}", notes)
 
 
 def rebuild(context: Context, remote: RemoteObject, image_id: str, files: list[RemoteObject] | None) -> RemoteObject:
-    """Put another image into the server, with the same id, addresses and volumes."""
+    """Rebuild the server from an image; it keeps its id, addresses and volumes."""
     body: RemoteObject = {"imageRef": image_id}
     if files:
         body["personality"] = _files(files)
     context.memo["image_id"], id_, ends = image_id, remote["id"], ("ACTIVE", "SHUTOFF")
-    _ask(context, id_, "rebuild", body, lambda seen: (seen.get("image") or {}).get("id") == image_id)
-    return _until(context, id_, ends, "to be rebuilt", "rebuild")
+    _request_action(context, id_, "rebuild", body, lambda server: (server.get("image") or {}).get("id") == image_id)
+    return _wait_for_status(context, id_, ends, "to be rebuilt", "rebuild")
 
 
 def wake_for(context: Context, remote: RemoteObject, change: str) -> RemoteObject:
-    """Let the server run where Nova refuses the change in its status; `asleep` in the memo is what it did before."""
+    """Make the server active if Nova rejects the change in its current status.
+
+    `power_state_before_wake` in the memo holds the power state to return to.
+    """
     if remote["status"] not in _REFUSED_IN[change]:
         return remote
-    context.memo["asleep"] = power_state(remote)
+    context.memo["power_state_before_wake"] = power_state(remote)
     return set_power_state(context, remote, "active")
 
 
 def set_power_state(context: Context, remote: RemoteObject, desired: str | None) -> RemoteObject:
-    """Bring the server to this power state; None only gives back what an interrupted resize took."""
-    healthy(remote)
+    """Bring the server to this power state; None only starts a server that was stopped for a resize."""
+    require_not_in_error(remote)
     target = desired or ("active" if context.memo.get("pending_action") == "start" else None)
     if target is None or power_state(remote) == target:
         context.memo["pending_action"] = None
@@ -409,7 +447,8 @@ def set_power_state(context: Context, remote: RemoteObject, desired: str | None)
     if remote["status"] not in _POWER:
         fault = compute.fault_of(remote)
         raise errors.OperationFailed(
-            f"power_state {target}: the server is in {remote['status']}", fault or "bring it out of there"
+            f"cannot set power_state {target}: the server is in {remote['status']}",
+            fault or "bring the server to ACTIVE or SHUTOFF first",
         )
     id_ = remote["id"]
     if remote["status"] in _WAKE and not (remote["status"] == "SHUTOFF" and target == "shelved_offloaded"):
@@ -429,18 +468,18 @@ def _offload(context: Context, id_: str) -> RemoteObject:
     try:
         return _act(context, id_, "shelveOffload", None, ("SHELVED_OFFLOADED",), "to leave its host")
     except errors.Forbidden:
-        # The cloud offloads by itself after a while; ordinary accounts may not ask for it.
-        return _until(context, id_, ("SHELVED_OFFLOADED",), "to leave its host")
+        # Ordinary accounts may not offload; the cloud offloads by itself after a while.
+        return _wait_for_status(context, id_, ("SHELVED_OFFLOADED",), "to leave its host")
 
 
 def delete(context: Context, id_: str, *, stop: bool, force: bool) -> None:
-    """Delete, from whatever state, and wait until it is gone."""
+    """Delete the server, whatever its status, and wait until it is gone."""
     if stop:
         remote = context.cloud.region.servers.get(id_)
         if remote and remote["status"] == "ACTIVE":
             _act(context, id_, "os-stop", None, ("SHUTOFF",), "to stop")
-    # Nova frees the port that was made for the NIC of an attachment, and the attachment may have been left out of this
-    # run, with `deleted_with` say, to go with the server.
+    # Nova detaches the port that an `InterfaceAttachment` created, but does not delete it. The attachment itself may
+    # not be part of this run, for example because of `deleted_with`.
     ports = [port["id"] for port in ports_of(context, id_) if is_for_a_nic(port) and _is_of_stack(context, port)]
     with contextlib.suppress(errors.NotFound):
         is_forced = retry_while_busy(
@@ -456,22 +495,22 @@ def _is_of_stack(context: Context, port: RemoteObject) -> bool:
 
 
 def is_gone(remote: RemoteObject | None) -> bool:
-    """Whether there is no such server, or only until the cloud deletes it for good, in a day say (deferred delete)."""
+    """Return whether the server does not exist, or is kept only until a deferred deletion."""
     return remote is None or remote["status"] == "SOFT_DELETED"
 
 
 def _await_gone(context: Context, id_: str, *, is_forced: bool) -> None:
-    api, servers, begun = context.cloud.compute, context.cloud.region.servers, False
+    api, servers, started = context.cloud.compute, context.cloud.region.servers, False
 
     def gone(remote: RemoteObject | None) -> bool:
-        nonlocal begun
-        begun = begun or bool(remote and _task(remote) == "deleting")
-        if remote and begun and remote["status"] == "ERROR" and not _task(remote):
+        nonlocal started
+        started = started or bool(remote and _task(remote) == "deleting")
+        if remote and started and remote["status"] == "ERROR" and not _task(remote):
             reason = compute.fault_of(remote) or compute.last_failed_action(api, id_, of="delete")
             raise errors.OperationFailed(f"server {id_} could not be deleted", reason)
         return remote is None if is_forced else is_gone(remote)
 
-    left = servers.poller.wait(
+    kept = servers.poller.wait(
         id_,
         gone,
         deadline=context.cloud.deadline,
@@ -479,40 +518,49 @@ def _await_gone(context: Context, id_: str, *, is_forced: bool) -> None:
         describe=_describe,
         what=f"server {id_} to be gone",
     )
-    if left:
+    if kept:
         context.notify(
-            f"the cloud defers the delete of the server {id_} (SOFT_DELETED), which keeps its ports and disks until "
+            f"the cloud deferred the deletion of the server {id_} (SOFT_DELETED) and keeps its ports and disks until "
             "then; force_delete=True deletes at once"
         )
 
 
 def _delete(context: Context, id_: str, *, force: bool) -> bool:
-    """Ask for the delete; whether it is one that the cloud does not defer."""
+    """Send the delete request; return whether it is a forced one, which the cloud does not defer."""
     try:
         compute.delete_server(context.cloud.compute, id_, force=force)
     except (errors.BadRequest, errors.Forbidden, errors.NotFound):
         if not force:
             raise
-        # To an action a server can be unknown that has only just been created.
+        # The force-delete action may return 404 for a server that was just created.
         compute.delete_server(context.cloud.compute, id_)
         return False
     return force
 
 
-def _ask(
+def _request_action(
     context: Context,
     id_: str,
     action: str,
     body: Any,
-    shows: Callable[[RemoteObject], bool],
-    *refusals: type[errors.EcsError],
+    took_effect: Callable[[RemoteObject], bool],
+    *rejections: type[errors.EcsError],
 ) -> None:
-    """Ask for an action; where the answer is lost, a task or what it `shows` tells that it was taken."""
+    """Send an action; after a lost response, a running task or `took_effect` shows that Nova accepted it.
 
-    def taken(error: errors.EcsError) -> RemoteObject | None:
+    Args:
+        context: The operation.
+        id_: The server.
+        action: Name of the action.
+        body: Arguments of the action.
+        took_effect: Returns whether the server shows the effect of the action.
+        rejections: Errors after which to check for the effect as well.
+    """
+
+    def find_effect(error: errors.EcsError) -> RemoteObject | None:
         remote = require_exists(context.cloud.region.servers.get(id_), "Server", id_)
         is_under_way = isinstance(error, errors.BadRequest) and remote["status"] == "VERIFY_RESIZE"
-        return remote if _task(remote) or is_under_way or shows(remote) else None
+        return remote if _task(remote) or is_under_way or took_effect(remote) else None
 
     def send() -> Any:
         return retry_while_busy(
@@ -521,50 +569,54 @@ def _ask(
             progress=context.report_status,
         )
 
-    send_once(send, taken, *refusals)
+    send_once(send, find_effect, *rejections)
 
 
 def _act(context: Context, id_: str, action: str, body: Any, ends: Collection[str], what: str) -> RemoteObject:
-    # A conflict may mean that it is so already: an `up` that was killed had asked for it.
-    _ask(context, id_, action, body, lambda remote: remote["status"] in ends, errors.Conflict)
-    return _until(context, id_, ends, what, action)
+    # A conflict may mean that an earlier `up`, which was killed, sent the same action.
+    _request_action(context, id_, action, body, lambda remote: remote["status"] in ends, errors.Conflict)
+    return _wait_for_status(context, id_, ends, what, action)
 
 
-def _until(
+def _wait_for_status(
     context: Context, id_: str, ends: Collection[str], what: str, action: str = "", notes: Mapping[str, str] = _NO_NOTES
 ) -> RemoteObject:
-    """Wait until the server rests in one of these statuses."""
-    begun = False
+    """Wait until the server is in one of these statuses and runs no task."""
+    started = False
 
     def done(remote: RemoteObject) -> bool:
-        nonlocal begun
-        begun = begun or bool(_task(remote))
+        nonlocal started
+        started = started or bool(_task(remote))
         if remote["status"] in ends and not _task(remote):
             return True
-        if begun and action and not _task(remote) and remote["status"] in _POWER:
+        if started and action and not _task(remote) and remote["status"] in _POWER:
             reason = compute.last_failed_action(context.cloud.compute, id_, of=action.removeprefix("os-"))
-            raise errors.OperationFailed(f"{action} left the server {remote['status']}", reason)
+            raise errors.OperationFailed(f"the server is {remote['status']} after {action}", reason)
         return False
 
     return _wait(context, id_, done, what, notes)
 
 
 def _wait(context: Context, id_: str, done: Any, what: str, notes: Mapping[str, str] = _NO_NOTES) -> RemoteObject:
-    """Wait for what `done` says; `notes` are words for the status line, by the task or, without one, the status."""
+    """Wait until `done` returns true; `notes` are additions to the status line by task, or by status without a task.
 
-    def judged(remote: RemoteObject | None) -> bool:
-        seen = require_exists(remote, "Server", id_)
-        if seen["status"] == "ERROR" and not _task(seen):
-            reason = compute.fault_of(seen) or compute.last_failed_action(context.cloud.compute, id_)
+    Raises:
+        OperationFailed: The server is in ERROR.
+    """
+
+    def is_done(remote: RemoteObject | None) -> bool:
+        server = require_exists(remote, "Server", id_)
+        if server["status"] == "ERROR" and not _task(server):
+            reason = compute.fault_of(server) or compute.last_failed_action(context.cloud.compute, id_)
             raise errors.OperationFailed(f"server {id_} is in ERROR", reason)
-        return bool(done(seen))
+        return bool(done(server))
 
     remote = context.cloud.region.servers.poller.wait(
         id_,
-        judged,
+        is_done,
         deadline=context.cloud.deadline,
         progress=context.report_status,
-        describe=lambda seen: _describe(seen, notes),
+        describe=lambda server: _describe(server, notes),
         what=f"server {id_} {what}",
     )
     return require_exists(remote, "Server", id_)

@@ -1,4 +1,4 @@
-"""A server's NICs and the security groups of those that Nova makes: what it has, and how it comes to have others."""
+"""NICs of a server, and the security groups of those that Nova creates: outputs and updates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST_LAG = 20.0
 
 
 def addresses(remote: RemoteObject) -> dict[str, list[dict[str, Any]]]:
-    """The server's addresses by network."""
+    """Return the server's addresses by network."""
     return {
         name: [
             {
@@ -39,16 +39,15 @@ def addresses(remote: RemoteObject) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def observed(context: Context, remote: RemoteObject) -> dict[str, Any]:
-    """`networks`, the program's NICs that the server has, and `nics`, the ports that they are.
+def nic_outputs(context: Context, remote: RemoteObject) -> dict[str, Any]:
+    """Return the outputs `networks` (those of the program's NICs that the server has) and `nics` (their ports).
 
-    Neutron is asked only where the ports are not known yet, or one may be missing.
+    Sends a request to Neutron only if the ports are not known yet, or if one may be missing.
     """
-    # Until an update has come to its NICs, the server has those that it had.
-    desired = (context.prior if context.verb == "update" and "rewired" not in context.memo else context.inputs).get(
-        "networks"
-    )
-    ports = _own(context, remote, desired)
+    # Before an update has reconciled the NICs, the server has the prior ones.
+    is_prior = context.verb == "update" and "interfaces_reconciled" not in context.memo
+    desired = (context.prior if is_prior else context.inputs).get("networks")
+    ports = _own_ports(context, remote, desired)
     if ports is None:
         return {} if desired is None else {"networks": desired}
     nics = [_nic(port) for port in ports if port]
@@ -56,27 +55,27 @@ def observed(context: Context, remote: RemoteObject) -> dict[str, Any]:
         desired = [nic for nic, port in zip(desired, ports, strict=True) if port]
     elif desired in ("none", []) and nics:
         desired = [{"network_id": nic["network_id"]} for nic in nics]
-    seen: dict[str, Any] = {} if desired is None else {"networks": desired}
-    # One that is still built gets more of them.
-    return {**seen, "nics": nics} if remote.get("OS-SRV-USG:launched_at") else seen
+    outputs: dict[str, Any] = {} if desired is None else {"networks": desired}
+    # Nova may still add NICs during the build.
+    return {**outputs, "nics": nics} if remote.get("OS-SRV-USG:launched_at") else outputs
 
 
-def _own(context: Context, remote: RemoteObject, desired: Any) -> Sequence[RemoteObject | None] | None:
-    """The ports that the server has through its `networks`, in that order; None where they are not known.
+def _own_ports(context: Context, remote: RemoteObject, desired: Any) -> Sequence[RemoteObject | None] | None:
+    """Return the ports of the NICs in `networks`, in that order; None if they are not known.
 
-    One that somebody has taken out is None in its place.
+    A port that was detached outside of the stack is None in the list.
     """
-    recorded = _known(context)
+    recorded = _current_ports(context)
     listed = addresses(remote)
     if (
         recorded is not None
         and not {"own_ports", "ports"} & context.memo.keys()
-        and _has(listed, context.prior["nics"])
+        and _has_nics(listed, context.prior["nics"])
     ):
         return list(context.prior["nics"])
     is_unmanaged = context.verb == "read" and context.prior.get("status") is None  # `Server.get`
     if recorded is None and context.verb == "read" and not is_unmanaged:
-        # Whose NICs those of a server are that was imported, or is only read, does not matter unless one is missing.
+        # For an imported server, and one that is only read, look the ports up only if a NIC may be missing.
         is_complete = isinstance(desired, list) and len(_macs(listed)) >= len(desired)
         if not isinstance(desired, list) or (
             is_complete and _macs(context.prior.get("addresses") or {}) <= _macs(listed)
@@ -87,16 +86,16 @@ def _own(context: Context, remote: RemoteObject, desired: Any) -> Sequence[Remot
         by_id = {port["id"]: port for port in ports}
         return [by_id.get(port_id) for _, port_id in recorded]
     if isinstance(desired, list) and desired:
-        return [port for _, port in _paired(context, desired, ports)]
-    # Nobody else can have attached one yet to what this operation creates.
+        return [port for _, port in _match_ports(context, desired, ports)]
+    # A server that this operation creates has no NICs of other owners yet.
     is_new = context.verb == "create" and not context.inputs.get("adopt")
-    return [port for port in ports if is_new or is_unmanaged or not _is_somebodys(port)]
+    return [port for port in ports if is_new or is_unmanaged or not _is_user_created(port)]
 
 
 def _recorded(prior: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]] | None:
-    """The ids of the server's own ports in the prior outputs, each with its NIC in `networks`, as far as that is known.
+    """Return the ids of the server's own ports in the prior outputs, each with its NIC in `networks` if known.
 
-    None where the outputs do not tell them.
+    Returns None if the outputs do not contain them.
     """
     if prior.get("nics") is None:
         return None
@@ -104,13 +103,13 @@ def _recorded(prior: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]] |
     return list(zip(networks if len(networks) == len(ids) else [{}] * len(ids), ids, strict=True))
 
 
-def _known(context: Context) -> list[tuple[Mapping[str, Any], str]] | None:
-    """The same after this operation has changed the NICs, or before."""
+def _current_ports(context: Context) -> list[tuple[Mapping[str, Any], str]] | None:
+    """Return the same as `_recorded`, including the changes that this operation has made."""
     return context.memo["own_ports"] if "own_ports" in context.memo else _recorded(context.prior)
 
 
-def _has(listed: Mapping[str, list[dict[str, Any]]], nics: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a server's addresses are those of these NICs, and of others."""
+def _has_nics(listed: Mapping[str, list[dict[str, Any]]], nics: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a server's addresses include exactly the fixed addresses of each of these NICs."""
     found: dict[str, set[str]] = {}
     for item in (item for items in listed.values() for item in items if item["type"] == "fixed"):
         found.setdefault(item["mac"], set()).add(canonical_ip(item["addr"]))
@@ -121,15 +120,15 @@ def _has(listed: Mapping[str, list[dict[str, Any]]], nics: Sequence[Mapping[str,
 
 
 def _nic(port: RemoteObject) -> dict[str, Any]:
-    """A port as `nics` shows it."""
+    """Convert a port to an item of the output `nics`."""
     if "port_id" in port:
         return port
-    shown = {name: port.get(name) for name in ("network_id", "mac_address")}
-    return {"port_id": port["id"], **shown, "fixed_ips": port.get("fixed_ips") or []}
+    attributes = {name: port.get(name) for name in ("network_id", "mac_address")}
+    return {"port_id": port["id"], **attributes, "fixed_ips": port.get("fixed_ips") or []}
 
 
 def _ports(context: Context, server_id: str) -> list[RemoteObject]:
-    """The server's ports, asked for once in an operation and again after each change of its NICs."""
+    """Return the server's ports, listed once per operation and again after each change of its NICs."""
     if "ports" not in context.memo:
         context.memo["ports"] = ports_of(context, server_id)
     return list(context.memo["ports"])
@@ -142,27 +141,35 @@ def _macs(listed: Mapping[str, list[dict[str, Any]]]) -> set[str]:
 def reconcile_interfaces(
     context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any], wake: Callable[[], object]
 ) -> bool:
-    """Attach the NICs that are missing and detach those that the program has dropped, after a call of `wake`."""
-    asked, before = to_plain(desired.networks), prior.get("networks")
-    if asked in (None, "auto") or asked == before == "none":
+    """Attach the missing NICs and detach those that the program no longer lists; return whether there were any.
+
+    Args:
+        context: The operation.
+        remote: The server.
+        desired: The inputs.
+        prior: The prior outputs.
+        wake: Makes the server active; called before the first change.
+    """
+    nics, prior_networks = to_plain(desired.networks), prior.get("networks")
+    if nics in (None, "auto") or nics == prior_networks == "none":
         return False
-    asked = asked if isinstance(asked, list) else []
-    left = _ports(context, remote["id"])
-    had = _had(context, prior, left)
+    nics = nics if isinstance(nics, list) else []
+    unmatched = _ports(context, remote["id"])
+    prior_ports = _take_prior_ports(context, prior, unmatched)
     ports: dict[int, RemoteObject] = {}
-    for index, nic in enumerate(asked):
-        same = next((pair for pair in had if pair[0] == nic), None)
+    for index, nic in enumerate(nics):
+        same = next((pair for pair in prior_ports if pair[0] == nic), None)
         if same:
-            had.remove(same)
+            prior_ports.remove(same)
             ports[index] = same[1]
-    new = [index for index in range(len(asked)) if index not in ports]
-    former = {port["id"]: nic for nic, port in had}
-    left += [port for _, port in had]
-    found = _paired(context, [asked[index] for index in new], left, former)
+    new = [index for index in range(len(nics)) if index not in ports]
+    prior_nics = {port["id"]: nic for nic, port in prior_ports}
+    unmatched += [port for _, port in prior_ports]
+    found = _match_ports(context, [nics[index] for index in new], unmatched, prior_nics)
     ports |= {index: port for index, (_, port) in zip(new, found, strict=True) if port}
-    # NICs that others attached, an InterfaceAttachment say, are theirs. Those of a server whose networks the program
-    # did not manage stay beside those that it lists.
-    dropped = [port for port in left if port["id"] in former and (before is not None or not asked)]
+    # Do not detach NICs of other owners, such as an `InterfaceAttachment`. If the program did not manage the networks
+    # before, the existing NICs stay beside those that it lists now.
+    dropped = [port for port in unmatched if port["id"] in prior_nics and (prior_networks is not None or not nics)]
     missing = [index for index in new if index not in ports]
     if dropped or missing:
         context.memo.pop("ports", None)
@@ -170,9 +177,9 @@ def reconcile_interfaces(
     for port in dropped:
         detach(context, remote["id"], port["id"])
     if dropped:
-        _await_forgotten(context, remote["id"], {port["mac_address"] for port in dropped})
+        _wait_for_detached_addresses(context, remote["id"], {port["mac_address"] for port in dropped})
     for index in missing:
-        nic = asked[index]
+        nic = nics[index]
         ports[index] = attach(
             context,
             remote["id"],
@@ -181,106 +188,115 @@ def reconcile_interfaces(
             addresses=[nic["fixed_ip"]] if nic.get("fixed_ip") else (),
             tag=nic.get("tag"),
         )
-    context.memo["own_ports"] = [(nic, ports[index]["id"]) for index, nic in enumerate(asked)]
+    context.memo["own_ports"] = [(nic, ports[index]["id"]) for index, nic in enumerate(nics)]
     return bool(missing or dropped)
 
 
-def _had(
+def _take_prior_ports(
     context: Context, prior: Mapping[str, Any], ports: list[RemoteObject]
 ) -> list[tuple[Mapping[str, Any], RemoteObject]]:
-    """The server's own ports before a change, each with its NIC in `networks`; they are taken out of `ports`."""
-    recorded, before = _recorded(prior), prior.get("networks")
+    """Remove the server's own ports before the change from `ports`; return each with its NIC in `networks`."""
+    recorded, prior_networks = _recorded(prior), prior.get("networks")
     found: list[tuple[Mapping[str, Any], RemoteObject]]
     if recorded is not None:
         found = [(nic, port) for nic, port_id in recorded for port in ports if port["id"] == port_id]
-    elif isinstance(before, list):
-        found = [(nic, port) for nic, port in _paired(context, before, list(ports)) if port]
+    elif isinstance(prior_networks, list):
+        found = [(nic, port) for nic, port in _match_ports(context, prior_networks, list(ports)) if port]
     else:
-        found = [({}, port) for port in ports if before != "none" and not _is_somebodys(port)]
+        found = [({}, port) for port in ports if prior_networks != "none" and not _is_user_created(port)]
     for _, port in found:
         ports.remove(port)
     return found
 
 
-def _await_forgotten(context: Context, id_: str, macs: set[str]) -> None:
-    """Wait until Nova tells the addresses of these NICs no more, which it does a moment longer than Neutron."""
+def _wait_for_detached_addresses(context: Context, id_: str, macs: set[str]) -> None:
+    """Wait until Nova no longer lists the addresses of detached NICs, which it does a moment longer than Neutron."""
     deadline = Deadline(context.cloud.deadline.clock, min(_LONGEST_LAG, context.cloud.deadline.left()))
-    # What it tells does no harm but in the outputs, which the next refresh would mend.
+    # A timeout is harmless: only the outputs are out of date until the next refresh.
     with contextlib.suppress(errors.WaitTimeout):
         context.cloud.region.servers.poller.wait(
             id_,
             lambda server: server is None or not macs & _macs(addresses(server)),
             deadline=deadline,
-            what=f"server {id_} to have fewer addresses",
+            what=f"server {id_} to release the addresses of detached NICs",
             describe=lambda _: "detaching",
             first_delay=0,
         )
 
 
-def each_group_once(context: Context, desired: Sequence[str]) -> Sequence[str]:
-    """The groups without those that are said by name and by id: the build of a server that has one twice fails."""
-    return list(_spelled(context, desired).values()) if len(desired) > 1 and any(map(is_uuid, desired)) else desired
+def deduplicate_groups(context: Context, desired: Sequence[str]) -> Sequence[str]:
+    """Return each group once, even if the program lists it by name and by id: a duplicate fails the build."""
+    return (
+        list(_references_by_id(context, desired).values())
+        if len(desired) > 1 and any(map(is_uuid, desired))
+        else desired
+    )
 
 
 def reconcile_security_groups(context: Context, server_id: str, desired: Sequence[str]) -> None:
-    """Give the NICs that Nova made just these security groups.
+    """Set the security groups of the NICs that Nova created.
 
-    Nova's own actions would also change the ports that somebody else made, and fail where NICs differ.
+    Nova's own actions would also change ports that Nova did not create, and fail if the groups of the NICs differ.
     """
     ids = {catalog(context.cloud.region).security_group(item)["id"] for item in desired}
-    for port in _grouped(context, _ports(context, server_id)):
+    for port in _ports_with_groups(context, _ports(context, server_id)):
         if set(port.get("security_groups") or ()) != ids:
             network.update(context.cloud.network, "port", port["id"], {"security_groups": sorted(ids)})
     context.memo.pop("ports", None)
 
 
 def groups(context: Context, remote: RemoteObject) -> list[str]:
-    """The security groups of the NICs that Nova made, each as the program says it.
+    """Return the security groups of the NICs that Nova created, by the program's names or ids where it lists them.
 
-    Nova tells those of all NICs together. A refresh asks Neutron only where these are others than the program's.
+    Nova returns the groups of all NICs together. A refresh sends a request to Neutron only if these are not the
+    desired ones.
     """
-    told = {group["name"] for group in remote.get("security_groups") or ()}
-    said = context.inputs.get("security_groups")
-    if said is None:
-        return sorted(told)
-    # What the create request names, Nova gives to the ports that it makes.
-    as_asked = bool(said) and context.verb == "create" and not context.inputs.get("adopt")
-    # The same names for all NICs together do not mean that each has them: who changes something looks at each.
-    if as_asked or (context.verb == "read" and told == _named_groups(context, said)):
-        return list(said)
-    has = [set(port.get("security_groups") or ()) for port in _grouped(context, _ports(context, remote["id"]))]
-    spelled = _spelled(context, said)
-    if all(each == spelled.keys() for each in has):
-        return list(said)
-    every, common = set().union(*has), has[0].intersection(*has)
+    all_names = {group["name"] for group in remote.get("security_groups") or ()}
+    desired = context.inputs.get("security_groups")
+    if desired is None:
+        return sorted(all_names)
+    # Nova gives the groups in the create request to the ports that it creates.
+    is_new = bool(desired) and context.verb == "create" and not context.inputs.get("adopt")
+    # Equal names for all NICs together do not mean that each NIC has all groups, so an update looks at each port.
+    if is_new or (context.verb == "read" and all_names == _named_groups(context, desired)):
+        return list(desired)
+    ports = _ports_with_groups(context, _ports(context, remote["id"]))
+    ids_by_port = [set(port.get("security_groups") or ()) for port in ports]
+    references = _references_by_id(context, desired)
+    if all(ids == references.keys() for ids in ids_by_port):
+        return list(desired)
+    union, common = set().union(*ids_by_port), ids_by_port[0].intersection(*ids_by_port)
     names = _names_of_groups(context)
-    shown = common if every == spelled.keys() else every
-    return sorted(spelled.get(id_) or names.get(id_, id_) for id_ in shown)
+    shown = common if union == references.keys() else union
+    return sorted(references.get(id_) or names.get(id_, id_) for id_ in shown)
 
 
-def _grouped(context: Context, ports: Sequence[RemoteObject]) -> list[RemoteObject]:
-    """The ports that a server's security groups are for: those that Nova made, or where it made none, nobody's own."""
+def _ports_with_groups(context: Context, ports: Sequence[RemoteObject]) -> list[RemoteObject]:
+    """Return the ports that `security_groups` applies to.
+
+    These are the ports that Nova created. If there are none, they are the ports without an owner marker.
+    """
     if context.inputs.get("networks") in ("none", []):
-        return []  # what it has was put in by others
-    recorded = _known(context)
+        return []  # all NICs have other owners
+    recorded = _current_ports(context)
     if recorded is None:
-        made = [port for port in ports if not _is_somebodys(port)]
+        selected = [port for port in ports if not _is_user_created(port)]
     else:
         ids = {port_id for nic, port_id in recorded if not nic.get("port_id")}
-        made = [port for port in ports if port["id"] in ids]
-    made = made or [port for port in ports if not is_mark(port.get("description") or "")]
-    return [port for port in made if port.get("port_security_enabled") is not False]
+        selected = [port for port in ports if port["id"] in ids]
+    selected = selected or [port for port in ports if not is_mark(port.get("description") or "")]
+    return [port for port in selected if port.get("port_security_enabled") is not False]
 
 
-def _spelled(context: Context, said: Sequence[str]) -> dict[str, str]:
-    """The program's words for groups by their ids; a group that is not there is its own."""
-    names, spelled = catalog(context.cloud.region), {}
-    for item in said:
+def _references_by_id(context: Context, desired: Sequence[str]) -> dict[str, str]:
+    """Return the program's names or ids of groups by their ids; a group that does not exist is its own key."""
+    names, references = catalog(context.cloud.region), {}
+    for item in desired:
         try:
-            spelled[names.security_group(item)["id"]] = item
+            references[names.security_group(item)["id"]] = item
         except errors.EcsError:
-            spelled[item] = item
-    return spelled
+            references[item] = item
+    return references
 
 
 def _named_groups(context: Context, desired: Sequence[str]) -> set[str]:
@@ -291,62 +307,65 @@ def _named_groups(context: Context, desired: Sequence[str]) -> set[str]:
 
 
 def _names_of_groups(context: Context) -> dict[str, str]:
-    """The names of the project's groups by their ids."""
+    """Return the names of the project's security groups by their ids."""
     return {group["id"]: group["name"] for group in catalog(context.cloud.region).security_groups()}
 
 
-def _is_somebodys(port: RemoteObject) -> bool:
-    """Whether somebody made a port: Nova gives those that it makes neither a name nor a description."""
+def _is_user_created(port: RemoteObject) -> bool:
+    """Return whether a user created the port: ports that Nova creates have neither a name nor a description."""
     return bool(port.get("name") or port.get("description"))
 
 
-def _paired(
+def _match_ports(
     context: Context,
-    said: Sequence[Mapping[str, Any]],
+    nics: Sequence[Mapping[str, Any]],
     ports: list[RemoteObject],
-    former: Mapping[str, Mapping[str, Any]] | None = None,
+    prior_nics: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[tuple[Mapping[str, Any], RemoteObject | None]]:
-    """Each NIC of the program's with the port that it is, which is taken out of `ports`.
+    """Match each NIC of the program with a port of the server; remove the matched ports from `ports`.
 
     Args:
         context: The operation.
-        said: The NICs, in the program's order, which is that of the answer.
-        ports: The server's.
-        former: What the program said before of some of the ports, by their ids.
+        nics: The NICs, in the program's order.
+        ports: The server's ports.
+        prior_nics: The prior NICs of some of the ports, by port id.
+
+    Returns:
+        Each NIC with its port, None if no port matches, in the order of `nics`.
     """
     pairs: dict[int, RemoteObject | None] = {}
-    # Where several fit, one that Nova made is the server's before one that somebody else put in.
-    candidates = sorted(ports, key=_is_somebodys)
-    # One that names its port or its address goes first, so that one that takes any cannot take what it needs.
-    for index in sorted(range(len(said)), key=lambda at: (not said[at].get("port_id"), not said[at].get("fixed_ip"))):
-        fits = (port for port in candidates if _is(context, said[index], port, former))
-        found = pairs[index] = next(fits, None)
+    # If several ports match, prefer one that Nova created to one that a user attached.
+    candidates = sorted(ports, key=_is_user_created)
+    # Match the NICs with a port or an address first, so that a NIC with a network only does not take their port.
+    for index in sorted(range(len(nics)), key=lambda at: (not nics[at].get("port_id"), not nics[at].get("fixed_ip"))):
+        matching = (port for port in candidates if _matches(context, nics[index], port, prior_nics))
+        found = pairs[index] = next(matching, None)
         if found:
             candidates.remove(found)
             ports.remove(found)
-    return [(nic, pairs[index]) for index, nic in enumerate(said)]
+    return [(nic, pairs[index]) for index, nic in enumerate(nics)]
 
 
-def _is(
-    context: Context, nic: Mapping[str, Any], port: RemoteObject, former_nics: Mapping[str, Mapping[str, Any]] | None
+def _matches(
+    context: Context, nic: Mapping[str, Any], port: RemoteObject, prior_nics: Mapping[str, Mapping[str, Any]] | None
 ) -> bool:
-    former = (former_nics or {}).get(port["id"])
-    if former and nic.get("tag") not in (None, former.get("tag")):
-        return False  # a tag is given when the NIC is attached, and never again
+    prior_nic = (prior_nics or {}).get(port["id"])
+    if prior_nic and nic.get("tag") not in (None, prior_nic.get("tag")):
+        return False  # Nova sets a tag only when it attaches the NIC
     if nic.get("port_id"):
         return bool(nic["port_id"] == port["id"])
-    held = [item["ip_address"] for item in port.get("fixed_ips") or ()]
-    if nic["network_id"] != port["network_id"] or nic.get("fixed_ip") not in (None, *held):
+    port_addresses = [item["ip_address"] for item in port.get("fixed_ips") or ()]
+    if nic["network_id"] != port["network_id"] or nic.get("fixed_ip") not in (None, *port_addresses):
         return False
-    return bool(nic.get("fixed_ip")) or _goes_by_network(context, port, former)
+    return bool(nic.get("fixed_ip")) or _matches_by_network(context, port, prior_nic)
 
 
-def _goes_by_network(context: Context, port: RemoteObject, former: Mapping[str, Any] | None) -> bool:
-    """Whether the port may be a NIC that the program asks for by its network alone."""
-    if former is not None:
-        return not former.get("port_id")  # a port that has an owner of its own may go with that
-    # Where the server's own ports are known, one more is its own only if Nova made it for an `up` that was killed.
+def _matches_by_network(context: Context, port: RemoteObject, prior_nic: Mapping[str, Any] | None) -> bool:
+    """Return whether the port may belong to a NIC for which the program sets the network only."""
+    if prior_nic is not None:
+        return not prior_nic.get("port_id")  # the resource that owns the port may delete it
+    # If the server's own ports are known, another one is its own only if Nova created it for an `up` that was killed.
     if _recorded(context.prior) is not None:
-        return not _is_somebodys(port)
+        return not _is_user_created(port)
     is_declared = parse_owner_marker(port.get("description") or "", context.project, context.stack)
     return not (is_for_a_nic(port) or is_declared)

@@ -37,7 +37,7 @@ from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
 
 
 class SubnetAllocationPoolArgs(TypedDict):
-    """A range of addresses that ports are given addresses from."""
+    """A range from which ports get their addresses."""
 
     start: pulumi.Input[str]
     """First address."""
@@ -46,7 +46,7 @@ class SubnetAllocationPoolArgs(TypedDict):
 
 
 class SubnetHostRouteArgs(TypedDict):
-    """A route that DHCP hands to the servers."""
+    """A route that DHCP announces to the servers."""
 
     destination: pulumi.Input[str]
     """Range of addresses, for example `10.1.0.0/16`."""
@@ -68,57 +68,61 @@ Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
 
 
 class SubnetInputs(Inputs):
-    """What a program may ask of a subnet."""
+    """Inputs of a subnet."""
 
     network_id: Annotated[str, Replace()] = Field(description="Network it belongs to.")
     cidr: Annotated[str | None, Replace(), Computed()] = Field(
-        None, description="Range of addresses, for example `10.0.10.0/24`. Or `subnet_pool_id`."
+        None, description="Range of addresses, for example `10.0.10.0/24`. Set either this or `subnet_pool_id`."
     )
     subnet_pool_id: Annotated[str | None, Replace()] = Field(
-        None, description="Pool that the cloud takes the range from."
+        None, description="Subnet pool from which the cloud allocates the range."
     )
     prefix_length: Annotated[int | None, Replace()] = Field(
-        None, ge=0, le=128, description="Size of the range taken from the pool."
+        None, ge=0, le=128, description="Prefix length of the range that is allocated from the pool."
     )
     ip_version: Annotated[Literal[4, 6], Replace()] = Field(4, description="4 or 6.")
     name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
     gateway_ip: Annotated[str | None, InPlace(), Computed()] = Field(
-        None, description="Address of the router; the first of the range if unset."
+        None, description="Address of the gateway. Default: the first address of the range."
     )
-    no_gateway: Annotated[bool | None, InPlace()] = Field(None, description="True: the subnet has no router.")
-    enable_dhcp: Annotated[bool, InPlace()] = Field(default=True, description="Whether DHCP serves it.")
+    no_gateway: Annotated[bool | None, InPlace()] = Field(None, description="True: the subnet has no gateway.")
+    enable_dhcp: Annotated[bool, InPlace()] = Field(default=True, description="Whether DHCP is enabled.")
     dns_nameservers: Annotated[list[str] | None, InPlace()] = Field(None, description="DNS servers, in order.")
     allocation_pools: Annotated[list[_AllocationPool] | None, InPlace(), Computed(), Set()] = Field(
-        None, description="Ranges that ports are given addresses from, a set; all of the cidr if unset."
+        None, description="Ranges from which ports get their addresses, a set. Default: all of the cidr."
     )
     host_routes: Annotated[list[_HostRoute] | None, InPlace(), Set()] = Field(
-        None, description="Routes that DHCP hands to the servers, a set."
+        None, description="Routes that DHCP announces to the servers, a set."
     )
-    ipv6_address_mode: Annotated[Ipv6Mode | None, Replace()] = Field(None, description="How IPv6 addresses are made.")
-    ipv6_ra_mode: Annotated[Ipv6Mode | None, Replace()] = Field(None, description="Who sends router advertisements.")
+    ipv6_address_mode: Annotated[Ipv6Mode | None, Replace()] = Field(
+        None, description="How IPv6 addresses are assigned."
+    )
+    ipv6_ra_mode: Annotated[Ipv6Mode | None, Replace()] = Field(
+        None, description="How IPv6 router advertisements are sent."
+    )
     service_types: Annotated[list[str] | None, InPlace(), Set()] = Field(
         None, description="Device owners that may use it, for example `network:floatingip`."
     )
     segment_id: Annotated[str | None, Replace()] = Field(None, description="Segment of the network.")
     tags: Annotated[list[str] | None, InPlace(), Set()] = Field(None, description="Tags, a set.")
     project_id: Annotated[str | None, Replace(), Computed()] = Field(
-        None, description="Project that owns it, where an administrator creates it for another."
+        None, description="Project that owns it. Only an administrator can set another project."
     )
     value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
-        None, description="Further attributes for the create request, under the API's names."
+        None, description="Additional attributes of the create request, by their API names."
     )
 
 
 class SubnetOutputs(Outputs):
-    """What the cloud tells beyond the inputs."""
+    """Attributes that only the cloud sets."""
 
     created_at: str | None = Field(None, description="When it was created, UTC.")
     updated_at: str | None = Field(None, description="When it was last changed, UTC.")
 
 
 class SubnetHandler(NeutronHandler[SubnetInputs]):
-    """Subnets."""
+    """Handler of subnets."""
 
     name = "Subnet"
     inputs = SubnetInputs
@@ -131,33 +135,33 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
     }
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
-        """One source of the range, one word on the gateway, and addresses that fit the range."""
+        """Check that `cidr`, the gateway and the allocation pools are valid and do not contradict each other."""
         if not checked.has("subnet_pool_id") or checked.has("cidr"):
             yield from exactly_one_of(checked, "cidr", "subnet_pool_id")
         if checked.has("gateway_ip") and checked.known("no_gateway"):
             yield Problem("no_gateway", "give only one of `gateway_ip` or `no_gateway`")
-        network, problem = _parsed(checked)
+        network, problem = _parse_cidr(checked)
         if problem:
             yield problem
         elif network:
-            yield from _outside(network, checked)
+            yield from _check_addresses(network, checked)
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """The network exists and has the range to spare."""
+        """Check that the network exists and the range is free in it."""
         yield from super().preflight(context, checked)
-        names = catalog(context.cloud.region)
-        yield from preflight.check_exists(checked, "network_id", lambda id_: names.neutron("network", id_))
-        yield from _overlaps(context, checked)
+        resolver = catalog(context.cloud.region)
+        yield from preflight.check_exists(checked, "network_id", lambda id_: resolver.neutron("network", id_))
+        yield from _check_overlap(context, checked)
         yield from quota.of_network(context, checked, "subnets", "network_id")
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """Addresses are equal however they are written; an explicit false for `no_gateway` asks for nothing."""
+        """Compare addresses by value, not by spelling."""
         if name in ("cidr", "gateway_ip") and isinstance(desired, str) and isinstance(prior.get(name), str):
             return canonical_ip(desired) == canonical_ip(prior[name])
         return super().is_equal(name, desired, prior)
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """Ranges in one network must not overlap, and come from one pool."""
+        """Delete first if the ranges overlap or the pool changes: Neutron allows neither within one network."""
         if new.get("network_id") != prior.get("network_id"):
             return False
         if new.get("subnet_pool_id") != prior.get("subnet_pool_id"):
@@ -166,28 +170,29 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         return all(ranges) and ranges[0].overlaps(ranges[1])
 
     def create(self, context: Context, desired: SubnetInputs) -> RemoteObject:
-        """Create; where the range is that of the subnet to be replaced, say how to replace it."""
+        """Create the subnet. If it overlaps the subnet it replaces, the error says how to replace that one."""
         try:
             return super().create(context, desired)
-        except errors.BadRequest as refused:
-            if self._is_in_its_own_way(context, desired):
-                raise errors.OperationFailed(str(refused), _HAS_THE_RANGE) from refused
+        except errors.BadRequest as error:
+            if self._overlaps_predecessor(context, desired):
+                raise errors.OperationFailed(str(error), _RANGE_IN_USE) from error
             raise
 
     @staticmethod
-    def _is_in_its_own_way(context: Context, desired: SubnetInputs) -> bool:
-        """Whether the subnet to be replaced has a part of the range."""
+    def _overlaps_predecessor(context: Context, desired: SubnetInputs) -> bool:
+        """Whether the desired range overlaps the subnet that is being replaced."""
         with contextlib.suppress(errors.EcsError):
             others = network.list_all(context.cloud.network, "subnet", network_id=desired.network_id)
-            asked = _range(desired.cidr)
+            desired_range = _range(desired.cidr)
             return any(
-                asked.overlaps(_range(each["cidr"])) and context.provenance(each["id"], None) is Provenance.PREDECESSOR
-                for each in (others if asked else ())
+                desired_range.overlaps(_range(each["cidr"]))
+                and context.provenance(each["id"], None) is Provenance.PREDECESSOR
+                for each in (others if desired_range else ())
             )
         return False
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
-        """As the API tells it; no gateway is a fact of its own."""
+        """Return the attributes of the API, and `no_gateway`."""
         return {**super().to_outputs(context, remote), "no_gateway": remote.get("gateway_ip") is None}
 
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
@@ -195,24 +200,24 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         if body.pop("no_gateway", False):
             body["gateway_ip"] = None
         elif "no_gateway" in values and remote and "gateway_ip" not in body:
-            # The gateway that Neutron would have implied, which lies beyond a range of one address.
+            # Neutron's default gateway. In a range of a single address it lies outside of the range.
             body["gateway_ip"] = str(ipaddress.ip_network(remote["cidr"]).network_address + 1)
         if remote and body.get("gateway_ip") and "allocation_pools" not in body:
-            body |= _room(body["gateway_ip"], remote["allocation_pools"])
+            body |= _pools_without_gateway(body["gateway_ip"], remote["allocation_pools"])
         return body
 
-    def _users(self, context: Context, id_: str) -> list[str]:
+    def _dependents(self, context: Context, id_: str) -> list[str]:
         return dependent_ports(context, fixed_ips=f"subnet_id={id_}")
 
 
-_HAS_THE_RANGE = (
-    "the subnet to be replaced has the range until it is deleted: set delete_before_replace=True in the options of the "
-    "resource"
+_RANGE_IN_USE = (
+    "the range overlaps the subnet that is being replaced: set delete_before_replace=True in the options of the "
+    "resource, so that Pulumi deletes that subnet first"
 )
 
 
-def _overlaps(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """No other subnet of the network has a part of the range."""
+def _check_overlap(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Check that the range overlaps no other subnet of the network."""
     network_id, cidr = checked.known("network_id"), checked.known("cidr")
     if (
         not network_id
@@ -221,37 +226,38 @@ def _overlaps(context: Context, checked: CheckInputs) -> Iterator[Problem]:
         or not checked.changed("network_id", "cidr")
     ):
         return
-    names = catalog(context.cloud.region)
-    # The range that the subnet itself has is deleted before it gets another one that overlaps it.
+    resolver = catalog(context.cloud.region)
+    # The prior range of this subnet is no conflict: an overlapping replacement deletes the subnet first.
     own = _range(checked.prior.get("cidr")) if checked.prior.get("network_id") == network_id else None
-    for other in names.subnets(network_id) if cidr else ():
+    for other in resolver.subnets(network_id) if cidr else ():
         if own and "id" in other and _range(other["cidr"]) == own:
             continue
         if other["cidr"] and ipaddress.ip_network(cidr).overlaps(ip_range(other["cidr"])):
-            if "id" in other and preflight.is_not_in_the_way(context, checked, (other["id"], other["name"])):
+            if "id" in other and preflight.is_own_object(context, checked, (other["id"], other["name"])):
                 continue
-            which = f"the subnet {other.get('name') or other['id']}" if "id" in other else "another subnet here"
+            is_planned = "id" not in other
+            which = "another subnet of this program" if is_planned else f"the subnet {other.get('name') or other['id']}"
             reason = f"overlaps {other['cidr']}, the range of {which}"
             if checked.prior:
-                # The other one may be deleted earlier in the same update.
-                context.warn(f"cidr: {reason}; the update fails unless that one is deleted or replaced first")
+                # The same update may delete the other subnet first.
+                context.warn(f"cidr: {reason}; the update fails unless that subnet is deleted or replaced first")
             else:
                 yield Problem("cidr", reason)
             return
-    names.register_planned_subnet(network_id, cidr)
+    resolver.register_planned_subnet(network_id, cidr)
 
 
-def _room(gateway: str, pools: list[RemoteObject]) -> RemoteObject:
-    """The allocation pools without the gateway's address, where it lies in one."""
-    router, room = ipaddress.ip_address(gateway), []
+def _pools_without_gateway(gateway: str, pools: list[RemoteObject]) -> RemoteObject:
+    """Return the update that excludes the gateway from the allocation pools; empty if it lies in none."""
+    address, remaining = ipaddress.ip_address(gateway), []
     for pool in pools:
         start, end = ipaddress.ip_address(pool["start"]), ipaddress.ip_address(pool["end"])
-        if not int(start) <= int(router) <= int(end):
-            room.append(pool)
+        if not int(start) <= int(address) <= int(end):
+            remaining.append(pool)
             continue
-        parts = ((start, router - 1), (router + 1, end))
-        room += [{"start": str(first), "end": str(last)} for first, last in parts if int(first) <= int(last)]
-    return {} if room == pools else {"allocation_pools": room}
+        parts = ((start, address - 1), (address + 1, end))
+        remaining += [{"start": str(first), "end": str(last)} for first, last in parts if int(first) <= int(last)]
+    return {} if remaining == pools else {"allocation_pools": remaining}
 
 
 def _range(cidr: Any) -> Any:
@@ -261,7 +267,7 @@ def _range(cidr: Any) -> Any:
         return None
 
 
-def _parsed(
+def _parse_cidr(
     checked: CheckInputs,
 ) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | None, Problem | None]:
     cidr = checked.known("cidr")
@@ -278,7 +284,7 @@ def _parsed(
     return network, None
 
 
-def _outside(network: ipaddress.IPv4Network | ipaddress.IPv6Network, checked: CheckInputs) -> Iterator[Problem]:
+def _check_addresses(network: ipaddress.IPv4Network | ipaddress.IPv6Network, checked: CheckInputs) -> Iterator[Problem]:
     pools = []
     first, last = port_address_range(network)
     for index, pool in [pair for pair in checked.items("allocation_pools") if not has_unknown(pair[1])]:
@@ -289,9 +295,9 @@ def _outside(network: ipaddress.IPv4Network | ipaddress.IPv6Network, checked: Ch
             yield Problem("allocation_pools", f"[{index}]: not a range of addresses, got {ends}")
             continue
         if start not in network or end not in network:
-            yield Problem("allocation_pools", f"[{index}]: {start} to {end} leaves {network}")
+            yield Problem("allocation_pools", f"[{index}]: {start} to {end} is not within {network}")
         elif int(start) < int(first) or int(end) > int(last):
-            reason = f"{start} to {end} leaves {first} to {last}, the addresses that ports can have"
+            reason = f"{start} to {end} is not within {first} to {last}, the addresses that ports can use"
             yield Problem("allocation_pools", f"[{index}]: {reason}")
         elif int(start) > int(end):
             yield Problem("allocation_pools", f"[{index}]: starts at {start}, after its end {end}")
@@ -306,11 +312,11 @@ def _outside(network: ipaddress.IPv4Network | ipaddress.IPv6Network, checked: Ch
         gateway = str(network[1])
     if gateway:
         try:
-            router = ipaddress.ip_address(gateway)
+            address = ipaddress.ip_address(gateway)
         except ValueError:
             yield Problem("gateway_ip", f"not an address, got {format_value(gateway)}")
             return
-        if any(start <= int(router) <= end for start, end, _ in pools):
+        if any(start <= int(address) <= end for start, end, _ in pools):
             yield Problem("gateway_ip", f"{gateway} lies in an allocation pool")
 
 
@@ -318,7 +324,7 @@ HANDLER = SubnetHandler()
 
 
 class Subnet(EcsResource, kind=HANDLER):
-    """A range of addresses in a network, from which ports get theirs.
+    """A range of addresses in a network, from which ports get their addresses.
 
     Source: guide, chapter 7 "Create a subnet"; Neutron API reference, "Subnets".
     """
@@ -374,4 +380,4 @@ class Subnet(EcsResource, kind=HANDLER):
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare a subnet. Every argument is described in the reference of the kind."""
+        """Declare a subnet. The reference describes every argument."""

@@ -46,38 +46,42 @@ from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 
 _EXTEND_IN_USE, _FROM_BACKUP = "3.42", "3.47"
-_CINDERS_OWN = ("readonly", "attached_mode")
-"""Metadata that Cinder writes, whatever a program says."""
-_CLOUDS_OWN = re.compile(rf"{'|'.join(_CINDERS_OWN)}|__.*")
-"""Metadata that the cloud writes: Cinder's, and Open Telekom Cloud's `__system__…`, which a program may set too."""
-_NOT_YET = ("creating", "downloading", "restoring-backup", "error")
-"""What a volume is before it has been of use for the first time."""
+_CINDER_KEYS = ("readonly", "attached_mode")
+"""Metadata keys that Cinder writes; a program cannot set them."""
+_CLOUD_KEYS = re.compile(rf"{'|'.join(_CINDER_KEYS)}|__.*")
+"""Metadata keys that the cloud writes: Cinder's, and Open Telekom Cloud's `__system__…`, which a program may set."""
+_BEFORE_AVAILABLE = ("creating", "downloading", "restoring-backup", "error")
+"""Statuses of a volume that may never have been available."""
 
 
 class VolumeInputs(Inputs):
-    """What a program may ask of a volume."""
+    """Inputs of a volume."""
 
     size: Annotated[int, GrowOnly()] = Field(
-        ge=1, description="Size in GiB. It can only grow; while it is attached from block-storage 3.42 on."
+        ge=1, description="Size in GiB. It can only grow; growing an attached volume needs block-storage 3.42."
     )
     name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
-    metadata: Annotated[dict[str, str] | None, InPlace()] = Field(None, description="Keys and values of one's own.")
+    metadata: Annotated[dict[str, str] | None, InPlace()] = Field(None, description="User-defined keys and values.")
     volume_type: Annotated[str | None, InPlace(), Computed()] = Field(
-        None, description="Kind of disk, for example `SATA`, `SAS` or `SSD`."
+        None, description="Volume type, for example `SATA`, `SAS` or `SSD`."
     )
     retype_policy: Annotated[Literal["never", "on-demand"], ProviderOnly()] = Field(
         "on-demand", description="Whether a changed `volume_type` may move the data to other storage."
     )
-    availability_zone: Annotated[str | None, Replace(), Computed()] = Field(None, description="Zone.")
-    image: Annotated[str | None, Replace()] = Field(None, description="Image to fill it with, name or id.")
-    snapshot_id: Annotated[str | None, Replace()] = Field(None, description="Snapshot to fill it with.")
-    source_volume_id: Annotated[str | None, Replace()] = Field(None, description="Volume to copy.")
+    availability_zone: Annotated[str | None, Replace(), Computed()] = Field(None, description="Availability zone.")
+    image: Annotated[str | None, Replace()] = Field(
+        None, description="Name or id of the image to create the volume from."
+    )
+    snapshot_id: Annotated[str | None, Replace()] = Field(
+        None, description="Id of the snapshot to create the volume from."
+    )
+    source_volume_id: Annotated[str | None, Replace()] = Field(None, description="Id of the volume to copy.")
     backup_id: Annotated[str | None, Replace(), WriteOnly(), RequiresMicroversion("block-storage", _FROM_BACKUP)] = (
-        Field(None, description="Backup to restore.")
+        Field(None, description="Id of the backup to restore.")
     )
     multiattach: Annotated[bool | None, Replace()] = Field(
-        None, description="Whether several servers may attach it; newer clouds want a `volume_type` that allows it."
+        None, description="Whether several servers may attach it; newer clouds need a `volume_type` that allows it."
     )
     scheduler_hints: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
         None, description="Hints to Cinder's scheduler, such as `different_host`."
@@ -86,17 +90,17 @@ class VolumeInputs(Inputs):
 
 
 class VolumeOutputs(Outputs):
-    """What the cloud tells beyond the inputs."""
+    """Outputs of a volume that are not inputs."""
 
     status: str | None = Field(None, description="`available`, `in-use`, …")
     bootable: bool | None = Field(None, description="Whether a server can boot from it.")
     encrypted: bool | None = Field(None, description="Whether it is encrypted.")
-    attachments: list[dict[str, str]] | None = Field(None, description="Servers that have it.")
-    created_at: str | None = Field(None, description="When it was created, UTC.")
-    image_id: str | None = Field(None, description="Image it was filled with.")
-    image_name: str | None = Field(None, description="Name of that image at the time.")
+    attachments: list[dict[str, str]] | None = Field(None, description="Servers that the volume is attached to.")
+    created_at: str | None = Field(None, description="Time of creation, UTC.")
+    image_id: str | None = Field(None, description="Id of the image that the volume was created from.")
+    image_name: str | None = Field(None, description="Name of that image at the time of creation.")
     was_available: bool | None = Field(
-        None, description="Whether it has been of use once: then an `error` is no reason to make it anew."
+        None, description="Whether the volume was ever available. If so, status `error` does not replace it."
     )
 
 
@@ -108,18 +112,18 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
     outputs = VolumeOutputs
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
-        """At most one source, and no metadata that Cinder writes itself."""
+        """Allow at most one source, and no metadata keys that Cinder or ecs_pulumi writes."""
         yield from exactly_one_of(checked, "image", "snapshot_id", "source_volume_id", "backup_id", required=False)
         metadata = checked.values.get("metadata")
         for key in metadata if isinstance(metadata, Mapping) else ():
-            if key in _CINDERS_OWN:
+            if key in _CINDER_KEYS:
                 hint = "; set `read_only`" if key == "readonly" else ""
                 yield Problem("metadata", f"`{key}` is written by the cloud itself{hint}")
             if key == MARKER_KEY:
                 yield Problem("metadata", f"`{key}` is the key in which ecs_pulumi notes the owner of a volume")
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Type, zone and source exist, and an image fits."""
+        """Check that type, zone and source exist and that the image fits into the volume."""
         yield from super().preflight(context, checked)
         names = catalog(context.cloud.region)
         yield from preflight.check_exists(checked, "volume_type", names.volume_type)
@@ -130,35 +134,35 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         yield from missing
         if checked.known("image") and not missing and checked.changed("image"):
             image = names.image(checked.known("image"))
-            if (least := image.get("min_disk") or 0) > (checked.known("size") or least):
-                yield Problem("size", f"the image {image['name']} needs at least {least} GiB")
+            if (min_disk := image.get("min_disk") or 0) > (checked.known("size") or min_disk):
+                yield Problem("size", f"the image {image['name']} needs at least {min_disk} GiB")
         yield from quota.volume(context, checked)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """An image is the same by name and by id."""
+        """Treat the name and the id of an image as equal."""
         if name == "image" and desired is not None:
             return desired in (prior.get("image"), prior.get("image_id"), prior.get("image_name"))
         return super().is_equal(name, desired, prior)
 
     def tainted(self, context: Context, id_: str, prior: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
-        """A volume whose creation failed holds nothing and is replaced; one that was of use may hold everything."""
+        """Replace a volume whose creation failed: it holds no data. Keep one that was available before."""
         return ["status"] if prior.get("status") == "error" and not prior.get("was_available") else []
 
     def failure_reason(self, context: Context, id_: str, prior: Mapping[str, Any]) -> str:  # noqa: ARG002
-        """What Cinder recorded of it, where it shows that."""
+        """Return the last message that Cinder recorded for the volume, if the API offers messages."""
         reason = block_storage.last_message(context.cloud.block_storage, id_) or "the cloud recorded no reason"
         return f"the volume never became available: {reason}"
 
     def data_loss(self, context: Context, prior: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
-        """Everything on it, if it was ever usable."""
+        """Report the volume's data, unless the volume was never available."""
         if prior.get("status") == "error" and not prior.get("was_available"):
             return []
         return [f"its data ({prior['size']} GiB)"] if prior.get("size") else ["its data"]
 
     def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
-        """Growing a volume in use needs an API that can do that, and that of a shelved server is not extended.
+        """Check that a volume in use can grow: the API must support it, and the server must not be shelved.
 
-        The cloud is asked, as its use in the state may be out of date.
+        This reads the volume from the cloud, as its status in the state may be out of date.
         """
         if "size" in changed and not has_unknown(new["size"]):
             remote = context.cloud.region.volumes.read(id_)
@@ -168,12 +172,12 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
                 self._require_extendable(context, remote)
 
     def find_own_orphans(self, context: Context, desired: VolumeInputs) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Those with the marker in their metadata, or in their description."""
+        """Find the volumes whose metadata or description contains the owner marker."""
         api, marker = context.cloud.block_storage, owner_marker(context)
         if not marker:
             return []
         found = marked_objects(context.cloud.region, "volume").of(
-            # Cinder reads this filter as a literal of Python's.
+            # Cinder parses this filter as a Python literal.
             narrow=lambda: block_storage.list_volumes(api, metadata=repr({MARKER_KEY: marker})),
             list_all=lambda: block_storage.list_volumes(api),
             is_own=lambda remote: marker in markers_of(remote),
@@ -181,7 +185,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         return [(each["id"], each.get("name") or "") for each in found]
 
     def create(self, context: Context, desired: VolumeInputs) -> RemoteObject:
-        """Create and wait until it is available."""
+        """Create the volume and wait until it is available."""
         api = context.cloud.block_storage
         body = create_body(
             desired,
@@ -193,7 +197,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         if desired.image:
             body["imageRef"] = names.image(desired.image)["id"]
         if desired.multiattach and desired.volume_type and names.allows_several(desired.volume_type):
-            # Where the type says it, newer clouds refuse to hear it from the volume.
+            # Newer clouds reject the attribute if the volume type already allows multiattach.
             del body["multiattach"]
         if metadata := metadata_with_marker(context, desired.metadata):
             body["metadata"] = metadata
@@ -209,67 +213,67 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             marked=body.get("description"),
         )
         context.record_id(remote["id"])
-        remote = self._settled(context, remote["id"], "available")
-        return self._flag(context, remote, desired)
+        remote = self._wait_until_stable(context, remote["id"], "available")
+        return self._set_read_only(context, remote, desired)
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
-        """From the list that serves every refresh of volumes."""
+        """Return the volume from the list that all refreshes of volumes share."""
         return context.cloud.region.volumes.read(id_)
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
-        """The volume as it is this moment."""
+        """Return the current volume."""
         try:
             return block_storage.get_volume(context.cloud.block_storage, id_)
         except errors.NotFound:
             return None
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
-        """As the API tells it, without what the cloud itself writes into the metadata."""
+        """Convert the remote object to outputs, without the metadata that the cloud writes itself."""
         image = remote.get("volume_image_metadata") or {}
         metadata = remote.get("metadata") or {}
         hidden = _hidden(metadata, context.inputs.get("metadata"))
-        seen = {
+        outputs = {
             "region": context.cloud.region.name,
             "metadata": {key: value for key, value in metadata.items() if key not in hidden},
             "read_only": str(metadata.get("readonly", "false")).lower() == "true",
             "source_volume_id": remote.get("source_volid"),
             "bootable": str(remote.get("bootable", "false")).lower() == "true",
-            # Only what is filled with its image tells which one it was.
+            # Only a volume that was created from an image has image metadata.
             **({"image": image["image_id"]} if image.get("image_id") else {}),
             "image_id": image.get("image_id"),
-            # Of what is taken over nobody knows.
+            # The history of an imported volume is unknown, so assume that it was available.
             "was_available": bool(context.prior.get("was_available") or context.inputs.get("adopt"))
-            or context.prior.get("status", "error") not in _NOT_YET
-            or remote.get("status") not in _NOT_YET,
+            or context.prior.get("status", "error") not in _BEFORE_AVAILABLE
+            or remote.get("status") not in _BEFORE_AVAILABLE,
             "image_name": image.get("image_name"),
             "attachments": [
                 {key: item.get(key) or "" for key in ("server_id", "attachment_id", "device")}
                 for item in remote.get("attachments") or ()
             ],
         }
-        same = ("size", "name", "description", "volume_type", "availability_zone", "snapshot_id", "multiattach")
-        seen |= {name: remote[name] for name in (*same, "status", "encrypted", "created_at") if name in remote}
-        said = context.inputs.get("volume_type")
-        if said and _is_type(context, said, remote.get("volume_type")):
-            seen["volume_type"] = said
-        return seen
+        unchanged = ("size", "name", "description", "volume_type", "availability_zone", "snapshot_id", "multiattach")
+        outputs |= {name: remote[name] for name in (*unchanged, "status", "encrypted", "created_at") if name in remote}
+        desired_type = context.inputs.get("volume_type")
+        if desired_type and _is_type(context, desired_type, remote.get("volume_type")):
+            outputs["volume_type"] = desired_type
+        return outputs
 
     def update(self, context: Context, id_: str, desired: VolumeInputs, prior: Mapping[str, Any]) -> RemoteObject:
-        """Rename, extend, retype and mark, each only where it differs."""
+        """Apply the differences: name, description, metadata, size, type and the read-only flag."""
         api = context.cloud.block_storage
         remote = require_exists(self.read(context, id_), self.name, id_)
         changes = diff_remote(self, context, desired, remote)
         if remote["status"] == _RESERVED and not {"size", "volume_type"}.isdisjoint(changes):
-            remote = self._released(context, id_)
-        elif remote["status"] not in (*_SETTLED, _RESERVED):
-            remote = self._settled(context, id_)
+            remote = self._wait_until_attached(context, id_)
+        elif remote["status"] not in (*_STABLE, _RESERVED):
+            remote = self._wait_until_stable(context, id_)
             changes = diff_remote(self, context, desired, remote)
-        words: dict[str, Any] = {key: changes[key] for key in ("name", "description") if key in changes}
-        if words:
-            remote = block_storage.update_volume(api, id_, words)
+        attributes: dict[str, Any] = {key: changes[key] for key in ("name", "description") if key in changes}
+        if attributes:
+            remote = block_storage.update_volume(api, id_, attributes)
         metadata = remote.get("metadata") or {}
-        hidden = _hidden(metadata, desired.metadata) - set(_CINDERS_OWN)
-        # Keys that the program has declared under the cloud's names go, those of the cloud stay.
+        hidden = _hidden(metadata, desired.metadata) - set(_CINDER_KEYS)
+        # Remove reserved keys that the program no longer declares; keep those that the cloud wrote.
         dropped = hidden & set(prior.get("metadata") or {})
         if "metadata" in changes or (dropped and desired.metadata is not None):
             kept = {key: metadata[key] for key in hidden - dropped}
@@ -280,19 +284,19 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             self._extend(context, remote, changes["size"])
         if "volume_type" in changes:
             block_storage.retype(api, id_, changes["volume_type"], desired.retype_policy)
-            self._settled(context, id_)
+            self._wait_until_stable(context, id_)
         if changes:
             remote = require_exists(self.read(context, id_), self.name, id_)
             if "volume_type" in changes and not _is_type(context, changes["volume_type"], remote.get("volume_type")):
                 raise errors.OperationFailed(
                     f"retype to {changes['volume_type']}",
-                    f"the cloud left it {remote.get('volume_type')}; "
-                    f"retype_policy {desired.retype_policy!r} may not let it move the data",
+                    f"the volume type is still {remote.get('volume_type')}; "
+                    f"retype_policy {desired.retype_policy!r} may not allow the cloud to move the data",
                 )
-        return self._flag(context, remote, desired)
+        return self._set_read_only(context, remote, desired)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Delete once no server holds it, and wait until it is gone."""
+        """Delete the volume once no server has it, and wait until it is gone."""
         region = context.cloud.region
 
         def delete() -> None:
@@ -300,9 +304,9 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
                 block_storage.delete_volume(context.cloud.block_storage, id_)
             except errors.BadRequest as busy:
                 remote = self.read(context, id_)
-                # Cinder answers 400 to what elsewhere is a conflict: attached, or in the middle of something.
+                # Cinder answers 400 instead of 409 if the volume is attached or busy.
                 if remote is not None and remote["status"] == _NOT_DELETED:
-                    raise _undeleted(id_) from busy
+                    raise _delete_failed(id_) from busy
                 if remote is not None and remote["status"] != "deleting":
                     raise errors.Conflict(400, busy.message, busy.request_id) from busy
 
@@ -324,17 +328,17 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         api = context.cloud.block_storage
         if size < remote["size"]:
             raise errors.OperationFailed(
-                "size", f"can only grow: the volume has {remote['size']} GiB, the program says {size}"
+                "size", f"can only grow: the volume has {remote['size']} GiB, the program asks for {size}"
             )
         self._require_extendable(context, remote)
         attached = remote["status"] == "in-use"
         block_storage.extend(api, remote["id"], size, microversion=_EXTEND_IN_USE if attached else None)
-        grown = self._settled(context, remote["id"])
+        grown = self._wait_until_stable(context, remote["id"])
         if grown["size"] < size:
             raise errors.OperationFailed("extend", f"the volume still has {grown['size']} GiB")
 
     def _require_extendable(self, context: Context, remote: RemoteObject) -> None:
-        """Raise what keeps the volume from growing."""
+        """Raise an error if the API cannot extend a volume in use."""
         if remote["status"] != "in-use":
             return
         try:
@@ -345,34 +349,34 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
                 "size", f"{unsupported}. It is attached to {users}: {_DETACH_FIRST}"
             ) from unsupported
 
-    def _flag(self, context: Context, remote: RemoteObject, desired: VolumeInputs) -> RemoteObject:
+    def _set_read_only(self, context: Context, remote: RemoteObject, desired: VolumeInputs) -> RemoteObject:
         if desired.read_only is None or desired.read_only == self.to_outputs(context, remote)["read_only"]:
             return remote
         block_storage.set_read_only(context.cloud.block_storage, remote["id"], read_only=desired.read_only)
         return require_exists(self.read(context, remote["id"]), self.name, remote["id"])
 
-    def _released(self, context: Context, id_: str) -> RemoteObject:
-        """Wait until a volume that is being attached is in use.
+    def _wait_until_attached(self, context: Context, id_: str) -> RemoteObject:
+        """Wait until a reserved volume is attached or available.
 
         Raises:
-            OperationFailed: it stays reserved, as that of a shelved server does.
+            OperationFailed: The volume stays reserved, as the volumes of a shelved server do.
         """
         deadline = Deadline(context.cloud.deadline.clock, min(_RESERVED_FOR, context.cloud.deadline.left()))
         try:
             remote = wait_for(
                 lambda: require_exists(self.read(context, id_), self.name, id_),
-                done=lambda volume: volume["status"] in _SETTLED,
+                done=lambda volume: volume["status"] in _STABLE,
                 deadline=deadline,
                 what=f"volume {id_} to be attached",
                 describe=_status,
                 progress=context.report_status,
             )
-        except errors.WaitTimeout as late:
-            raise errors.OperationFailed(f"volume {id_}", _UNSHELVE_FIRST) from late
+        except errors.WaitTimeout as timeout:
+            raise errors.OperationFailed(f"volume {id_}", _UNSHELVE_FIRST) from timeout
         return remote
 
-    def _settled(self, context: Context, id_: str, *desired: str) -> RemoteObject:
-        """Wait until nothing is going on with the volume."""
+    def _wait_until_stable(self, context: Context, id_: str, *desired: str) -> RemoteObject:
+        """Wait until the volume has one of these statuses; the default is `available` or `in-use`."""
 
         def done(remote: RemoteObject | None) -> bool:
             status = require_exists(remote, self.name, id_)["status"]
@@ -382,7 +386,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
                 raise errors.OperationFailed(
                     f"volume {id_} is in status {status}", f"{reason.rstrip('.')}. {hint}".rstrip()
                 )
-            return status in (desired or _SETTLED)
+            return status in (desired or _STABLE)
 
         remote = context.cloud.region.volumes.poller.wait(
             id_,
@@ -390,38 +394,40 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             deadline=context.cloud.deadline,
             progress=context.report_status,
             describe=_status,
-            what=f"volume {id_} to be {' or '.join(desired) or 'settled'}",
+            what=f"volume {id_} to be {' or '.join(desired or _STABLE)}",
         )
         return require_exists(remote, self.name, id_)
 
 
-_SETTLED = ("available", "in-use")
+_STABLE = ("available", "in-use")
 _RESERVED, _RESERVED_FOR = "reserved", 60.0
-"""Where a volume is for a moment while it is attached, and as long as its server is shelved."""
-_UNSHELVE_FIRST = "the volume is reserved, as that of a shelved server is, and cannot change: unshelve the server first"
-_DETACH_FIRST = "detach it first, in an `up` of its own, as Pulumi deletes an attachment only after every update"
+"""Status of a volume shortly before it is attached, and as long as its server is shelved."""
+_UNSHELVE_FIRST = (
+    "the volume is reserved, probably by a shelved server, and cannot be changed: unshelve the server first"
+)
+_DETACH_FIRST = "detach it first, in a separate `up`, as Pulumi deletes an attachment only after all updates"
 _NOT_DELETED = "error_deleting"
 _STUCK = "Only the cloud's operator can reset its state."
 
 
 def _hidden(metadata: Mapping[str, str], declared: Mapping[str, str] | None) -> set[str]:
-    """The keys under the cloud's names that the program does not declare."""
-    known = set(declared or ()) - {*_CINDERS_OWN, MARKER_KEY}
-    return {key for key in metadata if key == MARKER_KEY or _CLOUDS_OWN.fullmatch(key)} - known
+    """Return the reserved keys that the program does not declare."""
+    declared_keys = set(declared or ()) - {*_CINDER_KEYS, MARKER_KEY}
+    return {key for key in metadata if key == MARKER_KEY or _CLOUD_KEYS.fullmatch(key)} - declared_keys
 
 
 def _is_type(context: Context, name_or_id: str, name: str | None) -> bool:
-    """Whether what a program says, which may be an id, is the type that Cinder tells by its name."""
+    """Return whether a name or id in the program refers to the volume type with this name."""
     if name_or_id == name or not is_uuid(name_or_id):
         return name_or_id == name
     try:
         return bool(catalog(context.cloud.region).volume_type(name_or_id)["name"] == name)
     except (errors.NoMatch, errors.Forbidden, errors.NotFound, errors.ProxyNotFound):
-        # An id that has stood for it is hidden from this account since, which is no difference.
+        # The account can no longer look the id up: assume that it still refers to the same type.
         return context.verb == "create" or context.prior.get("volume_type") == name_or_id
 
 
-def _undeleted(id_: str) -> errors.OperationFailed:
+def _delete_failed(id_: str) -> errors.OperationFailed:
     return errors.OperationFailed(f"volume {id_}", f"the cloud could not delete it ({_NOT_DELETED}). {_STUCK}")
 
 
@@ -432,7 +438,7 @@ def _status(remote: RemoteObject | None) -> str:
 def _gone(id_: str) -> Any:
     def gone(remote: RemoteObject | None) -> bool:
         if remote and remote["status"] == _NOT_DELETED:
-            raise _undeleted(id_)
+            raise _delete_failed(id_)
         return remote is None
 
     return gone
@@ -442,14 +448,14 @@ HANDLER = VolumeHandler()
 
 
 class VolumeServer(TypedDict):
-    """A server that has a volume."""
+    """A server that a volume is attached to."""
 
     server_id: str
-    """The server."""
+    """Id of the server."""
     attachment_id: str
     """Id of the attachment in Cinder."""
     device: str
-    """Name in the server."""
+    """Device name in the server."""
 
 
 class Volume(EcsResource, kind=HANDLER):
@@ -503,4 +509,4 @@ class Volume(EcsResource, kind=HANDLER):
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare a volume. Every argument is described in the reference of the kind."""
+        """Declare a volume. The reference page of `Volume` documents every argument."""

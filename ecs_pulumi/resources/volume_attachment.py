@@ -1,4 +1,4 @@
-"""VolumeAttachment: a disk in a server (guide, chapter 6; Nova API reference, "Servers with volume attachments")."""
+"""VolumeAttachment: a volume in a server (guide, chapter 6; Nova API reference, "Servers with volume attachments")."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -40,39 +40,39 @@ _TAG, _MULTIATTACH, _DELETE_ON_TERMINATION = "2.49", "2.60", "2.79"
 
 
 class VolumeAttachmentInputs(Inputs):
-    """What a program may ask of an attachment."""
+    """Inputs of a volume attachment."""
 
-    server_id: Annotated[str, Replace()] = Field(description="Server.")
-    volume_id: Annotated[str, Replace()] = Field(description="Volume.")
+    server_id: Annotated[str, Replace()] = Field(description="Id of the server.")
+    volume_id: Annotated[str, Replace()] = Field(description="Id of the volume.")
     device: Annotated[str | None, Replace(), Computed(), Advisory()] = Field(
-        None, description="Device name to ask for, for example `/dev/vdb`. Hypervisors may choose another."
+        None, description="Requested device name, for example `/dev/vdb`. The hypervisor may choose another one."
     )
     tag: Annotated[str | None, Replace(), WriteOnly(), RequiresMicroversion("compute", _TAG)] = Field(
-        None, max_length=60, description="Tag that the server finds the disk by in its metadata."
+        None, max_length=60, description="Tag that identifies the disk in the server's metadata."
     )
     delete_on_termination: Annotated[
         bool | None, Replace(), WriteOnly(), RequiresMicroversion("compute", _DELETE_ON_TERMINATION)
-    ] = Field(None, description="Whether the volume goes with the server.")
+    ] = Field(None, description="Whether Nova deletes the volume with the server.")
     multiattach: Annotated[bool | None, Replace(), WriteOnly(), RequiresMicroversion("compute", _MULTIATTACH)] = Field(
-        None, description="Allow a volume that other servers have as well."
+        None, description="Allow a volume that is attached to other servers as well."
     )
 
 
 class VolumeAttachmentOutputs(Outputs):
-    """What the cloud tells beyond the inputs."""
+    """Outputs of a volume attachment that are not inputs."""
 
     attachment_id: str | None = Field(None, description="Id of the attachment in Cinder.")
 
 
 class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
-    """Attachments, seen from the volume: one list of volumes tells all of them."""
+    """Volume attachments, read from their volumes: one list of volumes serves all of them."""
 
     name = "VolumeAttachment"
     inputs = VolumeAttachmentInputs
     outputs = VolumeAttachmentOutputs
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Server and volume exist, and no other server has the volume."""
+        """Check that server and volume exist and that no other server has the volume."""
         yield from super().preflight(context, checked)
         names = catalog(context.cloud.region)
         yield from preflight.check_exists(checked, "server_id", names.server)
@@ -82,28 +82,28 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
             preflight.volume_in_use(context, checked, checked.known("volume_id"))
 
     def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """A volume is attached to a server once."""
+        """Return true: a volume can be attached to a server only once."""
         return True
 
     def create(self, context: Context, desired: VolumeAttachmentInputs) -> RemoteObject:
-        """Attach; a volume that this server has already is taken over."""
+        """Attach the volume; one that is attached to the server already is used as it is."""
         context.record_id(f"{desired.server_id}/{desired.volume_id}")
         try:
             return while_awake(context, desired.server_id, partial(self._attach, context, desired))
         except errors.EcsError:
-            # Nova knows of an attachment from the request on, Cinder only once the server has it.
+            # Nova lists an attachment as soon as it is requested, Cinder only once the server has the volume.
             with contextlib.suppress(errors.EcsError):
                 if self._in_nova(context, context.id) is None:
                     context.clear_id()
             raise
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
-        """From the list that serves every refresh of volumes."""
+        """Return the attachment from the list that all refreshes of volumes share."""
         server_id, volume_id = split_id(id_, self.name)
         return self._remote(context, context.cloud.region.volumes.read(volume_id), server_id)
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
-        """The attachment as the volume tells it this moment."""
+        """Return the current attachment, read from the volume."""
         server_id, volume_id = split_id(id_, self.name)
         try:
             return self._remote(context, block_storage.get_volume(context.cloud.block_storage, volume_id), server_id)
@@ -111,7 +111,7 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
             return None
 
     def _remote(self, context: Context, volume: RemoteObject | None, server_id: str) -> RemoteObject | None:
-        """The attachment as Cinder lists it, or as Nova does: of a shelved server without a host Cinder lists none."""
+        """Return the attachment as Cinder or Nova lists it: Cinder does not list those of an offloaded server."""
         remote = _attachment(volume, server_id)
         if remote or volume is None or not (volume["status"] == "reserved" or volume.get("multiattach")):
             return remote
@@ -124,7 +124,7 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         }
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
-        """As Cinder tells it."""
+        """Convert the attachment to outputs."""
         return {
             "server_id": remote["server_id"],
             "volume_id": remote["volume_id"],
@@ -140,67 +140,67 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         desired: VolumeAttachmentInputs,
         prior: Mapping[str, Any],  # noqa: ARG002
     ) -> RemoteObject:
-        """Nothing can be changed; what an interrupted `up` left half done is finished."""
+        """Finish an attachment that an interrupted `up` started; no input can be changed in place."""
         remote = self.read(context, id_)
         if remote and (remote["status"] == "in-use" or self._is_shelved(context, desired.server_id)):
             return remote
         return while_awake(context, desired.server_id, partial(self._attach, context, desired))
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Detach and wait until Cinder has the volume back."""
+        """Detach the volume and wait until Cinder no longer lists the attachment."""
         server_id, volume_id = split_id(id_, self.name)
-        while_awake(context, server_id, partial(self._end, context, server_id, volume_id))
+        while_awake(context, server_id, partial(self._detach_and_wait, context, server_id, volume_id))
 
-    def _end(self, context: Context, server_id: str, volume_id: str) -> None:
+    def _detach_and_wait(self, context: Context, server_id: str, volume_id: str) -> None:
         try:
-            self._detach(context, server_id, volume_id)
+            self._request_detach(context, server_id, volume_id)
         except errors.NotFound:
             pass
         except errors.Conflict:
             if left_to_server(context, server_id):
                 return
             raise
-        leaving = False
+        detaching = False
 
         def gone(volume: RemoteObject | None) -> bool:
-            nonlocal leaving
+            nonlocal detaching
             remote = _attachment(volume, server_id)
-            if remote and leaving and remote["status"] == "in-use":
+            if remote and detaching and remote["status"] == "in-use":
                 reason = compute.last_failed_action(context.cloud.compute, server_id, of="detach_volume")
-                raise errors.OperationFailed(f"the server {server_id} did not let go of the volume {volume_id}", reason)
-            leaving = remote is not None and remote["status"] == "detaching"
+                raise errors.OperationFailed(f"the server {server_id} failed to detach the volume {volume_id}", reason)
+            detaching = remote is not None and remote["status"] == "detaching"
             return remote is None
 
-        self._wait(context, volume_id, gone, f"volume {volume_id} to leave server {server_id}")
+        self._wait(context, volume_id, gone, f"volume {volume_id} to be detached from server {server_id}")
 
-    def _detach(self, context: Context, server_id: str, volume_id: str) -> None:
-        """Ask for it, once an attachment that has only begun has come to its end."""
+    def _request_detach(self, context: Context, server_id: str, volume_id: str) -> None:
+        """Send the detach request; retry it until a running attach has finished."""
         detach = partial(compute.detach_volume, context.cloud.compute, server_id, volume_id)
         try:
-            self._in_turn(
+            self._when_stable(
                 context,
                 volume_id,
                 partial(retry_while_busy, detach, context.cloud.deadline, progress=context.report_status),
             )
         except errors.BadRequest:
-            # Where Cinder knows of none, there is nothing to detach, whatever Nova still lists.
+            # If Cinder lists no attachment, there is nothing to detach, even if Nova still lists one.
             if self.read(context, f"{server_id}/{volume_id}") is not None:
                 raise
 
-    def _in_turn(self, context: Context, volume_id: str, ask: Callable[[], object]) -> Any:
-        """Ask for something; a volume takes one request at a time, also from several servers that share it."""
-        rested = False
+    def _when_stable(self, context: Context, volume_id: str, send: Callable[[], object]) -> Any:
+        """Send a request; repeat it once the volume, which several servers may share, has finished another one."""
+        stable = False
         while True:
             try:
-                return ask()
+                return send()
             except errors.BadRequest:
-                if self._status(context, volume_id) in _MOVING:
-                    self._wait(context, volume_id, _at_rest, f"volume {volume_id} to be at rest")
-                elif rested:
+                if self._status(context, volume_id) in _TRANSITIONS:
+                    self._wait(context, volume_id, _is_stable, f"volume {volume_id} to finish its current operation")
+                elif stable:
                     raise
                 else:
-                    # It may have come to rest since it refused.
-                    rested = True
+                    # The other request may have finished after Nova rejected this one: send it once more.
+                    stable = True
 
     def _status(self, context: Context, volume_id: str) -> str | None:
         try:
@@ -214,7 +214,7 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         return bool(server and server["status"] == "SHELVED_OFFLOADED")
 
     def _in_nova(self, context: Context, id_: str) -> RemoteObject | None:
-        """The attachment as Nova has it, as soon as it has begun."""
+        """Return the attachment as Nova lists it, which it does as soon as it is requested."""
         try:
             return compute.get_volume_attachment(context.cloud.compute, *split_id(id_, self.name))
         except errors.NotFound:
@@ -222,39 +222,39 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
 
     def _attach(self, context: Context, desired: VolumeAttachmentInputs) -> RemoteObject:
         body = {"volumeId": desired.volume_id, **create_body(desired, "device", "tag", "delete_on_termination")}
-        needs = {
+        microversions = {
             _TAG: desired.tag,
             _DELETE_ON_TERMINATION: desired.delete_on_termination,
             _MULTIATTACH: desired.multiattach,
         }
         api, id_ = context.cloud.compute, f"{desired.server_id}/{desired.volume_id}"
-        microversion = api.newest(version for version, value in needs.items() if value is not None)
+        microversion = api.newest(version for version, value in microversions.items() if value is not None)
 
         def attach() -> Any:
-            ask = partial(compute.attach_volume, api, desired.server_id, body, microversion=microversion)
-            return retry_while_busy(ask, context.cloud.deadline, progress=context.report_status)
+            send = partial(compute.attach_volume, api, desired.server_id, body, microversion=microversion)
+            return retry_while_busy(send, context.cloud.deadline, progress=context.report_status)
 
-        is_begun = False
+        is_requested = False
 
-        def begun(error: errors.EcsError) -> RemoteObject | None:
-            nonlocal is_begun
-            there = self._in_nova(context, id_)
-            refused = isinstance(error, (errors.BadRequest, errors.Conflict))
-            if there is not None and refused and self._is_left_behind(context, id_, desired.volume_id):
+        def find_attachment(error: errors.EcsError) -> RemoteObject | None:
+            nonlocal is_requested
+            existing = self._in_nova(context, id_)
+            rejected = isinstance(error, (errors.BadRequest, errors.Conflict))
+            if existing is not None and rejected and self._is_stale(context, id_, desired.volume_id):
                 return attach()  # type: ignore[no-any-return]
-            is_begun = there is not None
-            return there
+            is_requested = existing is not None
+            return existing
 
-        # What an interrupted `up` began is as good as what this one would begin.
+        # An attachment that an interrupted `up` requested is used as it is.
         send_once(
-            (lambda: self._in_turn(context, desired.volume_id, attach)) if desired.multiattach else attach,
-            begun,
+            (lambda: self._when_stable(context, desired.volume_id, attach)) if desired.multiattach else attach,
+            find_attachment,
             errors.BadRequest,
             errors.Conflict,
         )
 
-        if is_begun and self._is_shelved(context, desired.server_id):
-            # Cinder shows it as reserved, for as long as the server has no host.
+        if is_requested and self._is_shelved(context, desired.server_id):
+            # Cinder keeps the volume `reserved` as long as the server has no host.
             return require_exists(self.read(context, id_), self.name, id_)
 
         def attached(volume: RemoteObject | None) -> bool:
@@ -262,7 +262,7 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
             if status.startswith("error") or (status == "available" and self._in_nova(context, id_) is None):
                 reason = compute.last_failed_action(api, desired.server_id, of="attach_volume")
                 raise errors.OperationFailed(
-                    f"the server {desired.server_id} did not take the volume ({status})", reason
+                    f"the server {desired.server_id} failed to attach the volume ({status})", reason
                 )
             return status == "in-use" and _attachment(volume, desired.server_id) is not None
 
@@ -270,17 +270,17 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         volume = self._wait(context, desired.volume_id, attached, what)
         return require_exists(_attachment(volume, desired.server_id), self.name, context.id)
 
-    def _is_left_behind(self, context: Context, id_: str, volume_id: str) -> bool:
-        """Whether what Nova lists was being detached: it forgets that a moment after Cinder has the volume back."""
+    def _is_stale(self, context: Context, id_: str, volume_id: str) -> bool:
+        """Return whether Nova lists an attachment that was detached: it removes it a moment later than Cinder."""
 
-        def look() -> tuple[str | None, RemoteObject | None]:
+        def poll() -> tuple[str | None, RemoteObject | None]:
             return self._status(context, volume_id), self._in_nova(context, id_)
 
         _, listed = wait_for(
-            look,
-            done=lambda seen: seen[0] != "available" or seen[1] is None,
-            deadline=Deadline(context.cloud.deadline.clock, min(_PATIENCE, context.cloud.deadline.left())),
-            what=f"Nova to forget that the volume {volume_id} was attached, which Cinder has back",
+            poll,
+            done=lambda result: result[0] != "available" or result[1] is None,
+            deadline=Deadline(context.cloud.deadline.clock, min(_STALE_TIMEOUT, context.cloud.deadline.left())),
+            what=f"Nova to remove the attachment of the volume {volume_id}, which Cinder has detached",
             describe=lambda _: "still listed",
             progress=context.report_status,
         )
@@ -297,16 +297,16 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         )
 
 
-_PATIENCE = 60.0
-_MOVING = ("reserved", "attaching", "detaching")
+_STALE_TIMEOUT = 60.0
+_TRANSITIONS = ("reserved", "attaching", "detaching")
 
 
-def _at_rest(volume: RemoteObject | None) -> bool:
-    return volume is None or volume["status"] not in _MOVING
+def _is_stable(volume: RemoteObject | None) -> bool:
+    return volume is None or volume["status"] not in _TRANSITIONS
 
 
 def _attachment(volume: RemoteObject | None, server_id: str) -> RemoteObject | None:
-    """The volume's attachment to this server, with the volume's status."""
+    """Return the volume's attachment to this server, with the status of the volume."""
     for item in (volume or {}).get("attachments") or ():
         if item.get("server_id") == server_id and volume is not None:
             return {**item, "volume_id": volume["id"], "status": volume["status"]}
@@ -317,7 +317,7 @@ HANDLER = VolumeAttachmentHandler()
 
 
 class VolumeAttachment(EcsResource, kind=HANDLER):
-    """A disk in a server. Its id is `<server>/<volume>`.
+    """A volume attached to a server. Its id is `<server>/<volume>`.
 
     Source: guide, chapter 6 "Attach the disk to the ECS"; Nova API reference, "Servers with volume attachments".
     """
@@ -344,4 +344,4 @@ class VolumeAttachment(EcsResource, kind=HANDLER):
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare an attachment. Every argument is described in the reference of the kind."""
+        """Declare an attachment. The reference page of `VolumeAttachment` documents every argument."""

@@ -1,4 +1,4 @@
-"""The server that the pipeline looks after."""
+"""A server that the pipeline manages."""
 
 import pulumi
 

@@ -1,4 +1,4 @@
-"""A server with its key, network, port and a second disk."""
+"""A server with a key pair, network, port and data disk."""
 
 import pulumi
 

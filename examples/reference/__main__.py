@@ -1,4 +1,4 @@
-"""One of every kind, used as it usually is. The pages of docs/reference show their parts of this program."""
+"""Every kind in its typical use. The pages of docs/reference show parts of this program."""
 
 import pulumi
 

@@ -1,4 +1,4 @@
-"""As many web servers as the stack says, each with a port and a disk of its own."""
+"""Web servers, each with a port and a disk. The setting `servers` is their number."""
 
 import pulumi
 

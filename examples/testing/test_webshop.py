@@ -1,6 +1,6 @@
-"""Tests of the program beside this file: `pytest` runs them anywhere, without a cloud and without an account.
+"""Tests of the program in this folder. They run without a cloud and without an account.
 
-They need `pip install pytest ecs-pulumi[emulator]` and the command line `pulumi`.
+They require `pip install pytest ecs-pulumi[emulator]` and the command line `pulumi`.
 """
 
 import shutil
@@ -19,35 +19,35 @@ PROGRAM = Path(__file__).parent
 
 @pytest.fixture
 def stack(ecs_emulator: Emulator, tmp_path: Path) -> Iterator[automation.Stack]:
-    """The program as a stack on an emulated cloud; the state and the stack's settings go with the test."""
+    """The program as a stack on an emulated cloud. State and settings are deleted after the test."""
     state = tmp_path / "state"
     state.mkdir()
-    made = automation.create_stack(
+    created = automation.create_stack(
         "test",
         work_dir=str(shutil.copytree(PROGRAM, tmp_path / "program")),
         opts=automation.LocalWorkspaceOptions(
             env_vars={"PULUMI_BACKEND_URL": state.as_uri(), "PULUMI_CONFIG_PASSPHRASE": "a test's"}
         ),
     )
-    made.set_all_config(
+    created.set_all_config(
         {
             f"ecs:{name}": automation.ConfigValue(value, secret=name == "password")
             for name, value in ecs_emulator.settings.items()
         }
     )
-    yield made
-    made.destroy()
-    assert not servers(), "nothing is left"
+    yield created
+    created.destroy()
+    assert not servers(), "`destroy` left servers"
 
 
 def servers() -> list[Any]:
-    """What another client sees of the cloud: the variables OS_* lead every client to the test's own."""
+    """List the servers with another client. The `OS_*` variables select the emulator of the test."""
     with openstack.connect() as cloud:
         return list(cloud.compute.servers())
 
 
-def test_every_server_runs_and_has_an_address(stack: automation.Stack) -> None:
-    """Two are asked for, two run, with what the program says of them."""
+def test_servers_are_active_and_have_addresses(stack: automation.Stack) -> None:
+    """With `servers` set to 2, two servers run and have the metadata of the program."""
     stack.set_config("servers", automation.ConfigValue("2"))
     addresses = stack.up().outputs["addresses"].value
     assert all(address.startswith("192.168.20.") for address in addresses)
@@ -56,8 +56,8 @@ def test_every_server_runs_and_has_an_address(stack: automation.Stack) -> None:
     assert all(server.metadata["role"] == "web" for server in servers())
 
 
-def test_a_server_that_cannot_be_built_is_made_anew(stack: automation.Stack, ecs_emulator: Emulator) -> None:
-    """The cloud fails once; the `up` says why, and the next one has the server."""
+def test_failed_server_is_replaced_by_next_up(stack: automation.Stack, ecs_emulator: Emulator) -> None:
+    """The cloud fails once: the first `up` reports the error, and the next one creates the server."""
     ecs_emulator.fault(outcome="fail-spawn", times=1)
     with pytest.raises(automation.CommandError, match="create Server web-0"):
         stack.up()

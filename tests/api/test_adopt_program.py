@@ -1,4 +1,4 @@
-"""The programs that `ecs_pulumi.adopt` writes, from what is really listed, whatever it is called."""
+"""The programs that `ecs_pulumi.adopt` writes, for listed objects with arbitrary names."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.common import Clients
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
-ANY_TEXT = st.text(st.characters() | st.sampled_from("\"'\\\n\r\u2028{}()#/ "), max_size=30)
+ARBITRARY_TEXT = st.text(st.characters() | st.sampled_from("\"'\\\n\r\u2028{}()#/ "), max_size=30)
 CODE = '")\nimport os\nos.abort()  # \\'
 
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Clients]:
-    """A cloud with a server of everything, on a network of its own and on one that all projects share."""
+    """A cloud with a server that uses all other kinds, on its own network and on a shared one."""
     with Emulator(speed=1000, dialect="openstack") as running:
         env: dict[str, Any] = {key.removeprefix("OS_").lower(): value for key, value in running.environment.items()}
         admin = openstack.connect(**env | {"username": "admin", "password": "admin-secret", "project_name": "admin"})
@@ -41,24 +41,29 @@ def cloud() -> Iterator[Clients]:
         network.create_network(name="internet", is_router_external=True)
         admin.close()
         config = {f"ecs:{name}": value for name, value in running.settings.items()}
-        with openstack.connect(**env) as mine:
-            build(mine, shared.id)
+        with openstack.connect(**env) as connection:
+            build(connection, shared.id)
         yield get_handler("Server").connect(config.get, None, 60)
 
 
-def build(mine: Any, shared: str) -> None:
-    """Make one object of each kind."""
-    net = mine.network.create_network(name="net", description="d")
-    mine.network.set_tags(net, ["t"])
-    mine.network.create_subnet(name="sub", network_id=net.id, ip_version=4, cidr="10.0.0.0/24", description="d")
-    group = mine.network.create_security_group(name="group")
-    port = mine.network.create_port(name="port", network_id=net.id, description="d", security_groups=[group.id])
-    volume = mine.block_storage.create_volume(name="disk", size=1, description="d", metadata={"k": "v"})
-    mine.block_storage.wait_for_status(volume, "available", interval=0.05)
-    mine.compute.create_keypair(name="key", public_key=KEY)
-    image = next(iter(mine.image.images()))
-    flavor = next(each for each in mine.compute.flavors() if each.disk >= image.min_disk)
-    server = mine.compute.create_server(
+def build(connection: Any, shared: str) -> None:
+    """Create one object of each kind.
+
+    Args:
+        connection: Connection to the project.
+        shared: Id of a network that all projects share.
+    """
+    net = connection.network.create_network(name="net", description="d")
+    connection.network.set_tags(net, ["t"])
+    connection.network.create_subnet(name="sub", network_id=net.id, ip_version=4, cidr="10.0.0.0/24", description="d")
+    group = connection.network.create_security_group(name="group")
+    port = connection.network.create_port(name="port", network_id=net.id, description="d", security_groups=[group.id])
+    volume = connection.block_storage.create_volume(name="disk", size=1, description="d", metadata={"k": "v"})
+    connection.block_storage.wait_for_status(volume, "available", interval=0.05)
+    connection.compute.create_keypair(name="key", public_key=KEY)
+    image = next(iter(connection.image.images()))
+    flavor = next(each for each in connection.compute.flavors() if each.disk >= image.min_disk)
+    server = connection.compute.create_server(
         name="web",
         description="d",
         metadata={"k": "v"},
@@ -67,46 +72,52 @@ def build(mine: Any, shared: str) -> None:
         image_id=image.id,
         networks=[{"port": port.id}, {"uuid": shared}],
     )
-    mine.compute.wait_for_server(server, interval=0.05)
-    mine.compute.create_volume_attachment(server, volume_id=volume.id)
-    mine.block_storage.wait_for_status(mine.block_storage.get_volume(volume.id), "in-use", interval=0.05)
+    connection.compute.wait_for_server(server, interval=0.05)
+    connection.compute.create_volume_attachment(server, volume_id=volume.id)
+    connection.block_storage.wait_for_status(connection.block_storage.get_volume(volume.id), "in-use", interval=0.05)
 
 
 @pytest.fixture(scope="module")
 def listed(cloud: Clients) -> dict[str, Any]:
-    """What is there, as the lists of the APIs answer it."""
-    there = CloudInventory(cloud)
-    assert len({kind for kind, _ in there.all}) >= 7
-    return there.__dict__
+    """The attributes of an inventory of the cloud, as the APIs list the objects."""
+    inventory = CloudInventory(cloud)
+    assert len({kind for kind, _ in inventory.all}) >= 7
+    return inventory.__dict__
 
 
 def renamed(listed: dict[str, Any], name: str, words: str) -> CloudInventory:
-    """The same landscape where everything that has a name has this one, and everything else that is free text too."""
-    there: CloudInventory = CloudInventory.__new__(CloudInventory)
+    """Return the same inventory with other texts in the objects.
+
+    Args:
+        listed: The attributes of the inventory.
+        name: The name of all objects.
+        words: All other free texts.
+    """
+    inventory: CloudInventory = CloudInventory.__new__(CloudInventory)
     kept = ("cloud", "catalog")
-    lists = {key: value for key, value in listed.items() if key not in (*kept, "all", "belonging")}
-    there.__dict__ |= {key: listed[key] for key in kept} | copy.deepcopy(lists)
-    for those in (there.servers, there.volumes, there.networks, there.subnets, there.ports):
-        for live in those.values():
-            live |= {"name": name, "description": words}
-            live |= {field: {name: words} for field in ("metadata",) if live.get(field)}
-            live |= {field: [words] for field in ("tags",) if live.get(field)}
-    (pair,) = there.key_pairs.values()
-    there.key_pairs = {name: pair | {"name": name}}
-    for server in there.servers.values():
+    lists = {key: value for key, value in listed.items() if key not in (*kept, "all", "server_owned")}
+    inventory.__dict__ |= {key: listed[key] for key in kept} | copy.deepcopy(lists)
+    for objects in (inventory.servers, inventory.volumes, inventory.networks, inventory.subnets, inventory.ports):
+        for remote in objects.values():
+            remote |= {"name": name, "description": words}
+            remote |= {field: {name: words} for field in ("metadata",) if remote.get(field)}
+            remote |= {field: [words] for field in ("tags",) if remote.get(field)}
+    (pair,) = inventory.key_pairs.values()
+    inventory.key_pairs = {name: pair | {"name": name}}
+    for server in inventory.servers.values():
         server["key_name"] = name
-    return there
+    return inventory
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(name=ANY_TEXT, words=ANY_TEXT)
+@given(name=ARBITRARY_TEXT, words=ARBITRARY_TEXT)
 @example(name=CODE, words=CODE)
 @example(name="a/b", words="'\"")
 @example(name="import os", words="{x}")
-def test_any_name_stays_a_string(listed: dict[str, Any], name: str, words: str) -> None:
-    """The program is one constructor call for each object, and the strings in it are those of the cloud."""
-    there = renamed(listed, name, words)
-    text = program(there, there.pick(everything=True))
+def test_names_cannot_inject_code(listed: dict[str, Any], name: str, words: str) -> None:
+    """The program is one constructor call per object, and its string literals equal the texts of the objects."""
+    inventory = renamed(listed, name, words)
+    text = program(inventory, inventory.select(everything=True))
     head, *statements = ast.parse(text).body
     assert isinstance(head, ast.Expr)
     calls: list[ast.Call] = []
@@ -118,50 +129,50 @@ def test_any_name_stays_a_string(listed: dict[str, Any], name: str, words: str) 
         assert isinstance(statement.value, ast.Call)
         assert ast.unparse(statement.value.func).startswith("ecs.")
         calls.append(statement.value)
-    made = [each for each in calls if ast.unparse(each.func) != "ecs.get_network"]
-    assert len(made) == len(there.all)
-    for each in made:
-        asked = {keyword.arg: keyword.value for keyword in each.keywords}
-        live = there.all[ast.unparse(each.func).removeprefix("ecs."), ast.literal_eval(asked["adopt"])].live
+    resources = [each for each in calls if ast.unparse(each.func) != "ecs.get_network"]
+    assert len(resources) == len(inventory.all)
+    for each in resources:
+        inputs = {keyword.arg: keyword.value for keyword in each.keywords}
+        remote = inventory.all[ast.unparse(each.func).removeprefix("ecs."), ast.literal_eval(inputs["adopt"])].remote
         for field in ("name", "description", "metadata", "tags"):
-            if field in asked:
-                assert ast.literal_eval(asked[field]) == live[field]
+            if field in inputs:
+                assert ast.literal_eval(inputs[field]) == remote[field]
         if words and not is_mark(words) and ast.unparse(each.func) in ("ecs.Network", "ecs.Server", "ecs.Volume"):
-            assert ast.literal_eval(asked["description"]) == words
+            assert ast.literal_eval(inputs["description"]) == words
         if ast.unparse(each.func) == "ecs.KeyPair":
-            assert ast.literal_eval(asked["public_key"]) == KEY
-        # Anything else in a call is a literal, an output, or the options.
+            assert ast.literal_eval(inputs["public_key"]) == KEY
+        # All other values are literals, outputs or the resource options.
         for value in ast.walk(each):
             if isinstance(value, ast.Call):
                 assert ast.unparse(value.func) in (ast.unparse(each.func), "pulumi.ResourceOptions")
 
 
-def test_a_network_that_others_use_is_looked_up(listed: dict[str, Any]) -> None:
-    """A shared or external network that a resource uses is looked up; one that none uses is left out."""
-    there = renamed(listed, "everyone", "")
-    text = program(there, there.pick(everything=True))
-    (shared,) = (live for live in there.networks.values() if live.get("shared"))
+def test_shared_network_is_looked_up(listed: dict[str, Any]) -> None:
+    """The program looks up a shared or external network that a resource uses, and omits one that none uses."""
+    inventory = renamed(listed, "everyone", "")
+    text = program(inventory, inventory.select(everything=True))
+    (shared,) = (remote for remote in inventory.networks.values() if remote.get("shared"))
     (variable,) = re.findall(rf'^(\w+) = ecs\.get_network\(id="{shared["id"]}"\)$', text, re.MULTILINE)
-    assert f"    network_id={variable}.id,\n" in text, "that of the server's port there"
-    assert text.count(shared["id"]) == 1, "everything refers to it by its variable"
-    unused = [live["id"] for live in there.networks.values() if live.get("router:external")]
+    assert f"    network_id={variable}.id,\n" in text, "the network of the server's port"
+    assert text.count(shared["id"]) == 1, "all references use the variable"
+    unused = [remote["id"] for remote in inventory.networks.values() if remote.get("router:external")]
     assert unused
-    assert not any(id_ in text for id_ in unused), "what no resource uses is not looked up"
+    assert not any(id_ in text for id_ in unused), "an unused network is not looked up"
 
 
-def test_every_resource_is_protected_unless_it_is_to_be_deleted(listed: dict[str, Any]) -> None:
-    """`pulumi destroy` deletes nothing that existed before, except where the program was written for that."""
-    there = renamed(listed, "web", "")
-    text = program(there, there.pick(everything=True))
-    assert text.count("protect=True") == len(there.all)
-    bare = program(there, there.pick(everything=True), protect=False)
-    assert "protect" not in bare
-    assert "import pulumi\n" not in bare
+def test_resources_are_protected_by_default(listed: dict[str, Any]) -> None:
+    """Each resource is protected from deletion, unless the program is written without protection."""
+    inventory = renamed(listed, "web", "")
+    text = program(inventory, inventory.select(everything=True))
+    assert text.count("protect=True") == len(inventory.all)
+    unprotected = program(inventory, inventory.select(everything=True), protect=False)
+    assert "protect" not in unprotected
+    assert "import pulumi\n" not in unprotected
 
 
 @pytest.mark.parametrize("name", ["web", 'it\'s "it"', "x" * 100])
-def test_the_program_is_formatted_as_ruff_would(listed: dict[str, Any], name: str) -> None:
-    """Lookups, options and long names included, so that a project's own formatter leaves it."""
-    there = renamed(listed, name, name)
-    text = program(there, there.pick(everything=True))
+def test_program_is_formatted_as_by_ruff(listed: dict[str, Any], name: str) -> None:
+    """The program, with lookups, options and long names, is formatted as by `ruff format`."""
+    inventory = renamed(listed, name, name)
+    text = program(inventory, inventory.select(everything=True))
     assert formatted(text) == text

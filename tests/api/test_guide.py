@@ -1,7 +1,7 @@
-"""Every request that the guide shows in its chapters 3 to 7 is made by the package, in the guide's shape.
+"""The package sends every request of chapters 3 to 7 of the guide, with the same path and the same properties.
 
-The table below has the guide's requests: chapter, method, path and body. The story is told once to an emulated cloud
-of the guide's kind, through the providers and the lookups; then each request must be in the cloud's log.
+The table below lists the guide's requests: chapter, method, path and body. A fixture runs the operations of the guide
+once, through the providers and lookups, against an emulated cloud of that kind. Each request must be in its log.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DETAIL_QUERY: tuple[str, ...] = ("changes-since", "image", "flavor", "name", "st
 DETAIL_QUERY += ("reservation_id", "all_tenants")
 
 
-class Shown(NamedTuple):
+class GuideRequest(NamedTuple):
     """One request of the guide."""
 
     chapter: str
@@ -39,14 +39,14 @@ class Shown(NamedTuple):
 
 
 GUIDE = [
-    Shown("3.2 versions", "GET", "/"),
-    Shown(
+    GuideRequest("3.2 versions", "GET", "/"),
+    GuideRequest(
         "3.2 a microversion",
         "GET",
         "/v2.1/{project}/servers/detail",
         headers=("x-openstack-nova-api-version", "openstack-api-version"),
     ),
-    Shown(
+    GuideRequest(
         "3.3 step 1",
         "POST",
         "/v3/auth/tokens",
@@ -60,27 +60,27 @@ GUIDE = [
             }
         },
     ),
-    Shown("3.3 step 2", "GET", f"{SERVERS}/detail", query=DETAIL_QUERY),
-    Shown(
+    GuideRequest("3.3 step 2", "GET", f"{SERVERS}/detail", query=DETAIL_QUERY),
+    GuideRequest(
         "4 step 1",
         "GET",
         "/v2/{project}/flavors/detail",
     ),
-    Shown("4 step 2", "GET", "/v2/{project}/images/detail"),
-    Shown("4 step 3", "GET", "/v2/{project}/os-networks"),
-    Shown(
+    GuideRequest("4 step 2", "GET", "/v2/{project}/images/detail"),
+    GuideRequest("4 step 3", "GET", "/v2/{project}/os-networks"),
+    GuideRequest(
         "4 step 4.1",
         "POST",
         "/v2/{project}/os-keypairs",
         {"keypair": {"type": "ssh", "name": "demo1", "user_id": "fake"}},
     ),
-    Shown(
+    GuideRequest(
         "4 step 4.2",
         "POST",
         "/v2/{project}/os-keypairs",
         {"keypair": {"public_key": KEY, "type": "ssh", "name": "demo2", "user_id": "fake"}},
     ),
-    Shown(
+    GuideRequest(
         "4 step 5",
         "POST",
         SERVERS,
@@ -105,11 +105,11 @@ GUIDE = [
             }
         },
     ),
-    Shown("4 step 6", "GET", f"{SERVERS}/{{id}}"),
-    Shown("5 step 1", "POST", f"{SERVERS}/{{id}}/action", {"resize": {"flavorRef": "4"}}),
-    Shown("5 step 2", "POST", f"{SERVERS}/{{id}}/action", {"confirmResize": None}),
-    Shown("5 step 3", "POST", f"{SERVERS}/{{id}}/action", {"revertResize": None}),
-    Shown(
+    GuideRequest("4 step 6", "GET", f"{SERVERS}/{{id}}"),
+    GuideRequest("5 step 1", "POST", f"{SERVERS}/{{id}}/action", {"resize": {"flavorRef": "4"}}),
+    GuideRequest("5 step 2", "POST", f"{SERVERS}/{{id}}/action", {"confirmResize": None}),
+    GuideRequest("5 step 3", "POST", f"{SERVERS}/{{id}}/action", {"revertResize": None}),
+    GuideRequest(
         "6 step 1",
         "POST",
         "/v2/{project}/volumes",
@@ -123,20 +123,20 @@ GUIDE = [
             }
         },
     ),
-    Shown(
+    GuideRequest(
         "6 step 2",
         "POST",
         f"{SERVERS}/{{id}}/os-volume_attachments",
         {"volumeAttachment": {"volumeId": "51f45e08", "device": "/dev/sdb"}},
     ),
-    Shown("6 step 3", "GET", f"{SERVERS}/{{id}}/os-volume_attachments"),
-    Shown(
+    GuideRequest("6 step 3", "GET", f"{SERVERS}/{{id}}/os-volume_attachments"),
+    GuideRequest(
         "7 step 1.1",
         "POST",
         "/v2.0/networks",
         {"network": {"shared": False, "name": "demo-net", "admin_state_up": True, "tenant_id": "7461"}},
     ),
-    Shown(
+    GuideRequest(
         "7 step 1.3",
         "POST",
         "/v2.0/subnets",
@@ -155,7 +155,7 @@ GUIDE = [
             }
         },
     ),
-    Shown(
+    GuideRequest(
         "7 step 1.5",
         "POST",
         "/v2.0/ports",
@@ -169,80 +169,81 @@ GUIDE = [
             }
         },
     ),
-    Shown("7 step 2", "POST", f"{SERVERS}/{{id}}/os-interface", {"interfaceAttachment": {"port_id": "7bf1c36f"}}),
-    Shown("7 step 3", "GET", f"{SERVERS}/{{id}}/os-interface"),
+    GuideRequest(
+        "7 step 2", "POST", f"{SERVERS}/{{id}}/os-interface", {"interfaceAttachment": {"port_id": "7bf1c36f"}}
+    ),
+    GuideRequest("7 step 3", "GET", f"{SERVERS}/{{id}}/os-interface"),
 ]
 
 
 class Config:
-    """The stack's settings, as a provider's `configure` is given them."""
+    """The settings of the stack, in the form that `configure` of a provider gets."""
 
     def __init__(self, settings: dict[str, str]) -> None:
         self.get = settings.get
 
 
-class Made(NamedTuple):
-    """A resource as the state would have it."""
+class State(NamedTuple):
+    """The id and outputs of a resource in the state."""
 
     id: str
     outputs: dict[str, Any]
 
 
 class Program:
-    """What a program does, without an engine."""
+    """Runs the operations of a program, without an engine."""
 
     def __init__(self, settings: dict[str, str]) -> None:
         self.settings = settings
 
     def provider(self, kind: str) -> Provider:
-        """The provider of one kind."""
+        """Return the provider of one kind."""
         provider = Provider(kind)
         provider.configure(type("Request", (), {"config": Config(self.settings)})())
         return provider
 
-    def create(self, kind: str, **inputs: Any) -> Made:
-        """Check and create."""
+    def create(self, kind: str, **inputs: Any) -> State:
+        """Check the inputs and create the resource."""
         provider = self.provider(kind)
         checked = provider.check({}, inputs)
         assert not checked.failures, [failure.reason for failure in checked.failures]
         result = provider.create(checked.inputs)
         assert result.outs is not None
-        return Made(result.id, result.outs)
+        return State(result.id, result.outs)
 
-    def update(self, kind: str, made: Made, **inputs: Any) -> Made:
-        """Check and update."""
+    def update(self, kind: str, state: State, **inputs: Any) -> State:
+        """Check the inputs and update the resource."""
         provider = self.provider(kind)
         checked = provider.check(inputs, inputs)
-        outputs = provider.update(made.id, made.outputs, checked.inputs).outs
+        outputs = provider.update(state.id, state.outputs, checked.inputs).outs
         assert outputs is not None
-        return Made(made.id, outputs)
+        return State(state.id, outputs)
 
 
 @pytest.fixture(scope="module")
 def log() -> Iterator[list[Request]]:
-    """What the cloud was asked while the guide's story was told."""
+    """The requests that the cloud received during the operations of the guide."""
     with Emulator(dialect="otc", speed=500) as cloud:
         with Emulator(dialect="openstack", speed=500) as newer:
-            tell(newer.settings, Program)
-            seen = list(newer.requests)
-        tell_guide(cloud)
-        yield [*seen, *cloud.requests]
+            read_with_microversion(newer.settings)
+            newer_requests = list(newer.requests)
+        run_guide(cloud)
+        yield [*newer_requests, *cloud.requests]
 
 
 def ecs_settings(settings: dict[str, str], **more: str) -> dict[str, str]:
-    """The stack's settings for an emulated cloud."""
+    """Return the settings of a stack for an emulated cloud."""
     return {f"ecs:{name}": value for name, value in settings.items()} | {f"ecs:{n}": v for n, v in more.items()}
 
 
-def tell(settings: dict[str, str], program: type[Program]) -> None:
-    """Read servers with a microversion, as chapter 3.2 does."""
-    del program
+def read_with_microversion(settings: dict[str, str]) -> None:
+    """List servers with a microversion, as in chapter 3.2."""
     region = connection(ecs_settings(settings).get).region()
     list(region.compute.pages("/servers/detail", "servers", microversion="2.26"))
 
 
-def tell_guide(cloud: Emulator) -> None:
-    """Chapters 3 to 7, on the guide's `/v2`."""
+def run_guide(cloud: Emulator) -> None:
+    """Run the operations of chapters 3 to 7, on the guide's `/v2`."""
     project_id = connection(ecs_settings(cloud.settings).get).region().project_id
     settings = ecs_settings(cloud.settings, apiVersions='{"compute": "2", "block-storage": "2"}')
     del settings["ecs:userDomainName"], settings["ecs:projectDomainName"], settings["ecs:projectName"]
@@ -281,7 +282,7 @@ def tell_guide(cloud: Emulator) -> None:
         network_id=network.id,
         project_id=project_id,
     )
-    asked: dict[str, Any] = {
+    inputs: dict[str, Any] = {
         "flavor": "c1.large",
         "name": "ztttestvm1",
         "block_devices": [
@@ -299,17 +300,17 @@ def tell_guide(cloud: Emulator) -> None:
         "key_name": "demo2",
         "availability_zone": "eu-de-01",
     }
-    server = program.create("Server", **asked)
-    larger = program.update("Server", server, **asked | {"flavor": "c1.2xlarge", "power_state": "shutoff"})
+    server = program.create("Server", **inputs)
+    larger = program.update("Server", server, **inputs | {"flavor": "c1.2xlarge", "power_state": "shutoff"})
     nova.action(compute, server.id, "resize", {"flavorRef": "c1.large"})
     region.servers.poller.wait(
         server.id,
-        lambda seen: bool(seen and seen["status"] == "VERIFY_RESIZE"),
+        lambda remote: bool(remote and remote["status"] == "VERIFY_RESIZE"),
         deadline=program.provider("Server")._kind.connect(settings.get, None, 60).deadline,
         what="the resize",
         describe=str,
     )
-    program.update("Server", larger, **asked | {"flavor": "c1.2xlarge", "power_state": "shutoff"})
+    program.update("Server", larger, **inputs | {"flavor": "c1.2xlarge", "power_state": "shutoff"})
     volume = program.create(
         "Volume",
         name="openapi_vol02",
@@ -339,7 +340,7 @@ def tell_guide(cloud: Emulator) -> None:
 
 
 def shape(value: Any) -> Any:
-    """A body without its values."""
+    """Return a body without its values."""
     if isinstance(value, dict):
         return {key: shape(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -348,28 +349,32 @@ def shape(value: Any) -> Any:
 
 
 def pattern(path: str) -> str:
-    """A path of the guide as it stands at the end of a URL here."""
+    """Return a pattern for a path of the guide at the end of a URL."""
     return re.escape(path).replace(r"\{project\}", "[0-9a-f]{32}").replace(r"\{id\}", "[0-9a-f-]{36}") + "$"
 
 
-@pytest.mark.parametrize("shown", GUIDE, ids=lambda shown: f"{shown.chapter} {shown.method} {shown.path}")
-def test_the_guides_request_is_made(shown: Shown, log: list[Request]) -> None:
-    """The request is made on the guide's path, with the guide's body and no property more."""
+@pytest.mark.parametrize(
+    "expected", GUIDE, ids=lambda expected: f"{expected.chapter} {expected.method} {expected.path}"
+)
+def test_guide_request_is_sent(expected: GuideRequest, log: list[Request]) -> None:
+    """The package sends the request with the path of the guide and exactly the properties of its body."""
     on_path = [
-        request for request in log if request.method == shown.method and re.search(pattern(shown.path), request.path)
+        request
+        for request in log
+        if request.method == expected.method and re.search(pattern(expected.path), request.path)
     ]
     assert on_path, "no request on this path"
-    if shown.body is not None:
+    if expected.body is not None:
         shapes = [shape(request.body) for request in on_path]
-        assert shape(shown.body) in shapes, shapes
-    if shown.query:
-        asked = [{part.split("=")[0] for part in request.query.split("&")} for request in on_path]
-        assert set(shown.query) in asked, asked
-    for header in shown.headers:
+        assert shape(expected.body) in shapes, shapes
+    if expected.query:
+        queries = [{part.split("=")[0] for part in request.query.split("&")} for request in on_path]
+        assert set(expected.query) in queries, queries
+    for header in expected.headers:
         assert any(header in request.headers for request in on_path), header
 
 
-def test_the_package_says_where_it_takes_more_than_the_guide() -> None:
-    """The eight kinds of the guide are public."""
+def test_kinds_of_the_guide_are_public() -> None:
+    """The package exports the eight resource kinds of the guide."""
     kinds = {"Server", "KeyPair", "Volume", "VolumeAttachment", "Network", "Subnet", "Port", "InterfaceAttachment"}
     assert kinds <= set(ecs.__all__)

@@ -1,4 +1,4 @@
-"""Lookups against a cloud that answers for itself: the emulator, and any other."""
+"""Lookups against the emulator or another cloud."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def configured(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let lookups ask the case's cloud, as a program with these settings would."""
+    """Return a function that configures lookups for the cloud of the test, with additional settings."""
     for name in list(os.environ):
         if name.startswith("OS_") and name not in landscape.env:
             monkeypatch.delenv(name)
@@ -41,25 +41,25 @@ def configured(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
 @pytest.fixture
 def name(landscape: Landscape) -> Iterator[str]:
-    """A name for what a case makes; whatever has it is deleted."""
-    made = f"lookups-{uuid.uuid4().hex[:8]}"
-    yield made
+    """A unique name for the objects of a test; all objects with this name are deleted at the end."""
+    unique = f"lookups-{uuid.uuid4().hex[:8]}"
+    yield unique
     with landscape.connect() as cloud:
-        for server in cloud.compute.servers(name=made):
+        for server in cloud.compute.servers(name=unique):
             cloud.compute.delete_server(server)
             cloud.compute.wait_for_delete(server)
-        for volume in cloud.block_storage.volumes(name=made):
+        for volume in cloud.block_storage.volumes(name=unique):
             cloud.block_storage.delete_volume(volume)
-        if cloud.compute.find_keypair(made):
-            cloud.compute.delete_keypair(made)
-        for network in list(cloud.network.networks(name=made)):
+        if cloud.compute.find_keypair(unique):
+            cloud.compute.delete_keypair(unique)
+        for network in list(cloud.network.networks(name=unique)):
             for port in list(cloud.network.ports(network_id=network.id)):
                 cloud.network.delete_port(port)
             cloud.network.delete_network(network)
 
 
 def make_server(landscape: Landscape, cloud: OtherClient, name: str, port_id: str, **more: Any) -> Any:
-    """Make a server that boots from a volume, by another client, and wait for it."""
+    """Create a server that boots from a volume with another client, and wait until it is active."""
     disk = {
         "source_type": "image",
         "uuid": ecs.get_image(landscape.image).id,
@@ -68,25 +68,25 @@ def make_server(landscape: Landscape, cloud: OtherClient, name: str, port_id: st
         "volume_size": 10,
         "delete_on_termination": True,
     }
-    made = cloud.compute.create_server(
+    server = cloud.compute.create_server(
         name=name,
         flavor_id=ecs.get_flavor(landscape.small).id,
         block_device_mapping=[disk],
         networks=[{"port": port_id}],
         **more,
     )
-    return cloud.compute.wait_for_server(made, interval=0.5)
+    return cloud.compute.wait_for_server(server, interval=0.5)
 
 
 @pytest.mark.usefixtures("configured")
-def test_what_the_cloud_offers(landscape: Landscape) -> None:
-    """Flavors, images, zones and versions are as another client sees them."""
+def test_flavors_images_zones_and_versions(landscape: Landscape) -> None:
+    """Flavors, images, availability zones and API versions match the objects of the cloud."""
     small = ecs.get_flavor(landscape.small)
     assert ecs.get_flavor(id=small.id) == small
     assert small.extra_specs is not None
     large = ecs.get_flavor(landscape.large)
-    fit = ecs.get_flavor(min_vcpus=large.vcpus, min_ram=large.ram, min_disk=large.disk)
-    assert (fit.vcpus, fit.ram) == (large.vcpus, large.ram)
+    smallest = ecs.get_flavor(min_vcpus=large.vcpus, min_ram=large.ram, min_disk=large.disk)
+    assert (smallest.vcpus, smallest.ram) == (large.vcpus, large.ram)
     assert {*landscape.flavors} <= {flavor.name for flavor in ecs.list_flavors()}
     assert [flavor.ram for flavor in ecs.list_flavors(sort_key="memory_mb", sort_dir="desc")] == sorted(
         (flavor.ram for flavor in ecs.list_flavors()), reverse=True
@@ -101,8 +101,8 @@ def test_what_the_cloud_offers(landscape: Landscape) -> None:
 
 
 @pytest.mark.usefixtures("configured")
-def test_what_another_client_made(landscape: Landscape, name: str) -> None:
-    """A server with its network, subnet, port and key pair, and a volume, is found by name, id and properties."""
+def test_objects_of_another_client_are_found(landscape: Landscape, name: str) -> None:
+    """Server, network, subnet, port, key pair and volume are found by name, id and other fields."""
     with landscape.connect() as cloud:
         network = cloud.network.create_network(name=name)
         subnet = cloud.network.create_subnet(network_id=network.id, name=name, cidr="10.99.0.0/24", ip_version=4)
@@ -131,16 +131,16 @@ def test_what_another_client_made(landscape: Landscape, name: str) -> None:
 
 
 @pytest.mark.usefixtures("configured")
-def test_several_are_listed(landscape: Landscape, name: str) -> None:
-    """Of several that match none is taken: the error lists each by name and id, from a twin as well."""
+def test_not_unique_error_lists_candidates(landscape: Landscape, name: str) -> None:
+    """If several objects match, the error of the lookup and of its `_output` variant lists names and ids."""
     with landscape.connect() as cloud:
         networks = [cloud.network.create_network(name=name) for _ in range(2)]
         for number, network in enumerate(networks):
             cloud.network.create_subnet(network_id=network.id, name=name, cidr=f"10.99.{number}.0/24", ip_version=4)
             cloud.network.create_port(network_id=network.id, name=name)
         for _ in range(2):
-            made = cloud.block_storage.create_volume(name=name, size=1)
-            cloud.block_storage.wait_for_status(made, interval=0.2)
+            volume = cloud.block_storage.create_volume(name=name, size=1)
+            cloud.block_storage.wait_for_status(volume, interval=0.2)
 
     lookups: list[tuple[Callable[[], object], Callable[[], pulumi.Output[Any]]]] = [
         (lambda: ecs.get_network(name), lambda: ecs.get_network_output(name)),
@@ -149,21 +149,21 @@ def test_several_are_listed(landscape: Landscape, name: str) -> None:
         (lambda: ecs.get_volume(name), lambda: ecs.get_volume_output(name)),
         (lambda: ecs.get_image(name_regex="."), lambda: ecs.get_image_output(name_regex=".")),
     ]
-    for lookup, twin in lookups:
-        with pytest.raises(ecs.NotUnique, match=r"; give the id$") as several:
+    for lookup, variant in lookups:
+        with pytest.raises(ecs.NotUnique, match=r"; give the id$") as caught:
             lookup()
-        assert len(several.value.candidates) >= 2
-        assert all(candidate in str(several.value) for candidate in several.value.candidates[:2])
-        with pytest.raises(ecs.NotUnique) as later:
-            asyncio.run(come(twin))
-        assert str(later.value) == str(several.value)
+        assert len(caught.value.candidates) >= 2
+        assert all(candidate in str(caught.value) for candidate in caught.value.candidates[:2])
+        with pytest.raises(ecs.NotUnique) as caught_later:
+            asyncio.run(value_of(variant))
+        assert str(caught_later.value) == str(caught.value)
     assert ecs.get_network(id=networks[0].id).name == name
     assert ecs.get_subnet(name, network_id=networks[1].id).cidr == "10.99.1.0/24"
 
 
 @pytest.mark.usefixtures("configured")
-def test_twins_find_what_the_lookups_find(landscape: Landscape, name: str) -> None:
-    """Every lookup and its twin have the same answer."""
+def test_output_variants_return_results_of_lookups(landscape: Landscape, name: str) -> None:
+    """Every `_output` variant returns the same result as its lookup."""
     with landscape.connect() as cloud:
         network = cloud.network.create_network(name=name)
         cloud.network.set_tags(network, [name])
@@ -174,7 +174,7 @@ def test_twins_find_what_the_lookups_find(landscape: Landscape, name: str) -> No
         server = make_server(landscape, cloud, name, port.id)
         cloud.block_storage.wait_for_status(volume, interval=0.2)
 
-    asked: dict[str, dict[str, Any]] = {
+    arguments_by_lookup: dict[str, dict[str, Any]] = {
         "get_flavor": {"name": landscape.small},
         "list_flavors": {"min_ram": 1},
         "get_image": {"name": landscape.image},
@@ -190,21 +190,23 @@ def test_twins_find_what_the_lookups_find(landscape: Landscape, name: str) -> No
         "get_availability_zones": {},
         "get_api_versions": {},
     }
-    assert {f"{lookup}_output" for lookup in asked} == {name for name in ecs.__all__ if name.endswith("_output")}
-    for lookup, arguments in asked.items():
-        twin = functools.partial(getattr(ecs, f"{lookup}_output"), **arguments)
-        found = asyncio.run(come(twin))
+    assert {f"{lookup}_output" for lookup in arguments_by_lookup} == {
+        name for name in ecs.__all__ if name.endswith("_output")
+    }
+    for lookup, arguments in arguments_by_lookup.items():
+        variant = functools.partial(getattr(ecs, f"{lookup}_output"), **arguments)
+        found = asyncio.run(value_of(variant))
         assert found
         assert found == getattr(ecs, lookup)(**arguments)
 
 
-async def come(twin: Callable[[], pulumi.Output[Any]]) -> Any:
-    """What an output is in the end."""
-    return await twin().future()
+async def value_of(variant: Callable[[], pulumi.Output[Any]]) -> Any:
+    """Return the value of an output."""
+    return await variant().future()
 
 
-def test_the_guides_filters_find_servers(landscape: Landscape, name: str, configured: Callable[..., None]) -> None:
-    """On /v2 as the guide shows it, and on /v2.1: each filter that says something of the server finds it."""
+def test_filters_of_guide_find_server(landscape: Landscape, name: str, configured: Callable[..., None]) -> None:
+    """On /v2, as in the guide, and on /v2.1, each filter that matches the server returns it."""
     with landscape.connect() as cloud:
         network = cloud.network.create_network(name=name)
         cloud.network.create_subnet(network_id=network.id, name=name, cidr="10.99.0.0/24", ip_version=4)
@@ -224,7 +226,7 @@ def test_the_guides_filters_find_servers(landscape: Landscape, name: str, config
         assert ecs.list_servers(name=name, marker=server.id) == []
         assert len(ecs.list_servers(limit=1)) == 1
         assert server.id not in {item.id for item in ecs.list_servers(name=name, status="SHUTOFF")}
-        # It boots from a volume.
+        # The server boots from a volume, so it has no image.
         assert server.id not in {item.id for item in ecs.list_servers(image=image.id)}
         assert server.id not in {item.id for item in ecs.list_servers(reservation_id="r-00000000")}
 
@@ -232,19 +234,19 @@ def test_the_guides_filters_find_servers(landscape: Landscape, name: str, config
 def test_images_and_networks_through_compute(
     landscape: Landscape, name: str, configured: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The guide's requests, `images/detail` and `os-networks`, where the catalog has no other service."""
+    """Without image and network service, lookups use the guide's requests `images/detail` and `os-networks`."""
     with landscape.connect() as cloud:
-        made = cloud.network.create_network(name=name)
+        network = cloud.network.create_network(name=name)
     image = ecs.get_image(landscape.image)
     endpoint = Connection.endpoint
 
-    def without(self: Connection, service: Any, region: str) -> str:
+    def endpoint_without_services(self: Connection, service: Any, region: str) -> str:
         if service.service in ("image", "network"):
             raise ConfigurationError(f"The catalog has no {service.service} service")
         return endpoint(self, service, region)
 
-    monkeypatch.setattr(Connection, "endpoint", without)
+    monkeypatch.setattr(Connection, "endpoint", endpoint_without_services)
     configured(apiVersions='{"compute": "2"}')
-    through = ecs.get_image(landscape.image)
-    assert (through.id, through.min_disk, through.status) == (image.id, image.min_disk, "active")
-    assert ecs.get_network(name).id == made.id
+    found = ecs.get_image(landscape.image)
+    assert (found.id, found.min_disk, found.status) == (image.id, image.min_disk, "active")
+    assert ecs.get_network(name).id == network.id

@@ -1,4 +1,4 @@
-"""What a killed `up` leaves behind is found, whatever it is, and nothing else is."""
+"""Finding and deleting orphans: objects that the stack created and that are not in its state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ecs_pulumi.cloud.connection import Region
 
-MARK = "Managed by Pulumi: shop/dev/"
+MARKER = "Managed by Pulumi: shop/dev/"
 ROOT = {
     "source_type": "image",
     "destination_type": "volume",
@@ -42,42 +42,42 @@ KINDS = ["Server", "Port", "Subnet", "Network", "Volume"]
 
 
 class Shop:
-    """The project `shop` with its stack `dev` on a cloud of its own."""
+    """The project `shop` with its stack `dev` on an emulated cloud."""
 
     def __init__(self, cloud: Emulator) -> None:
         self.config = {f"ecs:{name}": value for name, value in cloud.settings.items()}
         self.stack = Stack("shop", "dev", [], self.config)
 
     def region(self, **settings: str) -> Region:
-        """The region, as another account where the settings say so."""
+        """Return the region, with another account if the settings contain one."""
         config = self.config | {f"ecs:{name}": value for name, value in settings.items()}
         region: Region = get_handler("Server").connect(config.get, None, 60).region
         return region
 
-    def knowing(self, *ids: str) -> Stack:
-        """The stack when its state has these."""
+    def with_state(self, *ids: str) -> Stack:
+        """Return the stack with a state that contains these ids."""
         urn = f"urn:pulumi:dev::shop::{THING}::thing"
         return Stack("shop", "dev", [{"urn": urn, "type": THING, "id": id_} for id_ in ids], self.config)
 
     def create(self, kind: str, resource: str, *, project: str = "shop", stack: str = "dev", **inputs: Any) -> str:
         """Create an object as an `up` does, and return its id."""
-        its, config = get_handler(kind), self.config
-        op: OperationContext[Any] = OperationContext(
+        handler, config = get_handler(kind), self.config
+        context: OperationContext[Any] = OperationContext(
             verb="create",
             kind=kind,
             resource=resource,
-            connect=lambda: its.connect(config.get, None, 60),
+            connect=lambda: handler.connect(config.get, None, 60),
             timeout=60,
             project=project,
             stack=stack,
             inputs=inputs,
         )
-        named = {"name": f"{resource}-0a1b2c3d"} if "name" in its.inputs.model_fields else {}
-        its.create(op, its.inputs.model_validate({**named, **inputs}))
-        return op.id
+        default_name = {"name": f"{resource}-0a1b2c3d"} if "name" in handler.inputs.model_fields else {}
+        handler.create(context, handler.inputs.model_validate({**default_name, **inputs}))
+        return context.id
 
-    def landscape(self) -> dict[str, str]:
-        """One object of each kind, by its kind."""
+    def create_all(self) -> dict[str, str]:
+        """Create one object of each kind, and return their ids by kind."""
         region = self.region()
         made = {"Network": self.create("Network", "net")}
         made["Subnet"] = self.create("Subnet", "subnet", network_id=made["Network"], cidr="10.0.0.0/24")
@@ -96,34 +96,34 @@ class Shop:
 
 @pytest.fixture
 def shop(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    """The stack on an empty cloud."""
+    """The stack on an empty emulated cloud."""
     for name in [name for name in os.environ if name.startswith("OS_")]:
         monkeypatch.delenv(name)
     return Shop(cloud)
 
 
 def ids(stack: Stack) -> list[str]:
-    """The ids of the stack's orphans."""
+    """Return the ids of the stack's orphans."""
     return [orphan.id for orphan in find_orphans(stack)]
 
 
 @pytest.mark.parametrize("dialect", ["otc", "openstack"])
-def test_every_kind_with_a_place_for_a_mark_is_found(dialect: Any) -> None:
-    """What is created without a description is found with the resource it was for, servers of old APIs included."""
+def test_find_orphans_by_owner_marker(dialect: Any) -> None:
+    """Objects without a description in the program are found with the name of their resource, also with older APIs."""
     with Emulator(speed=200, dialect=dialect) as cloud:
         shop = Shop(cloud)
-        made = shop.landscape()
+        made = shop.create_all()
         found = find_orphans(shop.stack)
         assert {orphan.kind: orphan.id for orphan in found} == made
-        assert [orphan.kind for orphan in found] == KINDS, "in the order in which they can be deleted"
+        assert [orphan.kind for orphan in found] == KINDS, "the order of their deletion"
         assert [orphan.resource for orphan in found] == ["web", "port", "subnet", "net", "disk"]
         assert all(orphan.created for orphan in found)
         assert found[0].adopt == f'ecs.Server("web", …, adopt="{made["Server"]}")'
-        assert find_orphans(shop.knowing(*made.values())) == [], "what the state knows is none"
+        assert find_orphans(shop.with_state(*made.values())) == [], "objects in the state are not orphans"
 
 
-def test_a_description_of_its_own_hides_no_orphan(shop: Shop) -> None:
-    """Servers and volumes carry the marker in their metadata as well, Neutron's objects sign their automatic names."""
+def test_find_orphans_with_description(shop: Shop) -> None:
+    """Objects with a description in the program are found by their metadata, or by their automatic names."""
     made = {"Volume": shop.create("Volume", "disk", size=1, name="my disk", description="mine")}
     for kind, inputs in (
         ("Network", {}),
@@ -141,28 +141,28 @@ def test_a_description_of_its_own_hides_no_orphan(shop: Shop) -> None:
     assert {orphan.resource for orphan in found} == {"disk", "network", "subnet", "port"}
 
 
-def test_what_the_state_records_is_found_by_name_and_description(shop: Shop) -> None:
-    """A network to which the program gives both carries no marker; the record of its creation finds it."""
-    lost = shop.create("Network", "net", name="app", description="mine")
+def test_find_orphan_by_pending_create_with_name_and_description(shop: Shop) -> None:
+    """A network with a name and a description in the program is found by the pending create in the state."""
+    orphan = shop.create("Network", "net", name="app", description="mine")
     shop.create("Network", "net", name="app", description="another")
     shop.create("Network", "net", name="other", description="mine")
     assert find_orphans(shop.stack) == []
     kind = "pulumi-python:dynamic/ecs:Network"
-    begun = {
+    pending = {
         "urn": f"urn:pulumi:dev::shop::{kind}::net",
         "type": kind,
         "inputs": {"name": "app", "description": "mine"},
     }
-    (found,) = find_orphans(Stack("shop", "dev", [], shop.config, [begun]))
-    assert (found.id, found.evidence, found.confirmed_by_state) == (lost, "its name and description", False)
+    (found,) = find_orphans(Stack("shop", "dev", [], shop.config, [pending]))
+    assert (found.id, found.evidence, found.confirmed_by_state) == (orphan, "its name and description", False)
 
 
-def test_only_the_whole_mark_of_the_very_stack_counts(shop: Shop) -> None:
-    """Another stack's or project's mark, one cut short, one inside a text or with a text behind it prove nothing."""
+def test_other_descriptions_are_not_owner_markers(shop: Shop) -> None:
+    """Markers of other stacks or projects, truncated markers and markers inside other text are ignored."""
     others = [
-        *("Managed by Pulumi: shop/dev", MARK, f"not {MARK}web", f"{MARK}web, ask Jo before you delete it"),
+        *("Managed by Pulumi: shop/dev", MARKER, f"not {MARKER}web", f"{MARKER}web, ask Jo before you delete it"),
         *("Managed by Pulumi: shop/dev2/web", "Managed by Pulumi: shop/de/web", "Managed by Pulumi: shop2/dev/web"),
-        *("Managed by Pulumi: my/shop/dev/web", "managed by pulumi: shop/dev/web", (MARK + "x" * 255)[:255]),
+        *("Managed by Pulumi: my/shop/dev/web", "managed by pulumi: shop/dev/web", (MARKER + "x" * 255)[:255]),
     ]
     region = shop.region()
     for each in others:
@@ -170,43 +170,43 @@ def test_only_the_whole_mark_of_the_very_stack_counts(shop: Shop) -> None:
     assert find_orphans(shop.stack) == []
 
 
-def test_names_that_share_a_beginning_are_told_apart(shop: Shop) -> None:
-    """A resource whose name begins like that of a lost one, in this stack or another, is not taken for it."""
+def test_names_with_common_prefix_are_distinguished(shop: Shop) -> None:
+    """Resources, stacks and projects whose names have a common prefix are distinguished."""
     web, web2 = shop.create("Network", "web"), shop.create("Network", "web2")
     shop.create("Network", "web", stack="dev2")
     shop.create("Network", "web", project="shop2")
-    assert ids(shop.knowing(web)) == [web2]
-    assert ids(shop.knowing(web2)) == [web]
+    assert ids(shop.with_state(web)) == [web2]
+    assert ids(shop.with_state(web2)) == [web]
 
 
-def test_a_resource_with_a_blank_in_its_name_needs_its_automatic_name_as_well(shop: Shop) -> None:
-    """A mark with blanks may be one that somebody wrote on; the name that was made for the resource settles it."""
-    lost = shop.create("Network", "the web")
+def test_marker_with_space_needs_automatic_name(shop: Shop) -> None:
+    """A marker with a space may have other text at its end; it is only valid if the object has the automatic name."""
+    orphan = shop.create("Network", "the web")
     shop.create("Network", "our web", name="web")
-    assert ids(shop.stack) == [lost]
+    assert ids(shop.stack) == [orphan]
 
 
-def test_what_another_project_of_the_cloud_has_is_left_out(shop: Shop) -> None:
-    """A network that another project shares is that project's, with the mark of this stack as well."""
+def test_shared_network_of_another_project_is_no_orphan(shop: Shop) -> None:
+    """A network that another project shares is ignored, even with the owner marker of this stack."""
     admin = shop.region(username="admin", password="admin-secret", projectName="admin")
-    theirs = network.create(admin.network, "network", {"name": "net", "shared": True, "description": f"{MARK}net"})
+    theirs = network.create(admin.network, "network", {"name": "net", "shared": True, "description": f"{MARKER}net"})
     assert theirs["id"] in [each["id"] for each in network.list_all(shop.region().network, "network")]
     assert find_orphans(shop.stack) == []
 
 
-def test_orphans_are_deleted_in_order(shop: Shop) -> None:
-    """A whole landscape goes, although its parts hold on to each other, and what is not the stack's stays."""
-    shop.landscape()
+def test_delete_in_order_of_dependencies(shop: Shop) -> None:
+    """Orphans that depend on each other are all deleted; objects of other stacks are not."""
+    shop.create_all()
     kept = shop.create("Network", "net", stack="dev2")
     assert delete(shop.stack, find_orphans(shop.stack)) == {}
     assert find_orphans(shop.stack) == []
     assert network.get(shop.region().network, "network", kept)
 
 
-def test_what_a_living_server_has_is_left_alone(shop: Shop) -> None:
-    """A port that a server of the state uses is listed, and not torn out of it."""
-    made = shop.landscape()
-    stack = shop.knowing(*(made[kind] for kind in ("Server", "Subnet", "Network")))
+def test_delete_skips_port_of_managed_server(shop: Shop) -> None:
+    """An orphaned port that is attached to a server in the state is not deleted."""
+    made = shop.create_all()
+    stack = shop.with_state(*(made[kind] for kind in ("Server", "Subnet", "Network")))
     left = delete(stack, find_orphans(stack))
     assert {orphan.kind: reason for orphan, reason in left.items()} == {
         "Port": f"in use by server {made['Server']}, left alone"
@@ -214,42 +214,42 @@ def test_what_a_living_server_has_is_left_alone(shop: Shop) -> None:
     assert ids(stack) == [made["Port"]]
 
 
-def test_a_nic_is_found_by_its_port(shop: Shop) -> None:
-    """A NIC of its own port is the stack's wherever it is; deleted it leaves the server, which stays."""
-    made = shop.landscape()
+def test_find_and_delete_orphaned_nic(shop: Shop) -> None:
+    """An orphaned NIC is found by its port. Deleting it detaches the port and keeps the server."""
+    made = shop.create_all()
     nic = shop.create("InterfaceAttachment", "nic", server_id=made["Server"], network_id=made["Network"])
     type_ = "pulumi-python:dynamic/ecs:InterfaceAttachment"
-    knowing = shop.knowing(*made.values())
-    known = [*knowing.resources, {"urn": f"urn:pulumi:dev::shop::{type_}::nic", "id": nic}]
-    assert find_orphans(Stack("shop", "dev", known, shop.config)) == []
+    stack = shop.with_state(*made.values())
+    resources = [*stack.resources, {"urn": f"urn:pulumi:dev::shop::{type_}::nic", "id": nic}]
+    assert find_orphans(Stack("shop", "dev", resources, shop.config)) == []
 
-    (found,) = find_orphans(knowing)
+    (found,) = find_orphans(stack)
     assert found.adopt == f'ecs.InterfaceAttachment("nic", …, adopt="{nic}")'
-    assert delete(knowing, [found]) == {}
+    assert delete(stack, [found]) == {}
     region = shop.region()
     assert [port["id"] for port in network.list_all(region.network, "port")] == [made["Port"]]
     assert compute.get_server(region.compute, made["Server"])["status"] == "ACTIVE"
 
 
-def test_a_nic_whose_server_is_gone_leaves_a_port(shop: Shop) -> None:
-    """Killed before it was attached, or left by a server that went, the port of a NIC is an orphan like any other."""
-    made = shop.landscape()
+def test_detached_port_of_nic_is_orphan(shop: Shop) -> None:
+    """The port of a NIC that is not attached to a server is an orphaned port."""
+    made = shop.create_all()
     nic = shop.create("InterfaceAttachment", "nic", server_id=made["Server"], network_id=made["Network"])
     port = nic.rpartition("/")[2]
     region = shop.region()
     compute.detach_interface(region.compute, made["Server"], port)
     while network.get(region.network, "port", port)["device_id"]:
         pass
-    knowing = shop.knowing(*made.values())
-    (found,) = find_orphans(knowing)
+    stack = shop.with_state(*made.values())
+    (found,) = find_orphans(stack)
     assert (found.kind, found.id, found.resource) == ("Port", port, "nic")
-    assert delete(knowing, [found]) == {}
-    assert find_orphans(knowing) == []
+    assert delete(stack, [found]) == {}
+    assert find_orphans(stack) == []
 
 
-def test_the_port_of_a_nic_that_the_program_declares_stays(shop: Shop) -> None:
-    """Taken over as a `Port`, it is the NIC's no more, and outlives it."""
-    made = shop.landscape()
+def test_port_of_nic_imported_as_port_is_kept(shop: Shop) -> None:
+    """If the port of a NIC is imported as a `Port`, deleting the NIC does not delete the port."""
+    made = shop.create_all()
     where = {"server_id": made["Server"], "network_id": made["Network"]}
     nic = shop.create("InterfaceAttachment", "nic", project=PROJECT, stack=STACK, **where)
     port_id = nic.rpartition("/")[2]
@@ -262,31 +262,31 @@ def test_the_port_of_a_nic_that_the_program_declares_stays(shop: Shop) -> None:
     assert port.preview(adopt=port_id, network_id=made["Network"]) == SAME
 
 
-def test_without_marks_nova_makes_the_port_of_a_nic(shop: Shop) -> None:
-    """With ecs:marker false there is nothing to tell of it, and the port has no name of the program's either."""
-    made = shop.landscape()
+def test_port_of_nic_has_no_marker_if_disabled(shop: Shop) -> None:
+    """With `ecs:marker: false` Nova creates the port of a NIC, without a name and an owner marker."""
+    made = shop.create_all()
     shop.config["ecs:marker"] = "false"
     nic = shop.create("InterfaceAttachment", "nic", server_id=made["Server"], network_id=made["Network"])
     port = network.get(shop.region().network, "port", nic.rpartition("/")[2])
     assert (port["name"], port.get("description") or "") == ("", "")
 
 
-def test_what_cannot_be_deleted_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the cloud refuses to delete stays in the report with the reason, and the rest is deleted nevertheless."""
+def test_delete_returns_orphans_that_cannot_be_deleted(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An orphan that the API refuses to delete is returned with the reason; the others are deleted."""
     monkeypatch.setattr(common, "_PATIENCE", 0.1)
     net = shop.create("Network", "net")
     shop.create("Volume", "disk", size=1)
-    others = network.create(shop.region().network, "port", {"network_id": net})
+    port = network.create(shop.region().network, "port", {"network_id": net})
     left = delete(shop.stack, find_orphans(shop.stack))
     ((orphan, reason),) = left.items()
     assert orphan.id == net
-    assert f"still in use by port {others['id']}" in reason
+    assert f"still in use by port {port['id']}" in reason
     assert ids(shop.stack) == [net]
 
 
 @pytest.fixture
 def command(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """The command in a project whose `pulumi` answers from files."""
+    """The command, run in a project with a fake `pulumi` that prints the content of files."""
     state = {"version": 3, "deployment": {"resources": [THE_STACK]}}
     config = {key: {"value": value, "secret": False} for key, value in shop.config.items()}
     (tmp_path / "export").write_text(json.dumps(state))
@@ -314,25 +314,25 @@ def command(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     monkeypatch.chdir(below)
 
     def run(*arguments: str, answer: str | None = None) -> int:
-        def asked(_: str) -> str:
+        def prompt(_: str) -> str:
             if answer is None:
                 raise EOFError
             return answer
 
-        monkeypatch.setattr("builtins.input", asked)
+        monkeypatch.setattr("builtins.input", prompt)
         return main(arguments)
 
     return run
 
 
-def test_nothing_lost_is_exit_status_0(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    """A stack that has lost nothing says so in one line."""
+def test_no_orphans(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    """Without orphans the command prints one line, and the exit status is 0."""
     assert command() == 0
     assert capsys.readouterr().out == "No orphans of shop/dev found.\n"
 
 
-def test_what_is_found_is_listed(command: Callable[..., int], shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
-    """Kind, id, name, age and the way to take it over; the exit status is 1, as nothing was done."""
+def test_orphans_are_listed(command: Callable[..., int], shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """The list contains kind, id, name, age and how to import the orphan. The exit status is 1."""
     id_ = shop.create("Network", "net")
     assert command() == 1
     out = capsys.readouterr().out
@@ -341,45 +341,45 @@ def test_what_is_found_is_listed(command: Callable[..., int], shop: Shop, capsys
 
 
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 1), ("", 1), (None, 1)])
-def test_deleting_asks_first(command: Callable[..., int], shop: Shop, answer: str | None, status: int) -> None:
-    """Only a yes deletes; anything else, and nobody there to answer, leaves everything."""
+def test_delete_prompts(command: Callable[..., int], shop: Shop, answer: str | None, status: int) -> None:
+    """Only the answer yes deletes. Any other answer, and a missing standard input, deletes nothing."""
     id_ = shop.create("Network", "net")
     assert command("--delete", id_, answer=answer) == status
     assert ids(shop.stack) == ([id_] if status else [])
 
 
-def test_a_script_gets_json(command: Callable[..., int], shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
-    """One object that tells what was found and what has become of it."""
+def test_json_output(command: Callable[..., int], shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` prints one object with the orphans and whether they were deleted."""
     id_ = shop.create("Network", "net")
     assert command("--json") == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["project"], told["stack"]) == ("shop", "dev")
-    assert [(each["kind"], each["id"], each["resource"], each["deleted"]) for each in told["orphans"]] == [
+    report = json.loads(capsys.readouterr().out)
+    assert (report["project"], report["stack"]) == ("shop", "dev")
+    assert [(each["kind"], each["id"], each["resource"], each["deleted"]) for each in report["orphans"]] == [
         ("Network", id_, "net", False)
     ]
     assert command("--json", "--yes", "--delete", id_) == 0
     assert [each["deleted"] for each in json.loads(capsys.readouterr().out)["orphans"]] == [True]
 
 
-def test_what_the_state_does_not_prove_has_to_be_named(
+def test_delete_without_id_needs_confirmation_by_state(
     command: Callable[..., int], shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`--delete` alone deletes what a killed `up` was creating; what retain_on_delete may have kept needs its id."""
+    """`--delete` without an id deletes only orphans with a pending create in the state; others need their ids."""
     retained, other = shop.create("Network", "kept"), shop.create("Network", "other")
-    lost = shop.create("Volume", "disk", size=1)
-    keep(tmp_path, "export", begun={"disk": "disk-0a1b2c3d"})
+    confirmed = shop.create("Volume", "disk", size=1)
+    write_state(tmp_path, "export", pending={"disk": "disk-0a1b2c3d"})
     assert command() == 1
-    said = capsys.readouterr().out
-    first, _, rest = said.partition(
-        "Made by shop/dev and not in its state: left by a killed run, or kept by retain_on_delete."
+    output = capsys.readouterr().out
+    first, _, rest = output.partition(
+        "Created by shop/dev and not in its state: left by a killed run, or kept by retain_on_delete."
     )
-    assert f"Volume {lost}" in first
+    assert f"Volume {confirmed}" in first
     assert f"Network {retained}" in rest
 
     assert command("--delete", "--yes") == 1
     done = capsys.readouterr()
     assert "Deleted 1 of 3." in done.out
-    assert done.err == "2 left, which the state does not prove: name what to delete, --delete ID\n"
+    assert done.err == "2 not deleted: the state does not confirm them; delete them with --delete ID\n"
     assert set(ids(shop.stack)) == {retained, other}
     assert command("--json", "--yes", "--delete") == 1
     assert {each["reason"] for each in json.loads(capsys.readouterr().out)["orphans"]} == {
@@ -388,23 +388,23 @@ def test_what_the_state_does_not_prove_has_to_be_named(
 
     assert command("--delete", retained, "--yes") == 1
     assert ids(shop.stack) == [other]
-    assert command("--delete", other, retained, "--yes") == 2, "a wrong id is no reason to delete the rest"
+    assert command("--delete", other, retained, "--yes") == 2, "with a wrong id nothing is deleted"
     assert f"error: --delete {retained}: no orphan of shop/dev has this id" in capsys.readouterr().err
     assert ids(shop.stack) == [other]
     assert command("--delete", other, "--yes") == 0
     assert ids(shop.stack) == []
 
 
-def test_a_script_is_never_asked(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    """JSON and a question do not go together; the usage says what to add."""
+def test_json_with_delete_requires_yes(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json --delete` without `--yes` is an error, because `--json` does not prompt."""
     with pytest.raises(SystemExit) as ended:
         command("--json", "--delete")
     assert ended.value.code == 2
     assert "--yes" in capsys.readouterr().err
 
 
-def test_every_region_of_the_state_is_looked_through(shop: Shop) -> None:
-    """Regions that the state or the caller names count besides the configured one; one that is not there is told."""
+def test_regions_of_state_and_options_are_searched(shop: Shop) -> None:
+    """Regions in the state and in the arguments are searched; a region that does not exist is an error."""
     stack = Stack("shop", "dev", [{"urn": "", "id": "1", "outputs": {"region": "mars"}}], shop.config)
     with pytest.raises(ConfigurationError, match="mars"):
         find_orphans(stack)
@@ -412,14 +412,14 @@ def test_every_region_of_the_state_is_looked_through(shop: Shop) -> None:
         find_orphans(shop.stack, ["venus"])
 
 
-def keep(folder: Path, stack: str, *ids: str, begun: Mapping[str, str] | None = None) -> None:
-    """Give the backend another stack, or with its file's name the current one, with these in its state.
+def write_state(folder: Path, stack: str, *ids: str, pending: Mapping[str, str] | None = None) -> None:
+    """Write the state of the current stack, or add another stack to the backend.
 
     Args:
-        folder: Of the project.
-        stack: Its name.
-        ids: What is in its state.
-        begun: Volumes that an `up` had begun to create, their names by their resources.
+        folder: Folder of the project.
+        stack: `export` for the current stack, or the name of the other stack.
+        ids: The ids in its state.
+        pending: The names of volumes with a pending create, by resource name.
     """
     urn = "urn:pulumi:dev::shop::pulumi-python:dynamic/ecs:Volume"
     kind = "pulumi-python:dynamic/ecs:Volume"
@@ -427,7 +427,7 @@ def keep(folder: Path, stack: str, *ids: str, begun: Mapping[str, str] | None = 
         "resources": [{"urn": f"{urn}::thing", "type": kind, "id": id_} for id_ in ids],
         "pending_operations": [
             {"type": "creating", "resource": {"urn": f"{urn}::{resource}", "type": kind, "inputs": {"name": name}}}
-            for resource, name in (begun or {}).items()
+            for resource, name in (pending or {}).items()
         ],
     }
     (folder / stack).write_text(json.dumps({"version": 3, "deployment": deployment}))
@@ -436,112 +436,117 @@ def keep(folder: Path, stack: str, *ids: str, begun: Mapping[str, str] | None = 
         (folder / "stacks").write_text(json.dumps([*listed, {"name": f"organization/shop/{stack}"}]))
 
 
-def test_what_another_stack_has_is_that_stacks(
+def test_object_in_state_of_another_stack_is_never_deleted(
     command: Callable[..., int], shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was moved to another stack, or belongs to this one's former name, is listed there and never deleted."""
-    moved, lost = shop.create("Network", "moved"), shop.create("Network", "lost")
-    keep(tmp_path, "canary", moved)
-    assert command("--yes", "--delete", lost, moved) == 2
+    """An object in the state of another stack is listed separately, and `--delete` with its id is an error."""
+    moved, orphan = shop.create("Network", "moved"), shop.create("Network", "lost")
+    write_state(tmp_path, "canary", moved)
+    assert command("--yes", "--delete", orphan, moved) == 2
     assert f"--delete {moved}: it is in the state of organization/shop/canary" in capsys.readouterr().err
-    assert command("--json", "--yes", "--delete", lost) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [each["id"] for each in told["orphans"]] == [lost]
-    assert [(each["id"], each["stack"]) for each in told["elsewhere"]] == [(moved, "organization/shop/canary")]
+    assert command("--json", "--yes", "--delete", orphan) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [each["id"] for each in report["orphans"]] == [orphan]
+    assert [(each["id"], each["stack"]) for each in report["elsewhere"]] == [(moved, "organization/shop/canary")]
     assert network.get(shop.region().network, "network", moved)
 
-    assert command("--delete", "--yes") == 0, "what another stack has is no orphan"
-    said = capsys.readouterr().out
-    assert "No orphans of shop/dev found." in said
-    assert f'Network {moved} "moved-0a1b2c3d"' in said
-    assert "in organization/shop/canary" in said
+    assert command("--delete", "--yes") == 0, "an object of another stack is not an orphan"
+    output = capsys.readouterr().out
+    assert "No orphans of shop/dev found." in output
+    assert f'Network {moved} "moved-0a1b2c3d"' in output
+    assert "in organization/shop/canary" in output
 
 
-def test_what_may_be_in_a_state_that_cannot_be_read_is_not_deleted(
+def test_unreadable_state_of_another_stack_prevents_deletion(
     command: Callable[..., int], shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Told by its mark alone it stays, and the stack is named; what this state says it was creating goes."""
-    marked, begun = shop.create("Network", "net"), shop.create("Volume", "disk", size=1, description="by its name")
-    keep(tmp_path, "export", begun={"disk": "disk-0a1b2c3d", "chosen": "a-name"})
-    keep(tmp_path, "secret")
+    """If the state of another stack cannot be read, only orphans with a pending create in this state are deleted."""
+    marked, pending = shop.create("Network", "net"), shop.create("Volume", "disk", size=1, description="by its name")
+    write_state(tmp_path, "export", pending={"disk": "disk-0a1b2c3d", "chosen": "a-name"})
+    write_state(tmp_path, "secret")
     (tmp_path / "secret").unlink()
-    assert command("--json", "--yes", "--delete", marked, begun) == 1
-    said = capsys.readouterr()
-    told = {each["id"]: (each["proven"], each["deleted"], each["reason"]) for each in json.loads(said.out)["orphans"]}
-    assert told.pop(begun) == (True, True, None)
-    ((id_, (confirmed_by_state, deleted, reason)),) = told.items()
+    assert command("--json", "--yes", "--delete", marked, pending) == 1
+    output = capsys.readouterr()
+    orphans = json.loads(output.out)["orphans"]
+    results = {each["id"]: (each["proven"], each["deleted"], each["reason"]) for each in orphans}
+    assert results.pop(pending) == (True, True, None)
+    ((id_, (confirmed_by_state, deleted, reason)),) = results.items()
     assert (id_, confirmed_by_state, deleted) == (marked, False, False)
     assert "organization/shop/secret" in reason
-    assert "the state of organization/shop/secret cannot be read: pulumi stack export:" in said.err
+    assert "the state of organization/shop/secret cannot be read: pulumi stack export:" in output.err
 
 
-def test_a_key_pair_is_found_by_what_the_state_says(shop: Shop) -> None:
-    """A key pair has no place for a mark; the note of what was being created tells of it by its random name."""
-    lost = shop.create("KeyPair", "key")
+def test_find_key_pair_by_pending_create(shop: Shop) -> None:
+    """A key pair, which has no place for an owner marker, is found by the automatic name in the pending create."""
+    orphan = shop.create("KeyPair", "key")
     shop.create("KeyPair", "key", name="key-11111111")
     urn, kind = "urn:pulumi:dev::shop::pulumi-python:dynamic/ecs:KeyPair::key", "pulumi-python:dynamic/ecs:KeyPair"
-    begun = {"urn": urn, "type": kind, "inputs": {"name": lost}}
-    stack = Stack("shop", "dev", [], shop.config, [begun])
+    pending = {"urn": urn, "type": kind, "inputs": {"name": orphan}}
+    stack = Stack("shop", "dev", [], shop.config, [pending])
     assert [(orphan.kind, orphan.id) for orphan in find_orphans(stack)] == [("KeyPair", "key-0a1b2c3d")]
     assert delete(stack, find_orphans(stack)) == {}
     assert find_orphans(stack) == []
 
 
-def test_a_key_pair_that_nobody_noted_is_found_by_its_name(
+def test_find_key_pair_by_automatic_name(
     command: Callable[..., int], shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Half of the suffix of an automatic name tells the stack, so that one of another stack's is not taken for it."""
-    lost, theirs = (auto_name("key", b"\x01\x02\x03\x04", stack) for stack in ("shop/dev", "shop/prod"))
-    for name in (lost, theirs, "key-01020304"):
+    """Half of the suffix of an automatic name encodes the stack, so that key pairs of other stacks are not found."""
+    orphan, other = (auto_name("key", b"\x01\x02\x03\x04", stack) for stack in ("shop/dev", "shop/prod"))
+    for name in (orphan, other, "key-01020304"):
         shop.create("KeyPair", "key", name=name)
     assert command() == 1
-    said = capsys.readouterr().out
-    assert f'KeyPair {lost} "{lost}"' in said
-    assert "by its name alone" in said
-    assert theirs not in said
-    assert ids(shop.knowing(lost)) == []
+    output = capsys.readouterr().out
+    assert f'KeyPair {orphan} "{orphan}"' in output
+    assert "identified only by its name" in output
+    assert other not in output
+    assert ids(shop.with_state(orphan)) == []
 
 
-def test_a_key_pair_of_a_chosen_name_is_told_by_its_key(shop: Shop) -> None:
-    """A name of one's own choosing proves nothing, but with the very key that was being imported it is listed."""
+def test_find_key_pair_by_name_and_public_key(shop: Shop) -> None:
+    """A key pair whose name the program sets is found if it has the public key of the pending create."""
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn me"
     shop.create("KeyPair", "known", name="known", public_key=key)
     urn, kind = "urn:pulumi:dev::shop::pulumi-python:dynamic/ecs:KeyPair::known", "pulumi-python:dynamic/ecs:KeyPair"
-    for asked, found in (({"public_key": key}, [("known", False)]), ({"public_key": "ssh-rsa AAAA me"}, []), ({}, [])):
-        begun = {"urn": urn, "type": kind, "inputs": {"name": "known", **asked}}
-        orphans = find_orphans(Stack("shop", "dev", [], shop.config, [begun]))
-        assert [(orphan.id, orphan.confirmed_by_state) for orphan in orphans] == found
+    for inputs, expected in (
+        ({"public_key": key}, [("known", False)]),
+        ({"public_key": "ssh-rsa AAAA me"}, []),
+        ({}, []),
+    ):
+        pending = {"urn": urn, "type": kind, "inputs": {"name": "known", **inputs}}
+        orphans = find_orphans(Stack("shop", "dev", [], shop.config, [pending]))
+        assert [(orphan.id, orphan.confirmed_by_state) for orphan in orphans] == expected
 
 
-def test_a_generated_key_pair_whose_private_key_is_lost_is_told(shop: Shop) -> None:
-    """Nobody has the private key of a pair that a killed `up` had generated, so it is no success to find it."""
+def test_create_fails_for_existing_generated_key_pair(shop: Shop) -> None:
+    """A create fails if the key pair exists, because the private key of a generated pair cannot be read again."""
     shop.create("KeyPair", "known", name="known")
     with pytest.raises(Refused, match=r'a key pair named known exists already; .* import it with adopt="known"'):
         Resource("KeyPair", shop.config).up(name="known")
 
 
-@pytest.mark.parametrize("proven", [True, False])
-def test_the_question_says_what_only_a_mark_tells(
+@pytest.mark.parametrize("confirmed_by_state", [True, False])
+def test_prompt_warns_of_unconfirmed_orphans(
     command: Callable[..., int],
     shop: Shop,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     confirmed_by_state: bool,  # noqa: FBT001
 ) -> None:
-    """Another backend may have a stack of this name: who answers is told so, unless the state has the proof."""
+    """The prompt warns that an orphan may belong to a stack in another backend, unless the state confirms it."""
     id_ = shop.create("Volume", "disk", size=1)
-    keep(tmp_path, "export", begun={"disk": "disk-0a1b2c3d"} if confirmed_by_state else {})
+    write_state(tmp_path, "export", pending={"disk": "disk-0a1b2c3d"} if confirmed_by_state else {})
     command("--delete", id_, answer="n")
-    assert ("somebody keeps a stack shop/dev in another" in capsys.readouterr().out) is not confirmed_by_state
+    assert ("They may belong to a stack shop/dev" in capsys.readouterr().out) is not confirmed_by_state
 
 
 @pytest.mark.parametrize("dialect", ["otc", "openstack"])
-def test_what_is_taken_over_from_another_stack_is_marked_anew(dialect: Any) -> None:
-    """With its adoption an object is the new stack's for good: only there it counts as lost when it gets lost."""
+def test_import_from_another_stack_replaces_owner_marker(dialect: Any) -> None:
+    """An import writes the owner marker of the new stack, so that only the new stack finds the object as an orphan."""
     with Emulator(speed=200, dialect=dialect) as cloud:
         shop = Shop(cloud)
-        made = shop.landscape()
-        asked: dict[str, dict[str, Any]] = {
+        made = shop.create_all()
+        inputs: dict[str, dict[str, Any]] = {
             "Subnet": {"network_id": made["Network"], "cidr": "10.0.0.0/24"},
             "Port": {"network_id": made["Network"]},
             "Volume": {"size": 1},
@@ -553,41 +558,41 @@ def test_what_is_taken_over_from_another_stack_is_marked_anew(dialect: Any) -> N
         }
         for kind, id_ in made.items():
             resource = Resource(kind, shop.config)
-            resource.up(adopt=id_, **asked.get(kind, {}))
-            assert resource.preview(adopt=id_, **asked.get(kind, {})) == SAME
+            resource.up(adopt=id_, **inputs.get(kind, {}))
+            assert resource.preview(adopt=id_, **inputs.get(kind, {})) == SAME
             assert resource.outputs.get("metadata") in (None, {}, {"mine": "1"})
         assert find_orphans(shop.stack) == []
         found = find_orphans(Stack("fields", "test", [], shop.config))
         assert {orphan.kind: orphan.id for orphan in found} == made
 
 
-def test_what_the_very_stack_lost_is_taken_over_as_it_is(shop: Shop) -> None:
-    """Its own mark is right, whatever the resource is called now: nothing in the cloud is changed for it."""
-    lost = shop.create("Network", "net", project=PROJECT, stack=STACK)
-    it = Resource("Network", shop.config)
-    it.up(adopt=lost, name="net-0a1b2c3d")
-    kept = network.get(shop.region().network, "network", lost)
-    assert kept["description"] == f"Managed by Pulumi: {PROJECT}/{STACK}/net"
-    assert kept["revision_number"] == 1
+def test_import_from_same_stack_keeps_owner_marker(shop: Shop) -> None:
+    """An import of an object with the owner marker of the same stack changes nothing, also under another name."""
+    orphan = shop.create("Network", "net", project=PROJECT, stack=STACK)
+    resource = Resource("Network", shop.config)
+    resource.up(adopt=orphan, name="net-0a1b2c3d")
+    imported = network.get(shop.region().network, "network", orphan)
+    assert imported["description"] == f"Managed by Pulumi: {PROJECT}/{STACK}/net"
+    assert imported["revision_number"] == 1
 
 
-def test_a_mark_that_is_cut_short_is_written_once(shop: Shop, cloud: Emulator) -> None:
-    """A mark that a very long name cuts short proves nothing, but it is its own: no update writes it again."""
-    it = Resource("Network", shop.config, "n" * 250)
-    it.up(name="one")
-    it.up(name="other")
-    assert network.get(shop.region().network, "network", it.id)["description"].endswith("nnn")
+def test_truncated_owner_marker_is_written_once(shop: Shop, cloud: Emulator) -> None:
+    """An owner marker that is truncated because of a long name is not written again by updates."""
+    resource = Resource("Network", shop.config, "n" * 250)
+    resource.up(name="one")
+    resource.up(name="other")
+    assert network.get(shop.region().network, "network", resource.id)["description"].endswith("nnn")
     changes = [request.body for request in cloud.requests if request.method == "PUT"]
     assert changes == [{"network": {"name": "other"}}]
 
 
-def test_what_a_person_wrote_behind_a_mark_stays(shop: Shop) -> None:
-    """Words in a description are never overwritten, those behind another stack's mark neither."""
-    words = "Managed by Pulumi: shop/dev/net, ask Jo before you delete it"
+def test_text_after_owner_marker_is_not_overwritten(shop: Shop) -> None:
+    """An import does not overwrite a description with an owner marker of another stack that is followed by text."""
+    description = "Managed by Pulumi: shop/dev/net, ask Jo before you delete it"
     region = shop.region()
-    net = network.create(region.network, "network", {"name": "net", "description": words})
+    net = network.create(region.network, "network", {"name": "net", "description": description})
     Resource("Network", shop.config).up(adopt=net["id"], name="other")
-    assert network.get(region.network, "network", net["id"])["description"] == words
+    assert network.get(region.network, "network", net["id"])["description"] == description
 
 
 ERRORS: Mapping[str, tuple[tuple[str, ...], Callable[[Path], object], str]] = {
@@ -610,13 +615,13 @@ ERRORS: Mapping[str, tuple[tuple[str, ...], Callable[[Path], object], str]] = {
         lambda folder: _export(folder, {"resources": [{**THE_STACK, "urn": None}]}),
         "not what `pulumi stack export` writes",
     ),
-    "something begun without a type": (
+    "a pending create without a type": (
         (),
         lambda folder: _export(folder, {"pending_operations": [{"type": "creating", "resource": {"urn": "urn:"}}]}),
         "not what `pulumi stack export` writes",
     ),
-    "another's state": ((), lambda folder: (folder / "stack").write_text("prod"), "not that of shop/prod"),
-    "wrong password": ((), lambda folder: _spoil(folder / "config"), "HTTP 401"),
+    "state of another stack": ((), lambda folder: (folder / "stack").write_text("prod"), "not that of shop/prod"),
+    "wrong password": ((), lambda folder: _set_wrong_password(folder / "config"), "HTTP 401"),
 }
 
 
@@ -624,35 +629,33 @@ def _export(folder: Path, deployment: object) -> None:
     (folder / "export").write_text(json.dumps({"version": 3, "deployment": deployment}))
 
 
-def _spoil(config: Path) -> None:
+def _set_wrong_password(config: Path) -> None:
     config.write_text(config.read_text().replace("demo-secret", "wrong"))
 
 
 @pytest.mark.parametrize("case", ERRORS)
-def test_what_goes_wrong_is_one_line(
+def test_errors_are_one_line(
     command: Callable[..., int],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     case: str,
 ) -> None:
-    """No stack, no project, no `pulumi`, another stack's state, wrong credentials: one line, and exit status 2."""
-    arguments, spoil, said = ERRORS[case]
-    spoil(tmp_path)
+    """An error is reported in one line, and the exit status is 2."""
+    arguments, prepare, message = ERRORS[case]
+    prepare(tmp_path)
     if case == "no pulumi":
         monkeypatch.setenv("PATH", str(tmp_path))
     assert command(*arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
-    assert said in line
+    assert message in line
 
 
-def test_any_script_is_read_and_written_whatever_the_locale(
-    command: Callable[..., int], shop: Shop, tmp_path: Path
-) -> None:
-    """Project file and state are read, and names are told, in UTF-8, as Pulumi writes them."""
+def test_utf8_in_any_locale(command: Callable[..., int], shop: Shop, tmp_path: Path) -> None:
+    """The command reads the project file and the state, and prints names, in UTF-8."""
     assert command() == 0
-    lost = shop.create("Network", "東京", name="東京")
+    orphan = shop.create("Network", "東京", name="東京")
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: python\ndescription: 東京\n", encoding="utf-8")
     state = {"version": 3, "deployment": {"resources": [{**THE_STACK, "outputs": {"office": "東京"}}]}}
     for file in ("export", "exported"):
@@ -665,21 +668,21 @@ def test_any_script_is_read_and_written_whatever_the_locale(
             check=False,
         )
         assert (done.returncode, done.stderr) == (1, b"")
-        assert lost in done.stdout.decode()
+        assert orphan in done.stdout.decode()
         assert "東京" in done.stdout.decode()
 
 
-def test_a_closed_pipe_ends_the_command(command: Callable[..., int], shop: Shop) -> None:
-    """`orphans --delete | head` neither prints a traceback nor deletes what nobody could read about."""
+def test_closed_pipe_ends_command_without_deletion(command: Callable[..., int], shop: Shop) -> None:
+    """If the pipe is closed before the list is written, the command deletes nothing and prints no traceback."""
     assert command() == 0
-    lost = shop.create("Network", "net")
-    done = run_unread("ecs_pulumi.orphans", "--yes", "--delete", lost)
+    orphan = shop.create("Network", "net")
+    done = run_unread("ecs_pulumi.orphans", "--yes", "--delete", orphan)
     assert (done.returncode, done.stderr) == (141, "")
-    assert ids(shop.stack) == [lost]
+    assert ids(shop.stack) == [orphan]
 
 
-def test_a_file_whose_name_is_no_text_is_one_line(command: Callable[..., int], tmp_path: Path) -> None:
-    """Whatever bytes a name has, the line that names it can be written."""
+def test_file_name_with_invalid_utf8(command: Callable[..., int], tmp_path: Path) -> None:
+    """An error with a file name that is not valid UTF-8 is printed in one line."""
     assert command() == 0
     done = subprocess.run(
         [sys.executable, "-m", "ecs_pulumi.orphans", "--state", b"caf\xe9.json"], capture_output=True, check=False
@@ -688,20 +691,20 @@ def test_a_file_whose_name_is_no_text_is_one_line(command: Callable[..., int], t
     assert done.stderr == b"error: caf\\udce9.json: No such file or directory\n"
 
 
-def test_the_help_says_what_it_does_not_see(capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit statuses, attachments and key pairs are in the help."""
+def test_help_describes_limitations(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help describes the exit status and the objects that the command does not find."""
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
-    said = capsys.readouterr().out
-    assert "exit status" in said
-    assert "attachments" in said
-    assert "key pairs" in said
+    output = capsys.readouterr().out
+    assert "exit status" in output
+    assert "attachments" in output
+    assert "key pairs" in output
 
 
 @pytest.mark.parametrize(
     ("seconds", "age"), [(5, "5 s"), (119, "119 s"), (121, "2 min"), (7300, "2 h"), (200000, "2 d")]
 )
-def test_ages_are_told_in_one_unit(seconds: int, age: str) -> None:
-    """The largest unit of which there are two at least."""
+def test_age_format(seconds: int, age: str) -> None:
+    """An age is shown in the largest unit of which it has at least two."""
     assert _age(datetime.now(timezone.utc) - timedelta(seconds=seconds)) == age

@@ -1,4 +1,4 @@
-"""How the cost of reading and of waiting grows, on the emulator: with pages and time, not with objects."""
+"""How the number of read and poll requests grows, on the emulator: with pages and time, not with objects."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ DAY = 86400.0
 
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
-    """A cloud of today."""
+    """An emulated OpenStack cloud."""
     with Emulator(dialect="openstack", speed=20) as running:
         yield running
 
 
 @pytest.fixture
 def region(cloud: Emulator) -> Iterator[Region]:
-    """A connection to it."""
-    known = cloud.settings
+    """A region of the emulated cloud."""
+    settings = cloud.settings
     connection = Connection(
         Settings(
-            auth_url=known["authUrl"],
-            username=known["username"],
-            password=known["password"],
-            project_name=known["projectName"],
-            user_domain_name=known["userDomainName"],
-            project_domain_name=known["projectDomainName"],
-            region=known["region"],
+            auth_url=settings["authUrl"],
+            username=settings["username"],
+            password=settings["password"],
+            project_name=settings["projectName"],
+            user_domain_name=settings["userDomainName"],
+            project_domain_name=settings["projectDomainName"],
+            region=settings["region"],
         )
     )
     yield connection.region()
     connection.close()
 
 
-def made(region: Region, count: int) -> list[str]:
-    """Ask for servers and return their ids."""
+def create_servers(region: Region, count: int) -> list[str]:
+    """Create servers without waiting, and return their ids."""
     net = network.create(region.network, "network", {"name": "many"})["id"]
     network.create(region.network, "subnet", {"network_id": net, "cidr": "10.0.0.0/16", "ip_version": 4})
     flavor = next(each["id"] for each in compute.list_flavors(region.compute) if each["name"] == "s1.small")
@@ -56,54 +56,57 @@ def made(region: Region, count: int) -> list[str]:
     return [compute.create_server(region.compute, body)["id"] for _ in range(count)]
 
 
-def running(region: Region, id_: str) -> Any:
-    """Wait until a server runs."""
+def wait_until_active(region: Region, id_: str) -> Any:
+    """Wait until a server is active."""
     return region.servers.poller.wait(
         id_,
-        lambda live: live is not None and live["status"] == "ACTIVE",
+        lambda remote: remote is not None and remote["status"] == "ACTIVE",
         deadline=Deadline(region.connection.clock, 60),
         what="",
         describe=str,
     )
 
 
-def copied(cloud: Emulator, id_: str, count: int, *, newer: float) -> list[str]:
-    """Put copies of a server beside it, as many and as much newer."""
+def copy_server(cloud: Emulator, id_: str, count: int, *, newer: float) -> list[str]:
+    """Add `count` copies of a server, created `newer` seconds after it."""
     with cloud.state() as state:
-        one = state.get("server", id_) or {}
+        original = state.get("server", id_) or {}
         ids = [str(uuid.uuid4()) for _ in range(count)]
         for each in ids:
-            state.put("server", {**one, "id": each, "created": one["created"] + newer, "updated": one["updated"] - DAY})
+            state.put(
+                "server",
+                {**original, "id": each, "created": original["created"] + newer, "updated": original["updated"] - DAY},
+            )
     return ids
 
 
 @pytest.mark.parametrize("workers", [8, 64])
-def test_a_refresh_of_a_thousand_servers_is_a_few_pages(cloud: Emulator, region: Region, workers: int) -> None:
-    """A thousand reads, some at a time as a refresh sends them, take at most twenty requests."""
-    (first,) = made(region, 1)
-    running(region, first)
-    ids = copied(cloud, first, MANY, newer=0)
+def test_refresh_of_a_thousand_servers_reads_few_pages(cloud: Emulator, region: Region, workers: int) -> None:
+    """A thousand concurrent reads need at most twenty requests."""
+    (first,) = create_servers(region, 1)
+    wait_until_active(region, first)
+    ids = copy_server(cloud, first, MANY, newer=0)
     cloud.requests.clear()
     with ThreadPoolExecutor(workers) as pool:
         assert all(pool.map(region.servers.read, ids))
     assert len(cloud.requests) <= 20
 
 
-def test_others_servers_cost_a_small_stack_nothing(cloud: Emulator, region: Region) -> None:
-    """Three servers behind thousands of other people's are read by a GET each."""
-    mine = made(region, 3)
-    running(region, mine[0])
-    copied(cloud, mine[0], 2 * MANY, newer=DAY)
+def test_small_stack_does_not_list_servers_of_others(cloud: Emulator, region: Region) -> None:
+    """Three servers among thousands of others are read with one GET each."""
+    own = create_servers(region, 3)
+    wait_until_active(region, own[0])
+    copy_server(cloud, own[0], 2 * MANY, newer=DAY)
     cloud.requests.clear()
     with ThreadPoolExecutor(3) as pool:
-        assert all(pool.map(region.servers.read, mine))
+        assert all(pool.map(region.servers.read, own))
     assert len(cloud.requests) == 3
 
 
-def test_waiting_costs_time_and_not_objects(cloud: Emulator, region: Region) -> None:
-    """Ten that wait together are asked for by hardly more requests than one alone."""
-    ids = made(region, 10)
+def test_concurrent_waits_share_polls(cloud: Emulator, region: Region) -> None:
+    """Ten concurrent waits need hardly more requests than one."""
+    ids = create_servers(region, 10)
     cloud.requests.clear()
     with ThreadPoolExecutor(10) as pool:
-        assert all(pool.map(lambda id_: running(region, id_), ids))
+        assert all(pool.map(lambda id_: wait_until_active(region, id_), ids))
     assert len(cloud.requests) <= 6

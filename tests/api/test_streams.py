@@ -1,4 +1,4 @@
-"""What the commands do where nobody reads what they print."""
+"""The commands handle a closed standard output."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ COMMANDS = ["adopt", "emulator", "orphans", "preview_report"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_into_a_closed_pipe(command: str) -> None:
+def test_help_with_closed_pipe(command: str) -> None:
     """`--help | head -1` ends without a traceback."""
     assert run_unread(f"ecs_pulumi.{command}", "--help").stderr == ""
 
 
-def test_a_report_into_a_closed_pipe() -> None:
-    """A gate whose report nobody could read does not pass."""
+def test_preview_report_with_closed_pipe_fails() -> None:
+    """A report that could not be printed ends with an error, so that a CI gate does not pass."""
     done = run_unread("ecs_pulumi.preview_report", str(RECORDED / "preview.json"))
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_the_emulator_into_a_closed_pipe() -> None:
-    """It ends, instead of going on where nobody knows its port."""
+def test_emulator_with_closed_pipe_ends() -> None:
+    """The emulator ends if it cannot print its port."""
     done = run_unread("ecs_pulumi.emulator", "--port", "0")
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_a_program_into_a_closed_pipe(cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`adopt | head` names no file that could not be written."""
+def test_adopt_with_closed_pipe(cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`adopt | head` ends without an error about its output."""
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
     config = {f"ecs:{name}": value for name, value in cloud.settings.items()}

@@ -1,4 +1,4 @@
-"""A landscape that others made is taken over by the program that `ecs_pulumi.adopt` writes, and nothing in it moves."""
+"""Importing existing objects with the program that `ecs_pulumi.adopt` writes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PF
 
 @pytest.fixture
 def dialect() -> DialectName:
-    """The kind of cloud that is emulated."""
+    """The dialect of the emulated cloud."""
     return "openstack"
 
 
@@ -44,32 +44,32 @@ def cloud(dialect: DialectName) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def standing(landscape: Landscape) -> Iterator[dict[str, str]]:
-    """More than thirty objects that somebody made with another client, by their names; gone after the test."""
+def existing(landscape: Landscape) -> Iterator[dict[str, str]]:
+    """The ids of more than thirty objects that another client created, by name. Deleted after the test."""
     with landscape.connect() as cloud:
         try:
             yield build(cloud, landscape)
         finally:
             if landscape.live:
-                demolish(cloud)
+                delete_existing(cloud)
 
 
 def build(cloud: Connection, landscape: Landscape) -> dict[str, str]:
-    """Make three networks, six subnets, nine ports, six volumes, five servers, six attachments and a key pair."""
-    made: dict[str, str] = {}
+    """Create three networks, six subnets, nine ports, six volumes, five servers, six attachments and a key pair."""
+    created: dict[str, str] = {}
     neutron: Any = cloud.network
     nova: Any = cloud.compute
     cinder: Any = cloud.block_storage
-    tags = nova.get_endpoint_data().max_microversion is not None
+    supports_tags = nova.get_endpoint_data().max_microversion is not None
     name = f"{PREFIX}key"
-    made[name] = nova.create_keypair(name=name, public_key=KEY).id
+    created[name] = nova.create_keypair(name=name, public_key=KEY).id
     group = neutron.create_security_group(name=f"{PREFIX}group").id
 
     for number, tier in enumerate(("web", "data", "ops")):
         name = f"{PREFIX}{tier}"
         network = neutron.create_network(name=name, description=f"the {tier} tier")
         neutron.set_tags(network, ["shop", tier])
-        made[f"network {tier}"] = network.id
+        created[f"network {tier}"] = network.id
         first = neutron.create_subnet(
             name=f"{name}-4",
             network_id=network.id,
@@ -86,7 +86,7 @@ def build(cloud: Connection, landscape: Landscape) -> dict[str, str]:
             cidr=f"10.3{number}.0.0/28",
             **({"gateway_ip": None, "is_dhcp_enabled": False} if tier == "data" else {}),
         )
-        made |= {f"{name}-4": first.id, f"{name}-other": second.id}
+        created |= {f"{name}-4": first.id, f"{name}-other": second.id}
         ports: list[dict[str, Any]] = [
             {"fixed_ips": [{"subnet_id": first.id, "ip_address": f"10.2{number}.0.10"}], "description": 'say "it\'s"'},
             {
@@ -99,68 +99,70 @@ def build(cloud: Connection, landscape: Landscape) -> dict[str, str]:
         ]
         for index, attributes in enumerate(ports):
             name = f"{PREFIX}{tier}-port{index}"
-            made[name] = neutron.create_port(name=name, network_id=network.id, **attributes).id
+            created[name] = neutron.create_port(name=name, network_id=network.id, **attributes).id
 
     for index in range(3):
         name = f"{PREFIX}disk{index}"
         volume = cinder.create_volume(
             name=name, size=1 + index, volume_type=landscape.volume_types[-1], metadata={"tier": "data"}
         )
-        made[name] = volume.id
+        created[name] = volume.id
     image = next(item.id for item in cloud.image.images(name=landscape.image))
     name = f"{PREFIX}root"
     root = cinder.create_volume(name=name, size=40, image_id=image)
-    made[name] = root.id
-    for volume_id in [made[f"{PREFIX}disk{index}"] for index in range(3)] + [root.id]:
+    created[name] = root.id
+    for volume_id in [created[f"{PREFIX}disk{index}"] for index in range(3)] + [root.id]:
         cinder.wait_for_status(cinder.get_volume(volume_id), "available", interval=0.2, wait=60)
 
     flavor = next(item.id for item in nova.flavors() if item.name == landscape.small)
     disk = {"source_type": "image", "uuid": image, "destination_type": "volume", "boot_index": 0, "volume_size": 40}
-    own = [{**disk, "delete_on_termination": True}]
-    held = [{"source_type": "volume", "uuid": root.id, "destination_type": "volume", "boot_index": 0}]
-    local = landscape.live or cloud.image.get_image(image).min_disk <= nova.get_flavor(flavor).disk
-    wanted: dict[str, dict[str, Any]] = {
-        "web0": {"networks": [{"port": made[f"{PREFIX}web-port0"]}, {"port": made[f"{PREFIX}data-port1"]}]},
-        "web1": {"networks": [{"uuid": made["network web"]}, {"port": made[f"{PREFIX}ops-port1"]}]},
-        "db": {"networks": [{"uuid": made["network data"]}], "block_device_mapping": held},
+    own_disk = [{**disk, "delete_on_termination": True}]
+    root_volume = [{"source_type": "volume", "uuid": root.id, "destination_type": "volume", "boot_index": 0}]
+    can_boot_locally = landscape.live or cloud.image.get_image(image).min_disk <= nova.get_flavor(flavor).disk
+    servers: dict[str, dict[str, Any]] = {
+        "web0": {"networks": [{"port": created[f"{PREFIX}web-port0"]}, {"port": created[f"{PREFIX}data-port1"]}]},
+        "web1": {"networks": [{"uuid": created["network web"]}, {"port": created[f"{PREFIX}ops-port1"]}]},
+        "db": {"networks": [{"uuid": created["network data"]}], "block_device_mapping": root_volume},
         "ops": {
-            "networks": [{"uuid": made["network ops"]}],
+            "networks": [{"uuid": created["network ops"]}],
             "key_name": f"{PREFIX}key",
             "security_groups": [{"name": f"{PREFIX}group"}],
         },
-        "spare": {"networks": [{"uuid": made["network web"]}], "metadata": {"role": "spare", "note": "x" * 90}},
+        "spare": {"networks": [{"uuid": created["network web"]}], "metadata": {"role": "spare", "note": "x" * 90}},
     }
-    for short, attributes in wanted.items():
+    for short, attributes in servers.items():
         boot: dict[str, Any] = (
-            {"image_id": image} if local and short in ("web0", "spare") else {"block_device_mapping": own}
+            {"image_id": image}
+            if can_boot_locally and short in ("web0", "spare")
+            else {"block_device_mapping": own_disk}
         )
         server = nova.create_server(
             **{"name": f"{PREFIX}{short}", "flavor_id": flavor, "user_data": "aHVzaA=="} | boot | attributes
         )
-        made[f"server {short}"] = server.id
-    for short in wanted:
-        nova.wait_for_server(nova.get_server(made[f"server {short}"]), interval=0.2, wait=120)
-    if tags:
-        nova.add_tag_to_server(made["server ops"], "shop")
-    nova.stop_server(made["server spare"])
-    nova.wait_for_server(nova.get_server(made["server spare"]), status="SHUTOFF", interval=0.2, wait=60)
+        created[f"server {short}"] = server.id
+    for short in servers:
+        nova.wait_for_server(nova.get_server(created[f"server {short}"]), interval=0.2, wait=120)
+    if supports_tags:
+        nova.add_tag_to_server(created["server ops"], "shop")
+    nova.stop_server(created["server spare"])
+    nova.wait_for_server(nova.get_server(created["server spare"]), status="SHUTOFF", interval=0.2, wait=60)
 
     for index, short in enumerate(("web0", "web1", "db")):
-        volume_id, server_id = made[f"{PREFIX}disk{index}"], made[f"server {short}"]
+        volume_id, server_id = created[f"{PREFIX}disk{index}"], created[f"server {short}"]
         nova.create_volume_attachment(server_id, volume_id=volume_id)
         cinder.wait_for_status(cinder.get_volume(volume_id), "in-use", interval=0.2, wait=60)
-        made[f"{server_id}/{volume_id}"] = f"{server_id}/{volume_id}"
-    # A port's time of creation has whole seconds, and this one is to be younger than its server.
+        created[f"{server_id}/{volume_id}"] = f"{server_id}/{volume_id}"
+    # The creation time of a port has whole seconds, and this port has to be younger than its server.
     time.sleep(1.1)
-    late = neutron.create_port(name=f"{PREFIX}late", network_id=made["network ops"])
-    made[f"{PREFIX}late"] = late.id
-    nova.create_server_interface(made["server web0"], port_id=late.id)
-    nova.create_server_interface(made["server web1"], port_id=made[f"{PREFIX}web-port2"])
-    return made
+    late_port = neutron.create_port(name=f"{PREFIX}late", network_id=created["network ops"])
+    created[f"{PREFIX}late"] = late_port.id
+    nova.create_server_interface(created["server web0"], port_id=late_port.id)
+    nova.create_server_interface(created["server web1"], port_id=created[f"{PREFIX}web-port2"])
+    return created
 
 
-def demolish(cloud: Connection) -> None:
-    """Delete what is left of it."""
+def delete_existing(cloud: Connection) -> None:
+    """Delete the remaining objects."""
     nova: Any = cloud.compute
     servers = [item for item in nova.servers() if item.name.startswith(PREFIX)]
     for server in servers:
@@ -185,15 +187,15 @@ def demolish(cloud: Connection) -> None:
 
 
 def adopt(story: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in the project's folder."""
+    """Run the command in the folder of the project."""
     command = (sys.executable, "-m", "ecs_pulumi.adopt", *arguments)
     return subprocess.run(
         command, cwd=story.folder, env=story.env, capture_output=True, text=True, check=False, timeout=120
     )
 
 
-def portrait(landscape: Landscape, made: dict[str, str]) -> dict[str, Any]:
-    """Everything that another client sees of the objects, times of change included."""
+def snapshot(landscape: Landscape, ids: dict[str, str]) -> dict[str, Any]:
+    """Return the objects as another client reads them, including the times of their last change."""
     with landscape.connect() as cloud:
         lists: tuple[Any, ...] = (
             cloud.compute.servers(),
@@ -203,18 +205,18 @@ def portrait(landscape: Landscape, made: dict[str, str]) -> dict[str, Any]:
             cloud.network.subnets(),
             cloud.network.ports(),
         )
-        seen = {item.id: item.to_dict() for listed in lists for item in listed if item.id in made.values()}
-    for item in seen.values():
+        objects = {item.id: item.to_dict() for listed in lists for item in listed if item.id in ids.values()}
+    for item in objects.values():
         item.pop("location", None)
-    return seen
+    return objects
 
 
-def test_a_landscape_is_taken_over_untouched(
-    standing: dict[str, str], project: MakeProject, landscape: Landscape, request: pytest.FixtureRequest
+def test_import_of_existing_objects_changes_nothing(
+    existing: dict[str, str], project: MakeProject, landscape: Landscape, request: pytest.FixtureRequest
 ) -> None:
-    """The written program's first `up` changes nothing in the cloud, and no preview after it shows a change."""
+    """The first `up` of the generated program changes nothing in the cloud, and the following previews are empty."""
     story = project("")
-    before = portrait(landscape, standing)
+    before = snapshot(landscape, existing)
     done = adopt(story, "--name", f"{PREFIX}*", "--output", str(story.program), "--force")
     assert done.returncode == 0, done.stderr
     text = story.program.read_text()
@@ -223,44 +225,44 @@ def test_a_landscape_is_taken_over_untouched(
     assert set(kinds) == {
         *("KeyPair", "Network", "Subnet", "Port", "Volume", "Server", "VolumeAttachment", "InterfaceAttachment")
     }
-    written = 0
+    write_count = 0
     if not landscape.live:
         emulator: Emulator = request.getfixturevalue("cloud")
-        written = len(writes(emulator))
+        write_count = len(writes(emulator))
 
-    taken = story.up()
-    assert len(taken.changes) == len(kinds)
+    imported = story.up()
+    assert len(imported.changes) == len(kinds)
     assert story.preview().changes == {}
     story.refresh()
     assert story.preview().changes == {}
 
-    assert portrait(landscape, standing) == before
+    assert snapshot(landscape, existing) == before
     if not landscape.live:
-        assert writes(emulator)[written:] == []
+        assert writes(emulator)[write_count:] == []
     assert {each["id"] for each in story.state().values()} >= {
-        id_ for name, id_ in standing.items() if not name.endswith("-other")
+        id_ for name, id_ in existing.items() if not name.endswith("-other")
     }
     again = adopt(story, "--name", f"{PREFIX}*")
     assert (again.returncode, again.stdout) == (2, "")
-    assert "the stack has it already" in again.stderr
+    assert "the stack already manages it" in again.stderr
     assert "protected" in story.destroy(fails=True).text
-    assert portrait(landscape, standing) == before, "`destroy` deletes nothing that existed before"
+    assert snapshot(landscape, existing) == before, "`destroy` deletes no imported object"
     story.run("state", "unprotect", "--all", "--yes")
     story.destroy()
 
 
-class TestOnTheGuidesCloud:
-    """Where the API tells least."""
+class TestWithoutMicroversions:
+    """The same on a cloud whose API returns the fewest attributes."""
 
     @pytest.fixture
     def dialect(self) -> DialectName:
         """A cloud without microversions."""
         return "otc"
 
-    def test_the_how_to_does_what_it_says(
-        self, cloud: Emulator, standing: dict[str, str], engine_path: Path, tmp_path: Path
+    def test_commands_of_the_import_page(
+        self, cloud: Emulator, existing: dict[str, str], engine_path: Path, tmp_path: Path
     ) -> None:
-        """Its commands, as they stand there, take everything over without one change in the cloud."""
+        """The commands of the page import all objects without a change in the cloud."""
         page = (CHECKOUT / "docs" / "how-to" / "take-over.md").read_text()
         script = "\n".join(re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
         home = tmp_path / "shop"
@@ -268,19 +270,19 @@ class TestOnTheGuidesCloud:
         env = environment(engine_path, home, "test") | cloud.environment
         for name in ("PULUMI_STACK", "PULUMI_OPTION_CONFIG_FILE"):
             del env[name]  # the page selects its own
-        written = len(writes(cloud))
-        said = printed(("bash", "-euxo", "pipefail", "-c", script), folder=home, env=env)
-        assert writes(cloud)[written:] == []
-        assert "pulumi config set --secret ecs:password\n" in said
-        assert cloud.settings["password"] not in said
-        shown = said.rpartition("import ecs_pulumi")[2]
-        assert set(re.findall(r"ecs\.(\w+)\(", shown)) == {"Network"}
+        write_count = len(writes(cloud))
+        output = printed(("bash", "-euxo", "pipefail", "-c", script), folder=home, env=env)
+        assert writes(cloud)[write_count:] == []
+        assert "pulumi config set --secret ecs:password\n" in output
+        assert cloud.settings["password"] not in output
+        program = output.rpartition("import ecs_pulumi")[2]
+        assert set(re.findall(r"ecs\.(\w+)\(", program)) == {"Network"}
 
 
-def test_a_replacement_of_what_was_taken_over_is_new(
+def test_replacement_of_imported_object_creates_new_object(
     project: MakeProject, cloud: Emulator, landscape: Landscape
 ) -> None:
-    """`adopt` is for the first `up`: what replaces the object later is created. The preview tells what cannot be."""
+    """`adopt` applies to the first `up` only; a later replacement creates an object. Previews refuse wrong imports."""
     with landscape.connect() as other:
         network: Any = other.network.create_network(name="net")
         port: Any = other.network.create_port(network_id=network.id)
@@ -306,7 +308,7 @@ def test_a_replacement_of_what_was_taken_over_is_new(
 
 
 def writes(cloud: Emulator) -> list[tuple[str, str]]:
-    """The requests that change something; one for a token does not."""
+    """Return the requests that change something, without those for tokens."""
     return [
         (request.method, request.path)
         for request in cloud.requests

@@ -1,4 +1,4 @@
-"""A server that is paused, suspended or shelved, and what is attached to it: nothing sticks, nothing stays unseen."""
+"""Attachments of a server that is paused, suspended or shelved."""
 
 from __future__ import annotations
 
@@ -42,62 +42,62 @@ ATTACHED = """
     ecs.InterfaceAttachment("bound", server_id=server.id, port_id=port.id)
     ecs.InterfaceAttachment("made", server_id=server.id, network_id=network.id)
 """
-SLEEP = {"PAUSED": "pause_server", "SUSPENDED": "suspend_server", "SHELVED_OFFLOADED": "shelve_server"}
+PAUSE_ACTIONS = {"PAUSED": "pause_server", "SUSPENDED": "suspend_server", "SHELVED_OFFLOADED": "shelve_server"}
 
 
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
-    """A quick cloud like OpenStack, which refuses what a sleeping server does not do."""
+    """A fast OpenStack cloud, which refuses attachments of a suspended server as OpenStack does."""
     with Emulator(dialect="openstack", speed=100) as running:
         yield running
 
 
 class Stack:
-    """A server with a disk and two NICs attached, that somebody has put to sleep."""
+    """A server with a disk and two NICs, which is then paused, suspended or shelved out of band."""
 
     def __init__(self, project: Project, landscape: Landscape) -> None:
         self.project = project
         self.landscape = landscape
         self.cloud: Connection = landscape.connect()
         project.up()
-        self.made = {part for each in project.state().values() for part in each["id"].split("/")}
+        self.created = {part for each in project.state().values() for part in each["id"].split("/")}
         self.server = project.state()["Server web"]["id"]
 
-    def sleep(self, status: str) -> None:
-        """Put the server to sleep by hand."""
+    def pause(self, status: str) -> None:
+        """Bring the server to this status out of band."""
         compute = self.cloud.compute
-        getattr(compute, SLEEP[status])(self.server)
+        getattr(compute, PAUSE_ACTIONS[status])(self.server)
         compute.wait_for_server(compute.get_server(self.server), status=status, interval=1)
 
-    def left(self) -> set[str]:
-        """What is in the cloud of all that was made."""
-        return self.landscape.objects() & self.made
+    def remaining(self) -> set[str]:
+        """Return the ids of the created objects that still exist."""
+        return self.landscape.objects() & self.created
 
 
 @pytest.fixture
 def stack(project: MakeProject, landscape: Landscape) -> Iterator[Stack]:
-    """Make it."""
+    """Create the stack."""
     config = {"story:flavor": landscape.small, "story:image": landscape.image}
-    made = Stack(project(BASE + SERVER + ATTACHED, config=config), landscape)
-    yield made
-    made.cloud.close()
+    created = Stack(project(BASE + SERVER + ATTACHED, config=config), landscape)
+    yield created
+    created.cloud.close()
 
 
 @pytest.mark.parametrize(
     "status",
     [*(pytest.param(status, marks=pytest.mark.thorough) for status in ("PAUSED", "SUSPENDED")), "SHELVED_OFFLOADED"],
 )
-def test_a_sleeping_server_is_destroyed_with_what_it_holds(stack: Stack, status: str) -> None:
-    """`destroy` needs no help: what the server does not let go is freed when the server is deleted."""
-    stack.sleep(status)
+def test_destroy_of_suspended_server_with_attachments(stack: Stack, status: str) -> None:
+    """`destroy` succeeds: deleting the server releases the attachments that cannot be detached."""
+    stack.pause(status)
     stack.project.destroy()
-    assert stack.left() == set()
+    assert stack.remaining() == set()
 
 
 @pytest.mark.parametrize("status", ["SUSPENDED", "SHELVED_OFFLOADED"])
-def test_a_sleeping_server_is_removed_with_what_it_holds(stack: Stack, status: str, cloud: Emulator) -> None:
-    """The same where the program drops server and attachments in one `up`."""
-    stack.sleep(status)
+def test_up_removes_suspended_server_with_attachments(stack: Stack, status: str, cloud: Emulator) -> None:
+    """An `up` succeeds if the program no longer declares the server and its attachments."""
+    stack.pause(status)
     stack.project.write(BASE)
     stack.project.up()
     kinds = {name.split()[0] for name in stack.project.state()}
@@ -105,14 +105,14 @@ def test_a_sleeping_server_is_removed_with_what_it_holds(stack: Stack, status: s
     assert stack.project.preview().changes == {}
     assert stack.server not in stack.landscape.objects()
     stack.project.destroy()
-    assert stack.left() == set()
+    assert stack.remaining() == set()
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("status", ["SUSPENDED"])
-def test_a_sleeping_server_that_stays_is_woken_for_its_attachments(stack: Stack, status: str) -> None:
-    """To lose them, and to get them back; it sleeps again afterwards, as somebody has put it to sleep."""
-    stack.sleep(status)
+def test_suspended_server_is_resumed_for_attachment_changes(stack: Stack, status: str) -> None:
+    """The server is resumed to detach and to attach, and is suspended again afterwards."""
+    stack.pause(status)
     stack.project.write(BASE + SERVER)
     removed = stack.project.up()
     assert (
@@ -134,33 +134,33 @@ def test_a_sleeping_server_that_stays_is_woken_for_its_attachments(stack: Stack,
 
 
 @pytest.mark.parametrize("power_state", ["suspended"])
-def test_a_server_that_is_declared_asleep_is_woken_for_its_attachments(
+def test_declared_suspended_server_is_resumed_for_attachment_changes(
     project: MakeProject, landscape: Landscape, power_state: str
 ) -> None:
-    """From the first `up` on, for what is attached and for what is removed; it sleeps again afterwards."""
+    """A server with `power_state` suspended is resumed to attach and to detach, already in the first `up`."""
     config = {"story:flavor": landscape.small, "story:image": landscape.image, "story:power": power_state}
     it = project(BASE + SERVER + ATTACHED, config=config)
     it.up()
     with landscape.connect() as cloud:
-        made = it.state()
-        server = made["Server web"]["id"]
+        created = it.state()
+        server = created["Server web"]["id"]
         assert power_state.upper() in cloud.compute.get_server(server).status
-        assert cloud.block_storage.get_volume(made["Volume disk"]["id"]).status == "in-use"
+        assert cloud.block_storage.get_volume(created["Volume disk"]["id"]).status == "in-use"
         assert len(list(cloud.network.ports(device_id=server))) == 3
         assert it.preview("--refresh").changes == {}
         it.write(BASE + SERVER)
         it.up()
         assert power_state.upper() in cloud.compute.get_server(server).status
-        assert cloud.block_storage.get_volume(made["Volume disk"]["id"]).status == "available"
+        assert cloud.block_storage.get_volume(created["Volume disk"]["id"]).status == "available"
         assert len(list(cloud.network.ports(device_id=server))) == 1
     assert it.preview("--refresh").changes == {}
     it.destroy()
-    assert landscape.objects() & {part for each in made.values() for part in each["id"].split("/")} == set()
+    assert landscape.objects() & {part for each in created.values() for part in each["id"].split("/")} == set()
 
 
-def test_a_shelved_server_that_cannot_run_is_the_reason(stack: Stack, cloud: Emulator) -> None:
-    """The line says that the server has to run; those that wait for it do not ask for it again."""
-    stack.sleep("SHELVED_OFFLOADED")
+def test_error_if_shelved_server_cannot_be_unshelved(stack: Stack, cloud: Emulator) -> None:
+    """The error says that the server has to run. Concurrent operations do not repeat the unshelve request."""
+    stack.pause("SHELVED_OFFLOADED")
     stack.project.write(BASE + SERVER)
     cloud.requests.clear()
     cloud.fault(
@@ -177,20 +177,20 @@ def test_a_shelved_server_that_cannot_run_is_the_reason(stack: Stack, cloud: Emu
     assert stack.project.preview("--refresh").changes == {}
 
 
-def test_a_destroy_of_an_attachment_alone_is_none_of_the_server(stack: Stack, cloud: Emulator) -> None:
-    """`--target` leaves the server where it is, and asleep."""
-    stack.sleep("SUSPENDED")
+def test_targeted_destroy_of_attachment_keeps_server_suspended(stack: Stack, cloud: Emulator) -> None:
+    """With `--target` the attachment is deleted, and the server is suspended again."""
+    stack.pause("SUSPENDED")
     target = stack.project.state()["VolumeAttachment attached"]["urn"]
     stack.project.destroy("--target", target)
     assert stack.cloud.block_storage.get_volume(stack.project.state()["Volume disk"]["id"]).status == "available"
     assert stack.cloud.compute.get_server(stack.server).status == "SUSPENDED"
 
 
-def test_a_retained_server_keeps_nothing_of_the_program(stack: Stack, cloud: Emulator) -> None:
-    """What `retain_on_delete` keeps in the cloud frees nothing by its own delete, so that it is woken."""
+def test_retained_suspended_server_releases_its_attachments(stack: Stack, cloud: Emulator) -> None:
+    """A server kept by `retain_on_delete` is not deleted, so it is resumed to detach its volume."""
     stack.project.config("story:retain", "true")
     stack.project.up()
-    stack.sleep("SUSPENDED")
+    stack.pause("SUSPENDED")
     stack.project.write(BASE)
     stack.project.up()
     assert stack.cloud.block_storage.get_volume(stack.project.state()["Volume disk"]["id"]).status == "available"

@@ -1,4 +1,4 @@
-"""What a person reads in the terminal when something is wrong with the program or the settings."""
+"""Error messages for mistakes in the program and in the settings."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ NICS = 'ecs.Server("web", flavor="s3.medium.2", image="Standard_Debian_12_latest
 
 @pytest.fixture
 def untrusted() -> Iterator[str]:
-    """An https URL whose certificate nobody has vouched for."""
+    """An https URL with an untrusted certificate."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def refuse() -> None:
+        def serve() -> None:
             while True:
                 try:
-                    plain, _ = listening.accept()
+                    plain, _ = listener.accept()
                 except OSError:
                     return
                 try:
@@ -46,15 +46,15 @@ def untrusted() -> Iterator[str]:
                 except OSError:
                     plain.close()
 
-        thread = threading.Thread(target=refuse, daemon=True)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield f"https://127.0.0.1:{listening.getsockname()[1]}/v3"
-        listening.shutdown(socket.SHUT_RDWR)
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}/v3"
+        listener.shutdown(socket.SHUT_RDWR)
     thread.join(5)
 
 
 @pytest.mark.parametrize(
-    ("program", "said"),
+    ("program", "message"),
     [
         ('ecs.Server("web", flavour="s3.medium.2", image="x")', "no such input; did you mean `flavor`?"),
         ('ecs.Server("web", flavor="s3.medum.2", image="Standard_Debian_12_latest")', "did you mean s3.medium.2"),
@@ -76,20 +76,20 @@ def untrusted() -> Iterator[str]:
         "host bits",
         "port and network",
         "size 0",
-        "misspelled property of what is not known yet",
-        "an object for a list of them",
+        "misspelled property of an unknown value",
+        "object instead of list",
     ],
 )
 @pytest.mark.usefixtures("cloud")
-def test_a_wrong_program_is_refused_in_the_preview(project: MakeProject, program: str, said: str) -> None:
-    """The preview names the property and what is wrong with it, and shows no traceback."""
-    wrong = project(f"import ecs_pulumi as ecs\n\n{program}\n")
-    preview = wrong.preview(fails=True)
-    assert any(said in error for error in preview.errors), preview.errors
+def test_preview_reports_invalid_program(project: MakeProject, program: str, message: str) -> None:
+    """The preview names the property and the mistake, and shows no traceback."""
+    invalid = project(f"import ecs_pulumi as ecs\n\n{program}\n")
+    preview = invalid.preview(fails=True)
+    assert any(message in error for error in preview.errors), preview.errors
 
 
-def test_wrong_settings_are_told_by_their_names(project: MakeProject, cloud: Emulator, untrusted: str) -> None:
-    """Wrong credentials, an endpoint that is down and an untrusted certificate name the setting to look at."""
+def test_error_names_wrong_setting(project: MakeProject, cloud: Emulator, untrusted: str) -> None:
+    """Wrong credentials, an unreachable endpoint and an untrusted certificate each name the setting to check."""
     program = project(SERVER)
     password = cloud.settings["password"]
 
@@ -100,21 +100,21 @@ def test_wrong_settings_are_told_by_their_names(project: MakeProject, cloud: Emu
     assert "Wr0ng-secret" not in refused
 
     program.config("ecs:password", password, secret=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
     program.config("ecs:authUrl", f"http://127.0.0.1:{port}/v3")
-    (down,) = program.preview(fails=True).errors
-    assert "Cannot reach" in down
-    assert "ecs:authUrl" in down
+    (unreachable,) = program.preview(fails=True).errors
+    assert "Cannot reach" in unreachable
+    assert "ecs:authUrl" in unreachable
 
     program.config("ecs:authUrl", untrusted)
-    (doubted,) = program.preview(fails=True).errors
-    assert "ecs:cacert" in doubted
+    (distrusted,) = program.preview(fails=True).errors
+    assert "ecs:cacert" in distrusted
 
 
 def test_only_refresh_and_destroy_mention_stored_settings(project: MakeProject, cloud: Emulator) -> None:
-    """They use the settings of the last `up` unless they run the program; a preview and an `up` always run it."""
-    stored = "A run without --run-program uses the settings stored at the last `up`, not the present ones."
+    """Without the program they use the settings of the last `up`; a preview and an `up` use the current settings."""
+    stored = "Without --run-program, Pulumi uses the settings stored by the last `pulumi up`, not the current ones."
     stack = project('import ecs_pulumi as ecs\n\necs.KeyPair("key")\n')
     stack.up()
     cloud.fault(path="/v3/auth/tokens", status=401)

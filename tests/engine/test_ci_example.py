@@ -1,4 +1,4 @@
-"""The pipelines of examples/ci: every command of their files is run, in their order, against the emulator."""
+"""The pipelines of examples/ci: all commands of their files run in order, against the emulator."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Repository:
-    """A repository like examples/ci, and what its pipelines are given.
+    """A repository like examples/ci, with the environment of its pipelines.
 
     Attributes:
-        folder: Its checkout.
+        folder: The checkout.
         env: The environment of every job.
     """
 
@@ -35,7 +35,7 @@ class Repository:
     env: dict[str, str] = field(default_factory=dict)
 
     def run(self, command: str, **env: str) -> int:
-        """Run a command as a runner does, and check that nothing that it printed is a traceback."""
+        """Run a command as a runner does, check that it prints no traceback, and return its exit status."""
         done = subprocess.run(
             ("bash", "-e", "-c", command),
             cwd=self.folder,
@@ -47,7 +47,7 @@ class Repository:
             check=False,
             timeout=300,
         )
-        print(f"$ {command}\n{done.stdout}")  # noqa: T201  (pytest shows it where a test fails)
+        print(f"$ {command}\n{done.stdout}")  # noqa: T201  (pytest shows it if the test fails)
         assert "Traceback" not in done.stdout
         return done.returncode
 
@@ -59,43 +59,43 @@ class Repository:
         program.write_text(text.replace(old, new))
 
     def github(self, job: str, **env: str) -> int:
-        """Run a job of the GitHub workflow: after a failure only what is to run then."""
+        """Run a job of the GitHub workflow. After a failure, only the steps that ask for it run."""
         workflow = yaml.safe_load((self.folder / ".github" / "workflows" / "infrastructure.yml").read_text())
-        given = {name: value for name, value in workflow["env"].items() if "${{" not in value}
+        variables = {name: value for name, value in workflow["env"].items() if "${{" not in value}
         status = 0
         for step in workflow["jobs"][job]["steps"]:
             if "run" in step and (not status or "failure()" in step.get("if", "")):
-                status = self.run(step["run"], **given, **env) or status
+                status = self.run(step["run"], **variables, **env) or status
         return status
 
     def gitlab(self, job: str, **env: str) -> int:
-        """Run a job of the GitLab pipeline, then what is to run after it however it ended."""
+        """Run a job of the GitLab pipeline, and then its `after_script`."""
         pipeline = yaml.safe_load((self.folder / ".gitlab-ci.yml").read_text())
-        given = {**pipeline["variables"], **env}
+        variables = {**pipeline["variables"], **env}
         status = 0
         for command in (*pipeline["before_script"], *pipeline[job]["script"]):
-            status = status or self.run(command, **given)
+            status = status or self.run(command, **variables)
         for command in pipeline[job].get("after_script", ()):
-            assert self.run(command, **given) == 0
+            assert self.run(command, **variables) == 0
         return status
 
 
 @pytest.fixture
 def repository(ecs_emulator: Emulator, engine_path: Path, tmp_path: Path) -> Repository:
-    """The example as a repository of its own, whose stack somebody has made."""
+    """The example as a repository whose stack exists."""
     folder = shutil.copytree(CHECKOUT / "examples" / "ci", tmp_path / "repository")
     env = environment(engine_path, tmp_path, "prod") | ecs_emulator.environment
     del env["PULUMI_OPTION_CONFIG_FILE"]
-    # Everything is installed; a pipeline's own image has it as well.
-    made = Repository(
+    # All requirements are installed already.
+    created = Repository(
         folder, env | {"PIP_NO_INDEX": "1", "PIP_QUIET": "1", "CI": "true", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     )
-    assert made.run("pulumi stack init prod") == 0
-    return made
+    assert created.run("pulumi stack init prod") == 0
+    return created
 
 
 class GitLab(HTTPServer):
-    """GitLab's API, as far as a note needs it."""
+    """The part of GitLab's API that posts notes."""
 
     notes: list[tuple[str, str | None, Any]]
 
@@ -104,19 +104,19 @@ class _Api(BaseHTTPRequestHandler):
     server: GitLab
 
     def do_POST(self) -> None:
-        """Take a note."""
+        """Store a note."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.notes.append((self.path, self.headers["PRIVATE-TOKEN"], body))
         self.send_response(201)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @pytest.fixture
 def gitlab() -> Iterator[GitLab]:
-    """A server that takes notes."""
+    """A server that stores notes."""
     with GitLab(("127.0.0.1", 0), _Api) as server:
         server.notes = []
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -127,7 +127,7 @@ def gitlab() -> Iterator[GitLab]:
 
 
 def test_github(repository: Repository, tmp_path: Path) -> None:
-    """A merge applies; a pull request that would lose a disk is stopped, and is told why; a fork's is told less."""
+    """A merge applies, a pull request that would lose a disk fails, and a fork gets a preview without a cloud."""
     summary = tmp_path / "summary.md"
     assert repository.github("apply") == 0
 
@@ -136,7 +136,7 @@ def test_github(repository: Repository, tmp_path: Path) -> None:
     assert "### Forbidden here" in summary.read_text()
     assert "Server `shop`: replaced because of `image`" in summary.read_text()
 
-    # A pull request from a fork, where every secret is empty.
+    # In a pull request from a fork, all secrets are empty.
     empty = dict.fromkeys(("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "OS_AUTH_URL", "OS_PASSWORD"), "")
     repository.env = {name: value for name, value in repository.env.items() if not name.startswith("OS_")} | empty
     summary.unlink()
@@ -146,7 +146,7 @@ def test_github(repository: Repository, tmp_path: Path) -> None:
 
 
 def test_gitlab(repository: Repository, gitlab: GitLab) -> None:
-    """A merge applies; the note on a merge request says what would happen, and a label lets it pass."""
+    """A merge applies, a note on the merge request contains the summary, and the label permits the change."""
     assert repository.gitlab("apply") == 0
 
     repository.change('image="Standard_Debian_12_latest"', 'image="Standard_Ubuntu_24.04_latest"')

@@ -1,4 +1,4 @@
-"""The commands that a newcomer types, exactly as typed."""
+"""The `make` targets of the README."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ PORT = 9876
 
 
 @pytest.fixture(autouse=True)
-def traceless(engine_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """After each command nothing runs any more, and nothing is left in the checkout or among temporary files."""
-    before = around_the_project()
+def no_leftovers(engine_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Check that no command leaves processes, temporary files or files in the checkout."""
+    before = project_files()
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     yield
     assert list(tmp_path.iterdir()) == []
     assert [process.cmdline() for process in descendants(tmp_path)] == []
-    assert around_the_project() == before
+    assert project_files() == before
 
 
-def around_the_project() -> set[Path]:
-    """Return what lies beside Pulumi.yaml and in its program's folder, where Pulumi writes unless told otherwise."""
+def project_files() -> set[Path]:
+    """Return the files beside Pulumi.yaml and in the folder of its program, where Pulumi writes by default."""
     return {*CHECKOUT.iterdir(), *(CHECKOUT / "examples" / "quickstart").iterdir()}
 
 
 def descendants(folder: Path) -> list[psutil.Process]:
-    """Return the processes that were started with a folder for their temporary files.
+    """Return the processes whose folder for temporary files is the given one.
 
     Args:
         folder: The folder.
@@ -56,11 +56,11 @@ def descendants(folder: Path) -> list[psutil.Process]:
 
 
 def make(target: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    """Run `make` the way a person does, but without a terminal.
+    """Run `make` without a terminal.
 
     Args:
-        target: What to make.
-        typed: What the person types then.
+        target: The target.
+        typed: The standard input.
     """
     return subprocess.run(
         ("make", target),
@@ -75,25 +75,25 @@ def make(target: str, typed: str = "") -> subprocess.CompletedProcess[str]:
 
 
 def assert_in_order(text: str, *lines: str) -> None:
-    """Check that each line follows the one before it somewhere in a text.
+    """Check that a text contains these parts in this order.
 
     Args:
         text: The text.
-        lines: Parts of its lines.
+        lines: The parts.
     """
     for line in lines:
         assert line in text, line
         text = text.split(line, 1)[1]
 
 
-def test_the_demo_shows_a_servers_life() -> None:
-    """`make demo` makes a server, misspells a flavor, resizes the server as the guide demands, destroys everything."""
-    shown = make("demo")
-    assert shown.returncode == 0, shown.stdout
-    assert "Traceback" not in shown.stdout
-    assert re.search(r"Watch it in a browser: http://127\.0\.0\.1:\d+/\n", shown.stdout)
+def test_demo() -> None:
+    """`make demo` creates a server, previews a misspelled flavor, resizes the server, and destroys everything."""
+    demo = make("demo")
+    assert demo.returncode == 0, demo.stdout
+    assert "Traceback" not in demo.stdout
+    assert re.search(r"Watch it in a browser: http://127\.0\.0\.1:\d+/\n", demo.stdout)
     assert_in_order(
-        shown.stdout,
+        demo.stdout,
         "$ pulumi up",
         "Outputs:",
         "+ 8 created",
@@ -117,15 +117,15 @@ def test_the_demo_shows_a_servers_life() -> None:
     )
 
 
-def test_the_shell_is_ready_to_play() -> None:
-    """`make shell` runs what is typed with Pulumi, the stack and another client of the same cloud at hand."""
+def test_shell() -> None:
+    """`make shell` runs commands with Pulumi, the stack and the OpenStack client available."""
     typed = "pulumi stack ls; openstack flavor list -f value -c Name; exit 7"
-    shown = make("shell", typed)
-    assert_in_order(shown.stdout, "local*", "s3.medium.2", "Error 7")
+    shell = make("shell", typed)
+    assert_in_order(shell.stdout, "local*", "s3.medium.2", "Error 7")
 
 
-def test_an_interrupted_demo_leaves_nothing() -> None:
-    """Ctrl-C in the middle of an `up` ends everything that the demo started."""
+def test_interrupted_demo_leaves_nothing() -> None:
+    """Ctrl-C during an `up` ends all processes that the demo started."""
     with subprocess.Popen(
         ("make", "demo"),
         cwd=CHECKOUT,
@@ -144,19 +144,19 @@ def test_an_interrupted_demo_leaves_nothing() -> None:
     assert "Traceback" not in rest
 
 
-def test_the_emulator_runs_until_it_is_stopped() -> None:
-    """`make emulator` says where it listens and how to point a stack at it."""
+def test_emulator_runs_until_interrupted() -> None:
+    """`make emulator` prints its address and the settings for a stack."""
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", PORT)) == 0:
-            pytest.skip(f"somebody listens on {PORT}, the one port that the README names")
+            pytest.skip(f"port {PORT}, which the README names, is in use")
     with subprocess.Popen(
         ("make", "emulator"), cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as emulator:
         assert emulator.stdout is not None
         deadline = time.monotonic() + 30
-        said = ""
-        while "ecs:authUrl" not in said and time.monotonic() < deadline:
-            said += emulator.stdout.readline()
+        output = ""
+        while "ecs:authUrl" not in output and time.monotonic() < deadline:
+            output += emulator.stdout.readline()
         os.killpg(emulator.pid, signal.SIGINT)
         assert emulator.wait(30) != -signal.SIGKILL
-    assert f"http://127.0.0.1:{PORT}/v3" in said
+    assert f"http://127.0.0.1:{PORT}/v3" in output

@@ -1,4 +1,4 @@
-"""What a person sees of an `up`: on a terminal, in a file, with `--debug`; and warnings once, whatever they concern."""
+"""The output of `pulumi up`: on a terminal, in a file and with `--debug`; status messages and warnings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VOLUMES = 40
 SLOW, FAST = 0.3, 200
-MANY = f"""
+MANY_VOLUMES = f"""
     import ecs_pulumi as ecs
 
     for number in range({VOLUMES}):
@@ -41,7 +41,7 @@ SERVER = """
         block_devices=[root, disk, disk],
     )
 """
-KEPT = """
+WITH_DISKS = """
     import ecs_pulumi as ecs
 
     disk = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 10}
@@ -54,7 +54,7 @@ KEPT = """
     )
     ecs.Volume("data", size=1)
 """
-ONE = """
+VOLUME_AND_KEY = """
     import ecs_pulumi as ecs
 
     disk = ecs.Volume("disk", size=1)
@@ -63,51 +63,51 @@ ONE = """
 
 
 @pytest.fixture(autouse=True)
-def nobody_builds_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variables by which the engine knows a pipeline are not those of whoever runs the tests."""
+def no_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unset the variables by which the engine detects that it runs in a pipeline."""
     for name in ("CI", "GITHUB_ACTIONS", "GITLAB_CI"):
         monkeypatch.delenv(name, raising=False)
 
 
 def up_on_a_terminal(project: Project) -> Result:
-    """Run `pulumi up` as a person does."""
+    """Run `pulumi up` on a terminal."""
     log = project.folder / "events-terminal.json"
-    here, there = pty.openpty()
+    parent, child = pty.openpty()
     command = ("pulumi", "up", "--skip-preview", "--yes", f"--event-log={log}")
-    with subprocess.Popen(command, cwd=project.folder, env=project.env, stdin=there, stdout=there, stderr=there) as up:
-        os.close(there)
+    with subprocess.Popen(command, cwd=project.folder, env=project.env, stdin=child, stdout=child, stderr=child) as up:
+        os.close(child)
         text = b""
-        while chunk := _read(here):
+        while chunk := _read(parent):
             text += chunk
-    os.close(here)
+    os.close(parent)
     return read_events(log, text.decode(errors="replace"), up.returncode)
 
 
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65536)
-    except OSError:  # how Linux says that nobody writes any more
+    except OSError:  # Linux raises this if no process has the other end open
         return b""
 
 
-def test_status_lines_do_not_flood_a_file(cloud: Emulator, project: MakeProject) -> None:
-    """On a terminal every resource shows what it waits for; in a file, where lines stay, only some of many do."""
-    many = project(MANY)
+def test_status_lines_are_limited_in_a_file(cloud: Emulator, project: MakeProject) -> None:
+    """On a terminal every resource shows its status; in a file, only some status lines are printed."""
+    many = project(MANY_VOLUMES)
     cloud.cloud.speed = SLOW
-    seen = up_on_a_terminal(many)
-    assert seen.status == 0, seen.text
-    assert len([line for line in seen.status_lines if "creating" in line]) >= VOLUMES
+    on_terminal = up_on_a_terminal(many)
+    assert on_terminal.status == 0, on_terminal.text
+    assert len([line for line in on_terminal.status_lines if "creating" in line]) >= VOLUMES
     cloud.cloud.speed = FAST
     many.destroy()
     cloud.cloud.speed = SLOW
-    filed = many.up()
-    lines = [line for line in filed.status_lines if line]
+    in_file = many.up()
+    lines = [line for line in in_file.status_lines if line]
     assert any("creating" in line for line in lines)
     assert len(lines) < VOLUMES
 
 
-def test_status_lines_say_what_is_waited_for(cloud: Emulator, project: MakeProject) -> None:
-    """The server's status and task, for how many volumes, that a resize is being confirmed, and for how long."""
+def test_status_lines_of_build_and_resize(cloud: Emulator, project: MakeProject) -> None:
+    """They contain the status and task of the server, the volumes it waits for, and the duration."""
     server = project(SERVER)
     cloud.cloud.speed = 2
     building = server.up().status_lines
@@ -119,13 +119,15 @@ def test_status_lines_say_what_is_waited_for(cloud: Emulator, project: MakeProje
     assert resizing[-1] == ""
 
 
-def test_data_that_are_lost_are_a_warning(cloud: Emulator, project: MakeProject) -> None:
-    """A replacement warns in preview and update, a deletion in the update alone, and `destroy` not at all."""
-    it = project(KEPT)
+def test_warning_of_data_loss(cloud: Emulator, project: MakeProject) -> None:
+    """A replacement causes a warning in preview and `up`, a deletion only in `up`, and `destroy` causes none."""
+    it = project(WITH_DISKS)
     it.up()
-    it.write(KEPT.replace("s3.medium.2", "s3.large.2").replace("False", "True").replace("ecs.Volume", "# ecs.Volume"))
-    replaced = "replacing web deletes 1 volume with `delete_on_termination`"
-    deleted = "deleting data deletes its data (1 GiB)"
+    it.write(
+        WITH_DISKS.replace("s3.medium.2", "s3.large.2").replace("False", "True").replace("ecs.Volume", "# ecs.Volume")
+    )
+    replaced = "replacing web deletes 1 volume with `delete_on_termination` [data-loss]"
+    deleted = "deleting data deletes its data (1 GiB) [data-loss]"
     assert warnings(it.preview()) == [replaced]
     done = it.up()
     assert sorted(warnings(done)) == [deleted, replaced]
@@ -140,8 +142,8 @@ GROWING = """
     """
 
 
-def test_the_reason_of_a_failed_update_comes_first(cloud: Emulator, project: MakeProject) -> None:
-    """In a file its line stands before the engine's; on a terminal it is what is shown while others are worked on."""
+def test_reason_of_failed_update_is_visible(cloud: Emulator, project: MakeProject) -> None:
+    """In a file it precedes the line of the engine; on a terminal it stays visible while other operations run."""
     it = project(GROWING % 1)
     it.up()
     reason = "error: update Volume bad: "
@@ -151,39 +153,39 @@ def test_the_reason_of_a_failed_update_comes_first(cloud: Emulator, project: Mak
 
     it.write((GROWING % 3) + 'ecs.Volume("good", size=1)\n')
     cloud.cloud.speed = SLOW
-    shown = up_on_a_terminal(it)
-    assert shown.status != 0
-    frames = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.text).partition("Diagnostics:")[0]
+    on_terminal = up_on_a_terminal(it)
+    assert on_terminal.status != 0
+    frames = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", on_terminal.text).partition("Diagnostics:")[0]
     assert frames.rindex(reason) > frames.rfind("error: 1 error occurred")
 
 
 def warnings(result: Result) -> list[str]:
-    """The warnings of a run."""
-    found = [each["message"] for each in result.diagnostics if each["severity"] == "warning"]
-    return [message.removeprefix("warning:").strip() for message in found]
+    """Return the warnings of a run."""
+    messages = [each["message"] for each in result.diagnostics if each["severity"] == "warning"]
+    return [message.removeprefix("warning:").strip() for message in messages]
 
 
 def test_debug_lists_every_request(project: MakeProject, cloud: Emulator) -> None:
-    """With method, path, status, milliseconds and request id; without `--debug` not one is shown."""
-    one = project(ONE)
+    """`--debug` shows each request with method, path, status, milliseconds and request id; without it none is shown."""
+    it = project(VOLUME_AND_KEY)
     cloud.requests.clear()
-    shown = one.up("--debug")
-    listed = set(re.findall(r"debug: (\w+) (/\S+) (\d+) \d+ ms (req-[\w-]+)", shown.text))
-    asked = {
+    debug = it.up("--debug")
+    listed = set(re.findall(r"debug: (\w+) (/\S+) (\d+) \d+ ms (req-[\w-]+)", debug.text))
+    sent = {
         (each.method, each.path + (f"?{each.query}" if each.query else ""), str(each.status), each.request_id)
         for each in cloud.requests
     }
-    assert asked == listed
-    one.write(ONE.replace("size=1", "size=2"))
-    assert "req-" not in one.up().text
+    assert sent == listed
+    it.write(VOLUME_AND_KEY.replace("size=1", "size=2"))
+    assert "req-" not in it.up().text
 
 
-def test_a_warning_is_shown_once_whatever_it_concerns(project: MakeProject) -> None:
-    """Unverified certificates, a preview that does not ask the cloud, a misspelled setting: one line each."""
-    careless = project(ONE, config={"ecs:insecure": "yes", "ecs:preflight": "False", "ecs:regoin": "eu-de"})
-    made = careless.up()
-    warnings = sorted(each["message"].strip() for each in made.diagnostics if each["severity"] == "warning")
+def test_warnings_are_shown_once(project: MakeProject) -> None:
+    """Unverified certificates, a disabled preflight and a misspelled setting cause one warning each."""
+    it = project(VOLUME_AND_KEY, config={"ecs:insecure": "yes", "ecs:preflight": "False", "ecs:regoin": "eu-de"})
+    result = it.up()
+    warnings = sorted(each["message"].strip() for each in result.diagnostics if each["severity"] == "warning")
     assert len(warnings) == 3
     assert "Nothing was checked against the cloud: ecs:preflight is false [not-checked]" in warnings[0]
     assert "ecs:insecure" in warnings[1]
-    assert "ecs:regoin is no setting and has no effect; did you mean ecs:region?" in warnings[2]
+    assert "ecs:regoin is not a setting and has no effect; did you mean ecs:region?" in warnings[2]

@@ -1,4 +1,4 @@
-"""What the pages say is done: their commands run, their programs work, and what they show as printed is printed."""
+"""The documentation: its commands and programs run, and print the output that the pages show."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ EXAMPLES = CHECKOUT / "examples"
 PAGES = {str(path.relative_to(CHECKOUT)): path for path in (CHECKOUT / "docs").rglob("*.md")} | {
     "README.md": CHECKOUT / "README.md"
 }
-ELSEWHERE = {
-    "docs/how-to/take-over.md": "test_adopt.py, on a landscape to take over",
+TESTED_ELSEWHERE = {
+    "docs/how-to/take-over.md": "test_adopt.py, with existing objects to import",
     "docs/how-to/failures.md": "test_killed.py, after an `up` that was killed",
 }
-"""Pages whose commands another test runs."""
+"""Pages whose commands another test runs, and where."""
 
 PROJECT = "printf 'name: shop\\nruntime: python\\n' > Pulumi.yaml\npulumi stack init dev\n"
 URN = "\"$(pulumi stack --show-urns | grep -o 'urn:.*ecs:Server::[^ ]*' | head -1)\""
@@ -37,14 +37,14 @@ URN = "\"$(pulumi stack --show-urns | grep -o 'urn:.*ecs:Server::[^ ]*' | head -
 
 @dataclass(frozen=True)
 class Scene:
-    """What a reader has before a page begins.
+    """The environment in which the commands of a page run.
 
     Attributes:
-        example: The example whose folder the reader is in; else an empty folder.
-        before: Commands that the reader has run.
-        after: Commands that take down what the page leaves.
-        words: What stands on the page for something of the reader's.
-        typed: What the reader types when asked.
+        example: The example whose folder is the working directory; an empty folder if unset.
+        before: Commands to run before those of the page.
+        after: Commands to run after those of the page.
+        words: Placeholders on the page with their replacements.
+        typed: The standard input of the commands.
     """
 
     example: str = ""
@@ -56,7 +56,7 @@ class Scene:
 
 SCENES = {
     "README.md": Scene(before=PROJECT, after="pulumi preview\n"),
-    # The emulator runs already, on a port of its own.
+    # The emulator of the test runs already, on another port.
     "docs/tutorial.md": Scene(
         words={"python -m ecs_pulumi.emulator\n": "", "http://127.0.0.1:9876/v3": "{auth_url}"},
     ),
@@ -90,26 +90,26 @@ SCENES = {
 }
 
 
-def test_make_has_what_it_names() -> None:
-    """Every target is there, and none is mistaken for the folder of its name."""
+def test_make_targets_are_phony() -> None:
+    """Every target is phony, so that a folder of the same name does not disable it, and every phony target exists."""
     text = (CHECKOUT / "Makefile").read_text()
     (phony,) = re.findall(r"^\.PHONY: (.*)", text, re.MULTILINE)
     assert sorted(phony.split()) == sorted(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
 
 
 def commands(page: str) -> list[Block]:
-    """The blocks of a page that a reader runs."""
+    """Return the command blocks of a page."""
     return [block for block in blocks(PAGES[page]) if block.language == "bash"]
 
 
-def test_no_page_is_forgotten() -> None:
-    """A page with commands has a scene to run them in."""
-    assert {page for page in PAGES if commands(page)} <= SCENES.keys() | ELSEWHERE.keys()
+def test_every_page_with_commands_is_tested() -> None:
+    """Every page with commands has a scene, or is named in TESTED_ELSEWHERE."""
+    assert {page for page in PAGES if commands(page)} <= SCENES.keys() | TESTED_ELSEWHERE.keys()
 
 
 @pytest.fixture
 def other_cloud() -> Iterator[Mapping[str, str]]:
-    """The variables that lead to a cloud of another kind."""
+    """The variables of a cloud of another dialect."""
     from ecs_pulumi.emulator import Emulator
 
     with Emulator(speed=200, dialect="openstack") as running:
@@ -117,56 +117,56 @@ def other_cloud() -> Iterator[Mapping[str, str]]:
 
 
 @pytest.mark.parametrize("page", SCENES)
-def test_the_commands_of_a_page(
+def test_commands_of_a_page(
     page: str, ecs_emulator: Emulator, other_cloud: Mapping[str, str], engine_path: Path, tmp_path: Path
 ) -> None:
-    """Typed one after the other they succeed, or fail where the page says so, and print what it shows."""
-    scene, found = SCENES[page], blocks(PAGES[page])
+    """The commands succeed in their order, or fail if marked so, and print the output that the page shows."""
+    scene, page_blocks = SCENES[page], blocks(PAGES[page])
     home = tmp_path / "home"
     shutil.copytree(EXAMPLES / scene.example, home) if scene.example else home.mkdir()
     cloud = ecs_emulator.environment
-    words = {written: meant.format(auth_url=ecs_emulator.auth_url) for written, meant in scene.words.items()}
+    words = {word: value.format(auth_url=ecs_emulator.auth_url) for word, value in scene.words.items()}
     env = environment(engine_path, tmp_path, "unused") | cloud
     env["OS_CLIENT_CONFIG_FILE"] = clouds(tmp_path, mycloud=cloud, **{"shop-dev": other_cloud, "shop-prod": cloud})
     for name in ("PULUMI_STACK", "PULUMI_OPTION_CONFIG_FILE"):
         del env[name]  # a page selects its own
-    # What is to be installed is.
+    # All packages are installed already.
     env |= {"PIP_NO_INDEX": "1", "PIP_QUIET": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     env |= {"PULUMI_SKIP_CONFIRMATIONS": "true", "PULUMI_OPTION_NON_INTERACTIVE": "true"}
-    command = ("bash", "-euxo", "pipefail", "-c", scene.before + script(found, words) + scene.after)
-    said = printed(command, folder=home, env=env, typed=scene.typed, timeout=600)
-    assert "Traceback" not in said
-    assert missing(found, said) == []
+    command = ("bash", "-euxo", "pipefail", "-c", scene.before + script(page_blocks, words) + scene.after)
+    output = printed(command, folder=home, env=env, typed=scene.typed, timeout=600)
+    assert "Traceback" not in output
+    assert missing(page_blocks, output) == []
 
 
 def clouds(folder: Path, **entries: Mapping[str, str]) -> str:
-    """Write the clouds.yaml that the pages speak of, and return its path.
+    """Write the clouds.yaml that the pages use, and return its path.
 
     Args:
-        folder: Where to.
-        entries: The variables that lead to the cloud of each entry.
+        folder: The folder of the file.
+        entries: The `OS_*` variables of the cloud of each entry.
     """
-    written = {}
+    content = {}
     for name, variables in entries.items():
         auth = {key.removeprefix("OS_").lower(): value for key, value in variables.items()}
         del auth["identity_api_version"]
-        written[name] = {"region_name": auth.pop("region_name"), "auth": auth}
+        content[name] = {"region_name": auth.pop("region_name"), "auth": auth}
     file = folder / "clouds.yaml"
-    file.write_text(yaml.safe_dump({"clouds": written}))
+    file.write_text(yaml.safe_dump({"clouds": content}))
     return str(file)
 
 
-def test_the_fragments(ecs_emulator: Emulator) -> None:
-    """Python that is no file is a part of a program: it runs, after what its page has before it."""
-    del ecs_emulator  # the variables lead to it
+def test_python_fragments(ecs_emulator: Emulator) -> None:
+    """Python blocks that are not files run after the blocks before them."""
+    del ecs_emulator  # the OS_* variables select it
     pages = [str(path) for path in PAGES.values() if "design" not in path.parts]
     command = (sys.executable, "-m", "tests.support.fragments", *pages)
     assert "reference/Server.md" in printed(command, folder=CHECKOUT)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_data_of_a_page(page: str) -> None:
-    """What is shown as YAML is YAML, and no block is of a kind that nobody looks at."""
+def test_languages_of_blocks(page: str) -> None:
+    """YAML blocks are valid, and no block has a language that no test checks."""
     known = {"bash", "python", "text", "yaml", "markdown", "", "{toctree}"}
     for block in blocks(PAGES[page]):
         assert block.language in known, block.line
@@ -174,8 +174,8 @@ def test_the_data_of_a_page(page: str) -> None:
             yaml.safe_load(block.text)
 
 
-def test_the_site(tmp_path: Path) -> None:
-    """`make docs` has no complaint: no link leads nowhere, no page is left out; and it can be searched."""
+def test_site(tmp_path: Path) -> None:
+    """`make docs` reports no broken link and no missing page, and the site can be searched."""
     command = (sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", str(tmp_path / "doctrees"))
     printed((*command, str(CHECKOUT / "docs"), str(tmp_path / "site")), folder=CHECKOUT)
     assert "s3.medium" in (tmp_path / "site" / "tutorial.html").read_text()

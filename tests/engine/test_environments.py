@@ -1,4 +1,4 @@
-"""One program for every environment: examples/environments on two clouds, one of them with two regions."""
+"""examples/environments on two clouds, one of which has two regions."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ EXAMPLE = CHECKOUT / "examples" / "environments"
 
 @pytest.fixture
 def clouds() -> Iterator[dict[str, Emulator]]:
-    """The clouds that the stacks' settings name."""
+    """The clouds that the settings of the stacks name."""
     with Emulator(speed=200, dialect="openstack") as dev, Emulator(speed=200) as prod:
         yield {"shop-dev": dev, "shop-prod": prod}
 
 
 class Environments:
-    """Both projects in a folder of their own, with one backend and a clouds.yaml."""
+    """Both projects in a temporary folder, with one backend and a clouds.yaml."""
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
         self.folder = shutil.copytree(EXAMPLE, folder)
         self.env = env
 
     def pulumi(self, project: str, *arguments: str, fails: bool = False) -> str:
-        """Run `pulumi` in a project's folder as a person does."""
+        """Run `pulumi` in the folder of a project."""
         done = subprocess.run(
             ("pulumi", "--non-interactive", "--color=never", *arguments),
             cwd=self.folder / project,
@@ -53,8 +53,8 @@ class Environments:
         assert "Traceback" not in done.stdout
         return done.stdout
 
-    def made(self, stack: str) -> None:
-        """Make an environment: its networks, then its servers with a password of their own."""
+    def create(self, stack: str) -> None:
+        """Create an environment: its networks, then its servers with a password."""
         self.pulumi("network", "stack", "init", stack)
         self.pulumi("network", "up", "--yes", "--skip-preview", "--stack", stack)
         self.pulumi("app", "stack", "init", stack)
@@ -62,7 +62,7 @@ class Environments:
         self.pulumi("app", "up", "--yes", "--skip-preview", "--stack", stack)
 
     def orphans(self, stack: str, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """The exit status and the findings of `python -m ecs_pulumi.orphans` in the app's folder."""
+        """Run `python -m ecs_pulumi.orphans` in the folder of the app, and return its exit status and output."""
         command = (sys.executable, "-m", "ecs_pulumi.orphans", "--json", "--stack", stack, *arguments)
         done = subprocess.run(
             command, cwd=self.folder / "app", env=self.env, capture_output=True, text=True, check=False, timeout=120
@@ -71,14 +71,14 @@ class Environments:
         return done.returncode, json.loads(done.stdout)
 
     def servers(self, stack: str) -> dict[str, dict[str, Any]]:
-        """The servers in a stack's state."""
+        """Return the servers in the state of a stack."""
         state = json.loads(self.pulumi("app", "stack", "export", "--stack", stack))["deployment"]["resources"]
         return {name_of(each["urn"]): each for each in state if each["type"].endswith("ecs:Server")}
 
 
 @pytest.fixture
 def environments(clouds: dict[str, Emulator], engine_path: Path, tmp_path: Path) -> Environments:
-    """The example, with the clouds' entries in clouds.yaml."""
+    """The example, with a clouds.yaml for both clouds."""
     entries = {
         name: {
             "auth": {
@@ -101,7 +101,7 @@ def environments(clouds: dict[str, Emulator], engine_path: Path, tmp_path: Path)
 
 
 def writes(cloud: Emulator) -> list[str]:
-    """What was asked to change in a cloud so far."""
+    """Return the requests so far that change something in a cloud."""
     return [
         f"{request.method} {request.path}"
         for request in cloud.requests
@@ -109,10 +109,10 @@ def writes(cloud: Emulator) -> list[str]:
     ]
 
 
-def test_one_program_serves_two_clouds_and_two_regions(environments: Environments) -> None:
-    """Each stack has its clouds, regions, zones, sizes and secrets, and the production's servers are protected."""
-    environments.made("dev")
-    environments.made("prod")
+def test_environments_in_two_clouds_and_two_regions(environments: Environments) -> None:
+    """Each stack has its own cloud, regions, zones, sizes and secrets, and the servers of `prod` are protected."""
+    environments.create("dev")
+    environments.create("prod")
     (dev,) = environments.servers("dev").values()
     assert (dev["outputs"]["region"], dev["outputs"]["flavor"]) == ("RegionOne", "s1.small")
 
@@ -131,9 +131,9 @@ def test_one_program_serves_two_clouds_and_two_regions(environments: Environment
     assert environments.servers("prod").keys() == prod.keys()
 
 
-def test_a_server_moves_to_another_stack_untouched(environments: Environments, clouds: dict[str, Emulator]) -> None:
-    """`pulumi state move` takes server and port along; nothing is asked of the cloud, and both stacks are content."""
-    environments.made("staging")
+def test_move_of_a_server_to_another_stack(environments: Environments, clouds: dict[str, Emulator]) -> None:
+    """`pulumi state move` moves server and port without a change in the cloud, and both previews are empty."""
+    environments.create("staging")
     (server,) = environments.servers("staging").values()
     canary = environments.folder / "app" / "Pulumi.canary.yaml"
     settings = yaml.safe_load((environments.folder / "app" / "Pulumi.staging.yaml").read_text())
@@ -156,14 +156,14 @@ def test_a_server_moves_to_another_stack_untouched(environments: Environments, c
     assert (moved["id"], moved["outputs"]["name"]) == (server["id"], server["outputs"]["name"])
     assert writes(clouds["shop-prod"]) == before
 
-    status, told = environments.orphans("staging", "--delete", "--yes")
-    assert (status, told["orphans"]) == (0, [])
-    kept = {(each["kind"], each["id"], each["stack"]) for each in told["elsewhere"]}
-    assert ("Server", server["id"], "canary") in kept, "the old stack's mark is on it, and it is not its own any more"
+    status, found = environments.orphans("staging", "--delete", "--yes")
+    assert (status, found["orphans"]) == (0, [])
+    kept = {(each["kind"], each["id"], each["stack"]) for each in found["elsewhere"]}
+    assert ("Server", server["id"], "canary") in kept, "it carries the marker of the old stack and is in another state"
     assert writes(clouds["shop-prod"]) == before
 
-    # The next update gives it the mark of its new stack.
+    # The next update writes the owner marker of the new stack.
     environments.pulumi("app", "config", "set", "flavor", "s3.large.2", "--stack", "canary")
     environments.pulumi("app", "up", "--yes", "--skip-preview", "--stack", "canary")
-    status, told = environments.orphans("staging")
-    assert ("Server", server["id"]) not in {(each["kind"], each["id"]) for each in told["elsewhere"]}
+    status, found = environments.orphans("staging")
+    assert ("Server", server["id"]) not in {(each["kind"], each["id"]) for each in found["elsewhere"]}

@@ -1,4 +1,4 @@
-"""Every program under examples/ does what it says."""
+"""The programs in `examples`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KINDS = (
 
 
 def test_quickstart(project: MakeProject, landscape: Landscape) -> None:
-    """A server with key, network, port and disks; a larger flavor keeps the server; nothing is left."""
+    """The program creates a server with its resources, resizes it in place, and deletes everything."""
     config = {"flavor": landscape.small, "image": landscape.image, "volumeType": landscape.volume_type}
     quickstart = project(EXAMPLES / "quickstart", name="ecs-quickstart", config=config)
     assert set(quickstart.up().changes.values()) == {"create"}
@@ -49,14 +49,14 @@ def test_quickstart(project: MakeProject, landscape: Landscape) -> None:
     quickstart.up()
     assert quickstart.outputs == first
 
-    made = {resource["id"] for resource in quickstart.state().values()}
+    created = {resource["id"] for resource in quickstart.state().values()}
     quickstart.destroy()
-    assert not made & landscape.objects()
+    assert not created & landscape.objects()
 
 
 @pytest.mark.parametrize("dialect", ["otc", "openstack"])
 def test_lookups(dialect: DialectName, engine_path: Path, tmp_path: Path) -> None:
-    """The program on the page of the lookups works as it is written, in either kind of cloud."""
+    """The program on the reference page of the lookups works in both dialects."""
     page = CHECKOUT / "docs" / "reference" / "lookups.md"
     fragments = [block.text for block in blocks(page) if block.language == "python"]
     assert fragments
@@ -70,8 +70,8 @@ def test_lookups(dialect: DialectName, engine_path: Path, tmp_path: Path) -> Non
         it.destroy()
 
 
-def test_reference_elsewhere(engine_path: Path, tmp_path: Path) -> None:
-    """The program that the pages of the kinds show parts of works in the other kind of cloud as well."""
+def test_reference_on_openstack(engine_path: Path, tmp_path: Path) -> None:
+    """The program of the reference pages works in the dialect `openstack`."""
     with Emulator(speed=SPEED, dialect="openstack") as cloud:
         found = emulated(cloud)
         env = {**environment(engine_path, tmp_path, "test"), **found.env}
@@ -84,7 +84,7 @@ def test_reference_elsewhere(engine_path: Path, tmp_path: Path) -> None:
 
 
 def test_reference(project: MakeProject, landscape: Landscape) -> None:
-    """One of every kind, as the reference shows them: no change afterwards, secrets are secret, nothing is left."""
+    """The program of the reference pages uses every kind, encrypts secrets, and leaves no change and no object."""
     config = {"flavor": landscape.small, "image": landscape.image, "volumeType": landscape.volume_type}
     every_kind = project(EXAMPLES / "reference", name="ecs-reference", config=config)
     changes = every_kind.up().changes
@@ -94,6 +94,6 @@ def test_reference(project: MakeProject, landscape: Landscape) -> None:
     assert "PRIVATE KEY" not in every_kind.run("stack", "export")
     assert every_kind.preview().changes == {}
 
-    made = {resource["id"] for resource in every_kind.state().values()}
+    created = {resource["id"] for resource in every_kind.state().values()}
     every_kind.destroy()
-    assert not made & landscape.objects()
+    assert not created & landscape.objects()

@@ -1,4 +1,4 @@
-"""`Kind.get` in a program: the object is read, and what refers to its id is not in doubt."""
+"""`Kind.get` in a program."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PROGRAM = """
 """
 
 
-def test_what_depends_on_the_id_of_what_was_read_is_not_replaced(project: MakeProject, landscape: Landscape) -> None:
-    """The id that the program gives is known in a preview, so nothing that refers to it seems to change."""
+def test_resource_that_uses_id_of_get_is_not_replaced(project: MakeProject, landscape: Landscape) -> None:
+    """The id of `get` is known in a preview, so resources that use it show no change."""
     with landscape.connect() as other:
         network = other.network.create_network(name="read")
         try:

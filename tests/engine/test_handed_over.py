@@ -1,4 +1,4 @@
-"""What a server hands over to an attachment, or takes with it when it goes."""
+"""Ports that move between a server and an attachment, and attachments that are deleted with their server."""
 
 from __future__ import annotations
 
@@ -44,31 +44,33 @@ WITH_SERVER = """
 
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
-    """A quick cloud."""
+    """A fast cloud."""
     with Emulator(dialect="openstack", speed=100) as running:
         yield running
 
 
-def test_a_replaced_server_hands_its_port_over(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
-    """The server is replaced, and its port moves from `networks` to an InterfaceAttachment, in one `up`."""
+def test_port_moves_from_replaced_server_to_attachment(
+    project: MakeProject, landscape: Landscape, cloud: Emulator
+) -> None:
+    """One `up` replaces the server and moves its port from `networks` to an InterfaceAttachment."""
     config = {"story:flavor": landscape.small, "story:image": landscape.image}
-    made = project(PROGRAM % ('{"port_id": port.id}', False), config=config)
-    made.up()
-    made.write(PROGRAM % ('{"network_id": network.id}', True) + ATTACHED)
-    assert made.up().steps["Server web"] == ["delete-replaced", "replace", "create-replacement"]
-    assert made.preview().changes == {}
-    server, port = made.state()["Server web"]["id"], made.state()["Port port"]["id"]
+    stack = project(PROGRAM % ('{"port_id": port.id}', False), config=config)
+    stack.up()
+    stack.write(PROGRAM % ('{"network_id": network.id}', True) + ATTACHED)
+    assert stack.up().steps["Server web"] == ["delete-replaced", "replace", "create-replacement"]
+    assert stack.preview().changes == {}
+    server, port = stack.state()["Server web"]["id"], stack.state()["Port port"]["id"]
     with cloud.state() as state:
         assert state.find("port", id=port)[0]["device_id"] == server
         assert len(state.find("port", device_id=server)) == 2
-    made.destroy()
+    stack.destroy()
 
 
-def test_an_attachment_that_goes_with_its_server(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
-    """`deleted_with` leaves the attachment to the server's delete, which takes the port that was made for it along."""
+def test_attachment_with_deleted_with(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
+    """With `deleted_with` the deletion of the server also deletes the port that was created for the attachment."""
     config = {"story:flavor": landscape.small, "story:image": landscape.image}
-    made = project(PROGRAM % ('{"port_id": port.id}', False) + WITH_SERVER, config=config)
-    made.up()
-    made.destroy()
+    stack = project(PROGRAM % ('{"port_id": port.id}', False) + WITH_SERVER, config=config)
+    stack.up()
+    stack.destroy()
     with cloud.state() as state:
         assert state.find("port", project_id=state.project_id) == []

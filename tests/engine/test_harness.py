@@ -1,4 +1,4 @@
-"""The harness itself, on a provider that needs no cloud."""
+"""The test harness `Project`, with a provider that needs no cloud."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ PROGRAM = """
 
 @pytest.fixture
 def box(engine_path: Path, tmp_path: Path) -> Project:
-    """A project with one resource of no cloud."""
+    """A project with one resource that needs no cloud."""
     return Project(tmp_path, PROGRAM, environment(engine_path, tmp_path, "test"))
 
 
-def test_a_resource_lives_through_the_real_command_line(box: Project) -> None:
-    """Create, preview, update, refresh and destroy report what they did, and outputs and state can be read."""
+def test_lifecycle_of_a_resource(box: Project) -> None:
+    """Create, preview, update, refresh and destroy report their changes; outputs and state can be read."""
     box.settings({"size": "1"}, {"key": "hidden"})
     assert box.up().changes == {"Resource box": "create"}
     assert box.outputs == {"id": "an-id", "key": "hidden"}
@@ -62,21 +62,21 @@ def test_a_resource_lives_through_the_real_command_line(box: Project) -> None:
     assert box.state() == {}
 
 
-def test_a_traceback_fails_the_test(box: Project) -> None:
-    """A person must never see a traceback, so no test lets one pass, not even where failure is expected."""
+def test_traceback_fails_the_test(box: Project) -> None:
+    """A traceback fails a test even if the run is expected to fail, since users must never see one."""
     box.config("size", "0")
     with pytest.raises(AssertionError, match="no room"):
         box.up(fails=True)
 
 
-def test_an_unexpected_failure_shows_what_was_printed(box: Project) -> None:
-    """The reason is in the assertion's message."""
+def test_unexpected_failure_shows_the_output(box: Project) -> None:
+    """The message of the assertion contains the reason."""
     with pytest.raises(AssertionError, match="Missing required configuration variable"):
         box.up()
 
 
-def test_a_run_that_hangs_is_killed(box: Project) -> None:
-    """The time limit ends the whole process group and shows what was printed until then."""
+def test_hanging_run_is_killed(box: Project) -> None:
+    """After the timeout the whole process group is killed, and the assertion shows the output."""
     box.write("import time, pulumi; pulumi.log.info('waiting'); time.sleep(60)")
     with pytest.raises(AssertionError, match="was killed") as failure:
         box.up(timeout=5)

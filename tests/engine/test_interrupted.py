@@ -1,4 +1,4 @@
-"""What the `up` after an interrupted one does: it continues, and creates nothing twice."""
+"""The `up` after an interrupted one continues and creates nothing twice."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from tests.conftest import MakeProject
     from tests.support.landscape import Landscape
 
-LONGEST = 60
+TIMEOUT = 60
 
 
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
-    """A cloud in which a server takes some seconds."""
+    """A cloud in which the build of a server takes some seconds."""
     with Emulator(speed=1) as running:
         yield running
 
@@ -31,7 +31,7 @@ def cloud() -> Iterator[Emulator]:
 def test_up_after_a_killed_up_creates_nothing_twice(
     project: MakeProject, landscape: Landscape, cloud: Emulator, end: str
 ) -> None:
-    """The next `up` continues with the servers and the volume that the killed one had begun."""
+    """The next `up` continues with the servers and the volume whose creation the killed one had begun."""
     program = (
         NETWORK
         + """
@@ -56,29 +56,29 @@ def test_up_after_a_killed_up_creates_nothing_twice(
     assert landscape.objects() == before
 
 
-def test_what_is_not_proven_is_named_and_not_created_again(
+def test_up_refuses_to_create_beside_unproven_orphan(
     project: MakeProject, landscape: Landscape, cloud: Emulator
 ) -> None:
-    """Where the provider alone was killed the state proves nothing: the next `up` names the object and `orphans`."""
+    """If only the provider was killed, the state proves nothing: the next `up` names the object and `orphans`."""
     options = ", opts=pulumi.ResourceOptions(depends_on=[sub])"
     it = project(NETWORK + server(landscape, "web", '[{"network_id": net.id}]', options))
     up = Run(it)
     until_created(cloud, "/servers", 1)
     up.kill(is_provider)
     up.end()
-    _, (lost,) = orphans(it)
+    _, (orphan,) = orphans(it)
     failed = it.up(fails=True)
-    assert f"({lost['id']})" in failed.text
+    assert f"({orphan['id']})" in failed.text
     assert "python -m ecs_pulumi.orphans" in failed.text
-    orphans(it, "--delete", lost["id"], "--yes")
+    orphans(it, "--delete", orphan["id"], "--yes")
     it.up()
     assert it.preview().changes == {}
     it.destroy()
 
 
 def until_created(cloud: Emulator, path: str, count: int) -> None:
-    """Wait until the cloud has answered so many create requests."""
-    end = time.monotonic() + LONGEST
+    """Wait until the cloud has answered this number of create requests."""
+    end = time.monotonic() + TIMEOUT
     while sum(each.method == "POST" and each.path.endswith(path) for each in cloud.requests) < count:
         assert time.monotonic() < end
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What goes wrong in a cloud, on the way to it or at the keyboard, and how each of it ends well."""
+"""Failures of the cloud and interrupted runs, and how the stack recovers from them."""
 
 from __future__ import annotations
 
@@ -58,107 +58,107 @@ MORE = """
 
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
-    """A cloud that takes its time, so that there is something to disturb."""
+    """A slow cloud, so that runs can be interrupted."""
     with Emulator(speed=4) as running:
         yield running
 
 
-PATIENCE = 55
-"""Seconds in which a small stack is destroyed where nothing is in the way; what is in use is waited for for 60."""
+DESTROY_TIMEOUT = 55
+"""Seconds within which a small stack is destroyed; with a conflict, the provider would retry for 60 seconds."""
 
 
 def reasons(failed: Result) -> list[str]:
-    """Why resources failed: one line each, under the engine's own heading."""
-    told = [error.strip() for error in failed.errors if re.search(r"(check|create|update|delete) \w+ \S+: ", error)]
-    assert all(len(error.splitlines()) <= 2 for error in told), told
-    return [error.splitlines()[-1].strip(" \t*") for error in told]
+    """Return the reason why each resource failed, without the heading of the engine."""
+    messages = [error.strip() for error in failed.errors if re.search(r"(check|create|update|delete) \w+ \S+: ", error)]
+    assert all(len(error.splitlines()) <= 2 for error in messages), messages
+    return [error.splitlines()[-1].strip(" \t*") for error in messages]
 
 
 class Shop:
-    """A project on a cloud, with the ways to see that nothing is lost, nothing doubled and nothing left."""
+    """A project on a cloud, with checks for orphans and leftovers."""
 
     def __init__(self, project: Project, landscape: Landscape, before: set[str]) -> None:
         self.project = project
         self._landscape = landscape
         self._before = before
 
-    def made(self) -> set[str]:
-        """The ids of what is in the cloud since the beginning."""
+    def created(self) -> set[str]:
+        """Return the ids of the objects that were created since the start of the test."""
         return self._landscape.objects() - self._before
 
-    def lost(self) -> set[str]:
-        """The ids of what the state does not know; disks and NICs that came with a server are known by it."""
-        return self.made() - self.known()
+    def orphans(self) -> set[str]:
+        """Return the ids of created objects that are not in the state."""
+        return self.created() - self.known()
 
     def known(self) -> set[str]:
-        """The ids in the state."""
+        """Return the ids in the state, including the disks of servers."""
         states = self.project.state().values()
         disks = {disk["id"] for each in states for disk in each["outputs"].get("volumes_attached") or ()}
         return {each["id"] for each in states} | disks
 
-    def at_rest(self) -> None:
-        """Assert that all is as the program says, and that every object is known."""
+    def check_stable(self) -> None:
+        """Check that the next preview is empty, and that there are no orphans."""
         assert self.project.preview().changes == {}
-        assert self.lost() == set()
+        assert self.orphans() == set()
 
-    def destroyed(self) -> None:
-        """Destroy, and assert that nothing is left."""
+    def destroy(self) -> None:
+        """Destroy the stack, and check that no object is left."""
         self.project.destroy()
-        assert self.made() == set()
+        assert self.created() == set()
 
 
 class MakeShop(Protocol):
-    """Makes a project on the case's cloud."""
+    """Creates a project on the cloud of the test."""
 
     def __call__(self, program: str, **config: str) -> Shop:
-        """Make it; `config` are settings of its stack."""
+        """Create the project; `config` contains settings of its stack."""
 
 
 @pytest.fixture
 def shop(project: MakeProject, landscape: Landscape) -> MakeShop:
-    """Make a project and remember what there was before."""
+    """Create projects, and record the objects that existed before."""
 
     def make(program: str, **config: str) -> Shop:
         settings = {"flavor": landscape.small, "image": landscape.image, **config}
-        made = project(program, config={f"story:{name}": value for name, value in settings.items()})
-        return Shop(made, landscape, landscape.objects())
+        created = project(program, config={f"story:{name}": value for name, value in settings.items()})
+        return Shop(created, landscape, landscape.objects())
 
     return make
 
 
-def test_a_build_that_fails_is_told_with_novas_own_reason(shop: MakeShop, cloud: Emulator) -> None:
-    """The error says what Nova recorded as the fault; the state has the server, and `destroy` takes it away.
+def test_failed_build_reports_fault_of_nova(shop: MakeShop, cloud: Emulator) -> None:
+    """The error contains the fault that Nova recorded; the server is in the state, and `destroy` deletes it.
 
-    On a real cloud test_story.py has the like.
+    test_story.py has a similar test for a real cloud.
     """
     it = shop(HEAD + SERVER, name="peer-fail-spawn")
     (reason,) = reasons(it.project.up(fails=True))
     assert re.search(r"create Server web: server [0-9a-f-]{36} is in ERROR: \w+", reason)
-    assert it.lost() == set()
+    assert it.orphans() == set()
     preview = it.project.preview()
     assert preview.changes["Server web"] == "replace"
     assert re.search(r"replace: the server never became active: \w+", preview.text)
     assert "deletes its root disk" not in preview.text
-    it.destroyed()
+    it.destroy()
 
 
-def test_an_attachment_that_the_hypervisor_refuses_is_told_at_once(shop: MakeShop) -> None:
-    """The volume is back without a word from Nova: no wait until the timeout, and the next `up` attaches it."""
+def test_attachment_refused_by_hypervisor_fails_at_once(shop: MakeShop) -> None:
+    """Nova releases the volume without an error: the `up` fails before the timeout, and the next `up` attaches it."""
     it = shop(HEAD + SERVER + MORE, name="peer-fail-attach", ports="2")
     (reason,) = reasons(it.project.up(fails=True))
     assert "create VolumeAttachment attached" in reason
-    assert "did not take the volume" in reason
-    assert it.lost() == set()
+    assert "failed to attach the volume" in reason
+    assert it.orphans() == set()
 
     it.project.config("name", "healthy")
     changes = it.project.up().changes
     assert (changes["Server web"], changes["VolumeAttachment attached"]) == ("update", "create")
-    it.at_rest()
-    it.destroyed()
+    it.check_stable()
+    it.destroy()
 
 
-def test_a_resize_that_ends_in_error_keeps_the_truth_in_the_state(shop: MakeShop, landscape: Landscape) -> None:
-    """The state has the flavor that the server has, and `destroy` works though no detach is let through."""
+def test_resize_that_ends_in_error_keeps_flavor_in_state(shop: MakeShop, landscape: Landscape) -> None:
+    """The state contains the real flavor of the server, and `destroy` works although Nova refuses to detach."""
     it = shop(HEAD + SERVER + MORE, name="peer-fail-resize", ports="2")
     it.project.up()
     it.project.config("flavor", landscape.medium)
@@ -166,11 +166,11 @@ def test_a_resize_that_ends_in_error_keeps_the_truth_in_the_state(shop: MakeShop
     assert re.search(r"update Server web: server [0-9a-f-]{36} is in ERROR: \w+", reason)
     outputs = it.project.state()["Server web"]["outputs"]
     assert (outputs["flavor"], outputs["status"]) == (landscape.small, "ERROR")
-    it.destroyed()
+    it.destroy()
 
 
-def test_an_interrupted_resize_is_finished_by_the_next_up(shop: MakeShop, landscape: Landscape) -> None:
-    """Ctrl-C twice while the server waits for a word: the next `up` says it, and the server runs again."""
+def test_next_up_finishes_interrupted_resize(shop: MakeShop, landscape: Landscape) -> None:
+    """After Ctrl-C twice in VERIFY_RESIZE, the next `up` confirms the resize and starts the server."""
     it = shop(HEAD + SERVER)
     it.project.up()
     it.project.config("flavor", landscape.medium)
@@ -180,17 +180,17 @@ def test_an_interrupted_resize_is_finished_by_the_next_up(shop: MakeShop, landsc
     it.project.up()
     outputs = it.project.state()["Server web"]["outputs"]
     assert (outputs["flavor"], outputs["status"]) == (landscape.medium, "ACTIVE")
-    it.at_rest()
+    it.check_stable()
 
     it.project.config("flavor", landscape.large)
     up = Run(it.project)
     up.until("Server web", "RESIZE")
     up.interrupt_twice()
-    it.destroyed()
+    it.destroy()
 
 
-def test_a_gateways_502_does_not_end_a_resize(shop: MakeShop, landscape: Landscape, cloud: Emulator) -> None:
-    """Lost while polling and lost at the confirmation: the resize ends as if nothing had been."""
+def test_resize_survives_502_of_gateway(shop: MakeShop, landscape: Landscape, cloud: Emulator) -> None:
+    """A 502 for a poll and a 502 for the confirmation do not fail the resize."""
     it = shop(HEAD + SERVER)
     it.project.up()
     cloud.fault(method="GET", path="*/servers/*", status=502, skip=2, times=1)
@@ -199,38 +199,38 @@ def test_a_gateways_502_does_not_end_a_resize(shop: MakeShop, landscape: Landsca
     it.project.up()
     outputs = it.project.state()["Server web"]["outputs"]
     assert (outputs["flavor"], outputs["status"]) == (landscape.medium, "ACTIVE")
-    assert cloud.cloud.faults.list() == [], "both have happened"
-    it.at_rest()
+    assert cloud.cloud.faults.list() == [], "both faults have occurred"
+    it.check_stable()
 
 
-def test_ports_that_were_being_created_are_not_lost(shop: MakeShop) -> None:
-    """Ctrl-C once: what was begun is finished and in the state, nothing else is begun, and `destroy` is quick."""
+def test_interrupt_records_ports_being_created(shop: MakeShop) -> None:
+    """After Ctrl-C once, begun operations finish and are in the state, no others begin, and `destroy` is fast."""
     it = shop(HEAD, ports="6")
     up = Run(it.project)
     up.until("Port port", "creating")
     up.interrupt()
     assert up.end() != 0
-    assert it.lost() == set()
-    began = time.monotonic()
-    it.destroyed()
-    assert time.monotonic() - began < PATIENCE
+    assert it.orphans() == set()
+    started = time.monotonic()
+    it.destroy()
+    assert time.monotonic() - started < DESTROY_TIMEOUT
 
 
-def test_ports_that_a_killed_run_made_are_found(shop: MakeShop) -> None:
-    """Ctrl-C twice: what the state does not know is found, taken away in one go, and `destroy` has no conflict."""
+def test_orphans_finds_ports_of_killed_run(shop: MakeShop) -> None:
+    """After Ctrl-C twice, `orphans` finds and deletes the unrecorded ports, and `destroy` has no conflict."""
     it = shop(HEAD, ports="6")
     up = Run(it.project)
     up.until("Port port", "creating")
     up.interrupt_twice()
     _, found = orphans(it.project)
-    assert {each["id"] for each in found} == it.lost()
+    assert {each["id"] for each in found} == it.orphans()
     status, found = orphans(it.project, "--delete", "--yes")
-    assert (status, it.lost()) == (0, set())
-    it.destroyed()
+    assert (status, it.orphans()) == (0, set())
+    it.destroy()
 
 
-def test_attachments_that_were_being_made_are_taken_over(shop: MakeShop) -> None:
-    """Ctrl-C twice while disk and NIC are attached: the next `up` finds both as wanted, and does nothing twice."""
+def test_up_continues_interrupted_attachments(shop: MakeShop) -> None:
+    """After Ctrl-C twice while a disk and a NIC are attached, the next `up` finds both attached."""
     it = shop(HEAD + SERVER, ports="2")
     it.project.up()
     it.project.write(HEAD + SERVER + MORE)
@@ -238,12 +238,12 @@ def test_attachments_that_were_being_made_are_taken_over(shop: MakeShop) -> None
     up.until("VolumeAttachment attached", "creating")
     up.interrupt_twice()
     it.project.up()
-    it.at_rest()
-    it.destroyed()
+    it.check_stable()
+    it.destroy()
 
 
-def test_a_server_that_was_being_created_is_kept(shop: MakeShop) -> None:
-    """Ctrl-C once during the build: the server finishes, is in the state, and the next `up` leaves it alone."""
+def test_interrupt_records_server_being_created(shop: MakeShop) -> None:
+    """After Ctrl-C once during the build, the build finishes, and the next `up` changes nothing."""
     it = shop(HEAD + SERVER)
     up = Run(it.project)
     up.until("Server web", "BUILD")
@@ -253,31 +253,31 @@ def test_a_server_that_was_being_created_is_kept(shop: MakeShop) -> None:
     assert server["outputs"]["status"] == "ACTIVE"
     assert it.project.up().changes == {}
     assert it.project.state()["Server web"]["id"] == server["id"]
-    it.at_rest()
-    it.destroyed()
+    it.check_stable()
+    it.destroy()
 
 
-def test_a_server_that_is_still_building_can_be_destroyed_or_awaited(shop: MakeShop) -> None:
-    """A build that outlasts its deadline is no reason to build again, nor does it hold up a `destroy`."""
+def test_server_that_is_still_building_after_timeout(shop: MakeShop) -> None:
+    """If a build exceeds its timeout, `destroy` deletes the server, and the next `up` waits for the same server."""
     it = shop(HEAD + SERVER, name="peer-slow-spawn", patience="2s")
     (reason,) = reasons(it.project.up(fails=True))
     assert "Gave up waiting for server" in reason
     assert it.project.state()["Server web"]["outputs"]["status"] == "BUILD"
-    it.destroyed()
+    it.destroy()
 
     it.project.up(fails=True)
     building = it.project.state()["Server web"]["id"]
     it.project.up()
     server = it.project.state()["Server web"]
     assert (server["id"], server["outputs"]["status"]) == (building, "ACTIVE")
-    it.at_rest()
-    it.destroyed()
+    it.check_stable()
+    it.destroy()
 
 
-def test_a_killed_create_is_found_and_its_successor_is_no_double(shop: MakeShop, cloud: Emulator) -> None:
-    """SIGKILL in the middle of everything: key pair and server are found; taken over, the stack goes on as one.
+def test_adopt_imports_server_of_killed_create(shop: MakeShop, cloud: Emulator) -> None:
+    """After SIGKILL during a build, `orphans` finds the server, and `adopt` imports it.
 
-    On a real cloud test_orphans.py has the like.
+    test_orphans.py has a similar test for a real cloud.
     """
     it = shop(HEAD + KEY + SERVER)
     up = Run(it.project)
@@ -288,21 +288,21 @@ def test_a_killed_create_is_found_and_its_successor_is_no_double(shop: MakeShop,
     it.project.config("adopt", server)
     it.project.up()
     assert it.project.state()["Server web"]["id"] == server
-    it.at_rest()
-    it.destroyed()
+    it.check_stable()
+    it.destroy()
 
 
-def test_one_502_while_polling_is_nothing(shop: MakeShop, cloud: Emulator) -> None:
-    """A failed look says nothing about the server: the next one is waited for."""
+def test_poll_survives_502(shop: MakeShop, cloud: Emulator) -> None:
+    """A failed poll does not fail the build; the next poll decides."""
     it = shop(HEAD + SERVER)
     cloud.fault(method="GET", path="*/servers/*", status=502, skip=1, times=1)
     it.project.up()
-    assert cloud.cloud.faults.list() == [], "it has happened"
-    it.at_rest()
+    assert cloud.cloud.faults.list() == [], "the fault has occurred"
+    it.check_stable()
 
 
-def test_what_a_replacement_could_not_delete_goes_with_the_next_up(shop: MakeShop, cloud: Emulator) -> None:
-    """The new disk stands, the old one is still known: nothing is lost, and nobody has to remember it."""
+def test_next_up_deletes_old_object_of_replacement(shop: MakeShop, cloud: Emulator) -> None:
+    """If a replacement cannot delete the old disk, the disk stays in the state, and the next `up` deletes it."""
     it = shop(HEAD + "    disk = ecs.Volume('disk', size=10, image=config.get('content'))\n")
     it.project.up()
     old = it.project.state()["Volume disk"]["id"]
@@ -310,10 +310,10 @@ def test_what_a_replacement_could_not_delete_goes_with_the_next_up(shop: MakeSho
     it.project.config("content", "Standard_Debian_12_latest")
     (reason, _) = it.project.up(fails=True).errors
     assert reason.startswith(f"delete Volume disk ({old}): Forbidden (HTTP 403, ")
-    assert old in it.made()
+    assert old in it.created()
 
     cloud.cloud.faults.clear()
     it.project.up()
-    assert old not in it.made()
-    it.at_rest()
-    it.destroyed()
+    assert old not in it.created()
+    it.check_stable()
+    it.destroy()

@@ -1,4 +1,4 @@
-"""A killed `up` loses nothing for good: what it left is found, and taken over or deleted."""
+"""`ecs_pulumi.orphans` finds the objects of a killed `up`, and `adopt` imports them or `--delete` deletes them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ RETAINED = """
 
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
-    """A cloud that takes its time, so that there is something to kill."""
+    """A slow cloud, so that runs can be killed."""
     with Emulator(speed=1) as running:
         yield running
 
@@ -64,34 +64,34 @@ def up_killed_while_building(shop: Project) -> None:
     up.killed()
 
 
-def test_what_a_killed_up_left_is_found_and_taken_over_or_deleted(project: MakeProject, landscape: Landscape) -> None:
-    """SIGKILL while a server builds: it is found, `adopt` takes it over with no change, `--delete` removes it."""
+def test_orphan_of_killed_up_is_imported_or_deleted(project: MakeProject, landscape: Landscape) -> None:
+    """After SIGKILL during a build, the server is found; `adopt` imports it without a change, `--delete` deletes it."""
     shop = project(PROGRAM, config={"story:flavor": landscape.small, "story:image": landscape.image})
     assert orphans(shop) == (0, [])
 
     up_killed_while_building(shop)
     assert "Server web" not in shop.state()
-    status, (lost,) = orphans(shop)
-    assert (status, lost["kind"], lost["resource"], lost["proven"]) == (1, "Server", "web", True)
-    assert lost["id"] in landscape.objects()
+    status, (orphan,) = orphans(shop)
+    assert (status, orphan["kind"], orphan["resource"], orphan["proven"]) == (1, "Server", "web", True)
+    assert orphan["id"] in landscape.objects()
 
-    shop.config("adopt", lost["id"])
+    shop.config("adopt", orphan["id"])
     shop.up()
-    assert shop.state()["Server web"]["id"] == lost["id"]
+    assert shop.state()["Server web"]["id"] == orphan["id"]
     assert shop.preview().changes == {}
     assert orphans(shop) == (0, [])
 
     shop.destroy()
     shop.config("adopt", None)
     up_killed_while_building(shop)
-    status, (lost,) = orphans(shop, "--delete", "--yes")
-    assert (status, lost["deleted"]) == (0, True)
-    assert lost["id"] not in landscape.objects()
+    status, (orphan,) = orphans(shop, "--delete", "--yes")
+    assert (status, orphan["deleted"]) == (0, True)
+    assert orphan["id"] not in landscape.objects()
     shop.destroy()
 
 
-def test_what_retain_on_delete_kept_is_not_deleted_unnamed(project: MakeProject, landscape: Landscape) -> None:
-    """It still carries the stack's marker: it is listed, `--delete` alone leaves it, and with its id it goes."""
+def test_retained_object_is_deleted_only_by_id(project: MakeProject, landscape: Landscape) -> None:
+    """A retained object still carries the owner marker: it is listed, and deleted only with `--delete ID`."""
     shop = project(RETAINED)
     shop.up()
     kept = shop.state()["Network kept"]["id"]

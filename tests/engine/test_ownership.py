@@ -1,4 +1,4 @@
-"""Whose an object is when resources are renamed, swapped, moved or replaced by force."""
+"""Ownership of objects when resources are renamed, swapped, moved or replaced by force."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NETWORK = (
 
 
 def server(landscape: Landscape, name: str, networks: str, more: str = "") -> str:
-    """A line of a program that declares a server which boots from a volume."""
+    """Return the line of a program that declares a server which boots from a volume."""
     root = (
         '{"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 40, '
         '"delete_on_termination": True}'
@@ -44,8 +44,8 @@ def server(landscape: Landscape, name: str, networks: str, more: str = "") -> st
     )
 
 
-def test_rename_and_swap_of_key_pairs_keep_them(project: MakeProject, landscape: Landscape) -> None:
-    """A key pair whose resource is renamed without an alias, and two that swap names, are there afterwards."""
+def test_rename_and_swap_of_key_pairs(project: MakeProject, landscape: Landscape) -> None:
+    """A key pair whose resource is renamed without an alias, and two that swap names, still exist afterwards."""
     names = [f"own-{time.time_ns()}-{index}" for index in range(3)]
 
     def program(**names: str) -> str:
@@ -66,8 +66,8 @@ def test_rename_and_swap_of_key_pairs_keep_them(project: MakeProject, landscape:
 
 
 @pytest.mark.thorough
-def test_rename_of_attachments_keeps_them(project: MakeProject, landscape: Landscape) -> None:
-    """A disk and a NIC whose attachments are renamed without an alias stay in their server."""
+def test_rename_of_attachments(project: MakeProject, landscape: Landscape) -> None:
+    """A disk and a NIC whose attachments are renamed without an alias stay attached."""
     program = (
         NETWORK
         + server(landscape, "web", '[{"network_id": net.id}]', ", opts=pulumi.ResourceOptions(depends_on=[sub])")
@@ -94,8 +94,8 @@ def test_rename_of_attachments_keeps_them(project: MakeProject, landscape: Lands
     it.destroy()
 
 
-def test_an_attachment_becomes_a_nic_of_the_list_and_back(project: MakeProject, landscape: Landscape) -> None:
-    """A port that moves between an InterfaceAttachment and the server's `networks` stays in the server."""
+def test_port_moves_between_attachment_and_networks(project: MakeProject, landscape: Landscape) -> None:
+    """A port that moves between an InterfaceAttachment and the server's `networks` stays attached."""
     port = (
         NETWORK
         + """
@@ -124,7 +124,7 @@ def test_an_attachment_becomes_a_nic_of_the_list_and_back(project: MakeProject, 
 
 
 @pytest.mark.thorough
-def test_a_forced_replacement_replaces(project: MakeProject, landscape: Landscape) -> None:
+def test_forced_replacement(project: MakeProject, landscape: Landscape) -> None:
     """`pulumi up --replace` works for a server with a port, a port with an address, and attachments."""
     program = (
         NETWORK
@@ -155,10 +155,10 @@ def test_a_forced_replacement_replaces(project: MakeProject, landscape: Landscap
     assert landscape.objects() == before
 
 
-def test_a_forced_replacement_of_an_imported_key_pair_is_refused(
+def test_forced_replacement_of_named_key_pair_needs_delete_before_replace(
     project: MakeProject, landscape: Landscape, cloud: Emulator
 ) -> None:
-    """It cannot exist twice: the line names `delete_before_replace`, with which it works; nothing is deleted."""
+    """Its name cannot exist twice: the error names `delete_before_replace`, and nothing is deleted without it."""
     name = f"own-{time.time_ns()}"
     program = f'{IMPORTS}\n    ecs.KeyPair("key", name="{name}", public_key=key)\n'
     it = project(program, config=CONFIG)
@@ -175,8 +175,8 @@ def test_a_forced_replacement_of_an_imported_key_pair_is_refused(
     assert name not in landscape.objects()
 
 
-def test_a_forced_replacement_of_a_subnet_names_the_option_it_needs(project: MakeProject, cloud: Emulator) -> None:
-    """Its range cannot exist twice in a network; with `delete_before_replace` it is replaced."""
+def test_forced_replacement_of_subnet_needs_delete_before_replace(project: MakeProject, cloud: Emulator) -> None:
+    """Its range cannot exist twice in a network: the error names `delete_before_replace`, with which it is replaced."""
     it = project(NETWORK)
     it.up()
     urn = it.state()["Subnet sub"]["urn"]
@@ -188,8 +188,8 @@ def test_a_forced_replacement_of_a_subnet_names_the_option_it_needs(project: Mak
     assert it.preview().changes == {}
 
 
-def test_replace_on_changes_replaces(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
-    """A change in place replaces where the resource's options say so."""
+def test_replace_on_changes(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
+    """A change that is normally made in place replaces the object."""
     options = 'pulumi.ResourceOptions(replace_on_changes=["name"])'
     program = IMPORTS + f'    ecs.Network("net", name="one", opts={options})\n'
     it = project(program)
@@ -200,8 +200,8 @@ def test_replace_on_changes_replaces(project: MakeProject, landscape: Landscape,
     it.destroy()
 
 
-def test_a_key_pair_of_somebody_else_is_not_taken(project: MakeProject, landscape: Landscape) -> None:
-    """Two stacks that import one key under one name: the second one is refused in preview and in `up`."""
+def test_key_pair_of_another_stack_is_not_imported(project: MakeProject, landscape: Landscape) -> None:
+    """If two stacks declare a key pair of the same name, the second is refused in preview and `up`."""
     name = f"own-{time.time_ns()}"
     program = f'{IMPORTS}\n    ecs.KeyPair("key", name="{name}", public_key=key)\n'
     first, second = (project(program, name=each, config={f"{each}:key": PUBLIC_KEY}) for each in ("one", "two"))
@@ -214,8 +214,8 @@ def test_a_key_pair_of_somebody_else_is_not_taken(project: MakeProject, landscap
     second.destroy()
 
 
-def test_adopt_of_what_the_stack_has_is_refused(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
-    """`adopt` of an object that the stack manages under another name is refused in preview, naming `aliases`."""
+def test_adopt_of_object_in_the_stack_is_refused(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
+    """A preview refuses `adopt` of an object that the stack manages under another name, and names `aliases`."""
     it = project(NETWORK)
     it.up()
     id_ = it.state()["Network net"]["id"]
@@ -229,24 +229,22 @@ def test_adopt_of_what_the_stack_has_is_refused(project: MakeProject, landscape:
 
 
 def test_import_option_means_adopt(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
-    """`opts=ResourceOptions(import_=…)` imports what exists."""
+    """`opts=ResourceOptions(import_=…)` imports an existing object."""
     with landscape.connect() as client:
-        made = client.network.create_network(name=f"own-{time.time_ns()}")
+        existing = client.network.create_network(name=f"own-{time.time_ns()}")
     it = project(
-        f"import pulumi\nimport ecs_pulumi as ecs\necs.Network('net', name='{made.name}', "
-        f"opts=pulumi.ResourceOptions(import_='{made.id}'))\n"
+        f"import pulumi\nimport ecs_pulumi as ecs\necs.Network('net', name='{existing.name}', "
+        f"opts=pulumi.ResourceOptions(import_='{existing.id}'))\n"
     )
     it.up()
-    assert it.state()["Network net"]["id"] == made.id
+    assert it.state()["Network net"]["id"] == existing.id
     assert it.preview().changes == {}
     it.destroy()
-    assert made.id not in landscape.objects()
+    assert existing.id not in landscape.objects()
 
 
-def test_a_stack_of_the_same_name_in_another_backend_is_another_stack(
-    project: MakeProject, landscape: Landscape, cloud: Emulator
-) -> None:
-    """Its objects carry the same names; nothing of them is imported, refused or deleted."""
+def test_stack_of_same_name_in_another_backend(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
+    """Objects of a stack of the same name in another backend are neither imported nor deleted."""
     program = f"{NETWORK}\n    ecs.Volume('disk', size=1)\n"
     first, second = project(program), project(program)
     first.up()
@@ -257,8 +255,8 @@ def test_a_stack_of_the_same_name_in_another_backend_is_another_stack(
     first.destroy()
 
 
-def test_what_is_retained_hinders_no_replacement(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
-    """With `retain_on_delete` each replacement leaves an object of the resource behind, and creates the next one."""
+def test_replacement_of_retained_object(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
+    """With `retain_on_delete` each replacement keeps the old object and creates a new one."""
     program = (
         IMPORTS
         + """
@@ -272,8 +270,8 @@ def test_what_is_retained_hinders_no_replacement(project: MakeProject, landscape
     urn = it.state()["Network net"]["urn"]
     it.up("--replace", urn)
     it.up("--replace", urn)
-    kept = landscape.objects() - before
-    assert len(kept) == 3
+    retained = landscape.objects() - before
+    assert len(retained) == 3
     it.write(program.replace("retain_on_delete=True", ""))
     it.up()
     it.destroy()

@@ -1,4 +1,4 @@
-"""What is published: it builds, has everything in it, and works where this checkout is not."""
+"""The published package: it builds, is complete, and works without the checkout."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ PACKAGE = CHECKOUT / "ecs_pulumi"
 
 
 def run(*command: str | Path, folder: Path) -> str:
-    """Run a command that succeeds, and return what it printed."""
+    """Run a command, check that it succeeds, and return its output."""
     return printed(command, folder=folder, timeout=600)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The distributions by their suffix: the sdist, and the wheel that is built from it."""
+    """The sdist and the wheel built from it, by suffix."""
     folder = tmp_path_factory.mktemp("dist")
-    # setuptools writes beside what it packs, and others look at the checkout meanwhile.
+    # setuptools writes into the source folder, which other tests compare at the same time.
     sources = tmp_path_factory.mktemp("sources")
     shutil.copytree(PACKAGE, sources / "ecs_pulumi", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -41,8 +41,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {path.suffix: path for path in folder.iterdir()}
 
 
-def test_everything_is_inside(built: dict[str, Path]) -> None:
-    """Every module, the mark of a typed package and the licence; no test, and nothing of the tools."""
+def test_distributions_are_complete(built: dict[str, Path]) -> None:
+    """They contain every module, `py.typed` and the licence, and neither tests nor tools."""
     with zipfile.ZipFile(built[".whl"]) as wheel:
         names = set(wheel.namelist())
     sources = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
@@ -56,20 +56,20 @@ def test_everything_is_inside(built: dict[str, Path]) -> None:
     assert {"README.md", "LICENSE", "pyproject.toml", "ecs_pulumi/py.typed"} <= packed
 
 
-def test_the_index_can_show_it(built: dict[str, Path]) -> None:
-    """The metadata is complete and the README renders, without a warning."""
+def test_metadata_is_valid(built: dict[str, Path]) -> None:
+    """The metadata is complete and the README renders without a warning."""
     run(sys.executable, "-m", "twine", "check", "--strict", *built.values(), folder=CHECKOUT)
 
 
-def test_it_works_where_the_checkout_is_not(built: dict[str, Path], engine_path: Path, tmp_path: Path) -> None:
-    """In an empty environment, the wheel with its extra `emulator` runs the quickstart, and its commands answer."""
+def test_wheel_works_without_the_checkout(built: dict[str, Path], engine_path: Path, tmp_path: Path) -> None:
+    """In an empty environment, the wheel with the extra `emulator` runs the quickstart and its commands."""
     home = tmp_path / "venv"
     venv.create(home, with_pip=True)
     python = home / "bin" / "python"
     wheel = f"ecs-pulumi[emulator] @ {built['.whl'].as_uri()}"
     run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, folder=tmp_path)
-    where = run(python, "-c", "import ecs_pulumi; print(ecs_pulumi.__file__)", folder=tmp_path)
-    assert where.startswith(str(home))
+    location = run(python, "-c", "import ecs_pulumi; print(ecs_pulumi.__file__)", folder=tmp_path)
+    assert location.startswith(str(home))
     for module in ("emulator", "adopt", "orphans", "preview_report"):
         assert "usage:" in run(python, "-m", f"ecs_pulumi.{module}", "--help", folder=tmp_path)
 

@@ -1,4 +1,4 @@
-"""An `up` that one watches on the emulator's page, in a real browser; skipped where no Chromium is installed."""
+"""The page of the emulator during an `up`, in a real browser; skipped if no Chromium is installed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
-    """A cloud so slow that one can watch it."""
+    """A slow cloud, so that the page shows intermediate statuses."""
     with Emulator(speed=2) as running:
         yield running
 
 
-def test_the_page_shows_an_up_while_it_happens(chrome: Chrome, cloud: Emulator, project: MakeProject) -> None:
-    """The parts of the quickstart appear one after the other, the server in its states, each request in the list."""
+def test_page_shows_progress_of_up(chrome: Chrome, cloud: Emulator, project: MakeProject) -> None:
+    """The objects of the quickstart appear one after the other, the server with its statuses, and each request."""
     quickstart = project(CHECKOUT / "examples" / "quickstart", name="quickstart")
     page = Page(chrome, cloud.url)
     page.shows("pulumi config set ecs:authUrl", at="#empty")

@@ -1,4 +1,4 @@
-"""The report on a preview, from the engine's own JSON: what a reviewer is told, and what stops a pipeline."""
+"""The report on a preview, from the JSON output of the real engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.conftest import MakeProject
     from tests.support.project import Project
 
-# tests/unit/recorded/preview.json is what the engine said of this program's second step.
+# tests/unit/recorded/preview.json contains the output of the engine for the second step of this program.
 PROGRAM = """
     import pulumi
     import ecs_pulumi as ecs
@@ -77,7 +77,7 @@ REPORT = """\
 ### Destroyed with its data (6)
 
 - Server `gone`: deleted; volume `<id>` lost with it
-- Server `rebuilt`: because of `image` `cirros-peer` → `debian-peer`; rebuilt: what is on its root disk is lost
+- Server `rebuilt`: because of `image` `cirros-peer` → `debian-peer`; rebuilt: the data on its root disk are lost
 - Server `replaced`: replaced because of `user_data` (secret); volume `<id>` lost with it
 - Server `replaced-local`: replaced because of `image` `cirros-peer` → `debian-peer`; its local disk is lost
 - Volume `gone`: deleted; its data, 1 GiB, are lost
@@ -126,33 +126,33 @@ def cloud() -> Iterator[Emulator]:
 
 
 def preview(of: Project) -> str:
-    """What the person's own `pulumi preview --json` prints."""
+    """Return the output of `pulumi preview --json`."""
     return subprocess.run(
         ("pulumi", "preview", "--json"), cwd=of.folder, env=of.env, capture_output=True, text=True, check=False
     ).stdout
 
 
 def report(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command on what a preview printed."""
+    """Run the command on the output of a preview."""
     command = (sys.executable, "-m", "ecs_pulumi.preview_report", *arguments)
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_a_reviewer_is_told_the_worst_first(project: MakeProject, cloud: Emulator) -> None:
-    """Every effect has its section and its reason, no secret is shown, and what is forbidden ends with 2.
+def test_report_of_every_effect(project: MakeProject, cloud: Emulator) -> None:
+    """Every effect has a section with reasons, no secret is shown, and forbidden effects exit with status 2.
 
-    It takes more disks than a real account is usually granted, and is about what the engine says, not the cloud.
+    Runs only on the emulator, since real accounts usually have a smaller quota of disks.
     """
     del cloud
     shop = project(PROGRAM, name="shop", config={"shop:step": "first"})
     shop.up()
     shop.config("step", "second")
 
-    told = report(preview(shop), "--forbid", "replace:Server,delete:Port", "--forbid", "destroy:Network")
-    assert re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>", told.stdout) == REPORT
-    assert told.returncode == 2
-    assert "forbidden delete:Port: Port gone" in told.stderr
-    assert "hush" not in (told.stdout + told.stderr).lower()
+    result = report(preview(shop), "--forbid", "replace:Server,delete:Port", "--forbid", "destroy:Network")
+    assert re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>", result.stdout) == REPORT
+    assert result.returncode == 2
+    assert "forbidden delete:Port: Port gone" in result.stderr
+    assert "hush" not in (result.stdout + result.stderr).lower()
 
     shop.write(PROGRAM.replace('"s1.medium"', '"s1.medum"'))
     failed = report(preview(shop))

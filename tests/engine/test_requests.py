@@ -1,7 +1,6 @@
-"""What every operation may cost in requests, so that none is added unseen.
+"""The requests of every operation.
 
-What is written is exact. What is read beside the waits is exact too; the waits themselves are bounded, as they go by
-time.
+Write requests and lookups are compared exactly. Polls depend on time, so that their number has only an upper bound.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ COUNT = 10
 SHARED = 3  # network, subnet, key pair
 OBJECTS = 6  # of a unit: two ports, a server, its NIC, a volume, its attachment
 
-# Fast, but not so fast that everything is over before anybody looks.
+# Fast, but slow enough that the provider has to wait.
 SPEED = 20
 
 
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
-    """A cloud of today with room for everything."""
+    """A cloud without quotas."""
     with Emulator(dialect="openstack", speed=SPEED) as running:
         running.set_quota(instances=-1, cores=-1, volumes=-1, gigabytes=-1, ram=-1)
         yield running
@@ -48,9 +47,9 @@ def units(project: MakeProject, landscape: Landscape) -> Project:
 
 def sent(cloud: Emulator) -> Counter[str]:
     """Return the requests since the last call, by method, service and path below the project."""
-    found = Counter(f"{request.method} {_short(request.path)}" for request in cloud.requests)
+    counts = Counter(f"{request.method} {_short(request.path)}" for request in cloud.requests)
     cloud.requests.clear()
-    return found
+    return counts
 
 
 def _short(path: str) -> str:
@@ -63,28 +62,32 @@ def writes(requests: Counter[str]) -> dict[str, int]:
 
 
 def lookups(requests: Counter[str]) -> dict[str, int]:
-    """Return the requests that only read, and not what is waited for."""
-    awaited = ("GET /compute/v2.1/servers/", "GET /volume/v3/volumes/", "GET /network/v2.0/ports")
+    """Return the read requests that are not polls."""
+    polled = ("GET /compute/v2.1/servers/", "GET /volume/v3/volumes/", "GET /network/v2.0/ports")
     return {
         request: times
         for request, times in requests.items()
-        if request.startswith("GET") and not request.startswith(awaited)
+        if request.startswith("GET") and not request.startswith(polled)
     }
 
 
-def test_every_request_is_worth_it(units: Project, cloud: Emulator) -> None:
-    """Ten units: one request for each object and change, one token, few lookups, and looks shared by all who wait."""
+def test_requests_of_ten_units(units: Project, cloud: Emulator) -> None:
+    """Ten units need one request for each object and change, one token, few lookups, and shared polls."""
     token = {"POST /v3/auth/tokens": 1}
     discovery = {"GET /compute/": 1}
     flavors = {"GET /compute/v2.1/flavors/detail": 1, "GET /compute/v2.1/limits": 1, "GET /image/v2/images": 1}
-    # Whether a killed run has left something; those of servers, ports and volumes are among what is waited for.
-    leftovers = {"GET /network/v2.0/networks": 1, "GET /network/v2.0/subnets": 1, "GET /compute/v2.1/os-keypairs": 1}
-    room = {"GET /network/v2.0/quotas/{id}/details": 1, "GET /volume/v3/limits": 1}
+    # Searches for orphans of a killed run; those for servers, ports and volumes are counted as polls.
+    orphan_searches = {
+        "GET /network/v2.0/networks": 1,
+        "GET /network/v2.0/subnets": 1,
+        "GET /compute/v2.1/os-keypairs": 1,
+    }
+    quotas = {"GET /network/v2.0/quotas/{id}/details": 1, "GET /volume/v3/limits": 1}
     cloud.requests.clear()
 
     units.up("--parallel=10")
-    made = sent(cloud)
-    assert writes(made) == token | {
+    create = sent(cloud)
+    assert writes(create) == token | {
         "POST /compute/v2.1/os-keypairs": 1,
         "POST /network/v2.0/networks": 1,
         "POST /network/v2.0/subnets": 1,
@@ -94,26 +97,26 @@ def test_every_request_is_worth_it(units: Project, cloud: Emulator) -> None:
         "POST /compute/v2.1/servers/{id}/os-interface": COUNT,
         "POST /compute/v2.1/servers/{id}/os-volume_attachments": COUNT,
     }
-    assert lookups(made) == discovery | flavors | room | leftovers
-    assert made.total() <= 110
+    assert lookups(create) == discovery | flavors | quotas | orphan_searches
+    assert create.total() <= 110
 
     units.preview()
     assert sent(cloud).total() <= 3
 
     units.refresh("--parallel=10")
-    refreshed = sent(cloud)
-    assert writes(refreshed) == token
-    assert refreshed.total() <= 12
+    refresh = sent(cloud)
+    assert writes(refresh) == token
+    assert refresh.total() <= 12
 
     units.config("flavor", "s1.medium")
     units.up("--parallel=10")
-    changed = sent(cloud)
-    assert writes(changed) == token | {"POST /compute/v2.1/servers/{id}/action": 4 * COUNT}
-    assert lookups(changed) == discovery | flavors
-    assert changed.total() <= 90
+    update = sent(cloud)
+    assert writes(update) == token | {"POST /compute/v2.1/servers/{id}/action": 4 * COUNT}
+    assert lookups(update) == discovery | flavors
+    assert update.total() <= 90
 
     units.destroy("--parallel=10")
-    gone = sent(cloud)
-    assert sum(writes(gone).values()) == OBJECTS * COUNT + SHARED + 1
-    assert lookups(gone) == discovery
-    assert gone.total() <= 100
+    destroy = sent(cloud)
+    assert sum(writes(destroy).values()) == OBJECTS * COUNT + SHARED + 1
+    assert lookups(destroy) == discovery
+    assert destroy.total() <= 100

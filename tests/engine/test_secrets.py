@@ -1,4 +1,4 @@
-"""No secret is told by any run of `pulumi`, however much it is asked to tell."""
+"""Secrets do not appear in the output, files or arguments of `pulumi`."""
 
 from __future__ import annotations
 
@@ -38,61 +38,61 @@ PROGRAM = """
         ],
     )
 """
-PASSWORD, OTHER, USER_DATA = "Quite-5ecret", "Quite-0ther", "#cloud-config: hush-hush"
-LOUD = ("--debug", "-v=9", "--logtostderr")
+PASSWORD, OTHER_PASSWORD, USER_DATA = "Quite-5ecret", "Quite-0ther", "#cloud-config: hush-hush"
+VERBOSE = ("--debug", "-v=9", "--logtostderr")
 INSECURE = "TLS certificates are not verified (ecs:insecure)"
 
 
 @pytest.fixture
 def secrets(landscape: Landscape) -> re.Pattern[str]:
-    """What nobody may read: of the cloud's account, of the program, and what the cloud made up."""
-    hidden = [*landscape.secrets.values(), PASSWORD, OTHER, "hush-hush"]
+    """A pattern of all secrets: of the account, of the program, and those that the cloud generates."""
+    hidden = [*landscape.secrets.values(), PASSWORD, OTHER_PASSWORD, "hush-hush"]
     encoded = "aHVzaC1odXNo"
     return re.compile("|".join([*map(re.escape, hidden), encoded, "PRIVATE KEY", r"(?<![\w+/])gAAAAA"]))
 
 
 @pytest.fixture
 def story(project: MakeProject, landscape: Landscape) -> Project:
-    """The program, and the settings that it needs."""
-    made = project(PROGRAM, config={"story:flavor": landscape.small, "story:image": landscape.image})
-    made.settings({}, {"story:password": PASSWORD, "story:data": USER_DATA})
-    return made
+    """A stack of the program with its settings."""
+    stack = project(PROGRAM, config={"story:flavor": landscape.small, "story:image": landscape.image})
+    stack.settings({}, {"story:password": PASSWORD, "story:data": USER_DATA})
+    return stack
 
 
-def told(text: str, secrets: re.Pattern[str]) -> list[str]:
-    """The lines that tell a secret, so much of them that one sees whose they are."""
+def lines_with_secrets(text: str, secrets: re.Pattern[str]) -> list[str]:
+    """Return the beginning of each line that contains a secret."""
     return [line[:300] for line in text.splitlines() if secrets.search(line)]
 
 
-def test_no_line_tells_a_secret(story: Project, cloud: Emulator, secrets: re.Pattern[str]) -> None:
-    """With every switch for more words on, no run tells one, not even where the API's answer to a create does."""
+def test_output_contains_no_secrets(story: Project, cloud: Emulator, secrets: re.Pattern[str]) -> None:
+    """No run prints a secret with verbose logging, not even if an error of the API contains one."""
     echo = f"Invalid input for field/attribute adminPass. Value: {PASSWORD}. '{PASSWORD}' is not what it has to be"
     body = {"badRequest": {"code": 400, "message": echo}}
     cloud.fault(method="POST", path="*/servers", status=400, body=body, times=1)
-    failed = story.up(*LOUD, fails=True)
+    failed = story.up(*VERBOSE, fails=True)
     assert any("is not what it has to be (HTTP 400" in error for error in failed.errors)
-    said = failed.text + story.up(*LOUD).text
-    assert re.search(r"POST \S*/servers 202", said), "it does tell requests"
-    story.config("password", OTHER, secret=True)
-    said += story.up(*LOUD).text
-    said += story.refresh(*LOUD).text
-    said += story.preview("--diff", *LOUD).text
-    said += story.destroy(*LOUD).text
-    # From -v=9 on the engine itself writes down every property that it sends and gets.
-    engines = re.compile(r'"msg":"(Unm|M)arshaling property for RPC')
-    assert [line for line in told(said, secrets) if not engines.search(line)] == []
+    output = failed.text + story.up(*VERBOSE).text
+    assert re.search(r"POST \S*/servers 202", output), "requests are logged"
+    story.config("password", OTHER_PASSWORD, secret=True)
+    output += story.up(*VERBOSE).text
+    output += story.refresh(*VERBOSE).text
+    output += story.preview("--diff", *VERBOSE).text
+    output += story.destroy(*VERBOSE).text
+    # With -v=9 the engine itself logs every property that it sends and receives.
+    engine_lines = re.compile(r'"msg":"(Unm|M)arshaling property for RPC')
+    assert [line for line in lines_with_secrets(output, secrets) if not engine_lines.search(line)] == []
 
 
-def test_no_file_and_no_process_tells_a_secret(story: Project, secrets: re.Pattern[str]) -> None:
-    """State, its history, settings and logs have none in clear, and no process has one among its arguments."""
+def test_files_and_arguments_contain_no_secrets(story: Project, secrets: re.Pattern[str]) -> None:
+    """State, history, settings, logs and the arguments of processes contain no secret in clear text."""
     up = Run(story)
     up.until("Server web", "creating")
     arguments = up.arguments()
     assert any("pulumi.dynamic" in each for each in arguments)
     assert up.end() == 0
-    assert told(up.said, secrets) == []
-    assert told("\n".join(arguments), secrets) == []
-    story.config("password", OTHER, secret=True)
+    assert lines_with_secrets(up.said, secrets) == []
+    assert lines_with_secrets("\n".join(arguments), secrets) == []
+    story.config("password", OTHER_PASSWORD, secret=True)
     story.up()
     files = [path for path in story.folder.rglob("*") if path.is_file()]
     assert len(files) > len(arguments)
@@ -100,8 +100,8 @@ def test_no_file_and_no_process_tells_a_secret(story: Project, secrets: re.Patte
     story.destroy()
 
 
-def test_a_private_key_given_as_a_public_one(project: MakeProject, cloud: Emulator) -> None:
-    """It is refused before any request; no output and no file has it but the program itself."""
+def test_private_key_as_public_key_is_refused(project: MakeProject, cloud: Emulator) -> None:
+    """It is refused before any request, and appears in no output and in no file except the program."""
     key = "-----BEGIN OPENSSH PRIVATE KEY-----\\nb3BlbnNzaHush\\n-----END OPENSSH PRIVATE KEY-----"
     it = project(f'import ecs_pulumi as ecs\n\necs.KeyPair("key", public_key="{key}")\n')
     cloud.requests.clear()
@@ -113,8 +113,8 @@ def test_a_private_key_given_as_a_public_one(project: MakeProject, cloud: Emulat
     assert [path for path in files if "b3BlbnNzaHush" in path.read_text(errors="replace")] == []
 
 
-def test_a_connection_that_is_not_verified_is_told_in_every_run(story: Project) -> None:
-    """Each run warns, once, however many resources of however many kinds it is about."""
+def test_every_run_warns_of_insecure_connection(story: Project) -> None:
+    """Each run warns exactly once, regardless of the number of resources."""
     story.config("ecs:insecure", "true")
     for run in (story.preview, story.up, story.refresh, story.destroy):
         warnings = [each["message"] for each in run().diagnostics if each["severity"] == "warning"]

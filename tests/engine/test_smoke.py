@@ -1,4 +1,4 @@
-"""The thinnest slice through everything: program, engine, provider, cloud and back."""
+"""The smallest end-to-end test: program, engine, provider and cloud."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ PROGRAM = """
 """
 
 
-def test_a_network_lives(project: MakeProject, landscape: Landscape) -> None:
-    """What `up` makes is in the cloud, needs no change, also after a refresh, and is gone after `destroy`."""
+def test_network_lifecycle(project: MakeProject, landscape: Landscape) -> None:
+    """`up` creates the objects, previews before and after a refresh are empty, and `destroy` deletes the objects."""
     smoke = project(PROGRAM)
     smoke.up()
-    made = smoke.outputs
-    assert made["address"].startswith("192.168.77.")
-    assert set(made["ids"]) <= landscape.objects()
+    outputs = smoke.outputs
+    assert outputs["address"].startswith("192.168.77.")
+    assert set(outputs["ids"]) <= landscape.objects()
 
     assert smoke.preview().changes == {}
     smoke.refresh()
     assert smoke.preview().changes == {}
 
     smoke.destroy()
-    assert not set(made["ids"]) & landscape.objects()
+    assert not set(outputs["ids"]) & landscape.objects()

@@ -1,4 +1,4 @@
-"""The guide's story through the real engine: on the emulator, and under `live` on the cloud of OS_CLOUD."""
+"""The workflow of the ECS developer guide through the real engine: on the emulator, and live on a cloud."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ STORY = """
 
 
 def settings(landscape: Landscape) -> dict[str, str]:
-    """The story's configuration on this cloud."""
+    """Return the configuration of the program for this cloud."""
     return {
         "story:key": PUBLIC_KEY,
         "story:flavor": landscape.small,
@@ -77,26 +77,26 @@ def settings(landscape: Landscape) -> dict[str, str]:
     }
 
 
-def made_by(story: Project) -> set[str]:
-    """The ids of what the stack has in the cloud, disks that came with a server included."""
+def ids_of(story: Project) -> set[str]:
+    """Return the ids of the objects of the stack, including the disks of servers."""
     state = story.state().values()
     disks = {disk["id"] for each in state for disk in each["outputs"].get("volumes_attached") or ()}
     return {each["id"] for each in state} | disks
 
 
-def test_the_guides_story(project: MakeProject, landscape: Landscape) -> None:
-    """Everything the guide shows is made, stays as it is, is resized in place and is taken apart without a trace."""
+def test_workflow_of_the_guide(project: MakeProject, landscape: Landscape) -> None:
+    """All objects of the guide are created, show no change, are resized in place, and are deleted."""
     story = project(STORY, config=settings(landscape))
 
-    made = story.up()
-    assert set(made.changes.values()) == {"create"}
+    result = story.up()
+    assert set(result.changes.values()) == {"create"}
     outputs = story.outputs
     assert outputs["address"].startswith("10.0.10.")
     assert outputs["size"] == 1
     assert "PRIVATE KEY" in outputs["private_key"]
     assert outputs.get("imported") is None
-    if landscape.live:  # the emulator is over before anybody looks
-        assert any("BUILD" in line for line in made.status_lines)
+    if landscape.live:  # the emulator is too fast for a status line
+        assert any("BUILD" in line for line in result.status_lines)
 
     assert story.preview().changes == {}, "a second preview shows no change"
     story.refresh()
@@ -115,14 +115,14 @@ def test_the_guides_story(project: MakeProject, landscape: Landscape) -> None:
     for secret in ("PRIVATE KEY", "Quite-5ecret", "hush-hush"):
         assert secret not in stored, "secrets are encrypted in the state"
 
-    mine = made_by(story)
-    assert mine & landscape.objects()
+    ids = ids_of(story)
+    assert ids & landscape.objects()
     story.destroy()
-    assert not mine & landscape.objects(), "nothing is left"
+    assert not ids & landscape.objects(), "nothing is left"
 
 
-def test_a_create_that_fails_is_replaced_by_the_next_up(project: MakeProject, landscape: Landscape) -> None:
-    """A server that never ran fails the `up` with one line and its reason, stays in the state, and is replaced."""
+def test_next_up_replaces_failed_server(project: MakeProject, landscape: Landscape) -> None:
+    """A server that fails to build fails the `up` with the reason in one line, stays in the state, and is replaced."""
     program = """
         import pulumi
         import ecs_pulumi as ecs
@@ -148,25 +148,25 @@ def test_a_create_that_fails_is_replaced_by_the_next_up(project: MakeProject, la
     failed = story.up(fails=True)
     (reason,) = [line for line in failed.errors if "create Server web" in line]
     assert "ERROR" in reason
-    assert len(reason.strip().splitlines()) <= 2, "one line, under the engine's own heading"
-    lost = story.state()["Server web"]
-    assert lost["outputs"]["status"] == "ERROR"
-    assert lost["id"] in landscape.objects()
+    assert len(reason.strip().splitlines()) <= 2, "one line, after the heading of the engine"
+    failed_server = story.state()["Server web"]
+    assert failed_server["outputs"]["status"] == "ERROR"
+    assert failed_server["id"] in landscape.objects()
 
     story.config("name", "healthy")
     assert story.preview().changes == {"Server web": "replace"}
     story.up()
-    well = story.state()["Server web"]
-    assert well["outputs"]["status"] == "ACTIVE"
-    assert lost["id"] not in landscape.objects()
+    replacement = story.state()["Server web"]
+    assert replacement["outputs"]["status"] == "ACTIVE"
+    assert failed_server["id"] not in landscape.objects()
     assert story.preview().changes == {}
     story.destroy()
 
 
-def test_forty_servers_are_created_forty_at_a_time(
+def test_forty_servers_are_created_concurrently(
     project: MakeProject, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`--parallel 40` gets forty creates at once, not the four of Pulumi's host."""
+    """With `--parallel 40` forty creates run at once, instead of the four of Pulumi's host."""
     program = """
         import pulumi
         import ecs_pulumi as ecs
@@ -186,19 +186,19 @@ def test_forty_servers_are_created_forty_at_a_time(
                 opts=pulumi.ResourceOptions(depends_on=[subnet]),
             )
     """
-    begun: list[float] = []
-    all_begun = asyncio.Event()
+    started: list[float] = []
+    all_started = asyncio.Event()
 
-    async def until_all_have_begun(latency: float) -> None:
-        begun.append(latency)
-        if len(begun) == 40:
-            all_begun.set()
-        await asyncio.wait_for(all_begun.wait(), 60)
+    async def wait_until_all_started(latency: float) -> None:
+        started.append(latency)
+        if len(started) == 40:
+            all_started.set()
+        await asyncio.wait_for(all_started.wait(), 60)
 
-    monkeypatch.setattr(gateway, "asyncio", SimpleNamespace(sleep=until_all_have_begun))
+    monkeypatch.setattr(gateway, "asyncio", SimpleNamespace(sleep=wait_until_all_started))
     cloud.fault(method="POST", path="*/servers", latency=1.0)
     many = project(program)
     many.up("--parallel=40")
-    assert all_begun.is_set(), "every create had begun before the first was over"
-    assert len(begun) == 40
+    assert all_started.is_set(), "all creates started before the first one ended"
+    assert len(started) == 40
     many.destroy("--parallel=40")

@@ -1,4 +1,4 @@
-"""The example of testing a program without a cloud, run as its author would run it."""
+"""The example of a program with tests that need no cloud."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_example_passes_and_leaves_nothing(engine_path: Path, tmp_path: Path) -> None:
-    """`pytest` in the example's folder runs the program through the engine; no file of its own stays there."""
+def test_example_passes_and_leaves_no_files(engine_path: Path, tmp_path: Path) -> None:
+    """`pytest` in the folder of the example runs the program through the engine and leaves no files."""
     example = shutil.copytree(CHECKOUT / "examples" / "testing", tmp_path / "webshop")
     before = {path.name for path in example.iterdir()}
     env = environment(engine_path, tmp_path, "unused")

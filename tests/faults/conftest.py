@@ -1,4 +1,4 @@
-"""The emulated clouds of the matrix, and its size at the end of the run."""
+"""The emulated clouds of the fault matrix, and its size in the summary of the run."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ PROXY_CELLS = "cells of the matrix through a proxy"
 
 @pytest.fixture(scope="session")
 def openstack() -> Iterator[EmulatedWorld]:
-    """A cloud that offers microversions."""
+    """An emulated cloud with microversions."""
     with EmulatedWorld("openstack") as world:
         yield world
 
 
 @pytest.fixture(scope="session")
 def otc() -> Iterator[EmulatedWorld]:
-    """A cloud that is what the guide says."""
+    """An emulated cloud of the dialect `otc`."""
     with EmulatedWorld("otc") as world:
         yield world
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how much was tried."""
+    """Print the number of cells that were tested."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     calls = [report for report in reports if getattr(report, "when", "") == "call"]
     for name, what in (
-        (CELLS, "each one fault at one request of one operation of one kind."),
-        (PROXY_CELLS, "through a forward proxy: a sample, each fault once at every request that changes something."),
+        (CELLS, "each with one fault at one request of one operation of one kind."),
+        (PROXY_CELLS, "through a forward proxy: each fault once at every request that is not a GET."),
     ):
         counts = [value for report in calls for key, value in report.user_properties if key == name]
         if counts:

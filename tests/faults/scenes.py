@@ -1,4 +1,4 @@
-"""Every operation of every kind: what there is before, and what the program says then."""
+"""Every operation of every kind: the prior program, and the program of the operation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tests.faults.world import EmulatedWorld
 
 Inputs = Mapping[str, Any]
-Says = Callable[[EmulatedWorld], Inputs]
+Program = Callable[[EmulatedWorld], Inputs]
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
 PASSWORD, USER_DATA = "Quite-5ecret", "#cloud-config: hush-hush"
@@ -22,47 +22,47 @@ class Scene:
     """One operation.
 
     Attributes:
-        kind: Of the resource.
-        name: What is done, for the test's id.
-        before: What the program said when all was well; None where there is nothing yet.
-        after: What it says now; None to destroy what there is, `before` itself to refresh it.
-        dialect: Of the cloud.
+        kind: The kind of the resource.
+        name: The name of the operation, for the test id.
+        before: The prior inputs; None if the object does not exist yet.
+        after: The desired inputs; None for a destroy, `before` itself for a refresh.
+        dialect: The dialect of the cloud.
         cold: Whether the operation is the first of its process, which has no token yet.
     """
 
     kind: str
     name: str
-    before: Says | None
-    after: Says | None
+    before: Program | None
+    after: Program | None
     dialect: Literal["otc", "openstack"] = "openstack"
     cold: bool = False
 
     @property
     def id(self) -> str:
-        """For the test's id."""
+        """The test id."""
         return f"{self.kind}-{self.name}" + ("-otc" if self.dialect == "otc" else "")
 
     @property
     def refreshes(self) -> bool:
-        """Whether it reads and does nothing else."""
+        """Whether the operation is a refresh."""
         return self.after is not None and self.after is self.before
 
 
-def _life(kind: str, says: Says, *updates: tuple[str, Mapping[str, Any]], cold: bool = False) -> list[Scene]:
-    """Create, each update, refresh and destroy."""
+def _life(kind: str, program: Program, *updates: tuple[str, Mapping[str, Any]], cold: bool = False) -> list[Scene]:
+    """Return scenes for create, each update, refresh and destroy."""
 
-    def also(more: Mapping[str, Any]) -> Says:
-        return lambda world: {**says(world), **{key: _of(world, value) for key, value in more.items()}}
+    def updated(more: Mapping[str, Any]) -> Program:
+        return lambda world: {**program(world), **{key: _resolve(world, value) for key, value in more.items()}}
 
     return [
-        Scene(kind, "create", None, says, cold=cold),
-        *(Scene(kind, name, says, also(more)) for name, more in updates),
-        Scene(kind, "refresh", says, says),
-        Scene(kind, "destroy", says, None),
+        Scene(kind, "create", None, program, cold=cold),
+        *(Scene(kind, name, program, updated(more)) for name, more in updates),
+        Scene(kind, "refresh", program, program),
+        Scene(kind, "destroy", program, None),
     ]
 
 
-def _of(world: EmulatedWorld, value: Any) -> Any:
+def _resolve(world: EmulatedWorld, value: Any) -> Any:
     return value(world) if callable(value) else value
 
 
@@ -81,7 +81,7 @@ def _plain_server(world: EmulatedWorld) -> Inputs:
     return {**world.server(), "networks": [{"port_id": world.base["port"]}], "metadata": {"a": "1"}}
 
 
-def _at(power_state: str) -> Says:
+def _with_power_state(power_state: str) -> Program:
     return lambda world: {**_plain_server(world), "power_state": power_state}
 
 
@@ -172,10 +172,20 @@ SCENES = [
         ("password", {"admin_pass": "Another-5ecret"}),
         ("rebuild", {"image": "debian-peer", "image_policy": "rebuild"}),
     ),
-    Scene("Server", "start", _at("shutoff"), _at("active")),
-    Scene("Server", "unshelve", _at("shelved_offloaded"), _at("active")),
-    Scene("Server", "resize-stopped", _at("shutoff"), lambda world: {**_at("shutoff")(world), "flavor": "s1.medium"}),
-    Scene("Server", "resize-paused", _at("paused"), lambda world: {**_at("paused")(world), "flavor": "s1.medium"}),
+    Scene("Server", "start", _with_power_state("shutoff"), _with_power_state("active")),
+    Scene("Server", "unshelve", _with_power_state("shelved_offloaded"), _with_power_state("active")),
+    Scene(
+        "Server",
+        "resize-stopped",
+        _with_power_state("shutoff"),
+        lambda world: {**_with_power_state("shutoff")(world), "flavor": "s1.medium"},
+    ),
+    Scene(
+        "Server",
+        "resize-paused",
+        _with_power_state("paused"),
+        lambda world: {**_with_power_state("paused")(world), "flavor": "s1.medium"},
+    ),
     Scene("Server", "adopt", None, lambda world: {"adopt": world.base["server"], **world.server(), "name": "other"}),
     Scene("Server", "replace", _plain_server, lambda world: {**_plain_server(world), "image": "debian-peer"}),
     Scene("Server", "create-from-volume", None, lambda world: {**_plain_server(world), "block_devices": [_ROOT]}),

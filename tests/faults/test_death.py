@@ -1,8 +1,8 @@
-"""The provider's process dies before or after each request of every operation, and the engine with it or without it.
+"""The provider process is killed before or after each request of every operation, with or without the engine.
 
-What the engine then has is what it had before. Whatever was made and is not in there has to be found by
-`python -m ecs_pulumi.orphans`. Where the engine died as well, its state proves what was under way, and the next `up`
-continues with that.
+The state is then the same as before the operation. `python -m ecs_pulumi.orphans` has to find every object that was
+created and is not in the state. If the engine was killed as well, the state contains the pending operations, and the
+next `up` continues them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ecs_pulumi.orphans import delete, find_orphans
 from ecs_pulumi.stack import Stack
 from tests.faults.conftest import CELLS
 from tests.faults.scenes import SCENES, Scene
-from tests.faults.trial import attempt, clears, goes_on, perform, rehearsed, staged
+from tests.faults.trial import attempt, check_convergence, check_destroy, perform, rehearse, stage
 from tests.faults.world import BACKEND
 from tests.support import steps
 
@@ -29,114 +29,118 @@ if TYPE_CHECKING:
     from tests.support.steps import Resource
 
 
-UNPROVEN = ("KeyPair-import", "Network-create-named-and-described")
-"""Scenes of objects about which nothing says whose they are, but the state where the engine dies as well."""
+WITHOUT_OWNER_MARKER = ("KeyPair-import", "Network-create-named-and-described")
+"""Scenes whose objects have no owner marker; only a pending operation of the state identifies them."""
 
 
-class Death(BaseException):
-    """The end of the process: nobody in it can do anything about it."""
+class ProcessKilled(BaseException):
+    """The process is killed; a BaseException, so that the provider does not handle it."""
 
 
-class Mortal:
-    """Lets a world's wire take one request too many: from then on nothing is sent any more."""
+class KillSwitch:
+    """Kills the process at one request of the wire of a world; later requests are not sent either."""
 
     def __init__(self, world: EmulatedWorld, at: int, *, after: bool, patch: pytest.MonkeyPatch) -> None:
-        self._left = at
+        self._remaining = at
         self._after = after
         self._send = world.wire.send
         patch.setattr(world.wire, "send", self.send)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Carry one request, or die before it or after it."""
-        self._left -= 1
-        if self._left < 0:
-            if self._left == -1 and self._after:
+        """Send one request, or raise ProcessKilled before or after it."""
+        self._remaining -= 1
+        if self._remaining < 0:
+            if self._remaining == -1 and self._after:
                 self._send(request, **options)
-            raise Death
+            raise ProcessKilled
         return self._send(request, **options)
 
 
-def killed(scene: Scene, world: EmulatedWorld, at: int, *, after: bool, engine: bool) -> Iterator[str]:
-    """Let the process die in the scene, and say what is wrong afterwards.
+def run_killed(scene: Scene, world: EmulatedWorld, at: int, *, after: bool, engine: bool) -> Iterator[str]:
+    """Kill the process during the scene, and yield the problems that remain.
 
     Args:
-        scene: What it is doing.
-        world: Where.
-        at: The number of the request.
-        after: Whether that request still takes effect.
-        engine: Whether the engine dies as well, which leaves a note in the state of what it was creating.
+        scene: The scene.
+        world: The world.
+        at: The index of the request.
+        after: Whether the request takes effect before the kill.
+        engine: Whether the engine is killed as well, so that a pending create stays in the state.
     """
-    it = _dead(scene, world, at, after=after)
+    resource = _killed_resource(scene, world, at, after=after)
     world.connect()
-    stack = _stack(it, world, engine=engine)
+    stack = _stack(resource, world, engine=engine)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ecs_pulumi.orphans.backend_fingerprint", lambda: BACKEND)
-        found = find_orphans(stack)
-    if found and not engine and scene.id not in UNPROVEN:
-        # The state proves nothing: the next `up` names it, whatever else it is in the way of.
-        refusal = attempt(scene, it, world)
-        if not refusal or "ecs_pulumi.orphans" not in refusal:
-            yield f"does not say what an earlier run left: {refusal}"
+        orphans = find_orphans(stack)
+    if orphans and not engine and scene.id not in WITHOUT_OWNER_MARKER:
+        # The state has no pending operation, so the next `up` has to report the orphan.
+        error = attempt(scene, resource, world)
+        if not error or "ecs_pulumi.orphans" not in error:
+            yield f"does not report the orphan of the killed run: {error}"
         world.connect()
-    if left := delete(stack, found):
-        yield f"not deleted: {left}"
+    if not_deleted := delete(stack, orphans):
+        yield f"not deleted: {not_deleted}"
     world.connect()
-    if engine or scene.id not in UNPROVEN:
-        yield from clears(scene, it, world, "the process died")
-        yield from goes_on(scene, it, world, "the process died")
-    elif scene.kind == "KeyPair" and (refusal := attempt(scene, it, world)) and 'adopt="known"' not in refusal:
-        yield f"does not say how to import it: {refusal}"
+    if engine or scene.id not in WITHOUT_OWNER_MARKER:
+        yield from check_destroy(scene, resource, world, "the process was killed")
+        yield from check_convergence(scene, resource, world, "the process was killed")
+    elif scene.kind == "KeyPair" and (error := attempt(scene, resource, world)) and 'adopt="known"' not in error:
+        yield f"does not say how to import it: {error}"
     if engine and scene.before is None:
-        it = _dead(scene, world, at, after=after)
-        it.interrupted = [it.begun] if it.begun else []
+        resource = _killed_resource(scene, world, at, after=after)
+        resource.interrupted = [resource.pending_create] if resource.pending_create else []
         world.connect()
-        yield from goes_on(scene, it, world, "engine and process died")
+        yield from check_convergence(scene, resource, world, "engine and process were killed")
 
 
-def _dead(scene: Scene, world: EmulatedWorld, at: int, *, after: bool) -> Resource:
-    """The resource as the state has it once its process has died."""
-    it = staged(scene, world)
+def _killed_resource(scene: Scene, world: EmulatedWorld, at: int, *, after: bool) -> Resource:
+    """Kill the process during the scene, and return the resource with its state afterwards."""
+    resource = stage(scene, world)
     with pytest.MonkeyPatch.context() as patch:
-        Mortal(world, at, after=after, patch=patch)
+        KillSwitch(world, at, after=after, patch=patch)
         try:
-            perform(scene, it, world)
-        except Death:
+            perform(scene, resource, world)
+        except ProcessKilled:
             pass
         else:
-            raise AssertionError("it did not die")
-    return it
+            raise AssertionError("the process was not killed")
+    return resource
 
 
-def _stack(it: Resource, world: EmulatedWorld, *, engine: bool) -> Stack:
-    """The stack as its state has it."""
-    known = [{"urn": it.urn, "id": it.state.id}] if it.state else []
+def _stack(resource: Resource, world: EmulatedWorld, *, engine: bool) -> Stack:
+    """Return the stack as the state describes it."""
+    managed = [{"urn": resource.urn, "id": resource.state.id}] if resource.state else []
     base = [{"urn": "", "id": id_} for id_ in world.base.values()]
-    begun = [{"urn": it.urn, "type": it.urn.split("::")[2], "inputs": it.begun}] if engine and it.begun else []
-    return Stack(steps.PROJECT, steps.STACK, [*known, *base], world.config, begun)
+    pending = (
+        [{"urn": resource.urn, "type": resource.urn.split("::")[2], "inputs": resource.pending_create}]
+        if engine and resource.pending_create
+        else []
+    )
+    return Stack(steps.PROJECT, steps.STACK, [*managed, *base], world.config, pending)
 
 
-def _ends() -> Iterator[Any]:
-    """Every scene with every way to die in it."""
+def _cases() -> Iterator[Any]:
+    """Yield every scene with every combination of a kill before or after a request, with or without the engine."""
     for scene in SCENES:
-        # Only a create leaves a note in the state.
+        # Only a create leaves a pending operation in the state.
         for after, engine in itertools.product((False, True), (False, True) if scene.before is None else (True,)):
             name = f"{scene.id}-{'after' if after else 'before'}-{'engine' if engine else 'provider'}"
             yield pytest.param(scene, after, engine, id=name)
 
 
-@pytest.mark.parametrize(("scene", "after", "engine"), list(_ends()))
-def test_nothing_is_lost_with_the_process(
+@pytest.mark.parametrize(("scene", "after", "engine"), list(_cases()))
+def test_killed_process_leaves_no_undetected_orphan(
     scene: Scene,
     after: bool,  # noqa: FBT001
     engine: bool,  # noqa: FBT001
     request: pytest.FixtureRequest,
     record_property: Any,
 ) -> None:
-    """At whichever request it dies: what was made is found, the next `up` converges, `destroy` clears at any time."""
+    """After a kill at any request, orphans are found, the next `up` converges, and a destroy deletes everything."""
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
-    asked = rehearsed(scene, world).requests
-    wrong: list[str] = []
-    for at, each in enumerate(asked):
-        wrong += [f"{at} {each}: {said}" for said in killed(scene, world, at, after=after, engine=engine)]
-    record_property(CELLS, len(asked))
-    assert not wrong, "\n" + "\n".join(wrong)
+    requests = rehearse(scene, world).requests
+    problems: list[str] = []
+    for at, each in enumerate(requests):
+        problems += [f"{at} {each}: {problem}" for problem in run_killed(scene, world, at, after=after, engine=engine)]
+    record_property(CELLS, len(requests))
+    assert not problems, "\n" + "\n".join(problems)

@@ -1,8 +1,8 @@
-"""Every fault, at every request, of every operation, of every kind.
+"""The fault matrix: every fault at every request of every operation of every kind.
 
-An operation is run once undisturbed, and its requests are written down. Then it is run again for each of them and for
-each fault, with that fault at that request, once and (where it could pass) without an end. Whatever happens: nothing is
-lost, nothing is there twice, the next `up` brings about what the program says, and a `destroy` instead leaves nothing.
+Each operation runs once without a fault, and its requests are recorded. Then it runs again for each request and each
+fault, with the fault occurring once and, if it may be transient, at every repetition of the request. In all cases no
+orphan and no duplicate is created, the next `up` converges, and a destroy in its place deletes everything.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ import pytest
 
 from tests.faults.conftest import CELLS, PROXY_CELLS
 from tests.faults.scenes import SCENES, Scene
-from tests.faults.trial import attempt, check_error_message, clears, goes_on, nothing_unknown, rehearsed, staged
+from tests.faults.trial import (
+    attempt,
+    check_convergence,
+    check_destroy,
+    check_error_message,
+    check_no_orphans,
+    rehearse,
+    stage,
+)
 from tests.faults.wire import FAULTS, PROXY_FAULTS, Fault, Request
 from tests.support import steps
 
@@ -25,80 +33,80 @@ if TYPE_CHECKING:
 
 TRIALS = [
     *(pytest.param(fault, False, id=fault.name) for fault in FAULTS),
-    *(pytest.param(fault, True, id=f"{fault.name}-lasting") for fault in FAULTS if fault.lasts),
+    *(pytest.param(fault, True, id=f"{fault.name}-persistent") for fault in FAULTS if fault.persistent),
 ]
 
 
-def play(scene: Scene, world: EmulatedWorld, fault: Fault, at: int, *, lasting: bool) -> Iterator[str]:
-    """Run the scene with a fault, and say what is wrong afterwards."""
-    it = staged(scene, world)
-    world.wire.expect(fault, lambda _, number: number == at, lasting=lasting)
+def run_with_fault(scene: Scene, world: EmulatedWorld, fault: Fault, at: int, *, persistent: bool) -> Iterator[str]:
+    """Run the scene with a fault, and yield the problems that remain."""
+    resource = stage(scene, world)
+    world.wire.inject(fault, lambda _, number: number == at, persistent=persistent)
     try:
-        failure = attempt(scene, it, world)
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is what is looked for)
+        failure = attempt(scene, resource, world)
+    except Exception as error:  # noqa: BLE001  (the test reports every exception)
         failure = f"{type(error).__name__}: {error}"
         yield f"an exception reached the host: {failure}"
-    if not world.wire.happened:
+    if not world.wire.fault_count:
         yield "the fault did not happen"
-    world.wire.expect()
+    world.wire.inject()
     if failure is not None:
-        yield from check_error_message(failure, it, fault.said)
-        yield from nothing_unknown(scene, it, world, failure)
+        yield from check_error_message(failure, resource, fault.messages)
+        yield from check_no_orphans(scene, resource, world, failure)
         world.connect()
-        yield from clears(scene, it, world, failure)
-    yield from goes_on(scene, it, world, failure)
+        yield from check_destroy(scene, resource, world, failure)
+    yield from check_convergence(scene, resource, world, failure)
 
 
-def _believable(scene: Scene, fault: Fault, request: Request, state: Any) -> bool:
-    """Whether the API itself says that the object is not there, which nobody can know better."""
+def _reports_missing_object(scene: Scene, fault: Fault, request: Request, state: Any) -> bool:
+    """Whether the fault is a 404 for the object of the resource, which the provider correctly treats as deleted."""
     if fault.name != "404" or request.method not in ("GET", "DELETE") or state is None:
         return False
     return any(part in request.path for part in state.id.split("/"))
 
 
-@pytest.mark.parametrize(("fault", "lasting"), TRIALS)
+@pytest.mark.parametrize(("fault", "persistent"), TRIALS)
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.id)
-def test_nothing_is_lost_or_doubled(
+def test_fault_leaves_no_orphan_or_duplicate(
     scene: Scene,
     fault: Fault,
-    lasting: bool,  # noqa: FBT001
+    persistent: bool,  # noqa: FBT001
     request: pytest.FixtureRequest,
     record_property: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whichever request it hits: it succeeds, or fails in one line; the next `up` converges; `destroy` clears."""
-    # A stall lasts for 90 seconds; where nothing stalls, a minute is enough and soon over.
+    """A fault causes at most a one-line error; the next `up` converges, and a destroy deletes everything."""
+    # A stall takes 90 seconds; for the other faults, a timeout of a minute keeps the tests short.
     monkeypatch.setattr(steps, "TIMEOUT", 600.0 if fault.breaks == "stalled" else 60.0)
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
-    rehearsal = rehearsed(scene, world)
+    rehearsal = rehearse(scene, world)
     cells = [
-        (at, asked)
-        for at, asked in enumerate(rehearsal.requests)
-        if not _believable(scene, fault, asked, rehearsal.state)
+        (at, recorded)
+        for at, recorded in enumerate(rehearsal.requests)
+        if not _reports_missing_object(scene, fault, recorded, rehearsal.state)
     ]
     record_property(CELLS, len(cells))
-    _play_all(scene, world, fault, cells, lasting=lasting)
+    _run_cells(scene, world, fault, cells, persistent=persistent)
 
 
 @pytest.mark.parametrize("fault", PROXY_FAULTS, ids=lambda fault: fault.name)
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.id)
-def test_nothing_is_lost_or_doubled_through_a_proxy(
+def test_fault_through_proxy_leaves_no_orphan_or_duplicate(
     scene: Scene, fault: Fault, request: pytest.FixtureRequest, record_property: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same through a forward proxy. A sample: each fault once, at every request that changes something."""
+    """The same holds for faults of a forward proxy, tested once at every request that is not a GET."""
     monkeypatch.setattr(steps, "TIMEOUT", 60.0)
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
-    cells = [(at, asked) for at, asked in enumerate(rehearsed(scene, world).requests) if asked.method != "GET"]
+    cells = [(at, each) for at, each in enumerate(rehearse(scene, world).requests) if each.method != "GET"]
     record_property(PROXY_CELLS, len(cells))
-    _play_all(scene, world, fault, cells)
+    _run_cells(scene, world, fault, cells)
 
 
-def _play_all(
-    scene: Scene, world: EmulatedWorld, fault: Fault, cells: Iterable[tuple[int, Request]], *, lasting: bool = False
+def _run_cells(
+    scene: Scene, world: EmulatedWorld, fault: Fault, cells: Iterable[tuple[int, Request]], *, persistent: bool = False
 ) -> None:
-    """Run the scene once for each of the requests."""
-    wrong: list[str] = []
-    for at, asked in cells:
-        found = play(scene, world, fault, at, lasting=lasting)
-        wrong += [f"{at} {asked}: {re.sub(r'req-[0-9a-f-]{36}', 'req-…', each)}" for each in found]
-    assert not wrong, "\n" + "\n".join(wrong)
+    """Run the scene once for each cell."""
+    problems: list[str] = []
+    for at, recorded in cells:
+        remaining = run_with_fault(scene, world, fault, at, persistent=persistent)
+        problems += [f"{at} {recorded}: {re.sub(r'req-[0-9a-f-]{36}', 'req-…', each)}" for each in remaining]
+    assert not problems, "\n" + "\n".join(problems)

@@ -1,6 +1,6 @@
-"""What the cloud takes on and does not bring about: a build that fails, a resize that falls back, a delete that hangs.
+"""Operations that the API accepts and the cloud does not complete: failed builds, reverted resizes, hanging deletes.
 
-The API's answers are all as they should be; only what follows is not. Each is played as a scene of the matrix is.
+All API responses are correct; only the outcome is not. Each outcome runs with a scene of the fault matrix.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 
 from ecs_pulumi.cloud import compute
 from tests.faults.scenes import SCENES, Scene
-from tests.faults.trial import attempt, check_error_message, goes_on, nothing_unknown, rehearsed, staged
+from tests.faults.trial import attempt, check_convergence, check_error_message, check_no_orphans, rehearse, stage
 from tests.support import steps
 
 if TYPE_CHECKING:
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Something that goes wrong in the cloud.
+    """A failure in the cloud.
 
     Attributes:
-        name: As the emulator calls it.
-        scene: The operation it goes wrong in.
-        said: What the user has to read; empty where he need not know.
-        wedged: Whether the object has to be helped out of where it ends.
+        name: The name of the outcome in the emulator.
+        scene: The id of the scene that it affects.
+        message: A part of the error message; empty if the operation succeeds.
+        stuck: Whether the object needs manual intervention afterwards.
     """
 
     name: str
     scene: str
-    said: str = ""
-    wedged: bool = False
+    message: str = ""
+    stuck: bool = False
 
 
 OUTCOMES = [
@@ -45,84 +45,84 @@ OUTCOMES = [
     Outcome("auto-confirm", "Server-resize"),
     Outcome("fallback-resize", "Server-resize", "the cloud did not resize to s1.medium: resize failed"),
     Outcome("fallback-resize", "Server-resize-running", "the cloud did not resize to s1.medium: resize failed"),
-    Outcome("fail-resize", "Server-resize", "is in ERROR: Resize error", wedged=True),
-    Outcome("fail-resize", "Server-resize-running", "is in ERROR: Resize error", wedged=True),
-    Outcome("fail-confirm", "Server-resize", "is in ERROR: Confirm error", wedged=True),
-    Outcome("fail-confirm", "Server-resize-running", "is in ERROR: Confirm error", wedged=True),
-    Outcome("hang-delete", "Server-destroy", "to be gone after 60 s; last seen: ACTIVE: deleting (req-"),
+    Outcome("fail-resize", "Server-resize", "is in ERROR: Resize error", stuck=True),
+    Outcome("fail-resize", "Server-resize-running", "is in ERROR: Resize error", stuck=True),
+    Outcome("fail-confirm", "Server-resize", "is in ERROR: Confirm error", stuck=True),
+    Outcome("fail-confirm", "Server-resize-running", "is in ERROR: Confirm error", stuck=True),
+    Outcome("hang-delete", "Server-destroy", "to be gone after 60 s; last status: ACTIVE: deleting (req-"),
     Outcome("defer-delete", "Server-destroy-by-force"),
-    Outcome("fail-attach", "VolumeAttachment-create", "did not take the volume (available): attach_volume failed"),
+    Outcome("fail-attach", "VolumeAttachment-create", "failed to attach the volume (available): attach_volume failed"),
     Outcome(
         "fail-create",
         "Volume-create",
         "is in status error: create volume from backend storage:Driver failed",
     ),
     Outcome(
-        "fail-extend", "Volume-extend", "is in status error_extending: extend volume:Volume Driver failed", wedged=True
+        "fail-extend", "Volume-extend", "is in status error_extending: extend volume:Volume Driver failed", stuck=True
     ),
-    Outcome("fail-delete", "Volume-destroy", "the cloud could not delete it (error_deleting)", wedged=True),
+    Outcome("fail-delete", "Volume-destroy", "the cloud could not delete it (error_deleting)", stuck=True),
 ]
 
 
 @pytest.fixture(params=OUTCOMES, ids=lambda outcome: f"{outcome.scene}-{outcome.name}")
 def outcome(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Outcome:
-    """Each of them, in operations that may last a minute."""
+    """Each outcome, with an operation timeout of one minute."""
     monkeypatch.setattr(steps, "TIMEOUT", 60.0)
-    found: Outcome = request.param
-    return found
+    param: Outcome = request.param
+    return param
 
 
 def _scene(outcome: Outcome) -> Scene:
     return next(scene for scene in SCENES if scene.id == outcome.scene)
 
 
-def _happens(outcome: Outcome, scene: Scene, world: EmulatedWorld) -> tuple[steps.Resource, str | None]:
-    """Play the scene with the outcome, as far as its end."""
-    it = staged(scene, world)
+def _run(outcome: Outcome, scene: Scene, world: EmulatedWorld) -> tuple[steps.Resource, str | None]:
+    """Run the scene with the outcome; return the resource and the error message, if any."""
+    resource = stage(scene, world)
     world.cloud.fault(outcome=outcome.name, times=1)
-    failure = attempt(scene, it, world)
+    failure = attempt(scene, resource, world)
     world.connect()
-    return it, failure
+    return resource, failure
 
 
-def _wrong(outcome: Outcome, scene: Scene, world: EmulatedWorld) -> Iterator[str]:
-    it, failure = _happens(outcome, scene, world)
+def _problems(outcome: Outcome, scene: Scene, world: EmulatedWorld) -> Iterator[str]:
+    resource, failure = _run(outcome, scene, world)
     if failure is None:
-        if outcome.said:
-            yield "it was not noticed"
+        if outcome.message:
+            yield "the operation succeeded"
     else:
-        yield from check_error_message(failure, it, [outcome.said or "nothing should be said"])
-        yield from nothing_unknown(scene, it, world, failure)
-    if outcome.wedged:
-        again = attempt(scene, it, world) or "nothing"
-        yield from check_error_message(again, it, [outcome.said])
-        _help(it, world)
-    yield from goes_on(scene, it, world, failure)
+        yield from check_error_message(failure, resource, [outcome.message or "no error expected"])
+        yield from check_no_orphans(scene, resource, world, failure)
+    if outcome.stuck:
+        repeated = attempt(scene, resource, world) or "nothing"
+        yield from check_error_message(repeated, resource, [outcome.message])
+        _repair(resource, world)
+    yield from check_convergence(scene, resource, world, failure)
 
 
-def _help(it: steps.Resource, world: EmulatedWorld) -> None:
-    """Do what the failure says that would help: reboot the server; have the volume's state reset."""
-    if it.kind == "Server":
+def _repair(resource: steps.Resource, world: EmulatedWorld) -> None:
+    """Do what the error message recommends: reboot the server, or reset the status of the volume."""
+    if resource.kind == "Server":
         api = world.region.compute
-        compute.action(api, it.id, "reboot", {"type": "HARD"})
+        compute.action(api, resource.id, "reboot", {"type": "HARD"})
         api.clock.sleep(10.0)
     else:
         with world.cloud.state() as state:
-            state.put("volume", {**(state.get("volume", it.id) or {}), "status": "available"})
+            state.put("volume", {**(state.get("volume", resource.id) or {}), "status": "available"})
     world.connect()
 
 
-def test_the_next_up_brings_it_about(openstack: EmulatedWorld, outcome: Outcome) -> None:
-    """The user reads the cloud's reason and the id; the next `up` converges, or says again what helps."""
-    wrong = list(_wrong(outcome, _scene(outcome), openstack))
-    assert not wrong, "\n" + "\n".join(wrong)
+def test_next_up_converges_after_failed_outcome(openstack: EmulatedWorld, outcome: Outcome) -> None:
+    """The error has the reason and the id; the next `up` converges, or repeats the recommendation."""
+    problems = list(_problems(outcome, _scene(outcome), openstack))
+    assert not problems, "\n" + "\n".join(problems)
 
 
-def test_destroy_clears_it(openstack: EmulatedWorld, outcome: Outcome) -> None:
-    """Nothing of it keeps the object from going, whatever it ended in."""
+def test_destroy_after_failed_outcome(openstack: EmulatedWorld, outcome: Outcome) -> None:
+    """A destroy deletes the object, whatever status it has."""
     scene = _scene(outcome)
-    it, _ = _happens(outcome, scene, openstack)
-    if scene.after is None and outcome.wedged:
-        _help(it, openstack)
-    it.destroy()
-    assert openstack.ids() == rehearsed(scene, openstack).ids
+    resource, _ = _run(outcome, scene, openstack)
+    if scene.after is None and outcome.stuck:
+        _repair(resource, openstack)
+    resource.destroy()
+    assert openstack.ids() == rehearse(scene, openstack).ids

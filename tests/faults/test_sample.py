@@ -1,4 +1,4 @@
-"""A sample of the matrix on any cloud: what the wire does, between the provider and an API with a life of its own."""
+"""A sample of the fault matrix that runs on any cloud, between the provider and an independent API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources import common
 from tests.faults.trial import check_error_message
 from tests.faults.wire import FAULTS, Fault, Request, Wire
-from tests.fields.ground import CloudFixtures
+from tests.fields.cloud_fixtures import CloudFixtures
 from tests.support import steps
 
 if TYPE_CHECKING:
@@ -24,33 +24,33 @@ SAMPLE = ("dropped-before", "dropped-after", "409", "truncated", "502")
 
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
-    """An emulated cloud that lets a server run from its image, as the real one does."""
+    """An emulated cloud in which a server can boot from its image, as in the real one."""
     with Emulator(dialect="openstack", speed=SPEED) as running:
         yield running
 
 
 @pytest.fixture
-def ground(landscape: Landscape) -> Iterator[CloudFixtures]:
-    """What the sample stands on in this cloud."""
-    with CloudFixtures(landscape) as made:
-        yield made
+def fixtures(landscape: Landscape) -> Iterator[CloudFixtures]:
+    """The shared objects in this cloud."""
+    with CloudFixtures(landscape) as created:
+        yield created
 
 
 @pytest.fixture
-def wire(ground: CloudFixtures) -> Iterator[Wire]:
-    """What carries the requests of the resources of `ground`."""
-    assert ground.network  # which opens the connection
-    session = common.connection(ground.config.get).transport.http
-    carrier, wire = session.get_adapter("http://"), Wire()
+def wire(fixtures: CloudFixtures) -> Iterator[Wire]:
+    """The wire that sends the requests of the resources of `fixtures`."""
+    assert fixtures.network  # opens the connection
+    session = common.connection(fixtures.config.get).transport.http
+    adapter, wire = session.get_adapter("http://"), Wire()
     for scheme in ("http://", "https://"):
         session.mount(scheme, wire)
     yield wire
     for scheme in ("http://", "https://"):
-        session.mount(scheme, carrier)
+        session.mount(scheme, adapter)
 
 
-def failed(act: Callable[[], object]) -> str | None:
-    """How the user is told that it failed; None where it did not."""
+def error_of(act: Callable[[], object]) -> str | None:
+    """Return the error message of the operation; None if it succeeds."""
     try:
         act()
     except steps.Failed as failure:
@@ -59,44 +59,44 @@ def failed(act: Callable[[], object]) -> str | None:
 
 
 class Trial:
-    """Operations, each with the same fault once at every request that matters in it, or at the first look after that.
+    """Runs operations with one fault at each selected request, or at the first GET after it.
 
-    Such a request is told as `POST resize`: its method, and a word of its path or its action.
+    A selected request is written as `POST resize`: its method, and a part of its path or its action.
     """
 
     def __init__(self, fault: Fault, wire: Wire) -> None:
         self._fault = fault
         self._wire = wire
 
-    def up(self, it: steps.Resource, *matter: str, **inputs: Any) -> None:
-        """Bring the resource to these inputs: at once, or after one line by another `up`; then it is at rest."""
-        self._play(it, lambda: it.up(**inputs), matter)
-        assert it.preview(**inputs) == steps.SAME
+    def up(self, resource: steps.Resource, *selected: str, **inputs: Any) -> None:
+        """Apply these inputs, with a second `up` if the first one fails; afterwards a preview shows no changes."""
+        self._run(resource, lambda: resource.up(**inputs), selected)
+        assert resource.preview(**inputs) == steps.SAME
 
-    def destroy(self, it: steps.Resource, *matter: str) -> None:
-        """Destroy the resource: at once, or after one line by another `destroy`."""
-        self._play(it, it.destroy, matter)
+    def destroy(self, resource: steps.Resource, *selected: str) -> None:
+        """Destroy the resource, with a second destroy if the first one fails."""
+        self._run(resource, resource.destroy, selected)
 
-    def _play(self, it: steps.Resource, act: Callable[[], object], matter: Sequence[str]) -> None:
-        left, looking = list(matter), False
+    def _run(self, resource: steps.Resource, act: Callable[[], object], selected: Sequence[str]) -> None:
+        remaining, armed = list(selected), False
 
         def hit(request: Request, _: int) -> bool:
-            nonlocal looking
-            looks = looking and request.method == "GET"
-            asked = next((each for each in left if _is(request, *each.split())), None)
-            if asked:
-                left.remove(asked)
-            looking = asked is not None or (looking and not looks)
-            return looks if self._fault.name == "502" else asked is not None
+            nonlocal armed
+            is_first_get = armed and request.method == "GET"
+            match = next((each for each in remaining if _is(request, *each.split())), None)
+            if match:
+                remaining.remove(match)
+            armed = match is not None or (armed and not is_first_get)
+            return is_first_get if self._fault.name == "502" else match is not None
 
-        self._wire.expect(self._fault, hit)
-        failure = failed(act)
-        assert self._wire.happened
-        self._wire.expect()
+        self._wire.inject(self._fault, hit)
+        failure = error_of(act)
+        assert self._wire.fault_count
+        self._wire.inject()
         if failure is None:
-            assert not left
+            assert not remaining
         else:
-            assert not list(check_error_message(failure, it, self._fault.said))
+            assert not list(check_error_message(failure, resource, self._fault.messages))
             act()
 
 
@@ -105,59 +105,57 @@ def _is(request: Request, method: str, word: str) -> bool:
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in SAMPLE], ids=lambda fault: fault.name)
-def test_a_server_comes_changes_and_goes_once(
-    fault: Fault, ground: CloudFixtures, wire: Wire, landscape: Landscape
-) -> None:
-    """Create, attach, resize, detach, destroy: each comes to its end, and nothing is there twice or left."""
-    disk = ground.volumes[0]
+def test_server_lifecycle_with_faults(fault: Fault, fixtures: CloudFixtures, wire: Wire, landscape: Landscape) -> None:
+    """Create, attach, resize, detach and destroy converge, and leave neither duplicates nor orphans."""
+    disk = fixtures.volumes[0]
     before = landscape.objects()
-    server, attachment = ground.resource("Server"), ground.resource("VolumeAttachment")
-    trial, small = Trial(fault, wire), ground.server_inputs
+    server, attachment = fixtures.resource("Server"), fixtures.resource("VolumeAttachment")
+    trial, small = Trial(fault, wire), fixtures.server_inputs
     try:
         trial.up(server, "POST servers", **small)
-        alone = landscape.objects() - before
-        assert len(alone) == 2, "the server and its port"
+        created = landscape.objects() - before
+        assert len(created) == 2, "expected one server and one port"
         trial.up(attachment, "POST os-volume_attachments", server_id=server.id, volume_id=disk)
         actions = [f"POST {name}" for name in ("os-stop", "resize", "confirmResize", "os-start")]
         trial.up(server, *actions, **{**small, "flavor": landscape.medium})
         trial.destroy(attachment, "DELETE os-volume_attachments")
         trial.destroy(server, "DELETE servers")
     finally:
-        wire.expect()
+        wire.inject()
         attachment.destroy()
         server.destroy()
     assert landscape.objects() == before
 
 
-def test_a_server_in_error_is_helped_by_what_its_failure_says(ground: CloudFixtures, landscape: Landscape) -> None:
-    """A resize that the hypervisor refuses ends in ERROR; a hard reboot brings it out, and the next `up` resizes it."""
-    server, small = ground.resource("Server"), {**ground.server_inputs, "name": "peer-fail-resize"}
+def test_server_in_error_recovers_after_recommended_reboot(fixtures: CloudFixtures, landscape: Landscape) -> None:
+    """A resize that the hypervisor rejects ends in ERROR; after a hard reboot the next `up` resizes the server."""
+    server, small = fixtures.resource("Server"), {**fixtures.server_inputs, "name": "peer-fail-resize"}
     large = {**small, "flavor": landscape.medium}
     try:
         server.up(**small)
-        first, again = failed(lambda: server.up(**large)), failed(lambda: server.up(**large))
+        first, second = error_of(lambda: server.up(**large)), error_of(lambda: server.up(**large))
         assert f"server {server.id} is in ERROR: " in str(first)
-        assert "A hard reboot (`openstack server reboot --hard`)" in str(again)
+        assert "A hard reboot (`openstack server reboot --hard`)" in str(second)
         assert server.outputs["flavor"] == landscape.small
-        ground.cloud.compute.reboot_server(server.id, "HARD")
-        ground.rested(server.id, "ACTIVE")
+        fixtures.cloud.compute.reboot_server(server.id, "HARD")
+        fixtures.wait_until_stable(server.id, "ACTIVE")
         server.up(**{**large, "name": "fine"})
         assert server.preview(**{**large, "name": "fine"}) == steps.SAME
     finally:
         server.destroy()
 
 
-def test_a_volume_that_the_hypervisor_refuses_is_not_in_the_state(ground: CloudFixtures) -> None:
-    """The failure tells what Nova recorded, nothing of it is left, and the next `up` attaches the volume."""
-    disk, said = ground.make("Volume", size=1).id, {**ground.server_inputs, "name": "peer-fail-attach"}
-    server, attachment = ground.resource("Server"), ground.resource("VolumeAttachment")
+def test_failed_volume_attachment_is_not_in_the_state(fixtures: CloudFixtures) -> None:
+    """The error has the reason of Nova, the state has no attachment, and the next `up` attaches the volume."""
+    disk, inputs = fixtures.make("Volume", size=1).id, {**fixtures.server_inputs, "name": "peer-fail-attach"}
+    server, attachment = fixtures.resource("Server"), fixtures.resource("VolumeAttachment")
     try:
-        server.up(**said)
+        server.up(**inputs)
         both = {"server_id": server.id, "volume_id": disk}
-        failure = failed(lambda: attachment.up(**both))
-        assert "did not take the volume (available): attach_volume failed" in str(failure)
+        failure = error_of(lambda: attachment.up(**both))
+        assert "failed to attach the volume (available): attach_volume failed" in str(failure)
         assert attachment.state is None
-        server.up(**{**said, "name": "fine"})
+        server.up(**{**inputs, "name": "fine"})
         attachment.up(**both)
     finally:
         attachment.destroy()

@@ -1,4 +1,4 @@
-"""A create request stalls, and the API carries it out when the client has long given up."""
+"""A create request stalls, and the API executes it after the timeout of the client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.scenes import SCENES, Scene
-from tests.faults.trial import attempt, rehearsed, staged
+from tests.faults.trial import attempt, rehearse, stage
 from tests.faults.wire import FAULTS
 from tests.support import steps
 
@@ -19,42 +19,42 @@ if TYPE_CHECKING:
     from tests.faults.world import EmulatedWorld
 
 STALL = next(fault for fault in FAULTS if fault.name == "stall")
-CREATED = ("servers", "volumes", "networks", "subnets", "ports")
-"""The collections to which a second request adds a second object; a name, or a pair of ids, is there only once."""
-MAKES_NOTHING = ("KeyPair-create", "VolumeAttachment-create", "InterfaceAttachment-create")
-CREATES = [scene for scene in SCENES if scene.name.startswith("create") and scene.id not in MAKES_NOTHING]
+COLLECTIONS = ("servers", "volumes", "networks", "subnets", "ports")
+"""The collections in which a repeated request creates a second object; other objects have a unique name or id pair."""
+UNIQUE = ("KeyPair-create", "VolumeAttachment-create", "InterfaceAttachment-create")
+CREATES = [scene for scene in SCENES if scene.name.startswith("create") and scene.id not in UNIQUE]
 
 
 def _creates(request: Request) -> bool:
-    return request.method == "POST" and request.path.rpartition("/")[2] in CREATED
+    return request.method == "POST" and request.path.rpartition("/")[2] in COLLECTIONS
 
 
 def _kinds(world: EmulatedWorld) -> Counter[str]:
-    """How many objects of each kind there are."""
-    return Counter(json.loads(line)[0] for line in world.truth())
+    """Return the number of objects of each kind."""
+    return Counter(json.loads(line)[0] for line in world.contents())
 
 
 @pytest.mark.parametrize("scene", CREATES, ids=lambda scene: scene.id)
-def test_create_that_takes_effect_late_is_not_doubled(
+def test_create_that_takes_effect_after_timeout_is_not_repeated(
     scene: Scene, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is sent once in a run, whose failure says that the object may still appear."""
+    """A run sends the create once, and fails with an error that the object may still appear."""
     monkeypatch.setattr(steps, "TIMEOUT", 600.0)
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
-    rehearsal = rehearsed(scene, world)
-    expected = Counter(json.loads(line)[0] for line in rehearsal.truth)
-    creates = [at for at, asked in enumerate(rehearsal.requests) if _creates(asked)]
+    rehearsal = rehearse(scene, world)
+    expected = Counter(json.loads(line)[0] for line in rehearsal.contents)
+    creates = [at for at, recorded in enumerate(rehearsal.requests) if _creates(recorded)]
     assert creates
     for stalled in creates:
-        it = staged(scene, world)
-        world.wire.expect(STALL, partial(_is_number, stalled))
-        failure = attempt(scene, it, world)
-        world.wire.carry_out()
+        resource = stage(scene, world)
+        world.wire.inject(STALL, partial(_has_index, stalled))
+        failure = attempt(scene, resource, world)
+        world.wire.deliver_stalled()
         assert failure
-        assert "it may still appear, so this run does not ask for it again" in failure
-        assert sum(map(_creates, world.wire.seen)) == creates.index(stalled) + 1
-        assert not _kinds(world) - expected, "doubled"
+        assert "it may still appear, so this run does not send the request again" in failure
+        assert sum(map(_creates, world.wire.requests)) == creates.index(stalled) + 1
+        assert not _kinds(world) - expected, "the create was repeated"
 
 
-def _is_number(expected: int, _: Request, number: int) -> bool:
+def _has_index(expected: int, _: Request, number: int) -> bool:
     return number == expected

@@ -1,4 +1,4 @@
-"""A scene that is played with something going wrong in it, and what has to hold afterwards, whatever it was."""
+"""Run scenes with a failure, and check the conditions that have to hold after every failure."""
 
 from __future__ import annotations
 
@@ -13,75 +13,75 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from tests.faults.wire import Request
-    from tests.faults.world import EmulatedWorld, Moment
+    from tests.faults.world import EmulatedWorld, Snapshot
 
 HIDDEN = (PASSWORD, USER_DATA, "PRIVATE KEY", "gAAAA")
 
 
 @dataclass
 class Rehearsal:
-    """What a scene is when nothing goes wrong.
+    """The recording of a scene without failures.
 
     Attributes:
-        cloud: The cloud before.
-        state: What the engine's state knows before.
-        ids: What there is before that the resource is not.
-        requests: What the operation asks of the API.
-        truth: What there is afterwards.
+        cloud: The snapshot of the cloud before the operation.
+        state: The entry of the resource in the state before the operation.
+        ids: The ids of the objects that do not belong to the resource.
+        requests: The requests of the operation.
+        contents: The contents of the cloud after the operation.
     """
 
-    cloud: Moment
+    cloud: Snapshot
     state: steps.State | None
     ids: set[str]
     requests: list[Request]
-    truth: list[str]
+    contents: list[str]
 
 
-_rehearsed: dict[Scene, Rehearsal] = {}
+_rehearsals: dict[Scene, Rehearsal] = {}
 
 
-def rehearsed(scene: Scene, world: EmulatedWorld) -> Rehearsal:
-    """Run the scene undisturbed, once for all tests."""
-    if scene not in _rehearsed:
+def rehearse(scene: Scene, world: EmulatedWorld) -> Rehearsal:
+    """Run the scene without a failure, once for all tests."""
+    if scene not in _rehearsals:
         world.restore(world.start)
         world.connect()
-        it = world.resource(scene.kind)
+        resource = world.resource(scene.kind)
         ids = world.ids()
         if scene.before:
-            it.up(**scene.before(world))
-        cloud, state = world.keep(), copy.deepcopy(it.state)
+            resource.up(**scene.before(world))
+        cloud, state = world.snapshot(), copy.deepcopy(resource.state)
         world.connect(warm=not scene.cold)
-        world.wire.expect()
-        perform(scene, it, world)
-        requests = list(world.wire.seen)
-        _rehearsed[scene] = Rehearsal(cloud, state, ids, requests, world.truth())
-    return _rehearsed[scene]
+        world.wire.inject()
+        perform(scene, resource, world)
+        requests = list(world.wire.requests)
+        _rehearsals[scene] = Rehearsal(cloud, state, ids, requests, world.contents())
+    return _rehearsals[scene]
 
 
-def perform(scene: Scene, it: steps.Resource, world: EmulatedWorld) -> None:
-    """Do what the scene is about."""
+def perform(scene: Scene, resource: steps.Resource, world: EmulatedWorld) -> None:
+    """Run the operation of the scene."""
     if scene.refreshes:
-        it.refresh()
+        resource.refresh()
     elif scene.after:
-        it.up(**scene.after(world))
-    elif it.state:
-        it.destroy()
+        resource.up(**scene.after(world))
+    elif resource.state:
+        resource.destroy()
 
 
-def staged(scene: Scene, world: EmulatedWorld) -> steps.Resource:
-    """Put the world back to where the scene begins."""
-    rehearsal = rehearsed(scene, world)
+def stage(scene: Scene, world: EmulatedWorld) -> steps.Resource:
+    """Restore the initial state of the scene in cloud and state."""
+    rehearsal = rehearse(scene, world)
     world.restore(rehearsal.cloud)
     world.connect(warm=not scene.cold)
-    it = world.resource(scene.kind)
-    it.state = copy.deepcopy(rehearsal.state)
-    return it
+    resource = world.resource(scene.kind)
+    resource.state = copy.deepcopy(rehearsal.state)
+    return resource
 
 
-def attempt(scene: Scene, it: steps.Resource, world: EmulatedWorld) -> str | None:
-    """Do what the scene is about; how the user is told that it failed, None where it did not."""
+def attempt(scene: Scene, resource: steps.Resource, world: EmulatedWorld) -> str | None:
+    """Run the operation of the scene; return its error message, or None if it succeeds."""
     try:
-        perform(scene, it, world)
+        perform(scene, resource, world)
     except steps.Refused as error:
         return f"check {error}"
     except steps.Failed as error:
@@ -89,61 +89,67 @@ def attempt(scene: Scene, it: steps.Resource, world: EmulatedWorld) -> str | Non
     return None
 
 
-def nothing_unknown(scene: Scene, it: steps.Resource, world: EmulatedWorld, failure: str) -> Iterator[str]:
-    """Whether the state knows all that there is."""
-    known = {it.state.id, *it.state.id.split("/")} | world.owned(it.state.id) if it.state else set()
-    if strangers := world.ids() - rehearsed(scene, world).ids - known:
-        yield f"not in the state: {strangers}, after: {failure}"
+def check_no_orphans(scene: Scene, resource: steps.Resource, world: EmulatedWorld, failure: str) -> Iterator[str]:
+    """Check that the state contains all objects of the resource."""
+    managed = (
+        {resource.state.id, *resource.state.id.split("/")} | world.owned_by_server(resource.state.id)
+        if resource.state
+        else set()
+    )
+    if orphans := world.ids() - rehearse(scene, world).ids - managed:
+        yield f"not in the state: {orphans}, after: {failure}"
 
 
-def check_error_message(failure: str, it: steps.Resource, said: Collection[str]) -> Iterator[str]:
-    """Whether a failure is one line with reason and id, and without a secret."""
-    if "\n" in failure or "Traceback" in failure or "a defect of" in failure:
+def check_error_message(failure: str, resource: steps.Resource, messages: Collection[str]) -> Iterator[str]:
+    """Check that an error message is one line with reason and id, and without secrets."""
+    if "\n" in failure or "Traceback" in failure or "internal error in" in failure:
         yield f"not one line for a user: {failure}"
-    if not any(words in failure for words in said):
+    if not any(words in failure for words in messages):
         yield f"no reason: {failure}"
-    if it.state and it.state.id not in failure and not failure.startswith("check "):
+    if resource.state and resource.state.id not in failure and not failure.startswith("check "):
         yield f"no id: {failure}"
     if hidden := [secret for secret in HIDDEN if secret in failure]:
-        yield f"tells {hidden}: {failure}"
+        yield f"contains {hidden}: {failure}"
 
 
-def clears(scene: Scene, it: steps.Resource, world: EmulatedWorld, failure: str) -> Iterator[str]:
-    """Whether a `destroy` instead of another `up` leaves nothing; the world is put back afterwards."""
-    moment, state = world.keep(), copy.deepcopy(it.state)
+def check_destroy(scene: Scene, resource: steps.Resource, world: EmulatedWorld, failure: str) -> Iterator[str]:
+    """Check that a destroy without another `up` deletes all objects; restore the world afterwards."""
+    before, state = world.snapshot(), copy.deepcopy(resource.state)
     try:
-        it.destroy()
-        if left := world.ids() - rehearsed(scene, world).ids:
-            yield f"destroy at once left {left}, after: {failure}"
+        resource.destroy()
+        if remaining := world.ids() - rehearse(scene, world).ids:
+            yield f"destroy did not delete {remaining}, after: {failure}"
     except steps.Failed as error:
-        yield f"destroy at once failed: {error}, after: {failure}"
-    world.restore(moment)
+        yield f"destroy failed: {error}, after: {failure}"
+    world.restore(before)
     world.connect()
-    it.state = state
+    resource.state = state
 
 
-def goes_on(scene: Scene, it: steps.Resource, world: EmulatedWorld, failure: str | None) -> Iterator[str]:
-    """Whether the next runs bring about what the program says, and nothing else."""
-    rehearsal = rehearsed(scene, world)
+def check_convergence(
+    scene: Scene, resource: steps.Resource, world: EmulatedWorld, failure: str | None
+) -> Iterator[str]:
+    """Check that the next run converges to the program, and that a destroy deletes all objects."""
+    rehearsal = rehearse(scene, world)
     try:
         if failure is not None:
-            if scene.refreshes and it.state is None:
-                yield f"a refresh that failed forgot what is there: {failure}"
-            perform(scene, it, world)
-        if (now := world.truth()) != rehearsal.truth:
-            yield f"{_difference(rehearsal.truth, now)}, after: {failure}"
-        if scene.after and (step := it.preview(**scene.after(world))) != steps.SAME:
-            yield f"is not at rest: {step}, after: {failure}"
-        it.destroy()
-        if left := world.ids() - rehearsal.ids:
-            yield f"destroy left {left}, after: {failure}"
+            if scene.refreshes and resource.state is None:
+                yield f"a failed refresh removed the resource from the state: {failure}"
+            perform(scene, resource, world)
+        if (actual := world.contents()) != rehearsal.contents:
+            yield f"{_difference(rehearsal.contents, actual)}, after: {failure}"
+        if scene.after and (step := resource.preview(**scene.after(world))) != steps.SAME:
+            yield f"the next preview shows {step}, after: {failure}"
+        resource.destroy()
+        if remaining := world.ids() - rehearsal.ids:
+            yield f"destroy did not delete {remaining}, after: {failure}"
     except (steps.Failed, steps.Refused) as error:
         yield f"the next run failed: {error}, after: {failure}"
 
 
-def _difference(wanted: list[str], there: list[str]) -> str:
-    missing = [item for item in wanted if item not in there]
-    surplus = [item for item in there if item not in wanted]
+def _difference(expected: list[str], actual: list[str]) -> str:
+    missing = [item for item in expected if item not in actual]
+    surplus = [item for item in actual if item not in expected]
     if not missing and not surplus:
-        surplus = [item for item in set(there) if there.count(item) != wanted.count(item)]
-    return f"missing {missing}, there is {surplus}"
+        surplus = [item for item in set(actual) if actual.count(item) != expected.count(item)]
+    return f"missing {missing}, unexpected {surplus}"

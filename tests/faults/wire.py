@@ -1,8 +1,8 @@
-"""What can happen to a request on its way to the API and to its answer on the way back.
+"""Faults of requests and responses between the provider and the API.
 
-A `Wire` takes the place of the adapter that carries a connection's requests. It writes down what goes by, and lets one
-of `FAULTS` happen where it is told to. `EmulatorsWire` breaks real connections; all else it carries to the emulator by
-a call, as a web server between would change nothing and take most of the time.
+A `Wire` replaces the HTTP adapter of a connection. It records the requests, and injects one of `FAULTS` into selected
+requests. `EmulatorWire` breaks real connections; it passes all other requests to the emulator with a function call,
+because a web server in between would not change the result and would take most of the time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator import Emulator, ManualClock
     from tests.support.forward_proxy import Phase
 
-Answer = tuple[int, bytes, "Mapping[str, str]"]
+Response = tuple[int, bytes, "Mapping[str, str]"]
 
 IN_A_TASK = "Cannot '{}' instance while it is in task_state powering-off"
 HTML = "<html><head><title>{0} Gateway</title></head><body><h1>{0} Gateway</h1>nginx</body></html>"
@@ -45,135 +45,144 @@ REQUEST_ID = "req-00000000-0000-0000-0000-000000000000"
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that happens to one request.
+    """A fault of one request.
 
     Attributes:
-        name: For the test's id.
-        taken: Whether the request takes effect all the same.
-        said: What the user has to read where it fails the operation; any of these.
-        breaks: How the connection ends: `refused` at once, `before` or `after` the request took effect, `during` the
-            answer, or the API `stalled` for as long as the client waits, by the cloud's clock.
-        proxy: How the request then goes through a forward proxy: it `forwards` plain HTTP, or opens a `tunnel` for TLS.
-        behind: Whether the connection from the proxy to the API ends, and not the one to the proxy.
-        instead: What is answered without asking the API.
-        answer: Makes another answer of the API's.
-        token: The token that the request then carries.
-        lasts: Whether it is also tried without an end, as it passes or is got over where it happens once.
+        name: The name, for the test id.
+        takes_effect: Whether the request takes effect although it fails.
+        messages: Parts of the error message if the operation fails; one of them has to occur.
+        breaks: How the connection fails: `refused`, closed `before` or `after` the request takes effect or `during` the
+            response, or `stalled` until the client times out, measured by the clock of the cloud.
+        proxy: The way through a forward proxy: it `forwards` plain HTTP, or opens a `tunnel` for TLS.
+        upstream: Whether the connection from the proxy to the API fails, and not the one to the proxy.
+        response: A response that replaces the request to the API.
+        alter: Alters the response of the API.
+        token: A token that replaces the token of the request.
+        persistent: Whether the fault is also tested at every repetition of the request, because it may be transient.
     """
 
     name: str
-    taken: bool = False
-    said: tuple[str, ...] = ()
+    takes_effect: bool = False
+    messages: tuple[str, ...] = ()
     breaks: Literal["", "refused", "before", "after", "during", "stalled"] = ""
     proxy: Literal["", "forwards", "tunnel"] = ""
-    behind: bool = False
-    instead: Answer | None = None
-    answer: Callable[[requests.Response], requests.Response] | None = None
+    upstream: bool = False
+    response: Response | None = None
+    alter: Callable[[requests.Response], requests.Response] | None = None
     token: str = ""
-    lasts: bool = False
+    persistent: bool = False
 
 
-def _status(code: int, words: str, *, name: str = "", lasts: bool = False, retry_after: str = "") -> Fault:
-    """The API refuses, in the shape of its own errors."""
+def _status(code: int, words: str, *, name: str = "", persistent: bool = False, retry_after: str = "") -> Fault:
+    """Return a fault with an error response of the API."""
     body = json.dumps({FAULT_NAMES.get(code, "computeFault"): {"code": code, "message": words}})
     headers = {"Content-Type": "application/json", "X-Openstack-Request-Id": REQUEST_ID}
     headers |= {"Retry-After": retry_after} if retry_after else {}
-    said = (f"HTTP {code}", "does not exist any more", "there is no") if code == 404 else (f"HTTP {code}",)
-    return Fault(name or str(code), said=said, instead=(code, body.encode(), headers), lasts=lasts)
+    messages = (f"HTTP {code}", "no longer exists", "there is no") if code == 404 else (f"HTTP {code}",)
+    return Fault(name or str(code), messages=messages, response=(code, body.encode(), headers), persistent=persistent)
 
 
-def _gateway(code: int, *, name: str = "", taken: bool = False, lasts: bool = False) -> Fault:
-    """What stands in front of the API answers for it, whether it has passed the request on or not."""
+def _gateway(code: int, *, name: str = "", takes_effect: bool = False, persistent: bool = False) -> Fault:
+    """Return a fault with an error response of a gateway in front of the API, which may have forwarded the request."""
     page = HTML.format(code).encode()
-    if not taken:
-        instead = (code, page, {"Content-Type": "text/html"})
-        return Fault(name or str(code), said=(f"HTTP {code}",), instead=instead, lasts=lasts)
+    if not takes_effect:
+        response = (code, page, {"Content-Type": "text/html"})
+        return Fault(name or str(code), messages=(f"HTTP {code}",), response=response, persistent=persistent)
     return Fault(
         f"{code}-taken",
-        taken=True,
-        said=(f"HTTP {code}",),
-        lasts=lasts,
-        answer=lambda answer: _changed(answer, code, page, "text/html"),
+        takes_effect=True,
+        messages=(f"HTTP {code}",),
+        persistent=persistent,
+        alter=lambda response: _altered(response, code, page, "text/html"),
     )
 
 
-def _changed(answer: requests.Response, code: int, content: bytes, content_type: str) -> requests.Response:
-    assert answer.content is not None  # read to its end, so that the connection is free
-    answer.status_code = code
-    answer._content = content
-    answer.headers["Content-Type"] = content_type
-    return answer
+def _altered(response: requests.Response, code: int, content: bytes, content_type: str) -> requests.Response:
+    assert response.content is not None  # reads the body, so that the connection can be reused
+    response.status_code = code
+    response._content = content
+    response.headers["Content-Type"] = content_type
+    return response
 
 
-_BROKEN = ("connection broke", "no answer")
-_UNREADABLE = ("unreadabl",)
+_BROKEN = ("connection broke", "no response")
+_UNREADABLE = ("invalid response",)
 
 FAULTS = (
-    Fault("refused", said=("Cannot reach",), breaks="refused", lasts=True),
-    Fault("dropped-before", said=_BROKEN, breaks="before", lasts=True),
-    Fault("dropped-after", taken=True, said=_BROKEN, breaks="after", lasts=True),
-    Fault("reset-in-body", taken=True, said=_BROKEN, breaks="during"),
-    Fault("stall", said=_BROKEN, breaks="stalled"),
-    Fault("stall-taken", taken=True, said=_BROKEN, breaks="stalled"),
-    Fault("expired-token", said=("HTTP 401",), token="expired"),
-    _status(401, "The request you have made requires authentication.", lasts=True),
-    _status(403, "Policy doesn't allow it.", lasts=True),
+    Fault("refused", messages=("Cannot reach",), breaks="refused", persistent=True),
+    Fault("dropped-before", messages=_BROKEN, breaks="before", persistent=True),
+    Fault("dropped-after", takes_effect=True, messages=_BROKEN, breaks="after", persistent=True),
+    Fault("reset-in-body", takes_effect=True, messages=_BROKEN, breaks="during"),
+    Fault("stall", messages=_BROKEN, breaks="stalled"),
+    Fault("stall-taken", takes_effect=True, messages=_BROKEN, breaks="stalled"),
+    Fault("expired-token", messages=("HTTP 401",), token="expired"),
+    _status(401, "The request you have made requires authentication.", persistent=True),
+    _status(403, "Policy doesn't allow it.", persistent=True),
     _status(404, "The resource could not be found."),
     _gateway(404, name="404-gateway"),
-    _status(408, "Timed out.", lasts=True),
-    _status(409, IN_A_TASK, lasts=True),
+    _status(408, "Timed out.", persistent=True),
+    _status(409, IN_A_TASK, persistent=True),
     _status(409, "It is in a state that does not allow it.", name="409-other"),
     _status(413, "Too many requests.", name="413-retry-0", retry_after="0"),
     _status(429, "Too many requests.", name="429-retry-1", retry_after="1"),
-    _status(429, "Too many requests.", lasts=True),
-    _status(500, "Unexpected API Error.", lasts=True),
-    _gateway(502, lasts=True),
-    _gateway(503, lasts=True),
+    _status(429, "Too many requests.", persistent=True),
+    _status(500, "Unexpected API Error.", persistent=True),
+    _gateway(502, persistent=True),
+    _gateway(503, persistent=True),
     _gateway(504),
-    _gateway(500, taken=True),
-    _gateway(502, taken=True),
-    _gateway(504, taken=True, lasts=True),
+    _gateway(500, takes_effect=True),
+    _gateway(502, takes_effect=True),
+    _gateway(504, takes_effect=True, persistent=True),
     Fault(
         "503-reset",
-        taken=True,
-        said=("HTTP 503",),
-        answer=lambda it: _changed(it, 503, RESET.encode(), "text/plain"),
+        takes_effect=True,
+        messages=("HTTP 503",),
+        alter=lambda response: _altered(response, 503, RESET.encode(), "text/plain"),
     ),
     Fault(
         "html",
-        taken=True,
-        said=_UNREADABLE,
-        answer=lambda it: _changed(it, 200, HTML.encode(), "text/html"),
-        lasts=True,
+        takes_effect=True,
+        messages=_UNREADABLE,
+        alter=lambda response: _altered(response, 200, HTML.encode(), "text/html"),
+        persistent=True,
     ),
-    Fault("empty", taken=True, said=_UNREADABLE, answer=lambda it: _changed(it, it.status_code, b"", "text/plain")),
+    Fault(
+        "empty",
+        takes_effect=True,
+        messages=_UNREADABLE,
+        alter=lambda response: _altered(response, response.status_code, b"", "text/plain"),
+    ),
     Fault(
         "truncated",
-        taken=True,
-        said=_UNREADABLE,
-        answer=lambda it: _changed(it, it.status_code, it.content[: len(it.content) // 2], "application/json"),
-        lasts=True,
+        takes_effect=True,
+        messages=_UNREADABLE,
+        alter=lambda response: _altered(
+            response, response.status_code, response.content[: len(response.content) // 2], "application/json"
+        ),
+        persistent=True,
     ),
 )
 
 
 def _proxied(proxy: Literal["forwards", "tunnel"]) -> Iterator[Fault]:
-    yield Fault(f"proxy-{proxy}-refused", said=("Cannot reach",), breaks="refused", proxy=proxy)
+    yield Fault(f"proxy-{proxy}-refused", messages=("Cannot reach",), breaks="refused", proxy=proxy)
     for breaks in ("before", "after"):
-        taken = breaks == "after"
-        yield Fault(f"proxy-{proxy}-dropped-{breaks}", taken, _BROKEN, breaks, proxy=proxy)
-        # What is forwarded the proxy answers for, where the API does not.
-        words = _BROKEN if proxy == "tunnel" else ("HTTP 502",)
-        yield Fault(f"proxy-{proxy}-dropped-{breaks}-behind", taken, words, breaks, proxy=proxy, behind=True)
+        takes_effect = breaks == "after"
+        yield Fault(f"proxy-{proxy}-dropped-{breaks}", takes_effect, _BROKEN, breaks, proxy=proxy)
+        # A proxy that forwards a request answers it itself if the API does not.
+        messages = _BROKEN if proxy == "tunnel" else ("HTTP 502",)
+        yield Fault(
+            f"proxy-{proxy}-dropped-{breaks}-behind", takes_effect, messages, breaks, proxy=proxy, upstream=True
+        )
 
 
 PROXY_FAULTS = (*_proxied("forwards"), *_proxied("tunnel"))
-"""What a forward proxy makes of a connection that ends: urllib3 reports most of it as a failure to connect to it."""
+"""Connection failures with a forward proxy, most of which urllib3 reports as a failure to connect to the proxy."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it went by: method, path with placeholders, path, and for an action its name."""
+    """A recorded request: method, path template, path, and the name of the action, if any."""
 
     method: str
     kind: str
@@ -181,113 +190,113 @@ class Request:
     action: str = ""
 
     def __str__(self) -> str:
-        """As a message names it."""
+        """Return the request in the form for messages."""
         return f"{self.method} {self.kind} {self.action}".strip()
 
-    def like(self, other: Request) -> bool:
-        """Whether it asks for the same."""
+    def is_like(self, other: Request) -> bool:
+        """Whether the other request has the same method, path template and action."""
         return (self.method, self.kind, self.action) == (other.method, other.kind, other.action)
 
 
 class Wire(HTTPAdapter):
-    """Carries requests to an API, writes them down, and lets things happen to them."""
+    """An HTTP adapter that records requests and injects faults."""
 
     def __init__(self) -> None:
         super().__init__(pool_connections=8, pool_maxsize=8, max_retries=0)
-        self.seen: list[Request] = []
-        self.happened = 0
+        self.requests: list[Request] = []
+        self.fault_count = 0
         self._plan: tuple[Fault, Callable[[Request, int], bool], bool] | None = None
         self._target: Request | None = None
 
-    def expect(
+    def inject(
         self,
         fault: Fault | None = None,
         at: Callable[[Request, int], bool] = lambda *_: False,
         *,
-        lasting: bool = False,
+        persistent: bool = False,
     ) -> None:
-        """Forget what went by, and let this happen to requests, and to those like them from then on.
+        """Clear the recorded requests, and inject a fault into the selected requests from now on.
 
         Args:
-            fault: What; None for nothing.
-            at: Tells a request, by what it is and by its number, 0 for the next.
-            lasting: Whether it goes on happening to those like the last of them.
+            fault: The fault; None for no fault.
+            at: Selects requests, by the request and by its index, which is 0 for the next one.
+            persistent: Whether later requests like the last selected one fail as well.
         """
-        self.seen.clear()
-        self.happened = 0
+        self.requests.clear()
+        self.fault_count = 0
         self._target = None
-        self._plan = (fault, at, lasting) if fault else None
+        self._plan = (fault, at, persistent) if fault else None
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
-        """Carry one request."""
-        now = _described(request)
-        self.seen.append(now)
-        fault = self._due(now)
+        """Send one request, or inject the fault into it."""
+        recorded = _describe(request)
+        self.requests.append(recorded)
+        fault = self._fault_for(recorded)
         if fault is None:
-            return self._carry(request, **options)
-        self.happened += 1
+            return self._forward(request, **options)
+        self.fault_count += 1
         if fault.breaks:
-            return self._broken(fault, request, **options)
-        if fault.instead:
-            return self._answer(request, *fault.instead)
+            return self._disconnect(fault, request, **options)
+        if fault.response:
+            return self._respond(request, *fault.response)
         if fault.token and "X-Auth-Token" in request.headers:
             request.headers["X-Auth-Token"] = fault.token
-        answer = self._carry(request, **options)
-        return fault.answer(answer) if fault.answer else answer
+        response = self._forward(request, **options)
+        return fault.alter(response) if fault.alter else response
 
-    def _carry(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+    def _forward(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         return super().send(request, **options)
 
-    def _broken(self, fault: Fault, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Do as if the connection had ended."""
+    def _disconnect(self, fault: Fault, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Simulate a broken connection."""
         if fault.breaks in ("after", "during"):
-            self._carry(request, **options).close()
+            self._forward(request, **options).close()
         reason = ConnectionResetError(104, "Connection reset by peer")
         raise requests.ConnectionError(urllib3.exceptions.ProtocolError("Connection aborted.", reason), request=request)
 
-    def _answer(
+    def _respond(
         self, request: requests.PreparedRequest, status: int, content: bytes, headers: Mapping[str, str]
     ) -> requests.Response:
         raw = urllib3.HTTPResponse(io.BytesIO(content), headers, status, preload_content=False)
         return self.build_response(request, raw)
 
-    def _due(self, now: Request) -> Fault | None:
+    def _fault_for(self, request: Request) -> Fault | None:
         if self._plan is None:
             return None
-        fault, at, lasting = self._plan
-        if at(now, len(self.seen) - 1):
-            self._target = now
+        fault, at, persistent = self._plan
+        if at(request, len(self.requests) - 1):
+            self._target = request
             return fault
-        return fault if lasting and self._target is not None and now.like(self._target) else None
+        return fault if persistent and self._target is not None and request.is_like(self._target) else None
 
 
-class EmulatorsWire(Wire):
-    """Carries them to an emulator, whose clock it may move on.
+class EmulatorWire(Wire):
+    """A wire to an emulator, whose clock it advances during a stall.
 
     Attributes:
-        overdue: Requests that stalled, and take effect only when they are carried out.
+        stalled: The stalled requests, which take effect when they are delivered.
     """
 
     def __init__(self, cloud: Emulator, time: ManualClock) -> None:
         super().__init__()
         self._cloud = cloud
         self._time = time
-        self.overdue: list[requests.PreparedRequest] = []
+        self.stalled: list[requests.PreparedRequest] = []
         self._folder = TemporaryDirectory(prefix="ecs-wire-")
-        self._running = ExitStack()
+        self._closing = ExitStack()
 
     def close(self) -> None:
-        """End what carries requests."""
+        """Close the proxy and the TLS server."""
         super().close()
-        self._running.close()
+        self._closing.close()
         self._folder.cleanup()
 
-    def carry_out(self) -> None:
-        """Let what has stalled take effect now."""
-        while self.overdue:
-            self._carry(self.overdue.pop())
+    def deliver_stalled(self) -> None:
+        """Send the stalled requests to the emulator."""
+        while self.stalled:
+            self._forward(self.stalled.pop())
 
-    def _carry(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+    def _forward(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         target = urlsplit(request.url or "")
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
         scope = {
@@ -307,38 +316,38 @@ class EmulatorsWire(Wire):
             sent.append(message)
 
         try:
-            # It never has to wait for anything, so that no event loop has to carry it on.
+            # The gateway never awaits, so no event loop is needed.
             self._cloud._gateway(scope, receive, send).send(None)
         except StopIteration:
             start, content = sent
         headers = {name.decode(): value.decode() for name, value in start["headers"]}
         headers.setdefault("Date", formatdate(self._cloud.cloud.clock(), usegmt=True))
-        return self._answer(request, start["status"], content["body"], headers)
+        return self._respond(request, start["status"], content["body"], headers)
 
-    def _broken(self, fault: Fault, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+    def _disconnect(self, fault: Fault, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         if fault.proxy:
-            options |= self._detour(fault, request)
+            options |= self._route_through_proxy(fault, request)
         if fault.breaks == "refused" and not fault.proxy:
             request.url = f"http://127.0.0.1:{_closed_port()}/"
         elif fault.breaks == "stalled":
-            if fault.taken:
-                self._carry(request)
+            if fault.takes_effect:
+                self._forward(request)
             else:
-                self.overdue.append(request.copy())
-            patience = options["timeout"]  # a pair, but for the log-in
-            self._time.advance(patience[1] if isinstance(patience, tuple) else patience)
-            raise requests.exceptions.ReadTimeout("too late", request=request)
-        elif fault.behind or not fault.proxy:
+                self.stalled.append(request.copy())
+            timeout = options["timeout"]  # a pair, except for the login
+            self._time.advance(timeout[1] if isinstance(timeout, tuple) else timeout)
+            raise requests.exceptions.ReadTimeout("timed out", request=request)
+        elif fault.upstream or not fault.proxy:
             self._cloud.fault(times=1, drop=fault.breaks)
         try:
-            return super()._carry(request, **options)
+            return super()._forward(request, **options)
         finally:
             self._cloud.clear_faults()
 
-    def _detour(self, fault: Fault, request: requests.PreparedRequest) -> dict[str, Any]:
-        """Let the request go through the proxy, which does to it what the fault is, if it is the proxy's."""
+    def _route_through_proxy(self, fault: Fault, request: requests.PreparedRequest) -> dict[str, Any]:
+        """Return the options that send the request through the proxy, which injects the fault unless it is upstream."""
         phase: dict[str, Phase] = {"refused": "refuse", "before": "before", "after": "after"}
-        self._proxy.fail("" if fault.behind else phase[fault.breaks])
+        self._proxy.fail("" if fault.upstream else phase[fault.breaks])
         proxy = self._proxy.url
         if fault.proxy == "tunnel":
             request.url = self._front.url + request.path_url
@@ -348,22 +357,22 @@ class EmulatorsWire(Wire):
 
     @cached_property
     def _proxy(self) -> ForwardProxy:
-        return self._running.enter_context(ForwardProxy())
+        return self._closing.enter_context(ForwardProxy())
 
     @cached_property
     def _front(self) -> TlsFront:
-        """The API with TLS, as only that goes through a tunnel."""
+        """A TLS server in front of the API, because only TLS uses a tunnel."""
         authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.cert_pem.write_to_path(self._cacert)
         authority.issue_cert("127.0.0.1").configure_cert(context)
-        return self._running.enter_context(TlsFront(context, urlsplit(self._cloud.url).port or 0))
+        return self._closing.enter_context(TlsFront(context, urlsplit(self._cloud.url).port or 0))
 
     @property
     def _cacert(self) -> str:
         return str(Path(self._folder.name, "ca.pem"))
 
 
-def _described(request: requests.PreparedRequest) -> Request:
+def _describe(request: requests.PreparedRequest) -> Request:
     path = urlsplit(request.url or "").path
     action = ""
     if path.endswith("/action"):

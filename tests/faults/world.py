@@ -1,4 +1,4 @@
-"""A cloud in which time stands still until the client sleeps, that can be put back to what it was in a millisecond."""
+"""An emulated cloud whose time passes only while the client sleeps, with snapshots that are fast to restore."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.connection import Connection, Settings
 from ecs_pulumi.emulator import Emulator, ManualClock
 from ecs_pulumi.resources import catalog, common, idempotent_create
-from tests.faults.wire import EmulatorsWire
+from tests.faults.wire import EmulatorWire
 from tests.support.steps import Resource
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 SPEED = 20
 BACKEND = "0a1b2c3d"
-"""The fingerprint of the backend that keeps the state."""
-_SHOWN = {
+"""The fingerprint of the backend that stores the state."""
+_COMPARED_FIELDS = {
     "network": ("name", "description", "admin_state_up", "tags", "mtu"),
     "subnet": ("name", "description", "cidr", "gateway_ip", "dns_nameservers", "tags", "network_id"),
     "port": ("name", "description", "admin_state_up", "tags", "network_id", "device_id", "device_owner", "status"),
@@ -44,43 +44,43 @@ _SUFFIX = re.compile(r"-[0-9a-f]{8}$")
 
 
 class SteppedClock(Clock):
-    """The client's time is the cloud's, and passes only while the client sleeps."""
+    """A clock of the client that shows the time of the cloud and advances it on each sleep."""
 
     def __init__(self, cloud: ManualClock) -> None:
         self._cloud = cloud
 
     def now(self) -> float:
-        """The cloud's moment."""
+        """Return the time of the cloud."""
         return self._cloud.now
 
     def sleep(self, seconds: float) -> None:
-        """Let the cloud's time pass."""
+        """Advance the time of the cloud."""
         self._cloud.advance(seconds)
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
-        """Let the cloud's time pass."""
+        """Advance the time of the cloud."""
         self._cloud.advance(seconds)
 
     def jitter(self, seconds: float) -> float:
-        """Nothing is left to chance."""
+        """Return the time without jitter, so that the tests are reproducible."""
         return seconds
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What a cloud was at some time."""
+class Snapshot:
+    """The contents of a cloud at one time."""
 
     cloud: sqlite3.Connection
     time: float
 
 
 class EmulatedWorld:
-    """An emulator, a client's connection to it through a `Wire`, and what the tests' resources stand on.
+    """An emulator, a connection to it through a `Wire`, and base objects for the resources of the tests.
 
     Attributes:
         cloud: The emulator.
-        base: Ids of what every scene may use: `net`, `sub`, `port`, `nic`, `spare`, `disk`, `server`, `other`.
-        wire: What the connection's requests go through.
+        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `disk`, `server`, `other`.
+        wire: The HTTP adapter of the connection.
     """
 
     def __init__(self, dialect: DialectName) -> None:
@@ -88,7 +88,7 @@ class EmulatedWorld:
         self._clock = SteppedClock(self._time)
         self.cloud = Emulator(dialect=dialect, clock=self._time, speed=SPEED, token_lifetime=1e9)
         self.base: dict[str, str] = {}
-        self.wire = EmulatorsWire(self.cloud, self._time)
+        self.wire = EmulatorWire(self.cloud, self._time)
 
     def __enter__(self) -> Self:
         self.cloud.start()
@@ -97,7 +97,7 @@ class EmulatedWorld:
         self._access = common._connections[self._settings].transport.access()
         region = self.region
         self._versions = (region.compute.versions, region.block_storage.versions)
-        self._lay_out()
+        self._create_base()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -107,7 +107,7 @@ class EmulatedWorld:
 
     @property
     def region(self) -> Region:
-        """What the connection knows of the cloud, to do things by hand."""
+        """The clients of the connection, for requests outside of Pulumi."""
         return common._connections[self._settings].region()
 
     @property
@@ -115,50 +115,50 @@ class EmulatedWorld:
         return Settings.from_config(self.config.get)
 
     def resource(self, kind: str, name: str = "it") -> Resource:
-        """A resource on this cloud."""
-        made = Resource(kind, self.config, name)
-        made.backend = BACKEND
-        return made
+        """Return a new resource on this cloud."""
+        resource = Resource(kind, self.config, name)
+        resource.backend = BACKEND
+        return resource
 
     def connect(self, *, warm: bool = True) -> None:
-        """Begin anew as a new process would; `warm` with token and versions known already."""
+        """Reconnect as in a new process; with `warm`, keep the token and the discovered versions."""
         idempotent_create._created.clear()
         catalog._catalogs.clear()
         connection = Connection(self._settings, clock=self._clock)
         connection.transport.http.mount("http://", self.wire)
-        # There is no proxy between; looking for one takes as long as the request.
+        # There is no proxy, and looking for one takes as long as the request.
         connection.transport.http.trust_env = False
         common._connections[self._settings] = connection
-        self.wire.expect()
+        self.wire.inject()
         if warm:
             connection._credentials.plugin.auth_ref = self._access
             region = connection.region()
             for api, versions in ((region.compute, self._versions[0]), (region.block_storage, self._versions[1])):
                 api._versions = versions
 
-    def keep(self) -> Moment:
-        """What the cloud is now."""
-        kept = sqlite3.connect(":memory:", check_same_thread=False)
+    def snapshot(self) -> Snapshot:
+        """Return a snapshot of the cloud."""
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
         with self.cloud.cloud.store._lock:
-            self.cloud.cloud.store._db.backup(kept)
-        return Moment(kept, self._time.now)
+            self.cloud.cloud.store._db.backup(copy)
+        return Snapshot(copy, self._time.now)
 
-    def restore(self, moment: Moment) -> None:
-        """Make the cloud what it was, as if no time had passed."""
+    def restore(self, snapshot: Snapshot) -> None:
+        """Restore contents and time of the cloud."""
         self.cloud.clear_faults()
-        self.wire.overdue.clear()
+        self.wire.stalled.clear()
         with self.cloud.cloud.store._lock:
-            moment.cloud.backup(self.cloud.cloud.store._db)
-        self._time.now = moment.time
+            snapshot.cloud.backup(self.cloud.cloud.store._db)
+        self._time.now = snapshot.time
 
     def ids(self) -> set[str]:
-        """The ids of all objects of the project."""
-        with self._looking() as documents:
+        """Return the ids of all objects of the project."""
+        with self._documents() as documents:
             return {item["name"] if kind == "keypair" else item["id"] for kind, item in documents}
 
-    def owned(self, server_id: str) -> set[str]:
-        """What the cloud made for a server: ports and disks."""
-        with self._looking() as documents:
+    def owned_by_server(self, server_id: str) -> set[str]:
+        """Return the ids of the ports and volumes of a server."""
+        with self._documents() as documents:
             return {
                 item["id"]
                 for kind, item in documents
@@ -166,41 +166,43 @@ class EmulatedWorld:
                 or (kind == "volume" and any(one["server_id"] == server_id for one in item["attachments"]))
             }
 
-    def truth(self) -> list[str]:
-        """What there is, in an order of its own and without what differs from one time to the next."""
-        with self._looking() as documents:
+    def contents(self) -> list[str]:
+        """Return the objects of the project in a sorted form, without values that differ between runs."""
+        with self._documents() as documents:
             names = {item["id"]: _SUFFIX.sub("-*", item["name"] or "?") for _, item in documents}
-            return sorted(json.dumps([kind, _shown(kind, item, names)], sort_keys=True) for kind, item in documents)
+            return sorted(
+                json.dumps([kind, _comparable(kind, item, names)], sort_keys=True) for kind, item in documents
+            )
 
     @contextmanager
-    def _looking(self) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    def _documents(self) -> Iterator[list[tuple[str, dict[str, Any]]]]:
         with self.cloud.state() as state:
             yield [
                 (kind, item)
-                for kind in _SHOWN
+                for kind in _COMPARED_FIELDS
                 for item in state.find(kind)
                 if item.get("project_id", state.project_id) == state.project_id and not item.get("deleted")
             ]
 
-    def _lay_out(self) -> None:
-        def made(kind: str, name: str, **inputs: Any) -> str:
+    def _create_base(self) -> None:
+        def create(kind: str, name: str, **inputs: Any) -> str:
             resource = self.resource(kind, name)
             resource.up(**inputs)
             self.base[name] = resource.id
             return resource.id
 
-        net = made("Network", "net")
-        sub = made("Subnet", "sub", network_id=net, cidr="10.7.0.0/24")
-        made("Port", "port", network_id=net, fixed_ips=[{"subnet_id": sub}])
-        made("Port", "nic", network_id=net, fixed_ips=[{"subnet_id": sub}])
-        made("Network", "spare")
-        made("Volume", "disk", size=1)
+        net = create("Network", "net")
+        sub = create("Subnet", "sub", network_id=net, cidr="10.7.0.0/24")
+        create("Port", "port", network_id=net, fixed_ips=[{"subnet_id": sub}])
+        create("Port", "nic", network_id=net, fixed_ips=[{"subnet_id": sub}])
+        create("Network", "spare")
+        create("Volume", "disk", size=1)
         for name in ("server", "other"):
-            made("Server", name, **self.server(), networks=[{"network_id": net}])
-        self.start = self.keep()
+            create("Server", name, **self.server(), networks=[{"network_id": net}])
+        self.start = self.snapshot()
 
     def server(self) -> dict[str, Any]:
-        """The least that a server needs here."""
+        """Return the minimal inputs of a server in this cloud."""
         if self.cloud.cloud.dialect.name == "openstack":
             return {"flavor": "s1.small", "image": "cirros-peer"}
         root = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 40}
@@ -211,20 +213,20 @@ class EmulatedWorld:
         }
 
 
-def _shown(kind: str, item: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    shown = {field: names.get(item[field], item[field]) for field in _SHOWN[kind] if _hashable(item[field])}
-    shown |= {field: item[field] for field in _SHOWN[kind] if not _hashable(item[field])}
-    # A server without a description of its own has its name there on the older API.
-    shown |= {field: _SUFFIX.sub("-*", item[field] or "") for field in ("name", "description") if field in shown}
+def _comparable(kind: str, item: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    values = {field: names.get(item[field], item[field]) for field in _COMPARED_FIELDS[kind] if _hashable(item[field])}
+    values |= {field: item[field] for field in _COMPARED_FIELDS[kind] if not _hashable(item[field])}
+    # On the old API the description of a server defaults to its name.
+    values |= {field: _SUFFIX.sub("-*", item[field] or "") for field in ("name", "description") if field in values}
     if kind == "server":
-        shown["flavor"] = item["flavor"]["name"]
-        shown["nics"] = [names.get(nic["port_id"], "?") for nic in item["nics"]]
-        shown["volumes"] = [names.get(disk["volume_id"], "?") for disk in item["volumes"]]
+        values["flavor"] = item["flavor"]["name"]
+        values["nics"] = [names.get(nic["port_id"], "?") for nic in item["nics"]]
+        values["volumes"] = [names.get(disk["volume_id"], "?") for disk in item["volumes"]]
     if kind == "volume":
-        shown["attachments"] = [names.get(one["server_id"], "?") for one in item["attachments"]]
+        values["attachments"] = [names.get(one["server_id"], "?") for one in item["attachments"]]
     if kind == "port":
-        shown["addresses"] = len(item["fixed_ips"])
-    return shown
+        values["addresses"] = len(item["fixed_ips"])
+    return values
 
 
 def _hashable(value: Any) -> bool:

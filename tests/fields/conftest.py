@@ -1,4 +1,4 @@
-"""The clouds that the table of fields runs on, each for the whole session."""
+"""The clouds that the field tests run on, shared by the whole session."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fields.ground import CloudFixtures, emulator
+from tests.fields.cloud_fixtures import CloudFixtures, emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def landscape(request: pytest.FixtureRequest) -> Iterator[Landscape]:
-    """The cloud that a case runs on, one for all."""
+    """The cloud that a test runs on, shared by all tests."""
     if request.param == "live":
         yield request.getfixturevalue("live_landscape")
         return
-    with emulator("openstack") as found:
-        yield found
+    with emulator("openstack") as emulated:
+        yield emulated
 
 
 @pytest.fixture(scope="session")
-def ground(landscape: Landscape) -> Iterator[CloudFixtures]:
-    """What the cases share in this cloud; deleted at the end."""
-    with CloudFixtures(landscape) as made:
-        yield made
+def fixtures(landscape: Landscape) -> Iterator[CloudFixtures]:
+    """The shared objects in this cloud; deleted at the end of the session."""
+    with CloudFixtures(landscape) as created:
+        yield created
 
 
 @pytest.fixture(scope="session")
-def guides_ground() -> Iterator[CloudFixtures]:
-    """The same in a cloud like the guide's, which has what others lack."""
-    with emulator("otc") as found, CloudFixtures(found) as made:
-        yield made
+def guide_fixtures() -> Iterator[CloudFixtures]:
+    """The shared objects in an emulated cloud of the dialect `otc`, which has extensions that others lack."""
+    with emulator("otc") as emulated, CloudFixtures(emulated) as created:
+        yield created
 
 
 @pytest.fixture
-def new(ground: CloudFixtures) -> Iterator[Callable[..., Resource]]:
-    """Give resources that nobody has made yet; what was made is destroyed, the last first."""
-    made: list[Resource] = []
+def new(fixtures: CloudFixtures) -> Iterator[Callable[..., Resource]]:
+    """Return new resources; destroy them after the test, the last one first."""
+    created: list[Resource] = []
 
     def resource(kind: str, **options: Any) -> Resource:
-        made.append(ground.resource(kind, **options))
-        return made[-1]
+        created.append(fixtures.resource(kind, **options))
+        return created[-1]
 
     yield resource
-    for each in reversed(made):
+    for each in reversed(created):
         each.destroy()

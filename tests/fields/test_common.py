@@ -1,4 +1,4 @@
-"""What holds for every kind: `region`, `adopt`, `get`, and an object that somebody deleted by hand."""
+"""Behavior of every kind: `region`, `adopt`, `get`, and objects deleted outside of Pulumi."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from tests.support.steps import SAME, Failed, Refused, Resource, updates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.fields.ground import CloudFixtures
+    from tests.fields.cloud_fixtures import CloudFixtures
 
 
 @dataclass(frozen=True)
 class Specimen:
-    """One object of a kind.
+    """An example object of a kind.
 
     Attributes:
-        inputs: What the program says of it.
-        changes: What can be said otherwise and is then changed in place.
-        replaces: What cannot be had without a replacement.
-        delete: Deletes it by hand; whether it is gone is looked up with `find`.
-        find: Looks it up by hand.
+        inputs: Returns the inputs of the object.
+        changes: Inputs to change in place.
+        replaces: An input that requires a replacement.
+        delete: Deletes the object outside of Pulumi, without waiting for the end of the deletion.
+        find: Returns the remote object; None if it does not exist.
     """
 
     inputs: Callable[[CloudFixtures], dict[str, Any]]
@@ -41,36 +41,36 @@ class Specimen:
 
 
 def _halves(id_: str) -> tuple[str, str]:
-    server, _, other = id_.partition("/")
-    return server, other
+    server, _, attached = id_.partition("/")
+    return server, attached
 
 
-def _nic(ground: CloudFixtures, id_: str) -> Any:
+def _find_nic(fixtures: CloudFixtures, id_: str) -> Any:
     server, port = _halves(id_)
-    return next((nic for nic in ground.cloud.compute.server_interfaces(server) if nic.port_id == port), None)
+    return next((nic for nic in fixtures.cloud.compute.server_interfaces(server) if nic.port_id == port), None)
 
 
-def _unplug(ground: CloudFixtures, id_: str) -> None:
+def _detach_nic(fixtures: CloudFixtures, id_: str) -> None:
     server, port = _halves(id_)
-    ground.cloud.compute.delete_server_interface(port, server=server)
-    ground.cloud.network.delete_port(port)
+    fixtures.cloud.compute.delete_server_interface(port, server=server)
+    fixtures.cloud.network.delete_port(port)
 
 
-def _disk(ground: CloudFixtures, id_: str) -> Any:
+def _find_attachment(fixtures: CloudFixtures, id_: str) -> Any:
     server, volume = _halves(id_)
-    found = ground.cloud.block_storage.get_volume(volume)
-    return next((item for item in found.attachments if item["server_id"] == server), None)
+    remote = fixtures.cloud.block_storage.get_volume(volume)
+    return next((item for item in remote.attachments if item["server_id"] == server), None)
 
 
-def _detach(ground: CloudFixtures, id_: str) -> None:
+def _detach_volume(fixtures: CloudFixtures, id_: str) -> None:
     server, volume = _halves(id_)
-    answer = ground.cloud.compute.delete(f"/servers/{server}/os-volume_attachments/{volume}")
+    answer = fixtures.cloud.compute.delete(f"/servers/{server}/os-volume_attachments/{volume}")
     assert answer.ok, answer.text
-    ground.until(lambda: ground.cloud.block_storage.get_volume(volume).status == "available")
+    fixtures.wait_for(lambda: fixtures.cloud.block_storage.get_volume(volume).status == "available")
 
 
-MOVING = {"updated", "updated_at", "status", "port_state", "subnet_ids"}
-"""Outputs that others may change at any time."""
+VOLATILE_OUTPUTS = {"updated", "updated_at", "status", "port_state", "subnet_ids"}
+"""Outputs that the cloud or other tests may change at any time."""
 
 SPECIMENS = {
     "Network": Specimen(
@@ -95,7 +95,7 @@ SPECIMENS = {
         changes={"fixed_ips": []},
     ),
     "KeyPair": Specimen(
-        lambda g: {"name": g.unique("adopted"), "public_key": KEYS[0]},
+        lambda g: {"name": g.unique_name("adopted"), "public_key": KEYS[0]},
         lambda g, id_: g.cloud.compute.delete_keypair(id_),
         lambda g, id_: g.cloud.compute.find_keypair(id_),
         replaces={"public_key": KEYS[1]},
@@ -116,200 +116,200 @@ SPECIMENS = {
     ),
     "VolumeAttachment": Specimen(
         lambda g: {"server_id": g.server, "volume_id": g.volumes[0]},
-        _detach,
-        _disk,
+        _detach_volume,
+        _find_attachment,
         replaces={"server_id": lambda g: g.other_server},
     ),
     "InterfaceAttachment": Specimen(
         lambda g: {"server_id": g.server, "network_id": g.subnet and g.network},
-        _unplug,
-        _nic,
+        _detach_nic,
+        _find_nic,
         replaces={"server_id": lambda g: g.other_server},
     ),
 }
 
 each_kind = pytest.mark.parametrize("kind", list(SPECIMENS))
 
-UNTOLD = {
+UNSET_OUTPUTS = {
     "Port": {"dns_assignment"},
     "KeyPair": {"private_key"},
     "Volume": {"image_id", "image_name"},
     "Server": {"task_state", "fault", "pending_action", "access_ip_v6", "instance_name", "hostname"},
 }
-"""What the cloud does not tell of these: it has no DNS, did not make the key, put no image there, lets the server be,
-and keeps to administrators where it is. The cases of each kind are about them."""
+"""Outputs without a value in these examples: the cloud has no DNS and did not generate the key, the volume has no
+image, the server has no task and no fault, and only administrators see its host. The tests of each kind cover them."""
 
 
-class Given:
-    """An object that exists already, made by somebody else."""
+class ExampleObject:
+    """The example object of a kind, managed by `resource` or created outside of its stack."""
 
-    def __init__(self, kind: str, ground: CloudFixtures) -> None:
-        self.ground = ground
+    def __init__(self, kind: str, fixtures: CloudFixtures) -> None:
+        self.fixtures = fixtures
         self.specimen = SPECIMENS[kind]
-        self.inputs = self.specimen.inputs(ground)
-        self.it: Resource = ground.resource(kind)
+        self.inputs = self.specimen.inputs(fixtures)
+        self.resource: Resource = fixtures.resource(kind)
 
-    def make(self) -> str:
-        """Let somebody else make it, and forget that."""
-        self.it.up(**self.inputs)
-        made = self.it.id
-        self.it.forget()
-        return made
+    def create_unmanaged(self) -> str:
+        """Create the object, remove it from the state, and return its id."""
+        self.resource.up(**self.inputs)
+        id_ = self.resource.id
+        self.resource.forget()
+        return id_
 
     def delete(self) -> None:
-        """Delete it by hand."""
-        id_ = self.it.id
-        self.specimen.delete(self.ground, id_)
-        self.ground.until(lambda: self.specimen.find(self.ground, id_) is None)
+        """Delete the object outside of Pulumi."""
+        id_ = self.resource.id
+        self.specimen.delete(self.fixtures, id_)
+        self.fixtures.wait_for(lambda: self.specimen.find(self.fixtures, id_) is None)
 
 
 @pytest.fixture
-def given(kind: str, ground: CloudFixtures) -> Iterator[Given]:
-    """An object of the kind to be."""
-    made = Given(kind, ground)
-    yield made
-    made.it.destroy()
+def example(kind: str, fixtures: CloudFixtures) -> Iterator[ExampleObject]:
+    """The example object of the kind; the test creates it."""
+    created = ExampleObject(kind, fixtures)
+    yield created
+    created.resource.destroy()
 
 
-def test_every_kind_has_its_specimen() -> None:
-    """A new kind without one fails here."""
+def test_every_kind_has_a_specimen() -> None:
+    """Each kind of the table has a specimen."""
     assert set(SPECIMENS) == set(TABLE)
 
 
 @pytest.mark.thorough
 @each_kind
-def test_region(kind: str, given: Given, ground: CloudFixtures) -> None:
-    """The configured region, said or not, is the same; one that the catalog does not have is refused by name."""
-    here = ground.region
-    given.it.up(**given.inputs, region=here)
-    assert given.it.outputs["region"] == here
-    assert given.it.preview(**given.inputs) == SAME
-    assert given.it.preview(**given.inputs, region=here) == SAME
+def test_region_defaults_to_the_configured_region(kind: str, example: ExampleObject, fixtures: CloudFixtures) -> None:
+    """Setting `region` to the configured region changes nothing; a region that is not in the catalog is rejected."""
+    region = fixtures.region
+    example.resource.up(**example.inputs, region=region)
+    assert example.resource.outputs["region"] == region
+    assert example.resource.preview(**example.inputs) == SAME
+    assert example.resource.preview(**example.inputs, region=region) == SAME
     with pytest.raises((Refused, Failed), match="no region 'elsewhere'"):
-        given.it.preview(**given.inputs, region="elsewhere")
+        example.resource.preview(**example.inputs, region="elsewhere")
 
 
 @each_kind
-def test_adopt_changes_nothing(kind: str, given: Given) -> None:
-    """The first `up` takes the object over as it is, and whatever `adopt` says later is no change."""
-    id_ = given.make()
-    assert given.it.up(**given.inputs, adopt=id_).op == "create"
-    assert given.it.id == id_
-    assert given.it.preview(**given.inputs, adopt=id_) == SAME
-    given.it.refresh()
-    assert given.it.preview(**given.inputs, adopt=id_) == SAME
-    assert given.it.preview(**given.inputs) == SAME
-    assert given.it.preview(**given.inputs, adopt="another") == SAME
+def test_adopt_changes_nothing(kind: str, example: ExampleObject) -> None:
+    """`adopt` imports the object unchanged, and a later change of `adopt` has no effect."""
+    id_ = example.create_unmanaged()
+    assert example.resource.up(**example.inputs, adopt=id_).op == "create"
+    assert example.resource.id == id_
+    assert example.resource.preview(**example.inputs, adopt=id_) == SAME
+    example.resource.refresh()
+    assert example.resource.preview(**example.inputs, adopt=id_) == SAME
+    assert example.resource.preview(**example.inputs) == SAME
+    assert example.resource.preview(**example.inputs, adopt="another") == SAME
 
 
 @pytest.mark.parametrize("kind", [kind for kind, specimen in SPECIMENS.items() if specimen.changes])
-def test_adopt_applies_what_differs(kind: str, given: Given) -> None:
-    """What the program asks otherwise and can be changed in place is changed by the first `up`."""
-    id_ = given.make()
-    asked = given.inputs | given.specimen.changes
-    given.it.up(**asked, adopt=id_)
-    assert given.it.id == id_
-    assert {name: given.it.outputs[name] for name in given.specimen.changes} == given.specimen.changes
-    given.it.refresh()
-    assert given.it.preview(**asked, adopt=id_) == SAME
+def test_adopt_updates_in_place(kind: str, example: ExampleObject) -> None:
+    """An `up` with `adopt` updates the inputs that differ and can change in place."""
+    id_ = example.create_unmanaged()
+    desired = example.inputs | example.specimen.changes
+    example.resource.up(**desired, adopt=id_)
+    assert example.resource.id == id_
+    assert {name: example.resource.outputs[name] for name in example.specimen.changes} == example.specimen.changes
+    example.resource.refresh()
+    assert example.resource.preview(**desired, adopt=id_) == SAME
 
 
 @each_kind
-def test_adopt_refuses_to_replace(kind: str, given: Given, ground: CloudFixtures) -> None:
-    """What could only be had by a replacement is refused with its name, and the object stays as it was."""
-    id_ = given.make()
-    different = {name: known(ground, value) for name, value in given.specimen.replaces.items()}
-    # A preview may already know that there is no such zone or volume.
+def test_adopt_rejects_replacement(kind: str, example: ExampleObject, fixtures: CloudFixtures) -> None:
+    """`adopt` with an input that requires a replacement fails and names the input; the object is unchanged."""
+    id_ = example.create_unmanaged()
+    different = {name: known(fixtures, value) for name, value in example.specimen.replaces.items()}
+    # The check may already report that the zone or the volume does not exist.
     with pytest.raises((Refused, Failed), match=next(iter(different))):
-        given.it.up(**given.inputs | different, adopt=id_)
-    assert given.it.state is None
-    given.it.up(**given.inputs, adopt=id_)
+        example.resource.up(**example.inputs | different, adopt=id_)
+    assert example.resource.state is None
+    example.resource.up(**example.inputs, adopt=id_)
 
 
 @each_kind
-def test_adopt_of_nothing(kind: str, given: Given) -> None:
-    """An id that nothing has is named."""
-    nothing = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
-    id_ = f"{nothing}/{nothing}" if "Attachment" in kind else nothing
+def test_adopt_of_missing_object(kind: str, example: ExampleObject) -> None:
+    """`adopt` with the id of no object fails, and the error contains the id."""
+    missing = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
+    id_ = f"{missing}/{missing}" if "Attachment" in kind else missing
     with pytest.raises(Refused, match=f"adopt: there is no {kind} {id_}"):
-        given.it.up(**given.inputs, adopt=id_)
-    assert given.it.state is None
+        example.resource.up(**example.inputs, adopt=id_)
+    assert example.resource.state is None
 
 
 @pytest.mark.thorough
 @each_kind
-def test_get(kind: str, given: Given) -> None:
-    """An object is read without being managed: every input that the cloud tells has its value."""
-    given.it.up(**given.inputs)
-    found = given.it.get(given.it.id)
-    assert found.id == given.it.id
-    told = {name: value for name, value in given.inputs.items() if found.outputs.get(name) is not None}
-    assert all(get_handler(kind).is_equal(name, value, found.outputs) for name, value in told.items())
-    assert set(given.inputs) - set(told) <= {"networks"}, "Nova does not tell what a program said of its NICs"
+def test_get_reads_unmanaged_object(kind: str, example: ExampleObject) -> None:
+    """`get` reads an object without managing it; every input that the API returns has its value."""
+    example.resource.up(**example.inputs)
+    result = example.resource.get(example.resource.id)
+    assert result.id == example.resource.id
+    returned = {name: value for name, value in example.inputs.items() if result.outputs.get(name) is not None}
+    assert all(get_handler(kind).is_equal(name, value, result.outputs) for name, value in returned.items())
+    assert set(example.inputs) - set(returned) <= {"networks"}, "Nova does not return the requested networks"
 
 
 @each_kind
-def test_outputs(kind: str, given: Given) -> None:
-    """Every output has its value from the first `up` on, and the same after a refresh and for a `get`."""
+def test_outputs_are_the_same_after_create_refresh_and_get(kind: str, example: ExampleObject) -> None:
+    """Every output has a value after create, and the same value after a refresh and from `get`."""
     outputs = set(fields.fields_of(get_handler(kind).outputs))
 
-    def told(seen: dict[str, Any]) -> dict[str, Any]:
-        return {name: seen[name] for name in outputs - MOVING if seen.get(name) is not None}
+    def stable(values: dict[str, Any]) -> dict[str, Any]:
+        return {name: values[name] for name in outputs - VOLATILE_OUTPUTS if values.get(name) is not None}
 
-    given.it.up(**given.inputs)
-    made = told(given.it.outputs)
-    assert outputs - MOVING - made.keys() == UNTOLD.get(kind, set())
-    given.it.refresh()
-    assert told(given.it.outputs) == made
-    assert told(given.it.get(given.it.id).outputs) == made
+    example.resource.up(**example.inputs)
+    created = stable(example.resource.outputs)
+    assert outputs - VOLATILE_OUTPUTS - created.keys() == UNSET_OUTPUTS.get(kind, set())
+    example.resource.refresh()
+    assert stable(example.resource.outputs) == created
+    assert stable(example.resource.get(example.resource.id).outputs) == created
 
 
 @each_kind
-def test_get_of_nothing(kind: str, given: Given) -> None:
-    """There is nothing to read."""
-    nothing = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
+def test_get_of_missing_object(kind: str, example: ExampleObject) -> None:
+    """`get` of an object that does not exist fails."""
+    missing = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
     with pytest.raises(Failed, match="there is no"):
-        given.it.get(f"{nothing}/{nothing}" if "Attachment" in kind else nothing)
+        example.resource.get(f"{missing}/{missing}" if "Attachment" in kind else missing)
 
 
 @each_kind
-def test_deleted_by_hand(kind: str, given: Given) -> None:
-    """An object that is gone: an update says so, a delete succeeds, a refresh forgets it and the next `up` makes it."""
-    given.it.up(**given.inputs)
-    given.delete()
-    if given.specimen.changes:
-        with pytest.raises(Failed, match=r"does not exist any more; `pulumi refresh` takes it out of the state"):
-            given.it.up(**given.inputs | given.specimen.changes)
-    given.it.refresh()
-    assert given.it.state is None
-    given.it.up(**given.inputs)
-    given.delete()
-    given.it.destroy()
-    assert given.it.state is None
+def test_object_deleted_outside_of_pulumi(kind: str, example: ExampleObject) -> None:
+    """If the object is gone, an update fails, a delete succeeds, and after a refresh the next `up` creates it again."""
+    example.resource.up(**example.inputs)
+    example.delete()
+    if example.specimen.changes:
+        with pytest.raises(Failed, match=r"no longer exists; `pulumi refresh` removes it from the state"):
+            example.resource.up(**example.inputs | example.specimen.changes)
+    example.resource.refresh()
+    assert example.resource.state is None
+    example.resource.up(**example.inputs)
+    example.delete()
+    example.resource.destroy()
+    assert example.resource.state is None
 
 
 @pytest.mark.thorough
 @each_kind
-def test_without_the_bridge(kind: str, given: Given, ground: CloudFixtures) -> None:
-    """Where Pulumi's host hides the request in flight, an object is made, read, changed and deleted all the same."""
-    it = ground.resource(kind, bridge=False)
+def test_lifecycle_without_rpc_bridge(kind: str, example: ExampleObject, fixtures: CloudFixtures) -> None:
+    """All operations work if the provider cannot find the current request in the frames of the host."""
+    resource = fixtures.resource(kind, bridge=False)
     try:
-        it.up(**given.inputs)
-        assert it.preview(**given.inputs) == SAME
-        it.refresh()
-        assert it.preview(**given.inputs) == SAME
-        changed = given.inputs | given.specimen.changes
-        it.up(**changed)
-        it.refresh()
-        assert it.preview(**changed) == SAME
+        resource.up(**example.inputs)
+        assert resource.preview(**example.inputs) == SAME
+        resource.refresh()
+        assert resource.preview(**example.inputs) == SAME
+        changed = example.inputs | example.specimen.changes
+        resource.up(**changed)
+        resource.refresh()
+        assert resource.preview(**changed) == SAME
     finally:
-        it.destroy()
+        resource.destroy()
 
 
-def test_a_failed_update_leaves_what_is_there(ground: CloudFixtures) -> None:
-    """What could not be done is tried again by the next `up`; taking it back is no change of what is there."""
-    # A preview that may look would refuse it.
-    volume = ground.resource("Volume", config={"ecs:preflight": "false"})
+def test_failed_update_keeps_prior_state(fixtures: CloudFixtures) -> None:
+    """A failed update keeps the prior inputs in the state; the next `up` with these inputs changes nothing."""
+    # Without preflight checks, because the check would reject the size.
+    volume = fixtures.resource("Volume", config={"ecs:preflight": "false"})
     try:
         volume.up(size=1)
         with pytest.raises(Failed, match="Quota"):

@@ -1,4 +1,4 @@
-"""The warnings and notices beside a resource: what data a change deletes, and what it interrupts."""
+"""The warnings and notices of a resource: data that a change deletes, and servers that it interrupts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.steps import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.fields.ground import CloudFixtures
+    from tests.fields.cloud_fixtures import CloudFixtures
     from tests.support.steps import Resource
 
     New = Callable[..., Resource]
@@ -21,197 +21,201 @@ RESIZE = "a changed flavor stops the server while it is resized, and starts it a
 
 
 class Reported:
-    """The lines that were shown beside resources since they were last looked at."""
+    """Recorder of the warnings and notices of resources."""
 
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {"warning": [], "info": []}
 
     def __call__(self, _urn: str, text: str, *, severity: str = "info", ephemeral: bool = False) -> None:
-        """Keep a line that stays on the screen."""
+        """Record a message that is not ephemeral."""
         if severity in self._lines and not ephemeral:
             self._lines[severity].append(text)
 
-    def take(self) -> tuple[list[str], list[str]]:
-        """The warnings and the notices."""
-        found = self._lines["warning"], self._lines["info"]
+    def pop(self) -> tuple[list[str], list[str]]:
+        """Return the recorded warnings and notices, and clear them."""
+        lines = self._lines["warning"], self._lines["info"]
         self._lines = {"warning": [], "info": []}
-        return found
+        return lines
 
 
 @pytest.fixture
 def reported(monkeypatch: pytest.MonkeyPatch) -> Reported:
-    """What is shown from here on, in a process that has shown nothing."""
-    made = Reported()
-    monkeypatch.setattr(rpc_bridge, "log", made)
+    """Record the messages from now on, as in a new process."""
+    recorder = Reported()
+    monkeypatch.setattr(rpc_bridge, "log", recorder)
     monkeypatch.setattr(provider, "_reported_losses", set())
-    return made
+    return recorder
 
 
-def size_of(ground: CloudFixtures, flavor: str) -> int:
-    """The size of a flavor's disk in GiB."""
-    found: Any = ground.cloud.compute.find_flavor(flavor)
-    return int(found.disk)
+def size_of(fixtures: CloudFixtures, flavor: str) -> int:
+    """The size of the root disk of a flavor in GiB."""
+    remote: Any = fixtures.cloud.compute.find_flavor(flavor)
+    return int(remote.disk)
 
 
-def test_a_replaced_server(new: New, ground: CloudFixtures, reported: Reported) -> None:
-    """Its disk is lost with it, which is a warning; there is no notice of a resize that does not happen."""
-    server, program = new("Server"), ground.server_inputs
+def test_server_replacement_warns_of_root_disk_loss(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
+    """A replacement warns that the root disk is deleted; it shows no notice of a resize."""
+    server, program = new("Server"), fixtures.server_inputs
     server.up(**program)
-    assert reported.take() == ([], [])
-    size = size_of(ground, program["flavor"])
+    assert reported.pop() == ([], [])
+    size = size_of(fixtures, program["flavor"])
     warning = f"replacing {server.name} deletes its root disk ({size} GiB) [data-loss]"
-    replaced = program | {"config_drive": True, "flavor": ground.landscape.medium}
+    replaced = program | {"config_drive": True, "flavor": fixtures.landscape.medium}
     assert server.preview(**replaced).op == "replace"
-    assert reported.take() == ([warning], [])
-    # Compared again in the same run, as the engine does with what depends on something that is deleted first.
+    assert reported.pop() == ([warning], [])
+    # The engine repeats the diff in the same run if a dependency of the resource is deleted before its replacement.
     server.preview(**replaced)
-    assert reported.take() == ([], [])
+    assert reported.pop() == ([], [])
 
 
-def test_a_replaced_server_is_one_warning(new: New, ground: CloudFixtures, reported: Reported) -> None:
-    """The deletion that a replacement consists of adds no second warning."""
-    server, program = new("Server"), ground.server_inputs
+def test_server_replacement_warns_once(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
+    """The delete operation of a replacement does not repeat the warning."""
+    server, program = new("Server"), fixtures.server_inputs
     server.up(**program)
     server.up(**program | {"config_drive": True})
-    (warning,), _ = reported.take()
+    (warning,), _ = reported.pop()
     assert warning.startswith(f"replacing {server.name} deletes its root disk")
 
 
-def test_a_resized_server(new: New, ground: CloudFixtures, reported: Reported) -> None:
-    """What runs is interrupted, which is a notice; there is none for a server that does not run."""
-    server, program = new("Server"), ground.server_inputs
+def test_resize_shows_interruption_notice(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
+    """A resize of a running server shows a notice; a resize of a stopped server does not."""
+    server, program = new("Server"), fixtures.server_inputs
     server.up(**program)
-    resized = program | {"flavor": ground.landscape.medium}
+    resized = program | {"flavor": fixtures.landscape.medium}
     server.preview(**resized)
-    assert reported.take() == ([], [RESIZE])
+    assert reported.pop() == ([], [RESIZE])
     server.preview(**resized | {"stop_before_resize": False})
-    assert reported.take() == ([], [])
+    assert reported.pop() == ([], [])
     server.up(**program | {"power_state": "shutoff"})
-    reported.take()
+    reported.pop()
     server.preview(**resized | {"power_state": "shutoff"})
-    assert reported.take() == ([], [])
+    assert reported.pop() == ([], [])
 
 
-def test_an_imported_server(new: New, ground: CloudFixtures, reported: Reported) -> None:
-    """What its import changes is reported with what that does to it."""
-    server, taken = new("Server"), new("Server")
-    server.up(**ground.server_inputs)
-    program = ground.server_inputs | {"adopt": server.id, "name": server.outputs["name"]}
-    taken.preview(**program)
-    assert reported.take() == ([], [])
-    taken.preview(**program | {"flavor": ground.landscape.medium})
-    assert reported.take() == ([], [f"importing {server.id} changes it [import-changes: flavor]", RESIZE])
+def test_adopt_of_server_shows_changes(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
+    """A preview of `adopt` lists the inputs that it changes, and the effects of the changes."""
+    server, adopted = new("Server"), new("Server")
+    server.up(**fixtures.server_inputs)
+    program = fixtures.server_inputs | {"adopt": server.id, "name": server.outputs["name"]}
+    adopted.preview(**program)
+    assert reported.pop() == ([], [])
+    adopted.preview(**program | {"flavor": fixtures.landscape.medium})
+    assert reported.pop() == ([], [f"importing {server.id} changes it [import-changes: flavor]", RESIZE])
 
 
-def test_a_rebuilt_server(new: New, ground: CloudFixtures, reported: Reported) -> None:
-    """What is on its root disk is lost, although the server stays: a warning."""
-    server, program = new("Server"), ground.server_inputs | {"image_policy": "rebuild"}
+def test_rebuild_warns_of_root_disk_loss(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
+    """A rebuild warns that it overwrites the root disk."""
+    server, program = new("Server"), fixtures.server_inputs | {"image_policy": "rebuild"}
     server.up(**program)
-    assert server.preview(**program | {"image": ground.images[1]}).op == "update"
-    assert reported.take() == (
+    assert server.preview(**program | {"image": fixtures.images[1]}).op == "update"
+    assert reported.pop() == (
         ["a rebuild overwrites the root disk with the image: its data are lost [rebuild]"],
         [],
     )
 
 
-@pytest.mark.parametrize("goes", [True, False])
-def test_volumes_that_go_with_their_server(new: New, ground: CloudFixtures, reported: Reported, *, goes: bool) -> None:
-    """Each is named; one that stays is no loss."""
-    server, program = new("Server"), dict(ground.server_inputs)
+@pytest.mark.parametrize("deleted", [True, False], ids=["delete_on_termination", "kept"])
+def test_server_replacement_warns_of_deleted_volumes(
+    new: New, fixtures: CloudFixtures, reported: Reported, *, deleted: bool
+) -> None:
+    """A replacement names each volume that is deleted with the server, and no other volume."""
+    server, program = new("Server"), dict(fixtures.server_inputs)
     root = {
         "source_type": "image",
         "destination_type": "volume",
         "boot_index": 0,
         "volume_size": 1,
-        "delete_on_termination": goes,
+        "delete_on_termination": deleted,
     }
     server.up(**program | {"block_devices": [root]})
     volume = server.outputs["volumes_attached"][0]["id"]
-    reported.take()
+    reported.pop()
     try:
         server.preview(**program | {"block_devices": [root], "config_drive": True})
-        assert reported.take() == ([f"replacing {server.name} deletes the volume {volume}"] if goes else [], [])
+        assert reported.pop() == ([f"replacing {server.name} deletes the volume {volume} [data-loss]"] if deleted else [], [])
     finally:
         server.destroy()
-        if not goes:
-            ground.cloud.block_storage.delete_volume(volume)
+        if not deleted:
+            fixtures.cloud.block_storage.delete_volume(volume)
 
 
-def test_a_volume(new: New, ground: CloudFixtures, reported: Reported) -> None:
-    """Its data are lost in a replacement, and where the program no longer has it; growing loses nothing."""
-    del ground
+def test_volume_replacement_warns_of_data_loss(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
+    """A replacement of a volume warns of data loss; an extension does not."""
+    del fixtures
     volume = new("Volume")
     volume.up(size=2)
     volume.preview(size=3)
-    assert reported.take() == ([], [])
+    assert reported.pop() == ([], [])
     volume.preview(size=2, scheduler_hints={"a": "b"})
-    assert reported.take() == ([f"replacing {volume.name} deletes its data (2 GiB) [data-loss]"], [])
+    assert reported.pop() == ([f"replacing {volume.name} deletes its data (2 GiB) [data-loss]"], [])
 
 
-def test_a_deleted_volume(new: New, reported: Reported) -> None:
-    """An update whose program no longer has it warns; `pulumi destroy`, which runs no program, does not."""
+def test_volume_deletion_warns_of_data_loss(new: New, reported: Reported) -> None:
+    """An `up` that deletes a volume warns of data loss; `pulumi destroy` does not."""
     volume = new("Volume")
     volume.up(size=2)
     volume.destroy()
-    assert reported.take() == ([f"deleting {volume.name} deletes its data (2 GiB) [data-loss]"], [])
+    assert reported.pop() == ([f"deleting {volume.name} deletes its data (2 GiB) [data-loss]"], [])
     volume.up(size=1)
     run._program.clear()
     volume.destroy()
-    assert reported.take() == ([], [])
+    assert reported.pop() == ([], [])
 
 
-def test_what_holds_no_data(new: New, reported: Reported) -> None:
-    """No warning and no notice."""
+def test_network_changes_show_no_warning(new: New, reported: Reported) -> None:
+    """Neither the replacement nor the deletion of a network shows a warning or a notice."""
     network = new("Network")
     network.up()
     network.preview(value_specs={})
     network.destroy()
-    assert reported.take() == ([], [])
+    assert reported.pop() == ([], [])
 
 
-def test_a_server_that_never_became_active(new: New, ground: CloudFixtures, reported: Reported) -> None:
-    """The preview shows why it is replaced, and warns of no data, as it never had any; nor does its deletion."""
-    server, program = new("Server"), ground.server_inputs | {"flavor": ground.homeless_flavor}
+def test_replacement_of_server_that_never_became_active(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
+    """The preview shows the reason of the replacement; neither it nor a delete warns of data loss."""
+    server, program = new("Server"), fixtures.server_inputs | {"flavor": fixtures.unschedulable_flavor}
     with pytest.raises(Failed, match="No valid host"):
         server.up(**program)
-    reported.take()
+    reported.pop()
     assert server.preview(**program).op == "replace"
-    warnings, (notice,) = reported.take()
+    warnings, (notice,) = reported.pop()
     assert warnings == []
     assert notice.startswith("replace: the server never became active: No valid host")
     server.destroy()
-    assert reported.take() == ([], [])
+    assert reported.pop() == ([], [])
 
 
-def test_a_volume_that_never_became_available(new: New, ground: CloudFixtures, reported: Reported) -> None:
-    """The preview shows why it is replaced, as far as the cloud recorded it."""
-    if ground.live:
-        pytest.skip("needs a volume that fails")
+def test_replacement_of_volume_that_never_became_available(
+    new: New, fixtures: CloudFixtures, reported: Reported
+) -> None:
+    """The preview shows the reason of the replacement, as far as the cloud recorded it."""
+    if fixtures.live:
+        pytest.skip("needs a volume whose creation fails")
     volume = new("Volume")
     with pytest.raises(Failed, match="is in status error"):
         volume.up(size=1, name="fail-create")
-    reported.take()
+    reported.pop()
     assert volume.preview(size=1, name="fail-create").op == "replace"
-    warnings, (notice,) = reported.take()
+    warnings, (notice,) = reported.pop()
     assert warnings == []
     assert notice.startswith("replace: the volume never became available: ")
     volume.destroy()
-    assert reported.take() == ([], [])
+    assert reported.pop() == ([], [])
 
 
-def test_a_flavor_whose_disk_is_too_small(new: New, ground: CloudFixtures, reported: Reported) -> None:
-    """A resize to it is refused, or a notice where it may fail; a replacement is no resize."""
-    diskless, smaller = (str(ground.new_flavor(ram=512, vcpus=1, disk=size).name) for size in (0, 1))
-    server, program = new("Server"), ground.server_inputs | {"flavor": ground.landscape.medium}
+def test_resize_to_flavor_with_smaller_disk(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
+    """A resize to a flavor without a disk fails, one to a smaller disk shows a notice; a replacement does neither."""
+    diskless, smaller = (str(fixtures.new_flavor(ram=512, vcpus=1, disk=size).name) for size in (0, 1))
+    server, program = new("Server"), fixtures.server_inputs | {"flavor": fixtures.landscape.medium}
     server.up(**program)
-    reported.take()
-    with pytest.raises(Failed, match=rf"flavor: {diskless} has no disk, and the server's own has \d+ GiB"):
+    reported.pop()
+    with pytest.raises(Failed, match=rf"flavor: {diskless} has no disk; the server has a root disk of \d+ GiB"):
         server.preview(**program | {"flavor": diskless})
-    reported.take()
+    reported.pop()
     assert server.preview(**program | {"flavor": diskless, "config_drive": True}).op == "replace"
-    reported.take()
+    reported.pop()
     server.preview(**program | {"flavor": smaller})
-    warnings, (doubt, notice) = reported.take()
+    warnings, (disk_notice, notice) = reported.pop()
     assert warnings == []
-    assert doubt.startswith(f"{smaller} has a disk of 1 GiB, and the server's own has ")
+    assert disk_notice.startswith(f"{smaller} has a disk of 1 GiB, the server has a root disk of ")
     assert notice == RESIZE

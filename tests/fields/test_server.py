@@ -1,4 +1,4 @@
-"""Where servers need care."""
+"""Special cases of servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from ecs_pulumi.resources import idempotent_create, server_nics
-from tests.fields.ground import CloudFixtures, emulator
+from tests.fields.cloud_fixtures import CloudFixtures, emulator
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Step, updates
 
 if TYPE_CHECKING:
@@ -27,51 +27,51 @@ POWER_STATES = ("active", "shutoff", "paused", "suspended", "shelved_offloaded")
 LOCAL = {"source_type": "image", "destination_type": "local", "boot_index": 0, "delete_on_termination": True}
 
 
-def settled(it: Resource, program: dict[str, Any]) -> None:
-    """There is nothing to do, also after a refresh."""
-    assert it.preview(**program) == SAME
-    it.refresh()
-    assert it.preview(**program) == SAME
+def assert_no_changes(resource: Resource, program: dict[str, Any]) -> None:
+    """Assert that a preview shows no changes, before and after a refresh."""
+    assert resource.preview(**program) == SAME
+    resource.refresh()
+    assert resource.preview(**program) == SAME
 
 
-def becomes(it: Resource, field: str, program: dict[str, Any]) -> None:
-    """The field changes in place, and nothing is left to do, also after a refresh."""
-    before = it.id
-    assert it.preview(**program) == updates(field)
-    it.up(**program)
-    assert it.id == before
-    settled(it, program)
+def assert_updates_in_place(resource: Resource, field: str, program: dict[str, Any]) -> None:
+    """Assert that the field changes in place, and that no changes remain, before and after a refresh."""
+    id_before = resource.id
+    assert resource.preview(**program) == updates(field)
+    resource.up(**program)
+    assert resource.id == id_before
+    assert_no_changes(resource, program)
 
 
 def boot_disk(**more: Any) -> dict[str, Any]:
-    """A disk to boot from, filled with the server's image."""
+    """Return a block device to boot from, created from the image of the server."""
     disk = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "delete_on_termination": True}
     return {**disk, "volume_size": 1, **more}
 
 
 @pytest.fixture(scope="module")
-def lasting(ground: CloudFixtures) -> Iterator[Resource]:
-    """A running server that several cases change."""
-    server = ground.resource("Server")
+def shared_server(fixtures: CloudFixtures) -> Iterator[Resource]:
+    """A server that several tests update."""
+    server = fixtures.resource("Server")
     yield server
     server.destroy()
 
 
 @pytest.fixture
-def web(lasting: Resource, ground: CloudFixtures) -> Resource:
-    """That server, running and as small as it began; another one where a case left it unwell."""
-    if lasting.state:
-        lasting.refresh()
-        if lasting.outputs["status"] not in ("ACTIVE", "SHUTOFF", "PAUSED"):
-            lasting.destroy()
-    lasting.up(**ground.server_inputs, power_state="active", metadata={})
-    lasting.up(**ground.server_inputs)
-    return lasting
+def web(shared_server: Resource, fixtures: CloudFixtures) -> Resource:
+    """The shared server in its initial state; recreate it if a previous test left it in another status."""
+    if shared_server.state:
+        shared_server.refresh()
+        if shared_server.outputs["status"] not in ("ACTIVE", "SHUTOFF", "PAUSED"):
+            shared_server.destroy()
+    shared_server.up(**fixtures.server_inputs, power_state="active", metadata={})
+    shared_server.up(**fixtures.server_inputs)
+    return shared_server
 
 
-def test_eight_nics_in_order(new: New, ground: CloudFixtures) -> None:
-    """Eight NICs over two networks, by network, by address and by port: all there, in the program's order."""
-    one, two = ground.network, ground.other_network
+def test_nics_keep_the_order_of_networks(new: New, fixtures: CloudFixtures) -> None:
+    """Eight NICs by network, by address and by port are attached in the order of the program."""
+    one, two = fixtures.network, fixtures.other_network
     ports = [new("Port") for _ in range(4)]
     for number, port in enumerate(ports):
         network = (one, two)[number % 2]
@@ -87,583 +87,612 @@ def test_eight_nics_in_order(new: New, ground: CloudFixtures) -> None:
         {"port_id": ports[3].id},
     ]
     server = new("Server")
-    program = {**ground.server_inputs, "networks": networks}
+    program = {**fixtures.server_inputs, "networks": networks}
     server.up(**program)
-    settled(server, program)
-    names = [ground.cloud.network.get_network(network).name for network in (one, two)]
+    assert_no_changes(server, program)
+    names = [fixtures.cloud.network.get_network(network).name for network in (one, two)]
     in_one, in_two = ([item["addr"] for item in server.outputs["addresses"][name]] for name in names)
-    # One NIC of each network takes what address it is given.
+    # The address of one NIC of each network is computed.
     assert in_one[1:] == ["10.90.1.100", "10.90.1.99", "10.90.1.102"]
     assert (in_two[:2], in_two[3:]) == (["10.90.2.110", "10.90.2.101"], ["10.90.2.103"])
 
 
-def test_nics_come_and_go(new: New, ground: CloudFixtures) -> None:
-    """A changed list attaches and detaches on the same server; a port that was declared outlives its NIC."""
+def test_networks_change_in_place(new: New, fixtures: CloudFixtures) -> None:
+    """A changed list attaches and detaches NICs of the same server; a detached Port is not deleted."""
     port = new("Port")
-    port.up(network_id=ground.other_network)
+    port.up(network_id=fixtures.other_network)
     server = new("Server")
-    one, mine = {"network_id": ground.network}, {"port_id": port.id}
-    fixed = {"network_id": ground.other_network, "fixed_ip": "10.90.2.120"}
-    server.up(**ground.server_inputs | {"networks": [one]})
-    for networks in ([one, mine], [mine], [mine, fixed], [fixed, mine, one], [one], []):
-        becomes(server, "networks", ground.server_inputs | {"networks": networks})
-        nics = list(ground.cloud.compute.server_interfaces(server.id))
+    one, by_port = {"network_id": fixtures.network}, {"port_id": port.id}
+    fixed = {"network_id": fixtures.other_network, "fixed_ip": "10.90.2.120"}
+    server.up(**fixtures.server_inputs | {"networks": [one]})
+    for networks in ([one, by_port], [by_port], [by_port, fixed], [fixed, by_port, one], [one], []):
+        assert_updates_in_place(server, "networks", fixtures.server_inputs | {"networks": networks})
+        nics = list(fixtures.cloud.compute.server_interfaces(server.id))
         assert len(nics) == len(networks)
-        assert (port.id in {nic.port_id for nic in nics}) is (mine in networks)
-        assert ground.cloud.network.get_port(port.id).device_id == (server.id if mine in networks else "")
+        assert (port.id in {nic.port_id for nic in nics}) is (by_port in networks)
+        assert fixtures.cloud.network.get_port(port.id).device_id == (server.id if by_port in networks else "")
 
 
-def test_a_nic_of_others_stays(new: New, ground: CloudFixtures) -> None:
-    """A NIC that an InterfaceAttachment bound is no drift of the server's list, and stays when the list changes."""
+def test_interface_attachments_are_no_drift_of_networks(new: New, fixtures: CloudFixtures) -> None:
+    """The NIC of an InterfaceAttachment is no drift of `networks`, and stays attached when `networks` changes."""
     server, nic = new("Server"), new("InterfaceAttachment")
-    program = dict(ground.server_inputs)
+    program = dict(fixtures.server_inputs)
     server.up(**program)
-    nic.up(server_id=server.id, network_id=ground.other_network)
-    settled(server, program)
-    becomes(server, "networks", program | {"networks": [*program["networks"], {"network_id": ground.network}]})
-    assert nic.outputs["port_id"] in {item.port_id for item in ground.cloud.compute.server_interfaces(server.id)}
-    becomes(server, "networks", program)
-    assert nic.outputs["port_id"] in {item.port_id for item in ground.cloud.compute.server_interfaces(server.id)}
+    nic.up(server_id=server.id, network_id=fixtures.other_network)
+    assert_no_changes(server, program)
+    assert_updates_in_place(
+        server, "networks", program | {"networks": [*program["networks"], {"network_id": fixtures.network}]}
+    )
+    assert nic.outputs["port_id"] in {item.port_id for item in fixtures.cloud.compute.server_interfaces(server.id)}
+    assert_updates_in_place(server, "networks", program)
+    assert nic.outputs["port_id"] in {item.port_id for item in fixtures.cloud.compute.server_interfaces(server.id)}
 
 
-def test_a_nic_taken_out_by_hand(new: New, ground: CloudFixtures) -> None:
-    """It shows as drift of the list, also where somebody else has put another in; the next `up` puts it back."""
-    port, server, others = new("Port"), new("Server"), new("InterfaceAttachment")
-    port.up(network_id=ground.other_network)
-    program = ground.server_inputs | {"networks": [{"network_id": ground.network}, {"port_id": port.id}]}
+def test_nic_detached_outside_of_pulumi_is_reattached(new: New, fixtures: CloudFixtures) -> None:
+    """A detached NIC is drift of `networks`, even if another one was attached; the next `up` attaches it again."""
+    port, server, attachment = new("Port"), new("Server"), new("InterfaceAttachment")
+    port.up(network_id=fixtures.other_network)
+    program = fixtures.server_inputs | {"networks": [{"network_id": fixtures.network}, {"port_id": port.id}]}
     server.up(**program)
-    others.up(server_id=server.id, network_id=ground.other_network)
-    ground.cloud.compute.delete_server_interface(port.id, server=server.id)
-    ground.until(lambda: not ground.cloud.network.get_port(port.id).device_id)
-    # Nova's list of addresses follows a moment later.
-    ground.until(lambda: len(addresses_of(ground, server)) == 2)
+    attachment.up(server_id=server.id, network_id=fixtures.other_network)
+    fixtures.cloud.compute.delete_server_interface(port.id, server=server.id)
+    fixtures.wait_for(lambda: not fixtures.cloud.network.get_port(port.id).device_id)
+    # Nova updates the addresses of the server a moment later.
+    fixtures.wait_for(lambda: len(addresses_of(fixtures, server)) == 2)
     server.refresh()
     assert server.state is not None
-    assert server.state.inputs["networks"] == [{"network_id": ground.network}]
-    becomes(server, "networks", program)
-    assert ground.cloud.network.get_port(port.id).device_id == server.id
-    assert {port.id, others.outputs["port_id"]} < nics_of(ground, server)
+    assert server.state.inputs["networks"] == [{"network_id": fixtures.network}]
+    assert_updates_in_place(server, "networks", program)
+    assert fixtures.cloud.network.get_port(port.id).device_id == server.id
+    assert {port.id, attachment.outputs["port_id"]} < nics_of(fixtures, server)
 
 
-def addresses_of(ground: CloudFixtures, server: Resource) -> list[str]:
-    """The addresses that Nova tells."""
-    told = ground.cloud.compute.get_server(server.id).addresses
-    return [item["addr"] for items in told.values() for item in items]
+def addresses_of(fixtures: CloudFixtures, server: Resource) -> list[str]:
+    """Return the addresses of the server as Nova returns them."""
+    addresses = fixtures.cloud.compute.get_server(server.id).addresses
+    return [item["addr"] for items in addresses.values() for item in items]
 
 
-def nics_of(ground: CloudFixtures, server: Resource) -> set[str]:
-    """The ports of its NICs."""
-    return {nic.port_id for nic in ground.cloud.compute.server_interfaces(server.id)}
+def nics_of(fixtures: CloudFixtures, server: Resource) -> set[str]:
+    """Return the port ids of the NICs of the server."""
+    return {nic.port_id for nic in fixtures.cloud.compute.server_interfaces(server.id)}
 
 
-def test_what_the_cloud_tells(new: New, ground: CloudFixtures) -> None:
-    """Every output is what another client sees; what only administrators are told, they are told."""
+def test_outputs_match_the_remote_server(new: New, fixtures: CloudFixtures) -> None:
+    """The outputs equal the remote object; outputs for administrators have a value for administrators."""
     network, four, six, server = new("Network"), new("Subnet"), new("Subnet"), new("Server")
     network.up()
     four.up(network_id=network.id, cidr="10.97.0.0/24")
     six.up(network_id=network.id, cidr="2001:db8:97::/64", ip_version=6)
     blank = {"source_type": "blank", "destination_type": "volume", "volume_size": 1, "delete_on_termination": True}
-    server.up(**ground.server_inputs | {"networks": [{"network_id": network.id}], "block_devices": [blank]})
-    told, seen = server.outputs, ground.admin.compute.get_server(server.id)
-    assert (told["status"], told["vm_state"], told.get("task_state")) == ("ACTIVE", "active", None)
-    compute = ground.cloud.compute
-    assert told["flavor_id"] == compute.find_flavor(ground.landscape.small, ignore_missing=False).id
+    server.up(**fixtures.server_inputs | {"networks": [{"network_id": network.id}], "block_devices": [blank]})
+    outputs, remote = server.outputs, fixtures.admin.compute.get_server(server.id)
+    assert (outputs["status"], outputs["vm_state"], outputs.get("task_state")) == ("ACTIVE", "active", None)
+    compute = fixtures.cloud.compute
+    assert outputs["flavor_id"] == compute.find_flavor(fixtures.landscape.small, ignore_missing=False).id
     assert (
-        told["image_id"]
-        == seen.image.id
-        == ground.cloud.image.find_image(ground.landscape.image, ignore_missing=False).id
+        outputs["image_id"]
+        == remote.image.id
+        == fixtures.cloud.image.find_image(fixtures.landscape.image, ignore_missing=False).id
     )
-    (addresses,) = told["addresses"].values()
-    (port,) = ground.cloud.network.ports(device_id=server.id)
+    (addresses,) = outputs["addresses"].values()
+    (port,) = fixtures.cloud.network.ports(device_id=server.id)
     assert {(item["addr"], item["mac"], item["type"]) for item in addresses} == {
         (item["ip_address"], port.mac_address, "fixed") for item in port.fixed_ips
     }
-    assert {item["version"]: item["addr"] for item in addresses} == {4: told["access_ip_v4"], 6: told["access_ip_v6"]}
-    assert told["access_ip_v4"].startswith("10.97.0.")
-    assert told["volumes_attached"] == [{"id": seen.attached_volumes[0].id, "delete_on_termination": True}]
-    assert (told["created"], told["launched_at"], told["locked"]) == (seen.created_at, seen.launched_at, False)
-    assert told["host_id"] == compute.get_server(server.id).host_id
-    for_admins = ground.resource("Server", admin=True).get(server.id).outputs
-    assert (for_admins["instance_name"], for_admins["hostname"]) == (seen.instance_name, seen.hostname)
+    assert {item["version"]: item["addr"] for item in addresses} == {
+        4: outputs["access_ip_v4"],
+        6: outputs["access_ip_v6"],
+    }
+    assert outputs["access_ip_v4"].startswith("10.97.0.")
+    assert outputs["volumes_attached"] == [{"id": remote.attached_volumes[0].id, "delete_on_termination": True}]
+    assert (outputs["created"], outputs["launched_at"], outputs["locked"]) == (
+        remote.created_at,
+        remote.launched_at,
+        False,
+    )
+    assert outputs["host_id"] == compute.get_server(server.id).host_id
+    for_admins = fixtures.resource("Server", admin=True).get(server.id).outputs
+    assert (for_admins["instance_name"], for_admins["hostname"]) == (remote.instance_name, remote.hostname)
     compute.lock_server(server.id)
     server.refresh()
     compute.unlock_server(server.id)
     assert server.outputs["locked"] is True
 
 
-def test_no_networks(new: New, ground: CloudFixtures) -> None:
-    """`none` is a server without a NIC, which can get one later."""
+def test_networks_none(new: New, fixtures: CloudFixtures) -> None:
+    """`networks="none"` creates a server without NICs; NICs can be added later."""
     server = new("Server")
-    program = ground.server_inputs | {"networks": "none"}
+    program = fixtures.server_inputs | {"networks": "none"}
     server.up(**program)
-    settled(server, program)
+    assert_no_changes(server, program)
     assert server.outputs["addresses"] == {}
-    becomes(server, "networks", ground.server_inputs)
+    assert_updates_in_place(server, "networks", fixtures.server_inputs)
     assert len(server.outputs["addresses"]) == 1
-    becomes(server, "networks", program)
+    assert_updates_in_place(server, "networks", program)
     assert server.outputs["addresses"] == {}
 
 
-def test_several_networks_to_choose_from(new: New, ground: CloudFixtures) -> None:
-    """`auto` where the project has several networks is refused in the preview, which names them."""
-    assert ground.network != ground.other_network
+def test_networks_auto_with_several_networks_is_rejected(new: New, fixtures: CloudFixtures) -> None:
+    """The check rejects `networks="auto"` if the project has several networks, and lists them."""
+    assert fixtures.network != fixtures.other_network
     server = new("Server")
     with pytest.raises(Refused, match="does not choose among the"):
-        server.up(**ground.server_inputs | {"networks": "auto"})
+        server.up(**fixtures.server_inputs | {"networks": "auto"})
     assert server.state is None
 
 
-def test_the_only_network() -> None:
-    """`auto` takes the project's only network; a list says later which NICs there shall be, and keeps what fits."""
-    with emulator("openstack") as landscape, CloudFixtures(landscape) as ground:
-        server = ground.resource("Server")
+def test_networks_auto_uses_the_only_network() -> None:
+    """`auto` uses the only network of the project; a later list keeps the NICs that match it."""
+    with emulator("openstack") as landscape, CloudFixtures(landscape) as fixtures:
+        server = fixtures.resource("Server")
         program = {"flavor": landscape.small, "image": landscape.image, "networks": "auto"}
         server.up(**program)
-        settled(server, program)
+        assert_no_changes(server, program)
         assert len(server.outputs["addresses"]) == 1
-        before = nics_of(ground, server)
-        becomes(server, "networks", program | {"networks": [{"network_id": landscape.network}]})
-        assert nics_of(ground, server) == before
-        becomes(server, "networks", program | {"networks": []})
-        assert nics_of(ground, server) == set()
+        nics_before = nics_of(fixtures, server)
+        assert_updates_in_place(server, "networks", program | {"networks": [{"network_id": landscape.network}]})
+        assert nics_of(fixtures, server) == nics_before
+        assert_updates_in_place(server, "networks", program | {"networks": []})
+        assert nics_of(fixtures, server) == set()
         server.destroy()
 
 
-def test_an_address_that_a_port_changes(new: New, ground: CloudFixtures) -> None:
-    """The port's own output follows at once, and the server's with the next refresh."""
+def test_port_address_change_updates_server_outputs(new: New, fixtures: CloudFixtures) -> None:
+    """An address change of a port updates the outputs of the port at once, and those of the server on refresh."""
     port, server = new("Port"), new("Server")
-    first, second = ({"network_id": ground.network, "fixed_ips": [{"ip_address": f"10.90.1.{n}"}]} for n in (77, 78))
+    first, second = ({"network_id": fixtures.network, "fixed_ips": [{"ip_address": f"10.90.1.{n}"}]} for n in (77, 78))
     port.up(**first)
-    program = ground.server_inputs | {"networks": [{"port_id": port.id}]}
+    program = fixtures.server_inputs | {"networks": [{"port_id": port.id}]}
     server.up(**program)
     port.up(**second)
     assert port.outputs["ip_address"] == "10.90.1.78"
-    settled(server, program)
+    assert_no_changes(server, program)
     assert server.outputs["access_ip_v4"] == "10.90.1.78"
 
 
-def test_a_nic_is_never_taken_for_another(new: New, ground: CloudFixtures) -> None:
-    """Of several in one network, the one that the list adds is attached, and the one that it drops is detached."""
+def test_networks_change_attaches_and_detaches_the_right_nics(new: New, fixtures: CloudFixtures) -> None:
+    """With several NICs in one network, exactly the added NICs are attached and the removed ones detached."""
     port, server = new("Port"), new("Server")
-    port.up(network_id=ground.network)
-    anyone, mine = {"network_id": ground.network}, {"port_id": port.id}
-    fixed = {"network_id": ground.network, "fixed_ip": "10.90.1.77"}
-    server.up(**ground.server_inputs | {"networks": [mine]})
-    for networks in ([anyone, mine], [anyone], [mine], [fixed], [anyone, fixed], [fixed, anyone, mine], [anyone, mine]):
-        before = nics_of(ground, server)
-        becomes(server, "networks", ground.server_inputs | {"networks": networks})
-        after = nics_of(ground, server)
-        assert len(after) == len(networks)
-        assert (port.id in after) is (mine in networks)
-        held = {item["ip_address"] for nic in ground.cloud.network.ports(device_id=server.id) for item in nic.fixed_ips}
-        assert ("10.90.1.77" in held) is (fixed in networks)
-        assert len(before & after) >= min(len(before), len(after)) - (1 if networks in ([mine], [fixed]) else 0)
+    port.up(network_id=fixtures.network)
+    any_port, by_port = {"network_id": fixtures.network}, {"port_id": port.id}
+    fixed = {"network_id": fixtures.network, "fixed_ip": "10.90.1.77"}
+    server.up(**fixtures.server_inputs | {"networks": [by_port]})
+    for networks in (
+        [any_port, by_port],
+        [any_port],
+        [by_port],
+        [fixed],
+        [any_port, fixed],
+        [fixed, any_port, by_port],
+        [any_port, by_port],
+    ):
+        nics_before = nics_of(fixtures, server)
+        assert_updates_in_place(server, "networks", fixtures.server_inputs | {"networks": networks})
+        nics = nics_of(fixtures, server)
+        assert len(nics) == len(networks)
+        assert (port.id in nics) is (by_port in networks)
+        addresses = {
+            item["ip_address"] for nic in fixtures.cloud.network.ports(device_id=server.id) for item in nic.fixed_ips
+        }
+        assert ("10.90.1.77" in addresses) is (fixed in networks)
+        replaced = 1 if networks in ([by_port], [fixed]) else 0
+        assert len(nics_before & nics) >= min(len(nics_before), len(nics)) - replaced
 
 
-def test_an_empty_list_of_networks(new: New, ground: CloudFixtures) -> None:
-    """It is no NIC from the beginning, and not what the cloud would choose."""
+def test_empty_networks_create_no_nic(new: New, fixtures: CloudFixtures) -> None:
+    """An empty list creates a server without NICs, not with the default of the cloud."""
     server = new("Server")
-    program = ground.server_inputs | {"networks": []}
+    program = fixtures.server_inputs | {"networks": []}
     server.up(**program)
-    settled(server, program)
-    assert nics_of(ground, server) == set()
+    assert_no_changes(server, program)
+    assert nics_of(fixtures, server) == set()
 
 
 @pytest.mark.parametrize("dialect", ["openstack", "otc"])
-def test_an_empty_list_where_there_is_one_network(dialect: DialectName) -> None:
-    """Also where the cloud would put the server into the project's only network, and has no word for none."""
-    with emulator(dialect) as landscape, CloudFixtures(landscape) as ground:
-        server = ground.resource("Server")
+def test_empty_networks_in_project_with_one_network(dialect: DialectName) -> None:
+    """An empty list creates no NIC even if the API attaches the only network by default and has no value for none."""
+    with emulator(dialect) as landscape, CloudFixtures(landscape) as fixtures:
+        server = fixtures.resource("Server")
         disk = boot_disk(volume_size=40)
         program = {"flavor": landscape.small, "image": landscape.image, "networks": [], "block_devices": [disk]}
         server.up(**program)
-        settled(server, program)
-        assert nics_of(ground, server) == set()
+        assert_no_changes(server, program)
+        assert nics_of(fixtures, server) == set()
         server.destroy()
 
 
-def test_networks_that_nobody_spoke_of(new: New, ground: CloudFixtures) -> None:
-    """`none` for a server whose networks the program left alone takes out what the cloud has put in."""
+def test_networks_none_removes_unmanaged_nics(new: New, fixtures: CloudFixtures) -> None:
+    """Changing unset `networks` to `none` detaches the NICs that the cloud attached, but no InterfaceAttachment."""
     server, bound = new("Server"), new("InterfaceAttachment")
-    server.up(**ground.server_inputs)
-    bound.up(server_id=server.id, network_id=ground.other_network)
-    left_alone = {name: value for name, value in ground.server_inputs.items() if name != "networks"}
+    server.up(**fixtures.server_inputs)
+    bound.up(server_id=server.id, network_id=fixtures.other_network)
+    without_networks = {name: value for name, value in fixtures.server_inputs.items() if name != "networks"}
     adopted = new("Server")
-    adopted.up(**left_alone, adopt=server.id)
-    adopted.up(**left_alone, networks="none")
-    settled(adopted, left_alone | {"networks": "none"})
-    assert nics_of(ground, server) == {bound.outputs["port_id"]}
+    adopted.up(**without_networks, adopt=server.id)
+    adopted.up(**without_networks, networks="none")
+    assert_no_changes(adopted, without_networks | {"networks": "none"})
+    assert nics_of(fixtures, server) == {bound.outputs["port_id"]}
     server.forget()
 
 
-@pytest.mark.parametrize("nothing", ["none", []])
-def test_a_server_that_is_taken_over_loses_its_nics(new: New, ground: CloudFixtures, nothing: Any) -> None:
-    """Where the program says that it has none, those that the cloud has put in go at once."""
-    theirs, server = new("Server"), new("Server")
-    theirs.up(**ground.server_inputs)
-    program = ground.server_inputs | {"networks": nothing, "adopt": theirs.id}
+@pytest.mark.parametrize("no_networks", ["none", []], ids=["none", "empty"])
+def test_adopt_with_no_networks_detaches_nics(new: New, fixtures: CloudFixtures, no_networks: Any) -> None:
+    """Adopting a server with `networks` empty or `none` detaches its NICs in the same `up`."""
+    unmanaged, server = new("Server"), new("Server")
+    unmanaged.up(**fixtures.server_inputs)
+    program = fixtures.server_inputs | {"networks": no_networks, "adopt": unmanaged.id}
     server.up(**program)
-    theirs.forget()
-    assert nics_of(ground, server) == set()
-    settled(server, program)
+    unmanaged.forget()
+    assert nics_of(fixtures, server) == set()
+    assert_no_changes(server, program)
 
 
-@pytest.mark.parametrize("before", ["auto", None])
-def test_a_port_of_any_description_stays(before: str | None) -> None:
-    """What an InterfaceAttachment has bound is not the server's to let go, whatever the port's owner wrote on it."""
-    with emulator("openstack") as landscape, CloudFixtures(landscape) as own:
-        server, port, bound = own.resource("Server"), own.resource("Port"), own.resource("InterfaceAttachment")
+@pytest.mark.parametrize("prior", ["auto", None])
+def test_described_port_of_interface_attachment_stays_attached(prior: str | None) -> None:
+    """`networks="none"` does not detach the port of an InterfaceAttachment, whatever its description is."""
+    with emulator("openstack") as landscape, CloudFixtures(landscape) as fixtures:
+        server, port, bound = (
+            fixtures.resource("Server"),
+            fixtures.resource("Port"),
+            fixtures.resource("InterfaceAttachment"),
+        )
         program = {"flavor": landscape.small, "image": landscape.image}
-        server.up(**program, **({"networks": before} if before else {}))
+        server.up(**program, **({"networks": prior} if prior else {}))
         port.up(network_id=landscape.network, description="the database's NIC")
         bound.up(server_id=server.id, port_id=port.id)
         server.up(**program, networks="none")
-        assert nics_of(own, server) == {port.id}
+        assert nics_of(fixtures, server) == {port.id}
         bound.destroy()
         server.destroy()
         port.destroy()
 
 
-def test_a_declared_port_is_no_nic_by_network(new: New, ground: CloudFixtures) -> None:
-    """A Port in the same network, bound by an InterfaceAttachment, never stands for the server's own NIC."""
+def test_port_of_interface_attachment_does_not_match_network_id(new: New, fixtures: CloudFixtures) -> None:
+    """A Port of an InterfaceAttachment is not matched with an item of `networks` that has the same network."""
     server, ports, bound = new("Server"), [new("Port") for _ in range(3)], []
-    program = ground.server_inputs | {"networks": [{"network_id": ground.network}]}
+    program = fixtures.server_inputs | {"networks": [{"network_id": fixtures.network}]}
     server.up(**program)
-    (own,) = nics_of(ground, server)
+    (own_nic,) = nics_of(fixtures, server)
     for number, port in enumerate(ports):
         port.name = f"port-{number}"
-        port.up(network_id=ground.network)
+        port.up(network_id=fixtures.network)
         bound.append(new("InterfaceAttachment"))
         bound[-1].up(server_id=server.id, port_id=port.id)
-    theirs = {port.id for port in ports}
-    becomes(server, "networks", program | {"networks": [{"network_id": ground.other_network}]})
-    assert theirs < nics_of(ground, server)
-    assert own not in nics_of(ground, server)
-    becomes(server, "networks", program)
-    (own,) = nics_of(ground, server) - theirs
-    ground.cloud.compute.delete_server_interface(own, server=server.id)
-    ground.until(lambda: len(addresses_of(ground, server)) == len(theirs))
+    attached = {port.id for port in ports}
+    assert_updates_in_place(server, "networks", program | {"networks": [{"network_id": fixtures.other_network}]})
+    assert attached < nics_of(fixtures, server)
+    assert own_nic not in nics_of(fixtures, server)
+    assert_updates_in_place(server, "networks", program)
+    (own_nic,) = nics_of(fixtures, server) - attached
+    fixtures.cloud.compute.delete_server_interface(own_nic, server=server.id)
+    fixtures.wait_for(lambda: len(addresses_of(fixtures, server)) == len(attached))
     server.refresh()
     assert server.preview(**program) == updates("networks")
     for attachment in bound:
         attachment.destroy()
 
 
-@pytest.mark.parametrize("before", [[], None])
-def test_a_described_port_is_no_nic_by_network(new: New, ground: CloudFixtures, before: Any) -> None:
-    """A Port that says in its description what it is for, and nothing of Pulumi, is not the server's own NIC either."""
+@pytest.mark.parametrize("prior", [[], None], ids=["empty", "other network"])
+def test_described_port_does_not_match_network_id(new: New, fixtures: CloudFixtures, prior: Any) -> None:
+    """A Port with a description instead of an owner marker is not matched with an item of `networks` either."""
     server, port, bound = new("Server"), new("Port"), new("InterfaceAttachment")
-    program = dict(ground.server_inputs)
-    server.up(**program | {"networks": [{"network_id": ground.other_network}] if before is None else before})
-    own = nics_of(ground, server)
-    port.up(network_id=ground.network, description="the database's NIC", name="")
+    program = dict(fixtures.server_inputs)
+    server.up(**program | {"networks": [{"network_id": fixtures.other_network}] if prior is None else prior})
+    nics_before = nics_of(fixtures, server)
+    port.up(network_id=fixtures.network, description="the database's NIC", name="")
     bound.up(server_id=server.id, port_id=port.id)
-    becomes(server, "networks", program)
-    (made,) = nics_of(ground, server) - {port.id}
-    assert made not in own
-    assert [nic["port_id"] for nic in server.outputs["nics"]] == [made]
-    becomes(server, "networks", program | {"networks": []})
-    assert nics_of(ground, server) == {port.id}
+    assert_updates_in_place(server, "networks", program)
+    (created,) = nics_of(fixtures, server) - {port.id}
+    assert created not in nics_before
+    assert [nic["port_id"] for nic in server.outputs["nics"]] == [created]
+    assert_updates_in_place(server, "networks", program | {"networks": []})
+    assert nics_of(fixtures, server) == {port.id}
     bound.destroy()
 
 
-def test_the_nics_of_a_server(new: New, ground: CloudFixtures) -> None:
-    """`nics` has the ports of `networks` in their order, with their addresses, and none that others have attached."""
+def test_nics_output(new: New, fixtures: CloudFixtures) -> None:
+    """`nics` has the ports of `networks` in their order, with their addresses, and no ports of InterfaceAttachments."""
     server, port, other, bound = new("Server"), new("Port"), new("Port"), new("InterfaceAttachment")
-    port.up(network_id=ground.other_network)
+    port.up(network_id=fixtures.other_network)
     other.name = "other"
-    other.up(network_id=ground.network)
-    mine, anyone = {"port_id": port.id}, {"network_id": ground.network}
-    program = ground.server_inputs | {"networks": [mine, anyone]}
+    other.up(network_id=fixtures.network)
+    by_port, any_port = {"port_id": port.id}, {"network_id": fixtures.network}
+    program = fixtures.server_inputs | {"networks": [by_port, any_port]}
     server.up(**program)
     bound.up(server_id=server.id, port_id=other.id)
     first, second = server.outputs["nics"]
     assert first["port_id"] == port.id
     assert second["port_id"] not in {port.id, other.id}
-    seen = ground.cloud.network.get_port(second["port_id"])
+    remote = fixtures.cloud.network.get_port(second["port_id"])
     assert second == {
-        "port_id": seen.id,
-        "network_id": ground.network,
-        "mac_address": seen.mac_address,
-        "fixed_ips": seen.fixed_ips,
+        "port_id": remote.id,
+        "network_id": fixtures.network,
+        "mac_address": remote.mac_address,
+        "fixed_ips": remote.fixed_ips,
     }
-    becomes(server, "networks", program | {"networks": [anyone, mine]})
+    assert_updates_in_place(server, "networks", program | {"networks": [any_port, by_port]})
     assert server.outputs["nics"] == [second, first]
-    ground.cloud.network.update_port(port.id, fixed_ips=[{"ip_address": "10.90.2.33"}])
-    ground.until(lambda: "10.90.2.33" in addresses_of(ground, server))
+    fixtures.cloud.network.update_port(port.id, fixed_ips=[{"ip_address": "10.90.2.33"}])
+    fixtures.wait_for(lambda: "10.90.2.33" in addresses_of(fixtures, server))
     server.refresh()
     assert [item["ip_address"] for item in server.outputs["nics"][1]["fixed_ips"]] == ["10.90.2.33"]
     bound.destroy()
 
 
-def test_a_nic_that_goes_with_its_server(new: New, ground: CloudFixtures) -> None:
-    """The port of an attachment that nobody deletes, as with `deleted_with`, goes with the server; a Port stays."""
+def test_server_delete_deletes_ports_of_interface_attachments(new: New, fixtures: CloudFixtures) -> None:
+    """A server delete deletes the port of an InterfaceAttachment with `deleted_with`; a Port is kept."""
     server, port = new("Server"), new("Port")
-    made, bound = (ground.resource("InterfaceAttachment") for _ in range(2))
-    server.up(**ground.server_inputs)
-    port.up(network_id=ground.network)
-    made.up(server_id=server.id, network_id=ground.other_network)
+    created, bound = (fixtures.resource("InterfaceAttachment") for _ in range(2))
+    server.up(**fixtures.server_inputs)
+    port.up(network_id=fixtures.network)
+    created.up(server_id=server.id, network_id=fixtures.other_network)
     bound.up(server_id=server.id, port_id=port.id)
     server.destroy()
-    assert ground.cloud.network.find_port(made.outputs["port_id"]) is None
-    assert ground.cloud.network.get_port(port.id).device_id == ""
+    assert fixtures.cloud.network.find_port(created.outputs["port_id"]) is None
+    assert fixtures.cloud.network.get_port(port.id).device_id == ""
 
 
-@pytest.mark.parametrize("after", ["network", "port"])
-def test_a_replaced_server_gives_back_what_it_holds_first(new: New, ground: CloudFixtures, after: str) -> None:
-    """The port of the old one may be for an InterfaceAttachment of the new one: the old one goes before that."""
+@pytest.mark.parametrize("desired", ["network", "port"])
+def test_server_with_port_is_deleted_before_replacement(new: New, fixtures: CloudFixtures, desired: str) -> None:
+    """A server that uses a Port is deleted before its replacement is created, because the port may be used again."""
     server, port = new("Server"), new("Port")
-    port.up(network_id=ground.network)
-    nics = {"network": {"network_id": ground.network}, "port": {"port_id": port.id}}
-    server.up(**ground.server_inputs | {"networks": [nics["port"]]})
-    step = server.preview(**ground.server_inputs | {"networks": [nics[after]], "config_drive": True})
+    port.up(network_id=fixtures.network)
+    nics = {"network": {"network_id": fixtures.network}, "port": {"port_id": port.id}}
+    server.up(**fixtures.server_inputs | {"networks": [nics["port"]]})
+    step = server.preview(**fixtures.server_inputs | {"networks": [nics[desired]], "config_drive": True})
     assert (step.op, step.delete_first) == ("replace", True)
 
 
-def test_a_server_that_is_taken_over_gets_its_nics(new: New, ground: CloudFixtures) -> None:
-    """Those that the program lists and it does not have are attached; what it has besides stays."""
-    theirs, server = new("Server"), new("Server")
-    theirs.up(**ground.server_inputs)
-    before = nics_of(ground, theirs)
-    program = ground.server_inputs | {"networks": [{"network_id": ground.other_network}], "adopt": theirs.id}
+def test_adopt_attaches_missing_nics(new: New, fixtures: CloudFixtures) -> None:
+    """Adopting a server attaches the NICs that it lacks, and keeps its other NICs."""
+    unmanaged, server = new("Server"), new("Server")
+    unmanaged.up(**fixtures.server_inputs)
+    nics_before = nics_of(fixtures, unmanaged)
+    program = fixtures.server_inputs | {"networks": [{"network_id": fixtures.other_network}], "adopt": unmanaged.id}
     server.up(**program)
-    theirs.forget()
-    settled(server, program)
-    after = nics_of(ground, server)
-    assert (len(after), before < after) == (2, True)
+    unmanaged.forget()
+    assert_no_changes(server, program)
+    nics = nics_of(fixtures, server)
+    assert (len(nics), nics_before < nics) == (2, True)
 
 
-def test_the_tag_of_a_nic() -> None:
-    """It is given when the NIC is attached, so that another tag is another NIC; leaving it out changes nothing."""
-    with emulator("openstack") as landscape, CloudFixtures(landscape) as own:
-        server = own.resource("Server")
-        nic = {"network_id": own.network}
-        server.up(**own.server_inputs | {"networks": [nic | {"tag": "front"}, nic | {"tag": "back"}]})
-        first = nics_of(own, server)
-        becomes(server, "networks", own.server_inputs | {"networks": [nic | {"tag": "back"}, nic | {"tag": "front"}]})
-        assert nics_of(own, server) == first
-        becomes(server, "networks", own.server_inputs | {"networks": [nic | {"tag": "side"}, nic | {"tag": "front"}]})
-        assert len(nics_of(own, server) & first) == 1
-        settled(server, own.server_inputs | {"networks": [nic, nic]})
+def test_nic_tag_change_replaces_the_nic() -> None:
+    """Another tag replaces the NIC, because tags are set on attach; removing the tag changes nothing."""
+    with emulator("openstack") as landscape, CloudFixtures(landscape) as fixtures:
+        server = fixtures.resource("Server")
+        nic = {"network_id": fixtures.network}
+        server.up(**fixtures.server_inputs | {"networks": [nic | {"tag": "front"}, nic | {"tag": "back"}]})
+        first = nics_of(fixtures, server)
+        assert_updates_in_place(
+            server, "networks", fixtures.server_inputs | {"networks": [nic | {"tag": "back"}, nic | {"tag": "front"}]}
+        )
+        assert nics_of(fixtures, server) == first
+        assert_updates_in_place(
+            server, "networks", fixtures.server_inputs | {"networks": [nic | {"tag": "side"}, nic | {"tag": "front"}]}
+        )
+        assert len(nics_of(fixtures, server) & first) == 1
+        assert_no_changes(server, fixtures.server_inputs | {"networks": [nic, nic]})
         server.destroy()
 
 
-def test_metadata_keys_really_deleted(web: Resource, ground: CloudFixtures) -> None:
-    """A key that the program drops is gone from the cloud; one that others add is drift."""
-    program = dict(ground.server_inputs)
+def test_metadata_keys_are_deleted(web: Resource, fixtures: CloudFixtures) -> None:
+    """A key that the program removes is deleted; a key that another client adds is drift."""
+    program = dict(fixtures.server_inputs)
     for metadata in ({"a": "1", "b": "2"}, {"b": "2"}, {"b": "3", "c": ""}, {}):
-        becomes(web, "metadata", program | {"metadata": metadata})
-        assert _own_metadata(ground, web) == metadata
-    ground.cloud.compute.set_server_metadata(web.id, by="hand")
-    settled(web, program)
-    becomes(web, "metadata", program | {"metadata": {}})
-    assert _own_metadata(ground, web) == {}
+        assert_updates_in_place(web, "metadata", program | {"metadata": metadata})
+        assert _own_metadata(fixtures, web) == metadata
+    fixtures.cloud.compute.set_server_metadata(web.id, by="hand")
+    assert_no_changes(web, program)
+    assert_updates_in_place(web, "metadata", program | {"metadata": {}})
+    assert _own_metadata(fixtures, web) == {}
 
 
-def _own_metadata(ground: CloudFixtures, it: Resource) -> dict[str, str]:
-    """What is not the owner marker."""
-    found = ground.cloud.compute.get_server(it.id).metadata
-    return {key: value for key, value in found.items() if key != "managed-by-pulumi"}
+def _own_metadata(fixtures: CloudFixtures, resource: Resource) -> dict[str, str]:
+    """Return the metadata of the server without the owner marker."""
+    metadata = fixtures.cloud.compute.get_server(resource.id).metadata
+    return {key: value for key, value in metadata.items() if key != "managed-by-pulumi"}
 
 
-def walk() -> list[str]:
-    """Every way from one power state to another, each once."""
-    left = {here: [there for there in POWER_STATES if there != here] for here in POWER_STATES}
-    # Hierholzer's way through all of them, from `active` back to it.
-    stack, found = ["active"], []
+def power_state_circuit() -> list[str]:
+    """Return a sequence of power states that has each transition between two states once."""
+    remaining = {state: [other for other in POWER_STATES if other != state] for state in POWER_STATES}
+    # Hierholzer's algorithm for an Eulerian circuit, starting and ending at `active`.
+    stack, circuit = ["active"], []
     while stack:
-        if left[stack[-1]]:
-            stack.append(left[stack[-1]].pop())
+        if remaining[stack[-1]]:
+            stack.append(remaining[stack[-1]].pop())
         else:
-            found.append(stack.pop())
-    return found[::-1]
+            circuit.append(stack.pop())
+    return circuit[::-1]
 
 
 @pytest.mark.thorough
-def test_power_states(new: New, ground: CloudFixtures) -> None:
-    """Every power state is reached from every other on the same server, and none is drift of the next preview."""
+def test_power_state_transitions(new: New, fixtures: CloudFixtures) -> None:
+    """The same server can change from every power state to every other, and none shows drift in the next preview."""
     server = new("Server")
-    program = ground.server_inputs | {"block_devices": [boot_disk()]}
-    way = walk()
-    assert len(way) == 21
-    server.up(**program, power_state=way[0])
+    program = fixtures.server_inputs | {"block_devices": [boot_disk()]}
+    states = power_state_circuit()
+    assert len(states) == 21
+    server.up(**program, power_state=states[0])
     id_ = server.id
-    for state in way[1:]:
+    for state in states[1:]:
         assert server.preview(**program, power_state=state) == updates("power_state")
         server.up(**program, power_state=state)
         assert (server.id, server.outputs["power_state"]) == (id_, state)
         assert server.preview(**program, power_state=state) == SAME
-    settled(server, program | {"power_state": "active"})
+    assert_no_changes(server, program | {"power_state": "active"})
 
 
 TOGGLES: dict[str, Callable[[CloudFixtures], Sequence[Any]]] = {
     "name": lambda _: ("fields-one", "fields-two"),
     "metadata": lambda _: ({"a": "1"}, {"a": "2"}),
     "tags": lambda _: (["one"], ["two"]),
-    "networks": lambda ground: ([{"network_id": ground.network}], [{"network_id": ground.other_network}]),
-    "security_groups": lambda ground: (["default"], [ground.group_names[0]]),
-    "flavor": lambda ground: (ground.landscape.small, ground.landscape.medium),
-    "image": lambda ground: ground.images[:2],
+    "networks": lambda fixtures: ([{"network_id": fixtures.network}], [{"network_id": fixtures.other_network}]),
+    "security_groups": lambda fixtures: (["default"], [fixtures.group_names[0]]),
+    "flavor": lambda fixtures: (fixtures.landscape.small, fixtures.landscape.medium),
+    "image": lambda fixtures: fixtures.images[:2],
 }
-"""What can be changed in place, and two values of it."""
+"""Fields that change in place, and two values of each."""
 
 
-@pytest.mark.parametrize("then", ["stays", "wakes", "is left alone"])
+@pytest.mark.parametrize("target", ["same", "active", "unmanaged"])
 @pytest.mark.parametrize("state", POWER_STATES)
-def test_changes_in_every_power_state(new: New, ground: CloudFixtures, state: str, then: str) -> None:
-    """Every change, and every pair of them, is made whatever the server does, which does afterwards what it should.
+def test_changes_in_every_power_state(new: New, fixtures: CloudFixtures, state: str, target: str) -> None:
+    """Every field and every pair of fields can change in every power state, and the server ends in the desired state.
 
-    Nova refuses some changes of a server that is paused, suspended or shelved: it is woken for them, and put back.
+    Nova rejects some changes of a server that is paused, suspended or shelved: the provider activates the server for
+    them, and restores the power state afterwards.
     """
     server = new("Server")
-    values = {name: toggle(ground) for name, toggle in TOGGLES.items()}
-    at = dict.fromkeys(values, 0)
-    base = ground.server_inputs | {"image_policy": "rebuild"}
+    values = {name: toggle(fixtures) for name, toggle in TOGGLES.items()}
+    selected = dict.fromkeys(values, 0)
+    base = fixtures.server_inputs | {"image_policy": "rebuild"}
 
     def program(power: str | None) -> dict[str, Any]:
-        said = {name: both[at[name]] for name, both in values.items()}
-        return base | said | ({"power_state": power} if power else {})
+        inputs = {name: pair[selected[name]] for name, pair in values.items()}
+        return base | inputs | ({"power_state": power} if power else {})
 
-    after = {"stays": state, "wakes": "active", "is left alone": None}[then]
-    pairs = itertools.combinations(values, 2) if then == "stays" else [tuple(values)]
-    # What Nova refuses in which state was seen on a real cloud, where each change takes seconds.
-    changes = [tuple(values)] if ground.live else [*((name,) for name in values), *pairs]
+    desired = {"same": state, "active": "active", "unmanaged": None}[target]
+    pairs = itertools.combinations(values, 2) if target == "same" else [tuple(values)]
+    # On a real cloud, where each change takes seconds, only change all fields at once.
+    changes = [tuple(values)] if fixtures.live else [*((name,) for name in values), *pairs]
     id_ = None
     for names in changes:
         server.up(**program(state))
         for name in names:
-            at[name] = 1 - at[name]
-        server.up(**program(after))
-        assert server.preview(**program(after)) == SAME, names
-        assert server.outputs["power_state"] == (after or state), names
+            selected[name] = 1 - selected[name]
+        server.up(**program(desired))
+        assert server.preview(**program(desired)) == SAME, names
+        assert server.outputs["power_state"] == (desired or state), names
         assert id_ in (None, server.id)
         id_ = server.id
-    settled(server, program(after))
+    assert_no_changes(server, program(desired))
 
 
 @pytest.mark.parametrize("state", ["paused", "suspended", "shelved_offloaded"])
-def test_a_password_of_a_sleeping_server(new: New, ground: CloudFixtures, state: str) -> None:
-    """It is woken for a new password, and put back."""
+def test_password_change_of_inactive_server(new: New, fixtures: CloudFixtures, state: str) -> None:
+    """The provider activates the server to set the password, and restores its power state."""
     server = new("Server")
-    program = ground.server_inputs | {"power_state": state, "admin_pass": "Quite-5ecret"}
+    program = fixtures.server_inputs | {"power_state": state, "admin_pass": "Quite-5ecret"}
     server.up(**program)
-    becomes(server, "admin_pass", program | {"admin_pass": "Even-m0re-secret"})
+    assert_updates_in_place(server, "admin_pass", program | {"admin_pass": "Even-m0re-secret"})
     assert server.outputs["power_state"] == state
-    assert "changePassword" in [action.action for action in ground.cloud.compute.server_actions(server.id)]
+    assert "changePassword" in [action.action for action in fixtures.cloud.compute.server_actions(server.id)]
 
 
 @pytest.mark.parametrize("state", POWER_STATES)
-def test_initial_power_state(new: New, ground: CloudFixtures, state: str) -> None:
-    """A server is in the wanted power state from the first `up` on."""
+def test_initial_power_state(new: New, fixtures: CloudFixtures, state: str) -> None:
+    """A new server ends in the desired power state."""
     server = new("Server")
-    program = ground.server_inputs | {"block_devices": [boot_disk()], "power_state": state}
+    program = fixtures.server_inputs | {"block_devices": [boot_disk()], "power_state": state}
     server.up(**program)
     assert server.outputs["power_state"] == state
-    settled(server, program)
+    assert_no_changes(server, program)
 
 
-def test_unmanaged_power_state_is_left_alone(web: Resource, ground: CloudFixtures) -> None:
-    """Who says nothing of the power state may stop the server by hand; a change of something else leaves it so."""
-    ground.cloud.compute.stop_server(web.id)
-    ground.rested(web.id, "SHUTOFF")
-    settled(web, ground.server_inputs)
-    becomes(web, "metadata", ground.server_inputs | {"metadata": {"a": "1"}})
+def test_unset_power_state_is_not_managed(web: Resource, fixtures: CloudFixtures) -> None:
+    """A server without `power_state` that is stopped outside of Pulumi stays stopped when other fields change."""
+    fixtures.cloud.compute.stop_server(web.id)
+    fixtures.wait_until_stable(web.id, "SHUTOFF")
+    assert_no_changes(web, fixtures.server_inputs)
+    assert_updates_in_place(web, "metadata", fixtures.server_inputs | {"metadata": {"a": "1"}})
     assert web.outputs["status"] == "SHUTOFF"
 
 
-def test_disk_from_image(new: New, ground: CloudFixtures) -> None:
-    """Booted from an image in a volume: the volume is the server's and goes with it."""
+def test_boot_from_volume_created_from_image(new: New, fixtures: CloudFixtures) -> None:
+    """The cloud creates the boot volume from the image, and deletes it with the server."""
     server = new("Server")
-    program = ground.server_inputs | {
-        "block_devices": [boot_disk(volume_type=ground.landscape.volume_types[0], volume_size=2)]
+    program = fixtures.server_inputs | {
+        "block_devices": [boot_disk(volume_type=fixtures.landscape.volume_types[0], volume_size=2)]
     }
     server.up(**program)
-    settled(server, program)
+    assert_no_changes(server, program)
     (disk,) = server.outputs["volumes_attached"]
-    volume = ground.cloud.block_storage.get_volume(disk["id"])
-    assert (volume.size, volume.volume_type) == (2, ground.landscape.volume_types[0])
+    volume = fixtures.cloud.block_storage.get_volume(disk["id"])
+    assert (volume.size, volume.volume_type) == (2, fixtures.landscape.volume_types[0])
     server.destroy()
-    ground.until(lambda: ground.cloud.block_storage.find_volume(disk["id"]) is None)
+    fixtures.wait_for(lambda: fixtures.cloud.block_storage.find_volume(disk["id"]) is None)
 
 
-def test_disk_from_volume(new: New, ground: CloudFixtures) -> None:
-    """Booted from a volume that exists: it is attached, and free again when the server is gone."""
+def test_boot_from_existing_volume(new: New, fixtures: CloudFixtures) -> None:
+    """The existing volume is attached, and becomes available when the server is deleted."""
     volume, server = new("Volume"), new("Server")
-    volume.up(size=1, image=ground.landscape.image)
+    volume.up(size=1, image=fixtures.landscape.image)
     disk = {"source_type": "volume", "uuid": volume.id, "boot_index": 0}
-    program = ground.server_inputs | {"block_devices": [disk]}
+    program = fixtures.server_inputs | {"block_devices": [disk]}
     del program["image"]
     server.up(**program)
-    settled(server, program)
+    assert_no_changes(server, program)
     assert [item["id"] for item in server.outputs["volumes_attached"]] == [volume.id]
-    # A replacement needs the same volume.
+    # The replacement uses the same volume.
     step = server.preview(**program, config_drive=True)
     assert (step.op, step.delete_first) == ("replace", True)
     server.destroy()
-    ground.until(lambda: ground.cloud.block_storage.get_volume(volume.id).status == "available")
+    fixtures.wait_for(lambda: fixtures.cloud.block_storage.get_volume(volume.id).status == "available")
 
 
 @pytest.mark.parametrize("known_by", ["create", "diff"])
-def test_a_volume_of_the_program_does_not_go_with_a_server(
-    new: New, ground: CloudFixtures, known_by: str, monkeypatch: pytest.MonkeyPatch
+def test_delete_on_termination_of_managed_volume_is_rejected(
+    new: New, fixtures: CloudFixtures, known_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A Volume that the cloud would delete with the server is refused; one that is not known yet is warned of."""
-    volume, server, told = new("Volume"), new("Server"), []
-    volume.up(size=1, image=ground.landscape.image)
+    """The check rejects a Volume that the cloud would delete with the server; an unknown volume id shows a warning."""
+    volume, server, messages = new("Volume"), new("Server"), []
+    volume.up(size=1, image=fixtures.landscape.image)
     if known_by == "diff":
         monkeypatch.setattr(idempotent_create, "_created", set())
-        # One process serves the whole run.
+        # In a real run one process serves both resources, so it keeps the ownership.
         monkeypatch.setattr(OWNERSHIP, "clear", lambda: None)
-        volume.preview(size=1, image=ground.landscape.image)
+        volume.preview(size=1, image=fixtures.landscape.image)
     disk = {"source_type": "volume", "uuid": volume.id, "boot_index": 0, "delete_on_termination": True}
-    program = ground.server_inputs | {"block_devices": [disk]}
+    program = fixtures.server_inputs | {"block_devices": [disk]}
     with pytest.raises(Refused, match="would delete the program's Volume"):
         server.preview(**program)
-    monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: told.append(line))
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: messages.append(line))
     server.preview(**program | {"block_devices": [disk | {"uuid": UNKNOWN}]})
-    assert any("the cloud deletes the volume with the server" in line for line in told)
+    assert any("the cloud deletes the volume with the server" in line for line in messages)
     server.up(**program | {"block_devices": [disk | {"delete_on_termination": False}]})
 
 
-def test_booting_from_a_volume_for_several(new: New, ground: CloudFixtures) -> None:
-    """Nova wants to be asked with compute 2.60 for a server with a multiattach volume."""
+def test_boot_from_multiattach_volume(new: New, fixtures: CloudFixtures) -> None:
+    """A server can boot from a multiattach volume, for which Nova requires compute microversion 2.60."""
     volume, server = new("Volume"), new("Server")
-    volume.up(size=1, image=ground.landscape.image, volume_type=ground.multiattach_type)
+    volume.up(size=1, image=fixtures.landscape.image, volume_type=fixtures.multiattach_type)
     disk = {"source_type": "volume", "uuid": volume.id, "boot_index": 0}
-    program = ground.server_inputs | {"block_devices": [disk]}
+    program = fixtures.server_inputs | {"block_devices": [disk]}
     server.up(**program)
-    settled(server, program)
+    assert_no_changes(server, program)
 
 
-def test_disk_from_snapshot(new: New, ground: CloudFixtures) -> None:
-    """A second disk filled from a snapshot."""
+def test_second_disk_from_snapshot(new: New, fixtures: CloudFixtures) -> None:
+    """A second disk can be created from a snapshot."""
     server = new("Server")
-    disk = {"source_type": "snapshot", "uuid": ground.snapshots[0], "boot_index": -1, "delete_on_termination": True}
-    program = ground.server_inputs | {"block_devices": [boot_disk(), disk]}
+    disk = {"source_type": "snapshot", "uuid": fixtures.snapshots[0], "boot_index": -1, "delete_on_termination": True}
+    program = fixtures.server_inputs | {"block_devices": [boot_disk(), disk]}
     server.up(**program)
-    settled(server, program)
+    assert_no_changes(server, program)
     disks = [item["id"] for item in server.outputs["volumes_attached"]]
-    assert ground.snapshots[0] in {ground.cloud.block_storage.get_volume(id_).snapshot_id for id_ in disks}
+    assert fixtures.snapshots[0] in {fixtures.cloud.block_storage.get_volume(id_).snapshot_id for id_ in disks}
 
 
-def test_blank_second_disk(new: New, ground: CloudFixtures) -> None:
-    """A blank disk beside a local root disk."""
+def test_blank_second_disk(new: New, fixtures: CloudFixtures) -> None:
+    """A server can have a blank volume in addition to a local root disk."""
     server = new("Server")
     blank = {"source_type": "blank", "destination_type": "volume", "volume_size": 1, "delete_on_termination": True}
-    program = ground.server_inputs | {"block_devices": [{**blank, "boot_index": -1}]}
+    program = fixtures.server_inputs | {"block_devices": [{**blank, "boot_index": -1}]}
     server.up(**program)
-    settled(server, program)
+    assert_no_changes(server, program)
     assert server.outputs["image_id"]
     (disk,) = server.outputs["volumes_attached"]
-    assert ground.cloud.block_storage.get_volume(disk["id"]).size == 1
+    assert fixtures.cloud.block_storage.get_volume(disk["id"]).size == 1
 
 
-def test_several_local_disks(new: New, ground: CloudFixtures) -> None:
-    """A local root disk, a local blank one, and swap, in a flavor that has room for them."""
-    flavor = ground.roomy_flavor
+def test_several_local_disks(new: New, fixtures: CloudFixtures) -> None:
+    """A server can have local root, ephemeral and swap disks, with a flavor that allows them."""
+    flavor = fixtures.flavor_with_local_disks
     server = new("Server")
     blank = {"source_type": "blank", "destination_type": "local", "boot_index": -1, "delete_on_termination": True}
-    program = ground.server_inputs | {
+    program = fixtures.server_inputs | {
         "flavor": flavor,
         "block_devices": [
             LOCAL,
@@ -672,250 +701,256 @@ def test_several_local_disks(new: New, ground: CloudFixtures) -> None:
         ],
     }
     server.up(**program)
-    settled(server, program)
+    assert_no_changes(server, program)
 
 
-def test_hints(new: New, ground: CloudFixtures) -> None:
-    """Hints go to the scheduler and are no drift; a group has the server that was put into it."""
+def test_scheduler_hints(new: New, fixtures: CloudFixtures) -> None:
+    """Scheduler hints are sent with the create and are no drift; other hints replace the server."""
     server = new("Server")
     hints = {
-        "group": ground.server_groups[0],
-        "different_host": [ground.server],
+        "group": fixtures.server_groups[0],
+        "different_host": [fixtures.server],
         "query": '[">=", "$free_ram_mb", 1]',
         "build_near_host_ip": "127.0.0.1",
         "cidr": "/24",
     }
-    program = ground.server_inputs | {"scheduler_hints": hints}
+    program = fixtures.server_inputs | {"scheduler_hints": hints}
     server.up(**program)
-    settled(server, program)
-    assert ground.cloud.compute.get_server_group(ground.server_groups[0]).member_ids == [server.id]
-    beside = ground.server_inputs | {"scheduler_hints": {"same_host": [ground.server]}}
-    assert server.preview(**beside) == Step("replace", frozenset({"scheduler_hints"}))
-    server.up(**beside)
-    settled(server, beside)
-    assert ground.cloud.compute.get_server_group(ground.server_groups[0]).member_ids == []
+    assert_no_changes(server, program)
+    assert fixtures.cloud.compute.get_server_group(fixtures.server_groups[0]).member_ids == [server.id]
+    changed = fixtures.server_inputs | {"scheduler_hints": {"same_host": [fixtures.server]}}
+    assert server.preview(**changed) == Step("replace", frozenset({"scheduler_hints"}))
+    server.up(**changed)
+    assert_no_changes(server, changed)
+    assert fixtures.cloud.compute.get_server_group(fixtures.server_groups[0]).member_ids == []
 
 
 @pytest.mark.parametrize("text", ["#!/bin/sh\necho hello", base64.b64encode(b"#!/bin/sh\necho hello").decode()])
-def test_user_data(new: New, ground: CloudFixtures, text: str) -> None:
-    """Plain text and base64 arrive alike, and are no drift."""
+def test_user_data(new: New, fixtures: CloudFixtures, text: str) -> None:
+    """Plain text and base64 produce the same user data, and are no drift."""
     server = new("Server")
-    program = ground.server_inputs | {"user_data": text}
+    program = fixtures.server_inputs | {"user_data": text}
     server.up(**program)
-    settled(server, program)
-    seen = ground.admin.compute.get(f"/servers/{server.id}", microversion="2.3").json()["server"]
-    assert base64.b64decode(seen["OS-EXT-SRV-ATTR:user_data"]) == b"#!/bin/sh\necho hello"
+    assert_no_changes(server, program)
+    remote = fixtures.admin.compute.get(f"/servers/{server.id}", microversion="2.3").json()["server"]
+    assert base64.b64decode(remote["OS-EXT-SRV-ATTR:user_data"]) == b"#!/bin/sh\necho hello"
 
 
-def test_rebuild(new: New, ground: CloudFixtures) -> None:
-    """With `image_policy` = `rebuild` another image and other files are put into the same server."""
+def test_rebuild_changes_image_and_personality(new: New, fixtures: CloudFixtures) -> None:
+    """With `image_policy="rebuild"` another image or other files rebuild the same server."""
     server = new("Server")
     files = [{"path": "/etc/motd", "contents": "one"}]
-    program = ground.server_inputs | {"image_policy": "rebuild", "personality": files}
+    program = fixtures.server_inputs | {"image_policy": "rebuild", "personality": files}
     server.up(**program)
-    becomes(server, "image", program | {"image": ground.images[1]})
-    assert ground.cloud.compute.get_server(server.id).image.id == server.outputs["image_id"]
+    assert_updates_in_place(server, "image", program | {"image": fixtures.images[1]})
+    assert fixtures.cloud.compute.get_server(server.id).image.id == server.outputs["image_id"]
     assert server.outputs["status"] == "ACTIVE"
     other = [{"path": "/etc/motd", "contents": "two"}]
-    becomes(server, "personality", program | {"image": ground.images[1], "personality": other})
+    assert_updates_in_place(server, "personality", program | {"image": fixtures.images[1], "personality": other})
 
 
-def test_a_rebuild_does_not_reach_a_volume(new: New, ground: CloudFixtures) -> None:
-    """A server that boots from a volume is replaced for another image, also where the program prefers a rebuild."""
+def test_rebuild_policy_replaces_server_with_boot_volume(new: New, fixtures: CloudFixtures) -> None:
+    """Another image replaces a server that boots from a volume, even with `image_policy="rebuild"`."""
     server = new("Server")
-    program = ground.server_inputs | {"image_policy": "rebuild", "block_devices": [boot_disk(volume_size=4)]}
+    program = fixtures.server_inputs | {"image_policy": "rebuild", "block_devices": [boot_disk(volume_size=4)]}
     server.up(**program)
-    assert server.preview(**program | {"image": ground.images[1]}) == Step("replace", frozenset({"image"}))
+    assert server.preview(**program | {"image": fixtures.images[1]}) == Step("replace", frozenset({"image"}))
 
 
-def test_taking_over_rebuilds_nothing(new: New, ground: CloudFixtures) -> None:
-    """The files of a server that is taken over are nobody's knowledge: they are no reason to overwrite its disk."""
-    theirs, server = new("Server"), new("Server")
-    theirs.up(**ground.server_inputs)
+def test_adopt_does_not_rebuild(new: New, fixtures: CloudFixtures) -> None:
+    """Adopting a server with `personality` does not rebuild it, because its current files are unknown."""
+    unmanaged, server = new("Server"), new("Server")
+    unmanaged.up(**fixtures.server_inputs)
     files = [{"path": "/etc/motd", "contents": "one"}]
-    program = ground.server_inputs | {"image_policy": "rebuild", "personality": files, "metadata": {"a": "b"}}
-    server.up(**program, adopt=theirs.id)
-    theirs.forget()
-    settled(server, program | {"adopt": server.id})
-    assert [action.action for action in ground.cloud.compute.server_actions(server.id)] == ["create"]
+    program = fixtures.server_inputs | {"image_policy": "rebuild", "personality": files, "metadata": {"a": "b"}}
+    server.up(**program, adopt=unmanaged.id)
+    unmanaged.forget()
+    assert_no_changes(server, program | {"adopt": server.id})
+    assert [action.action for action in fixtures.cloud.compute.server_actions(server.id)] == ["create"]
     other = [{"path": "/etc/motd", "contents": "two"}]
-    becomes(server, "personality", program | {"adopt": server.id, "personality": other})
-    assert "rebuild" in [action.action for action in ground.cloud.compute.server_actions(server.id)]
+    assert_updates_in_place(server, "personality", program | {"adopt": server.id, "personality": other})
+    assert "rebuild" in [action.action for action in fixtures.cloud.compute.server_actions(server.id)]
 
 
-def test_the_password_of_what_is_taken_over(new: New, ground: CloudFixtures) -> None:
-    """The one that the program says is put down and not set, whatever else is changed; a later one is set."""
-    theirs, server = new("Server"), new("Server")
-    theirs.up(**ground.server_inputs)
-    program = ground.server_inputs | {"admin_pass": "Quite-5ecret", "adopt": theirs.id, "metadata": {"a": "b"}}
+def test_adopt_does_not_set_password(new: New, fixtures: CloudFixtures) -> None:
+    """Adopting a server records `admin_pass` without setting it; a later change sets the password."""
+    unmanaged, server = new("Server"), new("Server")
+    unmanaged.up(**fixtures.server_inputs)
+    program = fixtures.server_inputs | {"admin_pass": "Quite-5ecret", "adopt": unmanaged.id, "metadata": {"a": "b"}}
     server.up(**program)
-    theirs.forget()
-    settled(server, program)
+    unmanaged.forget()
+    assert_no_changes(server, program)
     assert server.outputs["admin_pass"] == "Quite-5ecret"
-    assert [action.action for action in ground.cloud.compute.server_actions(server.id)] == ["create"]
-    becomes(server, "admin_pass", program | {"admin_pass": "Even-m0re-secret"})
-    assert "changePassword" in [action.action for action in ground.cloud.compute.server_actions(server.id)]
+    assert [action.action for action in fixtures.cloud.compute.server_actions(server.id)] == ["create"]
+    assert_updates_in_place(server, "admin_pass", program | {"admin_pass": "Even-m0re-secret"})
+    assert "changePassword" in [action.action for action in fixtures.cloud.compute.server_actions(server.id)]
 
 
-def test_groups_that_were_cleared_come_back(new: New, ground: CloudFixtures) -> None:
-    """A server without a group tells of none, and gets those that the program names then."""
+def test_security_groups_can_be_added_after_clearing(new: New, fixtures: CloudFixtures) -> None:
+    """A server with empty `security_groups` has no groups, and gets groups that the program adds later."""
     server = new("Server")
-    program = ground.server_inputs | {"security_groups": []}
+    program = fixtures.server_inputs | {"security_groups": []}
     server.up(**program)
-    settled(server, program)
-    becomes(server, "security_groups", program | {"security_groups": ["default"]})
-    assert [group["name"] for group in ground.cloud.compute.get_server(server.id).security_groups] == ["default"]
+    assert_no_changes(server, program)
+    assert_updates_in_place(server, "security_groups", program | {"security_groups": ["default"]})
+    assert [group["name"] for group in fixtures.cloud.compute.get_server(server.id).security_groups] == ["default"]
 
 
 @pytest.mark.parametrize("more", [[], ["default"]])
-def test_a_nic_that_comes_later_has_the_groups_too(new: New, ground: CloudFixtures, more: list[str]) -> None:
-    """Nova gives it the default group alone; it gets those that the program names."""
+def test_security_groups_apply_to_added_nics(new: New, fixtures: CloudFixtures, more: list[str]) -> None:
+    """An added NIC gets the groups of the server, although Nova attaches it with the default group."""
     server = new("Server")
-    program = ground.server_inputs | {"security_groups": [ground.group_names[0], *more]}
-    server.up(**program | {"networks": [{"network_id": ground.network}]})
-    server.up(**program | {"networks": [{"network_id": ground.network}, {"network_id": ground.other_network}]})
-    assert [len(groups) for groups in groups_of(ground, server)] == [1 + len(more)] * 2
-    assert all(ground.groups[0] in groups for groups in groups_of(ground, server))
-    settled(server, program | {"networks": [{"network_id": ground.network}, {"network_id": ground.other_network}]})
+    program = fixtures.server_inputs | {"security_groups": [fixtures.group_names[0], *more]}
+    server.up(**program | {"networks": [{"network_id": fixtures.network}]})
+    server.up(**program | {"networks": [{"network_id": fixtures.network}, {"network_id": fixtures.other_network}]})
+    assert [len(groups) for groups in groups_of(fixtures, server)] == [1 + len(more)] * 2
+    assert all(fixtures.groups[0] in groups for groups in groups_of(fixtures, server))
+    assert_no_changes(
+        server, program | {"networks": [{"network_id": fixtures.network}, {"network_id": fixtures.other_network}]}
+    )
 
 
-def test_groups_where_nics_differ(new: New, ground: CloudFixtures) -> None:
-    """A group that one NIC has lost is a difference also where another has one too many, and both are mended."""
+def test_security_group_drift_of_single_nics(new: New, fixtures: CloudFixtures) -> None:
+    """A missing group of one NIC and an additional group of another are drift; the next `up` corrects both."""
     server = new("Server")
-    networks = [{"network_id": ground.network}, {"network_id": ground.other_network}]
-    program = ground.server_inputs | {"networks": networks, "security_groups": [ground.group_names[0]]}
+    networks = [{"network_id": fixtures.network}, {"network_id": fixtures.other_network}]
+    program = fixtures.server_inputs | {"networks": networks, "security_groups": [fixtures.group_names[0]]}
     server.up(**program)
-    one, other = nics_of(ground, server)
-    ground.cloud.network.update_port(one, security_groups=[])
-    ground.cloud.network.update_port(other, security_groups=ground.groups)
+    one, other = nics_of(fixtures, server)
+    fixtures.cloud.network.update_port(one, security_groups=[])
+    fixtures.cloud.network.update_port(other, security_groups=fixtures.groups)
     server.refresh()
-    becomes(server, "security_groups", program)
-    assert groups_of(ground, server) == [ground.groups[:1]] * 2
+    assert_updates_in_place(server, "security_groups", program)
+    assert groups_of(fixtures, server) == [fixtures.groups[:1]] * 2
 
 
-def test_groups_of_a_declared_port(new: New, ground: CloudFixtures) -> None:
-    """A server's groups are for the NICs that Nova makes: those of a Port stay, whichever way it is bound."""
+def test_security_groups_do_not_apply_to_ports(new: New, fixtures: CloudFixtures) -> None:
+    """The groups of a server apply to NICs by network; a Port keeps its groups, in `networks` or in an attachment."""
     ports, server, bound = [new("Port"), new("Port")], new("Server"), new("InterfaceAttachment")
-    declared = {"network_id": ground.other_network, "security_group_ids": [ground.groups[1]]}
+    declared = {"network_id": fixtures.other_network, "security_group_ids": [fixtures.groups[1]]}
     for number, port in enumerate(ports):
         port.name = f"port-{number}"
         port.up(**declared)
-    program = ground.server_inputs | {
-        "networks": [{"network_id": ground.network}, {"port_id": ports[0].id}],
-        "security_groups": [ground.group_names[0]],
+    program = fixtures.server_inputs | {
+        "networks": [{"network_id": fixtures.network}, {"port_id": ports[0].id}],
+        "security_groups": [fixtures.group_names[0]],
     }
     server.up(**program)
-    settled(server, program)
+    assert_no_changes(server, program)
     bound.up(server_id=server.id, port_id=ports[1].id)
-    settled(server, program)
-    becomes(server, "security_groups", program | {"security_groups": ["default"]})
+    assert_no_changes(server, program)
+    assert_updates_in_place(server, "security_groups", program | {"security_groups": ["default"]})
     for port in ports:
-        settled(port, declared)
+        assert_no_changes(port, declared)
     bound.destroy()
 
 
-def test_a_group_that_another_nic_has_already(new: New, ground: CloudFixtures) -> None:
-    """Nova tells it of the server before its own NIC has it; that is no reason to leave it out there."""
+def test_security_group_that_a_port_has_already(new: New, fixtures: CloudFixtures) -> None:
+    """A group that a Port has already is still added to the other NICs, though Nova lists it for the server."""
     port, server = new("Port"), new("Server")
-    port.up(network_id=ground.other_network)
-    program = ground.server_inputs | {
-        "networks": [{"network_id": ground.network}, {"port_id": port.id}],
-        "security_groups": [ground.group_names[0]],
+    port.up(network_id=fixtures.other_network)
+    program = fixtures.server_inputs | {
+        "networks": [{"network_id": fixtures.network}, {"port_id": port.id}],
+        "security_groups": [fixtures.group_names[0]],
     }
     server.up(**program)
-    more = program | {"security_groups": [ground.group_names[0], "default"]}
-    becomes(server, "security_groups", more)
-    assert sorted(map(len, groups_of(ground, server))) == [1, 2]
-    taken = new("Server")
+    more = program | {"security_groups": [fixtures.group_names[0], "default"]}
+    assert_updates_in_place(server, "security_groups", more)
+    assert sorted(map(len, groups_of(fixtures, server))) == [1, 2]
+    adopted = new("Server")
     server.up(**program)
-    taken.up(**more, adopt=server.id)
+    adopted.up(**more, adopt=server.id)
     server.forget()
-    assert sorted(map(len, groups_of(ground, taken))) == [1, 2]
-    settled(taken, more)
+    assert sorted(map(len, groups_of(fixtures, adopted))) == [1, 2]
+    assert_no_changes(adopted, more)
 
 
-def test_groups_that_a_failure_left_out_are_set_by_the_next_up(
-    new: New, ground: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+def test_security_groups_are_set_after_failed_update(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An attached NIC whose groups could not be set is not taken for done."""
+    """If an update attaches a NIC and fails to set its groups, the next `up` sets them."""
     server = new("Server")
-    program = ground.server_inputs | {"security_groups": [ground.group_names[0], "default"]}
+    program = fixtures.server_inputs | {"security_groups": [fixtures.group_names[0], "default"]}
     server.up(**program)
-    program |= {"networks": [{"network_id": ground.network}, {"network_id": ground.other_network}]}
+    program |= {"networks": [{"network_id": fixtures.network}, {"network_id": fixtures.other_network}]}
     with monkeypatch.context() as broken:
-        broken.setattr(server_nics, "regroup", _fails)
+        broken.setattr(server_nics, "reconcile_security_groups", _raise)
         with pytest.raises(Failed, match="not there"):
             server.up(**program)
     server.up(**program)
-    assert [len(groups) for groups in groups_of(ground, server)] == [2, 2]
-    settled(server, program)
+    assert [len(groups) for groups in groups_of(fixtures, server)] == [2, 2]
+    assert_no_changes(server, program)
 
 
-def _fails(*_: object) -> None:
+def _raise(*_: object) -> None:
     raise errors.OperationFailed("update port", "Neutron is not there")
 
 
-@pytest.mark.parametrize("nothing", ["none", []])
-def test_groups_of_a_server_without_nics_of_its_own(new: New, ground: CloudFixtures, nothing: Any) -> None:
-    """They are for none: a Port that is bound to it keeps its own, whatever is written on it."""
+@pytest.mark.parametrize("no_networks", ["none", []], ids=["none", "empty"])
+def test_security_groups_of_server_without_nics(new: New, fixtures: CloudFixtures, no_networks: Any) -> None:
+    """The groups of a server without NICs do not apply to an attached Port, whatever its description is."""
     server, port, bound = new("Server"), new("Port"), new("InterfaceAttachment")
-    program = ground.server_inputs | {"networks": nothing, "security_groups": [ground.group_names[0]]}
+    program = fixtures.server_inputs | {"networks": no_networks, "security_groups": [fixtures.group_names[0]]}
     server.up(**program)
-    declared = {"network_id": ground.network, "security_group_ids": [ground.groups[1]], "description": "of the base"}
+    declared = {
+        "network_id": fixtures.network,
+        "security_group_ids": [fixtures.groups[1]],
+        "description": "of the base",
+    }
     port.up(**declared)
     bound.up(server_id=server.id, port_id=port.id)
-    settled(server, program)
-    settled(port, declared)
+    assert_no_changes(server, program)
+    assert_no_changes(port, declared)
     bound.destroy()
 
 
-def test_a_group_by_its_id_and_its_name(new: New, ground: CloudFixtures) -> None:
-    """Said twice it is no difference."""
+def test_security_group_by_id_and_name(new: New, fixtures: CloudFixtures) -> None:
+    """Listing the same group by id and by name causes no drift."""
     server = new("Server")
-    program = ground.server_inputs | {"security_groups": [ground.groups[0], ground.group_names[0]]}
+    program = fixtures.server_inputs | {"security_groups": [fixtures.groups[0], fixtures.group_names[0]]}
     server.up(**program)
-    settled(server, program)
+    assert_no_changes(server, program)
 
 
-def groups_of(ground: CloudFixtures, server: Resource) -> list[list[str]]:
-    """The groups of each of its NICs."""
-    return [port.security_group_ids for port in ground.cloud.network.ports(device_id=server.id)]
+def groups_of(fixtures: CloudFixtures, server: Resource) -> list[list[str]]:
+    """Return the security group ids of each NIC of the server."""
+    return [port.security_group_ids for port in fixtures.cloud.network.ports(device_id=server.id)]
 
 
 @pytest.mark.parametrize("name", ["fields+web", "fields(web", "fields[web", "fields web.*"])
-def test_a_lost_create_is_found_by_any_name(name: str) -> None:
-    """Nova reads the name to look for as a regular expression; one that looks like it is found all the same."""
-    lost = {"method": "POST", "path": "*/servers", "drop": "after", "times": 1}
-    with emulator("openstack", **lost) as landscape, CloudFixtures(landscape) as ground:
-        program = ground.server_inputs | {"name": name}
-        server = ground.resource("Server")
+def test_create_finds_server_by_name_after_response_lost(name: str) -> None:
+    """The server is found by a name with regular expression characters, though Nova filters by regular expression."""
+    fault = {"method": "POST", "path": "*/servers", "drop": "after", "times": 1}
+    with emulator("openstack", **fault) as landscape, CloudFixtures(landscape) as fixtures:
+        program = fixtures.server_inputs | {"name": name}
+        server = fixtures.resource("Server")
         server.up(**program)
-        assert [each.id for each in ground.cloud.compute.servers()] == [server.id]
+        assert [each.id for each in fixtures.cloud.compute.servers()] == [server.id]
         server.destroy()
 
 
-def test_rebuild_keeps_the_power_state(new: New, ground: CloudFixtures) -> None:
-    """A stopped server that is rebuilt stays stopped."""
+def test_rebuild_keeps_the_power_state(new: New, fixtures: CloudFixtures) -> None:
+    """A rebuild of a stopped server leaves it stopped."""
     server = new("Server")
-    program = ground.server_inputs | {"image_policy": "rebuild", "power_state": "shutoff"}
+    program = fixtures.server_inputs | {"image_policy": "rebuild", "power_state": "shutoff"}
     server.up(**program)
-    becomes(server, "image", program | {"image": ground.images[1]})
+    assert_updates_in_place(server, "image", program | {"image": fixtures.images[1]})
     assert server.outputs["status"] == "SHUTOFF"
 
 
-def test_resize_while_stopped(web: Resource, ground: CloudFixtures) -> None:
-    """A stopped server is resized and stays stopped, said or not."""
-    web.up(**ground.server_inputs, power_state="shutoff")
-    bigger = ground.server_inputs | {"flavor": ground.landscape.medium, "power_state": "shutoff"}
-    becomes(web, "flavor", bigger)
-    assert (web.outputs["status"], web.outputs["flavor"]) == ("SHUTOFF", ground.landscape.medium)
+def test_resize_while_stopped(web: Resource, fixtures: CloudFixtures) -> None:
+    """A resize of a stopped server leaves it stopped."""
+    web.up(**fixtures.server_inputs, power_state="shutoff")
+    bigger = fixtures.server_inputs | {"flavor": fixtures.landscape.medium, "power_state": "shutoff"}
+    assert_updates_in_place(web, "flavor", bigger)
+    assert (web.outputs["status"], web.outputs["flavor"]) == ("SHUTOFF", fixtures.landscape.medium)
 
 
-def test_resize_of_a_running_server(web: Resource, ground: CloudFixtures) -> None:
-    """A running server is stopped for it, and runs again afterwards."""
-    becomes(web, "flavor", ground.server_inputs | {"flavor": ground.landscape.medium})
+def test_resize_of_a_running_server(web: Resource, fixtures: CloudFixtures) -> None:
+    """The provider stops a running server for the resize, and starts it afterwards."""
+    assert_updates_in_place(web, "flavor", fixtures.server_inputs | {"flavor": fixtures.landscape.medium})
     assert web.outputs["status"] == "ACTIVE"
-    assert [action.action for action in ground.cloud.compute.server_actions(web.id)][:4] == [
+    assert [action.action for action in fixtures.cloud.compute.server_actions(web.id)][:4] == [
         "start",
         "confirmResize",
         "resize",
@@ -923,224 +958,227 @@ def test_resize_of_a_running_server(web: Resource, ground: CloudFixtures) -> Non
     ]
 
 
-def test_resize_without_stopping(web: Resource, ground: CloudFixtures) -> None:
-    """With `stop_before_resize` = false it runs all the way, where the cloud can."""
-    program = ground.server_inputs | {"stop_before_resize": False}
+def test_resize_without_stopping(web: Resource, fixtures: CloudFixtures) -> None:
+    """With `stop_before_resize=False` the provider does not stop the server."""
+    program = fixtures.server_inputs | {"stop_before_resize": False}
     web.up(**program)
-    becomes(web, "flavor", program | {"flavor": ground.landscape.medium})
+    assert_updates_in_place(web, "flavor", program | {"flavor": fixtures.landscape.medium})
     assert web.outputs["status"] == "ACTIVE"
-    assert [action.action for action in ground.cloud.compute.server_actions(web.id)][:2] == ["confirmResize", "resize"]
+    assert [action.action for action in fixtures.cloud.compute.server_actions(web.id)][:2] == [
+        "confirmResize",
+        "resize",
+    ]
 
 
-def test_resize_of_a_paused_server(web: Resource, ground: CloudFixtures) -> None:
-    """A paused server is resized and paused again."""
-    program = ground.server_inputs | {"power_state": "paused"}
+def test_resize_of_a_paused_server(web: Resource, fixtures: CloudFixtures) -> None:
+    """The server is paused after the resize."""
+    program = fixtures.server_inputs | {"power_state": "paused"}
     web.up(**program)
-    becomes(web, "flavor", program | {"flavor": ground.landscape.medium})
+    assert_updates_in_place(web, "flavor", program | {"flavor": fixtures.landscape.medium})
     assert web.outputs["status"] == "PAUSED"
 
 
-def test_the_same_flavor_by_id(web: Resource, ground: CloudFixtures) -> None:
-    """A flavor's id instead of its name is no change."""
-    assert web.preview(**ground.server_inputs | {"flavor": web.outputs["flavor_id"]}) == SAME
-    settled(web, ground.server_inputs | {"flavor": web.outputs["flavor_id"]})
+def test_flavor_by_id_is_no_change(web: Resource, fixtures: CloudFixtures) -> None:
+    """The id of the flavor instead of its name is no change."""
+    assert web.preview(**fixtures.server_inputs | {"flavor": web.outputs["flavor_id"]}) == SAME
+    assert_no_changes(web, fixtures.server_inputs | {"flavor": web.outputs["flavor_id"]})
 
 
-def test_the_same_size_under_another_name(new: New, ground: CloudFixtures) -> None:
-    """Another flavor of the same size is a resize; the same flavor that has got another name is none."""
+def test_renamed_flavor_is_no_resize(new: New, fixtures: CloudFixtures) -> None:
+    """Another flavor of the same size is a resize; another name of the same flavor is not."""
     size = {"ram": 64, "vcpus": 1, "disk": 1}
-    one, two = (ground.new_flavor(**size) for _ in range(2))
+    one, two = (fixtures.new_flavor(**size) for _ in range(2))
     server = new("Server")
-    server.up(**ground.server_inputs | {"flavor": one.name})
-    becomes(server, "flavor", ground.server_inputs | {"flavor": two.name})
+    server.up(**fixtures.server_inputs | {"flavor": one.name})
+    assert_updates_in_place(server, "flavor", fixtures.server_inputs | {"flavor": two.name})
     assert server.outputs["flavor_id"] == two.id
-    renamed = ground.rename_flavor(two)
-    becomes(server, "flavor", ground.server_inputs | {"flavor": renamed.name})
-    assert [action.action for action in ground.cloud.compute.server_actions(server.id)].count("resize") == 1
+    renamed = fixtures.rename_flavor(two)
+    assert_updates_in_place(server, "flavor", fixtures.server_inputs | {"flavor": renamed.name})
+    assert [action.action for action in fixtures.cloud.compute.server_actions(server.id)].count("resize") == 1
 
 
-def test_a_flavor_over_the_quota(web: Resource, ground: CloudFixtures) -> None:
-    """A size that the project may not have is refused in the preview, and the server is not stopped for it."""
-    flavor = ground.new_flavor(ram=64, vcpus=10_000, disk=1)
-    with pytest.raises(Refused, match="the quota for cores does not hold it"):
-        web.preview(**ground.server_inputs | {"flavor": flavor.name})
-    settled(web, ground.server_inputs)
+def test_resize_over_quota_is_rejected(web: Resource, fixtures: CloudFixtures) -> None:
+    """The check rejects a flavor that exceeds the quota, and the server keeps running."""
+    flavor = fixtures.new_flavor(ram=64, vcpus=10_000, disk=1)
+    with pytest.raises(Refused, match="quota exceeded for cores"):
+        web.preview(**fixtures.server_inputs | {"flavor": flavor.name})
+    assert_no_changes(web, fixtures.server_inputs)
     assert web.outputs["status"] == "ACTIVE"
 
 
-def test_a_flavor_that_does_not_fit(web: Resource, ground: CloudFixtures) -> None:
-    """A resize that finds no host says why, and leaves the server running in its former flavor."""
+def test_resize_without_valid_host(web: Resource, fixtures: CloudFixtures) -> None:
+    """A resize without a valid host fails with the reason, and the server keeps its flavor and runs."""
     with pytest.raises(Failed, match="the cloud did not resize to fields-flavor"):
-        web.up(**ground.server_inputs | {"flavor": ground.homeless_flavor})
+        web.up(**fixtures.server_inputs | {"flavor": fixtures.unschedulable_flavor})
     web.refresh()
-    assert (web.outputs["flavor"], web.outputs["status"]) == (ground.landscape.small, "ACTIVE")
-    assert web.preview(**ground.server_inputs | {"flavor": ground.homeless_flavor}) == updates("flavor")
-    settled(web, ground.server_inputs)
+    assert (web.outputs["flavor"], web.outputs["status"]) == (fixtures.landscape.small, "ACTIVE")
+    assert web.preview(**fixtures.server_inputs | {"flavor": fixtures.unschedulable_flavor}) == updates("flavor")
+    assert_no_changes(web, fixtures.server_inputs)
 
 
-def test_resize_left_waiting_is_reverted(web: Resource, ground: CloudFixtures) -> None:
-    """A server that waits in VERIFY_RESIZE goes back when the program says its former flavor, and on when the other."""
-    compute = ground.cloud.compute
-    medium = compute.find_flavor(ground.landscape.medium, ignore_missing=False).id
-    for wanted in (ground.landscape.small, ground.landscape.medium):
+def test_pending_resize_is_reverted_or_confirmed(web: Resource, fixtures: CloudFixtures) -> None:
+    """An update of a server in VERIFY_RESIZE reverts or confirms the resize, depending on the desired flavor."""
+    compute = fixtures.cloud.compute
+    medium = compute.find_flavor(fixtures.landscape.medium, ignore_missing=False).id
+    for desired in (fixtures.landscape.small, fixtures.landscape.medium):
         compute.resize_server(web.id, medium)
-        ground.rested(web.id, "VERIFY_RESIZE")
+        fixtures.wait_until_stable(web.id, "VERIFY_RESIZE")
         web.refresh()
-        assert web.preview(**ground.server_inputs | {"flavor": wanted}).op == "update"
-        web.up(**ground.server_inputs | {"flavor": wanted})
-        assert (web.outputs["flavor"], web.outputs["status"]) == (wanted, "ACTIVE")
-        settled(web, ground.server_inputs | {"flavor": wanted})
+        assert web.preview(**fixtures.server_inputs | {"flavor": desired}).op == "update"
+        web.up(**fixtures.server_inputs | {"flavor": desired})
+        assert (web.outputs["flavor"], web.outputs["status"]) == (desired, "ACTIVE")
+        assert_no_changes(web, fixtures.server_inputs | {"flavor": desired})
 
 
-def test_a_password_that_could_not_be_set(web: Resource, ground: CloudFixtures) -> None:
-    """A stopped server takes no password; what failed is not recorded as done, and is done once the server runs."""
-    web.up(**ground.server_inputs, admin_pass="Quite-5ecret", power_state="shutoff")
+def test_failed_password_change_is_retried(web: Resource, fixtures: CloudFixtures) -> None:
+    """A failed password change keeps the prior password in the state; the next `up` of the running server sets it."""
+    web.up(**fixtures.server_inputs, admin_pass="Quite-5ecret", power_state="shutoff")
     with pytest.raises(Failed, match="changePassword"):
-        web.up(**ground.server_inputs, admin_pass="Even-m0re-secret", power_state="shutoff")
+        web.up(**fixtures.server_inputs, admin_pass="Even-m0re-secret", power_state="shutoff")
     assert web.outputs["admin_pass"] == "Quite-5ecret"
-    program = ground.server_inputs | {"admin_pass": "Even-m0re-secret", "power_state": "active"}
+    program = fixtures.server_inputs | {"admin_pass": "Even-m0re-secret", "power_state": "active"}
     assert web.preview(**program) == updates("admin_pass", "power_state")
     web.up(**program)
     assert web.outputs["admin_pass"] == "Even-m0re-secret"
-    assert "changePassword" in [action.action for action in ground.cloud.compute.server_actions(web.id)][:1]
-    settled(web, program)
+    assert "changePassword" in [action.action for action in fixtures.cloud.compute.server_actions(web.id)][:1]
+    assert_no_changes(web, program)
 
 
-def test_rescued(web: Resource, ground: CloudFixtures) -> None:
-    """A server that somebody rescues is read as it is; what can be changed is changed, and it can be deleted."""
-    ground.cloud.compute.rescue_server(web.id)
-    ground.rested(web.id, "RESCUE")
-    settled(web, ground.server_inputs)
+def test_server_in_rescue(web: Resource, fixtures: CloudFixtures) -> None:
+    """A rescued server is no drift, can be updated except for its power state, and can be deleted."""
+    fixtures.cloud.compute.rescue_server(web.id)
+    fixtures.wait_until_stable(web.id, "RESCUE")
+    assert_no_changes(web, fixtures.server_inputs)
     assert web.outputs["status"] == "RESCUE"
-    becomes(web, "name", ground.server_inputs | {"name": "fields-rescued"})
+    assert_updates_in_place(web, "name", fixtures.server_inputs | {"name": "fields-rescued"})
     with pytest.raises(Failed, match="the server is in RESCUE"):
-        web.up(**ground.server_inputs, power_state="paused")
+        web.up(**fixtures.server_inputs, power_state="paused")
     web.destroy()
 
 
-def test_locked(web: Resource, ground: CloudFixtures) -> None:
-    """A lock is read, stands in the way of a change in the cloud's own words, and is no drift."""
-    ground.cloud.compute.lock_server(web.id)
-    settled(web, ground.server_inputs)
+def test_locked_server(web: Resource, fixtures: CloudFixtures) -> None:
+    """A lock is an output and no drift; updates and deletes fail with the error of the cloud."""
+    fixtures.cloud.compute.lock_server(web.id)
+    assert_no_changes(web, fixtures.server_inputs)
     assert web.outputs["locked"] is True
     try:
         with pytest.raises(Failed, match="locked"):
-            web.up(**ground.server_inputs, power_state="shutoff")
+            web.up(**fixtures.server_inputs, power_state="shutoff")
         with pytest.raises(Failed, match="locked"):
             web.destroy()
     finally:
-        ground.cloud.compute.unlock_server(web.id)
-    web.up(**ground.server_inputs)
-    settled(web, ground.server_inputs)
+        fixtures.cloud.compute.unlock_server(web.id)
+    web.up(**fixtures.server_inputs)
+    assert_no_changes(web, fixtures.server_inputs)
 
 
-def test_in_error(web: Resource, ground: CloudFixtures) -> None:
-    """A server that ran and is in ERROR is not thrown away: it is read, kept, and can be deleted."""
-    ground.admin.compute.reset_server_state(web.id, "error")
+def test_server_in_error(web: Resource, fixtures: CloudFixtures) -> None:
+    """A server that was active and is in ERROR is not replaced; an update fails, and a delete succeeds."""
+    fixtures.admin.compute.reset_server_state(web.id, "error")
     web.refresh()
     assert web.outputs["status"] == "ERROR"
-    settled(web, ground.server_inputs)
-    assert web.preview(**ground.server_inputs, power_state="shutoff") == updates("power_state")
+    assert_no_changes(web, fixtures.server_inputs)
+    assert web.preview(**fixtures.server_inputs, power_state="shutoff") == updates("power_state")
     with pytest.raises(Failed, match=r"is in ERROR: .* hard reboot"):
-        web.up(**ground.server_inputs, power_state="shutoff")
+        web.up(**fixtures.server_inputs, power_state="shutoff")
     web.destroy()
 
 
-def test_shelved_by_hand(new: New, ground: CloudFixtures) -> None:
-    """A shelved server is read as it is; unmanaged it stays so, and a wanted power state wakes it."""
+def test_server_shelved_outside_of_pulumi(new: New, fixtures: CloudFixtures) -> None:
+    """A shelved server without `power_state` is no drift; setting `power_state` unshelves it."""
     server = new("Server")
-    program = ground.server_inputs | {"block_devices": [boot_disk()]}
+    program = fixtures.server_inputs | {"block_devices": [boot_disk()]}
     server.up(**program)
-    ground.cloud.compute.shelve_server(server.id)
-    ground.until(lambda: ground.cloud.compute.get_server(server.id).status in ("SHELVED", "SHELVED_OFFLOADED"))
-    ground.rested(server.id)
-    settled(server, program)
-    becomes(server, "power_state", program | {"power_state": "active"})
+    fixtures.cloud.compute.shelve_server(server.id)
+    fixtures.wait_for(lambda: fixtures.cloud.compute.get_server(server.id).status in ("SHELVED", "SHELVED_OFFLOADED"))
+    fixtures.wait_until_stable(server.id)
+    assert_no_changes(server, program)
+    assert_updates_in_place(server, "power_state", program | {"power_state": "active"})
 
 
-def test_a_flavor_that_is_no_more(new: New, ground: CloudFixtures) -> None:
-    """A server outlives its flavor without a diff, and can be resized to another."""
-    flavor = ground.new_flavor(ram=64, vcpus=1, disk=1)
+def test_server_with_deleted_flavor(new: New, fixtures: CloudFixtures) -> None:
+    """Deleting the flavor of a server causes no diff, and the server can be resized to another flavor."""
+    flavor = fixtures.new_flavor(ram=64, vcpus=1, disk=1)
     server = new("Server")
-    program = ground.server_inputs | {"flavor": flavor.name}
+    program = fixtures.server_inputs | {"flavor": flavor.name}
     server.up(**program)
-    ground.admin.compute.delete_flavor(flavor.id)
-    settled(server, program)
-    becomes(server, "metadata", program | {"metadata": {"a": "1"}})
-    becomes(server, "flavor", program | {"flavor": ground.landscape.medium, "metadata": {"a": "1"}})
+    fixtures.admin.compute.delete_flavor(flavor.id)
+    assert_no_changes(server, program)
+    assert_updates_in_place(server, "metadata", program | {"metadata": {"a": "1"}})
+    assert_updates_in_place(server, "flavor", program | {"flavor": fixtures.landscape.medium, "metadata": {"a": "1"}})
 
 
-def test_one_that_never_ran(new: New, ground: CloudFixtures) -> None:
-    """A server that no host takes is kept with Nova's reason, and the next `up` replaces it."""
+def test_server_that_never_became_active_is_replaced(new: New, fixtures: CloudFixtures) -> None:
+    """A server without a valid host is recorded with the fault of Nova, and the next `up` replaces it."""
     server = new("Server")
     with pytest.raises(Failed, match="No valid host"):
-        server.up(**ground.server_inputs | {"flavor": ground.homeless_flavor})
+        server.up(**fixtures.server_inputs | {"flavor": fixtures.unschedulable_flavor})
     assert server.outputs["status"] == "ERROR"
     assert "No valid host" in server.outputs["fault"]
-    lost = server.id
-    assert server.preview(**ground.server_inputs) == Step("replace", frozenset({"status"}), delete_first=True)
-    server.up(**ground.server_inputs)
-    assert server.id != lost
-    assert ground.cloud.compute.find_server(lost) is None
-    settled(server, ground.server_inputs)
+    failed = server.id
+    assert server.preview(**fixtures.server_inputs) == Step("replace", frozenset({"status"}), delete_first=True)
+    server.up(**fixtures.server_inputs)
+    assert server.id != failed
+    assert fixtures.cloud.compute.find_server(failed) is None
+    assert_no_changes(server, fixtures.server_inputs)
 
 
-def test_ways_to_go(new: New, ground: CloudFixtures) -> None:
-    """`stop_before_delete` shuts it down before, `force_delete` asks for it past every deferral; else neither."""
-    ways: list[tuple[dict[str, bool], list[str]]] = [
+def test_delete_options(new: New, fixtures: CloudFixtures) -> None:
+    """`stop_before_delete` stops the server before the delete; `force_delete` deletes it without deferral."""
+    cases: list[tuple[dict[str, bool], list[str]]] = [
         ({}, ["delete", "create"]),
         ({"stop_before_delete": True}, ["delete", "stop", "create"]),
         ({"force_delete": True}, ["delete", "create"]),
     ]
-    for said, actions in ways:
+    for options, actions in cases:
         server = new("Server")
-        server.up(**ground.server_inputs, **said)
+        server.up(**fixtures.server_inputs, **options)
         id_ = server.id
         server.destroy()
-        # From then on the history outlives the server.
-        answer = ground.admin.compute.get(f"/servers/{id_}/os-instance-actions", microversion="2.21")
+        # Since microversion 2.21 the history of a deleted server is available.
+        answer = fixtures.admin.compute.get(f"/servers/{id_}/os-instance-actions", microversion="2.21")
         assert [item["action"] for item in answer.json()["instanceActions"]] == actions
 
 
-def test_a_deferred_delete(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cloud that keeps deleted servers for a while has done its part, and says so; `force_delete` is not deferred."""
-    with emulator("openstack", outcome="defer-delete") as landscape, CloudFixtures(landscape) as own:
-        told: list[str] = []
-        monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: told.append(line))
-        kept, taken, forced = (own.resource("Server") for _ in range(3))
-        for server in (kept, taken):
-            server.up(**own.server_inputs)
+def test_deferred_delete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deferred delete succeeds and shows a notice; a delete with `force_delete` is not deferred."""
+    with emulator("openstack", outcome="defer-delete") as landscape, CloudFixtures(landscape) as fixtures:
+        messages: list[str] = []
+        monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: messages.append(line))
+        kept, other, forced = (fixtures.resource("Server") for _ in range(3))
+        for server in (kept, other):
+            server.up(**fixtures.server_inputs)
         id_ = kept.id
         kept.destroy()
-        assert own.cloud.compute.get_server(id_).status == "SOFT_DELETED"
-        assert any("force_delete=True deletes at once" in line for line in told)
-        # One that somebody else deletes so is gone, too.
-        own.cloud.compute.delete_server(taken.id)
-        own.rested(taken.id, "SOFT_DELETED")
-        deleted = taken.id
-        taken.refresh()
-        assert taken.state is None
-        forced.up(**own.server_inputs, force_delete=True)
+        assert fixtures.cloud.compute.get_server(id_).status == "SOFT_DELETED"
+        assert any("force_delete=True deletes at once" in line for line in messages)
+        # A server that another client deletes with deferral is treated as deleted, too.
+        fixtures.cloud.compute.delete_server(other.id)
+        fixtures.wait_until_stable(other.id, "SOFT_DELETED")
+        deleted = other.id
+        other.refresh()
+        assert other.state is None
+        forced.up(**fixtures.server_inputs, force_delete=True)
         last = forced.id
         forced.destroy()
-        assert own.cloud.compute.find_server(last) is None
+        assert fixtures.cloud.compute.find_server(last) is None
         for each in (id_, deleted):
-            own.cloud.compute.delete_server(each, force=True)
-        own.until(lambda: not list(own.cloud.compute.servers()))
+            fixtures.cloud.compute.delete_server(each, force=True)
+        fixtures.wait_for(lambda: not list(fixtures.cloud.compute.servers()))
 
 
-def test_an_automatic_name(new: New, ground: CloudFixtures) -> None:
-    """Unsaid, the name is the resource's with a suffix, stays for life, and is another one for a replacement."""
+def test_auto_name(new: New, fixtures: CloudFixtures) -> None:
+    """An unset name is the resource name with a suffix; an update keeps it, and a replacement gets a new one."""
     server = new("Server")
-    server.up(**ground.server_inputs)
+    server.up(**fixtures.server_inputs)
     name = server.outputs["name"]
     assert name.startswith("fields-server-")
-    settled(server, ground.server_inputs)
-    program = ground.server_inputs | {"config_drive": True}
+    assert_no_changes(server, fixtures.server_inputs)
+    program = fixtures.server_inputs | {"config_drive": True}
     assert server.preview(**program) == Step("replace", frozenset({"config_drive"}))
     server.up(**program)
     assert server.outputs["name"] != name
-    settled(server, program)
+    assert_no_changes(server, program)
 
 
 @pytest.mark.parametrize(
@@ -1153,21 +1191,21 @@ def test_an_automatic_name(new: New, ground: CloudFixtures) -> None:
         ({"power_state": "rebooting"}, "power_state"),
     ],
 )
-def test_contradictions(new: New, ground: CloudFixtures, inputs: dict[str, Any], reason: str) -> None:
-    """What cannot be is refused in the preview, by its name."""
-    with pytest.raises(Refused, match=reason):
-        new("Server").preview(**ground.server_inputs | inputs)
-
-
-def test_a_nic_with_a_port_of_the_program_is_another_one_than_one_that_brings_its_own(
-    new: New, ground: CloudFixtures
+def test_contradictory_inputs_are_rejected(
+    new: New, fixtures: CloudFixtures, inputs: dict[str, Any], reason: str
 ) -> None:
-    """An InterfaceAttachment that changes between `port_id` and `network_id` is replaced, in both directions."""
+    """The check rejects contradictory inputs, and the error names them."""
+    with pytest.raises(Refused, match=reason):
+        new("Server").preview(**fixtures.server_inputs | inputs)
+
+
+def test_interface_attachment_is_replaced_if_port_or_network_changes(new: New, fixtures: CloudFixtures) -> None:
+    """A change between `port_id` and `network_id` replaces an InterfaceAttachment, in both directions."""
     server, port, bound = new("Server"), new("Port"), new("InterfaceAttachment")
-    server.up(**ground.server_inputs)
-    port.up(network_id=ground.network)
+    server.up(**fixtures.server_inputs)
+    port.up(network_id=fixtures.network)
     by_port = {"server_id": server.id, "port_id": port.id}
-    by_network = {"server_id": server.id, "network_id": ground.network}
+    by_network = {"server_id": server.id, "network_id": fixtures.network}
     bound.up(**by_port)
     assert bound.up(**by_network).op == "replace"
     assert not bound.id.endswith(port.id)

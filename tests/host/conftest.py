@@ -1,4 +1,4 @@
-"""One plugin process for all tests of a module, for each way that the bridge can find its host."""
+"""Plugin processes, one per test module: with Pulumi's host as installed, and with one that hides the bridge's data."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from tests.host.harness import RENAMED_HOST, Plugin
 
 @pytest.fixture(scope="module")
 def plugin() -> Iterator[Plugin]:
-    """Pulumi's host as it is installed."""
+    """A plugin process with Pulumi's host as installed."""
     with Plugin() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def renamed() -> Iterator[Plugin]:
-    """A host where the bridge finds nothing."""
+    """A plugin process with a host in which the bridge finds no request."""
     with Plugin(command=RENAMED_HOST) as running:
         yield running

@@ -1,15 +1,15 @@
-"""Pulumi's Python host as the engine runs it: the plugin process, an engine to report to, and the RPCs.
+"""A test harness for Pulumi's Python host: it starts the plugin process, an engine server, and sends the RPCs.
 
     with Plugin({"ecs:region": "eu-de"}) as plugin:
         server = plugin.serve(Provider("Server"), "pulumi-python:dynamic/ecs:Server")
         inputs = server.check("web", {"flavor": "s1.small"})
-        made = server.create("web", inputs, timeout=60)
+        created = server.create("web", inputs, timeout=60)
         with pytest.raises(Failed) as failed:
-            server.update("web", made.id, made.properties, {**inputs, "flavor": "x1.huge"})
+            server.update("web", created.id, created.properties, {**inputs, "flavor": "x1.huge"})
         assert failed.value.reasons == [...]
 
-Properties go in and come out as plain values; `__provider`, without which the engine could not go on, is
-added to every request and demanded of every answer. Answers are read as the engine reads them.
+Properties are passed and returned as plain values. The harness adds the property `__provider` to each request and
+requires it in each response, as the engine does. It interprets responses in the same way as the engine.
 """
 
 import asyncio
@@ -40,28 +40,28 @@ REPOSITORY = Path(__file__).parents[2]
 STACK, PROJECT = "dev", "demo"
 RPC_SECONDS = 60.0
 HOST = ("-u", "-m", "pulumi.dynamic")
-"""What `pulumi-resource-pulumi-python` runs."""
+"""Arguments of Python to run the host, as in `pulumi-resource-pulumi-python`."""
 RENAMED_HOST = ("-u", str(Path(__file__).with_name("renamed_host.py")))
-"""The same with other names for its variables, where the bridge finds nothing."""
+"""The same host with other names of its local variables, so that the bridge finds no request."""
 UNKNOWN = Unknown()  # type: ignore[no-untyped-call]
-"""A value that is not known in a preview."""
+"""An unknown value, as in a preview."""
 
 
 def secret(value: Any) -> Any:
-    """The value as the engine marks a secret on the wire."""
+    """Return the value as a secret in the engine's wire format."""
     return rpc.wrap_rpc_secret(value)
 
 
-class Failed(Exception):  # noqa: N818  (what the engine makes of it)
-    """A failed RPC, as the engine understands it."""
+class Failed(Exception):  # noqa: N818  (the result of an RPC, not an error of the test)
+    """A failed RPC, as the engine interprets it."""
 
     def __init__(self, error: grpc.RpcError, provider: str) -> None:
         self.traceback = str(error.details())
-        """What the host sent for a message."""
+        """The error message that the host sent."""
         self.message = self.traceback
-        """What the user is shown."""
-        self.kept = False
-        """Whether the resource goes into the state."""
+        """The message that the user is shown."""
+        self.recorded = False
+        """Whether the resource is recorded in the state."""
         self.id = ""
         self.properties: dict[str, Any] = {}
         self.inputs: dict[str, Any] = {}
@@ -71,13 +71,13 @@ class Failed(Exception):  # noqa: N818  (what the engine makes of it)
         if status.code == error.code().value[0]:
             self.message = status.message
             for detail in status.details:
-                self._keep(detail, provider)
+                self._record(detail, provider)
         super().__init__(self.message)
 
-    def _keep(self, detail: Any, provider: str) -> None:
+    def _record(self, detail: Any, provider: str) -> None:
         init = provider_pb2.ErrorResourceInitFailed()
         if detail.Unpack(init):
-            self.kept = True
+            self.recorded = True
             self.id = init.id
             self.properties = _plain(init.properties, provider)
             self.inputs = _plain(init.inputs, provider)
@@ -85,8 +85,8 @@ class Failed(Exception):  # noqa: N818  (what the engine makes of it)
 
 
 @dataclass(frozen=True)
-class Made:
-    """The answer to a create or a read."""
+class ResourceState:
+    """The response to a create or a read."""
 
     id: str
     properties: dict[str, Any]
@@ -95,7 +95,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Difference:
-    """The answer to a diff."""
+    """The response to a diff."""
 
     changes: bool | None
     replaces: list[str]
@@ -103,7 +103,7 @@ class Difference:
 
 
 class BadInputs(Exception):  # noqa: N818  (likewise)
-    """A check that found something: reasons by property."""
+    """A check with failures: the reasons by property."""
 
     def __init__(self, failures: Mapping[str, str], inputs: dict[str, Any]) -> None:
         super().__init__(failures)
@@ -112,7 +112,7 @@ class BadInputs(Exception):  # noqa: N818  (likewise)
 
 
 class Engine(engine_pb2_grpc.EngineServicer):
-    """The engine's end of the line: it keeps what is reported."""
+    """A server with the engine's RPCs that stores the log lines it receives."""
 
     def __init__(self) -> None:
         self.lines: list[engine_pb2.LogRequest] = []
@@ -127,22 +127,22 @@ class Engine(engine_pb2_grpc.EngineServicer):
         self._server.stop(None).wait()
 
     def Log(self, request: engine_pb2.LogRequest, _context: Any) -> Empty:  # noqa: N802
-        """Take a line."""
+        """Store a log line."""
         self.lines.append(request)
         return Empty()
 
     def GetRootResource(self, _request: Any, _context: Any) -> engine_pb2.GetRootResourceResponse:  # noqa: N802
-        """The stack."""
+        """Return the URN of the stack."""
         return engine_pb2.GetRootResourceResponse(urn=self._root)
 
     def SetRootResource(self, request: Any, _context: Any) -> engine_pb2.SetRootResourceResponse:  # noqa: N802
-        """Note the stack."""
+        """Store the URN of the stack."""
         self._root = request.urn
         return engine_pb2.SetRootResourceResponse()
 
 
 class Plugin:
-    """The plugin process of one run, configured."""
+    """A configured plugin process, as for one run."""
 
     def __init__(
         self,
@@ -155,8 +155,8 @@ class Plugin:
 
         Args:
             config: The stack's configuration by full key, such as `ecs:region`.
-            command: What Python runs; `RENAMED_HOST` for a host that hides what the bridge looks for.
-            env: Variables for the process beside those of this one.
+            command: Arguments of Python; `RENAMED_HOST` for a host in which the bridge finds no request.
+            env: Environment variables in addition to those of this process.
         """
         with contextlib.ExitStack() as closing:
             self.engine = Engine()
@@ -182,16 +182,16 @@ class Plugin:
         self._closing.close()
 
     def serve(self, provider: ResourceProvider, resource_type: str = "pulumi-python:dynamic/ecs:Probe") -> "Served":
-        """What this process makes of a provider, for resources of one type."""
+        """Return a provider as served by this process, for resources of one type."""
         return Served(self, serialize_provider(provider), resource_type)
 
     def printed(self) -> str:
-        """What the process wrote to stderr, which the engine shows to the user."""
+        """Return the standard error of the process, which the engine shows to the user."""
         self._errors.seek(0)
         return self._errors.read()
 
     def call(self, method: Callable[..., Any], request: Any, provider: str = "") -> Any:
-        """One RPC; an error is raised as the engine understands it."""
+        """Send an RPC. An error is raised as the engine interprets it."""
         try:
             return method(request, timeout=RPC_SECONDS)
         except grpc.RpcError as error:
@@ -205,7 +205,7 @@ class Plugin:
         watchdog.cancel()
         if not port:
             raise AssertionError(f"the plugin did not start: {self.printed()}")
-        # The engine takes headers of 16 MiB; a Python client has to be told.
+        # The engine accepts headers of 16 MiB; a Python client has a lower default.
         sizes = [("grpc.max_metadata_size", 2**24), ("grpc.absolute_max_metadata_size", 2**24)]
         return grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0), *sizes])
 
@@ -218,15 +218,15 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Served:
-    """The resources of one type that a provider serves, one RPC a method."""
+    """The resources of one type that a provider serves, with one method per RPC."""
 
     plugin: Plugin
     pickle: str
-    """What the state holds as `__provider`."""
+    """The value of `__provider` in the state."""
     resource_type: str
 
     def urn(self, name: str) -> str:
-        """URN of the resource with this name."""
+        """Return the URN of the resource with this name."""
         return f"urn:pulumi:{STACK}::{PROJECT}::{self.resource_type}::{name}"
 
     def check(
@@ -237,14 +237,14 @@ class Served:
         *,
         random_seed: bytes = b"seed of the resource",
     ) -> dict[str, Any]:
-        """The inputs as the provider wants them.
+        """Check the inputs and return them in the provider's normal form.
 
         Raises:
-            BadInputs: They are not as they should be.
+            BadInputs: The check has failures.
         """
-        before = self._wire(olds) if olds is not None else None
+        prior = self._wire(olds) if olds is not None else None
         request = provider_pb2.CheckRequest(
-            urn=self.urn(name), olds=before, news=self._wire(news), randomSeed=random_seed
+            urn=self.urn(name), olds=prior, news=self._wire(news), randomSeed=random_seed
         )
         response = self._call(self.plugin.stub.Check, request)
         inputs = _plain(response.inputs, self.pickle)
@@ -262,7 +262,7 @@ class Served:
         old_inputs: Mapping[str, Any] | None = None,
         ignore_changes: Sequence[str] = (),
     ) -> Difference:
-        """What has changed between the outputs in the state and the inputs of the program."""
+        """Compare the prior outputs with the desired inputs."""
         request = provider_pb2.DiffRequest(
             id=id_,
             urn=self.urn(name),
@@ -275,13 +275,15 @@ class Served:
         changes = {response.DIFF_SOME: True, response.DIFF_NONE: False}.get(response.changes)
         return Difference(changes, list(response.replaces), response.deleteBeforeReplace)
 
-    def create(self, name: str, inputs: Mapping[str, Any], *, timeout: float = 0, preview: bool = False) -> Made:
-        """Create the resource; `timeout` in seconds, 0 if the program sets none."""
+    def create(
+        self, name: str, inputs: Mapping[str, Any], *, timeout: float = 0, preview: bool = False
+    ) -> ResourceState:
+        """Create the resource. `timeout` is in seconds, 0 if the program sets none."""
         request = provider_pb2.CreateRequest(
             urn=self.urn(name), properties=self._wire(inputs), timeout=timeout, preview=preview
         )
         response = self._call(self.plugin.stub.Create, request)
-        return Made(response.id, _plain(response.properties, self.pickle))
+        return ResourceState(response.id, _plain(response.properties, self.pickle))
 
     def read(
         self,
@@ -289,8 +291,8 @@ class Served:
         id_: str,
         properties: Mapping[str, Any] | None,
         inputs: Mapping[str, Any] | None = None,
-    ) -> Made:
-        """Read the resource: a refresh if `properties` are given, otherwise a `get`."""
+    ) -> ResourceState:
+        """Read the resource, as in a refresh if `properties` are given, otherwise as in a `get`."""
         request = provider_pb2.ReadRequest(
             id=id_,
             urn=self.urn(name),
@@ -299,7 +301,7 @@ class Served:
         )
         response = self._call(self.plugin.stub.Read, request)
         inputs = _plain(response.inputs, self.pickle) if response.HasField("inputs") else {}
-        return Made(response.id, _plain(response.properties, self.pickle), dict(inputs))
+        return ResourceState(response.id, _plain(response.properties, self.pickle), dict(inputs))
 
     def update(
         self,
@@ -313,7 +315,7 @@ class Served:
         preview: bool = False,
         ignore_changes: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """The outputs of the resource after an update."""
+        """Update the resource and return its outputs."""
         request = provider_pb2.UpdateRequest(
             id=id_,
             urn=self.urn(name),

@@ -1,4 +1,4 @@
-"""Providers that tell what they find when the host calls them; pickled by reference, so in a module."""
+"""Providers that return what the bridge finds in a request. They are in a module to be pickled by reference."""
 
 import json
 import threading
@@ -18,53 +18,53 @@ from pulumi.dynamic import (
 from ecs_pulumi.dynamic import rpc_bridge
 
 
-def _told() -> dict[str, Any]:
-    call = rpc_bridge.current_request()
-    derived = {"stack": call.stack, "project": call.project, "kind_token": call.kind_token}
-    old_inputs = dict(call.old_inputs or {})
+def _request_properties() -> dict[str, Any]:
+    current = rpc_bridge.current_request()
+    derived = {"stack": current.stack, "project": current.project, "kind_token": current.kind_token}
+    old_inputs = dict(current.old_inputs or {})
     old_inputs.pop("__provider", None)
     return {
-        **asdict(call),
+        **asdict(current),
         **derived,
-        "resource": call.resource,
-        "random_seed": call.random_seed.decode(),
-        "ignore_changes": list(call.ignore_changes),
-        "old_inputs": old_inputs if call.old_inputs is not None else None,
+        "resource": current.resource,
+        "random_seed": current.random_seed.decode(),
+        "ignore_changes": list(current.ignore_changes),
+        "old_inputs": old_inputs if current.old_inputs is not None else None,
         "can_keep": rpc_bridge.can_keep_state(),
     }
 
 
-class Telling(ResourceProvider):
-    """Answers every request with what the bridge knows of it."""
+class Inspecting(ResourceProvider):
+    """Returns, for each request, the parameters that the bridge finds."""
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Tell in the inputs."""
-        return CheckResult({**news, **_told()}, [])
+        """Return them as inputs."""
+        return CheckResult({**news, **_request_properties()}, [])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Tell in the only list there is."""
-        return DiffResult(changes=True, replaces=[json.dumps(_told())])
+        """Return them as JSON in the list `replaces`."""
+        return DiffResult(changes=True, replaces=[json.dumps(_request_properties())])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Tell in the outputs."""
-        return CreateResult("made", _told())
+        """Return them as outputs."""
+        return CreateResult("made", _request_properties())
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Tell in the outputs."""
-        return ReadResult(id_, _told())
+        """Return them as outputs."""
+        return ReadResult(id_, _request_properties())
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Tell in the outputs."""
-        return UpdateResult(_told())
+        """Return them as outputs."""
+        return UpdateResult(_request_properties())
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        """Tell in the failure."""
-        told = _told()
-        rpc_bridge.fail(f"{told['resource']} {told['timeout']} {told['can_keep']}")
+        """Return them in the message of a failure."""
+        found = _request_properties()
+        rpc_bridge.fail(f"{found['resource']} {found['timeout']} {found['can_keep']}")
 
 
 class Failing(ResourceProvider):
-    """Fails every request with the resource's own `reason`, having met an error that must not be shown."""
+    """Fails each request with the property `reason`, after an error that must not be shown."""
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Fail."""
@@ -103,69 +103,69 @@ class Failing(ResourceProvider):
             rpc_bridge.fail(props["reason"])
 
 
-class Keeping(ResourceProvider):
-    """Fails a create or an update with something left behind, as far as the bridge allows."""
+class Recording(ResourceProvider):
+    """Fails a create or an update and records the resource in the state."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Leave an object behind."""
-        self._keep("made", props)
+        """Record a new object."""
+        self._record("made", props)
         return CreateResult("")
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Leave it half changed."""
-        self._keep(_id, _news)
+        """Record the changed object."""
+        self._record(_id, _news)
         return UpdateResult()
 
     @staticmethod
-    def _keep(id_: str, asked: dict[str, Any]) -> None:
-        asked = {name: value for name, value in asked.items() if name != "__provider"}
+    def _record(id_: str, props: dict[str, Any]) -> None:
+        inputs = {name: value for name, value in props.items() if name != "__provider"}
         try:
-            {}[asked["password"]]
+            {}[inputs["password"]]
         except KeyError:
             reasons = ["No valid host.", "Second thing."]
-            rpc_bridge.fail_with_state(id_, {**asked, "status": "ERROR"}, asked, reasons)
+            rpc_bridge.fail_with_state(id_, {**inputs, "status": "ERROR"}, inputs, reasons)
 
 
-class Reporting(ResourceProvider):
-    """Reports the `lines` it is given, from a thread of its own."""
+class Logging(ResourceProvider):
+    """Logs the lines in the property `lines` from another thread."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Report."""
+        """Log the lines."""
         urn = rpc_bridge.current_request().urn
 
-        def report() -> None:
+        def log_lines() -> None:
             for line in props["lines"]:
                 rpc_bridge.log(urn, line["message"], severity=line["severity"], ephemeral=line["ephemeral"])
 
-        thread = threading.Thread(target=report)
+        thread = threading.Thread(target=log_lines)
         thread.start()
         thread.join()
         return CreateResult("made", {})
 
 
 class Counting(ResourceProvider):
-    """Counts how many creates run at a time. Each waits `patience` seconds at most for `company`."""
+    """Counts concurrent creates. Each create waits up to `seconds` until `expected` creates run at the same time."""
 
     def configure(self, req: ConfigureRequest) -> None:
-        """Ask for more workers."""
+        """Increase the number of workers."""
         self.widened = rpc_bridge.set_max_workers() and rpc_bridge.set_max_workers()
         self.changed = threading.Condition()
         self.running = self.peak = 0
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Wait for company."""
+        """Wait for other creates."""
         with self.changed:
             self.running += 1
             self.peak = max(self.peak, self.running)
             self.changed.notify_all()
-            self.changed.wait_for(lambda: self.peak >= props["company"], props["patience"])
+            self.changed.wait_for(lambda: self.peak >= props["expected"], props["seconds"])
         with self.changed:
             self.running -= 1
         return CreateResult("made", {"peak": self.peak, "widened": self.widened})
 
 
 class Named(ResourceProvider):
-    """Carries a name as the package's provider does, and tells what the host gave it."""
+    """Has the name of a kind, as the package's provider, and returns what the host passes to it."""
 
     serialize_as_secret_always = False
 
@@ -175,19 +175,19 @@ class Named(ResourceProvider):
         self.configured = 0
 
     def configure(self, req: ConfigureRequest) -> None:
-        """Keep the settings."""
+        """Store the settings."""
         self.configured += 1
         self.setting = req.config.get
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Pass on what is not known yet."""
+        """Return unknown values."""
         return CheckResult({**news, "sizes_type": type(news["size"]).__name__}, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Tell the settings."""
+        """Return the settings."""
         settings = {"region": self.setting("ecs:region"), "password": self.setting("ecs:password")}
         return CreateResult("made", {**settings, "kind": self.kind_name, "configured": self.configured})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Tell that the object is smaller than it was."""
+        """Return drift: a smaller object."""
         return ReadResult(id_, {"size": 1, "status": "ACTIVE"}, {"size": 1})

@@ -1,4 +1,4 @@
-"""What the bridge finds in Pulumi's host, and what is left where it finds nothing."""
+"""The bridge with Pulumi's host, and its behaviour if it finds no request."""
 
 import json
 import subprocess
@@ -12,81 +12,81 @@ import pytest
 from pulumi.dynamic import Config
 
 from ecs_pulumi.dynamic import rpc_bridge
-from tests.host.harness import REPOSITORY, Failed, Made, Plugin, Served, secret
-from tests.host.probes import Counting, Failing, Keeping, Reporting, Telling
+from tests.host.harness import REPOSITORY, Failed, Plugin, ResourceState, Served, secret
+from tests.host.probes import Counting, Failing, Inspecting, Logging, Recording
 
 URN = "urn:pulumi:dev::demo::pulumi-python:dynamic/ecs:Probe::web"
-NOTHING = {"urn": "", "resource": "", "stack": "", "project": "", "kind_token": "", "found": False}
+WITHOUT_BRIDGE = {"urn": "", "resource": "", "stack": "", "project": "", "kind_token": "", "available": False}
 LINES = [
     {"message": "BUILD: spawning, 12 s", "severity": "info", "ephemeral": True},
     {"message": "GET /servers 200 12 ms", "severity": "debug", "ephemeral": False},
 ]
-ASKED = {"password": "hunter2", "reason": "create Probe web: Quota exceeded. Free some.", "size": 2}
-SAID = "No valid host.; Second thing."
+INPUTS = {"password": "hunter2", "reason": "create Probe web: Quota exceeded. Free some.", "size": 2}
+REASON = "No valid host.; Second thing."
 
 
-def test_current_knows_resource_and_timeout_of_a_create(plugin: Plugin) -> None:
-    """A create tells its URN, everything derived from it, its timeout and that it is no preview."""
-    told = plugin.serve(Telling()).create("web", {}, timeout=90).properties
-    assert told["urn"] == URN
-    assert (told["stack"], told["project"], told["resource"]) == ("dev", "demo", "web")
-    assert told["kind_token"] == "pulumi-python:dynamic/ecs:Probe"
-    assert told["timeout"] == 90
-    assert told["preview"] is False
-    assert told["found"] is True
+def test_create_request_has_urn_and_timeout(plugin: Plugin) -> None:
+    """The bridge finds the URN of a create, the names in it, its timeout, and that it is not a preview."""
+    found = plugin.serve(Inspecting()).create("web", {}, timeout=90).properties
+    assert found["urn"] == URN
+    assert (found["stack"], found["project"], found["resource"]) == ("dev", "demo", "web")
+    assert found["kind_token"] == "pulumi-python:dynamic/ecs:Probe"
+    assert found["timeout"] == 90
+    assert found["preview"] is False
+    assert found["available"] is True
 
 
-def test_a_timeout_that_is_not_set_is_none(plugin: Plugin) -> None:
-    """The engine's 0 for "not set" is no timeout of 0 seconds."""
-    assert "timeout" not in plugin.serve(Telling()).create("web", {}).properties
+def test_unset_timeout_is_none(plugin: Plugin) -> None:
+    """The engine sends 0 for an unset timeout; the bridge returns None."""
+    assert "timeout" not in plugin.serve(Inspecting()).create("web", {}).properties
 
 
-def test_names_and_parents_do_not_confuse_the_urn(plugin: Plugin) -> None:
-    """A name may contain the URN's separator, and a type may be nested in its parents' types."""
-    told = plugin.serve(Telling(), "my:Lab$pulumi-python:dynamic/ecs:Probe").create("a::b", {}).properties
-    assert told["resource"] == "a::b"
-    assert told["kind_token"] == "pulumi-python:dynamic/ecs:Probe"
+def test_urn_with_separator_in_name_and_parent_type(plugin: Plugin) -> None:
+    """The name may contain the separator of the URN, and the type may contain the types of parents."""
+    found = plugin.serve(Inspecting(), "my:Lab$pulumi-python:dynamic/ecs:Probe").create("a::b", {}).properties
+    assert found["resource"] == "a::b"
+    assert found["kind_token"] == "pulumi-python:dynamic/ecs:Probe"
 
 
-def test_current_knows_the_random_seed_of_a_check(plugin: Plugin) -> None:
-    """A check tells the seed that makes automatic names stable, and its URN."""
-    told = plugin.serve(Telling()).check("web", {}, random_seed=b"one")
-    assert (told["random_seed"], told["urn"]) == ("one", URN)
+def test_check_request_has_random_seed(plugin: Plugin) -> None:
+    """The bridge finds the URN and the random seed of a check."""
+    found = plugin.serve(Inspecting()).check("web", {}, random_seed=b"one")
+    assert (found["random_seed"], found["urn"]) == ("one", URN)
 
 
-def test_current_knows_old_inputs_of_diff_update_and_read(plugin: Plugin) -> None:
-    """Old inputs come as plain values, with secrets in clear, wherever the request carries them."""
-    served, old = plugin.serve(Telling()), {"size": 1, "key": secret({"inner": "s3cret"})}
+def test_diff_update_and_read_requests_have_old_inputs(plugin: Plugin) -> None:
+    """The bridge finds the prior inputs as plain values, with secrets in clear."""
+    served, old = plugin.serve(Inspecting()), {"size": 1, "key": secret({"inner": "s3cret"})}
     plain = {"size": 1, "key": {"inner": "s3cret"}}
     assert served.update("web", "made", {}, {}, old_inputs=old)["old_inputs"] == plain
     assert served.read("web", "made", {"size": 3}, old).properties["old_inputs"] == plain
     difference = served.diff("web", "made", {}, {}, old_inputs=old, ignore_changes=["size"])
-    told = json.loads(difference.replaces[0])
-    assert (told["old_inputs"], told["ignore_changes"]) == (plain, ["size"])
+    found = json.loads(difference.replaces[0])
+    assert (found["old_inputs"], found["ignore_changes"]) == (plain, ["size"])
 
 
-def test_old_inputs_that_were_not_sent_are_none(plugin: Plugin) -> None:
-    """An engine that sends no old inputs is not mistaken for one whose old inputs were empty."""
-    assert "old_inputs" not in plugin.serve(Telling()).update("web", "made", {}, {})
+def test_missing_old_inputs_are_none(plugin: Plugin) -> None:
+    """Prior inputs that the engine did not send are None, not empty."""
+    assert "old_inputs" not in plugin.serve(Inspecting()).update("web", "made", {}, {})
 
 
-def test_current_tells_a_refresh_from_a_get(plugin: Plugin) -> None:
-    """A refresh may run without the program, and so with stored settings; a `.get` is part of the program."""
-    served = plugin.serve(Telling())
+def test_read_request_distinguishes_refresh_and_get(plugin: Plugin) -> None:
+    """`has_state` is true for a refresh, and false for `.get` in a program."""
+    served = plugin.serve(Inspecting())
     assert served.read("web", "made", {"size": 3}).properties["has_state"] is True
     assert served.read("web", "made", None).properties["has_state"] is False
 
 
-def test_the_names_of_all_settings_are_known() -> None:
-    """The SDK keeps the settings of every namespace, and only answers for one that is asked for by name."""
+def test_setting_names_of_all_namespaces() -> None:
+    """`setting_names` returns the names in all namespaces, from the SDK's private map; none if it is missing."""
     config = Config(raw_config={"ecs:regoin": "x", "shop:size": "1"}, project_name="shop")
     assert rpc_bridge.setting_names(config) == ("ecs:regoin", "shop:size")
     assert rpc_bridge.setting_names(object()) == ()
 
 
-def test_state_can_be_kept_in_create_and_update_only(plugin: Plugin) -> None:
-    """Elsewhere the engine would not know what to do with it."""
-    served = plugin.serve(Telling())
+def test_can_keep_state_only_in_create_and_update(plugin: Plugin) -> None:
+    """The engine records the resource of a failed request only for a create and an update."""
+    served = plugin.serve(Inspecting())
     assert served.create("web", {}).properties["can_keep"] is True
     assert served.update("web", "made", {}, {})["can_keep"] is True
     assert served.read("web", "made", {}).properties["can_keep"] is False
@@ -96,183 +96,183 @@ def test_state_can_be_kept_in_create_and_update_only(plugin: Plugin) -> None:
 
 
 @pytest.mark.parametrize("verb", ["check", "diff", "create", "read", "update", "delete"])
-def test_a_failure_is_the_reason_alone(plugin: Plugin, verb: str) -> None:
-    """Whatever the engine asked, its user is shown one line, and nothing else of the error goes anywhere."""
+def test_failure_shows_only_the_reason(plugin: Plugin, verb: str) -> None:
+    """The user is shown only the reason of a failure, and no other part of the error is sent."""
     failed = _failure(plugin, verb)
-    assert failed.message == ASKED["reason"]
-    assert not failed.kept
+    assert failed.message == INPUTS["reason"]
+    assert not failed.recorded
     assert "hunter2" not in failed.traceback
     assert plugin.printed() == ""
 
 
 @pytest.mark.parametrize("verb", ["check", "diff", "create", "read", "update", "delete"])
-def test_without_the_bridge_the_reason_ends_the_traceback(renamed: Plugin, verb: str) -> None:
-    """The user finds the reason as the last line, and no secret above it."""
+def test_without_bridge_reason_is_last_line_of_traceback(renamed: Plugin, verb: str) -> None:
+    """Without the bridge the reason is the last line of the traceback, which contains no secrets."""
     failed = _failure(renamed, verb)
-    assert failed.message.strip().splitlines()[-1].endswith(f": {ASKED['reason']}")
+    assert failed.message.strip().splitlines()[-1].endswith(f": {INPUTS['reason']}")
     assert "hunter2" not in failed.traceback
     assert renamed.printed() == ""
 
 
-def test_a_failed_create_is_kept(plugin: Plugin) -> None:
-    """The engine gets id, outputs, inputs and reasons of what a failed create left behind."""
+def test_failed_create_is_recorded(plugin: Plugin) -> None:
+    """The engine receives id, outputs, inputs and reasons of a failed create."""
     with pytest.raises(Failed) as caught:
-        plugin.serve(Keeping()).create("web", ASKED)
+        plugin.serve(Recording()).create("web", INPUTS)
     failed = caught.value
-    assert (failed.kept, failed.id) == (True, "made")
-    assert failed.properties == {**ASKED, "status": "ERROR"}
-    assert failed.inputs == ASKED
+    assert (failed.recorded, failed.id) == (True, "made")
+    assert failed.properties == {**INPUTS, "status": "ERROR"}
+    assert failed.inputs == INPUTS
     assert failed.reasons == ["No valid host.", "Second thing."]
-    assert failed.message == SAID
+    assert failed.message == REASON
     assert "hunter2" not in failed.traceback
 
 
-def test_the_reason_is_shown_beside_the_resource(plugin: Plugin) -> None:
-    """Before the engine's own line, "1 error occurred:", and after it for as long as other resources are worked on."""
+def test_reason_is_shown_before_and_after_engine_error(plugin: Plugin) -> None:
+    """The reason is shown beside the resource before the engine's own line, "1 error occurred:", and again after it."""
     with pytest.raises(Failed):
-        plugin.serve(Keeping()).create("shown", ASKED)
+        plugin.serve(Recording()).create("shown", INPUTS)
 
     def shown() -> list[Any]:
         return [line for line in plugin.engine.lines if line.urn.endswith("::shown")]
 
     first = shown()[0]
-    assert (first.message, first.severity, first.ephemeral) == (SAID, 3, True)
+    assert (first.message, first.severity, first.ephemeral) == (REASON, 3, True)
     end = time.monotonic() + 30
     while len(shown()) < 2 and time.monotonic() < end:
         time.sleep(0.01)
     assert shown() == [first, first]
 
 
-def test_a_failed_update_is_kept(plugin: Plugin) -> None:
-    """The state follows an update as far as it came."""
+def test_failed_update_is_recorded(plugin: Plugin) -> None:
+    """The engine receives id and outputs of a failed update."""
     with pytest.raises(Failed) as caught:
-        plugin.serve(Keeping()).update("web", "old-id", {}, ASKED)
+        plugin.serve(Recording()).update("web", "old-id", {}, INPUTS)
     failed = caught.value
-    assert (failed.kept, failed.id) == (True, "old-id")
-    assert failed.properties == {**ASKED, "status": "ERROR"}
+    assert (failed.recorded, failed.id) == (True, "old-id")
+    assert failed.properties == {**INPUTS, "status": "ERROR"}
 
 
-def test_a_large_object_is_kept(plugin: Plugin) -> None:
-    """User data and injected files of the largest size do not keep a failed server out of the state."""
-    large = {**ASKED, "user_data": "x" * 500_000}
+def test_large_object_is_recorded(plugin: Plugin) -> None:
+    """A failed resource with user data of 500,000 characters is recorded."""
+    large = {**INPUTS, "user_data": "x" * 500_000}
     with pytest.raises(Failed) as caught:
-        plugin.serve(Keeping()).create("web", large)
+        plugin.serve(Recording()).create("web", large)
     assert caught.value.properties["user_data"] == large["user_data"]
 
 
-def test_without_the_bridge_nothing_is_kept_but_all_reasons_are_told(renamed: Plugin) -> None:
-    """The provider, which asked `can_keep_state` first, can undo what it did."""
-    assert renamed.serve(Telling()).create("web", {}).properties["can_keep"] is False
+def test_without_bridge_failed_create_is_not_recorded(renamed: Plugin) -> None:
+    """Without the bridge `can_keep_state` is false, nothing is recorded, and the message has all reasons."""
+    assert renamed.serve(Inspecting()).create("web", {}).properties["can_keep"] is False
     with pytest.raises(Failed) as caught:
-        renamed.serve(Keeping()).create("web", ASKED)
-    assert not caught.value.kept
-    assert caught.value.message.strip().endswith(SAID)
+        renamed.serve(Recording()).create("web", INPUTS)
+    assert not caught.value.recorded
+    assert caught.value.message.strip().endswith(REASON)
 
 
-def test_without_the_bridge_current_is_empty(renamed: Plugin) -> None:
-    """Nothing is known and nothing is guessed: not the resource, the timeout, the seed or the old inputs."""
-    served = renamed.serve(Telling())
+def test_without_bridge_request_is_empty(renamed: Plugin) -> None:
+    """Without the bridge the resource, the timeout, the seed and the prior inputs are empty."""
+    served = renamed.serve(Inspecting())
     created = served.create("web", {}, timeout=90).properties
-    assert {name: created[name] for name in NOTHING} == NOTHING
+    assert {name: created[name] for name in WITHOUT_BRIDGE} == WITHOUT_BRIDGE
     assert "timeout" not in created
     assert "preview" not in created
     assert served.check("web", {}, random_seed=b"one")["random_seed"] == ""
     assert "old_inputs" not in served.update("web", "made", {}, {}, old_inputs={"size": 1})
 
 
-def test_lines_reach_the_engine(plugin: Plugin) -> None:
-    """Status and debug lines arrive beside their resource, in order, from whatever thread."""
+def test_log_lines_reach_engine(plugin: Plugin) -> None:
+    """Status and debug lines from another thread reach the engine in order, with the URN of the resource."""
     plugin.engine.lines.clear()
-    plugin.serve(Reporting()).create("web", {"lines": LINES})
+    plugin.serve(Logging()).create("web", {"lines": LINES})
     status, debug = plugin.engine.lines
     assert (status.message, status.urn, status.ephemeral) == ("BUILD: spawning, 12 s", URN, True)
     assert (debug.message, debug.ephemeral) == ("GET /servers 200 12 ms", False)
     assert (status.severity, debug.severity) == (1, 0)
 
 
-def test_flags_of_the_engine_do_not_hide_its_address() -> None:
-    """`pulumi up --logflow -v=9` puts flags before the address."""
+def test_engine_address_after_flags() -> None:
+    """The address of the engine is found after flags, as with `pulumi up --logflow -v=9`."""
     with Plugin(command=("-u", "-m", "pulumi.dynamic", "--logtostderr", "-v=9")) as verbose:
-        verbose.serve(Reporting()).create("web", {"lines": LINES})
+        verbose.serve(Logging()).create("web", {"lines": LINES})
         assert len(verbose.engine.lines) == len(LINES)
 
 
-def test_a_proxy_does_not_hide_the_engine() -> None:
-    """The proxy that leads to the cloud is not asked for the way to the engine."""
+def test_engine_is_connected_without_proxy() -> None:
+    """The connection to the engine does not use the proxy in the environment variables."""
     proxies = {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
     with Plugin(env=proxies) as proxied:
-        proxied.serve(Reporting()).create("web", {"lines": LINES})
+        proxied.serve(Logging()).create("web", {"lines": LINES})
         assert len(proxied.engine.lines) == len(LINES)
 
 
-def test_an_engine_that_is_gone_does_not_matter() -> None:
-    """A line that cannot be delivered is dropped, and the work goes on."""
+def test_log_ignores_closed_engine() -> None:
+    """A line that cannot be delivered is dropped, and the operation continues."""
     with Plugin() as orphan:
         orphan.engine.close()
-        assert orphan.serve(Reporting()).create("web", {"lines": LINES}).id == "made"
+        assert orphan.serve(Logging()).create("web", {"lines": LINES}).id == "made"
         assert orphan.printed() == ""
 
 
-def test_without_an_engine_lines_are_dropped(renamed: Plugin) -> None:
-    """Where the process does not know its engine, reporting does nothing."""
-    renamed.serve(Reporting()).create("web", {"lines": LINES})
+def test_log_without_engine_drops_lines(renamed: Plugin) -> None:
+    """If the process has no address of an engine, `log` does nothing."""
+    renamed.serve(Logging()).create("web", {"lines": LINES})
     assert renamed.engine.lines == []
 
 
-def test_forty_creates_run_at_a_time(plugin: Plugin) -> None:
-    """Forty creates that arrive at once, as the first of the run, are all in work at the same time."""
-    answers = _many(plugin.serve(Counting()), {"company": 40, "patience": 30})
-    assert all(answer.properties["widened"] for answer in answers)
-    assert max(answer.properties["peak"] for answer in answers) == 40
+def test_forty_creates_run_concurrently(plugin: Plugin) -> None:
+    """Forty creates that arrive at the same time, as the first of the run, are served concurrently."""
+    responses = _create_forty(plugin.serve(Counting()), {"expected": 40, "seconds": 30})
+    assert all(response.properties["widened"] for response in responses)
+    assert max(response.properties["peak"] for response in responses) == 40
 
 
-def test_requests_that_already_wait_get_workers_too() -> None:
-    """What came in before the provider could widen the pool does not stand in line for the first four."""
-    all_in, together = threading.Event(), threading.Barrier(8)
+def test_queued_requests_get_new_workers() -> None:
+    """Requests that were queued before the pool was enlarged are served by the new workers."""
+    all_submitted, all_running = threading.Event(), threading.Barrier(8)
 
     def serve() -> None:
-        all_in.wait()
+        all_submitted.wait()
         rpc_bridge.set_max_workers(8)
-        together.wait(timeout=30)
+        all_running.wait(timeout=30)
 
     with ThreadPoolExecutor(4) as pool:
         served = [pool.submit(serve) for _ in range(8)]
-        all_in.set()
+        all_submitted.set()
         assert [each.result() for each in served] == [None] * 8
 
 
-def test_a_worker_that_goes_on_at_once_is_not_taken_for_idle() -> None:
-    """Nobody stands in line behind a worker that finished one request and is busy with the next."""
-    queued, widened, together = threading.Event(), threading.Event(), threading.Barrier(3)
+def test_worker_with_queued_request_is_not_idle() -> None:
+    """A worker that continues with a queued request is not counted as idle, so the next request gets a new thread."""
+    queued, enlarged, all_running = threading.Event(), threading.Event(), threading.Barrier(3)
 
-    def widen() -> None:
+    def enlarge() -> None:
         rpc_bridge.set_max_workers(3)
-        widened.set()
-        together.wait(timeout=30)
+        enlarged.set()
+        all_running.wait(timeout=30)
 
     with ThreadPoolExecutor(1) as pool:
-        served: list[Future[Any]] = [pool.submit(queued.wait), pool.submit(widen)]
+        served: list[Future[Any]] = [pool.submit(queued.wait), pool.submit(enlarge)]
         queued.set()
-        widened.wait()
-        served += [pool.submit(together.wait, 30) for _ in range(2)]
+        enlarged.wait()
+        served += [pool.submit(all_running.wait, 30) for _ in range(2)]
         for each in served:
             each.result()
 
 
-def test_without_the_bridge_four_creates_run_at_a_time(renamed: Plugin) -> None:
-    """The host's own pool serves, and the provider is told that it was not widened."""
-    answers = _many(renamed.serve(Counting()), {"company": 40, "patience": 0.1})
-    assert not any(answer.properties["widened"] for answer in answers)
-    assert max(answer.properties["peak"] for answer in answers) == 4
+def test_without_bridge_four_creates_run_concurrently(renamed: Plugin) -> None:
+    """Without the bridge the host's pool of four workers is used, and `set_max_workers` returns false."""
+    responses = _create_forty(renamed.serve(Counting()), {"expected": 40, "seconds": 0.1})
+    assert not any(response.properties["widened"] for response in responses)
+    assert max(response.properties["peak"] for response in responses) == 4
 
 
 ENDING = """
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from ecs_pulumi.dynamic import host
+from ecs_pulumi.dynamic import rpc_bridge
 
-host.end_quietly()
+rpc_bridge.suppress_shutdown_traceback()
 workers = ThreadPoolExecutor()
 
 
@@ -285,16 +285,16 @@ threading.Thread(target=serve).start()
 """
 
 
-@pytest.mark.parametrize(("last", "told"), [("workers.submit(int)", ""), ("workers.lost()", "AttributeError")])
-def test_a_host_that_is_interrupted_ends_quietly(last: str, told: str) -> None:
-    """Of a request that comes when the workers are gone nobody is told; any other failure of a thread is."""
-    ending = [sys.executable, "-c", ENDING.format(last=last)]
-    said = subprocess.run(ending, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60).stderr
-    assert (told in said) if told else said == ""
+@pytest.mark.parametrize(("last", "expected"), [("workers.submit(int)", ""), ("workers.missing()", "AttributeError")])
+def test_interrupted_host_ends_without_traceback(last: str, expected: str) -> None:
+    """A request after the workers have ended prints no traceback. Any other error in a thread does."""
+    command = [sys.executable, "-c", ENDING.format(last=last)]
+    output = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60).stderr
+    assert (expected in output) if expected else output == ""
 
 
-def test_outside_a_host_everything_is_harmless() -> None:
-    """A direct call, from a test for example, finds nothing and breaks nothing."""
+def test_outside_of_host() -> None:
+    """A direct call outside of a host, as in a test, finds no request and raises no error."""
     assert rpc_bridge.current_request() == rpc_bridge.RequestContext()
     assert not rpc_bridge.can_keep_state()
     assert not rpc_bridge.set_max_workers()
@@ -308,18 +308,18 @@ def test_outside_a_host_everything_is_harmless() -> None:
 def _failure(plugin: Plugin, verb: str) -> Failed:
     served = plugin.serve(Failing())
     calls: dict[str, Any] = {
-        "check": lambda: served.check("web", ASKED),
-        "diff": lambda: served.diff("web", "made", {}, ASKED),
-        "create": lambda: served.create("web", ASKED),
-        "read": lambda: served.read("web", "made", ASKED),
-        "update": lambda: served.update("web", "made", {}, ASKED),
-        "delete": lambda: served.delete("web", "made", ASKED),
+        "check": lambda: served.check("web", INPUTS),
+        "diff": lambda: served.diff("web", "made", {}, INPUTS),
+        "create": lambda: served.create("web", INPUTS),
+        "read": lambda: served.read("web", "made", INPUTS),
+        "update": lambda: served.update("web", "made", {}, INPUTS),
+        "delete": lambda: served.delete("web", "made", INPUTS),
     }
     with pytest.raises(Failed) as caught:
         calls[verb]()
     return caught.value
 
 
-def _many(served: Served, inputs: dict[str, Any]) -> list[Made]:
+def _create_forty(served: Served, inputs: dict[str, Any]) -> list[ResourceState]:
     with ThreadPoolExecutor(40) as clients:
         return list(clients.map(lambda number: served.create(f"web-{number}", inputs), range(40)))

@@ -1,4 +1,4 @@
-"""What every state file says about this package, so that it holds for as long as there are state files."""
+"""The references to this package that are stored in every state file, and therefore must not change."""
 
 import base64
 import pickletools
@@ -15,28 +15,28 @@ from tools.workspace import CHECKOUT
 RECORDED = (
     "gASVSAAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMBlNlcnZlcpRzYi4="
 )
-"""`__provider` of a server, as version 0.1.0 wrote it."""
+"""The property `__provider` of a server, as version 0.1.0 stores it."""
 
 
-def test_a_recorded_provider_is_still_found() -> None:
-    """What an older version of this package manages, this one manages."""
+def test_provider_of_older_version_is_unpickled() -> None:
+    """This version can manage the resources in a state that an older version wrote."""
     provider = dill.loads(base64.b64decode(RECORDED))  # noqa: S301  (as Pulumi does)
     assert type(provider) is Provider
     assert vars(provider) == {"kind_name": "Server"}
 
 
-def test_the_provider_carries_its_place_and_its_kind_alone() -> None:
-    """Anything else would be written into every state file, and have to be read back for ever."""
-    assert _words(serialize_provider(Provider("Server"))) == _words(RECORDED)
+def test_pickle_contains_only_class_and_kind() -> None:
+    """The pickled provider contains only the reference to its class and the name of the kind."""
+    assert _strings(serialize_provider(Provider("Server"))) == _strings(RECORDED)
 
 
-def test_the_provider_is_no_secret() -> None:
-    """A stack without secrets can be read without a passphrase."""
+def test_provider_is_not_serialized_as_secret() -> None:
+    """`__provider` is not a secret, so that the state of a stack without secrets needs no passphrase."""
     assert Provider.serialize_as_secret_always is False
 
 
-def test_a_program_can_have_any_number_of_resources() -> None:
-    """The SDK's own way of storing the provider goes one call deeper with each, until there is no deeper."""
+def test_many_resources_do_not_exceed_recursion_limit() -> None:
+    """The provider is pickled once per kind, because the SDK's recursion depth grows with each serialization."""
     script = """
         import sys, pulumi
         import ecs_pulumi as ecs
@@ -57,6 +57,6 @@ def test_a_program_can_have_any_number_of_resources() -> None:
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=CHECKOUT, timeout=120, check=True)
 
 
-def _words(pickled: str) -> list[str]:
+def _strings(pickled: str) -> list[str]:
     operations = pickletools.genops(base64.b64decode(pickled))
     return [argument for _, argument, _ in operations if isinstance(argument, str)]

@@ -1,4 +1,4 @@
-"""Commands as a person types them, and what they print."""
+"""Run commands as a user types them, and return what they print."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ASCII_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-"""The environment in which Python takes text for ASCII unless it is told otherwise."""
+"""An environment in which Python encodes text as ASCII by default."""
 
 
 def printed(
@@ -26,15 +26,15 @@ def printed(
     status: int = 0,
     timeout: float = 300,
 ) -> str:
-    """All that a command prints, errors included.
+    """Run a command and return all that it prints, errors included.
 
     Args:
         command: The program and its arguments.
-        folder: Where it runs.
-        env: Its environment; this process's own if unset.
-        typed: What somebody types into it; nothing if unset.
-        status: The exit status that it has to end with.
-        timeout: Seconds that it may take.
+        folder: The working directory.
+        env: The environment; that of this process if unset.
+        typed: The standard input; empty if unset.
+        status: The expected exit status.
+        timeout: The timeout in seconds.
     """
     done = subprocess.run(
         command,
@@ -52,12 +52,12 @@ def printed(
 
 
 def run_unread(module: str, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a module whose output goes into a pipe that nobody reads any more.
+    """Run a module with its standard output connected to a pipe whose reading end is closed.
 
     Args:
-        module: Its name.
+        module: The name of the module.
         arguments: Its arguments.
-        folder: Where it runs.
+        folder: The working directory.
     """
     reader, writer = os.pipe()
     os.close(reader)
@@ -76,7 +76,7 @@ def run_unread(module: str, *arguments: str, folder: Path | None = None) -> subp
 
 
 def formatted(text: str) -> str:
-    """The text as `ruff format` leaves it, with ruff's own settings."""
+    """Return the text formatted by `ruff format` with the default settings of ruff."""
     ruff = CHECKOUT / ".venv" / "bin" / "ruff"
     command = (str(ruff) if ruff.exists() else "ruff", "format", "--isolated", "-")
     return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout

@@ -1,10 +1,10 @@
-"""A forward proxy on a port of this machine, as HTTP_PROXY and HTTPS_PROXY name it, that fails where a test asks it to.
+"""A forward proxy for HTTP_PROXY and HTTPS_PROXY on a local port, which fails requests where a test requires it.
 
     with ForwardProxy() as proxy:
         proxy.fail("after")
         requests.post(url, proxies={"http": proxy.url, "https": proxy.url})
 
-A plain HTTP request is forwarded as a whole. CONNECT opens a tunnel, in which the proxy sees nothing but TLS records.
+The proxy forwards a plain HTTP request as a whole. CONNECT opens a tunnel, in which the proxy sees TLS records only.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 Phase = Literal["", "refuse", "stall", "hang-up", "before", "after"]
 
 _APPLICATION_DATA = b"\x17"
-"""The first byte of a TLS record with data in it. Up to TLS 1.2, no record of the handshake begins with it."""
+"""The first byte of a TLS record with application data. Up to TLS 1.2, no handshake record begins with it."""
 _END_OF_HEAD = b"\r\n\r\n"
 _REFUSED = b"HTTP/1.1 %s\r\nContent-Type: text/html\r\nContent-Length: 14\r\nConnection: close\r\n\r\n<h1>Squid</h1>"
 _OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """Serves each connection in a thread of its own."""
+    """A server that handles each connection in its own thread."""
 
     daemon_threads = True
     block_on_close = False
@@ -50,9 +50,9 @@ class ForwardProxy(_Server):
     """The proxy.
 
     Attributes:
-        url: What HTTP_PROXY would name.
-        taken: How many requests and tunnels it was asked for.
-        forwarded: Whether a request of theirs has reached its service.
+        url: The URL for HTTP_PROXY.
+        taken: The number of requests and tunnels that clients requested.
+        forwarded: Whether one of these requests reached its service.
     """
 
     def __init__(self) -> None:
@@ -61,19 +61,19 @@ class ForwardProxy(_Server):
         self.fail()
 
     def fail(self, phase: Phase = "", *, status: bytes = b"403 Forbidden") -> None:
-        """Fail everything from now on.
+        """Fail all requests from now on.
 
         Args:
             phase: `refuse` answers with the status, `stall` never answers, `hang-up` closes the connection at once.
-                `before` closes it when a request would be forwarded, `after` when its response is there.
-            status: With `refuse`, what the proxy answers.
+                `before` closes it before a request is forwarded, `after` when the response has arrived.
+            status: The status that the proxy answers with `refuse`.
         """
         self.phase, self.status = phase, status
         self.taken, self.forwarded = 0, False
 
 
 class _Hop(socketserver.BaseRequestHandler):
-    """One connection of a client."""
+    """Handler of one client connection."""
 
     server: ForwardProxy
     request: socket.socket
@@ -91,7 +91,7 @@ class _Hop(socketserver.BaseRequestHandler):
         if self.server.phase == "refuse":
             self.request.sendall(_REFUSED % self.server.status)
         elif self.server.phase == "stall":
-            self.request.recv(1)  # until the client goes away
+            self.request.recv(1)  # until the client disconnects
         elif self.server.phase == "hang-up":
             return
         elif method == b"CONNECT":
@@ -127,11 +127,11 @@ class TlsFront(_Server):
     """Terminates TLS for a plain HTTP server on this machine.
 
     Attributes:
-        url: Where it listens.
+        url: The URL that it listens on.
     """
 
     def __init__(self, context: ssl.SSLContext, upstream: int) -> None:
-        context.maximum_version = ssl.TLSVersion.TLSv1_2  # so that the proxy can tell data from a handshake
+        context.maximum_version = ssl.TLSVersion.TLSv1_2  # so that the proxy can distinguish data from a handshake
         self.context, self.upstream = context, upstream
         super().__init__(("127.0.0.1", 0), _Front)
         self.url = f"https://127.0.0.1:{self.server_address[1]}"
@@ -142,7 +142,7 @@ class _Front(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def handle(self) -> None:
-        """Carry one request and its response."""
+        """Forward one request and its response."""
         with (
             contextlib.suppress(OSError),
             self.server.context.wrap_socket(self.request, server_side=True) as client,
@@ -154,7 +154,7 @@ class _Front(socketserver.BaseRequestHandler):
 
 
 def read_message(client: socket.socket) -> bytes:
-    """One request with its body; nothing where the client goes away."""
+    """Read one request with its body; empty if the client disconnects."""
     message = b""
     while _END_OF_HEAD not in message:
         if not (chunk := client.recv(65536)):
@@ -162,14 +162,14 @@ def read_message(client: socket.socket) -> bytes:
         message += chunk
     head, _, body = message.partition(_END_OF_HEAD)
     lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    left = int(lengths[0]) - len(body) if lengths else 0
-    while left > 0 and (chunk := client.recv(65536)):
-        message, left = message + chunk, left - len(chunk)
+    remaining = int(lengths[0]) - len(body) if lengths else 0
+    while remaining > 0 and (chunk := client.recv(65536)):
+        message, remaining = message + chunk, remaining - len(chunk)
     return message
 
 
 def _between(client: socket.socket, upstream: socket.socket) -> Iterator[tuple[socket.socket, bytes]]:
-    """What either side sends, until one of them closes."""
+    """Yield the data that either side sends, until one of them closes the connection."""
     while True:
         for sender in select.select([client, upstream], [], [])[0]:
             if not (data := sender.recv(65536)):

@@ -1,6 +1,6 @@
-"""`python -m tests.support.fragments PAGE…`: the Python on the pages that is part of a program and no program itself.
+"""`python -m tests.support.fragments PAGE…`: run the Python fragments of pages, which are not complete programs.
 
-Resources are declared and not made; lookups ask the cloud of the OS_* variables.
+Resources are declared but not created; lookups send requests to the cloud that the OS_* variables name.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from tests.support.pages import blocks
 
 
 class Names(dict[str, Any]):
-    """The names of a page: what it has defined before, and else anything."""
+    """The variables of a page: those that it has defined, and a placeholder for any other name."""
 
     def __missing__(self, name: str) -> object:
-        """A value that the reader's program has."""
+        """Return a placeholder for a variable of the reader's program."""
         if hasattr(builtins, name):
             raise KeyError(name)
-        return pulumi.Output.from_input("what the reader has")
+        return pulumi.Output.from_input("placeholder")
 
 
 class Nothing(pulumi.runtime.Mocks):
-    """An engine that makes nothing."""
+    """Mocks of an engine that creates no resources."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        """It is as declared."""
+        """Return the declared inputs as outputs."""
         return args.resource_id or "an-id", {"outputs": {}, **args.inputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        """Nothing is called."""
+        """Fail, because the fragments call no functions of the engine."""
         raise NotImplementedError(args.token)
 
 
 def main() -> None:
-    """Run the fragments, each after those before it on its page."""
-    # The mocks need a loop to be there before they are.
+    """Run the fragments of each page in their order."""
+    # The mocks require an event loop that exists already.
     asyncio.set_event_loop(asyncio.new_event_loop())
     pulumi.runtime.set_mocks(Nothing())
     for page in map(Path, sys.argv[1:]):
         names = Names(pulumi=pulumi, ecs=ecs)
         for block in blocks(page):
             if block.language == "python" and not block.file:
-                print(f"{page}:{block.line}", flush=True)  # noqa: T201  (where it was, if it fails)
+                print(f"{page}:{block.line}", flush=True)  # noqa: T201  (locates the fragment if it fails)
                 exec(compile(block.text, f"{page}:{block.line}", "exec"), {}, names)  # noqa: S102
 
 

@@ -1,4 +1,4 @@
-"""Inputs that nobody would think of: what a program may say, as the host delivers it to the provider."""
+"""Hypothesis strategies for the inputs of resources, in the form in which the host passes them to the provider."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from ecs_pulumi.dynamic.kind import ResourceHandler
 
 
-def _kinds() -> Iterator[ResourceHandler[Any, Any, Any]]:
-    for found in pkgutil.iter_modules(resources.__path__):
-        kind = getattr(importlib.import_module(f"{resources.__name__}.{found.name}"), "HANDLER", None)
-        if kind is not None:
-            yield kind
+def _handlers() -> Iterator[ResourceHandler[Any, Any, Any]]:
+    for module in pkgutil.iter_modules(resources.__path__):
+        handler = getattr(importlib.import_module(f"{resources.__name__}.{module.name}"), "HANDLER", None)
+        if handler is not None:
+            yield handler
 
 
-KINDS = {kind.name: kind for kind in _kinds()}
-"""Every kind by its name."""
+KINDS = {handler.name: handler for handler in _handlers()}
+"""The handler of each kind by the name of the kind."""
 
 WORDS = (
     *("10.0.0.0/24", "10.0.0.7/24", "10.0.0.0/255.255.255.0", "10.0.0.0", "10.0.0.2", "10.0.0.9", "fe80::%1/64"),
@@ -38,7 +38,7 @@ WORDS = (
     *("6f70656e-7374-6163-6b20-342065766572", "ssh-ed25519 AAAA me", "-1", "1.5", "true", "None", "none", "auto"),
     *("/dev/vdb", "ünïcödé \N{SNOWMAN}", "línea\nnueva", "\x00"),
 )
-"""Texts that mean something to one rule or another."""
+"""Strings that are significant to at least one validation rule."""
 
 _numbers = st.integers(-5, 300).map(float) | st.floats(allow_nan=False)
 _huge = st.sampled_from((300, 100_000)).map("y".__mul__)
@@ -56,30 +56,30 @@ _FEW = 5
 
 @st.composite
 def inputs(draw: st.DrawFn, kind: ResourceHandler[Any, Any, Any], *, wild: bool = False) -> dict[str, Any]:
-    """What a program may say to a kind: a few of its inputs.
+    """Generate some of the inputs that a program may pass to a resource of a kind.
 
     Args:
-        draw: Hypothesis' own.
-        kind: The kind.
-        wild: Also what is wrong: other types, unknown inputs, unknown values, None; else it is right by its types.
+        draw: The draw function of Hypothesis.
+        kind: The handler of the kind.
+        wild: Also generate wrong types, undeclared inputs, unknown values and None; otherwise the types are correct.
     """
     known = fields.fields_of(kind.inputs)
     names = draw(st.sets(st.sampled_from(sorted(known)), max_size=_FEW))
     if not wild:
         names |= {name for name, field in known.items() if field.info.is_required()}
         names.discard("adopt")
-    said = {name: draw(_fitting(known[name].info.annotation, wild=wild)) for name in sorted(names)}
-    return {**draw(st.dictionaries(_texts.filter(bool), _anything, max_size=1)), **said} if wild else said
+    values = {name: draw(_fitting(known[name].info.annotation, wild=wild)) for name in sorted(names)}
+    return {**draw(st.dictionaries(_texts.filter(bool), _anything, max_size=1)), **values} if wild else values
 
 
 def _fitting(annotation: Any, *, wild: bool) -> st.SearchStrategy[Any]:
-    return _made(annotation, wild=wild)
+    return _strategy(annotation, wild=wild)
 
 
-@functools.cache  # most of the time would go into making the same strategies again
-def _made(annotation: Any, *, wild: bool) -> st.SearchStrategy[Any]:
+@functools.cache  # creating the same strategies again would take most of the time
+def _strategy(annotation: Any, *, wild: bool) -> st.SearchStrategy[Any]:
     fits = _of_type(annotation, wild=wild)
-    # Mostly what fits, so that what does not is met in depth as well.
+    # Prefer correct values, so that wrong values also occur inside of nested values.
     return st.one_of(fits, fits, fits, _unknown, _anything) if wild else fits
 
 

@@ -1,4 +1,4 @@
-"""Runs of `pulumi` that somebody or something puts an end to, and what they leave behind."""
+"""Interrupted and killed runs of `pulumi`, and the orphans that they leave."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ TIMEOUT = 300
 
 
 class Run:
-    """A `pulumi` that is at work.
+    """A running `pulumi` command.
 
     Attributes:
-        said: What it has printed so far.
+        said: The output so far.
     """
 
     def __init__(self, project: Project, verb: str = "up") -> None:
@@ -33,7 +33,7 @@ class Run:
         self._child = project.command(verb, "--yes", "--skip-preview")
 
     def until(self, *words: str) -> None:
-        """Read what it prints until a line has all of these words.
+        """Read the output until a line contains all of these words.
 
         Args:
             words: The words.
@@ -43,27 +43,27 @@ class Run:
             self.said += line
             if all(word in line for word in words):
                 return
-        raise AssertionError(f"it ended without a line with {words}:\n{self.said}")
+        raise AssertionError(f"pulumi exited without printing a line with {words}:\n{self.said}")
 
     def is_running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether the command has not exited yet."""
         return self._child.poll() is None
 
     def processes(self) -> list[psutil.Process]:
-        """All its processes, itself first."""
+        """All processes of the command, the engine first."""
         root = psutil.Process(self._child.pid)
         return [root, *root.children(recursive=True)]
 
     def arguments(self) -> list[str]:
-        """The command lines of all its processes, as anybody on the machine can read them."""
+        """The command lines of all processes of the command, which every user of the machine can read."""
         return [" ".join(process.cmdline()) for process in self.processes()]
 
     def interrupt(self) -> None:
-        """Press Ctrl-C: the terminal interrupts the whole group in the foreground."""
+        """Send SIGINT to the process group, as a terminal does on Ctrl-C."""
         os.killpg(self._child.pid, signal.SIGINT)
 
     def interrupt_twice(self) -> None:
-        """Press Ctrl-C, and again as soon as it says what that would mean."""
+        """Interrupt, and interrupt again as soon as the engine explains the consequences; then cancel the update."""
         self.interrupt()
         self.until("^C again")
         self.interrupt()
@@ -71,35 +71,35 @@ class Run:
         self._project.run("cancel", "--yes")
 
     def end(self) -> int:
-        """Wait until it is over, and return its exit status."""
+        """Wait until the command exits, and return its exit status."""
         rest, _ = self._child.communicate(timeout=TIMEOUT)
         self.said += rest
         assert "Traceback" not in self.said, self.said
         return self._child.returncode
 
     def kill(self, chosen: Callable[[psutil.Process], bool] = lambda _: True) -> None:
-        """Kill it and every process that it started, with no chance to tidy up.
+        """Kill the command and every process that it started with SIGKILL.
 
         Args:
-            chosen: Picks some of the processes.
+            chosen: Selects the processes to kill; all by default.
         """
-        # The engine first: it would write down of a provider that dies before it that nothing is under way any more.
-        doomed = [process for process in self.processes() if chosen(process)]
-        assert doomed
-        for process in doomed:
-            with contextlib.suppress(psutil.NoSuchProcess):  # it went with its parent
+        # Kill the engine first: if the provider dies before it, the engine clears the pending operations of the state.
+        processes = [process for process in self.processes() if chosen(process)]
+        assert processes
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it exited together with its parent
                 process.kill()
-        psutil.wait_procs(doomed, timeout=10)
+        psutil.wait_procs(processes, timeout=10)
 
     def killed(self) -> None:
-        """Kill all of it, and take the lock of the dead from the state."""
+        """Kill all processes, and remove the lock of the killed update from the stack."""
         self.kill()
         self.end()
         self._project.run("cancel", "--yes")
 
 
 def is_provider(process: psutil.Process) -> bool:
-    """Whether a process is the one that serves the resources.
+    """Whether a process is the provider process.
 
     Args:
         process: The process.
@@ -108,11 +108,11 @@ def is_provider(process: psutil.Process) -> bool:
 
 
 def orphans(of: Project, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
-    """The exit status and the findings of `python -m ecs_pulumi.orphans`.
+    """Run `python -m ecs_pulumi.orphans`; return its exit status and the orphans that it found.
 
     Args:
         of: The project.
-        arguments: Further ones.
+        arguments: Additional arguments.
     """
     command: Sequence[str] = (sys.executable, "-m", "ecs_pulumi.orphans", "--json", *arguments)
     done = subprocess.run(command, cwd=of.folder, env=of.env, capture_output=True, text=True, check=False, timeout=120)

@@ -1,4 +1,4 @@
-"""The cloud that a lifecycle case runs on: the emulator, or the one of OS_CLOUD."""
+"""Describe the cloud that a test runs on: the emulator, or the cloud of OS_CLOUD."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Landscape:
-    """What a case needs to know about its cloud.
+    """The properties of a cloud that the tests need.
 
     Attributes:
-        live: Whether it is a real one.
-        connect: Makes another client's connection to it, to see what is really there.
-        settings: The stack's settings that lead to it, in clear; empty where the environment does.
-        secrets: Those that are stored encrypted.
-        env: The variables that lead to it; empty where the settings do.
-        flavors: The names of three flavors, each larger than the one before.
-        images: The names of the images, those that need least first.
+        live: Whether it is a real cloud.
+        connect: Opens a connection of the OpenStack SDK, to check the objects independently of the provider.
+        settings: The plain settings of a stack that select the cloud; empty if the environment selects it.
+        secrets: The encrypted settings of such a stack.
+        env: The environment variables that select the cloud; empty if the settings select it.
+        flavors: The names of three flavors, in ascending order of size.
+        images: The names of the images, those with the smallest requirements first.
         volume_types: The names of the volume types.
         zones: The names of the compute zones.
-        network: The id of an existing network, where the account has any.
+        network: The id of an existing network, if the account has one.
     """
 
     live: bool
@@ -51,7 +51,7 @@ class Landscape:
 
     @property
     def medium(self) -> str:
-        """A larger flavor."""
+        """A flavor larger than `small`."""
         return self.flavors[1]
 
     @property
@@ -61,7 +61,7 @@ class Landscape:
 
     @property
     def image(self) -> str:
-        """An image that boots."""
+        """A bootable image."""
         return self.images[0]
 
     @property
@@ -75,16 +75,16 @@ class Landscape:
         return self.zones[0]
 
     def objects(self) -> set[str]:
-        """Return the ids of everything that the account has."""
+        """Return the ids of all objects of the account."""
         return set(self.named_objects())
 
     def named_objects(self) -> dict[str, str]:
-        """Return what the account has, by id: what it is, and its name."""
+        """Return the objects of the account: kind and name by id."""
         with self.connect() as cloud:
             mine = {"project_id": cloud.current_project_id}
             network, storage = cloud.network, cloud.block_storage
             lists: dict[str, Any] = {
-                # Nova shows one that is gone as DELETED for a moment before it forgets it.
+                # Nova lists a deleted server with the status DELETED for a moment.
                 "server": (server for server in cloud.compute.servers() if server.status != "DELETED"),
                 "key pair": cloud.compute.keypairs(),
                 "server group": cloud.compute.server_groups(),
@@ -97,14 +97,14 @@ class Landscape:
                 "subnet pool": network.subnet_pools(**mine),
                 "image": cloud.image.images(owner=cloud.current_project_id),
             }
-            return {found.id: f"{what} {found.name}" for what, listed in lists.items() for found in listed}
+            return {item.id: f"{what} {item.name}" for what, items in lists.items() for item in items}
 
 
 def discover(cloud: Connection) -> dict[str, Any]:
-    """Find out by listing what a cloud offers.
+    """List the flavors, images, volume types, zones and networks of a cloud.
 
     Args:
-        cloud: The connection to it.
+        cloud: The connection to the cloud.
     """
     flavors: list[Any] = []
     for found in sorted(cloud.compute.flavors(), key=lambda each: (each.ram, each.vcpus, each.disk, each.name)):
@@ -112,7 +112,7 @@ def discover(cloud: Connection) -> dict[str, Any]:
         larger = not last or (found.ram > last.ram and found.vcpus >= last.vcpus and found.disk >= last.disk)
         if larger and not found.ephemeral:
             flavors.append(found)
-    # What the smallest flavor and the smallest disk can boot comes first.
+    # Images that fit the smallest flavor and the smallest disk come first.
     images = sorted(cloud.image.images(status="active"), key=lambda each: (each.min_disk, each.min_ram, each.name))
     networks = cloud.network.networks(project_id=cloud.current_project_id)
     return {
@@ -125,7 +125,7 @@ def discover(cloud: Connection) -> dict[str, Any]:
 
 
 def of_environment() -> Landscape:
-    """Return the cloud that the OS_* variables name."""
+    """Describe the cloud that the OS_* variables name."""
     with openstack.connect() as cloud:
         found = discover(cloud)
     env = {name: value for name, value in os.environ.items() if name.startswith("OS_")}
@@ -133,10 +133,10 @@ def of_environment() -> Landscape:
 
 
 def client(settings: Mapping[str, str]) -> Connection:
-    """Another client's connection to an emulated cloud.
+    """Open a connection of the OpenStack SDK to an emulated cloud.
 
     Args:
-        settings: Those that lead to it, without their namespace.
+        settings: The settings that select the cloud, without their namespace.
     """
     return openstack.connect(
         load_envvars=False,
@@ -152,7 +152,7 @@ def client(settings: Mapping[str, str]) -> Connection:
 
 
 def emulated(cloud: Emulator) -> Landscape:
-    """Describe an emulated cloud the way that a real one is described.
+    """Describe an emulated cloud.
 
     Args:
         cloud: The emulated cloud.

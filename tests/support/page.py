@@ -1,4 +1,4 @@
-"""The emulator's page in a browser, read as a person reads it."""
+"""The page of the emulator in a browser."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from selenium.webdriver import Chrome
 
-PATIENCE = 30
+TIMEOUT = 30
 
 
 class Page:
-    """The page at an address, loaded and live; without motion, and in the other scheme (`dark`) where asked."""
+    """A page with live updates, loaded with reduced motion and with a color scheme (`light` or `dark`)."""
 
     def __init__(self, chrome: Chrome, url: str, scheme: str = "light") -> None:
         self.chrome = chrome
@@ -29,30 +29,30 @@ class Page:
         chrome.get(url)
         self.shows("live", at="#live")
 
-    def until(self, seen: Callable[[], Any]) -> None:
-        """Look until it is seen."""
-        WebDriverWait(self.chrome, PATIENCE, 0.05, [StaleElementReferenceException]).until(lambda _: seen())
+    def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until the condition is true."""
+        WebDriverWait(self.chrome, TIMEOUT, 0.05, [StaleElementReferenceException]).until(lambda _: condition())
 
     def shows(self, *words: str, at: str = "#regions") -> None:
-        """Look until all these words are there."""
+        """Wait until the element contains all of these words."""
         self.until(lambda: all(word in self.text(at) for word in words))
 
     def text(self, selector: str = "body") -> str:
-        """What is to be read there; nothing where nothing is."""
-        script = "const it = document.querySelector(arguments[0]); return it?.checkVisibility() ? it.innerText : ''"
+        """The visible text of the element; empty if it does not exist or is hidden."""
+        script = "const e = document.querySelector(arguments[0]); return e?.checkVisibility() ? e.innerText : ''"
         return str(self.chrome.execute_script(script, selector))
 
     def focused(self) -> str:
-        """What the keyboard is at."""
+        """The text of the element that has the keyboard focus."""
         return str(self.chrome.execute_script("return document.activeElement.innerText"))
 
     def asked(self) -> set[str]:
-        """Every address that was asked for since the last time."""
+        """The URLs that the browser requested since the last call."""
         logged = self.chrome.get_log("performance")  # type: ignore[no-untyped-call]
         events = [json.loads(entry["message"])["message"] for entry in logged]
         sent = (event["params"]["request"] for event in events if event["method"] == "Network.requestWillBeSent")
         return {request["url"] for request in sent if not request["url"].startswith("data:")}
 
     def complaints(self) -> list[Any]:
-        """What the console was told since the last time."""
+        """The messages of the browser console since the last call."""
         return list(self.chrome.get_log("browser"))  # type: ignore[no-untyped-call]

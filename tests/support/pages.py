@@ -1,4 +1,4 @@
-"""The code blocks of the pages that people read, as one script that does what a reader does."""
+"""The code blocks of the documentation pages, as one shell script that does what a reader does."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Block:
     """One code block.
 
     Attributes:
-        language: The first word behind its fence.
-        file: The file that it is (`title=…`); empty for a fragment.
-        words: What else is said there: `fails` of commands, `append` of a file.
-        text: What is in it.
-        line: Where it begins.
+        language: The first word after the fence.
+        file: The name of the file that it shows (`title=…`); empty for a fragment.
+        words: The other words after the fence: `fails` for commands that fail, `append` for a file to append to.
+        text: The content.
+        line: The number of its first line.
     """
 
     language: str
@@ -51,33 +51,33 @@ def blocks(page: Path) -> list[Block]:
 
 
 def script(found: Iterable[Block], words: Mapping[str, str]) -> str:
-    """Return what a reader does: write the files, run the commands, and see those fail that are to.
+    """Return a shell script that writes the files, runs the commands, and checks that commands marked `fails` fail.
 
     Args:
         found: The blocks of a page.
-        words: What stands on the page for something that a reader has, and what it is here.
+        words: Placeholders of the page, and their values in the test.
     """
     parts = []
     for block in found:
         text = block.text
-        for written, meant in words.items():
-            text = text.replace(written, meant)
+        for placeholder, value in words.items():
+            text = text.replace(placeholder, value)
         if block.file:
             into = ">>" if "append" in block.words else ">"
             parts.append(f"cat {into} {shlex.quote(block.file)} <<'END OF FILE'\n{text}END OF FILE\n")
         elif block.language == "bash" and "fails" in block.words:
-            parts.append(f"if (\n{text}); then echo 'line {block.line} was to fail'; exit 1; fi\n")
+            parts.append(f"if (\n{text}); then echo 'the commands at line {block.line} did not fail'; exit 1; fi\n")
         elif block.language == "bash":
             parts.append(text)
     return "".join(parts)
 
 
 def missing(found: Iterable[Block], printed: str) -> list[str]:
-    """Return the lines that the page shows as printed and nobody printed; `…` stands for anything.
+    """Return the lines of the `text` blocks that were not printed; `…` matches any text.
 
     Args:
         found: The blocks of a page.
-        printed: What was printed.
+        printed: The output of the script.
     """
     flat = " ".join(printed.split())
     shown = [" ".join(line.split()) for block in found if block.language == "text" for line in block.text.splitlines()]

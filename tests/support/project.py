@@ -1,4 +1,4 @@
-"""A Pulumi project of a test's own, driven by the real command line."""
+"""A Pulumi project of one test, driven by the real command line."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ DYNAMIC = "pulumi-python:"
 
 @dataclass(frozen=True)
 class Result:
-    """What one run of `pulumi` said and did.
+    """The result of one run of `pulumi`.
 
     Attributes:
-        text: Everything it printed.
-        status: Its exit status.
-        steps: What was to be done to each resource, such as `{"Server web": ["update"]}`: `create`, `update`,
-            `same`, `delete`, `read`; a replacement is `replace` among the `create-replacement` and
-            `delete-replaced` that it consists of, in their order.
+        text: The whole output.
+        status: The exit status.
+        steps: The planned operations of each resource, such as `{"Server web": ["update"]}`: `create`, `update`,
+            `same`, `delete`, `read`; a replacement is `replace` together with its `create-replacement` and
+            `delete-replaced`, in their order.
         diagnostics: The errors and warnings, each a map with `severity`, `message` and `urn`.
-        status_lines: What was shown beside the resources while they were worked on.
+        status_lines: The ephemeral status messages of the resources.
     """
 
     text: str
@@ -46,7 +46,7 @@ class Result:
 
     @property
     def changes(self) -> dict[str, str]:
-        """The resources that something was to be done to, and what, in one word each."""
+        """The planned operation of each resource, without resources that are unchanged or only read."""
         words = {name: "replace" if "replace" in ops else ops[-1] for name, ops in self.steps.items()}
         return {name: word for name, word in words.items() if word not in {"same", "read"}}
 
@@ -54,16 +54,16 @@ class Result:
 class Project:
     """A program, a stack and its state in one folder.
 
-    Every run is checked for tracebacks, and for success unless `fails=True` expects the opposite.
+    Every run is checked for tracebacks and for success; with `fails=True` it is expected to fail.
     """
 
     def __init__(self, folder: Path, program: str | Path, env: Mapping[str, str], name: str = "story") -> None:
-        """Lay out the project and make its stack.
+        """Create the project and its stack.
 
         Args:
             folder: An empty folder.
             program: The text of `__main__.py`, or the folder of an example.
-            env: The environment of tools/workspace.py, with whatever the program's cloud needs.
+            env: The environment of tools/workspace.py, with the variables that the cloud of the program needs.
             name: The project's name.
         """
         self.folder = folder
@@ -89,10 +89,10 @@ class Project:
         self.program.write_text(textwrap.dedent(program))
 
     def command(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start `pulumi` and return it running, in a process group of its own.
+        """Start `pulumi` in its own process group, and return the running process.
 
         Args:
-            arguments: What follows `pulumi`.
+            arguments: The arguments of `pulumi`.
         """
         return subprocess.Popen(
             ("pulumi", "--non-interactive", "--color=never", *arguments),
@@ -106,12 +106,12 @@ class Project:
         )
 
     def run(self, *arguments: str, fails: bool = False, timeout: float = TIMEOUT) -> str:
-        """Run any command of `pulumi` and return what it printed.
+        """Run any command of `pulumi` and return its output.
 
         Args:
-            arguments: What follows `pulumi`.
-            fails: Whether it is expected to.
-            timeout: Seconds after which the whole group is killed.
+            arguments: The arguments of `pulumi`.
+            fails: Whether the command is expected to fail.
+            timeout: Seconds after which the process group is killed.
         """
         return self._finish(self.command(*arguments), arguments, fails=fails, timeout=timeout)[0]
 
@@ -120,7 +120,7 @@ class Project:
         return self._operate("up", "--skip-preview", *arguments, fails=fails, timeout=timeout)
 
     def preview(self, *arguments: str, diff: bool = False, fails: bool = False, timeout: float = TIMEOUT) -> Result:
-        """Run `pulumi preview`, and with `diff` the one that shows every property."""
+        """Run `pulumi preview`; with `diff`, show every property."""
         more = ("--diff", *arguments) if diff else arguments
         return self._operate("preview", *more, fails=fails, timeout=timeout)
 
@@ -133,7 +133,7 @@ class Project:
         return self._operate("destroy", "--skip-preview", *arguments, fails=fails, timeout=timeout)
 
     def config(self, key: str, value: str | None, *, secret: bool = False) -> None:
-        """Set, or with `None` remove, one setting of the stack.
+        """Set one setting of the stack, or remove it if the value is None.
 
         Args:
             key: The setting, with its namespace unless that is the project.
@@ -149,8 +149,8 @@ class Project:
         """Set several settings of the stack at once.
 
         Args:
-            settings: Those in clear.
-            secrets: Those stored encrypted.
+            settings: The settings stored as plain text.
+            secrets: The settings stored encrypted.
         """
         plain = [part for key, value in settings.items() for part in ("--plaintext", f"{key}={value}")]
         hidden = [part for key, value in (secrets or {}).items() for part in ("--secret", f"{key}={value}")]
@@ -158,12 +158,12 @@ class Project:
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, secrets in clear."""
-        found: dict[str, Any] = json.loads(self.run("stack", "output", "--json", "--show-secrets"))
-        return found
+        """The outputs of the stack, secrets decrypted."""
+        outputs: dict[str, Any] = json.loads(self.run("stack", "output", "--json", "--show-secrets"))
+        return outputs
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """Return the state of each resource by its name in the program, as stored, secrets encrypted."""
+        """Return the stored state of each resource by its kind and name, secrets encrypted."""
         deployment = json.loads(self.run("stack", "export"))["deployment"]
         return {
             name_of(resource["urn"]): resource
@@ -174,8 +174,8 @@ class Project:
     def _operate(self, verb: str, *arguments: str, fails: bool, timeout: float) -> Result:
         self._runs += 1
         log = self.folder / f"events-{self._runs}.json"
-        said = (verb, f"--event-log={log}", *arguments)
-        text, status = self._finish(self.command(*said), said, fails=fails, timeout=timeout)
+        command = (verb, f"--event-log={log}", *arguments)
+        text, status = self._finish(self.command(*command), command, fails=fails, timeout=timeout)
         return read_events(log, text, status)
 
     def _finish(
@@ -187,25 +187,25 @@ class Project:
             os.killpg(child.pid, signal.SIGKILL)
             text, _ = child.communicate()
             raise AssertionError(f"pulumi {' '.join(arguments)} was killed:\n{text}") from error
-        said = f"pulumi {' '.join(arguments)}: exit status {child.returncode}\n{text}"
-        assert "Traceback (most recent call last)" not in text, said
-        assert (child.returncode != 0) is fails, said
+        report = f"pulumi {' '.join(arguments)}: exit status {child.returncode}\n{text}"
+        assert "Traceback (most recent call last)" not in text, report
+        assert (child.returncode != 0) is fails, report
         return text, child.returncode
 
 
 def name_of(urn: str) -> str:
-    """Return a resource's kind and its name in the program, such as `Server web`."""
+    """Return the kind and the name of a resource, such as `Server web`."""
     *_, kind, name = urn.split("::")
     return f"{kind.rsplit(':', 1)[-1]} {name}"
 
 
 def read_events(log: Path, text: str, status: int) -> Result:
-    """Read what happened from the engine's own log of events.
+    """Read the steps and messages of a run from the event log of the engine.
 
     Args:
         log: The file of `--event-log`.
-        text: What was printed.
-        status: The exit status.
+        text: The output of the run.
+        status: The exit status of the run.
     """
     steps: dict[str, list[str]] = {}
     diagnostics: list[dict[str, Any]] = []
@@ -221,7 +221,7 @@ def read_events(log: Path, text: str, status: int) -> Result:
             metadata = done["metadata"]
             if metadata["type"].startswith(DYNAMIC):
                 ops = steps.setdefault(name_of(metadata["urn"]), [])
-                # A refresh knows only afterwards what it found.
+                # A refresh reports its operation only in the event after it.
                 if "resourcePreEvent" in event or ops == ["refresh"]:
                     ops.append(metadata["op"])
     return Result(text, status, steps, diagnostics, status_lines)

@@ -1,4 +1,4 @@
-"""Which process runs which cases where there are several."""
+"""The distribution of tests over several processes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 
 class StepsTogether(LoadScopeScheduling):  # type: ignore[misc]
-    """One process runs all cases whose names differ after a colon only: they share what they work on.
+    """Run all tests whose names differ only after a colon in the same process, because they share an object.
 
-    One runs all that have projects on a real cloud as well: their stacks bear the same names, and what one of them
-    made would look to another like something that it has lost.
+    All tests with projects on a real cloud also run in one process: their stacks have the same names, so each would
+    take the objects of another for its own orphans.
     """
 
     def _split_scope(self, nodeid: str) -> str:

@@ -1,4 +1,4 @@
-"""One resource driven as Pulumi's engine drives it, in this process: a step costs its API calls and no more.
+"""Run single resource operations as the Pulumi engine does, in this process and without other costs than API calls.
 
     disk = Resource("Volume", {"ecs:cloud": "demo"})
     disk.up(size=1)
@@ -7,8 +7,8 @@
     disk.refresh()
     disk.destroy()
 
-What goes to the provider and what comes back passes the wire format, and the request in flight can be found from
-the provider's frames, as under Pulumi's own host.
+Requests and responses are serialized in the wire format, and the provider finds the current request in its stack
+frames, as under the host of the SDK.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ if TYPE_CHECKING:
 PROJECT, STACK = "fields", "test"
 TIMEOUT = 300.0
 UNKNOWN = Unknown()  # type: ignore[no-untyped-call]
-"""A value that is not known in a preview."""
+"""A value that is unknown during a preview."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What an `up` does, or would do, to the resource.
+    """The operation that an `up` performs, or that a preview shows.
 
     Attributes:
         op: `create`, `same`, `update` or `replace`.
-        inputs: The inputs that the display names: those that changed, or those that make the replacement.
-        delete_first: Whether a replacement deletes the old object before it creates the new one.
+        inputs: The inputs that the display names: those that changed, or those that require the replacement.
+        delete_first: Whether a replacement deletes the prior object before it creates the new one.
     """
 
     op: str
@@ -66,65 +66,65 @@ SAME = Step("same")
 
 
 def updates(*inputs: str) -> Step:
-    """An update for the sake of these inputs."""
+    """Return an update because of these inputs."""
     return Step("update", frozenset(inputs))
 
 
 @dataclass
 class State:
-    """What the engine keeps of a resource."""
+    """The entry of a resource in the state."""
 
     id: str
     inputs: dict[str, Any]
     outputs: dict[str, Any]
     failures: list[str] = field(default_factory=list)
-    """Why the last operation did not end; the next `up` then updates even what has not changed."""
+    """Why the last operation failed; the next `up` then updates the resource even if no input changed."""
 
 
-class Refused(Exception):  # noqa: N818  (it is the program that asks for what cannot be)
-    """The check found something; the reasons by property."""
+class Refused(Exception):  # noqa: N818  (the program is invalid, the test is not)
+    """The check rejected the inputs; `reasons` has the reasons by property."""
 
     def __init__(self, reasons: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {reason}" for name, reason in reasons.items()))
         self.reasons = dict(reasons)
 
 
-class Failed(Exception):  # noqa: N818  (what a failed operation is to the engine)
-    """An operation failed with this line for the user."""
+class Failed(Exception):  # noqa: N818  (an operation failed, the test did not)
+    """An operation failed with this message for the user."""
 
 
 class _Serving(threading.local):
-    """The resource that the calling thread serves."""
+    """The resource whose request the calling thread serves."""
 
     resource: Resource | None = None
 
 
 _serving = _Serving()
-_read, _backend_fingerprint = state.read, state.backend_fingerprint
+_original_read, _original_fingerprint = state.read, state.backend_fingerprint
 
 
-def _read_known(project: str, name: str) -> StackState:
-    return _serving.resource.known() if _serving.resource else _read(project, name)
+def _read_state(project: str, name: str) -> StackState:
+    return _serving.resource.stack_state() if _serving.resource else _original_read(project, name)
 
 
-def _known_backend() -> str:
-    return _serving.resource.backend if _serving.resource else _backend_fingerprint()
+def _read_fingerprint() -> str:
+    return _serving.resource.backend if _serving.resource else _original_fingerprint()
 
 
-# Several threads serve at a time, so that nothing could be put back in order.
-state.read, state.backend_fingerprint = _read_known, _known_backend
+# Patched once and never restored, because several threads serve requests at the same time.
+state.read, state.backend_fingerprint = _read_state, _read_fingerprint
 
 
 class Resource:
     """One resource of a stack.
 
     Attributes:
-        state: What the engine would have in its state; None while there is none.
-        log: The operations that went to the provider since the last `up` began, such as `delete`, `create`.
-        begun: The inputs of a create that has not been answered, which the engine notes in its state before it asks.
-        backend: The fingerprint of the backend that keeps the state, where it is known.
-        ignore_changes: The inputs that the resource's option of this name tells the engine to leave as they are.
-        interrupted: Those of creates that were under way when the engine was killed; the state keeps them.
+        state: The entry of the resource in the state; None if the state has none.
+        log: The operations that were sent to the provider since the start of the last `up`, such as `delete`, `create`.
+        pending_create: The inputs of a create without a response; the engine records them before it sends the request.
+        backend: The fingerprint of the backend that stores the state; empty if it is unknown.
+        ignore_changes: The inputs of the resource option `ignore_changes`.
+        interrupted: The inputs of creates that were running when the engine was killed; the state keeps them.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Resource:
         self.name = name
         self.state: State | None = None
         self.log: list[str] = []
-        self.begun: dict[str, Any] | None = None
+        self.pending_create: dict[str, Any] | None = None
         self.backend = ""
         self.ignore_changes: tuple[str, ...] = ()
         self.interrupted: list[dict[str, Any]] = []
@@ -142,12 +142,12 @@ class Resource:
         self._provider = Provider(kind)
         self._config = Config(raw_config=dict(config), project_name=PROJECT)
         if clock is not None:
-            _go_by(self._config, clock)
+            _use_clock(self._config, clock)
         self._provider.configure(ConfigureRequest(config=self._config))
 
     @property
     def urn(self) -> str:
-        """URN of the resource."""
+        """The URN of the resource."""
         return f"urn:pulumi:{STACK}::{PROJECT}::pulumi-python:dynamic/ecs:{self.kind}::{self.name}"
 
     @property
@@ -163,171 +163,174 @@ class Resource:
         return self.state.outputs
 
     def preview(self, **inputs: Any) -> Step:
-        """What an `up` would do. Raises Refused."""
-        self._begin()
+        """Return the step that an `up` would perform. Raises Refused."""
+        self._start_command()
         return self._plan(inputs)[0]
 
     def up(self, **inputs: Any) -> Step:
-        """Check, compare and do it. Raises Refused or Failed."""
-        self._begin()
+        """Check and diff the inputs, and perform the step. Raises Refused or Failed."""
+        self._start_command()
         step, checked = self._plan(inputs)
-        old = self.state
-        if old is None:
+        prior = self.state
+        if prior is None:
             self._create(checked)
         elif step.op == "same":
-            old.inputs = checked
+            prior.inputs = checked
         elif step.op == "update":
-            self._update(old, checked)
+            self._update(prior, checked)
         else:
-            # A replacement is a new resource: what was chosen for the old one is chosen anew.
+            # The engine checks the inputs of a replacement without the prior ones, so computed names change.
             checked = self._check({}, inputs)
             if step.delete_first:
-                self._delete(old)
+                self._delete(prior)
                 self.state = None
                 self._create(checked)
             else:
                 self._create(checked)
-                self._delete(old)
+                self._delete(prior)
         return step
 
     def refresh(self) -> None:
-        """Read the object; one that is gone leaves the state."""
-        old = self.state
-        assert old is not None
-        request = provider_pb2.ReadRequest(properties=_struct(old.outputs), inputs=_struct(old.inputs))
-        found = self._read(old.id, request)
-        self.state = None if found is None else State(found.id, found.inputs or old.inputs, found.outputs)
+        """Read the object; remove it from the state if it does not exist any more."""
+        prior = self.state
+        assert prior is not None
+        request = provider_pb2.ReadRequest(properties=_struct(prior.outputs), inputs=_struct(prior.inputs))
+        result = self._read(prior.id, request)
+        self.state = None if result is None else State(result.id, result.inputs or prior.inputs, result.outputs)
 
     def get(self, id_: str, **inputs: Any) -> State:
-        """Read an object that the stack does not manage, as `Kind.get` does."""
-        found = self._read(id_, provider_pb2.ReadRequest(inputs=_struct(inputs)))
-        if found is None:
+        """Read an object that the stack does not manage, as the static method `get` of a resource class does."""
+        result = self._read(id_, provider_pb2.ReadRequest(inputs=_struct(inputs)))
+        if result is None:
             raise Failed(f"there is no {id_}")
-        return found
+        return result
 
     def destroy(self) -> None:
-        """Delete the object, if there is one."""
+        """Delete the object, if the state has one."""
         if self.state is not None:
-            self._begin()
+            self._start_command()
             self._delete(self.state)
             self.state = None
 
     def forget(self) -> None:
-        """Take the object out of the state and leave it in the cloud."""
+        """Remove the object from the state, and leave it in the cloud."""
         self.state = None
 
-    def _begin(self) -> None:
+    def _start_command(self) -> None:
         self.log.clear()
-        # Each command of Pulumi's has a provider process of its own, which knows of no resource and has read nothing.
+        # Each Pulumi command starts a new provider process, whose caches are empty.
         provider._existing.discard(self.urn)
         OWNERSHIP.clear()
-        forget_what_was_read()
+        clear_caches()
 
     def _plan(self, inputs: Mapping[str, Any]) -> tuple[Step, dict[str, Any]]:
-        old = self.state
-        if old is not None:
-            inputs = {**inputs, **{name: old.inputs.get(name) for name in self.ignore_changes}}
-        checked = self._check(old.inputs if old else {}, inputs)
-        if old is None:
+        prior = self.state
+        if prior is not None:
+            inputs = {**inputs, **{name: prior.inputs.get(name) for name in self.ignore_changes}}
+        checked = self._check(prior.inputs if prior else {}, inputs)
+        if prior is None:
             return Step("create"), checked
         request = provider_pb2.DiffRequest(
-            id=old.id,
+            id=prior.id,
             urn=self.urn,
-            olds=_struct(old.outputs),
+            olds=_struct(prior.outputs),
             news=_struct(checked),
-            old_inputs=_struct(old.inputs),
+            old_inputs=_struct(prior.inputs),
             ignoreChanges=self.ignore_changes,
         )
-        before, now = _dict(request.olds, unknowns=True), _dict(request.news, unknowns=True)
-        result = self._serve(lambda: self._provider.diff(old.id, before, now), request)
+        olds, news = _dict(request.olds, unknowns=True), _dict(request.news, unknowns=True)
+        result = self._serve(lambda: self._provider.diff(prior.id, olds, news), request)
         if result.replaces:
             return Step("replace", frozenset(result.replaces), result.delete_before_replace), checked
-        if result.changes or old.failures:
-            names = {*old.inputs, *checked}
-            return updates(*(name for name in names if old.inputs.get(name) != checked.get(name))), checked
+        if result.changes or prior.failures:
+            names = {*prior.inputs, *checked}
+            return updates(*(name for name in names if prior.inputs.get(name) != checked.get(name))), checked
         return SAME, checked
 
     def _check(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
         request = provider_pb2.CheckRequest(
             urn=self.urn, olds=_struct(olds), news=_struct(news), randomSeed=secrets.token_bytes(32)
         )
-        before, now = _dict(request.olds, unknowns=True), _dict(request.news, unknowns=True)
-        result = self._serve(lambda: self._provider.check(before, now), request)
+        prior, desired = _dict(request.olds, unknowns=True), _dict(request.news, unknowns=True)
+        result = self._serve(lambda: self._provider.check(prior, desired), request)
         if result.failures:
             raise Refused({failure.property: failure.reason for failure in result.failures})
         return _dict(_struct(result.inputs), unknowns=True)
 
     def _create(self, inputs: dict[str, Any]) -> None:
         self.log.append("create")
-        self.begun = inputs
+        self.pending_create = inputs
         request = provider_pb2.CreateRequest(urn=self.urn, properties=_struct(inputs), timeout=TIMEOUT)
-        made = self._serve(lambda: self._provider.create(_dict(request.properties)), request)
-        self.state = State(made.id, inputs, _dict(_struct(made.outs)))
+        result = self._serve(lambda: self._provider.create(_dict(request.properties)), request)
+        self.state = State(result.id, inputs, _dict(_struct(result.outs)))
 
-    def _update(self, old: State, inputs: dict[str, Any]) -> None:
+    def _update(self, prior: State, inputs: dict[str, Any]) -> None:
         self.log.append("update")
         request = provider_pb2.UpdateRequest(
-            id=old.id,
+            id=prior.id,
             urn=self.urn,
-            olds=_struct(old.outputs),
+            olds=_struct(prior.outputs),
             news=_struct(inputs),
-            old_inputs=_struct(old.inputs),
+            old_inputs=_struct(prior.inputs),
             ignoreChanges=self.ignore_changes,
             timeout=TIMEOUT,
         )
-        made = self._serve(lambda: self._provider.update(old.id, _dict(request.olds), _dict(request.news)), request)
-        self.state = State(old.id, inputs, _dict(_struct(made.outs)))
+        result = self._serve(lambda: self._provider.update(prior.id, _dict(request.olds), _dict(request.news)), request)
+        self.state = State(prior.id, inputs, _dict(_struct(result.outs)))
 
-    def _delete(self, old: State) -> None:
+    def _delete(self, prior: State) -> None:
         self.log.append("delete")
-        request = provider_pb2.DeleteRequest(id=old.id, urn=self.urn, properties=_struct(old.outputs), timeout=TIMEOUT)
-        self._serve(lambda: self._provider.delete(old.id, _dict(request.properties)), request)
+        request = provider_pb2.DeleteRequest(
+            id=prior.id, urn=self.urn, properties=_struct(prior.outputs), timeout=TIMEOUT
+        )
+        self._serve(lambda: self._provider.delete(prior.id, _dict(request.properties)), request)
 
     def _read(self, id_: str, request: provider_pb2.ReadRequest) -> State | None:
         request.id, request.urn = id_, self.urn
-        told = request.properties if request.HasField("properties") else request.inputs
-        forget_what_was_read()
-        found = self._serve(lambda: self._provider.read(id_, _dict(told)), request)
-        if not found.id:
+        properties = request.properties if request.HasField("properties") else request.inputs
+        clear_caches()
+        result = self._serve(lambda: self._provider.read(id_, _dict(properties)), request)
+        if not result.id:
             return None
-        return State(found.id, _dict(_struct(found.inputs or {})), _dict(_struct(found.outs)))
+        return State(result.id, _dict(_struct(result.inputs or {})), _dict(_struct(result.outs)))
 
-    def known(self) -> StackState:
-        """What `pulumi stack export` would tell the provider."""
+    def stack_state(self) -> StackState:
+        """The state that the provider would read from `pulumi stack export`."""
         owners: dict[ObjectKey, list[str]] = {}
         if self.state:
             owners[ObjectKey(self.kind, self.state.outputs.get("region", ""), self.state.id)] = [self.urn]
-        return StackState((), owners, {self.urn: [*self.interrupted, *([self.begun] if self.begun else [])]})
+        pending = [self.pending_create] if self.pending_create else []
+        return StackState((), owners, {self.urn: [*self.interrupted, *pending]})
 
-    def _serve(self, call: Callable[[], Any], request: Any) -> Any:  # the bridge looks for `request` and `context`
-        """Call the provider as the host does, which has the request and its context in a frame of its own."""
+    def _serve(self, call: Callable[[], Any], request: Any) -> Any:  # the rpc_bridge looks for `request` and `context`
+        """Call the provider as the host does: with the request and its gRPC context in the calling frame."""
         if (context := self._context) is not None:
             context.reset_mock()
         _serving.resource = self
         try:
-            answer = call()
+            result = call()
         except rpc_bridge.Failure as failure:
-            self.begun = None
-            self._keep(context)
+            self.pending_create = None
+            self._record_failure(context)
             raise Failed(str(failure)) from failure
         finally:
             _serving.resource = None
-        self.begun = None
-        return answer
+        self.pending_create = None
+        return result
 
-    def _keep(self, context: mock.NonCallableMock | None) -> None:
-        """Take what a failed operation left into the state."""
+    def _record_failure(self, context: mock.NonCallableMock | None) -> None:
+        """Write the partial result of a failed operation into the state."""
         trailers = context.set_trailing_metadata.call_args.args[0] if context else ()
         for _, value in trailers:
             for detail in status_pb2.Status.FromString(value).details:
-                left = provider_pb2.ErrorResourceInitFailed()
-                if detail.Unpack(left):
-                    outputs, inputs = _dict(left.properties), _dict(left.inputs)
-                    self.state = State(left.id, inputs, outputs, list(left.reasons))
+                partial = provider_pb2.ErrorResourceInitFailed()
+                if detail.Unpack(partial):
+                    outputs, inputs = _dict(partial.properties), _dict(partial.inputs)
+                    self.state = State(partial.id, inputs, outputs, list(partial.reasons))
 
 
-def forget_what_was_read() -> None:
-    """Let the next read ask the cloud, as in a new process of the provider's."""
+def clear_caches() -> None:
+    """Clear the caches of the provider, so that the next read sends a request as in a new process."""
     for connection in list(common._connections.values()):
         for region in set(connection._regions.values()):
             region._drop()
@@ -335,22 +338,22 @@ def forget_what_was_read() -> None:
     quota._ledgers.clear()
 
 
-def _go_by(config: Config, clock: Clock) -> None:
-    """Let the waits of this connection go by another clock."""
+def _use_clock(config: Config, clock: Clock) -> None:
+    """Let the connection of these settings measure its waits with another clock."""
     settings = Settings.from_config(config.get)
     if settings not in common._connections:
         common._connections[settings] = Connection(settings, clock=clock)
 
 
 def _struct(properties: Mapping[str, Any]) -> Struct:
-    # What is kept of a failed operation is sent back with the provider that the request came with.
-    # Nothing in plain values has to be waited for, and an event loop for each would take longer than all the rest.
+    # A failed operation returns the serialized provider of its request, so the properties need one.
+    # Plain values contain no awaitable, so the coroutine ends at once; an event loop for each call would be slow.
     try:
         rpc.serialize_properties({**properties, PROVIDER_KEY: "it"}, {}).send(None)
-    except StopIteration as ended:
-        struct: Struct = ended.value
+    except StopIteration as result:
+        struct: Struct = result.value
         return struct
-    raise AssertionError("a plain value that has to be waited for")
+    raise AssertionError("the properties contain an awaitable value")
 
 
 def _dict(properties: Struct, *, unknowns: bool = False) -> dict[str, Any]:

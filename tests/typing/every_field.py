@@ -1,6 +1,6 @@
 # mypy: disallow-any-expr
 # pyright: strict
-"""A program that uses everything: every input of every kind, every output, every lookup. It is checked, never run."""
+"""A program that uses every input and output of every kind, and every lookup. It is type-checked, never run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What type checkers make of a program that uses this package."""
+"""Type checkers on a program that uses this package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ecs_pulumi.dynamic.resource import EcsResource
 
 CHECKOUT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("every_field.py")
-MISUSES = """\
+MISTAKES = """\
 import ecs_pulumi as ecs
 ecs.Servr("web")
 ecs.Server("web", flavor="s1", imag="debian")
@@ -34,7 +34,7 @@ ecs.get_flavor("s1").cpus
 
 
 def mypy(*arguments: str, cache: Path) -> list[str]:
-    """Run mypy as a user of the package does, without this project's settings, and return its complaints."""
+    """Run mypy without the settings of this project, and return its errors."""
     command = (sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={cache}")
     done = subprocess.run(
         (*command, "--no-error-summary", "--hide-error-context", *arguments),
@@ -50,12 +50,12 @@ def mypy(*arguments: str, cache: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one run of mypy leaves for the next."""
+    """The cache that all runs of mypy share."""
     return tmp_path_factory.mktemp("mypy")
 
 
-def test_the_program_uses_everything() -> None:
-    """Nothing public is left out of what the type checkers see."""
+def test_program_uses_all_public_names() -> None:
+    """The program for the type checkers uses every public name, input and output."""
     tree = ast.parse(PROGRAM.read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
     named = {(call.func.attr, item.arg) for call in calls for item in call.keywords}  # type: ignore[attr-defined]
@@ -82,15 +82,15 @@ def test_the_program_uses_everything() -> None:
             assert ("ecs", name) in used
 
 
-def test_mypy_knows_every_type(cache: Path) -> None:
-    """In strict mode there is no complaint, and no expression of an unknown type."""
+def test_mypy_strict(cache: Path) -> None:
+    """In strict mode mypy reports no error, and no expression has an unknown type."""
     assert mypy(str(PROGRAM), cache=cache) == []
 
 
-def test_pyright_knows_every_type(tmp_path: Path) -> None:
-    """In strict mode there is no complaint, and nothing is of an unknown type."""
+def test_pyright_strict(tmp_path: Path) -> None:
+    """In strict mode pyright reports no error, and nothing has an unknown type."""
     if importlib.util.find_spec("pyright") is None:
-        pytest.skip("there is no pyright")
+        pytest.skip("pyright is not installed")
     program = shutil.copy(PROGRAM, tmp_path / "program.py")
     settings = {"include": [str(program)], "extraPaths": [str(CHECKOUT)], "typeCheckingMode": "strict"}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
@@ -104,13 +104,13 @@ def test_pyright_knows_every_type(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "0 errors, 0 warnings, 0 informations", done.stdout
 
 
-def test_everything_public_has_a_type(tmp_path: Path) -> None:
-    """As pyright sees it where the package is installed: nothing that a program can name is of an unknown type."""
+def test_public_names_have_types(tmp_path: Path) -> None:
+    """For an installed package, pyright knows the type of every public name."""
     if importlib.util.find_spec("pyright") is None:
-        pytest.skip("there is no pyright")
+        pytest.skip("pyright is not installed")
     venv.create(tmp_path, with_pip=False)
     libraries = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path), "platbase": str(tmp_path)}))
-    # An editable installation is no package to pyright.
+    # pyright does not treat an editable installation as a package.
     shutil.copytree(CHECKOUT / "ecs_pulumi", libraries / "ecs_pulumi")
     (libraries / "others.pth").write_text(sysconfig.get_path("purelib"))
     done = subprocess.run(
@@ -127,9 +127,9 @@ def test_everything_public_has_a_type(tmp_path: Path) -> None:
     assert [name for name in ecs.__all__ if not known.get(f"ecs_pulumi.{name}")] == []
 
 
-def test_mistakes_are_found_before_the_program_runs(tmp_path: Path, cache: Path) -> None:
-    """A misspelled kind, argument, property or value, and a missing one, is an error of its line."""
-    program = tmp_path / "misuses.py"
-    program.write_text(MISUSES)
-    lines = {int(complaint.split(":")[1]) for complaint in mypy(str(program), cache=cache)}
-    assert lines == set(range(2, len(MISUSES.splitlines()) + 1))
+def test_mypy_reports_mistakes(tmp_path: Path, cache: Path) -> None:
+    """Each misspelled or missing kind, argument, property or value is an error in its line."""
+    program = tmp_path / "mistakes.py"
+    program.write_text(MISTAKES)
+    lines = {int(error.split(":")[1]) for error in mypy(str(program), cache=cache)}
+    assert lines == set(range(2, len(MISTAKES.splitlines()) + 1))

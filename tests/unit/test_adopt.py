@@ -1,4 +1,4 @@
-"""The text of the programs that `ecs_pulumi.adopt` writes, and what its command line refuses."""
+"""The source text that `ecs_pulumi.adopt` writes, and its command line."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 LONG = "x" * 100
 
 
-def test_a_declaration_is_formatted_as_ruff_would() -> None:
-    """Short values stay on a line, long ones get one item on each, whatever is in the strings."""
+def test_declaration_is_formatted_as_by_ruff() -> None:
+    """A value that fits is on one line; a longer one has one item per line. Strings are quoted correctly."""
     inputs = {
         "flag": False,
         "size": 4,
@@ -44,22 +44,22 @@ def test_a_declaration_is_formatted_as_ruff_would() -> None:
     call = ast.parse(text).body[0]
     assert isinstance(call, ast.Assign)
     assert isinstance(call.value, ast.Call)
-    read = {item.arg: item.value for item in call.value.keywords}
-    assert {name: ast.literal_eval(read[name]) for name in ("name", "words", "deep")} == {
+    parsed = {item.arg: item.value for item in call.value.keywords}
+    assert {name: ast.literal_eval(parsed[name]) for name in ("name", "words", "deep")} == {
         name: inputs[name] for name in ("name", "words", "deep")
     }
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\x00"])
-def test_no_name_gets_out_of_its_comment(end: str) -> None:
-    """Whatever a group is called, none of it is run."""
+def test_name_cannot_end_a_comment(end: str) -> None:
+    """The name of a security group in a comment cannot inject code."""
     text = declaration("web = ecs.Server", "web", {}, [f"Security groups: web{end}import os; os.abort() #."])
     assert [type(each) for each in ast.parse(text).body] == [ast.Assign]
     assert text.splitlines()[0] == "# Security groups: web import os; os.abort() #."
 
 
-def test_what_a_stack_keeps_secret_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever setting it is, it is asked for when the command is run."""
+def test_secret_settings_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command for a secret setting contains no value; Pulumi prompts for it."""
     for name in [name for name in os.environ if name.startswith("OS_")]:
         monkeypatch.delenv(name)
     config = {"ecs:username": "demo", "ecs:password": "demo-secret", "ecs:projectName": "shop"}
@@ -73,15 +73,15 @@ def test_what_a_stack_keeps_secret_is_not_printed(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\x1b[2K", "\u2028"])
-def test_a_mark_says_no_more_than_itself(end: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What another stack's mark is, whoever wrote it, is no command that somebody would copy."""
-    mark = f"Managed by Pulumi: shop/prod/web{end}pulumi config set ecs:authUrl http://elsewhere"
-    web = Candidate("Server", "1", f"web{end}01", {"description": mark})
-    elsewhere = SimpleNamespace(region=SimpleNamespace(name="eu-de"))
-    _report(Stack("shop", "dev", [], {}), cast("Clients", elsewhere), [web])
+def test_owner_marker_in_warning_cannot_inject_line(end: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An owner marker with line breaks stays on the line of the warning, so that it cannot look like a command."""
+    marker = f"Managed by Pulumi: shop/prod/web{end}pulumi config set ecs:authUrl http://elsewhere"
+    web = Candidate("Server", "1", f"web{end}01", {"description": marker})
+    clients = SimpleNamespace(region=SimpleNamespace(name="eu-de"))
+    _report(Stack("shop", "dev", [], {}), cast("Clients", clients), [web])
     _, warning, *settings = capsys.readouterr().err.splitlines()
     assert warning.startswith("# warning: Server web")
-    assert warning.endswith('": no two stacks should manage it')
+    assert warning.endswith('": only one stack must manage it')
     assert warning.isprintable()
     assert settings == ["pulumi config set ecs:region eu-de"]
 
@@ -99,14 +99,14 @@ def test_a_mark_says_no_more_than_itself(end: str, capsys: pytest.CaptureFixture
         ("東京", "server"),
     ],
 )
-def test_a_variable_is_named_like_the_object(label: str, name: str) -> None:
-    """Whatever an object is called, its variable is an identifier that hides nothing."""
+def test_variable_is_named_after_object(label: str, name: str) -> None:
+    """The variable of an object is a valid identifier that shadows no other name."""
     assert stem(label, "Server") == name
     assert name.isidentifier()
 
 
 def test_names_are_unique() -> None:
-    """Objects of one name get their kind behind it where they differ in that, and else a number."""
+    """The name of an object gets its kind as a suffix if objects of other kinds share it, otherwise a number."""
     assert variable("web", "Server", {"web"}, set()) == "web_server"
     assert variable("web", "Server", set(), {"web"}) == "web_2"
     assert variable("web_server", "Server", {"web_server"}, {"web_server", "web_server_2"}) == "web_server_3"
@@ -118,30 +118,28 @@ def test_names_are_unique() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ([], "say what to take over: --all, --name, --tag or --id"),
+        ([], "select what to import: --all, --name, --tag or --id"),
         (["--all", "--kind", "router"], "'router' is not one of KeyPair, Network"),
     ],
 )
-def test_a_command_line_that_says_nothing_is_refused(
-    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What is missing or misspelled is said in one line."""
+def test_invalid_arguments_are_rejected(arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A missing or misspelled argument is reported in one line."""
     with pytest.raises(SystemExit) as exited:
         main(arguments)
     assert exited.value.code == 2
     assert reason in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_no_cloud_is_one_line(
+def test_missing_cloud_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Outside of a project and without OS_* variables it says how to name a cloud."""
+    """Outside of a project and without `OS_*` variables the command fails with one line on how to select a cloud."""
     for name in [name for name in os.environ if name.startswith("OS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert main(["--all"]) == 2
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert shown.err.startswith("error: No cloud is configured.")
-    assert len(shown.err.splitlines()) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("error: No cloud is configured.")
+    assert len(output.err.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""What a process loads before it has a use for it: nothing, as every command waits for it."""
+"""Lazy imports: no process loads a module before it needs it, because loading delays every command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLIENT = {"requests", "keystoneauth1", "openstack", "ecs_pulumi.cloud.connection
 
 
 def loaded(script: str, *modules: str) -> set[str]:
-    """Return which of these modules a fresh interpreter has after a script."""
+    """Return which of these modules a new interpreter has loaded after a script."""
     known = f"print(*({set(modules)} & {{*sys.modules}}))"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys\n{textwrap.dedent(script)}\n{known}"],
@@ -44,15 +44,15 @@ def loaded(script: str, *modules: str) -> set[str]:
         ("from ecs_pulumi.dynamic import kind; kind.get_handler('Server')", {"ecs_pulumi.lookups", *CLIENT, *EMULATOR}),
         ("import ecs_pulumi.cloud.connection", {"openstack", "pulumi", *EMULATOR}),
     ],
-    ids=["package", "program", "lookup", "provider", "kind", "client"],
+    ids=["package", "program", "lookup", "provider", "handler", "client"],
 )
-def test_nothing_is_loaded_before_its_use(script: str, modules: set[str]) -> None:
-    """A program needs no OpenStack client, the provider none before its first request, and nobody the emulator."""
+def test_modules_are_loaded_lazily(script: str, modules: set[str]) -> None:
+    """A program loads no OpenStack client, the provider loads it at the first request, and none loads the emulator."""
     assert loaded(script, *modules) == set()
 
 
-def test_clouds_yaml_is_read_without_the_whole_sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """openstack.config comes alone; whoever wants the SDK as well still gets all of it."""
+def test_clouds_yaml_is_read_without_complete_sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading clouds.yaml imports only openstack.config; the complete SDK can still be imported."""
     (tmp_path / "clouds.yaml").write_text(CLOUDS)
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
     script = """

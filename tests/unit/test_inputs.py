@@ -1,6 +1,6 @@
-"""Whatever a program says, each kind's check and diff answer in words: generated inputs, and no cloud.
+"""Property-based tests of check and diff with generated inputs, without a cloud.
 
-`HYPOTHESIS_PROFILE=search` looks for longer, and elsewhere each time.
+`HYPOTHESIS_PROFILE=search` runs more examples, with a different seed each time.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ CONFIG = {
     "ecs:projectName": "none",
     "ecs:preflight": "false",
 }
-WELL = {"status": "ACTIVE", "launched_at": "2024-01-01"}
-"""Outputs of an object that lives, so that nobody needs to look at it."""
-LONGEST = 300
+HEALTHY = {"status": "ACTIVE", "launched_at": "2024-01-01"}
+"""Outputs of a healthy object, so that diff reads no remote object."""
+MAX_LENGTH = 300
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,40 +58,40 @@ def _no_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def provider(kind: str) -> Provider:
-    """The provider of a kind as the host has it, in a run that asks the cloud nothing."""
-    made = Provider(kind)
-    made.configure(ConfigureRequest(config=SimpleNamespace(get=CONFIG.get)))  # type: ignore[arg-type]
-    return made
+    """Return a configured provider of a kind, in a run that sends no requests."""
+    result = Provider(kind)
+    result.configure(ConfigureRequest(config=SimpleNamespace(get=CONFIG.get)))  # type: ignore[arg-type]
+    return result
 
 
 @each_kind
 @given(data=st.data())
-def test_check_answers_in_words(kind: str, data: st.DataObject) -> None:
-    """Whatever the program says and said, check answers; its failures name an input and are short; twice is once."""
-    olds, news = data.draw(inputs(KINDS[kind], wild=True)), data.draw(inputs(KINDS[kind], wild=True))
-    result = provider(kind).check(olds, news)
+def test_check_returns_short_failures(kind: str, data: st.DataObject) -> None:
+    """For any inputs, check returns; its failures are short and name an input; a second check changes nothing."""
+    prior, desired = data.draw(inputs(KINDS[kind], wild=True)), data.draw(inputs(KINDS[kind], wild=True))
+    result = provider(kind).check(prior, desired)
     asyncio.run(rpc.serialize_properties(result.inputs, {}))
     for failure in result.failures:
         named = failure.property or re.split(r"[:[]", failure.reason, maxsplit=1)[0]
-        assert named in {*fields.fields_of(KINDS[kind].inputs), *news}
-        assert 0 < len(failure.reason) <= LONGEST
-    assert provider(kind).check(olds, result.inputs).inputs == result.inputs
+        assert named in {*fields.fields_of(KINDS[kind].inputs), *desired}
+        assert 0 < len(failure.reason) <= MAX_LENGTH
+    assert provider(kind).check(prior, result.inputs).inputs == result.inputs
 
 
 @each_kind
 @given(data=st.data())
-def test_diff_answers(kind: str, data: st.DataObject) -> None:
-    """Whatever the state holds and the program says, diff answers, and names inputs or outputs."""
-    olds, news = data.draw(inputs(KINDS[kind], wild=True)), data.draw(inputs(KINDS[kind], wild=True))
-    result = provider(kind).diff("id", {**olds, **WELL}, news)
+def test_diff_returns(kind: str, data: st.DataObject) -> None:
+    """For any state and any inputs, diff returns, and its replacements name inputs or outputs."""
+    prior, desired = data.draw(inputs(KINDS[kind], wild=True)), data.draw(inputs(KINDS[kind], wild=True))
+    result = provider(kind).diff("id", {**prior, **HEALTHY}, desired)
     assert result.replaces is not None
     assert {*result.replaces} <= {*fields.fields_of(KINDS[kind].inputs), *fields.fields_of(KINDS[kind].outputs)}
 
 
 @each_kind
 @given(data=st.data())
-def test_what_check_lets_through_is_no_surprise(kind: str, data: st.DataObject) -> None:
-    """Inputs without a failure are what the kind gets; a state that holds them does not differ, sets in any order."""
+def test_checked_inputs_are_stable(kind: str, data: st.DataObject) -> None:
+    """Checked inputs equal the model's values; a state with the same inputs has no diff, in any order of sets."""
     checked = provider(kind).check({}, data.draw(inputs(KINDS[kind])))
     assume(not checked.failures)
     assert fields.to_plain(KINDS[kind].inputs.model_validate(checked.inputs)) == checked.inputs
@@ -100,20 +100,22 @@ def test_what_check_lets_through_is_no_surprise(kind: str, data: st.DataObject) 
         for name, field in fields.fields_of(KINDS[kind].inputs).items()
         if field.has(fields.Set) and name in checked.inputs
     }
-    result = provider(kind).diff("id", {**checked.inputs, **WELL}, {**checked.inputs, **shuffled})
+    result = provider(kind).diff("id", {**checked.inputs, **HEALTHY}, {**checked.inputs, **shuffled})
     assert (result.changes, result.replaces) == (False, [])
 
 
 @each_kind
 @given(data=st.data())
-def test_what_changes_in_place_does_not_replace(kind: str, data: st.DataObject) -> None:
-    """Inputs marked as changed in place never replace, whatever they become, known or not."""
-    facts = fields.fields_of(KINDS[kind].inputs)
-    old, other = data.draw(inputs(KINDS[kind])), data.draw(inputs(KINDS[kind], wild=True))
-    in_place = {name: value for name, value in other.items() if name in facts and facts[name].has(fields.InPlace)}
-    before = provider(kind).check({}, old).inputs
-    after = provider(kind).check(before, {**old, **in_place}).inputs
-    assert provider(kind).diff("id", {**before, **WELL}, after).replaces == []
+def test_in_place_fields_never_replace(kind: str, data: st.DataObject) -> None:
+    """Fields with the option `InPlace` never cause a replacement, for any known or unknown value."""
+    model_fields = fields.fields_of(KINDS[kind].inputs)
+    first, other = data.draw(inputs(KINDS[kind])), data.draw(inputs(KINDS[kind], wild=True))
+    in_place = {
+        name: value for name, value in other.items() if name in model_fields and model_fields[name].has(fields.InPlace)
+    }
+    prior_inputs = provider(kind).check({}, first).inputs
+    new_inputs = provider(kind).check(prior_inputs, {**first, **in_place}).inputs
+    assert provider(kind).diff("id", {**prior_inputs, **HEALTHY}, new_inputs).replaces == []
 
 
 @pytest.mark.parametrize(
@@ -126,16 +128,16 @@ def test_what_changes_in_place_does_not_replace(kind: str, data: st.DataObject) 
     ],
 )
 @given(data=st.data())
-def test_no_failure_tells_a_secret(kind: str, name: str, data: st.DataObject) -> None:
-    """What is wrong with a secret is told without its value, and not as of a property, whose value the engine shows."""
-    hush = "Hush-hush-5ecret"
+def test_check_failure_hides_secret(kind: str, name: str, data: st.DataObject) -> None:
+    """A failure about a secret has neither its value nor its property, because the engine shows a property's value."""
+    secret = "Hush-hush-5ecret"
     keys = st.sampled_from(["path", "contents", "a"])
     hidden = st.recursive(
-        st.just(hush),
+        st.just(secret),
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner, max_size=2),
         max_leaves=3,
     )
-    news = data.draw(inputs(KINDS[kind], wild=True)) | {name: data.draw(hidden)}
-    for failure in provider(kind).check({}, news).failures:
-        assert hush not in failure.reason
+    desired = data.draw(inputs(KINDS[kind], wild=True)) | {name: data.draw(hidden)}
+    for failure in provider(kind).check({}, desired).failures:
+        assert secret not in failure.reason
         assert failure.property != name

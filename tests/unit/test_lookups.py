@@ -1,4 +1,4 @@
-"""Lookups against a cloud that is a table of answers: which request is sent, and what is made of the answer."""
+"""Lookups against a fake cloud: the requests that they send and the results that they return."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MODERN = {
         },
     ]
 }
-# The documents are the guide's own, shortened where one item says what two would say.
+# The guide's example documents, with one item in each list.
 FLAVOR = {
     "name": "c1.2xlarge",
     "links": [{"href": "https://xxx/flavors/c1.2xlarge", "rel": "self"}],
@@ -137,13 +137,13 @@ NETWORK = {"id": "c4a3019d", "name": "demo-net", "subnets": ["877b5567"], "tenan
 
 @pytest.fixture
 def cloud() -> FakeCloud:
-    """A cloud that knows tokens and the guide's compute versions."""
+    """A cloud that answers token requests and serves the guide's compute versions."""
     return FakeCloud()
 
 
 @pytest.fixture
 def configured(monkeypatch: pytest.MonkeyPatch, cloud: FakeCloud) -> Callable[..., None]:
-    """Let lookups ask the fake cloud, with these settings."""
+    """Return a function that connects lookups to the fake cloud with the given settings."""
 
     def configure(**settings: Any) -> None:
         connection = connect(cloud, **settings)
@@ -154,28 +154,28 @@ def configured(monkeypatch: pytest.MonkeyPatch, cloud: FakeCloud) -> Callable[..
 
 
 @pytest.fixture(autouse=True)
-def _no_program(configured: object) -> None:
+def _no_config(configured: object) -> None:
     set_all_config({})
 
 
 def answer(cloud: FakeCloud, path: str, key: str, *items: dict[str, Any]) -> None:
-    """Let the cloud list these items."""
+    """Let the cloud answer a list request with these items."""
     cloud.on("GET", path, lambda _: Reply(200, {key: list(items)}))
 
 
 def resolved(value: T) -> asyncio.Future[T]:
-    """A future that has come."""
+    """Return a completed future."""
     future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
     future.set_result(value)
     return future
 
 
 def unknown() -> pulumi.Output[str]:
-    """An output that only an `up` can tell."""
+    """Return an output whose value is unknown, as in a preview."""
     return pulumi.Output.from_input(cast("str", pulumi.UNKNOWN))
 
 
-def test_flavors_are_the_guides_request_and_answer(cloud: FakeCloud) -> None:
+def test_list_flavors_matches_guide(cloud: FakeCloud) -> None:
     """Guide 4, step 1: `GET /flavors/detail` with minDisk, minRam, is_public, sort_key and sort_dir."""
     answer(cloud, f"{V21}/flavors/detail", "flavors", FLAVOR)
     (flavor,) = ecs.list_flavors(min_disk=0, min_ram=4096, is_public=True, sort_key="vcpus", sort_dir="desc")
@@ -190,8 +190,8 @@ def test_flavors_are_the_guides_request_and_answer(cloud: FakeCloud) -> None:
     assert flavor.extra_specs is None
 
 
-def test_the_smallest_flavor_that_fits_is_found(cloud: FakeCloud) -> None:
-    """Fewest CPUs first, then least memory, then smallest disk; a disabled one is none."""
+def test_get_flavor_returns_smallest_match(cloud: FakeCloud) -> None:
+    """The smallest flavor has the fewest CPUs, then least memory, then smallest disk; disabled flavors are skipped."""
     sizes = {"big": (8, 1, 1), "off": (2, 512, 1), "more": (2, 4096, 1), "less": (2, 2048, 40), "tiny": (1, 9999, 1)}
     flavors = [
         {**FLAVOR, "id": name, "name": name, "vcpus": cpus, "ram": ram, "disk": disk, "extra_specs": {"a": "1"}}
@@ -204,12 +204,14 @@ def test_the_smallest_flavor_that_fits_is_found(cloud: FakeCloud) -> None:
     assert ecs.get_flavor(min_ram=1).name == "tiny"
     assert ecs.get_flavor(min_vcpus=3).extra_specs == {"a": "1"}
     assert ecs.get_flavor("off").disabled
-    with pytest.raises(ecs.NoMatch, match=r"^get_flavor: no flavor has min_vcpus 9; there is: big, less, more, off, t"):
+    with pytest.raises(
+        ecs.NoMatch, match=r"^get_flavor: no flavor has min_vcpus 9; available: big, less, more, off, t"
+    ):
         ecs.get_flavor(min_vcpus=9)
 
 
-def test_extra_specs_are_asked_for_where_a_list_does_not_tell(cloud: FakeCloud) -> None:
-    """Before compute 2.61 a flavor's properties are a request of their own, which some clouds refuse."""
+def test_extra_specs_are_read_separately_before_2_61(cloud: FakeCloud) -> None:
+    """Before compute 2.61, extra specs are read with a separate request, which some clouds reject."""
     cloud.on("GET", f"{V21}/flavors/c1.2xlarge", lambda _: Reply(200, {"flavor": FLAVOR}))
     path = f"{V21}/flavors/c1.2xlarge/os-extra_specs"
     cloud.script(
@@ -219,16 +221,16 @@ def test_extra_specs_are_asked_for_where_a_list_does_not_tell(cloud: FakeCloud) 
     assert ecs.get_flavor(id="c1.2xlarge").extra_specs is None
 
 
-def test_extra_specs_come_with_the_list_where_it_tells(cloud: FakeCloud) -> None:
-    """From compute 2.61 on one request tells all."""
+def test_extra_specs_are_read_with_list_from_2_61(cloud: FakeCloud) -> None:
+    """From compute 2.61 on, the list contains the extra specs."""
     cloud.on("GET", "/", lambda _: Reply(200, MODERN))
     answer(cloud, f"{V21}/flavors/detail", "flavors", {**FLAVOR, "extra_specs": {}})
     assert ecs.get_flavor("c1.2xlarge").extra_specs == {}
     assert cloud.log[-1].headers["X-OpenStack-Nova-API-Version"] == "2.61"
 
 
-def test_a_misspelled_name_is_told_with_what_is_like_it(cloud: FakeCloud) -> None:
-    """The error is one line, names what is nearest, and is one that Pulumi shows without a traceback."""
+def test_misspelled_name_error_suggests_similar_names(cloud: FakeCloud) -> None:
+    """The error is one line, suggests similar names, and is a `RunError`, which Pulumi shows without a traceback."""
     answer(cloud, f"{V21}/flavors/detail", "flavors", FLAVOR)
     with pytest.raises(ecs.NoMatch) as failure:
         ecs.get_flavor("c1.2xlage")
@@ -237,8 +239,8 @@ def test_a_misspelled_name_is_told_with_what_is_like_it(cloud: FakeCloud) -> Non
     assert isinstance(failure.value, pulumi.RunError)
 
 
-def test_images_are_asked_of_the_image_service(cloud: FakeCloud) -> None:
-    """Glance filters by name, visibility, status and property; further attributes are properties."""
+def test_get_image_uses_image_service(cloud: FakeCloud) -> None:
+    """Name, visibility, status and properties are filters of Glance; other fields become properties."""
     image = {"id": "1", "name": "debian", "status": "active", "min_disk": 2, "os_distro": "debian", "self": "/v2/…"}
     answer(cloud, "/v2/images", "images", image)
     found = ecs.get_image("debian", visibility="public", properties={"os_distro": "debian"})
@@ -251,8 +253,8 @@ def test_images_are_asked_of_the_image_service(cloud: FakeCloud) -> None:
     assert (found.id, found.min_disk, found.properties) == ("1", 2, {"os_distro": "debian"})
 
 
-def test_of_several_images_the_newest_is_taken_only_if_asked(cloud: FakeCloud) -> None:
-    """Several are an error that lists them with their ids."""
+def test_most_recent_selects_newest_image(cloud: FakeCloud) -> None:
+    """Without `most_recent`, several matches are an error that lists names and ids."""
     images = [
         {"id": str(month), "name": "debian", "status": "active", "created_at": f"2026-{month}-01T00:00:00Z"}
         for month in (11, 12, 10)
@@ -267,10 +269,8 @@ def test_of_several_images_the_newest_is_taken_only_if_asked(cloud: FakeCloud) -
     assert failure.value.candidates == ["11", "12", "10"]
 
 
-def test_images_come_through_compute_where_there_is_no_image_service(
-    cloud: FakeCloud, configured: Callable[..., None]
-) -> None:
-    """Guide 4, step 2: `GET /v2/{tenant_id}/images/detail`, its answer in the same form as the image service's."""
+def test_images_through_compute_without_image_service(cloud: FakeCloud, configured: Callable[..., None]) -> None:
+    """Guide 4, step 2: `GET /v2/{tenant_id}/images/detail` returns images of the same type as the image service."""
     del cloud.catalog["image"]
     configured(api_versions={"compute": "2"})
     answer(cloud, f"{V2}/images/detail", "images", IMAGE)
@@ -289,9 +289,7 @@ def test_images_come_through_compute_where_there_is_no_image_service(
         ecs.list_images(visibility="public")
 
 
-def test_networks_come_through_compute_where_there_is_no_network_service(
-    cloud: FakeCloud, configured: Callable[..., None]
-) -> None:
+def test_networks_through_compute_without_network_service(cloud: FakeCloud, configured: Callable[..., None]) -> None:
     """Guide 4, step 3: `GET /v2/{tenant_id}/os-networks`."""
     del cloud.catalog["network"]
     configured(api_versions={"compute": "2"})
@@ -304,8 +302,8 @@ def test_networks_come_through_compute_where_there_is_no_network_service(
         ecs.list_networks(tags=["a"])
 
 
-def test_networks_subnets_and_ports_are_filtered_by_neutron(cloud: FakeCloud) -> None:
-    """What is given is a filter of the request, and what is not given is none."""
+def test_network_criteria_are_sent_as_filters(cloud: FakeCloud) -> None:
+    """Every argument that is set becomes a filter of the request to Neutron."""
     answer(cloud, "/v2.0/networks", "networks", NETWORK)
     assert ecs.get_network("demo-net", tags=["a", "b"]).subnet_ids == ["877b5567"]
     assert cloud.log[-1].query == {"name": ["demo-net"], "tags": ["a,b"]}
@@ -326,10 +324,8 @@ def test_networks_subnets_and_ports_are_filtered_by_neutron(cloud: FakeCloud) ->
     assert (found.ip_address, found.extra_dhcp_options[0].name) == ("10.0.10.233", "mtu")
 
 
-def test_all_ten_filters_of_servers_are_spelled_as_the_guide_spells_them(
-    cloud: FakeCloud, configured: Callable[..., None]
-) -> None:
-    """Guide 3.3, step 2, on /v2, where not-tags needs no microversion."""
+def test_list_servers_sends_all_filters_of_guide(cloud: FakeCloud, configured: Callable[..., None]) -> None:
+    """Guide 3.3, step 2: all ten filters are sent on /v2, where not-tags needs no microversion."""
     configured(api_versions={"compute": "2"})
     answer(cloud, f"{V2}/servers/detail", "servers", SERVER)
     (server,) = ecs.list_servers(
@@ -360,12 +356,12 @@ def test_all_ten_filters_of_servers_are_spelled_as_the_guide_spells_them(
     assert server.id == SERVER["id"]
 
 
-def test_every_property_of_the_guides_server_is_told(cloud: FakeCloud) -> None:
-    """Guide 3.2: what a microversion adds, the host name above all, is there under a Pythonic name."""
+def test_get_server_returns_all_fields_of_guide(cloud: FakeCloud) -> None:
+    """Guide 3.2: all fields, including those that microversions add, have Pythonic names."""
     cloud.on("GET", f"{V21}/servers/{SERVER['id']}", lambda _: Reply(200, {"server": SERVER}))
     server = ecs.get_server(id=str(SERVER["id"]))
-    told = server.model_dump(exclude={"links", "addresses", "volumes_attached", "user_data"})
-    assert told == {
+    fields = server.model_dump(exclude={"links", "addresses", "volumes_attached", "user_data"})
+    assert fields == {
         "id": SERVER["id"],
         "name": "zt-test",
         "status": "ACTIVE",
@@ -413,26 +409,26 @@ def test_every_property_of_the_guides_server_is_told(cloud: FakeCloud) -> None:
     assert server.volumes_attached[0].delete_on_termination is True
 
 
-def test_user_data_is_told_only_to_who_asks_for_it(cloud: FakeCloud) -> None:
-    """It may hold passwords: neither a printed nor an exported server shows it."""
+def test_user_data_is_hidden(cloud: FakeCloud) -> None:
+    """User data may contain passwords, so it is hidden when a server is printed or exported."""
     server = ecs.ServerInfo.model_validate(SERVER)
     assert "c2VjcmV0" not in f"{server} {server!r}"
     assert server.user_data is not None
     assert server.user_data.get_secret_value() == "c2VjcmV0"
 
 
-def test_a_server_is_found_by_its_exact_name(cloud: FakeCloud) -> None:
-    """Nova takes a name as a regular expression, which is not what a lookup by name means."""
+def test_get_server_matches_exact_name(cloud: FakeCloud) -> None:
+    """Nova interprets the name as a regular expression, so the lookup escapes it."""
     answer(cloud, f"{V21}/servers/detail", "servers", {**SERVER, "name": "web.1"}, {**SERVER, "name": "web-1"})
     assert ecs.get_server("web.1").name == "web.1"
     assert cloud.log[-1].query == {"name": [r"^web\.1$"]}
     cloud.on("GET", f"{V21}/servers/nono", lambda _: Reply(404, {"itemNotFound": {"message": "no", "code": 404}}))
-    with pytest.raises(ecs.NoMatch, match=r'^get_server: no server has id "nono"; there is: web-1, web.1$'):
+    with pytest.raises(ecs.NoMatch, match=r'^get_server: no server has id "nono"; available: web-1, web.1$'):
         ecs.get_server(id="nono")
 
 
-def test_not_tags_is_refused_where_the_api_is_too_old(cloud: FakeCloud) -> None:
-    """It says what is needed and what was found, and asks the cloud for no list."""
+def test_not_tags_fails_if_api_is_too_old(cloud: FakeCloud) -> None:
+    """The error names the required and the offered microversions; no list request is sent."""
     with pytest.raises(ecs.LookupFailed) as failure:
         ecs.list_servers(not_tags="a")
     assert str(failure.value) == (
@@ -442,16 +438,16 @@ def test_not_tags_is_refused_where_the_api_is_too_old(cloud: FakeCloud) -> None:
     assert str(cloud.log[-1]) == "GET /"
 
 
-def test_not_tags_asks_for_the_microversion_that_it_needs(cloud: FakeCloud) -> None:
-    """On v2.1 the filter came with 2.26."""
+def test_not_tags_uses_required_microversion(cloud: FakeCloud) -> None:
+    """On v2.1, the filter needs microversion 2.26."""
     cloud.on("GET", "/", lambda _: Reply(200, MODERN))
     answer(cloud, f"{V21}/servers/detail", "servers")
     assert ecs.list_servers(not_tags="a") == []
     assert cloud.log[-1].headers["X-OpenStack-Nova-API-Version"] == "2.26"
 
 
-def test_volumes_and_key_pairs_are_found_by_name(cloud: FakeCloud) -> None:
-    """With what the guide's documents show of them."""
+def test_get_volume_and_get_key_pair_by_name(cloud: FakeCloud) -> None:
+    """A volume and a key pair are found by name, with the fields of the guide's documents."""
     volume = {
         "id": "51f45e08",
         "name": "openapi_vol02",
@@ -476,8 +472,8 @@ def test_volumes_and_key_pairs_are_found_by_name(cloud: FakeCloud) -> None:
         ecs.get_key_pair("demo")
 
 
-def test_zones_of_three_services_have_one_form(cloud: FakeCloud) -> None:
-    """Sorted by name, with those that cannot be used now."""
+def test_availability_zones_of_three_services(cloud: FakeCloud) -> None:
+    """The zones of all services have the same type, sorted by name, and include unavailable zones."""
     zones = [
         {"zoneName": "eu-de-02", "zoneState": {"available": False}, "hosts": None},
         {"zoneName": "eu-de-01", "zoneState": {"available": True}, "hosts": None},
@@ -494,65 +490,65 @@ def test_zones_of_three_services_have_one_form(cloud: FakeCloud) -> None:
     assert [zone.resource for zone in ecs.get_availability_zones("network")] == ["network"]
 
 
-def test_versions_tell_the_range_of_microversions(cloud: FakeCloud) -> None:
-    """Guide 3.2: null versions mean that there are no microversions."""
+def test_api_versions_have_range_of_microversions(cloud: FakeCloud) -> None:
+    """Guide 3.2: empty versions mean that there are no microversions."""
     old, new = ecs.get_api_versions()
     assert (old.id, old.version, old.min_version) == ("v2.0", None, None)
     assert (new.id, new.version, new.min_version, new.status) == ("v2.1", "2.14", "2.1", "CURRENT")
     assert new.links[0].href == GUIDE_VERSIONS["versions"][1]["links"][0]["href"]  # type: ignore[index]
 
 
-def test_a_lookup_asks_for_something(cloud: FakeCloud) -> None:
-    """Without any argument it is a mistake of the program, told before anything is asked."""
+def test_lookup_without_arguments_fails(cloud: FakeCloud) -> None:
+    """A lookup without arguments fails before any request is sent."""
     for lookup in (ecs.get_flavor, ecs.get_image, ecs.get_network, ecs.get_subnet, ecs.get_port, ecs.get_server):
         with pytest.raises(ecs.LookupFailed, match=r"give name or id"):
             lookup()
     assert cloud.log == []
 
 
-def test_a_bad_regular_expression_is_told(cloud: FakeCloud) -> None:
-    """With what is wrong with it."""
+def test_invalid_regular_expression_error(cloud: FakeCloud) -> None:
+    """The error contains the reason why the regular expression is invalid."""
     answer(cloud, "/v2/images", "images")
     with pytest.raises(ecs.LookupFailed, match=r"^get_image: name_regex: missing"):
         ecs.get_image(name_regex="(")
 
 
-def test_errors_of_the_cloud_are_one_line(cloud: FakeCloud) -> None:
-    """Whatever the API says ends the program without a traceback; so does an answer that is not as documented."""
-    refusal = {"forbidden": {"message": "Policy doesn't allow it", "code": 403}}
-    cloud.on("GET", f"{V21}/servers/detail", lambda _: Reply(403, refusal))
+def test_api_errors_have_one_line(cloud: FakeCloud) -> None:
+    """API errors and invalid responses end the program with a one-line message."""
+    forbidden = {"forbidden": {"message": "Policy doesn't allow it", "code": 403}}
+    cloud.on("GET", f"{V21}/servers/detail", lambda _: Reply(403, forbidden))
     with pytest.raises(ecs.LookupFailed, match=r"^list_servers: Policy doesn't allow it \(HTTP 403\)"):
         ecs.list_servers(all_tenants=True)
     answer(cloud, f"{V21}/flavors/detail", "flavors", {"id": "1", "name": "f", "vcpus": "many", "ram": 1})
-    with pytest.raises(ecs.LookupFailed, match=r"^list_flavors: the cloud's answer is not as documented: Fla"):
+    with pytest.raises(ecs.LookupFailed, match=r"^list_flavors: the cloud returned an invalid response: Fla"):
         ecs.list_flavors()
 
 
-def test_what_a_lookup_returns_cannot_be_changed(cloud: FakeCloud) -> None:
-    """It is what the cloud said; and what it says besides is no error."""
+def test_lookup_result_is_frozen(cloud: FakeCloud) -> None:
+    """A result cannot be modified; unknown fields of the document are ignored and nulls become defaults."""
     flavor = ecs.FlavorInfo.model_validate({**FLAVOR, "new": 1, "disk": None})
     assert flavor.disk == 0
     with pytest.raises(ValidationError):
         flavor.disk = 1  # type: ignore[misc]
 
 
-def test_settings_come_from_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lookup uses what `pulumi config` says in the namespace `ecs`, secrets included."""
-    asked: dict[str, str | None] = {}
+def test_lookup_uses_settings_of_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lookup reads the settings of the namespace `ecs` from the stack configuration, including secrets."""
+    values: dict[str, str | None] = {}
 
     def connection(config: Callable[[str], str | None]) -> Any:
-        asked.update({key: config(key) for key in ("ecs:cloud", "ecs:password", "ecs:region")})
+        values.update({key: config(key) for key in ("ecs:cloud", "ecs:password", "ecs:region")})
         raise AssertionError
 
     monkeypatch.setattr(calls, "connection", connection)
     set_all_config({"ecs:cloud": "demo", "ecs:password": "hidden", "other:region": "x"}, ["ecs:password"])
     with pytest.raises(AssertionError):
         ecs.get_server("x")
-    assert asked == {"ecs:cloud": "demo", "ecs:password": "hidden", "ecs:region": None}
+    assert values == {"ecs:cloud": "demo", "ecs:password": "hidden", "ecs:region": None}
 
 
-def test_an_output_needs_the_twin(cloud: FakeCloud) -> None:
-    """A plain lookup cannot wait, and says which one can."""
+def test_output_argument_requires_output_variant(cloud: FakeCloud) -> None:
+    """A plain lookup rejects an output; the error names the `_output` variant."""
 
     async def program() -> None:
         with pytest.raises(ecs.LookupFailed, match="get_server_output takes outputs"):
@@ -561,8 +557,8 @@ def test_an_output_needs_the_twin(cloud: FakeCloud) -> None:
     asyncio.run(program())
 
 
-def test_a_twin_waits_for_its_inputs(cloud: FakeCloud) -> None:
-    """It asks once they are known, and its result is secret where an input is."""
+def test_output_variant_waits_for_inputs(cloud: FakeCloud) -> None:
+    """The `_output` variant runs after its inputs are known, and its result is secret if an input is."""
     answer(cloud, "/v2.0/networks", "networks", NETWORK)
 
     async def program() -> tuple[str | None, bool, bool]:
@@ -575,8 +571,8 @@ def test_a_twin_waits_for_its_inputs(cloud: FakeCloud) -> None:
     assert {"tags": ["a"]} in [request.query for request in cloud.log]
 
 
-def test_a_twin_asks_nothing_about_what_is_not_known_yet(cloud: FakeCloud) -> None:
-    """In a preview an unknown input makes an unknown output, and no request."""
+def test_output_variant_with_unknown_input_sends_no_request(cloud: FakeCloud) -> None:
+    """In a preview, an unknown input makes the output unknown, and no request is sent."""
 
     async def program() -> bool:
         return await ecs.get_network_output(id=unknown()).is_known()
@@ -585,8 +581,8 @@ def test_a_twin_asks_nothing_about_what_is_not_known_yet(cloud: FakeCloud) -> No
     assert cloud.log == []
 
 
-def test_a_twin_asks_nothing_about_what_is_still_to_be_made(cloud: FakeCloud) -> None:
-    """In a preview the name of a new resource is known, and yet the cloud has nothing of this name."""
+def test_output_variant_with_input_of_new_resource_sends_no_request(cloud: FakeCloud) -> None:
+    """In a preview, the name of a new resource is known, but the cloud has no object with this name yet."""
 
     async def program() -> bool:
         network = object.__new__(pulumi.CustomResource)
@@ -599,12 +595,12 @@ def test_a_twin_asks_nothing_about_what_is_still_to_be_made(cloud: FakeCloud) ->
     assert cloud.log == []
 
 
-def test_a_twin_fails_as_the_lookup_does(cloud: FakeCloud) -> None:
-    """The same one line reaches whoever waits for the output."""
+def test_output_variant_raises_error_of_lookup(cloud: FakeCloud) -> None:
+    """Waiting for the output raises the same error as the plain lookup."""
     answer(cloud, "/v2.0/networks", "networks")
 
     async def program() -> None:
         await ecs.get_network_output("demo-net").future()
 
-    with pytest.raises(ecs.NoMatch, match=r'^get_network: no network has name "demo-net"; there is none at all$'):
+    with pytest.raises(ecs.NoMatch, match=r'^get_network: no network has name "demo-net"; none exists$'):
         asyncio.run(program())

@@ -1,4 +1,4 @@
-"""What a reviewer is told of a preview, on what an engine printed (see tests/engine/test_preview_report.py)."""
+"""The summary of recorded previews (for the program of the recording see tests/engine/test_preview_report.py)."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 @pytest.fixture
-def said() -> dict[str, Any]:
-    """What the engine printed of a preview with every effect."""
-    found: dict[str, Any] = json.loads((RECORDED / "preview.json").read_text())
+def document() -> dict[str, Any]:
+    """The JSON document of a preview with all effects."""
+    parsed: dict[str, Any] = json.loads((RECORDED / "preview.json").read_text())
+    return parsed
+
+
+def step(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the step of a server."""
+    found: dict[str, Any] = next(each for each in document["steps"] if each["urn"].endswith(f"Server::{name}"))
     return found
 
 
-def step(said: dict[str, Any], name: str) -> dict[str, Any]:
-    """The step of a server."""
-    found: dict[str, Any] = next(each for each in said["steps"] if each["urn"].endswith(f"Server::{name}"))
-    return found
+def change(document: dict[str, Any], name: str) -> Change:
+    """Return the change of a server."""
+    return next(each for each in read(json.dumps(document)).changes if (each.kind, each.name) == ("Server", name))
 
 
-def change(said: dict[str, Any], name: str) -> Change:
-    """What is made of it."""
-    return next(each for each in read(json.dumps(said)).changes if (each.kind, each.name) == ("Server", name))
-
-
-def test_a_preview_is_read_from_a_file_or_from_standard_input(
+def test_preview_is_read_from_file_or_standard_input(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both give the same summary, and without a rule nothing stops the pipeline."""
+    """Both inputs give the same summary, and without a rule the exit status is 0."""
     file = RECORDED / "preview.json"
     assert main([str(file)]) == 0
     first = capsys.readouterr()
@@ -54,7 +54,7 @@ def test_a_preview_is_read_from_a_file_or_from_standard_input(
 
 
 @pytest.mark.parametrize(
-    ("rules", "status", "stopped"),
+    ("rules", "status", "forbidden"),
     [
         ("replace:Server", 2, ["replaced", "replaced-local"]),
         ("destroy:Volume", 2, ["gone", "remade"]),
@@ -65,21 +65,21 @@ def test_a_preview_is_read_from_a_file_or_from_standard_input(
         ("replace:aws:s3/bucket:Bucket", 0, []),
     ],
 )
-def test_what_is_forbidden_stops_the_pipeline(
-    rules: str, status: int, stopped: list[str], capsys: pytest.CaptureFixture[str]
+def test_forbidden_changes_set_exit_status(
+    rules: str, status: int, forbidden: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A rule is an effect, of any kind or of one; one line each says what breaks it."""
+    """A rule forbids an effect for all kinds or for one. Standard error has one line for each forbidden change."""
     assert main(["--forbid", rules, str(RECORDED / "preview.json")]) == status
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(": ")[1].split()[1] for line in lines] == stopped
+    assert [line.split(": ")[1].split()[1] for line in lines] == forbidden
 
 
-@pytest.mark.parametrize("wrong", ["explode", "replace:Sever", "server:replace"])
-def test_a_misspelled_rule_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It would let everything pass; the line names what there is."""
-    with pytest.raises(SystemExit) as left:
-        main(["--forbid", wrong, str(RECORDED / "preview.json")])
-    assert left.value.code == 1
+@pytest.mark.parametrize("rule", ["explode", "replace:Sever", "server:replace"])
+def test_misspelled_rule_is_rejected(rule: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelled rule, which would match nothing, is an error that lists the valid names."""
+    with pytest.raises(SystemExit) as exited:
+        main(["--forbid", rule, str(RECORDED / "preview.json")])
+    assert exited.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "there is" in line
 
@@ -91,47 +91,47 @@ NO_PREVIEW = (
 
 
 @pytest.mark.parametrize("text", NO_PREVIEW)
-def test_what_is_no_preview_is_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An empty file, of a preview that could not start, passes no gate."""
+def test_invalid_input_is_rejected(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Input that is not a preview is an error, such as the empty file of a preview that could not start."""
     file = tmp_path / "preview.json"
     file.write_text(text)
     assert main([str(file)]) == 1
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    (line,) = shown.err.splitlines()
+    output = capsys.readouterr()
+    assert output.out == ""
+    (line,) = output.err.splitlines()
     assert "pulumi preview --json" in line
     assert main([str(tmp_path / "none.json")]) == 1
 
 
-def test_a_failed_preview_passes_no_gate(capsys: pytest.CaptureFixture[str]) -> None:
-    """What is known is shown under the reason, and the status is that of an error."""
+def test_failed_preview_sets_exit_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    """The summary of a failed preview contains the errors, and the exit status is that of an error."""
     assert main(["--forbid", "destroy", str(RECORDED / "failed.json")]) == 1
-    shown = capsys.readouterr()
-    assert shown.out.startswith("## Preview of `shop/test`: failed")
-    assert 'there is no flavor "s1.medum"' in shown.out
-    assert len(shown.err.splitlines()) == 1
+    output = capsys.readouterr()
+    assert output.out.startswith("## Preview of `shop/test`: failed")
+    assert 'there is no flavor "s1.medum"' in output.out
+    assert len(output.err.splitlines()) == 1
 
 
-def test_a_value_that_is_not_known_yet_is_no_value(said: dict[str, Any]) -> None:
-    """A flavor that a lookup will tell may interrupt the server, and is shown as not known."""
-    step(said, "resized")["newState"]["inputs"]["flavor"] = UNKNOWN
-    found = change(said, "resized")
+def test_unknown_value_counts_as_changed(document: dict[str, Any]) -> None:
+    """An unknown flavor may interrupt the workload, and is shown as not known yet."""
+    step(document, "resized")["newState"]["inputs"]["flavor"] = UNKNOWN
+    found = change(document, "resized")
     assert found.effects == ("restart", "update")
     assert found.reasons[0] == "`flavor` `s1.small` → not known yet"
-    assert UNKNOWN not in markdown(read(json.dumps(said)))
+    assert UNKNOWN not in markdown(read(json.dumps(document)))
 
 
-def test_no_secret_is_shown_even_where_the_engine_shows_it(said: dict[str, Any]) -> None:
-    """Passwords, user data, files and whatever the stack marks as secret are named, never shown."""
-    replaced, password = step(said, "replaced"), step(said, "password")
+def test_secrets_are_not_shown(document: dict[str, Any]) -> None:
+    """Values of secret inputs, and of properties that the stack marks as secret, are not shown, only their names."""
+    replaced, password = step(document, "replaced"), step(document, "password")
     replaced["newState"]["inputs"]["user_data"] = "hush"
     password["newState"]["inputs"]["admin_pass"] = "hush"
-    named = step(said, "resized")["newState"]
-    named["inputs"]["name"] = "hush"
-    named["additionalSecretOutputs"] = ["name"]
-    told = markdown(read(json.dumps(said)))
-    assert "hush" not in told
-    assert "`name` (secret)" in told
+    state = step(document, "resized")["newState"]
+    state["inputs"]["name"] = "hush"
+    state["additionalSecretOutputs"] = ["name"]
+    summary = markdown(read(json.dumps(document)))
+    assert "hush" not in summary
+    assert "`name` (secret)" in summary
 
 
 @pytest.mark.parametrize(
@@ -142,33 +142,33 @@ def test_no_secret_is_shown_even_where_the_engine_shows_it(said: dict[str, Any])
         ({"volumes_attached": [], "image_id": "i"}, ("destroy", "delete"), "its local disk is lost"),
     ],
 )
-def test_what_goes_with_a_server(
-    said: dict[str, Any], outputs: dict[str, Any], effects: tuple[str, ...], note: str
+def test_data_loss_of_deleted_server(
+    document: dict[str, Any], outputs: dict[str, Any], effects: tuple[str, ...], note: str
 ) -> None:
-    """Local disks always do, volumes as Nova tells, or where it does not, as the program said."""
-    step(said, "gone")["oldState"]["outputs"].update(outputs)
-    found = change(said, "gone")
+    """Local disks are always lost; volumes according to Nova, or to the program if Nova does not return it."""
+    step(document, "gone")["oldState"]["outputs"].update(outputs)
+    found = change(document, "gone")
     assert found.effects == effects
     assert note in found.notes[0]
 
 
-def test_a_resource_of_another_provider_is_told_of_by_its_type(said: dict[str, Any]) -> None:
-    """Nothing is claimed about its data."""
-    said["steps"] = [
+def test_resource_of_another_provider_is_shown_by_type(document: dict[str, Any]) -> None:
+    """A resource of another provider is shown with its full type and without an effect on its data."""
+    document["steps"] = [
         {"op": "delete", "urn": "urn:pulumi:test::shop::aws:s3/bucket:Bucket::logs", "oldState": {"outputs": {}}},
         {"op": "create", "urn": "urn:pulumi:test::shop::pulumi:providers:aws::default", "newState": {}},
         {"op": "create", "urn": "urn:pulumi:test::shop::my:Web$pulumi-python:dynamic/ecs:Port::p", "newState": {}},
     ]
-    bucket, port = sorted(read(json.dumps(said)).changes, key=lambda each: each.effects, reverse=True)
+    bucket, port = sorted(read(json.dumps(document)).changes, key=lambda each: each.effects, reverse=True)
     assert (bucket.kind, bucket.effects) == ("aws:s3/bucket:Bucket", ("delete",))
     assert (port.kind, port.effects) == ("Port", ("create",))
 
 
-def test_an_adopted_object_is_taken_over_not_created(said: dict[str, Any]) -> None:
-    """The id is shown."""
-    new = next(each for each in said["steps"] if each["op"] == "create")
+def test_adopted_object_is_shown_as_imported(document: dict[str, Any]) -> None:
+    """A create with `adopt` is listed as imported, with the id of the object."""
+    new = next(each for each in document["steps"] if each["op"] == "create")
     new["newState"]["inputs"]["adopt"] = "some-id"
-    assert "### Taken over (1)\n\n- Port `new`: `some-id`" in markdown(read(json.dumps(said)))
+    assert "### Imported (1)\n\n- Port `new`: `some-id`" in markdown(read(json.dumps(document)))
 
 
 @pytest.mark.parametrize(
@@ -181,22 +181,22 @@ def test_an_adopted_object_is_taken_over_not_created(said: dict[str, Any]) -> No
         ("image, name", {"image_policy": "rebuild"}, ("destroy", "restart", "update", "adopt")),
     ],
 )
-def test_what_a_takeover_changes_is_an_effect_of_its_own(
-    said: dict[str, Any], changes: str, inputs: dict[str, Any], effects: tuple[str, ...]
+def test_changes_by_import_are_effects(
+    document: dict[str, Any], changes: str, inputs: dict[str, Any], effects: tuple[str, ...]
 ) -> None:
-    """Nothing but what the provider says of it tells; a resize on the way passes no gate for restarts."""
-    one = step(said, "resized")
-    one |= {"op": "create", "newState": {"inputs": {**inputs, "adopt": "some-id"}}}
+    """Changes by an import count as effects. The report takes them from the provider's notice."""
+    server = step(document, "resized")
+    server |= {"op": "create", "newState": {"inputs": {**inputs, "adopt": "some-id"}}}
     message = f"importing some-id changes it [import-changes: {changes}]\n"
-    said["diagnostics"] = [{"urn": one["urn"], "message": message, "severity": "info"}]
-    found = change(said, "resized")
+    document["diagnostics"] = [{"urn": server["urn"], "message": message, "severity": "info"}]
+    found = change(document, "resized")
     assert found.effects == effects
     assert found.reasons == tuple(f"`{name}`" for name in changes.split(", "))
     assert "`some-id`" in found.notes[0]
 
 
 @pytest.mark.parametrize(
-    ("inputs", "looked"),
+    ("inputs", "is_checked"),
     [
         ({}, False),
         ({"adopt": UNKNOWN}, True),
@@ -205,90 +205,90 @@ def test_what_a_takeover_changes_is_an_effect_of_its_own(
         ({"image_policy": UNKNOWN}, False),
     ],
 )
-def test_a_takeover_that_nobody_compared_passes_no_gate(
-    said: dict[str, Any], inputs: dict[str, Any], *, looked: bool
+def test_unchecked_import_counts_as_rebuild(
+    document: dict[str, Any], inputs: dict[str, Any], *, is_checked: bool
 ) -> None:
-    """Where the cloud was not asked, or what it was to be asked is not known yet, a rebuild may come."""
-    one = step(said, "rebuilt")
+    """An import counts as a rebuild if the provider did not check it, or if its inputs are unknown."""
+    server = step(document, "rebuilt")
     program = {"flavor": "s1.small", "image": "debian", "image_policy": "rebuild", "adopt": "some-id"}
-    one |= {"op": "create", "newState": {"inputs": program | inputs}}
+    server |= {"op": "create", "newState": {"inputs": program | inputs}}
     warning = "warning: Nothing was checked against the cloud: there are no credentials. [not-checked]\n"
-    said["diagnostics"] = [] if looked else [{"severity": "warning", "message": warning}]
-    found = change(said, "rebuilt")
+    document["diagnostics"] = [] if is_checked else [{"severity": "warning", "message": warning}]
+    found = change(document, "rebuilt")
     assert found.effects[0] == "destroy"
     assert UNKNOWN not in str(found)
-    one["newState"]["inputs"] = program | {"power_state": UNKNOWN}
-    assert change(said, "rebuilt").effects[0] == ("restart" if looked else "destroy")
-    one["newState"]["inputs"] = program
-    said["diagnostics"] = []
-    assert change(said, "rebuilt").effects == ("adopt",)
+    server["newState"]["inputs"] = program | {"power_state": UNKNOWN}
+    assert change(document, "rebuilt").effects[0] == ("restart" if is_checked else "destroy")
+    server["newState"]["inputs"] = program
+    document["diagnostics"] = []
+    assert change(document, "rebuilt").effects == ("adopt",)
 
 
-def test_what_no_secret_shows_is_told_by_the_provider(said: dict[str, Any]) -> None:
-    """A personality looks as it did before, changed or not: what was said decides, and where nobody looked, doubt."""
-    one = step(said, "rebuilt")
-    for state in (one["oldState"], one["newState"]):
+def test_changed_personality_is_detected_by_notice(document: dict[str, Any]) -> None:
+    """The preview masks `personality`: the provider's notice shows a rebuild; if it did not check, one is assumed."""
+    server = step(document, "rebuilt")
+    for state in (server["oldState"], server["newState"]):
         state["inputs"] |= {"personality": "[secret]", "admin_pass": "[secret]", "image": "one"}
         state["outputs"] = {**(state.get("outputs") or {}), "image": "one"}
-    one["newState"]["inputs"]["metadata"] = {"new": "er"}
-    assert "destroy" in change(said, "rebuilt").effects
-    assert [reason.split()[0] for reason in change(said, "rebuilt").reasons] == ["`metadata`", "`personality`"]
-    said["diagnostics"] = []
-    assert change(said, "rebuilt").effects == ("update",)
+    server["newState"]["inputs"]["metadata"] = {"new": "er"}
+    assert "destroy" in change(document, "rebuilt").effects
+    assert [reason.split()[0] for reason in change(document, "rebuilt").reasons] == ["`metadata`", "`personality`"]
+    document["diagnostics"] = []
+    assert change(document, "rebuilt").effects == ("update",)
     warning = "warning: Nothing was checked against the cloud: ecs:preflight is false [not-checked]\n"
-    said["diagnostics"] = [{"severity": "warning", "message": warning}]
-    assert "destroy" in change(said, "rebuilt").effects
+    document["diagnostics"] = [{"severity": "warning", "message": warning}]
+    assert "destroy" in change(document, "rebuilt").effects
 
 
-def test_a_size_that_is_secret_is_no_number(said: dict[str, Any]) -> None:
-    """The data are lost all the same."""
-    one = next(each for each in said["steps"] if each["op"] == "delete" and "Volume::gone" in each["urn"])
-    one["oldState"]["outputs"]["size"] = "[secret]"
-    assert "- Volume `gone`: deleted; its data are lost" in markdown(read(json.dumps(said)))
+def test_secret_size_of_deleted_volume(document: dict[str, Any]) -> None:
+    """A volume whose size is secret is listed as data loss without its size."""
+    volume = next(each for each in document["steps"] if each["op"] == "delete" and "Volume::gone" in each["urn"])
+    volume["oldState"]["outputs"]["size"] = "[secret]"
+    assert "- Volume `gone`: deleted; its data are lost" in markdown(read(json.dumps(document)))
 
 
-def test_a_type_is_no_markup(said: dict[str, Any]) -> None:
-    """That of another provider's resource is anybody's word."""
+def test_markup_in_type_is_escaped(document: dict[str, Any]) -> None:
+    """The type of another provider's resource cannot add Markdown to the summary."""
     urn = "urn:pulumi:test::shop::a:b:c\n## All is well @team::web"
-    said["steps"] = [{"op": "delete", "urn": urn, "oldState": {"outputs": {}}}]
-    told = markdown(read(json.dumps(said)), [("delete", read(json.dumps(said)).changes[0])])
-    assert told.count("`a:b:c ## All is well @team` `web`") == 2
+    document["steps"] = [{"op": "delete", "urn": urn, "oldState": {"outputs": {}}}]
+    summary = markdown(read(json.dumps(document)), [("delete", read(json.dumps(document)).changes[0])])
+    assert summary.count("`a:b:c ## All is well @team` `web`") == 2
 
 
-def test_a_report_is_utf_8_wherever_it_is_written(tmp_path: Path) -> None:
-    """What reads it expects nothing else, and a name may be in any script."""
+def test_summary_is_utf8_in_any_locale(tmp_path: Path) -> None:
+    """The summary is encoded in UTF-8 in any locale."""
     command = (sys.executable, "-m", "ecs_pulumi.preview_report", str(RECORDED / "preview.json"))
     done = subprocess.run(command, env={**os.environ, **ASCII_LOCALE}, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert "→" in done.stdout.decode()
 
 
-def test_a_name_is_no_markup(said: dict[str, Any]) -> None:
-    """Whoever writes a pull request cannot write the reviewer's summary."""
-    one = step(said, "resized")
-    one["urn"] = one["urn"].replace("resized", "web`\n## All is well <b>@team</b>")
-    told = markdown(read(json.dumps(said)))
-    assert "`web  ## All is well <b>@team</b>`" in told
+def test_markup_in_name_is_escaped(document: dict[str, Any]) -> None:
+    """The name of a resource cannot add Markdown to the summary."""
+    server = step(document, "resized")
+    server["urn"] = server["urn"].replace("resized", "web`\n## All is well <b>@team</b>")
+    summary = markdown(read(json.dumps(document)))
+    assert "`web  ## All is well <b>@team</b>`" in summary
 
 
-def test_a_long_list_is_cut(said: dict[str, Any]) -> None:
-    """A comment has a limit, and a reader too."""
-    new = next(each for each in said["steps"] if each["op"] == "create")
-    said["steps"] = [{**new, "urn": new["urn"].replace("::new", f"::new{number}")} for number in range(60)]
-    told = markdown(read(json.dumps(said)))
-    assert "### Created (60)" in told
-    assert "- … and 10 more" in told
+def test_long_section_is_truncated(document: dict[str, Any]) -> None:
+    """A section shows at most 50 lines, because the length of a comment is limited."""
+    new = next(each for each in document["steps"] if each["op"] == "create")
+    document["steps"] = [{**new, "urn": new["urn"].replace("::new", f"::new{number}")} for number in range(60)]
+    summary = markdown(read(json.dumps(document)))
+    assert "### Created (60)" in summary
+    assert "- … and 10 more" in summary
 
 
-def test_warnings_are_told(said: dict[str, Any]) -> None:
-    """A preview without credentials says so to the reviewer as well."""
+def test_warnings_are_shown(document: dict[str, Any]) -> None:
+    """The summary contains the warnings of the preview."""
     warning = "warning: Nothing was checked against the cloud: no credentials [not-checked]\n"
-    said["diagnostics"] = [{"severity": "warning", "message": warning}]
-    assert "- `Nothing was checked against the cloud: no credentials`" in markdown(read(json.dumps(said)))
+    document["diagnostics"] = [{"severity": "warning", "message": warning}]
+    assert "- `Nothing was checked against the cloud: no credentials`" in markdown(read(json.dumps(document)))
 
 
-def test_the_report_knows_the_kinds_and_their_secrets() -> None:
-    """It imports none of them, so that it costs nothing; what it repeats is true."""
+def test_kinds_and_secrets_match_the_resources() -> None:
+    """The module's copies of the kinds and their secret properties, which avoid an import, are up to date."""
     import ecs_pulumi
     from ecs_pulumi.dynamic import fields
     from ecs_pulumi.dynamic.resource import EcsResource

@@ -1,7 +1,7 @@
-"""The names that programs rely on, written down once more by hand, so that the code is held to them.
+"""The public interface, listed by hand, so that an accidental change of a name fails a test.
 
-The marks are those of the documentation: `*` required, `U` changed in place, `R` by replacement, `C` chosen by
-the cloud when unset, `S` secret, `= value` the default.
+The marks are: `*` required, `U` changed in place, `R` changed by replacement, `C` computed by the cloud if unset,
+`S` secret, `= value` the default.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ INPUTS = {
         scheduler_hints R, disk_config R, image_policy U = replace, stop_before_resize U = True,
         stop_before_delete U = False, force_delete U = False""",
 }
-OF_EVERY_KIND = "region R, adopt U"
+COMMON_INPUTS = "region R, adopt U"
 
 OUTPUTS = {
     "Network": "status subnet_ids created_at updated_at",
@@ -114,45 +114,45 @@ KINDS = sorted(INPUTS)
 
 
 def kind(name: str) -> type[EcsResource]:
-    """The public class."""
+    """Return the public class of a kind."""
     found: type[EcsResource] = getattr(ecs, name)
     return found
 
 
 def marks(field: ModelField) -> str:
-    """The field's marks as the documentation writes them."""
+    """Return the marks of a field."""
     letters = {"U": InPlace, "R": Replace, "C": Computed, "S": Secret}
-    return "".join(letter for letter, fact in letters.items() if field.has(fact))
+    return "".join(letter for letter, option in letters.items() if field.has(option))
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_the_inputs_are_as_documented(name: str) -> None:
-    """Every input is there under its name, with its marks and its default, and none besides."""
+def test_inputs_match_interface(name: str) -> None:
+    """A resource has exactly these inputs, with their marks and defaults."""
     model = fields_of(kind(name).kind.inputs)
-    documented = [parsed(text) for text in f"{INPUTS[name]}, {OF_EVERY_KIND}".split(",")]
-    assert sorted(model) == sorted(item["name"] for item in documented)
-    for item in documented:
+    expected = [parse_input(text) for text in f"{INPUTS[name]}, {COMMON_INPUTS}".split(",")]
+    assert sorted(model) == sorted(item["name"] for item in expected)
+    for item in expected:
         field = model[item["name"]]
-        # What the cloud chooses besides what is documented makes no difference to a program.
-        said = marks(field) if "C" in item["marks"] else marks(field).replace("C", "")
-        said = said.replace("S", "") if "S" not in item["marks"] else said
-        assert (item["name"], field.info.is_required(), said) == (item["name"], bool(item["required"]), item["marks"])
+        # An additional computed or secret field does not change the interface of a program.
+        actual = marks(field) if "C" in item["marks"] else marks(field).replace("C", "")
+        actual = actual.replace("S", "") if "S" not in item["marks"] else actual
+        assert (item["name"], field.info.is_required(), actual) == (item["name"], bool(item["required"]), item["marks"])
         assert str(field.default) == (item["default"] or "None")
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_the_outputs_are_as_documented(name: str) -> None:
-    """Every documented output is there, and the secret ones are secrets."""
-    this = kind(name).kind
-    outputs = fields_of(this.outputs)
-    everything = {**fields_of(this.inputs), **outputs}
+def test_outputs_match_interface(name: str) -> None:
+    """A resource has at least these outputs, and exactly the listed ones are secret."""
+    handler = kind(name).kind
+    outputs = fields_of(handler.outputs)
+    everything = {**fields_of(handler.inputs), **outputs}
     assert set(OUTPUTS[name].split()) <= set(everything)
     assert {key for key, field in outputs.items() if field.has(Secret)} == SECRET_OUTPUTS.get(name, set())
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_the_signature_says_what_the_model_says(name: str) -> None:
-    """An editor completes exactly the inputs that there are, with their defaults."""
+def test_signature_matches_input_model(name: str) -> None:
+    """The parameters of the constructor are the fields of the input model, with the same defaults."""
     parameters = dict(inspect.signature(kind(name).__init__).parameters)
     assert parameters.pop("self") is not None
     assert parameters.pop("resource_name").kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -167,67 +167,70 @@ def test_the_signature_says_what_the_model_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_the_class_declares_every_input_and_output(name: str) -> None:
-    """What is observed can be used under its name, by a program and by a type checker."""
-    this = kind(name).kind
+def test_class_declares_all_inputs_and_outputs(name: str) -> None:
+    """The class annotations contain every input and output, for programs and type checkers."""
+    handler = kind(name).kind
     declared = inspect.get_annotations(kind(name)).keys() | inspect.get_annotations(EcsResource).keys() - {"kind"}
-    assert declared == fields_of(this.inputs).keys() | fields_of(this.outputs).keys()
+    assert declared == fields_of(handler.inputs).keys() | fields_of(handler.outputs).keys()
 
 
 @pytest.mark.parametrize(("name", "field"), NESTED)
-def test_nested_inputs_are_as_documented(name: str, field: str) -> None:
-    """The typed dictionary that editors complete and the model that checks have the documented properties."""
-    documented = NESTED[name, field].split()
-    required = {item.rstrip("*") for item in documented if item.endswith("*")}
-    every = {item.rstrip("*") for item in documented}
-    (model,) = found_in(fields_of(kind(name).kind.inputs)[field].info.annotation, is_model)
-    assert set(model.model_fields) == every
+def test_nested_inputs_match_interface(name: str, field: str) -> None:
+    """The typed dictionary and the model of a nested input have exactly these properties."""
+    expected = NESTED[name, field].split()
+    required = {item.rstrip("*") for item in expected if item.endswith("*")}
+    names = {item.rstrip("*") for item in expected}
+    (model,) = find_parts(fields_of(kind(name).kind.inputs)[field].info.annotation, is_model)
+    assert set(model.model_fields) == names
     assert {key for key, info in model.model_fields.items() if info.is_required()} == required
     parameter = inspect.signature(kind(name).__init__).parameters[field]
-    (typed,) = found_in(parameter.annotation, is_typeddict)
-    assert typed.__annotations__.keys() == every
+    (typed,) = find_parts(parameter.annotation, is_typeddict)
+    assert typed.__annotations__.keys() == names
     assert typed.__required_keys__ == required
     assert typed.__name__ in ecs.__all__
 
 
 @pytest.mark.parametrize(("name", "field"), CHOICES)
-def test_choices_are_as_documented(name: str, field: str) -> None:
-    """An input with a few possible values takes these and no others."""
-    found = found_in(fields_of(kind(name).kind.inputs)[field].info.annotation, lambda item: isinstance(item, str))
+def test_choices_match_interface(name: str, field: str) -> None:
+    """An input with fixed values accepts exactly these values."""
+    found = find_parts(fields_of(kind(name).kind.inputs)[field].info.annotation, lambda item: isinstance(item, str))
     assert set(found) == CHOICES[name, field]
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_the_type_token_is_persisted(name: str) -> None:
-    """State files name it for ever."""
+def test_type_token(name: str) -> None:
+    """The type token is stored in state files, so it must not change."""
     assert kind(name)._resource_type_name == f"dynamic/ecs:{name}"
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_get_takes_a_name_and_an_id(name: str) -> None:
+def test_signature_of_get(name: str) -> None:
     """`Kind.get(resource_name, id, *, region=None, opts=None)`."""
-    assert shape(kind(name).get) == "resource_name, id, *, region=None, opts=None"
+    assert signature_of(kind(name).get) == "resource_name, id, *, region=None, opts=None"
 
 
 @pytest.mark.parametrize("name", LOOKUPS)
-def test_lookups_and_their_twins_are_as_documented(name: str) -> None:
-    """Both forms take the same arguments under the same names with the same defaults; the twin takes inputs."""
-    documented = " ".join(LOOKUPS[name].split()) + ", region=None"
-    lookup, twin = getattr(ecs, name), getattr(ecs, f"{name}_output")
-    assert shape(lookup) == shape(twin) == documented
-    plain, later = inspect.get_annotations(lookup.__wrapped__), inspect.get_annotations(twin)
-    assert later["return"] == f"pulumi.Output[{plain['return']}]"
+def test_lookup_signatures_match_interface(name: str) -> None:
+    """A lookup and its `_output` variant have the same parameters and defaults; the variant returns an output."""
+    expected = " ".join(LOOKUPS[name].split()) + ", region=None"
+    lookup, variant = getattr(ecs, name), getattr(ecs, f"{name}_output")
+    assert signature_of(lookup) == signature_of(variant) == expected
+    lookup_annotations, variant_annotations = (
+        inspect.get_annotations(lookup.__wrapped__),
+        inspect.get_annotations(variant),
+    )
+    assert variant_annotations["return"] == f"pulumi.Output[{lookup_annotations['return']}]"
 
 
-def test_the_settings_are_as_documented() -> None:
-    """The stack configuration knows these names in the namespace `ecs`."""
+def test_settings_match_interface() -> None:
+    """The namespace `ecs` of the stack configuration has these settings."""
     fields = Settings.model_fields
     aliases = {field.alias for field in fields.values()}
     assert aliases >= set(SETTINGS.split())
 
 
-def test_every_public_name_is_listed_sorted_and_there() -> None:
-    """`__all__`, what can be imported, and what is imported for type checkers are the same names."""
+def test_public_names_are_complete_and_sorted() -> None:
+    """`__all__` is sorted, and all of its names can be imported and are returned by `dir`."""
     assert ecs.__all__ == sorted(ecs.__all__)
     assert set(KINDS) | LOOKUPS.keys() | {f"{name}_output" for name in LOOKUPS} <= set(ecs.__all__)
     for name in ecs.__all__:
@@ -237,15 +240,15 @@ def test_every_public_name_is_listed_sorted_and_there() -> None:
         _ = ecs.Servr  # type: ignore[attr-defined]
 
 
-def parsed(text: str) -> dict[str, str]:
-    """One documented input, such as `ip_version R = 4`."""
+def parse_input(text: str) -> dict[str, str]:
+    """Parse an input such as `ip_version R = 4`."""
     match = re.fullmatch(r"(?P<name>\w+)(?P<required>\*?) (?P<marks>[URCS]+)(?: = (?P<default>\S+))?", text.strip())
     assert match, text
     return match.groupdict()
 
 
-def shape(function: Any) -> str:
-    """The parameters of a function without their types."""
+def signature_of(function: Any) -> str:
+    """Return the parameters of a function without their types."""
     parameters = [
         item.replace(annotation=inspect.Parameter.empty) for item in inspect.signature(function).parameters.values()
     ]
@@ -254,16 +257,16 @@ def shape(function: Any) -> str:
 
 
 def is_model(item: object) -> bool:
-    """Whether this is a model."""
+    """Whether this is a Pydantic model."""
     return isinstance(item, type) and issubclass(item, BaseModel)
 
 
-def found_in(annotation: Any, desired: Any) -> set[Any]:
-    """The parts of an annotation that are wanted."""
+def find_parts(annotation: Any, matches: Any) -> set[Any]:
+    """Return the parts of an annotation for which `matches` is true."""
 
     def parts(item: Any) -> Iterator[Any]:
         yield item
         for part in get_args(item):
             yield from parts(part)
 
-    return {item for item in parts(annotation) if desired(item)}
+    return {item for item in parts(annotation) if matches(item)}

@@ -1,4 +1,4 @@
-"""The pytest plugin for programs' own tests."""
+"""The pytest plugin for tests of Pulumi programs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHECKS = """
 
 
 def pytest_run(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest as the author of a program does."""
+    """Run pytest in a folder, as the author of a program does."""
     return subprocess.run(
         (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments),
         cwd=folder,
@@ -42,8 +42,8 @@ def pytest_run(folder: Path, *arguments: str, **env: str) -> subprocess.Complete
     )
 
 
-def test_the_fixture_is_a_cloud(ecs_emulator: Emulator) -> None:
-    """It is there without being imported, and answers."""
+def test_fixture_starts_emulator(ecs_emulator: Emulator) -> None:
+    """The fixture is available without an import and starts an emulator that responds."""
     assert requests.get(ecs_emulator.auth_url, timeout=10).ok
     assert set(ecs_emulator.settings) == {
         "authUrl",
@@ -56,15 +56,15 @@ def test_the_fixture_is_a_cloud(ecs_emulator: Emulator) -> None:
     }
 
 
-def test_no_other_cloud_is_within_reach(tmp_path: Path) -> None:
-    """What the shell says of a cloud does not reach the test; the marker gives the emulator's arguments."""
+def test_fixture_removes_other_cloud_settings(tmp_path: Path) -> None:
+    """The fixture removes the `OS_*` variables of the shell, and the marker sets the emulator's arguments."""
     (tmp_path / "test_it.py").write_text("\n".join(line[4:] for line in CHECKS.splitlines()))
     done = pytest_run(tmp_path, "--strict-markers", OS_CLOUD="production")
     assert "2 passed" in done.stdout, done.stdout
 
 
-def test_it_costs_nothing_until_it_is_asked_for(tmp_path: Path) -> None:
-    """Neither the emulator nor Pulumi is loaded, and a missing extra is one line."""
+def test_plugin_imports_emulator_on_first_use(tmp_path: Path) -> None:
+    """The plugin itself imports neither the emulator nor Pulumi. A missing extra is reported in one line."""
     (tmp_path / "test_it.py").write_text(
         "import sys\n"
         "def test_unused():\n"

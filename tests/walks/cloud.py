@@ -1,4 +1,4 @@
-"""The emulated cloud of the walks, and whether what is in it is what a program declares."""
+"""The emulated cloud of the walks, and the comparison of its contents with a program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.dynamic import state
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from tests.faults.world import EmulatedWorld
-from tests.walks.programs import Ref, resolved
+from tests.walks.programs import Ref, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from tests.walks.programs import Declaration, Program
 
 Documents = dict[tuple[str, str], dict[str, Any]]
-"""What is in a cloud, by kind and id."""
+"""The objects of a cloud by kind and id."""
 
-REST = 10.0
-"""Seconds after which the services of a cloud have heard of each other what they tell."""
+SETTLE_SECONDS = 10.0
+"""Seconds until the services of a cloud have exchanged all notifications."""
 KINDS = ("network", "subnet", "port", "volume", "server", "keypair")
 _API_NAMES = {"security_group_ids": "security_groups"}
-_PLAIN = {
+_COMPARED_FIELDS = {
     "Network": ("name", "description", "tags", "admin_state_up"),
     "Subnet": ("name", "description", "tags", "network_id", "cidr", "dns_nameservers", "enable_dhcp"),
     "Port": (
@@ -38,12 +38,12 @@ _PLAIN = {
     "KeyPair": ("name", "public_key"),
 }
 _MARKER = "managed-by-pulumi"
-"""Key of the owner marker in the metadata, which no program declares."""
+"""The key of the owner marker in the metadata, which no program declares."""
 _SETS = ("tags", "security_group_ids")
 
 
 def documents(state: Context) -> Documents:
-    """All objects of the project in an emulated cloud."""
+    """Return all objects of the project in an emulated cloud."""
     return {
         (kind, item["name"] if kind == "keypair" else item["id"]): item
         for kind in KINDS
@@ -52,52 +52,54 @@ def documents(state: Context) -> Documents:
     }
 
 
-def differences(program: Program, ids: Mapping[str, str], before: Documents, now: Documents) -> Iterator[str]:
-    """What in a cloud is not what the program declares.
+def differences(program: Program, ids: Mapping[str, str], unmanaged: Documents, remote: Documents) -> Iterator[str]:
+    """Yield the differences between the objects of a cloud and the program.
 
     Args:
         program: The program.
         ids: The ids of its objects, by the names of its resources.
-        before: What was there before the stack was made, which belongs to others.
-        now: What there is.
+        unmanaged: The objects that existed before the stack.
+        remote: The objects that exist now.
     """
-    yield from (f"changed what is another's: {key[0]} {key[1]}" for key in before if now.get(key) != before[key])
+    yield from (
+        f"changed an unmanaged object: {key[0]} {key[1]}" for key in unmanaged if remote.get(key) != unmanaged[key]
+    )
     if missing := sorted({each.name for each in program} - ids.keys()):
         yield f"not in the state: {missing}"
         return
-    accounted = set(before)
+    matched = set(unmanaged)
     for each in program:
-        key, expected = _expected(each, ids, now)
-        item = now.get(key)
+        key, expected = _expected(each, ids, remote)
+        item = remote.get(key)
         if item is None:
             yield f"{each.name}: there is no {key[0]} {key[1]}"
             continue
-        if key in accounted and each.kind not in ("VolumeAttachment", "InterfaceAttachment"):
-            yield f"{each.name}: {key[0]} {key[1]} is also another's"
-        accounted.add(key)
+        if key in matched and each.kind not in ("VolumeAttachment", "InterfaceAttachment"):
+            yield f"{each.name}: another owner has {key[0]} {key[1]}"
+        matched.add(key)
         for field, value in expected.items():
-            has = _has(item, field)
-            if has != value:
-                yield f"{each.name}: {field} is {has!r}, not {value!r}"
-        yield from _nics_and_disks(program, each, ids, item, now)
-    owned = {("port", nic["port_id"]) for key, item in now.items() if key[0] == "server" for nic in item["nics"]}
-    for kind, id_ in sorted(now.keys() - accounted - owned):
-        yield f"nobody declares {kind} {id_} {now[kind, id_].get('name')!r}"
+            actual = _value(item, field)
+            if actual != value:
+                yield f"{each.name}: {field} is {actual!r}, not {value!r}"
+        yield from _nics_and_disks(program, each, ids, item, remote)
+    owned = {("port", nic["port_id"]) for key, item in remote.items() if key[0] == "server" for nic in item["nics"]}
+    for kind, id_ in sorted(remote.keys() - matched - owned):
+        yield f"no resource declares {kind} {id_} {remote[kind, id_].get('name')!r}"
 
 
-def _expected(each: Declaration, ids: Mapping[str, str], now: Documents) -> tuple[tuple[str, str], dict[str, Any]]:
-    """Where the object of a resource is found, and what its document has to say."""
-    inputs: dict[str, Any] = resolved(dict(each.inputs), lambda ref: ids[ref.name])
+def _expected(each: Declaration, ids: Mapping[str, str], remote: Documents) -> tuple[tuple[str, str], dict[str, Any]]:
+    """Return the key of the object of a resource, and the expected values of its document."""
+    inputs: dict[str, Any] = resolve(dict(each.inputs), lambda ref: ids[ref.name])
     if each.kind == "VolumeAttachment":
-        is_shelved = now["server", inputs["server_id"]]["vm_state"] == "shelved_offloaded"
-        # Of a server without a host Cinder shows no attachment.
+        is_shelved = remote["server", inputs["server_id"]]["vm_state"] == "shelved_offloaded"
+        # Cinder lists no attachment of a server without a host.
         attached = {"status": "reserved", "servers": []} if is_shelved else {"status": "in-use"}
         return ("volume", inputs["volume_id"]), {"servers": [inputs["server_id"]], **attached}
     if each.kind == "InterfaceAttachment":
         port = inputs.get("port_id") or ids[each.name].partition("/")[2]
         place = {"network_id": inputs["network_id"]} if "network_id" in inputs else {}
         return ("port", port), {"device_id": inputs["server_id"], "status": "ACTIVE", **place}
-    expected = {field: inputs[field] for field in _PLAIN[each.kind] if field in inputs}
+    expected = {field: inputs[field] for field in _COMPARED_FIELDS[each.kind] if field in inputs}
     expected |= {field: sorted(expected[field]) for field in _SETS if field in expected}
     if each.kind == "Server":
         expected["flavor_name"] = inputs["flavor"]
@@ -110,8 +112,8 @@ def _expected(each: Declaration, ids: Mapping[str, str], now: Documents) -> tupl
     return (each.kind.lower(), ids[each.name]), expected
 
 
-def _has(item: dict[str, Any], field: str) -> Any:
-    """What a document says, in the words of `_expected`."""
+def _value(item: dict[str, Any], field: str) -> Any:
+    """Return a value of a document in the form of `_expected`."""
     if field == "servers":
         return [one["server_id"] for one in item["attachments"]]
     if field == "flavor_name":
@@ -127,9 +129,9 @@ def _has(item: dict[str, Any], field: str) -> Any:
 
 
 def _nics_and_disks(
-    program: Program, each: Declaration, ids: Mapping[str, str], item: dict[str, Any], now: Documents
+    program: Program, each: Declaration, ids: Mapping[str, str], item: dict[str, Any], remote: Documents
 ) -> Iterator[str]:
-    """What a server has, and nothing else."""
+    """Yield missing and unexpected NICs and volumes of a server."""
     if each.kind != "Server":
         return
     attachments = [one for one in program if one.inputs.get("server_id") == Ref(each.name)]
@@ -137,25 +139,27 @@ def _nics_and_disks(
     networks = [ids[nic["network_id"].name] for nic in each.inputs["networks"] if "network_id" in nic]
     ports += [ids[one.name].partition("/")[2] for one in attachments if one.kind == "InterfaceAttachment"]
     nics = [nic["port_id"] for nic in item["nics"]]
-    others = [now["port", port]["network_id"] if ("port", port) in now else "?" for port in nics if port not in ports]
-    if lost := [port for port in ports if port not in nics]:
-        yield f"{each.name}: lacks the ports {lost}"
+    others = [
+        remote["port", port]["network_id"] if ("port", port) in remote else "?" for port in nics if port not in ports
+    ]
+    if missing := [port for port in ports if port not in nics]:
+        yield f"{each.name}: lacks the ports {missing}"
     if sorted(others) != sorted(networks):
-        yield f"{each.name}: has NICs in the networks {sorted(others)} of its own, not {sorted(networks)}"
-    bound = sorted(id_ for (kind, id_), port in now.items() if kind == "port" and port["device_id"] == item["id"])
+        yield f"{each.name}: has NICs without Port in the networks {sorted(others)}, not {sorted(networks)}"
+    bound = sorted(id_ for (kind, id_), port in remote.items() if kind == "port" and port["device_id"] == item["id"])
     if bound != sorted(nics):
-        yield f"{each.name}: Neutron binds {bound} to it, Nova has {sorted(nics)}"
+        yield f"{each.name}: Neutron lists the ports {bound}, Nova {sorted(nics)}"
     attached = [one.inputs["volume_id"].name for one in attachments if one.kind == "VolumeAttachment"]
     volumes = sorted(ids[name] for name in attached)
     if volumes != (disks := sorted(disk["volume_id"] for disk in item["volumes"])):
         yield f"{each.name}: has the volumes {disks}, not {volumes}"
 
 
-class OthersWorld(EmulatedWorld):
-    """A cloud in which others have an object of every kind, some under the names that programs use."""
+class SharedWorld(EmulatedWorld):
+    """A cloud with an unmanaged object of every kind, some with names that the programs use."""
 
-    def _lay_out(self) -> None:
-        made: dict[str, str] = {}
+    def _create_base(self) -> None:
+        ids: dict[str, str] = {}
         for kind, name, inputs in (
             ("Network", "net1", {"name": "one"}),
             ("Subnet", "sub1", {"network_id": Ref("net1"), "cidr": "10.1.0.0/24", "name": "one"}),
@@ -167,31 +171,31 @@ class OthersWorld(EmulatedWorld):
             ("InterfaceAttachment", "nic1", {"server_id": Ref("srv1"), "network_id": Ref("net1")}),
         ):
             resource = self.resource(kind, name)
-            resource.up(**resolved(inputs, lambda ref: made[ref.name]))
-            made[name] = resource.id
+            resource.up(**resolve(inputs, lambda ref: ids[ref.name]))
+            ids[name] = resource.id
         with self.cloud.state() as state:
-            self.others = documents(state)
-        self.start = self.keep()
+            self.unmanaged = documents(state)
+        self.start = self.snapshot()
 
     def differences(self, program: Program, ids: Mapping[str, str]) -> list[str]:
-        """What in the cloud, once it has come to rest, is not what the program declares."""
-        self._time.advance(REST)
+        """Return the differences between the cloud and the program, after all notifications."""
+        self._time.advance(SETTLE_SECONDS)
         with self.cloud.state() as state:
-            return list(differences(program, ids, self.others, documents(state)))
+            return list(differences(program, ids, self.unmanaged, documents(state)))
 
-    def begin(self) -> None:
-        """Let this process know no more than one that was just started."""
-        forget()
+    def start_process(self) -> None:
+        """Clear the caches and reconnect, as in a new process."""
+        clear_caches()
         self.connect()
 
 
 @contextmanager
-def memory_kept() -> Iterator[None]:
-    """Give this process back what it knew before."""
-    kept = [(each, list(each.items() if isinstance(each, MutableMapping) else each)) for each in _collections()]
+def caches_preserved() -> Iterator[None]:
+    """Restore the caches of this process at the end."""
+    saved = [(each, list(each.items() if isinstance(each, MutableMapping) else each)) for each in _collections()]
     yield
-    forget()
-    for container, items in kept:
+    clear_caches()
+    for container, items in saved:
         if isinstance(container, MutableSequence):
             container.extend(items)
         elif isinstance(container, MutableMapping):
@@ -201,9 +205,9 @@ def memory_kept() -> Iterator[None]:
                 container.add(item)
 
 
-def forget() -> None:
-    """Let this process forget all that a new one would not know."""
-    for each in memories():
+def clear_caches() -> None:
+    """Clear the caches of all modules, as in a new process."""
+    for each in caches():
         each.clear()
     OWNERSHIP.clear()
     state._read.cache_clear()
@@ -211,19 +215,16 @@ def forget() -> None:
 
 def _collections() -> list[Any]:
     kinds = (MutableMapping, MutableSequence, MutableSet)
-    return [each for each in memories() if isinstance(each, kinds)]
+    return [each for each in caches() if isinstance(each, kinds)]
 
 
-def memories() -> list[Any]:
-    """What the modules of the package remember of what has gone on in this process: lists, sets, maps and events.
-
-    A constant has a name in capitals.
-    """
-    return _memories(len(sys.modules))
+def caches() -> list[Any]:
+    """Return the module-level caches of the package: lists, sets, maps and events with a lower-case name."""
+    return _find_caches(len(sys.modules))
 
 
 @functools.lru_cache(1)
-def _memories(_: int) -> list[Any]:
+def _find_caches(_: int) -> list[Any]:
     return [
         value
         for module, content in list(sys.modules.items())

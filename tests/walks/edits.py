@@ -1,7 +1,7 @@
-"""Random programs and random edits of them, all of which a cloud can follow.
+"""Random programs and random edits of them that a cloud can apply in one `up`.
 
-An edit is a function that takes a program and a source of chance, and returns a program and what the edit is,
-`rename KeyPair` say, or None where it has nothing to work on.
+An edit is a function that takes a program and a random generator. It returns the edited program and a description such
+as `rename KeyPair`, or None if the edit is not applicable.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ KEYS = (
 )
 FLAVORS = ("s1.small", "s1.medium", "s1.large")
 IMAGES = ("cirros-peer", "debian-peer")
-ASLEEP = ("paused", "suspended", "shelved_offloaded")
+INACTIVE = ("paused", "suspended", "shelved_offloaded")
 NAMES = ("one", "two", "three")
 _TAGS: tuple[list[str], ...] = (["a"], ["b", "c"], [])
 _METADATA: tuple[dict[str, str], ...] = ({"a": "1"}, {"b": "2", "c": "3"}, {})
-_OFTEN = {
+_WEIGHTS = {
     "Network": 1,
     "Subnet": 1,
     "Port": 4,
@@ -55,7 +55,7 @@ _OFTEN = {
     "VolumeAttachment": 6,
     "InterfaceAttachment": 5,
 }
-"""How often a kind is added in relation to the others."""
+"""The relative frequency with which each kind is added."""
 _COMMON = {"name": NAMES, "description": ("mine", "yours"), "tags": _TAGS}
 IN_PLACE: dict[str, dict[str, tuple[Any, ...]]] = {
     "Network": {**_COMMON, "admin_state_up": (True, False)},
@@ -67,55 +67,55 @@ IN_PLACE: dict[str, dict[str, tuple[Any, ...]]] = {
         "allowed_address_pairs": ([{"ip_address": "10.99.0.7"}], []),
     },
     "Volume": {"name": NAMES, "description": ("mine", "yours"), "metadata": _METADATA, "volume_type": ("SATA", "SSD")},
-    "Server": {**_COMMON, "metadata": _METADATA, "power_state": ("active", "shutoff", *ASLEEP)},
+    "Server": {**_COMMON, "metadata": _METADATA, "power_state": ("active", "shutoff", *INACTIVE)},
 }
-"""Inputs that are changed in place, and values for them."""
+"""Inputs that change in place, and their values."""
 
 
-# ---------------------------------------------------------------- what there is to say about a program
+# ---------------------------------------------------------------- queries
 
 
 def pick(program: Program, chance: random.Random) -> Declaration:
-    """Any resource, of each kind as often as of another."""
+    """Return a random resource; all kinds are equally likely."""
     kinds = sorted({each.kind for each in program})
     return chance.choice(of_kind(program, chance.choice(kinds)))
 
 
 def free_name(program: Program, kind: str) -> str:
-    """A name that no resource of the program has."""
+    """Return a name that no resource of the program has."""
     names = {each.name for each in program}
     return next(name for number in range(1, 99) if (name := f"{VARIABLES[kind]}{number}") not in names)
 
 
 def free_number(program: Program) -> int:
-    """A number for a range of addresses that no subnet of the program has."""
+    """Return a number for an address range that no subnet of the program has."""
     used = {each.inputs["cidr"] for each in of_kind(program, "Subnet")}
     return next(number for number in range(20, 99) if f"10.{number}.0.0/24" not in used)
 
 
 def port_users(program: Program, port: str) -> list[Declaration]:
-    """The servers and attachments that use a port."""
+    """Return the servers and attachments that use a port."""
     users = of_kind(program, "Server", "InterfaceAttachment")
     return [each for each in users if port in each.refers_to()]
 
 
 def volume_users(program: Program, volume: str) -> list[Declaration]:
-    """The attachments of a volume."""
+    """Return the attachments of a volume."""
     return [each for each in of_kind(program, "VolumeAttachment") if each.inputs["volume_id"].name == volume]
 
 
 def subnets(program: Program, network: str) -> list[Declaration]:
-    """The subnets of a network."""
+    """Return the subnets of a network."""
     return [each for each in of_kind(program, "Subnet") if each.inputs["network_id"].name == network]
 
 
 def networks(program: Program) -> list[str]:
-    """The networks that have a subnet."""
+    """Return the names of the networks that have a subnet."""
     return [each.name for each in of_kind(program, "Network") if subnets(program, each.name)]
 
 
 def listed_ports(server: Declaration) -> list[str]:
-    """The ports in a server's list of networks."""
+    """Return the names of the ports in the `networks` of a server."""
     return [nic["port_id"].name for nic in server.inputs["networks"] if "port_id" in nic]
 
 
@@ -123,8 +123,8 @@ def listed_ports(server: Declaration) -> list[str]:
 
 
 def add(program: Program, chance: random.Random) -> Edited | None:
-    """Declare one more resource."""
-    (kind,) = chance.choices(list(_OFTEN), list(_OFTEN.values()))
+    """Add a resource."""
+    (kind,) = chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
     new = _new(program, kind, chance)
     return None if new is None else (ordered((*program, new)), f"add {kind}")
 
@@ -151,7 +151,7 @@ def _subnet(program: Program, chance: random.Random) -> dict[str, Any] | None:
 
 
 def _range(program: Program) -> dict[str, Any]:
-    """A range that no subnet has; what a program asks for by name lies outside what the cloud draws from."""
+    """Return a range that no subnet has; its allocation pool excludes the addresses that programs request."""
     start = f"10.{free_number(program)}.0"
     return {"cidr": f"{start}.0/24", "allocation_pools": [{"start": f"{start}.128", "end": f"{start}.250"}]}
 
@@ -245,57 +245,62 @@ _NEW = {
 
 
 def change(program: Program, chance: random.Random) -> Edited | None:
-    """Change one input in place, or leave it out."""
-    it = pick(program, chance)
-    options = [*IN_PLACE.get(it.kind, {}), *{"Volume": ["size"], "Server": ["flavor", "networks"]}.get(it.kind, [])]
+    """Change or unset one input that changes in place."""
+    declaration = pick(program, chance)
+    options = [
+        *IN_PLACE.get(declaration.kind, {}),
+        *{"Volume": ["size"], "Server": ["flavor", "networks"]}.get(declaration.kind, []),
+    ]
     if not options:
         return None
     name = chance.choice(options)
-    value = _next_value(program, it, name, chance)
-    if value is None and name not in it.inputs:
+    value = _next_value(program, declaration, name, chance)
+    if value is None and name not in declaration.inputs:
         return None
-    return changed(program, it.name, {name: value}), f"change {it.kind} {name}"
+    return changed(program, declaration.name, {name: value}), f"change {declaration.kind} {name}"
 
 
-def _next_value(program: Program, it: Declaration, name: str, chance: random.Random) -> Any:
-    now: Any = it.inputs.get(name)
+def _next_value(program: Program, declaration: Declaration, name: str, chance: random.Random) -> Any:
+    prior: Any = declaration.inputs.get(name)
     if name == "size":
-        return now + 1
+        return prior + 1
     if name == "flavor":
-        return FLAVORS[min(FLAVORS.index(now) + 1, len(FLAVORS) - 1)]
+        return FLAVORS[min(FLAVORS.index(prior) + 1, len(FLAVORS) - 1)]
     if name == "networks":
         more = _new_nics(program, chance)[:1]
-        fewer = [nic for nic in now if nic != chance.choice(now)]
-        return fewer if len(fewer) > 0 and (not more or chance.random() < 0.5) else [*now, *more]
-    others = [value for value in IN_PLACE[it.kind][name] if value != now]
-    return chance.choice([*others, None] if now is not None else others)
+        fewer = [nic for nic in prior if nic != chance.choice(prior)]
+        return fewer if len(fewer) > 0 and (not more or chance.random() < 0.5) else [*prior, *more]
+    others = [value for value in IN_PLACE[declaration.kind][name] if value != prior]
+    return chance.choice([*others, None] if prior is not None else others)
 
 
 def replace_one(program: Program, chance: random.Random) -> Edited | None:
-    """Change an input that a new object has to be made for."""
-    it = pick(program, chance)
-    found = list(_replacements(program, it, chance))
+    """Change an input that requires a replacement."""
+    declaration = pick(program, chance)
+    found = list(_replacements(program, declaration, chance))
     if not found:
         return None
     inputs = chance.choice(found)
-    return changed(program, it.name, inputs), f"replace {it.kind} {'+'.join(inputs)}"
+    return changed(program, declaration.name, inputs), f"replace {declaration.kind} {'+'.join(inputs)}"
 
 
-def _replacements(program: Program, it: Declaration, chance: random.Random) -> Iterator[dict[str, Any]]:
-    if it.kind == "KeyPair":
-        yield {"public_key": chance.choice([key for key in KEYS if key != it.inputs.get("public_key")])}
-    if it.kind == "Subnet" and not _addressed(program, it.name):
+def _replacements(program: Program, declaration: Declaration, chance: random.Random) -> Iterator[dict[str, Any]]:
+    if declaration.kind == "KeyPair":
+        yield {"public_key": chance.choice([key for key in KEYS if key != declaration.inputs.get("public_key")])}
+    if declaration.kind == "Subnet" and not _addressed(program, declaration.name):
         yield _range(program)
-    if it.kind == "Port":
+    if declaration.kind == "Port":
         yield {"mac_address": _free_mac(program)}
-        others = [each for each in of_kind(program, "Subnet") if each.inputs["network_id"] != it.inputs["network_id"]]
+        others = [
+            each for each in of_kind(program, "Subnet") if each.inputs["network_id"] != declaration.inputs["network_id"]
+        ]
         if others:
             other = chance.choice(others)
             yield {"network_id": other.inputs["network_id"], "fixed_ips": [{"subnet_id": Ref(other.name)}]}
-    if it.kind == "Volume" and "image" not in it.inputs:
+    if declaration.kind == "Volume" and "image" not in declaration.inputs:
         yield {"image": "cirros-peer"}
-    if it.kind == "Server":
-        yield {"image": next(image for image in IMAGES if image != it.inputs["image"])}
+    if declaration.kind == "Server":
+        yield {"image": next(image for image in IMAGES if image != declaration.inputs["image"])}
         yield {"user_data": f"#cloud-config {chance.randrange(99)}"}
         keys = [Ref(each.name, "name") for each in of_kind(program, "KeyPair")]
         if keys:
@@ -303,7 +308,7 @@ def _replacements(program: Program, it: Declaration, chance: random.Random) -> I
 
 
 def _addressed(program: Program, subnet: str) -> bool:
-    """Whether a port asks for a certain address of a subnet."""
+    """Whether a port requests an address of the subnet."""
     return any(
         item["subnet_id"].name == subnet and "ip_address" in item
         for port in of_kind(program, "Port")
@@ -312,17 +317,17 @@ def _addressed(program: Program, subnet: str) -> bool:
 
 
 def remove(program: Program, chance: random.Random) -> Edited | None:
-    """Take out a resource and what cannot be without it."""
-    it = pick(program, chance)
-    left = without(program, it.name)
-    goes = len(program) - len(left)
-    if len(left) < FEWEST or (goes > MOST_REMOVED and chance.random() < 0.8):
+    """Remove a resource and its dependents."""
+    declaration = pick(program, chance)
+    remaining = without(program, declaration.name)
+    removed = len(program) - len(remaining)
+    if len(remaining) < FEWEST or (removed > MOST_REMOVED and chance.random() < 0.8):
         return None
-    return left, f"remove {it.kind}"
+    return remaining, f"remove {declaration.kind}"
 
 
 def reorder(program: Program, chance: random.Random) -> Edited | None:
-    """Declare the same in another order."""
+    """Declare the resources in another order."""
     shuffled = chance.sample(program, len(program))
     return ordered(shuffled), "reorder"
 
@@ -331,21 +336,22 @@ def reorder(program: Program, chance: random.Random) -> Edited | None:
 
 
 def rename(program: Program, chance: random.Random) -> Edited | None:
-    """Give a resource another name, which makes it another resource."""
-    it = pick(program, chance)
-    return renamed(program, {it.name: free_name(program, it.kind)}), f"rename {it.kind}"
+    """Rename a resource, which makes it another resource for the engine."""
+    declaration = pick(program, chance)
+    return renamed(program, {declaration.name: free_name(program, declaration.kind)}), f"rename {declaration.kind}"
 
 
 def rename_with_alias(program: Program, chance: random.Random) -> Edited | None:
-    """Give a resource another name, and say which one it had."""
-    it = pick(program, chance)
-    name = free_name(program, it.kind)
-    now = renamed(program, {it.name: name})
-    return tuple(replace(each, alias=it.name) if each.name == name else each for each in now), f"alias {it.kind}"
+    """Rename a resource, with an alias for its prior name."""
+    declaration = pick(program, chance)
+    name = free_name(program, declaration.kind)
+    edited = renamed(program, {declaration.name: name})
+    aliased = tuple(replace(each, alias=declaration.name) if each.name == name else each for each in edited)
+    return aliased, f"alias {declaration.kind}"
 
 
 def swap(program: Program, chance: random.Random) -> Edited | None:
-    """Let two resources of a kind have each other's name."""
+    """Swap the names of two resources of a kind."""
     one = pick(program, chance)
     others = [each for each in of_kind(program, one.kind) if each != one]
     if not others:
@@ -362,16 +368,18 @@ def move(program: Program, chance: random.Random) -> Edited | None:
     attachments = of_kind(program, "InterfaceAttachment", "VolumeAttachment")
     servers = of_kind(program, "Server")
     found: list[Edited] = []
-    for it in attachments:
-        server = find(program, it.inputs["server_id"].name)
+    for declaration in attachments:
+        server = find(program, declaration.inputs["server_id"].name)
         others = [each for each in servers if each != server]
         if others:
             to = Ref(chance.choice(others).name)
-            found.append((changed(program, it.name, {"server_id": to}), f"move {it.kind} to another server"))
-        if "port_id" in it.inputs:
-            nics = [*server.inputs["networks"], {"port_id": it.inputs["port_id"]}]
-            left = changed(without(program, it.name), server.name, {"networks": nics})
-            found.append((left, "move port from attachment to list"))
+            found.append(
+                (changed(program, declaration.name, {"server_id": to}), f"move {declaration.kind} to another server")
+            )
+        if "port_id" in declaration.inputs:
+            nics = [*server.inputs["networks"], {"port_id": declaration.inputs["port_id"]}]
+            edited = changed(without(program, declaration.name), server.name, {"networks": nics})
+            found.append((edited, "move port from attachment to list"))
     for server in servers:
         for port in listed_ports(server):
             nics = [nic for nic in server.inputs["networks"] if nic != {"port_id": Ref(port)}]
@@ -381,8 +389,8 @@ def move(program: Program, chance: random.Random) -> Edited | None:
                     free_name(program, "InterfaceAttachment"),
                     {"server_id": Ref(server.name), "port_id": Ref(port)},
                 )
-                left = ordered((*changed(program, server.name, {"networks": nics}), new))
-                found.append((left, "move port from list to attachment"))
+                edited = ordered((*changed(program, server.name, {"networks": nics}), new))
+                found.append((edited, "move port from list to attachment"))
     return chance.choice(found) if found else None
 
 
@@ -391,11 +399,11 @@ def move(program: Program, chance: random.Random) -> Edited | None:
 
 @dataclass(frozen=True)
 class Walk:
-    """A program and what becomes of it.
+    """A program and a sequence of edits.
 
     Attributes:
-        programs: The program, and after each edit.
-        edits: What was done to get there, from the first program on.
+        programs: The program before the first edit and after each edit.
+        edits: The descriptions of the edits.
     """
 
     programs: tuple[Program, ...]
@@ -413,15 +421,15 @@ EDITS: dict[str, tuple[Any, int]] = {
     "swap": (swap, 3),
     "move": (move, 3),
 }
-"""Every kind of edit, with how often it is made in relation to the others."""
+"""Every kind of edit with its relative frequency."""
 
 
 def walk(seed: int, *, edits: Collection[str] = tuple(EDITS)) -> Walk:
-    """A random program of 2 to 12 resources and 6 to 10 edits of it, one after the other, some of them two at once.
+    """Return a random program of 2 to 12 resources and a sequence of 6 to 10 edits, some of which combine two.
 
     Args:
-        seed: Makes it.
-        edits: The kinds of edits to make.
+        seed: The seed of the random generator.
+        edits: The allowed kinds of edits.
     """
     chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
     programs: list[Program] = [first(chance)]
@@ -447,10 +455,10 @@ def _edited(program: Program, chance: random.Random, edits: Collection[str]) -> 
 
 
 def first(chance: random.Random) -> Program:
-    """A program to begin with."""
+    """Return a random initial program."""
     size = chance.randint(FEWEST, MOST)
     program: Program = ()
-    # Without one of these there is little that can be declared.
+    # Most kinds require a network and a subnet.
     for kind in ("Network", "Subnet"):
         new = _new(program, kind, chance)
         assert new is not None

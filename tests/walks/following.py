@@ -1,8 +1,8 @@
-"""Whether a cloud can follow from one program to the next in one `up`.
+"""Whether a cloud can change from one program to the next in one `up`.
 
-Pulumi makes the new before it deletes the old, unless both are one resource. What exists only once, an address or the
-place of a port in a server, cannot go from one resource to another in one `up`; what is the same object for both, a
-key pair or an attachment, can.
+Pulumi creates new resources before it deletes others. A unique item, such as an address or the attachment of a port,
+cannot move from one resource to another in one `up`, unless both resources are the same object in the cloud, such as a
+key pair or an attachment.
 """
 
 from __future__ import annotations
@@ -17,50 +17,50 @@ if TYPE_CHECKING:
 
     from tests.walks.programs import Declaration, Program
 
-Thing = tuple[str, ...]
-"""Something that there is only one of."""
+UniqueItem = tuple[str, ...]
+"""An item that only one object can have."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who has it.
+    """The resource that has a unique item.
 
     Attributes:
         name: The name of the resource.
-        same: What is equal for two resources that can have it as the same object; empty if none can.
+        identity: A value that is equal for two resources that are the same object; empty if that is impossible.
     """
 
     name: str
-    same: str = ""
+    identity: str = ""
 
 
 def can_follow(before: Program, after: Program) -> bool:
-    """Whether every object that changes hands can be the same one for both, and nothing else is in the way."""
-    # Under its new name an aliased resource is the same one.
+    """Whether one `up` can change the cloud from one program to the next."""
+    # An aliased resource is the same resource under its new name.
     before = renamed(before, {each.alias: each.name for each in after if each.alias})
     if _shrinks(before, after) or _grows_in_a_shelved_server(before, after):
         return False
-    if _takes_an_address_that_goes(before, after):
+    if _uses_deleted_subnet(before, after):
         return False
-    had = dict(_holders(before))
-    for thing, holder in _holders(after):
-        former = had.get(thing, holder)
-        if former.name == holder.name:
+    prior_holders = dict(_holders(before))
+    for item, holder in _holders(after):
+        prior = prior_holders.get(item, holder)
+        if prior.name == holder.name:
             continue
-        keeps_its_name = any(each.name == former.name and "name" not in each.inputs for each in after)
-        if not holder.same or holder.same != former.same or (thing[0] == "key" and keeps_its_name):
+        keeps_name = any(each.name == prior.name and "name" not in each.inputs for each in after)
+        if not holder.identity or holder.identity != prior.identity or (item[0] == "key" and keeps_name):
             return False
     return True
 
 
-def _holders(program: Program) -> Iterator[tuple[Thing, Holder]]:
+def _holders(program: Program) -> Iterator[tuple[UniqueItem, Holder]]:
     for each in program:
-        for thing, same in _held(each):
-            yield thing, Holder(each.name, same)
+        for item, identity in _unique_items(each):
+            yield item, Holder(each.name, identity)
 
 
-def _held(each: Declaration) -> Iterator[tuple[Thing, str]]:
-    """What a resource has for itself, and what another one needs to be the same object."""
+def _unique_items(each: Declaration) -> Iterator[tuple[UniqueItem, str]]:
+    """Yield the unique items of a resource, each with the identity of the object."""
     inputs = each.inputs
     if each.kind == "Subnet":
         yield ("range", inputs["network_id"].name, inputs["cidr"]), ""
@@ -83,30 +83,32 @@ def _addresses(port: Declaration) -> list[tuple[str, str]]:
 
 
 def _shrinks(before: Program, after: Program) -> bool:
-    """Whether a volume would have to become smaller."""
-    had = {each.name: each.inputs for each in of_kind(before, "Volume")}
-    return any(each.name in had and each.inputs["size"] < had[each.name]["size"] for each in of_kind(after, "Volume"))
+    """Whether a volume becomes smaller."""
+    prior = {each.name: each.inputs for each in of_kind(before, "Volume")}
+    return any(
+        each.name in prior and each.inputs["size"] < prior[each.name]["size"] for each in of_kind(after, "Volume")
+    )
 
 
 def _grows_in_a_shelved_server(before: Program, after: Program) -> bool:
-    """Whether a volume would have to grow that Cinder keeps reserved for a server without a host."""
+    """Whether a volume grows that is reserved for a shelved server, which Cinder does not allow."""
     shelved = {each.name for each in of_kind(before, "Server") if each.inputs.get("power_state") == "shelved_offloaded"}
     attached = {
         each.inputs["volume_id"].name: each.inputs["server_id"].name for each in of_kind(before, "VolumeAttachment")
     }
-    had = {each.name: each.inputs["size"] for each in of_kind(before, "Volume")}
+    prior_sizes = {each.name: each.inputs["size"] for each in of_kind(before, "Volume")}
     return any(
-        attached.get(each.name) in shelved and each.inputs["size"] != had.get(each.name)
+        attached.get(each.name) in shelved and each.inputs["size"] != prior_sizes.get(each.name)
         for each in of_kind(after, "Volume")
     )
 
 
-def _takes_an_address_that_goes(before: Program, after: Program) -> bool:
-    """Whether Neutron may give a NIC an address from a subnet that is about to go, and then cannot."""
-    left = {_place(each) for each in of_kind(after, "Subnet")}
-    going = {_place(each)[1] for each in of_kind(before, "Subnet") if _place(each) not in left}
-    return any(network in going for each in after for network in networks_of_nics(each))
+def _uses_deleted_subnet(before: Program, after: Program) -> bool:
+    """Whether Neutron may allocate an address for a NIC from a subnet that the `up` deletes."""
+    remaining = {_subnet_key(each) for each in of_kind(after, "Subnet")}
+    deleted = {_subnet_key(each)[1] for each in of_kind(before, "Subnet") if _subnet_key(each) not in remaining}
+    return any(network in deleted for each in after for network in networks_of_nics(each))
 
 
-def _place(subnet: Declaration) -> tuple[str, str, str]:
+def _subnet_key(subnet: Declaration) -> tuple[str, str, str]:
     return subnet.name, subnet.inputs["network_id"].name, subnet.inputs["cidr"]

@@ -1,4 +1,4 @@
-"""Ways to put an end to an `up` or to the cloud under it, at a moment that chance decides."""
+"""Interruptions and kills of an `up`, of its processes or of the cloud, at a random time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ecs_pulumi.emulator.dialects import DIALECTS
 from ecs_pulumi.emulator.keystone import PASSWORDS
 from tests.support.interrupted import Run, is_provider
 from tests.support.landscape import client
-from tests.walks.cloud import REST, Documents, documents
+from tests.walks.cloud import SETTLE_SECONDS, Documents, documents
 
 if TYPE_CHECKING:
     import random
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from tests.support.project import Project
 
 SPEED = 8.0
-LONGEST = 60.0
-LONGEST_PAUSE = 1.5
-MOST_STEPS = 6
+TIMEOUT = 60.0
+MAX_PAUSE = 1.5
+MAX_STEPS = 6
 
 
 class RestartedCloud:
-    """An emulator in a process of its own, which keeps everything in a file and can be killed.
+    """An emulator in its own process, which stores its contents in a file and can be killed and restarted.
 
     Attributes:
-        settings: What leads a stack to it, by full key.
+        settings: The settings of a stack that select it, by full key.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,7 +58,7 @@ class RestartedCloud:
         }
 
     def client(self) -> Connection:
-        """Another client's connection to it."""
+        """Open a connection of the OpenStack SDK to it."""
         return client({name.partition(":")[2]: value for name, value in self.settings.items()})
 
     def __enter__(self) -> Self:
@@ -69,25 +69,25 @@ class RestartedCloud:
         self.kill()
 
     def start(self) -> None:
-        """Begin to serve, where there is nothing yet or with what was there."""
+        """Start the emulator with the stored contents, if there are any."""
         options = ("--port", str(self._port), "--state", str(self._file), "--speed", str(SPEED))
         command = (sys.executable, "-m", "ecs_pulumi.emulator", *options, "--dialect", "openstack")
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        end = time.monotonic() + LONGEST
-        while not self._answers():
-            assert time.monotonic() < end, "the emulator does not answer"
+        end = time.monotonic() + TIMEOUT
+        while not self._responds():
+            assert time.monotonic() < end, "the emulator does not respond"
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """End it with no chance to tidy up."""
+        """Kill the emulator with SIGKILL."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def documents(self) -> Documents:
-        """What is in it, once it has come to rest."""
-        time.sleep(REST / SPEED)
+        """Return its contents, after all notifications between its services."""
+        time.sleep(SETTLE_SECONDS / SPEED)
         cloud = Cloud(DIALECTS["openstack"], state=str(self._file), speed=SPEED)
         try:
             with cloud.transaction(DIALECTS["openstack"].region) as state:
@@ -95,30 +95,30 @@ class RestartedCloud:
         finally:
             cloud.store.close()
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         with socket.socket() as trial:
             return trial.connect_ex(("127.0.0.1", self._port)) == 0
 
 
-def disturbed(way: str, project: Project, cloud: RestartedCloud, chance: random.Random) -> str:
-    """Run `pulumi up` and put an end to something in the middle of it; what it printed, empty where it was too quick.
+def run_disturbed(disturbance: str, project: Project, cloud: RestartedCloud, chance: random.Random) -> str:
+    """Run `pulumi up` with a disturbance; return its output, empty if it ended before the disturbance.
 
     Args:
-        way: One of `WAYS`.
+        disturbance: A key of `DISTURBANCES`.
         project: The project.
         cloud: Its cloud.
-        chance: Decides about the moment.
+        chance: Selects the time of the disturbance.
     """
     run = Run(project)
     try:
-        for _ in range(chance.randint(1, MOST_STEPS)):
+        for _ in range(chance.randint(1, MAX_STEPS)):
             run.until("ing (")
     except AssertionError:
-        # It was at its end already.
+        # The run ended already.
         run.end()
         return ""
-    time.sleep(chance.uniform(0, LONGEST_PAUSE))
-    WAYS[way](run, cloud, chance)
+    time.sleep(chance.uniform(0, MAX_PAUSE))
+    DISTURBANCES[disturbance](run, cloud, chance)
     return run.said
 
 
@@ -132,22 +132,22 @@ def _kill_engine(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> No
     if not run.is_running():
         run.end()
         return
-    left = [process for process in run.processes() if is_provider(process)]
+    providers = [process for process in run.processes() if is_provider(process)]
     run.kill(lambda process: not is_provider(process))
-    # What it still sends then is what a cloud hears of a machine that hangs.
-    end = time.monotonic() + LONGEST
-    while alive := [process for process in left if _is_alive(process)]:
+    # The provider may still send requests until it notices that the engine is gone.
+    end = time.monotonic() + TIMEOUT
+    while alive := [process for process in providers if _is_alive(process)]:
         if time.monotonic() > end:
             break
         time.sleep(0.1)
     for process in alive:
         process.kill()
     run.end()
-    assert not alive, "the provider goes on without its engine"
+    assert not alive, "the provider still runs without its engine"
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    """Whether a process is there and has not ended; where nobody asks for its status it may stay as a zombie."""
+    """Whether a process exists and has not exited; a process whose parent does not reap it stays as a zombie."""
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -155,7 +155,7 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def _kill_provider(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> None:
-    # It may not have begun yet.
+    # The provider process may not exist yet.
     if any(map(is_provider, run.processes() if run.is_running() else ())):
         run.kill(is_provider)
     run.end()
@@ -163,7 +163,7 @@ def _kill_provider(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> 
 
 def _kill_cloud(run: Run, cloud: RestartedCloud, chance: random.Random) -> None:
     cloud.kill()
-    time.sleep(chance.uniform(0, LONGEST_PAUSE))
+    time.sleep(chance.uniform(0, MAX_PAUSE))
     cloud.start()
     run.end()
 
@@ -177,13 +177,13 @@ def _interrupt(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> None
 def _interrupt_twice(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> None:
     if run.is_running():
         run.interrupt()
-        with contextlib.suppress(AssertionError):  # it had nothing to wait for
+        with contextlib.suppress(AssertionError):  # the run ended without waiting
             run.until("^C again")
             run.interrupt()
     run.end()
 
 
-WAYS: dict[str, Callable[[Run, RestartedCloud, random.Random], None]] = {
+DISTURBANCES: dict[str, Callable[[Run, RestartedCloud, random.Random], None]] = {
     "interrupt": _interrupt,
     "cloud": _kill_cloud,
     "provider": _kill_provider,
@@ -191,6 +191,6 @@ WAYS: dict[str, Callable[[Run, RestartedCloud, random.Random], None]] = {
     "interrupt twice": _interrupt_twice,
     "engine": _kill_engine,
 }
-"""What is killed or done, and how."""
+"""The disturbances by name."""
 UNRECORDED = ("provider", "interrupt twice")
-"""Ways in which the engine sees its provider go, and forgets what was under way."""
+"""Disturbances after which the engine removes the pending operations from the state."""

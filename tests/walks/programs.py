@@ -1,4 +1,4 @@
-"""A Pulumi program as data: resources of all kinds that refer to each other, which can be written as `__main__.py`."""
+"""A Pulumi program as data: resources of all kinds with references, which can be written as `__main__.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VARIABLES = {
     "VolumeAttachment": "vat",
     "InterfaceAttachment": "nic",
 }
-"""Every kind, with the first part of the names of its resources, which are the program's variables as well."""
+"""Every kind with the prefix of its resource names, which are also the variable names of the program."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Ref:
     """An output of another resource, as the value of an input.
 
     Attributes:
-        name: The resource.
-        output: The output.
+        name: The name of the resource.
+        output: The name of the output.
     """
 
     name: str
@@ -40,29 +40,29 @@ class Declaration:
 
     Attributes:
         kind: Its kind.
-        name: Its name; no two resources of a program have the same one.
-        inputs: Its inputs. Values are plain, but for a `Ref` at any depth.
-        needs: The resources of `depends_on`.
-        alias: A former name.
+        name: Its name, which is unique in the program.
+        inputs: Its inputs: plain values and, at any depth, references.
+        depends_on: The names of the resources of the option `depends_on`.
+        alias: The prior name of the option `aliases`; empty for none.
     """
 
     kind: str
     name: str
     inputs: Mapping[str, Any]
-    needs: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
     alias: str = ""
 
     def refers_to(self) -> set[str]:
-        """The names of the resources that it cannot be without."""
-        return {ref.name for ref in refs(self.inputs)} | set(self.needs)
+        """Return the names of the resources that it depends on."""
+        return {ref.name for ref in refs(self.inputs)} | set(self.depends_on)
 
 
 Program = tuple[Declaration, ...]
-"""The resources in the order of their declaration, in which each comes after those that it refers to."""
+"""The resources in the order of declaration; each comes after those that it refers to."""
 
 
 def refs(value: Any) -> Iterator[Ref]:
-    """The references in a value."""
+    """Yield the references in a value."""
     if isinstance(value, Ref):
         yield value
     elif isinstance(value, dict):
@@ -73,29 +73,29 @@ def refs(value: Any) -> Iterator[Ref]:
             yield from refs(item)
 
 
-def resolved(value: Any, of: Callable[[Ref], Any]) -> Any:
-    """The value with what `of` returns in place of each reference."""
+def resolve(value: Any, of: Callable[[Ref], Any]) -> Any:
+    """Replace each reference in a value with the result of `of`."""
     if isinstance(value, Ref):
         return of(value)
     if isinstance(value, dict):
-        return {key: resolved(item, of) for key, item in value.items()}
+        return {key: resolve(item, of) for key, item in value.items()}
     if isinstance(value, list):
-        return [resolved(item, of) for item in value]
+        return [resolve(item, of) for item in value]
     return value
 
 
 def find(program: Program, name: str) -> Declaration:
-    """The resource of this name."""
+    """Return the resource with this name."""
     return next(each for each in program if each.name == name)
 
 
 def of_kind(program: Program, *kinds: str) -> list[Declaration]:
-    """The resources of these kinds."""
+    """Return the resources of these kinds."""
     return [each for each in program if each.kind in kinds]
 
 
 def dependents(program: Program, *names: str) -> set[str]:
-    """These resources and all that cannot be without them."""
+    """Return the names of these resources and of all that depend on them."""
     found = set(names)
     for each in program:
         if each.refers_to() & found:
@@ -104,60 +104,60 @@ def dependents(program: Program, *names: str) -> set[str]:
 
 
 def without(program: Program, *names: str) -> Program:
-    """The program without these resources and what cannot be without them."""
-    gone = dependents(program, *names)
-    return tuple(each for each in program if each.name not in gone)
+    """Return the program without these resources and their dependents."""
+    removed = dependents(program, *names)
+    return tuple(each for each in program if each.name not in removed)
 
 
 def changed(program: Program, name: str, inputs: Mapping[str, Any]) -> Program:
-    """The program with other inputs of one resource; None removes an input."""
+    """Return the program with changed inputs of one resource; None removes an input."""
 
-    def now(each: Declaration) -> Declaration:
+    def change(each: Declaration) -> Declaration:
         if each.name != name:
             return each
         merged = {**each.inputs, **inputs}
         return replace(each, inputs={key: value for key, value in merged.items() if value is not None})
 
-    return ordered(now(each) for each in program)
+    return ordered(change(each) for each in program)
 
 
 def renamed(program: Program, names: Mapping[str, str]) -> Program:
-    """The program in which resources have other names, wherever these stand."""
+    """Return the program with renamed resources and references."""
 
-    def now(each: Declaration) -> Declaration:
+    def rename(each: Declaration) -> Declaration:
         return replace(
             each,
             name=names.get(each.name, each.name),
-            inputs=resolved(each.inputs, lambda ref: Ref(names.get(ref.name, ref.name), ref.output)),
-            needs=tuple(names.get(name, name) for name in each.needs),
+            inputs=resolve(each.inputs, lambda ref: Ref(names.get(ref.name, ref.name), ref.output)),
+            depends_on=tuple(names.get(name, name) for name in each.depends_on),
         )
 
-    return tuple(now(each) for each in program)
+    return tuple(rename(each) for each in program)
 
 
 def ordered(program: Any) -> Program:
-    """These resources with each after those that it refers to, and otherwise in the order they had.
+    """Sort the resources so that each comes after those that it depends on; keep their order otherwise.
 
-    A NIC in a network, of which Neutron makes the port, needs the network's subnets, to which it does not refer.
+    A NIC by network depends on the subnets of the network, to which it does not refer.
     """
-    left = list(program)
-    subnets = [(each.name, each.inputs["network_id"].name) for each in left if each.kind == "Subnet"]
-    left = [
-        replace(each, needs=tuple(name for name, network in subnets if network in networks_of_nics(each)))
-        for each in left
+    remaining = list(program)
+    subnets = [(each.name, each.inputs["network_id"].name) for each in remaining if each.kind == "Subnet"]
+    remaining = [
+        replace(each, depends_on=tuple(name for name, network in subnets if network in networks_of_nics(each)))
+        for each in remaining
     ]
     done: list[Declaration] = []
     known: set[str] = set()
-    while left:
-        each = next(each for each in left if each.refers_to() <= known)
-        left.remove(each)
+    while remaining:
+        each = next(each for each in remaining if each.refers_to() <= known)
+        remaining.remove(each)
         done.append(each)
         known.add(each.name)
     return tuple(done)
 
 
 def networks_of_nics(of: Declaration) -> list[str]:
-    """The networks in which Nova or the provider makes a port for a NIC of this resource."""
+    """Return the networks in which Nova or the provider creates a port for a NIC of this resource."""
     if of.kind == "Server":
         return [nic["network_id"].name for nic in of.inputs["networks"] if "network_id" in nic]
     if of.kind == "InterfaceAttachment" and "network_id" in of.inputs:
@@ -165,14 +165,14 @@ def networks_of_nics(of: Declaration) -> list[str]:
     return []
 
 
-def written(program: Program) -> str:
-    """The program as a user would write it."""
+def to_source(program: Program) -> str:
+    """Return the source code of the program."""
     lines = ["import pulumi", "import ecs_pulumi as ecs", ""]
     for each in program:
         arguments = [repr(each.name), *(f"{name}={_literal(value)}" for name, value in each.inputs.items())]
         options = []
-        if each.needs:
-            options.append(f"depends_on=[{', '.join(each.needs)}]")
+        if each.depends_on:
+            options.append(f"depends_on=[{', '.join(each.depends_on)}]")
         if each.alias:
             options.append(f"aliases=[pulumi.Alias(name={each.alias!r})]")
         if options:

@@ -1,12 +1,12 @@
-"""A stack of the real engine on an emulated cloud, and whether that cloud holds what the program declares."""
+"""A stack of the real engine on an emulated cloud, and the comparison of the cloud with a program."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from tests.walks.cloud import REST, differences, documents
-from tests.walks.programs import written
+from tests.walks.cloud import SETTLE_SECONDS, differences, documents
+from tests.walks.programs import to_source
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator import Emulator
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 
 class RealStack:
-    """A project of the real engine.
+    """A stack of the real engine.
 
     Attributes:
-        project: The project.
+        project: Its project.
     """
 
     def __init__(self, project: Project, cloud: Emulator) -> None:
         self.project = project
         self._cloud = cloud
         with cloud.state() as state:
-            self._others = documents(state)
+            self._unmanaged = documents(state)
 
     def write(self, program: Program) -> None:
-        """Make this the program."""
-        self.project.program.write_text(written(program))
+        """Write this program into the project."""
+        self.project.program.write_text(to_source(program))
 
     def differences(self, program: Program) -> list[str]:
-        """What in the cloud, once it has come to rest, is not what the program declares."""
+        """Return the differences between the cloud and the program, after all notifications."""
         ids = {name.partition(" ")[2]: each["id"] for name, each in self.project.state().items()}
-        time.sleep(REST / self._cloud.cloud.speed)
+        time.sleep(SETTLE_SECONDS / self._cloud.cloud.speed)
         with self._cloud.state() as state:
-            return list(differences(program, ids, self._others, documents(state)))
+            return list(differences(program, ids, self._unmanaged, documents(state)))
 
-    def not_at_rest(self, *arguments: str) -> list[str]:
-        """What a preview would change."""
+    def pending_changes(self, *arguments: str) -> list[str]:
+        """Return the changes that a preview shows."""
         changes = self.project.preview(*arguments).changes
         return [f"{step} of {name}" for name, step in changes.items()]

@@ -1,4 +1,4 @@
-"""Random programs, edited and edited again: after every `up` the cloud is what the program says."""
+"""Random programs with random edits: after every `up` the cloud matches the program."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.walks.cloud import OthersWorld, memory_kept
+from tests.walks.cloud import SharedWorld, caches_preserved
 from tests.walks.edits import walk
-from tests.walks.walking import broken, shortened, told
+from tests.walks.walking import find_failure, format_failure, minimize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,20 +20,20 @@ CHUNK = 5
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[OthersWorld]:
-    """A cloud in which others have things as well."""
-    with memory_kept(), OthersWorld("openstack") as made:
-        yield made
+def world() -> Iterator[SharedWorld]:
+    """A cloud with unmanaged objects."""
+    with caches_preserved(), SharedWorld("openstack") as created:
+        yield created
 
 
 @pytest.mark.parametrize("start", range(FIRST, FIRST + SEEDS, CHUNK))
-def test_the_cloud_follows_the_program(world: OthersWorld, start: int) -> None:
-    """After every `up` it holds what the program declares and nothing else, and the next preview is empty.
+def test_cloud_converges_to_program(world: SharedWorld, start: int) -> None:
+    """After every `up` the cloud has exactly the declared objects, and the next preview shows no changes.
 
-    Also after a refresh. No object of somebody else's is touched, an `up` replaces and deletes only what its preview
-    announces, and `destroy` leaves nothing. A failure shows the shortest walk that has it.
+    The same holds after a refresh. No unmanaged object changes, an `up` replaces and deletes only objects that its
+    preview shows, and a destroy deletes everything. A failure shows a minimal walk that reproduces it.
     """
     for seed in range(start, min(start + CHUNK, FIRST + SEEDS)):
-        going = walk(seed)
-        if found := broken(going, world, seed):
-            pytest.fail(told(*shortened(going, world, seed, found), seed), pytrace=False)
+        candidate = walk(seed)
+        if failure := find_failure(candidate, world, seed):
+            pytest.fail(format_failure(*minimize(candidate, world, seed, failure), seed), pytrace=False)

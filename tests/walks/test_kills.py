@@ -1,4 +1,4 @@
-"""Random programs through the real engine, with something killed in the middle: nothing is lost, nothing doubled."""
+"""Random programs through the real engine, with kills and interruptions: no orphans and no duplicates."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.support.interrupted import orphans
 from tests.support.project import Project
 from tests.walks.cloud import differences
 from tests.walks.edits import Walk, walk
-from tests.walks.kills import UNRECORDED, WAYS, RestartedCloud, disturbed
-from tests.walks.programs import written
-from tests.walks.walking import Broken, told
+from tests.walks.kills import DISTURBANCES, UNRECORDED, RestartedCloud, run_disturbed
+from tests.walks.programs import to_source
+from tests.walks.walking import Failure, format_failure
 from tools.workspace import environment
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 COUNT = int(os.environ.get("WALKS_KILLS", "3"))
 FIRST = int(os.environ.get("WALKS_FIRST", "0"))
 ATTEMPTS = 4
-"""How often an `up` may be repeated until it succeeds."""
+"""The maximum number of `up` runs until one succeeds."""
 
 
 @pytest.fixture
@@ -38,38 +38,38 @@ def cloud(tmp_path: Path) -> Iterator[RestartedCloud]:
         yield running
 
 
-class Survivor:
-    """A stack that is disturbed and brought to an end all the same."""
+class DisturbedStack:
+    """A stack whose `up` is disturbed and then repeated until it succeeds."""
 
     def __init__(self, project: Project, cloud: RestartedCloud) -> None:
         self.project = project
         self._cloud = cloud
-        self._others: Documents = cloud.documents()
+        self._unmanaged: Documents = cloud.documents()
 
-    def up(self, way: str, program: Program, chance: random.Random) -> list[str]:
-        """Bring the cloud to the program though something is killed on the way; what is wrong then."""
-        self.project.program.write_text(written(program))
-        disturbed(way, self.project, self._cloud, chance)
+    def up(self, disturbance: str, program: Program, chance: random.Random) -> list[str]:
+        """Apply the program with a disturbance; return the problems that remain."""
+        self.project.program.write_text(to_source(program))
+        run_disturbed(disturbance, self.project, self._cloud, chance)
         self._delete_broken_attributes()
         self.project.run("cancel", "--yes")
-        if failure := self._up_until_it_succeeds(way):
+        if failure := self._up_until_it_succeeds(disturbance):
             return [failure]
-        wrong = self.differences(program)
+        problems = self.differences(program)
         changes = self.project.preview().changes
-        return wrong + [f"{step} of {name}" for name, step in changes.items()]
+        return problems + [f"{step} of {name}" for name, step in changes.items()]
 
     def _delete_broken_attributes(self) -> None:
-        """Do what the page on failures says of a state of which Pulumi had begun to write the attributes."""
+        """Delete empty attribute files of an interrupted state write, as the page on failures recommends."""
         for file in self.project.folder.rglob("*.attrs"):
             if not file.stat().st_size:
                 file.unlink()
 
     def differences(self, program: Program) -> list[str]:
-        """What in the cloud is not what the program declares."""
+        """Return the differences between the cloud and the program."""
         ids = {name.partition(" ")[2]: each["id"] for name, each in self.project.state().items()}
-        return list(differences(program, ids, self._others, self._cloud.documents()))
+        return list(differences(program, ids, self._unmanaged, self._cloud.documents()))
 
-    def _up_until_it_succeeds(self, way: str) -> str:
+    def _up_until_it_succeeds(self, disturbance: str) -> str:
         failure = ""
         for _ in range(ATTEMPTS):
             try:
@@ -78,12 +78,12 @@ class Survivor:
                 failure = str(failed)
             else:
                 return ""
-            if way in UNRECORDED:
-                self._delete_what_is_named(failure)
+            if disturbance in UNRECORDED:
+                self._delete_reported_orphans(failure)
         return failure
 
-    def _delete_what_is_named(self, failure: str) -> None:
-        """Do what a failed `up` says of objects that nothing proves to be the stack's."""
+    def _delete_reported_orphans(self, failure: str) -> None:
+        """Delete the orphans, as the error of the failed `up` recommends."""
         _, found = orphans(self.project)
         if found:
             orphans(self.project, "--delete", *(each["id"] for each in found), "--yes")
@@ -93,21 +93,23 @@ class Survivor:
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
-def test_nothing_is_lost_or_doubled_by_a_kill(
+def test_kill_leaves_no_orphan_or_duplicate(
     engine_path: Path, cloud: RestartedCloud, tmp_path: Path, seed: int
 ) -> None:
-    """After `cancel` and `up` the cloud holds what the program declares, no more; `destroy` leaves nothing."""
+    """After `cancel` and `up` the cloud has exactly the declared objects; a destroy deletes everything."""
     chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
-    way = list(WAYS)[seed % len(WAYS)]
+    disturbance = list(DISTURBANCES)[seed % len(DISTURBANCES)]
     whole = walk(seed)
-    going = Walk(whole.programs[:2], whole.edits[:1])
+    short = Walk(whole.programs[:2], whole.edits[:1])
     folder = tmp_path / "project"
     folder.mkdir()
     project = Project(folder, "import pulumi\n", environment(engine_path, folder, "test"))
     project.settings(cloud.settings)
-    it = Survivor(project, cloud)
-    for at, program in enumerate(going.programs):
-        if wrong := it.up(way, program, chance):
-            pytest.fail(told(going, Broken(at, f"kill of {way}", "; ".join(wrong)), seed), pytrace=False)
+    stack = DisturbedStack(project, cloud)
+    for at, program in enumerate(short.programs):
+        if problems := stack.up(disturbance, program, chance):
+            pytest.fail(
+                format_failure(short, Failure(at, f"kill of {disturbance}", "; ".join(problems)), seed), pytrace=False
+            )
     project.destroy()
-    assert it.differences(()) == []
+    assert stack.differences(()) == []

@@ -1,4 +1,4 @@
-"""Some of the random programs through the real engine, where resources are worked on at the same time."""
+"""Random programs through the real engine, which runs operations concurrently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ecs_pulumi.emulator import Emulator
 from tests.conftest import SPEED
 from tests.walks.edits import Walk, walk
 from tests.walks.real import RealStack
-from tests.walks.walking import Broken, told
+from tests.walks.walking import Failure, format_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,26 +25,26 @@ EDITS = int(os.environ.get("WALKS_EDITS", "3"))
 
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
-    """A cloud that offers microversions."""
+    """An emulated cloud with microversions."""
     with Emulator(speed=SPEED, dialect="openstack") as running:
         yield running
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
-def test_the_real_engine_brings_the_cloud_to_the_program(project: MakeProject, cloud: Emulator, seed: int) -> None:
-    """After every `up` the cloud holds what the program declares and nothing else, and the next preview is empty."""
+def test_cloud_converges_to_program_with_real_engine(project: MakeProject, cloud: Emulator, seed: int) -> None:
+    """After every `up` the cloud has exactly the declared objects, and the next preview shows no changes."""
     whole = walk(seed)
-    going = Walk(whole.programs[: EDITS + 1], whole.edits[:EDITS])
+    short = Walk(whole.programs[: EDITS + 1], whole.edits[:EDITS])
     stack = RealStack(project("import pulumi\n"), cloud)
-    for at, program in enumerate(going.programs):
+    for at, program in enumerate(short.programs):
         stack.write(program)
         try:
             stack.project.up()
-            # In turn, as the state is to do with and without a refresh.
-            wrong = stack.differences(program) or stack.not_at_rest(*["--refresh"] * (at % 2))
+            # Refresh before every second preview only, to test both.
+            problems = stack.differences(program) or stack.pending_changes(*["--refresh"] * (at % 2))
         except AssertionError as failed:
-            wrong = [str(failed)]
-        if wrong:
-            pytest.fail(told(going, Broken(at, "up", "; ".join(wrong)), seed), pytrace=False)
+            problems = [str(failed)]
+        if problems:
+            pytest.fail(format_failure(short, Failure(at, "up", "; ".join(problems)), seed), pytrace=False)
     stack.project.destroy()
     assert stack.differences(()) == []

@@ -1,4 +1,4 @@
-"""A walk in this process: what has to hold after every `up`, and the shortest walk in which it does not."""
+"""Run a walk in this process, check every step, and minimize a walk that fails."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from tests.support.steps import Failed, Refused
 from tests.walks.edits import Walk
 from tests.walks.engine import Stack
 from tests.walks.following import can_follow
-from tests.walks.programs import changed, without, written
+from tests.walks.programs import changed, to_source, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.walks.cloud import OthersWorld
+    from tests.walks.cloud import SharedWorld
     from tests.walks.programs import Program
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|-[0-9a-f]{8}\b|req-\S+")
 _NAME = re.compile(r"\b(net|sub|port|key|vol|srv|vat|nic)\d+")
-_LONGEST = 100
-TRIALS = 400
-"""Shorter walks that are tried."""
+_SIGNATURE_LENGTH = 100
+MAX_TRIALS = 400
+"""The maximum number of shorter walks to try."""
 
 
 @dataclass(frozen=True)
-class Broken:
-    """What did not hold.
+class Failure:
+    """A failed check.
 
     Attributes:
-        at: The number of the program; for the destroy at the end that of the last.
-        when: In which operation.
-        what: What it is.
+        at: The index of the program; for the final destroy that of the last program.
+        when: The operation.
+        what: The problem.
     """
 
     at: int
@@ -42,36 +42,36 @@ class Broken:
     what: str
 
     @property
-    def like(self) -> tuple[str, str]:
-        """What it has in common with the same in another walk."""
-        return self.when, _NAME.sub(r"\1", _ID.sub("*", self.what))[:_LONGEST]
+    def signature(self) -> tuple[str, str]:
+        """The operation and the problem without names and ids, to recognize the same failure in another walk."""
+        return self.when, _NAME.sub(r"\1", _ID.sub("*", self.what))[:_SIGNATURE_LENGTH]
 
 
 class Walker:
-    """Goes a walk, step by step."""
+    """Runs the steps of a walk."""
 
-    def __init__(self, world: OthersWorld, seed: int) -> None:
+    def __init__(self, world: SharedWorld, seed: int) -> None:
         world.restore(world.start)
         self._world = world
         self._chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
-        self._stack = Stack(world.config, self._chance, world.begin)
+        self._stack = Stack(world.config, self._chance, world.start_process)
         self._expected: dict[str, str] = {}
 
     def steps(self, program: Program) -> Iterator[tuple[str, Callable[[], list[str]]]]:
-        """What is done with each program, each with what is wrong then."""
+        """Yield the operations for each program, each with a function that returns its problems."""
         yield "preview", lambda: self._preview(program)
         yield "up", lambda: self._up(program)
         yield "cloud after up", lambda: self._cloud(program)
-        yield "preview after up", lambda: self._is_empty(program)
-        before = self._stack.kept()
+        yield "preview after up", lambda: self._pending_changes(program)
+        state_before = self._stack.copy_state()
         yield "refresh", self._stack.refresh
-        yield "preview after refresh", lambda: self._is_empty(program)
+        yield "preview after refresh", lambda: self._pending_changes(program)
         if self._chance.random() < 0.5:
-            # What an `up` leaves has to do as well.
-            self._stack.state = before
+            # Continue with the state of the `up` in half of the cases, to test both.
+            self._stack.state = state_before
 
     def last_steps(self) -> Iterator[tuple[str, Callable[[], list[str]]]]:
-        """What is done at the end."""
+        """Yield the operations after the last program."""
         yield "destroy", self._destroy
         yield "cloud after destroy", lambda: self._cloud(())
 
@@ -80,19 +80,19 @@ class Walker:
         return []
 
     def _up(self, program: Program) -> list[str]:
-        made = self._stack.up(program)
+        steps = self._stack.up(program)
         harmful = {"replace", "delete"}
         return [
-            f"{step} of {name}, of which the preview says {self._expected.get(name)}"
-            for name, step in made.items()
+            f"{step} of {name}, but the preview shows {self._expected.get(name)}"
+            for name, step in steps.items()
             if step in harmful and self._expected.get(name) != step
         ]
 
     def _cloud(self, program: Program) -> list[str]:
-        ids = {name: record.id for name, record in self._stack.known.items()}
+        ids = {name: record.id for name, record in self._stack.records_by_name.items()}
         return self._world.differences(program, ids)
 
-    def _is_empty(self, program: Program) -> list[str]:
+    def _pending_changes(self, program: Program) -> list[str]:
         return [f"{step} of {name}" for name, step in self._stack.preview(program).items() if step != "same"]
 
     def _destroy(self) -> list[str]:
@@ -100,46 +100,46 @@ class Walker:
         return []
 
 
-def broken(walk: Walk, world: OthersWorld, seed: int) -> Broken | None:
-    """Go the walk; what does not hold first, None where all does."""
+def find_failure(walk: Walk, world: SharedWorld, seed: int) -> Failure | None:
+    """Run the walk; return the first failure, None if all checks pass."""
     walker = Walker(world, seed)
     last = len(walk.programs) - 1
     for at, program in enumerate(walk.programs):
         steps = walker.steps(program)
-        if found := _first_wrong(at, steps):
-            return found
-    return _first_wrong(last, walker.last_steps())
+        if failure := _first_failure(at, steps):
+            return failure
+    return _first_failure(last, walker.last_steps())
 
 
-def _first_wrong(at: int, steps: Iterator[tuple[str, Callable[[], list[str]]]]) -> Broken | None:
+def _first_failure(at: int, steps: Iterator[tuple[str, Callable[[], list[str]]]]) -> Failure | None:
     for when, step in steps:
         try:
-            wrong = step()
+            problems = step()
         except (Failed, Refused) as error:
-            wrong = [str(error)]
-        if wrong:
-            return Broken(at, when, "; ".join(wrong))
+            problems = [str(error)]
+        if problems:
+            return Failure(at, when, "; ".join(problems))
     return None
 
 
-def shortened(walk: Walk, world: OthersWorld, seed: int, found: Broken) -> tuple[Walk, Broken]:
-    """A walk with as little in it as will do for the same not to hold."""
+def minimize(walk: Walk, world: SharedWorld, seed: int, failure: Failure) -> tuple[Walk, Failure]:
+    """Return a minimal walk with the same failure, and that failure."""
     trials = 0
-    walk = Walk(walk.programs[: found.at + 1], walk.edits[: found.at])
+    walk = Walk(walk.programs[: failure.at + 1], walk.edits[: failure.at])
     progress = True
     while progress:
         progress = False
         for shorter in _shorter(walk):
             trials += 1
-            if trials > TRIALS:
-                return walk, found
+            if trials > MAX_TRIALS:
+                return walk, failure
             if not all(can_follow(*pair) for pair in itertools.pairwise(shorter.programs)):
                 continue
-            again = broken(shorter, world, seed)
-            if again and again.like == found.like:
-                walk, found, progress = shorter, again, True
+            repeated = find_failure(shorter, world, seed)
+            if repeated and repeated.signature == failure.signature:
+                walk, failure, progress = shorter, repeated, True
                 break
-    return walk, found
+    return walk, failure
 
 
 def _shorter(walk: Walk) -> Iterator[Walk]:
@@ -182,11 +182,11 @@ def _with_fewer_inputs(walk: Walk) -> Iterator[Walk]:
         )
 
 
-def told(walk: Walk, found: Broken, seed: int) -> str:
-    """The walk for a person."""
-    lines = [f"seed {seed}, program {found.at}, {found.when}: {found.what}", ""]
+def format_failure(walk: Walk, failure: Failure, seed: int) -> str:
+    """Return the failure and the programs of the walk as text."""
+    lines = [f"seed {seed}, program {failure.at}, {failure.when}: {failure.what}", ""]
     for index, program in enumerate(walk.programs):
         if index:
             lines.append(f"# ---- then: {walk.edits[index - 1] if index <= len(walk.edits) else ''}")
-        lines += written(program).splitlines()[2:]
+        lines += to_source(program).splitlines()[2:]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`make bench`: what every operation costs, beside the floors; tables in Markdown on the standard output."""
+"""`make bench`: measure the cost of every operation; prints tables in Markdown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tools.bench.place import Place
 
-    Measured = tuple[str, str]  # what, and its tables in Markdown
+    Measured = tuple[str, str]  # name of the measurement, tables in Markdown
 
 PARTS: dict[str, Callable[[Place, Callable[[str], Path], dict[str, str], Sequence[int], int], Iterator[Measured]]] = {
     "units": units.measured,
@@ -30,16 +30,18 @@ PARTS: dict[str, Callable[[Place, Callable[[str], Path], dict[str, str], Sequenc
 
 
 def main() -> int:
-    """Measure what was asked for."""
+    """Run the selected measurements."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument("--cloud", metavar="NAME", help="a cloud of clouds.yaml (default: an emulator)")
-    parser.add_argument("--units", type=_numbers, default=(1, 10), metavar="N,N", help="default: 1,10")
-    parser.add_argument("--servers", type=_numbers, default=(1, 10, 100), metavar="N,N", help="default: 1,10,100")
-    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="of the units; the fastest counts")
-    parser.add_argument("--page", type=Path, metavar="FILE", help="puts the tables into this page, too")
+    parser.add_argument("--units", type=_numbers, default=(1, 10), metavar="N,N", help="units; default: 1,10")
+    parser.add_argument(
+        "--servers", type=_numbers, default=(1, 10, 100), metavar="N,N", help="servers; default: 1,10,100"
+    )
+    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="rounds of units; the fastest counts")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="also write the tables into this page")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all that apply")
     options = parser.parse_args()
-    # What a project of thousands costs is asked of an emulator only.
+    # `growth` creates thousands of servers, which only the emulator can afford.
     parts = options.parts or (("units",) if options.cloud else tuple(PARTS))
     end_in_order()
     programs = engine()
@@ -48,21 +50,21 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ecs-bench-")))
 
         def fresh(name: str) -> Path:
-            made = folder / name
-            made.mkdir()
-            return made
+            created = folder / name
+            created.mkdir()
+            return created
 
         env = environment(programs, folder, "bench") | dict(place.env)
         del env["PULUMI_STACK"], env["PULUMI_OPTION_CONFIG_FILE"]
-        # What pip compiles when it installs the package is not to be compiled again by every process.
+        # Compile the package once, as pip does at installation, instead of in every process.
         env.pop("PYTHONDONTWRITEBYTECODE", None)
         compileall.compile_dir(CHECKOUT / "ecs_pulumi", quiet=2)
         for part in parts:
             amounts = options.servers if part == "growth" else options.units
-            for what, text in PARTS[part](place, fresh, env, amounts, options.rounds):
+            for name, text in PARTS[part](place, fresh, env, amounts, options.rounds):
                 print(text, flush=True)
                 if options.page:
-                    rewrite(options.page, f"{what}, {'emulator' if place.emulator else 'cloud'}", text)
+                    rewrite(options.page, f"{name}, {'emulator' if place.emulator else 'cloud'}", text)
     return 0
 
 

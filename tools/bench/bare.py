@@ -1,4 +1,4 @@
-"""The same work as a script would do it: plain requests, one poller, no engine. What it takes is the floor in time."""
+"""The bare loop: the work of the units program as plain requests with one poller, as a baseline for the time."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-POLLED_EVERY = 0.25
-AT_A_TIME = 10
+POLL_INTERVAL = 0.25
+WORKERS = 10
 
 
 class BareLoop:
-    """Units of the program, made and changed by hand."""
+    """Creates, resizes and destroys units with plain requests."""
 
     def __init__(self, place: Place, units: int) -> None:
         """Log in.
 
         Args:
             place: The cloud.
-            units: How many.
+            units: Number of units.
         """
         self._http = requests.Session()
         self._http.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))
@@ -52,7 +52,7 @@ class BareLoop:
         self._network = self._subnet = ""
 
     def create(self) -> Run:
-        """Make all units."""
+        """Create all units."""
 
         def work() -> None:
             self.call("POST", "compute", "/os-keypairs", {"keypair": {"name": "bench-bare"}})
@@ -78,7 +78,7 @@ class BareLoop:
         }
         unit["server"] = self.call("POST", "compute", "/servers", {"server": server})["server"]["id"]
         self._poller.until("volumes", unit["volume"], lambda volume: volume["status"] == "available")
-        self._rests(unit, "ACTIVE")
+        self._wait_until_stable(unit, "ACTIVE")
         path = f"/servers/{unit['server']}"
         self.call("POST", "compute", f"{path}/os-interface", {"interfaceAttachment": {"port_id": unit["nic"]}})
         disk = {"volumeAttachment": {"volumeId": unit["volume"]}}
@@ -86,7 +86,7 @@ class BareLoop:
         self._poller.until("volumes", unit["volume"], lambda volume: volume["status"] == "in-use")
 
     def resize(self) -> Run:
-        """Give all servers another flavor, each stopped before and started again."""
+        """Resize all servers; each is stopped before and started again."""
         return self._timed(lambda: self._each(self._resize))
 
     def _resize(self, unit: dict[str, str]) -> None:
@@ -98,10 +98,10 @@ class BareLoop:
         )
         for action, body, status in steps:
             self.call("POST", "compute", f"/servers/{unit['server']}/action", {action: body})
-            self._rests(unit, status)
+            self._wait_until_stable(unit, status)
 
     def destroy(self) -> Run:
-        """Take everything down."""
+        """Delete everything."""
 
         def work() -> None:
             self._each(self._destroy)
@@ -124,24 +124,24 @@ class BareLoop:
         self._poller.until("volumes", unit["volume"], None)
 
     def leave_nothing(self) -> None:
-        """Take down what there is after a failure."""
+        """Delete what exists after a failure."""
         with self._poller:
             for unit in self._units:
                 if "server" in unit:
-                    self._forget("compute", f"/servers/{unit['server']}")
+                    self._try_delete("compute", f"/servers/{unit['server']}")
                     self._poller.until("servers", unit["server"], None)
                 for name, service in (("volume", "volume"), ("port", "network"), ("nic", "network")):
                     if name in unit:
-                        self._forget(service, f"/{'volumes' if name == 'volume' else 'ports'}/{unit[name]}")
-        self._forget("network", f"/subnets/{self._subnet}")
-        self._forget("network", f"/networks/{self._network}")
-        self._forget("compute", "/os-keypairs/bench-bare")
+                        self._try_delete(service, f"/{'volumes' if name == 'volume' else 'ports'}/{unit[name]}")
+        self._try_delete("network", f"/subnets/{self._subnet}")
+        self._try_delete("network", f"/networks/{self._network}")
+        self._try_delete("compute", "/os-keypairs/bench-bare")
 
-    def _forget(self, service: str, path: str) -> None:
+    def _try_delete(self, service: str, path: str) -> None:
         with contextlib.suppress(RuntimeError):
             self.call("DELETE", service, path)
 
-    def _rests(self, unit: dict[str, str], status: str) -> None:
+    def _wait_until_stable(self, unit: dict[str, str], status: str) -> None:
         def done(server: Document) -> bool:
             if server["status"] == "ERROR":
                 raise RuntimeError(server.get("fault"))
@@ -150,70 +150,70 @@ class BareLoop:
         self._poller.until("servers", unit["server"], done)
 
     def _each(self, work: Callable[[dict[str, str]], None]) -> None:
-        with ThreadPoolExecutor(AT_A_TIME) as pool:
+        with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(work, self._units))
 
     def _timed(self, work: Callable[[], None]) -> Run:
         self._counted.clear()
-        began, cpu = time.monotonic(), time.process_time()
+        started, cpu = time.monotonic(), time.process_time()
         with self._poller:
             work()
-        return Run(self._counted.copy(), time.monotonic() - began, time.process_time() - cpu)
+        return Run(self._counted.copy(), time.monotonic() - started, time.process_time() - cpu)
 
     def call(self, method: str, service: str, path: str, body: Any = None) -> Any:
-        """Send a request and return the answer's body."""
-        answer = self._http.request(method, self._urls[service] + path, json=body, timeout=300)
-        if not answer.ok:
-            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
+        """Send a request and return the body of the response."""
+        response = self._http.request(method, self._urls[service] + path, json=body, timeout=300)
+        if not response.ok:
+            raise RuntimeError(f"{method} {path}: {response.status_code} {response.text}")
         with self._counting:
-            self._counted[method, path_template(answer.request.path_url.partition("?")[0])] += 1
-        return answer.json() if answer.content else None
+            self._counted[method, path_template(response.request.path_url.partition("?")[0])] += 1
+        return response.json() if response.content else None
 
 
 class Poller:
-    """One thread that lists servers and volumes while somebody waits for one."""
+    """A thread that lists servers and volumes while there are waits for them."""
 
     def __init__(self, loop: BareLoop) -> None:
         self._loop = loop
         self._changed = threading.Condition()
-        self._awaited: Counter[str] = Counter()
-        self._seen: dict[str, tuple[float, dict[str, Document]]] = {}
-        self._over = False
+        self._waiting: Counter[str] = Counter()
+        self._listed: dict[str, tuple[float, dict[str, Document]]] = {}
+        self._stopped = False
 
     def __enter__(self) -> None:
-        self._over = False
+        self._stopped = False
         self._thread = threading.Thread(target=self._poll, daemon=True)
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
-        self._over = True
+        self._stopped = True
         self._thread.join()
 
     def until(self, kind: str, id_: str, done: Callable[[Document], bool] | None) -> None:
-        """Wait until an object is as wanted, or, where `done` is None, gone."""
-        began = time.monotonic()
+        """Wait until `done` accepts the object, or, if `done` is None, until it does not exist."""
+        started = time.monotonic()
         with self._changed:
-            self._awaited[kind] += 1
+            self._waiting[kind] += 1
             try:
                 while True:
-                    at, documents = self._seen.get(kind, (0.0, {}))
+                    at, documents = self._listed.get(kind, (0.0, {}))
                     document = documents.get(id_)
-                    if at > began and (document is None if done is None else document is not None and done(document)):
+                    if at > started and (document is None if done is None else document is not None and done(document)):
                         return
                     self._changed.wait()
             finally:
-                self._awaited[kind] -= 1
+                self._waiting[kind] -= 1
 
     def _poll(self) -> None:
-        while not self._over:
+        while not self._stopped:
             for kind, service in (("servers", "compute"), ("volumes", "volume")):
-                if self._awaited[kind]:
-                    asked = time.monotonic()
+                if self._waiting[kind]:
+                    sent = time.monotonic()
                     try:
                         listed = self._loop.call("GET", service, f"/{kind}/detail")[kind]
                     except (RuntimeError, requests.RequestException):
-                        continue  # the next one may be answered
+                        continue  # the next poll may succeed
                     with self._changed:
-                        self._seen[kind] = (asked, {item["id"]: item for item in listed})
+                        self._listed[kind] = (sent, {item["id"]: item for item in listed})
                         self._changed.notify_all()
-            time.sleep(POLLED_EVERY)
+            time.sleep(POLL_INTERVAL)

@@ -1,4 +1,4 @@
-"""What Pulumi's engine takes of its own: the same operations with as many resources that do nothing."""
+"""The engine alone: the same operations with the same number of resources that do nothing."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def alone(folder: Path, env: Mapping[str, str], *, resources: int, changed: int, parallel: int) -> dict[str, float]:
-    """Seconds for each operation.
+    """Return the seconds of each operation.
 
     Args:
         folder: An empty folder.
         env: The environment of the stack.
-        resources: How many resources.
-        changed: How many of them an update changes.
-        parallel: Operations at a time.
+        resources: Number of resources.
+        changed: Number of resources that an update changes.
+        parallel: Number of concurrent operations.
     """
     stack = Stack("nothing", folder, env, {"resources": resources, "changed": changed}, parallel=parallel)
     return {

@@ -1,4 +1,4 @@
-"""How cost grows: with the servers of a stack, and with the servers of others in its project."""
+"""How the cost grows with the servers of a stack, and with other servers in its project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator import Emulator
     from tools.bench.place import Place
 
-FOREIGN = 5000
+OTHER_SERVERS = 5000
 DAY = 86400.0
 PARALLEL = 64
 SMALL = 3
@@ -34,27 +34,27 @@ def measured(
     fresh: Callable[[str], Path],
     env: dict[str, str],
     amounts: Sequence[int],
-    rounds: int,  # noqa: ARG001 - once is enough to see what grows
+    rounds: int,  # noqa: ARG001 - one round is enough to see the growth
 ) -> Iterator[tuple[str, str]]:
-    """Measure stacks of so many servers, and a small one among very many servers of others.
+    """Measure stacks of different sizes, and a small stack in a project with many other servers.
 
     Args:
         place: The cloud.
-        fresh: Makes a folder.
+        fresh: Creates a folder.
         env: The environment of the stacks.
-        amounts: How many servers.
-        rounds: Not needed.
+        amounts: Numbers of servers.
+        rounds: Not used.
 
     Yields:
-        What was measured, and its tables.
+        The name of the measurement, and its tables.
     """
     for count in amounts:
         load = os.getloadavg()[0]
         runs = _operations(place, fresh(f"servers{count}"), env, count)
-        own = engine.alone(fresh(f"engine{count}"), env, resources=count, changed=1, parallel=PARALLEL)
+        engine_alone = engine.alone(fresh(f"engine{count}"), env, resources=count, changed=1, parallel=PARALLEL)
         requests = details({name: run for name, (run, _) in runs.items()})
         heading = f"### {count} server{'s' * (count != 1)} on {place.title}"
-        rows = table(COLUMNS, _rows(str(count), runs, own))
+        rows = table(COLUMNS, _rows(str(count), runs, engine_alone))
         yield f"growth {count}", f"{heading}\n\n{circumstances(load)}\n{rows}\n{requests}"
     if place.emulator:
         yield "growth among others", _among_others(place, place.emulator, fresh, env)
@@ -62,26 +62,30 @@ def measured(
 
 def _among_others(place: Place, cloud: Emulator, fresh: Callable[[str], Path], env: dict[str, str]) -> str:
     load = os.getloadavg()[0]
-    own = engine.alone(fresh("engine"), env, resources=SMALL, changed=1, parallel=PARALLEL)
-    found = _rows(str(SMALL), _operations(place, fresh("beside"), env, SMALL), own)
-    _settle(place, cloud)
-    found += _rows(f"{SMALL} among {FOREIGN} of others", _operations(place, fresh("among"), env, SMALL), own)
-    return f"### A small stack in a large project\n\n{circumstances(load)}\n{table(COLUMNS, found)}"
+    engine_alone = engine.alone(fresh("engine"), env, resources=SMALL, changed=1, parallel=PARALLEL)
+    rows = _rows(str(SMALL), _operations(place, fresh("beside"), env, SMALL), engine_alone)
+    _add_other_servers(place, cloud)
+    rows += _rows(
+        f"{SMALL} in a project with {OTHER_SERVERS} others",
+        _operations(place, fresh("among"), env, SMALL),
+        engine_alone,
+    )
+    return f"### A small stack in a large project\n\n{circumstances(load)}\n{table(COLUMNS, rows)}"
 
 
-def _rows(title: str, found: dict[str, tuple[Run, int]], own: Mapping[str, float]) -> list[Sequence[object]]:
+def _rows(title: str, runs: dict[str, tuple[Run, int]], engine_alone: Mapping[str, float]) -> list[Sequence[object]]:
     return [
         (
             title,
             name,
             run.total,
             seconds(run.seconds),
-            seconds(own[ENGINES[name]]),
+            seconds(engine_alone[ENGINES[name]]),
             seconds(run.cpu),
             f"{run.peak:.0f} MB",
             f"{size / 1e3:.0f} kB",
         )
-        for name, (run, size) in found.items()
+        for name, (run, size) in runs.items()
     ]
 
 
@@ -107,8 +111,8 @@ def _operations(place: Place, folder: Path, env: dict[str, str], count: int) -> 
     return runs
 
 
-def _settle(place: Place, cloud: Emulator) -> None:
-    """Let others have very many servers in the project, all of which the lists name before any of the stack's."""
+def _add_other_servers(place: Place, cloud: Emulator) -> None:
+    """Add many servers to the project. Lists contain them before those of the stack."""
     connection = place.connect()
     api = connection.region().compute
     request = {"name": "foreign", "flavorRef": place.small["id"], "imageRef": place.image["id"]}
@@ -119,7 +123,7 @@ def _settle(place: Place, cloud: Emulator) -> None:
     connection.close()
     with cloud.state() as state:
         one = state.get("server", id_) or {}
-        for _ in range(FOREIGN - 1):
+        for _ in range(OTHER_SERVERS - 1):
             state.put(
                 "server",
                 {**one, "id": str(uuid.uuid4()), "created": one["created"] + DAY, "updated": one["updated"] - DAY},
@@ -127,6 +131,6 @@ def _settle(place: Place, cloud: Emulator) -> None:
 
 
 def _network(api: ServiceClient) -> str:
-    made = str(network.create(api, "network", {"name": "foreign"})["id"])
-    network.create(api, "subnet", {"network_id": made, "cidr": "10.90.0.0/16", "ip_version": 4})
-    return made
+    network_id = str(network.create(api, "network", {"name": "foreign"})["id"])
+    network.create(api, "subnet", {"network_id": network_id, "cidr": "10.90.0.0/16", "ip_version": 4})
+    return network_id

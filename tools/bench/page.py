@@ -1,4 +1,4 @@
-"""The page that keeps the latest measurements, each between two comments that name it."""
+"""The page with the latest measurements, each between two comments."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 
 
 def rewrite(page: Path, name: str, text: str) -> None:
-    """Put a new measurement in the place of the one before.
+    """Replace a measurement in the page.
 
     Args:
         page: The page.
-        name: Which of its measurements.
-        text: The new one, in Markdown.
+        name: The name of the measurement.
+        text: The new measurement, in Markdown.
 
     Raises:
-        SystemExit: The page has no place for it.
+        SystemExit: The page does not contain the comments of this measurement.
     """
     begin, end = f"<!-- measured: {name} -->", "<!-- end -->"
     place = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    written, found = place.subn(lambda _: f"{begin}\n\n{text.strip()}\n\n{end}", page.read_text())
-    if not found:
-        raise SystemExit(f"{page} has no place for it: {begin} … {end}")
-    page.write_text(written)
+    new_text, count = place.subn(lambda _: f"{begin}\n\n{text.strip()}\n\n{end}", page.read_text())
+    if not count:
+        raise SystemExit(f"{page}: the comments of this measurement are missing: {begin} … {end}")
+    page.write_text(new_text)

@@ -1,7 +1,7 @@
-"""The leading peer, Terraform's OpenStack provider under OpenTofu with `-parallelism=10`, as it was measured.
+"""Measurements of the peer: Terraform's OpenStack provider under OpenTofu with `-parallelism=10`.
 
-On the same kind of cloud as the page's real one: an OpenStack with a fake hypervisor on two processors, which it
-shares with the client. Its flavor change neither stops a server nor starts it.
+The cloud was an OpenStack with a fake hypervisor on two processors, which it shared with the client. The flavor change
+of the peer neither stops nor starts the server.
 """
 
 from __future__ import annotations

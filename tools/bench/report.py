@@ -13,47 +13,48 @@ if TYPE_CHECKING:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table; everything after the first column is a figure.
+    """Return a table. All columns except the first are aligned right.
 
     Args:
-        head: The titles of its columns.
-        rows: Its cells.
+        head: The titles of the columns.
+        rows: The cells of each row.
     """
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
 def by_path(run: Run) -> str:
-    """The requests of one run by method and path, the most frequent first."""
+    """Return a table of the requests by method and path, the most frequent first."""
     counted = sorted(run.requests.items(), key=lambda item: (-item[1], item[0]))
     return table(("request", "times"), ((f"`{method} {path}`", count) for (method, path), count in counted))
 
 
 def folded(title: str, text: str) -> str:
-    """A part that opens when it is asked for."""
+    """Return a section that is collapsed at first."""
     return f"<details><summary>{title}</summary>\n\n{text}\n</details>\n"
 
 
 def ratio(value: float, floor: float | None) -> str:
-    """How many times the floor."""
+    """Return a value as a multiple of its floor."""
     return f"{value / floor:.2f}" if floor else "-"
 
 
 def seconds(value: float | None) -> str:
-    """A time."""
+    """Return a duration as text."""
     return "-" if value is None else f"{value:.1f} s"
 
 
 def details(runs: Mapping[str, Run]) -> str:
-    """The requests of several runs, each folded."""
+    """Return the requests of several runs as collapsed sections."""
     return "\n".join(folded(f"Requests: {name}", by_path(run)) for name, run in runs.items() if run.total)
 
 
 def circumstances(load: float) -> str:
-    """When and on what it was measured, and how busy that was.
+    """Return a sentence with the date and the machine of a measurement.
 
     Args:
-        load: The load average before.
+        load: The load average before the measurement.
     """
     today = f"{datetime.now(timezone.utc):%Y-%m-%d}"
-    return f"Measured on {today} with {os.cpu_count()} processors, which had a load of {load:.1f} before it.\n"
+    machine = f"{os.cpu_count()} processors and a load average of {load:.1f} before the measurement"
+    return f"Measured on {today} with {machine}.\n"

@@ -1,4 +1,4 @@
-"""A stack whose every operation is measured from outside: requests, wall time, the provider's CPU and memory."""
+"""A stack whose operations are measured: requests, wall time, and the CPU time and memory of the provider."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PROGRAMS = Path(__file__).parent / "programs"
-SAMPLED_EVERY = 0.05
+SAMPLE_INTERVAL = 0.05
 PROVIDER = "pulumi.dynamic"
 
 PARALLEL = 10
-"""Operations at a time, as many as other tools take by default; Pulumi's own default is four for each processor."""
+"""Concurrent operations: the default of other tools. Pulumi's own default is four for each processor."""
 
-# The line of the request trace that `pulumi --debug` shows.
+# A line of the request log that `pulumi --debug` shows.
 _REQUEST = re.compile(r"\b(GET|HEAD|POST|PUT|PATCH|DELETE) (/\S*) (\d{3}) \d+ ms ")
 
 
 @dataclass
 class Run:
-    """What one operation cost.
+    """The cost of one operation.
 
     Attributes:
-        requests: How many were sent, by method and path.
+        requests: Number of requests by method and path.
         seconds: Wall time of the whole command.
-        cpu: Seconds of CPU that the provider used.
-        peak: Megabytes of memory that the provider had at most.
+        cpu: CPU time of the provider in seconds.
+        peak: Peak memory of the provider in megabytes.
     """
 
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -50,7 +50,7 @@ class Run:
 
     @property
     def total(self) -> int:
-        """How many requests were sent."""
+        """Total number of requests."""
         return self.requests.total()
 
 
@@ -66,13 +66,13 @@ class Stack:
         *,
         parallel: int = PARALLEL,
     ) -> None:
-        """Make the stack.
+        """Create the stack.
 
         Args:
-            program: The folder of the program under programs/.
+            program: The folder of the program in `programs`.
             folder: An empty folder.
-            env: The environment of tools/workspace.py and what leads to the cloud.
-            config: The program's settings.
+            env: The environment of `tools/workspace.py`, with the variables of the cloud.
+            config: The settings of the program.
             parallel: Operations at a time.
         """
         self._parallel = parallel
@@ -104,10 +104,10 @@ class Stack:
         return self.measure("destroy", "--skip-preview", *arguments)
 
     def measure(self, *command: str) -> Run:
-        """Run a command of `pulumi` and measure it."""
+        """Run a `pulumi` command and measure it."""
         log = self._folder / "events.json"
         log.unlink(missing_ok=True)
-        began = time.monotonic()
+        started = time.monotonic()
         child = subprocess.Popen(
             ("pulumi", "--non-interactive", *command, f"--parallel={self._parallel}", "--debug", f"--event-log={log}"),
             cwd=self._folder,
@@ -118,18 +118,18 @@ class Stack:
             text=True,
         )
         with Sampler(child.pid) as sampled:
-            said, _ = child.communicate()
-        seconds = time.monotonic() - began
+            output, _ = child.communicate()
+        seconds = time.monotonic() - started
         if child.returncode:
-            raise SystemExit(f"pulumi {' '.join(command)} failed:\n{said[-5000:]}")
+            raise SystemExit(f"pulumi {' '.join(command)} failed:\n{output[-5000:]}")
         return Run(_requests(log.read_text().splitlines()), seconds, sampled.cpu, sampled.peak)
 
     def state_size(self) -> int:
-        """Bytes of the stack's state."""
+        """Return the size of the state in bytes."""
         return len(self._pulumi("stack", "export"))
 
     def leave_nothing(self) -> None:
-        """Destroy what is still there."""
+        """Destroy the remaining resources."""
         subprocess.run(
             ("pulumi", "--non-interactive", "destroy", "--skip-preview", "--yes"),
             cwd=self._folder,
@@ -153,11 +153,11 @@ class Stack:
 
 
 class Sampler:
-    """Looks now and then at the provider that a process starts.
+    """Samples CPU time and memory of the provider that a process starts.
 
     Attributes:
-        cpu: Seconds of CPU it used, as last seen.
-        peak: Megabytes of memory it had, at most.
+        cpu: CPU time in seconds at the last sample.
+        peak: Peak memory in megabytes.
     """
 
     def __init__(self, pid: int) -> None:
@@ -165,7 +165,7 @@ class Sampler:
         self.peak = 0.0
         self._command = psutil.Process(pid)
         self._provider: psutil.Process | None = None
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> Self:
@@ -173,11 +173,11 @@ class Sampler:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
     def _sample(self) -> None:
-        while not self._over.wait(SAMPLED_EVERY):
+        while not self._stopped.wait(SAMPLE_INTERVAL):
             with contextlib.suppress(psutil.Error):
                 self._provider = self._provider or self._find()
                 if self._provider:
@@ -198,9 +198,9 @@ def _set(item: tuple[str, object]) -> str:
 
 
 def _requests(events: Iterable[str]) -> Counter[tuple[str, str]]:
-    found: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for line in events:
-        said = json.loads(line).get("diagnosticEvent", {})
-        if said.get("severity") == "debug" and (request := _REQUEST.search(said["message"])):
-            found[request[1], path_template(request[2].partition("?")[0])] += 1
-    return found
+        diagnostic = json.loads(line).get("diagnosticEvent", {})
+        if diagnostic.get("severity") == "debug" and (request := _REQUEST.search(diagnostic["message"])):
+            counts[request[1], path_template(request[2].partition("?")[0])] += 1
+    return counts

@@ -1,4 +1,4 @@
-"""What starting costs: importing the package in a program, and bringing up the provider."""
+"""The cost of start-up: importing the package in a program, and starting the provider."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def measured(
     amounts: Sequence[int],  # noqa: ARG001
     rounds: int,  # noqa: ARG001
 ) -> Iterator[tuple[str, str]]:
-    """Measure with `-X importtime`, the best of several.
+    """Measure imports with `-X importtime`; the fastest of several runs counts.
 
     Args:
-        place: Not needed.
-        fresh: Not needed.
-        env: The environment to start in.
-        amounts: Not needed.
-        rounds: Not needed.
+        place: Not used.
+        fresh: Not used.
+        env: The environment of the process.
+        amounts: Not used.
+        rounds: Not used.
 
     Yields:
-        What was measured, and its table.
+        The name of the measurement, and its table.
     """
     load = os.getloadavg()[0]
     rows = [(title, f"{_imports(statement, env):.0f} ms") for title, statement in IMPORTS.items()]
@@ -56,10 +56,10 @@ def _imports(statement: str, env: dict[str, str]) -> float:
 
 
 def _once(statement: str, env: dict[str, str]) -> float:
-    """Milliseconds in the modules that a statement imports and a bare interpreter does not."""
-    said = subprocess.run(
+    """Return the import time, in milliseconds, of the modules that a bare interpreter does not import."""
+    output = subprocess.run(
         (sys.executable, "-X", "importtime", "-c", statement), env=env, capture_output=True, text=True, check=True
     ).stderr
-    lines = [line.removeprefix("import time:").split("|") for line in said.splitlines() if "|" in line][1:]
-    began = next(index for index, line in enumerate(lines) if line[2].strip() == "site")
-    return sum(int(line[0]) for line in lines[began + 1 :]) / 1000
+    lines = [line.removeprefix("import time:").split("|") for line in output.splitlines() if "|" in line][1:]
+    site = next(index for index, line in enumerate(lines) if line[2].strip() == "site")
+    return sum(int(line[0]) for line in lines[site + 1 :]) / 1000

@@ -1,4 +1,4 @@
-"""Units of a server, its ports, its volume and what ties them: made, looked at, changed and taken down."""
+"""Units of a server with its ports, its volume and their attachments: create, read, change and destroy them."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ ENGINES = {
 def measured(
     place: Place, fresh: Callable[[str], Path], env: dict[str, str], amounts: Sequence[int], rounds: int
 ) -> Iterator[tuple[str, str]]:
-    """Measure so many units each, and beside them the bare loop.
+    """Measure stacks of units, and the bare loop with the same units.
 
     Args:
         place: The cloud.
-        fresh: Makes a folder.
+        fresh: Creates a folder.
         env: The environment of the stacks.
-        amounts: How many units.
-        rounds: How often; the fastest counts, as everything that disturbs only adds.
+        amounts: Numbers of units.
+        rounds: Number of rounds. The fastest counts, since disturbances only add time.
 
     Yields:
-        What was measured, and its tables.
+        The name of the measurement, and its tables.
     """
     for count in amounts:
         yield f"units {count}", _measured(place, fresh, env, count, rounds)
@@ -56,13 +56,13 @@ def _measured(place: Place, fresh: Callable[[str], Path], env: dict[str, str], c
     load = os.getloadavg()[0]
     bare: dict[str, Run] = {}
     runs: dict[str, Run] = {}
-    for number in range(rounds):  # in turns, so that what disturbs one disturbs the other
+    for number in range(rounds):  # alternating, so that a disturbance affects both
         bare = _faster(bare, _bare(place, count))
         runs = _faster(runs, _stack(place, fresh(f"units{count}-{number}"), env, count))
     resources = OBJECTS * count + SHARED
-    own = engine.alone(fresh(f"engine{count}"), env, resources=resources, changed=count, parallel=PARALLEL)
+    engine_alone = engine.alone(fresh(f"engine{count}"), env, resources=resources, changed=count, parallel=PARALLEL)
     title = f"### {count} unit{'s' * (count != 1)} on {place.title}\n\n{circumstances(load)}"
-    return f"{title}\n{_requests(runs, count)}\n{_times(runs, bare, own, count)}\n{details(runs)}"
+    return f"{title}\n{_requests(runs, count)}\n{_times(runs, bare, engine_alone, count)}\n{details(runs)}"
 
 
 def _requests(runs: Mapping[str, Run], count: int) -> str:
@@ -75,7 +75,7 @@ def _requests(runs: Mapping[str, Run], count: int) -> str:
     return table(REQUESTS, rows)
 
 
-def _times(runs: Mapping[str, Run], bare: Mapping[str, Run], own: Mapping[str, float], count: int) -> str:
+def _times(runs: Mapping[str, Run], bare: Mapping[str, Run], engine_alone: Mapping[str, float], count: int) -> str:
     rows = []
     for name, run in runs.items():
         floor = bare[name].seconds if name in bare else None
@@ -85,7 +85,7 @@ def _times(runs: Mapping[str, Run], bare: Mapping[str, Run], own: Mapping[str, f
                 seconds(run.seconds),
                 seconds(floor),
                 ratio(run.seconds, floor),
-                seconds(own[ENGINES[name]]),
+                seconds(engine_alone[ENGINES[name]]),
                 _peer(peer.SECONDS, count, name),
                 seconds(run.cpu),
                 f"{run.peak:.0f} MB",
@@ -98,8 +98,8 @@ def _peer(figures: Mapping[int, Mapping[str, object]], count: int, name: str) ->
     return figures.get(count, {}).get(name.partition(":")[0], "-")
 
 
-def _faster(before: dict[str, Run], now: dict[str, Run]) -> dict[str, Run]:
-    return {name: min(run, before.get(name, run), key=lambda each: each.seconds) for name, run in now.items()}
+def _faster(best: dict[str, Run], latest: dict[str, Run]) -> dict[str, Run]:
+    return {name: min(run, best.get(name, run), key=lambda each: each.seconds) for name, run in latest.items()}
 
 
 def _bare(place: Place, count: int) -> dict[str, Run]:
@@ -108,7 +108,7 @@ def _bare(place: Place, count: int) -> dict[str, Run]:
     try:
         for name, work in {"create": loop.create, "flavor change": loop.resize, "destroy": loop.destroy}.items():
             runs[name] = work()
-            _told(f"bare loop, {count}: {name}", runs[name])
+            _print_progress(f"bare loop, {count}: {name}", runs[name])
     finally:
         if "destroy" not in runs:
             loop.leave_nothing()
@@ -129,12 +129,12 @@ def _stack(place: Place, folder: Path, env: dict[str, str], count: int) -> dict[
         }
         for name, work in operations.items():
             runs[name] = work()
-            _told(f"stack, {count}: {name}", runs[name])
+            _print_progress(f"stack, {count}: {name}", runs[name])
     finally:
         if "destroy" not in runs:
             stack.leave_nothing()
     return runs
 
 
-def _told(what: str, run: Run) -> None:
-    print(f"{what}: {run.total} requests, {run.seconds:.1f} s", file=sys.stderr, flush=True)
+def _print_progress(name: str, run: Run) -> None:
+    print(f"{name}: {run.total} requests, {run.seconds:.1f} s", file=sys.stderr, flush=True)

@@ -1,14 +1,14 @@
-"""Find a Pulumi engine, or make one; the last line on stdout is the folder to put first on PATH.
+"""Find or install a Pulumi engine; the last line on stdout is the folder to put first on PATH.
 
-Asked in this order, the first that answers wins:
+The first of these that succeeds is used:
 
 1. `pulumi` on PATH, if it is not older than `OLDEST`;
-2. the engine that an earlier run left in the cache;
+2. an engine in the cache, installed by an earlier run;
 3. the Pulumi SDK's own installer, which downloads the official release;
 4. a build from the published Go modules (`cli/go.mod`, `language-python/go.mod`), which takes minutes.
 
-What 3 and 4 make goes to `${XDG_CACHE_HOME:-~/.cache}/ecs-pulumi/engine-<version>/bin` and is moved there
-only once it is complete, so that an interrupted run leaves nothing that looks like an engine.
+3 and 4 install to `${XDG_CACHE_HOME:-~/.cache}/ecs-pulumi/engine-<version>/bin`. A complete engine is moved there, so
+that an interrupted run leaves no partial engine.
 """
 
 from __future__ import annotations
@@ -37,37 +37,37 @@ HERE = Path(__file__).resolve().parent
 CLI = "github.com/pulumi/pulumi/pkg/v3"
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 
-# A first byte later than this means that the download is not to be had here; a release takes longer.
-REACHABLE_WITHIN = 10
-DOWNLOADED_WITHIN = 300
+# Seconds until the first byte of the download, and until its end.
+CONNECT_TIMEOUT = 10
+DOWNLOAD_TIMEOUT = 300
 
 
 class NoEngineError(Exception):
-    """None of the ways led to an engine; the message says why and what to do."""
+    """No engine can be found or installed. The message says why and what to do."""
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal; stdout is kept for the answer."""
+    """Print a line to stderr; stdout contains only the result."""
     print(text, file=sys.stderr, flush=True)
 
 
 def version_of(text: str) -> tuple[int, ...]:
-    """Return the first dotted version in a text as numbers, or nothing if there is none.
+    """Return the first dotted version in a text as numbers; empty if there is none.
 
     Args:
-        text: What a program prints when asked for its version.
+        text: The output of a program that prints its version.
     """
     found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
     return tuple(int(part or 0) for part in found.groups()) if found else ()
 
 
 def dotted(version: tuple[int, ...]) -> str:
-    """Write a version the way people do."""
+    """Return a version as text."""
     return ".".join(map(str, version))
 
 
-def answer(*command: str | Path, folder: Path | None = None) -> str:
-    """Return what a short command prints, or an empty text where it cannot run.
+def output_of(*command: str | Path, folder: Path | None = None) -> str:
+    """Return the output of a short command; empty if it cannot run.
 
     Args:
         command: The program and its arguments.
@@ -82,11 +82,11 @@ def answer(*command: str | Path, folder: Path | None = None) -> str:
 
 
 def on_path() -> Path | None:
-    """Return the folder of the user's own engine, if there is one that is young enough."""
+    """Return the folder of the engine on PATH, if there is one that is new enough."""
     pulumi = shutil.which("pulumi")
     if not pulumi:
         return None
-    version = version_of(answer(pulumi, "version"))
+    version = version_of(output_of(pulumi, "version"))
     if version < OLDEST:
         found = dotted(version) or "of an unknown version"
         say(f"{pulumi} is {found}, older than {dotted(OLDEST)}: looking for another engine")
@@ -98,57 +98,57 @@ def on_path() -> Path | None:
 
 
 def cache() -> Path:
-    """Return the per-user folder that engines are kept in."""
+    """Return the folder of this user that contains the engines."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ecs-pulumi"
 
 
 def cached() -> Path | None:
-    """Return the folder of the newest engine that an earlier run left."""
+    """Return the folder of the newest engine in the cache."""
     engines = sorted(cache().glob("engine-*/bin"), key=lambda found: version_of(found.parent.name))
     return engines[-1] if engines else None
 
 
 @contextlib.contextmanager
 def only_one() -> Iterator[None]:
-    """Keep two runs from making the same engine at once."""
+    """Take a lock, so that only one run installs an engine at a time."""
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Another run is making the engine: waiting for it")
+            say("Another run is installing the engine: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def publish(root: Path, version: str) -> Path:
-    """Give a finished engine its name in the cache.
+    """Move a complete engine to its place in the cache.
 
     Args:
-        root: A folder with the engine's `bin`.
-        version: The engine's version.
+        root: The folder with the `bin` folder of the engine.
+        version: The version of the engine.
     """
     for name in PROGRAMS:
         if not os.access(root / "bin" / name, os.X_OK):
-            raise NoEngineError(f"{name} is missing from what was made in {root}")
+            raise NoEngineError(f"{name} is missing from the engine in {root}")
     final = cache() / f"engine-{version}"
-    # What stands there is no engine, or cached() would have returned it.
+    # An existing folder is not a complete engine, or cached() would have returned it.
     shutil.rmtree(final, ignore_errors=True)
     root.rename(final)
     return final / "bin"
 
 
 def downloaded(root: Path) -> Path | None:
-    """Return the folder of the official release, fetched by the SDK's own installer.
+    """Install the official release with the SDK's own installer and return its folder; None if that fails.
 
     Args:
         root: An empty folder to install into.
     """
-    say("Engine: asking the Pulumi SDK's installer")
-    # In a process of its own, because the installer itself knows no deadline.
+    say("Engine: downloading with the Pulumi SDK's installer")
+    # In a separate process, because the installer itself has no timeout.
     script = (
         "import socket, sys; from pulumi.automation import PulumiCommand\n"
-        f"socket.setdefaulttimeout({REACHABLE_WITHIN})\n"
+        f"socket.setdefaulttimeout({CONNECT_TIMEOUT})\n"
         "print(PulumiCommand.install(root=sys.argv[1]).version)"
     )
     try:
@@ -157,33 +157,33 @@ def downloaded(root: Path) -> Path | None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=DOWNLOADED_WITHIN,
+            timeout=DOWNLOAD_TIMEOUT,
         )
     except subprocess.TimeoutExpired:
-        say(f"Engine: not downloaded within {DOWNLOADED_WITHIN} s")
+        say(f"Engine: the download did not finish within {DOWNLOAD_TIMEOUT} s")
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip() or "no reason given").splitlines()[-1]
-        say(f"Engine: cannot be downloaded here ({reason})")
+        say(f"Engine: the download failed ({reason})")
     else:
         return publish(root, dotted(version_of(done.stdout)))
     return None
 
 
 class Ticker:
-    """Shows that a long step is alive: one line that moves on a terminal, one line now and then elsewhere."""
+    """Shows the progress of a long step: a line that is updated on a terminal, occasional lines elsewhere."""
 
     def __init__(self, step: str) -> None:
         self.step = step
-        self.began = time.monotonic()
+        self.started = time.monotonic()
         self.modules = self.packages = 0
-        self.live = sys.stderr.isatty()
-        self.shown = 0.0
+        self.is_terminal = sys.stderr.isatty()
+        self.last_shown = 0.0
 
     def count(self, line: str) -> None:
-        """Take note of one line of `go build -v`.
+        """Count one line of `go build -v`.
 
         Args:
-            line: Either a module that is fetched or the name of a package that was compiled.
+            line: A module that is downloaded, or the name of a package that was compiled.
         """
         if line.startswith("go: downloading"):
             self.modules += 1
@@ -191,14 +191,14 @@ class Ticker:
             self.packages += 1
 
     def show(self, *, last: bool = False) -> None:
-        """Print the state of the step, unless that was done a moment ago."""
-        seconds = time.monotonic() - self.began
-        if not last and seconds - self.shown < (1 if self.live else 20):
+        """Print the progress of the step, unless it was printed a moment ago."""
+        seconds = time.monotonic() - self.started
+        if not last and seconds - self.last_shown < (1 if self.is_terminal else 20):
             return
-        self.shown = seconds
+        self.last_shown = seconds
         fetched = f"{self.modules} modules fetched, " if self.modules else ""
         text = f"Engine: {self.step}: {fetched}{self.packages} packages compiled, {seconds:.0f} s"
-        if self.live:
+        if self.is_terminal:
             print(f"\r\033[K{text}", end="\n" if last else "", file=sys.stderr, flush=True)
         else:
             say(text)
@@ -208,10 +208,10 @@ def compile_go(step: str, module: Path, package: str, program: Path, *flags: str
     """Build one Go program.
 
     Args:
-        step: What to call this in the progress lines.
+        step: The name of the step in the progress lines.
         module: The folder with the go.mod that pins every version.
         package: The package to build.
-        program: Where to put the result.
+        program: The file to write.
         flags: Further flags for `go build`.
     """
     ticker = Ticker(step)
@@ -238,12 +238,12 @@ def compile_go(step: str, module: Path, package: str, program: Path, *flags: str
 
 
 def watch(stream: IO[str] | None, ticker: Ticker, lines: list[str]) -> None:
-    """Follow what a build says until it ends.
+    """Read the output of a build until it ends.
 
     Args:
-        stream: What the build says.
+        stream: The output of the build.
         ticker: Counts the lines.
-        lines: Keeps them, for the case that it fails.
+        lines: Receives the lines, for an error message.
     """
     for line in stream or ():
         lines.append(line.rstrip())
@@ -251,17 +251,17 @@ def watch(stream: IO[str] | None, ticker: Ticker, lines: list[str]) -> None:
 
 
 def built(root: Path) -> Path:
-    """Return the folder of an engine built from the published Go modules.
+    """Build an engine from the published Go modules and return its folder.
 
     Args:
         root: An empty folder to build into.
     """
-    go = version_of(answer("go", "env", "GOVERSION"))
+    go = version_of(output_of("go", "env", "GOVERSION"))
     if go < OLDEST_GO:
         found = f"Go {dotted(go)} is too old" if go else "there is no Go"
         raise NoEngineError(
-            f"No Pulumi engine: no `pulumi` {dotted(OLDEST)} or newer on PATH, none to download, "
-            f"and {found} to build one with.\n"
+            f"No Pulumi engine: there is no `pulumi` {dotted(OLDEST)} or newer on PATH, the download failed, "
+            f"and {found} to build one.\n"
             f"Install the Pulumi CLI (or Go {dotted(OLDEST_GO)} or newer) and run this again."
         )
     version = pinned_version()
@@ -274,7 +274,7 @@ def built(root: Path) -> Path:
         f"{CLI}/cmd/pulumi",
         programs / "pulumi",
         "-ldflags",
-        # Without it `pulumi version` is empty and the Automation API refuses the engine.
+        # Without this flag `pulumi version` prints nothing and the Automation API refuses the engine.
         f"-X {SDK}/go/common/version.Version={version}",
     )
     compile_go(
@@ -283,7 +283,7 @@ def built(root: Path) -> Path:
         f"{SDK}/python/cmd/pulumi-language-python",
         programs / "pulumi-language-python",
     )
-    scripts = Path(answer("go", "list", "-m", "-f", "{{.Dir}}", SDK, folder=HERE / "cli")) / "python"
+    scripts = Path(output_of("go", "list", "-m", "-f", "{{.Dir}}", SDK, folder=HERE / "cli")) / "python"
     for script in ("cmd/pulumi-language-python-exec", "dist/pulumi-resource-pulumi-python"):
         target = programs / Path(script).name
         shutil.copyfile(scripts / script, target)
@@ -292,31 +292,31 @@ def built(root: Path) -> Path:
 
 
 def pinned_version() -> str:
-    """Return the version of the engine that `cli/go.mod` asks for."""
+    """Return the version of the engine that `cli/go.mod` requires."""
     found = re.search(rf"{re.escape(CLI)} v(\S+)", (HERE / "cli" / "go.mod").read_text())
     if not found:
-        raise NoEngineError(f"{HERE}/cli/go.mod does not ask for {CLI}")
+        raise NoEngineError(f"{HERE}/cli/go.mod does not require {CLI}")
     return found.group(1)
 
 
 def engine() -> Path:
-    """Return the folder of an engine, making one where there is none."""
+    """Return the folder of an engine; install one if there is none."""
     if found := on_path() or cached():
         return found
     with only_one():
-        # The run that was waited for may have made it.
+        # Another run may have installed it while this one waited for the lock.
         if found := cached():
             return found
-        for way in (downloaded, built):
-            # In the cache itself, because a rename is atomic only within one file system.
+        for install in (downloaded, built):
+            # In the cache folder, because a rename is atomic only within one file system.
             with tempfile.TemporaryDirectory(prefix="making-", dir=cache(), ignore_cleanup_errors=True) as folder:
-                if found := way(Path(folder) / "engine"):
+                if found := install(Path(folder) / "engine"):
                     return found
-    raise NoEngineError("No Pulumi engine could be made")
+    raise NoEngineError("No Pulumi engine could be installed")
 
 
 def main() -> int:
-    """Print the folder, or why there is none."""
+    """Print the folder of the engine, or the reason why there is none."""
     try:
         print(engine())
     except NoEngineError as error:

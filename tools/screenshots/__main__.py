@@ -1,7 +1,7 @@
-"""`make screenshots`: the pictures of docs/images, taken of what really runs; wants tmux and Chromium.
+"""`make screenshots`: take the pictures of docs/images. Requires tmux and Chromium.
 
-Four are of `make demo` in a terminal: its beginning, an `up` under way, a preview that knows better, a resize. Two are
-of the emulator's page while an `up` changes a landscape, in light and in dark.
+Four pictures show `make demo` in a terminal: its beginning, an `up` in progress, a failed preview, and a resize. Two
+show the page of the emulator during an `up`, in light and in dark colours.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ if TYPE_CHECKING:
 IMAGES = CHECKOUT / "docs" / "images"
 LANDSCAPE = CHECKOUT / "tools" / "screenshots" / "landscape"
 WIDTH, HEIGHT = 1360, 800
-# So that what happens side by side is seen side by side.
+# Slow enough that concurrent operations are visible together.
 SLOW = 0.5
-PATIENCE = 120
-LOOK_EVERY = 0.05
+TIMEOUT = 120
+POLL_INTERVAL = 0.05
 MISSPELLED = "$ pulumi config set flavor s3.larg.2"
 UP = ("up", "--yes", "--skip-preview", "--non-interactive")
 
 
-def of_the_demo() -> None:
-    """What a person sees of `make demo`."""
-    with terminal() as seen:
-        seen.run(f"{sys.executable} -m tools.demo", CHECKOUT, os.environ)
-        paint(part(seen.until(r"BUILD: spawning, \d"), "$ pulumi up"), "pulumi up", IMAGES / "up.svg")
-        failed = seen.until(r"did you mean [\s\S]*errored[\s\S]*Ask for what is meant")
-        paint(part(failed, MISSPELLED, "Ask for what is meant"), "pulumi preview", IMAGES / "preview.svg")
-        resizing = seen.until(r"flavor\]; VERIFY_RESIZE, confirming")
+def capture_demo() -> None:
+    """Take the pictures of `make demo`."""
+    with terminal() as opened:
+        opened.run(f"{sys.executable} -m tools.demo", CHECKOUT, os.environ)
+        paint(part(opened.until(r"BUILD: spawning, \d"), "$ pulumi up"), "pulumi up", IMAGES / "up.svg")
+        failed = opened.until(r"did you mean [\s\S]*errored[\s\S]*Correct the name")
+        paint(part(failed, MISSPELLED, "Correct the name"), "pulumi preview", IMAGES / "preview.svg")
+        resizing = opened.until(r"flavor\]; VERIFY_RESIZE, confirming")
         paint(part(resizing, "$ pulumi up"), "pulumi up", IMAGES / "resize.svg")
-        whole = seen.until(r"Done in \d+ s")
+        whole = opened.until(r"Done in \d+ s")
         paint(part(whole, "A cloud of your own", "Ask for a larger"), "make demo", IMAGES / "demo.svg")
 
 
-def of_the_page() -> None:
-    """What a browser shows while an `up` makes servers and resizes one."""
+def capture_page() -> None:
+    """Take the pictures of the emulator's page while an `up` creates servers and resizes one."""
     with playground(SLOW) as place:
         # Pulumi writes a new stack's settings beside Pulumi.yaml; this copy keeps them out of the checkout.
         folder = shutil.copytree(LANDSCAPE, place.folder / LANDSCAPE.name)
@@ -67,37 +67,37 @@ def of_the_page() -> None:
                 light.save_screenshot(str(IMAGES / "page.png"))
                 dark.save_screenshot(str(IMAGES / "page-dark.png"))
             if up.returncode:
-                raise SystemExit("the up in the picture failed")
+                raise SystemExit("the `pulumi up` for the picture failed")
 
 
 def pulumi(place: Playground, *arguments: str) -> None:
-    """Run `pulumi` on the landscape."""
+    """Run `pulumi` on the example landscape."""
     folder = place.folder / LANDSCAPE.name
     subprocess.run(("pulumi", "-C", str(folder), *arguments), env=place.env, check=True, stdout=subprocess.DEVNULL)
 
 
 def wait_for(chrome: Chrome, *words: str) -> None:
-    """Look until all these words are on the page."""
-    deadline = time.monotonic() + PATIENCE
+    """Wait until the page contains all these words."""
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         text = chrome.execute_script("return document.body.innerText")
         if all(word in text for word in words):
             return
-        time.sleep(LOOK_EVERY)
-    raise SystemExit(f"never on the page: {words}")
+        time.sleep(POLL_INTERVAL)
+    raise SystemExit(f"timeout: the page never contained {words}")
 
 
 def main() -> int:
-    """Take them all."""
+    """Take all pictures."""
     end_in_order()
     if not shutil.which("tmux"):
-        print("no tmux: apt-get install tmux", file=sys.stderr)
+        print("tmux is not installed: apt-get install tmux", file=sys.stderr)
         return 1
     IMAGES.mkdir(parents=True, exist_ok=True)
-    engine()  # its making belongs to no picture
-    of_the_demo()
+    engine()  # build it before the pictures are taken
+    capture_demo()
     try:
-        of_the_page()
+        capture_page()
     except NoBrowserError as missing:
         print(missing, file=sys.stderr)
         return 1
@@ -107,7 +107,7 @@ def main() -> int:
 
 
 def size(file: Path) -> int:
-    """Kilobytes of a file."""
+    """Return the size of a file in kilobytes."""
     return round(file.stat().st_size / 1000)
 
 

@@ -1,4 +1,4 @@
-"""A terminal that nobody sits at, what is on it, and a picture of that: tmux draws, rich paints."""
+"""A terminal in tmux, and pictures of its screen, rendered with rich."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 COLUMNS, ROWS = 130, 60
-PATIENCE = 300
-LOOK_EVERY = 0.1
+TIMEOUT = 300
+POLL_INTERVAL = 0.1
 TERM = "screen-256color"
 
 THEME = TerminalTheme(
@@ -36,7 +36,7 @@ THEME = TerminalTheme(
         *((160, 188, 255), (224, 200, 255), (150, 222, 248), (255, 255, 255)),
     ],
 )
-# Rich's own format, but with the reader's fonts: a picture loads nothing from anywhere.
+# Rich's format with system fonts, so that a picture does not load any file.
 FORMAT = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
 .{unique_id}-matrix {{ font: {char_height}px/{line_height}px ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }}
@@ -59,58 +59,58 @@ FORMAT = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/sv
 
 
 class Terminal:
-    """A terminal in which one command runs."""
+    """A terminal that runs one command."""
 
     def __init__(self, socket: Path) -> None:
         self._tmux = ("tmux", "-f", "/dev/null", "-S", str(socket))
 
     def run(self, command: str, folder: Path, env: Mapping[str, str]) -> None:
-        """Start the command; the terminal stays as it leaves it.
+        """Start the command. The screen stays unchanged after it has ended.
 
         Args:
             command: A line for the shell.
             folder: Its working directory.
             env: Its environment.
         """
-        # What stays behind the command keeps the terminal open, and touches nothing of what is on it.
+        # `tail` keeps the terminal open and prints nothing.
         line = f"export TERM={TERM}; {command}; exec tail -f /dev/null"
         size = ("-x", str(COLUMNS), "-y", str(ROWS))
         shell = f"exec sh -c {shlex.quote(line)}"
         subprocess.run((*self._tmux, "new-session", "-d", *size, shell), cwd=folder, env=env, check=True)
 
     def screen(self) -> str:
-        """What is on it and what has scrolled off it, with its colours, and without the empty lines at the end."""
-        told = subprocess.run(
+        """Return the screen and its scrollback, with colours and without empty lines at the end."""
+        captured = subprocess.run(
             (*self._tmux, "capture-pane", "-p", "-e", "-S", "-2000"), capture_output=True, text=True, check=True
         )
-        return told.stdout.rstrip()
+        return captured.stdout.rstrip()
 
     def until(self, pattern: str) -> str:
-        """Look until something is on it, and return what is on it then.
+        """Wait until the screen matches a pattern, and return the screen.
 
         Args:
             pattern: A regular expression.
 
         Raises:
-            TimeoutError: It never was.
+            TimeoutError: The screen did not match in time.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             screen = self.screen()
             if re.search(pattern, plain(screen)):
                 return screen
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{pattern!r} was never on the terminal:\n{plain(screen)}")
-            time.sleep(LOOK_EVERY)
+                raise TimeoutError(f"{pattern!r} did not appear on the terminal:\n{plain(screen)}")
+            time.sleep(POLL_INTERVAL)
 
     def close(self) -> None:
-        """End what runs in it."""
+        """End the terminal and its command."""
         subprocess.run((*self._tmux, "kill-server"), capture_output=True, check=False)
 
 
 @contextlib.contextmanager
 def terminal() -> Iterator[Terminal]:
-    """Open a terminal."""
+    """Open a terminal, and close it afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         opened = Terminal(Path(folder) / "tmux")
         try:
@@ -120,17 +120,17 @@ def terminal() -> Iterator[Terminal]:
 
 
 def plain(screen: str) -> str:
-    """What is on a screen without its colours."""
+    """Return the text of a screen without colours."""
     return Text.from_ansi(screen).plain
 
 
 def part(screen: str, first: str, end: str = "") -> str:
-    """The part of a screen from the last line that begins so.
+    """Return the part of a screen that starts at the last line with a given beginning.
 
     Args:
-        screen: With its colours.
-        first: What that line begins with, without colours.
-        end: What the first line behind the part begins with; the part ends with the screen where there is none.
+        screen: The screen, with colours.
+        first: The beginning of the first line, without colours.
+        end: The beginning of the first line after the part; without such a line the part ends with the screen.
     """
     lines = screen.splitlines()
     begins = [plain(line) for line in lines]
@@ -140,12 +140,12 @@ def part(screen: str, first: str, end: str = "") -> str:
 
 
 def paint(screen: str, title: str, file: Path) -> None:
-    """Write a picture.
+    """Write a picture of a screen.
 
     Args:
-        screen: What is to be seen.
-        title: Stands above it.
-        file: An SVG file.
+        screen: The screen, with colours.
+        title: The title of the picture.
+        file: The SVG file to write.
     """
     console = Console(width=COLUMNS, record=True, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text.from_ansi(screen), soft_wrap=False)

@@ -1,7 +1,7 @@
-"""Cinder: volumes, snapshots, volume types, and what Nova asks of them.
+"""Cinder: volumes, snapshots, volume types, and the functions that Nova calls.
 
-`storage` is what happens to volumes and snapshots whoever asks, `servers` what happens to a volume that a
-server uses; the other modules are the requests. The rules and words are the real service's, measured.
+`storage` implements the operations on volumes and snapshots, `servers` those on volumes that a server uses; the other
+modules handle HTTP requests. The rules and messages are those observed in the real service.
 """
 
 from __future__ import annotations

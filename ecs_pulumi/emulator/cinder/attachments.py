@@ -1,4 +1,4 @@
-"""Attachments as objects of their own, from 3.27 on: reserve, connect, complete."""
+"""The attachments API, from microversion 3.27 on: reserve, connect, complete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema, servers, storage
-from .service import service, since
+from .service import require_microversion, service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
@@ -19,17 +19,17 @@ FIRST, COMPLETE, MODE = 27, 44, 54
 
 
 def brief(attachment: Document) -> Document:
-    """What a plain list shows."""
+    """Return an attachment as the plain list shows it."""
     return {name: attachment[name] for name in ("id", "status", "instance", "volume_id")}
 
 
 def full(attachment: Document) -> Document:
-    """What a GET shows."""
+    """Return an attachment as GET shows it."""
     more = ("attached_at", "detached_at", "attach_mode", "connection_info")
     return brief(attachment) | {name: attachment[name] for name in more}
 
 
-def _found(call: Call, attachment_id: str) -> Document:
+def _get_attachment(call: Call, attachment_id: str) -> Document:
     attachment = call.get("attachment", attachment_id)
     if attachment is None or attachment["project_id"] != call.project_id:
         message = f"Volume attachment could not be found with filter: attachment_id = {attachment_id}."
@@ -37,8 +37,8 @@ def _found(call: Call, attachment_id: str) -> Document:
     return attachment
 
 
-def _listed(call: Call) -> list[Document]:
-    since(call, FIRST)
+def _matching_attachments(call: Call) -> list[Document]:
+    require_microversion(call, FIRST)
     filters = {name: str(call.param(name)) for name in ("volume_id", "status") if name in call.query}
     return call.find("attachment", newest_first=True, project_id=call.project_id, **filters)  # type: ignore[arg-type]
 
@@ -46,55 +46,55 @@ def _listed(call: Call) -> list[Document]:
 @service.get("/attachments")
 def list_attachments(call: Call) -> dict[str, Any]:
     """`GET /attachments`."""
-    return {"attachments": [brief(attachment) for attachment in _listed(call)]}
+    return {"attachments": [brief(attachment) for attachment in _matching_attachments(call)]}
 
 
 @service.get("/attachments/detail")
 def list_details(call: Call) -> dict[str, Any]:
     """`GET /attachments/detail`."""
-    return {"attachments": [full(attachment) for attachment in _listed(call)]}
+    return {"attachments": [full(attachment) for attachment in _matching_attachments(call)]}
 
 
 @service.get("/attachments/{attachment_id}")
 def show_attachment(call: Call, attachment_id: str) -> dict[str, Any]:
     """`GET /attachments/{id}`."""
-    since(call, FIRST)
-    return {"attachment": full(_found(call, attachment_id))}
+    require_microversion(call, FIRST)
+    return {"attachment": full(_get_attachment(call, attachment_id))}
 
 
 @service.post("/attachments")
 def create_attachment(call: Call) -> dict[str, Any]:
-    """`POST /attachments`: reserves the volume."""
-    since(call, FIRST)
-    said = schema.document(call, "attachment")["attachment"]
-    volume_id = schema.required("attachment", said, "volume_uuid")
-    volume = storage.found(call, volume_id)
-    same = [each for each in volume["attachments"] if each["server_id"] == said.get("instance_uuid")]
-    if not same:
+    """`POST /attachments`: reserve the volume."""
+    require_microversion(call, FIRST)
+    fields = schema.document(call, "attachment")["attachment"]
+    volume_id = schema.required("attachment", fields, "volume_uuid")
+    volume = storage.get_volume(call, volume_id)
+    existing = [each for each in volume["attachments"] if each["server_id"] == fields.get("instance_uuid")]
+    if not existing:
         servers.reserve(call, volume_id)
-    attachment = servers.new_attachment(volume, str(uuid.uuid4()), said.get("instance_uuid"))
-    attachment["attach_mode"] = said.get("mode") or "null"
+    attachment = servers.new_attachment(volume, str(uuid.uuid4()), fields.get("instance_uuid"))
+    attachment["attach_mode"] = fields.get("mode") or "null"
     call.put("attachment", attachment)
-    if said.get("connector"):
+    if fields.get("connector"):
         _connect(call, attachment)
     return {"attachment": full(attachment)}
 
 
 @service.put("/attachments/{attachment_id}")
 def update_attachment(call: Call, attachment_id: str) -> dict[str, Any]:
-    """`PUT /attachments/{id}`: connects it to a host."""
-    since(call, FIRST)
+    """`PUT /attachments/{id}`: connect the volume to a host."""
+    require_microversion(call, FIRST)
     schema.required("attachment", schema.document(call, "attachment")["attachment"], "connector")
-    attachment = _found(call, attachment_id)
+    attachment = _get_attachment(call, attachment_id)
     _connect(call, attachment)
     return {"attachment": full(attachment)}
 
 
 @service.post("/attachments/{attachment_id}/action")
 def complete_attachment(call: Call, attachment_id: str) -> Reply:
-    """`os-complete`: the server has it."""
-    since(call, COMPLETE)
-    attachment = _found(call, attachment_id)
+    """`POST /attachments/{id}/action`: `os-complete` marks the volume as attached."""
+    require_microversion(call, COMPLETE)
+    attachment = _get_attachment(call, attachment_id)
     servers.attach(
         call,
         attachment["volume_id"],
@@ -108,9 +108,9 @@ def complete_attachment(call: Call, attachment_id: str) -> Reply:
 
 @service.delete("/attachments/{attachment_id}")
 def delete_attachment(call: Call, attachment_id: str) -> dict[str, Any]:
-    """`DELETE /attachments/{id}`: the volume is free again, unless others have it."""
-    since(call, FIRST)
-    attachment = _found(call, attachment_id)
+    """`DELETE /attachments/{id}`: detach the volume; it becomes available unless it has other attachments."""
+    require_microversion(call, FIRST)
+    attachment = _get_attachment(call, attachment_id)
     if call.get("server", attachment["instance"] or "") and attachment["status"] == "attached":
         message = "ConflictNovaUsingAttachment: Detach volume from instance  using the Compute API"
         raise HttpError(409, message)

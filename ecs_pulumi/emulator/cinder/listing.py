@@ -1,4 +1,4 @@
-"""Lists of volumes and snapshots: filtered, sorted, in pages."""
+"""Lists of volumes and snapshots, with filters, sorting and paging."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ SORTABLE = (
     *("id", "status", "size", "availability_zone", "created_at", "updated_at", "name", "display_name"),
     *("bootable", "volume_type", "volume_id", "description"),
 )
-STRICT_SINCE = 31
+STRICT_FILTERS_SINCE = 31
 COUNT_SINCE = 45
-TIMES_SINCE = 60
+TIME_FILTERS_SINCE = 60
 
 
 @dataclass(frozen=True)
 class Listing:
-    """How a collection is listed.
+    """The properties of the list of a collection.
 
     Args:
-        kind: of the documents.
-        plural: the key of the answer.
-        absent: the sentence for a marker that is not there, with `{}` for it.
-        equal: filters for a field's value.
-        special: filters with a meaning of their own.
-        ignored: filters that are allowed and leave everything in.
-        times: filters for a moment, with a comparison (`gt:2026-01-01T00:00:00`).
+        kind: the kind of the documents.
+        plural: the key of the list in the response.
+        not_found_message: the error message for an unknown marker, with `{}` for the marker.
+        equal: filters that compare a field's value.
+        special: filters with their own functions.
+        ignored: filters that are accepted but have no effect.
+        times: filters for timestamps, with an operator (`gt:2026-01-01T00:00:00`).
     """
 
     kind: str
     plural: str
-    absent: str
+    not_found_message: str
     equal: tuple[str, ...]
     special: Mapping[str, Callable[[Document, str], bool]] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
@@ -62,42 +62,42 @@ class Listing:
 
 
 def serve(call: Call, listing: Listing, path: str, view: Callable[[Call, Document], Document]) -> dict[str, Any]:
-    """The answer to a list."""
+    """Return the response body of a list."""
     limit, offset = _number(call, "limit"), _number(call, "offset")
     size = PAGE if limit is None else min(limit, PAGE)
     _check_filters(call, listing)
-    wanted: dict[str, Any] = {name: _value(name, str(call.param(name))) for name in listing.equal if name in call.query}
+    equal: dict[str, Any] = {name: _value(name, str(call.param(name))) for name in listing.equal if name in call.query}
     if not (call.is_admin and (call.param("all_tenants") or "0").lower() in ("1", "true")):
-        wanted["project_id"] = call.project_id
+        equal["project_id"] = call.project_id
     special = {name: str(call.param(name)) for name in listing.special if name in call.query}
-    times = [name for name in listing.times if name in call.query and call.at_least(TIMES_SINCE)]
+    times = [name for name in listing.times if name in call.query and call.at_least(TIME_FILTERS_SINCE)]
     order = _order(call)
     marker = call.param("marker")
     if marker is not None and call.get(listing.kind, marker) is None:
-        raise HttpError(404, listing.absent.format(marker))
+        raise HttpError(404, listing.not_found_message.format(marker))
     if special or times or order != [("created_at", "desc")]:
         page = [
             doc
-            for doc in call.find(listing.kind, newest_first=True, **wanted)
+            for doc in call.find(listing.kind, newest_first=True, **equal)
             if all(listing.special[name](doc, value) for name, value in special.items())
-            and all(_in_time(doc[name], str(call.param(name))) for name in times)
+            and all(_matches_time(doc[name], str(call.param(name))) for name in times)
         ]
         for key, direction in reversed(order):
             page.sort(key=lambda doc: _comparable(doc, key), reverse=direction == "desc")
         if marker is not None:
-            place = next((place for place, doc in enumerate(page) if doc["id"] == marker), len(page))
-            page = page[place + 1 :]
+            index = next((index for index, doc in enumerate(page) if doc["id"] == marker), len(page))
+            page = page[index + 1 :]
         page = page[offset or 0 :][:size]
     else:
-        page = call.find(listing.kind, newest_first=True, after=marker, limit=size + (offset or 0), **wanted)[
+        page = call.find(listing.kind, newest_first=True, after=marker, limit=size + (offset or 0), **equal)[
             offset or 0 :
         ]
-    answer: dict[str, Any] = {listing.plural: [view(call, doc) for doc in page]}
+    body: dict[str, Any] = {listing.plural: [view(call, doc) for doc in page]}
     if page and len(page) == size:
-        answer[f"{listing.plural}_links"] = [_next(call, path, page[-1])]
+        body[f"{listing.plural}_links"] = [_next(call, path, page[-1])]
     if call.at_least(COUNT_SINCE) and (call.param("with_count") or "").lower() in ("1", "true"):
-        answer["count"] = call.count(listing.kind, **wanted)
-    return answer
+        body["count"] = call.count(listing.kind, **equal)
+    return body
 
 
 def _number(call: Call, name: str) -> int | None:
@@ -115,7 +115,7 @@ def _number(call: Call, name: str) -> int | None:
 
 
 def _check_filters(call: Call, listing: Listing) -> None:
-    if call.at_least(STRICT_SINCE) and not call.is_admin:
+    if call.at_least(STRICT_FILTERS_SINCE) and not call.is_admin:
         known = (*CONTROLS, *listing.equal, *listing.special, *listing.ignored, *listing.times)
         unknown = [name for name in call.query if name not in known]
         if unknown:
@@ -126,24 +126,24 @@ def _value(name: str, text: str) -> str | int:
     return int(text) if name == "size" and text.isdigit() else text
 
 
-def _in_time(moment: str | None, asked: str) -> bool:
-    for part in asked.split(","):
-        word, _, text = part.partition(":")
+def _matches_time(timestamp: str | None, conditions: str) -> bool:
+    for condition in conditions.split(","):
+        word, _, text = condition.partition(":")
         compare = COMPARISONS.get(word)
         if compare is None:
-            compare, text = operator.eq, part
-        if moment is None or not compare(parse(moment), parse(text)):
+            compare, text = operator.eq, condition
+        if timestamp is None or not compare(parse(timestamp), parse(text)):
             return False
     return True
 
 
 def _order(call: Call) -> list[tuple[str, str]]:
-    """The sort keys with their directions, from `sort=name:asc,id` or the older two parameters."""
-    said = call.param("sort")
-    if said is None:
+    """Return the sort keys with their directions, from `sort=name:asc,id` or from the two older parameters."""
+    sort = call.param("sort")
+    if sort is None:
         order = [(call.param("sort_key") or "created_at", call.param("sort_dir") or "desc")]
     else:
-        order = [(key, way or "desc") for key, _, way in (part.partition(":") for part in said.split(","))]
+        order = [(key, direction or "desc") for key, _, direction in (part.partition(":") for part in sort.split(","))]
     for key, direction in order:
         if key not in SORTABLE:
             raise HttpError(400, "Invalid input received: Invalid sort key")

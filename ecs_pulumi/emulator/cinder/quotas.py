@@ -1,4 +1,4 @@
-"""What a project may use of storage, and what it uses."""
+"""Storage quotas and usage of projects."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.errors import HttpError
 
-from .schema import document, of
-from .service import administrator, forbidden, service
+from .schema import check_type, document
+from .service import forbidden, require_admin, service
 from .types import volume_types
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ SHOW = "volume_extension:quotas:show"
 
 
 def used(ctx: Context, project_id: str, volume_type: str | None = None) -> dict[str, int]:
-    """Volumes, snapshots and GiB in use, of one type or of all; snapshots count as GiB too."""
+    """Return the number of volumes and snapshots and the GiB in use, including snapshots, of one type or all types."""
     of_type = {"volume_type": volume_type} if volume_type else {}
     return {
         "volumes": ctx.count("volume", project_id=project_id, **of_type),
@@ -29,29 +29,29 @@ def used(ctx: Context, project_id: str, volume_type: str | None = None) -> dict[
     }
 
 
-def _over(message: str) -> HttpError:
+def _over_quota(message: str) -> HttpError:
     return HttpError(413, message, headers={"Retry-After": "0"})
 
 
 def check(
     ctx: Context, project_id: str, *, volumes: int = 0, snapshots: int = 0, gigabytes: int = 0, size: int = 0
 ) -> None:
-    """Refuse with 413 what goes over the project's quota.
+    """Reject with 413 a request that exceeds the project's quota.
 
     Args:
-        ctx: the moment.
-        project_id: whose quota.
-        volumes: how many more volumes.
-        snapshots: how many more snapshots.
-        gigabytes: how many more GiB.
-        size: what one volume would have in all.
+        ctx: the context.
+        project_id: the project.
+        volumes: the number of additional volumes.
+        snapshots: the number of additional snapshots.
+        gigabytes: the number of additional GiB.
+        size: the resulting size of the volume in GiB.
     """
     largest = ctx.quota("per_volume_gigabytes")
     if 0 <= largest < size:
         message = (
             f"VolumeSizeExceedsLimit: Requested volume size {size}G is larger than maximum allowed limit {largest}G."
         )
-        raise _over(message)
+        raise _over_quota(message)
     now = used(ctx, project_id)
     limit = ctx.quota("gigabytes")
     if gigabytes and 0 <= limit < now["gigabytes"] + gigabytes:
@@ -59,15 +59,15 @@ def check(
             "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota."
             f" Requested {gigabytes}G, quota is {limit}G and {now['gigabytes']}G has been consumed."
         )
-        raise _over(message)
+        raise _over_quota(message)
     limit = ctx.quota("volumes")
     if volumes and 0 <= limit < now["volumes"] + volumes:
         message = f"VolumeLimitExceeded: Maximum number of volumes allowed ({limit}) exceeded for quota 'volumes'."
-        raise _over(message)
+        raise _over_quota(message)
     limit = ctx.quota("snapshots")
     if snapshots and 0 <= limit < now["snapshots"] + snapshots:
         message = f"SnapshotLimitExceeded: Maximum number of snapshots allowed ({limit}) exceeded"
-        raise _over(message)
+        raise _over_quota(message)
 
 
 @service.get("/limits")
@@ -100,7 +100,7 @@ def _limits(ctx: Context) -> dict[str, int]:
 
 @service.get("/os-quota-sets/{project_id}")
 def show_quota(call: Call, project_id: str) -> dict[str, Any]:
-    """`GET /os-quota-sets/{project}`, with `?usage=true` what is in use."""
+    """`GET /os-quota-sets/{project}`, including the usage with `?usage=true`."""
     if project_id != call.project_id and not call.is_admin:
         raise forbidden(SHOW)
     known = _limits(call)
@@ -125,10 +125,10 @@ def show_defaults(call: Call, project_id: str) -> dict[str, Any]:
 
 @service.put("/os-quota-sets/{project_id}")
 def update_quota(call: Call, project_id: str) -> dict[str, Any]:
-    """Change limits: for administrators, and for all projects at once."""
-    administrator(call, "volume_extension:quotas:update")
-    said = document(call, "quota_set")["quota_set"]
-    for name, limit in said.items():
-        of(name, limit, "integer", "string")
-    call.cloud.set_quota(**{name: int(limit) for name, limit in said.items() if name in _limits(call)})
+    """`PUT /os-quota-sets/{project}`: change the limits of all projects, for administrators only."""
+    require_admin(call, "volume_extension:quotas:update")
+    requested = document(call, "quota_set")["quota_set"]
+    for name, limit in requested.items():
+        check_type(name, limit, "integer", "string")
+    call.cloud.set_quota(**{name: int(limit) for name, limit in requested.items() if name in _limits(call)})
     return show_defaults(call, project_id)

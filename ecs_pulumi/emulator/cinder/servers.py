@@ -1,4 +1,4 @@
-"""What becomes of a volume that a server uses: reserved, attached, detached."""
+"""The operations on volumes that servers use: reserve, attach, detach."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.errors import HttpError
 
-from .storage import found, now, save
+from .storage import get_volume, now, save
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Context
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def reserve(ctx: Context, volume_id: str) -> Document:
-    """Keep an available volume (or one for several servers that is in use) for a server.
+    """Reserve an available volume, or a multiattach volume in use, for a server.
 
     Raises:
-        HttpError: 404 if it is not there, 400 if it is not to be had.
+        HttpError: 404 if the volume does not exist, 400 if its status does not allow it.
     """
-    volume = found(ctx, volume_id)
+    volume = get_volume(ctx, volume_id)
     if volume["status"] == "in-use" and volume["multiattach"]:
         return volume
     if volume["status"] not in ("available", "downloading"):
@@ -32,7 +32,7 @@ def reserve(ctx: Context, volume_id: str) -> Document:
 
 
 def attach(ctx: Context, volume_id: str, *, server_id: str | None, device: str, attachment_id: str, host: str) -> None:
-    """Let a server have a volume; one that is gone is no error."""
+    """Attach a volume to a server; ignore a volume that does not exist."""
     volume = ctx.get("volume", volume_id)
     if volume is None:
         return
@@ -48,13 +48,13 @@ def attach(ctx: Context, volume_id: str, *, server_id: str | None, device: str, 
     }
     others = [each for each in volume["attachments"] if each["attachment_id"] != attachment_id]
     save(ctx, volume, status="in-use", attachments=[*others, attachment])
-    known = ctx.get("attachment", attachment_id) or new_attachment(volume, attachment_id, server_id)
-    complete = {"status": "attached", "attached_at": attachment["attached_at"], "attach_mode": "rw"}
-    ctx.put("attachment", known | complete)
+    reserved = ctx.get("attachment", attachment_id) or new_attachment(volume, attachment_id, server_id)
+    attached = {"status": "attached", "attached_at": attachment["attached_at"], "attach_mode": "rw"}
+    ctx.put("attachment", reserved | attached)
 
 
 def new_attachment(volume: Document, attachment_id: str, server_id: str | None) -> Document:
-    """An attachment as an object of its own, as it begins."""
+    """Return the document of a new attachment of the attachments API."""
     return {
         "id": attachment_id,
         "project_id": volume["project_id"],
@@ -69,7 +69,10 @@ def new_attachment(volume: Document, attachment_id: str, server_id: str | None) 
 
 
 def detach(ctx: Context, volume_id: str, server_id: str | None) -> None:
-    """Take a volume from a server, or from all; `available` if no other has it. One that is gone is no error."""
+    """Detach a volume from a server, or from all servers if `server_id` is None.
+
+    Without other attachments, the volume becomes `available`. A volume that does not exist is ignored.
+    """
     volume = ctx.get("volume", volume_id)
     if volume is None:
         return
@@ -83,7 +86,7 @@ def detach(ctx: Context, volume_id: str, server_id: str | None) -> None:
 
 
 def disconnect(ctx: Context, volume_id: str, server_id: str) -> None:
-    """Keep a volume reserved for a server that has no host any more; one that it does not have is no error."""
+    """Remove the attachment of a server without a host, and keep the volume reserved; ignore other volumes."""
     volume = ctx.get("volume", volume_id)
     if volume is not None and any(each["server_id"] == server_id for each in volume["attachments"]):
         others = [each for each in volume["attachments"] if each["server_id"] != server_id]
@@ -91,7 +94,7 @@ def disconnect(ctx: Context, volume_id: str, server_id: str) -> None:
 
 
 def set_status(ctx: Context, volume_id: str, status: str) -> None:
-    """Say what is happening to a volume (`attaching`, `detaching`, …); one that is gone is no error."""
+    """Set the status of a volume (`attaching`, `detaching`, …); ignore a volume that does not exist."""
     volume = ctx.get("volume", volume_id)
     if volume is not None:
         save(ctx, volume, status=status)

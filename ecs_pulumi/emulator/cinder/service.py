@@ -1,4 +1,4 @@
-"""Cinder itself: versions, microversions, links, and what every answer carries."""
+"""The Cinder service: versions, microversions, links and response headers."""
 
 from __future__ import annotations
 
@@ -33,50 +33,50 @@ class Cinder(Service):
     """The block storage service."""
 
     def handle(self, call: Call) -> Reply:
-        """Answer; where there are microversions, v2 is gone."""
+        """Serve one request; a cloud with microversions has no v2 API."""
         if call.path.startswith("/v2") and call.cloud.dialect.microversions:
             return self.no_route(call)
         return super().handle(call)
 
     def foreign_project(self, call: Call, project: str) -> str:  # noqa: ARG002
-        """The sentence for a URL of another project."""
+        """Return the error message for a URL with the id of another project."""
         return "Malformed request url"
 
     def version_list(self, call: Call) -> Reply:
-        """`GET /`: 300, as there may be several."""
+        """`GET /`: status 300, because there may be several versions."""
         old = [] if call.cloud.dialect.microversions else [_version(call, "v2")]
         return Reply(300, {"versions": [*old, _version(call, "v3")]})
 
     def version_document(self, call: Call) -> Reply:
-        """`GET /v3/`: for those with a token."""
+        """`GET /v3/`: requires a token."""
         call.cloud.authenticate(call)
         self.negotiate(call)
         return Reply(200, {"versions": [_version(call, call.version)]})
 
     def negotiate(self, call: Call) -> None:
-        """Microversions exist on `/v3` alone, and only where the cloud offers them."""
+        """Set the microversion of the request; only `/v3` has microversions, and only if the cloud supports them."""
         call.microversion = OLDEST
-        asked = _asked_version(call.headers)
-        if call.version != "v3" or not call.cloud.dialect.microversions or asked is None:
+        requested = _requested_version(call.headers)
+        if call.version != "v3" or not call.cloud.dialect.microversions or requested is None:
             return
-        if asked == "latest":
+        if requested == "latest":
             call.microversion = NEWEST
             return
-        found = re.fullmatch(r"(\d+)\.(\d+)", asked)
-        if found is None:
-            message = f"API Version String {asked} is of invalid format. Must be of format MajorNum.MinorNum."
+        match = re.fullmatch(r"(\d+)\.(\d+)", requested)
+        if match is None:
+            message = f"API Version String {requested} is of invalid format. Must be of format MajorNum.MinorNum."
             raise HttpError(400, message)
-        wanted = int(found[1]), int(found[2])
-        if not OLDEST <= wanted <= NEWEST:
+        version = int(match[1]), int(match[2])
+        if not OLDEST <= version <= NEWEST:
             message = (
-                f"Version {asked} is not supported by the API. Minimum is {_text(OLDEST)} and maximum is"
+                f"Version {requested} is not supported by the API. Minimum is {_text(OLDEST)} and maximum is"
                 f" {_text(NEWEST)}."
             )
             raise HttpError(406, message)
-        call.microversion = wanted
+        call.microversion = version
 
     def reply_headers(self, call: Call, request_id: str) -> dict[str, str]:
-        """Request ids, and on `/v3` the microversion that was used."""
+        """Return the request ids and, on `/v3`, the microversion of the response."""
         headers = {"X-Openstack-Request-Id": request_id, "X-Compute-Request-Id": request_id}
         if call.version == "v3" and call.cloud.dialect.microversions and call.project_id:
             headers |= {
@@ -86,7 +86,7 @@ class Cinder(Service):
         return headers
 
     def no_route(self, call: Call) -> Reply:  # noqa: ARG002
-        """A page, as the layers in front of the service answer."""
+        """Respond with an HTML page, like the middleware in front of the real service."""
         return Reply(404, NO_ROUTE)
 
 
@@ -97,7 +97,7 @@ def _text(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def _asked_version(headers: dict[str, str]) -> str | None:
+def _requested_version(headers: dict[str, str]) -> str | None:
     for part in headers.get("openstack-api-version", "").split(","):
         kind, _, version = part.strip().partition(" ")
         if kind in ("volume", "block-storage") and version:
@@ -123,25 +123,25 @@ def _version(call: Call, name: str) -> dict[str, Any]:
 
 
 def links(call: Call, path: str) -> list[dict[str, str]]:
-    """The self and bookmark links of an object."""
+    """Return the `self` and `bookmark` links of an object."""
     return [
         {"rel": "self", "href": f"{call.self_base}/{path}"},
         {"rel": "bookmark", "href": f"{call.bookmark_base}/{path}"},
     ]
 
 
-def since(call: Call, minor: int) -> None:
-    """404 for what came with microversion 3.`minor`, where an older one is spoken."""
+def require_microversion(call: Call, minor: int) -> None:
+    """Reject with 404 a request whose microversion is older than 3.`minor`."""
     if not call.at_least(minor):
         raise HttpError(404, MISSING)
 
 
 def forbidden(rule: str) -> HttpError:
-    """403: the policy keeps the action to others."""
+    """Return a 403 error for an action that the policy does not allow."""
     return HttpError(403, f"Policy doesn't allow {rule} to be performed.")
 
 
-def administrator(call: Call, rule: str) -> None:
-    """403 for everybody but administrators."""
+def require_admin(call: Call, rule: str) -> None:
+    """Reject with 403 a request without the admin role."""
     if not call.is_admin:
         raise forbidden(rule)

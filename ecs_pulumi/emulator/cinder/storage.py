@@ -1,7 +1,7 @@
-"""Volumes and snapshots as such: how they come to be, change and go, whoever asks. Knows no requests.
+"""The operations on volumes and snapshots, independent of HTTP requests.
 
-What takes time is a step; its outcome can be asked for by a word in the name (`fail-create`, `fail-extend`,
-`fail-delete`) or by a fault.
+An operation that takes time is completed by a step. It fails if the object's name contains the outcome (`fail-create`,
+`fail-extend`, `fail-delete`) or if a fault has that outcome.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ecs_pulumi.emulator.context import step
 from ecs_pulumi.emulator.errors import HttpError
 
 from . import quotas
-from .types import check_zone, find_type, is_for_several
+from .types import allows_multiattach, check_zone, find_type
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Context
@@ -49,25 +49,25 @@ IMAGE_FIELDS = frozenset(
         *("os_hidden", "os_hash_algo", "os_hash_value", "project_id", "self", "file", "schema"),
     }
 )
-"""What every image has; other fields are its properties, which a volume made of it remembers."""
+"""The standard fields of images; all other fields are properties, which volumes created from the image keep."""
 
 
 def now(ctx: Context) -> str:
-    """The moment as Cinder keeps it, to the second."""
+    """Return the current time in Cinder's format, with a precision of one second."""
     return to_microsecond(int(ctx.now))
 
 
 def save(ctx: Context, volume: Document, **changes: Any) -> Document:
-    """Store a changed volume."""
+    """Store a changed volume and return it."""
     return ctx.put("volume", volume | changes | {"updated_at": now(ctx)})
 
 
-def wanted_image(ctx: Context, reference: str) -> Document:
-    """The image, by id or by name; 400 if there is none."""
+def find_image(ctx: Context, reference: str) -> Document:
+    """Return an image by id or by name; 400 if it does not exist or is not active."""
     image = ctx.get("image", reference)
     if image is None:
-        named = ctx.find("image", name=reference, limit=2)
-        image = named[0] if len(named) == 1 else None
+        matches = ctx.find("image", name=reference, limit=2)
+        image = matches[0] if len(matches) == 1 else None
     if image is None:
         raise HttpError(400, "Invalid image identifier or unable to access requested image.")
     if image["status"] != "active":
@@ -76,31 +76,31 @@ def wanted_image(ctx: Context, reference: str) -> Document:
 
 
 def image_metadata(image: Document) -> dict[str, str]:
-    """What a volume remembers of the image it was made of."""
-    own = {
+    """Return the image metadata of a volume that is created from the image."""
+    properties = {
         name: value
         for name, value in image.items()
         if name not in IMAGE_FIELDS and not name.startswith("_") and isinstance(value, str)
     }
     common = ("checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
     return {
-        **own,
+        **properties,
         "image_id": image["id"],
         "image_name": image["name"],
         **{name: str(image[name]) for name in common if image.get(name) is not None},
     }
 
 
-def found(ctx: Context, volume_id: str) -> Document:
-    """A volume of the project, or 404."""
+def get_volume(ctx: Context, volume_id: str) -> Document:
+    """Return a volume of the project, or raise 404."""
     volume = ctx.get("volume", volume_id)
     if volume is None or volume["project_id"] != ctx.project_id:
         raise HttpError(404, f"Volume {volume_id} could not be found.")
     return volume
 
 
-def found_snapshot(ctx: Context, snapshot_id: str) -> Document:
-    """A snapshot of the project, or 404."""
+def get_snapshot(ctx: Context, snapshot_id: str) -> Document:
+    """Return a snapshot of the project, or raise 404."""
     snapshot = ctx.get("snapshot", snapshot_id)
     if snapshot is None or snapshot["project_id"] != ctx.project_id:
         raise HttpError(404, f"Snapshot {snapshot_id} could not be found.")
@@ -121,20 +121,20 @@ def make_volume(
     metadata: dict[str, str] | None = None,
     multiattach: bool = False,
 ) -> Document:
-    """Begin to make a volume: `creating` now, `available` or `error` in `CREATE_SECONDS`.
+    """Start creating a volume: its status is `creating`, and `available` or `error` after `CREATE_SECONDS`.
 
     Raises:
-        HttpError: 404 for a type, snapshot or volume that is not there; 400 for a zone or an image that is not,
-            and for a size that is too small for the source; 413 over the quota.
+        HttpError: 404 for an unknown type, snapshot or source volume; 400 for an unknown zone or image, and for a
+            size that is too small for the source; 413 if the quota is exceeded.
     """
     source: Document = {}
     image: Document = {}
     if snapshot_id:
-        source = _original(found_snapshot(ctx, snapshot_id), "snapshot", size)
+        source = _check_source(get_snapshot(ctx, snapshot_id), "snapshot", size)
     elif source_volid:
-        source = _original(found(ctx, source_volid), "volume", size)
+        source = _check_source(get_volume(ctx, source_volid), "volume", size)
     if image_id:
-        image = wanted_image(ctx, image_id)
+        image = find_image(ctx, image_id)
         if size and size < image["min_disk"]:
             message = (
                 f"Invalid input received: Volume size {size}GB cannot be smaller than the image minDisk size"
@@ -145,8 +145,8 @@ def make_volume(
     kind = find_type(ctx, volume_type or source.get("volume_type"))
     zone = check_zone(ctx, availability_zone or source.get("availability_zone"))
     quotas.check(ctx, ctx.project_id, volumes=1, gigabytes=size, size=size)
-    # Such a cloud notes the name in the metadata, and keeps that note whatever the user writes there.
-    noted = {"__system__volume_name": name} if ctx.cloud.dialect.name == "otc" and name else {}
+    # Clouds of this dialect record the name in the metadata; it overrides the user's value for that key.
+    system_metadata = {"__system__volume_name": name} if ctx.cloud.dialect.name == "otc" and name else {}
     volume = {
         "id": str(uuid.uuid4()),
         "name": name,
@@ -162,12 +162,12 @@ def make_volume(
         "volume_type_id": kind["id"],
         "snapshot_id": snapshot_id,
         "source_volid": source_volid,
-        "metadata": {**(metadata or {}), **noted},
+        "metadata": {**(metadata or {}), **system_metadata},
         "bootable": source.get("bootable", "false"),
         "encrypted": False,
         "replication_status": "disabled" if ctx.cloud.dialect.name == "otc" else None,
         "consistencygroup_id": None,
-        "multiattach": multiattach or is_for_several(kind),
+        "multiattach": multiattach or allows_multiattach(kind),
         "attachments": [],
         "volume_image_metadata": image_metadata(image) if image else source.get("volume_image_metadata", {}),
     }
@@ -176,8 +176,8 @@ def make_volume(
     return volume
 
 
-def _original(source: Document, word: str, size: int | None) -> Document:
-    """The source, fit to be copied."""
+def _check_source(source: Document, word: str, size: int | None) -> Document:
+    """Return the source of a new volume; reject a source that cannot be copied to this size."""
     if word == "snapshot" and source["status"] != "available":
         message = "Invalid snapshot: Originating snapshot status must be one of 'available' values"
         raise HttpError(400, message)
@@ -201,14 +201,14 @@ def _created(ctx: Context, volume_id: str) -> None:
         return
     if ctx.has_outcome_fault("fail-create", volume["name"]):
         save(ctx, volume, status="error", volume_image_metadata={}, bootable="false")
-        note_failure(ctx, volume, *NOT_CREATED)
+        add_failure_message(ctx, volume, *NOT_CREATED)
         return
     bootable = "true" if volume["volume_image_metadata"] else volume["bootable"]
     save(ctx, volume, status="available", bootable=bootable)
 
 
-def note_failure(ctx: Context, volume: Document, event: str, reason: str) -> None:
-    """Leave the message in which a user finds the reason."""
+def add_failure_message(ctx: Context, volume: Document, event: str, reason: str) -> None:
+    """Store a message that tells the user why an operation failed."""
     ctx.put(
         "message",
         {
@@ -227,10 +227,10 @@ def note_failure(ctx: Context, volume: Document, event: str, reason: str) -> Non
 
 
 def extend(ctx: Context, volume: Document, size: int, *, attached: bool) -> None:
-    """Begin to let a volume grow.
+    """Start extending a volume.
 
     Raises:
-        HttpError: 400 for a size that is no larger or a status that does not allow it; 413 over the quota.
+        HttpError: 400 if the size is not larger or the status does not allow it; 413 if the quota is exceeded.
     """
     if size <= volume["size"]:
         message = (
@@ -238,16 +238,16 @@ def extend(ctx: Context, volume: Document, size: int, *, attached: bool) -> None
             f" {volume['size']}, extended: {size})."
         )
         raise HttpError(400, message)
-    wanted = "in-use" if attached and volume["status"] == "in-use" else "available"
-    if volume["status"] != wanted:
+    required = "in-use" if attached and volume["status"] == "in-use" else "available"
+    if volume["status"] != required:
         message = (
-            f"Invalid volume: Volume {volume['id']} status must be '{{'status': '{wanted}'}}' to extend,"
+            f"Invalid volume: Volume {volume['id']} status must be '{{'status': '{required}'}}' to extend,"
             f" currently {volume['status']}."
         )
         raise HttpError(400, message)
     quotas.check(ctx, volume["project_id"], gigabytes=size - volume["size"], size=size)
     save(ctx, volume, status="extending")
-    ctx.schedule(EXTEND_SECONDS, "cinder.extended", volume["id"], size=size, then=wanted)
+    ctx.schedule(EXTEND_SECONDS, "cinder.extended", volume["id"], size=size, then=required)
 
 
 @step("cinder.extended")
@@ -257,16 +257,16 @@ def _extended(ctx: Context, volume_id: str, size: int, then: str) -> None:
         return
     if ctx.has_outcome_fault("fail-extend", volume["name"]):
         save(ctx, volume, status="error_extending")
-        note_failure(ctx, volume, *NOT_EXTENDED)
+        add_failure_message(ctx, volume, *NOT_EXTENDED)
     else:
         save(ctx, volume, status=then, size=size)
 
 
 def retype(ctx: Context, volume: Document, new_type: str) -> None:
-    """Begin to give a volume another type.
+    """Start changing the type of a volume.
 
     Raises:
-        HttpError: 404 for a type that is not there; 400 for the type it has and for a status that does not allow it.
+        HttpError: 404 for an unknown type; 400 if the volume has that type or its status does not allow it.
     """
     kind = find_type(ctx, new_type)
     if volume["status"] not in ("available", "in-use") or kind["name"] == volume["volume_type"]:
@@ -284,14 +284,14 @@ def _retyped(ctx: Context, volume_id: str, type_id: str, then: str) -> None:
 
 
 def delete(ctx: Context, volume: Document, *, cascade: bool = False, force: bool = False) -> None:
-    """Begin to delete a volume.
+    """Start deleting a volume, and its snapshots if `cascade` is set.
 
     Raises:
-        HttpError: 400 while it is used or has snapshots (unless these go with it).
+        HttpError: 400 if the volume is in use, or if it has snapshots and `cascade` is not set.
     """
     snapshots = ctx.find("snapshot", volume_id=volume["id"])
-    free = volume["status"] in DELETABLE and not volume["attachments"]
-    if not (free or force) or (snapshots and not cascade):
+    deletable = volume["status"] in DELETABLE and not volume["attachments"]
+    if not (deletable or force) or (snapshots and not cascade):
         raise HttpError(400, NOT_DELETABLE)
     for snapshot in snapshots:
         ctx.remove("snapshot", snapshot["id"])
@@ -299,7 +299,7 @@ def delete(ctx: Context, volume: Document, *, cascade: bool = False, force: bool
 
 
 def begin_delete(ctx: Context, volume_id: str) -> None:
-    """Delete a volume in `DELETE_SECONDS`, whatever its state; one that is gone is no error."""
+    """Delete a volume after `DELETE_SECONDS`, regardless of its state; ignore a volume that does not exist."""
     volume = ctx.get("volume", volume_id)
     if volume is not None:
         ctx.cancel(volume_id)
@@ -329,10 +329,10 @@ def make_snapshot(
     metadata: dict[str, str],
     force: bool,
 ) -> Document:
-    """Begin to make a snapshot: `creating` now, `available` in `SNAPSHOT_SECONDS`.
+    """Start creating a snapshot: its status is `creating`, and `available` or `error` after `SNAPSHOT_SECONDS`.
 
     Raises:
-        HttpError: 400 for a status that does not allow it; 413 over the quota.
+        HttpError: 400 if the volume's status does not allow it; 413 if the quota is exceeded.
     """
     if volume["status"] == "creating":
         raise HttpError(400, "Invalid volume: volume is not assigned to a host")
@@ -355,7 +355,7 @@ def make_snapshot(
         "metadata": metadata,
         "created_at": now(ctx),
         "updated_at": None,
-        # What a volume made of it takes over.
+        # Volumes that are created from the snapshot copy these fields.
         "volume_type": volume["volume_type"],
         "availability_zone": volume["availability_zone"],
         "bootable": volume["bootable"],
@@ -376,7 +376,7 @@ def _snapshot_created(ctx: Context, snapshot_id: str) -> None:
 
 
 def delete_snapshot(ctx: Context, snapshot: Document) -> None:
-    """Begin to delete a snapshot; 400 while it is busy."""
+    """Start deleting a snapshot; 400 if its status does not allow it."""
     if snapshot["status"] not in ("available", "error"):
         message = "Invalid snapshot: Snapshot status must be available or error and must not be part of a group."
         raise HttpError(400, message)

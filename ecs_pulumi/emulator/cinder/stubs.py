@@ -1,4 +1,4 @@
-"""What a client asks besides volumes: messages, extensions, and collections that stay empty."""
+"""Messages, extensions, and the collections that are always empty."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
-from .service import administrator, links, service, since
+from .service import links, require_admin, require_microversion, service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
@@ -26,14 +26,14 @@ EMPTY = {
     "cgsnapshots/detail": ("cgsnapshots", 0),
     "cgsnapshots": ("cgsnapshots", 0),
 }
-"""Path to the key of the answer and the microversion it came with: nothing here makes any of these."""
+"""The paths of collections that the emulator cannot fill, with the key in the response and the first microversion."""
 
-GUARDED = {
+ADMIN_ONLY = {
     "os-services": "volume_extension:services:index",
     "qos-specs": "volume_extension:qos_specs_manage:get_all",
     "scheduler-stats/get_pools": "scheduler_extension:scheduler_stats:get_pools",
 }
-"""Path to the rule that keeps it to administrators, who find nothing there."""
+"""The paths of empty collections for administrators only, with the policy rules."""
 
 EXTENSIONS = {
     "OS-SCH-HNT": "SchedulerHints",
@@ -48,35 +48,35 @@ EXTENSIONS = {
 }
 
 
-def _nothing(path: str, key: str, minor: int) -> None:
+def _register_empty_list(path: str, key: str, minor: int) -> None:
     @service.get(f"/{path}")
-    def list_nothing(call: Call) -> Reply:
-        since(call, minor)
+    def list_empty(call: Call) -> Reply:
+        require_microversion(call, minor)
         return Reply(200, {key: []})
 
 
-def _guarded(path: str, rule: str) -> None:
+def _register_admin_list(path: str, rule: str) -> None:
     @service.get(f"/{path}")
-    def list_guarded(call: Call) -> Reply:
-        administrator(call, rule)
+    def list_empty(call: Call) -> Reply:
+        require_admin(call, rule)
         return Reply(200, {path.rpartition("/")[2].removeprefix("os-").removeprefix("get_"): []})
 
 
 for _path, (_key, _minor) in EMPTY.items():
-    _nothing(_path, _key, _minor)
-for _path, _rule in GUARDED.items():
-    _guarded(_path, _rule)
+    _register_empty_list(_path, _key, _minor)
+for _path, _rule in ADMIN_ONLY.items():
+    _register_admin_list(_path, _rule)
 
 
 @service.get("/backups/{backup_id}")
 def show_backup(_call: Call, backup_id: str) -> Reply:
-    """There are no backups."""
+    """`GET /backups/{id}`: always 404, because there are no backups."""
     raise HttpError(404, f"Backup {backup_id} could not be found.")
 
 
 @service.post("/backups")
 def create_backup(_call: Call) -> Reply:
-    """Nobody makes backups here."""
+    """`POST /backups`: always 404, because the backup service is not emulated."""
     raise HttpError(404, "Service cinder-backup could not be found.")
 
 
@@ -99,15 +99,15 @@ def list_extensions(_call: Call) -> dict[str, Any]:
 
 @service.get("/messages")
 def list_messages(call: Call) -> dict[str, Any]:
-    """`GET /messages`, from 3.3 on: why something failed."""
-    since(call, 3)
-    found = call.find("message", newest_first=True, project_id=call.project_id)
-    wanted = call.param("resource_uuid")
+    """`GET /messages`, from microversion 3.3 on: the reasons of failed operations."""
+    require_microversion(call, 3)
+    messages = call.find("message", newest_first=True, project_id=call.project_id)
+    resource_id = call.param("resource_uuid")
     return {
         "messages": [
             {name: value for name, value in message.items() if name != "project_id"}
             | {"links": links(call, f"messages/{message['id']}")}
-            for message in found
-            if wanted in (None, message["resource_uuid"])
+            for message in messages
+            if resource_id in (None, message["resource_uuid"])
         ]
     }

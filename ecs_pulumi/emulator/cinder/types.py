@@ -9,7 +9,7 @@ from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
-from .service import administrator, service
+from .service import require_admin, service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call, Context
@@ -19,10 +19,10 @@ DEFAULT = "__DEFAULT__"
 
 
 def seed(ctx: Context) -> None:
-    """The dialect's types; the first is the default one."""
+    """Create the volume types of the dialect; the first type is the default."""
     names = ctx.cloud.dialect.volume_types
-    own = (DEFAULT,) if ctx.cloud.dialect.microversions else ()
-    for name in (*own, *names):
+    additional = (DEFAULT,) if ctx.cloud.dialect.microversions else ()
+    for name in (*additional, *names):
         ctx.put(
             "volume_type",
             {
@@ -37,7 +37,7 @@ def seed(ctx: Context) -> None:
 
 
 def volume_types(ctx: Context) -> list[Document]:
-    """All types, the newest first."""
+    """Return all types, newest first."""
     return ctx.find("volume_type", newest_first=True)
 
 
@@ -45,31 +45,31 @@ def _is_seen(call: Call, kind: Document) -> bool:
     return bool(kind["is_public"] or call.is_admin or call.project_id in kind["projects"])
 
 
-def is_for_several(kind: Document) -> bool:
-    """Whether several servers may attach a volume of this type."""
+def allows_multiattach(kind: Document) -> bool:
+    """Return whether volumes of this type can be attached to several servers."""
     return bool(kind["extra_specs"].get("multiattach") == "<is> True")
 
 
 def find_type(ctx: Context, name_or_id: str | None) -> Document:
-    """A type by name or id, or the default one; 404 in the real service's words."""
-    wanted = name_or_id or ctx.cloud.dialect.volume_types[0]
+    """Return a type by name or id, or the default type; raise 404 if it does not exist."""
+    requested = name_or_id or ctx.cloud.dialect.volume_types[0]
     for kind in volume_types(ctx):
-        if wanted in (kind["id"], kind["name"]):
+        if requested in (kind["id"], kind["name"]):
             return kind
     try:
-        uuid.UUID(wanted)
+        uuid.UUID(requested)
     except ValueError:
-        raise HttpError(404, f"Volume type with name {wanted} could not be found.") from None
-    raise HttpError(404, f"Volume type {wanted} could not be found.")
+        raise HttpError(404, f"Volume type with name {requested} could not be found.") from None
+    raise HttpError(404, f"Volume type {requested} could not be found.")
 
 
 def zones(ctx: Context) -> tuple[str, ...]:
-    """The zones with storage: all of them, or just the first where compute has zones of its own."""
+    """Return the zones with storage: all zones, or only the first one in a cloud with microversions."""
     return ctx.zones()[:1] if ctx.cloud.dialect.microversions else ctx.zones()
 
 
 def check_zone(ctx: Context, zone: str | None) -> str:
-    """The zone to use; 400 for one without storage."""
+    """Return the zone to use; raise 400 for a zone without storage."""
     if zone is None:
         return zones(ctx)[0]
     if zone not in zones(ctx):
@@ -78,11 +78,11 @@ def check_zone(ctx: Context, zone: str | None) -> str:
 
 
 def _view(kind: Document, *, with_access: bool = True) -> Document:
-    seen = {name: kind[name] for name in ("id", "name", "is_public", "description", "extra_specs")}
-    return seen | ({"os-volume-type-access:is_public": kind["is_public"]} if with_access else {})
+    result = {name: kind[name] for name in ("id", "name", "is_public", "description", "extra_specs")}
+    return result | ({"os-volume-type-access:is_public": kind["is_public"]} if with_access else {})
 
 
-def _shown(call: Call, type_id: str) -> Document:
+def _get_visible(call: Call, type_id: str) -> Document:
     kind = call.get("volume_type", type_id)
     if kind is None or not _is_seen(call, kind):
         raise HttpError(404, f"Volume type {type_id} could not be found.")
@@ -103,31 +103,31 @@ def show_default(call: Call) -> dict[str, Any]:
 
 @service.get("/types/{type_id}")
 def show_type(call: Call, type_id: str) -> dict[str, Any]:
-    """`GET /types/{id}`: by id alone."""
-    return {"volume_type": _view(_shown(call, type_id))}
+    """`GET /types/{id}`: by id only, not by name."""
+    return {"volume_type": _view(_get_visible(call, type_id))}
 
 
 @service.get("/types/{type_id}/extra_specs")
 def show_extra_specs(call: Call, type_id: str) -> dict[str, Any]:
     """`GET /types/{id}/extra_specs`."""
-    return {"extra_specs": _shown(call, type_id)["extra_specs"]}
+    return {"extra_specs": _get_visible(call, type_id)["extra_specs"]}
 
 
 @service.post("/types")
 def create_type(call: Call) -> dict[str, Any]:
-    """`POST /types`: the administrator's affair."""
-    administrator(call, "volume_extension:type_create")
-    said = schema.document(call, "volume_type")["volume_type"]
-    name = schema.required("volume_type", said, "name")
+    """`POST /types`: for administrators only."""
+    require_admin(call, "volume_extension:type_create")
+    fields = schema.document(call, "volume_type")["volume_type"]
+    name = schema.required("volume_type", fields, "name")
     if any(kind["name"] == name for kind in call.find("volume_type")):
         raise HttpError(409, f"Volume Type {name} already exists.")
     kind = {
         "id": str(uuid.uuid4()),
         "name": name,
-        "description": said.get("description"),
-        "is_public": said.get("os-volume-type-access:is_public", True),
+        "description": fields.get("description"),
+        "is_public": fields.get("os-volume-type-access:is_public", True),
         "projects": [],
-        "extra_specs": said.get("extra_specs") or {},
+        "extra_specs": fields.get("extra_specs") or {},
     }
     call.put("volume_type", kind)
     return {"volume_type": _view(kind)}
@@ -135,19 +135,19 @@ def create_type(call: Call) -> dict[str, Any]:
 
 @service.post("/types/{type_id}/action")
 def grant_access(call: Call, type_id: str) -> Reply:
-    """`POST /types/{id}/action`: a private type for another project."""
-    administrator(call, "volume_extension:add_project_access")
-    said = schema.document(call, "addProjectAccess")["addProjectAccess"]
-    kind = _shown(call, type_id)
-    call.put("volume_type", {**kind, "projects": [*kind["projects"], said["project"]]})
+    """`POST /types/{id}/action`: grant another project access to a private type."""
+    require_admin(call, "volume_extension:add_project_access")
+    fields = schema.document(call, "addProjectAccess")["addProjectAccess"]
+    kind = _get_visible(call, type_id)
+    call.put("volume_type", {**kind, "projects": [*kind["projects"], fields["project"]]})
     return Reply(202)
 
 
 @service.delete("/types/{type_id}")
 def delete_type(call: Call, type_id: str) -> Reply:
-    """`DELETE /types/{id}`: only where no volume is of it."""
-    administrator(call, "volume_extension:type_delete")
-    kind = _shown(call, type_id)
+    """`DELETE /types/{id}`: 400 if a volume has the type."""
+    require_admin(call, "volume_extension:type_delete")
+    kind = _get_visible(call, type_id)
     if call.find("volume", volume_type_id=type_id):
         raise HttpError(400, "Target volume type is still in use.")
     call.remove("volume_type", kind["id"])

@@ -1,8 +1,8 @@
-"""Neutron: networks, subnets, ports, security groups, and what Nova asks of them.
+"""Neutron: networks, subnets, ports, security groups, and the functions that Nova calls.
 
-The rules are the real service's, measured: which attributes a request may name and in which words it is refused
-(`attributes`, `resources`), which addresses a subnet gives (`addresses` without state, `addressing` with it),
-what is in whose way when something is deleted. `servers` is Nova's side.
+The rules are those observed in the real service: the attributes that a request may contain and the error messages
+(`attributes`, `resources`), the allocation of addresses (`addresses` without state, `addressing` with it), and the
+objects that prevent a deletion. `servers` contains the functions for Nova.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ __all__ = [
 
 
 def seed(ctx: Context) -> None:
-    """An external network, the project's own network with a subnet, and its default group."""
+    """Create an external network, and the project's default security group and network, each network with a subnet."""
     security_groups.default_group(ctx, ctx.project_id)
     for name, cidr, external in (("public", "203.0.113.0/24", True), ("demo-net", "10.10.0.0/24", False)):
         owner = "" if external else ctx.project_id

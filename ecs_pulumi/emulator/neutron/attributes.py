@@ -1,8 +1,8 @@
-"""What a request may say: the attributes of a resource, and how each is read.
+"""The attributes of resources, and the validation of request bodies against them.
 
-A resource is a table of attributes. `read_create` and `read_update` take a request's body through the checks
-in the order of the real service: the shape of the body, the project, unknown attributes, missing ones, then
-each value, and last the policy, since some attributes are for administrators only.
+A resource is a table of attributes. `read_create` and `read_update` validate a request body in the order of the real
+service: the structure of the body, the project, unknown attributes, missing attributes, each value, and finally the
+policy, because only administrators may set some attributes.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
 
     Reader = Callable[[str, Any], Any]
-    """`(attribute, value)` to the value as it is kept; refuses what is wrong."""
+    """Takes an attribute's name and value, returns the value to store, and rejects an invalid one."""
 
 Verb = Literal["create", "update"]
 
 UNSET: Any = object()
-"""The value of an attribute that the request left to the cloud."""
+"""The value of an attribute that the request does not contain and for which the cloud selects a value."""
 
-LONGEST = 255
+MAX_LENGTH = 255
 TRUE, FALSE = ("true", "1", "yes", "on", "t", "y"), ("false", "0", "no", "off", "f", "n")
 
 
 def anything(_name: str, value: Any) -> Any:
-    """Take the value as it is."""
+    """Accept any value."""
     return value
 
 
 def text(name: str, value: Any) -> str:
-    """A string of at most 255 characters."""
+    """Accept a string of at most 255 characters."""
     if not isinstance(value, str):
         raise invalid_attribute(name, f"'{value}' is not a valid string")
-    if len(value) > LONGEST:
-        raise invalid_attribute(name, f"'{value}' exceeds maximum length of {LONGEST}")
+    if len(value) > MAX_LENGTH:
+        raise invalid_attribute(name, f"'{value}' exceeds maximum length of {MAX_LENGTH}")
     return value
 
 
 def boolean(_name: str, value: Any) -> bool:
-    """A boolean, or a word that means one."""
+    """Accept a boolean, or a word for one."""
     word = str(value).lower()
     if word not in TRUE + FALSE:
         raise invalid_input(f"'{value}' cannot be converted to boolean")
@@ -54,7 +54,7 @@ def boolean(_name: str, value: Any) -> bool:
 
 
 def integer(_name: str, value: Any) -> int:
-    """An integer, or a string of its digits."""
+    """Accept an integer, or its decimal digits as a string."""
     try:
         return int(value)
     except (TypeError, ValueError):
@@ -62,7 +62,7 @@ def integer(_name: str, value: Any) -> int:
 
 
 def is_uuid(value: Any) -> bool:
-    """Whether the value reads as a UUID."""
+    """Return whether the value is the text of a UUID."""
     try:
         uuid.UUID(value)
     except (TypeError, ValueError, AttributeError):
@@ -71,14 +71,14 @@ def is_uuid(value: Any) -> bool:
 
 
 def identifier(name: str, value: Any) -> str:
-    """A UUID."""
+    """Accept a UUID."""
     if not is_uuid(value):
         raise invalid_attribute(name, f"'{value}' is not a valid UUID")
     return str(value)
 
 
 def one_of(*allowed: Any) -> Reader:
-    """One of a few values."""
+    """Return a reader that accepts the listed values only."""
 
     def read(name: str, value: Any) -> Any:
         if value not in allowed:
@@ -89,12 +89,12 @@ def one_of(*allowed: Any) -> Reader:
 
 
 def optional(reader: Reader) -> Reader:
-    """None, or what `reader` takes."""
+    """Return a reader that accepts None and the values that `reader` accepts."""
     return lambda name, value: None if value is None else reader(name, value)
 
 
 def items(_name: str, value: Any) -> list[Any]:
-    """A list; None is an empty one."""
+    """Accept a list; None means an empty list."""
     if value is None:
         return []
     if not isinstance(value, list):
@@ -103,7 +103,7 @@ def items(_name: str, value: Any) -> list[Any]:
 
 
 def mapping(name: str, value: Any) -> dict[str, Any]:
-    """A dictionary; None is an empty one."""
+    """Accept a dictionary; None means an empty dictionary."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -116,13 +116,13 @@ class Attribute:
     """One attribute of a resource.
 
     Args:
-        read: turns the request's value into the one that is kept.
-        default: where the request does not say; UNSET leaves it to the resource.
-        required: a create must name it.
-        on: the requests that may name it.
-        admin: the requests in which it is kept to administrators, unless it is left at its default.
-        admin_sees: whether it is kept out of what others are shown.
-        filters: whether a list may be filtered by it.
+        read: validates the request's value and converts it to the stored value.
+        default: the value if the request does not contain the attribute; with UNSET, the resource selects it.
+        required: whether a create request must contain the attribute.
+        on: the requests that may contain the attribute.
+        admin: the requests in which only administrators may set it to a value other than the default.
+        admin_view_only: whether only administrators can see the attribute.
+        filters: whether lists can be filtered by the attribute.
     """
 
     read: Reader = anything
@@ -130,7 +130,7 @@ class Attribute:
     required: bool = False
     on: tuple[Verb, ...] = ("create", "update")
     admin: tuple[Verb, ...] = ()
-    admin_sees: bool = False
+    admin_view_only: bool = False
     filters: bool = True
 
 
@@ -153,32 +153,32 @@ class Resource:
     """A kind of object with its table of attributes.
 
     Args:
-        name: as in a body: `security_group`.
-        attributes: without those that every resource has.
-        absent: what a 404 says, with `{}` for the id.
-        absent_kind: the exception's name in a 404.
-        extensions: attributes that only exist where the named extension does.
+        name: the name in bodies: `security_group`.
+        attributes: the attributes in addition to `COMMON`.
+        not_found_message: the message of a 404, with `{}` for the id.
+        not_found_kind: the exception's name in a 404.
+        extensions: additional attributes by the alias of the extension that provides them.
     """
 
     name: str
     attributes: dict[str, Attribute]
-    absent: str
-    absent_kind: str
+    not_found_message: str
+    not_found_kind: str
     extensions: dict[str, dict[str, Attribute]] = field(default_factory=dict)
     _known: dict[frozenset[str], dict[str, Attribute]] = field(default_factory=dict, repr=False)
 
     @property
     def collection(self) -> str:
-        """As in a list: `security_groups`."""
+        """The name in lists: `security_groups`."""
         return self.name.removesuffix("y") + ("ies" if self.name.endswith("y") else "s")
 
     @property
     def path(self) -> str:
-        """As in a URL: `security-groups`."""
+        """The name in URLs: `security-groups`."""
         return self.collection.replace("_", "-")
 
     def known(self, extensions: frozenset[str]) -> dict[str, Attribute]:
-        """The attributes of a cloud with these extensions."""
+        """Return the attributes of the resource in a cloud with these extensions."""
         if extensions not in self._known:
             known = COMMON | self.attributes
             for alias, attributes in self.extensions.items():
@@ -188,7 +188,7 @@ class Resource:
         return self._known[extensions]
 
     def defaults(self, extensions: frozenset[str]) -> dict[str, Any]:
-        """The values of a create request that says nothing."""
+        """Return the values of an empty create request."""
         return {
             name: attribute.default
             for name, attribute in self.known(extensions).items()
@@ -196,50 +196,50 @@ class Resource:
         }
 
     def read_create(self, call: Call, extensions: frozenset[str]) -> dict[str, Any]:
-        """The values of a create request, with `project_id` and defaults; UNSET is up to the resource."""
-        said = self._body(call)
+        """Return the values of a create request, with `project_id` and defaults; the resource replaces UNSET."""
+        fields = self._body(call)
         known = self.known(extensions)
-        project_id = _project(call, said)
-        _refuse_unknown(said, known)
+        project_id = _project(call, fields)
+        _check_unknown(fields, known)
         values: dict[str, Any] = {}
         for name, attribute in known.items():
             if "create" in attribute.on:
-                if attribute.required and name not in said:
+                if attribute.required and name not in fields:
                     raise bad_request(f"Failed to parse request. Required attribute '{name}' not specified")
-            elif name in said:
+            elif name in fields:
                 raise bad_request(f"Attribute '{name}' not allowed in POST")
         for name, attribute in known.items():
             if "create" in attribute.on:
-                values[name] = attribute.read(name, said[name]) if name in said else attribute.default
-        kept = [
+                values[name] = attribute.read(name, fields[name]) if name in fields else attribute.default
+        restricted = [
             name
             for name, attribute in known.items()
-            if "create" in attribute.admin and name in said and values[name] != attribute.default
+            if "create" in attribute.admin and name in fields and values[name] != attribute.default
         ]
-        if kept and not call.is_admin:
-            raise forbidden(f"create_{self.name}", *kept)
+        if restricted and not call.is_admin:
+            raise forbidden(f"create_{self.name}", *restricted)
         del values["tenant_id"]
         values["project_id"] = project_id
         return values
 
     def read_update(self, call: Call, extensions: frozenset[str]) -> dict[str, Any]:
-        """The values that an update request names; `refuse_kept` is the second half of its checks."""
-        said = self._body(call)
+        """Return the values of an update request; `check_admin_only` does the remaining checks."""
+        fields = self._body(call)
         known = self.known(extensions)
-        _project(call, said)
-        _refuse_unknown(said, known)
-        for name in said:
+        _project(call, fields)
+        _check_unknown(fields, known)
+        for name in fields:
             if "update" not in known[name].on:
-                shown = "tenant_id" if name == "project_id" else name
-                raise bad_request(f"Cannot update read-only attribute {shown}")
-        return {name: known[name].read(name, value) for name, value in said.items()}
+                reported = "tenant_id" if name == "project_id" else name
+                raise bad_request(f"Cannot update read-only attribute {reported}")
+        return {name: known[name].read(name, value) for name, value in fields.items()}
 
-    def refuse_kept(self, call: Call, values: dict[str, Any], extensions: frozenset[str]) -> None:
-        """403 where an update names what is kept to administrators; it comes after the 404."""
+    def check_admin_only(self, call: Call, values: dict[str, Any], extensions: frozenset[str]) -> None:
+        """Reject with 403 an update of attributes that only administrators may set; call this after the 404 check."""
         known = self.known(extensions)
-        kept = [name for name in values if "update" in known[name].admin]
-        if kept and not call.is_admin:
-            raise forbidden(f"update_{self.name}", *kept)
+        restricted = [name for name in values if "update" in known[name].admin]
+        if restricted and not call.is_admin:
+            raise forbidden(f"update_{self.name}", *restricted)
 
     def _body(self, call: Call) -> dict[str, Any]:
         try:
@@ -250,14 +250,14 @@ class Resource:
             raise bad_request("Body contains invalid data")
         if body.get(self.name) is None:
             raise bad_request(f"Unable to find '{self.name}' in request body")
-        said = body[self.name]
-        if not isinstance(said, dict):
+        fields = body[self.name]
+        if not isinstance(fields, dict):
             raise bad_request(f"Object '{self.name}' contains invalid data")
-        return said
+        return fields
 
 
-def _project(call: Call, said: dict[str, Any]) -> str:
-    project_id = said.get("project_id", said.get("tenant_id", call.project_id))
+def _project(call: Call, fields: dict[str, Any]) -> str:
+    project_id = fields.get("project_id", fields.get("tenant_id", call.project_id))
     if project_id != call.project_id and not call.is_admin:
         raise bad_request(
             "Specifying 'project_id' or 'tenant_id' other than the authenticated project"
@@ -266,7 +266,7 @@ def _project(call: Call, said: dict[str, Any]) -> str:
     return str(project_id)
 
 
-def _refuse_unknown(said: dict[str, Any], known: dict[str, Attribute]) -> None:
-    unknown = [name for name in said if name not in known]
+def _check_unknown(fields: dict[str, Any], known: dict[str, Attribute]) -> None:
+    unknown = [name for name in fields if name not in known]
     if unknown:
         raise bad_request(f"Unrecognized attribute(s) '{', '.join(unknown)}'")

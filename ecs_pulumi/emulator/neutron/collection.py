@@ -1,4 +1,4 @@
-"""What all resources have in common: being found, shown, listed, changed, counted and tagged."""
+"""Operations that all resources share: look-up, rendering, lists, updates and quota checks."""
 
 from __future__ import annotations
 
@@ -24,113 +24,113 @@ if TYPE_CHECKING:
 CONTROLS = ("fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir")
 TAG_FILTERS = ("tags", "tags-any", "not-tags", "not-tags-any")
 DIRECT = ("network_id", "device_id", "name", "project_id")
-"""Filters that the store has an index for."""
+"""Filters for which the store has an index."""
 PUBLIC = {
     "network": ("shared", "router:external"),
     "subnet": ("_shared",),
     "subnetpool": ("shared",),
     "policy": ("shared",),
 }
-"""What makes an object visible to other projects."""
+"""The flags, by resource, that make an object visible to other projects."""
 
 
 def new_id() -> str:
-    """The id of a new object."""
+    """Return the id of a new object."""
     return str(uuid.uuid4())
 
 
 def new_document(ctx: Context, values: Document, revision: int = 1) -> Document:
-    """The document of a new object: its values with an id, times and revision."""
-    moment = to_second(ctx.now)
+    """Return the document of a new object: its values with an id, timestamps and a revision number."""
+    now = to_second(ctx.now)
     return {
         "id": new_id(),
         **values,
         "tags": [],
-        "created_at": moment,
-        "updated_at": moment,
+        "created_at": now,
+        "updated_at": now,
         "revision_number": revision,
     }
 
 
 def touch(ctx: Context, kind: str, doc: Document) -> Document:
-    """Store a changed document under its next revision."""
+    """Store a changed document with the next revision number."""
     doc["revision_number"] += 1
     doc["updated_at"] = to_second(ctx.now)
     return ctx.put(kind, doc)
 
 
 def not_found(resource: Resource, id_: str) -> HttpError:
-    """404: there is no such object, or it is somebody else's."""
-    return HttpError(404, resource.absent.format(id_), kind=resource.absent_kind)
+    """Return the 404 error for an object that does not exist or is not visible."""
+    return HttpError(404, resource.not_found_message.format(id_), kind=resource.not_found_kind)
 
 
 def visible(call: Call, resource: Resource, doc: Document) -> bool:
-    """Whether the caller may see the object."""
+    """Return whether the caller may see the object."""
     return (
         call.is_admin
         or doc["project_id"] == call.project_id
-        or any(doc[mark] for mark in PUBLIC.get(resource.name, ()))
+        or any(doc[flag] for flag in PUBLIC.get(resource.name, ()))
     )
 
 
-def found(call: Call, resource: Resource, id_: str) -> Document:
-    """The object, or 404."""
+def get_visible(call: Call, resource: Resource, id_: str) -> Document:
+    """Return an object that the caller may see, or raise 404."""
     doc = call.get(resource.name, id_)
     if doc is None or not visible(call, resource, doc):
         raise not_found(resource, id_)
     return doc
 
 
-def owned(call: Call, resource: Resource, id_: str, action: str) -> Document:
-    """The object to be changed: 404 if it cannot be seen, 403 if it is only seen."""
-    doc = found(call, resource, id_)
+def get_owned(call: Call, resource: Resource, id_: str, action: str) -> Document:
+    """Return an object that the caller may change; raise 404 if it is not visible, 403 if it is only visible."""
+    doc = get_visible(call, resource, id_)
     if not call.is_admin and doc["project_id"] != call.project_id:
         raise HttpError(403, f"rule:{action}_{resource.name} is disallowed by policy", kind="PolicyNotAuthorized")
     return doc
 
 
 def check_quota(ctx: Context, resource: str, project_id: str, more: int = 1) -> None:
-    """Refuse what goes over the project's quota."""
+    """Reject a request that exceeds the project's quota."""
     limit = ctx.quota(resource)
     if limit >= 0 and ctx.count(resource, project_id=project_id) + more > limit:
         raise over_quota(resource)
 
 
 def render(call: Call, resource: Resource, doc: Document) -> Document:
-    """What the caller is shown of an object: all but what is internal or for administrators."""
+    """Return the attributes of an object that the caller may see, without internal fields."""
     known = resource.known(extensions(call))
     view = {
         name: doc[name]
         for name, attribute in known.items()
-        if name in doc and (call.is_admin or not attribute.admin_sees)
+        if name in doc and (call.is_admin or not attribute.admin_view_only)
     }
     view["tenant_id"] = doc["project_id"]
     return view
 
 
 def select_fields(call: Call, view: Document) -> Document:
-    """The fields that `?fields=` asks for."""
+    """Reduce an object to the fields of the `?fields=` parameter, if present."""
     fields = call.query.get("fields")
     return {name: view[name] for name in fields if name in view} if fields else view
 
 
 def candidates(call: Call, resource: Resource) -> list[Document]:
-    """The objects that a list can show, narrowed down by what the store has an index for."""
+    """Return the visible objects, filtered by an indexed field if the query has one."""
     kind, query = resource.name, call.query
     if "id" in query:
         docs = [doc for id_ in dict.fromkeys(query["id"]) if (doc := call.get(kind, id_)) is not None]
     else:
         direct = next((name for name in DIRECT if name in query), None)
         if direct:
-            wanted: dict[str, Any] = {direct: query[direct]}
-            docs = call.find(kind, **wanted)
+            equal: dict[str, Any] = {direct: query[direct]}
+            docs = call.find(kind, **equal)
         elif call.is_admin:
             docs = call.find(kind)
         else:
             docs = call.find(kind, project_id=call.project_id)
-            for mark in PUBLIC.get(kind, ()):
+            for flag in PUBLIC.get(kind, ()):
                 known = {doc["id"] for doc in docs}
-                public: dict[str, Any] = {mark: True}
+                public: dict[str, Any] = {flag: True}
                 docs += [doc for doc in call.find(kind, **public) if doc["id"] not in known]
     return [doc for doc in docs if visible(call, resource, doc)]
 
@@ -143,14 +143,14 @@ def listing(
     view: Callable[[Call, Document], Document] | None = None,
     path: str = "",
 ) -> Document:
-    """The answer to a list: filtered, sorted, one page of it, with links.
+    """Return the response body of a list: one page of the filtered and sorted objects, with links.
 
     Args:
         call: the request.
-        resource: what is listed.
-        special: filters with a meaning of their own.
-        view: turns a document into what is shown.
-        path: where the list is, if not at the resource's own path.
+        resource: the resource to list.
+        special: filters that do not compare an attribute's value.
+        view: converts a document to its representation in the response.
+        path: the path of the list, if it differs from the resource's path.
     """
     special = special or {}
     _check_filters(call, resource, special)
@@ -164,12 +164,12 @@ def listing(
         )
     ]
     page = _page(call, resource, _sorted(call, resource, docs))
-    shape = view or (lambda call, doc: render(call, resource, doc))
-    answer: Document = {resource.collection: [select_fields(call, shape(call, doc)) for doc in page]}
+    to_view = view or (lambda call, doc: render(call, resource, doc))
+    body: Document = {resource.collection: [select_fields(call, to_view(call, doc)) for doc in page]}
     links = _links(call, page, f"{call.root}/v2.0/{path or resource.path}")
     if links:
-        answer[f"{resource.collection}_links"] = links
-    return answer
+        body[f"{resource.collection}_links"] = links
+    return body
 
 
 def _check_filters(call: Call, resource: Resource, special: Mapping[str, Any]) -> None:
@@ -192,14 +192,14 @@ def _check_filters(call: Call, resource: Resource, special: Mapping[str, Any]) -
 def _matches(doc: Document, name: str, values: list[str]) -> bool:
     if name in TAG_FILTERS:
         tags = set(doc["tags"])
-        wanted = set(values[0].split(","))
-        met = bool(tags & wanted) if name.endswith("-any") else wanted <= tags
-        return met != name.startswith("not-")
+        expected = set(values[0].split(","))
+        matches = bool(tags & expected) if name.endswith("-any") else expected <= tags
+        return matches != name.startswith("not-")
     if name == "changed_since":
         return parse(doc["updated_at"]) >= parse(values[-1])
     value = doc.get("project_id" if name == "tenant_id" else name)
     if isinstance(value, bool):
-        return any(boolean(name, wanted) == value for wanted in values)
+        return any(boolean(name, expected) == value for expected in values)
     return value is not None and str(value) in values
 
 
@@ -207,16 +207,16 @@ def _sorted(call: Call, resource: Resource, docs: list[Document]) -> list[Docume
     keys, directions = call.query.get("sort_key", []), call.query.get("sort_dir", [])
     if len(keys) != len(directions):
         raise bad_request("The number of sort_keys and sort_dirs must be same")
-    wrong = [word for word in directions if word not in ("asc", "desc")]
-    if wrong:
-        raise bad_request(f"{wrong} is invalid value for sort_dirs, valid value is 'asc' and 'desc'")
+    invalid = [word for word in directions if word not in ("asc", "desc")]
+    if invalid:
+        raise bad_request(f"{invalid} is invalid value for sort_dirs, valid value is 'asc' and 'desc'")
     known = resource.known(extensions(call))
     unknown = [key for key in keys if key not in known]
     if unknown:
         raise bad_request(f"{unknown} is invalid attribute for sort_keys")
     docs = sorted(docs, key=lambda doc: str(doc["id"]))
     for key, direction in reversed(list(zip(keys, directions, strict=True))):
-        # Numbers among themselves, words among themselves; nothing comes first.
+        # Sort None before all values, numbers as numbers and all other values as text.
         docs.sort(
             key=lambda doc: (doc.get(key) is not None, _comparable(doc.get(key))),
             reverse=direction == "desc",
@@ -245,11 +245,11 @@ def _page(call: Call, resource: Resource, docs: list[Document]) -> list[Document
     if _backwards(call):
         docs.reverse()
     if marker:
-        place = next((place for place, doc in enumerate(docs) if doc["id"] == marker), None)
-        if place is None:
-            found(call, resource, marker)
-            place = len(docs)
-        docs = docs[place + 1 :]
+        index = next((index for index, doc in enumerate(docs) if doc["id"] == marker), None)
+        if index is None:
+            get_visible(call, resource, marker)
+            index = len(docs)
+        docs = docs[index + 1 :]
     page = docs[:limit] if limit else docs
     return page[::-1] if _backwards(call) else page
 
@@ -259,7 +259,7 @@ def _links(call: Call, page: list[Document], address: str) -> list[dict[str, str
     if not limit:
         return []
     full, backwards = len(page) >= limit, _backwards(call)
-    asked = [
+    query = [
         (name, value)
         for name, values in call.query.items()
         if name not in ("marker", "page_reverse")
@@ -268,7 +268,7 @@ def _links(call: Call, page: list[Document], address: str) -> list[dict[str, str
 
     def link(rel: str, ends: list[Document], *more: tuple[str, str]) -> dict[str, str]:
         marker = [("marker", doc["id"]) for doc in ends]
-        return {"rel": rel, "href": f"{address}?{urlencode([*asked, *marker, *more])}"}
+        return {"rel": rel, "href": f"{address}?{urlencode([*query, *marker, *more])}"}
 
     links = []
     if full or backwards:
@@ -278,12 +278,12 @@ def _links(call: Call, page: list[Document], address: str) -> list[dict[str, str
     return links
 
 
-def pairs(values: list[str]) -> dict[str, list[str]]:
-    """A filter of the form `fixed_ips=ip_address=…`, by key."""
-    read: dict[str, list[str]] = {}
+def parse_pairs(values: list[str]) -> dict[str, list[str]]:
+    """Parse the values of a filter such as `fixed_ips=ip_address=…` and group them by key."""
+    parsed: dict[str, list[str]] = {}
     for value in values:
-        key, equals, wanted = value.partition("=")
+        key, equals, expected = value.partition("=")
         if not equals:
             raise invalid_input(f"'{value}' is not of the form <key>=[value]")
-        read.setdefault(key, []).append(wanted)
-    return read
+        parsed.setdefault(key, []).append(expected)
+    return parsed

@@ -9,11 +9,11 @@ from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
 from .attributes import UNSET
-from .collection import check_quota, found, listing, new_document, owned, render, select_fields, touch
+from .collection import check_quota, get_owned, get_visible, listing, new_document, render, select_fields, touch
 from .qos import check_policy
 from .refusals import conflict, invalid_attribute, invalid_input
 from .resources import NETWORK
-from .segments import drop_segments, make_segment
+from .segments import delete_segments, make_segment
 from .service import extensions, service
 
 if TYPE_CHECKING:
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator.store import Document
 
 MTU = {"vxlan": 1450}
-LARGEST_MTU = 1500
+MAX_MTU = 1500
 TYPE, PHYSICAL, SEGMENT = (
     "provider:network_type",
     "provider:physical_network",
     "provider:segmentation_id",
 )
-LAST_SEGMENT = 1_000_000
+MAX_SEGMENT = 1_000_000
 
 
 def view(call: Call, doc: Document) -> Document:
-    """What a network looks like: `is_default` is a matter of external networks."""
-    seen = render(call, NETWORK, doc) | {"subnets": sorted(doc["subnets"])}
+    """Return a network as the API shows it; only external networks have `is_default`."""
+    result = render(call, NETWORK, doc) | {"subnets": sorted(doc["subnets"])}
     if not doc["router:external"]:
-        del seen["is_default"]
-    return seen
+        del result["is_default"]
+    return result
 
 
 @service.post("/networks")
 def create_network(call: Call) -> Reply:
-    """Make a network."""
+    """`POST /networks`."""
     values = NETWORK.read_create(call, extensions(call))
     check_quota(call, "network", values["project_id"])
     doc = make_network(call, values)
@@ -48,10 +48,10 @@ def create_network(call: Call) -> Reply:
 
 
 def make_network(ctx: Context, values: Document) -> Document:
-    """The network that the values ask for; UNSET ones are chosen."""
+    """Create a network from the values, and select those that are UNSET."""
     _check_zones(ctx, values["availability_zone_hints"])
     check_policy(ctx, values)
-    values |= _segment(ctx, values)
+    values |= _provider_attributes(ctx, values)
     values["mtu"] = _mtu(values[TYPE], values["mtu"])
     values |= {
         "status": "ACTIVE",
@@ -67,23 +67,23 @@ def make_network(ctx: Context, values: Document) -> Document:
 
 @service.get("/networks")
 def list_networks(call: Call) -> Document:
-    """List what the project owns or may use."""
+    """`GET /networks`: the project's own networks and those of others that it may use."""
     return listing(call, NETWORK, view=view)
 
 
 @service.get("/networks/{network_id}")
 def show_network(call: Call, network_id: str) -> Document:
-    """Show one."""
-    return {"network": select_fields(call, view(call, found(call, NETWORK, network_id)))}
+    """`GET /networks/{id}`."""
+    return {"network": select_fields(call, view(call, get_visible(call, NETWORK, network_id)))}
 
 
 @service.put("/networks/{network_id}")
 def update_network(call: Call, network_id: str) -> Document:
-    """Change one."""
+    """`PUT /networks/{id}`."""
     values = NETWORK.read_update(call, extensions(call))
-    found(call, NETWORK, network_id)
-    NETWORK.refuse_kept(call, values, extensions(call))
-    doc = owned(call, NETWORK, network_id, "update")
+    get_visible(call, NETWORK, network_id)
+    NETWORK.check_admin_only(call, values, extensions(call))
+    doc = get_owned(call, NETWORK, network_id, "update")
     if any(name in values for name in (TYPE, PHYSICAL, SEGMENT)):
         raise invalid_input("Plugin does not support updating provider attributes")
     check_policy(call, values)
@@ -98,8 +98,8 @@ def update_network(call: Call, network_id: str) -> Document:
 
 @service.delete("/networks/{network_id}")
 def delete_network(call: Call, network_id: str) -> None:
-    """Delete one with its subnets, unless it has ports."""
-    owned(call, NETWORK, network_id, "delete")
+    """`DELETE /networks/{id}`: deletes its subnets as well; 409 if it has ports."""
+    get_owned(call, NETWORK, network_id, "delete")
     ports = sorted(port["id"] for port in call.find("port", network_id=network_id))
     if ports:
         message = (
@@ -109,12 +109,12 @@ def delete_network(call: Call, network_id: str) -> None:
         raise conflict("NetworkInUse", message)
     for subnet in call.find("subnet", network_id=network_id):
         call.remove("subnet", subnet["id"])
-    drop_segments(call, network_id)
+    delete_segments(call, network_id)
     call.remove("network", network_id)
 
 
 def _check_zones(ctx: Context, hints: list[Any]) -> None:
-    # The agents of the real service know the zones; a cloud without agents has none.
+    # In the real service, the zones are those of the network agents; a cloud without agents has none.
     known = ctx.zones() if ctx.cloud.dialect.name == "otc" else ()
     for zone in hints:
         if zone not in known:
@@ -122,17 +122,17 @@ def _check_zones(ctx: Context, hints: list[Any]) -> None:
             raise HttpError(404, message, kind="AvailabilityZoneNotFound")
 
 
-def _mtu(network_type: str, wanted: int) -> int:
-    most = MTU.get(network_type, LARGEST_MTU)
-    if wanted < 0:
-        raise invalid_attribute("mtu", f"'{wanted}' should be non-negative")
-    if wanted > most:
-        raise invalid_input(f"Requested MTU is too big, maximum is {most}")
-    return wanted or most
+def _mtu(network_type: str, requested: int) -> int:
+    maximum = MTU.get(network_type, MAX_MTU)
+    if requested < 0:
+        raise invalid_attribute("mtu", f"'{requested}' should be non-negative")
+    if requested > maximum:
+        raise invalid_input(f"Requested MTU is too big, maximum is {maximum}")
+    return requested or maximum
 
 
-def _segment(ctx: Context, values: Document) -> Document:
-    """The provider attributes: those asked for, if they go together, or a tunnel of the network's own."""
+def _provider_attributes(ctx: Context, values: Document) -> Document:
+    """Return the provider attributes: the requested ones if they are consistent, by default an unused tunnel."""
     kind, physical, segment = (None if values[name] is UNSET else values[name] for name in (TYPE, PHYSICAL, SEGMENT))
     if kind is None:
         if physical is not None or segment is not None:
@@ -147,7 +147,7 @@ def _segment(ctx: Context, values: Document) -> Document:
     elif physical is not None:
         raise invalid_input(f"provider:physical_network specified for {kind} network")
     if kind == "vxlan":
-        segment = _tunnel(ctx, segment)
+        segment = _tunnel_id(ctx, segment)
     elif segment is not None:
         raise invalid_input(f"provider:segmentation_id specified for {kind} network")
     return {TYPE: kind, PHYSICAL: physical, SEGMENT: segment}
@@ -161,16 +161,16 @@ def _check_flat(ctx: Context, physical: str | None) -> None:
         raise conflict("FlatNetworkInUse", message)
 
 
-def _tunnel(ctx: Context, wanted: int | None) -> int:
+def _tunnel_id(ctx: Context, requested: int | None) -> int:
     def used(segment: int) -> bool:
         return ctx.count("network", **{TYPE: "vxlan", SEGMENT: segment}) > 0
 
-    if wanted is not None:
-        if used(wanted):
-            message = f"Unable to create the network. The tunnel ID {wanted} is in use."
+    if requested is not None:
+        if used(requested):
+            message = f"Unable to create the network. The tunnel ID {requested} is in use."
             raise conflict("TunnelIdInUse", message)
-        return wanted
-    segment = random.randint(1, LAST_SEGMENT)  # noqa: S311  # a tunnel's number is no secret
+        return requested
+    segment = random.randint(1, MAX_SEGMENT)  # noqa: S311  # a tunnel id is not a secret
     while used(segment):
-        segment = random.randint(1, LAST_SEGMENT)  # noqa: S311
+        segment = random.randint(1, MAX_SEGMENT)  # noqa: S311
     return segment

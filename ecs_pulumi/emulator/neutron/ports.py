@@ -1,4 +1,4 @@
-"""Ports: interfaces with their addresses, security and bindings."""
+"""Ports: network interfaces with their addresses, security settings and bindings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from ecs_pulumi.emulator.errors import HttpError
 
 from . import addressing
 from .attributes import UNSET
-from .collection import check_quota, found, listing, new_document, owned, pairs, render, select_fields, touch
+from .collection import (
+    check_quota,
+    get_owned,
+    get_visible,
+    listing,
+    new_document,
+    parse_pairs,
+    render,
+    select_fields,
+    touch,
+)
 from .qos import check_policy
 from .refusals import conflict
 from .resources import NETWORK, PORT
@@ -24,16 +34,16 @@ DOMAIN = "openstacklocal."
 HAS_GROUPS = (
     "Port has security group associated. Cannot disable port security or IP address until security group is removed."
 )
-NOTICED = 1.0
-"""Seconds until Nova has heard of a change to a port."""
+NOTIFY_SECONDS = 1.0
+"""Seconds until Nova receives the notification of a changed port."""
 
 
 def view(call: Call, doc: Document) -> Document:
-    """What a port looks like, its names in DNS included."""
-    seen = render(call, PORT, doc)
+    """Return a port as the API shows it, with its DNS names."""
+    result = render(call, PORT, doc)
     if "dns-integration" in extensions(call):
-        seen["dns_assignment"] = [_dns_name(doc["dns_name"], fixed) for fixed in doc["fixed_ips"]]
-    return seen
+        result["dns_assignment"] = [_dns_name(doc["dns_name"], fixed) for fixed in doc["fixed_ips"]]
+    return result
 
 
 def _dns_name(name: str, fixed: dict[str, str]) -> dict[str, str]:
@@ -43,15 +53,15 @@ def _dns_name(name: str, fixed: dict[str, str]) -> dict[str, str]:
 
 @service.post("/ports")
 def create_port(call: Call) -> Reply:
-    """Make a port."""
+    """`POST /ports`."""
     values = PORT.read_create(call, extensions(call))
-    network = found(call, NETWORK, values["network_id"])
+    network = get_visible(call, NETWORK, values["network_id"])
     doc = make_port(call, network, values)
     return Reply(201, {"port": view(call, doc)})
 
 
 def make_port(ctx: Context, network: Document, values: Document) -> Document:
-    """The port that the values ask for; UNSET ones are chosen."""
+    """Create a port from the values, and select those that are UNSET."""
     check_quota(ctx, "port", values["project_id"])
     check_policy(ctx, values)
     network_id = network["id"]
@@ -61,52 +71,52 @@ def make_port(ctx: Context, network: Document, values: Document) -> Document:
     addressing.claim_mac(ctx, network_id, values["mac_address"])
     tags = sorted(set(values["tags"]))
     doc = new_document(ctx, values | {"status": "DOWN"}) | {"tags": tags}
-    _secure(ctx, doc, network)
+    _apply_security(ctx, doc, network)
     doc["extra_dhcp_opts"] = _merge_options([], values["extra_dhcp_opts"], doc["id"])
     _bind(doc, values)
-    wanted = values["fixed_ips"]
-    doc["fixed_ips"] = addressing.allocate(ctx, doc, None if wanted is UNSET else wanted)
+    requested = values["fixed_ips"]
+    doc["fixed_ips"] = addressing.allocate(ctx, doc, None if requested is UNSET else requested)
     return ctx.put("port", doc)
 
 
 @service.get("/ports")
 def list_ports(call: Call) -> Document:
-    """List them."""
+    """`GET /ports`."""
     special = {"fixed_ips": _has_address, "security_groups": _has_group}
     return listing(call, PORT, special=special, view=view)
 
 
 @service.get("/ports/{port_id}")
 def show_port(call: Call, port_id: str) -> Document:
-    """Show one."""
-    return {"port": select_fields(call, view(call, found(call, PORT, port_id)))}
+    """`GET /ports/{id}`."""
+    return {"port": select_fields(call, view(call, get_visible(call, PORT, port_id)))}
 
 
 @service.put("/ports/{port_id}")
 def update_port(call: Call, port_id: str) -> Document:
-    """Change one."""
+    """`PUT /ports/{id}`."""
     values = PORT.read_update(call, extensions(call))
-    found(call, PORT, port_id)
-    PORT.refuse_kept(call, values, extensions(call))
-    former = owned(call, PORT, port_id, "update")
+    get_visible(call, PORT, port_id)
+    PORT.check_admin_only(call, values, extensions(call))
+    prior = get_owned(call, PORT, port_id, "update")
     check_policy(call, values)
-    doc = former | values
+    doc = prior | values
     network = call.get("network", doc["network_id"])
     unsecured = values.get("port_security_enabled") is False
-    if unsecured and former["security_groups"] and "security_groups" not in values:
+    if unsecured and prior["security_groups"] and "security_groups" not in values:
         raise conflict("PortSecurityPortHasSecurityGroup", HAS_GROUPS)
     if {"port_security_enabled", "security_groups", "allowed_address_pairs"} & values.keys() and network:
-        _secure(call, doc, network)
+        _apply_security(call, doc, network)
     if "extra_dhcp_opts" in values:
-        doc["extra_dhcp_opts"] = _merge_options(former["extra_dhcp_opts"], values["extra_dhcp_opts"], port_id)
-    if values.get("mac_address", former["mac_address"]) != former["mac_address"]:
+        doc["extra_dhcp_opts"] = _merge_options(prior["extra_dhcp_opts"], values["extra_dhcp_opts"], port_id)
+    if values.get("mac_address", prior["mac_address"]) != prior["mac_address"]:
         doc["mac_address"] = values["mac_address"] or addressing.free_mac(call, doc["network_id"])
         addressing.claim_mac(call, doc["network_id"], doc["mac_address"])
-        addressing.release_mac(call, doc["network_id"], former["mac_address"])
+        addressing.release_mac(call, doc["network_id"], prior["mac_address"])
     if "fixed_ips" in values:
-        doc["fixed_ips"] = addressing.allocate(call, doc, values["fixed_ips"], former["fixed_ips"])
+        doc["fixed_ips"] = addressing.allocate(call, doc, values["fixed_ips"], prior["fixed_ips"])
     _bind(doc, values)
-    if doc != former:
+    if doc != prior:
         doc = touch(call, "port", doc)
         notify_nova(call, doc)
     return {"port": view(call, doc)}
@@ -114,14 +124,14 @@ def update_port(call: Call, port_id: str) -> Document:
 
 @service.delete("/ports/{port_id}")
 def delete_port(call: Call, port_id: str) -> None:
-    """Delete one, even where a server uses it."""
-    doc = owned(call, PORT, port_id, "delete")
-    drop_port(call, doc)
+    """`DELETE /ports/{id}`: also deletes a port that a server uses."""
+    doc = get_owned(call, PORT, port_id, "delete")
+    remove_port(call, doc)
     notify_nova(call, doc)
 
 
-def drop_port(ctx: Context, doc: Document) -> None:
-    """Delete a port and set free what it had."""
+def remove_port(ctx: Context, doc: Document) -> None:
+    """Delete a port and release its addresses."""
     for fixed in doc["fixed_ips"]:
         addressing.release(ctx, fixed)
     addressing.release_mac(ctx, doc["network_id"], doc["mac_address"])
@@ -129,13 +139,13 @@ def drop_port(ctx: Context, doc: Document) -> None:
 
 
 def notify_nova(ctx: Context, doc: Document) -> None:
-    """Let Nova hear of a change to a port that a server uses."""
+    """Notify Nova of a change to a port that a server uses."""
     if doc["device_owner"].startswith("compute:") and doc["device_id"]:
-        ctx.schedule(NOTICED, "nova.port_changed", doc["device_id"], port_id=doc["id"])
+        ctx.schedule(NOTIFY_SECONDS, "nova.port_changed", doc["device_id"], port_id=doc["id"])
 
 
-def _secure(ctx: Context, doc: Document, network: Document) -> None:
-    """Settle port security, groups and address pairs, which depend on each other."""
+def _apply_security(ctx: Context, doc: Document, network: Document) -> None:
+    """Set port security, security groups and address parse_pairs, which depend on each other."""
     trusted = doc["device_owner"].startswith("network:")
     if doc["port_security_enabled"] is UNSET:
         doc["port_security_enabled"] = network["port_security_enabled"] and not trusted
@@ -150,41 +160,41 @@ def _secure(ctx: Context, doc: Document, network: Document) -> None:
     if doc["allowed_address_pairs"] and not enabled:
         message = "Port Security must be enabled in order to have allowed address pairs on a port."
         raise conflict("AddressPairAndPortSecurityRequired", message)
-    complete = [
+    address_pairs = [
         {"mac_address": pair.get("mac_address", doc["mac_address"]), "ip_address": pair["ip_address"]}
         for pair in doc["allowed_address_pairs"]
     ]
-    doc["allowed_address_pairs"] = sorted(complete, key=lambda pair: (pair["mac_address"], pair["ip_address"]))
+    doc["allowed_address_pairs"] = sorted(address_pairs, key=lambda pair: (pair["mac_address"], pair["ip_address"]))
 
 
-def _merge_options(had: list[Document], said: list[Document], port_id: str) -> list[Document]:
-    """DHCP options are changed by name; the others stay, and a null value takes one away."""
-    named: dict[tuple[str, int], Any] = {(each["opt_name"], each["ip_version"]): each for each in had}
-    seen = set()
-    for option in said:
+def _merge_options(prior: list[Document], requested: list[Document], port_id: str) -> list[Document]:
+    """Merge DHCP options by name: keep options that are not in the request, and remove those with a null value."""
+    merged: dict[tuple[str, int], Any] = {(each["opt_name"], each["ip_version"]): each for each in prior}
+    keys = set()
+    for option in requested:
         key = (option["opt_name"], option["ip_version"])
-        if key in seen:
+        if key in keys:
             message = (
                 "Failed to create a duplicate ExtraDhcpOpt: for attribute(s) ['portid', 'optname',"
                 f" 'ipversion'] with value(s) {port_id}-{key[0]}-{key[1]}"
             )
             raise conflict("NeutronDbObjectDuplicateEntry", message)
-        seen.add(key)
-        named[key] = option
-    return [option for option in named.values() if option["opt_value"] is not None]
+        keys.add(key)
+        merged[key] = option
+    return [option for option in merged.values() if option["opt_value"] is not None]
 
 
 def _bind(doc: Document, values: Document) -> None:
-    """A port with a host is plugged in there, as the real service's agents would do."""
-    for name, nothing in (("binding:host_id", ""), ("binding:profile", {})):
+    """Set the binding attributes, and plug in a port with a host, as the agents of the real service do."""
+    for name, empty in (("binding:host_id", ""), ("binding:profile", {})):
         if doc.get(name, UNSET) in (UNSET, None):
-            doc[name] = nothing
+            doc[name] = empty
     if "binding:host_id" in values:
         plug(doc, doc["binding:host_id"])
 
 
 def plug(doc: Document, host: str) -> None:
-    """Bind a port to a host, where it becomes ACTIVE; to none, and it is DOWN."""
+    """Bind a port to a host and set it to ACTIVE; with an empty host, unbind it and set it to DOWN."""
     doc["binding:host_id"] = host
     doc["binding:vif_type"] = "ovs" if host else "unbound"
     doc["binding:vif_details"] = {"port_filter": True, "ovs_hybrid_plug": False} if host else {}
@@ -192,13 +202,13 @@ def plug(doc: Document, host: str) -> None:
 
 
 def _has_address(doc: Document, values: list[str]) -> bool:
-    asked = pairs(values)
+    filters = parse_pairs(values)
     return any(
         all(
-            any(wanted in fixed["ip_address"] for wanted in asked[key])
+            any(part in fixed["ip_address"] for part in filters[key])
             if key == "ip_address_substr"
-            else fixed.get(key) in asked[key]
-            for key in asked
+            else fixed.get(key) in filters[key]
+            for key in filters
         )
         for fixed in doc["fixed_ips"]
     )

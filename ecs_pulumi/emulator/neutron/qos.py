@@ -1,4 +1,4 @@
-"""Policies for quality of service: made by administrators, named by networks and ports. They limit nothing here."""
+"""Quality-of-service policies. Administrators create them, networks and ports refer to them; they have no effect."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
-from .collection import found, listing, new_document, not_found, owned, render, select_fields
+from .collection import get_owned, get_visible, listing, new_document, not_found, render, select_fields
 from .refusals import conflict, forbidden
 from .resources import QOS_POLICY
 from .service import extensions, service
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 def check_policy(ctx: Context, values: Document) -> None:
-    """404 where a network or port names a policy that is not there."""
+    """Reject with 404 a network or port that refers to an unknown policy."""
     policy_id = values.get("qos_policy_id")
     if policy_id is not None and ctx.get("policy", policy_id) is None:
         raise not_found(QOS_POLICY, policy_id)
 
 
-def _offered(call: Call) -> None:
+def _require_extension(call: Call) -> None:
     if "qos" not in extensions(call):
         raise HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
 
 
 @service.post("/qos/policies")
 def create_policy(call: Call) -> Reply:
-    """Make a policy: for administrators."""
-    _offered(call)
+    """`POST /qos/policies`: for administrators only."""
+    _require_extension(call)
     values = QOS_POLICY.read_create(call, extensions(call))
     if not call.is_admin:
         raise forbidden("create_policy")
@@ -42,23 +42,23 @@ def create_policy(call: Call) -> Reply:
 
 @service.get("/qos/policies")
 def list_policies(call: Call) -> Document:
-    """List them."""
-    _offered(call)
+    """`GET /qos/policies`."""
+    _require_extension(call)
     return listing(call, QOS_POLICY, path="qos/policies")
 
 
 @service.get("/qos/policies/{policy_id}")
 def show_policy(call: Call, policy_id: str) -> Document:
-    """Show one."""
-    _offered(call)
-    return {"policy": select_fields(call, render(call, QOS_POLICY, found(call, QOS_POLICY, policy_id)))}
+    """`GET /qos/policies/{id}`."""
+    _require_extension(call)
+    return {"policy": select_fields(call, render(call, QOS_POLICY, get_visible(call, QOS_POLICY, policy_id)))}
 
 
 @service.delete("/qos/policies/{policy_id}")
 def delete_policy(call: Call, policy_id: str) -> None:
-    """Delete one that nothing names."""
-    _offered(call)
-    owned(call, QOS_POLICY, policy_id, "delete")
+    """`DELETE /qos/policies/{id}`: 409 if a network or port uses the policy."""
+    _require_extension(call)
+    get_owned(call, QOS_POLICY, policy_id, "delete")
     for kind in ("network", "port"):
         if call.count(kind, qos_policy_id=policy_id):
             message = f"QoS Policy {policy_id} is used by {kind}."

@@ -1,4 +1,4 @@
-"""Quotas, and what a client asks about a cloud before it begins: extensions, zones, collections that stay empty."""
+"""Quotas, extensions and availability zones, and the collections that are always empty."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
 from .refusals import bad_request, forbidden
-from .service import offered, service
+from .service import available_extensions, service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
@@ -26,10 +26,10 @@ LIMITED = {
     "security_group": -1,
     "security_group_rule": -1,
 }
-"""What is limited, with the limit where the cloud's own quotas have none."""
+"""The resources with a quota, and the limits that apply if the cloud's own quotas are unlimited."""
 
 EMPTY = ("routers", "floatingips", "agents", "address-scopes", "network-ip-availabilities", "rbac-policies")
-"""Collections in which there is nothing, since nothing here makes any."""
+"""The collections that are always empty, because the emulator does not support creating their objects."""
 
 
 def _limit(call: Call, resource: str) -> int:
@@ -41,14 +41,14 @@ def _limits(call: Call) -> Document:
     return {resource: _limit(call, resource) for resource in LIMITED}
 
 
-def _allowed(call: Call, project_id: str, action: str) -> None:
+def _check_access(call: Call, project_id: str, action: str) -> None:
     if project_id != call.project_id and not call.is_admin:
         raise forbidden(action)
 
 
 @service.get("/quotas")
 def list_quotas(call: Call) -> Document:
-    """The projects with quotas of their own: for administrators."""
+    """`GET /quotas`: the projects with quotas of their own, for administrators only."""
     if not call.is_admin:
         raise forbidden("get_quota")
     return {"quotas": []}
@@ -56,22 +56,22 @@ def list_quotas(call: Call) -> Document:
 
 @service.get("/quotas/tenant")
 def show_tenant(call: Call) -> Document:
-    """The project of the request."""
+    """`GET /quotas/tenant`: the project of the request."""
     return {"tenant": {"tenant_id": call.project_id}}
 
 
 @service.get("/quotas/{project_id}")
 @service.get("/quotas/{project_id}/default")
 def show_quota(call: Call, project_id: str) -> Document:
-    """The limits of a project."""
-    _allowed(call, project_id, "get_quota")
+    """`GET /quotas/{id}`: the limits of a project."""
+    _check_access(call, project_id, "get_quota")
     return {"quota": _limits(call)}
 
 
 @service.get("/quotas/{project_id}/details")
 def show_usage(call: Call, project_id: str) -> Document:
-    """The limits of a project and what it uses of them."""
-    _allowed(call, project_id, "get_quota")
+    """`GET /quotas/{id}/details`: the limits of a project and its usage."""
+    _check_access(call, project_id, "get_quota")
     usage = {
         resource: {
             "limit": _limit(call, resource),
@@ -84,8 +84,8 @@ def show_usage(call: Call, project_id: str) -> Document:
 
 
 @service.put("/quotas/{project_id}")
-def update_quota(call: Call, project_id: str) -> Document:  # noqa: ARG001  # the limits are everybody's
-    """Change limits: for administrators, and for all projects at once."""
+def update_quota(call: Call, project_id: str) -> Document:  # noqa: ARG001  # all projects share the limits
+    """`PUT /quotas/{id}`: change the limits of all projects, for administrators only."""
     if not call.is_admin:
         raise forbidden("update_quota")
     limits: Any = json.loads(call.raw or b"{}").get("quota")
@@ -97,14 +97,14 @@ def update_quota(call: Call, project_id: str) -> Document:  # noqa: ARG001  # th
 
 @service.get("/extensions")
 def list_extensions(call: Call) -> Document:
-    """What this cloud can do."""
-    return {"extensions": [_extension(alias, name) for alias, name in offered(call).items()]}
+    """`GET /extensions`."""
+    return {"extensions": [_extension(alias, name) for alias, name in available_extensions(call).items()]}
 
 
 @service.get("/extensions/{alias}")
 def show_extension(call: Call, alias: str) -> Document:
-    """One of them."""
-    known = offered(call)
+    """`GET /extensions/{alias}`."""
+    known = available_extensions(call)
     if alias not in known:
         raise HttpError(404, f"Extension with alias {alias} does not exist", kind="HTTPNotFound")
     return {"extension": _extension(alias, known[alias])}
@@ -122,17 +122,17 @@ def _extension(alias: str, name: str) -> Document:
 
 @service.get("/availability_zones")
 def list_zones(call: Call) -> Document:
-    """The zones known to the network's agents: none where there are no agents."""
+    """`GET /availability_zones`: the zones of the network agents; a cloud without agents has none."""
     known = call.zones() if call.cloud.dialect.name == "otc" else ()
     zones = [{"name": zone, "resource": "network", "state": "available"} for zone in known]
     return {"availability_zones": zones}
 
 
-def _nothing(path: str) -> None:
+def _register_empty_list(path: str) -> None:
     @service.get(f"/{path}")
-    def list_nothing(_call: Call) -> Reply:
+    def list_empty(_call: Call) -> Reply:
         return Reply(200, {path.replace("-", "_"): []})
 
 
 for _path in EMPTY:
-    _nothing(_path)
+    _register_empty_list(_path)

@@ -1,4 +1,4 @@
-"""The tables of attributes: what a network, a subnet, a port, … may be asked to be."""
+"""The attribute tables of the resources: networks, subnets, ports, …, and the readers of their values."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NO_MAC = "00:00:00:00:00:00"
 
 
 def address(name: str, value: Any) -> str:
-    """An IP address, in its short form."""
+    """Accept an IP address; return its short form."""
     try:
         return str(ipaddress.ip_address(value))
     except ValueError:
@@ -51,13 +51,13 @@ def address(name: str, value: Any) -> str:
 
 
 def mac_address(name: str, value: Any) -> str:
-    """The MAC address of an interface."""
+    """Accept the MAC address of an interface."""
     if not isinstance(value, str) or not MAC.fullmatch(value) or value == NO_MAC:
         raise invalid_attribute(name, f"'{value}' is not a valid MAC address")
     return value
 
 
-def _exactly(name: str, value: Any, *keys: str) -> dict[str, Any]:
+def _check_keys(name: str, value: Any, *keys: str) -> dict[str, Any]:
     if set(value) != set(keys):
         message = f"Validation of dictionary's keys failed. Expected keys: {set(keys)} Provided keys: {set(value)}"
         raise invalid_attribute(name, message)
@@ -65,7 +65,7 @@ def _exactly(name: str, value: Any, *keys: str) -> dict[str, Any]:
 
 
 def pools(name: str, value: Any) -> list[dict[str, str]]:
-    """Allocation pools."""
+    """Accept allocation pools."""
     if not isinstance(value, list):
         raise invalid_attribute(name, f"Invalid data format for IP pool: '{value}'")
     read = []
@@ -73,12 +73,12 @@ def pools(name: str, value: Any) -> list[dict[str, str]]:
         if not isinstance(pool, dict):
             message = f"Invalid input. '{pool}' must be a dictionary with keys: ['start', 'end']"
             raise invalid_attribute(name, message)
-        read.append({key: address(name, end) for key, end in _exactly(name, pool, "start", "end").items()})
+        read.append({key: address(name, end) for key, end in _check_keys(name, pool, "start", "end").items()})
     return read
 
 
 def nameservers(name: str, value: Any) -> list[str]:
-    """DNS servers, in order, each once."""
+    """Accept DNS servers without repetitions; keep their order."""
     if value is None:
         return []
     for server in value:
@@ -87,14 +87,14 @@ def nameservers(name: str, value: Any) -> list[str]:
         except ValueError:
             message = f"'{server}' is not a valid nameserver. '{server}' is not a valid IP address"
             raise invalid_attribute(name, message) from None
-    twice = duplicates(value)
-    if twice:
-        raise invalid_attribute(name, f"Duplicate nameserver {twice}")
+    repeated = duplicates(value)
+    if repeated:
+        raise invalid_attribute(name, f"Duplicate nameserver {repeated}")
     return list(value)
 
 
 def prefix(name: str, value: Any) -> str:
-    """A network without host bits."""
+    """Accept a prefix without host bits."""
     try:
         network = ipaddress.ip_network(value, strict=False)
     except ValueError:
@@ -105,13 +105,13 @@ def prefix(name: str, value: Any) -> str:
 
 
 def routes(name: str, value: Any) -> list[dict[str, str]]:
-    """Host routes, in the order in which the real service keeps them."""
+    """Accept host routes; return them in the order of the real service."""
     read: list[dict[str, str]] = []
     for route in items(name, value):
         if not isinstance(route, dict):
             message = f"Invalid input. '{route}' must be a dictionary with keys: ['destination', 'nexthop']"
             raise invalid_attribute(name, message)
-        _exactly(name, route, "nexthop", "destination")
+        _check_keys(name, route, "nexthop", "destination")
         known = {
             "destination": prefix(name, route["destination"]),
             "nexthop": address(name, route["nexthop"]),
@@ -123,7 +123,7 @@ def routes(name: str, value: Any) -> list[dict[str, str]]:
 
 
 def cidr(_name: str, value: Any) -> str:
-    """A network, read by the subnet itself; the real service falls over a null."""
+    """Accept any value as a string; the subnet parses it. Null is a 500 error, as in the real service."""
     if value is None:
         message = "Request Failed: internal server error while processing your request."
         raise HttpError(500, message, kind="HTTPInternalServerError")
@@ -131,7 +131,7 @@ def cidr(_name: str, value: Any) -> str:
 
 
 def fixed_ips(name: str, value: Any) -> list[dict[str, str]]:
-    """Wanted addresses: by subnet, by address, or both."""
+    """Accept requested addresses: by subnet, by address, or both."""
     if not isinstance(value, list):
         raise invalid_attribute(name, f"Invalid data format for fixed IP: '{value}'")
     read = []
@@ -144,26 +144,26 @@ def fixed_ips(name: str, value: Any) -> list[dict[str, str]]:
         if "subnet_id" in fixed:
             known["subnet_id"] = identifier(name, fixed["subnet_id"])
         read.append(known)
-    twice = duplicates([fixed["ip_address"] for fixed in read if "ip_address" in fixed])
-    if twice:
-        raise invalid_attribute(name, f"Duplicate IP address {twice}")
+    repeated = duplicates([fixed["ip_address"] for fixed in read if "ip_address" in fixed])
+    if repeated:
+        raise invalid_attribute(name, f"Duplicate IP address {repeated}")
     return read
 
 
 def identifiers(name: str, value: Any) -> list[str]:
-    """UUIDs, each once; None is none of them."""
+    """Accept UUIDs without repetitions; None means an empty list."""
     if value is None:
         return []
     if not isinstance(value, list):
         raise invalid_attribute(name, f"'{value}' is not a list")
-    twice = duplicates(value)
-    if twice:
-        raise invalid_attribute(name, f"Duplicate items in the list: {twice}")
+    repeated = duplicates(value)
+    if repeated:
+        raise invalid_attribute(name, f"Duplicate items in the list: {repeated}")
     return [identifier(name, item) for item in value]
 
 
 def address_pairs(_name: str, value: Any) -> list[dict[str, str]]:
-    """Further addresses that may pass; those without a MAC get the port's later."""
+    """Accept allowed address pairs. Pairs without a MAC address get that of the port later."""
     if value is None:
         return []
     if not isinstance(value, list):
@@ -172,8 +172,8 @@ def address_pairs(_name: str, value: Any) -> list[dict[str, str]]:
     for pair in value:
         known = _address_pair(pair)
         if known in read:
-            shown = f"mac_address {known.get('mac_address')} ip_address {known['ip_address']}"
-            message = f"Request contains duplicate address pair: {shown}."
+            pair_text = f"mac_address {known.get('mac_address')} ip_address {known['ip_address']}"
+            message = f"Request contains duplicate address pair: {pair_text}."
             raise HttpError(400, message, kind="DuplicateAddressPairInRequest")
         read.append(known)
     return read
@@ -198,7 +198,7 @@ def _address_pair(pair: Any) -> dict[str, str]:
 
 
 def dhcp_options(_name: str, value: Any) -> list[dict[str, Any]]:
-    """DHCP options; a null value takes the option away."""
+    """Accept DHCP options; an option with a null value is to be removed."""
     read = []
     for option in items(_name, value):
         known = {"ip_version": 4, **option} if isinstance(option, dict) else {}
@@ -216,7 +216,7 @@ def dhcp_options(_name: str, value: Any) -> list[dict[str, Any]]:
 
 
 def prefixes(name: str, value: Any) -> list[str]:
-    """The networks of a subnet pool."""
+    """Accept the prefixes of a subnet pool."""
     if not isinstance(value, list):
         raise invalid_attribute(name, f"'{value}' is not a list")
     read: list[Prefix] = []
@@ -240,9 +240,9 @@ NETWORK = Resource(
         "status": READ_ONLY,
         "shared": Attribute(boolean, default=False, admin=ADMIN),
         "router:external": Attribute(boolean, default=False, admin=ADMIN),
-        "provider:network_type": Attribute(text, admin=ADMIN, admin_sees=True),
-        "provider:physical_network": Attribute(optional(text), admin=ADMIN, admin_sees=True),
-        "provider:segmentation_id": Attribute(optional(integer), admin=ADMIN, admin_sees=True),
+        "provider:network_type": Attribute(text, admin=ADMIN, admin_view_only=True),
+        "provider:physical_network": Attribute(optional(text), admin=ADMIN, admin_view_only=True),
+        "provider:segmentation_id": Attribute(optional(integer), admin=ADMIN, admin_view_only=True),
         "mtu": Attribute(integer, 0),
         "port_security_enabled": Attribute(boolean, default=True),
         "is_default": Attribute(boolean, default=False, admin=ADMIN),
@@ -320,12 +320,12 @@ PORT = Resource(
         "allowed_address_pairs": Attribute(address_pairs, [], filters=False),
         "extra_dhcp_opts": Attribute(dhcp_options, [], filters=False),
         "binding:vnic_type": Attribute(one_of(*VNIC_TYPES), "normal"),
-        "binding:profile": Attribute(optional(mapping), admin=ADMIN, admin_sees=True, filters=False),
-        "binding:host_id": Attribute(text, admin=ADMIN, admin_sees=True),
-        "binding:vif_type": Attribute(on=(), admin_sees=True, filters=False),
-        "binding:vif_details": Attribute(on=(), admin_sees=True, filters=False),
-        "device_profile": Attribute(optional(text), None, on=CREATE, admin_sees=True),
-        "numa_affinity_policy": Attribute(one_of(None, *NUMA_POLICIES), None, admin_sees=True),
+        "binding:profile": Attribute(optional(mapping), admin=ADMIN, admin_view_only=True, filters=False),
+        "binding:host_id": Attribute(text, admin=ADMIN, admin_view_only=True),
+        "binding:vif_type": Attribute(on=(), admin_view_only=True, filters=False),
+        "binding:vif_details": Attribute(on=(), admin_view_only=True, filters=False),
+        "device_profile": Attribute(optional(text), None, on=CREATE, admin_view_only=True),
+        "numa_affinity_policy": Attribute(one_of(None, *NUMA_POLICIES), None, admin_view_only=True),
         "tags": Attribute(items, [], on=CREATE),
     },
     "Port {} could not be found.",
@@ -395,4 +395,4 @@ SEGMENT = Resource(
 )
 
 TAGGED = {each.path: each for each in (NETWORK, SUBNET, PORT, SUBNET_POOL, SECURITY_GROUP)}
-"""What can have tags, by its path."""
+"""The resources with tags, by their paths."""

@@ -1,4 +1,4 @@
-"""Security groups and their rules; every project has a default group as soon as one is looked for."""
+"""Security groups and their rules. The default group of a project is created on its first use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
-from .collection import check_quota, found, listing, new_document, not_found, owned, render, select_fields, touch
+from .collection import (
+    check_quota,
+    get_owned,
+    get_visible,
+    listing,
+    new_document,
+    not_found,
+    render,
+    select_fields,
+    touch,
+)
 from .refusals import conflict
 from .resources import SECURITY_GROUP, SECURITY_GROUP_RULE
 from .service import extensions, service
@@ -31,11 +41,11 @@ DISTINCT = (
     *("direction", "ethertype", "protocol", "port_range_min", "port_range_max"),
     *("remote_ip_prefix", "remote_group_id"),
 )
-"""What tells one rule of a group from another."""
+"""The attributes in which the rules of a group must differ."""
 
 
 def view(call: Call, doc: Document) -> Document:
-    """What a group looks like, with its rules."""
+    """Return a group as the API shows it, with its rules."""
     rules = sorted(_rules(call, doc), key=lambda rule: str(rule["id"]))
     return render(call, SECURITY_GROUP, doc) | {
         "shared": False,
@@ -46,9 +56,9 @@ def view(call: Call, doc: Document) -> Document:
 
 
 def _rule_view(call: Call, doc: Document) -> Document:
-    seen = render(call, SECURITY_GROUP_RULE, doc)
-    del seen["tags"]
-    return seen
+    result = render(call, SECURITY_GROUP_RULE, doc)
+    del result["tags"]
+    return result
 
 
 def _rules(ctx: Context, group: Document) -> list[Document]:
@@ -56,10 +66,10 @@ def _rules(ctx: Context, group: Document) -> list[Document]:
 
 
 def default_group(ctx: Context, project_id: str) -> Document:
-    """The project's default group, made when it is first looked for."""
-    have = ctx.find("security_group", project_id=project_id, name="default", limit=1)
-    if have:
-        return have[0]
+    """Return the project's default group; create it if it does not exist."""
+    existing = ctx.find("security_group", project_id=project_id, name="default", limit=1)
+    if existing:
+        return existing[0]
     values = {
         "name": "default",
         "description": "Default security group",
@@ -73,7 +83,7 @@ def default_group(ctx: Context, project_id: str) -> Document:
 
 
 def check_groups(ctx: Context, project_id: str, ids: list[str]) -> None:
-    """404 where a group is not there or another project's."""
+    """Reject with 404 a group that does not exist or belongs to another project."""
     for id_ in ids:
         group = ctx.get("security_group", id_)
         if group is None or group["project_id"] != project_id:
@@ -88,14 +98,14 @@ def _make_group(ctx: Context, values: Document) -> Document:
 
 
 def _make_rule(ctx: Context, group: Document, **values: Any) -> Document:
-    nothing = dict.fromkeys((*DISTINCT, "remote_address_group_id", "normalized_cidr", "description"))
+    empty = dict.fromkeys((*DISTINCT, "remote_address_group_id", "normalized_cidr", "description"))
     owner = {"security_group_id": group["id"], "project_id": group["project_id"]}
-    return ctx.put(RULE, new_document(ctx, nothing | owner | values, revision=0))
+    return ctx.put(RULE, new_document(ctx, empty | owner | values, revision=0))
 
 
 @service.post("/security-groups")
 def create_group(call: Call) -> Reply:
-    """Make a group; it lets everything out and nothing in."""
+    """`POST /security-groups`: the new group allows all egress and no ingress."""
     values = SECURITY_GROUP.read_create(call, extensions(call))
     default_group(call, values["project_id"])
     check_quota(call, "security_group", values["project_id"])
@@ -107,23 +117,23 @@ def create_group(call: Call) -> Reply:
 
 @service.get("/security-groups")
 def list_groups(call: Call) -> Document:
-    """List them."""
+    """`GET /security-groups`."""
     default_group(call, call.project_id)
     return listing(call, SECURITY_GROUP, view=view)
 
 
 @service.get("/security-groups/{group_id}")
 def show_group(call: Call, group_id: str) -> Document:
-    """Show one."""
+    """`GET /security-groups/{id}`."""
     default_group(call, call.project_id)
-    return {"security_group": select_fields(call, view(call, found(call, SECURITY_GROUP, group_id)))}
+    return {"security_group": select_fields(call, view(call, get_visible(call, SECURITY_GROUP, group_id)))}
 
 
 @service.put("/security-groups/{group_id}")
 def update_group(call: Call, group_id: str) -> Document:
-    """Change one; the default group keeps its name."""
+    """`PUT /security-groups/{id}`: the default group cannot be renamed."""
     values = SECURITY_GROUP.read_update(call, extensions(call))
-    doc = owned(call, SECURITY_GROUP, group_id, "update")
+    doc = get_owned(call, SECURITY_GROUP, group_id, "update")
     if doc["name"] == "default" and values.get("name", "default") != "default":
         message = "Updating default security group not allowed."
         raise conflict("SecurityGroupCannotUpdateDefault", message)
@@ -134,8 +144,8 @@ def update_group(call: Call, group_id: str) -> Document:
 
 @service.delete("/security-groups/{group_id}")
 def delete_group(call: Call, group_id: str) -> None:
-    """Delete one that no port uses."""
-    doc = owned(call, SECURITY_GROUP, group_id, "delete")
+    """`DELETE /security-groups/{id}`: 409 if a port uses the group."""
+    doc = get_owned(call, SECURITY_GROUP, group_id, "delete")
     if any(group_id in port["security_groups"] for port in call.find("port", project_id=doc["project_id"])):
         raise conflict("SecurityGroupInUse", f"Security Group {group_id} in use.")
     if doc["name"] == "default" and not call.is_admin:
@@ -148,11 +158,11 @@ def delete_group(call: Call, group_id: str) -> None:
 
 @service.post("/security-group-rules")
 def create_rule(call: Call) -> Reply:
-    """Add a rule to a group."""
+    """`POST /security-group-rules`."""
     values = SECURITY_GROUP_RULE.read_create(call, extensions(call))
     default_group(call, call.project_id)
     check_quota(call, RULE, values["project_id"])
-    group = found(call, SECURITY_GROUP, str(values["security_group_id"]))
+    group = get_visible(call, SECURITY_GROUP, str(values["security_group_id"]))
     values["ethertype"] = _ethertype(values["ethertype"])
     values["protocol"] = _protocol(values["protocol"])
     _check_port_range(values)
@@ -168,21 +178,21 @@ def create_rule(call: Call) -> Reply:
 
 @service.get("/security-group-rules")
 def list_rules(call: Call) -> Document:
-    """List the rules of all groups."""
+    """`GET /security-group-rules`: the rules of all groups."""
     default_group(call, call.project_id)
     return listing(call, SECURITY_GROUP_RULE, view=_rule_view)
 
 
 @service.get("/security-group-rules/{rule_id}")
 def show_rule(call: Call, rule_id: str) -> Document:
-    """Show one."""
-    return {RULE: select_fields(call, _rule_view(call, found(call, SECURITY_GROUP_RULE, rule_id)))}
+    """`GET /security-group-rules/{id}`."""
+    return {RULE: select_fields(call, _rule_view(call, get_visible(call, SECURITY_GROUP_RULE, rule_id)))}
 
 
 @service.delete("/security-group-rules/{rule_id}")
 def delete_rule(call: Call, rule_id: str) -> None:
-    """Take a rule away."""
-    rule = owned(call, SECURITY_GROUP_RULE, rule_id, "delete")
+    """`DELETE /security-group-rules/{id}`."""
+    rule = get_owned(call, SECURITY_GROUP_RULE, rule_id, "delete")
     call.remove(RULE, rule_id)
     group = call.get("security_group", rule["security_group_id"])
     if group:
@@ -234,7 +244,7 @@ def _check_remote(call: Call, values: Document) -> None:
         message = "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided."
         raise HttpError(400, message, kind="SecurityGroupMultipleRemoteEntites")
     if group is not None:
-        found(call, SECURITY_GROUP, str(group))
+        get_visible(call, SECURITY_GROUP, str(group))
     if prefix is not None:
         try:
             network = ipaddress.ip_network(prefix, strict=False)

@@ -1,4 +1,4 @@
-"""Segments: every network has one, which its subnets may name."""
+"""Segments. Every network has one segment, and its subnets may refer to it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.errors import HttpError
 
-from .collection import found, listing, new_document, not_found, render, select_fields
+from .collection import get_visible, listing, new_document, not_found, render, select_fields
 from .resources import SEGMENT
 from .service import extensions, service
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def make_segment(ctx: Context, network: Document) -> None:
-    """The segment of a new network, where the cloud shows segments."""
+    """Create the segment of a new network, if the cloud has the extension `segment`."""
     if "segment" in extensions(ctx):
         attributes = ("network_type", "physical_network", "segmentation_id")
         values = {name: network[f"provider:{name}"] for name in attributes}
@@ -24,14 +24,14 @@ def make_segment(ctx: Context, network: Document) -> None:
         ctx.put("segment", new_document(ctx, {"name": None, "description": "", **values, **owner}))
 
 
-def drop_segments(ctx: Context, network_id: str) -> None:
-    """Forget them with their network."""
+def delete_segments(ctx: Context, network_id: str) -> None:
+    """Delete the segments of a network."""
     for segment in ctx.find("segment", network_id=network_id):
         ctx.remove("segment", segment["id"])
 
 
 def check_segment(ctx: Context, values: Document) -> None:
-    """Refuse a subnet on a segment that is not there, or another network's."""
+    """Reject a subnet on a segment that does not exist or belongs to another network."""
     segment_id = values.get("segment_id")
     if segment_id is None:
         return
@@ -43,20 +43,20 @@ def check_segment(ctx: Context, values: Document) -> None:
         raise HttpError(400, message, kind="NetworkIdsDontMatch")
 
 
-def _offered(call: Call) -> None:
+def _require_extension(call: Call) -> None:
     if "segment" not in extensions(call):
         raise HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
 
 
 @service.get("/segments")
 def list_segments(call: Call) -> Document:
-    """List them."""
-    _offered(call)
+    """`GET /segments`."""
+    _require_extension(call)
     return listing(call, SEGMENT)
 
 
 @service.get("/segments/{segment_id}")
 def show_segment(call: Call, segment_id: str) -> Document:
-    """Show one."""
-    _offered(call)
-    return {"segment": select_fields(call, render(call, SEGMENT, found(call, SEGMENT, segment_id)))}
+    """`GET /segments/{id}`."""
+    _require_extension(call)
+    return {"segment": select_fields(call, render(call, SEGMENT, get_visible(call, SEGMENT, segment_id)))}

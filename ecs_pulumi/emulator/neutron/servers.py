@@ -1,4 +1,4 @@
-"""What Nova asks of Neutron on behalf of a server."""
+"""The functions that Nova calls on behalf of a server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .attributes import is_uuid
 from .collection import not_found, touch
-from .ports import drop_port, make_port, plug
+from .ports import make_port, plug, remove_port
 from .refusals import conflict
 from .resources import NETWORK, PORT, SECURITY_GROUP
 from .security_groups import default_group
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator.store import Document
 
 HOST = "emulator"
-"""The host that every port is plugged in at."""
+"""The host to which all ports are bound."""
 
 
 def usable_networks(ctx: Context) -> list[Document]:
-    """The networks that the project may plug a server into: its own and shared ones, no external ones."""
+    """Return the networks to which the project may attach servers: its own and shared ones, no external ones."""
     own = ctx.find("network", project_id=ctx.project_id)
     shared = [each for each in ctx.find("network", shared=True) if each["project_id"] != ctx.project_id]
     return [network for network in own + shared if not network["router:external"]]
@@ -36,7 +36,7 @@ def make_server_port(
     fixed_ip: str | None = None,
     security_group_ids: list[str] | None = None,
 ) -> Document:
-    """A port that Nova makes for a server; DOWN until `plug_port`, deleted by `unplug_port`.
+    """Create a port on behalf of Nova; it is DOWN until `plug_port`, and `unplug_port` deletes it.
 
     Raises:
         HttpError: 404 `NetworkNotFound`, 409 `IpAddressAlreadyAllocated`, 400 `InvalidIpForNetwork`,
@@ -60,7 +60,7 @@ def make_server_port(
 
 
 def claim_port(ctx: Context, port_id: str, *, server_id: str, zone: str) -> Document:
-    """Bind a port that is there already to a server.
+    """Bind an existing port to a server.
 
     Raises:
         HttpError: 404 `PortNotFound`, 409 `PortInUse`.
@@ -74,7 +74,7 @@ def claim_port(ctx: Context, port_id: str, *, server_id: str, zone: str) -> Docu
 
 
 def plug_port(ctx: Context, port_id: str) -> None:
-    """Let a bound port become ACTIVE; one that is gone is no error."""
+    """Set a bound port to ACTIVE; ignore a port that does not exist."""
     port = ctx.get("port", port_id)
     if port:
         plug(port, HOST)
@@ -82,35 +82,35 @@ def plug_port(ctx: Context, port_id: str) -> None:
 
 
 def unplug_port(ctx: Context, port_id: str) -> None:
-    """Unbind a port, or delete it if Nova made it; one that is gone is no error."""
+    """Unbind a port, or delete it if Nova created it; ignore a port that does not exist."""
     port = ctx.get("port", port_id)
     if port is None:
         return
     if port.get("_made_by_nova"):
-        drop_port(ctx, port)
+        remove_port(ctx, port)
         return
     plug(port, "")
     touch(ctx, "port", port | {"device_id": "", "device_owner": ""})
 
 
 def security_group_ids(ctx: Context, names_or_ids: list[str]) -> list[str]:
-    """The ids of the project's groups.
+    """Return the ids of groups of the project.
 
     Raises:
-        HttpError: 404 `SecurityGroupNotFound`; 409 where several groups have the name.
+        HttpError: 404 `SecurityGroupNotFound`; 409 if several groups have the name.
     """
     default_group(ctx, ctx.project_id)
     ids = []
-    for wanted in names_or_ids:
-        group = ctx.get("security_group", wanted) if is_uuid(wanted) else None
+    for name_or_id in names_or_ids:
+        group = ctx.get("security_group", name_or_id) if is_uuid(name_or_id) else None
         if group and group["project_id"] == ctx.project_id:
-            ids.append(wanted)
+            ids.append(name_or_id)
             continue
-        named = ctx.find("security_group", project_id=ctx.project_id, name=wanted)
-        if not named:
-            raise not_found(SECURITY_GROUP, wanted)
-        if len(named) > 1:
-            message = f"Multiple security groups found matching '{wanted}'. Use an ID to be more specific."
+        matches = ctx.find("security_group", project_id=ctx.project_id, name=name_or_id)
+        if not matches:
+            raise not_found(SECURITY_GROUP, name_or_id)
+        if len(matches) > 1:
+            message = f"Multiple security groups found matching '{name_or_id}'. Use an ID to be more specific."
             raise conflict("NoUniqueMatch", message)
-        ids.append(named[0]["id"])
+        ids.append(matches[0]["id"])
     return ids

@@ -1,4 +1,4 @@
-"""The service itself: its versions, extensions, and its way to say no."""
+"""The Neutron service: versions, extensions and error responses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ EXTENSIONS = {
     "subnet-service-types": "Subnet service types",
     "subnet_allocation": "Subnet Allocation",
 }
-"""What every dialect offers: alias to name."""
+"""The extensions of every dialect, by alias."""
 
 MORE_EXTENSIONS = {
     "otc": {
@@ -55,22 +55,22 @@ MORE_EXTENSIONS = {
         "subnet-dns-publish-fixed-ip": "Subnet DNS publish fixed IP",
     }
 }
-"""What the dialect named offers besides."""
+"""Additional extensions by dialect."""
 
 
-def offered(ctx: Context) -> dict[str, str]:
-    """The extensions of this cloud, alias to name."""
+def available_extensions(ctx: Context) -> dict[str, str]:
+    """Return the names of this cloud's extensions by alias."""
     return EXTENSIONS | MORE_EXTENSIONS.get(ctx.cloud.dialect.name, {})
 
 
 @cache
 def _aliases(dialect: str) -> frozenset[str]:
-    # Asked for every object that is shown.
+    # Cached, because this is called for every object in a response.
     return frozenset(EXTENSIONS) | frozenset(MORE_EXTENSIONS.get(dialect, {}))
 
 
 def extensions(ctx: Context) -> frozenset[str]:
-    """The aliases of the extensions of this cloud."""
+    """Return the aliases of this cloud's extensions."""
     return _aliases(ctx.cloud.dialect.name)
 
 
@@ -87,7 +87,7 @@ class Neutron(Service):
         return Reply(200, {"versions": [version]})
 
     def version_document(self, call: Call) -> Reply:
-        """`GET /v2.0/`: the core collections; without the slash there is nothing, as in the real service."""
+        """`GET /v2.0/`: the core collections; 404 without the trailing slash, as in the real service."""
         call.cloud.authenticate(call)
         if not call.path.endswith("/"):
             return self.no_route(call)
@@ -102,23 +102,23 @@ class Neutron(Service):
         ]
         return Reply(200, {"resources": resources})
 
-    def error_body(self, refused: HttpError) -> Any:
-        """`{"NeutronError": …}`."""
-        return neutron_error(refused)
+    def error_body(self, error: HttpError) -> Any:
+        """Return an error body of the form `{"NeutronError": …}`."""
+        return neutron_error(error)
 
     def no_route(self, call: Call) -> Reply:
-        """404 in Neutron's shape; 405 where only the method is wrong."""
-        if call.method not in ("GET", "POST", "PUT", "DELETE") or self._serves_otherwise(call):
+        """Return a 404 in Neutron's format, or a 405 if only the method is wrong."""
+        if call.method not in ("GET", "POST", "PUT", "DELETE") or self._supports_get(call):
             message = (
                 "The server could not comply with the request since it is either malformed or otherwise incorrect."
             )
-            refused = HttpError(405, message, kind="HTTPMethodNotAllowed")
+            error = HttpError(405, message, kind="HTTPMethodNotAllowed")
         else:
-            refused = HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
-        return Reply(refused.status, neutron_error(refused))
+            error = HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
+        return Reply(error.status, neutron_error(error))
 
-    def _serves_otherwise(self, call: Call) -> bool:
-        """Whether the path is one of an object that can be had by GET."""
+    def _supports_get(self, call: Call) -> bool:
+        """Return whether the path supports GET."""
         segments = call.path.strip("/").split("/")[1:]
         return any(
             "GET" in methods and template[0] == segments[0] for template, methods in self._routes.get(len(segments), ())

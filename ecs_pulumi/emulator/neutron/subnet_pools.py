@@ -1,4 +1,4 @@
-"""Subnet pools: prefixes from which subnets are cut."""
+"""Subnet pools: prefixes from which subnets are allocated."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
-from .addresses import IPV4, Prefix, free_prefix, holds
+from .addresses import IPV4, Prefix, contains_prefix, free_prefix
 from .attributes import UNSET
-from .collection import found, listing, new_document, owned, render, select_fields, touch
+from .collection import get_owned, get_visible, listing, new_document, render, select_fields, touch
 from .refusals import bad_resource
 from .resources import SUBNET_POOL
 from .service import extensions, service
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
     from ecs_pulumi.emulator.store import Document
 
-SHORTEST = {4: 8, 6: 64}
+MIN_LENGTHS = {4: 8, 6: 64}
 
 
 def view(call: Call, doc: Document) -> Document:
-    """What a pool looks like: its lengths are strings."""
+    """Return a pool as the API shows it, with the prefix lengths as strings."""
     lengths = ("default_prefixlen", "min_prefixlen", "max_prefixlen")
     return render(call, SUBNET_POOL, doc) | {name: str(doc[name]) for name in lengths}
 
 
 @service.post("/subnetpools")
 def create_pool(call: Call) -> Reply:
-    """Make a pool."""
+    """`POST /subnetpools`."""
     values = SUBNET_POOL.read_create(call, extensions(call))
     prefixes = [ipaddress.ip_network(text) for text in values["prefixes"]]
     if not prefixes:
@@ -40,13 +40,13 @@ def create_pool(call: Call) -> Reply:
         message = "Cannot mix IPv4 and IPv6 prefixes in a subnet pool."
         raise HttpError(400, message, kind="PrefixVersionMismatch")
     values["ip_version"] = versions.pop()
-    _choose_lengths(values, prefixes[0].max_prefixlen)
+    _set_default_lengths(values, prefixes[0].max_prefixlen)
     return Reply(201, {"subnetpool": view(call, call.put("subnetpool", new_document(call, values, revision=0)))})
 
 
-def _choose_lengths(values: Document, longest: int) -> None:
+def _set_default_lengths(values: Document, longest: int) -> None:
     if values["min_prefixlen"] is UNSET:
-        values["min_prefixlen"] = SHORTEST[values["ip_version"]]
+        values["min_prefixlen"] = MIN_LENGTHS[values["ip_version"]]
     if values["max_prefixlen"] is UNSET:
         values["max_prefixlen"] = longest
     if values["default_prefixlen"] is UNSET:
@@ -63,23 +63,23 @@ def _choose_lengths(values: Document, longest: int) -> None:
 
 @service.get("/subnetpools")
 def list_pools(call: Call) -> Document:
-    """List them."""
+    """`GET /subnetpools`."""
     return listing(call, SUBNET_POOL, view=view)
 
 
 @service.get("/subnetpools/{pool_id}")
 def show_pool(call: Call, pool_id: str) -> Document:
-    """Show one."""
-    return {"subnetpool": select_fields(call, view(call, found(call, SUBNET_POOL, pool_id)))}
+    """`GET /subnetpools/{id}`."""
+    return {"subnetpool": select_fields(call, view(call, get_visible(call, SUBNET_POOL, pool_id)))}
 
 
 @service.put("/subnetpools/{pool_id}")
 def update_pool(call: Call, pool_id: str) -> Document:
-    """Change one."""
+    """`PUT /subnetpools/{id}`."""
     values = SUBNET_POOL.read_update(call, extensions(call))
-    found(call, SUBNET_POOL, pool_id)
-    SUBNET_POOL.refuse_kept(call, values, extensions(call))
-    doc = owned(call, SUBNET_POOL, pool_id, "update")
+    get_visible(call, SUBNET_POOL, pool_id)
+    SUBNET_POOL.check_admin_only(call, values, extensions(call))
+    doc = get_owned(call, SUBNET_POOL, pool_id, "update")
     if doc | values != doc:
         doc = touch(call, "subnetpool", doc | values)
     return {"subnetpool": view(call, doc)}
@@ -87,8 +87,8 @@ def update_pool(call: Call, pool_id: str) -> Document:
 
 @service.delete("/subnetpools/{pool_id}")
 def delete_pool(call: Call, pool_id: str) -> None:
-    """Delete one, unless a subnet was cut from it."""
-    owned(call, SUBNET_POOL, pool_id, "delete")
+    """`DELETE /subnetpools/{id}`: 400 if a subnet is allocated from the pool."""
+    get_owned(call, SUBNET_POOL, pool_id, "delete")
     if call.count("subnet", subnetpool_id=pool_id):
         message = "Unable to delete subnet pool: Subnet pool has existing allocations."
         raise HttpError(400, message, kind="SubnetPoolDeleteError")
@@ -96,7 +96,7 @@ def delete_pool(call: Call, pool_id: str) -> None:
 
 
 def prefix_from_pool(call: Call, values: Document) -> Prefix:
-    """A free prefix of the pool that the subnet's values name, or of the default one."""
+    """Return a free prefix of the subnet's pool, or of the default pool."""
     pool = _pool(call, values)
     version = int(values["ip_version"])
     if pool["ip_version"] != version:
@@ -106,28 +106,28 @@ def prefix_from_pool(call: Call, values: Document) -> Prefix:
         raise bad_resource("subnets", "allocation_pools allowed only for specific subnet requests.")
     length = pool["default_prefixlen"] if values["prefixlen"] is UNSET else values["prefixlen"]
     if length > (32 if version == IPV4 else 128):
-        nothing = "0.0.0.0" if version == IPV4 else "::"  # noqa: S104  # no address to listen on
-        raise HttpError(400, f"invalid IPNetwork {nothing}/{length}", kind="AddrFormatError")
-    for wrong, word, bound in (
+        network = "0.0.0.0" if version == IPV4 else "::"  # noqa: S104  # not an address to listen on
+        raise HttpError(400, f"invalid IPNetwork {network}/{length}", kind="AddrFormatError")
+    for invalid, word, bound in (
         (length < pool["min_prefixlen"], "Min", f"minimum allowed prefix is {pool['min_prefixlen']}"),
         (length > pool["max_prefixlen"], "Max", f"maximum allowed prefix is {pool['max_prefixlen']}"),
     ):
-        if wrong:
+        if invalid:
             message = f"Unable to allocate subnet with prefix length {length}, {bound}."
             raise HttpError(400, message, kind=f"{word}PrefixSubnetAllocationError")
     prefix = free_prefix(_networks(pool["prefixes"]), _used(call, pool), length)
     if prefix is None:
-        raise _unallocated(f"Insufficient prefix space to allocate subnet size /{length}")
+        raise _allocation_error(f"Insufficient prefix space to allocate subnet size /{length}")
     values["subnetpool_id"] = pool["id"]
     return prefix
 
 
 def check_in_pool(call: Call, pool_id: str, prefix: Prefix) -> None:
-    """Refuse a prefix that is not, or no longer, in the pool."""
-    pool = found(call, SUBNET_POOL, pool_id)
-    inside = any(holds(block, prefix) for block in _networks(pool["prefixes"]))
+    """Reject a prefix that is not contained in the pool or is allocated already."""
+    pool = get_visible(call, SUBNET_POOL, pool_id)
+    inside = any(contains_prefix(block, prefix) for block in _networks(pool["prefixes"]))
     if not inside or any(prefix.overlaps(other) for other in _used(call, pool)):
-        raise _unallocated("Cannot allocate requested subnet from the available set of prefixes")
+        raise _allocation_error("Cannot allocate requested subnet from the available set of prefixes")
 
 
 def _networks(texts: list[str]) -> list[Prefix]:
@@ -138,13 +138,13 @@ def _used(call: Call, pool: Document) -> list[Prefix]:
     return _networks([subnet["cidr"] for subnet in call.find("subnet", subnetpool_id=pool["id"])])
 
 
-def _unallocated(reason: str) -> HttpError:
+def _allocation_error(reason: str) -> HttpError:
     return HttpError(500, f"Failed to allocate subnet: {reason}.", kind="SubnetAllocationError")
 
 
 def _pool(call: Call, values: Document) -> Document:
     if values["subnetpool_id"] not in (UNSET, None):
-        return found(call, SUBNET_POOL, values["subnetpool_id"])
+        return get_visible(call, SUBNET_POOL, values["subnetpool_id"])
     if not values["use_default_subnetpool"]:
         raise bad_resource("subnets", "a subnetpool must be specified in the absence of a cidr")
     version = int(values["ip_version"])

@@ -1,4 +1,4 @@
-"""Subnets: which addresses a network has, and which of them are given out."""
+"""Subnets: the address ranges of a network and their allocation pools."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .addresses import (
     parse_prefix,
 )
 from .attributes import UNSET
-from .collection import check_quota, found, listing, new_document, owned, render, select_fields, touch
+from .collection import check_quota, get_owned, get_visible, listing, new_document, render, select_fields, touch
 from .refusals import bad_resource, conflict, invalid_input
 from .resources import NETWORK, SUBNET
 from .segments import check_segment
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call, Context
     from ecs_pulumi.emulator.store import Document
 
-MOST_NAMESERVERS = 5
-MOST_ROUTES = 20
+MAX_NAMESERVERS = 5
+MAX_ROUTES = 20
 OWNERS = ("network:", "compute:", "baremetal:", "neutron:", "trunk:", "manila:", "Octavia")
-"""What a service type may begin with."""
+"""The valid prefixes of service types."""
 
 
 @service.post("/subnets")
 def create_subnet(call: Call) -> Reply:
-    """Make a subnet."""
+    """`POST /subnets`."""
     values = SUBNET.read_create(call, extensions(call))
     check_quota(call, "subnet", values["project_id"])
-    prefix = _wanted_prefix(values)
-    network = found(call, NETWORK, values["network_id"])
+    prefix = _requested_prefix(values)
+    network = get_visible(call, NETWORK, values["network_id"])
     if prefix is None:
         prefix = prefix_from_pool(call, values)
     elif values["subnetpool_id"] not in (UNSET, None):
@@ -54,7 +54,7 @@ def create_subnet(call: Call) -> Reply:
 
 
 def make_subnet(ctx: Context, network: Document, prefix: Prefix, values: Document) -> Document:
-    """The subnet that the values ask for; UNSET ones are chosen."""
+    """Create a subnet from the values, and select those that are UNSET."""
     values |= {
         "ip_version": int(values["ip_version"]),
         "cidr": str(prefix),
@@ -85,36 +85,36 @@ def make_subnet(ctx: Context, network: Document, prefix: Prefix, values: Documen
     doc = ctx.put("subnet", new_document(ctx, values, revision=0))
     network["subnets"].append(doc["id"])
     touch(ctx, "network", network)
-    addressing.give_automatic_addresses(ctx, doc)
+    addressing.add_automatic_addresses(ctx, doc)
     return doc
 
 
 @service.get("/subnets")
 def list_subnets(call: Call) -> Document:
-    """List what the project owns or may use."""
+    """`GET /subnets`: the project's own subnets and those of others that it may use."""
     return listing(call, SUBNET)
 
 
 @service.get("/subnets/{subnet_id}")
 def show_subnet(call: Call, subnet_id: str) -> Document:
-    """Show one."""
-    return {"subnet": select_fields(call, render(call, SUBNET, found(call, SUBNET, subnet_id)))}
+    """`GET /subnets/{id}`."""
+    return {"subnet": select_fields(call, render(call, SUBNET, get_visible(call, SUBNET, subnet_id)))}
 
 
 @service.put("/subnets/{subnet_id}")
 def update_subnet(call: Call, subnet_id: str) -> Document:
-    """Change one."""
+    """`PUT /subnets/{id}`."""
     values = SUBNET.read_update(call, extensions(call))
-    doc = owned(call, SUBNET, subnet_id, "update")
+    doc = get_owned(call, SUBNET, subnet_id, "update")
     prefix = ipaddress.ip_network(doc["cidr"])
-    wanted = doc | values
-    _check(wanted, prefix)
+    updated = doc | values
+    _check(updated, prefix)
     if "allocation_pools" in values:
-        wanted["allocation_pools"] = check_pools(values["allocation_pools"], prefix)
-    if wanted["gateway_ip"] and ("gateway_ip" in values or "allocation_pools" in values):
-        check_gateway_in_pools(wanted["gateway_ip"], wanted["allocation_pools"])
-    if wanted != doc:
-        doc = touch(call, "subnet", wanted)
+        updated["allocation_pools"] = check_pools(values["allocation_pools"], prefix)
+    if updated["gateway_ip"] and ("gateway_ip" in values or "allocation_pools" in values):
+        check_gateway_in_pools(updated["gateway_ip"], updated["allocation_pools"])
+    if updated != doc:
+        doc = touch(call, "subnet", updated)
         network = call.get("network", doc["network_id"])
         if network:
             touch(call, "network", network)
@@ -123,10 +123,10 @@ def update_subnet(call: Call, subnet_id: str) -> Document:
 
 @service.delete("/subnets/{subnet_id}")
 def delete_subnet(call: Call, subnet_id: str) -> None:
-    """Delete one, unless a port has an address of it that it was given on purpose."""
-    doc = owned(call, SUBNET, subnet_id, "delete")
-    if addressing.automatic(doc):
-        addressing.take_automatic_addresses(call, doc)
+    """`DELETE /subnets/{id}`: 409 if a port has an address of the subnet, unless its addresses are automatic."""
+    doc = get_owned(call, SUBNET, subnet_id, "delete")
+    if addressing.is_automatic(doc):
+        addressing.remove_automatic_addresses(call, doc)
     elif call.count("address", network_id=doc["network_id"], subnet_id=subnet_id):
         message = (
             f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP"
@@ -140,8 +140,8 @@ def delete_subnet(call: Call, subnet_id: str) -> None:
         touch(call, "network", network)
 
 
-def _wanted_prefix(values: Document) -> Prefix | None:
-    """The network that the request names, or None if it is to come from a pool."""
+def _requested_prefix(values: Document) -> Prefix | None:
+    """Return the requested prefix, or None if the prefix is to be allocated from a pool."""
     if values["cidr"] is UNSET:
         return None
     if values["prefixlen"] is not UNSET:
@@ -163,7 +163,7 @@ def _check_version(name: str, value: Any, version: Any) -> None:
 
 
 def _check(values: Document, prefix: Prefix) -> None:
-    """What a created and an updated subnet must both fulfil."""
+    """Check the rules that apply to both created and updated subnets."""
     version = values["ip_version"]
     if values["enable_dhcp"]:
         check_dhcp(prefix)
@@ -173,17 +173,17 @@ def _check(values: Document, prefix: Prefix) -> None:
         if ipaddress.ip_address(values["gateway_ip"]) in edges and prefix.prefixlen < prefix.max_prefixlen - 1:
             raise invalid_input("Gateway is not valid on subnet")
     subject = values.get("id", "new subnet")
-    if len(values["dns_nameservers"]) > MOST_NAMESERVERS:
+    if len(values["dns_nameservers"]) > MAX_NAMESERVERS:
         message = (
             f"Unable to complete operation for {subject}. The number of DNS nameservers exceeds"
-            f" the limit {MOST_NAMESERVERS}."
+            f" the limit {MAX_NAMESERVERS}."
         )
         raise HttpError(400, message, kind="DNSNameServersExhausted")
     for server in values["dns_nameservers"]:
         _check_version("dns_nameserver", server, version)
-    if len(values["host_routes"]) > MOST_ROUTES:
+    if len(values["host_routes"]) > MAX_ROUTES:
         message = (
-            f"Unable to complete operation for {subject}. The number of host routes exceeds the limit {MOST_ROUTES}."
+            f"Unable to complete operation for {subject}. The number of host routes exceeds the limit {MAX_ROUTES}."
         )
         raise HttpError(400, message, kind="HostRoutesExhausted")
     for route in values["host_routes"]:
@@ -196,7 +196,7 @@ def _check(values: Document, prefix: Prefix) -> None:
 
 
 def _check_modes(values: Document, prefix: Prefix) -> None:
-    """The two IPv6 modes go together with each other, with DHCP and with the length of the prefix."""
+    """Check that the two IPv6 modes are consistent with each other, with DHCP and with the prefix length."""
     router, address = values["ipv6_ra_mode"], values["ipv6_address_mode"]
     for name in ("ipv6_ra_mode", "ipv6_address_mode"):
         if values[name] and prefix.version == IPV4:

@@ -1,4 +1,4 @@
-"""Tags, which hang below the objects that have them."""
+"""The tags of objects, under `/{collection}/{id}/tags`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
-from .attributes import LONGEST
+from .attributes import MAX_LENGTH
 from .collection import touch, visible
 from .refusals import duplicates, invalid_input
 from .resources import TAGGED
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .attributes import Resource
 
 
-def _tagged(call: Call, path: str, id_: str) -> tuple[Resource, Document]:
+def _get_tagged(call: Call, path: str, id_: str) -> tuple[Resource, Document]:
     if path not in TAGGED:
         raise HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
     resource = TAGGED[path]
@@ -47,63 +47,63 @@ def _read_tags(call: Call) -> list[str]:
     tags = body["tags"]
     if not isinstance(tags, list):
         raise invalid_input(f"'{tags}' is not a list")
-    twice = duplicates(tags)
-    if twice:
-        raise invalid_input(f"Duplicate items in the list: {twice}")
+    repeated = duplicates(tags)
+    if repeated:
+        raise invalid_input(f"Duplicate items in the list: {repeated}")
     for tag in tags:
         if not isinstance(tag, str):
             raise invalid_input(f"'{tag}' is not a valid string")
-        if len(tag) > LONGEST:
-            raise invalid_input(f"'{tag}' exceeds maximum length of {LONGEST}")
+        if len(tag) > MAX_LENGTH:
+            raise invalid_input(f"'{tag}' exceeds maximum length of {MAX_LENGTH}")
     return tags
 
 
-def _absent(tag: str) -> HttpError:
+def _not_found(tag: str) -> HttpError:
     return HttpError(404, f"Tag {tag} could not be found.", kind="TagNotFound")
 
 
 @service.get("/{path}/{id_}/tags")
 def list_tags(call: Call, path: str, id_: str) -> Document:
-    """List the tags of an object."""
-    _, doc = _tagged(call, path, id_)
+    """`GET …/tags`: the tags of an object."""
+    _, doc = _get_tagged(call, path, id_)
     return {"tags": doc["tags"]}
 
 
 @service.put("/{path}/{id_}/tags")
 def replace_tags(call: Call, path: str, id_: str) -> Document:
-    """Give an object these tags and no others."""
+    """`PUT …/tags`: replace all tags."""
     tags = _read_tags(call)
-    resource, doc = _tagged(call, path, id_)
+    resource, doc = _get_tagged(call, path, id_)
     _set(call, resource, doc, set(tags))
     return {"tags": tags}
 
 
 @service.delete("/{path}/{id_}/tags")
 def delete_tags(call: Call, path: str, id_: str) -> None:
-    """Take all tags away."""
-    resource, doc = _tagged(call, path, id_)
+    """`DELETE …/tags`: remove all tags."""
+    resource, doc = _get_tagged(call, path, id_)
     _set(call, resource, doc, set())
 
 
 @service.get("/{path}/{id_}/tags/{tag}")
 def show_tag(call: Call, path: str, id_: str, tag: str) -> None:
-    """204 if the object has the tag."""
-    if tag not in _tagged(call, path, id_)[1]["tags"]:
-        raise _absent(tag)
+    """`GET …/tags/{tag}`: 204 if the object has the tag."""
+    if tag not in _get_tagged(call, path, id_)[1]["tags"]:
+        raise _not_found(tag)
 
 
 @service.put("/{path}/{id_}/tags/{tag}")
 def add_tag(call: Call, path: str, id_: str, tag: str) -> Reply:
-    """Add one."""
-    resource, doc = _tagged(call, path, id_)
+    """`PUT …/tags/{tag}`: add a tag."""
+    resource, doc = _get_tagged(call, path, id_)
     _set(call, resource, doc, {*doc["tags"], tag})
     return Reply(201, "null", {"Content-Type": "application/json"})
 
 
 @service.delete("/{path}/{id_}/tags/{tag}")
 def delete_tag(call: Call, path: str, id_: str, tag: str) -> None:
-    """Take one away."""
-    resource, doc = _tagged(call, path, id_)
+    """`DELETE …/tags/{tag}`: remove a tag."""
+    resource, doc = _get_tagged(call, path, id_)
     if tag not in doc["tags"]:
-        raise _absent(tag)
+        raise _not_found(tag)
     _set(call, resource, doc, set(doc["tags"]) - {tag})

@@ -1,8 +1,8 @@
-"""Nova, `/v2` and `/v2.1`: servers and what they are made of."""
+"""The emulated compute service (Nova) at `/v2` and `/v2.1`."""
 
 from __future__ import annotations
 
-from . import (  # noqa: F401  # each registers its routes
+from . import (  # noqa: F401  # each module registers its routes
     actions,
     attachments,
     create,

@@ -1,4 +1,4 @@
-"""`POST /servers/{id}/action`: what a server can be told to do, other than to change its size."""
+"""Server actions (`POST /servers/{id}/action`) except resize, and the history of actions."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from .instance import (
     core,
     detailed,
     end_action,
-    live,
+    find_server,
+    get_scheduled_server,
     save,
-    scheduled,
 )
 from .lifecycle import begin_delete
 from .schema import NAME, NOTHING
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Action = Callable[[Call, Document], Reply]
 
-# Seconds that each takes on a real cloud.
+# Duration of each action on a real cloud, in seconds.
 STOPPING = 3.0
 STARTING = 2.0
 REBOOTING = (1.0, 2.0)
@@ -60,11 +60,11 @@ ADMIN_ONLY = {
 }
 
 ACTIONS: dict[str, Action] = {}
-"""The actions by the key of their body; `resize` registers its own."""
+"""The handlers by action name, the key of the request body. The module `resize` registers its own."""
 
 
 def action(name: str) -> Callable[[Action], Action]:
-    """Make a function known as an action."""
+    """Register a function as the handler of an action."""
 
     def register(function: Action) -> Action:
         ACTIONS[name] = function
@@ -75,7 +75,7 @@ def action(name: str) -> Callable[[Action], Action]:
 
 @service.post("/servers/{server_id}/action")
 def act(call: Call, server_id: str) -> Reply:
-    """`POST /servers/{id}/action`: the body's one key names the action."""
+    """`POST /servers/{id}/action`: the single key of the body names the action."""
     document = schema.parse(call)
     if not isinstance(document, dict):
         raise HttpError(400, f"{document!r} is not of type 'object'")
@@ -86,7 +86,7 @@ def act(call: Call, server_id: str) -> Reply:
         raise forbid(ADMIN_ONLY[name])
     if name not in ACTIONS:
         raise HttpError(400, f"There is no such action: {name}")
-    doc = scheduled(call, server_id, "has no mapping to a cell.")
+    doc = get_scheduled_server(call, server_id, "has no mapping to a cell.")
     if name not in ("lock", "unlock", "os-getConsoleOutput"):
         check_lock(call, doc)
     return ACTIONS[name](call, doc)
@@ -94,16 +94,16 @@ def act(call: Call, server_id: str) -> Reply:
 
 @action("os-resetState")
 def reset_state(call: Call, doc: Document) -> Reply:
-    """Say that it runs, or that it does not, whatever is true."""
+    """Set `vm_state` to `active` or `error`, whatever the state of the server is."""
     state = {"type": "string", "enum": ["active", "error"]}
     properties = {"state": state}
-    wanted = schema.body(call, "os-resetState", {"type": "object", "properties": properties, "required": ["state"]})
+    requested = schema.body(call, "os-resetState", {"type": "object", "properties": properties, "required": ["state"]})
     call.cancel(doc["id"])
-    save(call, doc, vm_state=wanted["state"], task_state=None)
+    save(call, doc, vm_state=requested["state"], task_state=None)
     return Reply(202)
 
 
-def settle(
+def finish_task_after(
     ctx: Context,
     doc: Document,
     seconds: float,
@@ -113,33 +113,36 @@ def settle(
     power_state: int,
     **changes: Any,
 ) -> None:
-    """Show a task for some seconds, then the state that it leads to."""
+    """Set a task state now, and the resulting states after some seconds."""
     save(ctx, doc, task_state=task)
     ctx.schedule(seconds, "nova.settle", doc["id"], vm_state=vm_state, power_state=power_state, changes=changes)
 
 
 @step("nova.settle")
-def _settle(ctx: Context, server_id: str, vm_state: str, power_state: int, changes: dict[str, Any]) -> None:
-    doc = live(ctx, server_id)
+def _finish_task(ctx: Context, server_id: str, vm_state: str, power_state: int, changes: dict[str, Any]) -> None:
+    doc = find_server(ctx, server_id)
     if doc is not None:
         end_action(ctx, doc)
-        _connect_volumes(ctx, doc, vm_state)
+        _update_volume_connections(ctx, doc, vm_state)
         save(ctx, doc, vm_state=vm_state, power_state=power_state, task_state=None, **changes)
 
 
-def _connect_volumes(ctx: Context, doc: Document, vm_state: str) -> None:
-    """A server without a host keeps its volumes reserved, and Cinder shows no attachment of them."""
+def _update_volume_connections(ctx: Context, doc: Document, vm_state: str) -> None:
+    """Disconnect the volumes when a server is offloaded, connect them when it is unshelved.
+
+    The volumes of a server without a host stay reserved, and Cinder lists no attachment of them.
+    """
     for entry in doc["volumes"]:
         if vm_state == "shelved_offloaded":
             cinder.disconnect(ctx, entry["volume_id"], doc["id"])
         elif doc["vm_state"] == "shelved_offloaded":
-            where = {"device": entry["device"], "attachment_id": entry["attachment_id"], "host": doc["host"]}
-            cinder.attach(ctx, entry["volume_id"], server_id=doc["id"], **where)
+            attachment = {"device": entry["device"], "attachment_id": entry["attachment_id"], "host": doc["host"]}
+            cinder.attach(ctx, entry["volume_id"], server_id=doc["id"], **attachment)
 
 
 @step("nova.task")
-def _task(ctx: Context, server_id: str, task: str) -> None:
-    doc = live(ctx, server_id)
+def _set_task(ctx: Context, server_id: str, task: str) -> None:
+    doc = find_server(ctx, server_id)
     if doc is not None:
         save(ctx, doc, task_state=task)
 
@@ -150,7 +153,7 @@ def stop(call: Call, doc: Document) -> Reply:
     check_host(doc)
     check_state(doc, "stop", ("active", "error"))
     begin_action(call, doc, "stop")
-    settle(call, doc, STOPPING, task="powering-off", vm_state="stopped", power_state=SHUTDOWN)
+    finish_task_after(call, doc, STOPPING, task="powering-off", vm_state="stopped", power_state=SHUTDOWN)
     return Reply(202)
 
 
@@ -160,7 +163,7 @@ def start(call: Call, doc: Document) -> Reply:
     check_host(doc)
     check_state(doc, "start", ("stopped",))
     begin_action(call, doc, "start")
-    settle(call, doc, STARTING, task="powering-on", vm_state="active", power_state=RUNNING)
+    finish_task_after(call, doc, STARTING, task="powering-on", vm_state="active", power_state=RUNNING)
     return Reply(202)
 
 
@@ -175,12 +178,12 @@ def reboot(call: Call, doc: Document) -> Reply:
     begin_action(call, doc, "reboot")
     suffix = "_hard" if hard else ""
     call.schedule(REBOOTING[0], "nova.task", doc["id"], task=f"reboot_started{suffix}")
-    settle(call, doc, sum(REBOOTING), task=f"rebooting{suffix}", vm_state="active", power_state=RUNNING)
+    finish_task_after(call, doc, sum(REBOOTING), task=f"rebooting{suffix}", vm_state="active", power_state=RUNNING)
     return Reply(202)
 
 
-def _simple(name: str, verb: str, allowed: tuple[str, ...], task: str, to: tuple[str, int]) -> None:
-    """An action without arguments that leads from some states to another one."""
+def _register_simple_action(name: str, verb: str, allowed: tuple[str, ...], task: str, target: tuple[str, int]) -> None:
+    """Register an action without arguments that moves a server from one of the allowed states to another state."""
 
     @action(name)
     def run(call: Call, doc: Document) -> Reply:
@@ -188,23 +191,23 @@ def _simple(name: str, verb: str, allowed: tuple[str, ...], task: str, to: tuple
         check_host(doc)
         check_state(doc, verb, allowed)
         begin_action(call, doc, verb)
-        settle(call, doc, SHORT, task=task, vm_state=to[0], power_state=to[1])
+        finish_task_after(call, doc, SHORT, task=task, vm_state=target[0], power_state=target[1])
         return Reply(202)
 
 
-_simple("pause", "pause", ("active",), "pausing", ("paused", PAUSED))
-_simple("unpause", "unpause", ("paused",), "unpausing", ("active", RUNNING))
-_simple("suspend", "suspend", ("active",), "suspending", ("suspended", SUSPENDED))
-_simple("resume", "resume", ("suspended",), "resuming", ("active", RUNNING))
+_register_simple_action("pause", "pause", ("active",), "pausing", ("paused", PAUSED))
+_register_simple_action("unpause", "unpause", ("paused",), "unpausing", ("active", RUNNING))
+_register_simple_action("suspend", "suspend", ("active",), "suspending", ("suspended", SUSPENDED))
+_register_simple_action("resume", "resume", ("suspended",), "resuming", ("active", RUNNING))
 
 
 @action("shelve")
 def shelve(call: Call, doc: Document) -> Reply:
-    """Store the server away; the host is given up at once, as clouds have it set by default."""
+    """Shelve the server and offload it immediately, which is the default configuration of Nova."""
     check_state(doc, "shelve", ("active", "stopped", "paused", "suspended"))
     begin_action(call, doc, "shelve")
     call.schedule(SHELVING[0], "nova.shelved", doc["id"])
-    settle(
+    finish_task_after(
         call,
         doc,
         sum(SHELVING),
@@ -218,31 +221,31 @@ def shelve(call: Call, doc: Document) -> Reply:
 
 
 @step("nova.shelved")
-def _shelved(ctx: Context, server_id: str) -> None:
-    doc = live(ctx, server_id)
+def _offload(ctx: Context, server_id: str) -> None:
+    doc = find_server(ctx, server_id)
     if doc is not None:
         save(ctx, doc, vm_state="shelved", power_state=SHUTDOWN, task_state="shelving_offloading")
 
 
 @action("shelveOffload")
 def shelve_offload(call: Call, doc: Document) -> Reply:
-    """Give the host of a shelved server up; the administrator's affair."""
+    """Remove a shelved server from its host. Only an administrator may."""
     if not call.is_admin:
         raise forbid("os-shelve:shelve_offload")
     check_state(doc, "shelveOffload", ("shelved",))
-    settle(call, doc, SHORT, task="shelving_offloading", vm_state="shelved_offloaded", power_state=SHUTDOWN)
+    finish_task_after(call, doc, SHORT, task="shelving_offloading", vm_state="shelved_offloaded", power_state=SHUTDOWN)
     return Reply(202)
 
 
 @action("unshelve")
 def unshelve(call: Call, doc: Document) -> Reply:
-    """Bring a shelved server back to a host; it runs afterwards, even if it did not before."""
+    """Start a shelved server on a host. The server is active afterwards, even if it was stopped when shelved."""
     check_state(doc, "unshelve", ("shelved", "shelved_offloaded"))
     begin_action(call, doc, "unshelve")
     zone = doc["zone"] or call.zones()[0]
-    otc = call.cloud.dialect.name == "otc"
-    host = f"pod01.{zone}" if otc else f"compute-{call.zones().index(zone) + 1}"
-    settle(
+    is_otc = call.cloud.dialect.name == "otc"
+    host = f"pod01.{zone}" if is_otc else f"compute-{call.zones().index(zone) + 1}"
+    finish_task_after(
         call,
         doc,
         UNSHELVING,
@@ -250,14 +253,14 @@ def unshelve(call: Call, doc: Document) -> Reply:
         vm_state="active",
         power_state=RUNNING,
         host=host,
-        hypervisor="nova001@1" if otc else host,
+        hypervisor="nova001@1" if is_otc else host,
         launched=call.now,
     )
     return Reply(202)
 
 
-def _boot_image(call: Call, doc: Document) -> str | None:
-    """The image that a root volume was filled from."""
+def _boot_image_id(call: Call, doc: Document) -> str | None:
+    """Return the id of the image that the root volume was created from."""
     root = next((volume["volume_id"] for volume in doc["volumes"] if volume["root"]), "")
     volume = call.get("volume", root) or {}
     image_id: str | None = volume.get("volume_image_metadata", {}).get("image_id")
@@ -270,7 +273,7 @@ def _booted_from_volume(doc: Document) -> bool:
 
 @action("rebuild")
 def rebuild(call: Call, doc: Document) -> Reply:
-    """Reinstall from an image, keeping id, disks beside the root disk, and addresses."""
+    """Reinstall the root disk from an image; id, addresses and all other disks are kept."""
     properties: dict[str, Any] = {
         "imageRef": {"type": "string"},
         "adminPass": {"type": "string"},
@@ -291,13 +294,13 @@ def rebuild(call: Call, doc: Document) -> Reply:
         properties["user_data"] = {"type": ["string", "null"], "format": "base64"}
     if call.at_least(90):
         properties["hostname"] = {"type": "string"}
-    wanted = schema.body(call, "rebuild", {"type": "object", "properties": properties, "required": ["imageRef"]})
-    image_id = wanted["imageRef"].rpartition("/")[2]
+    requested = schema.body(call, "rebuild", {"type": "object", "properties": properties, "required": ["imageRef"]})
+    image_id = requested["imageRef"].rpartition("/")[2]
     image = call.get("image", image_id)
     if image is None:
         raise HttpError(400, "Cannot find image for rebuild")
     check_state(doc, "rebuild", ("active", "stopped", "error"))
-    if _booted_from_volume(doc) and image_id != _boot_image(call, doc) and not call.at_least(93):
+    if _booted_from_volume(doc) and image_id != _boot_image_id(call, doc) and not call.at_least(93):
         raise HttpError(
             400,
             f"Image {image_id} is unacceptable: Unable to rebuild with a different image for a volume-backed server.",
@@ -305,12 +308,12 @@ def rebuild(call: Call, doc: Document) -> Reply:
     begin_action(call, doc, "rebuild")
     stopped = doc["vm_state"] == "stopped"
     fields = {"name": "name", "metadata": "metadata", "description": "description", "key_name": "key_name"}
-    doc |= {field: wanted[name] for name, field in fields.items() if name in wanted}
+    doc |= {field: requested[name] for name, field in fields.items() if name in requested}
     if doc["image_id"]:
         doc["image_id"] = image_id
     call.schedule(REBUILDING[0], "nova.task", doc["id"], task="rebuild_block_device_mapping")
     call.schedule(sum(REBUILDING[:2]), "nova.task", doc["id"], task="rebuild_spawning")
-    settle(
+    finish_task_after(
         call,
         doc,
         sum(REBUILDING),
@@ -320,103 +323,106 @@ def rebuild(call: Call, doc: Document) -> Reply:
         launched=call.now,
         fault=None,
     )
-    shown = detailed(call, doc) if call.at_least(75) else core(call, doc, full=False)
+    rendered = detailed(call, doc) if call.at_least(75) else core(call, doc, full=False)
     alphabet = string.ascii_letters + string.digits
-    shown["adminPass"] = wanted.get("adminPass") or "".join(secrets.choice(alphabet) for _ in range(12))
+    rendered["adminPass"] = requested.get("adminPass") or "".join(secrets.choice(alphabet) for _ in range(12))
     if call.at_least(54):
-        shown["key_name"] = doc["key_name"]
+        rendered["key_name"] = doc["key_name"]
     if call.at_least(57):
-        shown["user_data"] = wanted.get("user_data", doc["user_data"])
-    return Reply(202, {"server": shown}, {"Location": f"{call.self_base}/servers/{doc['id']}"})
+        rendered["user_data"] = requested.get("user_data", doc["user_data"])
+    return Reply(202, {"server": rendered}, {"Location": f"{call.self_base}/servers/{doc['id']}"})
 
 
 @action("rescue")
 def rescue(call: Call, doc: Document) -> Reply:
-    """Boot into a rescue system."""
+    """Boot the server into a rescue image."""
     check_state(doc, "rescue", ("active", "stopped", "error"))
     if _booted_from_volume(doc) and not call.at_least(87):
         raise HttpError(400, f"Instance {doc['id']} cannot be rescued: Cannot rescue a volume-backed instance")
     begin_action(call, doc, "rescue")
-    settle(call, doc, RESCUING, task="rescuing", vm_state="rescued", power_state=RUNNING)
-    given = (call.json() or {}).get("rescue") or {}
-    return Reply(200, {"adminPass": given.get("adminPass", secrets.token_urlsafe(9))})
+    finish_task_after(call, doc, RESCUING, task="rescuing", vm_state="rescued", power_state=RUNNING)
+    options = (call.json() or {}).get("rescue") or {}
+    return Reply(200, {"adminPass": options.get("adminPass", secrets.token_urlsafe(9))})
 
 
 @action("unrescue")
 def unrescue(call: Call, doc: Document) -> Reply:
-    """Boot the server's own system again."""
+    """Boot the server from its own root disk again."""
     check_state(doc, "unrescue", ("rescued",))
     begin_action(call, doc, "unrescue")
-    settle(call, doc, RESCUING, task="unrescuing", vm_state="active", power_state=RUNNING)
+    finish_task_after(call, doc, RESCUING, task="unrescuing", vm_state="active", power_state=RUNNING)
     return Reply(202)
 
 
 @action("lock")
 def lock(call: Call, doc: Document) -> Reply:
-    """Refuse every action until unlocked."""
-    given = call.json()["lock"] or {}
-    reason = given.get("locked_reason") if call.at_least(73) else None
+    """Lock the server: all actions are rejected until it is unlocked."""
+    options = call.json()["lock"] or {}
+    reason = options.get("locked_reason") if call.at_least(73) else None
     save(call, doc, locked=True, locked_reason=reason)
     return Reply(202)
 
 
 @action("unlock")
 def unlock(call: Call, doc: Document) -> Reply:
-    """Allow actions again."""
+    """Unlock the server."""
     save(call, doc, locked=False, locked_reason=None)
     return Reply(202)
 
 
 @action("changePassword")
 def change_password(call: Call, doc: Document) -> Reply:
-    """Set the administrator's password inside a running server."""
+    """Set the administrator password inside a running server."""
     properties = {"adminPass": {"type": "string"}}
     schema_ = {"type": "object", "properties": properties, "required": ["adminPass"]}
     schema.body(call, "changePassword", schema_)
     check_host(doc)
     check_state(doc, "changePassword", ("active",))
     begin_action(call, doc, "changePassword")
-    settle(call, doc, SHORT, task="updating_password", vm_state="active", power_state=RUNNING)
+    finish_task_after(call, doc, SHORT, task="updating_password", vm_state="active", power_state=RUNNING)
     return Reply(202)
 
 
 @action("addSecurityGroup")
 def add_security_group(call: Call, doc: Document) -> Reply:
-    """Put every interface into one more group; Nova gives up at one that is in it, those before it stay changed."""
-    _, group_id = _group(call, "addSecurityGroup")
+    """Add a security group to every port of the server.
 
-    def more(groups: list[str]) -> list[str]:
+    Nova stops at the first port that has the group already. The ports changed before it stay changed.
+    """
+    _, group_id = _find_group(call, "addSecurityGroup")
+
+    def add(groups: list[str]) -> list[str]:
         if group_id in groups:
-            said = f"Invalid input for security_groups. Reason: Duplicate items in the list: '{group_id}'."
-            raise HttpError(400, said)
+            message = f"Invalid input for security_groups. Reason: Duplicate items in the list: '{group_id}'."
+            raise HttpError(400, message)
         return [*groups, group_id]
 
-    return _regroup(call, doc, more)
+    return _update_groups(call, doc, add)
 
 
 @action("removeSecurityGroup")
 def remove_security_group(call: Call, doc: Document) -> Reply:
-    """Take every interface out of a group."""
-    name, group_id = _group(call, "removeSecurityGroup")
+    """Remove a security group from every port of the server."""
+    name, group_id = _find_group(call, "removeSecurityGroup")
     ports = [call.get("port", nic["port_id"]) for nic in doc["nics"]]
     if not any(port and group_id in port["security_groups"] for port in ports):
         raise HttpError(404, f"Security group {name} not associated with the instance {doc['id']}")
-    return _regroup(call, doc, lambda groups: [each for each in groups if each != group_id])
+    return _update_groups(call, doc, lambda groups: [each for each in groups if each != group_id])
 
 
-def _group(call: Call, root: str) -> tuple[str, str]:
-    """The group as it was named, and its id."""
+def _find_group(call: Call, root: str) -> tuple[str, str]:
+    """Return the name in the request and the id of the security group."""
     properties = {"name": NAME}
     name: str = schema.body(call, root, {"type": "object", "properties": properties, "required": ["name"]})["name"]
     try:
         return name, neutron.security_group_ids(call, [name])[0]
-    except HttpError as refused:
-        if refused.status == 409:  # noqa: PLR2004
+    except HttpError as error:
+        if error.status == 409:  # noqa: PLR2004
             raise
         raise HttpError(404, f"Security group {name} is not found for project {call.project_id}") from None
 
 
-def _regroup(call: Call, doc: Document, change: Callable[[list[str]], list[str]]) -> Reply:
+def _update_groups(call: Call, doc: Document, change: Callable[[list[str]], list[str]]) -> Reply:
     for nic in doc["nics"]:
         port = call.get("port", nic["port_id"])
         if port:
@@ -427,7 +433,7 @@ def _regroup(call: Call, doc: Document, change: Callable[[list[str]], list[str]]
 
 @action("forceDelete")
 def force_delete(call: Call, doc: Document) -> Reply:
-    """Delete from any state."""
+    """Delete the server from any state."""
     schema.body(call, "forceDelete", NOTHING)
     begin_action(call, doc, "delete")
     begin_delete(call, doc, force=True)
@@ -436,7 +442,7 @@ def force_delete(call: Call, doc: Document) -> Reply:
 
 @action("os-getConsoleOutput")
 def console_output(call: Call, doc: Document) -> Reply:
-    """The console's last lines: there are none."""
+    """Return the console log, which is always empty."""
     check_host(doc)
     schema.body(
         call,
@@ -449,10 +455,10 @@ def console_output(call: Call, doc: Document) -> Reply:
 @service.get("/servers/{server_id}/os-instance-actions")
 def history(call: Call, server_id: str) -> dict[str, Any]:
     """`GET /servers/{id}/os-instance-actions`: newest first."""
-    found = call.find("action", newest_first=True, server_id=server_id)
-    if not found:
-        scheduled(call, server_id)
-    return {"instanceActions": [_action_body(call, entry) for entry in found]}
+    entries = call.find("action", newest_first=True, server_id=server_id)
+    if not entries:
+        get_scheduled_server(call, server_id)
+    return {"instanceActions": [_render_action(call, entry) for entry in entries]}
 
 
 @service.get("/servers/{server_id}/os-instance-actions/{request_id}")
@@ -461,33 +467,33 @@ def history_entry(call: Call, server_id: str, request_id: str) -> dict[str, Any]
     entry = call.get("action", f"{server_id}/{request_id}")
     if entry is None:
         raise HttpError(404, f"Action for request_id {request_id} on instance {server_id} not found")
-    shown = _action_body(call, entry)
+    rendered = _render_action(call, entry)
     if call.at_least(51):
         result = {None: "Success", "Error": "Error"}[entry["message"]]
         event = {
             "event": f"compute_{entry['action']}_instance",
-            "start_time": _time(entry["start"]),
-            "finish_time": _time(entry["finish"]),
+            "start_time": _timestamp(entry["start"]),
+            "finish_time": _timestamp(entry["finish"]),
             "result": result if entry["finish"] else None,
         }
-        shown["events"] = [event | ({"details": None} if call.at_least(84) else {})]
-    return {"instanceAction": shown}
+        rendered["events"] = [event | ({"details": None} if call.at_least(84) else {})]
+    return {"instanceAction": rendered}
 
 
-def _action_body(call: Call, entry: Document) -> dict[str, Any]:
-    shown = {
+def _render_action(call: Call, entry: Document) -> dict[str, Any]:
+    rendered = {
         "action": entry["action"],
         "instance_uuid": entry["server_id"],
         "request_id": entry["request_id"],
         "user_id": entry["user_id"],
         "project_id": entry["project_id"],
-        "start_time": _time(entry["start"]),
+        "start_time": _timestamp(entry["start"]),
         "message": entry["message"],
     }
     if call.at_least(58):
-        shown["updated_at"] = _time(entry["updated"])
-    return shown
+        rendered["updated_at"] = _timestamp(entry["updated"])
+    return rendered
 
 
-def _time(at: float | None) -> str | None:
+def _timestamp(at: float | None) -> str | None:
     return None if at is None else to_microsecond(int(at))

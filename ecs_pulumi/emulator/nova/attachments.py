@@ -1,4 +1,4 @@
-"""`/servers/{id}/os-volume_attachments`: disks put in and taken out."""
+"""Volume attachments of a server (`/servers/{id}/os-volume_attachments`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from ecs_pulumi.emulator.context import Reply, step
 from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
-from .instance import begin_action, check_lock, check_state, end_action, live, save, scheduled, visible
+from .instance import (
+    begin_action,
+    check_lock,
+    check_state,
+    end_action,
+    find_server,
+    get_scheduled_server,
+    get_server,
+    save,
+)
 from .lifecycle import next_device, volume_entry
 from .schema import BOOLEAN, UUID, is_true
 from .service import forbid, service
@@ -28,13 +37,13 @@ _SHELVED, _SHELVED_SINCE = ("shelved", "shelved_offloaded"), 20
 
 
 def _changeable(call: Call) -> tuple[str, ...]:
-    """The states in which a server takes and gives back volumes."""
+    """Return the `vm_state` values in which volumes can be attached and detached."""
     return (*_CHANGEABLE, *_SHELVED) if call.at_least(_SHELVED_SINCE) else _CHANGEABLE
 
 
 @service.post("/servers/{server_id}/os-volume_attachments")
 def attach(call: Call, server_id: str) -> Reply:
-    """`POST …/os-volume_attachments`: accepted at once, done when Cinder says in-use."""
+    """`POST …/os-volume_attachments`: accepted immediately, complete when the volume is `in-use`."""
     properties: dict[str, Any] = {
         "volumeId": UUID,
         "device": {"type": ["string", "null"], "pattern": r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*$"},
@@ -43,14 +52,14 @@ def attach(call: Call, server_id: str) -> Reply:
         properties["tag"] = {"type": "string", "minLength": 1, "maxLength": 60}
     if call.at_least(79):
         properties["delete_on_termination"] = BOOLEAN
-    wanted = schema.body(
+    requested = schema.body(
         call,
         "volumeAttachment",
         {"type": "object", "properties": properties, "required": ["volumeId"]},
     )
-    doc = scheduled(call, server_id)
+    doc = get_scheduled_server(call, server_id)
     check_lock(call, doc)
-    volume_id = wanted["volumeId"]
+    volume_id = requested["volumeId"]
     volume = call.get("volume", volume_id)
     if volume is None or volume["project_id"] != call.project_id:
         raise HttpError(404, f"Volume {volume_id} could not be found.")
@@ -60,34 +69,34 @@ def attach(call: Call, server_id: str) -> Reply:
     _check_unattached(doc, volume)
     try:
         cinder.reserve(call, volume_id)
-    except HttpError as refused:
-        raise _through_nova(call, refused) from None
+    except HttpError as error:
+        raise _translate_cinder_error(call, error) from None
     device = next_device(doc)
-    if call.cloud.dialect.name == "otc" and wanted.get("device"):
-        # The guide's cloud keeps the name asked for; the real OpenStack's hypervisor does not.
-        device = wanted["device"]
+    if call.cloud.dialect.name == "otc" and requested.get("device"):
+        # The cloud of the ECS guide keeps the requested device name. The hypervisor of OpenStack ignores it.
+        device = requested["device"]
     entry = volume_entry(
         device,
         volume_id=volume_id,
-        tag=wanted.get("tag"),
-        delete_on_termination=is_true(wanted.get("delete_on_termination", False)),
+        tag=requested.get("tag"),
+        delete_on_termination=is_true(requested.get("delete_on_termination", False)),
     )
     doc["volumes"].append(entry)
     begin_action(call, doc, "attach_volume")
     save(call, doc)
     call.schedule(RESERVED, "nova.attaching", server_id, volume_id=volume_id)
-    return Reply(200, {"volumeAttachment": _shown(call, doc, entry)})
+    return Reply(200, {"volumeAttachment": _render(call, doc, entry)})
 
 
 def _check_unattached(doc: Document, volume: Document) -> None:
-    others = [each["server_id"] for each in volume["attachments"]]
-    mine = any(each["volume_id"] == volume["id"] for each in doc["volumes"])
-    if (others and not volume["multiattach"]) or doc["id"] in others:
+    server_ids = [each["server_id"] for each in volume["attachments"]]
+    is_attached_here = any(each["volume_id"] == volume["id"] for each in doc["volumes"])
+    if (server_ids and not volume["multiattach"]) or doc["id"] in server_ids:
         raise HttpError(
             400,
-            f"Invalid volume: volume {volume['id']} is already attached to instances: {', '.join(others)}",
+            f"Invalid volume: volume {volume['id']} is already attached to instances: {', '.join(server_ids)}",
         )
-    if mine:
+    if is_attached_here:
         raise HttpError(
             400,
             f"Invalid volume: volume {volume['id']} is already attached to instances: {doc['id']}",
@@ -96,21 +105,21 @@ def _check_unattached(doc: Document, volume: Document) -> None:
 
 @step("nova.attaching")
 def _attaching(ctx: Context, server_id: str, volume_id: str) -> None:
-    if live(ctx, server_id) is not None:
+    if find_server(ctx, server_id) is not None:
         cinder.set_status(ctx, volume_id, "attaching")
         ctx.schedule(ATTACHING, "nova.attached", server_id, volume_id=volume_id)
 
 
 @step("nova.attached")
 def _attached(ctx: Context, server_id: str, volume_id: str) -> None:
-    doc = live(ctx, server_id)
+    doc = find_server(ctx, server_id)
     if doc is None:
         return
     volume = ctx.get("volume", volume_id)
-    entry = _entry(doc, volume_id)
+    entry = _find_entry(doc, volume_id)
     names = [doc["name"], *([volume["name"] or ""] if volume else [])]
     if volume is None or entry is None or any(ctx.has_outcome_fault("fail-attach", name) for name in names):
-        # Nothing tells but the volume, which is available again, and the history.
+        # Nova reports the failure only in the action history; the volume becomes available again.
         cinder.set_status(ctx, volume_id, "available")
         end_action(ctx, doc, error=True)
         save(ctx, doc, volumes=[each for each in doc["volumes"] if each["volume_id"] != volume_id])
@@ -130,53 +139,53 @@ def _attached(ctx: Context, server_id: str, volume_id: str) -> None:
 @service.get("/servers/{server_id}/os-volume_attachments")
 def index(call: Call, server_id: str) -> dict[str, Any]:
     """`GET …/os-volume_attachments`."""
-    doc = visible(call, server_id)
-    return {"volumeAttachments": [_shown(call, doc, entry) for entry in doc["volumes"] if entry["volume_id"]]}
+    doc = get_server(call, server_id)
+    return {"volumeAttachments": [_render(call, doc, entry) for entry in doc["volumes"] if entry["volume_id"]]}
 
 
 @service.get("/servers/{server_id}/os-volume_attachments/{volume_id}")
 def show(call: Call, server_id: str, volume_id: str) -> dict[str, Any]:
     """`GET …/os-volume_attachments/{volume id}`."""
-    doc = visible(call, server_id)
-    return {"volumeAttachment": _shown(call, doc, _found(doc, volume_id))}
+    doc = get_server(call, server_id)
+    return {"volumeAttachment": _render(call, doc, _get_entry(doc, volume_id))}
 
 
 @service.put("/servers/{server_id}/os-volume_attachments/{volume_id}")
 def update(call: Call, server_id: str, volume_id: str) -> Reply:
-    """`PUT …/os-volume_attachments/{volume id}`: delete_on_termination, from 2.85 on."""
+    """`PUT …/os-volume_attachments/{volume id}`: change `delete_on_termination`, since microversion 2.85."""
     properties: dict[str, Any] = {"volumeId": UUID}
     if call.at_least(85):
         properties |= {name: {} for name in ("device", "serverId", "tag", "id")}
         properties["delete_on_termination"] = BOOLEAN
-    wanted = schema.body(
+    requested = schema.body(
         call,
         "volumeAttachment",
         {"type": "object", "properties": properties, "required": ["volumeId"]},
     )
-    doc = visible(call, server_id)
+    doc = get_server(call, server_id)
     check_lock(call, doc)
-    if wanted["volumeId"] != volume_id or not call.at_least(85):
+    if requested["volumeId"] != volume_id or not call.at_least(85):
         raise forbid("os-volumes-attachments:swap")
-    entry = _found(doc, volume_id)
-    entry["delete_on_termination"] = is_true(wanted.get("delete_on_termination", False))
+    entry = _get_entry(doc, volume_id)
+    entry["delete_on_termination"] = is_true(requested.get("delete_on_termination", False))
     save(call, doc)
     return Reply(202)
 
 
 @service.delete("/servers/{server_id}/os-volume_attachments/{volume_id}")
 def detach(call: Call, server_id: str, volume_id: str) -> Reply:
-    """`DELETE …/os-volume_attachments/{volume id}`: done when Cinder says available."""
-    doc = scheduled(call, server_id)
+    """`DELETE …/os-volume_attachments/{volume id}`: complete when the volume is `available`."""
+    doc = get_scheduled_server(call, server_id)
     check_lock(call, doc)
     volume = call.get("volume", volume_id)
     if volume is None:
         raise HttpError(404, f"Volume {volume_id} could not be found.")
-    entry = _found(doc, volume_id)
+    entry = _get_entry(doc, volume_id)
     if entry["root"]:
         raise HttpError(400, "Cannot detach a root device volume")
     check_state(doc, "detach_volume", _changeable(call))
     if volume["status"] != "in-use" and doc["vm_state"] != "shelved_offloaded":
-        raise _through_nova(
+        raise _translate_cinder_error(
             call,
             HttpError(
                 400,
@@ -193,52 +202,52 @@ def detach(call: Call, server_id: str, volume_id: str) -> Reply:
 
 @step("nova.detached")
 def _detached(ctx: Context, server_id: str, volume_id: str) -> None:
-    if live(ctx, server_id) is not None:
+    if find_server(ctx, server_id) is not None:
         cinder.detach(ctx, volume_id, server_id)
         ctx.schedule(FORGETTING, "nova.forgotten", server_id, volume_id=volume_id)
 
 
 @step("nova.forgotten")
-def _forgotten(ctx: Context, server_id: str, volume_id: str) -> None:
-    """Cinder has the volume back a moment before Nova no longer lists it."""
-    doc = live(ctx, server_id)
+def _remove_entry(ctx: Context, server_id: str, volume_id: str) -> None:
+    """Remove the attachment from Nova's list, a moment after Cinder reports the volume as available."""
+    doc = find_server(ctx, server_id)
     if doc is not None:
         end_action(ctx, doc)
         save(ctx, doc, volumes=[each for each in doc["volumes"] if each["volume_id"] != volume_id])
 
 
-def _through_nova(call: Call, refused: HttpError) -> HttpError:
-    """Cinder's refusal as Nova hands it on."""
+def _translate_cinder_error(call: Call, error: HttpError) -> HttpError:
+    """Return an error of Cinder in the form in which Nova reports it."""
     return HttpError(
         400,
-        f"Invalid volume: Invalid input received: {refused.message} (HTTP {refused.status}) (Request-ID:"
+        f"Invalid volume: Invalid input received: {error.message} (HTTP {error.status}) (Request-ID:"
         f" {call.request_id})",
     )
 
 
-def _entry(doc: Document, volume_id: str) -> Document | None:
+def _find_entry(doc: Document, volume_id: str) -> Document | None:
     return next((each for each in doc["volumes"] if each["volume_id"] == volume_id), None)
 
 
-def _found(doc: Document, volume_id: str) -> Document:
-    entry = _entry(doc, volume_id)
+def _get_entry(doc: Document, volume_id: str) -> Document:
+    entry = _find_entry(doc, volume_id)
     if entry is None:
         raise HttpError(404, f"Instance {doc['id']} is not attached to volume {volume_id}")
     return entry
 
 
-def _shown(call: Call, doc: Document, entry: Document) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+def _render(call: Call, doc: Document, entry: Document) -> dict[str, Any]:
+    rendered: dict[str, Any] = {
         "volumeId": entry["volume_id"],
         "serverId": doc["id"],
         "device": entry["device"],
     }
     if not call.at_least(89):
-        shown = {"id": entry["volume_id"], **shown}
+        rendered = {"id": entry["volume_id"], **rendered}
     if call.at_least(70):
-        shown["tag"] = entry["tag"]
+        rendered["tag"] = entry["tag"]
     if call.at_least(79):
-        shown["delete_on_termination"] = entry["delete_on_termination"]
+        rendered["delete_on_termination"] = entry["delete_on_termination"]
     if call.at_least(89):
-        shown |= {"attachment_id": entry["attachment_id"], "bdm_uuid": entry["bdm_uuid"]}
-    return shown
+        rendered |= {"attachment_id": entry["attachment_id"], "bdm_uuid": entry["bdm_uuid"]}
+    return rendered

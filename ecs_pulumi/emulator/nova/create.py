@@ -1,4 +1,4 @@
-"""`POST /servers`: everything that is found out before the answer, and the new server's document."""
+"""Creating servers (`POST /servers`): the checks before the response, and the document of the new server."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ NETWORK: dict[str, Any] = {
 PERSONALITY = {"properties": {"path": {"type": "string"}, "contents": {"type": "string", "format": "base64"}}}
 
 
-def _schema(call: Call) -> dict[str, Any]:
-    """The properties of a create, by microversion."""
+def _body_schema(call: Call) -> dict[str, Any]:
+    """Return the schema of the request body for the microversion of the request."""
     tag = {"type": "string", "minLength": 1, "maxLength": 60}
     device = dict(BLOCK_DEVICE)
     network = dict(NETWORK)
-    # Tags of devices were there from 2.32 to 2.36, went, and came back with 2.42.
+    # Device tags exist from 2.32 to 2.36 and again since 2.42.
     if call.at_least(42) or (call.at_least(32) and not call.at_least(37)):
         device["tag"] = network["tag"] = tag
     if call.at_least(67) or call.cloud.dialect.name == "otc":
@@ -62,7 +62,7 @@ def _schema(call: Call) -> dict[str, Any]:
     networks: dict[str, Any] = {"type": "array", "items": {"type": "object", "properties": network}}
     if call.at_least(37):
         networks["type"] = ["array", "string"]
-    old = call.version == "v2"
+    is_v2 = call.version == "v2"
     properties: dict[str, Any] = {
         "name": NAME,
         "flavorRef": {"type": ["string", "integer"], "minLength": 1},
@@ -84,10 +84,10 @@ def _schema(call: Call) -> dict[str, Any]:
         "max_count": COUNT,
         "return_reservation_id": BOOLEAN,
         "security_groups": {"type": "array", "items": {"type": "object", "properties": {"name": NAME}}},
-        "user_data": {"type": ["string", "null"] if old else "string", "maxLength": 65535},
+        "user_data": {"type": ["string", "null"] if is_v2 else "string", "maxLength": 65535},
     }
-    # On v2 user data may be null, which changes the words of the refusal.
-    properties["user_data"] |= {"formats": ["base64"]} if old else {"format": "base64"}
+    # On v2 user data may be null, which changes the error message.
+    properties["user_data"] |= {"formats": ["base64"]} if is_v2 else {"format": "base64"}
     if not call.at_least(57):
         properties["personality"] = {"type": "array", "items": {"type": "object", **PERSONALITY}}
     if call.at_least(19):
@@ -111,21 +111,21 @@ def _schema(call: Call) -> dict[str, Any]:
 
 @service.post("/servers")
 def create(call: Call) -> Reply:
-    """`POST /servers`: accepted, and built from then on."""
-    wanted = schema.body(call, "server", _schema(call))
-    flavor = find_flavor(call, wanted["flavorRef"])
-    image = _image(call, wanted)
-    zone = _zone(call, wanted)
-    key_name = wanted.get("key_name")
+    """`POST /servers`: accept the request and start the build."""
+    requested = schema.body(call, "server", _body_schema(call))
+    flavor = find_flavor(call, requested["flavorRef"])
+    image = _image(call, requested)
+    zone = _zone(call, requested)
+    key_name = requested.get("key_name")
     if key_name is not None and call.get("keypair", f"{call.user_id}/{key_name}") is None:
         raise HttpError(400, "Invalid key_name provided.")
-    groups = _security_groups(call, wanted)
-    networks = _networks(call, wanted)
-    volumes, root_size = _volumes(call, wanted, image)
+    groups = _security_groups(call, requested)
+    networks = _networks(call, requested)
+    volumes, root_size = _volumes(call, requested, image)
     _check_sizes(flavor, image, root_size)
-    _check_local(flavor, wanted.get("block_device_mapping_v2") or [])
+    _check_local(flavor, requested.get("block_device_mapping_v2") or [])
     hints = _hints(call)
-    count = _count(wanted)
+    count = _count(requested)
     claim(
         call,
         call.project_id,
@@ -136,8 +136,8 @@ def create(call: Call) -> Reply:
     reservation = f"r-{''.join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))}"
     docs = []
     for number in range(count):
-        name = wanted["name"] if count == 1 else f"{wanted['name']}-{number + 1}"
-        doc = _document(call, wanted | {"name": name}, flavor, zone)
+        name = requested["name"] if count == 1 else f"{requested['name']}-{number + 1}"
+        doc = _document(call, requested | {"name": name}, flavor, zone)
         boot_image = image["id"] if image and root_size is None else ""
         doc |= {"image_id": boot_image, "reservation_id": reservation, "requested_networks": networks}
         doc["security_group_ids"] = groups
@@ -150,47 +150,47 @@ def create(call: Call) -> Reply:
         _join_group(call, hints, doc["id"])
         begin_build(call, doc)
         docs.append(doc)
-    if is_true(wanted.get("return_reservation_id", False)):
+    if is_true(requested.get("return_reservation_id", False)):
         return Reply(202, {"reservation_id": reservation})
-    return _accepted(call, wanted, docs[0])
+    return _accepted(call, requested, docs[0])
 
 
-def _count(wanted: Document) -> int:
-    least = int(wanted.get("min_count", 1))
-    most = int(wanted.get("max_count", least))
-    if least > most:
+def _count(requested: Document) -> int:
+    min_count = int(requested.get("min_count", 1))
+    max_count = int(requested.get("max_count", min_count))
+    if min_count > max_count:
         raise HttpError(400, "min_count must be <= max_count")
-    return most
+    return max_count
 
 
-def _accepted(call: Call, wanted: Document, doc: Document) -> Reply:
+def _accepted(call: Call, requested: Document, doc: Document) -> Reply:
     alphabet = string.ascii_letters + string.digits
-    password = wanted.get("adminPass") or "".join(secrets.choice(alphabet) for _ in range(12))
-    names = [{"name": group["name"]} for group in wanted.get("security_groups") or [{"name": "default"}]]
-    shown = {
+    password = requested.get("adminPass") or "".join(secrets.choice(alphabet) for _ in range(12))
+    names = [{"name": group["name"]} for group in requested.get("security_groups") or [{"name": "default"}]]
+    rendered = {
         "id": doc["id"],
         "links": links(call, f"servers/{doc['id']}"),
         "OS-DCF:diskConfig": doc["disk_config"],
         "security_groups": names,
         "adminPass": password,
     }
-    return Reply(202, {"server": shown}, {"Location": f"{call.self_base}/servers/{doc['id']}"})
+    return Reply(202, {"server": rendered}, {"Location": f"{call.self_base}/servers/{doc['id']}"})
 
 
-def _document(call: Call, wanted: Document, flavor: Document, zone: str) -> Document:
+def _document(call: Call, requested: Document, flavor: Document, zone: str) -> Document:
     number = call.get("counter", "server") or {"id": "server", "value": 0}
     number["value"] += 1
     call.put("counter", number)
-    # Before descriptions came with 2.19, the name stood in for one.
-    description = wanted.get("description") if call.at_least(19) else wanted["name"]
+    # Before microversion 2.19, Nova stores the name as the description.
+    description = requested.get("description") if call.at_least(19) else requested["name"]
     return {
         "id": new_id(),
-        "name": wanted["name"],
+        "name": requested["name"],
         "project_id": call.project_id,
         "user_id": call.user_id,
         "description": description,
-        "metadata": wanted.get("metadata", {}),
-        "tags": list(dict.fromkeys(wanted.get("tags", []))),
+        "metadata": requested.get("metadata", {}),
+        "tags": list(dict.fromkeys(requested.get("tags", []))),
         "flavor": flavor,
         "created": call.now,
         "updated": call.now,
@@ -204,14 +204,14 @@ def _document(call: Call, wanted: Document, flavor: Document, zone: str) -> Docu
         "host": "",
         "hypervisor": None,
         "zone": zone,
-        "key_name": wanted.get("key_name"),
-        "config_drive": is_true(wanted.get("config_drive", False)),
-        "user_data": wanted.get("user_data"),
-        "disk_config": wanted.get("OS-DCF:diskConfig", "MANUAL"),
-        "access_v4": wanted.get("accessIPv4", ""),
-        "access_v6": wanted.get("accessIPv6", ""),
+        "key_name": requested.get("key_name"),
+        "config_drive": is_true(requested.get("config_drive", False)),
+        "user_data": requested.get("user_data"),
+        "disk_config": requested.get("OS-DCF:diskConfig", "MANUAL"),
+        "access_v4": requested.get("accessIPv4", ""),
+        "access_v6": requested.get("accessIPv6", ""),
         "instance_name": f"instance-{number['value']:08x}",
-        "hostname": wanted.get("hostname", wanted["name"].lower().replace(" ", "-")),
+        "hostname": requested.get("hostname", requested["name"].lower().replace(" ", "-")),
         "locked": False,
         "locked_reason": None,
         "fault": None,
@@ -221,11 +221,11 @@ def _document(call: Call, wanted: Document, flavor: Document, zone: str) -> Docu
     }
 
 
-def _image(call: Call, wanted: Document) -> Document | None:
-    """The image asked for by `imageRef`; None where the disks say what to boot."""
-    reference = str(wanted.get("imageRef") or "").rpartition("/")[2]
+def _image(call: Call, requested: Document) -> Document | None:
+    """Return the image of `imageRef`; None if the server boots from a block device."""
+    reference = str(requested.get("imageRef") or "").rpartition("/")[2]
     if not reference:
-        if wanted.get("block_device_mapping_v2"):
+        if requested.get("block_device_mapping_v2"):
             return None
         raise HttpError(400, "Missing imageRef attribute")
     image = call.get("image", reference)
@@ -236,57 +236,62 @@ def _image(call: Call, wanted: Document) -> Document | None:
     return image
 
 
-def _zone(call: Call, wanted: Document) -> str:
-    zone = str(wanted.get("availability_zone", ""))
+def _zone(call: Call, requested: Document) -> str:
+    zone = str(requested.get("availability_zone", ""))
     if zone and zone not in call.zones():
         raise HttpError(400, "The requested availability zone is not available")
     return zone
 
 
-def _security_groups(call: Call, wanted: Document) -> list[str] | None:
-    found: list[str] = []
-    for group in wanted.get("security_groups") or []:
+def _security_groups(call: Call, requested: Document) -> list[str] | None:
+    group_ids: list[str] = []
+    for group in requested.get("security_groups") or []:
         try:
-            found += neutron.security_group_ids(call, [group["name"]])
-        except HttpError as refused:
-            if refused.status == 409:  # noqa: PLR2004
+            group_ids += neutron.security_group_ids(call, [group["name"]])
+        except HttpError as error:
+            if error.status == 409:  # noqa: PLR2004
                 raise
             raise HttpError(400, f"Unable to find security_group with name or id '{group['name']}'") from None
-    return found or None
+    return group_ids or None
 
 
-def _networks(call: Call, wanted: Document) -> list[Document]:
-    """The interfaces to give it, each by port or by network."""
-    asked = wanted.get("networks")
-    if asked == "none":
+def _networks(call: Call, body: Document) -> list[Document]:
+    """Return the requested interfaces, each with a port or a network."""
+    requested = body.get("networks")
+    if requested == "none":
         return []
-    if isinstance(asked, str) and asked != "auto":
+    if isinstance(requested, str) and requested != "auto":
         raise HttpError(
             400,
-            f"Invalid input for field/attribute networks. Value: {asked}. '{asked}' is not one of ['auto', 'none']",
+            f"Invalid input for field/attribute networks. Value: {requested}. '{requested}' is not one of ['auto',"
+            " 'none']",
         )
-    if not asked or asked == "auto":
+    if not requested or requested == "auto":
         usable = neutron.usable_networks(call)
         if len(usable) > 1:
             raise HttpError(409, "Multiple possible networks found, use a Network ID to be more specific.")
-        if asked == "auto" and not usable:
+        if requested == "auto" and not usable:
             raise HttpError(400, f"Unable to automatically allocate a network for project {call.project_id}")
         return [{"uuid": network["id"]} for network in usable]
-    return [check_network(call, each) for each in asked]
+    return [check_network(call, each) for each in requested]
 
 
-def check_network(call: Call, asked: Document) -> Document:
-    """Refuse an interface that could not be made."""
-    if asked.get("port"):
-        port = call.get("port", asked["port"])
+def check_network(call: Call, requested: Document) -> Document:
+    """Return the requested interface.
+
+    Raises:
+        HttpError: the port, network or address does not exist, is in use or may not be used.
+    """
+    if requested.get("port"):
+        port = call.get("port", requested["port"])
         if port is None or port["project_id"] != call.project_id:
-            raise HttpError(400, f"Port id {asked['port']} could not be found.")
+            raise HttpError(400, f"Port id {requested['port']} could not be found.")
         if port["device_id"]:
-            raise HttpError(409, f"Port {asked['port']} is still in use.")
+            raise HttpError(409, f"Port {requested['port']} is still in use.")
         if not port["fixed_ips"]:
-            raise HttpError(400, f"Port {asked['port']} requires a FixedIP in order to be used.")
-        return asked
-    network_id = asked.get("uuid")
+            raise HttpError(400, f"Port {requested['port']} requires a FixedIP in order to be used.")
+        return requested
+    network_id = requested.get("uuid")
     if not network_id or not is_uuid(network_id):
         raise HttpError(400, f"Bad networks format: network uuid is not in proper format ({network_id})")
     network = call.get("network", network_id)
@@ -298,17 +303,20 @@ def check_network(call: Call, asked: Document) -> Document:
         raise HttpError(403, f"It is not allowed to create an interface on external network {network_id}")
     if not call.count("subnet", network_id=network_id):
         raise HttpError(400, f"Network {network_id} requires a subnet in order to boot instances on.")
-    address = asked.get("fixed_ip")
+    address = requested.get("fixed_ip")
     if address:
         for port in call.find("port", network_id=network_id):
             if any(fixed["ip_address"] == address for fixed in port["fixed_ips"]):
                 raise HttpError(400, f"Fixed IP address {address} is already in use on instance {port['device_id']}.")
-    return asked
+    return requested
 
 
-def _volumes(call: Call, wanted: Document, image: Document | None) -> tuple[list[Document], int | None]:
-    """The disks that are volumes, and the size of the root disk if it is one of them (0: unknown)."""
-    devices = wanted.get("block_device_mapping_v2") or []
+def _volumes(call: Call, requested: Document, image: Document | None) -> tuple[list[Document], int | None]:
+    """Return the disks that are volumes, and the size of the root volume.
+
+    The size is None if the root disk is local, and 0 if the size of the root volume is unknown.
+    """
+    devices = requested.get("block_device_mapping_v2") or []
     indexes = sorted(int(each["boot_index"]) for each in devices if _bootable(each))
     if image is not None and not devices:
         indexes = [0]
@@ -326,8 +334,8 @@ def _volumes(call: Call, wanted: Document, image: Document | None) -> tuple[list
         destination = each.get("destination_type", default)
         root = _bootable(each) and int(each["boot_index"]) == 0
         size = int(each.get("volume_size") or 0)
-        given = _source(call, each, source)
-        if source == "volume" and given["multiattach"] and not call.at_least(60):
+        source_doc = _source(call, each, source)
+        if source == "volume" and source_doc["multiattach"] and not call.at_least(60):
             raise HttpError(400, "Multiattach volumes are only supported starting with compute API version 2.60.")
         if destination == "local":
             if source == "image" and (image is None or not root):
@@ -339,18 +347,18 @@ def _volumes(call: Call, wanted: Document, image: Document | None) -> tuple[list
             raise HttpError(400, "Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
         if root:
             root_size = size if source == "image" else 0
-            if source == "image" and size * GIB < given["min_disk"] * GIB:
+            if source == "image" and size * GIB < source_doc["min_disk"] * GIB:
                 raise HttpError(
                     400,
                     "Volume is smaller than the minimum size specified in image metadata. Volume size is"
-                    f" {size * GIB} bytes, minimum size is {given['min_disk'] * GIB} bytes.",
+                    f" {size * GIB} bytes, minimum size is {source_doc['min_disk'] * GIB} bytes.",
                 )
-        volumes.append(_volume(call, each, source, given, size, root=root))
+        volumes.append(_volume(call, each, source, source_doc, size, root=root))
     return volumes, root_size
 
 
 def _check_local(flavor: Document, devices: list[Document]) -> None:
-    """Refuse blank local disks larger than the flavor's share of them."""
+    """Reject blank local disks that exceed the swap or ephemeral size of the flavor."""
     blank = [
         each
         for each in devices
@@ -375,7 +383,7 @@ def _bootable(device: Document) -> bool:
 
 
 def _source(call: Call, device: Document, source: str) -> Document:
-    """What a disk is filled from."""
+    """Return the image, snapshot or volume that a disk is created from; empty for a blank disk."""
     if source == "blank":
         return {}
     id_ = str(device.get("uuid") or device.get("image_id") or "")
@@ -385,18 +393,18 @@ def _source(call: Call, device: Document, source: str) -> Document:
     return found
 
 
-def _volume(call: Call, device: Document, source: str, given: Document, size: int, *, root: bool) -> Document:
+def _volume(call: Call, device: Document, source: str, source_doc: Document, size: int, *, root: bool) -> Document:
     volume_type = device.get("volume_type")
     if volume_type and not any(volume_type in (kind["name"], kind["id"]) for kind in call.find("volume_type")):
         raise HttpError(400, f"Volume type {volume_type} could not be found.")
-    make: dict[str, Any] = {"size": size, "volume_type": volume_type}
+    create_args: dict[str, Any] = {"size": size, "volume_type": volume_type}
     if source == "image":
-        make["image_id"] = given["id"]
+        create_args["image_id"] = source_doc["id"]
     elif source == "snapshot":
-        make |= {"snapshot_id": given["id"], "size": size or given["size"]}
+        create_args |= {"snapshot_id": source_doc["id"], "size": size or source_doc["size"]}
     return {
-        "volume_id": given["id"] if source == "volume" else None,
-        "make": make,
+        "volume_id": source_doc["id"] if source == "volume" else None,
+        "make": create_args,
         "delete_on_termination": is_true(device.get("delete_on_termination", False)),
         "tag": device.get("tag"),
         "root": root,
@@ -405,7 +413,7 @@ def _volume(call: Call, device: Document, source: str, given: Document, size: in
 
 
 def _disks(doc: Document, volumes: list[Document]) -> list[Document]:
-    """The disks with their device names, the root disk first."""
+    """Assign device names to the disks, the root disk first."""
     for volume in sorted(volumes, key=lambda volume: not volume["root"]):
         doc["volumes"].append(volume_entry(next_device(doc), **volume))
     return list(doc["volumes"])
@@ -431,15 +439,15 @@ def _check_sizes(flavor: Document, image: Document | None, root_size: int | None
 def _reserve(call: Call, volume_id: str) -> None:
     try:
         cinder.reserve(call, volume_id)
-    except HttpError as refused:
-        raise _from_cinder(call, refused) from None
+    except HttpError as error:
+        raise _translate_cinder_error(call, error) from None
 
 
-def _from_cinder(call: Call, refused: HttpError) -> HttpError:
-    """Cinder's refusal as Nova hands it on."""
+def _translate_cinder_error(call: Call, error: HttpError) -> HttpError:
+    """Return an error of Cinder in the form in which Nova reports it."""
     return HttpError(
         400,
-        f"Invalid volume: Invalid input received: {refused.message} (HTTP {refused.status}) (Request-ID:"
+        f"Invalid volume: Invalid input received: {error.message} (HTTP {error.status}) (Request-ID:"
         f" {call.request_id})",
     )
 

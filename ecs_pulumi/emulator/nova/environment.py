@@ -1,4 +1,4 @@
-"""What surrounds the servers: zones, limits, quotas, networks as Nova sees them, groups, extensions."""
+"""Availability zones, limits, quotas, server groups, extensions, and Nova's proxies of networks and security groups."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
-from .instance import new_id, security_group_body
+from .instance import new_id, render_security_group
 from .schema import NAME
-from .service import forbid, service, until
-from .usage import used
+from .service import forbid, require_below, service
+from .usage import get_usage
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
@@ -54,7 +54,7 @@ def zones(call: Call) -> dict[str, Any]:
 
 @service.get("/os-availability-zone/detail")
 def zones_detail(call: Call) -> dict[str, Any]:
-    """`GET /os-availability-zone/detail`: the administrator's."""
+    """`GET /os-availability-zone/detail`: for administrators."""
     if not call.is_admin:
         raise forbid("os-availability-zone:detail")
     return zones(call)
@@ -63,7 +63,7 @@ def zones_detail(call: Call) -> dict[str, Any]:
 @service.get("/limits")
 def limits(call: Call) -> dict[str, Any]:
     """`GET /limits`."""
-    now = used(call, call.project_id)
+    usage = get_usage(call, call.project_id)
     absolute = {
         "maxTotalInstances": call.quota("instances"),
         "maxTotalCores": call.quota("cores"),
@@ -78,22 +78,22 @@ def limits(call: Call) -> dict[str, Any]:
         "maxTotalFloatingIps": -1,
         "maxSecurityGroups": -1,
         "maxSecurityGroupRules": -1,
-        "totalRAMUsed": now["ram"],
-        "totalCoresUsed": now["cores"],
-        "totalInstancesUsed": now["instances"],
+        "totalRAMUsed": usage["ram"],
+        "totalCoresUsed": usage["cores"],
+        "totalInstancesUsed": usage["instances"],
         "totalFloatingIpsUsed": 0,
         "totalSecurityGroupsUsed": 0,
         "totalServerGroupsUsed": call.count("server_group", project_id=call.project_id),
     }
-    gone: list[str] = []
+    removed: list[str] = []
     if call.at_least(36):
-        gone += ["maxTotalFloatingIps", "maxSecurityGroups", "maxSecurityGroupRules"]
-        gone += ["totalFloatingIpsUsed", "totalSecurityGroupsUsed"]
+        removed += ["maxTotalFloatingIps", "maxSecurityGroups", "maxSecurityGroupRules"]
+        removed += ["totalFloatingIpsUsed", "totalSecurityGroupsUsed"]
     if call.at_least(39):
-        gone.append("maxImageMeta")
+        removed.append("maxImageMeta")
     if call.at_least(57):
-        gone += ["maxPersonality", "maxPersonalitySize"]
-    return {"limits": {"rate": [], "absolute": {k: v for k, v in absolute.items() if k not in gone}}}
+        removed += ["maxPersonality", "maxPersonalitySize"]
+    return {"limits": {"rate": [], "absolute": {k: v for k, v in absolute.items() if k not in removed}}}
 
 
 @service.get("/os-quota-sets/{project_id}")
@@ -110,12 +110,12 @@ def quota_defaults(call: Call, project_id: str) -> dict[str, Any]:
 
 @service.get("/os-quota-sets/{project_id}/detail")
 def quota_detail(call: Call, project_id: str) -> dict[str, Any]:
-    """`GET /os-quota-sets/{project}/detail`: with what is in use."""
-    now = used(call, project_id)
+    """`GET /os-quota-sets/{project}/detail`: limits with usage."""
+    usage = get_usage(call, project_id)
     return {
         "quota_set": {"id": project_id}
         | {
-            name: {"limit": _limit(call, name), "in_use": now.get(name, 0), "reserved": 0}
+            name: {"limit": _limit(call, name), "in_use": usage.get(name, 0), "reserved": 0}
             for name in _quota_names(call)
         }
     }
@@ -123,11 +123,11 @@ def quota_detail(call: Call, project_id: str) -> dict[str, Any]:
 
 @service.put("/os-quota-sets/{project_id}")
 def set_quota(call: Call, project_id: str) -> dict[str, Any]:
-    """`PUT /os-quota-sets/{project}`: the administrator's."""
+    """`PUT /os-quota-sets/{project}`: for administrators."""
     if not call.is_admin:
         raise forbid("os-quota-sets:update")
-    wanted = call.json().get("quota_set", {})
-    call.cloud.set_quota(**{name: int(value) for name, value in wanted.items() if name in QUOTAS})
+    requested = call.json().get("quota_set", {})
+    call.cloud.set_quota(**{name: int(value) for name, value in requested.items() if name in QUOTAS})
     return quota_set(call, project_id)
 
 
@@ -146,18 +146,18 @@ def _limit(call: Call, name: str) -> int:
 
 @service.get("/os-networks")
 def networks(call: Call) -> dict[str, Any]:
-    """`GET /os-networks`: in the guide's shape; Neutron knows more."""
-    until(call, 36)
-    return {"networks": [_network(each) for each in _visible_networks(call)]}
+    """`GET /os-networks`: the fields of the ECS guide, a subset of Neutron's."""
+    require_below(call, 36)
+    return {"networks": [_render_network(each) for each in _visible_networks(call)]}
 
 
 @service.get("/os-networks/{network_id}")
 def network(call: Call, network_id: str) -> dict[str, Any]:
     """`GET /os-networks/{id}`."""
-    until(call, 36)
+    require_below(call, 36)
     for each in _visible_networks(call):
         if each["id"] == network_id:
-            return {"network": _network(each)}
+            return {"network": _render_network(each)}
     raise HttpError(404, "Network not found")
 
 
@@ -169,13 +169,13 @@ def _visible_networks(call: Call) -> list[Document]:
     ]
 
 
-def _network(each: Document) -> dict[str, Any]:
+def _render_network(each: Document) -> dict[str, Any]:
     return {"id": each["id"], "label": each["name"]} | dict.fromkeys(NETWORK_FIELDS)
 
 
 @service.get("/extensions")
 def extensions(call: Call) -> dict[str, Any]:  # noqa: ARG001
-    """`GET /extensions`: those that clients ask for."""
+    """`GET /extensions`: only the extensions that clients look for."""
     return {
         "extensions": [
             {
@@ -193,91 +193,91 @@ def extensions(call: Call) -> dict[str, Any]:  # noqa: ARG001
 
 @service.get("/os-security-groups")
 def security_groups(call: Call) -> dict[str, Any]:
-    """`GET /os-security-groups`: as Neutron has them."""
-    until(call, 36)
+    """`GET /os-security-groups`: the security groups of Neutron."""
+    require_below(call, 36)
     groups = call.find("security_group", project_id=call.project_id)
-    return {"security_groups": [security_group_body(call, group) for group in groups]}
+    return {"security_groups": [render_security_group(call, group) for group in groups]}
 
 
 @service.get("/os-server-groups")
 def server_groups(call: Call) -> dict[str, Any]:
     """`GET /os-server-groups`."""
     groups = call.find("server_group", project_id=call.project_id)
-    return {"server_groups": [_group(call, group) for group in groups]}
+    return {"server_groups": [_render_group(call, group) for group in groups]}
 
 
 @service.post("/os-server-groups")
 def create_server_group(call: Call) -> Reply:
-    """`POST /os-server-groups`: one policy; `policies` until 2.63, `policy` and `rules` from 2.64 on."""
+    """`POST /os-server-groups`: one policy, in `policies` up to 2.63, in `policy` with `rules` since 2.64."""
     kinds = ["anti-affinity", "affinity"]
     if call.at_least(15):
         kinds += ["soft-anti-affinity", "soft-affinity"]
-    one = {"type": "string", "enum": kinds}
+    policy = {"type": "string", "enum": kinds}
     properties: dict[str, Any] = {"name": NAME}
     if call.at_least(64):
-        properties |= {"policy": one, "rules": {"type": "object"}}
+        properties |= {"policy": policy, "rules": {"type": "object"}}
     else:
-        properties["policies"] = {"type": "array", "maxItems": 1, "items": one}
+        properties["policies"] = {"type": "array", "maxItems": 1, "items": policy}
     required = ["name", "policy" if call.at_least(64) else "policies"]
-    wanted = schema.body(call, "server_group", {"type": "object", "properties": properties, "required": required})
+    requested = schema.body(call, "server_group", {"type": "object", "properties": properties, "required": required})
     group = {
         "id": new_id(),
-        "name": wanted["name"],
-        "policy": wanted["policy"] if call.at_least(64) else wanted["policies"][0],
-        "rules": wanted.get("rules", {}),
+        "name": requested["name"],
+        "policy": requested["policy"] if call.at_least(64) else requested["policies"][0],
+        "rules": requested.get("rules", {}),
         "members": [],
         "project_id": call.project_id,
         "user_id": call.user_id,
     }
     call.put("server_group", group)
-    return Reply(200, {"server_group": _group(call, group)})
+    return Reply(200, {"server_group": _render_group(call, group)})
 
 
 @service.get("/os-server-groups/{group_id}")
 def server_group(call: Call, group_id: str) -> dict[str, Any]:
     """`GET /os-server-groups/{id}`."""
-    return {"server_group": _group(call, _found_group(call, group_id))}
+    return {"server_group": _render_group(call, _get_group(call, group_id))}
 
 
 @service.delete("/os-server-groups/{group_id}")
 def delete_server_group(call: Call, group_id: str) -> None:
     """`DELETE /os-server-groups/{id}`."""
-    call.remove("server_group", _found_group(call, group_id)["id"])
+    call.remove("server_group", _get_group(call, group_id)["id"])
 
 
-def _found_group(call: Call, group_id: str) -> Document:
+def _get_group(call: Call, group_id: str) -> Document:
     group = call.get("server_group", group_id)
     if group is None or group["project_id"] != call.project_id:
         raise HttpError(404, f"Instance group {group_id} could not be found.")
     return group
 
 
-def _group(call: Call, group: Document) -> dict[str, Any]:
+def _render_group(call: Call, group: Document) -> dict[str, Any]:
     members = [id_ for id_ in group["members"] if (call.get("server", id_) or {"deleted": True})["deleted"] is False]
-    shown: dict[str, Any] = {"id": group["id"], "name": group["name"], "members": members}
+    rendered: dict[str, Any] = {"id": group["id"], "name": group["name"], "members": members}
     if call.at_least(64):
-        shown |= {"policy": group["policy"], "rules": group["rules"]}
+        rendered |= {"policy": group["policy"], "rules": group["rules"]}
     else:
-        shown |= {"policies": [group["policy"]], "metadata": {}}
+        rendered |= {"policies": [group["policy"]], "metadata": {}}
     if call.at_least(13):
-        shown |= {"project_id": group["project_id"], "user_id": group["user_id"]}
-    return shown
+        rendered |= {"project_id": group["project_id"], "user_id": group["user_id"]}
+    return rendered
 
 
-def _admin_lists(path: str, rule: str) -> None:
+def _register_admin_list(path: str, rule: str) -> None:
     @service.get(path)
-    def refuse(call: Call) -> dict[str, Any]:
+    def index(call: Call) -> dict[str, Any]:
         if call.is_admin:
             return {path.strip("/").removeprefix("os-"): []}
         raise forbid(rule)
 
 
-_admin_lists("/os-hypervisors", "os-hypervisors:list")
-_admin_lists("/os-services", "os-services:list")
-_admin_lists("/os-aggregates", "os-aggregates:index")
+_register_admin_list("/os-hypervisors", "os-hypervisors:list")
+_register_admin_list("/os-services", "os-services:list")
+_register_admin_list("/os-aggregates", "os-aggregates:index")
 
 
 @service.post("/os-aggregates")
 def create_aggregate(call: Call) -> dict[str, Any]:  # noqa: ARG001
-    """`POST /os-aggregates`: the administrator's."""
+    """`POST /os-aggregates`: always rejected."""
     raise forbid("os-aggregates:create")

@@ -1,4 +1,4 @@
-"""Flavors: what a server may be made of."""
+"""Flavors (`/flavors`)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ OPENSTACK = (
 )
 
 LARGEST_DISK = 10_000
-"""GiB that a host has."""
+"""Local disk of a host in GiB."""
 SIZE = {"type": ["integer", "string"], "pattern": "^[0-9]*$"}
 FLAVOR = {
     "type": "object",
@@ -82,7 +82,7 @@ SORT_KEYS = {
 
 
 def seed(ctx: Context) -> None:
-    """The flavors of the dialect; one of them fits on no host, one is over every quota."""
+    """Create the flavors of the dialect: `x1.nohost` fits no host, `x1.huge` exceeds every quota."""
     if ctx.cloud.dialect.name == "otc":
         rows = [(name, name, vcpus, ram, disk, 0) for name, vcpus, ram, disk in OTC]
     else:
@@ -102,7 +102,7 @@ def seed(ctx: Context) -> None:
 
 
 def find_flavor(ctx: Context, reference: Any) -> Document:
-    """The flavor of a `flavorRef`, which may be a link; 400 if there is none."""
+    """Return the flavor of a `flavorRef`, which is an id or a link; 400 if it does not exist."""
     id_ = str(reference).rpartition("/")[2]
     flavor = ctx.get("flavor", id_)
     if flavor is None:
@@ -110,33 +110,33 @@ def find_flavor(ctx: Context, reference: Any) -> Document:
     return flavor
 
 
-def fits_nowhere(flavor: Document) -> bool:
-    """Whether no host has room for it."""
+def fits_no_host(flavor: Document) -> bool:
+    """Return whether the flavor is too large for every host."""
     return str(flavor["name"]) == "x1.nohost" or int(flavor["disk"]) > LARGEST_DISK
 
 
 @service.get("/flavors")
 def index(call: Call) -> dict[str, Any]:
     """`GET /flavors`: ids and names."""
-    return _listing(call, "flavors", lambda flavor: _brief(call, flavor))
+    return _listing(call, "flavors", lambda flavor: _render_brief(call, flavor))
 
 
 @service.get("/flavors/detail")
 def detail(call: Call) -> dict[str, Any]:
     """`GET /flavors/detail`."""
-    return _listing(call, "flavors/detail", lambda flavor: _full(call, flavor))
+    return _listing(call, "flavors/detail", lambda flavor: _render_full(call, flavor))
 
 
 @service.get("/flavors/{flavor_id}")
 def show(call: Call, flavor_id: str) -> dict[str, Any]:
     """`GET /flavors/{id}`."""
-    return {"flavor": _full(call, _found(call, flavor_id))}
+    return {"flavor": _render_full(call, _get_flavor(call, flavor_id))}
 
 
 @service.get("/flavors/{flavor_id}/os-extra_specs")
 def extra_specs(call: Call, flavor_id: str) -> dict[str, Any]:
     """`GET /flavors/{id}/os-extra_specs`."""
-    return {"extra_specs": _found(call, flavor_id)["extra_specs"]}
+    return {"extra_specs": _get_flavor(call, flavor_id)["extra_specs"]}
 
 
 @service.post("/flavors")
@@ -144,50 +144,50 @@ def create(call: Call) -> dict[str, Any]:
     """`POST /flavors`: for administrators."""
     if not call.is_admin:
         raise forbid("os-flavor-manage:create")
-    wanted = schema.body(call, "flavor", FLAVOR)
-    id_ = str(wanted.get("id") or uuid.uuid4())
+    requested = schema.body(call, "flavor", FLAVOR)
+    id_ = str(requested.get("id") or uuid.uuid4())
     known = call.find("flavor")
-    for field, value in (("name", wanted["name"]), ("id", id_)):
+    for field, value in (("name", requested["name"]), ("id", id_)):
         if any(flavor[field] == value for flavor in known):
             raise HttpError(409, f"Flavor with {'ID' if field == 'id' else 'name'} {value} already exists.")
     flavor = {
         "id": id_,
-        "name": wanted["name"],
-        **{size: int(wanted[size]) for size in ("vcpus", "ram", "disk")},
-        "ephemeral": int(wanted.get("OS-FLV-EXT-DATA:ephemeral") or 0),
-        "swap": int(wanted.get("swap") or 0),
+        "name": requested["name"],
+        **{size: int(requested[size]) for size in ("vcpus", "ram", "disk")},
+        "ephemeral": int(requested.get("OS-FLV-EXT-DATA:ephemeral") or 0),
+        "swap": int(requested.get("swap") or 0),
         "extra_specs": {},
         "_order": len(known),
     }
     call.put("flavor", flavor)
-    return {"flavor": _full(call, flavor)}
+    return {"flavor": _render_full(call, flavor)}
 
 
 @service.delete("/flavors/{flavor_id}")
 def delete(call: Call, flavor_id: str) -> Reply:
-    """`DELETE /flavors/{id}`: for administrators; servers keep what they have."""
+    """`DELETE /flavors/{id}`: for administrators. Existing servers keep their copy of the flavor."""
     if not call.is_admin:
         raise forbid("os-flavor-manage:delete")
-    call.remove("flavor", _found(call, flavor_id)["id"])
+    call.remove("flavor", _get_flavor(call, flavor_id)["id"])
     return Reply(202)
 
 
-def _found(call: Call, flavor_id: str) -> Document:
+def _get_flavor(call: Call, flavor_id: str) -> Document:
     flavor = call.get("flavor", flavor_id)
     if flavor is None:
         raise HttpError(404, f"Flavor {flavor_id} could not be found.")
     return flavor
 
 
-def _listing(call: Call, path: str, view: Any) -> dict[str, Any]:
+def _listing(call: Call, path: str, render: Any) -> dict[str, Any]:
     marker, limit = page(call)
     flavors = call.find("flavor")
     for parameter, field in (("minDisk", "disk"), ("minRam", "ram")):
-        least = call.param(parameter)
-        if least is not None:
-            if not least.isdigit():
-                raise HttpError(400, f"Invalid {parameter} filter [{least}]")
-            flavors = [flavor for flavor in flavors if flavor[field] >= int(least)]
+        minimum = call.param(parameter)
+        if minimum is not None:
+            if not minimum.isdigit():
+                raise HttpError(400, f"Invalid {parameter} filter [{minimum}]")
+            flavors = [flavor for flavor in flavors if flavor[field] >= int(minimum)]
     key = call.param("sort_key", "flavorid") or ""
     if key not in SORT_KEYS:
         raise HttpError(
@@ -200,20 +200,20 @@ def _listing(call: Call, path: str, view: Any) -> dict[str, Any]:
         if marker not in known:
             raise HttpError(400, f"marker [{marker}] not found")
         flavors = flavors[known.index(marker) + 1 :]
-    answer: dict[str, Any] = {"flavors": [view(flavor) for flavor in flavors[:limit]]}
-    if flavors and len(answer["flavors"]) == limit:
-        answer["flavors_links"] = next_link(call, path, flavors[limit - 1])
-    return answer
+    response: dict[str, Any] = {"flavors": [render(flavor) for flavor in flavors[:limit]]}
+    if flavors and len(response["flavors"]) == limit:
+        response["flavors_links"] = next_link(call, path, flavors[limit - 1])
+    return response
 
 
-def _brief(call: Call, flavor: Document) -> dict[str, Any]:
+def _render_brief(call: Call, flavor: Document) -> dict[str, Any]:
     brief = {"id": flavor["id"], "name": flavor["name"], "links": links(call, f"flavors/{flavor['id']}")}
     if call.at_least(55):
         brief["description"] = None
     return brief
 
 
-def _full(call: Call, flavor: Document) -> dict[str, Any]:
+def _render_full(call: Call, flavor: Document) -> dict[str, Any]:
     full = {
         "id": flavor["id"],
         "name": flavor["name"],
@@ -235,7 +235,7 @@ def _full(call: Call, flavor: Document) -> dict[str, Any]:
 
 
 def embedded(flavor: Document) -> dict[str, Any]:
-    """A flavor inside a server, from microversion 2.47 on."""
+    """Return the flavor as embedded in a server, since microversion 2.47."""
     return {
         "vcpus": flavor["vcpus"],
         "ram": flavor["ram"],

@@ -1,4 +1,4 @@
-"""Nova's own view of the images, which microversion 2.36 took away."""
+"""Nova's image proxy (`/images`), which microversion 2.36 removed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.errors import HttpError
 
-from .service import links, next_link, page, service, until
+from .service import links, next_link, page, require_below, service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
@@ -19,45 +19,45 @@ GLANCE_FIELDS = frozenset(
         *("os_hidden", "os_hash_algo", "os_hash_value", "project_id"),
     }
 )
-"""What Glance knows of every image; all other fields are properties, Nova's `metadata`."""
+"""The standard fields of an image. All other fields are custom properties, which Nova returns as `metadata`."""
 
 
 @service.get("/images")
 def index(call: Call) -> dict[str, Any]:
     """`GET /images`: ids and names."""
-    return _listing(call, "images", lambda image: _brief(call, image))
+    return _listing(call, "images", lambda image: _render_brief(call, image))
 
 
 @service.get("/images/detail")
 def detail(call: Call) -> dict[str, Any]:
     """`GET /images/detail`."""
-    return _listing(call, "images/detail", lambda image: _full(call, image))
+    return _listing(call, "images/detail", lambda image: _render_full(call, image))
 
 
 @service.get("/images/{image_id}")
 def show(call: Call, image_id: str) -> dict[str, Any]:
     """`GET /images/{id}`."""
-    until(call, 36)
+    require_below(call, 36)
     image = call.get("image", image_id)
     if image is None:
         raise HttpError(404, "Image not found.")
-    return {"image": _full(call, image)}
+    return {"image": _render_full(call, image)}
 
 
-def _listing(call: Call, path: str, view: Any) -> dict[str, Any]:
-    until(call, 36)
+def _listing(call: Call, path: str, render: Any) -> dict[str, Any]:
+    require_below(call, 36)
     marker, limit = page(call)
     if marker is not None and call.get("image", marker) is None:
         raise HttpError(400, f"marker [{marker}] not found")
-    equal: dict[str, Any] = {"name": call.param("name")} if call.param("name") else {}
+    filters: dict[str, Any] = {"name": call.param("name")} if call.param("name") else {}
     if call.param("status"):
-        equal["status"] = str(call.param("status")).lower()
-    images = call.find("image", newest_first=True, after=marker, limit=limit, **equal)
-    answer: dict[str, Any] = {"images": [view(image) for image in images]}
-    # Unlike the other lists, this one links on only where a limit was asked for.
+        filters["status"] = str(call.param("status")).lower()
+    images = call.find("image", newest_first=True, after=marker, limit=limit, **filters)
+    response: dict[str, Any] = {"images": [render(image) for image in images]}
+    # Unlike other lists, this one contains a link to the next page only if the request has a limit.
     if call.param("limit") and len(images) == limit:
-        answer["images_links"] = next_link(call, path, images[-1])
-    return answer
+        response["images_links"] = next_link(call, path, images[-1])
+    return response
 
 
 def _links(call: Call, image: Document) -> list[dict[str, str]]:
@@ -67,11 +67,11 @@ def _links(call: Call, image: Document) -> list[dict[str, str]]:
     return [*links(call, path), alternate]
 
 
-def _brief(call: Call, image: Document) -> dict[str, Any]:
+def _render_brief(call: Call, image: Document) -> dict[str, Any]:
     return {"id": image["id"], "name": image["name"], "links": _links(call, image)}
 
 
-def _full(call: Call, image: Document) -> dict[str, Any]:
+def _render_full(call: Call, image: Document) -> dict[str, Any]:
     return {
         "id": image["id"],
         "name": image["name"],

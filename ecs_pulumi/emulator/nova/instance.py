@@ -1,4 +1,4 @@
-"""A server's document: what it holds, how it is found, what its status is, and how it is shown."""
+"""Server documents: look-up, status, action history and rendering."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REBUILDING: dict[str | None, str] = dict.fromkeys(
     ("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"), "REBUILD"
 )
 
-# (vm_state, then task_state to status); None is every task not named.
+# Status by vm_state and task_state. The key None stands for every other task_state.
 STATUSES: dict[str, dict[str | None, str]] = {
     "active": {
         None: "ACTIVE",
@@ -56,42 +56,45 @@ NOSTATE, RUNNING, PAUSED, SHUTDOWN, SUSPENDED = 0, 1, 3, 4, 7
 
 
 def status_of(doc: Document) -> str:
-    """The status that vm_state and task_state make together."""
+    """Return the status that follows from `vm_state` and `task_state`."""
     statuses = STATUSES[doc["vm_state"]]
     return statuses.get(doc["task_state"], statuses[None])
 
 
 def save(ctx: Context, doc: Document, **changes: Any) -> Document:
-    """Change the document, moving its time of update."""
+    """Apply changes to the document, set its update time and store it."""
     doc.update(changes)
     doc["updated"] = ctx.now
     return ctx.put("server", doc)
 
 
-def live(ctx: Context, server_id: str) -> Document | None:
-    """The server, unless it is gone."""
+def find_server(ctx: Context, server_id: str) -> Document | None:
+    """Return the server, or None if it does not exist or is deleted."""
     doc = ctx.get("server", server_id)
     return None if doc is None or doc["deleted"] else doc
 
 
-def visible(call: Call, server_id: str, missing: str = "could not be found.") -> Document:
-    """The server, if it is the project's; 404 otherwise."""
-    doc = live(call, server_id)
+def get_server(call: Call, server_id: str, error_text: str = "could not be found.") -> Document:
+    """Return the server if the project may access it; 404 otherwise."""
+    doc = find_server(call, server_id)
     if doc is None or (doc["project_id"] != call.project_id and not call.is_admin):
-        raise HttpError(404, f"Instance {server_id} {missing}")
+        raise HttpError(404, f"Instance {server_id} {error_text}")
     return doc
 
 
-def scheduled(call: Call, server_id: str, missing: str = "could not be found.") -> Document:
-    """The server, once a host was looked for; before, whoever acts on it is told that it is not there."""
-    doc = visible(call, server_id, missing)
+def get_scheduled_server(call: Call, server_id: str, error_text: str = "could not be found.") -> Document:
+    """Return the server if it has been scheduled.
+
+    Before that, Nova answers every action on the server with 404.
+    """
+    doc = get_server(call, server_id, error_text)
     if not doc["scheduled"]:
         raise HttpError(404, f"Instance {server_id} could not be found.")
     return doc
 
 
 def check_lock(call: Call, doc: Document) -> None:
-    """409 for anyone but an administrator while the server is locked."""
+    """Raise 409 if the server is locked and the caller is no administrator."""
     if doc["locked"] and not call.is_admin:
         raise HttpError(409, f"Instance {doc['id']} is locked")
 
@@ -99,7 +102,7 @@ def check_lock(call: Call, doc: Document) -> None:
 def check_state(
     doc: Document, action: str, vm_states: tuple[str, ...], tasks: tuple[str | None, ...] = (None,)
 ) -> None:
-    """409 in Nova's words unless the server is in one of the states; no tasks given means any will do."""
+    """Raise 409 unless the server is in one of the states and tasks. An empty `tasks` allows every task."""
     for attribute, allowed in (("vm_state", vm_states), ("task_state", tasks)):
         if allowed and doc[attribute] not in allowed:
             raise HttpError(
@@ -109,13 +112,13 @@ def check_state(
 
 
 def check_host(doc: Document) -> None:
-    """409 for a server that was never placed."""
+    """Raise 409 if the server has no host."""
     if not doc["host"]:
         raise HttpError(409, f"Instance {doc['id']} is not ready")
 
 
 def begin_action(call: Call, doc: Document, action: str) -> None:
-    """Write the action into the server's history."""
+    """Record the start of an action in the history of the server."""
     call.put(
         "action",
         {
@@ -135,21 +138,21 @@ def begin_action(call: Call, doc: Document, action: str) -> None:
 
 
 def end_action(ctx: Context, doc: Document, *, error: bool = False) -> None:
-    """Write into the history how the latest action ended."""
+    """Record the result of the latest action in the history of the server."""
     action = ctx.get("action", doc.get("last_action") or "")
     if action:
         ctx.put("action", action | {"finish": ctx.now, "updated": ctx.now, "message": "Error" if error else None})
 
 
 def to_error(ctx: Context, doc: Document, message: str, **changes: Any) -> None:
-    """End in ERROR, with a fault."""
+    """Set the server to ERROR, with a fault."""
     end_action(ctx, doc, error=True)
     fault = {"code": 500, "created": ctx.now, "message": message}
     save(ctx, doc, vm_state="error", task_state=None, fault=fault, **changes)
 
 
 def nic_of(ctx: Context, port_id: str, tag: str | None = None) -> Document | None:
-    """What a server remembers of one of its ports."""
+    """Return the data of a port that the server document holds; None if the port or its network is deleted."""
     port = ctx.get("port", port_id)
     network = port and ctx.get("network", port["network_id"])
     if port is None or network is None:
@@ -164,26 +167,26 @@ def nic_of(ctx: Context, port_id: str, tag: str | None = None) -> Document | Non
 
 
 def groups_of(ctx: Context, port_id: str) -> list[str]:
-    """The names of a port's security groups, of which Nova asks Neutron each time."""
+    """Return the names of the security groups of a port. Nova queries Neutron for them at every request."""
     port = ctx.get("port", port_id)
     groups = [ctx.get("security_group", group_id) for group_id in port["security_groups"]] if port else []
     return [group["name"] for group in groups if group]
 
 
 def host_id(doc: Document) -> str:
-    """The host's name, hashed with the project as Nova does."""
+    """Return the `hostId`: the hash of project id and host name that Nova computes."""
     if not doc["host"]:
         return ""
     return hashlib.sha224(f"{doc['project_id']}{doc['host']}".encode()).hexdigest()
 
 
 def new_id() -> str:
-    """A fresh id."""
+    """Return a new id."""
     return str(uuid.uuid4())
 
 
 def addresses(doc: Document, *, full: bool) -> dict[str, list[dict[str, Any]]]:
-    """The server's addresses by network."""
+    """Return the addresses of the server by network name."""
     found: dict[str, list[dict[str, Any]]] = {}
     for nic in doc["nics"]:
         for address in nic["addresses"]:
@@ -195,13 +198,13 @@ def addresses(doc: Document, *, full: bool) -> dict[str, list[dict[str, Any]]]:
 
 
 def brief(call: Call, doc: Document) -> dict[str, Any]:
-    """A server in a list without details."""
+    """Render a server for a list without details."""
     return {"id": doc["id"], "name": doc["name"], "links": links(call, f"servers/{doc['id']}")}
 
 
 def core(call: Call, doc: Document, *, full: bool) -> dict[str, Any]:
-    """What every answer about a server has; a PUT's and a rebuild's answer have little more."""
-    shown: dict[str, Any] = {
+    """Render the fields of a server that every response contains, including those to PUT and rebuild."""
+    rendered: dict[str, Any] = {
         "id": doc["id"],
         "name": doc["name"],
         "status": status_of(doc),
@@ -209,8 +212,8 @@ def core(call: Call, doc: Document, *, full: bool) -> dict[str, Any]:
         "user_id": doc["user_id"],
         "metadata": doc["metadata"],
         "hostId": host_id(doc),
-        "image": _image(call, doc),
-        "flavor": _flavor(call, doc),
+        "image": _render_image(call, doc),
+        "flavor": _render_flavor(call, doc),
         "created": to_second(doc["created"]),
         "updated": to_second(doc["updated"]),
         "addresses": addresses(doc, full=full),
@@ -220,30 +223,30 @@ def core(call: Call, doc: Document, *, full: bool) -> dict[str, Any]:
         "OS-DCF:diskConfig": doc["disk_config"],
     }
     if status_of(doc) in ("ERROR", "DELETED") and doc["fault"]:
-        shown["fault"] = doc["fault"] | {"created": to_second(doc["fault"]["created"])}
+        rendered["fault"] = doc["fault"] | {"created": to_second(doc["fault"]["created"])}
     if status_of(doc) in PROGRESSING:
-        shown["progress"] = 0
+        rendered["progress"] = 0
     if call.at_least(9):
-        shown["locked"] = doc["locked"]
+        rendered["locked"] = doc["locked"]
     if call.at_least(73):
-        shown["locked_reason"] = doc["locked_reason"]
+        rendered["locked_reason"] = doc["locked_reason"]
     if call.at_least(19):
-        shown["description"] = doc["description"]
+        rendered["description"] = doc["description"]
     if call.at_least(26):
-        shown["tags"] = doc["tags"]
+        rendered["tags"] = doc["tags"]
     if call.at_least(63):
-        shown["trusted_image_certificates"] = None
-    return shown
+        rendered["trusted_image_certificates"] = None
+    return rendered
 
 
 def detailed(call: Call, doc: Document) -> dict[str, Any]:
-    """A server in full, as GET and the detailed list show it."""
-    shown = core(call, doc, full=True) | {
+    """Render all fields of a server, for GET and the detailed list."""
+    rendered = core(call, doc, full=True) | {
         "OS-EXT-AZ:availability_zone": doc["zone"],
         "config_drive": "True" if doc["config_drive"] else "",
         "key_name": doc["key_name"],
-        "OS-SRV-USG:launched_at": _moment(doc["launched"]),
-        "OS-SRV-USG:terminated_at": _moment(doc["terminated"]),
+        "OS-SRV-USG:launched_at": _timestamp(doc["launched"]),
+        "OS-SRV-USG:terminated_at": _timestamp(doc["terminated"]),
         "OS-EXT-STS:task_state": doc["task_state"],
         "OS-EXT-STS:vm_state": doc["vm_state"],
         "OS-EXT-STS:power_state": doc["power_state"],
@@ -256,26 +259,26 @@ def detailed(call: Call, doc: Document) -> dict[str, Any]:
     }
     groups = [{"name": name} for nic in doc["nics"] for name in groups_of(call, nic["port_id"])]
     if groups:
-        shown["security_groups"] = groups
+        rendered["security_groups"] = groups
     if call.cloud.dialect.name == "otc" or call.is_admin:
-        shown |= _attributes(call, doc)
+        rendered |= _attributes(call, doc)
     if call.at_least(71):
         groups = call.find("server_group", project_id=doc["project_id"])
-        shown["server_groups"] = [group["id"] for group in groups if doc["id"] in group["members"]]
+        rendered["server_groups"] = [group["id"] for group in groups if doc["id"] in group["members"]]
     if call.at_least(90):
-        shown["OS-EXT-SRV-ATTR:hostname"] = doc["hostname"]
-    return shown
+        rendered["OS-EXT-SRV-ATTR:hostname"] = doc["hostname"]
+    return rendered
 
 
 def _attributes(call: Call, doc: Document) -> dict[str, Any]:
-    """What the guide shows to everybody, and other clouds to administrators."""
-    shown = {
+    """Return the attributes that dialect `otc` returns to every user, and `openstack` only to administrators."""
+    rendered = {
         "host": doc["host"] or None,
         "hypervisor_hostname": doc["hypervisor"],
         "instance_name": doc["instance_name"],
     }
     if call.at_least(3):
-        shown |= {
+        rendered |= {
             "reservation_id": doc["reservation_id"],
             "launch_index": 0,
             "hostname": doc["hostname"],
@@ -284,12 +287,12 @@ def _attributes(call: Call, doc: Document) -> dict[str, Any]:
             "root_device_name": "/dev/sda",
             "user_data": doc["user_data"],
         }
-    attributes = {f"OS-EXT-SRV-ATTR:{name}": value for name, value in shown.items()}
+    attributes = {f"OS-EXT-SRV-ATTR:{name}": value for name, value in rendered.items()}
     return attributes | ({"host_status": "UP" if doc["host"] else ""} if call.at_least(16) else {})
 
 
-def security_group_body(call: Call, group: Document) -> dict[str, Any]:
-    """A security group as Nova shows it: with its rules for what comes in."""
+def render_security_group(call: Call, group: Document) -> dict[str, Any]:
+    """Render a security group as Nova does, with its ingress rules."""
     rules = []
     for rule in call.find("security_group_rule", security_group_id=group["id"], direction="ingress"):
         remote = rule["remote_group_id"] and call.get("security_group", rule["remote_group_id"])
@@ -313,18 +316,18 @@ def security_group_body(call: Call, group: Document) -> dict[str, Any]:
     }
 
 
-def _moment(at: float | None) -> str | None:
+def _timestamp(at: float | None) -> str | None:
     return None if at is None else to_microsecond(int(at))
 
 
-def _image(call: Call, doc: Document) -> Any:
+def _render_image(call: Call, doc: Document) -> Any:
     if not doc["image_id"]:
         return ""
     bookmark = {"rel": "bookmark", "href": f"{call.bookmark_base}/images/{doc['image_id']}"}
     return {"id": doc["image_id"], "links": [bookmark]}
 
 
-def _flavor(call: Call, doc: Document) -> dict[str, Any]:
+def _render_flavor(call: Call, doc: Document) -> dict[str, Any]:
     if call.at_least(47):
         return embedded(doc["flavor"])
     bookmark = {"rel": "bookmark", "href": f"{call.bookmark_base}/flavors/{doc['flavor']['id']}"}

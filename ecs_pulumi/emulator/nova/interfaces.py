@@ -1,4 +1,4 @@
-"""`/servers/{id}/os-interface`: network interfaces put in and taken out."""
+"""Network interfaces of a server (`/servers/{id}/os-interface`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from ecs_pulumi.emulator.context import Reply, step
 from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
-from .instance import begin_action, check_lock, check_state, end_action, live, save, scheduled, visible
+from .instance import (
+    begin_action,
+    check_lock,
+    check_state,
+    end_action,
+    find_server,
+    get_scheduled_server,
+    get_server,
+    save,
+)
 from .lifecycle import plug_in
 from .schema import UUID
 from .service import service
@@ -28,7 +37,7 @@ UNEXPECTED = (
 
 @service.post("/servers/{server_id}/os-interface")
 def attach(call: Call, server_id: str) -> dict[str, Any]:
-    """`POST …/os-interface`: by port, by network (with an address), or whatever network there is."""
+    """`POST …/os-interface`: attach a port, a new port in a network, or a new port in the only network."""
     address = {"type": "object", "properties": {"ip_address": {"type": "string"}}, "required": ["ip_address"]}
     properties: dict[str, Any] = {
         "net_id": UUID,
@@ -37,14 +46,14 @@ def attach(call: Call, server_id: str) -> dict[str, Any]:
     }
     if call.at_least(49):
         properties["tag"] = {"type": "string", "minLength": 1, "maxLength": 60}
-    wanted = schema.body(call, "interfaceAttachment", {"type": "object", "properties": properties})
-    network_id, port_id = wanted.get("net_id"), wanted.get("port_id")
-    fixed_ip = wanted["fixed_ips"][0]["ip_address"] if wanted.get("fixed_ips") else None
+    requested = schema.body(call, "interfaceAttachment", {"type": "object", "properties": properties})
+    network_id, port_id = requested.get("net_id"), requested.get("port_id")
+    fixed_ip = requested["fixed_ips"][0]["ip_address"] if requested.get("fixed_ips") else None
     if network_id and port_id:
         raise HttpError(400, "Must not input both network_id and port_id")
     if fixed_ip and not network_id:
         raise HttpError(400, "Must input network_id when request IP address")
-    doc = scheduled(call, server_id)
+    doc = get_scheduled_server(call, server_id)
     check_lock(call, doc)
     check_state(doc, "attach_interface", CHANGEABLE)
     if not network_id and not port_id:
@@ -54,14 +63,14 @@ def attach(call: Call, server_id: str) -> dict[str, Any]:
         port = plug_in(
             call,
             doc,
-            {"port": port_id, "uuid": network_id, "fixed_ip": fixed_ip, "tag": wanted.get("tag")},
+            {"port": port_id, "uuid": network_id, "fixed_ip": fixed_ip, "tag": requested.get("tag")},
         )
-    except HttpError as refused:
-        raise _in_novas_words(refused, port_id, fixed_ip) from None
+    except HttpError as error:
+        raise _translate_neutron_error(error, port_id, fixed_ip) from None
     neutron.plug(call, port["id"])
     end_action(call, doc)
     save(call, doc)
-    return {"interfaceAttachment": _shown(call, call.get("port", port["id"]) or port, doc)}
+    return {"interfaceAttachment": _render(call, call.get("port", port["id"]) or port, doc)}
 
 
 def _only_network(call: Call) -> str:
@@ -73,45 +82,48 @@ def _only_network(call: Call) -> str:
     return str(usable[0]["id"])
 
 
-def _in_novas_words(refused: HttpError, port_id: str | None, fixed_ip: str | None) -> HttpError:
-    if refused.kind == "PortNotFound":
+def _translate_neutron_error(error: HttpError, port_id: str | None, fixed_ip: str | None) -> HttpError:
+    if error.kind == "PortNotFound":
         return HttpError(404, f"Port id {port_id} could not be found.")
-    if refused.kind == "PortInUse":
+    if error.kind == "PortInUse":
         return HttpError(409, f"Port {port_id} is still in use.")
-    if refused.kind == "IpAddressAlreadyAllocated":
+    if error.kind == "IpAddressAlreadyAllocated":
         return HttpError(409, f"Fixed IP {fixed_ip} is already in use.")
-    if refused.kind == "InvalidIpForNetwork":
+    if error.kind == "InvalidIpForNetwork":
         return HttpError(400, f"Fixed IP {fixed_ip} is not a valid ip address for network.")
-    if refused.kind == "OverQuota":
+    if error.kind == "OverQuota":
         return HttpError(403, "Maximum number of ports exceeded")
-    # A network that is not there is an error inside Nova.
+    # Nova fails with an internal error if the network does not exist.
     return HttpError(500, UNEXPECTED)
 
 
 @service.get("/servers/{server_id}/os-interface")
 def index(call: Call, server_id: str) -> dict[str, Any]:
-    """`GET …/os-interface`: as Neutron has the ports."""
-    doc = visible(call, server_id)
+    """`GET …/os-interface`: the ports that Neutron lists for the server."""
+    doc = get_server(call, server_id)
     ports = call.find("port", device_id=server_id)
-    return {"interfaceAttachments": [_shown(call, port, doc) for port in ports]}
+    return {"interfaceAttachments": [_render(call, port, doc) for port in ports]}
 
 
 @service.get("/servers/{server_id}/os-interface/{port_id}")
 def show(call: Call, server_id: str, port_id: str) -> dict[str, Any]:
     """`GET …/os-interface/{port id}`."""
-    doc = visible(call, server_id)
+    doc = get_server(call, server_id)
     port = call.get("port", port_id)
     if port is None:
         raise HttpError(404, f"Port id {port_id} could not be found.")
     if port["device_id"] != server_id:
         raise HttpError(404, f"Instance {server_id} does not have a port with id {port_id}")
-    return {"interfaceAttachment": _shown(call, port, doc)}
+    return {"interfaceAttachment": _render(call, port, doc)}
 
 
 @service.delete("/servers/{server_id}/os-interface/{port_id}")
 def detach(call: Call, server_id: str, port_id: str) -> Reply:
-    """`DELETE …/os-interface/{port id}`: accepted whatever the port is, and refused in silence."""
-    doc = scheduled(call, server_id)
+    """`DELETE …/os-interface/{port id}`: always accepted.
+
+    If the port is not attached, only the action history shows the failure.
+    """
+    doc = get_scheduled_server(call, server_id)
     check_lock(call, doc)
     check_state(doc, "detach_interface", CHANGEABLE)
     begin_action(call, doc, "detach_interface")
@@ -125,15 +137,15 @@ def detach(call: Call, server_id: str, port_id: str) -> Reply:
 
 @step("nova.unplugged")
 def _unplugged(ctx: Context, server_id: str, port_id: str) -> None:
-    doc = live(ctx, server_id)
+    doc = find_server(ctx, server_id)
     if doc is not None:
         end_action(ctx, doc)
         save(ctx, doc, nics=[nic for nic in doc["nics"] if nic["port_id"] != port_id])
         neutron.unplug(ctx, port_id)
 
 
-def _shown(call: Call, port: Document, doc: Document) -> dict[str, Any]:
-    shown = {
+def _render(call: Call, port: Document, doc: Document) -> dict[str, Any]:
+    rendered = {
         "net_id": port["network_id"],
         "port_id": port["id"],
         "mac_addr": port["mac_address"],
@@ -142,5 +154,5 @@ def _shown(call: Call, port: Document, doc: Document) -> dict[str, Any]:
     }
     if call.at_least(70):
         nic = next((nic for nic in doc["nics"] if nic["port_id"] == port["id"]), {"tag": None})
-        shown["tag"] = nic["tag"]
-    return shown
+        rendered["tag"] = nic["tag"]
+    return rendered

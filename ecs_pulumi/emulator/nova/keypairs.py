@@ -1,4 +1,4 @@
-"""SSH key pairs: generated or imported, one set per user."""
+"""Key pairs (`/os-keypairs`), generated or imported. They belong to a user, not to a project."""
 
 from __future__ import annotations
 
@@ -33,27 +33,30 @@ BAD_NAME = (
 
 @service.post("/os-keypairs")
 def create(call: Call) -> Reply:
-    """`POST /os-keypairs`: with `public_key` it is imported, without one the private key comes back, once."""
-    wanted = body(call, "keypair", _schema(call))
-    # Newer than 2.91 also allows @ and ., as v2 always did not check at all.
+    """`POST /os-keypairs`: import `public_key`, or generate a key pair.
+
+    Only the response to this request contains a generated private key.
+    """
+    requested = body(call, "keypair", _body_schema(call))
+    # Since 2.92 names may also contain "@" and ".". On v2 names are not checked.
     allowed = r"[\w\- @.]+" if call.at_least(92) else r"[\w\- ]+"
-    if call.version != "v2" and not re.fullmatch(allowed, wanted["name"], re.ASCII):
+    if call.version != "v2" and not re.fullmatch(allowed, requested["name"], re.ASCII):
         raise HttpError(400, BAD_NAME)
-    owner = _owner(call, wanted.get("user_id"), "create")
-    if _find(call, owner, wanted["name"]):
-        raise HttpError(409, f"Key pair '{wanted['name']}' already exists.")
+    owner = _owner(call, requested.get("user_id"), "create")
+    if _find_keypair(call, owner, requested["name"]):
+        raise HttpError(409, f"Key pair '{requested['name']}' already exists.")
     number = call.count("keypair")
     if 0 <= call.quota("key_pairs") <= number:
         raise HttpError(403, "Quota exceeded, too many key pairs.")
-    kind = wanted.get("type", "ssh")
+    kind = requested.get("type", "ssh")
     private = None
-    public = wanted.get("public_key")
+    public = requested.get("public_key")
     if public is None:
         private, public = _generate(owner, kind)
     pair = {
-        "id": f"{owner}/{wanted['name']}",
+        "id": f"{owner}/{requested['name']}",
         "number": number + 1,
-        "name": wanted["name"],
+        "name": requested["name"],
         "public_key": public,
         "fingerprint": _fingerprint(public, kind),
         "user_id": owner,
@@ -61,13 +64,13 @@ def create(call: Call) -> Reply:
         "created": call.now,
     }
     call.put("keypair", pair)
-    shown = _shown(call, pair) | {"user_id": pair["user_id"]}
+    rendered = _render(call, pair) | {"user_id": pair["user_id"]}
     if private:
-        shown = {"private_key": private, **shown}
-    return Reply(201 if call.at_least(2) else 200, {"keypair": shown})
+        rendered = {"private_key": private, **rendered}
+    return Reply(201 if call.at_least(2) else 200, {"keypair": rendered})
 
 
-def _schema(call: Call) -> dict[str, Any]:
+def _body_schema(call: Call) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "name": {"type": "string", "minLength": 1, "maxLength": 255},
         "public_key": {"type": "string"},
@@ -82,11 +85,11 @@ def _schema(call: Call) -> dict[str, Any]:
 
 @service.get("/os-keypairs")
 def index(call: Call) -> dict[str, Any]:
-    """`GET /os-keypairs`, by name."""
+    """`GET /os-keypairs`: sorted by name."""
     pairs = sorted(
         call.find("keypair", user_id=_owner(call, call.param("user_id"), "index")), key=lambda pair: pair["name"]
     )
-    answer: dict[str, Any] = {}
+    response: dict[str, Any] = {}
     if call.at_least(35):
         marker, limit = page(call)
         names = [pair["name"] for pair in pairs]
@@ -95,16 +98,16 @@ def index(call: Call) -> dict[str, Any]:
                 raise HttpError(400, f"marker [{marker}] not found")
             pairs = pairs[names.index(marker) + 1 :]
         if call.param("limit") and len(pairs) > limit:
-            answer["keypairs_links"] = next_link(call, "os-keypairs", {"id": pairs[limit - 1]["name"]})
+            response["keypairs_links"] = next_link(call, "os-keypairs", {"id": pairs[limit - 1]["name"]})
             pairs = pairs[:limit]
-    return {"keypairs": [{"keypair": _shown(call, pair)} for pair in pairs]} | answer
+    return {"keypairs": [{"keypair": _render(call, pair)} for pair in pairs]} | response
 
 
 @service.get("/os-keypairs/{name}")
 def show(call: Call, name: str) -> dict[str, Any]:
     """`GET /os-keypairs/{name}`."""
-    pair = _found(call, name, "show")
-    more = {
+    pair = _get_keypair(call, name, "show")
+    details = {
         "user_id": pair["user_id"],
         "created_at": to_microsecond(int(pair["created"])),
         "deleted": False,
@@ -112,18 +115,18 @@ def show(call: Call, name: str) -> dict[str, Any]:
         "id": pair["number"],
         "updated_at": None,
     }
-    return {"keypair": _shown(call, pair) | more}
+    return {"keypair": _render(call, pair) | details}
 
 
 @service.delete("/os-keypairs/{name}")
 def delete(call: Call, name: str) -> Reply:
     """`DELETE /os-keypairs/{name}`."""
-    call.remove("keypair", _found(call, name, "delete")["id"])
+    call.remove("keypair", _get_keypair(call, name, "delete")["id"])
     return Reply(204 if call.at_least(2) else 202)
 
 
 def _owner(call: Call, user_id: str | None, verb: str) -> str:
-    """Whose key pair it is about; from microversion 2.10 on an administrator may name another user."""
+    """Return the id of the owner. Since microversion 2.10 an administrator may specify another user."""
     if user_id in (None, call.user_id) or not call.at_least(10):
         return call.user_id
     if not call.is_admin:
@@ -131,25 +134,25 @@ def _owner(call: Call, user_id: str | None, verb: str) -> str:
     return str(user_id)
 
 
-def _find(call: Call, owner: str, name: str) -> Document | None:
+def _find_keypair(call: Call, owner: str, name: str) -> Document | None:
     return call.get("keypair", f"{owner}/{name}")
 
 
-def _found(call: Call, name: str, verb: str) -> Document:
+def _get_keypair(call: Call, name: str, verb: str) -> Document:
     owner = _owner(call, call.param("user_id"), verb)
-    pair = _find(call, owner, name)
+    pair = _find_keypair(call, owner, name)
     if pair is None:
         raise HttpError(404, f"Keypair {name} not found for user {owner}")
     return pair
 
 
-def _shown(call: Call, pair: Document) -> dict[str, Any]:
-    shown = {field: pair[field] for field in ("name", "public_key", "fingerprint")}
-    return {"type": pair["type"], **shown} if call.at_least(2) else shown
+def _render(call: Call, pair: Document) -> dict[str, Any]:
+    rendered = {field: pair[field] for field in ("name", "public_key", "fingerprint")}
+    return {"type": pair["type"], **rendered} if call.at_least(2) else rendered
 
 
 def _generate(user_id: str, kind: str) -> tuple[str, str]:
-    """A new private key and what is made public of it."""
+    """Return a new private key and its public key or certificate."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     if kind == "x509":
         return _certificate(user_id, key)
@@ -163,7 +166,7 @@ def _generate(user_id: str, kind: str) -> tuple[str, str]:
 
 
 def _certificate(user_id: str, key: rsa.RSAPrivateKey) -> tuple[str, str]:
-    """For WinRM: a PKCS #12 archive, and the certificate."""
+    """Return a PKCS #12 archive with the private key, and the certificate, for WinRM."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user_id)])
     begin = datetime.now(timezone.utc)
     certificate = (
@@ -181,14 +184,14 @@ def _certificate(user_id: str, key: rsa.RSAPrivateKey) -> tuple[str, str]:
 
 
 def _fingerprint(public: str, kind: str) -> str:
-    """MD5 of an SSH key's blob, SHA-1 of a certificate, as Nova shows them; 400 for what is neither."""
+    """Return the MD5 of an SSH key or the SHA-1 of a certificate, as Nova computes them; 400 if it is invalid."""
     if kind == "x509":
         try:
             certificate = x509.load_pem_x509_certificate(public.encode())
         except ValueError as error:
             message = f"failed to generate X509 fingerprint. Error message: {error}"
             raise HttpError(400, f"Keypair data is invalid: {message}") from None
-        return certificate.fingerprint(hashes.SHA1()).hex(":")  # noqa: S303  # it is Nova's
+        return certificate.fingerprint(hashes.SHA1()).hex(":")  # noqa: S303  # Nova uses it
     parts = public.split()
     try:
         serialization.load_ssh_public_key(" ".join(parts[:2]).encode())

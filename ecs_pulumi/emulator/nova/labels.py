@@ -1,4 +1,4 @@
-"""`/servers/{id}/metadata` and `/servers/{id}/tags`."""
+"""Metadata and tags of a server (`/servers/{id}/metadata` and `/servers/{id}/tags`)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
-from .instance import check_lock, check_state, save, visible
+from .instance import check_lock, check_state, get_server, save
 from .schema import METADATA
-from .service import require, service
+from .service import require_at_least, service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
@@ -28,28 +28,28 @@ NO_ITEM = "Metadata item was not found"
 @service.get("/servers/{server_id}/metadata")
 def metadata(call: Call, server_id: str) -> dict[str, Any]:
     """`GET …/metadata`."""
-    return {"metadata": visible(call, server_id)["metadata"]}
+    return {"metadata": get_server(call, server_id)["metadata"]}
 
 
 @service.post("/servers/{server_id}/metadata")
 def merge_metadata(call: Call, server_id: str) -> dict[str, Any]:
-    """`POST …/metadata`: add and overwrite."""
-    wanted = schema.body(call, "metadata", METADATA)
-    doc = _changeable(call, server_id, "update metadata")
-    return {"metadata": _save_metadata(call, doc, doc["metadata"] | wanted)}
+    """`POST …/metadata`: add and overwrite items."""
+    requested = schema.body(call, "metadata", METADATA)
+    doc = _get_changeable_server(call, server_id, "update metadata")
+    return {"metadata": _save_metadata(call, doc, doc["metadata"] | requested)}
 
 
 @service.put("/servers/{server_id}/metadata")
 def replace_metadata(call: Call, server_id: str) -> dict[str, Any]:
-    """`PUT …/metadata`: these and no others."""
-    wanted = schema.body(call, "metadata", METADATA)
-    return {"metadata": _save_metadata(call, _changeable(call, server_id, "update metadata"), wanted)}
+    """`PUT …/metadata`: replace all items."""
+    requested = schema.body(call, "metadata", METADATA)
+    return {"metadata": _save_metadata(call, _get_changeable_server(call, server_id, "update metadata"), requested)}
 
 
 @service.get("/servers/{server_id}/metadata/{key}")
 def metadata_item(call: Call, server_id: str, key: str) -> dict[str, Any]:
     """`GET …/metadata/{key}`."""
-    items = visible(call, server_id)["metadata"]
+    items = get_server(call, server_id)["metadata"]
     if key not in items:
         raise HttpError(404, NO_ITEM)
     return {"meta": {key: items[key]}}
@@ -58,26 +58,26 @@ def metadata_item(call: Call, server_id: str, key: str) -> dict[str, Any]:
 @service.put("/servers/{server_id}/metadata/{key}")
 def set_metadata_item(call: Call, server_id: str, key: str) -> dict[str, Any]:
     """`PUT …/metadata/{key}`."""
-    wanted = schema.body(call, "meta", METADATA)
-    if list(wanted) != [key]:
+    requested = schema.body(call, "meta", METADATA)
+    if list(requested) != [key]:
         raise HttpError(400, "Request body and URI mismatch")
-    doc = _changeable(call, server_id, "update metadata")
-    _save_metadata(call, doc, doc["metadata"] | wanted)
-    return {"meta": wanted}
+    doc = _get_changeable_server(call, server_id, "update metadata")
+    _save_metadata(call, doc, doc["metadata"] | requested)
+    return {"meta": requested}
 
 
 @service.delete("/servers/{server_id}/metadata/{key}")
 def delete_metadata_item(call: Call, server_id: str, key: str) -> None:
     """`DELETE …/metadata/{key}`."""
-    doc = visible(call, server_id)
+    doc = get_server(call, server_id)
     if key not in doc["metadata"]:
         raise HttpError(404, NO_ITEM)
-    doc = _changeable(call, server_id, "delete metadata")
+    doc = _get_changeable_server(call, server_id, "delete metadata")
     save(call, doc, metadata={name: value for name, value in doc["metadata"].items() if name != key})
 
 
-def _changeable(call: Call, server_id: str, action: str) -> Document:
-    doc = visible(call, server_id)
+def _get_changeable_server(call: Call, server_id: str, action: str) -> Document:
+    doc = get_server(call, server_id)
     check_lock(call, doc)
     check_state(doc, action, CHANGEABLE)
     return doc
@@ -94,38 +94,38 @@ def _save_metadata(call: Call, doc: Document, items: dict[str, str]) -> dict[str
 @service.get("/servers/{server_id}/tags")
 def tags(call: Call, server_id: str) -> dict[str, Any]:
     """`GET …/tags`."""
-    require(call, 26)
-    return {"tags": visible(call, server_id)["tags"]}
+    require_at_least(call, 26)
+    return {"tags": get_server(call, server_id)["tags"]}
 
 
 @service.put("/servers/{server_id}/tags")
 def replace_tags(call: Call, server_id: str) -> dict[str, Any]:
-    """`PUT …/tags`: these and no others."""
-    require(call, 26)
-    wanted = list(dict.fromkeys(schema.body(call, "tags", TAGS)))
-    save(call, _taggable(call, server_id, "update tags"), tags=wanted)
-    return {"tags": wanted}
+    """`PUT …/tags`: replace all tags."""
+    require_at_least(call, 26)
+    requested = list(dict.fromkeys(schema.body(call, "tags", TAGS)))
+    save(call, _get_taggable_server(call, server_id, "update tags"), tags=requested)
+    return {"tags": requested}
 
 
 @service.delete("/servers/{server_id}/tags")
 def delete_tags(call: Call, server_id: str) -> None:
     """`DELETE …/tags`."""
-    require(call, 26)
-    save(call, _taggable(call, server_id, "delete tags"), tags=[])
+    require_at_least(call, 26)
+    save(call, _get_taggable_server(call, server_id, "delete tags"), tags=[])
 
 
 @service.get("/servers/{server_id}/tags/{tag}")
 def has_tag(call: Call, server_id: str, tag: str) -> None:
-    """`GET …/tags/{tag}`: whether it is there."""
-    require(call, 26)
-    _check_tag(visible(call, server_id), tag)
+    """`GET …/tags/{tag}`: 204 if the server has the tag."""
+    require_at_least(call, 26)
+    _check_tag(get_server(call, server_id), tag)
 
 
 @service.put("/servers/{server_id}/tags/{tag}")
 def add_tag(call: Call, server_id: str, tag: str) -> Reply:
     """`PUT …/tags/{tag}`."""
-    require(call, 26)
-    doc = _taggable(call, server_id, "update tags")
+    require_at_least(call, 26)
+    doc = _get_taggable_server(call, server_id, "update tags")
     if tag in doc["tags"]:
         return Reply(204)
     save(call, doc, tags=[*doc["tags"], tag])
@@ -135,14 +135,14 @@ def add_tag(call: Call, server_id: str, tag: str) -> Reply:
 @service.delete("/servers/{server_id}/tags/{tag}")
 def delete_tag(call: Call, server_id: str, tag: str) -> None:
     """`DELETE …/tags/{tag}`."""
-    require(call, 26)
-    doc = _taggable(call, server_id, "delete tags")
+    require_at_least(call, 26)
+    doc = _get_taggable_server(call, server_id, "delete tags")
     _check_tag(doc, tag)
     save(call, doc, tags=[each for each in doc["tags"] if each != tag])
 
 
-def _taggable(call: Call, server_id: str, action: str) -> Document:
-    doc = visible(call, server_id)
+def _get_taggable_server(call: Call, server_id: str, action: str) -> Document:
+    doc = get_server(call, server_id)
     check_state(doc, action, CHANGEABLE, ())
     return doc
 

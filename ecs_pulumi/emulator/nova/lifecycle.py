@@ -1,4 +1,4 @@
-"""How a server comes to be and goes: the steps of a build and of a delete, each at its time."""
+"""The scheduled steps of building and deleting a server."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from ecs_pulumi.emulator import cinder, neutron
 from ecs_pulumi.emulator.context import step
 from ecs_pulumi.emulator.errors import HttpError
 
-from .flavors import fits_nowhere
-from .instance import NOSTATE, RUNNING, SHUTDOWN, end_action, live, new_id, nic_of, save, to_error
+from .flavors import fits_no_host
+from .instance import NOSTATE, RUNNING, SHUTDOWN, end_action, find_server, new_id, nic_of, save, to_error
 from .usage import claim
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Context
     from ecs_pulumi.emulator.store import Document
 
-# Seconds of each phase of a build on a real cloud; together about 8.
+# Duration of each phase of a build on a real cloud, in seconds; about 8 in total.
 SCHEDULING = 0.4
 CLAIMING = 0.4
 NETWORKING = 0.8
@@ -28,41 +28,41 @@ SLOW = 10.0
 DELETING = 2.4
 DELETED_SHOWN = 0.4
 DELETED_KEPT = 500
-"""How many deleted servers of a region `changes-since` still knows."""
+"""Number of deleted servers per region that `changes-since` still returns."""
 
 NO_HOST = "No valid host was found. "
 
 
 def begin_build(ctx: Context, doc: Document) -> None:
-    """Let the build of a new server begin."""
+    """Start the build of a new server."""
     ctx.schedule(SCHEDULING, "nova.schedule", doc["id"])
 
 
 @step("nova.schedule")
 def _schedule(ctx: Context, server_id: str) -> None:
-    doc = live(ctx, server_id)
+    doc = find_server(ctx, server_id)
     if doc is None:
         return
-    if fits_nowhere(doc["flavor"]) or ctx.has_outcome_fault("no-host", doc["name"]):
+    if fits_no_host(doc["flavor"]) or ctx.has_outcome_fault("no-host", doc["name"]):
         to_error(ctx, doc, NO_HOST, scheduled=True, zone="")
         return
     zone = doc["zone"] or ctx.zones()[0]
-    otc = ctx.cloud.dialect.name == "otc"
+    is_otc = ctx.cloud.dialect.name == "otc"
     save(
         ctx,
         doc,
         scheduled=True,
         zone=zone,
-        host=f"pod01.{zone}" if otc else f"compute-{ctx.zones().index(zone) + 1}",
-        hypervisor="nova001@1" if otc else f"compute-{ctx.zones().index(zone) + 1}",
+        host=f"pod01.{zone}" if is_otc else f"compute-{ctx.zones().index(zone) + 1}",
+        hypervisor="nova001@1" if is_otc else f"compute-{ctx.zones().index(zone) + 1}",
         task_state=None,
     )
     ctx.schedule(CLAIMING, "nova.network", server_id)
 
 
 @step("nova.network")
-def _network(ctx: Context, server_id: str) -> None:
-    doc = live(ctx, server_id)
+def _start_networking(ctx: Context, server_id: str) -> None:
+    doc = find_server(ctx, server_id)
     if doc is not None:
         save(ctx, doc, task_state="networking")
         ctx.schedule(NETWORKING, "nova.allocate", server_id)
@@ -70,52 +70,53 @@ def _network(ctx: Context, server_id: str) -> None:
 
 @step("nova.allocate")
 def _allocate(ctx: Context, server_id: str) -> None:
-    """Make or claim the ports, and order the volumes."""
-    doc = live(ctx, server_id)
+    """Create or claim the ports, and create the volumes."""
+    doc = find_server(ctx, server_id)
     if doc is None:
         return
     groups = doc["security_group_ids"] or []
     if len(set(groups)) < len(groups):
-        # Neutron takes no port with one twice, and Nova tries it on every host.
-        said = "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for"
-        to_error(ctx, doc, f"{said} instance {server_id}.", host="", zone="")
+        # Neutron rejects a port with a duplicate security group. Nova retries on every host, then gives up.
+        message = "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for"
+        to_error(ctx, doc, f"{message} instance {server_id}.", host="", zone="")
         return
     try:
-        for wanted in doc["requested_networks"]:
-            plug_in(ctx, doc, wanted, groups=doc["security_group_ids"])
+        for requested in doc["requested_networks"]:
+            plug_in(ctx, doc, requested, groups=doc["security_group_ids"])
         for volume in doc["volumes"]:
             if volume["volume_id"] is None:
-                made = cinder.make_volume(ctx, availability_zone=_volume_zone(ctx, doc), **volume["make"])
-                volume["volume_id"] = made["id"]
-    except HttpError as refused:
-        _abort(ctx, doc, refused.message)
+                volume_doc = cinder.make_volume(ctx, availability_zone=_volume_zone(ctx, doc), **volume["make"])
+                volume["volume_id"] = volume_doc["id"]
+    except HttpError as error:
+        _abort(ctx, doc, error.message)
         return
     save(ctx, doc, task_state="block_device_mapping")
     ctx.schedule(VOLUME_POLL, "nova.await_volumes", server_id)
 
 
 def _volume_zone(ctx: Context, doc: Document) -> str | None:
-    # Where the clouds' zones differ (the real OpenStack has one zone for volumes), Cinder chooses.
+    # Cinder selects the zone where its zones differ from Nova's: OpenStack has a single zone for volumes.
     return doc["zone"] if ctx.cloud.dialect.name == "otc" else None
 
 
-def plug_in(ctx: Context, doc: Document, wanted: Document, *, groups: list[str] | None = None) -> Document:
-    """Give a server one network interface; the port's document comes back.
+def plug_in(ctx: Context, doc: Document, requested: Document, *, groups: list[str] | None = None) -> Document:
+    """Attach one network interface to a server and return the document of its port.
 
-    The server's groups are those of the interfaces that it is created with; one attached later gets the default.
+    The requested security groups apply to the interfaces that the server is created with. A port that Nova creates
+    later gets the default group.
     """
-    if wanted.get("port"):
-        port = neutron.claim_port(ctx, wanted["port"], server_id=doc["id"], zone=doc["zone"])
+    if requested.get("port"):
+        port = neutron.claim_port(ctx, requested["port"], server_id=doc["id"], zone=doc["zone"])
     else:
         port = neutron.make_port(
             ctx,
-            network_id=wanted["uuid"],
+            network_id=requested["uuid"],
             server_id=doc["id"],
             zone=doc["zone"],
-            fixed_ip=wanted.get("fixed_ip"),
+            fixed_ip=requested.get("fixed_ip"),
             security_group_ids=groups,
         )
-    nic = nic_of(ctx, port["id"], wanted.get("tag"))
+    nic = nic_of(ctx, port["id"], requested.get("tag"))
     if nic:
         doc["nics"].append(nic)
     return port
@@ -123,7 +124,7 @@ def plug_in(ctx: Context, doc: Document, wanted: Document, *, groups: list[str] 
 
 @step("nova.await_volumes")
 def _await_volumes(ctx: Context, server_id: str) -> None:
-    doc = live(ctx, server_id)
+    doc = find_server(ctx, server_id)
     if doc is None:
         return
     for volume in doc["volumes"]:
@@ -149,14 +150,14 @@ def _await_volumes(ctx: Context, server_id: str) -> None:
             attachment_id=volume["attachment_id"],
             host=doc["host"],
         )
-    slow = SLOW if ctx.has_outcome_fault("slow-spawn", doc["name"]) else 1
+    factor = SLOW if ctx.has_outcome_fault("slow-spawn", doc["name"]) else 1
     save(ctx, doc, task_state="spawning")
-    ctx.schedule(SPAWNING * slow, "nova.spawn", server_id)
+    ctx.schedule(SPAWNING * factor, "nova.spawn", server_id)
 
 
 @step("nova.spawn")
 def _spawn(ctx: Context, server_id: str) -> None:
-    doc = live(ctx, server_id)
+    doc = find_server(ctx, server_id)
     if doc is None:
         return
     if ctx.has_outcome_fault("fail-spawn", doc["name"]):
@@ -177,29 +178,33 @@ def _spawn(ctx: Context, server_id: str) -> None:
 
 
 def _abort(ctx: Context, doc: Document, reason: str) -> None:
-    """Give a build up before it spawns."""
+    """Fail a build before the server is spawned."""
     release_ports(ctx, doc)
     to_error(ctx, doc, f"Build of instance {doc['id']} aborted: {reason}", host="", zone="")
 
 
 def release_ports(ctx: Context, doc: Document) -> None:
-    """Unplug every interface: Nova's own ports go, the user's stay."""
+    """Unplug every interface. Ports that Nova created are deleted, ports that the user created are kept."""
     for nic in doc["nics"]:
         neutron.unplug(ctx, nic["port_id"])
     doc["nics"] = []
 
 
 def begin_delete(ctx: Context, doc: Document, *, force: bool = False) -> None:
-    """Let a delete begin; a second one changes nothing, but for one that hangs. A forced one is never deferred."""
+    """Start the deletion of a server.
+
+    A second request has no effect, unless the outcome fault `hang-delete` blocks the deletion. A forced deletion is
+    never deferred.
+    """
     if doc["task_state"] == "deleting" and not doc.get("hangs"):
         return
     ctx.cancel(doc["id"])
     if not doc["host"]:
         _finish_delete(ctx, doc["id"])
-        _vanish(ctx, doc["id"])
+        _mark_deleted(ctx, doc["id"])
         return
     if doc["vm_state"] == "resized":
-        # Confirmed on the way, which shows.
+        # Nova confirms the resize first, so that the server is ACTIVE for a moment.
         save(ctx, doc, vm_state="active", task_state=None)
         ctx.schedule(DELETED_SHOWN, "nova.deleting", doc["id"])
         return
@@ -211,29 +216,29 @@ def begin_delete(ctx: Context, doc: Document, *, force: bool = False) -> None:
     save(ctx, doc, task_state="deleting", hangs=hangs)
     if hangs:
         return
-    building = doc["vm_state"] == "building"
-    ctx.schedule(DELETING, "nova.built_in_vain" if building else "nova.finish_delete", doc["id"])
+    is_building = doc["vm_state"] == "building"
+    ctx.schedule(DELETING, "nova.built_in_vain" if is_building else "nova.finish_delete", doc["id"])
 
 
 @step("nova.soft_delete")
 def _soft_delete(ctx: Context, server_id: str) -> None:
-    """Switched off, and kept with its ports and disks until the cloud deletes it for good."""
-    doc = live(ctx, server_id)
+    """Stop the server and keep it with its ports and disks until the cloud reclaims it."""
+    doc = find_server(ctx, server_id)
     if doc is not None:
         save(ctx, doc, vm_state="soft-delete", task_state=None, power_state=SHUTDOWN)
 
 
 @step("nova.deleting")
 def _deleting(ctx: Context, server_id: str) -> None:
-    doc = live(ctx, server_id)
+    doc = find_server(ctx, server_id)
     if doc is not None:
         begin_delete(ctx, doc)
 
 
 @step("nova.built_in_vain")
-def _built_in_vain(ctx: Context, server_id: str) -> None:
-    """A server deleted while it is built shows ACTIVE for a moment, as the hypervisor finishes first."""
-    doc = live(ctx, server_id)
+def _complete_build_before_delete(ctx: Context, server_id: str) -> None:
+    """Set a server that is deleted during its build to ACTIVE: the hypervisor completes the build first."""
+    doc = find_server(ctx, server_id)
     if doc is not None:
         save(ctx, doc, vm_state="active", task_state=None, power_state=RUNNING, launched=ctx.now)
         ctx.schedule(DELETED_SHOWN, "nova.finish_delete", server_id)
@@ -241,7 +246,7 @@ def _built_in_vain(ctx: Context, server_id: str) -> None:
 
 @step("nova.finish_delete")
 def _finish_delete(ctx: Context, server_id: str) -> None:
-    doc = live(ctx, server_id)
+    doc = find_server(ctx, server_id)
     if doc is None:
         return
     release_ports(ctx, doc)
@@ -265,9 +270,9 @@ def _finish_delete(ctx: Context, server_id: str) -> None:
 
 
 @step("nova.vanish")
-def _vanish(ctx: Context, server_id: str) -> None:
-    """From now on GET says 404, and only `changes-since` still knows."""
-    doc = live(ctx, server_id)
+def _mark_deleted(ctx: Context, server_id: str) -> None:
+    """Mark the server as deleted: GET returns 404, and only lists with `changes-since` contain the server."""
+    doc = find_server(ctx, server_id)
     if doc is not None:
         ctx.cancel(server_id)
         save(ctx, doc, deleted=True)
@@ -276,8 +281,8 @@ def _vanish(ctx: Context, server_id: str) -> None:
 
 @step("nova.port_changed")
 def _port_changed(ctx: Context, server_id: str, port_id: str) -> None:
-    """Neutron changed or deleted a port in use: the server's addresses follow."""
-    doc = live(ctx, server_id)
+    """Update the addresses of the server after Neutron changed or deleted one of its ports."""
+    doc = find_server(ctx, server_id)
     if doc is None:
         return
     nics = []
@@ -289,7 +294,7 @@ def _port_changed(ctx: Context, server_id: str, port_id: str) -> None:
 
 
 def volume_entry(device: str, **fields: Any) -> Document:
-    """One disk of a server; `volume_id` is None until Cinder made it."""
+    """Return a new disk of a server; `volume_id` is None until Cinder has created the volume."""
     return {
         "volume_id": None,
         "device": device,
@@ -303,7 +308,7 @@ def volume_entry(device: str, **fields: Any) -> Document:
 
 
 def next_device(doc: Document) -> str:
-    """The first free device name; the root disk is /dev/sda."""
+    """Return the first free device name; `/dev/sda` is reserved for the root disk."""
     taken = {volume["device"] for volume in doc["volumes"]}
     if doc["image_id"]:
         taken.add("/dev/sda")

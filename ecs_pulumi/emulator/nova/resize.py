@@ -1,4 +1,4 @@
-"""The change of a server's flavor: resize, then confirm or revert."""
+"""The actions that change the flavor of a server: resize, confirm and revert."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from ecs_pulumi.emulator.context import Reply, step
 from ecs_pulumi.emulator.errors import HttpError
 
 from . import schema
-from .actions import action, settle
-from .flavors import fits_nowhere
+from .actions import action, finish_task_after
+from .flavors import fits_no_host
 from .instance import (
     RUNNING,
     SHUTDOWN,
     begin_action,
     check_state,
     end_action,
-    live,
+    find_server,
     save,
     to_error,
 )
@@ -35,15 +35,15 @@ STOPPING_AGAIN = 0.8
 
 @action("resize")
 def resize(call: Call, doc: Document) -> Reply:
-    """Move to another flavor, as far as VERIFY_RESIZE."""
+    """Resize the server to another flavor, up to the status VERIFY_RESIZE."""
     properties = {
         "flavorRef": {"type": ["string", "integer"], "minLength": 1},
         "OS-DCF:diskConfig": {"type": "string", "enum": ["AUTO", "MANUAL"]},
     }
-    wanted = schema.body(call, "resize", {"type": "object", "properties": properties, "required": ["flavorRef"]})
-    running = call.cloud.dialect.resize_running
-    check_state(doc, "resize", ("active", "stopped") if running else ("stopped",))
-    flavor_id = str(wanted["flavorRef"]).rpartition("/")[2]
+    requested = schema.body(call, "resize", {"type": "object", "properties": properties, "required": ["flavorRef"]})
+    can_be_running = call.cloud.dialect.resize_running
+    check_state(doc, "resize", ("active", "stopped") if can_be_running else ("stopped",))
+    flavor_id = str(requested["flavorRef"]).rpartition("/")[2]
     flavor = call.get("flavor", flavor_id)
     if flavor is None:
         raise HttpError(400, f"Flavor {flavor_id} could not be found.")
@@ -52,7 +52,7 @@ def resize(call: Call, doc: Document) -> Reply:
         raise HttpError(400, "When resizing, instances must change flavor!")
     if doc["image_id"] and flavor["disk"] == 0 and old["disk"] != 0:
         raise HttpError(400, "Resize to zero disk flavor is not allowed.")
-    # Until it is confirmed, the larger of both counts.
+    # Until the resize is confirmed, the larger of both flavors counts against the quota.
     claim(
         call,
         doc["project_id"],
@@ -62,7 +62,7 @@ def resize(call: Call, doc: Document) -> Reply:
     begin_action(call, doc, "resize")
     doc["resize"] = {"new": flavor, "old": old, "vm_state": doc["vm_state"]}
     save(call, doc, task_state="resize_prep")
-    if fits_nowhere(flavor) or call.has_outcome_fault("fallback-resize", doc["name"]):
+    if fits_no_host(flavor) or call.has_outcome_fault("fallback-resize", doc["name"]):
         call.schedule(FALLING_BACK, "nova.resize_fell_back", doc["id"])
     else:
         call.schedule(PHASES[0][1], "nova.resize", doc["id"], phase=1)
@@ -70,18 +70,21 @@ def resize(call: Call, doc: Document) -> Reply:
 
 
 @step("nova.resize_fell_back")
-def _fell_back(ctx: Context, server_id: str) -> None:
-    """No host was found: the server is as before, and only its history tells."""
-    doc = live(ctx, server_id)
+def _fall_back(ctx: Context, server_id: str) -> None:
+    """End a resize for which no host was found.
+
+    The server is unchanged, and only the action history shows the failure.
+    """
+    doc = find_server(ctx, server_id)
     if doc is not None:
         end_action(ctx, doc, error=True)
-        _give_back(ctx, doc, keep=doc["flavor"])
+        _release_quota(ctx, doc, keep=doc["flavor"])
         save(ctx, doc, task_state=None, resize=None)
 
 
 @step("nova.resize")
-def _resize(ctx: Context, server_id: str, phase: int) -> None:
-    doc = live(ctx, server_id)
+def _next_phase(ctx: Context, server_id: str, phase: int) -> None:
+    doc = find_server(ctx, server_id)
     if doc is None:
         return
     if phase < len(PHASES):
@@ -99,16 +102,16 @@ def _resize(ctx: Context, server_id: str, phase: int) -> None:
 
 
 @step("nova.resize_failed")
-def _failed(ctx: Context, server_id: str) -> None:
-    doc = live(ctx, server_id)
+def _fail(ctx: Context, server_id: str) -> None:
+    doc = find_server(ctx, server_id)
     if doc is not None:
-        _give_back(ctx, doc, keep=doc["flavor"])
+        _release_quota(ctx, doc, keep=doc["flavor"])
         to_error(ctx, doc, "Resize error: the hypervisor refused the resize", resize=None)
 
 
 @action("confirmResize")
 def confirm(call: Call, doc: Document) -> Reply:
-    """Keep the new flavor; the answer comes at once, the state a moment later."""
+    """Keep the new flavor. The response is immediate, the state changes a moment later."""
     _check_resized(call, doc, "confirmResize")
     begin_action(call, doc, "confirmResize")
     doc["resize"]["settling"] = True
@@ -119,20 +122,20 @@ def confirm(call: Call, doc: Document) -> Reply:
 
 
 @step("nova.resize_confirmed")
-def _confirmed(ctx: Context, server_id: str) -> None:
-    doc = live(ctx, server_id)
+def _finish_confirm(ctx: Context, server_id: str) -> None:
+    doc = find_server(ctx, server_id)
     if doc is not None and ctx.has_outcome_fault("fail-confirm", doc["name"]):
-        _give_back(ctx, doc, keep=doc["flavor"])
+        _release_quota(ctx, doc, keep=doc["flavor"])
         to_error(ctx, doc, "Confirm error: the hypervisor refused to let go of the old disk", resize=None)
     elif doc is not None:
         end_action(ctx, doc)
-        _give_back(ctx, doc, keep=doc["flavor"])
+        _release_quota(ctx, doc, keep=doc["flavor"])
         save(ctx, doc, vm_state=doc["resize"]["vm_state"], task_state=None, resize=None)
 
 
 @action("revertResize")
 def revert(call: Call, doc: Document) -> Reply:
-    """Go back to the old flavor."""
+    """Return to the old flavor."""
     _check_resized(call, doc, "revertResize")
     begin_action(call, doc, "revertResize")
     doc["resize"]["settling"] = True
@@ -143,17 +146,17 @@ def revert(call: Call, doc: Document) -> Reply:
 
 
 @step("nova.resize_reverted")
-def _reverted(ctx: Context, server_id: str) -> None:
-    doc = live(ctx, server_id)
+def _finish_revert(ctx: Context, server_id: str) -> None:
+    doc = find_server(ctx, server_id)
     if doc is None:
         return
-    before = doc["resize"]
-    doc["flavor"] = before["old"]
-    _give_back(ctx, doc, keep=before["old"])
+    resize = doc["resize"]
+    doc["flavor"] = resize["old"]
+    _release_quota(ctx, doc, keep=resize["old"])
     doc["launched"] = ctx.now
-    if before["vm_state"] == "stopped":
-        # It was started on the way, and is stopped again: VERIFY_RESIZE shows once more.
-        settle(
+    if resize["vm_state"] == "stopped":
+        # Nova starts the server during the revert and stops it again. Meanwhile the status is VERIFY_RESIZE once more.
+        finish_task_after(
             ctx,
             doc,
             STOPPING_AGAIN,
@@ -174,13 +177,13 @@ def _check_resized(call: Call, doc: Document, verb: str) -> None:
         raise HttpError(400, "Instance has not been resized.")
 
 
-def _give_back(ctx: Context, doc: Document, *, keep: Document) -> None:
-    """Of the two flavors that were counted during a resize, count only the one that is kept."""
+def _release_quota(ctx: Context, doc: Document, *, keep: Document) -> None:
+    """Release the quota claimed for the resize: count only the flavor that is kept."""
     old, new = doc["resize"]["old"], doc["resize"]["new"]
-    for_both = {name: max(old[name], new[name]) for name in ("vcpus", "ram")}
+    claimed = {name: max(old[name], new[name]) for name in ("vcpus", "ram")}
     claim(
         ctx,
         doc["project_id"],
-        cores=keep["vcpus"] - for_both["vcpus"],
-        ram=keep["ram"] - for_both["ram"],
+        cores=keep["vcpus"] - claimed["vcpus"],
+        ram=keep["ram"] - claimed["ram"],
     )

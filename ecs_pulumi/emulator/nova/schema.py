@@ -1,4 +1,4 @@
-"""What a request's body must look like: the part of JSON Schema that Nova uses, in Nova's words."""
+"""Validation of request bodies: the part of JSON Schema that Nova uses, with Nova's error messages."""
 
 from __future__ import annotations
 
@@ -45,14 +45,17 @@ NOTHING: Schema = {"type": "null"}
 
 
 def is_true(value: Any) -> bool:
-    """Read what `BOOLEAN` lets through."""
+    """Return the boolean value of a value that `BOOLEAN` accepts."""
     return str(value).lower() in {"true", "1", "on", "yes", "y", "t"}
 
 
 def body(call: Call, root: str, schema: Schema) -> Any:
-    """The request's body without its root key, once it is what the schema says; 400 and 415 otherwise.
+    """Validate the request body and return the value of its root key.
 
-    On `/v2` unknown properties are dropped, on `/v2.1` they are refused.
+    On `/v2` unknown properties are dropped, on `/v2.1` they are rejected.
+
+    Raises:
+        HttpError: 400 if the body does not match the schema, 415 if it is not JSON.
     """
     content_type = call.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if call.raw and content_type not in ("application/json", "text/plain"):
@@ -62,15 +65,15 @@ def body(call: Call, root: str, schema: Schema) -> Any:
         raise HttpError(400, f"{document!r} is not of type 'object'")
     if root not in document:
         raise HttpError(400, f"'{root}' is a required property")
-    others = sorted(set(document) - {root, *schema.get("siblings", ())})
-    if others and call.version != "v2":
-        raise HttpError(400, _unexpected(others))
+    unknown = sorted(set(document) - {root, *schema.get("siblings", ())})
+    if unknown and call.version != "v2":
+        raise HttpError(400, _unexpected(unknown))
     _check(document[root], schema, root, drop=call.version == "v2")
     return document[root]
 
 
 def parse(call: Call) -> Any:
-    """The body as JSON, None where there is none; 400 for anything else."""
+    """Return the body parsed as JSON, None if it is empty; 400 if it is not JSON."""
     if not call.raw:
         return None
     try:
@@ -80,72 +83,72 @@ def parse(call: Call) -> Any:
 
 
 def _unexpected(names: list[str]) -> str:
-    listed = ", ".join(repr(name) for name in names)
-    return f"Additional properties are not allowed ({listed} {'was' if len(names) == 1 else 'were'} unexpected)"
+    quoted = ", ".join(repr(name) for name in names)
+    return f"Additional properties are not allowed ({quoted} {'was' if len(names) == 1 else 'were'} unexpected)"
 
 
 def _check(value: Any, schema: Schema, field: str, *, drop: bool) -> None:
-    """Refuse a value that the schema forbids; drop unknown properties where that is the custom."""
+    """Raise 400 if the value does not match the schema; remove unknown properties if `drop` is true."""
 
-    def refuse(message: str) -> None:
+    def reject(message: str) -> None:
         raise HttpError(400, f"Invalid input for field/attribute {field}. Value: {value}. {message}")
 
-    kinds = schema.get("type", [])
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    if kinds and not any(_is(value, kind) for kind in kinds):
-        refuse(f"{value!r} is not of type {', '.join(repr(kind) for kind in kinds)}")
+    types = schema.get("type", [])
+    types = [types] if isinstance(types, str) else types
+    if types and not any(_has_type(value, type_name) for type_name in types):
+        reject(f"{value!r} is not of type {', '.join(repr(type_name) for type_name in types)}")
     if "enum" in schema and value not in schema["enum"]:
-        refuse(f"{value!r} is not one of {schema['enum']}")
+        reject(f"{value!r} is not one of {schema['enum']}")
     if "minimum" in schema and int(value) < schema["minimum"]:
-        refuse(f"{value} is less than the minimum of {schema['minimum']}")
+        reject(f"{value} is less than the minimum of {schema['minimum']}")
     if isinstance(value, str):
-        _check_text(value, schema, refuse)
+        _check_text(value, schema, reject)
     elif isinstance(value, list):
         if len(value) > schema.get("maxItems", len(value)):
-            refuse(f"{value!r} is too long")
+            reject(f"{value!r} is too long")
         for index, item in enumerate(value):
             _check(item, schema.get("items", {}), str(index), drop=drop)
     elif isinstance(value, dict):
-        _check_object(value, schema, refuse, drop=drop)
+        _check_object(value, schema, reject, drop=drop)
 
 
-def _check_text(value: str, schema: Schema, refuse: Any) -> None:
+def _check_text(value: str, schema: Schema, reject: Any) -> None:
     if len(value) < schema.get("minLength", 0):
-        refuse(f"{value!r} is too short")
+        reject(f"{value!r} is too short")
     if len(value) > schema.get("maxLength", len(value)):
-        refuse(f"{value!r} is too long")
+        reject(f"{value!r} is too long")
     if "pattern" in schema and not re.search(schema["pattern"], value):
-        refuse(f"{value!r} does not match '{schema['pattern']}'")
+        reject(f"{value!r} does not match '{schema['pattern']}'")
     if schema.get("format") and not FORMATS[schema["format"]](value):
-        refuse(f"{value!r} is not a '{schema['format']}'")
+        reject(f"{value!r} is not a '{schema['format']}'")
     if schema.get("formats") and not any(FORMATS[each](value) for each in schema["formats"]):
-        refuse(f"{value!r} is not valid under any of the given schemas")
+        reject(f"{value!r} is not valid under any of the given schemas")
 
 
-def _check_object(value: dict[str, Any], schema: Schema, refuse: Any, *, drop: bool) -> None:
+def _check_object(value: dict[str, Any], schema: Schema, reject: Any, *, drop: bool) -> None:
     for name in schema.get("required", ()):
         if name not in value:
-            refuse(f"'{name}' is a required property")
+            reject(f"'{name}' is a required property")
     properties = schema.get("properties")
     if properties is not None:
         unknown = [name for name in value if name not in properties]
         if unknown and not drop:
-            refuse(_unexpected(unknown))
+            reject(_unexpected(unknown))
         for name in unknown:
             del value[name]
     for name, item in value.items():
         if "keys" in schema and not re.search(schema["keys"], name):
-            refuse(f"{name!r} does not match any of the regexes: '{schema['keys']}'")
+            reject(f"{name!r} does not match any of the regexes: '{schema['keys']}'")
         _check(item, (properties or {}).get(name) or schema.get("values", {}), name, drop=drop)
 
 
-def _is(value: Any, kind: str) -> bool:
-    # In Python a bool is an int; in JSON it is not.
-    return isinstance(value, TYPES[kind]) and not (kind == "integer" and isinstance(value, bool))
+def _has_type(value: Any, type_name: str) -> bool:
+    # In Python a bool is an int, in JSON it is not.
+    return isinstance(value, TYPES[type_name]) and not (type_name == "integer" and isinstance(value, bool))
 
 
 def is_uuid(text: str) -> bool:
-    """Whether a text is an id as OpenStack writes them."""
+    """Return whether the text is a UUID with hyphens."""
     try:
         return str(uuid.UUID(text)) == text.lower()
     except ValueError:

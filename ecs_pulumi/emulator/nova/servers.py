@@ -1,4 +1,4 @@
-"""`/servers`: lists with all filters, one server, rename, delete, addresses."""
+"""Servers (`/servers`): lists with filters, show, update, delete and addresses."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .instance import (
     check_lock,
     core,
     detailed,
+    get_server,
+    render_security_group,
     save,
-    security_group_body,
     status_of,
-    visible,
 )
 from .lifecycle import begin_delete
 from .schema import NAME
@@ -52,7 +52,7 @@ def detail(call: Call) -> dict[str, Any]:
 @service.get("/servers/{server_id}")
 def show(call: Call, server_id: str) -> dict[str, Any]:
     """`GET /servers/{id}`."""
-    return {"server": detailed(call, visible(call, server_id))}
+    return {"server": detailed(call, get_server(call, server_id))}
 
 
 @service.put("/servers/{server_id}")
@@ -68,8 +68,8 @@ def update(call: Call, server_id: str) -> dict[str, Any]:
         properties["description"] = {"type": ["string", "null"], "maxLength": 255}
     if call.at_least(90):
         properties["hostname"] = {"type": "string", "minLength": 2, "maxLength": 63}
-    wanted = schema.body(call, "server", {"type": "object", "properties": properties})
-    doc = visible(call, server_id)
+    requested = schema.body(call, "server", {"type": "object", "properties": properties})
+    doc = get_server(call, server_id)
     fields = {
         "name": "name",
         "description": "description",
@@ -78,14 +78,14 @@ def update(call: Call, server_id: str) -> dict[str, Any]:
         "accessIPv4": "access_v4",
         "accessIPv6": "access_v6",
     }
-    save(call, doc, **{field: wanted[name] for name, field in fields.items() if name in wanted})
+    save(call, doc, **{field: requested[name] for name, field in fields.items() if name in requested})
     return {"server": detailed(call, doc) if call.at_least(75) else core(call, doc, full=False)}
 
 
 @service.delete("/servers/{server_id}")
 def delete(call: Call, server_id: str) -> None:
-    """`DELETE /servers/{id}`: from any state; a second one at once is as good as the first."""
-    doc = visible(call, server_id)
+    """`DELETE /servers/{id}`: from any state. A repeated request during the deletion also succeeds."""
+    doc = get_server(call, server_id)
     check_lock(call, doc)
     begin_action(call, doc, "delete")
     begin_delete(call, doc)
@@ -94,13 +94,13 @@ def delete(call: Call, server_id: str) -> None:
 @service.get("/servers/{server_id}/ips")
 def ips(call: Call, server_id: str) -> dict[str, Any]:
     """`GET /servers/{id}/ips`."""
-    return {"addresses": addresses(visible(call, server_id), full=False)}
+    return {"addresses": addresses(get_server(call, server_id), full=False)}
 
 
 @service.get("/servers/{server_id}/ips/{network}")
 def ips_of_network(call: Call, server_id: str, network: str) -> dict[str, Any]:
     """`GET /servers/{id}/ips/{network}`."""
-    found = addresses(visible(call, server_id), full=False)
+    found = addresses(get_server(call, server_id), full=False)
     if network not in found:
         raise HttpError(404, "Instance is not a member of specified network")
     return {network: found[network]}
@@ -109,54 +109,54 @@ def ips_of_network(call: Call, server_id: str, network: str) -> dict[str, Any]:
 @service.get("/servers/{server_id}/os-security-groups")
 def security_groups(call: Call, server_id: str) -> dict[str, Any]:
     """`GET /servers/{id}/os-security-groups`."""
-    doc = visible(call, server_id)
+    doc = get_server(call, server_id)
     ids: dict[str, None] = {}
     for nic in doc["nics"]:
         port = call.get("port", nic["port_id"])
         ids |= dict.fromkeys(port["security_groups"] if port else ())
     groups = [group for id_ in ids if (group := call.get("security_group", id_))]
-    return {"security_groups": [security_group_body(call, group) for group in groups]}
+    return {"security_groups": [render_security_group(call, group) for group in groups]}
 
 
-def _listing(call: Call, path: str, rule: str, view: Callable[[Call, Document], dict[str, Any]]) -> dict[str, Any]:
+def _listing(call: Call, path: str, rule: str, render: Callable[[Call, Document], dict[str, Any]]) -> dict[str, Any]:
     marker, limit = page(call)
-    everyone = call.param("all_tenants") is not None and schema.is_true(call.param("all_tenants") or "1")
-    if everyone and not call.is_admin:
+    all_projects = call.param("all_tenants") is not None and schema.is_true(call.param("all_tenants") or "1")
+    if all_projects and not call.is_admin:
         raise forbid(f"servers:{rule}:get_all_tenants")
     query, keep = _filters(call)
-    if not everyone:
+    if not all_projects:
         query["project_id"] = call.project_id
     if marker is not None and call.get("server", marker) is None:
         raise HttpError(400, f"marker [{marker}] not found")
     found: list[Document] = []
     after = marker
-    # What SQL cannot filter is filtered here, so pages are read until enough are left.
+    # Filters that SQL does not support are applied here, so chunks are read until the page is full.
     size = CHUNK if keep else limit
     while len(found) < limit:
         chunk = call.find("server", newest_first=True, after=after, limit=size, **query)
-        found += [doc for doc in chunk if all(wanted(doc) for wanted in keep)]
+        found += [doc for doc in chunk if all(matches(doc) for matches in keep)]
         if len(chunk) < size:
             break
         after = chunk[-1]["id"]
     found = found[:limit]
-    answer: dict[str, Any] = {"servers": [view(call, doc) for doc in found]}
+    response: dict[str, Any] = {"servers": [render(call, doc) for doc in found]}
     if found and len(found) == limit:
-        answer["servers_links"] = next_link(call, path, found[-1])
-    return answer
+        response["servers_links"] = next_link(call, path, found[-1])
+    return response
 
 
 def _filters(call: Call) -> tuple[dict[str, Any], list[Callable[[Document], bool]]]:
-    """The filters asked for: what the database can do, and what is left to do."""
+    """Return the filters of the request: the query for the database, and the predicates to apply to its result."""
     query: dict[str, Any] = {}
     keep: list[Callable[[Document], bool]] = []
-    since = _moment(call, "changes-since")
-    if since is None:
+    changes_since = _time_param(call, "changes-since")
+    if changes_since is None:
         query["deleted"] = False
     else:
-        query["since"] = {"updated": since}
-    before = _moment(call, "changes-before") if call.at_least(66) else None
-    if before is not None:
-        keep.append(lambda doc: doc["updated"] <= before)
+        query["since"] = {"updated": changes_since}
+    changes_before = _time_param(call, "changes-before") if call.at_least(66) else None
+    if changes_before is not None:
+        keep.append(lambda doc: doc["updated"] <= changes_before)
     for field in ("name", "ip", "ip6"):
         try:
             compiled(call.param(field) or "")
@@ -184,7 +184,7 @@ def _filters(call: Call) -> tuple[dict[str, Any], list[Callable[[Document], bool
     return query, keep
 
 
-def _moment(call: Call, name: str) -> float | None:
+def _time_param(call: Call, name: str) -> float | None:
     text = call.param(name)
     if text is None:
         return None
@@ -217,9 +217,9 @@ def _tag_filter(name: str, text: str) -> Callable[[Document], bool]:
     test: Callable[[set[str]], bool] = tags.isdisjoint if name.endswith("any") else tags.issubset
     has_any = name.endswith("any")
 
-    def wanted(doc: Document) -> bool:
-        own = set(doc["tags"])
-        hit = not test(own) if has_any else test(own)
-        return not hit if name.startswith("not") else hit
+    def matches(doc: Document) -> bool:
+        server_tags = set(doc["tags"])
+        is_hit = not test(server_tags) if has_any else test(server_tags)
+        return not is_hit if name.startswith("not") else is_hit
 
-    return wanted
+    return matches

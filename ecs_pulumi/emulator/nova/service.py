@@ -1,4 +1,4 @@
-"""Nova itself: versions, microversions, and what every answer carries."""
+"""The Nova service: versions, microversions, response headers, links and pagination."""
 
 from __future__ import annotations
 
@@ -24,48 +24,48 @@ class Nova(Service):
     """The compute service."""
 
     def version_list(self, call: Call) -> Reply:
-        """`GET /`: v2.0 and v2.1 in the guide's shape."""
-        return Reply(200, {"versions": [_version(call, "v2"), _version(call, "v2.1")]})
+        """`GET /`: v2.0 and v2.1, with the fields of the ECS guide."""
+        return Reply(200, {"versions": [_render_version(call, "v2"), _render_version(call, "v2.1")]})
 
     def version_document(self, call: Call) -> Reply:
         """`GET /v2.1/`."""
         self.negotiate(call)
         kind = f"application/vnd.openstack.compute+json;version={call.version[1:]}"
-        version = _version(call, call.version)
+        version = _render_version(call, call.version)
         version["links"].append({"rel": "describedby", "type": "text/html", "href": "http://docs.openstack.org/"})
         version["media-types"] = [{"base": "application/json", "type": kind}]
         return Reply(200, {"version": version})
 
     def negotiate(self, call: Call) -> None:
-        """Microversions exist on `/v2.1` alone, and only where the cloud offers them."""
-        asked = _asked_version(call.headers)
+        """Set the microversion of the request. Only `/v2.1` has microversions, if the dialect supports them."""
+        requested = _requested_version(call.headers)
         if call.version == "v2" or not call.cloud.dialect.microversions:
             call.microversion = OLDEST
             return
-        if asked == "latest":
+        if requested == "latest":
             call.microversion = NEWEST
             return
-        found = re.fullmatch(r"([1-9]\d*)\.([1-9]\d*|0)", asked)
-        if found is None:
+        match = re.fullmatch(r"([1-9]\d*)\.([1-9]\d*|0)", requested)
+        if match is None:
             raise HttpError(
                 400,
-                f"API Version String {asked} is of invalid format. Must be of format MajorNum.MinorNum.",
+                f"API Version String {requested} is of invalid format. Must be of format MajorNum.MinorNum.",
             )
-        call.microversion = (int(found[1]), int(found[2]))
+        call.microversion = (int(match[1]), int(match[2]))
         if not OLDEST <= call.microversion <= NEWEST:
             raise HttpError(
                 406,
-                f"Version {asked} is not supported by the API. Minimum is {_text(OLDEST)} and maximum is"
+                f"Version {requested} is not supported by the API. Minimum is {_text(OLDEST)} and maximum is"
                 f" {_text(NEWEST)}.",
             )
 
     def no_route(self, call: Call) -> Reply:
-        """Answered in front of Nova, where no microversion is known."""
+        """Return 404 without a microversion header: the web server rejects the request before Nova negotiates one."""
         call.microversion = (0, 0)
         return super().no_route(call)
 
     def reply_headers(self, call: Call, request_id: str) -> dict[str, str]:
-        """Request ids, and on `/v2.1` the microversion that was used."""
+        """Return the request id headers, and on `/v2.1` the microversion in use."""
         headers = {"X-Openstack-Request-Id": request_id, "X-Compute-Request-Id": request_id}
         if call.version == "v2.1" and call.cloud.dialect.microversions and call.microversion != (0, 0):
             headers |= {
@@ -83,8 +83,8 @@ def _text(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def _asked_version(headers: dict[str, str]) -> str:
-    """The microversion of either header; the newer header wins."""
+def _requested_version(headers: dict[str, str]) -> str:
+    """Return the requested microversion. `OpenStack-API-Version` takes precedence over the older header."""
     for part in headers.get("openstack-api-version", "").split(","):
         kind, _, version = part.strip().partition(" ")
         if kind == "compute" and version:
@@ -92,45 +92,45 @@ def _asked_version(headers: dict[str, str]) -> str:
     return headers.get("x-openstack-nova-api-version", _text(OLDEST))
 
 
-def _version(call: Call, name: str) -> dict[str, Any]:
-    micro = name == "v2.1" and call.cloud.dialect.microversions
+def _render_version(call: Call, name: str) -> dict[str, Any]:
+    has_microversions = name == "v2.1" and call.cloud.dialect.microversions
     return {
         "id": "v2.0" if name == "v2" else name,
         "status": "SUPPORTED" if name == "v2" else "CURRENT",
-        "version": _text(NEWEST) if micro else "",
-        "min_version": _text(OLDEST) if micro else "",
+        "version": _text(NEWEST) if has_microversions else "",
+        "min_version": _text(OLDEST) if has_microversions else "",
         "updated": "2011-01-21T11:33:21Z" if name == "v2" else "2013-07-23T11:33:21Z",
         "links": [{"rel": "self", "href": f"{call.root}/{name}/"}],
     }
 
 
 def links(call: Call, path: str) -> list[dict[str, str]]:
-    """The self and bookmark links of an object."""
+    """Return the self and bookmark links of an object."""
     return [
         {"rel": "self", "href": f"{call.self_base}/{path}"},
         {"rel": "bookmark", "href": f"{call.bookmark_base}/{path}"},
     ]
 
 
-def require(call: Call, minor: int) -> None:
-    """404 for what came with microversion 2.`minor`, where an older one is spoken."""
+def require_at_least(call: Call, minor: int) -> None:
+    """Raise 404 if the microversion is older than 2.`minor`, which added the resource."""
     if not call.at_least(minor):
         raise HttpError(404, NOT_FOUND)
 
 
-def until(call: Call, minor: int) -> None:
-    """404 for what went with microversion 2.`minor`."""
+def require_below(call: Call, minor: int) -> None:
+    """Raise 404 if the microversion is 2.`minor` or newer, which removed the resource."""
     if call.at_least(minor):
         raise HttpError(404, NOT_FOUND)
 
 
 def forbid(rule: str) -> HttpError:
-    """403, for what only an administrator may do."""
+    """Return a 403 error for an operation that is reserved for administrators."""
     return HttpError(403, f"Policy doesn't allow os_compute_api:{rule} to be performed.")
 
 
 def page(call: Call) -> tuple[str | None, int]:
-    """The marker and the limit asked for."""
+    """Return the marker and the limit of the request."""
     limit = call.param("limit")
     if limit is not None and not re.fullmatch("[0-9]*", limit):
         raise HttpError(
@@ -141,7 +141,7 @@ def page(call: Call) -> tuple[str | None, int]:
 
 
 def next_link(call: Call, path: str, last: Document) -> list[dict[str, str]]:
-    """The link to the page after the one that ends with `last`."""
+    """Return the link to the page that follows the object `last`."""
     query = [(name, value) for name, values in call.query.items() for value in values if name != "marker"]
     return [
         {

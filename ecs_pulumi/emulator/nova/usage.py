@@ -1,4 +1,4 @@
-"""What a project uses of its compute quota, kept as a sum so that no create has to count."""
+"""The compute quota usage of a project, stored as totals so that a create does not count all servers."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ if TYPE_CHECKING:
 RESOURCES = ("instances", "cores", "ram")
 
 
-def used(ctx: Context, project_id: str) -> Document:
-    """Instances, cores and MiB of memory in use."""
+def get_usage(ctx: Context, project_id: str) -> Document:
+    """Return the instances, cores and MiB of memory in use."""
     return ctx.get("usage", project_id) or {"id": project_id, "instances": 0, "cores": 0, "ram": 0}
 
 
 def claim(ctx: Context, project_id: str, *, instances: int = 0, cores: int = 0, ram: int = 0) -> None:
-    """Use more; 403 if that is more than the quota allows. Negative numbers give back."""
-    wanted = {"instances": instances, "cores": cores, "ram": ram}
-    now = used(ctx, project_id)
-    over = [name for name in RESOURCES if wanted[name] > 0 and 0 <= ctx.quota(name) < now[name] + wanted[name]]
-    if over:
-        over.sort()
-        asked = ", ".join(str(wanted[name]) for name in over)
-        have = ", ".join(str(now[name]) for name in over)
-        limit = ", ".join(str(ctx.quota(name)) for name in over)
-        names = ", ".join(over)
+    """Add to the usage; 403 if the quota is exceeded. Negative numbers reduce the usage."""
+    requested = {"instances": instances, "cores": cores, "ram": ram}
+    usage = get_usage(ctx, project_id)
+    exceeded = [
+        name for name in RESOURCES if requested[name] > 0 and 0 <= ctx.quota(name) < usage[name] + requested[name]
+    ]
+    if exceeded:
+        exceeded.sort()
+        amounts = ", ".join(str(requested[name]) for name in exceeded)
+        in_use = ", ".join(str(usage[name]) for name in exceeded)
+        limit = ", ".join(str(ctx.quota(name)) for name in exceeded)
+        names = ", ".join(exceeded)
         raise HttpError(
             403,
-            f"Quota exceeded for {names}: Requested {asked}, but already used {have} of {limit} {names}",
+            f"Quota exceeded for {names}: Requested {amounts}, but already used {in_use} of {limit} {names}",
         )
-    ctx.put("usage", now | {name: max(0, now[name] + wanted[name]) for name in RESOURCES})
+    ctx.put("usage", usage | {name: max(0, usage[name] + requested[name]) for name in RESOURCES})

@@ -1,4 +1,4 @@
-"""The servers of an environment, in the networks that the stack of the same name in ../network has made."""
+"""The servers of an environment, in the networks of the stack of the same name in ../network."""
 
 import pulumi
 
@@ -9,8 +9,8 @@ environment = config.get("network") or pulumi.get_stack()
 networks = pulumi.StackReference(f"organization/shop-network/{environment}").require_output("networks")
 
 addresses = {}
-for region, wanted in config.require_object("servers").items():
-    for number in range(wanted["count"]):
+for region, settings in config.require_object("servers").items():
+    for number in range(settings["count"]):
         name = f"web-{region}-{number}"
         port = ecs.Port(name, network_id=networks[region], region=region)
         server = ecs.Server(
@@ -18,7 +18,7 @@ for region, wanted in config.require_object("servers").items():
             flavor=config.require("flavor"),
             image=config.require("image"),
             region=region,
-            availability_zone=wanted["zones"][number % len(wanted["zones"])],
+            availability_zone=settings["zones"][number % len(settings["zones"])],
             admin_pass=config.require_secret("adminPassword"),
             networks=[{"port_id": port.id}],
             block_devices=[
@@ -30,7 +30,7 @@ for region, wanted in config.require_object("servers").items():
                     "delete_on_termination": True,
                 }
             ],
-            # Nobody deletes or replaces one of these by mistake: Pulumi refuses.
+            # With `protect`, Pulumi refuses to delete or replace the server.
             opts=pulumi.ResourceOptions(protect=config.get_bool("protect")),
         )
         addresses[name] = port.ip_address

@@ -1,4 +1,4 @@
-"""An account on the emulator, for tests that say each request."""
+"""An account on the emulator, for tests that send individual requests."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ if TYPE_CHECKING:
 
 DOMAIN = {"name": "Default"}
 STEP = 0.2
-PATIENCE = 200.0
+TIMEOUT = 200.0
 
 
 def sign_in(cloud: Emulator, name: str = "demo", identity: dict[str, Any] | None = None) -> requests.Response:
-    """The guide's token request, or one with other credentials."""
+    """Request a token with the password of the user, or with other credentials."""
     user = {"name": name, "domain": DOMAIN, "password": f"{name}-secret"}
-    who = identity or {"methods": ["password"], "password": {"user": user}}
+    credentials = identity or {"methods": ["password"], "password": {"user": user}}
     scope = {"project": {"name": name, "domain": DOMAIN}}
-    return requests.post(f"{cloud.auth_url}/auth/tokens", json={"auth": {"identity": who, "scope": scope}}, timeout=10)
+    return requests.post(
+        f"{cloud.auth_url}/auth/tokens", json={"auth": {"identity": credentials, "scope": scope}}, timeout=10
+    )
 
 
 @dataclass
-class Answer:
-    """A status and a body."""
+class Response:
+    """A response: status, parsed body and headers."""
 
     status: int
     body: Any
@@ -35,66 +37,69 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The sentence of an error."""
+        """The message of an error response."""
         error = next(iter(self.body.values()))
         return str(error["message"])
 
 
 class Account:
-    """The project of a user (demo or admin) on an emulator whose clock the test moves."""
+    """The project of a user (`demo` or `admin`) on an emulator with a manual clock."""
 
     def __init__(self, cloud: Emulator, clock: ManualClock, name: str = "demo") -> None:
         self.cloud = cloud
         self.clock = clock
-        answer = sign_in(cloud, name)
-        token = answer.json()["token"]
+        response = sign_in(cloud, name)
+        token = response.json()["token"]
         self.project_id = token["project"]["id"]
         self.region = cloud.settings["region"]
         self.session = requests.Session()
-        self.session.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
+        self.session.headers["X-Auth-Token"] = response.headers["X-Subject-Token"]
 
-    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """A request to a path below the region: `/compute/v2.1/…`."""
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
+        """Send a request to a path below the region, such as `/compute/v2.1/…`."""
         url = f"{self.cloud.url}/{self.region}{path}"
         reply = self.session.request(method, url, json=body, headers=headers, timeout=30)
         is_json = "json" in reply.headers.get("Content-Type", "") and reply.content
-        return Answer(reply.status_code, reply.json() if is_json else reply.text, reply.headers)
+        return Response(reply.status_code, reply.json() if is_json else reply.text, reply.headers)
 
     def nova(
-        self, method: str, path: str, body: Any = None, *, version: str = "v2.1", micro: str = "", **headers: str
-    ) -> Answer:
-        """A request to Nova."""
-        if micro:
-            headers["OpenStack-API-Version"] = f"compute {micro}"
+        self, method: str, path: str, body: Any = None, *, version: str = "v2.1", microversion: str = "", **headers: str
+    ) -> Response:
+        """Send a request to Nova."""
+        if microversion:
+            headers["OpenStack-API-Version"] = f"compute {microversion}"
         return self.send(method, f"/compute/{version}/{self.project_id}{path}", body, **headers)
 
-    def neutron(self, method: str, path: str, body: Any = None) -> Answer:
-        """A request to Neutron."""
+    def neutron(self, method: str, path: str, body: Any = None) -> Response:
+        """Send a request to Neutron."""
         return self.send(method, f"/network/v2.0{path}", body)
 
-    def cinder(self, method: str, path: str, body: Any = None) -> Answer:
-        """A request to Cinder."""
+    def cinder(self, method: str, path: str, body: Any = None) -> Response:
+        """Send a request to Cinder."""
         return self.send(method, f"/volume/v3/{self.project_id}{path}", body)
 
     def network(self, name: str = "net", cidr: str = "10.1.0.0/24") -> str:
-        """A network with a subnet."""
+        """Create a network with a subnet and return its id."""
         network: str = self.neutron("POST", "/networks", {"network": {"name": name}}).body["network"]["id"]
         subnet = {"network_id": network, "cidr": cidr, "ip_version": 4}
         assert self.neutron("POST", "/subnets", {"subnet": subnet}).status == 201
         return network
 
-    def image(self, like: str = "ebian") -> str:
-        """The id of an image by a part of its name."""
+    def image(self, text: str = "ebian") -> str:
+        """Return the id of the image whose name contains the text."""
         found = self.nova("GET", "/images").body["images"]
-        return next(str(image["id"]) for image in found if like in image["name"])
+        return next(str(image["id"]) for image in found if text in image["name"])
 
     def flavor(self, name: str) -> str:
-        """The id of a flavor."""
+        """Return the id of the flavor with this name."""
         found = self.nova("GET", "/flavors").body["flavors"]
         return next(str(flavor["id"]) for flavor in found if flavor["name"] == name)
 
     def body(self, name: str = "web", **fields: Any) -> dict[str, Any]:
-        """The guide's create, with other fields where given; a field that is None is left out."""
+        """Return a create request for a server that boots from a new volume.
+
+        The fields replace or extend the defaults; a field that is None is omitted.
+        """
         disk = {
             "source_type": "image",
             "destination_type": "volume",
@@ -103,58 +108,58 @@ class Account:
             "boot_index": 0,
             "delete_on_termination": True,
         }
-        small = "s3.large.2" if self.cloud.cloud.dialect.name == "otc" else "s1.small"
-        server = {"name": name, "flavorRef": self.flavor(small), "block_device_mapping_v2": [disk]} | fields
+        flavor_name = "s3.large.2" if self.cloud.cloud.dialect.name == "otc" else "s1.small"
+        server = {"name": name, "flavorRef": self.flavor(flavor_name), "block_device_mapping_v2": [disk]} | fields
         return {"server": {field: value for field, value in server.items() if value is not None}}
 
     def server(self, name: str = "web", **fields: Any) -> str:
-        """A server that was just asked for."""
-        answer = self.nova("POST", "/servers", self.body(name, **fields))
-        assert answer.status == 202, answer.body
-        return str(answer.body["server"]["id"])
+        """Create a server and return its id, without waiting for the build."""
+        response = self.nova("POST", "/servers", self.body(name, **fields))
+        assert response.status == 202, response.body
+        return str(response.body["server"]["id"])
 
     def active(self, name: str = "web", **fields: Any) -> str:
-        """A server that runs."""
+        """Create a server, wait until it is ACTIVE and return its id."""
         server = self.server(name, **fields)
-        self.until(server, "ACTIVE")
+        self.wait_for(server, "ACTIVE")
         return server
 
-    def show(self, server: str, micro: str = "") -> dict[str, Any]:
-        """The server's body; only its status, `gone`, where there is none."""
-        answer = self.nova("GET", f"/servers/{server}", micro=micro)
-        shown: dict[str, Any] = answer.body["server"] if answer.status == 200 else {"status": "gone"}
-        return shown
+    def show(self, server: str, microversion: str = "") -> dict[str, Any]:
+        """Return the server; `{"status": "gone"}` if it does not exist."""
+        response = self.nova("GET", f"/servers/{server}", microversion=microversion)
+        server_body: dict[str, Any] = response.body["server"] if response.status == 200 else {"status": "gone"}
+        return server_body
 
-    def act(self, server: str, name: str, arguments: Any = None) -> Answer:
-        """An action."""
+    def act(self, server: str, name: str, arguments: Any = None) -> Response:
+        """Send a server action."""
         return self.nova("POST", f"/servers/{server}/action", {name: arguments})
 
-    def course(self, server: str) -> Iterator[dict[str, Any]]:
-        """The server again and again, while time passes."""
-        for _ in range(int(PATIENCE / STEP)):
+    def poll(self, server: str) -> Iterator[dict[str, Any]]:
+        """Yield the server repeatedly and advance the clock between the requests."""
+        for _ in range(int(TIMEOUT / STEP)):
             yield self.show(server)
             self.clock.advance(STEP)
 
-    def until(self, server: str, status: str) -> list[tuple[str, str | None]]:
-        """What status and task went through until the status, without a task, was reached."""
-        seen: list[tuple[str, str | None]] = []
-        for shown in self.course(server):
-            now = (shown["status"], shown.get("OS-EXT-STS:task_state"))
-            if not seen or seen[-1] != now:
-                seen.append(now)
-            if now == (status, None):
-                return seen
-        raise AssertionError(f"{server} never was {status}: {seen}")
+    def wait_for(self, server: str, status: str) -> list[tuple[str, str | None]]:
+        """Wait until the server has the status and no task; return the pairs of status and task on the way."""
+        history: list[tuple[str, str | None]] = []
+        for server_body in self.poll(server):
+            current = (server_body["status"], server_body.get("OS-EXT-STS:task_state"))
+            if not history or history[-1] != current:
+                history.append(current)
+            if current == (status, None):
+                return history
+        raise AssertionError(f"{server} did not reach {status}: {history}")
 
-    def volume_until(self, volume: str, status: str) -> list[str]:
-        """What a volume's status went through."""
-        seen: list[str] = []
-        for _ in range(int(PATIENCE / STEP)):
-            answer = self.cinder("GET", f"/volumes/{volume}")
-            now = answer.body["volume"]["status"] if answer.status == 200 else "gone"
-            if not seen or seen[-1] != now:
-                seen.append(now)
-            if now == status:
-                return seen
+    def wait_for_volume(self, volume: str, status: str) -> list[str]:
+        """Wait until the volume has the status (`gone` if deleted); return the statuses on the way."""
+        history: list[str] = []
+        for _ in range(int(TIMEOUT / STEP)):
+            response = self.cinder("GET", f"/volumes/{volume}")
+            current = response.body["volume"]["status"] if response.status == 200 else "gone"
+            if not history or history[-1] != current:
+                history.append(current)
+            if current == status:
+                return history
             self.clock.advance(STEP)
-        raise AssertionError(f"{volume} never was {status}: {seen}")
+        raise AssertionError(f"{volume} did not reach {status}: {history}")

@@ -1,4 +1,4 @@
-"""The same request to the emulator and to a real OpenStack."""
+"""Fixtures that run the same test on the emulator and on a real OpenStack."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.emulator.plain import Plain
+from tests.api.emulator.plain import PlainClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 SPEED = 500
 
 
-def account_of(cloud: Emulator, name: str = "demo") -> Plain:
-    """An account of an emulator: `demo` or `admin`."""
+def account_of(cloud: Emulator, name: str = "demo") -> PlainClient:
+    """Return a client of an account of an emulator: `demo` or `admin`."""
     from ecs_pulumi.emulator.keystone import PASSWORDS
 
     auth = {
@@ -29,12 +29,12 @@ def account_of(cloud: Emulator, name: str = "demo") -> Plain:
         "user_domain_name": "Default",
         "project_domain_name": "Default",
     }
-    return Plain(live=False, auth=auth, region_name=cloud.environment["OS_REGION_NAME"])
+    return PlainClient(live=False, auth=auth, region_name=cloud.environment["OS_REGION_NAME"])
 
 
 @pytest.fixture(scope="session")
-def emulated_account() -> Iterator[Plain]:
-    """An account of an emulator in the dialect of the real OpenStack."""
+def emulated_account() -> Iterator[PlainClient]:
+    """A client of an emulator with dialect `openstack`."""
     from ecs_pulumi.emulator import Emulator
 
     with Emulator(dialect="openstack", speed=SPEED) as cloud:
@@ -42,17 +42,17 @@ def emulated_account() -> Iterator[Plain]:
 
 
 @pytest.fixture(scope="session")
-def live_account() -> Plain:
-    """The account that the OS_* variables name."""
+def live_account() -> PlainClient:
+    """A client of the account that the OS_* variables select."""
     if not any(name in os.environ for name in ("OS_CLOUD", "OS_AUTH_URL")):
-        pytest.skip("no OS_CLOUD says which cloud to compare with")
-    return Plain(live=True)
+        pytest.skip("neither OS_CLOUD nor OS_AUTH_URL is set")
+    return PlainClient(live=True)
 
 
 @pytest.fixture(params=["emulator", pytest.param("live", marks=pytest.mark.live)])
-def api(request: pytest.FixtureRequest) -> Iterator[Plain]:
-    """An account on either; what a test makes is deleted after it."""
+def api(request: pytest.FixtureRequest) -> Iterator[PlainClient]:
+    """A client of the emulator, or of the real cloud; the objects that the test creates are deleted afterwards."""
     fixture = "emulated_account" if request.param == "emulator" else "live_account"
-    account: Plain = request.getfixturevalue(fixture)
+    account: PlainClient = request.getfixturevalue(fixture)
     yield account
     account.clear()

@@ -1,4 +1,4 @@
-"""A client that hides nothing: plain requests to the emulator or to the cloud of OS_CLOUD, which must answer alike."""
+"""A client without abstractions, for tests that run on the emulator and on the cloud of OS_CLOUD alike."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import requests
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NOWHERE = "11111111-2222-3333-4444-555555555555"
+MISSING_ID = "11111111-2222-3333-4444-555555555555"
 COLLECTIONS = (
     *("ports", "subnets", "subnetpools", "networks", "security-groups"),
     *("snapshots", "volumes"),
 )
-"""What is cleared away after a test, in this order."""
+"""The collections that are cleaned up after a test, in order of deletion."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back."""
+class Response:
+    """A response: status, parsed body and headers."""
 
     status: int
     body: Any
@@ -31,17 +31,17 @@ class Answer:
 
     @property
     def error(self) -> tuple[int, str, str]:
-        """Status, type and message of a refusal by Neutron; status, name and message of one by Cinder."""
+        """Status, type and message of a Neutron error; status, name and message of a Cinder error."""
         name, error = next(iter(self.body.items()))
         return self.status, error.get("type", name), error["message"]
 
 
-class Plain:
-    """One account's way to Neutron and Cinder, which remembers what it made.
+class PlainClient:
+    """A client of one account for Neutron and Cinder, which records the objects it creates.
 
     Args:
         live: whether the cloud is a real one.
-        settings: how openstack.config finds it; nothing for what the environment says.
+        settings: the arguments of `OpenStackConfig.get_one`; without any, the environment selects the cloud.
     """
 
     def __init__(self, *, live: bool, **settings: Any) -> None:
@@ -56,61 +56,61 @@ class Plain:
         self.image_url = str(session.get_endpoint(service_type="image", interface="public"))
         self.prefix = f"plain-{uuid.uuid4().hex[:6]}"
         self._http = requests.Session()
-        self._made: list[tuple[str, str, str]] = []
+        self._created: list[tuple[str, str, str]] = []
 
-    def send(self, method: str, url: str, body: Any = None, **headers: str) -> Answer:
+    def send(self, method: str, url: str, body: Any = None, **headers: str) -> Response:
         """Send one request."""
         reply = self._http.request(method, url, json=body, headers={"X-Auth-Token": self.token, **headers}, timeout=60)
         is_json = "json" in reply.headers.get("Content-Type", "") and reply.content
-        return Answer(reply.status_code, reply.json() if is_json else reply.text, reply.headers)
+        return Response(reply.status_code, reply.json() if is_json else reply.text, reply.headers)
 
-    def network(self, method: str, path: str, body: Any = None) -> Answer:
-        """Ask Neutron."""
-        return self._noted(self.network_url, path, self.send(method, self.network_url + path, body), method)
+    def network(self, method: str, path: str, body: Any = None) -> Response:
+        """Send a request to Neutron."""
+        return self._track(self.network_url, path, self.send(method, self.network_url + path, body), method)
 
-    def volume(self, method: str, path: str, body: Any = None, *, version: str = "3.0") -> Answer:
-        """Ask Cinder, in a microversion."""
+    def volume(self, method: str, path: str, body: Any = None, *, version: str = "3.0") -> Response:
+        """Send a request to Cinder with a microversion."""
         headers = {"OpenStack-API-Version": f"volume {version}"}
-        answer = self.send(method, self.volume_url + path, body, **headers)
-        return self._noted(self.volume_url, path, answer, method)
+        response = self.send(method, self.volume_url + path, body, **headers)
+        return self._track(self.volume_url, path, response, method)
 
-    def _noted(self, root: str, path: str, answer: Answer, method: str) -> Answer:
+    def _track(self, root: str, path: str, response: Response, method: str) -> Response:
         collection = path.strip("/")
-        if method == "POST" and answer.status in (201, 202) and collection in COLLECTIONS:
-            inner = next(iter(answer.body.values()))
-            self._made.append((collection, root, inner["id"]))
-        return answer
+        if method == "POST" and response.status in (201, 202) and collection in COLLECTIONS:
+            body = next(iter(response.body.values()))
+            self._created.append((collection, root, body["id"]))
+        return response
 
-    def made(self, path: str, **values: Any) -> dict[str, Any]:
-        """Make something and return it: `made("/networks", name=…)`."""
+    def create(self, path: str, **values: Any) -> dict[str, Any]:
+        """Create an object and return it: `create("/networks", name=…)`."""
         singular = path.strip("/").removesuffix("s").replace("-", "_")
         cinder = singular in ("volume", "snapshot")
-        answer = (self.volume if cinder else self.network)("POST", path, {singular: values})
-        assert answer.status in (201, 202), answer.body
-        inner: dict[str, Any] = answer.body[singular]
-        return inner
+        response = (self.volume if cinder else self.network)("POST", path, {singular: values})
+        assert response.status in (201, 202), response.body
+        body: dict[str, Any] = response.body[singular]
+        return body
 
-    def until(self, path: str, *statuses: str) -> dict[str, Any]:
-        """Poll until the status is one of these (`gone` is a 404)."""
+    def wait_for(self, path: str, *statuses: str) -> dict[str, Any]:
+        """Poll until the status is one of these (`gone` stands for 404)."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            answer = self.volume("GET", path)
-            found: dict[str, Any] = {} if answer.status == 404 else next(iter(answer.body.values()))
+            response = self.volume("GET", path)
+            found: dict[str, Any] = {} if response.status == 404 else next(iter(response.body.values()))
             if found.get("status", "gone") in statuses:
                 return found
             time.sleep(0.2 if self.live else 0.002)
         raise AssertionError(f"{path} is {found.get('status')} and not {statuses}")
 
     def clear(self) -> None:
-        """Delete what was made."""
+        """Delete the objects that this client created."""
         for collection in COLLECTIONS:
-            for made, root, id_ in reversed(self._made):
-                if made != collection:
+            for created, root, id_ in reversed(self._created):
+                if created != collection:
                     continue
-                if made in ("volumes", "snapshots"):
-                    settled = ("gone", "available", "error", "error_extending")
-                    self.until(f"/{made}/{id_}", *settled)
-                self.send("DELETE", f"{root}/{made}/{id_}")
-                if made == "snapshots":
-                    self.until(f"/{made}/{id_}", "gone")
-        self._made.clear()
+                if created in ("volumes", "snapshots"):
+                    final_statuses = ("gone", "available", "error", "error_extending")
+                    self.wait_for(f"/{created}/{id_}", *final_statuses)
+                self.send("DELETE", f"{root}/{created}/{id_}")
+                if created == "snapshots":
+                    self.wait_for(f"/{created}/{id_}", "gone")
+        self._created.clear()

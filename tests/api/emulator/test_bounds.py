@@ -1,4 +1,4 @@
-"""What the emulator does with clients that it should not trust: every request is bounded, and so is what it keeps."""
+"""Limits of the emulator: the size and cost of a request, and the amount of stored data."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from tests.api.emulator.account import Account
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECONDS = 10.0
-"""More than any of this takes, and less than forever."""
+TIMEOUT = 10.0
+"""Timeout of every request."""
 
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[Account]:
-    """An account of an emulator in the guide's dialect."""
+    """An account of an emulator with dialect `otc`."""
     clock = ManualClock()
     with Emulator(clock=clock) as cloud:
         yield Account(cloud, clock)
 
 
-def servers_of(account: Account) -> str:
-    """The URL of its servers."""
+def servers_url(account: Account) -> str:
+    """Return the URL of the servers of the account."""
     return f"{account.cloud.url}/{account.region}/compute/v2.1/{account.project_id}/servers"
 
 
 def exchange(cloud: Emulator, head: str, *body: bytes) -> bytes:
-    """Send a request byte by byte as given, and return the status line."""
-    with socket.create_connection(("127.0.0.1", int(cloud.url.rpartition(":")[2])), timeout=SECONDS) as connection:
+    """Send a raw request and return the status line of the response."""
+    with socket.create_connection(("127.0.0.1", int(cloud.url.rpartition(":")[2])), timeout=TIMEOUT) as connection:
         connection.sendall(f"{head}\r\nHost: x\r\n".encode())
         for part in body:
             connection.sendall(part)
@@ -47,8 +47,8 @@ def exchange(cloud: Emulator, head: str, *body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("path", ["/v3/auth/tokens", "/eu-de/compute/v2.1/servers", "/_emulator/faults", "/nowhere"])
-def test_a_body_that_is_too_large_is_not_waited_for(cloud: Emulator, path: str) -> None:
-    """413 as soon as the announced length, or the bytes that have come, exceed the limit; on every path."""
+def test_oversized_body_is_rejected_before_it_is_read(cloud: Emulator, path: str) -> None:
+    """Every path returns 413 as soon as the announced length or the received bytes exceed the limit."""
     announced = f"Content-Length: {MAX_BODY + 1}\r\n\r\n".encode()
     assert exchange(cloud, f"POST {path} HTTP/1.1", announced).split()[1] == b"413"
     endless = b"Content-Length: " + b"9" * 15 + b"\r\n\r\n"
@@ -59,27 +59,27 @@ def test_a_body_that_is_too_large_is_not_waited_for(cloud: Emulator, path: str) 
     assert [(each.status, each.body) for each in cloud.requests][-3:] == [(413, None)] * 3
 
 
-def test_a_body_of_the_greatest_size_is_served(account: Account) -> None:
-    """The limit itself is allowed, in one piece or in chunks, and the connection goes on after a larger one."""
+def test_body_at_size_limit_is_accepted(account: Account) -> None:
+    """A body of the maximum size is accepted, in one piece or in chunks. A 413 response keeps the connection usable."""
     body = json.dumps({"server": {"name": ""}}).encode()
-    padded = body + b" " * (MAX_BODY - len(body))
-    url = servers_of(account)
+    largest = body + b" " * (MAX_BODY - len(body))
+    url = servers_url(account)
     headers = {"Content-Type": "application/json"}
-    for data in (padded, iter([padded[:100], padded[100:]])):
-        assert account.session.post(url, data=data, headers=headers, timeout=SECONDS).status_code == 400
-    assert account.session.post(url, data=padded + b" ", headers=headers, timeout=SECONDS).status_code == 413
+    for data in (largest, iter([largest[:100], largest[100:]])):
+        assert account.session.post(url, data=data, headers=headers, timeout=TIMEOUT).status_code == 400
+    assert account.session.post(url, data=largest + b" ", headers=headers, timeout=TIMEOUT).status_code == 413
     assert account.nova("GET", "/servers").status == 200
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 20_000])
-def test_a_deep_body_is_refused(account: Account, text: str) -> None:
-    """What is nested beyond measure is no JSON that anybody means."""
+def test_deeply_nested_body_is_rejected(account: Account, text: str) -> None:
+    """A body that is nested too deeply for the JSON parser is answered with 400."""
     headers = {"Content-Type": "application/json"}
-    answer = account.session.post(servers_of(account), data=text, headers=headers, timeout=SECONDS)
-    assert answer.status_code == 400
+    response = account.session.post(servers_url(account), data=text, headers=headers, timeout=TIMEOUT)
+    assert response.status_code == 400
 
 
-EVIL = [
+REJECTED = [
     "(a+)+$",
     "a*a*a*a*a*b",
     "(a|a)*b",
@@ -91,7 +91,7 @@ EVIL = [
     "^x|a*a*b",
     "[a]+[a]+$",
 ]
-SIMPLE = [
+ACCEPTED = [
     "web",
     "^web$",
     "^web-.*-db.*$",
@@ -106,39 +106,39 @@ SIMPLE = [
 ]
 
 
-@pytest.mark.parametrize("pattern", EVIL)
-def test_no_regular_expression_can_take_long(account: Account, pattern: str) -> None:
-    """What could backtrack for minutes is refused, as a filter and as a fault, before it is compared with anything."""
+@pytest.mark.parametrize("pattern", REJECTED)
+def test_slow_regular_expression_is_rejected(account: Account, pattern: str) -> None:
+    """A regular expression that could backtrack excessively is rejected, both as a filter and in a fault."""
     for field in ("name", "ip", "ip6"):
-        answer = account.session.get(servers_of(account), params={field: pattern}, timeout=SECONDS)
-        assert answer.status_code == 400
-        assert RULE in answer.text
+        response = account.session.get(servers_url(account), params={field: pattern}, timeout=TIMEOUT)
+        assert response.status_code == 400
+        assert RULE in response.text
     with pytest.raises(ValueError, match=re.escape(RULE)):
         Fault(path=f"re:{pattern}")
-    refused = requests.post(f"{account.cloud.url}/_emulator/faults", json={"path": f"re:{pattern}"}, timeout=SECONDS)
-    assert refused.status_code == 422
+    response = requests.post(f"{account.cloud.url}/_emulator/faults", json={"path": f"re:{pattern}"}, timeout=TIMEOUT)
+    assert response.status_code == 422
 
 
-@pytest.mark.parametrize("pattern", SIMPLE)
-def test_a_simple_regular_expression_is_evaluated(pattern: str) -> None:
-    """It finds what Python's finds; one that is none is plain text."""
+@pytest.mark.parametrize("pattern", ACCEPTED)
+def test_simple_regular_expression_matches_like_python(pattern: str) -> None:
+    """Accepted patterns match what Python's `re` matches; an invalid pattern matches as plain text."""
     for text in ("web", "web-1-db2", "my web", "web+1.a", "db-1", "a*b", "]", "[", "*web", "12", ""):
         try:
-            wanted = re.search(pattern, text) is not None
+            expected = re.search(pattern, text) is not None
         except re.error:
-            wanted = pattern in text
-        assert is_found(pattern, text) is wanted
+            expected = pattern in text
+        assert is_found(pattern, text) is expected
 
 
 @pytest.mark.parametrize("pattern", ["^a*a*b", "a+b", "a+[^a]$", "^aa+c*d"])
-def test_the_slowest_pattern_is_quick(pattern: str) -> None:
-    """What is accepted is compared with the longest text within a second or so."""
+def test_slowest_accepted_pattern_is_fast(pattern: str) -> None:
+    """An accepted pattern is compared with the longest text within about a second."""
     compiled(pattern)
     assert not is_found(pattern, "a" * 100_000)
 
 
-def documents(cloud: Emulator) -> int:
-    """How many documents and steps the emulator keeps."""
+def stored_count(cloud: Emulator) -> int:
+    """Return the number of documents and scheduled steps that the emulator stores."""
     with cloud.state() as state:
         database: Any = state.cloud.store._db
         queries = ("SELECT count(*) FROM objects", "SELECT count(*) FROM steps")
@@ -147,7 +147,7 @@ def documents(cloud: Emulator) -> int:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every bound be reached soon."""
+    """Lower every limit, so that the test reaches it quickly."""
     monkeypatch.setattr(store, "KEPT", dict.fromkeys(store.KEPT, 10))
     monkeypatch.setattr(store, "PRUNED_EVERY", 5)
     monkeypatch.setattr(lifecycle, "DELETED_KEPT", 10)
@@ -156,21 +156,21 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("dialect", ["otc", "openstack"])
-def test_what_is_kept_has_a_bound(dialect: Any) -> None:
-    """However many objects come and go, and whatever is asked: neither documents nor the log go on growing."""
+def test_stored_data_is_bounded(dialect: Any) -> None:
+    """Stored documents and the request log stop growing while objects are created and deleted."""
     clock = ManualClock()
     with Emulator(clock=clock, dialect=dialect) as cloud:
-        kept = []
+        counts = []
         for _ in range(4):
             for _ in range(15):
                 churn(Account(cloud, clock))
-            kept.append(documents(cloud))
+            counts.append(stored_count(cloud))
             assert len(cloud.requests) <= 200
-        assert max(kept[1:]) - min(kept[1:]) <= 20, "the documents of a few objects that were pruned or not yet"
+        assert max(counts[1:]) - min(counts[1:]) <= 20, "the counts may differ by the documents that are not pruned yet"
 
 
 def churn(account: Account) -> None:
-    """Let a server and a volume come and go, one of which fails, and a request be refused."""
+    """Create and delete a server and a volume that fails, and send a request that is rejected."""
     network = account.network()
     server = account.server(networks=[{"uuid": network}])
     account.nova("POST", "/servers", {"server": {"name": "x" * 1000}})
@@ -185,8 +185,8 @@ def churn(account: Account) -> None:
     assert account.neutron("DELETE", f"/networks/{network}").status == 204
 
 
-def test_the_log_has_a_size(monkeypatch: pytest.MonkeyPatch, account: Account) -> None:
-    """What was sent counts, headers and bodies included; the oldest requests go first."""
+def test_request_log_size_is_bounded(monkeypatch: pytest.MonkeyPatch, account: Account) -> None:
+    """The size of the log includes headers and bodies; the oldest requests are dropped first."""
     account.cloud.requests.clear()
     monkeypatch.setattr(gateway, "LOGGED_BYTES", 300_000)
     for number in range(10):
@@ -195,11 +195,11 @@ def test_the_log_has_a_size(monkeypatch: pytest.MonkeyPatch, account: Account) -
     assert sum(each.size for each in account.cloud.requests) <= 300_000
 
 
-def test_there_are_so_many_faults(monkeypatch: pytest.MonkeyPatch, cloud: Emulator) -> None:
-    """Another one is refused until they are cleared."""
+def test_number_of_faults_is_limited(monkeypatch: pytest.MonkeyPatch, cloud: Emulator) -> None:
+    """A fault above the limit is rejected until the faults are cleared."""
     monkeypatch.setattr(faults, "MOST", 2)
     url = f"{cloud.url}/_emulator/faults"
-    statuses = [requests.post(url, json={"path": "/x"}, timeout=SECONDS).status_code for _ in range(3)]
+    statuses = [requests.post(url, json={"path": "/x"}, timeout=TIMEOUT).status_code for _ in range(3)]
     assert statuses == [201, 201, 409]
     cloud.clear_faults()
-    assert requests.post(url, json={"path": "/x"}, timeout=SECONDS).status_code == 201
+    assert requests.post(url, json={"path": "/x"}, timeout=TIMEOUT).status_code == 201

@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote run the guide's story against the emulator, unchanged."""
+"""Third-party clients work with the emulator without changes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ecs_pulumi.emulator import Emulator
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-QUICK = 0.01
+INTERVAL = 0.01
 FLAVORS = {"otc": ("s3.large.2", "s3.xlarge.2"), "openstack": ("s1.small", "s1.medium")}
 
 
 @pytest.fixture(params=["otc", "openstack"])
 def cloud(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    """An emulator of each kind, as fast as the clients' own ticks allow."""
+    """An emulator of each dialect, faster than the poll intervals of the clients."""
     with Emulator(dialect=request.param, speed=500) as running:
         yield running
 
 
-def test_openstacksdk_runs_the_guides_story(cloud: Emulator) -> None:
-    """Key, network, subnet, port, server on a volume, disk, interface, resize, and all of it away again."""
+def test_openstacksdk_server_lifecycle(cloud: Emulator) -> None:
+    """A program with openstacksdk creates, changes, resizes and deletes a server with its network, port and volumes."""
     settings = cloud.environment
     names = ("auth_url", "username", "password", "project_name", "user_domain_name")
     auth: dict[str, Any] = {name: settings[f"OS_{name.upper()}"] for name in names}
@@ -55,27 +55,27 @@ def test_openstacksdk_runs_the_guides_story(cloud: Emulator) -> None:
         networks=[{"port": port.id}],
         block_device_mapping_v2=[disk | {"boot_index": 0, "delete_on_termination": True}],
     )
-    server = sdk.compute.wait_for_server(server, interval=QUICK)
+    server = sdk.compute.wait_for_server(server, interval=INTERVAL)
     assert server.addresses["net"][0]["addr"] == port.fixed_ips[0]["ip_address"]
     volume = sdk.block_storage.create_volume(name="data", size=1)
-    sdk.block_storage.wait_for_status(volume, "available", interval=QUICK)
+    sdk.block_storage.wait_for_status(volume, "available", interval=INTERVAL)
     sdk.compute.create_volume_attachment(server, volume_id=volume.id)
-    sdk.block_storage.wait_for_status(sdk.block_storage.get_volume(volume.id), "in-use", interval=QUICK)
+    sdk.block_storage.wait_for_status(sdk.block_storage.get_volume(volume.id), "in-use", interval=INTERVAL)
     sdk.compute.create_server_interface(server, net_id=network.id)
     assert len(list(sdk.compute.server_interfaces(server))) == 2
     sdk.compute.stop_server(server)
-    sdk.compute.wait_for_server(server, status="SHUTOFF", interval=QUICK)
+    sdk.compute.wait_for_server(server, status="SHUTOFF", interval=INTERVAL)
     sdk.compute.resize_server(server, large.id)
-    sdk.compute.wait_for_server(server, status="VERIFY_RESIZE", interval=QUICK)
+    sdk.compute.wait_for_server(server, status="VERIFY_RESIZE", interval=INTERVAL)
     sdk.compute.confirm_server_resize(server)
-    sdk.compute.wait_for_server(server, status="SHUTOFF", interval=QUICK)
+    sdk.compute.wait_for_server(server, status="SHUTOFF", interval=INTERVAL)
     sdk.compute.start_server(server)
-    server = sdk.compute.wait_for_server(server, interval=QUICK)
+    server = sdk.compute.wait_for_server(server, interval=INTERVAL)
     assert large.id in (server.flavor.id, server.flavor.original_name, getattr(large, "id", None))
     sdk.compute.delete_volume_attachment(server, volume)
-    sdk.block_storage.wait_for_status(sdk.block_storage.get_volume(volume.id), "available", interval=QUICK)
+    sdk.block_storage.wait_for_status(sdk.block_storage.get_volume(volume.id), "available", interval=INTERVAL)
     sdk.compute.delete_server(server)
-    sdk.compute.wait_for_delete(server, interval=QUICK)
+    sdk.compute.wait_for_delete(server, interval=INTERVAL)
     sdk.block_storage.delete_volume(volume)
     sdk.network.delete_port(port)
     sdk.network.delete_network(network)
@@ -86,8 +86,8 @@ def test_openstacksdk_runs_the_guides_story(cloud: Emulator) -> None:
         assert state.find("port", network_id=network.id) == []
 
 
-def test_the_openstack_command_runs_the_guides_story() -> None:
-    """The same, typed into one `openstack` shell."""
+def test_openstack_command_server_lifecycle() -> None:
+    """One `openstack` shell runs the same lifecycle."""
     command = shutil.which("openstack", path=str(Path(sys.executable).parent))
     assert command, "python-openstackclient is among the development dependencies"
     small, large = FLAVORS["otc"]
@@ -113,20 +113,20 @@ def test_the_openstack_command_runs_the_guides_story() -> None:
         volume delete data
         """
     with Emulator(speed=5_000) as cloud:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
         run = subprocess.run(
             [command],
             input="\n".join(line.strip() for line in script.strip().splitlines()),
-            env=clean | cloud.environment,
+            env=environment | cloud.environment,
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
-        said = run.stdout + run.stderr
-        assert f"{large}" in said
-        assert '"web","ACTIVE"' in said
-        refused = [request for request in cloud.requests if request.status >= 400 and request.method != "GET"]
-        assert refused == [], said
+        output = run.stdout + run.stderr
+        assert f"{large}" in output
+        assert '"web","ACTIVE"' in output
+        rejected = [request for request in cloud.requests if request.status >= 400 and request.method != "GET"]
+        assert rejected == [], output
         with cloud.state() as state:
-            assert state.find("server", deleted=False) == [], said
+            assert state.find("server", deleted=False) == [], output

@@ -1,4 +1,4 @@
-"""The emulator as a program and as an object: start, settings, state, time, request log, tokens."""
+"""The emulator as a command and as an object: start, settings, state, time, request log and tokens."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ WITHOUT_FASTAPI = (
 
 @pytest.fixture(scope="module")
 def clock() -> ManualClock:
-    """A clock that the test moves."""
+    """A clock that only the test advances."""
     return ManualClock()
 
 
 @pytest.fixture(scope="module")
 def account(clock: ManualClock) -> Iterator[Account]:
-    """An account of an emulator in the guide's dialect."""
+    """An account of an emulator with dialect `otc`."""
     with Emulator(clock=clock) as cloud:
         yield Account(cloud, clock)
 
 
 @pytest.mark.parametrize("wrong", ["--port=99999", "--port=-1", "--port=x", "--speed=0", "--speed=nan", "--speed=inf"])
-def test_a_number_that_is_none_of_the_commands_is_refused(wrong: str) -> None:
-    """One line says which."""
+def test_invalid_numeric_option_is_rejected(wrong: str) -> None:
+    """The command exits with one line that names the invalid option."""
     done = subprocess.run([*COMMAND, wrong], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()[-1:]
     assert line.startswith(f"python -m ecs_pulumi.emulator: error: argument {wrong.partition('=')[0]}: must be ")
 
 
-def test_the_command_says_where_it_listens_and_how_to_point_a_stack_at_it() -> None:
-    """`--port 0` finds a free port; what is printed is all that a stack needs; SIGINT ends it without a trace."""
+def test_command_prints_address_and_stack_settings() -> None:
+    """`--port 0` selects a free port, the output contains all stack settings, and SIGINT exits without a traceback."""
     with subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         assert run.stderr is not None
@@ -61,10 +61,10 @@ def test_the_command_says_where_it_listens_and_how_to_point_a_stack_at_it() -> N
         user["domain"] = {"name": settings["userDomainName"]}  # type: ignore[assignment]
         project = {"name": settings["projectName"], "domain": {"name": settings["projectDomainName"]}}
         auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": {"project": project}}
-        answer = requests.post(f"{settings['authUrl']}/auth/tokens", json={"auth": auth}, timeout=10)
+        response = requests.post(f"{settings['authUrl']}/auth/tokens", json={"auth": auth}, timeout=10)
         run.send_signal(signal.SIGINT)
         _, errors = run.communicate(timeout=10)
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert settings["authUrl"] in lines[0]
     assert f"in a browser at {settings['authUrl'].removesuffix('v3')}." in line
     assert "pulumi config set ecs:password demo-secret --secret" in lines
@@ -72,8 +72,8 @@ def test_the_command_says_where_it_listens_and_how_to_point_a_stack_at_it() -> N
     assert errors == ""
 
 
-def test_a_port_in_use_is_one_line(account: Account) -> None:
-    """A second emulator on the same port says so, and what to do."""
+def test_port_in_use_is_one_line_error(account: Account) -> None:
+    """A second emulator on the same port prints one line that suggests `--port`."""
     port = account.cloud.url.rpartition(":")[2]
     run = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, timeout=30, check=False)
     assert run.returncode == 1
@@ -82,8 +82,8 @@ def test_a_port_in_use_is_one_line(account: Account) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"no database", b""])
-def test_a_state_file_that_is_none_is_one_line(tmp_path: Path, content: bytes | None) -> None:
-    """A file of something else is left alone; an empty one is a new state; a folder that is not there is named."""
+def test_invalid_state_file_is_one_line_error(tmp_path: Path, content: bytes | None) -> None:
+    """A file that is no database is left unchanged, a missing directory is named, an empty file becomes a new state."""
     file = tmp_path / ("missing/state" if content is None else "state")
     if content is not None:
         file.write_bytes(content)
@@ -98,8 +98,8 @@ def test_a_state_file_that_is_none_is_one_line(tmp_path: Path, content: bytes | 
     assert content is None or file.read_bytes() == content
 
 
-def test_without_its_dependencies_the_command_names_the_extra() -> None:
-    """Where FastAPI is missing, one line says what to install."""
+def test_missing_dependency_names_the_extra() -> None:
+    """Without FastAPI the command prints one line with the package to install."""
     run = subprocess.run(
         [sys.executable, "-c", WITHOUT_FASTAPI], capture_output=True, text=True, timeout=30, check=False
     )
@@ -108,8 +108,8 @@ def test_without_its_dependencies_the_command_names_the_extra() -> None:
     assert "pip install 'ecs-pulumi[emulator]'" in run.stderr
 
 
-def test_it_imports_nothing_of_the_rest_of_the_package() -> None:
-    """Client and cloud cannot share a mistake, and starting the cloud does not load Pulumi."""
+def test_emulator_does_not_import_the_provider() -> None:
+    """Client and emulator share no code, so that they cannot share a defect, and the emulator does not load Pulumi."""
     code = "import sys, ecs_pulumi.emulator.server; print(*sorted(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     loaded = run.stdout.split()
@@ -118,8 +118,8 @@ def test_it_imports_nothing_of_the_rest_of_the_package() -> None:
     assert not {"pulumi", "keystoneauth1", "openstack"} & set(loaded)
 
 
-def test_a_restart_loses_nothing_and_goes_on_with_what_was_under_way(tmp_path: Path) -> None:
-    """With `state`, a server asked for before the restart is built after it; the token still holds."""
+def test_restart_continues_from_state_file(tmp_path: Path) -> None:
+    """With `state`, a build that was requested before a restart is completed after it, and the token stays valid."""
     clock = ManualClock()
     file = str(tmp_path / "cloud.sqlite")
     with Emulator(state=file, clock=clock) as cloud:
@@ -134,26 +134,26 @@ def test_a_restart_loses_nothing_and_goes_on_with_what_was_under_way(tmp_path: P
         account.session.headers["X-Auth-Token"] = token
         assert account.show(server)["status"] == "BUILD"
         clock.advance(20)
-        shown = account.show(server)
+        server_body = account.show(server)
         networks = account.neutron("GET", "/networks?name=net").body["networks"]
-    assert shown["status"] == "ACTIVE"
-    assert list(shown["addresses"]) == ["net"]
+    assert server_body["status"] == "ACTIVE"
+    assert list(server_body["addresses"]) == ["net"]
     assert [each["id"] for each in networks] == [network]
 
 
 def test_speed_divides_every_duration() -> None:
-    """At speed 4 a build takes a quarter of the time; what the clock says is not scaled."""
+    """At speed 4 a build takes a quarter of the time; the clock itself is not scaled."""
     clock = ManualClock()
     with Emulator(clock=clock, speed=4) as cloud:
         account = Account(cloud, clock)
-        began = clock.now
+        start = clock.now
         account.active(networks=[{"uuid": account.network()}])
-        took = clock.now - began
-    assert 1.5 < took < 2.5
+        duration = clock.now - start
+    assert 1.5 < duration < 2.5
 
 
-def test_regions_share_nothing_but_the_catalog(account: Account) -> None:
-    """A network of one region is not in the other, which has its own flavors, images and zones."""
+def test_regions_are_isolated(account: Account) -> None:
+    """A network exists in one region only. Every region has its own flavors, images and zones."""
     network = account.network("only-here")
     other = Account(account.cloud, account.clock)
     other.region = "eu-nl"
@@ -164,8 +164,8 @@ def test_regions_share_nothing_but_the_catalog(account: Account) -> None:
     assert other.flavor("s3.large.2") == account.flavor("s3.large.2")
 
 
-def test_the_catalog_lists_every_service_in_every_region(account: Account) -> None:
-    """All that a client looks for is there, at a URL that answers."""
+def test_catalog_lists_every_service_in_every_region(account: Account) -> None:
+    """The catalog contains all service types, and every endpoint responds."""
     catalog = sign_in(account.cloud).json()["token"]["catalog"]
     assert [entry["type"] for entry in catalog] == [
         "compute",
@@ -183,8 +183,8 @@ def test_the_catalog_lists_every_service_in_every_region(account: Account) -> No
             assert account.session.get(endpoint["url"], timeout=10).status_code in (200, 300, 404), endpoint["url"]
 
 
-def test_every_way_to_sign_in(account: Account) -> None:
-    """By user id, with a token, with an application credential by id or name; wrong secrets are 401."""
+def test_authentication_methods(account: Account) -> None:
+    """Authentication by user id, token and application credential (by id or name); wrong secrets return 401."""
     cloud = account.cloud
     user_id = sign_in(cloud).json()["token"]["user"]["id"]
     user = {"id": user_id, "password": "demo-secret"}
@@ -210,7 +210,7 @@ def test_every_way_to_sign_in(account: Account) -> None:
 
 
 def test_tokens_expire() -> None:
-    """After their lifetime, or when told to, tokens are 401; a new one works."""
+    """Tokens return 401 after their lifetime or after `expire_tokens`; a new token works."""
     clock = ManualClock()
     with Emulator(clock=clock, token_lifetime=60) as cloud:
         account = Account(cloud, clock)
@@ -219,13 +219,13 @@ def test_tokens_expire() -> None:
         assert account.nova("GET", "/servers").status == 401
         account = Account(cloud, clock)
         cloud.expire_tokens()
-        refused = account.nova("GET", "/servers")
-        assert (refused.status, refused.body["error"]["title"]) == (401, "Unauthorized")
+        response = account.nova("GET", "/servers")
+        assert (response.status, response.body["error"]["title"]) == (401, "Unauthorized")
         assert Account(cloud, clock).nova("GET", "/servers").status == 200
 
 
-def test_a_revoked_token_is_no_good(account: Account) -> None:
-    """DELETE ends a token, which validation then does not find."""
+def test_revoked_token_is_rejected(account: Account) -> None:
+    """DELETE revokes a token; its validation returns 404 and requests with it return 401."""
     second = Account(account.cloud, account.clock)
     subject = {"X-Subject-Token": str(second.session.headers["X-Auth-Token"])}
     url = f"{account.cloud.auth_url}/auth/tokens"
@@ -235,31 +235,31 @@ def test_a_revoked_token_is_no_good(account: Account) -> None:
     assert second.nova("GET", "/servers").status == 401
 
 
-def test_every_request_is_logged_without_its_token(account: Account) -> None:
-    """The log has method, path, query, status, milliseconds, the answer's request id and what was sent."""
+def test_request_log_contains_no_token(account: Account) -> None:
+    """The log contains method, path, query, status, duration, request id and headers of a request, not its token."""
     account.cloud.requests.clear()
-    answer = account.nova("POST", "/servers?x=1", {"server": {}}, **{"X-Extra": "yes"})
+    response = account.nova("POST", "/servers?x=1", {"server": {}}, **{"X-Extra": "yes"})
     assert len(account.cloud.requests) == 1
     logged = account.cloud.requests[-1]
     assert (logged.method, logged.status, logged.query) == ("POST", 400, "x=1")
     assert logged.path == f"/eu-de/compute/v2.1/{account.project_id}/servers"
-    assert logged.request_id == answer.headers["X-Compute-Request-Id"]
+    assert logged.request_id == response.headers["X-Compute-Request-Id"]
     assert logged.headers["x-extra"] == "yes"
-    assert logged.body is None, "that of a refused request is not kept"
+    assert logged.body is None, "the body of a rejected request is not logged"
     assert 0 < logged.ms < 1000
     assert str(account.session.headers["X-Auth-Token"]) not in str(logged.headers)
 
 
-def test_the_environment_is_what_openstack_clients_read(account: Account) -> None:
-    """OS_* variables and stack settings name the same cloud and account."""
+def test_environment_and_settings_select_the_same_account(account: Account) -> None:
+    """OS_* variables and stack settings select the same cloud and account."""
     environment, settings = account.cloud.environment, account.cloud.settings
     assert environment["OS_AUTH_URL"] == settings["authUrl"]
     assert environment["OS_PASSWORD"] == settings["password"]
     assert not set(environment) & set(os.environ)
 
 
-def test_the_state_can_be_read_and_changed_by_a_test(account: Account) -> None:
-    """`state()` gives the documents as of now; what is changed there the API shows."""
+def test_state_can_be_changed_directly(account: Account) -> None:
+    """`state()` returns the current documents, and the API returns what the test changes in them."""
     network = account.network("by-hand")
     with account.cloud.state() as state:
         doc = state.get("network", network)
@@ -269,10 +269,10 @@ def test_the_state_can_be_read_and_changed_by_a_test(account: Account) -> None:
 
 
 def test_quotas_can_be_set(account: Account) -> None:
-    """A limit set by a test is what the API enforces and shows."""
+    """The API enforces and returns a limit that the test sets."""
     account.cloud.set_quota(instances=0)
-    refused = account.nova("POST", "/servers", account.body(networks=[{"uuid": account.network("quota")}]))
-    shown = account.nova("GET", "/limits").body["limits"]["absolute"]["maxTotalInstances"]
+    response = account.nova("POST", "/servers", account.body(networks=[{"uuid": account.network("quota")}]))
+    limit = account.nova("GET", "/limits").body["limits"]["absolute"]["maxTotalInstances"]
     account.cloud.set_quota(instances=100)
-    assert (refused.status, shown) == (403, 0)
-    assert refused.message == "Quota exceeded for instances: Requested 1, but already used 0 of 0 instances"
+    assert (response.status, limit) == (403, 0)
+    assert response.message == "Quota exceeded for instances: Requested 1, but already used 0 of 0 instances"

@@ -1,4 +1,4 @@
-"""Trouble that was asked for comes, as often as asked, and nothing else is hurt."""
+"""Injected faults affect only the matching requests, and only as often as configured."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Account]:
-    """An account of an emulator in the guide's dialect."""
+    """An account of an emulator with dialect `otc`."""
     clock = ManualClock()
     with Emulator(clock=clock) as cloud:
         yield Account(cloud, clock)
@@ -29,89 +29,89 @@ def shared() -> Iterator[Account]:
 
 @pytest.fixture
 def account(shared: Account) -> Iterator[Account]:
-    """The account, without faults afterwards."""
+    """The shared account; its faults are cleared after the test."""
     yield shared
     shared.cloud.clear_faults()
 
 
-def test_a_status_is_answered_so_often(account: Account) -> None:
-    """`times=2` fails two requests, with the headers and the body asked for, and lets the third pass."""
+def test_status_fault_applies_n_times(account: Account) -> None:
+    """`times=2` fails two requests with the configured status, headers and body; the third request succeeds."""
     account.cloud.fault(path="*/os-keypairs", status=503, times=2, headers={"Retry-After": "1"}, body={"no": 1})
-    answers = [account.nova("GET", "/os-keypairs") for _ in range(3)]
-    assert [answer.status for answer in answers] == [503, 503, 200]
-    assert answers[0].headers["Retry-After"] == "1"
-    assert answers[0].body == {"no": 1}
-    assert answers[0].headers["X-Openstack-Request-Id"].startswith("req-")
+    responses = [account.nova("GET", "/os-keypairs") for _ in range(3)]
+    assert [response.status for response in responses] == [503, 503, 200]
+    assert responses[0].headers["Retry-After"] == "1"
+    assert responses[0].body == {"no": 1}
+    assert responses[0].headers["X-Openstack-Request-Id"].startswith("req-")
 
 
-def test_a_fault_meets_only_what_it_names(account: Account) -> None:
-    """Method, path (glob or regular expression) and name in the body all have to fit."""
+def test_fault_matches_method_path_and_name(account: Account) -> None:
+    """A fault applies if method, path (glob or regular expression) and name in the body match."""
     account.cloud.fault(method="POST", path="re:/os-keypairs$", name="bad-*", status=500)
     assert account.nova("GET", "/os-keypairs").status == 200
     assert account.nova("POST", "/os-keypairs", {"keypair": {"name": "good"}}).status == 200
     assert account.nova("POST", "/os-keypairs", {"keypair": {"name": "bad-1"}}).status == 500
 
 
-@pytest.mark.parametrize(("drop", "made"), [("before", False), ("after", True), ("during", True)])
-def test_a_dropped_connection_brings_no_answer(account: Account, drop: Any, made: bool) -> None:  # noqa: FBT001
-    """The client sees the connection close; the request took effect, or not, as asked."""
+@pytest.mark.parametrize(("drop", "takes_effect"), [("before", False), ("after", True), ("during", True)])
+def test_dropped_connection(account: Account, drop: Any, takes_effect: bool) -> None:  # noqa: FBT001
+    """The connection closes without a response, before or after the request takes effect."""
     account.cloud.requests.clear()
     account.cloud.fault(path="*/os-keypairs", method="POST", drop=drop, times=1)
     with pytest.raises(requests.RequestException):
         account.nova("POST", "/os-keypairs", {"keypair": {"name": drop}})
-    assert (account.nova("GET", f"/os-keypairs/{drop}").status == 200) is made
-    assert [request.status for request in account.cloud.requests] == [0, 200 if made else 404]
+    assert (account.nova("GET", f"/os-keypairs/{drop}").status == 200) is takes_effect
+    assert [request.status for request in account.cloud.requests] == [0, 200 if takes_effect else 404]
 
 
-def test_odd_bodies_are_sent_as_they_are(account: Account) -> None:
-    """HTML where JSON belongs, nothing at all, and JSON that breaks off."""
+def test_fault_body_is_sent_unchanged(account: Account) -> None:
+    """The body of a fault can be HTML, empty or truncated JSON."""
     for body in ("<html>Bad gateway</html>", "", '{"keypairs": ['):
         account.cloud.fault(path="*/os-keypairs", status=200, body=body, times=1)
         url = f"{account.cloud.url}/eu-de/compute/v2.1/os-keypairs"
         assert account.session.get(url, timeout=10).text == body
 
 
-def test_latency_delays_only_the_one_request(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slow answer keeps no other one waiting."""
+def test_latency_delays_only_the_matching_request(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delayed response does not delay other requests."""
     account.cloud.fault(path="*/os-keypairs", latency=0.4, times=1)
     url = f"{account.cloud.url}/eu-de/compute/v2.1/os-keypairs"
     headers = dict(account.session.headers)
-    slept: list[float] = []
-    is_over = threading.Event()
+    delays: list[float] = []
+    released = threading.Event()
 
     async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        await asyncio.to_thread(is_over.wait)
+        delays.append(seconds)
+        await asyncio.to_thread(released.wait)
 
     monkeypatch.setattr(gateway, "asyncio", SimpleNamespace(sleep=sleep))
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(requests.get, url, headers=headers, timeout=60)
-        while not slept:
+        while not delays:
             time.sleep(0.005)
         assert account.nova("GET", "/flavors").status == 200
         assert not slow.done()
-        is_over.set()
+        released.set()
         assert slow.result().status_code == 200
-    assert slept == [0.4]
+    assert delays == [0.4]
 
 
-def test_a_fault_can_let_some_pass_first(account: Account) -> None:
-    """`skip=2, times=1` fails the third request alone."""
+def test_fault_skips_requests(account: Account) -> None:
+    """`skip=2, times=1` fails only the third request."""
     account.cloud.fault(path="*/flavors", status=500, skip=2, times=1)
     assert [account.nova("GET", "/flavors").status for _ in range(4)] == [200, 200, 500, 200]
 
 
-def test_latency_for_all_goes_with_trouble_for_some(account: Account) -> None:
-    """Delays add up and hide no other fault."""
+def test_latency_combines_with_other_faults(account: Account) -> None:
+    """Delays of several faults add up, and a delay does not prevent other faults."""
     account.cloud.fault(latency=0.02)
     account.cloud.fault(path="*/flavors", latency=0.02, status=500, times=1)
-    began = time.monotonic()
+    start = time.monotonic()
     assert [account.nova("GET", "/flavors").status for _ in range(2)] == [500, 200]
-    assert time.monotonic() - began >= 0.06
+    assert time.monotonic() - start >= 0.06
 
 
 def test_faults_over_http(account: Account) -> None:
-    """`/_emulator/faults` takes, lists and clears them, and refuses what is none."""
+    """`/_emulator/faults` adds, lists and clears faults, and rejects invalid ones."""
     url = f"{account.cloud.url}/_emulator/faults"
     assert requests.post(url, json={"path": "*/flavors", "status": 500, "times": 3}, timeout=10).status_code == 201
     assert account.nova("GET", "/flavors").status == 500
@@ -121,8 +121,8 @@ def test_faults_over_http(account: Account) -> None:
     assert account.nova("GET", "/flavors").status == 200
 
 
-def test_the_log_and_the_tokens_over_http(account: Account) -> None:
-    """`/_emulator/requests` shows and clears the log; `/_emulator/tokens` ends every token."""
+def test_request_log_and_tokens_over_http(account: Account) -> None:
+    """`/_emulator/requests` returns and clears the log; `/_emulator/tokens` expires every token."""
     url = f"{account.cloud.url}/_emulator"
     requests.delete(f"{url}/requests", timeout=10)
     second = Account(account.cloud, account.clock)
@@ -133,13 +133,13 @@ def test_the_log_and_the_tokens_over_http(account: Account) -> None:
     account.session.headers["X-Auth-Token"] = Account(account.cloud, account.clock).session.headers["X-Auth-Token"]
 
 
-def test_faults_from_the_start() -> None:
-    """The constructor takes them too, and an outcome can be asked for by a glob, so many times."""
+def test_faults_of_the_constructor() -> None:
+    """The constructor accepts faults; an outcome fault matches names by a glob and applies `times` times."""
     clock = ManualClock()
     faults = [Fault(outcome="fail-spawn", name="web-*", times=1)]
     with Emulator(clock=clock, faults=faults) as cloud:
         account = Account(cloud, clock)
         networks = [{"uuid": account.network()}]
         first, second = (account.server(name, networks=networks) for name in ("web-1", "web-2"))
-        account.until(first, "ERROR")
-        account.until(second, "ACTIVE")
+        account.wait_for(first, "ERROR")
+        account.wait_for(second, "ACTIVE")

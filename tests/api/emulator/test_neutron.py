@@ -1,4 +1,4 @@
-"""Neutron: what it answers and how it refuses, on the emulator and on a real OpenStack alike."""
+"""Neutron: responses and errors, on the emulator and on a real OpenStack alike."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ import pytest
 
 from ecs_pulumi.emulator import Emulator
 from tests.api.emulator.conftest import account_of
-from tests.api.emulator.plain import NOWHERE
+from tests.api.emulator.plain import MISSING_ID
 
 if TYPE_CHECKING:
-    from tests.api.emulator.plain import Plain
+    from tests.api.emulator.plain import PlainClient
 
-STANDARD = {"id", "tenant_id", "project_id", "created_at", "updated_at", "revision_number", "tags"}
-NETWORK = STANDARD | {
+STANDARD_FIELDS = {"id", "tenant_id", "project_id", "created_at", "updated_at", "revision_number", "tags"}
+NETWORK_FIELDS = STANDARD_FIELDS | {
     *("name", "description", "admin_state_up", "mtu", "status", "subnets", "shared", "router:external"),
     *("availability_zone_hints", "availability_zones", "ipv4_address_scope", "ipv6_address_scope"),
     "port_security_enabled",
 }
-SUBNET = STANDARD | {
+SUBNET_FIELDS = STANDARD_FIELDS | {
     *("name", "description", "network_id", "ip_version", "subnetpool_id", "enable_dhcp", "ipv6_ra_mode"),
     *("ipv6_address_mode", "gateway_ip", "cidr", "allocation_pools", "host_routes", "dns_nameservers"),
     "service_types",
 }
-PORT = STANDARD | {
+PORT_FIELDS = STANDARD_FIELDS | {
     *("name", "description", "network_id", "mac_address", "admin_state_up", "status", "device_id"),
     *("device_owner", "fixed_ips", "allowed_address_pairs", "extra_dhcp_opts", "security_groups"),
     *("binding:vnic_type", "port_security_enabled"),
 }
-RULE = (STANDARD - {"tags"}) | {
+RULE_FIELDS = (STANDARD_FIELDS - {"tags"}) | {
     *("security_group_id", "ethertype", "direction", "protocol", "port_range_min", "port_range_max"),
     *("remote_ip_prefix", "remote_address_group_id", "normalized_cidr", "remote_group_id", "description"),
 }
 BAD, INVALID = "HTTPBadRequest", "InvalidInput"
-WRONG = "Invalid input for operation: "
+INVALID_INPUT = "Invalid input for operation: "
 
 
 @pytest.fixture
-def network(api: Plain) -> dict[str, Any]:
-    """A network of the test's own."""
-    return api.made("/networks", name=f"{api.prefix}-net")
+def network(api: PlainClient) -> dict[str, Any]:
+    """A network for the test."""
+    return api.create("/networks", name=f"{api.prefix}-net")
 
 
 @pytest.fixture
-def subnet(api: Plain, network: dict[str, Any]) -> dict[str, Any]:
-    """Its subnet 10.77.1.0/24."""
-    return api.made("/subnets", network_id=network["id"], ip_version=4, cidr="10.77.1.0/24")
+def subnet(api: PlainClient, network: dict[str, Any]) -> dict[str, Any]:
+    """The subnet 10.77.1.0/24 of `network`."""
+    return api.create("/subnets", network_id=network["id"], ip_version=4, cidr="10.77.1.0/24")
 
 
-def test_versions(api: Plain) -> None:
-    """The root lists v2.0; v2.0 without its slash is not found, with it come the core collections."""
+def test_versions(api: PlainClient) -> None:
+    """The root lists v2.0. `/v2.0` without a trailing slash returns 404, `/v2.0/` lists the core collections."""
     root = api.network_url.removesuffix("/v2.0")
     listed = api.send("GET", root + "/")
     assert listed.status == 200
@@ -62,44 +62,44 @@ def test_versions(api: Plain) -> None:
     assert [each["collection"] for each in core] == ["networks", "subnets", "subnetpools", "ports"]
 
 
-def test_unknown_routes(api: Plain) -> None:
-    """An unknown collection is 404, a method that an object does not take 405, no token 401."""
+def test_unknown_routes(api: PlainClient) -> None:
+    """An unknown collection returns 404, an unsupported method 405, an invalid token 401."""
     assert api.network("GET", "/no-such").error[:2] == (404, "HTTPNotFound")
-    assert api.network("POST", f"/ports/{NOWHERE}", {}).error[:2] == (405, "HTTPMethodNotAllowed")
-    refused = api.send("GET", api.network_url + "/networks", **{"X-Auth-Token": "no-such"})
-    assert refused.status == 401
-    assert refused.body["error"]["message"] == "The request you have made requires authentication."
+    assert api.network("POST", f"/ports/{MISSING_ID}", {}).error[:2] == (405, "HTTPMethodNotAllowed")
+    response = api.send("GET", api.network_url + "/networks", **{"X-Auth-Token": "no-such"})
+    assert response.status == 401
+    assert response.body["error"]["message"] == "The request you have made requires authentication."
 
 
-def test_network_lifecycle(api: Plain) -> None:
-    """A network has all fields at once, counts its revisions, and is gone after its delete."""
-    made = api.made("/networks", name=f"{api.prefix}-a", description="d", admin_state_up=False, mtu=1400)
-    assert set(made) == NETWORK | {"is_default"}
-    assert (made["status"], made["mtu"], made["admin_state_up"]) == ("ACTIVE", 1400, False)
-    assert made["revision_number"] == 1
-    path = f"/networks/{made['id']}"
+def test_network_lifecycle(api: PlainClient) -> None:
+    """A new network has all fields, updates increase its revision number, and after its delete it returns 404."""
+    created = api.create("/networks", name=f"{api.prefix}-a", description="d", admin_state_up=False, mtu=1400)
+    assert set(created) == NETWORK_FIELDS | {"is_default"}
+    assert (created["status"], created["mtu"], created["admin_state_up"]) == ("ACTIVE", 1400, False)
+    assert created["revision_number"] == 1
+    path = f"/networks/{created['id']}"
     changed = api.network("PUT", path, {"network": {"admin_state_up": True, "mtu": 0}}).body["network"]
-    assert set(changed) == NETWORK
+    assert set(changed) == NETWORK_FIELDS
     assert (changed["mtu"], changed["admin_state_up"], changed["revision_number"]) == (1450, True, 2)
     assert api.network("PUT", path, {"network": {}}).body["network"]["revision_number"] == 2
     assert api.network("DELETE", path).status == 204
-    gone = (404, "NetworkNotFound", f"Network {made['id']} could not be found.")
-    assert api.network("GET", path).error == gone
-    assert api.network("DELETE", path).error == gone
-    assert api.network("PUT", path, {"network": {"name": "x"}}).error == gone
+    not_found = (404, "NetworkNotFound", f"Network {created['id']} could not be found.")
+    assert api.network("GET", path).error == not_found
+    assert api.network("DELETE", path).error == not_found
+    assert api.network("PUT", path, {"network": {"name": "x"}}).error == not_found
 
 
 @pytest.mark.parametrize(
-    ("said", "error"),
+    ("attributes", "error"),
     [
         ({"colour": "red"}, (400, BAD, "Unrecognized attribute(s) 'colour'")),
         ({"id": "x"}, (400, BAD, "Attribute 'id' not allowed in POST")),
         ({"tags": ["a"]}, (400, BAD, "Attribute 'tags' not allowed in POST")),
         ({"name": None}, (400, BAD, "Invalid input for name. Reason: 'None' is not a valid string.")),
         ({"name": 5}, (400, BAD, "Invalid input for name. Reason: '5' is not a valid string.")),
-        ({"mtu": "x"}, (400, INVALID, WRONG + "'x' is not an integer.")),
-        ({"mtu": 9000}, (400, INVALID, WRONG + "Requested MTU is too big, maximum is 1450.")),
-        ({"admin_state_up": "xx"}, (400, INVALID, WRONG + "'xx' cannot be converted to boolean.")),
+        ({"mtu": "x"}, (400, INVALID, INVALID_INPUT + "'x' is not an integer.")),
+        ({"mtu": 9000}, (400, INVALID, INVALID_INPUT + "Requested MTU is too big, maximum is 1450.")),
+        ({"admin_state_up": "xx"}, (400, INVALID, INVALID_INPUT + "'xx' cannot be converted to boolean.")),
         (
             {"availability_zone_hints": ["no-such"]},
             (404, "AvailabilityZoneNotFound", "AvailabilityZone no-such could not be found."),
@@ -135,9 +135,11 @@ def test_network_lifecycle(api: Plain) -> None:
     ],
     ids=str,
 )
-def test_networks_refused(api: Plain, said: dict[str, Any], error: tuple[int, str, str]) -> None:
-    """A create that names something wrong is refused in the real one's words."""
-    assert api.network("POST", "/networks", {"network": said}).error == error
+def test_create_network_rejects_invalid_attributes(
+    api: PlainClient, attributes: dict[str, Any], error: tuple[int, str, str]
+) -> None:
+    """An invalid create request returns the error of the real service."""
+    assert api.network("POST", "/networks", {"network": attributes}).error == error
 
 
 @pytest.mark.parametrize(
@@ -150,23 +152,23 @@ def test_networks_refused(api: Plain, said: dict[str, Any], error: tuple[int, st
     ],
     ids=str,
 )
-def test_malformed_bodies(api: Plain, body: Any, message: str) -> None:
-    """What is no request for a network is 400."""
+def test_create_network_rejects_malformed_body(api: PlainClient, body: Any, message: str) -> None:
+    """A body without a valid `network` returns 400."""
     assert api.network("POST", "/networks", body).error == (400, BAD, message)
 
 
-def test_read_only_attributes(api: Plain, network: dict[str, Any]) -> None:
-    """What is fixed at creation cannot be changed, and is named so (a project as tenant_id)."""
-    said: dict[str, Any] = {"status": "DOWN", "subnets": [], "project_id": api.project_id, "tags": []}
-    for name, value in said.items():
-        shown = "tenant_id" if name == "project_id" else name
-        answer = api.network("PUT", f"/networks/{network['id']}", {"network": {name: value}})
-        assert answer.error == (400, BAD, f"Cannot update read-only attribute {shown}")
+def test_update_network_rejects_read_only_attributes(api: PlainClient, network: dict[str, Any]) -> None:
+    """An update of a read-only attribute names the attribute in the error (`project_id` as `tenant_id`)."""
+    attributes: dict[str, Any] = {"status": "DOWN", "subnets": [], "project_id": api.project_id, "tags": []}
+    for name, value in attributes.items():
+        reported_name = "tenant_id" if name == "project_id" else name
+        response = api.network("PUT", f"/networks/{network['id']}", {"network": {name: value}})
+        assert response.error == (400, BAD, f"Cannot update read-only attribute {reported_name}")
 
 
-def test_subnet_defaults(api: Plain, subnet: dict[str, Any]) -> None:
-    """A subnet takes the first address for its gateway and gives out the others; its network lists it."""
-    assert set(subnet) == SUBNET
+def test_subnet_defaults(api: PlainClient, subnet: dict[str, Any]) -> None:
+    """The gateway is the first address, the allocation pool contains the others, and the network lists the subnet."""
+    assert set(subnet) == SUBNET_FIELDS
     assert subnet["gateway_ip"] == "10.77.1.1"
     assert subnet["allocation_pools"] == [{"start": "10.77.1.2", "end": "10.77.1.254"}]
     assert subnet["enable_dhcp"] is True
@@ -176,7 +178,7 @@ def test_subnet_defaults(api: Plain, subnet: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "seen"),
+    ("attributes", "expected"),
     [
         ({"cidr": "10.77.0.5/24"}, {"cidr": "10.77.0.0/24", "gateway_ip": "10.77.0.1"}),
         ({"cidr": "10.77/16"}, {"cidr": "10.77.0.0/16"}),
@@ -213,25 +215,27 @@ def test_subnet_defaults(api: Plain, subnet: dict[str, Any]) -> None:
     ],
     ids=str,
 )
-def test_subnets_as_read(api: Plain, network: dict[str, Any], said: dict[str, Any], seen: dict[str, Any]) -> None:
-    """A cidr loses its host bits, and gateway and pools follow from it and from each other."""
-    made = api.made("/subnets", network_id=network["id"], **{"ip_version": 4, **said})
-    wanted = {name: value for name, value in said.items() if name != "cidr"} | seen
-    assert {name: made[name] for name in wanted} == wanted
+def test_create_subnet_normalizes_attributes(
+    api: PlainClient, network: dict[str, Any], attributes: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """Host bits of the CIDR are removed; gateway and allocation pools default to values that fit each other."""
+    created = api.create("/subnets", network_id=network["id"], **{"ip_version": 4, **attributes})
+    expected_fields = {name: value for name, value in attributes.items() if name != "cidr"} | expected
+    assert {name: created[name] for name in expected_fields} == expected_fields
 
 
 POOL = "The allocation pool "
 
 
 @pytest.mark.parametrize(
-    ("said", "error"),
+    ("attributes", "error"),
     [
         ({}, (400, "BadRequest", "Bad subnets request: a subnetpool must be specified in the absence of a cidr.")),
-        ({"cidr": "10.77.0.0/99"}, (400, INVALID, WRONG + "10.77.0.0/99 is not in a CIDR format.")),
-        ({"cidr": "x"}, (400, INVALID, WRONG + "x is not in a CIDR format.")),
+        ({"cidr": "10.77.0.0/99"}, (400, INVALID, INVALID_INPUT + "10.77.0.0/99 is not in a CIDR format.")),
+        ({"cidr": "x"}, (400, INVALID, INVALID_INPUT + "x is not in a CIDR format.")),
         (
             {"cidr": "10.77.0.0/24", "ip_version": 6},
-            (400, INVALID, WRONG + "cidr '10.77.0.0/24' does not match the ip_version '6'."),
+            (400, INVALID, INVALID_INPUT + "cidr '10.77.0.0/24' does not match the ip_version '6'."),
         ),
         (
             {"cidr": "10.77.0.0/24", "ip_version": 5},
@@ -242,7 +246,7 @@ POOL = "The allocation pool "
             (
                 400,
                 INVALID,
-                WRONG + "Subnet has a prefix length that is incompatible with DHCP service enabled.",
+                INVALID_INPUT + "Subnet has a prefix length that is incompatible with DHCP service enabled.",
             ),
         ),
         (
@@ -254,16 +258,16 @@ POOL = "The allocation pool "
             (400, BAD, "Invalid input for network_id. Reason: 'x' is not a valid UUID."),
         ),
         (
-            {"cidr": "10.77.0.0/24", "network_id": NOWHERE},
-            (404, "NetworkNotFound", f"Network {NOWHERE} could not be found."),
+            {"cidr": "10.77.0.0/24", "network_id": MISSING_ID},
+            (404, "NetworkNotFound", f"Network {MISSING_ID} could not be found."),
         ),
         (
-            {"prefixlen": 24, "subnetpool_id": NOWHERE},
-            (404, "SubnetPoolNotFound", f"Subnet pool {NOWHERE} could not be found."),
+            {"prefixlen": 24, "subnetpool_id": MISSING_ID},
+            (404, "SubnetPoolNotFound", f"Subnet pool {MISSING_ID} could not be found."),
         ),
         (
             {"cidr": "10.77.0.0/24", "gateway_ip": "10.77.0.0"},
-            (400, INVALID, WRONG + "Gateway is not valid on subnet."),
+            (400, INVALID, INVALID_INPUT + "Gateway is not valid on subnet."),
         ),
         (
             {"cidr": "10.77.0.0/24", "gateway_ip": "x"},
@@ -271,7 +275,7 @@ POOL = "The allocation pool "
         ),
         (
             {"cidr": "10.77.0.0/24", "gateway_ip": "2001:db8::1"},
-            (400, INVALID, WRONG + "gateway_ip '2001:db8::1' does not match the ip_version '4'."),
+            (400, INVALID, INVALID_INPUT + "gateway_ip '2001:db8::1' does not match the ip_version '4'."),
         ),
         (
             {"cidr": "10.77.0.0/24", "allocation_pools": [{"start": "10.77.0.1", "end": "10.77.0.20"}]},
@@ -350,7 +354,7 @@ POOL = "The allocation pool "
         ),
         (
             {"cidr": "10.77.0.0/24", "ipv6_ra_mode": "slaac"},
-            (400, INVALID, WRONG + "ipv6_ra_mode is not valid when ip_version is 4."),
+            (400, INVALID, INVALID_INPUT + "ipv6_ra_mode is not valid when ip_version is 4."),
         ),
         (
             {
@@ -362,41 +366,41 @@ POOL = "The allocation pool "
             (
                 400,
                 INVALID,
-                WRONG + "Invalid CIDR 2001:db8:7::/80 for IPv6 address mode. OpenStack uses the EUI-64 address"
+                INVALID_INPUT + "Invalid CIDR 2001:db8:7::/80 for IPv6 address mode. OpenStack uses the EUI-64 address"
                 " format, which requires the prefix to be /64.",
             ),
         ),
     ],
     ids=str,
 )
-def test_subnets_refused(
-    api: Plain, network: dict[str, Any], said: dict[str, Any], error: tuple[int, str, str]
+def test_create_subnet_rejects_invalid_attributes(
+    api: PlainClient, network: dict[str, Any], attributes: dict[str, Any], error: tuple[int, str, str]
 ) -> None:
-    """A subnet that cannot be is refused in the real one's words."""
-    wanted = {"network_id": network["id"], "ip_version": 4, **said}
-    assert api.network("POST", "/subnets", {"subnet": wanted}).error == error
+    """An invalid create request returns the error of the real service."""
+    body = {"network_id": network["id"], "ip_version": 4, **attributes}
+    assert api.network("POST", "/subnets", {"subnet": body}).error == error
 
 
-def test_overlapping_subnets(api: Plain, subnet: dict[str, Any]) -> None:
-    """Two subnets of a network do not overlap; those of different networks may."""
-    said = {"network_id": subnet["network_id"], "ip_version": 4, "cidr": "10.77.1.128/25"}
+def test_overlapping_subnets(api: PlainClient, subnet: dict[str, Any]) -> None:
+    """Subnets of one network must not overlap; subnets of different networks may."""
+    attributes = {"network_id": subnet["network_id"], "ip_version": 4, "cidr": "10.77.1.128/25"}
     message = (
-        f"{WRONG}Requested subnet with cidr: 10.77.1.128/25 for network: {subnet['network_id']} overlaps with"
+        f"{INVALID_INPUT}Requested subnet with cidr: 10.77.1.128/25 for network: {subnet['network_id']} overlaps with"
         " another subnet."
     )
-    assert api.network("POST", "/subnets", {"subnet": said}).error == (400, INVALID, message)
-    other = api.made("/networks", name=f"{api.prefix}-other")
-    api.made("/subnets", **said | {"network_id": other["id"]})
+    assert api.network("POST", "/subnets", {"subnet": attributes}).error == (400, INVALID, message)
+    other = api.create("/networks", name=f"{api.prefix}-other")
+    api.create("/subnets", **attributes | {"network_id": other["id"]})
 
 
-def test_subnet_update(api: Plain, subnet: dict[str, Any]) -> None:
-    """Gateway, pools, DNS and routes change in place and are cleared by nothing; the cidr is fixed."""
+def test_update_subnet(api: PlainClient, subnet: dict[str, Any]) -> None:
+    """Gateway, pools, DNS servers and routes can be changed in place and cleared; the CIDR cannot be changed."""
     path = f"/subnets/{subnet['id']}"
 
-    def put(**said: Any) -> dict[str, Any]:
-        answer = api.network("PUT", path, {"subnet": said})
-        assert answer.status == 200, answer.body
-        found: dict[str, Any] = answer.body["subnet"]
+    def put(**attributes: Any) -> dict[str, Any]:
+        response = api.network("PUT", path, {"subnet": attributes})
+        assert response.status == 200, response.body
+        found: dict[str, Any] = response.body["subnet"]
         return found
 
     assert put(gateway_ip=None)["gateway_ip"] is None
@@ -420,19 +424,19 @@ def test_subnet_update(api: Plain, subnet: dict[str, Any]) -> None:
     assert fixed == (400, BAD, "Cannot update read-only attribute cidr")
 
 
-def test_subnet_pools(api: Plain, network: dict[str, Any]) -> None:
-    """A pool gives one free prefix after the other, of the length asked for, and stays while one is used."""
-    pool = api.made("/subnetpools", name=f"{api.prefix}-pool", prefixes=["10.76.0.0/16"])
+def test_subnet_pools(api: PlainClient, network: dict[str, Any]) -> None:
+    """A subnet pool allocates the next free prefix of the requested length, and cannot be deleted while in use."""
+    pool = api.create("/subnetpools", name=f"{api.prefix}-pool", prefixes=["10.76.0.0/16"])
     assert (pool["min_prefixlen"], pool["max_prefixlen"], pool["ip_version"]) == ("8", "32", 4)
-    cut = {"network_id": network["id"], "ip_version": 4, "subnetpool_id": pool["id"]}
-    cidrs = [api.made("/subnets", **cut, prefixlen=length)["cidr"] for length in (24, 24, 17)]
+    pool_attributes = {"network_id": network["id"], "ip_version": 4, "subnetpool_id": pool["id"]}
+    cidrs = [api.create("/subnets", **pool_attributes, prefixlen=length)["cidr"] for length in (24, 24, 17)]
     assert cidrs == ["10.76.0.0/24", "10.76.1.0/24", "10.76.128.0/17"]
-    assert api.network("POST", "/subnets", {"subnet": cut | {"prefixlen": 16}}).error == (
+    assert api.network("POST", "/subnets", {"subnet": pool_attributes | {"prefixlen": 16}}).error == (
         500,
         "SubnetAllocationError",
         "Failed to allocate subnet: Insufficient prefix space to allocate subnet size /16.",
     )
-    assert api.network("POST", "/subnets", {"subnet": cut | {"prefixlen": 7}}).error == (
+    assert api.network("POST", "/subnets", {"subnet": pool_attributes | {"prefixlen": 7}}).error == (
         400,
         "MinPrefixSubnetAllocationError",
         "Unable to allocate subnet with prefix length 7, minimum allowed prefix is 8.",
@@ -444,42 +448,42 @@ def test_subnet_pools(api: Plain, network: dict[str, Any]) -> None:
     )
 
 
-def test_port_defaults(api: Plain, subnet: dict[str, Any]) -> None:
-    """A port gets an address, a MAC address and the default group, and waits DOWN for a device."""
-    port = api.made("/ports", network_id=subnet["network_id"])
-    assert set(port) == PORT
+def test_port_defaults(api: PlainClient, subnet: dict[str, Any]) -> None:
+    """A new port has an address, a MAC address and the default group, and is DOWN without a device."""
+    port = api.create("/ports", network_id=subnet["network_id"])
+    assert set(port) == PORT_FIELDS
     assert (port["status"], port["device_id"], port["device_owner"]) == ("DOWN", "", "")
     assert port["mac_address"].startswith("fa:16:3e:")
     assert [fixed["subnet_id"] for fixed in port["fixed_ips"]] == [subnet["id"]]
     groups = api.network("GET", "/security-groups?name=default").body["security_groups"]
     assert port["security_groups"] == [groups[0]["id"]]
-    assert set(api.network("GET", f"/ports/{port['id']}").body["port"]) == PORT
+    assert set(api.network("GET", f"/ports/{port['id']}").body["port"]) == PORT_FIELDS
 
 
-def test_port_addresses(api: Plain, network: dict[str, Any], subnet: dict[str, Any]) -> None:
-    """Addresses are had by subnet, by address, several or none, and an update keeps what is still wanted."""
-    # What is named below is not to be drawn for another port.
+def test_port_fixed_ips(api: PlainClient, network: dict[str, Any], subnet: dict[str, Any]) -> None:
+    """Fixed IPs can be requested by subnet, by address, several or none. An update keeps addresses that still match."""
+    # The pool excludes the addresses below, so that they are not allocated to another port.
     pools = [{"start": "10.77.2.100", "end": "10.77.2.254"}]
-    second = api.made("/subnets", network_id=network["id"], ip_version=4, cidr="10.77.2.0/24", allocation_pools=pools)
+    second = api.create("/subnets", network_id=network["id"], ip_version=4, cidr="10.77.2.0/24", allocation_pools=pools)
 
     def addresses(port: dict[str, Any]) -> list[str]:
         return [fixed["ip_address"] for fixed in port["fixed_ips"]]
 
-    assert addresses(api.made("/ports", network_id=network["id"], fixed_ips=[])) == []
+    assert addresses(api.create("/ports", network_id=network["id"], fixed_ips=[])) == []
     both = [{"subnet_id": subnet["id"]}, {"subnet_id": second["id"]}]
-    assert len(addresses(api.made("/ports", network_id=network["id"], fixed_ips=both))) == 2
-    port = api.made("/ports", network_id=network["id"], fixed_ips=[{"ip_address": "10.77.2.50"}])
+    assert len(addresses(api.create("/ports", network_id=network["id"], fixed_ips=both))) == 2
+    port = api.create("/ports", network_id=network["id"], fixed_ips=[{"ip_address": "10.77.2.50"}])
     assert port["fixed_ips"] == [{"subnet_id": second["id"], "ip_address": "10.77.2.50"}]
     path = f"/ports/{port['id']}"
-    wanted: list[dict[str, str]]
-    for wanted, seen in (
+    fixed_ips: list[dict[str, str]]
+    for fixed_ips, expected in (
         ([{"subnet_id": second["id"]}], ["10.77.2.50"]),
         ([{"ip_address": "10.77.2.51"}, {"ip_address": "10.77.2.50"}], ["10.77.2.50", "10.77.2.51"]),
         ([], []),
         ([{"ip_address": "10.77.2.9"}], ["10.77.2.9"]),
     ):
-        answer = api.network("PUT", path, {"port": {"fixed_ips": wanted}})
-        assert addresses(answer.body["port"]) == seen
+        response = api.network("PUT", path, {"port": {"fixed_ips": fixed_ips}})
+        assert addresses(response.body["port"]) == expected
 
 
 @pytest.mark.parametrize(
@@ -510,8 +514,8 @@ def test_port_addresses(api: Plain, network: dict[str, Any], subnet: dict[str, A
             ),
         ),
         (
-            {"subnet_id": NOWHERE},
-            (404, "SubnetNotFound", f"Subnet {NOWHERE} could not be found."),
+            {"subnet_id": MISSING_ID},
+            (404, "SubnetNotFound", f"Subnet {MISSING_ID} could not be found."),
         ),
         (
             {"subnet_id": "x"},
@@ -521,44 +525,44 @@ def test_port_addresses(api: Plain, network: dict[str, Any], subnet: dict[str, A
             {"ip_address": "x"},
             (400, BAD, "Invalid input for fixed_ips. Reason: 'x' is not a valid IP address."),
         ),
-        ({}, (400, INVALID, WRONG + "IP allocation requires subnet_id or ip_address.")),
+        ({}, (400, INVALID, INVALID_INPUT + "IP allocation requires subnet_id or ip_address.")),
     ],
     ids=str,
 )
-def test_addresses_refused(
-    api: Plain, subnet: dict[str, Any], fixed: dict[str, str], error: tuple[int, str, str]
+def test_create_port_rejects_invalid_fixed_ips(
+    api: PlainClient, subnet: dict[str, Any], fixed: dict[str, str], error: tuple[int, str, str]
 ) -> None:
-    """An address that the network cannot give is refused in the real one's words."""
-    wanted = {key: value.replace("{subnet}", subnet["id"]) for key, value in fixed.items()}
-    said = {"network_id": subnet["network_id"], "fixed_ips": [wanted]}
-    assert api.network("POST", "/ports", {"port": said}).error == error
+    """An address that does not fit the network returns the error of the real service."""
+    fixed_ip = {key: value.replace("{subnet}", subnet["id"]) for key, value in fixed.items()}
+    body = {"network_id": subnet["network_id"], "fixed_ips": [fixed_ip]}
+    assert api.network("POST", "/ports", {"port": body}).error == error
 
 
-def test_taken_addresses(api: Plain, network: dict[str, Any], subnet: dict[str, Any]) -> None:
-    """An address and a MAC address are given once, and again when their port is gone; then none is left."""
+def test_addresses_in_use_are_rejected(api: PlainClient, network: dict[str, Any], subnet: dict[str, Any]) -> None:
+    """An address is allocated once and is free again after its port is deleted; a subnet can run out of addresses."""
     mac = "fa:16:3e:00:00:99"
-    said = {
+    attributes = {
         "network_id": network["id"],
         "mac_address": mac,
         "fixed_ips": [{"ip_address": "10.77.1.7"}],
     }
-    port = api.made("/ports", **said)
-    assert api.network("POST", "/ports", {"port": said}).error == (
+    port = api.create("/ports", **attributes)
+    assert api.network("POST", "/ports", {"port": attributes}).error == (
         409,
         "MacAddressInUse",
         f"Unable to complete operation for network {network['id']}. The mac address {mac} is in use.",
     )
-    del said["mac_address"]
-    assert api.network("POST", "/ports", {"port": said}).error == (
+    del attributes["mac_address"]
+    assert api.network("POST", "/ports", {"port": attributes}).error == (
         409,
         "IpAddressAlreadyAllocated",
         f"IP address 10.77.1.7 already allocated in subnet {subnet['id']}",
     )
     assert api.network("DELETE", f"/ports/{port['id']}").status == 204
-    api.made("/ports", **said, mac_address=mac)
-    small = api.made("/networks", name=f"{api.prefix}-small")
-    api.made("/subnets", network_id=small["id"], ip_version=4, cidr="10.77.9.0/30")
-    api.made("/ports", network_id=small["id"])
+    api.create("/ports", **attributes, mac_address=mac)
+    small = api.create("/networks", name=f"{api.prefix}-small")
+    api.create("/subnets", network_id=small["id"], ip_version=4, cidr="10.77.9.0/30")
+    api.create("/ports", network_id=small["id"])
     assert api.network("POST", "/ports", {"port": {"network_id": small["id"]}}).error == (
         409,
         "IpAddressGenerationFailure",
@@ -566,26 +570,26 @@ def test_taken_addresses(api: Plain, network: dict[str, Any], subnet: dict[str, 
     )
 
 
-def test_automatic_addresses(api: Plain, network: dict[str, Any]) -> None:
-    """In a SLAAC subnet every port has the address that follows from its MAC address, also those before it."""
-    port = api.made("/ports", network_id=network["id"], mac_address="fa:16:3e:01:02:03")
+def test_slaac_addresses(api: PlainClient, network: dict[str, Any]) -> None:
+    """In a SLAAC subnet every port has the address derived from its MAC address, including older ports."""
+    port = api.create("/ports", network_id=network["id"], mac_address="fa:16:3e:01:02:03")
     mode = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
-    subnet = api.made("/subnets", network_id=network["id"], ip_version=6, cidr="2001:db8:7::/64", **mode)
-    seen = api.network("GET", f"/ports/{port['id']}").body["port"]["fixed_ips"]
+    subnet = api.create("/subnets", network_id=network["id"], ip_version=6, cidr="2001:db8:7::/64", **mode)
+    fixed_ips = api.network("GET", f"/ports/{port['id']}").body["port"]["fixed_ips"]
     address = str(ipaddress.ip_address("2001:db8:7:0:f816:3eff:fe01:203"))
-    assert seen == [{"subnet_id": subnet["id"], "ip_address": address}]
+    assert fixed_ips == [{"subnet_id": subnet["id"], "ip_address": address}]
 
 
 @pytest.mark.parametrize(
-    ("said", "error"),
+    ("attributes", "error"),
     [
         (
             {"mac_address": "xx"},
             (400, BAD, "Invalid input for mac_address. Reason: 'xx' is not a valid MAC address."),
         ),
         (
-            {"security_groups": [NOWHERE]},
-            (404, "SecurityGroupNotFound", f"Security group {NOWHERE} does not exist"),
+            {"security_groups": [MISSING_ID]},
+            (404, "SecurityGroupNotFound", f"Security group {MISSING_ID} does not exist"),
         ),
         (
             {"security_groups": ["default"]},
@@ -613,7 +617,7 @@ def test_automatic_addresses(api: Plain, network: dict[str, Any]) -> None:
         ),
         (
             {"extra_dhcp_opts": [{"opt_name": "b"}]},
-            (400, INVALID, WRONG + "No valid key specs matched for: {'opt_name': 'b'}."),
+            (400, INVALID, INVALID_INPUT + "No valid key specs matched for: {'opt_name': 'b'}."),
         ),
         (
             {"binding:vnic_type": "foo"},
@@ -635,26 +639,28 @@ def test_automatic_addresses(api: Plain, network: dict[str, Any]) -> None:
                 "(rule:create_port and rule:create_port:binding:profile) is disallowed by policy",
             ),
         ),
-        ({"network_id": NOWHERE}, (404, "NetworkNotFound", f"Network {NOWHERE} could not be found.")),
+        ({"network_id": MISSING_ID}, (404, "NetworkNotFound", f"Network {MISSING_ID} could not be found.")),
     ],
     ids=str,
 )
-def test_ports_refused(api: Plain, network: dict[str, Any], said: dict[str, Any], error: tuple[int, str, str]) -> None:
-    """A port that cannot be is refused in the real one's words."""
-    answer = api.network("POST", "/ports", {"port": {"network_id": network["id"], **said}})
-    assert answer.error == error
+def test_create_port_rejects_invalid_attributes(
+    api: PlainClient, network: dict[str, Any], attributes: dict[str, Any], error: tuple[int, str, str]
+) -> None:
+    """An invalid create request returns the error of the real service."""
+    response = api.network("POST", "/ports", {"port": {"network_id": network["id"], **attributes}})
+    assert response.error == error
 
 
-def test_port_update(api: Plain, network: dict[str, Any]) -> None:
-    """Groups, pairs and options change in place; options by name, and a null takes one away."""
-    port = api.made("/ports", network_id=network["id"], security_groups=[])
+def test_update_port(api: PlainClient, network: dict[str, Any]) -> None:
+    """Groups, address pairs and DHCP options change in place. Options are merged by name; null removes one."""
+    port = api.create("/ports", network_id=network["id"], security_groups=[])
     path = f"/ports/{port['id']}"
     assert port["security_groups"] == []
 
-    def put(**said: Any) -> dict[str, Any]:
-        answer = api.network("PUT", path, {"port": said})
-        assert answer.status == 200, answer.body
-        found: dict[str, Any] = answer.body["port"]
+    def put(**attributes: Any) -> dict[str, Any]:
+        response = api.network("PUT", path, {"port": attributes})
+        assert response.status == 200, response.body
+        found: dict[str, Any] = response.body["port"]
         return found
 
     pairs = put(allowed_address_pairs=[{"ip_address": "1.2.3.4"}])["allowed_address_pairs"]
@@ -664,9 +670,9 @@ def test_port_update(api: Plain, network: dict[str, Any]) -> None:
     other = {"opt_name": "b", "opt_value": "2", "ip_version": 4}
     assert put(extra_dhcp_opts=[one])["extra_dhcp_opts"] == [one]
     assert put(extra_dhcp_opts=[other])["extra_dhcp_opts"] == [one, other]
-    gone = put(extra_dhcp_opts=[{"opt_name": "a", "opt_value": None}])
-    assert gone["extra_dhcp_opts"] == [other]
-    group = api.made("/security-groups", name=f"{api.prefix}-group")["id"]
+    remaining = put(extra_dhcp_opts=[{"opt_name": "a", "opt_value": None}])
+    assert remaining["extra_dhcp_opts"] == [other]
+    group = api.create("/security-groups", name=f"{api.prefix}-group")["id"]
     assert put(security_groups=[group])["security_groups"] == [group]
     in_use = api.network("DELETE", f"/security-groups/{group}").error
     assert in_use == (409, "SecurityGroupInUse", f"Security Group {group} in use.")
@@ -682,9 +688,11 @@ def test_port_update(api: Plain, network: dict[str, Any]) -> None:
     assert (bare["security_groups"], bare["port_security_enabled"]) == ([], False)
 
 
-def test_in_the_way(api: Plain, network: dict[str, Any], subnet: dict[str, Any]) -> None:
-    """A network with ports and a subnet with given addresses stay; a network takes its subnets along."""
-    port = api.made("/ports", network_id=network["id"])
+def test_delete_rejects_network_and_subnet_in_use(
+    api: PlainClient, network: dict[str, Any], subnet: dict[str, Any]
+) -> None:
+    """A network with ports and a subnet with allocated addresses cannot be deleted; a network deletes its subnets."""
+    port = api.create("/ports", network_id=network["id"])
     assert api.network("DELETE", f"/networks/{network['id']}").error == (
         409,
         "NetworkInUse",
@@ -706,8 +714,8 @@ def test_in_the_way(api: Plain, network: dict[str, Any], subnet: dict[str, Any])
     assert api.network("GET", f"/subnets/{subnet['id']}").error[:2] == (404, "SubnetNotFound")
 
 
-def test_tags(api: Plain, network: dict[str, Any]) -> None:
-    """Tags are replaced, added, asked for and taken away one by one, and are a revision each."""
+def test_tags(api: PlainClient, network: dict[str, Any]) -> None:
+    """Tags can be replaced, added, checked and removed; every change is one revision."""
     path = f"/networks/{network['id']}/tags"
     assert api.network("PUT", path, {"tags": ["b", "a"]}).body == {"tags": ["b", "a"]}
     assert api.network("GET", path).body == {"tags": ["a", "b"]}
@@ -715,8 +723,8 @@ def test_tags(api: Plain, network: dict[str, Any]) -> None:
     assert api.network("GET", path + "/zz").error == (404, "TagNotFound", "Tag zz could not be found.")
     assert api.network("PUT", path + "/c").status == 201
     assert api.network("DELETE", path + "/b").status == 204
-    seen = api.network("GET", f"/networks/{network['id']}?fields=tags&fields=revision_number").body
-    assert seen == {"network": {"tags": ["a", "c"], "revision_number": 4}}
+    current = api.network("GET", f"/networks/{network['id']}?fields=tags&fields=revision_number").body
+    assert current == {"network": {"tags": ["a", "c"], "revision_number": 4}}
     assert api.network("DELETE", path).status == 204
     for body, message in (
         ({"tags": "x"}, "'x' is not a list."),
@@ -724,27 +732,27 @@ def test_tags(api: Plain, network: dict[str, Any]) -> None:
         ({"tags": [5]}, "'5' is not a valid string."),
         ({}, "Invalid tags body."),
     ):
-        assert api.network("PUT", path, body).error == (400, INVALID, WRONG + message)
-    missing = api.network("PUT", f"/networks/{NOWHERE}/tags", {"tags": []}).error
-    assert missing == (404, "TagResourceNotFound", f"Resource networks {NOWHERE} could not be found.")
+        assert api.network("PUT", path, body).error == (400, INVALID, INVALID_INPUT + message)
+    missing = api.network("PUT", f"/networks/{MISSING_ID}/tags", {"tags": []}).error
+    assert missing == (404, "TagResourceNotFound", f"Resource networks {MISSING_ID} could not be found.")
 
 
-def test_filters(api: Plain, network: dict[str, Any], subnet: dict[str, Any]) -> None:
-    """Lists are filtered by any attribute, several values meaning any of them, by tags and by address."""
-    one = api.made("/ports", network_id=network["id"], name="one", fixed_ips=[{"ip_address": "10.77.1.5"}])
+def test_list_filters(api: PlainClient, network: dict[str, Any], subnet: dict[str, Any]) -> None:
+    """Lists can be filtered by every attribute (several values are alternatives), by tags and by fixed IPs."""
+    one = api.create("/ports", network_id=network["id"], name="one", fixed_ips=[{"ip_address": "10.77.1.5"}])
     fixed = [{"ip_address": "10.77.1.6"}]
-    two = api.made(
+    two = api.create(
         "/ports", network_id=network["id"], name="two", device_id="dev", fixed_ips=fixed, admin_state_up=False
     )
     api.network("PUT", f"/ports/{one['id']}/tags", {"tags": ["x", "y"]})
     api.network("PUT", f"/ports/{two['id']}/tags", {"tags": ["y", "z"]})
 
-    def names(query: str) -> set[str]:
-        answer = api.network("GET", f"/ports?network_id={network['id']}&fields=name&{query}")
-        assert answer.status == 200, answer.body
-        return {port["name"] for port in answer.body["ports"]}
+    def list_names(query: str) -> set[str]:
+        response = api.network("GET", f"/ports?network_id={network['id']}&fields=name&{query}")
+        assert response.status == 200, response.body
+        return {port["name"] for port in response.body["ports"]}
 
-    for query, seen in (
+    for query, expected in (
         ("name=one", {"one"}),
         ("name=one&name=two", {"one", "two"}),
         (f"id={one['id']}&id={two['id']}", {"one", "two"}),
@@ -754,7 +762,7 @@ def test_filters(api: Plain, network: dict[str, Any], subnet: dict[str, Any]) ->
         ("status=ACTIVE", set()),
         ("fixed_ips=ip_address=10.77.1.5", {"one"}),
         (f"fixed_ips=subnet_id={subnet['id']}&fixed_ips=ip_address=10.77.1.5", {"one"}),
-        (f"fixed_ips=subnet_id={NOWHERE}", set()),
+        (f"fixed_ips=subnet_id={MISSING_ID}", set()),
         (f"security_groups={one['security_groups'][0]}", {"one", "two"}),
         ("tags=x", {"one"}),
         ("tags=x,y", {"one"}),
@@ -763,17 +771,17 @@ def test_filters(api: Plain, network: dict[str, Any], subnet: dict[str, Any]) ->
         ("not-tags=x", {"two"}),
         ("not-tags-any=x,z", set()),
     ):
-        assert names(query) == seen, query
+        assert list_names(query) == expected, query
     unknown = api.network("GET", "/ports?colour=red").error
     assert unknown == (400, BAD, "['colour'] is invalid attribute for filtering")
-    form = api.network("GET", "/ports?fixed_ips=foo").error
-    assert form == (400, INVALID, WRONG + "'foo' is not of the form <key>=[value].")
+    malformed = api.network("GET", "/ports?fixed_ips=foo").error
+    assert malformed == (400, INVALID, INVALID_INPUT + "'foo' is not of the form <key>=[value].")
 
 
-def test_pages(api: Plain, network: dict[str, Any]) -> None:
-    """Lists come in pages, sorted as asked for, with links to the next and the previous."""
+def test_list_paging(api: PlainClient, network: dict[str, Any]) -> None:
+    """Lists can be sorted and paged, with links to the next and the previous page."""
     for name in ("b", "c", "a"):
-        api.made("/ports", network_id=network["id"], name=name)
+        api.create("/ports", network_id=network["id"], name=name)
     listing = f"/ports?network_id={network['id']}&fields=name&fields=id&sort_key=name&sort_dir=desc"
     first = api.network("GET", listing + "&limit=2").body
     assert [port["name"] for port in first["ports"]] == ["c", "b"]
@@ -792,14 +800,14 @@ def test_pages(api: Plain, network: dict[str, Any]) -> None:
         assert api.network("GET", f"/ports?{query}").error == error
 
 
-def test_security_groups(api: Plain) -> None:
-    """A group begins by letting everything out; a rule is there once; the default group is everybody's."""
-    group = api.made("/security-groups", name=f"{api.prefix}-web")
+def test_security_groups(api: PlainClient) -> None:
+    """A new group allows all egress traffic, duplicate rules are rejected, and the default group is protected."""
+    group = api.create("/security-groups", name=f"{api.prefix}-web")
     assert {(rule["direction"], rule["ethertype"]) for rule in group["security_group_rules"]} == {
         ("egress", "IPv4"),
         ("egress", "IPv6"),
     }
-    said = {
+    attributes = {
         "security_group_id": group["id"],
         "direction": "ingress",
         "protocol": "tcp",
@@ -807,8 +815,8 @@ def test_security_groups(api: Plain) -> None:
         "port_range_max": 80,
         "remote_ip_prefix": "10.0.0.5/24",
     }
-    rule = api.network("POST", "/security-group-rules", {"security_group_rule": said}).body["security_group_rule"]
-    assert set(rule) == RULE
+    rule = api.network("POST", "/security-group-rules", {"security_group_rule": attributes}).body["security_group_rule"]
+    assert set(rule) == RULE_FIELDS
     assert (rule["remote_ip_prefix"], rule["normalized_cidr"]) == ("10.0.0.5/24", "10.0.0.0/24")
     for change, error in (
         (
@@ -840,16 +848,16 @@ def test_security_groups(api: Plain) -> None:
             (400, BAD, "Invalid input for direction. Reason: in is not in valid_values."),
         ),
         (
-            {"security_group_id": NOWHERE},
-            (404, "SecurityGroupNotFound", f"Security group {NOWHERE} does not exist"),
+            {"security_group_id": MISSING_ID},
+            (404, "SecurityGroupNotFound", f"Security group {MISSING_ID} does not exist"),
         ),
         (
             {"remote_ip_prefix": "x"},
             (400, "InvalidCIDR", "Invalid CIDR x given as IP prefix."),
         ),
     ):
-        answer = api.network("POST", "/security-group-rules", {"security_group_rule": said | change})
-        assert answer.error == error
+        response = api.network("POST", "/security-group-rules", {"security_group_rule": attributes | change})
+        assert response.error == error
     assert api.network("DELETE", f"/security-group-rules/{rule['id']}").status == 204
     default = api.network("GET", "/security-groups?name=default").body["security_groups"][0]
     assert len(default["security_group_rules"]) == 4
@@ -865,8 +873,8 @@ def test_security_groups(api: Plain) -> None:
     )
 
 
-def test_quotas(api: Plain) -> None:
-    """A project sees its own limits and what it uses of them, nobody else's."""
+def test_quota_limits_and_usage(api: PlainClient) -> None:
+    """A project can read its own limits and usage, and not those of other projects."""
     limits = api.network("GET", f"/quotas/{api.project_id}").body["quota"]
     assert {name: limits[name] for name in ("network", "subnet", "port", "security_group")} == {
         "network": 100,
@@ -884,20 +892,20 @@ def test_quotas(api: Plain) -> None:
     )
 
 
-def test_over_quota(api: Plain) -> None:
-    """One more than the limit is refused with 409."""
+def test_create_security_group_over_quota(api: PlainClient) -> None:
+    """Exceeding the limit returns 409."""
     for number in range(11):
-        answer = api.network("POST", "/security-groups", {"security_group": {"name": f"{api.prefix}-{number}"}})
-        if answer.status != 201:
+        response = api.network("POST", "/security-groups", {"security_group": {"name": f"{api.prefix}-{number}"}})
+        if response.status != 201:
             break
-    assert answer.error == (409, "OverQuota", "Quota exceeded for resources: ['security_group'].")
+    assert response.error == (409, "OverQuota", "Quota exceeded for resources: ['security_group'].")
 
 
-def test_foreign_networks(api: Plain) -> None:
-    """An external network is seen by everybody, without its subnets and provider, and changed by its owner."""
+def test_external_network_is_read_only(api: PlainClient) -> None:
+    """Every project sees an external network without subnets and provider attributes; only its owner can change it."""
     external = api.network("GET", "/networks?router:external=true").body["networks"]
     assert external
-    assert set(external[0]) == NETWORK | {"is_default"}
+    assert set(external[0]) == NETWORK_FIELDS | {"is_default"}
     path = f"/networks/{external[0]['id']}"
     for method, body, rule in (
         ("PUT", {"network": {"name": "x"}}, "update_network"),
@@ -912,71 +920,71 @@ def test_foreign_networks(api: Plain) -> None:
         assert api.network("GET", f"/subnets/{subnet_id}").status == 404
 
 
-def test_otc_knows_dns_and_zones() -> None:
-    """The guide's cloud has names in DNS, policies for quality of service, and zones for networks."""
+def test_otc_dns_and_availability_zones() -> None:
+    """Dialect `otc` supports DNS names, QoS policies and availability zones of networks."""
     with Emulator() as cloud:
         api = account_of(cloud)
-        network = api.made("/networks", name="n", dns_domain="example.com.", availability_zone_hints=["eu-de-01"])
+        network = api.create("/networks", name="n", dns_domain="example.com.", availability_zone_hints=["eu-de-01"])
         assert network["dns_domain"] == "example.com."
-        api.made("/subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
-        port = api.made("/ports", network_id=network["id"], dns_name="web")
+        api.create("/subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
+        port = api.create("/ports", network_id=network["id"], dns_name="web")
         address = port["fixed_ips"][0]["ip_address"]
         assert port["dns_assignment"] == [{"ip_address": address, "hostname": "web", "fqdn": "web.openstacklocal."}]
         aliases = {each["alias"] for each in api.network("GET", "/extensions").body["extensions"]}
         assert {"dns-integration", "qos"} <= aliases
 
 
-def test_otc_knows_segments() -> None:
-    """Every network has a segment, which a subnet of that network may name."""
+def test_otc_segments() -> None:
+    """Every network has a segment, which a subnet of the same network can reference."""
     with Emulator() as cloud:
         api = account_of(cloud)
-        network, other = (api.made("/networks", name=name) for name in ("a", "b"))
+        network, other = (api.create("/networks", name=name) for name in ("a", "b"))
         segments = api.network("GET", f"/segments?network_id={network['id']}").body["segments"]
         assert len(segments) == 1
-        said = {"ip_version": 4, "cidr": "10.0.0.0/24", "segment_id": segments[0]["id"]}
-        assert api.made("/subnets", network_id=network["id"], **said)["segment_id"] == segments[0]["id"]
+        attributes = {"ip_version": 4, "cidr": "10.0.0.0/24", "segment_id": segments[0]["id"]}
+        assert api.create("/subnets", network_id=network["id"], **attributes)["segment_id"] == segments[0]["id"]
         for change, error in (
-            ({"segment_id": NOWHERE}, (404, "SegmentNotFound")),
+            ({"segment_id": MISSING_ID}, (404, "SegmentNotFound")),
             ({}, (400, "NetworkIdsDontMatch")),
         ):
-            wrong = {"network_id": other["id"], **said, **change}
+            wrong = {"network_id": other["id"], **attributes, **change}
             assert api.network("POST", "/subnets", {"subnet": wrong}).error[:2] == error
 
 
-def test_otc_knows_policies() -> None:
-    """A policy is an administrator's to make and everybody's to name where it is shared."""
+def test_otc_qos_policies() -> None:
+    """Only an administrator can create QoS policies; every project can use a shared policy."""
     with Emulator() as cloud:
         api, admin = account_of(cloud), account_of(cloud, "admin")
-        said = {"policy": {"name": "fast", "shared": True}}
-        assert api.network("POST", "/qos/policies", said).error[:2] == (403, "PolicyNotAuthorized")
-        policy = admin.network("POST", "/qos/policies", said).body["policy"]
+        body = {"policy": {"name": "fast", "shared": True}}
+        assert api.network("POST", "/qos/policies", body).error[:2] == (403, "PolicyNotAuthorized")
+        policy = admin.network("POST", "/qos/policies", body).body["policy"]
         assert api.network("GET", "/qos/policies").body["policies"] == [policy]
-        network = api.made("/networks", name="n", qos_policy_id=policy["id"])
+        network = api.create("/networks", name="n", qos_policy_id=policy["id"])
         path = f"/networks/{network['id']}"
-        unknown = api.network("PUT", path, {"network": {"qos_policy_id": NOWHERE}}).error
-        assert unknown == (404, "QosPolicyNotFound", f"QoS policy {NOWHERE} could not be found.")
+        unknown = api.network("PUT", path, {"network": {"qos_policy_id": MISSING_ID}}).error
+        assert unknown == (404, "QosPolicyNotFound", f"QoS policy {MISSING_ID} could not be found.")
         assert admin.network("DELETE", f"/qos/policies/{policy['id']}").error[:2] == (409, "QosPolicyInUse")
         cleared = api.network("PUT", path, {"network": {"qos_policy_id": None}}).body["network"]
         assert cleared["qos_policy_id"] is None
         assert admin.network("DELETE", f"/qos/policies/{policy['id']}").status == 204
 
 
-def test_administrators() -> None:
-    """An administrator names providers, shares networks, binds ports, and sees what others do not."""
+def test_administrator_permissions() -> None:
+    """An administrator can set provider attributes, share networks and bind ports, and sees the binding attributes."""
     with Emulator(dialect="openstack") as cloud:
         api, admin = account_of(cloud), account_of(cloud, "admin")
-        said = {"provider:network_type": "vxlan", "provider:segmentation_id": 3999, "shared": True}
-        network = admin.made("/networks", name="shared", **said)
-        assert {name: network[name] for name in said} == said
-        again = admin.network("POST", "/networks", {"network": {"name": "again", **said}}).error
+        attributes = {"provider:network_type": "vxlan", "provider:segmentation_id": 3999, "shared": True}
+        network = admin.create("/networks", name="shared", **attributes)
+        assert {name: network[name] for name in attributes} == attributes
+        again = admin.network("POST", "/networks", {"network": {"name": "again", **attributes}}).error
         message = "Unable to create the network. The tunnel ID 3999 is in use."
         assert again == (409, "TunnelIdInUse", message)
-        admin.made("/subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
-        seen = api.network("GET", f"/networks/{network['id']}").body["network"]
-        assert set(seen) == NETWORK
+        admin.create("/subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
+        shared = api.network("GET", f"/networks/{network['id']}").body["network"]
+        assert set(shared) == NETWORK_FIELDS
         assert len(api.network("GET", f"/subnets?network_id={network['id']}").body["subnets"]) == 1
-        port = api.made("/ports", network_id=network["id"])
+        port = api.create("/ports", network_id=network["id"])
         path = f"/ports/{port['id']}"
         bound = admin.network("PUT", path, {"port": {"binding:host_id": "h"}}).body["port"]
         assert (bound["status"], bound["binding:vif_type"]) == ("ACTIVE", "ovs")
-        assert set(api.network("GET", path).body["port"]) == PORT
+        assert set(api.network("GET", path).body["port"]) == PORT_FIELDS

@@ -1,4 +1,4 @@
-"""Nova as the guide describes it: the rules of the dialect `otc`, and what takes time."""
+"""Nova of the emulator: the rules of dialect `otc`, and the states that a server passes over time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GUIDE_IMAGE = "11e8f727-d439-4ed1-b3b8-33f46c0379c4"
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[Account]:
-    """An account of an emulator in the guide's dialect."""
+    """An account of an emulator with dialect `otc`."""
     clock = ManualClock()
     with Emulator(clock=clock) as cloud:
         yield Account(cloud, clock)
@@ -25,24 +25,24 @@ def account() -> Iterator[Account]:
 
 @pytest.fixture(scope="module")
 def network(account: Account) -> str:
-    """A network to plug servers into."""
+    """A network for the servers of this module."""
     return account.network()
 
 
-def test_no_version_offers_microversions(account: Account) -> None:
-    """The version list is the guide's: empty `version` and `min_version`; answers name no microversion."""
+def test_otc_has_no_microversions(account: Account) -> None:
+    """`version` and `min_version` are empty in the version list, and responses have no microversion header."""
     versions = account.send("GET", "/compute/").body["versions"]
     assert [(each["id"], each["version"], each["min_version"]) for each in versions] == [
         ("v2.0", "", ""),
         ("v2.1", "", ""),
     ]
-    answer = account.nova("GET", "/servers", micro="2.26")
-    assert answer.status == 200
-    assert not [name for name in answer.headers if "api-version" in name.lower()]
+    response = account.nova("GET", "/servers", microversion="2.26")
+    assert response.status == 200
+    assert not [name for name in response.headers if "api-version" in name.lower()]
 
 
-def test_the_guides_create_request_as_it_is_printed(account: Account, network: str) -> None:
-    """Chapter 4: texts for numbers and booleans, `volume_type` in the block device, on `/v2`; SATA is what comes."""
+def test_create_request_of_the_guide(account: Account, network: str) -> None:
+    """The create request of chapter 4 of the ECS guide works on `/v2`, with strings for numbers and booleans."""
     account.nova("POST", "/os-keypairs", {"keypair": {"type": "ssh", "name": "demo2", "user_id": "fake"}}, version="v2")
     body = {
         "server": {
@@ -64,57 +64,57 @@ def test_the_guides_create_request_as_it_is_printed(account: Account, network: s
             "availability_zone": "eu-de-02",
         }
     }
-    answer = account.nova("POST", "/servers", body, version="v2")
-    assert answer.status == 202
-    assert set(answer.body["server"]) == {"id", "links", "OS-DCF:diskConfig", "security_groups", "adminPass"}
-    server = answer.body["server"]["id"]
-    account.until(server, "ACTIVE")
-    shown = account.show(server)
-    assert shown["OS-EXT-AZ:availability_zone"] == "eu-de-02"
-    assert shown["OS-EXT-SRV-ATTR:host"] == "pod01.eu-de-02"
-    assert shown["image"] == ""
-    disk = shown["os-extended-volumes:volumes_attached"][0]["id"]
+    response = account.nova("POST", "/servers", body, version="v2")
+    assert response.status == 202
+    assert set(response.body["server"]) == {"id", "links", "OS-DCF:diskConfig", "security_groups", "adminPass"}
+    server = response.body["server"]["id"]
+    account.wait_for(server, "ACTIVE")
+    server_body = account.show(server)
+    assert server_body["OS-EXT-AZ:availability_zone"] == "eu-de-02"
+    assert server_body["OS-EXT-SRV-ATTR:host"] == "pod01.eu-de-02"
+    assert server_body["image"] == ""
+    disk = server_body["os-extended-volumes:volumes_attached"][0]["id"]
     volume = account.cinder("GET", f"/volumes/{disk}").body["volume"]
     assert (volume["size"], volume["volume_type"], volume["status"], volume["availability_zone"]) == (
         *(40, "SAS", "in-use"),
         "eu-de-02",
     )
     account.nova("DELETE", f"/servers/{server}")
-    account.until(server, "gone")
-    assert account.volume_until(disk, "gone")[-1] == "gone"
+    account.wait_for(server, "gone")
+    assert account.wait_for_volume(disk, "gone")[-1] == "gone"
 
 
-def test_a_disk_smaller_than_the_image_needs_is_refused(account: Account, network: str) -> None:
-    """The guide: the volume must be as large as the image's metadata says."""
+def test_root_volume_smaller_than_image_is_rejected(account: Account, network: str) -> None:
+    """The root volume must have at least the `min_disk` of the image."""
     body = account.body(networks=[{"uuid": network}])
     body["server"]["block_device_mapping_v2"][0] |= {"uuid": GUIDE_IMAGE, "volume_size": 39}
-    refused = account.nova("POST", "/servers", body)
-    assert refused.status == 400
-    assert refused.message.startswith("Volume is smaller than the minimum size specified in image metadata.")
+    response = account.nova("POST", "/servers", body)
+    assert response.status == 400
+    assert response.message.startswith("Volume is smaller than the minimum size specified in image metadata.")
 
 
-def test_a_flavor_without_disk_boots_from_volumes_only(account: Account, network: str) -> None:
-    """The guide's flavors have disk 0, so a local disk from an image is refused."""
+def test_local_root_disk_requires_flavor_with_disk(account: Account, network: str) -> None:
+    """A server with a local root disk is rejected for a flavor with disk 0, as all flavors of the guide have."""
     body = account.body(networks=[{"uuid": network}], block_device_mapping_v2=None, imageRef=account.image())
-    refused = account.nova("POST", "/servers", body)
-    assert (refused.status, refused.message) == (
+    response = account.nova("POST", "/servers", body)
+    assert (response.status, response.message) == (
         403,
         "Only volume-backed servers are allowed for flavors with zero disk.",
     )
 
 
-def test_specifications_change_only_when_stopped(account: Account, network: str) -> None:
-    """Chapter 5: resize of a running server is 409; stopped, it goes to VERIFY_RESIZE, and on confirm to SHUTOFF."""
+def test_otc_resize_requires_stopped_server(account: Account, network: str) -> None:
+    """Resizing a running server returns 409. A stopped server passes VERIFY_RESIZE and is SHUTOFF after the confirm."""
     server = account.active("resized", networks=[{"uuid": network}])
-    refused = account.act(server, "resize", {"flavorRef": "s3.xlarge.2"})
-    assert (refused.status, refused.message) == (
+    response = account.act(server, "resize", {"flavorRef": "s3.xlarge.2"})
+    assert (response.status, response.message) == (
         409,
         f"Cannot 'resize' instance {server} while it is in vm_state active",
     )
     account.act(server, "os-stop")
-    assert account.until(server, "SHUTOFF") == [("ACTIVE", "powering-off"), ("SHUTOFF", None)]
+    assert account.wait_for(server, "SHUTOFF") == [("ACTIVE", "powering-off"), ("SHUTOFF", None)]
     assert account.act(server, "resize", {"flavorRef": "s3.xlarge.2"}).status == 202
-    assert account.until(server, "VERIFY_RESIZE") == [
+    assert account.wait_for(server, "VERIFY_RESIZE") == [
         ("RESIZE", "resize_prep"),
         ("RESIZE", "resize_migrating"),
         ("RESIZE", "resize_migrated"),
@@ -125,19 +125,19 @@ def test_specifications_change_only_when_stopped(account: Account, network: str)
     assert account.act(server, "confirmResize").status == 204
     assert account.show(server)["status"] == "VERIFY_RESIZE"
     assert account.act(server, "confirmResize").status == 400
-    account.until(server, "SHUTOFF")
+    account.wait_for(server, "SHUTOFF")
     assert account.show(server)["flavor"]["id"] == "s3.xlarge.2"
 
 
-def test_a_revert_of_a_stopped_server_shows_verify_resize_once_more(account: Account, network: str) -> None:
-    """Only the final status with a null task_state means that it is over."""
+def test_revert_of_stopped_server_passes_verify_resize(account: Account, network: str) -> None:
+    """A revert is complete only when the final status has no task."""
     server = account.active("reverted", networks=[{"uuid": network}])
     account.act(server, "os-stop")
-    account.until(server, "SHUTOFF")
+    account.wait_for(server, "SHUTOFF")
     account.act(server, "resize", {"flavorRef": "s3.xlarge.2"})
-    account.until(server, "VERIFY_RESIZE")
+    account.wait_for(server, "VERIFY_RESIZE")
     assert account.act(server, "revertResize").status == 202
-    assert account.until(server, "SHUTOFF") == [
+    assert account.wait_for(server, "SHUTOFF") == [
         ("REVERT_RESIZE", "resize_reverting"),
         ("VERIFY_RESIZE", "powering-off"),
         ("SHUTOFF", None),
@@ -146,29 +146,29 @@ def test_a_revert_of_a_stopped_server_shows_verify_resize_once_more(account: Acc
 
 
 @pytest.mark.parametrize("name", ["peer-fail-resize", "x-fallback-resize", "x-auto-confirm"])
-def test_a_resize_that_goes_its_own_way(account: Account, network: str, name: str) -> None:
-    """It ends in ERROR with a fault, or silently as before, or confirms itself; the quota counts one flavor."""
+def test_resize_outcome_faults(account: Account, network: str, name: str) -> None:
+    """A resize ends in ERROR, fails silently or confirms itself; afterwards the quota counts one flavor."""
     server = account.active(name, networks=[{"uuid": network}])
     account.act(server, "os-stop")
-    account.until(server, "SHUTOFF")
+    account.wait_for(server, "SHUTOFF")
     before = account.nova("GET", "/limits").body["limits"]["absolute"]["totalCoresUsed"]
     account.act(server, "resize", {"flavorRef": "s3.xlarge.2"})
     account.clock.advance(10)
-    shown = account.show(server)
+    server_body = account.show(server)
     history = account.nova("GET", f"/servers/{server}/os-instance-actions").body["instanceActions"]
-    assert (shown["status"], shown["flavor"]["id"], history[0]["message"]) == {
+    assert (server_body["status"], server_body["flavor"]["id"], history[0]["message"]) == {
         "peer-fail-resize": ("ERROR", "s3.large.2", "Error"),
         "x-fallback-resize": ("SHUTOFF", "s3.large.2", "Error"),
         "x-auto-confirm": ("SHUTOFF", "s3.xlarge.2", None),
     }[name]
-    assert ("fault" in shown) is (name == "peer-fail-resize")
+    assert ("fault" in server_body) is (name == "peer-fail-resize")
     cores = account.nova("GET", "/limits").body["limits"]["absolute"]["totalCoresUsed"]
     assert cores - before == (2 if name == "x-auto-confirm" else 0)
 
 
-def test_a_build_shows_its_phases(account: Account, network: str) -> None:
-    """BUILD passes the tasks that the real one was seen to pass."""
-    assert account.until(account.server("phases", networks=[{"uuid": network}]), "ACTIVE") == [
+def test_build_task_states(account: Account, network: str) -> None:
+    """A build passes the same task states as on a real OpenStack."""
+    assert account.wait_for(account.server("phases", networks=[{"uuid": network}]), "ACTIVE") == [
         ("BUILD", "scheduling"),
         ("BUILD", None),
         ("BUILD", "networking"),
@@ -178,8 +178,8 @@ def test_a_build_shows_its_phases(account: Account, network: str) -> None:
     ]
 
 
-def test_an_action_right_after_the_create_finds_nothing(account: Account, network: str) -> None:
-    """Before it is scheduled the server can be read but not acted on; then it is 409 for a while."""
+def test_action_before_scheduling_returns_404(account: Account, network: str) -> None:
+    """A server can be read before it is scheduled, but an action returns 404, and then 409 during the build."""
     server = account.server("early", networks=[{"uuid": network}])
     assert account.show(server)["addresses"] == {}
     assert account.act(server, "os-stop").status == 404
@@ -194,19 +194,19 @@ def test_an_action_right_after_the_create_finds_nothing(account: Account, networ
         ("x-no-host", "No valid host was found. "),
     ],
 )
-def test_a_build_that_fails_says_why(account: Account, network: str, name: str, fault: str) -> None:
-    """ERROR carries Nova's fault; the port that Nova made is gone; a delete takes it away at once."""
+def test_failed_build_has_fault(account: Account, network: str, name: str, fault: str) -> None:
+    """A failed build sets a fault and deletes the port that Nova created; a delete removes the server immediately."""
     server = account.server(name, networks=[{"uuid": network}])
-    account.until(server, "ERROR")
-    shown = account.show(server)
-    assert shown["fault"]["message"].startswith(fault)
+    account.wait_for(server, "ERROR")
+    server_body = account.show(server)
+    assert server_body["fault"]["message"].startswith(fault)
     assert account.neutron("GET", f"/ports?device_id={server}").body["ports"] == []
     assert account.nova("DELETE", f"/servers/{server}").status == 204
     assert account.show(server)["status"] == "gone"
 
 
-def test_a_slow_build_is_slow(account: Account, network: str) -> None:
-    """A name with slow-spawn takes half a minute and more."""
+def test_slow_spawn_delays_build(account: Account, network: str) -> None:
+    """The outcome fault `slow-spawn` delays the build by more than half a minute."""
     server = account.server("peer-slow-spawn", networks=[{"uuid": network}])
     account.clock.advance(30)
     assert account.show(server)["OS-EXT-STS:task_state"] == "spawning"
@@ -214,79 +214,79 @@ def test_a_slow_build_is_slow(account: Account, network: str) -> None:
     assert account.show(server)["status"] == "ACTIVE"
 
 
-def test_an_attach_that_fails_leaves_the_volume_available(account: Account, network: str) -> None:
-    """Nothing tells but the volume, the list and the history."""
+def test_failed_attach_makes_volume_available(account: Account, network: str) -> None:
+    """Nova reports a failed attachment only in the action history; the volume becomes available again."""
     server = account.active("peer-fail-attach", networks=[{"uuid": network}])
-    made = account.cinder("POST", "/volumes", {"volume": {"size": 1, "name": "data"}}).body["volume"]["id"]
-    account.volume_until(made, "available")
+    volume = account.cinder("POST", "/volumes", {"volume": {"size": 1, "name": "data"}}).body["volume"]["id"]
+    account.wait_for_volume(volume, "available")
     path = f"/servers/{server}/os-volume_attachments"
-    assert account.nova("POST", path, {"volumeAttachment": {"volumeId": made}}).status == 200
-    assert account.volume_until(made, "available") == ["reserved", "attaching", "available"]
+    assert account.nova("POST", path, {"volumeAttachment": {"volumeId": volume}}).status == 200
+    assert account.wait_for_volume(volume, "available") == ["reserved", "attaching", "available"]
     assert len(account.nova("GET", path).body["volumeAttachments"]) == 1
     history = account.nova("GET", f"/servers/{server}/os-instance-actions").body["instanceActions"]
     assert (history[0]["action"], history[0]["message"]) == ("attach_volume", "Error")
 
 
-def test_an_attachment_keeps_the_device_asked_for(account: Account, network: str) -> None:
-    """Chapter 6: /dev/sdb is asked for and comes back; the next free name is taken otherwise."""
+def test_attachment_keeps_requested_device(account: Account, network: str) -> None:
+    """An attachment has the requested device name, or else the next free one."""
     server = account.active("disks", networks=[{"uuid": network}])
     path = f"/servers/{server}/os-volume_attachments"
     devices = []
     for device in ("/dev/vdx", None):
-        made = account.cinder("POST", "/volumes", {"volume": {"size": 1}}).body["volume"]["id"]
-        account.volume_until(made, "available")
-        body = {"volumeId": made} | ({"device": device} if device else {})
+        volume = account.cinder("POST", "/volumes", {"volume": {"size": 1}}).body["volume"]["id"]
+        account.wait_for_volume(volume, "available")
+        body = {"volumeId": volume} | ({"device": device} if device else {})
         devices.append(account.nova("POST", path, {"volumeAttachment": body}).body["volumeAttachment"]["device"])
-        assert account.volume_until(made, "in-use") == ["reserved", "attaching", "in-use"]
+        assert account.wait_for_volume(volume, "in-use") == ["reserved", "attaching", "in-use"]
     assert devices == ["/dev/vdx", "/dev/sdb"]
 
 
-def test_a_delete_passes_deleting_and_deleted(account: Account, network: str) -> None:
-    """Also a second one at once is 204; attached volumes come back, the user's port stays, Nova's goes."""
+def test_delete_releases_ports_and_volumes(account: Account, network: str) -> None:
+    """A repeated delete returns 204. Volumes become available, the user's port is kept, Nova's port is deleted."""
     port = account.neutron("POST", "/ports", {"port": {"network_id": network}}).body["port"]["id"]
     server = account.active("deleted", networks=[{"uuid": network}, {"port": port}])
-    made = account.neutron("GET", f"/ports?device_id={server}").body["ports"]
+    ports = account.neutron("GET", f"/ports?device_id={server}").body["ports"]
     volume = account.cinder("POST", "/volumes", {"volume": {"size": 1}}).body["volume"]["id"]
-    account.volume_until(volume, "available")
+    account.wait_for_volume(volume, "available")
     account.nova("POST", f"/servers/{server}/os-volume_attachments", {"volumeAttachment": {"volumeId": volume}})
-    account.volume_until(volume, "in-use")
+    account.wait_for_volume(volume, "in-use")
     assert account.nova("DELETE", f"/servers/{server}").status == 204
     assert account.nova("DELETE", f"/servers/{server}").status == 204
-    seen = [shown["status"] for shown in zip_until(account, server)]
-    assert sorted(set(seen), key=seen.index) == ["ACTIVE", "DELETED", "gone"]
-    assert account.volume_until(volume, "available") == ["available"]
-    statuses = {each["id"]: account.neutron("GET", f"/ports/{each['id']}").status for each in made}
-    assert statuses == {each["id"]: 200 if each["id"] == port else 404 for each in made}
+    history = [server_body["status"] for server_body in poll_until_gone(account, server)]
+    assert sorted(set(history), key=history.index) == ["ACTIVE", "DELETED", "gone"]
+    assert account.wait_for_volume(volume, "available") == ["available"]
+    statuses = {each["id"]: account.neutron("GET", f"/ports/{each['id']}").status for each in ports}
+    assert statuses == {each["id"]: 200 if each["id"] == port else 404 for each in ports}
     assert account.neutron("GET", f"/ports/{port}").body["port"]["device_id"] == ""
 
 
-def zip_until(account: Account, server: str) -> Iterator[dict[str, str]]:
-    """The server until it is gone, once more included."""
-    for shown in account.course(server):
-        yield shown
-        if shown["status"] == "gone":
+def poll_until_gone(account: Account, server: str) -> Iterator[dict[str, str]]:
+    """Yield the server at every poll, up to the first poll that returns 404."""
+    for server_body in account.poll(server):
+        yield server_body
+        if server_body["status"] == "gone":
             return
 
 
-def test_a_delete_during_the_build_shows_active_for_a_moment(account: Account, network: str) -> None:
-    """The hypervisor finishes first."""
+def test_delete_during_build_shows_active(account: Account, network: str) -> None:
+    """A server that is deleted during its build is ACTIVE for a moment, because the hypervisor completes the build."""
     server = account.server("in-vain", networks=[{"uuid": network}])
     account.clock.advance(5)
     account.nova("DELETE", f"/servers/{server}")
-    seen = [shown["status"] for shown in zip_until(account, server)]
-    assert sorted(set(seen), key=seen.index) == ["BUILD", "ACTIVE", "DELETED", "gone"]
+    statuses = [server_body["status"] for server_body in poll_until_gone(account, server)]
+    assert sorted(set(statuses), key=statuses.index) == ["BUILD", "ACTIVE", "DELETED", "gone"]
 
 
-def test_a_delete_can_be_made_to_hang(account: Account, network: str) -> None:
-    """It stays `deleting` for ever."""
+def test_hang_delete_blocks_deletion(account: Account, network: str) -> None:
+    """With the outcome fault `hang-delete`, the task state stays `deleting`."""
     server = account.active("x-hang-delete", networks=[{"uuid": network}])
     account.nova("DELETE", f"/servers/{server}")
     account.clock.advance(1000)
     assert account.show(server)["OS-EXT-STS:task_state"] == "deleting"
 
 
-def test_changes_since_also_tells_of_the_deleted(account: Account, network: str) -> None:
-    """What a poller needs: everything that changed since a moment, servers that are gone included."""
+def test_changes_since_includes_deleted_servers(account: Account, network: str) -> None:
+    """`changes-since` lists the servers that changed after the time, including deleted ones."""
     server = account.active("changed", networks=[{"uuid": network}])
     account.clock.advance(60)
     since = account.show(account.active("later", networks=[{"uuid": network}]))["created"]
@@ -297,8 +297,8 @@ def test_changes_since_also_tells_of_the_deleted(account: Account, network: str)
     assert "changed" not in {each["name"] for each in account.nova("GET", "/servers").body["servers"]}
 
 
-def test_a_list_goes_on_page_by_page(account: Account, network: str) -> None:
-    """`limit`, `marker` and the `next` link, newest first, with the filters kept."""
+def test_server_list_paging(account: Account, network: str) -> None:
+    """Pages are sorted newest first, and the `next` link keeps the filters."""
     for number in range(5):
         account.server(f"page-{number}", networks=[{"uuid": network}])
     names = []
@@ -311,8 +311,8 @@ def test_a_list_goes_on_page_by_page(account: Account, network: str) -> None:
     assert names == [["page-4", "page-3"], ["page-2", "page-1"], ["page-0"]]
 
 
-def test_power_states_back_and_forth(account: Account, network: str) -> None:
-    """Pause, suspend, shelve and their opposites, each from the state that allows it."""
+def test_power_state_actions(account: Account, network: str) -> None:
+    """Pause, suspend, shelve, stop and their reverse actions succeed in the states that allow them."""
     server = account.active("power", networks=[{"uuid": network}])
     for action, status in (
         ("pause", "PAUSED"),
@@ -325,23 +325,23 @@ def test_power_states_back_and_forth(account: Account, network: str) -> None:
         ("os-start", "ACTIVE"),
     ):
         assert account.act(server, action).status == 202, action
-        account.until(server, status)
+        account.wait_for(server, status)
     assert account.act(server, "unpause").status == 409
 
 
-def test_a_locked_server_refuses_actions(account: Account, network: str) -> None:
-    """Until it is unlocked."""
+def test_locked_server_rejects_actions(account: Account, network: str) -> None:
+    """A locked server rejects actions and its deletion until it is unlocked."""
     server = account.active("locked", networks=[{"uuid": network}])
     account.act(server, "lock")
-    refused = account.act(server, "os-stop")
-    assert (refused.status, refused.message) == (409, f"Instance {server} is locked")
+    response = account.act(server, "os-stop")
+    assert (response.status, response.message) == (409, f"Instance {server} is locked")
     assert account.nova("DELETE", f"/servers/{server}").status == 409
     account.act(server, "unlock")
     assert account.act(server, "os-stop").status == 202
 
 
-def test_a_port_deleted_in_neutron_leaves_the_server_a_moment_later(account: Account, network: str) -> None:
-    """The interface list follows at once, the addresses after a while."""
+def test_deleted_port_disappears_from_server(account: Account, network: str) -> None:
+    """The interface list is updated immediately, the addresses of the server a moment later."""
     port = account.neutron("POST", "/ports", {"port": {"network_id": network}}).body["port"]["id"]
     server = account.active("losing", networks=[{"port": port}])
     assert account.neutron("DELETE", f"/ports/{port}").status == 204
@@ -351,8 +351,8 @@ def test_a_port_deleted_in_neutron_leaves_the_server_a_moment_later(account: Acc
     assert account.show(server)["addresses"] == {}
 
 
-def test_security_groups_are_those_of_the_ports(account: Account, network: str) -> None:
-    """Both actions on groups change every port, and the server shows it."""
+def test_security_group_actions_update_ports(account: Account, network: str) -> None:
+    """The actions add and remove the group at every port, and the server lists the groups of its ports."""
     server = account.active("grouped", networks=[{"uuid": network}])
     account.neutron("POST", "/security-groups", {"security_group": {"name": "extra"}})
     assert account.act(server, "addSecurityGroup", {"name": "extra"}).status == 202
@@ -363,8 +363,8 @@ def test_security_groups_are_those_of_the_ports(account: Account, network: str) 
     assert account.act(server, "addSecurityGroup", {"name": "nope"}).status == 404
 
 
-def test_a_body_that_is_too_large_or_no_json_is_refused(account: Account) -> None:
-    """413 in the shape of the layer in front; 415 for another content type."""
+def test_oversized_or_non_json_body_is_rejected(account: Account) -> None:
+    """The web server answers an oversized body with 413, Nova another content type with 415."""
     large = account.nova("POST", "/servers", {"server": {"name": "x" * 120_000}}, Accept="application/json")
     assert (large.status, large.body["code"]) == (413, "413 Request Entity Too Large")
     url = f"{account.cloud.url}/eu-de/compute/v2.1/servers"
@@ -372,40 +372,44 @@ def test_a_body_that_is_too_large_or_no_json_is_refused(account: Account) -> Non
     assert (form.status_code, form.json()["badMediaType"]["message"]) == (415, "Unsupported Content-Type")
 
 
-def test_networks_can_be_left_to_nova_or_left_out() -> None:
-    """With microversions: `auto` takes the only network, `none` none; where several exist, 409."""
+def test_networks_auto_and_none() -> None:
+    """`auto` selects the only network and returns 409 if several exist; `none` creates no interface."""
     clock = ManualClock()
     with Emulator(dialect="openstack", clock=clock) as cloud:
         account = Account(cloud, clock)
-        for networks, found in (("auto", ["demo-net"]), ("none", [])):
-            answer = account.nova("POST", "/servers", account.body(networks=networks), micro="2.37")
-            assert answer.status == 202
-            account.until(answer.body["server"]["id"], "ACTIVE")
-            assert list(account.show(answer.body["server"]["id"])["addresses"]) == found
+        for networks, expected in (("auto", ["demo-net"]), ("none", [])):
+            response = account.nova("POST", "/servers", account.body(networks=networks), microversion="2.37")
+            assert response.status == 202
+            account.wait_for(response.body["server"]["id"], "ACTIVE")
+            assert list(account.show(response.body["server"]["id"])["addresses"]) == expected
         account.network("second")
-        assert account.nova("POST", "/servers", account.body(networks="auto"), micro="2.37").status == 409
+        assert account.nova("POST", "/servers", account.body(networks="auto"), microversion="2.37").status == 409
 
 
-def test_an_administrator_sees_everybodys_servers_and_where_they_run() -> None:
-    """With `all_tenants`; the attributes come with microversions 2.3 and 2.16."""
+def test_administrator_lists_servers_of_all_projects() -> None:
+    """`all_tenants` lists the servers of all projects, with host attributes since microversions 2.3 and 2.16."""
     clock = ManualClock()
     with Emulator(dialect="openstack", clock=clock) as cloud:
         account, admin = Account(cloud, clock), Account(cloud, clock, "admin")
         server = account.active()
         assert admin.nova("GET", "/servers").body["servers"] == []
-        (shown,) = admin.nova("GET", "/servers/detail?all_tenants=1", micro="2.16").body["servers"]
-        assert (shown["id"], shown["OS-EXT-SRV-ATTR:host"], shown["host_status"]) == (server, "compute-1", "UP")
-        assert shown["OS-EXT-SRV-ATTR:hostname"] == "web"
+        (server_body,) = admin.nova("GET", "/servers/detail?all_tenants=1", microversion="2.16").body["servers"]
+        assert (server_body["id"], server_body["OS-EXT-SRV-ATTR:host"], server_body["host_status"]) == (
+            server,
+            "compute-1",
+            "UP",
+        )
+        assert server_body["OS-EXT-SRV-ATTR:hostname"] == "web"
         assert not [field for field in account.show(server, "2.16") if "ATTR" in field or field == "host_status"]
 
 
-def test_a_running_server_is_resized_where_the_dialect_allows() -> None:
-    """An OpenStack of today stops it by itself."""
+def test_openstack_resizes_running_server() -> None:
+    """In dialect `openstack`, a running server can be resized and is ACTIVE after the confirm."""
     clock = ManualClock()
     with Emulator(dialect="openstack", clock=clock) as cloud:
         account = Account(cloud, clock)
         server = account.active()
         assert account.act(server, "resize", {"flavorRef": account.flavor("s1.medium")}).status == 202
-        account.until(server, "VERIFY_RESIZE")
+        account.wait_for(server, "VERIFY_RESIZE")
         account.act(server, "confirmResize")
-        account.until(server, "ACTIVE")
+        account.wait_for(server, "ACTIVE")

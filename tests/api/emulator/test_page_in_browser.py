@@ -1,4 +1,4 @@
-"""What a person sees on the emulator's page, in a real browser; skipped where no Chromium is installed."""
+"""The page of the emulator in a real browser; skipped if no Chromium is installed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def account() -> Iterator[Account]:
-    """An account of an emulator of the test's own."""
+    """An account of a separate emulator for each test."""
     clock = ManualClock()
     with Emulator(clock=clock) as cloud:
         yield Account(cloud, clock)
 
 
-def test_an_empty_cloud_says_how_to_begin(chrome: Chrome, account: Account) -> None:
-    """Every setting of a stack stands there as a command, until there is something to see."""
+def test_empty_cloud_shows_stack_settings(chrome: Chrome, account: Account) -> None:
+    """An empty cloud shows the command for every stack setting, until the first object exists."""
     page = Page(chrome, account.cloud.url)
     for name, value in account.cloud.settings.items():
         page.shows(f"pulumi config set ecs:{name} {value}", at="#empty")
@@ -35,21 +35,21 @@ def test_an_empty_cloud_says_how_to_begin(chrome: Chrome, account: Account) -> N
     assert page.text("#empty") == ""
 
 
-def test_the_life_of_a_server_can_be_watched(chrome: Chrome, account: Account) -> None:
-    """Each state appears in words while it lasts, with its task, and without the page being loaded again."""
+def test_page_follows_server_lifecycle(chrome: Chrome, account: Account) -> None:
+    """The page shows every status of a server with its task, without being reloaded."""
     page = Page(chrome, account.cloud.url)
     network = account.network("backend", "10.1.0.0/24")
     page.shows("backend")
     server = account.server("web", networks=[{"uuid": network}])
     page.shows("web", "BUILD: scheduling", "1 server")
-    account.until(server, "ACTIVE")
+    account.wait_for(server, "ACTIVE")
     page.shows("ACTIVE", "10.1.0.", "/dev/sda", "4 GB", "in-use", "s3.large.2")
     page.shows("POST", "compute", "/servers", "202", at="aside")
     account.act(server, "os-stop", None)
-    account.until(server, "SHUTOFF")
+    account.wait_for(server, "SHUTOFF")
     account.act(server, "resize", {"flavorRef": account.flavor("s3.xlarge.2")})
     page.shows("RESIZE", "s3.large.2 → s3.xlarge.2")
-    account.until(server, "VERIFY_RESIZE")
+    account.wait_for(server, "VERIFY_RESIZE")
     page.shows("VERIFY_RESIZE", "s3.xlarge.2")
     account.nova("DELETE", f"/servers/{server}")
     account.clock.advance(10)
@@ -57,8 +57,8 @@ def test_the_life_of_a_server_can_be_watched(chrome: Chrome, account: Account) -
     assert "web is gone" in str(chrome.execute_script("return document.getElementById('news').textContent"))
 
 
-def test_the_ports_are_drawn_on_the_lines_of_their_networks(chrome: Chrome, account: Account) -> None:
-    """A server in two networks has a dot and an address on each line; a port without a server is drawn as well."""
+def test_ports_are_drawn_on_their_networks(chrome: Chrome, account: Account) -> None:
+    """A server in two networks has an address on each network line; a port without a server is drawn as well."""
     page = Page(chrome, account.cloud.url)
     networks = [account.network(name, cidr) for name, cidr in (("back", "10.1.0.0/24"), ("front", "10.2.0.0/24"))]
     account.active("web", networks=[{"uuid": network} for network in networks])
@@ -68,8 +68,8 @@ def test_the_ports_are_drawn_on_the_lines_of_their_networks(chrome: Chrome, acco
     assert chrome.execute_script(HEADS) == ["back", "front", "Server", "Disks"]
 
 
-def test_names_are_text(chrome: Chrome, account: Account) -> None:
-    """What a client called something is shown as it is, and never run."""
+def test_names_are_escaped(chrome: Chrome, account: Account) -> None:
+    """Names are displayed as text and never interpreted as HTML."""
     page = Page(chrome, account.cloud.url)
     name = "<img src=x onerror=document.title='taken'><b>&amp;"
     account.server(name, networks=[{"uuid": account.network(name)}])
@@ -77,13 +77,13 @@ def test_names_are_text(chrome: Chrome, account: Account) -> None:
     assert chrome.title == "ECS emulator"
 
 
-def test_one_finds_a_server_among_two_hundred(chrome: Chrome, account: Account) -> None:
-    """By name, by address and by state; a pause holds the picture, also against what happens meanwhile."""
+def test_filter_and_pause_with_many_servers(chrome: Chrome, account: Account) -> None:
+    """Servers are filtered by name and by status; a paused page does not change."""
     page = Page(chrome, account.cloud.url)
     network = account.network("backend", "10.1.0.0/22")
     account.server("web", networks=[{"uuid": network}], min_count=200)
     failed = account.server("no-host", networks=[{"uuid": network}])
-    account.until(failed, "ERROR")
+    account.wait_for(failed, "ERROR")
     page.shows("201 servers", "web-200")
     rows = "return document.querySelectorAll('tbody th[scope=row]').length"
     chrome.find_element("id", "filter").send_keys("WEB-177")
@@ -104,43 +104,43 @@ def test_one_finds_a_server_among_two_hundred(chrome: Chrome, account: Account) 
     page.until(lambda: "no-host" not in page.text())
 
 
-def test_it_says_when_the_emulator_is_gone(chrome: Chrome) -> None:
-    """The last picture stays, and the page says that nobody answers."""
+def test_page_shows_lost_connection(chrome: Chrome) -> None:
+    """If the emulator stops, the page keeps the last picture and shows that it gets no answer."""
     with Emulator(clock=ManualClock()) as cloud:
         account = Account(cloud, ManualClock())
         page = Page(chrome, account.cloud.url)
     page.shows("no answer", at="#live")
 
 
-def test_it_asks_nobody_else_and_complains_of_nothing(chrome: Chrome, account: Account) -> None:
-    """Every request goes to the emulator's own page, none is logged as a client's, and the console stays empty."""
+def test_page_sends_only_its_own_requests(chrome: Chrome, account: Account) -> None:
+    """The browser requests only the page and its data, these requests are not logged, and the console is empty."""
     page = Page(chrome, account.cloud.url)
     account.server(networks=[{"uuid": account.network()}])
     page.shows("BUILD")
-    here = account.cloud.url
-    assert page.asked() <= {f"{here}/", f"{here}/_emulator/picture", f"{here}/_emulator/settings"}
+    base_url = account.cloud.url
+    assert page.asked() <= {f"{base_url}/", f"{base_url}/_emulator/picture", f"{base_url}/_emulator/settings"}
     assert page.complaints() == []
     assert not [request for request in account.cloud.requests if request.path in ("/", "/favicon.ico")]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_word_can_be_read(chrome: Chrome, account: Account, scheme: str) -> None:
-    """In both schemes every text stands out from what is behind it, by the factor 4.5 that WCAG asks for."""
+def test_text_contrast_meets_wcag(chrome: Chrome, account: Account, scheme: str) -> None:
+    """In both color schemes, every text has the contrast ratio of 4.5 that WCAG requires."""
     page = Page(chrome, account.cloud.url, scheme)
     network = account.network()
     account.active("web", networks=[{"uuid": network}])
-    account.until(account.server("no-host", networks=[{"uuid": network}]), "ERROR")
+    account.wait_for(account.server("no-host", networks=[{"uuid": network}]), "ERROR")
     resized = account.active("resized", networks=[{"uuid": network}])
     account.act(resized, "os-stop", None)
-    account.until(resized, "SHUTOFF")
+    account.wait_for(resized, "SHUTOFF")
     account.server("young", networks=[{"uuid": network}])
     account.cinder("POST", "/volumes", {"volume": {"size": 3, "name": "data"}})
     account.nova("GET", "/servers/none")
     page.shows("ACTIVE", "ERROR", "SHUTOFF", "BUILD", "creating")
-    assert chrome.execute_script(TOO_FAINT) == []
+    assert chrome.execute_script(LOW_CONTRAST) == []
 
 
-# By row: the name, and for every network what address of it is on its line.
+# For each row: the name, and for each network the address that is drawn on its line.
 ROWS = """
 return [...document.querySelectorAll("tbody th[scope=row]")].map(head => [head.querySelector("strong").innerText,
   [...head.parentElement.querySelectorAll(".lane")].map(lane => lane.innerText.match(/10\\.\\d/)?.[0] ?? "")]);
@@ -149,8 +149,8 @@ HEADS = """
 const heads = [...document.querySelectorAll(".picture thead th[scope=col]")];
 return heads.map(head => head.innerText.split("\\n")[0].trim());
 """
-# The texts whose contrast is too low: the relative luminances of WCAG 2, over the first background that is not clear.
-TOO_FAINT = """
+# The texts whose contrast is too low, by the relative luminance of WCAG 2 over the first opaque background.
+LOW_CONTRAST = """
 const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
   .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
 const numbers = text => text.match(/[\\d.]+/g).map(Number);

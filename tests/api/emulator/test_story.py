@@ -1,4 +1,4 @@
-"""The emulator answers as a real OpenStack does, request by request."""
+"""The emulator answers every request of a scenario as a real OpenStack does."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from ecs_pulumi.emulator import Emulator, ManualClock
 from tests.api.emulator.recorder import differences
 from tests.api.emulator.story import Story
 
-NOTED = Path(__file__).with_name("real.json")
-"""The notes of a telling on a real OpenStack; the live test writes them anew where NOTE_STORY is set."""
+RECORDING = Path(__file__).with_name("real.json")
+"""The recording of a run on a real OpenStack. The live test overwrites it if NOTE_STORY is set."""
 
 POLL = 0.2
 
 
-def on_the_emulator() -> dict[str, Any]:
-    """Tell the story on an emulated OpenStack whose time passes only while the story waits."""
+def run_on_emulator() -> dict[str, Any]:
+    """Run the scenario on an emulator with dialect `openstack`, whose clock advances only between polls."""
     clock = ManualClock()
     with Emulator(dialect="openstack", clock=clock) as cloud:
-        return Story(cloud.environment, prefix="emulated", pause=lambda: clock.advance(POLL)).tell()
+        return Story(cloud.environment, prefix="emulated", pause=lambda: clock.advance(POLL)).run()
 
 
-def on_the_cloud_of_the_environment() -> dict[str, Any]:
-    """Tell the story on the cloud of OS_CLOUD."""
+def run_on_real_cloud() -> dict[str, Any]:
+    """Run the scenario on the cloud of OS_CLOUD."""
     region = openstack.config.OpenStackConfig().get_one()
     auth = region.config["auth"]
     names = {
@@ -42,19 +42,19 @@ def on_the_cloud_of_the_environment() -> dict[str, Any]:
     }
     environment = {variable: auth[name] for variable, name in names.items()} | {"OS_REGION_NAME": region.region_name}
     prefix = f"story{uuid.uuid4().hex[:6]}"
-    return Story(environment, prefix=prefix, pause=lambda: time.sleep(POLL)).tell()
+    return Story(environment, prefix=prefix, pause=lambda: time.sleep(POLL)).run()
 
 
-def test_the_emulator_answers_as_a_real_openstack_was_seen_to() -> None:
-    """Each request of the story has the status, the body's keys and types and the words that were noted."""
-    assert differences(json.loads(NOTED.read_text()), on_the_emulator()) == []
+def test_emulator_matches_recording_of_real_cloud() -> None:
+    """Every response has the status, the keys, the types and the message of the recording."""
+    assert differences(json.loads(RECORDING.read_text()), run_on_emulator()) == []
 
 
 @pytest.mark.live
-def test_the_emulator_answers_as_the_cloud_of_the_environment() -> None:
-    """The story, told now on a real OpenStack and on the emulator, is the same."""
-    real = on_the_cloud_of_the_environment()
+def test_emulator_matches_real_cloud() -> None:
+    """A run on a real OpenStack and a run on the emulator give the same recording."""
+    real = run_on_real_cloud()
     if "NOTE_STORY" in os.environ:
-        lines = (f"{json.dumps(label)}: {json.dumps(note)}" for label, note in real.items())
-        NOTED.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    assert differences(real, on_the_emulator()) == []
+        lines = (f"{json.dumps(label)}: {json.dumps(record)}" for label, record in real.items())
+        RECORDING.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    assert differences(real, run_on_emulator()) == []

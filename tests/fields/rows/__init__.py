@@ -1,4 +1,4 @@
-"""The table: for each kind its fields, for each field its row."""
+"""The table of fields: the row of each field of each kind."""
 
 from tests.fields.rows.compute import INTERFACE_ATTACHMENT, KEY_PAIR, SERVER
 from tests.fields.rows.neutron import NETWORK, PORT, SUBNET

@@ -1,4 +1,4 @@
-"""Server, InterfaceAttachment and KeyPair."""
+"""The fields of Server, InterfaceAttachment and KeyPair."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.fields.rows.row import Row
 
 if TYPE_CHECKING:
-    from tests.fields.ground import CloudFixtures
+    from tests.fields.cloud_fixtures import CloudFixtures
     from tests.support.steps import Resource
 
 KEYS = [
@@ -16,7 +16,7 @@ KEYS = [
 ]
 
 KEY_PAIR = {
-    "name": Row(lambda g: g.unique("one"), lambda g: g.unique("two"), base={"public_key": KEYS[0]}),
+    "name": Row(lambda g: g.unique_name("one"), lambda g: g.unique_name("two"), base={"public_key": KEYS[0]}),
     "public_key": Row(KEYS[0], KEYS[1]),
     "type": Row("ssh", "x509", base={}),
     "user_id": Row(
@@ -33,33 +33,35 @@ def _server(**inputs: Any) -> Any:
     return lambda g: {**g.server_inputs, **inputs}
 
 
-def _resize(ground: CloudFixtures, it: Resource) -> None:
-    compute = ground.cloud.compute
-    compute.resize_server(it.id, compute.find_flavor(ground.landscape.medium, ignore_missing=False).id)
-    ground.rested(it.id, "VERIFY_RESIZE")
-    compute.confirm_server_resize(it.id)
-    ground.rested(it.id, "ACTIVE")
+def _resize(fixtures: CloudFixtures, resource: Resource) -> None:
+    compute = fixtures.cloud.compute
+    compute.resize_server(resource.id, compute.find_flavor(fixtures.landscape.medium, ignore_missing=False).id)
+    fixtures.wait_until_stable(resource.id, "VERIFY_RESIZE")
+    compute.confirm_server_resize(resource.id)
+    fixtures.wait_until_stable(resource.id, "ACTIVE")
 
 
-def _unplug(ground: CloudFixtures, it: Resource) -> None:
-    (nic,) = ground.cloud.compute.server_interfaces(it.id)
-    ground.cloud.compute.delete_server_interface(nic.port_id, server=it.id)
-    # The server tells it a moment after the port does.
-    ground.until(lambda: not ground.cloud.compute.get_server(it.id).addresses)
+def _unplug(fixtures: CloudFixtures, resource: Resource) -> None:
+    (nic,) = fixtures.cloud.compute.server_interfaces(resource.id)
+    fixtures.cloud.compute.delete_server_interface(nic.port_id, server=resource.id)
+    # Nova updates the addresses of the server a moment after Neutron updates the port.
+    fixtures.wait_for(lambda: not fixtures.cloud.compute.get_server(resource.id).addresses)
 
 
-def _regroup(ground: CloudFixtures, it: Resource) -> None:
-    ground.cloud.compute.post(f"/servers/{it.id}/action", json={"addSecurityGroup": {"name": ground.group_names[1]}})
+def _regroup(fixtures: CloudFixtures, resource: Resource) -> None:
+    fixtures.cloud.compute.post(
+        f"/servers/{resource.id}/action", json={"addSecurityGroup": {"name": fixtures.group_names[1]}}
+    )
 
 
-def _tag(ground: CloudFixtures, it: Resource) -> None:
-    answer = ground.cloud.compute.put(f"/servers/{it.id}/tags/by-hand", microversion="2.26")
+def _tag(fixtures: CloudFixtures, resource: Resource) -> None:
+    answer = fixtures.cloud.compute.put(f"/servers/{resource.id}/tags/by-hand", microversion="2.26")
     assert answer.ok, answer.text
 
 
-def _start(ground: CloudFixtures, it: Resource) -> None:
-    ground.cloud.compute.start_server(it.id)
-    ground.rested(it.id, "ACTIVE")
+def _start(fixtures: CloudFixtures, resource: Resource) -> None:
+    fixtures.cloud.compute.start_server(resource.id)
+    fixtures.wait_until_stable(resource.id, "ACTIVE")
 
 
 def _boot(size: int) -> list[dict[str, Any]]:
@@ -68,38 +70,40 @@ def _boot(size: int) -> list[dict[str, Any]]:
 
 
 SERVER = {
-    "flavor": Row(lambda g: g.landscape.small, lambda g: g.landscape.medium, base=_server(), hand=_resize),
+    "flavor": Row(
+        lambda g: g.landscape.small, lambda g: g.landscape.medium, base=_server(), out_of_band_change=_resize
+    ),
     "image": Row(lambda g: g.images[0], lambda g: g.images[1], base=_server(), required=True),
     "name": Row(
         "fields-one",
         "fields-two",
         base=_server(),
-        hand=lambda g, it: g.cloud.compute.update_server(it.id, name="fields-by-hand"),
+        out_of_band_change=lambda g, resource: g.cloud.compute.update_server(resource.id, name="fields-by-hand"),
     ),
     "description": Row(
         "one",
         "two",
         base=_server(),
         clear="",
-        hand=lambda g, it: g.cloud.compute.update_server(it.id, description="by hand"),
+        out_of_band_change=lambda g, resource: g.cloud.compute.update_server(resource.id, description="by hand"),
     ),
     "metadata": Row(
         {"a": "1", "b": "2"},
         {"b": "3"},
         base=_server(),
-        hand=lambda g, it: g.cloud.compute.set_server_metadata(it.id, by="hand"),
+        out_of_band_change=lambda g, resource: g.cloud.compute.set_server_metadata(resource.id, by="hand"),
     ),
-    "tags": Row(["a", "b"], ["c", "b"], base=_server(), hand=_tag),
+    "tags": Row(["a", "b"], ["c", "b"], base=_server(), out_of_band_change=_tag),
     "security_groups": Row(
-        lambda g: g.group_names[:1], lambda g: [g.groups[1], "default"], base=_server(), hand=_regroup
+        lambda g: g.group_names[:1], lambda g: [g.groups[1], "default"], base=_server(), out_of_band_change=_regroup
     ),
     "admin_pass": Row("Quite-5ecret", "Even-m0re-secret", base=_server()),
-    "power_state": Row("shutoff", "active", base=_server(), hand=_start),
+    "power_state": Row("shutoff", "active", base=_server(), out_of_band_change=_start),
     "networks": Row(
         lambda g: [{"network_id": g.network}],
         lambda g: [{"network_id": g.network}, {"network_id": g.other_network}],
         base=_server(),
-        hand=_unplug,
+        out_of_band_change=_unplug,
     ),
     "block_devices": Row(_boot(1), _boot(2), base=_server()),
     "key_name": Row(lambda g: g.key_names[0], lambda g: g.key_names[1], base=_server()),
@@ -136,7 +140,7 @@ INTERFACE_ATTACHMENT = {
         [{"ip_address": "10.90.1.70"}],
         [{"ip_address": "10.90.1.71"}],
         base=_nic_in_network(),
-        keeps="it is what was asked for when the NIC was made",
+        keeps="the addresses are used only when the NIC is created",
         delete_first=True,
     ),
     "tag": Row("one", "two", base=_nic_in_network()),

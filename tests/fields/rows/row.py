@@ -1,4 +1,4 @@
-"""What one row of the table says about one field."""
+"""A row of the table of fields: the values of one field."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.fields.ground import CloudFixtures
+    from tests.fields.cloud_fixtures import CloudFixtures
     from tests.support.steps import Resource
 
-    Hand = Callable[[CloudFixtures, Resource], object]
+    OutOfBandChange = Callable[[CloudFixtures, Resource], object]
 
 NONE = object()
-"""There is no such value."""
+"""The row has no such value."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One field and its values. A value that depends on the cloud is a function of the ground.
+    """One field and its values. A value that depends on the cloud is a function of the fixtures.
 
     Attributes:
-        first: What it is set to.
-        second: What it is changed to.
+        first: The first value of the field.
+        second: The value to change it to.
         base: The other inputs.
-        then: Those that go with `second` instead.
-        clear: What clears it, where that is not an empty list or map.
-        keeps: Why an empty list or map asks for nothing.
-        hand: Changes it in the cloud behind Pulumi's back.
-        delete_first: Whether a replacement cannot stand beside the old object.
-        admin: Whether it is for administrators.
-        extension: The extension of Neutron that it needs.
-        denied: What others may not set it to; `first` where it is not said.
-        refusal: What a refusal says, where it does not name the field as the program does.
-        lacks: Says what a cloud lacks for it, if it does.
-        required: Whether it, or another instead of it, has to be there.
-        once: Why it cannot be changed.
+        then: Inputs that accompany `second`; they take precedence over `base`.
+        clear: The value that clears the field, if that is not an empty list or map.
+        keeps: Why an empty list or map changes nothing.
+        out_of_band_change: Changes the field in the cloud, outside of Pulumi.
+        delete_first: Whether a replacement deletes the prior object before it creates the new one.
+        admin: Whether only administrators may set the field.
+        extension: The Neutron extension that the field requires.
+        denied: A value that other users may not set; `first` if not given.
+        refusal: A part of the error message, if the message does not contain the name of the field.
+        lacks: Returns what the cloud lacks for the test, or None.
+        required: Whether the field, or an alternative to it, is required.
+        once: Why the field cannot be changed.
     """
 
     first: Any
@@ -45,7 +45,7 @@ class Row:
     then: Any = None
     clear: Any = NONE
     keeps: str = ""
-    hand: Hand | None = None
+    out_of_band_change: OutOfBandChange | None = None
     delete_first: bool = False
     admin: bool = False
     extension: str = ""
@@ -56,24 +56,24 @@ class Row:
     once: str = ""
 
 
-def known(ground: CloudFixtures, value: Any) -> Any:
-    """The value in this cloud."""
-    return value(ground) if callable(value) else value
+def known(fixtures: CloudFixtures, value: Any) -> Any:
+    """Return the value in this cloud."""
+    return value(fixtures) if callable(value) else value
 
 
-def put(**attributes: Any) -> Hand:
-    """Change attributes of a network, subnet or port by hand; a dot is `__` in a name."""
+def put(**attributes: Any) -> OutOfBandChange:
+    """Return a change of attributes of a network, subnet or port; `__` in a name stands for a colon."""
 
-    def change(ground: CloudFixtures, it: Resource) -> None:
-        kind = it.kind.lower()
-        body = {name.replace("__", ":"): known(ground, value) for name, value in attributes.items()}
-        answer = ground.admin.network.put(f"/{kind}s/{it.id}", json={kind: body})
+    def change(fixtures: CloudFixtures, resource: Resource) -> None:
+        kind = resource.kind.lower()
+        body = {name.replace("__", ":"): known(fixtures, value) for name, value in attributes.items()}
+        answer = fixtures.admin.network.put(f"/{kind}s/{resource.id}", json={kind: body})
         assert answer.ok, answer.text
 
     return change
 
 
-def tag(ground: CloudFixtures, it: Resource) -> None:
-    """Give a network, subnet or port another tag by hand."""
-    answer = ground.cloud.network.put(f"/{it.kind.lower()}s/{it.id}/tags/by-hand")
+def tag(fixtures: CloudFixtures, resource: Resource) -> None:
+    """Add a tag to a network, subnet or port."""
+    answer = fixtures.cloud.network.put(f"/{resource.kind.lower()}s/{resource.id}/tags/by-hand")
     assert answer.ok, answer.text

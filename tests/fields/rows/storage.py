@@ -1,4 +1,4 @@
-"""Volume and VolumeAttachment."""
+"""The fields of Volume and VolumeAttachment."""
 
 from __future__ import annotations
 
@@ -7,62 +7,65 @@ from typing import TYPE_CHECKING, Any
 from tests.fields.rows.row import Row
 
 if TYPE_CHECKING:
-    from tests.fields.ground import CloudFixtures
+    from tests.fields.cloud_fixtures import CloudFixtures
     from tests.support.steps import Resource
 
 ONE_GIB = {"size": 1}
 
 
-def _extend(ground: CloudFixtures, it: Resource) -> None:
-    ground.cloud.block_storage.extend_volume(it.id, 3)
-    ground.until(lambda: ground.cloud.block_storage.get_volume(it.id).size == 3)
+def _extend(fixtures: CloudFixtures, resource: Resource) -> None:
+    fixtures.cloud.block_storage.extend_volume(resource.id, 3)
+    fixtures.wait_for(lambda: fixtures.cloud.block_storage.get_volume(resource.id).size == 3)
 
 
 def _rename(**attributes: str) -> Any:
-    return lambda ground, it: ground.cloud.block_storage.update_volume(it.id, **attributes)
+    return lambda fixtures, resource: fixtures.cloud.block_storage.update_volume(resource.id, **attributes)
 
 
-def _mark(ground: CloudFixtures, it: Resource) -> None:
-    ground.cloud.block_storage.set_volume_metadata(it.id, by="hand")
+def _add_metadata(fixtures: CloudFixtures, resource: Resource) -> None:
+    fixtures.cloud.block_storage.set_volume_metadata(resource.id, by="hand")
 
 
-def _retype(ground: CloudFixtures, it: Resource) -> None:
-    other = ground.landscape.volume_types[1]
-    ground.cloud.block_storage.retype_volume(it.id, other)
-    ground.until(lambda: ground.cloud.block_storage.get_volume(it.id).volume_type == other)
+def _retype(fixtures: CloudFixtures, resource: Resource) -> None:
+    other = fixtures.landscape.volume_types[1]
+    fixtures.cloud.block_storage.retype_volume(resource.id, other)
+    fixtures.wait_for(lambda: fixtures.cloud.block_storage.get_volume(resource.id).volume_type == other)
 
 
-def _write(ground: CloudFixtures, it: Resource) -> None:
-    ground.cloud.block_storage.set_volume_readonly(it.id, False)
+def _make_writable(fixtures: CloudFixtures, resource: Resource) -> None:
+    fixtures.cloud.block_storage.set_volume_readonly(resource.id, False)
 
 
-def _no_backups(ground: CloudFixtures) -> str | None:
-    return None if ground.live and ground.backups else "there are no backups here"
+def _missing_backups(fixtures: CloudFixtures) -> str | None:
+    return None if fixtures.live and fixtures.backups else "this cloud has no backups"
 
 
-def _small_type(ground: CloudFixtures) -> dict[str, Any]:
-    return {"size": 1, "volume_type": ground.multiattach_type}
+def _multiattach_volume(fixtures: CloudFixtures) -> dict[str, Any]:
+    return {"size": 1, "volume_type": fixtures.multiattach_type}
 
 
 VOLUME = {
-    "size": Row(1, 2, hand=_extend),
-    "name": Row("fields-one", "fields-two", base=ONE_GIB, hand=_rename(name="fields-by-hand")),
-    "description": Row("one", "two", base=ONE_GIB, clear="", hand=_rename(description="by hand")),
-    "metadata": Row({"a": "1", "b": "2"}, {"b": "3"}, base=ONE_GIB, hand=_mark),
+    "size": Row(1, 2, out_of_band_change=_extend),
+    "name": Row("fields-one", "fields-two", base=ONE_GIB, out_of_band_change=_rename(name="fields-by-hand")),
+    "description": Row("one", "two", base=ONE_GIB, clear="", out_of_band_change=_rename(description="by hand")),
+    "metadata": Row({"a": "1", "b": "2"}, {"b": "3"}, base=ONE_GIB, out_of_band_change=_add_metadata),
     "volume_type": Row(
-        lambda g: g.landscape.volume_types[0], lambda g: g.landscape.volume_types[1], base=ONE_GIB, hand=_retype
+        lambda g: g.landscape.volume_types[0],
+        lambda g: g.landscape.volume_types[1],
+        base=ONE_GIB,
+        out_of_band_change=_retype,
     ),
     "retype_policy": Row("never", "on-demand", base=ONE_GIB),
-    "availability_zone": Row(lambda g: g.volume_zone, once="there is one zone", base=ONE_GIB),
+    "availability_zone": Row(lambda g: g.volume_zone, once="the clouds have one zone only", base=ONE_GIB),
     "image": Row(lambda g: g.images[0], lambda g: g.images[1], base={"size": 4}),
     "snapshot_id": Row(lambda g: g.snapshots[0], lambda g: g.snapshots[1], base=ONE_GIB),
     "source_volume_id": Row(lambda g: g.volumes[0], lambda g: g.volumes[1], base=ONE_GIB),
-    "backup_id": Row(lambda g: g.backups[0], once="one backup will do", base=ONE_GIB, lacks=_no_backups),
-    "multiattach": Row(True, once="the type decides", base=_small_type),
+    "backup_id": Row(lambda g: g.backups[0], once="one backup is enough", base=ONE_GIB, lacks=_missing_backups),
+    "multiattach": Row(True, once="the volume type determines the value", base=_multiattach_volume),
     "scheduler_hints": Row(
         lambda g: {"different_host": [g.volumes[0]]}, lambda g: {"different_host": [g.volumes[1]]}, base=ONE_GIB
     ),
-    "read_only": Row(True, False, base=ONE_GIB, hand=_write),
+    "read_only": Row(True, False, base=ONE_GIB, out_of_band_change=_make_writable),
 }
 
 
@@ -70,16 +73,16 @@ def _disk(number: int = 0, **inputs: Any) -> Any:
     return lambda g: {"server_id": g.server, "volume_id": g.volumes[number], **inputs}
 
 
-def _tagless(ground: CloudFixtures) -> str | None:
-    fake = ground.live and any(found.hypervisor_type == "fake" for found in ground.admin.compute.hypervisors(True))
-    return "a fake hypervisor keeps no tags, and Nova stumbles over that when it detaches" if fake else None
+def _missing_tags(fixtures: CloudFixtures) -> str | None:
+    fake = fixtures.live and any(found.hypervisor_type == "fake" for found in fixtures.admin.compute.hypervisors(True))
+    return "a fake hypervisor stores no tags, and Nova fails to detach without them" if fake else None
 
 
 VOLUME_ATTACHMENT = {
     "server_id": Row(lambda g: g.server, lambda g: g.other_server, base=_disk(), delete_first=True),
     "volume_id": Row(lambda g: g.volumes[0], lambda g: g.volumes[1], base=_disk(), delete_first=True),
     "device": Row("/dev/vdf", "/dev/vdg", base=_disk(), delete_first=True),
-    "tag": Row("one", "two", base=_disk(), delete_first=True, lacks=_tagless),
+    "tag": Row("one", "two", base=_disk(), delete_first=True, lacks=_missing_tags),
     "delete_on_termination": Row(False, True, base=_disk(), delete_first=True),
-    "multiattach": Row(True, once="the volume decides", base=_disk()),
+    "multiattach": Row(True, once="the volume determines the value", base=_disk()),
 }

@@ -1,4 +1,4 @@
-"""Every test here runs without a network and without the environment of whoever runs it."""
+"""Fixtures: these tests run without a network and without the user's OpenStack configuration."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.unit.cloud.fakes import FakeClock, FakeCloud
 
 
 @pytest.fixture(autouse=True)
-def _no_openstack_of_mine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _no_openstack_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith("OS_"):
             monkeypatch.delenv(name)
@@ -19,11 +19,11 @@ def _no_openstack_of_mine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 @pytest.fixture
 def cloud() -> FakeCloud:
-    """A cloud that knows tokens and the guide's compute versions."""
+    """A cloud that answers token requests and serves the guide's compute versions."""
     return FakeCloud()
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """A clock that passes at once."""
+    """A clock whose time advances without delay."""
     return FakeClock()

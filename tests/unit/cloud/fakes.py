@@ -1,4 +1,4 @@
-"""A cloud on the other side of the HTTP session, and a clock that only tests move."""
+"""A fake cloud behind the HTTP session, and a fake clock that tests control."""
 
 import io
 import json
@@ -50,7 +50,7 @@ CATALOG = {
 
 
 class FakeClock(Clock):
-    """Time that passes only where something waits for it."""
+    """A clock whose time advances only when a thread sleeps or waits."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -58,30 +58,30 @@ class FakeClock(Clock):
         self.gate: Callable[[], bool] = lambda: True
 
     def now(self) -> float:
-        """The time as far as it was waited for."""
+        """Return the fake time."""
         return self.time
 
     def sleep(self, seconds: float) -> None:
-        """Pass at once, as far as other threads can tell."""
+        """Advance the time immediately, after a short real sleep that lets other threads run."""
         time.sleep(min(seconds, 0.005))
         self.slept.append(seconds)
         self.time += seconds
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
-        """Pass at once, but let other threads have the lock, and not before the gate is open."""
+        """Release the lock for a moment, and advance the time if the gate is open."""
         condition.wait(0.002)
         if self.gate():
             self.gate = lambda: True
             self.time += seconds
 
     def jitter(self, seconds: float) -> float:
-        """Nothing is left to chance."""
+        """Return the delay unchanged, so that tests are deterministic."""
         return seconds
 
 
 @dataclass
 class Reply:
-    """An answer of the fake cloud; text stands for itself, everything else for its JSON."""
+    """A response of the fake cloud. A text body is sent unchanged; any other body is sent as JSON."""
 
     status: int = 200
     body: Any = None
@@ -90,7 +90,7 @@ class Reply:
 
 @dataclass
 class Request:
-    """A request as it arrived."""
+    """A request that the fake cloud received."""
 
     method: str
     path: str
@@ -107,7 +107,7 @@ Handler = Callable[[Request], Reply | Exception]
 
 
 class FakeCloud(BaseAdapter):
-    """Answers every request of a session from handlers, and remembers all of them."""
+    """Answers the requests of a session with handlers, and records the requests."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,16 +121,16 @@ class FakeCloud(BaseAdapter):
         self.on("GET", "/", lambda _: Reply(200, GUIDE_VERSIONS))
 
     def on(self, method: str, path: str, handler: Handler) -> None:
-        """Answer a request by a function; a path that ends in ``*`` stands for all that begin so."""
+        """Answer requests with a function; a path that ends in ``*`` matches all paths with this prefix."""
         self._handlers.insert(0, (method, path, handler))
 
     def script(self, method: str, path: str, *replies: Reply | Exception) -> None:
-        """Answer one request after the other; the last answer stays."""
-        left = list(replies)
-        self.on(method, path, lambda _: left.pop(0) if len(left) > 1 else left[0])
+        """Answer requests with these replies in order, and repeat the last one."""
+        remaining = list(replies)
+        self.on(method, path, lambda _: remaining.pop(0) if len(remaining) > 1 else remaining[0])
 
-    def seen(self, *skip: str) -> list[str]:
-        """The requests so far as method and path, without tokens and what begins with ``skip``."""
+    def sent(self, *skip: str) -> list[str]:
+        """The recorded requests as method and path, without token requests and those with a prefix in ``skip``."""
         lines = [str(request) for request in self.log]
         return [line for line in lines if not line.startswith(("POST /v3/auth/tokens", *skip))]
 
@@ -161,12 +161,12 @@ class FakeCloud(BaseAdapter):
     def send(  # type: ignore[override]
         self, request: requests.PreparedRequest, **_options: Any
     ) -> requests.Response:
-        """Answer."""
+        """Record a request and answer it."""
         parts = urlsplit(request.url or "")
         query: dict[str, list[str]] = {}
         for name, value in parse_qsl(parts.query):
             query.setdefault(name, []).append(value)
-        arrived = Request(
+        received = Request(
             request.method or "",
             parts.path,
             query,
@@ -175,22 +175,22 @@ class FakeCloud(BaseAdapter):
             request.url or "",
         )
         with self._lock:
-            self.log.append(arrived)
-            handler = self._handler(arrived)
-            reply = handler(arrived)
+            self.log.append(received)
+            handler = self._handler(received)
+            reply = handler(received)
         if isinstance(reply, Exception):
             raise reply
         return _response(request, reply)
 
     def _handler(self, request: Request) -> Handler:
         for method, path, handler in self._handlers:
-            fits = request.path.startswith(path[:-1]) if path.endswith("*") else request.path == path
-            if method == request.method and fits:
+            matches = request.path.startswith(path[:-1]) if path.endswith("*") else request.path == path
+            if method == request.method and matches:
                 return handler
         return lambda _: Reply(404, {"message": "no route", "code": "404 Not Found", "title": "Not Found"})
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing; the fake cloud has no open resources."""
 
 
 def _response(request: requests.PreparedRequest, reply: Reply) -> requests.Response:
@@ -200,16 +200,16 @@ def _response(request: requests.PreparedRequest, reply: Reply) -> requests.Respo
     response.status_code = reply.status
     response.request = request
     response.url = request.url or ""
-    # Only a service's own 404 says that an object is gone, and a service signs what it says.
-    signed = {"X-Openstack-Request-Id": "req-of-the-404"} if reply.status == 404 and text[:1] != "<" else {}
-    response.headers.update({"Content-Type": "application/json", **signed, **reply.headers})
+    # A service's 404 has a request id; a 404 without one counts as a proxy's.
+    request_id = {"X-Openstack-Request-Id": "req-of-the-404"} if reply.status == 404 and text[:1] != "<" else {}
+    response.headers.update({"Content-Type": "application/json", **request_id, **reply.headers})
     response.raw = HTTPResponse(io.BytesIO(content), status=reply.status, preload_content=False)
     return response
 
 
 def settings(**changes: Any) -> Settings:
-    """Settings that need nothing from outside: the guide's example of a token request."""
-    given: dict[str, Any] = {
+    """Complete settings: the guide's example of a token request."""
+    defaults: dict[str, Any] = {
         "auth_url": "https://iam.test/v3",
         "username": "testuser",
         "user_domain_id": "2aa29cbca17a4822abd096610e378ffa",
@@ -217,11 +217,11 @@ def settings(**changes: Any) -> Settings:
         "project_id": PROJECT,
         "region": "eu-de",
     }
-    return Settings(**{name: value for name, value in {**given, **changes}.items() if value is not None})
+    return Settings(**{name: value for name, value in {**defaults, **changes}.items() if value is not None})
 
 
 def connect(cloud: FakeCloud, clock: Clock | None = None, **changes: Any) -> Connection:
-    """A connection whose requests go to the fake cloud."""
+    """Return a connection whose requests go to the fake cloud."""
     trace = changes.pop("trace", None)
     connection = Connection(settings(**changes), clock=clock or FakeClock(), trace=trace)
     connection.transport.http.mount("https://", cloud)
@@ -229,5 +229,5 @@ def connect(cloud: FakeCloud, clock: Clock | None = None, **changes: Any) -> Con
 
 
 def region_of(cloud: FakeCloud, clock: Clock | None = None, **changes: Any) -> Region:
-    """The configured region of a fake cloud."""
+    """Return the configured region of a fake cloud."""
     return connect(cloud, clock, **changes).region()

@@ -1,4 +1,4 @@
-"""One token, the catalog's endpoints, and versions only where they matter."""
+"""Connections: token handling, endpoints from the catalog, and version discovery."""
 
 import threading
 from typing import Any
@@ -23,13 +23,13 @@ SERVERS = Reply(200, {"servers": []})
 DETAIL = f"/v2.1/{PROJECT}/servers/detail"
 
 
-def test_nothing_goes_over_the_wire_before_a_region_is_asked_for(cloud: FakeCloud) -> None:
-    """Making a connection costs no request."""
+def test_connection_sends_no_request_before_first_use(cloud: FakeCloud) -> None:
+    """Creating a connection sends no request."""
     connect(cloud)
     assert cloud.log == []
 
 
-def test_the_token_request_is_the_guides(cloud: FakeCloud) -> None:
+def test_token_request_matches_guide(cloud: FakeCloud) -> None:
     """Guide 3.3, step 1: password with user name and domain id, scoped to a project id, at /v3/auth/tokens."""
     region_of(cloud)
     assert cloud.log[0].url == "https://iam.test/v3/auth/tokens"
@@ -50,8 +50,8 @@ def test_the_token_request_is_the_guides(cloud: FakeCloud) -> None:
     }
 
 
-def test_one_token_serves_every_thread(cloud: FakeCloud) -> None:
-    """Forty threads that begin together share one token request."""
+def test_threads_share_one_token(cloud: FakeCloud) -> None:
+    """Forty threads that start together send one token request."""
     connection = connect(cloud)
     cloud.on("GET", DETAIL, lambda _: SERVERS)
     threads = [threading.Thread(target=lambda: compute.list_servers(connection.region().compute)) for _ in range(40)]
@@ -63,11 +63,11 @@ def test_one_token_serves_every_thread(cloud: FakeCloud) -> None:
     assert connection.requests["GET", "/v2.1/{project_id}/servers/detail"] == 40
 
 
-def test_an_expired_token_is_renewed_once_for_all(cloud: FakeCloud) -> None:
-    """Threads that all find the token expired cause one renewal, and each request succeeds."""
+def test_expired_token_is_renewed_once(cloud: FakeCloud) -> None:
+    """If several threads find the token expired, it is renewed once, and each request succeeds."""
     region = region_of(cloud)
-    refused = Reply(401, {"error": {"code": 401, "message": "…", "title": "Unauthorized"}})
-    cloud.on("GET", DETAIL, lambda r: refused if r.headers["X-Auth-Token"] == "token-1" else SERVERS)
+    expired = Reply(401, {"error": {"code": 401, "message": "…", "title": "Unauthorized"}})
+    cloud.on("GET", DETAIL, lambda r: expired if r.headers["X-Auth-Token"] == "token-1" else SERVERS)
     threads = [threading.Thread(target=lambda: compute.list_servers(region.compute)) for _ in range(20)]
     for thread in threads:
         thread.start()
@@ -76,8 +76,8 @@ def test_an_expired_token_is_renewed_once_for_all(cloud: FakeCloud) -> None:
     assert cloud.tokens == 2
 
 
-def test_wrong_credentials_are_tried_once_in_a_process(cloud: FakeCloud) -> None:
-    """However many resources ask, a wrong password is sent once: more would lock the account."""
+def test_rejected_credentials_are_not_sent_again(cloud: FakeCloud) -> None:
+    """A process sends a rejected password only once, because more attempts could lock the account."""
     body = {
         "error": {
             "code": 401,
@@ -98,8 +98,8 @@ def test_wrong_credentials_are_tried_once_in_a_process(cloud: FakeCloud) -> None
     assert PASSWORD not in str(caught.value)
 
 
-def test_a_401_that_a_new_token_does_not_cure_is_an_error(cloud: FakeCloud) -> None:
-    """A service that refuses even a fresh token is not asked forever."""
+def test_401_after_token_renewal_is_an_error(cloud: FakeCloud) -> None:
+    """A request whose renewed token is rejected as well fails instead of being retried."""
     region = region_of(cloud)
     cloud.script("GET", DETAIL, Reply(401, {"error": {"message": "no", "title": "Unauthorized"}}))
     with pytest.raises(Unauthorized, match=r"Check ecs:username, ecs:password, "):
@@ -122,30 +122,30 @@ def test_a_401_that_a_new_token_does_not_cure_is_an_error(cloud: FakeCloud) -> N
         ),
         ({"unexpected": []}, "v2.1 without microversions"),
     ],
-    ids=["guide", "null", "legacy only", "Zed", "no version document"],
+    ids=["guide", "null versions", "legacy only", "Zed", "no version document"],
 )
-def test_discovery_finds_versions_and_microversions(cloud: FakeCloud, versions: Any, expected: str) -> None:
-    """The guide's document, null and empty versions, and today's are all understood."""
+def test_discovery_reads_versions_and_microversions(cloud: FakeCloud, versions: Any, expected: str) -> None:
+    """Discovery supports the guide's document, null and empty versions, and current documents."""
     cloud.on("GET", "/", lambda _: Reply(200, versions))
     assert str(region_of(cloud).compute.versions) == expected
 
 
-def test_discovery_is_asked_once_and_only_where_it_matters(cloud: FakeCloud) -> None:
-    """Plain requests need no version document; microversions need one per process."""
+def test_discovery_request_is_sent_once_and_only_if_needed(cloud: FakeCloud) -> None:
+    """Requests without microversions need no version document; others read it once per process."""
     region = region_of(cloud)
     cloud.on("GET", DETAIL, lambda _: SERVERS)
     cloud.on("GET", "/v2.0/networks", lambda _: Reply(200, {"networks": []}))
     compute.list_servers(region.compute)
     network.list_all(region.network, "network")
-    assert "GET /" not in cloud.seen()
+    assert "GET /" not in cloud.sent()
     assert region.compute.supports("2.14")
     assert not region.compute.supports("2.15")
     assert region.server_microversion == "2.9"
-    assert cloud.seen().count("GET /") == 1
+    assert cloud.sent().count("GET /") == 1
 
 
-def test_a_gateway_without_a_version_list_is_asked_at_the_version(cloud: FakeCloud) -> None:
-    """Where the root is closed, the version's own document tells the microversions."""
+def test_discovery_falls_back_to_version_url(cloud: FakeCloud) -> None:
+    """If a gateway hides the root URL, the microversions are read at the version's URL."""
     cloud.on("GET", "/", lambda _: Reply(404, "<html><title>Not here</title></html>"))
     cloud.on("GET", "/v2.1/", lambda _: Reply(200, {"version": GUIDE_VERSIONS["versions"][1]}))
     assert region_of(cloud).compute.versions.max == "2.14"
@@ -161,10 +161,8 @@ def test_a_gateway_without_a_version_list_is_asked_at_the_version(cloud: FakeClo
         ("2.60", f"/v2.1/{PROJECT}", "2.9"),
     ],
 )
-def test_a_forced_version_is_the_highest_that_is_used(
-    cloud: FakeCloud, forced: str, path: str, microversion: str | None
-) -> None:
-    """``ecs:apiVersions`` chooses /v2, plain /v2.1, or the highest microversion; the host stays the catalog's."""
+def test_forced_version_limits_microversion(cloud: FakeCloud, forced: str, path: str, microversion: str | None) -> None:
+    """``ecs:apiVersions`` selects /v2, /v2.1 without microversions, or the highest microversion."""
     region = region_of(cloud, api_versions={"compute": forced})
     assert region.compute.url == NOVA + path
     assert region.server_microversion == microversion
@@ -184,10 +182,10 @@ def test_a_forced_version_is_the_highest_that_is_used(
         ),
     ],
 )
-def test_compute_endpoints_in_every_form(
+def test_compute_url_for_each_form_of_endpoint(
     cloud: FakeCloud, catalog: dict[str, str], versions: Any, expected: str
 ) -> None:
-    """With or without version, project or prefix, the catalog's host answers at the newest version."""
+    """The newest version is used for a catalog endpoint with or without version, project and prefix."""
     cloud.catalog = catalog
     cloud.on("GET", "/", lambda _: Reply(200, versions))
     cloud.on("GET", "/compute/", lambda _: Reply(200, versions))
@@ -195,50 +193,50 @@ def test_compute_endpoints_in_every_form(
 
 
 @pytest.mark.parametrize("kind", ["block-storage", "volumev3", "volume", "volumev2", "block-store"])
-def test_block_storage_is_found_under_each_of_its_names(cloud: FakeCloud, kind: str) -> None:
-    """The catalog's type for Cinder changed over the years."""
+def test_block_storage_is_found_by_each_service_type(cloud: FakeCloud, kind: str) -> None:
+    """Catalogs use different service types for Cinder."""
     cloud.catalog = {kind: f"https://cinder.test/v3/{PROJECT}"}
     assert region_of(cloud).block_storage.url == f"https://cinder.test/v3/{PROJECT}"
 
 
-def test_unversioned_network_and_image_endpoints_get_their_version(cloud: FakeCloud) -> None:
-    """Neutron and Glance have one version each; no request is spent on asking."""
+def test_network_and_image_urls_get_version_without_discovery(cloud: FakeCloud) -> None:
+    """Neutron and Glance have one version each, so no discovery request is sent."""
     region = region_of(cloud)
     assert region.network.url == "https://neutron.test:9696/v2.0"
     assert region.image.url == "https://glance.test/v2"
-    assert cloud.seen() == []
+    assert cloud.sent() == []
 
 
-def test_configured_endpoints_replace_the_catalogs(cloud: FakeCloud) -> None:
-    """``ecs:endpoints`` wins for the service that it names."""
-    region = region_of(cloud, endpoints={"network": "https://elsewhere.test/net"})
-    assert region.network.url == "https://elsewhere.test/net/v2.0"
+def test_configured_endpoint_replaces_catalog_endpoint(cloud: FakeCloud) -> None:
+    """``ecs:endpoints`` has precedence for the services that it names."""
+    region = region_of(cloud, endpoints={"network": "https://other.test/net"})
+    assert region.network.url == "https://other.test/net/v2.0"
     assert region.compute.url.startswith(NOVA)
 
 
-def test_microversion_headers_are_both_sent_and_only_where_asked(cloud: FakeCloud) -> None:
-    """Guide 3.2: both headers name the microversion that the request needs, and a plain request names none."""
+def test_both_microversion_headers_are_sent_if_requested(cloud: FakeCloud) -> None:
+    """Guide 3.2: both headers contain the requested microversion; a request without one sends neither header."""
     region = region_of(cloud)
     cloud.on("GET", f"/v2.1/{PROJECT}/servers/1", lambda _: Reply(200, {"server": {}}))
     compute.get_server(region.compute, "1")
     compute.get_server(region.compute, "1", microversion="2.4")
-    plain, raised = cloud.log[-2:]
-    assert not [name for name in plain.headers if "api-version" in name.lower()]
-    assert raised.headers["X-OpenStack-Nova-API-Version"] == "2.4"
-    assert raised.headers["OpenStack-API-Version"] == "compute 2.4"
-    assert raised.headers["User-Agent"].startswith("ecs-pulumi/")
+    without, with_microversion = cloud.log[-2:]
+    assert not [name for name in without.headers if "api-version" in name.lower()]
+    assert with_microversion.headers["X-OpenStack-Nova-API-Version"] == "2.4"
+    assert with_microversion.headers["OpenStack-API-Version"] == "compute 2.4"
+    assert with_microversion.headers["User-Agent"].startswith("ecs-pulumi/")
 
 
-def test_volume_microversions_have_their_own_header(cloud: FakeCloud) -> None:
-    """Cinder is ``volume`` in the header."""
+def test_block_storage_microversion_header(cloud: FakeCloud) -> None:
+    """The header names Cinder ``volume``."""
     region = region_of(cloud)
     cloud.on("POST", f"/v3/{PROJECT}/volumes/1/action", lambda _: Reply(202))
     region.block_storage.post("/volumes/1/action", json={}, microversion="3.42")
     assert cloud.log[-1].headers["OpenStack-API-Version"] == "volume 3.42"
 
 
-def test_what_the_cloud_cannot_do_says_what_it_offers(cloud: FakeCloud) -> None:
-    """A feature above the offered microversions is refused by name, with the versions found."""
+def test_unsupported_microversion_error_lists_offered_versions(cloud: FakeCloud) -> None:
+    """The error names the feature, the microversion that it needs, and the versions that the cloud offers."""
     with pytest.raises(Unsupported) as caught:
         region_of(cloud).compute.require("tags", "2.26")
     assert str(caught.value) == (
@@ -246,20 +244,20 @@ def test_what_the_cloud_cannot_do_says_what_it_offers(cloud: FakeCloud) -> None:
     )
 
 
-def test_what_a_forced_version_cannot_do_names_the_setting(cloud: FakeCloud) -> None:
-    """Whoever forced an old version learns that it was the setting, not the cloud."""
-    with pytest.raises(Unsupported, match=r"v2 without microversions \(ecs:apiVersions asks for no more than 2\)"):
+def test_unsupported_microversion_error_names_forced_version(cloud: FakeCloud) -> None:
+    """If ``ecs:apiVersions`` limits the version, the error names the setting."""
+    with pytest.raises(Unsupported, match=r"v2 without microversions \(limited to 2 by ecs:apiVersions\)"):
         region_of(cloud, api_versions={"compute": "2"}).compute.require("tags", "2.26")
 
 
-def test_the_only_region_needs_no_name(cloud: FakeCloud) -> None:
-    """A cloud of one region is used without ``ecs:region``; by name or not it is the same object."""
+def test_only_region_is_used_by_default(cloud: FakeCloud) -> None:
+    """If the catalog has one region, ``ecs:region`` is optional, and both forms return the same object."""
     connection = connect(cloud, region=None)
     assert connection.region() is connection.region("eu-de")
 
 
-def test_an_unknown_or_missing_region_lists_what_there_is(cloud: FakeCloud) -> None:
-    """The message names the setting and the regions of the catalog."""
+def test_unknown_or_missing_region_error_lists_regions(cloud: FakeCloud) -> None:
+    """The error names the setting and lists the regions of the catalog."""
     cloud.regions = ["eu-de", "eu-nl"]
     with pytest.raises(ConfigurationError, match=r"ecs:region \(or OS_REGION_NAME\) is missing; .* eu-de, eu-nl"):
         connect(cloud, region=None).region()
@@ -267,15 +265,15 @@ def test_an_unknown_or_missing_region_lists_what_there_is(cloud: FakeCloud) -> N
         connect(cloud).region("mars")
 
 
-def test_a_missing_service_lists_what_there_is(cloud: FakeCloud) -> None:
-    """A catalog without block storage says so and names the setting that helps."""
+def test_missing_service_error_lists_services(cloud: FakeCloud) -> None:
+    """The error lists the services of the catalog and names ``ecs:endpoints``."""
     cloud.catalog = {"compute": f"{NOVA}/v2.1"}
     with pytest.raises(ConfigurationError, match=r"no block-storage service in region eu-de .*; it has compute"):
         _ = region_of(cloud).block_storage
 
 
-def test_two_regions_share_a_token_but_no_pollers(cloud: FakeCloud) -> None:
-    """Each region watches its own servers; the token is the connection's."""
+def test_regions_share_token_but_not_pollers(cloud: FakeCloud) -> None:
+    """Each region has its own collections; the token belongs to the connection."""
     cloud.regions = ["eu-de", "eu-nl"]
     connection = connect(cloud)
     one, two = connection.region("eu-de"), connection.region("eu-nl")
@@ -284,14 +282,14 @@ def test_two_regions_share_a_token_but_no_pollers(cloud: FakeCloud) -> None:
     assert cloud.tokens == 1
 
 
-def test_an_insecure_connection_warns(cloud: FakeCloud) -> None:
-    """Whoever switches verification off is told once per run."""
+def test_insecure_connection_adds_warning(cloud: FakeCloud) -> None:
+    """A connection that does not verify certificates has one warning."""
     assert "ecs:insecure" in connect(cloud, insecure=True).warnings[0]
     assert connect(cloud).warnings == []
 
 
-def test_the_trace_tells_each_request_in_a_line(cloud: FakeCloud) -> None:
-    """Method, path, status, time and request id; no host, header or body."""
+def test_trace_has_one_line_per_request(cloud: FakeCloud) -> None:
+    """A trace line contains method, path, status, time and request id, but no host, header or body."""
     lines: list[str] = []
     region = region_of(cloud, trace=lines.append)
     cloud.on("GET", DETAIL, lambda _: Reply(200, {"servers": []}, {"X-Compute-Request-Id": "req-7"}))
@@ -302,8 +300,8 @@ def test_the_trace_tells_each_request_in_a_line(cloud: FakeCloud) -> None:
     assert not any(PASSWORD in line or "token-1" in line for line in lines)
 
 
-def test_all_ten_filters_of_the_guide(cloud: FakeCloud) -> None:
-    """Guide 3.3, step 2: the query names are the API's own."""
+def test_list_servers_sends_all_filters_of_guide(cloud: FakeCloud) -> None:
+    """Guide 3.3, step 2: the query uses the API's names for all ten filters."""
     region = region_of(cloud)
     cloud.on("GET", DETAIL, lambda _: SERVERS)
     compute.list_servers(
@@ -333,8 +331,8 @@ def test_all_ten_filters_of_the_guide(cloud: FakeCloud) -> None:
     }
 
 
-def test_pages_follow_the_query_of_links_whose_host_is_wrong(cloud: FakeCloud) -> None:
-    """The guide's own links say ``https://None/…``: only their query is used."""
+def test_paging_uses_only_query_of_next_link(cloud: FakeCloud) -> None:
+    """The guide's links have the URL ``https://None/…``, so only their query is used."""
     region = region_of(cloud)
     link = {"rel": "next", "href": f"https://None/v2.1/{PROJECT}/servers/detail?limit=1&marker=a"}
     cloud.on(
@@ -351,8 +349,8 @@ def test_pages_follow_the_query_of_links_whose_host_is_wrong(cloud: FakeCloud) -
     assert cloud.log[-1].url.startswith(NOVA)
 
 
-def test_the_reason_of_a_failed_action_is_found(cloud: FakeCloud) -> None:
-    """Nova's actions tell why a resize silently fell back, as far as the account may see it."""
+def test_last_failed_action_returns_reason(cloud: FakeCloud) -> None:
+    """The reason of a failed resize is read from Nova's instance actions, as far as the account may see it."""
     region = region_of(cloud)
     base = f"/v2.1/{PROJECT}/servers/1/os-instance-actions"
     actions = [
@@ -366,7 +364,7 @@ def test_the_reason_of_a_failed_action_is_found(cloud: FakeCloud) -> None:
     cloud.on("GET", f"{base}/req-2", lambda _: Reply(200, {"instanceAction": action}))
 
     assert compute.last_failed_action(region.compute, "1") == (
-        "resize failed: Nova says only 'Error', as it does where no host has room (req-2)"
+        "resize failed: Nova reports only 'Error', as it does if no host has room (req-2)"
     )
     events.append({"event": "compute_resize_instance", "result": "Error"})
     assert compute.last_failed_action(region.compute, "1", "resize") == (
@@ -378,8 +376,8 @@ def test_the_reason_of_a_failed_action_is_found(cloud: FakeCloud) -> None:
     assert compute.last_failed_action(region.compute, "1") == "resize failed: NoValidHost: none fits (req-2)"
 
 
-def test_an_action_that_did_not_fail_has_no_reason(cloud: FakeCloud) -> None:
-    """An older failure does not explain a newer success, and what cannot be read explains nothing."""
+def test_last_failed_action_returns_none_if_newest_action_succeeded(cloud: FakeCloud) -> None:
+    """Older failures of the same action and unreadable actions are ignored."""
     region = region_of(cloud)
     actions = [
         {"action": "resize", "message": None, "request_id": "req-2"},
@@ -391,19 +389,19 @@ def test_an_action_that_did_not_fail_has_no_reason(cloud: FakeCloud) -> None:
     assert compute.last_failed_action(region.compute, "unknown") is None
 
 
-def test_the_version_list_is_the_services_own(cloud: FakeCloud) -> None:
-    """Guide 3.2: the documents come as they are."""
+def test_list_versions_returns_documents_unchanged(cloud: FakeCloud) -> None:
+    """Guide 3.2: the version documents are returned as the service sends them."""
     assert compute.list_versions(region_of(cloud).compute) == GUIDE_VERSIONS["versions"]
 
 
-def test_a_version_list_that_fails_is_an_error(cloud: FakeCloud) -> None:
-    """A cloud that is down is not taken for an old one."""
+def test_failed_discovery_is_an_error(cloud: FakeCloud) -> None:
+    """A 503 during discovery raises an error; it does not mean that the cloud has no microversions."""
     cloud.script("GET", "/", Reply(503))
     with pytest.raises(ApiError, match="HTTP 503"):
         _ = region_of(cloud).compute.versions
 
 
-def test_the_newest_microversion_is_no_matter_of_text() -> None:
+def test_newest_microversion_compares_numerically() -> None:
     """2.9 is older than 2.14, and 2.100 newer than 2.99."""
     assert ServiceClient.newest(["2.9", "2.14"]) == "2.14"
     assert ServiceClient.newest(["2.100", "2.99"]) == "2.100"

@@ -1,4 +1,4 @@
-"""One line that tells what happened, from every shape of body that the real OpenStack was seen to send."""
+"""Error messages: one line for every format of error body that OpenStack services send."""
 
 import json
 from email.utils import formatdate
@@ -25,14 +25,14 @@ from ecs_pulumi.cloud.errors import (
     from_response,
 )
 
-REQUEST = "req-6c8fb133-bc20-4867-a4de-4d5371989dc8"
+REQUEST_ID = "req-6c8fb133-bc20-4867-a4de-4d5371989dc8"
 
 
 def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] | None = None) -> ApiError:
     response = requests.Response()
     response.status_code = status
     response._content = (body if isinstance(body, str) else json.dumps(body)).encode()
-    response.headers.update({"X-Openstack-Request-Id": REQUEST, **(headers or {})})
+    response.headers.update({"X-Openstack-Request-Id": REQUEST_ID, **(headers or {})})
     response.request = requests.Request(
         "POST", "https://nova.test/v2.1/p/servers", json=sent, headers={"X-Auth-Token": "gAAAAA-secret-token"}
     ).prepare()
@@ -40,13 +40,13 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind", "text"),
+    ("status", "body", "error_class", "text"),
     [
         (
             404,
             {"itemNotFound": {"code": 404, "message": "Instance 1111 could not be found."}},
             NotFound,
-            f"Instance 1111 could not be found (HTTP 404, {REQUEST})",
+            f"Instance 1111 could not be found (HTTP 404, {REQUEST_ID})",
         ),
         (
             409,
@@ -57,7 +57,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                 },
             },
             Conflict,
-            f"Cannot 'stop' instance 50c5 while it is in vm_state building (HTTP 409, {REQUEST})",
+            f"Cannot 'stop' instance 50c5 while it is in vm_state building (HTTP 409, {REQUEST_ID})",
         ),
         (
             403,
@@ -71,7 +71,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
             QuotaExceeded,
             (
                 "Quota exceeded for cores: requested 64, used 3 of 20; ram: requested 524288, used 3072 of 51200 "
-                f"(HTTP 403, {REQUEST}). Free some or ask for more."
+                f"(HTTP 403, {REQUEST_ID}). Free resources or request a higher quota."
             ),
         ),
         (
@@ -83,7 +83,10 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                 },
             },
             QuotaExceeded,
-            f"Quota exceeded for cores: requested 4, used 18 of 20 (HTTP 403, {REQUEST}). Free some or ask for more.",
+            (
+                f"Quota exceeded for cores: requested 4, used 18 of 20 (HTTP 403, {REQUEST_ID}). "
+                "Free resources or request a higher quota."
+            ),
         ),
         (
             413,
@@ -97,8 +100,8 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
             },
             QuotaExceeded,
             (
-                f"Quota exceeded for gigabytes: requested 5000, used 2 of 1000 (HTTP 413, {REQUEST}). "
-                "Free some or ask for more."
+                f"Quota exceeded for gigabytes: requested 5000, used 2 of 1000 (HTTP 413, {REQUEST_ID}). "
+                "Free resources or request a higher quota."
             ),
         ),
         (
@@ -112,15 +115,15 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
             },
             QuotaExceeded,
             (
-                f"Maximum number of volumes allowed (10) exceeded for quota 'volumes' (HTTP 413, {REQUEST}). "
-                "Free some or ask for more."
+                f"Maximum number of volumes allowed (10) exceeded for quota 'volumes' (HTTP 413, {REQUEST_ID}). "
+                "Free resources or request a higher quota."
             ),
         ),
         (
             409,
             {"conflictingRequest": {"code": 409, "message": "Key pair 'quota-watch' already exists."}},
             Conflict,
-            f"Key pair 'quota-watch' already exists (HTTP 409, {REQUEST})",
+            f"Key pair 'quota-watch' already exists (HTTP 409, {REQUEST_ID})",
         ),
         (
             409,
@@ -132,7 +135,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                 },
             },
             QuotaExceeded,
-            f"Quota exceeded for port (HTTP 409, {REQUEST}). Free some or ask for more.",
+            f"Quota exceeded for port (HTTP 409, {REQUEST_ID}). Free resources or request a higher quota.",
         ),
         (
             409,
@@ -144,7 +147,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                 },
             },
             Conflict,
-            f"IP address 10.20.0.50 already allocated in subnet 5ade (HTTP 409, {REQUEST})",
+            f"IP address 10.20.0.50 already allocated in subnet 5ade (HTTP 409, {REQUEST_ID})",
         ),
         (
             403,
@@ -156,7 +159,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
             },
             Forbidden,
             (
-                f"Policy doesn't allow os_compute_api:os-aggregates:create to be performed (HTTP 403, {REQUEST}). "
+                f"Policy doesn't allow os_compute_api:os-aggregates:create to be performed (HTTP 403, {REQUEST_ID}). "
                 "The account's roles in this project do not allow it."
             ),
         ),
@@ -170,7 +173,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                 },
             },
             Unauthorized,
-            (f"The request you have made requires authentication (HTTP 401, {REQUEST})"),
+            (f"The request you have made requires authentication (HTTP 401, {REQUEST_ID})"),
         ),
         (
             404,
@@ -180,7 +183,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                 "title": "Not Found",
             },
             NotFound,
-            f"The resource could not be found (HTTP 404, {REQUEST})",
+            f"The resource could not be found (HTTP 404, {REQUEST_ID})",
         ),
         (
             413,
@@ -191,7 +194,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                 "title": "Request Entity Too Large",
             },
             ApiError,
-            f"The body of your request was too large for this server. Request is too large (HTTP 413, {REQUEST})",
+            f"The body of your request was too large for this server. Request is too large (HTTP 413, {REQUEST_ID})",
         ),
         (
             400,
@@ -202,7 +205,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                 },
             },
             BadRequest,
-            f"Invalid input for size '0': 0 is less than the minimum of 1 (HTTP 400, {REQUEST})",
+            f"Invalid input for size '0': 0 is less than the minimum of 1 (HTTP 400, {REQUEST_ID})",
         ),
         (
             400,
@@ -216,7 +219,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
             BadRequest,
             (
                 "Invalid input for server: Additional properties are not allowed ('colour' was unexpected) "
-                f"(HTTP 400, {REQUEST})"
+                f"(HTTP 400, {REQUEST_ID})"
             ),
         ),
         (
@@ -231,7 +234,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
             BadRequest,
             (
                 "Invalid input for metadata: 'c/d' does not match any of the regexes: "
-                f"'^[a-zA-Z0-9-_:. ]{{1,255}}$' (HTTP 400, {REQUEST})"
+                f"'^[a-zA-Z0-9-_:. ]{{1,255}}$' (HTTP 400, {REQUEST_ID})"
             ),
         ),
         (
@@ -244,7 +247,7 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                 },
             },
             BadRequest,
-            f"'identity' is a required property (HTTP 400, {REQUEST})",
+            f"'identity' is a required property (HTTP 400, {REQUEST_ID})",
         ),
         (
             500,
@@ -255,34 +258,34 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
                 },
             },
             ServerError,
-            f"Unexpected API Error. Please report this. <class 'oslo_messaging.RemoteError'> (HTTP 500, {REQUEST})",
+            f"Unexpected API Error. Please report this. <class 'oslo_messaging.RemoteError'> (HTTP 500, {REQUEST_ID})",
         ),
         (
             502,
             "<html>\n<head><title>502 Bad Gateway</title></head><body>…</body></html>",
             ServerError,
-            f"502 Bad Gateway (HTTP 502, {REQUEST})",
+            f"502 Bad Gateway (HTTP 502, {REQUEST_ID})",
         ),
-        (504, "<html><body>no title</body></html>", ServerError, f"Gateway Timeout (HTTP 504, {REQUEST})"),
-        (503, "", ServerError, f"Service Unavailable (HTTP 503, {REQUEST})"),
-        (500, '{"computeFault": {"mess', ServerError, f"Internal Server Error (HTTP 500, {REQUEST})"),
-        (500, [], ServerError, f"Internal Server Error (HTTP 500, {REQUEST})"),
-        (503, "upstream connect error", ServerError, f"upstream connect error (HTTP 503, {REQUEST})"),
-        (429, {"error": "slow down"}, TooManyRequests, f"slow down (HTTP 429, {REQUEST})"),
-        (400, {"NeutronError": "a plain text"}, BadRequest, f"a plain text (HTTP 400, {REQUEST})"),
-        (409, {"badRequest": {"message": None}}, Conflict, f"Conflict (HTTP 409, {REQUEST})"),
-        (499, {}, ApiError, f"Unknown status (HTTP 499, {REQUEST})"),
+        (504, "<html><body>no title</body></html>", ServerError, f"Gateway Timeout (HTTP 504, {REQUEST_ID})"),
+        (503, "", ServerError, f"Service Unavailable (HTTP 503, {REQUEST_ID})"),
+        (500, '{"computeFault": {"mess', ServerError, f"Internal Server Error (HTTP 500, {REQUEST_ID})"),
+        (500, [], ServerError, f"Internal Server Error (HTTP 500, {REQUEST_ID})"),
+        (503, "upstream connect error", ServerError, f"upstream connect error (HTTP 503, {REQUEST_ID})"),
+        (429, {"error": "slow down"}, TooManyRequests, f"slow down (HTTP 429, {REQUEST_ID})"),
+        (400, {"NeutronError": "a plain text"}, BadRequest, f"a plain text (HTTP 400, {REQUEST_ID})"),
+        (409, {"badRequest": {"message": None}}, Conflict, f"Conflict (HTTP 409, {REQUEST_ID})"),
+        (499, {}, ApiError, f"Unknown status (HTTP 499, {REQUEST_ID})"),
     ],
 )
-def test_every_body_becomes_one_line(status: int, body: Any, kind: type[ApiError], text: str) -> None:
-    """The API's words, the status, the request id and, where one helps, a hint."""
+def test_error_body_is_converted_to_one_line(status: int, body: Any, error_class: type[ApiError], text: str) -> None:
+    """The message contains the API's message, the status, the request id and, for some errors, a hint."""
     error = _error(status, body)
-    assert type(error) is kind
+    assert type(error) is error_class
     assert str(error) == text
 
 
-def test_an_error_carries_what_a_caller_decides_by() -> None:
-    """Status, the API's name for the error, method, path and Retry-After are attributes."""
+def test_error_attributes() -> None:
+    """An error has attributes for status, the API's name for the error, method, path and Retry-After."""
     error = _error(404, {"itemNotFound": {"message": "…"}}, headers={"Retry-After": "5"})
     assert (error.status, error.body_type, error.method, error.path) == (
         404,
@@ -290,15 +293,15 @@ def test_an_error_carries_what_a_caller_decides_by() -> None:
         "POST",
         "/v2.1/p/servers",
     )
-    assert error.request_id == REQUEST
+    assert error.request_id == REQUEST_ID
     assert error.retry_after == 5
 
 
-def test_retry_after_may_be_a_date() -> None:
-    """A date is as good as seconds; nonsense is as good as none."""
-    soon = _error(503, "", headers={"Retry-After": formatdate(usegmt=True)}).retry_after
-    assert soon is not None
-    assert soon < 5
+def test_retry_after_accepts_date() -> None:
+    """Retry-After is a date or a number of seconds; an invalid value is ignored."""
+    seconds = _error(503, "", headers={"Retry-After": formatdate(usegmt=True)}).retry_after
+    assert seconds is not None
+    assert seconds < 5
     assert _error(503, "", headers={"Retry-After": "soon"}).retry_after is None
 
 
@@ -314,46 +317,46 @@ def test_retry_after_may_be_a_date() -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         "Invalid input for field/attribute x. Value: s3cr3t-Pass. 's3cr3t-Pass' is not a 'base64'",
         "What is s3cr3t-Pass?",
         "Token gAAAAA-secret-token is not valid; s3cr3t-Pass",
     ],
 )
-def test_no_secret_of_the_request_comes_back_in_a_message(sent: Any, said: str) -> None:
-    """APIs repeat what they were sent; passwords, user data, files and tokens are struck out."""
-    text = str(_error(400, {"badRequest": {"message": said}}, sent=sent))
+def test_secrets_of_request_are_removed_from_message(sent: Any, message: str) -> None:
+    """If the API repeats passwords, user data, file contents or tokens of the request, they are replaced."""
+    text = str(_error(400, {"badRequest": {"message": message}}, sent=sent))
     assert "s3cr3t-Pass" not in text
     assert "secret-token" not in text
     assert "***" in text
 
 
-def test_a_short_secret_does_not_riddle_the_message() -> None:
-    """A password of one letter is struck out where it is quoted, not in every word."""
+def test_short_secret_is_replaced_only_if_quoted() -> None:
+    """A password of one letter is replaced if it is quoted, but not inside other words."""
     error = _error(400, {"badRequest": {"message": "bad value 'a' for adminPass"}}, sent={"server": {"adminPass": "a"}})
     assert error.message == "bad value *** for adminPass"
 
 
-def test_long_messages_are_cut() -> None:
-    """A terminal bears only so much."""
+def test_long_message_is_truncated() -> None:
+    """A message has at most 600 characters."""
     assert len(_error(500, {"computeFault": {"message": "x" * 5000}}).message) == 600
 
 
-def test_the_other_errors_speak_in_one_line_too() -> None:
-    """What was waited for and seen, what failed and why, what is needed and offered, what there is instead."""
+def test_messages_of_other_errors() -> None:
+    """Timeouts, failed operations, unsupported features and failed lookups have one-line messages."""
     assert str(WaitTimeout("Server web to be ACTIVE", "BUILD: spawning", 1800.4, "req-1")) == (
-        "Gave up waiting for Server web to be ACTIVE after 1800 s; last seen: BUILD: spawning (req-1). "
-        "A longer time goes into custom_timeouts."
+        "Gave up waiting for Server web to be ACTIVE after 1800 s; last status: BUILD: spawning (req-1). "
+        "Increase the timeout with custom_timeouts."
     )
     assert str(OperationFailed("Server web", "No valid\nhost")) == "Server web: No valid host"
     assert str(OperationFailed("Server web", None)) == "Server web: the cloud recorded no reason"
     assert str(Unsupported("tags", "2.26", "v2")) == "tags needs 2.26; this cloud offers v2"
-    assert str(NotUnique(["a", "b"])) == "2 match, one is wanted: a, b"
+    assert str(NotUnique(["a", "b"])) == "2 match, expected one: a, b"
     assert str(NoMatch([str(number) for number in range(12)])) == (
-        "None matches; there is: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
+        "No match; available: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
     )
-    assert str(NoMatch([])) == "None matches; there is none"
+    assert str(NoMatch([])) == "No match; none available"
 
 
 @pytest.mark.parametrize(
@@ -371,16 +374,16 @@ def test_the_other_errors_speak_in_one_line_too() -> None:
         ("Policy doesn't allow os_compute_api:servers:create to be performed.", "The account's roles in this project"),
     ],
 )
-def test_a_403_of_novas_that_no_role_helps_says_what_does(message: str, hint: str) -> None:
-    """Nova answers so where the request is impossible, too; only a policy is a matter of roles."""
+def test_hint_for_403_of_nova_that_is_not_about_roles(message: str, hint: str) -> None:
+    """Nova also answers 403 to impossible requests. Only for a policy violation does the hint mention roles."""
     error = _error(403, {"forbidden": {"code": 403, "message": message}})
     assert isinstance(error, Forbidden)
-    assert str(error).startswith(f"{message.rstrip('.')} (HTTP 403, {REQUEST}). {hint}")
+    assert str(error).startswith(f"{message.rstrip('.')} (HTTP 403, {REQUEST_ID}). {hint}")
 
 
 @pytest.mark.parametrize("status", [403, 407])
-def test_a_proxy_that_refuses_is_no_missing_role(status: int) -> None:
-    """A page without a request id is a proxy's, and names the variables that lead there."""
+def test_hint_for_403_or_407_of_proxy(status: int) -> None:
+    """An HTML page without a request id comes from a proxy, so the hint names the proxy variables."""
     page = "<html><head><title>ERROR: Access Denied</title></head></html>"
     error = _error(status, page, headers={"X-Openstack-Request-Id": "", "Content-Type": "text/html"})
     assert str(error).startswith(f"ERROR: Access Denied (HTTP {status}). The response came from a proxy, not from the")

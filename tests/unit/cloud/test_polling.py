@@ -1,4 +1,4 @@
-"""Waits end when they should, survive what they should, and cost one request a tick for everybody."""
+"""Waits: when they end, which errors they tolerate, and how many requests they send."""
 
 import threading
 from collections.abc import Callable
@@ -37,44 +37,44 @@ def _active(document: Document | None) -> bool:
     return document is not None and document["status"] == "ACTIVE"
 
 
-def _wait(collection: Collection, id_: str, seconds: float = 600, **more: Any) -> Document | None:
+def _wait(collection: Collection, id_: str, seconds: float = 600, **options: Any) -> Document | None:
     clock = collection._clock
-    given = {"done": _active, "what": f"{id_} to be ACTIVE", "describe": _describe, **more}
-    return collection.poller.wait(id_, deadline=Deadline(clock, seconds), **given)
+    arguments = {"done": _active, "what": f"{id_} to be ACTIVE", "describe": _describe, **options}
+    return collection.poller.wait(id_, deadline=Deadline(clock, seconds), **arguments)
 
 
 class Fleet:
-    """Servers that are ACTIVE after some time, as the list and the single GET tell it."""
+    """Servers that become ACTIVE after some time, served by the list and by single GETs."""
 
-    def __init__(self, cloud: FakeCloud, clock: FakeClock, count: int, foreign: int = 0) -> None:
+    def __init__(self, cloud: FakeCloud, clock: FakeClock, count: int, foreign_count: int = 0) -> None:
         self.clock = clock
         self.ready = {f"id-{number}": clock.time + 5 + number / 10 for number in range(count)}
-        self.foreign = foreign
+        self.foreign_count = foreign_count
         cloud.on("GET", f"{SERVERS}/detail", self.list)
         cloud.on("GET", f"{SERVERS}/*", self.get_one)
         cloud.on("GET", f"{SERVERS}/detail", self.list)
 
     def document(self, id_: str) -> Document:
-        """One server as it is now."""
+        """The current document of a server."""
         return {"id": id_, "status": "ACTIVE" if self.clock.time >= self.ready[id_] else "BUILD"}
 
     def get_one(self, request: Request) -> Reply:
-        """One server, if there is one."""
+        """Answer a GET of one server."""
         id_ = request.path.rpartition("/")[2]
         if id_ not in self.ready:
             return Reply(404, {"itemNotFound": {"message": "…"}})
         return Reply(200, {"server": self.document(id_)}, DATE)
 
     def list(self, request: Request) -> Reply:
-        """All servers that changed."""
+        """Answer a list request with all servers."""
         assert request.query["changes-since"]
-        others = [{"id": f"foreign-{number}", "status": "ACTIVE"} for number in range(self.foreign)]
+        others = [{"id": f"foreign-{number}", "status": "ACTIVE"} for number in range(self.foreign_count)]
         return Reply(200, {"servers": [*map(self.document, self.ready), *others]}, DATE)
 
 
-def _together(collection: Collection, count: int, work: Callable[[int], object]) -> list[BaseException]:
-    """Wait in threads that all begin before time passes; return what was raised."""
-    raised: list[BaseException] = []
+def _run_in_threads(collection: Collection, count: int, work: Callable[[int], object]) -> list[BaseException]:
+    """Wait in threads that all start before time passes; return the exceptions."""
+    errors: list[BaseException] = []
     clock = collection._clock
     assert isinstance(clock, FakeClock)
     clock.gate = lambda: len(collection.poller._waiters) == count
@@ -83,7 +83,7 @@ def _together(collection: Collection, count: int, work: Callable[[int], object])
         try:
             work(number)
         except BaseException as error:  # noqa: BLE001 - the test decides
-            raised.append(error)
+            errors.append(error)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
     for thread in threads:
@@ -91,34 +91,34 @@ def _together(collection: Collection, count: int, work: Callable[[int], object])
     for thread in threads:
         thread.join(20)
     assert not any(thread.is_alive() for thread in threads)
-    return raised
+    return errors
 
 
-def test_a_hundred_waiters_cost_one_request_a_tick(cloud: FakeCloud, clock: FakeClock) -> None:
-    """However many servers are awaited, a tick is one list; requests grow with time, not with servers."""
+def test_hundred_waits_share_polls(cloud: FakeCloud, clock: FakeClock) -> None:
+    """Each poll of a hundred servers is one list request; the number of requests depends on time, not on servers."""
     region = region_of(cloud, clock)
     assert region.server_microversion
     fleet = Fleet(cloud, clock, 100)
-    began = clock.time
-    assert _together(region.servers, 100, lambda number: _wait(region.servers, f"id-{number}")) == []
-    lists = cloud.seen().count(f"GET {SERVERS}/detail")
-    singles = len(cloud.seen()) - lists
-    assert clock.time - began < 25
+    start = clock.time
+    assert _run_in_threads(region.servers, 100, lambda number: _wait(region.servers, f"id-{number}")) == []
+    lists = cloud.sent().count(f"GET {SERVERS}/detail")
+    singles = len(cloud.sent()) - lists
+    assert clock.time - start < 25
     assert lists < 40
     assert singles < 10
     assert all(fleet.ready[id_] <= clock.time for id_ in fleet.ready)
 
 
-def test_one_alone_is_asked_singly(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A list is not worth it for one."""
+def test_single_wait_polls_with_get(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A single wait sends no list requests."""
     region = region_of(cloud, clock)
     Fleet(cloud, clock, 1)
-    assert _together(region.servers, 1, lambda number: _wait(region.servers, f"id-{number}")) == []
-    assert f"GET {SERVERS}/detail" not in cloud.seen()
+    assert _run_in_threads(region.servers, 1, lambda number: _wait(region.servers, f"id-{number}")) == []
+    assert f"GET {SERVERS}/detail" not in cloud.sent()
 
 
-def test_servers_that_vanish_are_noticed_in_a_list(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A deleted server comes as DELETED in the list of changes, or not at all: both mean gone."""
+def test_deleted_servers_are_detected(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A server that the list contains with status DELETED, or whose GET answers 404, counts as missing."""
     region = region_of(cloud, clock)
     Fleet(cloud, clock, 3)
     gone = [{"id": "id-0", "status": "DELETED"}, {"id": "id-1", "status": "DELETED"}]
@@ -127,33 +127,33 @@ def test_servers_that_vanish_are_noticed_in_a_list(cloud: FakeCloud, clock: Fake
     cloud.on("GET", f"{SERVERS}/id-1", lambda _: Reply(200, {"server": gone[1]}))
     cloud.on("GET", f"{SERVERS}/id-0", lambda _: Reply(200, {"server": gone[0]}))
     done: dict[str, Any] = {"done": lambda document: document is None}
-    assert _together(region.servers, 3, lambda number: _wait(region.servers, f"id-{number}", **done)) == []
+    assert _run_in_threads(region.servers, 3, lambda number: _wait(region.servers, f"id-{number}", **done)) == []
 
 
-def test_an_unchanged_server_is_asked_once_and_then_trusted_for_a_while(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A server that the list of changes does not name is asked once, and again when it was silent for long."""
+def test_unchanged_server_is_read_rarely(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A server that is not in the list of changes is read once, and again after ``max_staleness``."""
     region = region_of(cloud, clock)
     fleet = Fleet(cloud, clock, 3)
     cloud.on("GET", f"{SERVERS}/detail", lambda _: Reply(200, {"servers": []}, DATE))
     fleet.ready = dict.fromkeys(fleet.ready, clock.time + 30)
-    assert _together(region.servers, 3, lambda number: _wait(region.servers, f"id-{number}")) == []
-    singles = [line for line in cloud.seen() if line.startswith(f"GET {SERVERS}/id-")]
+    assert _run_in_threads(region.servers, 3, lambda number: _wait(region.servers, f"id-{number}")) == []
+    singles = [line for line in cloud.sent() if line.startswith(f"GET {SERVERS}/id-")]
     assert len(singles) < 20
 
 
-def test_the_changes_are_asked_by_the_clouds_clock(cloud: FakeCloud, clock: FakeClock) -> None:
-    """This machine's clock may be wrong; the Date of the answers is the cloud's."""
+def test_changes_since_uses_clock_of_cloud(cloud: FakeCloud, clock: FakeClock) -> None:
+    """``changes-since`` follows the Date header of the responses, because the local clock may be wrong."""
     region = region_of(cloud, clock)
     Fleet(cloud, clock, 3)
     compute.get_server(region.compute, "id-0")
-    assert _together(region.servers, 3, lambda number: _wait(region.servers, f"id-{number}")) == []
+    assert _run_in_threads(region.servers, 3, lambda number: _wait(region.servers, f"id-{number}")) == []
     since = [r.query["changes-since"][0] for r in cloud.log if r.path == f"{SERVERS}/detail"]
     assert all(moment.startswith("2026-11-23T22:5") for moment in since)
 
 
 @pytest.mark.parametrize("failure", [Reply(500), Reply(502, "<html>"), Reply(429), Reply(408), OSError])
-def test_failed_polls_are_survived(cloud: FakeCloud, clock: FakeClock, failure: Any) -> None:
-    """A cloud that stumbles while something is awaited does not fail the wait."""
+def test_wait_tolerates_transient_errors(cloud: FakeCloud, clock: FakeClock, failure: Any) -> None:
+    """Transient errors of polls do not end a wait."""
     region = region_of(cloud, clock)
     broken = ConnectionError if failure is OSError else None
     replies = [Reply(200, "half {") if broken else failure] * 3
@@ -161,26 +161,26 @@ def test_failed_polls_are_survived(cloud: FakeCloud, clock: FakeClock, failure: 
     assert _wait(region.servers, "1") == {"id": "1", "status": "ACTIVE"}
 
 
-def test_retry_after_slows_the_polls(cloud: FakeCloud, clock: FakeClock) -> None:
-    """An API that asks for a pause gets it."""
+def test_wait_honours_retry_after(cloud: FakeCloud, clock: FakeClock) -> None:
+    """After a 503 with Retry-After, the next poll is not earlier than requested."""
     region = region_of(cloud, clock)
     busy = Reply(503, None, {"Retry-After": "30"})
     cloud.script("GET", f"{SERVERS}/1", busy, Reply(200, {"server": {"id": "1", "status": "ACTIVE"}}))
-    began = clock.time
+    start = clock.time
     _wait(region.servers, "1")
-    assert clock.time - began >= 30
+    assert clock.time - start >= 30
 
 
-def test_a_refusal_ends_the_wait(cloud: FakeCloud, clock: FakeClock) -> None:
-    """403 does not pass by waiting."""
+def test_permanent_error_ends_wait(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A 403 is raised at once."""
     region = region_of(cloud, clock)
     cloud.script("GET", f"{SERVERS}/1", Reply(403, {"forbidden": {"message": "no"}}))
     with pytest.raises(Forbidden):
         _wait(region.servers, "1")
 
 
-def test_a_deadline_tells_what_was_seen_last(cloud: FakeCloud, clock: FakeClock) -> None:
-    """What was awaited, the last status, the time and the last request's id."""
+def test_timeout_message_contains_last_status(cloud: FakeCloud, clock: FakeClock) -> None:
+    """The message contains the purpose of the wait, its duration, the last status and the last request's id."""
     region = region_of(cloud, clock)
     cloud.script(
         "GET",
@@ -190,50 +190,50 @@ def test_a_deadline_tells_what_was_seen_last(cloud: FakeCloud, clock: FakeClock)
     with pytest.raises(WaitTimeout) as caught:
         _wait(region.servers, "1", 60)
     assert str(caught.value) == (
-        "Gave up waiting for 1 to be ACTIVE after 60 s; last seen: BUILD (req-9). "
-        "A longer time goes into custom_timeouts."
+        "Gave up waiting for 1 to be ACTIVE after 60 s; last status: BUILD (req-9). "
+        "Increase the timeout with custom_timeouts."
     )
 
 
-def test_a_deadline_tells_that_polls_failed(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A cloud that never answered is told from an object that never changed."""
+def test_timeout_message_if_all_polls_failed(cloud: FakeCloud, clock: FakeClock) -> None:
+    """If no poll succeeded, the message contains the error of the last poll."""
     region = region_of(cloud, clock)
     cloud.script("GET", f"{SERVERS}/1", Reply(503, "<title>Down</title>", {"X-Openstack-Request-Id": "req-9"}))
-    with pytest.raises(WaitTimeout, match=r"nothing yet; the last poll failed: Down \(HTTP 503, req-9\)"):
+    with pytest.raises(WaitTimeout, match=r"last status: unknown; the last poll failed: Down \(HTTP 503, req-9\)"):
         _wait(region.servers, "1", 60)
 
 
-def test_a_deadline_tells_both_what_was_seen_and_what_failed_since(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A cloud that went away while it built is not taken for one that never began."""
+def test_timeout_message_if_later_polls_failed(cloud: FakeCloud, clock: FakeClock) -> None:
+    """If only later polls failed, the message contains the last status and the last error."""
     region = region_of(cloud, clock)
-    seen = Reply(200, {"server": {"id": "1", "status": "BUILD"}})
+    building = Reply(200, {"server": {"id": "1", "status": "BUILD"}})
     down = Reply(503, "<title>Down</title>", {"X-Openstack-Request-Id": "req-9"})
-    cloud.script("GET", f"{SERVERS}/1", seen, down)
-    with pytest.raises(WaitTimeout, match=r"BUILD; the last poll failed: Down \(HTTP 503, req-9\)\. A"):
+    cloud.script("GET", f"{SERVERS}/1", building, down)
+    with pytest.raises(WaitTimeout, match=r"BUILD; the last poll failed: Down \(HTTP 503, req-9\)\. Increase"):
         _wait(region.servers, "1", 60)
 
 
-def test_each_waiter_has_its_own_deadline(cloud: FakeCloud, clock: FakeClock) -> None:
-    """One that gives up neither ends the others nor leaves them without a poller."""
+def test_each_wait_has_its_own_deadline(cloud: FakeCloud, clock: FakeClock) -> None:
+    """If one wait times out, the others continue and are still polled."""
     region = region_of(cloud, clock)
     fleet = Fleet(cloud, clock, 8)
     fleet.ready["id-3"] = clock.time + 10_000
-    raised = _together(region.servers, 8, lambda number: _wait(region.servers, f"id-{number}", 40))
-    assert [type(error) for error in raised] == [WaitTimeout]
+    errors = _run_in_threads(region.servers, 8, lambda number: _wait(region.servers, f"id-{number}", 40))
+    assert [type(error) for error in errors] == [WaitTimeout]
 
 
-def test_one_failure_is_its_waiters_own(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A server in ERROR fails the one who waits for it; the others go on."""
+def test_failed_object_ends_only_its_own_wait(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A server in ERROR fails the wait for it; other waits continue."""
     region = region_of(cloud, clock)
     fleet = Fleet(cloud, clock, 5)
     original = fleet.document
     fleet.document = lambda id_: {"id": id_, "status": "ERROR"} if id_ == "id-2" else original(id_)  # type: ignore[method-assign]
-    raised = _together(region.servers, 5, lambda number: _wait(region.servers, f"id-{number}"))
-    assert [str(error) for error in raised] == ["Server web: No valid host"]
+    errors = _run_in_threads(region.servers, 5, lambda number: _wait(region.servers, f"id-{number}"))
+    assert [str(error) for error in errors] == ["Server web: No valid host"]
 
 
-def test_nobody_sees_what_was_before_he_waited(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A document fetched before the wait began could still show the state before the change."""
+def test_wait_ignores_documents_read_before_it(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A document that was read before the wait may show the state before the change, so it is ignored."""
     region = region_of(cloud, clock)
     cloud.script("GET", f"{SERVERS}/1", Reply(200, {"server": {"id": "1", "status": "ACTIVE"}}))
     assert _wait(region.servers, "1")
@@ -246,8 +246,8 @@ def test_nobody_sees_what_was_before_he_waited(cloud: FakeCloud, clock: FakeCloc
     assert _wait(region.servers, "1") == {"id": "1", "status": "ACTIVE", "new": True}
 
 
-def test_progress_is_told_when_it_changes_and_now_and_then(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A line beside the resource: the state and how long it lasts, not one for each poll."""
+def test_progress_is_reported_on_change_and_periodically(cloud: FakeCloud, clock: FakeClock) -> None:
+    """The status is reported with its duration when it changes and every few seconds, not for each poll."""
     region = region_of(cloud, clock)
     Fleet(cloud, clock, 1).ready["id-0"] = clock.time + 30
     lines: list[str] = []
@@ -256,87 +256,89 @@ def test_progress_is_told_when_it_changes_and_now_and_then(cloud: FakeCloud, clo
     assert 3 < len(lines) < 9
 
 
-def test_the_first_look_can_wait(cloud: FakeCloud, clock: FakeClock) -> None:
-    """What cannot have happened yet is not asked for."""
+def test_first_delay_defers_first_poll(cloud: FakeCloud, clock: FakeClock) -> None:
+    """No poll is sent before ``first_delay`` has passed."""
     region = region_of(cloud, clock)
     cloud.script("GET", f"{SERVERS}/1", Reply(200, {"server": {"id": "1", "status": "ACTIVE"}}))
-    began = clock.time
+    start = clock.time
     _wait(region.servers, "1", first_delay=3.0)
-    assert clock.time - began >= 3
-    assert cloud.seen("GET /").count(f"GET {SERVERS}/1") <= 1
+    assert clock.time - start >= 3
+    assert cloud.sent("GET /").count(f"GET {SERVERS}/1") <= 1
 
 
-def test_waits_learn_from_those_before(cloud: FakeCloud, clock: FakeClock) -> None:
-    """After five waits of five seconds nobody looks in the first two; after a shorter one they look sooner again."""
+def test_initial_delay_adapts_to_recent_waits(cloud: FakeCloud, clock: FakeClock) -> None:
+    """After five waits of five seconds, a wait starts polling later; after a shorter wait, it polls early again."""
     region = region_of(cloud, clock)
     fleet = Fleet(cloud, clock, 1)
 
-    def looks(seconds: float) -> int:
-        before = len(cloud.seen())
+    def polls(seconds: float) -> int:
+        before = len(cloud.sent())
         fleet.ready["id-0"] = clock.time + seconds
         _wait(region.servers, "id-0")
-        return len(cloud.seen()) - before
+        return len(cloud.sent()) - before
 
-    novice = [looks(5) for _ in range(5)]
-    assert looks(5) < min(novice) / 2
-    assert looks(0.5) == 1
-    assert looks(5) > min(novice) / 2
+    first_five = [polls(5) for _ in range(5)]
+    assert polls(5) < min(first_five) / 2
+    assert polls(0.5) == 1
+    assert polls(5) > min(first_five) / 2
 
 
-def test_a_crowd_that_gathers_shares_its_looks(cloud: FakeCloud, clock: FakeClock) -> None:
-    """Eight who begin one after the other do not look each when it suits them."""
+def test_waits_that_start_at_different_times_share_polls(cloud: FakeCloud, clock: FakeClock) -> None:
+    """Eight waits that start one after the other do not each add polls."""
     region = region_of(cloud, clock)
     fleet = Fleet(cloud, clock, 8)
     fleet.ready = dict.fromkeys(fleet.ready, clock.time + 5)
-    more = {number: {"first_delay": 0.2 + number / 10} for number in range(8)}
-    assert _together(region.servers, 8, lambda number: _wait(region.servers, f"id-{number}", **more[number])) == []
-    assert len(cloud.seen("GET /v2.1/x")) <= 10
+    options = {number: {"first_delay": 0.2 + number / 10} for number in range(8)}
+    assert (
+        _run_in_threads(region.servers, 8, lambda number: _wait(region.servers, f"id-{number}", **options[number]))
+        == []
+    )
+    assert len(cloud.sent("GET /v2.1/x")) <= 10
 
 
-def test_looks_in_vain_make_a_crowd_patient(cloud: FakeCloud, clock: FakeClock) -> None:
-    """While nothing ends nobody hurries; an end brings the next look sooner, as others may be near theirs."""
+def test_poll_interval_grows_while_no_wait_completes(cloud: FakeCloud, clock: FakeClock) -> None:
+    """The interval grows while polls complete no wait, and shrinks after a wait has completed."""
     region = region_of(cloud, clock)
     fleet = Fleet(cloud, clock, 8)
-    began = clock.time
-    fleet.ready = {id_: began + (5 if number < 4 else 7) for number, id_ in enumerate(fleet.ready)}
-    looks: list[float] = []
-    listed = fleet.list
+    start = clock.time
+    fleet.ready = {id_: start + (5 if number < 4 else 7) for number, id_ in enumerate(fleet.ready)}
+    polls: list[float] = []
+    answer = fleet.list
 
-    def look(request: Request) -> Reply:
-        looks.append(clock.time)
+    def poll(request: Request) -> Reply:
+        polls.append(clock.time)
         unready = sum(ready > clock.time for ready in fleet.ready.values())
-        # Those whose wait is over have gone before time passes, however busy the machine is.
+        # Time passes only after all completed waits have ended, even on a busy machine.
         clock.gate = lambda: len(region.servers.poller._waiters) == unready
-        return listed(request)
+        return answer(request)
 
-    cloud.on("GET", f"{SERVERS}/detail", look)
-    assert _together(region.servers, 8, lambda number: _wait(region.servers, f"id-{number}")) == []
-    in_vain = [later - sooner for sooner, later in pairwise(looks) if sooner < began + 5]
-    assert in_vain == sorted(in_vain)
-    assert in_vain[-1] > 1.5 * in_vain[0]
-    after = next(later - sooner for sooner, later in pairwise(looks) if sooner >= began + 5)
-    assert after < in_vain[-1]
+    cloud.on("GET", f"{SERVERS}/detail", poll)
+    assert _run_in_threads(region.servers, 8, lambda number: _wait(region.servers, f"id-{number}")) == []
+    before = [second - first for first, second in pairwise(polls) if first < start + 5]
+    assert before == sorted(before)
+    assert before[-1] > 1.5 * before[0]
+    after = next(second - first for first, second in pairwise(polls) if first >= start + 5)
+    assert after < before[-1]
 
 
-def test_ports_are_watched_by_id_filter(cloud: FakeCloud, clock: FakeClock) -> None:
-    """Fifty ports cost two requests a tick; one that the list lacks is gone."""
+def test_ports_are_polled_with_id_filter(cloud: FakeCloud, clock: FakeClock) -> None:
+    """Polling fifty ports sends two lists with ids; a port that the lists do not contain is read with a GET."""
     region = region_of(cloud, clock)
 
     def ports(request: Request) -> Reply:
-        asked = request.query["id"]
-        assert len(asked) <= 40
-        return Reply(200, {"ports": [{"id": id_, "status": "ACTIVE"} for id_ in asked if id_ != "gone"]})
+        ids = request.query["id"]
+        assert len(ids) <= 40
+        return Reply(200, {"ports": [{"id": id_, "status": "ACTIVE"} for id_ in ids if id_ != "gone"]})
 
     cloud.on("GET", "/v2.0/ports", ports)
     ids = [f"port-{number}" for number in range(49)] + ["gone"]
     done: dict[str, Any] = {"done": lambda document: True, "first_delay": 1.0}
-    assert _together(region.ports, 50, lambda number: _wait(region.ports, ids[number], **done)) == []
-    seen = cloud.seen()
-    assert len(seen) <= 6
+    assert _run_in_threads(region.ports, 50, lambda number: _wait(region.ports, ids[number], **done)) == []
+    assert len(cloud.sent()) <= 6
 
 
-def test_many_volumes_are_watched_by_the_newest(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A page of the newest finds those just created; an older one among them is asked singly."""
+def test_volumes_are_polled_with_list_of_newest(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A page of the newest volumes contains the created ones; an older volume is read with a GET."""
     region = region_of(cloud, clock)
     newest = [{"id": f"id-{number}", "status": "ACTIVE"} for number in range(20)]
 
@@ -347,21 +349,21 @@ def test_many_volumes_are_watched_by_the_newest(cloud: FakeCloud, clock: FakeClo
     cloud.on("GET", f"/v3/{PROJECT}/volumes/detail", volumes)
     cloud.on("GET", f"/v3/{PROJECT}/volumes/old", lambda _: Reply(200, {"volume": {"id": "old", "status": "ACTIVE"}}))
     ids = [f"id-{number}" for number in range(20)] + ["old"]
-    assert _together(region.volumes, 21, lambda number: _wait(region.volumes, ids[number], first_delay=1.0)) == []
-    assert len(cloud.seen()) <= 8
+    assert _run_in_threads(region.volumes, 21, lambda number: _wait(region.volumes, ids[number], first_delay=1.0)) == []
+    assert len(cloud.sent()) <= 8
 
 
-def test_ticks_start_fast_and_slow_down() -> None:
-    """A fifth of a second at first, four seconds for what takes minutes."""
+def test_poll_interval_grows_with_age() -> None:
+    """The interval starts at 0.2 seconds and grows to 4 seconds."""
     assert [poll_interval(age) for age in (0, 1, 4, 20, 600)] == [0.2, 0.2, 0.6, 3.0, 4.0]
 
 
-def test_until_looks_until_it_is_done(clock: FakeClock) -> None:
-    """One thing on its own, with the same rules: failures survived, progress told, a deadline."""
-    seen: list[Any] = [ServerError(503, "busy"), "attaching", ConnectionFailed("…"), "in-use"]
+def test_wait_for_polls_until_done(clock: FakeClock) -> None:
+    """``wait_for`` tolerates transient errors, reports progress, and times out at the deadline."""
+    values: list[Any] = [ServerError(503, "busy"), "attaching", ConnectionFailed("…"), "in-use"]
 
     def observe() -> str:
-        value = seen.pop(0)
+        value = values.pop(0)
         if isinstance(value, EcsError):
             raise value
         return str(value)
@@ -375,12 +377,12 @@ def test_until_looks_until_it_is_done(clock: FakeClock) -> None:
         progress=lines.append,
     )
     assert (result, lines) == ("in-use", ["attaching, 0 s"])
-    with pytest.raises(WaitTimeout, match="Gave up waiting for disk after 60 s; last seen: attaching"):
+    with pytest.raises(WaitTimeout, match="Gave up waiting for disk after 60 s; last status: attaching"):
         wait_for(lambda: "attaching", done=lambda _: False, deadline=Deadline(clock, 60), what="disk")
-    seen = ["attaching", *[ServerError(503, "busy", "req-9")] * 99]
+    values = ["attaching", *[ServerError(503, "busy", "req-9")] * 99]
     with pytest.raises(WaitTimeout) as caught:
         wait_for(observe, done=lambda _: False, deadline=Deadline(clock, 60), what="disk")
-    assert "last seen: attaching; the last poll failed: busy (HTTP 503, req-9). A longer" in str(caught.value)
+    assert "last status: attaching; the last poll failed: busy (HTTP 503, req-9). Increase" in str(caught.value)
     with pytest.raises(Forbidden):
         wait_for(lambda: _raise(Forbidden(403, "no")), done=bool, deadline=Deadline(clock, 60), what="disk")
 
@@ -389,8 +391,8 @@ def _raise(error: Exception) -> Any:
     raise error
 
 
-def test_a_busy_server_is_waited_out(clock: FakeClock) -> None:
-    """Nova's 409 for a running task passes; any other conflict is raised, and so is one that never passes."""
+def test_retry_while_busy(clock: FakeClock) -> None:
+    """A 409 for a running task is retried until the deadline; any other conflict is raised."""
     busy = "Cannot 'resize' instance 0ce1 while it is in task_state resize_prep"
     answers: list[Any] = [Conflict(409, busy), Conflict(409, busy), "done"]
     lines: list[str] = []
@@ -403,64 +405,64 @@ def test_a_busy_server_is_waited_out(clock: FakeClock) -> None:
     assert lines == ["waiting for another task: resize_prep"] * 2
     for message in ("Cannot 'stop' instance 50c5 while it is in vm_state building", busy):
         with pytest.raises(Conflict):
-            retry_while_busy(lambda said=message: _raise(Conflict(409, said)), Deadline(clock, 60))  # type: ignore[misc]
+            retry_while_busy(lambda text=message: _raise(Conflict(409, text)), Deadline(clock, 60))  # type: ignore[misc]
 
 
-def test_a_cloud_without_such_lists_is_asked_singly(cloud: FakeCloud, clock: FakeClock) -> None:
-    """Where the list refuses the query it is asked once; the waits go on by single GETs."""
+def test_rejected_list_is_replaced_with_gets(cloud: FakeCloud, clock: FakeClock) -> None:
+    """If the cloud rejects the list request, it is sent once, and the waits continue with single GETs."""
     region = region_of(cloud, clock)
     Fleet(cloud, clock, 5)
     cloud.on("GET", f"{SERVERS}/detail", lambda _: Reply(400, {"badRequest": {"message": "changes-since"}}))
-    assert _together(region.servers, 5, lambda number: _wait(region.servers, f"id-{number}")) == []
-    assert cloud.seen().count(f"GET {SERVERS}/detail") == 1
+    assert _run_in_threads(region.servers, 5, lambda number: _wait(region.servers, f"id-{number}")) == []
+    assert cloud.sent().count(f"GET {SERVERS}/detail") == 1
 
 
-def test_a_list_that_a_proxy_did_not_find_is_asked_again(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A proxy's 404 is of the moment, and says nothing about what the lists of this cloud can do."""
+def test_list_is_retried_after_404_of_proxy(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A 404 from a proxy may be temporary, so the list request is sent again."""
     region = region_of(cloud, clock)
     fleet = Fleet(cloud, clock, 5)
     outage = [Reply(404, "<html>no such page</html>")]
     cloud.on("GET", f"{SERVERS}/detail", lambda request: outage.pop() if outage else fleet.list(request))
-    assert _together(region.servers, 5, lambda number: _wait(region.servers, f"id-{number}")) == []
+    assert _run_in_threads(region.servers, 5, lambda number: _wait(region.servers, f"id-{number}")) == []
     assert not outage
-    assert cloud.seen().count(f"GET {SERVERS}/detail") > 2
+    assert cloud.sent().count(f"GET {SERVERS}/detail") > 2
 
 
-def test_lists_that_a_proxy_never_finds_keep_nobody(cloud: FakeCloud, clock: FakeClock) -> None:
-    """Where only the lists are not to be had there, each is looked at by a GET of its own."""
+def test_waits_complete_if_proxy_always_answers_404_to_list(cloud: FakeCloud, clock: FakeClock) -> None:
+    """If a proxy answers 404 to every list request, the objects are read with a GET each."""
     region = region_of(cloud, clock)
     Fleet(cloud, clock, 5)
     cloud.on("GET", f"{SERVERS}/detail", lambda _: Reply(404, "<html>no such page</html>"))
-    assert _together(region.servers, 5, lambda number: _wait(region.servers, f"id-{number}")) == []
+    assert _run_in_threads(region.servers, 5, lambda number: _wait(region.servers, f"id-{number}")) == []
 
 
-def test_a_poll_that_hangs_keeps_nobody_beyond_his_deadline() -> None:
-    """Whoever waits while another one's poll is under way gives up when his own time is over."""
-    asked, answer = threading.Event(), threading.Event()
+def test_wait_times_out_while_poll_of_other_thread_hangs() -> None:
+    """A wait ends at its own deadline even if another thread's poll is still in progress."""
+    started, answer = threading.Event(), threading.Event()
 
-    def look(ids: Ids[str], fresh: Ids[str]) -> PollResult:
-        asked.set()
+    def poll(ids: Ids[str], fresh: Ids[str]) -> PollResult:
+        started.set()
         answer.wait(20)
         return PollResult(dict.fromkeys(ids))
 
     clock = Clock()
-    poller = Poller(look, clock)
-    patient = threading.Thread(
+    poller = Poller(poll, clock)
+    other = threading.Thread(
         target=poller.wait,
         args=("a", lambda _: True),
         kwargs={"deadline": Deadline(clock, 60), "what": "a", "describe": _describe, "first_delay": 0},
     )
-    patient.start()
-    asked.wait(20)
+    other.start()
+    started.wait(20)
     with pytest.raises(WaitTimeout):
         poller.wait("b", lambda _: True, deadline=Deadline(clock, 0.05), what="b", describe=_describe)
     assert not answer.is_set()
     answer.set()
-    patient.join(20)
+    other.join(20)
 
 
-def test_an_id_filter_that_is_not_honoured_makes_nothing_gone(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A cloud that reads only the last of several ids is not taken at its word: only 404 is gone."""
+def test_incomplete_list_does_not_mean_missing(cloud: FakeCloud, clock: FakeClock) -> None:
+    """If the cloud ignores all but the last id of the filter, the other objects do not count as missing."""
     region = region_of(cloud, clock)
     cloud.on(
         "GET",
@@ -472,12 +474,12 @@ def test_an_id_filter_that_is_not_honoured_makes_nothing_gone(cloud: FakeCloud, 
         "/v2.0/ports/*",
         lambda request: Reply(200, {"port": {"id": request.path.rpartition("/")[2], "status": "ACTIVE"}}),
     )
-    seen: list[Document | None] = []
+    documents: list[Document | None] = []
 
     def done(document: Document | None) -> bool:
-        seen.append(document)
+        documents.append(document)
         return True
 
-    more: dict[str, Any] = {"done": done, "first_delay": 1.0}
-    assert _together(region.ports, 4, lambda number: _wait(region.ports, f"port-{number}", **more)) == []
-    assert None not in seen
+    options: dict[str, Any] = {"done": done, "first_delay": 1.0}
+    assert _run_in_threads(region.ports, 4, lambda number: _wait(region.ports, f"port-{number}", **options)) == []
+    assert None not in documents

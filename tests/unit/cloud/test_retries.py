@@ -1,4 +1,4 @@
-"""What is repeated, how often, how long apart, and that nothing can act twice."""
+"""Retries: which requests are retried, how often and with which delay, and that none takes effect twice."""
 
 import contextlib
 import itertools
@@ -53,7 +53,7 @@ def _untrusted() -> requests.exceptions.SSLError:
 
 
 def _request(cloud: FakeCloud, clock: FakeClock, method: str, failure: Reply | Exception) -> int:
-    """How often a request is sent whose first answer is a failure and whose second would be good."""
+    """Return how often a request is sent if the first attempt fails and a second one would succeed."""
     region = region_of(cloud, clock)
     region.connection.transport._reached.add("nova.test:8774")
     cloud.script(method, PATH, failure, SERVER)
@@ -64,11 +64,11 @@ def _request(cloud: FakeCloud, clock: FakeClock, method: str, failure: Reply | E
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST", "PATCH"])
 @pytest.mark.parametrize("status", [400, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504])
-def test_which_answers_are_asked_again(cloud: FakeCloud, clock: FakeClock, method: str, status: int) -> None:
-    """429 and 503 were not taken by anyone; 408 and other 5xx only matter where twice is as good as once."""
+def test_retries_after_error_status(cloud: FakeCloud, clock: FakeClock, method: str, status: int) -> None:
+    """429 and 503 are always retried; 408 and other 5xx are retried only for idempotent methods."""
     idempotent = method in {"GET", "PUT", "DELETE"}
-    again = status in {429, 503} or (idempotent and status in {408, 500, 502, 504})
-    assert _request(cloud, clock, method, Reply(status, {"x": {"message": "…"}})) == (2 if again else 1)
+    retried = status in {429, 503} or (idempotent and status in {408, 500, 502, 504})
+    assert _request(cloud, clock, method, Reply(status, {"x": {"message": "…"}})) == (2 if retried else 1)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST", "PATCH"])
@@ -83,19 +83,19 @@ def test_which_answers_are_asked_again(cloud: FakeCloud, clock: FakeClock, metho
         (Reply(200, "<html>ok</html>"), True),
         (Reply(200), True),
     ],
-    ids=["refused", "reset", "stalled", "broken body", "truncated", "HTML", "empty"],
+    ids=["refused", "reset", "timeout", "incomplete body", "truncated JSON", "HTML", "empty body"],
 )
-def test_which_broken_connections_are_tried_again(
+def test_retries_after_connection_failure(
     cloud: FakeCloud, clock: FakeClock, method: str, failure: Any, *, sent: bool
 ) -> None:
-    """What cannot have been taken is always repeated; the rest only where twice is as good as once."""
+    """A request that was not sent is always retried; one that was sent only if the method is idempotent."""
     idempotent = method in {"GET", "PUT", "DELETE"}
     assert _request(cloud, clock, method, failure) == (1 if sent and not idempotent else 2)
 
 
 @pytest.mark.parametrize(("failure", "lost"), [(_reset(), True), (Reply(202, "half a {"), True), (_refused(), False)])
-def test_a_create_whose_answer_is_lost_says_so(cloud: FakeCloud, failure: Any, *, lost: bool) -> None:
-    """Only where the server may exist is the answer lost, so that the caller looks for it first."""
+def test_create_raises_response_lost_if_sent(cloud: FakeCloud, failure: Any, *, lost: bool) -> None:
+    """``ResponseLost`` is raised only if the server may exist, so that the caller searches for it before a retry."""
     region = region_of(cloud)
     cloud.script("POST", CREATE, failure)
     with pytest.raises(ConnectionFailed) as caught:
@@ -106,18 +106,18 @@ def test_a_create_whose_answer_is_lost_says_so(cloud: FakeCloud, failure: Any, *
 @pytest.mark.parametrize(
     ("reason", "sent"), [("connection termination", 1), ("remote reset", 1), ("remote connection failure", 2)]
 )
-def test_a_503_for_a_connection_that_broke_is_not_asked_again(
+def test_create_is_not_retried_after_503_for_broken_connection(
     cloud: FakeCloud, clock: FakeClock, reason: str, sent: int
 ) -> None:
-    """Envoy answers 503 where others answer 502; only where it got no connection was the request not taken."""
+    """Envoy answers 503 if the connection broke, possibly after it sent the request; then a create is not retried."""
     text = f"upstream connect error or disconnect/reset before headers. reset reason: {reason}"
     assert _request(cloud, clock, "POST", Reply(503, text, {"Content-Type": "text/plain"})) == sent
     cloud.log.clear()
     assert _request(cloud, clock, "GET", Reply(503, text, {"Content-Type": "text/plain"})) == 2
 
 
-def test_delays_double_and_end(cloud: FakeCloud, clock: FakeClock) -> None:
-    """``ecs:maxRetries`` attempts follow the first, twice as far apart each, and then the error is told."""
+def test_retry_delay_doubles_until_max_retries(cloud: FakeCloud, clock: FakeClock) -> None:
+    """The delay doubles with each retry; after ``ecs:maxRetries`` retries the error is raised."""
     region = region_of(cloud, clock, max_retries=4)
     cloud.script("GET", PATH, Reply(502, "<html><title>502 Bad Gateway</title></html>"))
     with pytest.raises(ServerError, match="502 Bad Gateway"):
@@ -127,7 +127,7 @@ def test_delays_double_and_end(cloud: FakeCloud, clock: FakeClock) -> None:
 
 @pytest.mark.parametrize(("status", "header", "slept"), [(503, "7", 7.0), (429, "0", 0.5), (413, "3", 3.0)])
 def test_retry_after_is_honoured(cloud: FakeCloud, clock: FakeClock, status: int, header: str, slept: float) -> None:
-    """The API's own word on when to come back counts, if it is not sooner than the usual delay."""
+    """The delay is at least as long as Retry-After."""
     region = region_of(cloud, clock)
     limited = Reply(status, {"overLimit": {"message": "This request was rate-limited."}}, {"Retry-After": header})
     cloud.script("POST", CREATE, limited, SERVER)
@@ -135,16 +135,16 @@ def test_retry_after_is_honoured(cloud: FakeCloud, clock: FakeClock, status: int
     assert clock.slept == [slept]
 
 
-def test_nobody_is_kept_waiting_for_ever(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A Retry-After of hours is cut at five minutes, and delays of one's own at half a minute."""
+def test_retry_delay_is_limited(cloud: FakeCloud, clock: FakeClock) -> None:
+    """Retry-After is limited to five minutes, and the exponential delay to half a minute."""
     region = region_of(cloud, clock, max_retries=9)
     cloud.script("POST", CREATE, Reply(503, None, {"Retry-After": "86400"}), *[Reply(503)] * 8, SERVER)
     compute.create_server(region.compute, {"name": "web"})
     assert clock.slept == [300.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
 
 
-def test_nobody_is_kept_beyond_his_time(cloud: FakeCloud, clock: FakeClock) -> None:
-    """What an operation's time does not last for is not waited for."""
+def test_no_retry_after_deadline_of_operation(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A request is not retried if the delay would end after the deadline of the operation."""
     region = region_of(cloud, clock)
     cloud.script("GET", PATH, Reply(503, "", {"Retry-After": "40"}))
     region.connection.transport.set_deadline(clock.now() + 100)
@@ -153,15 +153,15 @@ def test_nobody_is_kept_beyond_his_time(cloud: FakeCloud, clock: FakeClock) -> N
     assert clock.slept == [40, 40]
 
 
-def test_delays_are_spread() -> None:
-    """Clients that were refused together do not return together."""
+def test_retry_delay_is_randomized() -> None:
+    """The jitter varies a delay by up to 25 percent."""
     delays = {Clock().jitter(8.0) for _ in range(20)}
     assert len(delays) > 1
     assert all(6.0 <= delay <= 10.0 for delay in delays)
 
 
-def test_an_exhausted_quota_is_not_waited_out(cloud: FakeCloud, clock: FakeClock) -> None:
-    """Cinder says 413 with ``Retry-After: 0`` where the quota is full; no retry helps."""
+def test_exceeded_quota_is_not_retried(cloud: FakeCloud, clock: FakeClock) -> None:
+    """Cinder answers 413 with ``Retry-After: 0`` if the quota is exceeded; this is not a rate limit."""
     region = region_of(cloud, clock)
     message = "VolumeLimitExceeded: Maximum number of volumes allowed (10) exceeded for quota 'volumes'."
     full = Reply(413, {"overLimit": {"code": 413, "message": message}}, {"Retry-After": "0"})
@@ -171,15 +171,15 @@ def test_an_exhausted_quota_is_not_waited_out(cloud: FakeCloud, clock: FakeClock
     assert clock.slept == []
 
 
-def test_a_request_that_may_run_twice_can_say_so(cloud: FakeCloud, clock: FakeClock) -> None:
-    """Setting metadata is a POST, but the same twice is the same."""
+def test_idempotent_post_is_retried(cloud: FakeCloud, clock: FakeClock) -> None:
+    """Setting metadata is a POST, but idempotent, so it is retried."""
     region = region_of(cloud, clock)
     cloud.script("POST", f"{PATH}/metadata", Reply(500), Reply(200, {"metadata": {"a": "b"}}))
     assert compute.set_metadata(region.compute, "1", {"a": "b"}) == {"a": "b"}
 
 
-def test_polls_are_not_repeated(cloud: FakeCloud, clock: FakeClock) -> None:
-    """The next poll is near; a retry would only delay it."""
+def test_polls_are_not_retried(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A failed poll raises its error at once, because the next poll follows soon."""
     region = region_of(cloud, clock)
     cloud.script("GET", PATH, Reply(503))
     with pytest.raises(ServerError):
@@ -187,20 +187,20 @@ def test_polls_are_not_repeated(cloud: FakeCloud, clock: FakeClock) -> None:
     assert clock.slept == []
 
 
-def test_an_endpoint_that_is_down_is_named_with_its_setting(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A refused log-in is told after two quick retries: nothing ever answered there."""
+def test_unreachable_endpoint_error_names_setting(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A login to a host that never responded fails after two retries; the error names the setting of the URL."""
     cloud.script("POST", "/v3/auth/tokens", _refused())
     with pytest.raises(ConnectionFailed) as caught:
         connect(cloud, clock).region()
     assert str(caught.value) == (
         "Cannot reach https://iam.test (identity): connection refused. Check ecs:authUrl (or OS_AUTH_URL, or "
-        "auth_url in clouds.yaml), and the network between."
+        "auth_url in clouds.yaml), and the network connection."
     )
     assert clock.slept == [0.5, 1.0]
 
 
-def test_a_name_without_an_address_is_named(cloud: FakeCloud) -> None:
-    """A misspelled host is recognised from the message."""
+def test_unresolved_host_error_names_host(cloud: FakeCloud) -> None:
+    """The error contains the host name that does not resolve."""
     region = region_of(cloud)
     cloud.script("GET", PATH, _unresolved())
     with pytest.raises(ConnectionFailed) as caught:
@@ -211,35 +211,37 @@ def test_a_name_without_an_address_is_named(cloud: FakeCloud) -> None:
     )
 
 
-def test_a_certificate_that_does_not_verify_is_not_tried_again(cloud: FakeCloud, clock: FakeClock) -> None:
-    """The message names the reason and the settings that help; trying again does not."""
+def test_unverified_certificate_is_not_retried(cloud: FakeCloud, clock: FakeClock) -> None:
+    """The error contains the reason and names the settings for the CA file and for no verification."""
     cloud.script("POST", "/v3/auth/tokens", _untrusted())
     with pytest.raises(ConnectionFailed) as caught:
         connect(cloud, clock).region()
     assert str(caught.value) == (
         "The certificate of https://iam.test (identity) does not verify: self-signed certificate. Name its CA's "
-        "file in ecs:cacert (or OS_CACERT); ecs:insecure: true does without verification."
+        "file in ecs:cacert (or OS_CACERT); ecs:insecure: true disables the verification."
     )
     assert clock.slept == []
 
 
-def test_a_keystone_hiccup_at_log_in_is_survived(cloud: FakeCloud, clock: FakeClock) -> None:
-    """The token request is repeated like any other that is safe to repeat."""
-    good = cloud._token
+def test_token_request_is_retried(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A token request is retried like any idempotent request."""
+    answer = cloud._token
     replies = [Reply(503), Reply(500)]
-    cloud.on("POST", "/v3/auth/tokens", lambda request: replies.pop() if replies else good(request))
+    cloud.on("POST", "/v3/auth/tokens", lambda request: replies.pop() if replies else answer(request))
     assert connect(cloud, clock).region().name == "eu-de"
 
 
-def test_a_token_that_nobody_can_read_is_called_so(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A portal's page in place of a token is no broken connection."""
+def test_invalid_token_response_error(cloud: FakeCloud, clock: FakeClock) -> None:
+    """An HTML page instead of a token is reported as an invalid response."""
     cloud.script("POST", "/v3/auth/tokens", Reply(200, "<html>Sign in</html>", {"X-Subject-Token": "t"}))
-    with pytest.raises(ConnectionFailed, match=r"https://iam\.test \(identity\) answered POST /v3 unreadably"):
+    with pytest.raises(
+        ConnectionFailed, match=r"https://iam\.test \(identity\) returned an invalid response to POST /v3"
+    ):
         connect(cloud, clock).region()
 
 
-def test_a_log_in_that_fails_is_not_repeated_by_each_request(cloud: FakeCloud, clock: FakeClock) -> None:
-    """Keystone is asked as often as ``ecs:maxRetries`` says, once for all, not again by every request above it."""
+def test_failed_login_is_not_retried_again_by_request(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A login is retried ``ecs:maxRetries`` times; the request that needs the token does not retry it again."""
     region = region_of(cloud, clock, max_retries=3)
     region.connection.transport._plugin.invalidate()
     cloud.script("POST", "/v3/auth/tokens", Reply(503))
@@ -248,76 +250,78 @@ def test_a_log_in_that_fails_is_not_repeated_by_each_request(cloud: FakeCloud, c
     assert len(clock.slept) == 3
 
 
-@pytest.mark.parametrize("want", [lambda opened: opened.transport.access(), lambda opened: opened.region()])
-def test_threads_share_a_failed_log_in(
-    cloud: FakeCloud, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, want: Callable[[Connection], object]
+@pytest.mark.parametrize(
+    "use", [lambda connection: connection.transport.access(), lambda connection: connection.region()]
+)
+def test_threads_share_failed_login(
+    cloud: FakeCloud, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, use: Callable[[Connection], object]
 ) -> None:
-    """Those who waited for a token that could not be had do not each try again."""
+    """If a login fails, threads that waited for its token raise the same error without another login."""
     connection = connect(cloud, clock, max_retries=1)
     cloud.script("POST", "/v3/auth/tokens", Reply(503))
-    ticks, asked = itertools.count(), threading.Semaphore(0)
+    ticks, called = itertools.count(), threading.Semaphore(0)
 
     def now() -> float:
-        asked.release()
+        called.release()
         return next(ticks)
 
     monkeypatch.setattr(clock, "now", now)
-    threads = [threading.Thread(target=_ignore, args=(lambda: want(connection),)) for _ in range(30)]
-    # The first holds the lock until all the others have asked.
+    threads = [threading.Thread(target=_ignore_server_error, args=(lambda: use(connection),)) for _ in range(30)]
+    # Hold the lock until all threads have called `access`.
     with connection.transport._token_lock:
         for thread in threads:
             thread.start()
         for _ in threads:
-            assert asked.acquire(timeout=60)
+            assert called.acquire(timeout=60)
     for thread in threads:
         thread.join(10)
     assert len(cloud.log) == 2
 
 
-def test_who_has_no_time_left_for_a_log_in_fails_alone(cloud: FakeCloud, clock: FakeClock) -> None:
-    """Those who waited for the same token, and have time, ask for themselves."""
+def test_login_deadline_of_one_thread_does_not_fail_others(cloud: FakeCloud, clock: FakeClock) -> None:
+    """If a login fails because the deadline of its thread passed, waiting threads log in themselves."""
     transport = connect(cloud, clock).transport
-    told: list[str] = []
+    results: list[str] = []
 
     def log_in(seconds: float) -> None:
         transport.set_deadline(clock.now() + seconds)
         try:
-            told.append(str(transport.access().auth_token))
+            results.append(str(transport.access().auth_token))
         except ServerError:
-            told.append("failed")
+            results.append("failed")
 
-    patient = threading.Thread(target=log_in, args=(1800,))
+    other = threading.Thread(target=log_in, args=(1800,))
 
     def answer(request: Request) -> Reply:
-        if patient.ident is None:
-            patient.start()
+        if other.ident is None:
+            other.start()
             return Reply(503)
         return cloud._token(request)
 
     cloud.on("POST", "/v3/auth/tokens", answer)
     log_in(0.1)
-    patient.join(10)
-    assert sorted(told) == ["failed", "token-1"]
+    other.join(10)
+    assert sorted(results) == ["failed", "token-1"]
 
 
-def _ignore(call: Callable[[], object]) -> None:
+def _ignore_server_error(call: Callable[[], object]) -> None:
     with contextlib.suppress(ServerError):
         call()
 
 
-def test_a_lost_token_is_not_a_lost_create(cloud: FakeCloud, clock: FakeClock) -> None:
-    """Where the token's answer got lost the create was never sent, and nobody need look for it."""
+def test_lost_token_response_is_not_response_lost_of_create(cloud: FakeCloud, clock: FakeClock) -> None:
+    """If the response to the token request is lost, the create was not sent, so ``ResponseLost`` is not raised."""
     region = region_of(cloud, clock, max_retries=1)
     region.connection.transport._plugin.invalidate()
     cloud.script("POST", "/v3/auth/tokens", _reset())
     with pytest.raises(ConnectionFailed) as caught:
         compute.create_server(region.compute, {})
     assert not isinstance(caught.value, ResponseLost)
-    assert f"POST {CREATE}" not in cloud.seen()
+    assert f"POST {CREATE}" not in cloud.sent()
 
 
-def test_rate_limits_end_too(cloud: FakeCloud, clock: FakeClock) -> None:
-    """An API that always says 429 is given up on."""
+def test_rate_limit_error_after_max_retries(cloud: FakeCloud, clock: FakeClock) -> None:
+    """If the API always answers 429, the error is raised after ``ecs:maxRetries`` retries."""
     region = region_of(cloud, clock, max_retries=2)
     cloud.script("POST", CREATE, Reply(429))
     with pytest.raises(TooManyRequests):
@@ -325,8 +329,8 @@ def test_rate_limits_end_too(cloud: FakeCloud, clock: FakeClock) -> None:
     assert len(clock.slept) == 2
 
 
-def test_a_url_that_is_none_names_the_setting(cloud: FakeCloud) -> None:
-    """A broken port in an endpoint is a matter of configuration."""
+def test_invalid_url_error_names_setting(cloud: FakeCloud) -> None:
+    """An invalid port in an endpoint is a configuration error that names the setting."""
     region = region_of(cloud, endpoints={"compute": "https://nova.test:notaport/v2.1"})
     with pytest.raises(ConfigurationError, match="ecs:endpoints"):
         compute.get_server(region.compute, "1")

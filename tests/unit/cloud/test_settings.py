@@ -1,4 +1,4 @@
-"""Which settings win, and what a wrong one is told."""
+"""Settings and credentials: precedence, and errors for invalid values."""
 
 import socket
 import subprocess
@@ -53,7 +53,7 @@ clouds:
 
 @pytest.fixture
 def clouds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a clouds.yaml of three clouds, and a secure.yaml without secrets yet."""
+    """A folder with a clouds.yaml that has three clouds, and an empty secure.yaml."""
     (tmp_path / "clouds.yaml").write_text(CLOUDS)
     (tmp_path / "secure.yaml").write_text("clouds: {}")
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
@@ -62,13 +62,13 @@ def clouds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _password(credentials: Credentials) -> Any:
-    """The password method of a credential."""
+    """Return the password method of the credentials' plugin."""
     assert isinstance(credentials.plugin, v3.Password)
     return credentials.plugin.auth_methods[0]
 
 
-def test_every_documented_setting_is_read() -> None:
-    """The names of the stack configuration are the interface's, in camel case under ``ecs:``."""
+def test_all_documented_settings_are_read() -> None:
+    """Every setting is read from the stack configuration by its camel case name in the namespace ``ecs``."""
     values = {
         "ecs:cloud": "c",
         "ecs:region": "r",
@@ -113,8 +113,8 @@ def test_every_documented_setting_is_read() -> None:
         *((text, False) for text in ("false", "False", "FALSE", "no", "off", "0")),
     ],
 )
-def test_a_boolean_is_read_as_yaml_and_pulumi_write_it(setting: str, text: str, value: bool) -> None:  # noqa: FBT001
-    """`pulumi config set` keeps what the user typed, and YAML knows several words."""
+def test_boolean_setting_accepts_yaml_forms(setting: str, text: str, value: bool) -> None:  # noqa: FBT001
+    """A boolean is read from every form that YAML allows, because `pulumi config set` stores the text unchanged."""
     assert getattr(Settings.from_config({f"ecs:{setting}": text}.get), setting) is value
 
 
@@ -129,25 +129,25 @@ def test_a_boolean_is_read_as_yaml_and_pulumi_write_it(setting: str, text: str, 
         ("ecs:markers", "ecs:marker"),
     ],
 )
-def test_a_misspelled_setting_is_warned_about(name: str, nearest: str) -> None:
-    """The warning names the setting that was probably meant."""
+def test_misspelled_setting_causes_warning(name: str, nearest: str) -> None:
+    """The warning names the most similar setting."""
     assert misspelled(["ecs:region", name, "aws:regoin"]) == [
-        f"{name} is no setting and has no effect; did you mean {nearest}?"
+        f"{name} is not a setting and has no effect; did you mean {nearest}?"
     ]
 
 
-def test_settings_of_others_are_no_misspelled_ones() -> None:
-    """Those of another namespace, and those of a project that is called `ecs` itself."""
+def test_unrelated_settings_cause_no_warning() -> None:
+    """Settings of another namespace, or of a project that is named `ecs` itself, cause no warning."""
     assert misspelled(["ecs:image-of-the-shop", "regoin", "shop:regoin", *(f"ecs:{n}" for n in ("key", "cert"))]) == []
 
 
-def test_equal_settings_are_one_key() -> None:
-    """A process finds its one connection by its settings."""
+def test_equal_settings_have_equal_hashes() -> None:
+    """Settings are dictionary keys of connections, so equal settings must be the same key."""
     assert len({settings(), settings(), settings(region="eu-nl"), settings(endpoints={})}) == 2
 
 
-def test_secrets_do_not_show() -> None:
-    """Settings can be printed."""
+def test_repr_hides_secrets() -> None:
+    """The representation of settings does not contain the password."""
     assert "Test@123" not in repr(settings())
 
 
@@ -160,29 +160,29 @@ def test_secrets_do_not_show() -> None:
         ("preflight", "0.5", "ecs:preflight: '0.5' is neither true nor false"),
         ("marker", "flase", "ecs:marker: 'flase' is neither true nor false"),
         ("interface", "outside", "ecs:interface: Input should be 'public', 'internal' or 'admin'"),
-        ("endpoints", "https://c.test", "ecs:endpoints: a map from service to text is wanted"),
-        ("endpoints", '{"computer": "https://c.test"}', "ecs:endpoints: unknown service computer; known are compute"),
+        ("endpoints", "https://c.test", "ecs:endpoints: expected a map from service to text"),
+        ("endpoints", '{"computer": "https://c.test"}', "ecs:endpoints: unknown service computer; known services are "),
         ("endpoints", '{"compute": "c.test"}', "ecs:endpoints: compute: 'c.test' is not an http or https URL"),
         ("apiVersions", '{"compute": "latest"}', "ecs:apiVersions: compute: 'latest' is not a version"),
     ],
 )
-def test_a_wrong_setting_is_named(setting: str, value: str, message: str) -> None:
-    """The error begins with the setting as the user wrote it."""
+def test_invalid_setting_error_names_setting(setting: str, value: str, message: str) -> None:
+    """The error starts with the name of the setting."""
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_config({f"ecs:{setting}": value}.get)
     assert str(caught.value).startswith(message)
 
 
-def test_complete_settings_need_nothing_from_outside(clouds: Path) -> None:
-    """A cloud that the settings describe in full is not mixed with a clouds.yaml that nobody named."""
-    loaded = {name for name in sys.modules if name.startswith("openstack")}
+def test_complete_settings_ignore_clouds_yaml(clouds: Path) -> None:
+    """If the settings describe the cloud completely, clouds.yaml is not read."""
+    modules = {name for name in sys.modules if name.startswith("openstack")}
     credentials = resolve(settings(region=None))
     assert credentials.region is None
-    assert {name for name in sys.modules if name.startswith("openstack")} == loaded
+    assert {name for name in sys.modules if name.startswith("openstack")} == modules
 
 
-def test_a_named_cloud_comes_from_clouds_yaml(clouds: Path) -> None:
-    """``ecs:cloud`` reads clouds.yaml, secure.yaml over it."""
+def test_ecs_cloud_selects_cloud_of_clouds_yaml(clouds: Path) -> None:
+    """``ecs:cloud`` selects an entry of clouds.yaml; secure.yaml has precedence."""
     (clouds / "secure.yaml").write_text(SECURE)
     credentials = resolve(Settings(cloud="shop"))
     assert credentials.auth_url == "https://shop.test/v3"
@@ -191,10 +191,10 @@ def test_a_named_cloud_comes_from_clouds_yaml(clouds: Path) -> None:
     assert _password(credentials).password == "secure-password"
 
 
-def test_settings_win_over_clouds_yaml(clouds: Path) -> None:
-    """What the stack says is used; the rest comes from the cloud it names."""
-    chosen = Settings(cloud="shop", username="mine", project_id="p1", region="eu-mine", interface="public")
-    credentials = resolve(chosen)
+def test_settings_have_precedence_over_clouds_yaml(clouds: Path) -> None:
+    """Settings of the stack replace those of the selected cloud."""
+    overrides = Settings(cloud="shop", username="mine", project_id="p1", region="eu-mine", interface="public")
+    credentials = resolve(overrides)
     assert (credentials.region, credentials.interface) == ("eu-mine", "public")
     assert _password(credentials).username == "mine"
     assert _password(credentials).password == "file-password"
@@ -203,8 +203,8 @@ def test_settings_win_over_clouds_yaml(clouds: Path) -> None:
     assert (plugin.project_id, plugin.project_name) == ("p1", None)
 
 
-def test_os_cloud_names_a_cloud_too(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As for every OpenStack client; the stack's own choice wins."""
+def test_os_cloud_selects_cloud_of_clouds_yaml(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``OS_CLOUD`` selects an entry of clouds.yaml; ``ecs:cloud`` has precedence."""
     monkeypatch.setenv("OS_CLOUD", "keyed")
     credentials = resolve(Settings())
     assert isinstance(credentials.plugin, v3.ApplicationCredential)
@@ -214,15 +214,15 @@ def test_os_cloud_names_a_cloud_too(clouds: Path, monkeypatch: pytest.MonkeyPatc
     assert resolve(Settings(cloud="shop")).auth_url == "https://shop.test/v3"
 
 
-def test_vendor_profiles_are_known(clouds: Path) -> None:
-    """A clouds.yaml entry with ``profile: otc`` needs no URL."""
+def test_vendor_profile_provides_auth_url(clouds: Path) -> None:
+    """A clouds.yaml entry with ``profile: otc`` gets its URL from the vendor profile."""
     credentials = resolve(Settings(cloud="otc-shop"))
     assert credentials.auth_url == "https://iam.eu-de.otc.t-systems.com/v3"
     assert _password(credentials).user_domain_name == "OTC00000000001000000447"
 
 
-def test_os_variables_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shell prepared for the openstack command is prepared for this."""
+def test_os_variables_without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ``OS_*`` variables of the openstack command are sufficient."""
     for name, value in {
         "OS_AUTH_URL": "https://env.test/v3",
         "OS_USERNAME": "env-user",
@@ -240,8 +240,8 @@ def test_os_variables_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (plugin.project_name, plugin.project_domain_name) == ("env-project", "env-domain")
 
 
-def test_settings_win_over_os_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the variables say the same thing another way."""
+def test_settings_have_precedence_over_os_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name in the settings replaces an id in the variables."""
     for name, value in {
         "OS_AUTH_URL": "https://env.test/v3",
         "OS_USER_ID": "env-user",
@@ -256,19 +256,19 @@ def test_settings_win_over_os_variables(monkeypatch: pytest.MonkeyPatch) -> None
     assert (plugin.project_name, plugin.project_id) == ("mine", None)
 
 
-def test_a_way_to_log_in_replaces_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An application credential or token in the settings is not mixed with a user from outside."""
+def test_login_method_of_settings_replaces_other_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An application credential or token in the settings replaces user and password of the environment."""
     monkeypatch.setenv("OS_AUTH_URL", "https://env.test/v3")
     monkeypatch.setenv("OS_USERNAME", "env-user")
     monkeypatch.setenv("OS_PASSWORD", "env-password")
-    by_key = Settings(application_credential_id="a", application_credential_secret="s")
-    assert isinstance(resolve(by_key).plugin, v3.ApplicationCredential)
+    with_credential = Settings(application_credential_id="a", application_credential_secret="s")
+    assert isinstance(resolve(with_credential).plugin, v3.ApplicationCredential)
     assert isinstance(resolve(Settings(token="t")).plugin, v3.Token)
     assert isinstance(resolve(Settings(password="p")).plugin, v3.Password)
 
 
 @pytest.mark.parametrize(
-    ("given", "url"),
+    ("auth_url", "url"),
     [
         ("https://iam.test", "https://iam.test/v3"),
         ("https://iam.test/", "https://iam.test/v3"),
@@ -276,9 +276,9 @@ def test_a_way_to_log_in_replaces_another(monkeypatch: pytest.MonkeyPatch) -> No
         ("https://iam.test/identity/v2.0", "https://iam.test/identity/v3"),
     ],
 )
-def test_the_auth_url_needs_no_version(given: str, url: str) -> None:
-    """The v3 API is found behind any usual form of the URL."""
-    assert resolve(settings(auth_url=given)).auth_url == url
+def test_auth_url_version_is_optional(auth_url: str, url: str) -> None:
+    """The URL of the v3 API is derived from any usual form of the URL."""
+    assert resolve(settings(auth_url=auth_url)).auth_url == url
 
 
 @pytest.mark.parametrize(
@@ -293,8 +293,8 @@ def test_the_auth_url_needs_no_version(given: str, url: str) -> None:
         ({"application_credential_name": "n", "application_credential_secret": "s", "username": None}, "ecs:username"),
     ],
 )
-def test_what_is_missing_or_contradictory_is_named(changes: dict[str, Any], message: str) -> None:
-    """The message names the setting, and the variable that could stand in."""
+def test_missing_or_contradictory_setting_error_names_setting(changes: dict[str, Any], message: str) -> None:
+    """The error names the setting, and the variable that can replace it."""
     with pytest.raises(ConfigurationError) as caught:
         resolve(settings(**changes))
     assert str(caught.value).startswith(message)
@@ -312,15 +312,15 @@ def test_what_is_missing_or_contradictory_is_named(changes: dict[str, Any], mess
         ),
     ],
 )
-def test_without_a_secret_there_are_no_credentials(changes: dict[str, Any], missing: str) -> None:
-    """Which is told apart from wrong ones: a preview without any goes on, as for a pull request from a fork."""
+def test_missing_secret_raises_missing_credentials(changes: dict[str, Any], missing: str) -> None:
+    """``MissingCredentials`` is distinct from rejected credentials, so that a preview can continue without a cloud."""
     with pytest.raises(MissingCredentials) as caught:
         resolve(settings(**changes))
     assert str(caught.value).startswith(missing)
 
 
-def test_a_password_serves_beside_a_credential_without_its_secret(clouds: Path) -> None:
-    """What clouds.yaml has of an application credential does not hide the password that logs in."""
+def test_password_is_used_if_application_credential_has_no_secret(clouds: Path) -> None:
+    """An application credential id without a secret in clouds.yaml does not prevent a login with the password."""
     (clouds / "clouds.yaml").write_text(
         "clouds: {half: {auth: {auth_url: 'https://iam.test', username: u, password: p, project_name: p, "
         "application_credential_id: a}}}"
@@ -328,13 +328,13 @@ def test_a_password_serves_beside_a_credential_without_its_secret(clouds: Path) 
     assert isinstance(resolve(Settings(cloud="half")).plugin, v3.Password)
 
 
-def test_a_cloud_without_clouds_yaml_says_where_it_was_looked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever forgot the file learns where it goes."""
+def test_missing_clouds_yaml_error_lists_searched_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If ``ecs:cloud`` is set and no clouds.yaml exists, the error lists the searched locations."""
     for kind in ("CONFIG", "SECURE"):
         monkeypatch.setattr(f"openstack.config.loader.{kind}_FILES", [str(tmp_path / "none.yaml")])
-    with pytest.raises(ConfigurationError, match=r"ecs:cloud: no clouds\.yaml to find 'shop' in; it is looked for in"):
+    with pytest.raises(
+        ConfigurationError, match=r"ecs:cloud: cannot look up cloud 'shop', because no clouds\.yaml was found in"
+    ):
         resolve(Settings(cloud="shop"))
 
 
@@ -347,105 +347,105 @@ def test_a_cloud_without_clouds_yaml_says_where_it_was_looked_for(
         "clouds: {shop: {auth: {auth_url: http://a/v3, username: u, password: p}, interface: true}}",
     ],
 )
-def test_a_clouds_yaml_with_something_missing_is_named(clouds: Path, text: str) -> None:
-    """It is the file's fault, and the line says which file."""
+def test_malformed_clouds_yaml_error_names_file(clouds: Path, text: str) -> None:
+    """The error names the files that were read."""
     file = clouds / "clouds.yaml"
     file.write_text(text)
-    with pytest.raises(ConfigurationError, match=rf"^{file} or .*secure.yaml: not laid out as it has to be"):
+    with pytest.raises(ConfigurationError, match=rf"^{file} or .*secure.yaml: invalid structure"):
         resolve(Settings(cloud="shop"))
 
 
-def test_a_wrong_secure_yaml_is_named_too(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where two files are read, either may be the one that is wrong."""
+def test_malformed_secure_yaml_error_names_file(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If two files are read, the error names both, because either can be malformed."""
     secure = clouds / "secrets.yaml"
     secure.write_text("clouds: [shop]")
     monkeypatch.setenv("OS_CLIENT_SECURE_FILE", str(secure))
-    with pytest.raises(ConfigurationError, match=rf"^{clouds / 'clouds.yaml'} or {secure}: not laid out"):
+    with pytest.raises(ConfigurationError, match=rf"^{clouds / 'clouds.yaml'} or {secure}: invalid structure"):
         resolve(Settings(cloud="shop"))
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "message"),
     [
         ("OS_AUTH_TYPE", "v3totp", "auth_type v3totp .*passcode"),
         ("OS_AUTH_TYPE", "v3kerberos", "auth_type v3kerberos .*: Using the kerberos authentication plugin"),
         ("OS_NETWORKS", "x", "one of the OS_"),
         ("OS_CACERT", "~nobody77/ca.pem", "OS_CACERT, .*no file ~nobody77"),
-        ("OS_KEY", f"-----BEGIN PRIVATE KEY-----\n{'A' * 3000}", "OS_KEY, .*: the name of a file is asked for, not "),
+        ("OS_KEY", f"-----BEGIN PRIVATE KEY-----\n{'A' * 3000}", "OS_KEY, .*: expected the path of a file, got "),
     ],
 )
-def test_without_clouds_yaml_none_is_blamed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+def test_invalid_variable_error_without_clouds_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
 ) -> None:
-    """What a variable says wrong is said of the variable, in one line and without a secret."""
+    """Without clouds.yaml, an invalid variable is reported in one line that names it and contains no secret."""
     for kind in ("CONFIG", "SECURE"):
         monkeypatch.setattr(f"openstack.config.loader.{kind}_FILES", [str(tmp_path / "none.yaml")])
     account = {"AUTH_URL": "http://a/v3", "USERNAME": "u", "PASSWORD": "p", "PROJECT_NAME": "n"}
     for name, part in account.items():
         monkeypatch.setenv(f"OS_{name}", part)
     monkeypatch.setenv(variable, value)
-    with pytest.raises(ConfigurationError, match=said) as told:
+    with pytest.raises(ConfigurationError, match=message) as caught:
         resolve(Settings())
-    assert "\n" not in str(told.value)
-    assert "AAA" not in str(told.value)
+    assert "\n" not in str(caught.value)
+    assert "AAA" not in str(caught.value)
 
 
-def test_a_profile_that_cannot_be_fetched_is_named(clouds: Path) -> None:
-    """A profile may be an address; one that does not answer is no defect of this package."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+def test_unreachable_vendor_profile_error_names_url(clouds: Path) -> None:
+    """A profile can be a URL; if it cannot be fetched, the error names the URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     file = clouds / "clouds.yaml"
     file.write_text(f"clouds: {{shop: {{profile: '{address}', auth: {{username: u}}}}}}")
     with pytest.raises(ConfigurationError, match=rf"^the profile of the cloud cannot be fetched from {address}"):
         resolve(Settings(cloud="shop"))
 
 
-WHILE_OTHERS_IMPORT = """
+CONCURRENT_IMPORT = """
 import sys, threading
 from importlib.abc import MetaPathFinder
 from ecs_pulumi.cloud.credentials import resolve
 from ecs_pulumi.cloud.settings import Settings
 
-done, found = threading.Event(), []
+done, results = threading.Event(), []
 
 def program():
     import openstack
-    found.append(getattr(openstack, "connect", None))
+    results.append(getattr(openstack, "connect", None))
     done.set()
 
-class Meanwhile(MetaPathFinder):
+class StartThread(MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == "openstack.config.loader" and not thread.ident:
             thread.start()
-            done.wait(1)  # for ever, where it waits for what is being imported here
+            done.wait(1)  # times out if the thread is blocked by the import lock
 
 thread = threading.Thread(target=program)
-sys.meta_path.insert(0, Meanwhile())
+sys.meta_path.insert(0, StartThread())
 print(resolve(Settings(cloud="shop")).auth_url)
 thread.join()
 import openstack
-print(found == [openstack.connect], openstack.config.OpenStackConfig.__name__)
+print(results == [openstack.connect], openstack.config.OpenStackConfig.__name__)
 """
 
 
-def test_a_program_imports_openstack_while_clouds_yaml_is_read(clouds: Path) -> None:
-    """A thread of the program's gets the whole package, in the middle of the import of a part of it."""
-    done = subprocess.run([sys.executable, "-c", WHILE_OTHERS_IMPORT], capture_output=True, text=True, check=False)
+def test_program_can_import_openstack_while_clouds_yaml_is_read(clouds: Path) -> None:
+    """A thread that imports the package while a submodule is imported gets the complete package."""
+    done = subprocess.run([sys.executable, "-c", CONCURRENT_IMPORT], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["https://shop.test/v3", "True", "OpenStackConfig"], done.stderr
 
 
-def test_an_unknown_cloud_lists_the_known(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A misspelled ``ecs:cloud`` or ``OS_CLOUD`` is easy to correct."""
-    said = r"no cloud 'shpo' in .*clouds\.yaml; there is: keyed, otc-shop, shop"
-    with pytest.raises(ConfigurationError, match=f"ecs:cloud: {said}"):
+def test_unknown_cloud_error_lists_clouds(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If ``ecs:cloud`` or ``OS_CLOUD`` names an unknown cloud, the error lists the clouds of clouds.yaml."""
+    message = r"no cloud 'shpo' in .*clouds\.yaml; its clouds are: keyed, otc-shop, shop"
+    with pytest.raises(ConfigurationError, match=f"ecs:cloud: {message}"):
         resolve(Settings(cloud="shpo"))
     monkeypatch.setenv("OS_CLOUD", "shpo")
-    with pytest.raises(ConfigurationError, match=f"OS_CLOUD: {said}"):
+    with pytest.raises(ConfigurationError, match=f"OS_CLOUD: {message}"):
         resolve(Settings())
 
 
-def test_files_of_certificates_are_found(tmp_path: Path) -> None:
-    """A CA and a client's pair, with ``~`` for the home directory."""
+def test_certificate_files(tmp_path: Path) -> None:
+    """CA file, client certificate and key are used, with ``~`` expanded to the home directory."""
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (tmp_path / name).write_text("")
     credentials = resolve(settings(cacert="~/ca.pem", cert="~/cert.pem", key="~/key.pem"))
@@ -454,11 +454,11 @@ def test_files_of_certificates_are_found(tmp_path: Path) -> None:
     assert resolve(settings(cacert="~/ca.pem", insecure=True)).verify is False
 
 
-TOKEN_HINT = ": a token ends with its own lifetime."
+TOKEN_HINT = ": the token may have expired."
 
 
 @pytest.mark.parametrize(
-    ("given", "variables", "hint"),
+    ("options", "variables", "hint"),
     [
         ({"token": "t"}, {"OS_AUTH_URL": "https://iam.test"}, f"Check ecs:token{TOKEN_HINT}"),
         ({}, {"OS_AUTH_URL": "https://a", "OS_TOKEN": "t", "OS_AUTH_TYPE": "token"}, f"Check OS_TOKEN{TOKEN_HINT}"),
@@ -480,16 +480,16 @@ TOKEN_HINT = ": a token ends with its own lifetime."
         ),
     ],
 )
-def test_the_hint_names_the_settings_that_were_used(
-    given: dict[str, Any], variables: dict[str, str], hint: str, clouds: Path, monkeypatch: pytest.MonkeyPatch
+def test_login_hint_names_settings_and_variables(
+    options: dict[str, Any], variables: dict[str, str], hint: str, clouds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token that has ended is no wrong user name, and a variable no setting of the stack."""
+    """The hint for rejected credentials names only the settings and variables that were used."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert resolve(Settings(**given)).hint.startswith(hint)
+    assert resolve(Settings(**options)).hint.startswith(hint)
 
 
-def test_a_user_without_a_domain_is_in_the_default_one() -> None:
-    """As the openstack command has it."""
+def test_user_without_domain_uses_default_domain() -> None:
+    """The default domain is `default`, as in the openstack command."""
     credentials = resolve(settings(user_domain_id=None))
     assert _password(credentials).user_domain_id == "default"

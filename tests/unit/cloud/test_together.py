@@ -1,4 +1,4 @@
-"""What several threads ask at the same time."""
+"""Batching of keys that several threads request at the same time."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from ecs_pulumi.cloud.together import Together
 COUNT = 8
 
 
-def test_what_is_wanted_during_a_request_is_asked_for_in_the_next_one() -> None:
-    """The first goes at once, and all that come meanwhile go together; each gets its own answer."""
+def test_keys_requested_during_a_request_are_batched() -> None:
+    """The first key is requested immediately, and keys that arrive meanwhile in one batch; each gets its own result."""
     together: Together[str] = Together()
-    begun, goes_on = threading.Event(), threading.Event()
-    asked: list[list[str]] = []
+    started, proceed = threading.Event(), threading.Event()
+    requests: list[list[str]] = []
 
-    def ask(keys: list[str]) -> dict[str, str]:
-        asked.append(sorted(keys))
-        begun.set()
-        assert goes_on.wait(30)
+    def fetch(keys: list[str]) -> dict[str, str]:
+        requests.append(sorted(keys))
+        started.set()
+        assert proceed.wait(30)
         return {key: key.upper() for key in keys}
 
     with ThreadPoolExecutor(COUNT) as pool:
-        first = pool.submit(together.get, "a", ask)
-        assert begun.wait(30)
-        others = [pool.submit(together.get, key, ask) for key in "bcdd"]
-        while len(together._wanted) < len("bcd"):
+        first = pool.submit(together.get, "a", fetch)
+        assert started.wait(30)
+        others = [pool.submit(together.get, key, fetch) for key in "bcdd"]
+        while len(together._pending) < len("bcd"):
             assert not first.done()
-        goes_on.set()
+        proceed.set()
         assert [first.result(), *(each.result() for each in others)] == ["A", "B", "C", "D", "D"]
-    assert asked[0] == ["a"]
-    assert sorted(key for keys in asked[1:] for key in keys) in (list("bcd"), list("bcdd"))
+    assert requests[0] == ["a"]
+    assert sorted(key for keys in requests[1:] for key in keys) in (list("bcd"), list("bcdd"))
 
 
-def test_a_failure_is_that_of_all_and_of_nobody_else() -> None:
-    """Who asks afterwards is answered."""
+def test_error_is_raised_only_for_its_batch() -> None:
+    """A key that is requested after a failed request gets its result."""
     together: Together[int] = Together()
 
-    def refuse(_: list[str]) -> dict[str, int]:
+    def fail(_: list[str]) -> dict[str, int]:
         raise LookupError("no")
 
     with pytest.raises(LookupError, match="no"):
-        together.get("a", refuse)
+        together.get("a", fail)
     assert together.get("a", lambda keys: dict.fromkeys(keys, 1)) == 1

@@ -1,4 +1,4 @@
-"""What the facts on a field promise: normal form, messages in words, what counts as the same."""
+"""Field options: the normal form of inputs, error messages, and the comparison of values."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from ecs_pulumi.dynamic.fields import (
 
 
 class Topping(Nested):
-    """Something on a cake."""
+    """A nested object."""
 
     kind: str
     grams: int | None = None
 
 
 class CakeInputs(Inputs):
-    """A kind with a field of every sort."""
+    """Inputs with a field of each type."""
 
     flour: Annotated[str, Replace()] = Field(description="Required.")
     layers: Annotated[int, GrowOnly()] = Field(1, ge=1, le=9)
@@ -58,35 +58,35 @@ class CakeInputs(Inputs):
     recipe: Annotated[str | None, Replace(), Secret()] = Field(None, min_length=3)
 
 
-def wrong(**said: Any) -> dict[str, str]:
-    """What is wrong with these inputs, by property."""
-    _, problems = validate(CakeInputs, {"flour": "rye", **said})
+def reasons_of(**raw: Any) -> dict[str, str]:
+    """Return the problems of these inputs, by property."""
+    _, problems = validate(CakeInputs, {"flour": "rye", **raw})
     return {problem.property: problem.reason for problem in problems}
 
 
-def right(**said: Any) -> dict[str, Any]:
-    """These inputs in their normal form, without the required one and the defaults."""
-    inputs, problems = validate(CakeInputs, {"flour": "rye", **said})
+def normalized(**raw: Any) -> dict[str, Any]:
+    """Return these inputs in their normal form, without the required input and the one with a default."""
+    inputs, problems = validate(CakeInputs, {"flour": "rye", **raw})
     assert not problems
     return {name: value for name, value in inputs.items() if name not in {"flour", "layers"}}
 
 
 def field(name: str) -> ModelField:
-    """A field of the cake."""
+    """Return a field of the inputs."""
     return fields_of(CakeInputs)[name]
 
 
 # ---------------------------------------------------------------- normal form
 
 
-def test_defaults_are_filled_in_and_unset_inputs_left_out() -> None:
-    """The state shows a default; None is the same as saying nothing."""
+def test_validate_adds_defaults_and_omits_none() -> None:
+    """The normal form contains the defaults, and an input that is None is the same as an unset one."""
     assert validate(CakeInputs, {"flour": "rye", "name": None}) == ({"flour": "rye", "layers": 1}, [])
 
 
-def test_numbers_lose_the_form_that_the_wire_gave_them() -> None:
-    """Every number arrives as a float; whole ones are integers, also deep inside, and texts where a text is meant."""
-    assert right(name=7.0, extra={"a": [1.0, 1.5]}, notes={"n": 2.0}) == {
+def test_validate_converts_numbers() -> None:
+    """The engine sends each number as a float. Whole numbers become integers at any depth, or strings if required."""
+    assert normalized(name=7.0, extra={"a": [1.0, 1.5]}, notes={"n": 2.0}) == {
         "name": "7",
         "extra": {"a": [1, 1.5]},
         "notes": {"n": "2"},
@@ -94,18 +94,18 @@ def test_numbers_lose_the_form_that_the_wire_gave_them() -> None:
     assert validate(CakeInputs, {"flour": "rye", "layers": 3.0})[0]["layers"] == 3
 
 
-def test_none_inside_means_unset() -> None:
-    """A property of a nested object that is None is not there."""
-    assert right(toppings=[{"kind": "nuts", "grams": None}]) == {"toppings": [{"kind": "nuts"}]}
+def test_validate_omits_none_in_nested_object() -> None:
+    """A property of a nested object that is None is the same as an unset one."""
+    assert normalized(toppings=[{"kind": "nuts", "grams": None}]) == {"toppings": [{"kind": "nuts"}]}
 
 
-def test_empty_is_not_unset() -> None:
-    """An empty list or map is a wish of its own."""
-    assert right(toppings=[], notes={}) == {"toppings": [], "notes": {}}
+def test_validate_keeps_empty_values() -> None:
+    """An empty list or map is a desired value, not an unset input."""
+    assert normalized(toppings=[], notes={}) == {"toppings": [], "notes": {}}
 
 
 @pytest.mark.parametrize(
-    "said",
+    "raw",
     [
         {"name": UNKNOWN},
         {"toppings": UNKNOWN},
@@ -120,13 +120,13 @@ def test_empty_is_not_unset() -> None:
         {"glaze": [UNKNOWN]},
     ],
 )
-def test_what_is_not_known_passes(said: dict[str, Any]) -> None:
-    """Unknown values are no problem, wherever they stand, and stay what they are."""
-    assert right(**said) == said
+def test_validate_accepts_unknown_values(raw: dict[str, Any]) -> None:
+    """Unknown values at any depth pass validation unchanged."""
+    assert normalized(**raw) == raw
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("raw", "reason"),
     [
         (
             {"toppings": [{"kind": UNKNOWN}, {"kind": "nuts", "gram": 1}]},
@@ -146,24 +146,24 @@ def test_what_is_not_known_passes(said: dict[str, Any]) -> None:
         ({"notes": [UNKNOWN]}, "must be a valid dictionary"),
     ],
 )
-def test_what_stands_beside_the_unknown_is_checked_all_the_same(said: dict[str, Any], reason: str) -> None:
-    """An unknown value hides nothing that is wrong beside it, around it or in its own key."""
-    assert [found[: len(reason)] for found in wrong(**said).values()] == [reason]
+def test_validate_checks_known_values_beside_unknown_ones(raw: dict[str, Any], reason: str) -> None:
+    """Validation finds problems in known values beside an unknown one, and in the key of an unknown value."""
+    assert [found[: len(reason)] for found in reasons_of(**raw).values()] == [reason]
 
 
-def test_what_stands_beside_the_unknown_gets_its_normal_form() -> None:
-    """The known parts are what they are without an unknown one: numbers are texts where a text is meant."""
-    assert right(notes={"a": UNKNOWN, "b": 2.0}, tags=[UNKNOWN, 3.0, 3.0]) == {
+def test_validate_normalizes_known_values_beside_unknown_ones() -> None:
+    """Known values beside an unknown one get their normal form."""
+    assert normalized(notes={"a": UNKNOWN, "b": 2.0}, tags=[UNKNOWN, 3.0, 3.0]) == {
         "notes": {"a": UNKNOWN, "b": "2"},
         "tags": [UNKNOWN, "3", "3"],
     }
 
 
-# ---------------------------------------------------------------- in words
+# ---------------------------------------------------------------- messages
 
 
 @pytest.mark.parametrize(
-    ("said", "property_", "reason"),
+    ("raw", "property_", "reason"),
     [
         ({"layers": 0.0}, "layers", "must be greater than or equal to 1, got 0"),
         ({"layers": 1.5}, "layers", "must be a valid integer, got a number with a fractional part, got 1.5"),
@@ -191,42 +191,42 @@ def test_what_stands_beside_the_unknown_gets_its_normal_form() -> None:
         ({"topings": []}, "topings", "no such input; did you mean `toppings`?"),
     ],
 )
-def test_what_is_wrong_is_said_in_words(said: dict[str, Any], property_: str, reason: str) -> None:
-    """The property, the path inside it, what it must be and what it is; no word of the validator's own."""
-    found = wrong(**said)
+def test_problem_message(raw: dict[str, Any], property_: str, reason: str) -> None:
+    """A problem names the property, the path inside it, the expected form and the actual value."""
+    found = reasons_of(**raw)
     assert list(found) == [property_]
     assert reason in found[property_]
 
 
-def test_what_is_required_is_said_to_be_missing() -> None:
-    """A required input that is not given is named."""
+def test_missing_required_input() -> None:
+    """A missing required input is reported."""
     assert validate(CakeInputs, {})[1] == [Problem("flour", "required, and missing")]
 
 
-def test_a_secret_is_not_quoted() -> None:
-    """What is wrong with a secret is said without its value."""
-    assert wrong(recipe="xy") == {"recipe": "string must have at least 3 characters"}
+def test_problem_of_secret_hides_value() -> None:
+    """The problem of a secret does not contain its value."""
+    assert reasons_of(recipe="xy") == {"recipe": "string must have at least 3 characters"}
 
 
-def test_long_values_are_not_quoted() -> None:
-    """A message stays one readable line."""
+def test_format_value() -> None:
+    """A value is formatted as JSON on one line; a long value is replaced by its length."""
     assert format_value("a\nb") == '"a\\nb"'
     assert format_value("ü") == '"ü"'
     assert format_value("x" * 81) == "81 characters"
     assert format_value(True) == "true"  # noqa: FBT003
 
 
-def test_the_nearest_names_come_first() -> None:
-    """A misspelled name finds what it was meant to be, and nothing finds nothing."""
+def test_close_matches() -> None:
+    """The most similar name comes first. A name without similarity has no match."""
     assert close_matches("debain", ["cirros", "debian", "debian-12"])[0] == "debian"
     assert close_matches("xyz", ["cirros"]) == []
 
 
-# ---------------------------------------------------------------- facts
+# ---------------------------------------------------------------- options
 
 
-def test_facts_are_found_with_their_bases() -> None:
-    """What can only grow is changed in place; what steers the provider as well."""
+def test_option_matches_its_base_class() -> None:
+    """A field with the option `GrowOnly` or `ProviderOnly` also has the option `InPlace`."""
     assert field("layers").has(InPlace)
     assert fields_of(CakeInputs)["adopt"].has(InPlace)
     assert fields_of(CakeInputs)["adopt"].has(ProviderOnly)
@@ -235,8 +235,8 @@ def test_facts_are_found_with_their_bases() -> None:
     assert field("flour").since is None
 
 
-def test_a_model_of_outputs_has_facts_too() -> None:
-    """Secrets are declared on outputs as on inputs."""
+def test_outputs_model_has_options() -> None:
+    """The fields of an outputs model have options, such as `Secret`."""
 
     class Baked(Outputs):
         key: Annotated[str | None, Secret()] = None
@@ -244,11 +244,11 @@ def test_a_model_of_outputs_has_facts_too() -> None:
     assert fields_of(Baked)["key"].has(Secret)
 
 
-# ---------------------------------------------------------------- the same
+# ---------------------------------------------------------------- comparison
 
 
 @pytest.mark.parametrize(
-    ("name", "desired", "observed", "same"),
+    ("name", "desired", "actual", "equal"),
     [
         ("name", "a", "a", True),
         ("name", "a", "b", False),
@@ -274,24 +274,28 @@ def test_a_model_of_outputs_has_facts_too() -> None:
         ("toppings", UNKNOWN, [], False),
     ],
 )
-def test_what_is_there_is_compared_to_what_is_wanted(name: str, desired: Any, observed: Any, same: bool) -> None:  # noqa: FBT001
-    """Sets have no order, maps are exact, nested objects may have more, empty is unset, unknown is never the same."""
-    assert matches(field(name), desired, observed) is same
+def test_matches(name: str, desired: Any, actual: Any, equal: bool) -> None:  # noqa: FBT001
+    """`matches` compares an actual value with the desired one.
+
+    The order in a set is ignored, maps must be equal, nested objects may have further properties, an empty value equals
+    an unset one, and an unknown value equals nothing.
+    """
+    assert matches(field(name), desired, actual) is equal
 
 
-def test_a_vague_wish_does_not_take_what_a_specific_one_needs() -> None:
-    """In a set every wish finds an item of its own, if there is a way."""
+def test_matches_assigns_each_item_of_a_set_once() -> None:
+    """In a set, a less specific desired item does not use the actual item that a more specific one needs."""
     desired = [{"kind": "nuts"}, {"kind": "nuts", "grams": 5}]
-    observed = [{"kind": "nuts", "grams": 5}, {"kind": "nuts", "grams": 9}]
-    assert matches(field("toppings"), desired, observed)
-    assert matches(field("toppings"), desired[::-1], observed[::-1])
+    actual = [{"kind": "nuts", "grams": 5}, {"kind": "nuts", "grams": 9}]
+    assert matches(field("toppings"), desired, actual)
+    assert matches(field("toppings"), desired[::-1], actual[::-1])
 
 
-# ---------------------------------------------------------------- what rules are given
+# ---------------------------------------------------------------- CheckInputs
 
 
 @pytest.mark.parametrize(
-    ("wishes", "items", "got"),
+    ("desired", "actual", "places"),
     [
         ([], [1], []),
         ([{1, 2}, {1}], [1, 2], [1, 0]),
@@ -300,27 +304,27 @@ def test_a_vague_wish_does_not_take_what_a_specific_one_needs() -> None:
         ([{4}], [1, 2], [None]),
     ],
 )
-def test_as_many_wishes_as_can_be_are_fulfilled(
-    wishes: list[set[int]], items: list[int], got: list[int | None]
+def test_match_items_finds_maximum_assignment(
+    desired: list[set[int]], actual: list[int], places: list[int | None]
 ) -> None:
-    """A wish that may have several leaves each to those that can have nothing else."""
-    assert match_items(wishes, items, lambda wish, item: item in wish) == got
+    """As many desired items as possible get an actual item."""
+    assert match_items(desired, actual, lambda accepted, item: item in accepted) == places
 
 
-def test_rules_see_what_is_set_known_and_changed() -> None:
-    """An unknown input is set and not known; one that contains something unknown as well."""
-    given = CheckInputs({"a": 1, "b": UNKNOWN, "c": [UNKNOWN]}, {"a": 1, "d": 2})
-    assert [given.has(name) for name in "abcd"] == [True, True, True, False]
-    assert [given.known(name) for name in "abcd"] == [1, None, None, None]
-    assert (given.changed("a"), given.changed("b"), given.changed("a", "d")) == (False, True, True)
-    assert given.provided("d", "b", "a") == ["b", "a"]
+def test_check_inputs_has_known_changed_provided() -> None:
+    """An input that is or contains an unknown value is set, but not known."""
+    checked = CheckInputs({"a": 1, "b": UNKNOWN, "c": [UNKNOWN]}, {"a": 1, "d": 2})
+    assert [checked.has(name) for name in "abcd"] == [True, True, True, False]
+    assert [checked.known(name) for name in "abcd"] == [1, None, None, None]
+    assert (checked.changed("a"), checked.changed("b"), checked.changed("a", "d")) == (False, True, True)
+    assert checked.provided("d", "b", "a") == ["b", "a"]
 
 
-def test_rules_see_the_known_items_of_a_list() -> None:
-    """Each with its place in the program; a value that is not known, or no list, has none."""
-    given = CheckInputs({"a": [UNKNOWN, "x", {"b": UNKNOWN}], "c": UNKNOWN, "d": "auto"})
-    assert given.items("a") == [(1, "x"), (2, {"b": UNKNOWN})]
-    assert [given.items(name) for name in "cde"] == [[], [], []]
+def test_check_inputs_items() -> None:
+    """`items` returns the known items of a list with their indexes; none for an unknown value or another type."""
+    checked = CheckInputs({"a": [UNKNOWN, "x", {"b": UNKNOWN}], "c": UNKNOWN, "d": "auto"})
+    assert checked.items("a") == [(1, "x"), (2, {"b": UNKNOWN})]
+    assert [checked.items(name) for name in "cde"] == [[], [], []]
 
 
 @pytest.mark.parametrize(
@@ -333,24 +337,24 @@ def test_rules_see_the_known_items_of_a_list() -> None:
         ({}, False, []),
     ],
 )
-def test_one_of_several(values: dict[str, Any], required: bool, reasons: list[str]) -> None:  # noqa: FBT001
-    """Two are too many, none is too few where one is required, and what is not known counts as set."""
+def test_exactly_one_of(values: dict[str, Any], required: bool, reasons: list[str]) -> None:  # noqa: FBT001
+    """Two set inputs are a problem, none is one if an input is required, and an unknown input counts as set."""
     assert [problem.reason for problem in exactly_one_of(CheckInputs(values), "a", "b", required=required)] == reasons
 
 
-def test_plain_is_what_json_would_have() -> None:
-    """Models, tuples and sets become maps and lists, without what is unset."""
+def test_to_plain() -> None:
+    """Models, tuples and sets become maps and lists, without unset properties."""
     assert to_plain(Topping(kind="nuts")) == {"kind": "nuts"}
     assert to_plain({"a": None, "b": (1.0, {2.0})}) == {"b": [1, [2]]}
 
 
-def test_unknown_is_found_at_any_depth() -> None:
-    """A value is known only as a whole."""
+def test_has_unknown() -> None:
+    """An unknown value is found at any depth."""
     assert has_unknown({"a": [{"b": (UNKNOWN,)}]})
     assert not has_unknown({"a": [None]})
 
 
-def test_objects_are_those_that_are_known() -> None:
-    """What is no list of objects has none."""
+def test_objects() -> None:
+    """`objects` returns the known objects of a list, and none for any other value."""
     assert objects([{"a": 1}, UNKNOWN, "b"]) == [{"a": 1}]
     assert objects(UNKNOWN) == objects(None) == objects("none") == []

@@ -1,4 +1,4 @@
-"""Names that nobody chose, and kinds found by their names."""
+"""Automatic names, the operation context, and finding the handler of a kind."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ecs_pulumi.dynamic.kind import OperationContext, auto_name, get_handler, is
 from tests.support.generated import KINDS
 
 
-def test_an_automatic_name_follows_from_the_seed() -> None:
-    """The engine's seed makes the preview and the `up` speak of the same name."""
+def test_auto_name_is_derived_from_seed() -> None:
+    """The same seed gives the same name, so that preview and `up` use the same name."""
     assert auto_name("web", b"\x01\x02\x03\x04\x05") == "web-01020304"
     assert auto_name("web", b"\x01\x02\x03\x04\x05") == auto_name("web", b"\x01\x02\x03\x04\xff")
 
 
-def test_without_a_seed_every_name_is_another() -> None:
-    """Hosts that tell no seed get a name by chance."""
+def test_auto_name_without_seed_is_random() -> None:
+    """Without a seed each automatic name has a random suffix."""
     assert auto_name("web", b"") != auto_name("web", b"")
     assert is_auto_name(auto_name("web", b""), "web")
 
@@ -33,32 +33,32 @@ def test_without_a_seed_every_name_is_another() -> None:
         ("web-01020304\n", "web", False),
     ],
 )
-def test_an_automatic_name_is_told_from_a_chosen_one(name: str, resource: str, automatic: bool) -> None:  # noqa: FBT001
-    """Whether a replacement gets a new name by itself depends on it."""
+def test_is_auto_name(name: str, resource: str, automatic: bool) -> None:  # noqa: FBT001
+    """Automatic names are distinguished from names that the program sets."""
     assert is_auto_name(name, resource) is automatic
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_kind_is_found_by_the_name_in_the_state(name: str) -> None:
-    """Every kind's name leads to it: the state knows nothing else."""
+def test_get_handler_by_name_of_kind(name: str) -> None:
+    """The handler of each kind is found by the kind's name, which is all that the state stores."""
     assert get_handler(name) is KINDS[name]
 
 
-def test_the_cloud_is_opened_when_it_is_first_used_and_once() -> None:
-    """An operation that needs no cloud needs no credentials."""
-    opened: list[int] = []
+def test_context_connects_once_on_first_use() -> None:
+    """The context connects when `cloud` is first used, so that an operation without requests needs no credentials."""
+    calls: list[int] = []
 
     def connect() -> int:
-        opened.append(1)
+        calls.append(1)
         return 7
 
     context: OperationContext[int] = OperationContext("create", "Cake", "web", connect=connect, timeout=1)
-    assert not opened
-    assert (context.cloud, context.cloud, opened) == (7, 7, [1])
+    assert not calls
+    assert (context.cloud, context.cloud, calls) == (7, 7, [1])
 
 
-def test_an_id_is_kept_until_the_object_is_gone() -> None:
-    """What was created is lost sight of only when it is said to be gone."""
+def test_context_keeps_id_until_cleared() -> None:
+    """A recorded id is kept until the handler reports that the object no longer exists."""
     context: OperationContext[None] = OperationContext("create", "Cake", "web", connect=lambda: None, timeout=1)
     context.record_id("1")
     assert context.id == "1"
@@ -66,8 +66,8 @@ def test_an_id_is_kept_until_the_object_is_gone() -> None:
     assert context.id == ""
 
 
-def test_a_signed_name_tells_whose_it_is() -> None:
-    """Half of the suffix follows from project, stack and resource; another stack's or a chosen name does not fit."""
+def test_owner_from_name() -> None:
+    """Half of the suffix encodes the owner. Names of another stack, and names that a program sets, have no owner."""
     name = auto_name("my-key", b"\x01\x02\x03\x04", "shop/dev")
     assert name.startswith("my-key-0102")
     assert name == auto_name("my-key", b"\x01\x02\xff\xff", "shop/dev")

@@ -1,4 +1,4 @@
-"""The provider with a kind of three inputs and no cloud: what it promises whatever the kind."""
+"""The dynamic provider, tested with the handler of an imaginary kind that uses no cloud."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ RemoteObject = dict[str, Any]
 
 
 class OvenError(Exception):
-    """What the bakery's kind has words for."""
+    """An error that the handler can format."""
 
 
 class CakeInputs(Inputs):
-    """What a program may ask of a cake."""
+    """Inputs with every field option that the provider uses."""
 
     flour: Annotated[str, Replace()]
     name: Annotated[str | None, InPlace()] = None
@@ -38,13 +38,13 @@ class CakeInputs(Inputs):
 
 
 class CakeOutputs(Outputs):
-    """What the bakery tells."""
+    """Outputs that are not inputs."""
 
     status: str | None = None
 
 
 class _Bakery(kind.ResourceHandler[None, CakeInputs, RemoteObject]):
-    """Cakes in a dictionary. `trouble` maps a step to the error it ends in."""
+    """A handler with its objects in a dictionary. `errors` maps a step to the error that it raises."""
 
     name = "Cake"
     inputs = CakeInputs
@@ -53,30 +53,30 @@ class _Bakery(kind.ResourceHandler[None, CakeInputs, RemoteObject]):
 
     def __init__(self) -> None:
         self.cakes: dict[str, RemoteObject] = {}
-        self.trouble: dict[str, Exception] = {}
-        self.did: list[str] = []
-        self.looked: list[str] = []
+        self.errors: dict[str, Exception] = {}
+        self.steps: list[str] = []
+        self.preflight_verbs: list[str] = []
 
     def step(self, name: str) -> None:
-        self.did.append(name)
-        if name in self.trouble:
-            raise self.trouble[name]
+        self.steps.append(name)
+        if name in self.errors:
+            raise self.errors[name]
 
     def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> None:
-        raise AssertionError("nothing here needs a cloud")
+        raise AssertionError("the provider must not connect to a cloud")
 
     def format_error(self, error: Exception) -> str | None:
         return str(error) if isinstance(error, OvenError) else None
 
     def preview_warning(self, error: Exception) -> str | None:
-        return "could not look" if "offline" in str(error) else None
+        return "could not check" if "offline" in str(error) else None
 
     def stored_settings_hint(self, error: Exception) -> str | None:
-        return "The oven was set yesterday." if "locked" in str(error) else None
+        return "Stored settings are used." if "locked" in str(error) else None
 
     def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:
-        if "settings" in self.trouble:
-            raise self.trouble["settings"]
+        if "settings" in self.errors:
+            raise self.errors["settings"]
         return config("ecs:preflight") != "off"
 
     def setting_warnings(self, names: Iterable[str]) -> list[str]:
@@ -87,27 +87,27 @@ class _Bakery(kind.ResourceHandler[None, CakeInputs, RemoteObject]):
             yield Problem("name", "not a name")
 
     def preflight(self, context: kind.OperationContext[None], checked: fields.CheckInputs) -> Iterator[Problem]:
-        self.looked.append(context.verb)
+        self.preflight_verbs.append(context.verb)
         self.step("preflight")
         if checked.known("flour") == "sand":
             yield Problem("flour", "there is no flour sand")
 
     def tainted(self, context: kind.OperationContext[None], id_: str, prior: Mapping[str, Any]) -> list[str]:
-        self.step("unwell")
+        self.step("tainted")
         return ["status"] if prior.get("status") == "burnt" else []
 
     def pending_work(self, prior: Mapping[str, Any]) -> str | None:
-        return "it still has to cool" if prior.get("status") == "hot" else None
+        return "it still has to be cooled" if prior.get("status") == "hot" else None
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         return new.get("plate") is not None
 
     def create(self, context: kind.OperationContext[None], desired: CakeInputs) -> RemoteObject:
-        self.step("order")
+        self.step("create")
         cake = {**fields.to_plain(desired), "id": "c1", "status": "baked", "shelf": desired.shelf or "s1"}
         self.cakes["c1"] = cake
         context.record_id("c1")
-        self.step("bake")
+        self.step("wait")
         return cake
 
     def read_cached(self, context: kind.OperationContext[None], id_: str) -> RemoteObject | None:
@@ -131,27 +131,27 @@ class _Bakery(kind.ResourceHandler[None, CakeInputs, RemoteObject]):
 
 @pytest.fixture
 def bakery(monkeypatch: pytest.MonkeyPatch) -> _Bakery:
-    """The kind."""
-    made = _Bakery()
-    monkeypatch.setattr(kind, "get_handler", lambda _: made)
-    return made
+    """The handler that the provider finds for every kind."""
+    handler = _Bakery()
+    monkeypatch.setattr(kind, "get_handler", lambda _: handler)
+    return handler
 
 
 @pytest.fixture
 def provider(bakery: _Bakery) -> Provider:
-    """Its provider, with a stack that configures nothing."""
+    """The provider of the handler, in a stack without settings."""
     return configured({})
 
 
 def configured(settings: Mapping[str, str]) -> Provider:
-    """The provider of a run with these settings."""
-    made = Provider("Cake")
-    made.configure(ConfigureRequest(config=SimpleNamespace(get=settings.get)))  # type: ignore[arg-type]
-    return made
+    """Return a provider that is configured with these settings."""
+    provider = Provider("Cake")
+    provider.configure(ConfigureRequest(config=SimpleNamespace(get=settings.get)))  # type: ignore[arg-type]
+    return provider
 
 
 class Kept(Exception):  # noqa: N818
-    """Stands for the engine that keeps what a failed operation left."""
+    """Raised instead of the failure that records a resource in the state."""
 
     def __init__(self, id_: str, properties: Mapping[str, Any], inputs: Mapping[str, Any], reasons: list[str]) -> None:
         super().__init__(*reasons)
@@ -159,8 +159,8 @@ class Kept(Exception):  # noqa: N818
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine that can keep state, as where the bridge works."""
+def bridge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working bridge: a failed operation can record the resource in the state."""
 
     def keep(id_: str, properties: Mapping[str, Any], inputs: Mapping[str, Any], reasons: list[str]) -> NoReturn:
         raise Kept(id_, properties, inputs, reasons)
@@ -170,96 +170,99 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def failures(provider: Provider, news: dict[str, Any], olds: dict[str, Any] | None = None) -> list[tuple[str, str]]:
-    """What check says is wrong."""
+    """Return the failures of a check."""
     return [(failure.property, failure.reason) for failure in provider.check(olds or {}, news).failures]
 
 
 # ---------------------------------------------------------------- check
 
 
-def test_a_name_is_made_once(provider: Provider) -> None:
-    """A new resource without a name gets one, and keeps it from then on."""
+def test_check_generates_name_once(provider: Provider) -> None:
+    """A new resource without a name gets an automatic one, and later checks keep it."""
     first = provider.check({}, {"flour": "rye"}).inputs
     assert kind.is_auto_name(first["name"], "ecs")
     assert provider.check(first, {"flour": "rye"}).inputs == first
 
 
-def test_what_was_adopted_without_a_name_keeps_its_own(provider: Provider) -> None:
-    """No name is invented for an object that has one."""
+def test_check_generates_no_name_for_imported_object(provider: Provider) -> None:
+    """An imported object keeps its name if the program sets none."""
     assert "name" not in provider.check({}, {"flour": "rye", "adopt": "c1"}).inputs
     assert "name" not in provider.check({"flour": "rye"}, {"flour": "rye"}).inputs
 
 
-def test_internal_properties_are_no_inputs(provider: Provider) -> None:
-    """What the host adds, `__provider`, is neither an input nor a mistake."""
+def test_check_ignores_internal_properties(provider: Provider) -> None:
+    """The property `__provider`, which the host adds, is neither an input nor a problem."""
     assert failures(provider, {"flour": "rye", "__provider": "…"}) == []
 
 
-def test_growing_only(provider: Provider) -> None:
-    """Less of what can only grow is refused in the preview; more, or what is not known yet, is not."""
-    before = {"flour": "rye", "layers": 3.0, "name": "a"}
-    assert failures(provider, {"flour": "rye", "layers": 2.0}, before) == [
+def test_check_rejects_smaller_value_of_grow_only_field(provider: Provider) -> None:
+    """Check rejects a smaller value of a `GrowOnly` field. It accepts a larger or an unknown value."""
+    prior = {"flour": "rye", "layers": 3.0, "name": "a"}
+    assert failures(provider, {"flour": "rye", "layers": 2.0}, prior) == [
         ("layers", "can only grow: it is 3 and the program says 2")
     ]
-    assert failures(provider, {"flour": "rye", "layers": 4.0}, before) == []
-    assert failures(provider, {"flour": "rye", "layers": UNKNOWN}, before) == []
+    assert failures(provider, {"flour": "rye", "layers": 4.0}, prior) == []
+    assert failures(provider, {"flour": "rye", "layers": UNKNOWN}, prior) == []
 
 
-def test_rules_are_silent_about_what_is_wrong_already(provider: Provider) -> None:
-    """One mistake is told once: rules see a mistyped input as one that is not known."""
+def test_validate_treats_invalid_input_as_unknown(provider: Provider) -> None:
+    """An input with a wrong type is reported once, because the handler's rules see it as unknown."""
     assert failures(provider, {"flour": "rye", "name": "rye"}) == [("name", "not a name")]
     assert failures(provider, {"flour": ["rye"], "name": "rye"}) == [("", "flour: must be a valid string")]
 
 
-def test_the_value_of_a_secret_or_of_many_parts_is_not_shown(provider: Provider) -> None:
-    """The engine prints the value of a property that a failure names; so these have their names in the text."""
+def test_check_failure_hides_value_of_secret_and_list(provider: Provider) -> None:
+    """A failure of a secret or a list names no property, because the engine would print the value of the property."""
     assert failures(provider, {"flour": ["rye"]}) == [("", "flour: must be a valid string")]
     assert failures(provider, {"flour": "rye", "recipe": "no"}) == [
         ("", "recipe: string must have at least 3 characters")
     ]
 
 
-def test_the_preview_looks_where_something_changes(provider: Provider, bakery: _Bakery) -> None:
-    """The cloud is asked about what is new or changed, not about what stays, nor where something is wrong already."""
+def test_preflight_runs_only_for_changed_valid_inputs(provider: Provider, bakery: _Bakery) -> None:
+    """The preflight check runs for new or changed inputs, but not for unchanged or invalid ones."""
     inputs = provider.check({}, {"flour": "rye", "name": "a"}).inputs
-    assert bakery.looked == ["check"]
+    assert bakery.preflight_verbs == ["check"]
     provider.check(inputs, {"flour": "rye", "name": "a"})
     provider.check(inputs, {"flour": 1, "name": ["b"]})
-    assert bakery.looked == ["check"]
+    assert bakery.preflight_verbs == ["check"]
     assert failures(provider, {"flour": "sand"}) == [("flour", "there is no flour sand")]
 
 
-def test_the_preview_can_be_told_not_to_look(bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The handler knows the setting; where it says no, the cloud is not asked, and a warning says so."""
+def test_preflight_can_be_disabled(bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the settings disable preflight checks, none runs, and a warning is shown."""
     warnings: list[str] = []
     monkeypatch.setattr(rpc_bridge, "warn_once", warnings.append)
     configured({"ecs:preflight": "off"}).check({}, {"flour": "sand"})
-    assert bakery.looked == []
+    assert bakery.preflight_verbs == []
     assert warnings == ["Nothing was checked against the cloud: ecs:preflight is false [not-checked]"]
 
 
-def test_a_setting_that_cannot_be_read_fails_in_one_line(provider: Provider, bakery: _Bakery) -> None:
-    """The handler finds the words for it."""
-    bakery.trouble["settings"] = OvenError("ecs:preflight: 'maybe' is neither true nor false")
+def test_invalid_setting_fails_check_with_one_line(provider: Provider, bakery: _Bakery) -> None:
+    """A check with an invalid setting fails with the message that the handler formats."""
+    bakery.errors["settings"] = OvenError("ecs:preflight: 'maybe' is neither true nor false")
     with pytest.raises(Failure, match=r"^check Cake ecs-[0-9a-f]{8}: ecs:preflight: 'maybe' is neither true nor"):
         provider.check({}, {"flour": "rye"})
 
 
-def test_only_a_run_without_the_program_mentions_stored_settings(
+def test_stored_settings_hint_only_without_program(
     provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A check shows that the engine runs the program, with the present settings."""
+    """The hint on stored settings is only added to an error before a check shows that the engine runs the program."""
     monkeypatch.setattr("ecs_pulumi.dynamic.run._program", threading.Event())
-    bakery.trouble["delete"] = OvenError("locked")
-    with pytest.raises(Failure, match=r"^delete Cake c1: locked The oven was set yesterday\.$"):
+    bakery.errors["delete"] = OvenError("locked")
+    with pytest.raises(Failure, match=r"^delete Cake c1: locked Stored settings are used\.$"):
         provider.delete("c1", {})
     provider.check({}, {"flour": "rye"})
     with pytest.raises(Failure, match=r"^delete Cake c1: locked$"):
         provider.delete("c1", {})
 
 
-def test_the_names_of_all_settings_are_looked_through(bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is no setting is warned about as the run begins; without the SDK's private map nothing is."""
+def test_configure_warns_about_setting_names(bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`configure` shows the handler's warnings about the names of all settings.
+
+    If the SDK's private map of the settings is missing, it shows none.
+    """
     warnings: list[str] = []
     monkeypatch.setattr(rpc_bridge, "warn_once", warnings.append)
     config = Config(raw_config={"ecs:oven": "hot", "ecs:region": "x"}, project_name="bakery")
@@ -268,16 +271,16 @@ def test_the_names_of_all_settings_are_looked_through(bakery: _Bakery, monkeypat
     assert warnings == ["no setting ecs:oven"]
 
 
-def test_a_preview_that_cannot_look_goes_on_or_fails(
+def test_preflight_error_is_warning_or_failure(
     provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a cloud to ask the preview warns and works; where the cloud refuses, it fails in one line."""
+    """A preflight error is shown as the handler's warning for it. Without a warning the check fails with one line."""
     warnings: list[str] = []
     monkeypatch.setattr(rpc_bridge, "warn_once", warnings.append)
-    bakery.trouble["preflight"] = OvenError("offline")
+    bakery.errors["preflight"] = OvenError("offline")
     assert failures(provider, {"flour": "rye"}) == []
-    assert warnings == ["could not look"]
-    bakery.trouble["preflight"] = OvenError("wrong password")
+    assert warnings == ["could not check"]
+    bakery.errors["preflight"] = OvenError("wrong password")
     with pytest.raises(Failure, match=r"^check Cake ecs-[0-9a-f]{8}: wrong password$"):
         provider.check({}, {"flour": "rye"})
 
@@ -285,8 +288,8 @@ def test_a_preview_that_cannot_look_goes_on_or_fails(
 # ---------------------------------------------------------------- diff
 
 
-def test_a_diff_needs_no_cloud_and_no_settings(provider: Provider) -> None:
-    """What is in the state is compared with what the program says: connecting would fail here."""
+def test_diff_does_not_connect_to_cloud(provider: Provider) -> None:
+    """A diff compares the prior outputs with the desired inputs and does not connect."""
     result = provider.diff("c1", {"flour": "rye", "name": "a"}, {"flour": "rye", "name": "b"})
     assert (result.changes, result.replaces) == (True, [])
 
@@ -305,7 +308,7 @@ def test_a_diff_needs_no_cloud_and_no_settings(provider: Provider) -> None:
         ({"flour": "rye", "status": "burnt"}, {"flour": "oat"}, True, ["flour", "status"], True),
     ],
 )
-def test_what_a_change_means(
+def test_diff(
     provider: Provider,
     prior: dict[str, Any],
     new: dict[str, Any],
@@ -313,37 +316,37 @@ def test_what_a_change_means(
     replaces: list[str],
     first: bool,  # noqa: FBT001
 ) -> None:
-    """Unset is not managed, `adopt` never differs, what collides or never lived is deleted first."""
+    """An unset input and `adopt` are no changes. Conflicting and tainted objects are deleted before the replacement."""
     result = provider.diff("c1", prior, new)
     assert (result.changes, result.replaces, result.delete_before_replace) == (changes, replaces, first)
 
 
-def test_a_wish_is_compared_with_the_last_wish(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the cloud made of a wish is no drift; another wish is a change."""
+def test_diff_compares_advisory_input_with_prior_input(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another remote value of an advisory input is not drift. Another desired value is a change."""
     monkeypatch.setattr(rpc_bridge, "current_request", lambda: rpc_bridge.RequestContext(old_inputs={"plate": "p1"}))
     assert not provider.diff("c1", {"flour": "rye", "plate": "p9"}, {"flour": "rye", "plate": "p1"}).changes
     assert provider.diff("c1", {"flour": "rye", "plate": "p9"}, {"flour": "rye", "plate": "p2"}).replaces == ["plate"]
 
 
-def test_what_is_owed_is_an_update_and_told(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An update has to finish what the state shows as begun, and the preview says why; a change says enough itself."""
-    told: list[str] = []
-    monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: told.append(line))
+def test_diff_reports_pending_work(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pending work causes an update, and a notice with the reason, unless an input changes as well."""
+    notices: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: notices.append(line))
     result = provider.diff("c1", {"flour": "rye", "status": "hot"}, {"flour": "rye"})
-    assert (result.changes, result.replaces, told) == (True, [], ["it still has to cool"])
+    assert (result.changes, result.replaces, notices) == (True, [], ["it still has to be cooled"])
     provider.diff("c1", {"flour": "rye", "name": "a", "status": "hot"}, {"flour": "rye", "name": "b"})
-    assert told == ["it still has to cool"]
+    assert notices == ["it still has to be cooled"]
 
 
 # ---------------------------------------------------------------- create and adopt
 
 
-def test_a_create_tells_what_the_cloud_chose(provider: Provider) -> None:
-    """Outputs echo the inputs, hold what the cloud tells, and keep what it does not tell."""
-    made = provider.create({"flour": "rye", "layers": 1.0, "recipe": "hush", "__provider": "…"})
-    assert made.id == "c1"
-    assert made.outs is not None
-    assert {key: value for key, value in made.outs.items() if value is not None} == {
+def test_create_returns_inputs_and_remote_values(provider: Provider) -> None:
+    """The outputs contain the values that the API returns, and the desired values that it does not return."""
+    result = provider.create({"flour": "rye", "layers": 1.0, "recipe": "hush", "__provider": "…"})
+    assert result.id == "c1"
+    assert result.outs is not None
+    assert {key: value for key, value in result.outs.items() if value is not None} == {
         "flour": "rye",
         "layers": 1,
         "recipe": "hush",
@@ -352,46 +355,46 @@ def test_a_create_tells_what_the_cloud_chose(provider: Provider) -> None:
     }
 
 
-def test_what_is_adopted_is_not_created(provider: Provider, bakery: _Bakery) -> None:
-    """An object that is as the program says is taken over as it is."""
+def test_adopt_imports_without_change(provider: Provider, bakery: _Bakery) -> None:
+    """An object that equals the desired inputs is imported without a change."""
     bakery.cakes["c7"] = {"flour": "rye", "layers": 1, "name": "mine"}
-    made = provider.create({"adopt": "c7", "flour": "rye", "layers": 1})
-    assert (made.id, bakery.did) == ("c7", ["read"])
-    assert made.outs is not None
-    assert made.outs["name"] == "mine"
+    result = provider.create({"adopt": "c7", "flour": "rye", "layers": 1})
+    assert (result.id, bakery.steps) == ("c7", ["read"])
+    assert result.outs is not None
+    assert result.outs["name"] == "mine"
 
 
-def test_what_is_adopted_is_changed_in_place(provider: Provider, bakery: _Bakery) -> None:
-    """What differs in a way that can be changed is changed, what the cloud does not tell left alone."""
+def test_adopt_changes_object_in_place(provider: Provider, bakery: _Bakery) -> None:
+    """Differences of an imported object that need no replacement are changed. Values not returned are ignored."""
     bakery.cakes["c7"] = {"flour": "rye", "layers": 1, "name": "mine"}
     provider.create({"adopt": "c7", "flour": "rye", "name": "ours", "layers": 1, "plate": "p"})
-    assert bakery.did == ["read", "update"]
+    assert bakery.steps == ["read", "update"]
     assert bakery.cakes["c7"]["name"] == "ours"
 
 
-def test_what_would_be_replaced_is_not_adopted(provider: Provider, bakery: _Bakery) -> None:
-    """The refusal names what differs, and nothing is touched."""
+def test_adopt_fails_if_replacement_is_required(provider: Provider, bakery: _Bakery) -> None:
+    """The import of an object that would have to be replaced fails. The error names the differences."""
     bakery.cakes["c7"] = {"flour": "rye", "shelf": None}
     with pytest.raises(Failure) as failed:
         provider.create({"adopt": "c7", "flour": "oat", "shelf": "s2"})
-    assert "cannot become what the program says without being replaced" in str(failed.value)
-    assert "`flour` is 'rye', the program says 'oat'; `shelf` is None, the program says 's2'" in str(failed.value)
+    assert "c7 cannot be imported without replacing it" in str(failed.value)
+    assert "`flour` is 'rye', the program sets 'oat'; `shelf` is None, the program sets 's2'" in str(failed.value)
     assert bakery.cakes["c7"] == {"flour": "rye", "shelf": None}
 
 
-def test_what_does_not_exist_is_not_adopted(provider: Provider) -> None:
-    """A wrong id is said to be wrong."""
+def test_adopt_fails_if_object_does_not_exist(provider: Provider) -> None:
+    """The import of an object that does not exist fails, and the error names the id."""
     with pytest.raises(Failure, match="adopt: there is no Cake c9 in this project and region"):
         provider.create({"adopt": "c9", "flour": "rye"})
 
 
-# ---------------------------------------------------------------- failing without losing
+# ---------------------------------------------------------------- failures after the object exists
 
 
-@pytest.mark.usefixtures("engine")
-def test_what_a_failed_create_left_is_kept(provider: Provider, bakery: _Bakery) -> None:
-    """From the id on a failure keeps the object as it stands, with the reason in one line."""
-    bakery.trouble["bake"] = OvenError("the oven\nis cold")
+@pytest.mark.usefixtures("bridge")
+def test_failed_create_is_recorded_in_state(provider: Provider, bakery: _Bakery) -> None:
+    """A failure after the id is known records the object in the state, with the reason in one line."""
+    bakery.errors["wait"] = OvenError("the oven\nis cold")
     with pytest.raises(Kept) as kept:
         provider.create({"flour": "rye", "name": "a"})
     assert kept.value.id == "c1"
@@ -401,89 +404,92 @@ def test_what_a_failed_create_left_is_kept(provider: Provider, bakery: _Bakery) 
     assert "c1" in bakery.cakes
 
 
-@pytest.mark.usefixtures("engine")
-def test_what_was_not_created_is_not_kept(provider: Provider, bakery: _Bakery) -> None:
-    """A create that fails before there is an id leaves nothing in the state."""
-    bakery.trouble["order"] = OvenError("no flour")
+@pytest.mark.usefixtures("bridge")
+def test_failed_create_without_id_is_not_recorded(provider: Provider, bakery: _Bakery) -> None:
+    """A create that fails before an id is known records nothing in the state."""
+    bakery.errors["create"] = OvenError("no flour")
     with pytest.raises(Failure, match=r"^create Cake a: no flour$"):
         provider.create({"flour": "rye", "name": "a"})
 
 
-@pytest.mark.usefixtures("engine")
-def test_what_cannot_be_read_back_is_kept_all_the_same(provider: Provider, bakery: _Bakery) -> None:
-    """The first error is the one that is told; the inputs stand in for what could not be read."""
-    bakery.trouble |= {"bake": OvenError("cold"), "read": OvenError("gone dark")}
+@pytest.mark.usefixtures("bridge")
+def test_failed_create_is_recorded_if_read_fails(provider: Provider, bakery: _Bakery) -> None:
+    """If the object of a failed create cannot be read, its inputs are recorded. The reason is the first error."""
+    bakery.errors |= {"wait": OvenError("cold"), "read": OvenError("unreachable")}
     with pytest.raises(Kept) as kept:
         provider.create({"flour": "rye", "name": "a"})
     assert kept.value.properties == {"flour": "rye", "name": "a"}
     assert "cold" in kept.value.reasons[0]
 
 
-@pytest.mark.usefixtures("engine")
-def test_what_a_failed_update_left_is_kept(provider: Provider, bakery: _Bakery) -> None:
-    """The next `up` starts from what is there, not from what was asked."""
+@pytest.mark.usefixtures("bridge")
+def test_failed_update_records_remote_values(provider: Provider, bakery: _Bakery) -> None:
+    """A failed update records the values of the remote object, not the desired ones."""
     bakery.cakes["c1"] = {"flour": "rye", "name": "a", "layers": 1}
-    bakery.trouble["update"] = OvenError("too hot")
+    bakery.errors["update"] = OvenError("too hot")
     with pytest.raises(Kept) as kept:
         provider.update("c1", {"flour": "rye", "name": "a"}, {"flour": "rye", "name": "b"})
     assert kept.value.properties["name"] == "a"
-    assert kept.value.inputs["name"] == "a", "so that the next preview shows the change again"
+    assert kept.value.inputs["name"] == "a", "the next preview must show the change again"
 
 
-def test_without_a_bridge_a_failed_create_is_undone(provider: Provider, bakery: _Bakery) -> None:
-    """Where the state cannot keep it, what was created is deleted again, and the error says so."""
-    bakery.trouble["bake"] = OvenError("cold.")
-    with pytest.raises(Failure, match=r"^create Cake a \(c1\): cold\. What was created has been deleted again\.$"):
+def test_without_bridge_failed_create_deletes_object(provider: Provider, bakery: _Bakery) -> None:
+    """If the state cannot record the object of a failed create, it is deleted again, and the error says so."""
+    bakery.errors["wait"] = OvenError("cold.")
+    with pytest.raises(Failure, match=r"^create Cake a \(c1\): cold\. The created object was deleted again\.$"):
         provider.create({"flour": "rye", "name": "a"})
     assert bakery.cakes == {}
 
 
-def test_without_a_bridge_what_cannot_be_undone_is_named(provider: Provider, bakery: _Bakery) -> None:
-    """Where it cannot be deleted either, the error has the id and the way to take it over."""
-    bakery.trouble |= {"bake": OvenError("cold."), "delete": OvenError("stuck")}
+def test_without_bridge_error_names_object_that_cannot_be_deleted(provider: Provider, bakery: _Bakery) -> None:
+    """If the object can neither be recorded nor deleted, the error contains its id and how to import it."""
+    bakery.errors |= {"wait": OvenError("cold."), "delete": OvenError("stuck")}
     with pytest.raises(Failure) as failed:
         provider.create({"flour": "rye", "name": "a"})
-    assert 'It exists as c1 and could not be deleted again (stuck): take it over with adopt="c1".' in str(failed.value)
+    assert 'could not be deleted again (stuck): import it with adopt="c1".' in str(failed.value)
 
 
-def test_without_a_bridge_nothing_but_a_create_is_undone(provider: Provider, bakery: _Bakery) -> None:
-    """A failed update or adoption never deletes what was there before."""
+def test_without_bridge_failed_import_and_update_delete_nothing(provider: Provider, bakery: _Bakery) -> None:
+    """A failed import or update never deletes the object, because it existed before."""
     bakery.cakes["c7"] = {"flour": "rye", "name": "mine"}
-    bakery.trouble["update"] = OvenError("too hot")
+    bakery.errors["update"] = OvenError("too hot")
     with pytest.raises(Failure, match="too hot"):
         provider.create({"adopt": "c7", "flour": "rye", "name": "ours"})
     with pytest.raises(Failure, match="too hot"):
         provider.update("c7", {"flour": "rye"}, {"flour": "rye", "name": "ours"})
-    assert "delete" not in bakery.did
+    assert "delete" not in bakery.steps
 
 
-def test_a_defect_is_told_as_one(provider: Provider, bakery: _Bakery) -> None:
-    """An error that nobody foresaw names its place in the source, and not what it carries."""
-    bakery.trouble["order"] = ValueError("Hush-hush-5ecret")
+def test_internal_error_names_source_line_without_message(provider: Provider, bakery: _Bakery) -> None:
+    """An unexpected error is shown with its type and source line, without its message, which may contain secrets."""
+    bakery.errors["create"] = ValueError("Hush-hush-5ecret")
     with pytest.raises(Failure) as failed:
         provider.create({"flour": "rye", "name": "a"})
-    assert "a defect of ecs_pulumi, please report it: ValueError at test_provider.py:" in str(failed.value)
+    assert "internal error in ecs_pulumi, please report it: ValueError at test_provider.py:" in str(failed.value)
     assert "5ecret" not in str(failed.value)
 
 
 # ---------------------------------------------------------------- read, update, delete
 
 
-def test_drift_is_read_into_outputs_and_inputs(
+def test_read_stores_drift_in_outputs_and_inputs(
     provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Inputs follow what is there, so that the next preview shows the way back; wishes and the untold stay."""
-    said = {"flour": "rye", "name": "a", "plate": "p1", "recipe": "hush"}
-    monkeypatch.setattr(rpc_bridge, "current_request", lambda: rpc_bridge.RequestContext(old_inputs=said))
+    """A refresh stores remote values as inputs, so that the next preview shows the drift.
+
+    Advisory inputs and those that the API does not return keep their values.
+    """
+    prior_inputs = {"flour": "rye", "name": "a", "plate": "p1", "recipe": "hush"}
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: rpc_bridge.RequestContext(old_inputs=prior_inputs))
     bakery.cakes["c1"] = {"flour": "rye", "name": "drifted", "plate": "p9", "shelf": "s1"}
-    read = provider.read("c1", {**said, "shelf": "s1"})
-    assert read.outs is not None
-    assert (read.outs["name"], read.outs["plate"], read.outs["recipe"]) == ("drifted", "p9", "hush")
-    assert read.inputs == {"flour": "rye", "name": "drifted", "plate": "p1", "recipe": "hush"}
+    result = provider.read("c1", {**prior_inputs, "shelf": "s1"})
+    assert result.outs is not None
+    assert (result.outs["name"], result.outs["plate"], result.outs["recipe"]) == ("drifted", "p9", "hush")
+    assert result.inputs == {"flour": "rye", "name": "drifted", "plate": "p1", "recipe": "hush"}
 
 
-def test_what_was_unset_by_hand_is_drift(provider: Provider, bakery: _Bakery) -> None:
-    """A property that the cloud tells to be none is none, not what the program said."""
+def test_read_detects_property_that_was_unset(provider: Provider, bakery: _Bakery) -> None:
+    """A property that the API returns as null is null in the outputs, and the next diff shows a change."""
     bakery.cakes["c1"] = {"flour": "rye", "name": None}
     outs = provider.read("c1", {"flour": "rye", "name": "a"}).outs
     assert outs is not None
@@ -491,21 +497,21 @@ def test_what_was_unset_by_hand_is_drift(provider: Provider, bakery: _Bakery) ->
     assert provider.diff("c1", outs, {"flour": "rye", "name": "a"}).changes
 
 
-def test_what_is_gone_is_read_as_gone(provider: Provider) -> None:
-    """An empty id takes it out of the state."""
-    read = provider.read("c1", {"flour": "rye"})
-    assert (read.id, read.outs) == ("", {})
+def test_read_of_deleted_object_returns_empty_id(provider: Provider) -> None:
+    """The empty id removes the resource from the state."""
+    result = provider.read("c1", {"flour": "rye"})
+    assert (result.id, result.outs) == ("", {})
 
 
-def test_what_cannot_be_read_is_not_gone(provider: Provider, bakery: _Bakery) -> None:
-    """An error is an error: nothing is taken out of the state for it."""
-    bakery.trouble["read"] = OvenError("HTTP 503")
+def test_read_error_does_not_remove_resource(provider: Provider, bakery: _Bakery) -> None:
+    """A read that fails is a failure; the resource stays in the state."""
+    bakery.errors["read"] = OvenError("HTTP 503")
     with pytest.raises(Failure, match=r"^read Cake c1: HTTP 503$"):
         provider.read("c1", {"flour": "rye"})
 
 
-def test_an_update_and_a_delete(provider: Provider, bakery: _Bakery) -> None:
-    """What differs is done, and what is to go goes."""
+def test_update_and_delete(provider: Provider, bakery: _Bakery) -> None:
+    """An update changes the object, and a delete deletes it."""
     bakery.cakes["c1"] = {"flour": "rye", "name": "a"}
     outs = provider.update("c1", {"flour": "rye", "name": "a"}, {"flour": "rye", "name": "b"}).outs
     assert outs is not None

@@ -1,4 +1,4 @@
-"""When a delete may count on another delete of the same run."""
+"""Detection that the current run also deletes another resource."""
 
 from __future__ import annotations
 
@@ -15,46 +15,52 @@ NIC, SERVER = f"{PREFIX}InterfaceAttachment::nic", f"{PREFIX}Server::web"
 
 @pytest.fixture(autouse=True)
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine that destroys a whole stack with a server and its NIC."""
-    it_runs(monkeypatch, ["destroy", "--yes", "-s", "test"])
-    state_has(monkeypatch)
+    """An engine that destroys a stack with a server and its NIC."""
+    set_arguments(monkeypatch, ["destroy", "--yes", "-s", "test"])
+    set_state(monkeypatch)
     monkeypatch.setattr(run, "_compared", set())
     monkeypatch.setattr(run, "_replaced", set())
 
 
-def it_runs(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
-    """The engine was started with these arguments."""
+def set_arguments(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    """Set the arguments with which the engine was started."""
     monkeypatch.setattr(run, "engine", lambda: (1, arguments))
 
 
-def state_has(monkeypatch: pytest.MonkeyPatch, *, is_pending: bool = False, **server: Any) -> None:
-    """The state has the NIC and the server, with these options of theirs."""
+def set_state(monkeypatch: pytest.MonkeyPatch, *, is_pending: bool = False, **server: Any) -> None:
+    """Set a state with the NIC and the server.
+
+    Args:
+        monkeypatch: The fixture.
+        is_pending: Whether the NIC is pending deletion.
+        server: Resource options of the server.
+    """
     kind = "pulumi-python:dynamic/ecs"
-    listed = [
+    resources = [
         {"urn": NIC, "type": f"{kind}:InterfaceAttachment", "id": "s/p", "delete": is_pending},
         {"urn": SERVER, "type": f"{kind}:Server", "id": "s", **server},
     ]
-    monkeypatch.setattr(state, "read", lambda *stack: StackState(listed if stack == ("story", "test") else ()))
+    monkeypatch.setattr(state, "read", lambda *stack: StackState(resources if stack == ("story", "test") else ()))
 
 
-def goes() -> bool:
-    """Whether the delete of the NIC may count on that of the server."""
+def deletes_server() -> bool:
+    """Return whether the run is certain to delete the server after the NIC."""
     return run.also_deletes(NIC, "Server", "s")
 
 
-def test_a_destroy_deletes_everything() -> None:
-    """What the state has goes; what it does not have is somebody else's."""
-    assert goes()
+def test_destroy_deletes_all_resources() -> None:
+    """A destroy of the whole stack deletes all resources in the state, and no others."""
+    assert deletes_server()
     assert not run.also_deletes(NIC, "Server", "other")
 
 
 @pytest.mark.parametrize(
     "argument", ["--target=urn", "--target", "-t", "-yturn", "-x", "--exclude", "--exclude-protected"]
 )
-def test_a_run_of_a_part_of_the_stack_is_no_proof(monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
-    """The server may be in the other part."""
-    it_runs(monkeypatch, ["destroy", argument, "urn"])
-    assert not goes()
+def test_not_certain_if_run_excludes_resources(monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
+    """A run with `--target` or `--exclude` may not include the server."""
+    set_arguments(monkeypatch, ["destroy", argument, "urn"])
+    assert not deletes_server()
 
 
 @pytest.mark.parametrize(
@@ -70,55 +76,55 @@ def test_a_run_of_a_part_of_the_stack_is_no_proof(monkeypatch: pytest.MonkeyPatc
         (["--parallel"], False),
     ],
 )
-def test_a_run_that_works_on_few_resources_at_a_time_is_no_proof(
+def test_not_certain_with_few_parallel_operations(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], *, expected: bool
 ) -> None:
-    """What needs the server gone may be deleted before it, and waits in vain."""
-    it_runs(monkeypatch, ["destroy", *arguments])
-    assert goes() is expected
+    """With few parallel operations, a delete that waits for the server's delete may block it."""
+    set_arguments(monkeypatch, ["destroy", *arguments])
+    assert deletes_server() is expected
     monkeypatch.setenv("PULUMI_PARALLEL", "1")
-    assert not goes()
+    assert not deletes_server()
 
 
-def test_an_engine_that_cannot_be_found_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody knows what it runs."""
-    it_runs(monkeypatch, [])
-    assert not goes()
+def test_not_certain_if_engine_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the engine's process is not found, its arguments are not known."""
+    set_arguments(monkeypatch, [])
+    assert not deletes_server()
 
 
 @pytest.mark.parametrize("option", ["retainOnDelete", "protect"])
-def test_a_server_that_an_option_keeps_does_not_go(monkeypatch: pytest.MonkeyPatch, option: str) -> None:
-    """It leaves the state, or not even that."""
-    state_has(monkeypatch, **{option: True})
-    assert not goes()
+def test_server_with_retain_or_protect_is_not_deleted(monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    """A server with `retain_on_delete` or `protect` stays in the cloud."""
+    set_state(monkeypatch, **{option: True})
+    assert not deletes_server()
 
 
-def test_a_server_of_the_program_stays_unless_it_is_replaced() -> None:
-    """A run that has compared it keeps it; one that replaces it deletes the former one."""
+def test_compared_server_is_only_deleted_if_replaced() -> None:
+    """A run that has compared the server keeps it, unless it replaces the server."""
     run.compared(SERVER)
-    assert not goes()
+    assert not deletes_server()
     run.compared(SERVER, replaced=True)
-    assert goes()
+    assert deletes_server()
     run.compared(NIC)
-    assert goes()
+    assert deletes_server()
 
 
-def test_a_nic_that_is_replaced_is_needed_before_the_server_goes() -> None:
-    """Its successor takes what it held, while the former server is still there."""
+def test_not_certain_if_nic_is_replaced() -> None:
+    """The replacement of the NIC needs what the NIC holds before the old server is deleted."""
     run.compared(SERVER, replaced=True)
     run.compared(NIC, replaced=True)
-    assert not goes()
+    assert not deletes_server()
 
 
-def test_a_nic_that_was_compared_may_go_before_the_server_is() -> None:
-    """It follows from what depends on it, while the program still runs."""
+def test_not_certain_if_only_nic_was_compared() -> None:
+    """A compared NIC may be deleted while the program runs, before the server is compared."""
     run.compared(NIC)
-    assert not goes()
+    assert not deletes_server()
 
 
-def test_what_an_earlier_run_left_to_delete_may_go_before_the_program_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nothing has been compared that stays."""
-    state_has(monkeypatch, is_pending=True)
-    assert not goes()
-    state_has(monkeypatch, delete=True)
-    assert goes()
+def test_not_certain_if_nic_is_pending_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A NIC that is pending deletion from an earlier run may be deleted before the program starts."""
+    set_state(monkeypatch, is_pending=True)
+    assert not deletes_server()
+    set_state(monkeypatch, delete=True)
+    assert deletes_server()

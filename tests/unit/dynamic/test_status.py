@@ -1,4 +1,4 @@
-"""How much of what is waited for is shown where lines stay."""
+"""Status lines and their rate limit."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ URN = "urn:pulumi:dev::demo::pulumi-python:dynamic/ecs:Server::web"
 
 
 class Clock:
-    """A clock that the test moves."""
+    """A clock that the test advances."""
 
     now = 100.0
 
     def __call__(self) -> float:
-        """What it says."""
+        """Return the current time."""
         return self.now
 
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What reaches the engine."""
+    """The lines that the engine receives."""
     lines: list[str] = []
     monkeypatch.setattr(rpc_bridge, "log", lambda _urn, line, **_kind: lines.append(line))
     return lines
@@ -35,21 +35,19 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], Clock]:
-    """Allow so many lines, and one more every ten seconds of the clock that comes back."""
+    """A function that sets the size of the burst, with one more line every ten seconds, and returns the clock."""
 
     def allowed(lines: int | None) -> Clock:
         clock = Clock()
-        allowance = RateLimiter(lines, 10.0, clock)
-        monkeypatch.setattr(status, "_allowance", lambda: allowance)
+        limiter = RateLimiter(lines, 10.0, clock)
+        monkeypatch.setattr(status, "_rate_limiter", lambda: limiter)
         return clock
 
     return allowed
 
 
-def test_where_lines_stay_a_few_are_shown_and_then_one_now_and_then(
-    shown: list[str], allow: Callable[[int | None], Clock]
-) -> None:
-    """However many resources wait: two at once here, then one every ten seconds, and no more after a long silence."""
+def test_status_lines_are_rate_limited(shown: list[str], allow: Callable[[int | None], Clock]) -> None:
+    """All resources share a burst of two lines and then one line every ten seconds. A pause allows only one burst."""
     clock = allow(2)
     for server in range(5):
         StatusLine(f"{URN}-{server}")("BUILD")
@@ -66,8 +64,8 @@ def test_where_lines_stay_a_few_are_shown_and_then_one_now_and_then(
     assert len(shown) == 5
 
 
-def test_what_was_shown_is_taken_away_and_nothing_else(shown: list[str], allow: Callable[[int | None], Clock]) -> None:
-    """A resource that is done clears its line, whatever is allowed; one that never had a line sends nothing."""
+def test_status_line_is_cleared_only_if_shown(shown: list[str], allow: Callable[[int | None], Clock]) -> None:
+    """An empty text clears a line regardless of the limit. It is not sent for a resource without a line."""
     allow(1)
     first, second = StatusLine(URN), StatusLine(URN)
     first("BUILD")
@@ -77,8 +75,8 @@ def test_what_was_shown_is_taken_away_and_nothing_else(shown: list[str], allow: 
     assert shown == ["BUILD", ""]
 
 
-def test_on_a_terminal_everything_is_shown_once(shown: list[str], allow: Callable[[int | None], Clock]) -> None:
-    """Each change, and nothing twice in a row."""
+def test_on_terminal_each_changed_line_is_shown(shown: list[str], allow: Callable[[int | None], Clock]) -> None:
+    """On a terminal each changed text is shown, and an unchanged one is not sent again."""
     allow(None)
     line = StatusLine(URN)
     for number in range(50):
@@ -86,8 +84,8 @@ def test_on_a_terminal_everything_is_shown_once(shown: list[str], allow: Callabl
     assert len(shown) == 25
 
 
-def test_in_a_pipeline_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the engine is not found it counts as one; the variable CI says that nobody watches."""
+def test_ci_variable_disables_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an engine process a terminal is assumed; with the variable `CI` it is not."""
     monkeypatch.delenv("CI", raising=False)
     assert status.on_a_terminal()
     monkeypatch.setenv("CI", "true")

@@ -1,4 +1,4 @@
-"""How long an object is looked for whose create request brought no answer, and whether it is asked for again."""
+"""How long `create_or_find` searches for an object after a lost response, and whether it sends the request again."""
 
 from __future__ import annotations
 
@@ -24,72 +24,75 @@ BAD_GATEWAY = errors.ServerError(502, "Bad Gateway")
 
 
 class SlowCloud:
-    """Takes a create request, loses the response, and has made the object some seconds after that.
+    """A cloud that fails the first create request, but creates the object nevertheless, after a delay.
 
     Args:
-        takes: Those seconds.
-        failure: What the client gets for the first request.
+        delay: Seconds until the object exists.
+        failure: The error of the first request.
     """
 
-    def __init__(self, takes: float, failure: errors.EcsError) -> None:
+    def __init__(self, delay: float, failure: errors.EcsError) -> None:
         self.clock = FakeClock()
-        self._ready = self.clock.now() + takes
+        self._ready = self.clock.now() + delay
         self._failure = failure
-        self.asked = 0
+        self.requests = 0
 
     def create(self) -> RemoteObject:
-        """Be asked for the object."""
-        self.asked += 1
-        if self.asked == 1:
+        """Handle a create request."""
+        self.requests += 1
+        if self.requests == 1:
             raise self._failure
-        return {"id": f"slow-{self.asked}-{id(self)}"}
+        return {"id": f"slow-{self.requests}-{id(self)}"}
 
     def list(self) -> list[RemoteObject]:
-        """Tell what there is."""
+        """List the objects."""
         return [{"id": f"slow-1-{id(self)}"}] if self.clock.now() >= self._ready else []
 
-    def created(self, within: float) -> RemoteObject:
-        """Create the object in an operation that may take that long."""
-        op = SimpleNamespace(report_status=lambda _: None, cloud=SimpleNamespace(deadline=Deadline(self.clock, within)))
-        return create_or_find(cast("Context", op), cast("ServiceClient", cast("Any", self)), self.create, self.list)
+    def create_or_find(self, timeout: float) -> RemoteObject:
+        """Call `create_or_find` in an operation with this timeout."""
+        clients = SimpleNamespace(deadline=Deadline(self.clock, timeout))
+        context = SimpleNamespace(report_status=lambda _: None, cloud=clients)
+        return create_or_find(
+            cast("Context", context), cast("ServiceClient", cast("Any", self)), self.create, self.list
+        )
 
 
 @pytest.mark.parametrize("failure", [STALL, GATEWAY_TIMEOUT])
-def test_what_a_slow_service_still_makes_is_waited_for(failure: errors.EcsError) -> None:
-    """A service that did not answer in time may be at work for another minute: it is not asked twice meanwhile."""
+def test_create_finds_object_that_appears_after_timeout(failure: errors.EcsError) -> None:
+    """After a timeout the search lasts over a minute, because the service may still create the object."""
     cloud = SlowCloud(80.0, failure)
-    assert cloud.created(within=10 * MINUTES)["id"] == f"slow-1-{id(cloud)}"
-    assert cloud.asked == 1
+    assert cloud.create_or_find(timeout=10 * MINUTES)["id"] == f"slow-1-{id(cloud)}"
+    assert cloud.requests == 1
 
 
 @pytest.mark.parametrize("failure", [STALL, GATEWAY_TIMEOUT])
-def test_create_is_not_sent_again_after_a_timeout(failure: errors.EcsError) -> None:
-    """Where nothing was found, the object may still appear: the failure says so, and what finds it then."""
+def test_create_is_not_sent_again_after_timeout(failure: errors.EcsError) -> None:
+    """If the object was not found, the error says that it may still appear and that the next `up` finds it."""
     cloud = SlowCloud(10 * MINUTES, failure)
     with pytest.raises(errors.OperationFailed) as caught:
-        cloud.created(within=10 * MINUTES)
+        cloud.create_or_find(timeout=10 * MINUTES)
     assert str(caught.value) == (
-        f"{failure}: nothing was found yet, but it may still appear, so this run does not ask for it again; "
-        "the next `pulumi up` finds it"
+        f"{failure}: the object was not found yet, but it may still appear, so this run does not send the request "
+        "again; the next `pulumi up` finds it"
     )
-    assert cloud.asked == 1
+    assert cloud.requests == 1
 
 
 @pytest.mark.parametrize("failure", [BROKEN, BAD_GATEWAY])
-def test_create_is_sent_again_after_a_broken_connection(failure: errors.EcsError) -> None:
-    """It broke a moment after the request went out, so that a short search shows what came of it."""
+def test_create_is_sent_again_after_broken_connection(failure: errors.EcsError) -> None:
+    """After a broken connection a short search is enough to show that the request did not take effect."""
     cloud = SlowCloud(10 * MINUTES, failure)
-    assert cloud.created(within=10 * MINUTES)["id"] == f"slow-2-{id(cloud)}"
-    assert cloud.asked == 2
+    assert cloud.create_or_find(timeout=10 * MINUTES)["id"] == f"slow-2-{id(cloud)}"
+    assert cloud.requests == 2
 
 
-@pytest.mark.parametrize(("failure", "within"), [(BROKEN, 10 * MINUTES), (STALL, MINUTES)])
-def test_the_search_leaves_time_for_the_rest(failure: errors.EcsError, within: float) -> None:
-    """A connection that broke is a short search, and no search uses up more than half of the operation's time."""
+@pytest.mark.parametrize(("failure", "timeout"), [(BROKEN, 10 * MINUTES), (STALL, MINUTES)])
+def test_search_uses_at_most_half_of_timeout(failure: errors.EcsError, timeout: float) -> None:
+    """After a broken connection the search is short, and no search uses more than half of the operation's timeout."""
     cloud = SlowCloud(10 * MINUTES, failure)
-    began = cloud.clock.now()
+    start = cloud.clock.now()
     try:
-        cloud.created(within=within)
+        cloud.create_or_find(timeout=timeout)
     except errors.OperationFailed:
         assert failure is STALL
-    assert cloud.clock.now() - began <= min(within / 2, MINUTES / 2)
+    assert cloud.clock.now() - start <= min(timeout / 2, MINUTES / 2)

@@ -1,4 +1,4 @@
-"""What each kind refuses in a preview, and what it takes for the same, for dead or for in the way, without a cloud."""
+"""Validation, comparison, replacement and taint rules of each kind, without a cloud."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ PRIVATE = (
 PEM = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----")
 
 
-def refused(kind: str, **said: Any) -> list[tuple[str, str]]:
-    """What check says is wrong, by property."""
+def problems(kind: str, **inputs: Any) -> list[tuple[str, str]]:
+    """The failures of `check`, each with its property."""
     provider = Provider(kind)
     settings = {"ecs:preflight": "false"}
     provider.configure(ConfigureRequest(config=SimpleNamespace(get=settings.get)))  # type: ignore[arg-type]
-    return [_told(failure) for failure in provider.check({}, said).failures]
+    return [_split(failure) for failure in provider.check({}, inputs).failures]
 
 
-def _told(failure: CheckFailure) -> tuple[str, str]:
-    """The property and what is wrong with it, also where the engine is told both in one text."""
+def _split(failure: CheckFailure) -> tuple[str, str]:
+    """The property and the reason of a failure, even if the reason contains both."""
     if failure.property:
         return failure.property, failure.reason
     name, reason = re.split(r": |(?=\[)", failure.reason, maxsplit=1)
     return name, reason
 
 
-def subnet(**said: Any) -> list[tuple[str, str]]:
-    """What is wrong with this subnet."""
-    return refused("Subnet", network_id="n", **({"cidr": "10.0.0.0/24"} | said))
+def subnet_problems(**inputs: Any) -> list[tuple[str, str]]:
+    """The failures of a subnet with these inputs."""
+    return problems("Subnet", network_id="n", **({"cidr": "10.0.0.0/24"} | inputs))
 
 
-def server(**said: Any) -> list[tuple[str, str]]:
-    """What is wrong with this server."""
-    return refused("Server", flavor="f", **({"image": "i"} | said))
+def server_problems(**inputs: Any) -> list[tuple[str, str]]:
+    """The failures of a server with these inputs."""
+    return problems("Server", flavor="f", **({"image": "i"} | inputs))
 
 
 def pool(start: Any, end: Any) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def pool(start: Any, end: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("inputs", "expected"),
     [
         ({}, []),
         ({"cidr": UNKNOWN}, []),
@@ -96,11 +96,11 @@ def pool(start: Any, end: Any) -> dict[str, Any]:
         ),
         (
             {"allocation_pools": [pool("10.0.0.2", "10.0.1.9")]},
-            [("allocation_pools", "[0]: 10.0.0.2 to 10.0.1.9 leaves 10.0.0.0/24")],
+            [("allocation_pools", "[0]: 10.0.0.2 to 10.0.1.9 is not within 10.0.0.0/24")],
         ),
         (
             {"allocation_pools": [pool("10.0.0.2", "2001:db8::1")]},
-            [("allocation_pools", "[0]: 10.0.0.2 to 2001:db8::1 leaves 10.0.0.0/24")],
+            [("allocation_pools", "[0]: 10.0.0.2 to 2001:db8::1 is not within 10.0.0.0/24")],
         ),
         (
             {"allocation_pools": [pool("10.0.0.9", "10.0.0.2")]},
@@ -116,13 +116,13 @@ def pool(start: Any, end: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_subnets(said: dict[str, Any], found: list[tuple[str, str]]) -> None:
-    """One source of the range, one word on the gateway, pools that are ranges, apart and inside; silent on unknowns."""
-    assert subnet(**said) == found
+def test_subnet_validation(inputs: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    """The rules of the range, the gateway and the allocation pools; unknown values are ignored."""
+    assert subnet_problems(**inputs) == expected
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("inputs", "expected"),
     [
         ({"port_id": "p"}, []),
         ({"network_id": UNKNOWN}, []),
@@ -138,13 +138,13 @@ def test_subnets(said: dict[str, Any], found: list[tuple[str, str]]) -> None:
         ),
     ],
 )
-def test_interface_attachments(said: dict[str, Any], found: list[tuple[str, str]]) -> None:
-    """A port or a network, and addresses only where Nova makes the port."""
-    assert refused("InterfaceAttachment", server_id="s", **said) == found
+def test_interface_attachment_validation(inputs: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    """Either a port or a network is required, and addresses are allowed only with a network."""
+    assert problems("InterfaceAttachment", server_id="s", **inputs) == expected
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("inputs", "expected"),
     [
         ({}, []),
         ({"public_key": UNKNOWN}, []),
@@ -160,7 +160,7 @@ def test_interface_attachments(said: dict[str, Any], found: list[tuple[str, str]
                 [
                     (
                         "public_key",
-                        "this is a private key, which belongs nowhere but on your machine; give the .pub file's text",
+                        "this is a private key, which must not leave your machine; use the content of the .pub file",
                     )
                 ],
             )
@@ -169,14 +169,14 @@ def test_interface_attachments(said: dict[str, Any], found: list[tuple[str, str]
         ],
     ],
 )
-def test_key_pairs(said: dict[str, Any], found: list[tuple[str, str]]) -> None:
-    """A public key is the key itself, not the name of its file."""
-    assert refused("KeyPair", **said) == found
+def test_key_pair_validation(inputs: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    """`public_key` has to be the text of a public key, not a file name or a private key."""
+    assert problems("KeyPair", **inputs) == expected
 
 
 @pytest.mark.parametrize("key", [*PRIVATE, "HushHush"])
-def test_a_key_is_never_shown(key: str) -> None:
-    """The engine shows the value of the property that a failure names; this one names none."""
+def test_invalid_public_key_is_not_printed(key: str) -> None:
+    """The engine prints the value of the property that a failure names, so this failure names none."""
     provider = Provider("KeyPair")
     (failure,) = provider.check({}, {"public_key": key}).failures
     assert failure.property == ""
@@ -184,7 +184,7 @@ def test_a_key_is_never_shown(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("inputs", "expected"),
     [
         ({"image": "i"}, []),
         ({"image": UNKNOWN, "size": UNKNOWN}, []),
@@ -203,16 +203,16 @@ def test_a_key_is_never_shown(key: str) -> None:
         ({"size": 0.0}, [("size", "must be greater than or equal to 1, got 0")]),
     ],
 )
-def test_volumes(said: dict[str, Any], found: list[tuple[str, str]]) -> None:
-    """At most one source, and a size."""
-    assert refused("Volume", **({"size": 1.0} | said)) == found
+def test_volume_validation(inputs: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    """A volume has at most one source, and a size of at least 1."""
+    assert problems("Volume", **({"size": 1.0} | inputs)) == expected
 
 
 BOOT = {"source_type": "image", "destination_type": "volume", "boot_index": 0.0, "volume_size": 40.0}
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("inputs", "expected"),
     [
         ({}, []),
         ({"image": UNKNOWN}, []),
@@ -221,7 +221,7 @@ BOOT = {"source_type": "image", "destination_type": "volume", "boot_index": 0.0,
             {"metadata": {"managed-by-pulumi": UNKNOWN}},
             [("metadata", "`managed-by-pulumi` is the key in which ecs_pulumi notes the owner of a server")],
         ),
-        ({"image": None}, [("image", "required, unless a block device with boot_index 0 has what to boot from")]),
+        ({"image": None}, [("image", "required, unless a block device has boot_index 0")]),
         ({"image": None, "block_devices": UNKNOWN}, []),
         ({"image": None, "block_devices": [{"source_type": UNKNOWN, "boot_index": 0.0}]}, []),
         ({"image": None, "block_devices": [{**BOOT, "uuid": "i"}]}, []),
@@ -254,11 +254,11 @@ BOOT = {"source_type": "image", "destination_type": "volume", "boot_index": 0.0,
         ),
         (
             {"networks": [{"port_id": UNKNOWN, "fixed_ip": "10.0.0.5"}]},
-            [("networks", "[0]: `fixed_ip` goes with `network_id`; a port has its own addresses")],
+            [("networks", "[0]: `fixed_ip` is only allowed with `network_id`; a port has its own addresses")],
         ),
         (
             {"networks": [{"port_id": UNKNOWN}], "security_groups": [UNKNOWN]},
-            [("security_groups", "for NICs that Nova makes; a port has its own `security_group_ids`")],
+            [("security_groups", "applies only to NICs that Nova creates; a port has its own `security_group_ids`")],
         ),
         ({"networks": [{"port_id": UNKNOWN}, UNKNOWN], "security_groups": ["web"]}, []),
         (
@@ -269,7 +269,7 @@ BOOT = {"source_type": "image", "destination_type": "volume", "boot_index": 0.0,
         ({"image": None, "block_devices": [UNKNOWN]}, []),
         (
             {"image": None, "block_devices": [{"source_type": "volume", "uuid": UNKNOWN}]},
-            [("image", "required, unless a block device with boot_index 0 has what to boot from")],
+            [("image", "required, unless a block device has boot_index 0")],
         ),
         ({"image": None, "block_devices": [{"source_type": "volume", "uuid": UNKNOWN, "boot_index": 0.0}]}, []),
         ({"image": None, "block_devices": [{"source_type": "volume", "uuid": "v", "boot_index": UNKNOWN}]}, []),
@@ -280,26 +280,26 @@ BOOT = {"source_type": "image", "destination_type": "volume", "boot_index": 0.0,
         ),
         (
             {"networks": [{"port_id": "p", "fixed_ip": "10.0.0.5"}]},
-            [("networks", "[0]: `fixed_ip` goes with `network_id`; a port has its own addresses")],
+            [("networks", "[0]: `fixed_ip` is only allowed with `network_id`; a port has its own addresses")],
         ),
         (
             {"networks": [{"port_id": "p"}], "security_groups": ["web"]},
-            [("security_groups", "for NICs that Nova makes; a port has its own `security_group_ids`")],
+            [("security_groups", "applies only to NICs that Nova creates; a port has its own `security_group_ids`")],
         ),
         ({"networks": [{"port_id": "p"}, {"network_id": "n"}], "security_groups": ["web"]}, []),
         ({"image": ["i"]}, [("image", "must be a valid string")]),
     ],
 )
-def test_servers(said: dict[str, Any], found: list[tuple[str, str]]) -> None:
-    """Something to boot from, disks and NICs that can be, groups where they apply; silent on unknowns and mistypes."""
-    assert server(**said) == found
+def test_server_validation(inputs: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    """The rules of boot source, disks, NICs and security groups; unknown and mistyped values are ignored."""
+    assert server_problems(**inputs) == expected
 
 
-# ---------------------------------------------------------------- the same, said otherwise
+# ---------------------------------------------------------------- comparison
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "desired", "old", "same"),
+    ("kind", "name", "desired", "prior", "equal"),
     [
         ("Subnet", "cidr", "2001:db8:0::/64", {"cidr": "2001:db8::/64"}, True),
         ("Subnet", "cidr", "10.0.0.0/24", {"cidr": "10.0.1.0/24"}, False),
@@ -343,16 +343,16 @@ def test_servers(said: dict[str, Any], found: list[tuple[str, str]]) -> None:
         ("Network", "tags", ["a", "b"], {"tags": ["b", "a"]}, True),
     ],
 )
-def test_the_same_in_other_words(kind: str, name: str, desired: Any, old: dict[str, Any], same: bool) -> None:  # noqa: FBT001
-    """Addresses, keys, flavors and images are the same however they are written."""
-    assert KINDS[kind].is_equal(name, desired, old) is same
+def test_is_equal_ignores_spelling(kind: str, name: str, desired: Any, prior: dict[str, Any], equal: bool) -> None:  # noqa: FBT001
+    """Addresses, keys, flavors and images are compared by value, not by spelling."""
+    assert KINDS[kind].is_equal(name, desired, prior) is equal
 
 
 # ---------------------------------------------------------------- replacement
 
 
 @pytest.mark.parametrize(
-    ("kind", "old", "new", "collides"),
+    ("kind", "prior", "new", "expected"),
     [
         ("Server", {}, {"networks": [{"network_id": "n"}]}, False),
         ("Server", {}, {"networks": [{"port_id": "p"}]}, True),
@@ -382,18 +382,18 @@ def test_the_same_in_other_words(kind: str, name: str, desired: Any, old: dict[s
         ("Volume", {"image": "i"}, {"image": "j"}, False),
     ],
 )
-def test_what_cannot_stand_beside_its_successor_goes_first(
+def test_delete_before_replace(
     kind: str,
-    old: dict[str, Any],
+    prior: dict[str, Any],
     new: dict[str, Any],
-    collides: bool,  # noqa: FBT001
+    expected: bool,  # noqa: FBT001
 ) -> None:
-    """A port, an address, a volume, a range, a key's name exist once."""
-    assert KINDS[kind].delete_before_replace("web", old, new) is collides
+    """The old object is deleted first if it shares a port, address, volume, range or key pair name with the new one."""
+    assert KINDS[kind].delete_before_replace("web", prior, new) is expected
 
 
 @pytest.mark.parametrize(
-    ("desired", "has", "same"),
+    ("desired", "prior", "equal"),
     [
         ("ssh-ed25519 AAAA me@home\n", "ssh-ed25519 AAAA", True),
         ("ssh-ed25519 AAAA", "ssh-ed25519 BBBB", False),
@@ -403,23 +403,23 @@ def test_what_cannot_stand_beside_its_successor_goes_first(
         (f"\n{PEM[0]}\nAA\n{PEM[1]}", f"{PEM[0]}\nBB\n{PEM[1]}", False),
     ],
 )
-def test_which_public_keys_are_the_same(desired: str, has: str, *, same: bool) -> None:
-    """A key's comment is no part of it; all of a certificate is."""
-    assert KINDS["KeyPair"].is_equal("public_key", desired, {"public_key": has}) is same
+def test_public_key_comparison(desired: str, prior: str, *, equal: bool) -> None:
+    """The comment of a key is ignored; certificates are compared as a whole."""
+    assert KINDS["KeyPair"].is_equal("public_key", desired, {"public_key": prior}) is equal
 
 
-def test_an_image_is_rebuilt_where_the_program_says_so() -> None:
-    """`image_policy` decides whether another image or file replaces the server."""
+def test_image_policy_decides_between_rebuild_and_replacement() -> None:
+    """With `image_policy="rebuild"`, a change of `image` or `personality` does not replace the server."""
     changed = ["image", "personality", "key_name"]
-    replaced_by = KINDS["Server"].requires_replacement
-    assert replaced_by({}, {}, changed) == changed
-    assert replaced_by({"image_id": "1"}, {"image_policy": "rebuild"}, changed) == ["key_name"]
-    # One that boots from a volume has no image of its own.
-    assert replaced_by({}, {"image_policy": "rebuild"}, changed) == ["image", "key_name"]
+    requires_replacement = KINDS["Server"].requires_replacement
+    assert requires_replacement({}, {}, changed) == changed
+    assert requires_replacement({"image_id": "1"}, {"image_policy": "rebuild"}, changed) == ["key_name"]
+    # A server that boots from a volume has no image of its own.
+    assert requires_replacement({}, {"image_policy": "rebuild"}, changed) == ["image", "key_name"]
 
 
 @pytest.mark.parametrize(
-    ("kind", "old", "unwell"),
+    ("kind", "prior", "expected"),
     [
         ("Server", {"status": "ERROR"}, ["status"]),
         ("Server", {"status": "ERROR", "launched_at": "2024-01-01T00:00:00Z"}, []),
@@ -430,11 +430,13 @@ def test_an_image_is_rebuilt_where_the_program_says_so() -> None:
         ("Network", {"status": "ERROR"}, []),
     ],
 )
-def test_what_never_lived_is_replaced(kind: str, old: dict[str, Any], unwell: list[str]) -> None:
-    """What failed in its creation holds nothing; what failed later may hold everything, and is never thrown away."""
+def test_only_objects_that_failed_on_creation_are_tainted(
+    kind: str, prior: dict[str, Any], expected: list[str]
+) -> None:
+    """An object that failed on creation is replaced. One that failed later may contain data and is kept."""
 
     def connect() -> None:
-        raise AssertionError("the state tells enough")
+        raise AssertionError("the prior outputs are sufficient")
 
-    op: OperationContext[Any] = OperationContext("diff", kind, "web", connect=connect, timeout=1)
-    assert KINDS[kind].tainted(op, "1", old) == unwell
+    context: OperationContext[Any] = OperationContext("diff", kind, "web", connect=connect, timeout=1)
+    assert KINDS[kind].tainted(context, "1", prior) == expected

@@ -1,4 +1,4 @@
-"""What the settings of a stack mean to the kinds."""
+"""How the resource handlers use the settings of a stack."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ ACCOUNT = {
 
 
 @pytest.mark.parametrize(("text", "enabled"), [("False", False), ("no", False), ("0", False), ("yes", True)])
-def test_preflight_and_marker_are_switched_off_by_any_word_for_it(
+def test_preflight_and_marker_accept_all_spellings_of_a_boolean(
     text: str,
     enabled: bool,  # noqa: FBT001
 ) -> None:
-    """`pulumi config set ecs:marker False` is not `false`, and means it all the same."""
+    """`ecs:preflight` and `ecs:marker` accept `False`, `no` and `0` as well as `false`."""
     assert HANDLER.preflight_enabled({"ecs:preflight": text}.get) is enabled
     assert HANDLER.connect({**ACCOUNT, "ecs:marker": text}.get, None, 60.0).marker is enabled
 
 
 @pytest.mark.parametrize("setting", ["preflight", "marker"])
-def test_any_other_word_is_an_error(setting: str) -> None:
-    """A misspelled `false` does not silently mean `true`."""
+def test_invalid_boolean_setting_is_an_error(setting: str) -> None:
+    """A misspelled `false` is an error, and does not count as `true`."""
     with pytest.raises(errors.ConfigurationError, match=f"^ecs:{setting}: 'flase' is neither true nor false$"):
         HANDLER.preflight_enabled({f"ecs:{setting}": "flase"}.get)
 
 
 @pytest.mark.parametrize("secret", ["password", "token", "applicationCredentialSecret"])
-def test_a_stored_secret_may_be_an_old_one(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret in the stack's settings is stored with the state; one in a variable or a file is not."""
+def test_unauthorized_hint_mentions_stored_secrets(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hint appears only if a setting contains the secret: secrets in variables and files are not stored."""
     monkeypatch.setattr(common, "_connections", {Settings.from_config({f"ecs:{secret}": "s"}.get): None})
     assert "--run-program" in str(HANDLER.stored_settings_hint(errors.Unauthorized(401, "no")))
     assert HANDLER.stored_settings_hint(errors.Forbidden(403, "no")) is None

@@ -1,4 +1,4 @@
-"""The page of measurements can be written anew, table by table."""
+"""The benchmark replaces the tables of the performance page one by one."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MEASURED = {
 }
 
 
-def test_a_measurement_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
-    """And touches nothing else; the same twice is the same."""
+def test_measurement_replaces_the_previous_one(tmp_path: Path) -> None:
+    """The rest of the page is unchanged, and the same measurement twice gives the same page."""
     page = tmp_path / "page.md"
     begin, end = "above\n\n<!-- measured: a -->\n", "<!-- end -->\n\n<!-- measured: b -->\nkept\n<!-- end -->\n"
     page.write_text(f"{begin}old\n{end}")
@@ -31,14 +31,14 @@ def test_a_measurement_takes_the_place_of_the_one_before(tmp_path: Path) -> None
         assert page.read_text() == f"{begin}\n| new \\1 |\n\n{end}"
 
 
-def test_a_page_without_a_place_is_refused(tmp_path: Path) -> None:
-    """A measurement is not lost in silence."""
+def test_page_without_marker_is_an_error(tmp_path: Path) -> None:
+    """A measurement that has no place on the page is an error."""
     page = tmp_path / "page.md"
     page.write_text("nothing\n")
-    with pytest.raises(SystemExit, match="no place for it: <!-- measured: a -->"):
+    with pytest.raises(SystemExit, match="are missing: <!-- measured: a -->"):
         rewrite(page, "a", "new")
 
 
-def test_the_page_has_a_place_for_every_measurement() -> None:
-    """Those that the benchmark makes unless told otherwise, on the emulator and on a cloud."""
+def test_page_has_a_place_for_every_measurement() -> None:
+    """The page has all measurements that the benchmark makes by default, on the emulator and on a cloud."""
     assert set(re.findall(r"<!-- measured: (.*?) -->\n.*?<!-- end -->", PAGE.read_text(), re.DOTALL)) == MEASURED

@@ -1,4 +1,4 @@
-"""Where there is no browser, whoever wants one is told what to install."""
+"""The error for a missing browser names the packages to install."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 from tools import browser
 
 
-@pytest.mark.parametrize("there", [(), ("chromium",), ("chromedriver",)])
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, there: tuple[str, ...]) -> None:
-    """The browser, or the program that drives it, and the packages that bring them."""
-    monkeypatch.setattr("shutil.which", lambda name: name if name in there else None)
+@pytest.mark.parametrize("installed", [(), ("chromium",), ("chromedriver",)])
+def test_missing_browser_names_packages(monkeypatch: pytest.MonkeyPatch, installed: tuple[str, ...]) -> None:
+    """The error is the same whether the browser or its driver is missing."""
+    monkeypatch.setattr("shutil.which", lambda name: name if name in installed else None)
     with (
         pytest.raises(browser.NoBrowserError, match=r"no .*: apt-get install chromium chromium-driver"),
         browser.browser(),
@@ -18,8 +18,8 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, there: tuple[
         pass
 
 
-def test_a_browser_that_cannot_be_started_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container without what a browser needs is as good as one without a browser."""
+def test_browser_that_does_not_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error gives the program and the reason."""
     monkeypatch.setattr("shutil.which", lambda name: f"/nowhere/{name}")
     with pytest.raises(browser.NoBrowserError, match=r"^/nowhere/chromium cannot be started here: "), browser.browser():
         pass

@@ -1,4 +1,4 @@
-"""The reference says what the code does."""
+"""The reference pages match the code and are complete."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ import ecs_pulumi as ecs
 from tools import reference
 
 
-def test_the_pages_are_up_to_date() -> None:
-    """Whoever changes a field runs `python -m tools.reference`."""
-    there = {path.name: path.read_text() for path in reference.PAGES.glob("*.md")}
-    assert there == reference.pages()
+def test_reference_is_up_to_date() -> None:
+    """After a change of a field, `python -m tools.reference` has to be run."""
+    stored = {path.name: path.read_text() for path in reference.PAGES.glob("*.md")}
+    assert stored == reference.pages()
 
 
-def test_every_public_name_is_described() -> None:
-    """Nothing that a program can use is left out; a twin is described with its lookup."""
-    everything = "\n".join(reference.pages().values())
-    missing = [
-        name for name in ecs.__all__ if not name.endswith("_output") and not re.search(rf"\b{name}\b", everything)
-    ]
+def test_every_public_name_is_documented() -> None:
+    """The pages contain every public name; the `_output` variant of a lookup is documented with the lookup."""
+    text = "\n".join(reference.pages().values())
+    missing = [name for name in ecs.__all__ if not name.endswith("_output") and not re.search(rf"\b{name}\b", text)]
     assert missing == []
 
 
-def test_every_link_leads_somewhere() -> None:
-    """To a page or file that exists, and to a heading that is there."""
+def test_every_link_has_a_target() -> None:
+    """Every link leads to an existing file, and to an existing heading."""
     pages = reference.pages()
     for text in pages.values():
         for target in re.findall(r"\]\(([^)]+)\)", text):
@@ -34,8 +32,8 @@ def test_every_link_leads_somewhere() -> None:
             assert not anchor or anchor in headings, target
 
 
-def test_every_field_says_what_it_means() -> None:
-    """No input, output, nested property or setting without a sentence."""
+def test_every_field_has_a_description() -> None:
+    """Every input, output, nested property and setting has a description."""
     for name, text in reference.pages().items():
         if name not in ("lookups.md", "README.md"):
             empty = [line for line in text.splitlines() if line.startswith("| `") and line.endswith(" |  |")]

@@ -1,4 +1,4 @@
-"""The pictures of a terminal: of the part that matters, readable as text, and loading nothing."""
+"""Terminal screenshots show a part of the output, contain text, and load no external resources."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ IMAGES = CHECKOUT / "docs" / "images"
 SCREEN = "$ pulumi up\nnot this one\n$ pulumi \x1b[32mup\x1b[0m\n \x1b[1;32m+ created\x1b[0m\n\nDone in 60 s"
 
 
-def test_a_part_begins_at_the_last_such_line_and_ends_before_the_next() -> None:
-    """Colours stay and do not matter; the empty lines at the end go; without an end it is the rest."""
+def test_part_of_terminal_output() -> None:
+    """A part runs from the last line with the start text to the line before the end text, or to the end of the output.
+
+    Colours are kept but ignored in the search, and empty lines at the end are removed.
+    """
     assert part(SCREEN, "$ pulumi up", "Done") == "$ pulumi \x1b[32mup\x1b[0m\n \x1b[1;32m+ created\x1b[0m"
     assert plain(part(SCREEN, "$ pulumi up")).endswith("+ created\n\nDone in 60 s")
 
 
-def test_a_picture_is_text_and_loads_nothing(tmp_path: Path) -> None:
-    """Words are words in it; it names no address but that of the format; the same screen is the same file."""
+def test_screenshot_contains_text_and_no_external_resources(tmp_path: Path) -> None:
+    """The SVG contains the words as text and no URL but its namespace, and is the same for the same output."""
     for name in ("one.svg", "two.svg"):
         paint(SCREEN, "make demo", tmp_path / name)
     picture = (tmp_path / "one.svg").read_text()
@@ -32,10 +35,10 @@ def test_a_picture_is_text_and_loads_nothing(tmp_path: Path) -> None:
     assert picture == (tmp_path / "two.svg").read_text()
 
 
-def test_the_pictures_that_are_there_are_small_and_those_of_the_readme_are_there() -> None:
-    """None is larger than 250 KB, and the README shows none that is missing."""
-    there = {file.name: file.stat().st_size for file in IMAGES.iterdir()}
-    assert {name for name, size in there.items() if size > 250_000} == set()
-    shown = re.findall(r"docs/images/([\w.-]+)", (CHECKOUT / "README.md").read_text())
-    assert shown
-    assert set(shown) <= there.keys()
+def test_screenshots_are_small_and_those_in_readme_exist() -> None:
+    """No image exceeds 250 KB, and every image in the README exists."""
+    sizes = {file.name: file.stat().st_size for file in IMAGES.iterdir()}
+    assert {name for name, size in sizes.items() if size > 250_000} == set()
+    in_readme = re.findall(r"docs/images/([\w.-]+)", (CHECKOUT / "README.md").read_text())
+    assert in_readme
+    assert set(in_readme) <= sizes.keys()

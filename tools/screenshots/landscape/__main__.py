@@ -1,4 +1,4 @@
-"""A shop in two networks: web servers in both, a database with a disk of its own, and an address kept for later."""
+"""A shop in two networks: web servers in both, a database with a data disk, and an unused port and volume."""
 
 import pulumi
 

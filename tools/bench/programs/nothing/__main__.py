@@ -1,4 +1,4 @@
-"""Resources that do nothing and take no time, each with as much state as a server: what is left is the engine's own."""
+"""Resources that do nothing, each with as much state as a server, to measure the time of the engine alone."""
 
 import uuid
 from typing import Any
@@ -12,20 +12,20 @@ STATE = 2000
 
 
 class Nothing(ResourceProvider):
-    """Answers at once."""
+    """Returns immediately."""
 
     serialize_as_secret_always = False
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Say that it is made."""
+        """Report a created resource."""
         return CreateResult(str(uuid.uuid4()), props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Compare the one input."""
+        """Compare the only input."""
         return DiffResult(changes=olds["word"] != news["word"])
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Say that it is changed."""
+        """Report an updated resource."""
         return UpdateResult(news)
 
 

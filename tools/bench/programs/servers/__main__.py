@@ -1,4 +1,4 @@
-"""Servers in one network and nothing else, of which the first can be given another flavor."""
+"""Servers in one network. The first one can have another flavor."""
 
 import pulumi
 

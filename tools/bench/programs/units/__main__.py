@@ -1,4 +1,4 @@
-"""Some units: a server booted from an image with its port, a second port as a NIC, a volume and its attachment."""
+"""Units: each is a server booted from an image with its port, a second port as a NIC, a volume and its attachment."""
 
 import pulumi
 

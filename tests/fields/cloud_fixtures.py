@@ -1,4 +1,4 @@
-"""What the cases of a session share in one cloud: networks, a server, images, and the ways to change things by hand."""
+"""Objects that the tests of a session share in one cloud, and clients to change objects outside of Pulumi."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from openstack.config import OpenStackConfig
 
 from ecs_pulumi.cloud.clock import Clock
-from tests.support.steps import Resource, forget_what_was_read
+from tests.support.steps import Resource, clear_caches
 
 if TYPE_CHECKING:
     import threading
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from tests.support.landscape import Landscape
 
 PREFIX = "fields-"
-HASTE = 20.0
-PATIENCE = 120
+CLOCK_FACTOR = 20.0
+TIMEOUT = 120
 SPEED = 200
 
 
 @contextlib.contextmanager
 def emulator(dialect: DialectName, **fault: Any) -> Iterator[Landscape]:
-    """An emulated cloud, which no variable of the environment leads away from, and a fault of it, if one is given."""
+    """Run an emulated cloud, optionally with a fault, in an environment without OS_* variables."""
     from ecs_pulumi.emulator import Emulator
     from tests.support.landscape import emulated
 
@@ -47,23 +47,23 @@ def emulator(dialect: DialectName, **fault: Any) -> Iterator[Landscape]:
 
 
 class ScaledClock(Clock):
-    """Time that passes faster, as an emulated cloud's does."""
+    """A clock that runs faster, as the clock of an emulated cloud does."""
 
     def now(self) -> float:
-        """Seconds of that time."""
-        return super().now() * HASTE
+        """Return the scaled time in seconds."""
+        return super().now() * CLOCK_FACTOR
 
     def sleep(self, seconds: float) -> None:
-        """Let that time pass."""
-        super().sleep(seconds / HASTE)
+        """Sleep for this scaled time."""
+        super().sleep(seconds / CLOCK_FACTOR)
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
-        """Let that time pass, or be notified."""
-        super().wait(condition, seconds / HASTE)
+        """Wait for this scaled time or for a notification."""
+        super().wait(condition, seconds / CLOCK_FACTOR)
 
 
 class CloudFixtures:
-    """One cloud, and what was made in it for all. Everything is made when it is first asked for."""
+    """One cloud and the shared objects in it; each object is created when a test first uses it."""
 
     def __init__(self, landscape: Landscape) -> None:
         self.landscape = landscape
@@ -81,30 +81,30 @@ class CloudFixtures:
     def resource(
         self, kind: str, *, admin: bool = False, config: dict[str, str] | None = None, **more: Any
     ) -> Resource:
-        """A resource of this kind that nobody has made yet, in a stack of this account or of an administrator."""
+        """Return a resource that does not exist yet, in a stack of this account or of an administrator."""
         settings = {**(self.admin_config if admin else self.config), **(config or {})}
         return Resource(kind, settings, f"{PREFIX}{kind.lower()}", clock=self._clock, **more)
 
     def make(self, kind: str, **inputs: Any) -> Resource:
-        """A resource that stands until the end of the session."""
-        made = self.resource(kind)
-        self._closing.callback(made.destroy)
-        made.up(**inputs)
-        return made
+        """Create a resource that exists until the end of the session."""
+        created = self.resource(kind)
+        self._closing.callback(created.destroy)
+        created.up(**inputs)
+        return created
 
     @functools.cached_property
     def admin_config(self) -> dict[str, str]:
-        """The settings of an administrator; the case is skipped where nobody is one."""
+        """The settings of an administrator; skip the test if there is none."""
         if not self.live:
-            emulated = {"ecs:username": "admin", "ecs:password": "admin-secret", "ecs:projectName": "admin"}
-            return {**self.config, **emulated}
+            credentials = {"ecs:username": "admin", "ecs:password": "admin-secret", "ecs:projectName": "admin"}
+            return {**self.config, **credentials}
         if "admin" not in OpenStackConfig().get_cloud_names():
             pytest.skip("needs an administrator: a cloud named admin in clouds.yaml")
         return {"ecs:cloud": "admin"}
 
     @functools.cached_property
     def cloud(self) -> Connection:
-        """Another client, to change things by hand."""
+        """A connection of the OpenStack SDK, to change objects outside of Pulumi."""
         return self._open(self.landscape.connect())
 
     def _open(self, connection: Connection) -> Connection:
@@ -113,7 +113,7 @@ class CloudFixtures:
 
     @functools.cached_property
     def admin(self) -> Connection:
-        """The same with an administrator's rights."""
+        """A connection of the OpenStack SDK with the rights of an administrator."""
         config = self.admin_config
         if self.live:
             return self._open(openstack.connect(cloud=config["ecs:cloud"]))
@@ -133,56 +133,56 @@ class CloudFixtures:
 
     @functools.cached_property
     def region(self) -> str:
-        """The region's name."""
+        """The name of the region."""
         return str(self.cloud.config.get_region_name())
 
     @functools.cached_property
     def project_id(self) -> str:
-        """This account's project."""
+        """The id of the project of this account."""
         return str(self.cloud.current_project_id)
 
     @functools.cached_property
     def other_project_id(self) -> str:
-        """The administrator's project."""
+        """The id of the project of the administrator."""
         return str(self.admin.current_project_id)
 
     @functools.cached_property
     def extensions(self) -> frozenset[str]:
-        """What Neutron can do here."""
+        """The aliases of the Neutron extensions of this cloud."""
         return frozenset(found.alias for found in self.cloud.network.extensions())
 
     def new_network(self, cidr: str | None = None) -> str:
-        """The id of a network, with a subnet where a range is given."""
+        """Create a network, with a subnet if a CIDR is given; return the id of the network."""
         network = self.make("Network")
         if cidr:
-            # Neutron chooses at random: the lower half is for the addresses that the cases name.
+            # Neutron allocates addresses at random; the lower half is reserved for addresses that tests request.
             pool = {"start": cidr.replace(".0/24", ".128"), "end": cidr.replace(".0/24", ".254")}
             self.make("Subnet", network_id=network.id, cidr=cidr, allocation_pools=[pool])
         return network.id
 
     @functools.cached_property
     def network(self) -> str:
-        """A network with the range 10.90.1.0/24."""
+        """The id of a network with the subnet 10.90.1.0/24."""
         return self.new_network("10.90.1.0/24")
 
     @functools.cached_property
     def other_network(self) -> str:
-        """A network with the range 10.90.2.0/24."""
+        """The id of a network with the subnet 10.90.2.0/24."""
         return self.new_network("10.90.2.0/24")
 
     @functools.cached_property
     def bare_network(self) -> str:
-        """A network without a subnet, for cases that make their own."""
+        """The id of a network without a subnet, for tests that create subnets."""
         return self.new_network()
 
     @functools.cached_property
     def other_bare_network(self) -> str:
-        """Another one."""
+        """The id of another network without a subnet."""
         return self.new_network()
 
     @functools.cached_property
     def subnet(self) -> str:
-        """The subnet of `network`."""
+        """The id of the subnet of `network`."""
         return str(next(self.cloud.network.subnets(network_id=self.network)).id)
 
     @functools.cached_property
@@ -192,13 +192,13 @@ class CloudFixtures:
 
     @functools.cached_property
     def group_names(self) -> list[str]:
-        """Their names."""
+        """The names of the security groups of `groups`."""
         return [self.cloud.network.get_security_group(group).name for group in self.groups]
 
     def _group(self) -> Any:
-        made = self.cloud.network.create_security_group(name=self.unique("group"))
-        self._closing.callback(self.cloud.network.delete_security_group, made.id)
-        return made
+        created = self.cloud.network.create_security_group(name=self.unique_name("group"))
+        self._closing.callback(self.cloud.network.delete_security_group, created.id)
+        return created
 
     @functools.cached_property
     def pools(self) -> list[str]:
@@ -206,11 +206,11 @@ class CloudFixtures:
         return [self._pool(f"10.9{number}.0.0/16") for number in (3, 4)]
 
     def _pool(self, prefix: str) -> str:
-        made = self.cloud.network.create_subnet_pool(
-            name=self.unique("pool"), prefixes=[prefix], default_prefixlen=26, min_prefixlen=16
+        created = self.cloud.network.create_subnet_pool(
+            name=self.unique_name("pool"), prefixes=[prefix], default_prefixlen=26, min_prefixlen=16
         )
-        self._closing.callback(self.cloud.network.delete_subnet_pool, made.id)
-        return str(made.id)
+        self._closing.callback(self.cloud.network.delete_subnet_pool, created.id)
+        return str(created.id)
 
     @functools.cached_property
     def server(self) -> str:
@@ -219,7 +219,7 @@ class CloudFixtures:
 
     @functools.cached_property
     def other_server(self) -> str:
-        """The id of another one."""
+        """The id of another running server."""
         return self._server().id
 
     def _server(self) -> Resource:
@@ -227,8 +227,8 @@ class CloudFixtures:
 
     @property
     def server_inputs(self) -> dict[str, Any]:
-        """The least that a server needs."""
-        # A network without a subnet is no place for a NIC.
+        """The minimal inputs of a server."""
+        # Create the subnet first, because a NIC needs one.
         assert self.subnet
         return {
             "flavor": self.landscape.small,
@@ -238,7 +238,7 @@ class CloudFixtures:
 
     @functools.cached_property
     def volumes(self) -> list[str]:
-        """The ids of two volumes of 1 GiB, to copy and to attach."""
+        """The ids of two volumes of 1 GiB, to clone and to attach."""
         return [self.make("Volume", size=1).id for _ in range(2)]
 
     @functools.cached_property
@@ -248,16 +248,16 @@ class CloudFixtures:
 
     def _snapshot(self, volume: str) -> str:
         storage = self.cloud.block_storage
-        # By force, since a server may have it.
-        made = str(storage.create_snapshot(volume_id=volume, name=self.unique("snapshot"), is_forced=True).id)
-        self.until(lambda: storage.get_snapshot(made).status == "available")
+        # Forced, because the volume may be attached.
+        created = str(storage.create_snapshot(volume_id=volume, name=self.unique_name("snapshot"), is_forced=True).id)
+        self.wait_for(lambda: storage.get_snapshot(created).status == "available")
 
         def delete() -> None:
-            storage.delete_snapshot(made)
-            self.until(lambda: storage.find_snapshot(made) is None)
+            storage.delete_snapshot(created)
+            self.wait_for(lambda: storage.find_snapshot(created) is None)
 
         self._closing.callback(delete)
-        return made
+        return created
 
     @functools.cached_property
     def ports(self) -> list[str]:
@@ -272,7 +272,7 @@ class CloudFixtures:
 
     @functools.cached_property
     def images(self) -> tuple[str, ...]:
-        """Names of images that boot, at least two."""
+        """The names of at least two bootable images."""
         if len(self.landscape.images) < 2:
             pytest.skip("needs two images")
         return self.landscape.images
@@ -283,91 +283,91 @@ class CloudFixtures:
         return [self._server_group() for _ in range(2)]
 
     def _server_group(self) -> str:
-        made = self.cloud.compute.create_server_group(name=self.unique("group"), policies=["anti-affinity"])
-        self._closing.callback(self.cloud.compute.delete_server_group, made.id)
-        return str(made.id)
+        created = self.cloud.compute.create_server_group(name=self.unique_name("group"), policies=["anti-affinity"])
+        self._closing.callback(self.cloud.compute.delete_server_group, created.id)
+        return str(created.id)
 
     @functools.cached_property
     def policies(self) -> list[str]:
-        """The ids of two QoS policies that everybody may use, in a cloud that has them."""
+        """The ids of two shared QoS policies; empty if the cloud has no QoS extension."""
         if "qos" not in self.extensions:
             return ["", ""]
-        made = [self.admin.network.create_qos_policy(name=self.unique("qos"), shared=True).id for _ in range(2)]
-        for policy in made:
+        created = [self.admin.network.create_qos_policy(name=self.unique_name("qos"), shared=True).id for _ in range(2)]
+        for policy in created:
             self._closing.callback(self.admin.network.delete_qos_policy, policy)
-        return made
+        return created
 
     @functools.cached_property
     def segment(self) -> str:
-        """The id of the segment of `bare_network`, in a cloud that has segments."""
+        """The id of the segment of `bare_network`; empty if the cloud has no segment extension."""
         if "segment" not in self.extensions:
             return ""
         return str(next(self.admin.network.segments(network_id=self.bare_network)).id)
 
     @functools.cached_property
     def volume_zone(self) -> str:
-        """A zone for volumes."""
+        """The name of an availability zone for volumes."""
         zones = self.cloud.block_storage.get("/os-availability-zone").json()["availabilityZoneInfo"]
         return str(zones[0]["zoneName"])
 
     @functools.cached_property
     def backups(self) -> list[str]:
-        """The ids of backups, where the cloud has any."""
+        """The ids of the volume backups of the cloud."""
         return [found.id for found in self.cloud.block_storage.backups()]
 
     @functools.cached_property
     def multiattach_type(self) -> str:
-        """The name of a volume type that several servers may attach."""
-        # Private, so that nobody who looks for an ordinary type in this cloud takes it.
-        types, name = self.admin.block_storage, f"z{self.unique('type')}"
-        made = types.create_type(name=name, is_public=False, extra_specs={"multiattach": "<is> True"})
-        self._closing.callback(types.delete_type, made.id)
-        types.post(f"/types/{made.id}/action", json={"addProjectAccess": {"project": self.project_id}})
-        forget_what_was_read()
+        """The name of a volume type that supports multiattach."""
+        # Private, so that tests that list the volume types do not select it.
+        types, name = self.admin.block_storage, f"z{self.unique_name('type')}"
+        created = types.create_type(name=name, is_public=False, extra_specs={"multiattach": "<is> True"})
+        self._closing.callback(types.delete_type, created.id)
+        types.post(f"/types/{created.id}/action", json={"addProjectAccess": {"project": self.project_id}})
+        clear_caches()
         return name
 
     @functools.cached_property
-    def homeless_flavor(self) -> str:
-        """The name of a flavor that no host can take, within the quotas."""
+    def unschedulable_flavor(self) -> str:
+        """The name of a flavor that exceeds every host but no quota."""
         return str(self.new_flavor(ram=1024, vcpus=1, disk=1_000_000).name)
 
     @functools.cached_property
-    def roomy_flavor(self) -> str:
-        """The name of a flavor with local disks."""
+    def flavor_with_local_disks(self) -> str:
+        """The name of a flavor with ephemeral and swap disks."""
         return str(self.new_flavor(ram=64, vcpus=1, disk=1, ephemeral=2, swap=1024).name)
 
     def new_flavor(self, **size: int) -> Any:
-        """A flavor of this size."""
-        # One with a disk besides is taken by nobody who looks for an ordinary flavor in this cloud.
-        made = self.admin.compute.create_flavor(name=self.unique("flavor"), **{"ephemeral": 1, **size})
-        self._closing.callback(self.admin.compute.delete_flavor, made.id)
-        forget_what_was_read()
-        return made
+        """Create a flavor of this size."""
+        # The ephemeral disk keeps tests that list the flavors from selecting it.
+        created = self.admin.compute.create_flavor(name=self.unique_name("flavor"), **{"ephemeral": 1, **size})
+        self._closing.callback(self.admin.compute.delete_flavor, created.id)
+        clear_caches()
+        return created
 
     def rename_flavor(self, flavor: Any) -> Any:
-        """The flavor, with the id that it had and another name."""
+        """Recreate the flavor with the same id and another name."""
         self.admin.compute.delete_flavor(flavor.id)
         size = {"ram": flavor.ram, "vcpus": flavor.vcpus, "disk": flavor.disk, "ephemeral": flavor.ephemeral}
-        made = self.admin.compute.create_flavor(name=self.unique("flavor"), id=flavor.id, **size)
-        forget_what_was_read()
-        return made
+        created = self.admin.compute.create_flavor(name=self.unique_name("flavor"), id=flavor.id, **size)
+        clear_caches()
+        return created
 
-    def rested(self, server: str, status: str = "") -> None:
-        """Wait until nothing is going on with a server, and it is in this status."""
+    def wait_until_stable(self, server: str, status: str = "") -> None:
+        """Wait until the server has no task state and, if given, this status."""
 
-        def at_rest() -> bool:
-            seen = self.cloud.compute.get_server(server)
-            return not seen.task_state and seen.status == (status or seen.status)
+        def is_stable() -> bool:
+            remote = self.cloud.compute.get_server(server)
+            return not remote.task_state and remote.status == (status or remote.status)
 
-        self.until(at_rest)
+        self.wait_for(is_stable)
 
-    def unique(self, what: str) -> str:
-        """A name that nothing else has."""
+    def unique_name(self, what: str) -> str:
+        """Return a unique name."""
         return f"{PREFIX}{what}-{secrets.token_hex(4)}"
 
-    def until(self, there: Callable[[], object]) -> None:
-        """Wait for what was done by hand."""
-        end = time.monotonic() + PATIENCE
-        while not there():
-            assert time.monotonic() < end, "the cloud took too long"
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        """Wait until the condition is true, for example after a change outside of Pulumi."""
+        end = time.monotonic() + TIMEOUT
+        while not condition():
+            assert time.monotonic() < end, f"the condition was not met within {TIMEOUT} s"
             time.sleep(0.3 if self.live else 0.01)
