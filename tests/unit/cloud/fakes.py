@@ -68,9 +68,8 @@ class FakeClock(Clock):
         self.time += seconds
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
-        """Pass at once, but let other threads have the lock, and not before the gate is open."""
-        condition.wait(0.002)
-        if self.gate():
+        """Pass at once, but let other threads have the lock; not before the gate is open, nor where they notify."""
+        if not condition.wait(0.002) and self.gate():
             self.gate = lambda: True
             self.time += seconds
 
