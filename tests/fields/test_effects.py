@@ -132,7 +132,10 @@ def test_server_replacement_warns_of_deleted_volumes(
     reported.pop()
     try:
         server.preview(**program | {"block_devices": [root], "config_drive": True})
-        assert reported.pop() == ([f"replacing {server.name} deletes the volume {volume} [data-loss]"] if deleted else [], [])
+        assert reported.pop() == (
+            [f"replacing {server.name} deletes the volume {volume} [data-loss]"] if deleted else [],
+            [],
+        )
     finally:
         server.destroy()
         if not deleted:

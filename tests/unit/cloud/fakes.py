@@ -68,9 +68,8 @@ class FakeClock(Clock):
         self.time += seconds
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
-        """Release the lock for a moment, and advance the time if the gate is open."""
-        condition.wait(0.002)
-        if self.gate():
+        """Release the lock for a moment; advance the time if the gate is open and no thread has notified meanwhile."""
+        if not condition.wait(0.002) and self.gate():
             self.gate = lambda: True
             self.time += seconds
 
