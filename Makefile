@@ -36,10 +36,11 @@ docs: $(READY) ## build the documentation as a site with search, in site/
 screenshots: engine ## take the pictures of docs/images; requires tmux and Chromium
 	@$(PYTHON) -m tools.screenshots
 
-lint: $(READY) ## run ruff, mypy and import-linter
+lint: $(READY) ## run ruff, mypy and import-linter, and check the generated classes
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --quiet --check
 	@$(BIN)/mypy --no-error-summary
+	@$(PYTHON) -m tools.sdk --check
 	@output=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$output"; exit 1; }
 	@echo "Lint: no findings"
 

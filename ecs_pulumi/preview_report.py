@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ecs_pulumi.notices import Notice, parse
+from ecs_pulumi.sdk import KINDS, SECRETS
 from ecs_pulumi.streams import force_utf8, run
 
 if TYPE_CHECKING:
@@ -40,16 +41,6 @@ exit status:
   2  something forbidden would happen; standard error has one line for each change"""
 
 ECS = "pulumi-python:dynamic/ecs:"
-KINDS = (
-    "InterfaceAttachment",
-    "KeyPair",
-    "Network",
-    "Port",
-    "Server",
-    "Subnet",
-    "Volume",
-    "VolumeAttachment",
-)
 EFFECTS = {
     "destroy": "Destroyed with its data",
     "replace": "Replaced",
@@ -64,7 +55,6 @@ EFFECTS = {
 
 _OPS = ("create", "update", "replace", "delete")
 _SECRET = "[secret]"  # noqa: S105  (the engine's placeholder)
-_SECRET_PROPERTIES = ("admin_pass", "user_data", "personality", "private_key")
 _UNKNOWN = {
     # The engine's placeholders for unknown values: string, boolean, number, list, map, asset, archive.
     "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
@@ -117,7 +107,7 @@ class Change:
     @property
     def kind_markdown(self) -> str:
         """The kind, in Markdown."""
-        return self.kind if self.kind in KINDS else code(self.kind)
+        return self.kind if self.kind.isidentifier() else code(self.kind)
 
 
 @dataclass(frozen=True)
@@ -280,7 +270,7 @@ def _reason(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 
 def _secret(name: str, value: Any, state: Mapping[str, Any]) -> bool:
-    if name in _SECRET_PROPERTIES or name in (state.get("additionalSecretOutputs") or ()):
+    if name in SECRETS or name in (state.get("additionalSecretOutputs") or ()):
         return value is not None
     return isinstance(value, str) and value == _SECRET
 

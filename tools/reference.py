@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Le, MaxLen, MinLen
-from pydantic import BaseModel
-from typing_extensions import is_typeddict
 
 import ecs_pulumi as ecs
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.fields import ModelField, fields_of
-from ecs_pulumi.dynamic.resource import EcsResource
+from ecs_pulumi.resources.registry import handlers
+from tools import sdk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pydantic import BaseModel
+
+    from ecs_pulumi.dynamic.kind import ResourceHandler
 
 CHECKOUT = Path(__file__).parents[1]
 PAGES = CHECKOUT / "docs" / "reference"
@@ -197,7 +198,7 @@ def main() -> int:
 
 def pages() -> dict[str, str]:
     """Return every page by its file name."""
-    kinds = {f"{name}.md": NOTE + kind_page(cls) for name, cls in kinds_by_name().items()}
+    kinds = {f"{handler.name}.md": NOTE + kind_page(handler) for handler in handlers()}
     return {
         **kinds,
         "README.md": NOTE + index_page(),
@@ -206,29 +207,23 @@ def pages() -> dict[str, str]:
     }
 
 
-def kinds_by_name() -> dict[str, type[EcsResource]]:
-    """Return the public resource classes by name."""
-    public = {name: getattr(ecs, name) for name in ecs.__all__}
-    return {name: cls for name, cls in public.items() if isinstance(cls, type) and issubclass(cls, EcsResource)}
-
-
 def index_page() -> str:
     """Return the index page."""
-    rows = [[f"[{name}]({name}.md)", introduction(cls)[0]] for name, cls in kinds_by_name().items()]
+    rows = [[f"[{each.name}]({each.name}.md)", introduction(each)[0]] for each in handlers()]
     return INDEX.format(kinds=table(["Kind", "What it is"], rows), example=EXAMPLE.relative_to(CHECKOUT))
 
 
-def kind_page(cls: type[EcsResource]) -> str:
+def kind_page(handler: ResourceHandler[Any, Any, Any]) -> str:
     """Return the page of one kind."""
-    handler, declared = cls.kind, types_of(cls)
-    what, source = introduction(cls)
+    what, source = introduction(handler)
     identity, example_id = IDS.get(handler.name, ANY_ID)
+    input_models, models = sdk.nested_models(handler)
     inputs = [
-        [f"`{name}`", input_type(cls, field), default(field), change(field), meaning(field)]
+        [f"`{name}`", input_type(field), default(field), change(field), meaning(field)]
         for name, field in required_first(fields_of(handler.inputs))
     ]
     outputs = [
-        [f"`{name}`", code(declared[name]), meaning(field)] for name, field in fields_of(handler.outputs).items()
+        [f"`{name}`", code(sdk.output(field)), meaning(field)] for name, field in fields_of(handler.outputs).items()
     ]
     return KIND.format(
         name=handler.name,
@@ -239,9 +234,9 @@ def kind_page(cls: type[EcsResource]) -> str:
         example=example(handler.name),
         program=EXAMPLE.relative_to(CHECKOUT),
         inputs=table(["Input", "Type", "Default", "A change", "Meaning"], inputs),
-        nested="".join(nested_section(typed, model) for typed, model in nested_inputs(cls)),
+        nested="".join(nested_section(model, is_output=model in models) for model in input_models),
         outputs=table(["Output", "Type", "Meaning"], outputs),
-        nested_outputs="".join(output_section(typed) for typed in nested_outputs(cls, declared)),
+        nested_outputs="".join(output_section(model) for model in models if model not in input_models),
         required="".join(
             f'{name}="…", ' for name, field in fields_of(handler.inputs).items() if field.info.is_required()
         ),
@@ -249,9 +244,9 @@ def kind_page(cls: type[EcsResource]) -> str:
     )
 
 
-def introduction(cls: type[EcsResource]) -> tuple[str, str]:
+def introduction(handler: ResourceHandler[Any, Any, Any]) -> tuple[str, str]:
     """Return the summary and the sources from the docstring of a kind, without the sentence about its id."""
-    what, _, source = re.sub(r" ?Its id is [^.]*\.", "", doc(cls)).partition("\n\n")
+    what, _, source = re.sub(r" ?Its id is [^.]*\.", "", doc(handler.inputs)).partition("\n\n")
     return one_line(what), one_line(source)
 
 
@@ -277,26 +272,25 @@ def required_first(model: Any) -> list[tuple[str, ModelField]]:
     return sorted(model.items(), key=lambda item: (not item[1].info.is_required(), item[0] in common))
 
 
-def input_type(cls: type[EcsResource], field: ModelField) -> str:
+def input_type(field: ModelField) -> str:
     """Return the type of an input with its limits."""
-    names: dict[Any, str] = {model: typed.__name__ for typed, model in nested_inputs(cls)}
-    return code(type_name(field.info.annotation, names)) + limits(field)
+    return code(type_name(field.info.annotation)) + limits(field)
 
 
-def type_name(annotation: Any, names: dict[Any, str]) -> str:
+def type_name(annotation: Any) -> str:
     """Return a type as a program writes it, without None, which means "not managed"."""
     origin, args = get_origin(annotation), get_args(annotation)
-    if annotation in names:
-        return names[annotation]
     if origin is Literal:
         return " | ".join(f'"{arg}"' if isinstance(arg, str) else str(arg) for arg in args)
     if origin is list:
-        return f"list[{type_name(args[0], names)}]"
+        return f"list[{type_name(args[0])}]"
     if origin is dict:
-        return f"dict[str, {type_name(args[1], names)}]"
+        return f"dict[str, {type_name(args[1])}]"
     if args:
         branches = args[:1] if origin is Annotated else args
-        return " | ".join(type_name(arg, names) for arg in branches if arg is not type(None))
+        return " | ".join(type_name(arg) for arg in branches if arg is not type(None))
+    if isinstance(annotation, type) and issubclass(annotation, fields.Nested):
+        return f"{annotation.__name__}Args"
     return "object" if annotation is Any else str(getattr(annotation, "__name__", annotation))
 
 
@@ -352,48 +346,25 @@ def meaning(field: ModelField) -> str:
     return " ".join(words)
 
 
-def nested_inputs(cls: type[EcsResource]) -> list[tuple[Any, type[BaseModel]]]:
-    """Return the typed dictionaries of a kind's inputs with the models that validate them."""
-    found = []
-    parameters = inspect.signature(cls.__init__).parameters
-    for name, field in fields_of(cls.kind.inputs).items():
-        models = [
-            part for part in parts_of(field.info.annotation) if isinstance(part, type) and issubclass(part, BaseModel)
-        ]
-        found += [(typed, models[0]) for typed in parts_of(parameters[name].annotation) if is_typeddict(typed)][:1]
-    return found
-
-
-def nested_outputs(cls: type[EcsResource], declared: dict[str, str]) -> list[Any]:
-    """Return the typed dictionaries that only outputs use."""
-    names = {name for hint in declared.values() for name in re.findall(r"\w+", hint)}
-    inputs = {typed.__name__ for typed, _ in nested_inputs(cls)}
-    return [getattr(ecs, name) for name in sorted(names - inputs) if is_typeddict(getattr(ecs, name, None))]
-
-
-def parts_of(annotation: Any) -> Iterator[Any]:
-    """Yield an annotation and all its parts."""
-    yield annotation
-    for part in get_args(annotation):
-        yield from parts_of(part)
-
-
-def nested_section(typed: Any, model: type[BaseModel]) -> str:
+def nested_section(model: type[BaseModel], *, is_output: bool) -> str:
     """Return the section about a nested input."""
-    docs = attribute_docs(typed)
     rows = [
-        [f"`{name}`", code(type_name(field.info.annotation, {})) + limits(field), default(field), docs[name]]
-        for name, field in fields_of(model).items()
+        [f"`{name}`", input_type(field), default(field), meaning(field)] for name, field in fields_of(model).items()
     ]
     properties = table(["Property", "Type", "Default", "Meaning"], rows)
-    return f"### {typed.__name__}\n\n{doc(typed)} A plain `dict` works as well.\n\n{properties}\n\n"
+    text = f"{doc(model)} A plain `dict` works as well."
+    if is_output:
+        text += f" In an output the type is `{model.__name__}`."
+    return f"### {model.__name__}Args\n\n{text}\n\n{properties}\n\n"
 
 
-def output_section(typed: Any) -> str:
+def output_section(model: type[BaseModel]) -> str:
     """Return the section about a nested output."""
-    docs, types = attribute_docs(typed), types_of(typed)
-    rows = [[f"`{name}`", code(types[name]), text] for name, text in docs.items()]
-    return f"### {typed.__name__}\n\n{doc(typed)}\n\n{table(['Property', 'Type', 'Meaning'], rows)}\n\n"
+    rows = [
+        [f"`{name}`", code(sdk.value(field.info.annotation)), meaning(field)]
+        for name, field in fields_of(model).items()
+    ]
+    return f"### {model.__name__}\n\n{doc(model)}\n\n{table(['Property', 'Type', 'Meaning'], rows)}\n\n"
 
 
 def settings_page() -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
@@ -68,6 +68,21 @@ class WriteOnly(FieldOption):
 
 class Advisory(FieldOption):
     """The cloud may use another value, which is not drift: only a change of the desired value is a change."""
+
+
+class AlwaysSet(FieldOption):
+    """The output always has a value, also where the program does not set the input."""
+
+
+@dataclass(frozen=True)
+class Exclusive(FieldOption):
+    """Two objects cannot have the same value at the same time, so a replacement deletes the prior object first.
+
+    Attributes:
+        value: The only value of the field for which this holds, such as a type; None for every value.
+    """
+
+    value: str | None = None
 
 
 class ProviderOnly(InPlace):
@@ -188,6 +203,29 @@ def _type_form(annotation: Any) -> str:
 def fields_of(model: type[BaseModel]) -> Mapping[str, ModelField]:
     """Return the fields of `model` by name, in the order of their declaration."""
     return {name: ModelField(name, info) for name, info in model.model_fields.items()}
+
+
+def models_in(annotation: Any) -> Iterator[type[Nested]]:
+    """The models of the objects inside a value of this type, those inside another one first."""
+    if isinstance(annotation, type) and issubclass(annotation, Nested):
+        for info in annotation.model_fields.values():
+            yield from models_in(info.annotation)
+        yield annotation
+    for part in get_args(annotation):
+        yield from models_in(part)
+
+
+def exclusive_paths(model: type[BaseModel]) -> tuple[str, ...]:
+    """The fields with the option `Exclusive`, as `sdk.exclusive.is_exclusive` takes them."""
+    paths = []
+    for name, field in fields_of(model).items():
+        infos = {name: field.info}
+        for nested in models_in(field.info.annotation):
+            infos |= {f"{name}.{key}": info for key, info in nested.model_fields.items()}
+        for path, info in infos.items():
+            options = [item for item in info.metadata if isinstance(item, Exclusive)]
+            paths += [f"{path}={each.value}" if each.value else path for each in options]
+    return tuple(paths)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ecs_pulumi.dynamic import fields
+from ecs_pulumi.sdk.exclusive import is_exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +27,7 @@ C = TypeVar("C")
 I = TypeVar("I", bound=fields.Inputs)  # noqa: E741  (the inputs model)
 R = TypeVar("R")
 
-HANDLERS_PACKAGE = "ecs_pulumi.resources"
+REGISTRY = "ecs_pulumi.resources.registry"
 SUFFIX_BYTES = 4
 
 
@@ -189,12 +190,17 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """Whether the desired value of the input `name` equals the one in `prior` (outputs)."""
         return fields.matches(fields.fields_of(self.inputs)[name], desired, prior.get(name))
 
-    def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    @property
+    def exclusive(self) -> tuple[str, ...]:
+        """The inputs that only one object can have at a time, as `sdk.exclusive.is_exclusive` takes them."""
+        return fields.exclusive_paths(self.inputs)
+
+    def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:
         """Whether two objects with these inputs cannot exist at the same time.
 
         The values may be `pulumi.Output`s or unknown.
         """
-        return False
+        return is_exclusive(self.exclusive, inputs)
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Whether the old object must be deleted before its replacement is created, because both cannot coexist."""
@@ -253,11 +259,10 @@ class ResourceHandler(ABC, Generic[C, I, R]):
 def get_handler(name: str) -> ResourceHandler[Any, Any, Any]:
     """Return the handler of the kind with this name.
 
-    The state stores only the name. By convention the handler is `HANDLER` in the module of `resources/` that is named
-    after the kind; it is imported here on first use, although `dynamic` does not depend on `resources` otherwise.
+    The state stores only the name, so the provider has to find the handler, although `dynamic` does not depend on
+    `resources` otherwise.
     """
-    module = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    handler: ResourceHandler[Any, Any, Any] = importlib.import_module(f"{HANDLERS_PACKAGE}.{module}").HANDLER
+    handler: ResourceHandler[Any, Any, Any] = importlib.import_module(REGISTRY).get_handler(name)
     return handler
 
 

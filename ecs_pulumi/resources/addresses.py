@@ -6,8 +6,9 @@ import ipaddress
 import re
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator
-from typing_extensions import TypedDict
+from pydantic import AfterValidator, Field
+
+from ecs_pulumi.dynamic.fields import Nested
 
 _MAC = re.compile(r"[0-9a-f]{12}")
 _SEPARATORS = re.compile(r"[:.-]")
@@ -45,10 +46,8 @@ IpAddress: TypeAlias = Annotated[str, AfterValidator(canonical_ip)]
 MacAddress: TypeAlias = Annotated[str, AfterValidator(canonical_mac)]
 
 
-class FixedIp(TypedDict):
+class PortAssignedIp(Nested):
     """An address of a port."""
 
-    subnet_id: str
-    """Subnet of the address."""
-    ip_address: str
-    """The address."""
+    subnet_id: str = Field(description="Subnet of the address.")
+    ip_address: str = Field(description="The address.")

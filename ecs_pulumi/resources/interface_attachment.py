@@ -1,17 +1,17 @@
 """InterfaceAttachment: a NIC attached to a server (guide, chapter 7; Nova API reference, "Port interfaces")."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any
 
-import pulumi
 from pydantic import Field
-from typing_extensions import TypedDict
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic.fields import (
+    AlwaysSet,
     CheckInputs,
     Computed,
+    Exclusive,
     Inputs,
     Nested,
     Outputs,
@@ -23,9 +23,8 @@ from ecs_pulumi.dynamic.fields import (
     exactly_one_of,
     objects,
 )
-from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
-from ecs_pulumi.resources.addresses import FixedIp, IpAddress
+from ecs_pulumi.resources.addresses import IpAddress, PortAssignedIp
 from ecs_pulumi.resources.asleep import while_awake
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import Context, EcsHandler, RemoteObject, require_exists, split_id
@@ -46,30 +45,28 @@ _SERVER = "server of the NIC"
 """Key that is added to a port's document: the server in the resource's id, whichever server has the port."""
 
 
-class InterfaceAttachmentFixedIpArgs(TypedDict):
+class InterfaceAttachmentFixedIp(Nested):
     """A requested address."""
 
-    ip_address: pulumi.Input[str]
-    """The address."""
-
-
-class _FixedIp(Nested):
-    ip_address: IpAddress
+    ip_address: IpAddress = Field(description="The address.")
 
 
 class InterfaceAttachmentInputs(Inputs):
-    """Inputs of an interface attachment."""
+    """A NIC attached to a server. Its id is `<server>/<port>`.
+
+    Source: guide, chapter 7 "Bind the NIC to the ECS"; Nova API reference, "Port interfaces".
+    """
 
     server_id: Annotated[str, Replace()] = Field(description="Id of the server.")
-    port_id: Annotated[str | None, Replace(), Computed()] = Field(
+    port_id: Annotated[str | None, Replace(), Computed(), AlwaysSet(), Exclusive()] = Field(
         None, description="Existing port to attach. Set either this or `network_id`."
     )
-    network_id: Annotated[str | None, Replace(), Computed()] = Field(
+    network_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
         None, description="Network in which a port is created; the port is deleted with the NIC or its server."
     )
-    fixed_ips: Annotated[list[_FixedIp] | None, Replace(), Computed(), Set()] = Field(
-        None, description="Requested addresses; only with `network_id`."
-    )
+    fixed_ips: Annotated[
+        list[InterfaceAttachmentFixedIp] | None, Replace(), Computed(), Set(), AlwaysSet(), Exclusive()
+    ] = Field(None, description="Requested addresses; only with `network_id`.")
     tag: Annotated[str | None, Replace(), WriteOnly(), RequiresMicroversion("compute", TAG)] = Field(
         None, max_length=60, description="Tag that identifies the NIC in the server's metadata."
     )
@@ -78,9 +75,9 @@ class InterfaceAttachmentInputs(Inputs):
 class InterfaceAttachmentOutputs(Outputs):
     """Outputs of an interface attachment that are not inputs."""
 
-    mac_address: str | None = Field(None, description="MAC address.")
-    port_state: str | None = Field(
-        None,
+    fixed_ips: list[PortAssignedIp] = Field(description="Addresses with their subnets.")
+    mac_address: str = Field(description="MAC address.")
+    port_state: str = Field(
         description="`ACTIVE` once it is up; `DETACHED` after a detach outside of Pulumi: the next `up` attaches it.",
     )
 
@@ -120,10 +117,6 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
             assigned = [item.get("ip_address") for item in objects(prior.get("fixed_ips"))]
             return all(isinstance(item, Mapping) and item.get("ip_address") in assigned for item in desired)
         return super().is_equal(name, desired, prior)
-
-    def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:
-        """Return whether the NIC uses an existing port or a requested address: one NIC can use each at a time."""
-        return inputs.get("port_id") is not None or inputs.get("fixed_ips") not in (None, [])
 
     def find_own_orphans(self, context: Context, desired: InterfaceAttachmentInputs) -> list[tuple[str, None]]:
         """Find ports with the NIC's owner marker that are attached to the server or not attached yet."""
@@ -216,33 +209,3 @@ def _nic(port: RemoteObject | None, server_id: str) -> RemoteObject | None:
 
 
 HANDLER = InterfaceAttachmentHandler()
-
-
-class InterfaceAttachment(EcsResource, kind=HANDLER):
-    """A NIC attached to a server. Its id is `<server>/<port>`.
-
-    Source: guide, chapter 7 "Bind the NIC to the ECS"; Nova API reference, "Port interfaces".
-    """
-
-    server_id: pulumi.Output[str]
-    port_id: pulumi.Output[str]
-    network_id: pulumi.Output[str]
-    fixed_ips: pulumi.Output[list[FixedIp]]
-    tag: pulumi.Output[str | None]
-    mac_address: pulumi.Output[str]
-    port_state: pulumi.Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        server_id: pulumi.Input[str],
-        port_id: pulumi.Input[str] | None = None,
-        network_id: pulumi.Input[str] | None = None,
-        fixed_ips: pulumi.Input[Sequence[pulumi.Input[InterfaceAttachmentFixedIpArgs]]] | None = None,
-        tag: pulumi.Input[str] | None = None,
-        region: pulumi.Input[str] | None = None,
-        adopt: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare a NIC. The reference page of `InterfaceAttachment` documents every argument."""

@@ -1,12 +1,12 @@
 """Network: a private layer 2 network (guide, chapter 7; Neutron API reference, "Networks")."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
-import pulumi
 from pydantic import Field
 
 from ecs_pulumi.dynamic.fields import (
+    AlwaysSet,
     CheckInputs,
     Computed,
     InPlace,
@@ -17,24 +17,26 @@ from ecs_pulumi.dynamic.fields import (
     Set,
     WriteOnly,
 )
-from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import quota
 from ecs_pulumi.resources.common import Context
 from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
 
 
 class NetworkInputs(Inputs):
-    """Inputs of a network."""
+    """A private layer 2 network. Servers connect to it through its ports.
 
-    name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
-    admin_state_up: Annotated[bool | None, InPlace(), Computed()] = Field(
+    Source: guide, chapter 7 "Create a network"; Neutron API reference, "Networks".
+    """
+
+    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
+    description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
+    admin_state_up: Annotated[bool | None, InPlace(), Computed(), AlwaysSet()] = Field(
         None, description="Whether the network forwards packets."
     )
-    shared: Annotated[bool | None, InPlace(), Computed()] = Field(
+    shared: Annotated[bool | None, InPlace(), Computed(), AlwaysSet()] = Field(
         None, description="Whether every project may use it. Most clouds restrict it to administrators."
     )
-    external: Annotated[bool | None, InPlace(), Computed()] = Field(
+    external: Annotated[bool | None, InPlace(), Computed(), AlwaysSet()] = Field(
         None, description="Whether it leads to networks outside the cloud. Most clouds restrict it to administrators."
     )
     port_security_enabled: Annotated[bool | None, InPlace(), Computed()] = Field(
@@ -49,8 +51,8 @@ class NetworkInputs(Inputs):
     qos_policy_id: Annotated[str | None, InPlace()] = Field(
         None, description="Id of the QoS policy; an empty string removes it."
     )
-    tags: Annotated[list[str] | None, InPlace(), Set()] = Field(None, description="Tags, a set.")
-    availability_zone_hints: Annotated[list[str] | None, Replace(), Set()] = Field(
+    tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
+    availability_zone_hints: Annotated[list[str] | None, Replace(), Set(), AlwaysSet()] = Field(
         None, description="Zones in which the network's services should run."
     )
     provider_network_type: Annotated[str | None, Replace(), Computed()] = Field(
@@ -62,7 +64,7 @@ class NetworkInputs(Inputs):
     provider_segmentation_id: Annotated[int | None, Replace(), Computed()] = Field(
         None, description="VLAN id or tunnel id. For administrators."
     )
-    project_id: Annotated[str | None, Replace(), Computed()] = Field(
+    project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
         None, description="Project that owns it. Only an administrator can set another project."
     )
     value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
@@ -73,8 +75,8 @@ class NetworkInputs(Inputs):
 class NetworkOutputs(Outputs):
     """Attributes that only the cloud sets."""
 
-    status: str | None = Field(None, description="`ACTIVE`, `DOWN`, `BUILD` or `ERROR`.")
-    subnet_ids: list[str] | None = Field(None, description="Subnets of the network.")
+    status: str = Field(description="`ACTIVE`, `DOWN`, `BUILD` or `ERROR`.")
+    subnet_ids: list[str] = Field(description="Subnets of the network.")
     created_at: str | None = Field(None, description="When it was created, UTC.")
     updated_at: str | None = Field(None, description="When it was last changed, UTC.")
 
@@ -112,57 +114,3 @@ class NetworkHandler(NeutronHandler[NetworkInputs]):
 
 
 HANDLER = NetworkHandler()
-
-
-class Network(EcsResource, kind=HANDLER):
-    """A private layer 2 network. Servers connect to it through its ports.
-
-    Source: guide, chapter 7 "Create a network"; Neutron API reference, "Networks".
-    """
-
-    name: pulumi.Output[str]
-    description: pulumi.Output[str]
-    admin_state_up: pulumi.Output[bool]
-    shared: pulumi.Output[bool]
-    external: pulumi.Output[bool]
-    port_security_enabled: pulumi.Output[bool | None]
-    mtu: pulumi.Output[int | None]
-    dns_domain: pulumi.Output[str | None]
-    qos_policy_id: pulumi.Output[str | None]
-    tags: pulumi.Output[list[str]]
-    availability_zone_hints: pulumi.Output[list[str]]
-    provider_network_type: pulumi.Output[str | None]
-    provider_physical_network: pulumi.Output[str | None]
-    provider_segmentation_id: pulumi.Output[int | None]
-    project_id: pulumi.Output[str]
-    value_specs: pulumi.Output[dict[str, object] | None]
-    status: pulumi.Output[str]
-    subnet_ids: pulumi.Output[list[str]]
-    created_at: pulumi.Output[str | None]
-    updated_at: pulumi.Output[str | None]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        name: pulumi.Input[str] | None = None,
-        description: pulumi.Input[str] | None = None,
-        admin_state_up: pulumi.Input[bool] | None = None,
-        shared: pulumi.Input[bool] | None = None,
-        external: pulumi.Input[bool] | None = None,
-        port_security_enabled: pulumi.Input[bool] | None = None,
-        mtu: pulumi.Input[int] | None = None,
-        dns_domain: pulumi.Input[str] | None = None,
-        qos_policy_id: pulumi.Input[str] | None = None,
-        tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
-        availability_zone_hints: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
-        provider_network_type: pulumi.Input[str] | None = None,
-        provider_physical_network: pulumi.Input[str] | None = None,
-        provider_segmentation_id: pulumi.Input[int] | None = None,
-        project_id: pulumi.Input[str] | None = None,
-        value_specs: pulumi.Input[Mapping[str, object]] | None = None,
-        region: pulumi.Input[str] | None = None,
-        adopt: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare a network. The reference describes every argument."""

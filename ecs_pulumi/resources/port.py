@@ -1,15 +1,15 @@
 """Port: the connection of one NIC to a network (guide, chapter 7; Neutron API reference, "Ports")."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-import pulumi
 from pydantic import Field
-from typing_extensions import NotRequired, TypedDict
 
 from ecs_pulumi.dynamic.fields import (
+    AlwaysSet,
     CheckInputs,
     Computed,
+    Exclusive,
     InPlace,
     Inputs,
     Nested,
@@ -21,97 +21,84 @@ from ecs_pulumi.dynamic.fields import (
     match_items,
     objects,
 )
-from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
-from ecs_pulumi.resources.addresses import FixedIp, IpAddress, MacAddress, canonical_ip, canonical_mac, is_automatic
+from ecs_pulumi.resources.addresses import (
+    IpAddress,
+    MacAddress,
+    PortAssignedIp,
+    canonical_ip,
+    canonical_mac,
+    is_automatic,
+)
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import Context, RemoteObject
 from ecs_pulumi.resources.neutron import NeutronHandler
 
 
-class PortFixedIpArgs(TypedDict, total=False):
-    """An address of a port: any address of a subnet, or a specific one."""
-
-    subnet_id: pulumi.Input[str]
-    """Subnet of the address. Default: the only subnet of the network."""
-    ip_address: pulumi.Input[str]
-    """The address. Default: any free address of the subnet."""
-
-
-class PortAllowedAddressPairArgs(TypedDict):
-    """An additional address that the port may use."""
-
-    ip_address: pulumi.Input[str]
-    """Address, or a range such as `10.0.10.0/28`."""
-    mac_address: NotRequired[pulumi.Input[str]]
-    """MAC address. Default: the port's."""
-
-
-class PortExtraDhcpOptionArgs(TypedDict):
-    """A DHCP option for this port."""
-
-    name: pulumi.Input[str]
-    """Name, for example `mtu` or `domain-name`."""
-    value: pulumi.Input[str]
-    """Value."""
-    ip_version: NotRequired[pulumi.Input[int]]
-    """4 (the default) or 6."""
-
-
-class DnsAssignment(TypedDict):
+class PortDnsAssignment(Nested):
     """A name in the cloud's DNS for an address of the port."""
 
-    hostname: str
-    """Name."""
-    fqdn: str
-    """Fully qualified name."""
-    ip_address: str
-    """The address."""
+    hostname: str = Field(description="Name.")
+    fqdn: str = Field(description="Fully qualified name.")
+    ip_address: str = Field(description="The address.")
 
 
-class _FixedIp(Nested):
-    subnet_id: str | None = None
-    ip_address: IpAddress | None = None
+class PortFixedIp(Nested):
+    """An address of a port: any address of a subnet, or a specific one."""
+
+    subnet_id: str | None = Field(None, description="Subnet of the address. Default: the only subnet of the network.")
+    ip_address: Annotated[IpAddress | None, Exclusive()] = Field(
+        None, description="The address. Default: any free address of the subnet."
+    )
 
 
-class _AddressPair(Nested):
-    ip_address: IpAddress
-    mac_address: MacAddress | None = None
+class PortAllowedAddressPair(Nested):
+    """An additional address that the port may use."""
+
+    ip_address: IpAddress = Field(description="Address, or a range such as `10.0.10.0/28`.")
+    mac_address: MacAddress | None = Field(None, description="MAC address. Default: the port's.")
 
 
-class _DhcpOption(Nested):
-    name: str
-    value: str
-    ip_version: Literal[4, 6] = 4
+class PortExtraDhcpOption(Nested):
+    """A DHCP option for this port."""
+
+    name: str = Field(description="Name, for example `mtu` or `domain-name`.")
+    value: str = Field(description="Value.")
+    ip_version: Literal[4, 6] = Field(4, description="4 (the default) or 6.")
 
 
 class PortInputs(Inputs):
-    """Inputs of a port."""
+    """The connection of one NIC to a network, with its addresses and security groups.
+
+    Source: guide, chapter 7 "Create a port"; Neutron API reference, "Ports".
+    """
 
     network_id: Annotated[str, Replace()] = Field(description="Network it belongs to.")
-    name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
-    admin_state_up: Annotated[bool | None, InPlace(), Computed()] = Field(
+    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
+    description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
+    admin_state_up: Annotated[bool | None, InPlace(), Computed(), AlwaysSet()] = Field(
         None, description="Whether the port forwards packets."
     )
-    fixed_ips: Annotated[list[_FixedIp] | None, InPlace(), Computed(), Set()] = Field(
+    fixed_ips: Annotated[list[PortFixedIp] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
         None, description="Addresses, a set; an empty list means none. The cloud chooses what is not set."
     )
-    security_group_ids: Annotated[list[str] | None, InPlace(), Computed(), Set()] = Field(
+    security_group_ids: Annotated[list[str] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
         None,
         description="Security groups, a set of ids; an empty list means none. Default: the project's `default` group.",
     )
-    allowed_address_pairs: Annotated[list[_AddressPair] | None, InPlace(), Set()] = Field(
+    allowed_address_pairs: Annotated[list[PortAllowedAddressPair] | None, InPlace(), Set(), AlwaysSet()] = Field(
         None, description="Additional addresses that the port may use, a set. Default MAC address: the port's."
     )
-    extra_dhcp_options: Annotated[list[_DhcpOption] | None, InPlace(), Set()] = Field(
+    extra_dhcp_options: Annotated[list[PortExtraDhcpOption] | None, InPlace(), Set(), AlwaysSet()] = Field(
         None, description="DHCP options for this port, a set."
     )
-    mac_address: Annotated[MacAddress | None, Replace(), Computed()] = Field(None, description="MAC address.")
+    mac_address: Annotated[MacAddress | None, Replace(), Computed(), AlwaysSet(), Exclusive()] = Field(
+        None, description="MAC address."
+    )
     port_security_enabled: Annotated[bool | None, InPlace(), Computed()] = Field(
         None, description="Whether spoofed addresses are dropped and security groups apply."
     )
-    device_owner: Annotated[str | None, Replace(), Computed()] = Field(
+    device_owner: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
         None, description="Type of the device that uses the port, for example `compute:nova`; the cloud updates it."
     )
     dns_name: Annotated[str | None, InPlace()] = Field(None, description="Name in the cloud's DNS.")
@@ -125,8 +112,8 @@ class PortInputs(Inputs):
     qos_policy_id: Annotated[str | None, InPlace()] = Field(
         None, description="Id of the QoS policy; an empty string removes it."
     )
-    tags: Annotated[list[str] | None, InPlace(), Set()] = Field(None, description="Tags, a set.")
-    project_id: Annotated[str | None, Replace(), Computed()] = Field(
+    tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
+    project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
         None, description="Project that owns it. Only an administrator can set another project."
     )
     value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
@@ -137,11 +124,11 @@ class PortInputs(Inputs):
 class PortOutputs(Outputs):
     """Attributes that only the cloud sets."""
 
-    status: str | None = Field(None, description="`ACTIVE` once a server uses it, `DOWN` before.")
-    all_fixed_ips: list[dict[str, str]] | None = Field(None, description="All addresses with their subnets.")
+    status: str = Field(description="`ACTIVE` once a server uses it, `DOWN` before.")
+    all_fixed_ips: list[PortAssignedIp] = Field(description="All addresses with their subnets.")
     ip_address: str | None = Field(None, description="The first address.")
-    device_id: str | None = Field(None, description="Server that uses the port; empty if there is none.")
-    dns_assignment: list[dict[str, str]] | None = Field(None, description="Names in the cloud's DNS.")
+    device_id: str = Field(description="Server that uses the port; empty if there is none.")
+    dns_assignment: list[PortDnsAssignment] | None = Field(None, description="Names in the cloud's DNS.")
 
 
 class PortHandler(NeutronHandler[PortInputs]):
@@ -168,11 +155,6 @@ class PortHandler(NeutronHandler[PortInputs]):
         yield from preflight.check_all_exist(checked, "security_group_ids", resolver.security_group_id)
         yield from preflight.addresses(context, checked)
         yield from quota.of_network(context, checked, "ports", "network_id")
-
-    def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:
-        """Ports with a specific IP or MAC address are exclusive: each exists once in a network."""
-        fixed = any(item.get("ip_address") is not None for item in objects(inputs.get("fixed_ips")))
-        return fixed or inputs.get("mac_address") is not None
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Compare addresses by value: some clouds return them as the request spelled them.
@@ -243,64 +225,3 @@ def _dhcp_options(desired: list[RemoteObject], remote: list[RemoteObject]) -> li
 
 
 HANDLER = PortHandler()
-
-
-class Port(EcsResource, kind=HANDLER):
-    """The connection of one NIC to a network, with its addresses and security groups.
-
-    Source: guide, chapter 7 "Create a port"; Neutron API reference, "Ports".
-    """
-
-    network_id: pulumi.Output[str]
-    name: pulumi.Output[str]
-    description: pulumi.Output[str]
-    admin_state_up: pulumi.Output[bool]
-    fixed_ips: pulumi.Output[list[PortFixedIpArgs]]
-    security_group_ids: pulumi.Output[list[str]]
-    allowed_address_pairs: pulumi.Output[list[PortAllowedAddressPairArgs]]
-    extra_dhcp_options: pulumi.Output[list[PortExtraDhcpOptionArgs]]
-    mac_address: pulumi.Output[str]
-    port_security_enabled: pulumi.Output[bool | None]
-    device_owner: pulumi.Output[str]
-    dns_name: pulumi.Output[str | None]
-    binding_host_id: pulumi.Output[str | None]
-    binding_profile: pulumi.Output[dict[str, object] | None]
-    binding_vnic_type: pulumi.Output[str]
-    qos_policy_id: pulumi.Output[str | None]
-    tags: pulumi.Output[list[str]]
-    project_id: pulumi.Output[str]
-    value_specs: pulumi.Output[dict[str, object] | None]
-    status: pulumi.Output[str]
-    all_fixed_ips: pulumi.Output[list[FixedIp]]
-    ip_address: pulumi.Output[str | None]
-    device_id: pulumi.Output[str]
-    dns_assignment: pulumi.Output[list[DnsAssignment] | None]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        network_id: pulumi.Input[str],
-        name: pulumi.Input[str] | None = None,
-        description: pulumi.Input[str] | None = None,
-        admin_state_up: pulumi.Input[bool] | None = None,
-        fixed_ips: pulumi.Input[Sequence[pulumi.Input[PortFixedIpArgs]]] | None = None,
-        security_group_ids: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
-        allowed_address_pairs: pulumi.Input[Sequence[pulumi.Input[PortAllowedAddressPairArgs]]] | None = None,
-        extra_dhcp_options: pulumi.Input[Sequence[pulumi.Input[PortExtraDhcpOptionArgs]]] | None = None,
-        mac_address: pulumi.Input[str] | None = None,
-        port_security_enabled: pulumi.Input[bool] | None = None,
-        device_owner: pulumi.Input[str] | None = None,
-        dns_name: pulumi.Input[str] | None = None,
-        binding_host_id: pulumi.Input[str] | None = None,
-        binding_profile: pulumi.Input[Mapping[str, object]] | None = None,
-        binding_vnic_type: pulumi.Input[str] = "normal",
-        qos_policy_id: pulumi.Input[str] | None = None,
-        tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
-        project_id: pulumi.Input[str] | None = None,
-        value_specs: pulumi.Input[Mapping[str, object]] | None = None,
-        region: pulumi.Input[str] | None = None,
-        adopt: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare a port. The reference describes every argument."""

@@ -1,16 +1,13 @@
 """Server: an Elastic Cloud Server (guide, chapters 4 and 5; Nova API reference, "Servers")."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Literal
-
-import pulumi
+from typing import Any
 
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
 from ecs_pulumi.dynamic.kind import is_auto_name
-from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota, server_fields
 from ecs_pulumi.resources import server_life as life
 from ecs_pulumi.resources import server_nics as nics
@@ -29,15 +26,8 @@ from ecs_pulumi.resources.common import (
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.server_fields import (
-    Address,
-    AttachedVolume,
-    PowerState,
-    ServerBlockDeviceArgs,
     ServerInputs,
-    ServerNetworkArgs,
-    ServerNic,
     ServerOutputs,
-    ServerPersonalityArgs,
     may_boot_from_device,
 )
 
@@ -136,13 +126,6 @@ class ServerHandler(EcsHandler[ServerInputs]):
             if prior.get("pending_action")
             else None
         )
-
-    def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:
-        """Return whether the server uses a port, a fixed address or a volume: one server can use each at a time."""
-        names = ("port_id", "fixed_ip")
-        if any(nic.get(name) is not None for nic in objects(inputs.get("networks")) for name in names):
-            return True
-        return any(item.get("source_type") == "volume" for item in objects(inputs.get("block_devices")))
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Also delete first if the prior server uses one: another resource of the program may need it."""
@@ -392,87 +375,3 @@ def _fit(flavor: RemoteObject | None, image: RemoteObject | None, checked: Check
 
 
 HANDLER = ServerHandler()
-
-
-class Server(EcsResource, kind=HANDLER):
-    """An Elastic Cloud Server.
-
-    Source: guide, chapter 4 "Creating an ECS" and 5 "Modifying ECS specifications"; Nova API reference, "Servers".
-    """
-
-    flavor: pulumi.Output[str]
-    image: pulumi.Output[str | None]
-    name: pulumi.Output[str]
-    description: pulumi.Output[str | None]
-    metadata: pulumi.Output[dict[str, str]]
-    tags: pulumi.Output[list[str] | None]
-    security_groups: pulumi.Output[list[str]]
-    admin_pass: pulumi.Output[str | None]
-    power_state: pulumi.Output[str | None]
-    networks: pulumi.Output[str | list[ServerNetworkArgs] | None]
-    block_devices: pulumi.Output[list[ServerBlockDeviceArgs] | None]
-    key_name: pulumi.Output[str | None]
-    availability_zone: pulumi.Output[str]
-    user_data: pulumi.Output[str | None]
-    config_drive: pulumi.Output[bool]
-    personality: pulumi.Output[list[ServerPersonalityArgs] | None]
-    scheduler_hints: pulumi.Output[dict[str, object] | None]
-    disk_config: pulumi.Output[str]
-    image_policy: pulumi.Output[str]
-    stop_before_resize: pulumi.Output[bool]
-    stop_before_delete: pulumi.Output[bool]
-    force_delete: pulumi.Output[bool]
-    status: pulumi.Output[str]
-    vm_state: pulumi.Output[str]
-    task_state: pulumi.Output[str | None]
-    flavor_id: pulumi.Output[str]
-    image_id: pulumi.Output[str | None]
-    image_name: pulumi.Output[str | None]
-    access_ip_v4: pulumi.Output[str | None]
-    access_ip_v6: pulumi.Output[str | None]
-    addresses: pulumi.Output[dict[str, list[Address]]]
-    nics: pulumi.Output[list[ServerNic]]
-    volumes_attached: pulumi.Output[list[AttachedVolume]]
-    host_id: pulumi.Output[str]
-    instance_name: pulumi.Output[str | None]
-    hostname: pulumi.Output[str | None]
-    locked: pulumi.Output[bool | None]
-    created: pulumi.Output[str]
-    updated: pulumi.Output[str]
-    launched_at: pulumi.Output[str | None]
-    fault: pulumi.Output[str | None]
-    pending_action: pulumi.Output[str | None]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        flavor: pulumi.Input[str],
-        image: pulumi.Input[str] | None = None,
-        name: pulumi.Input[str] | None = None,
-        description: pulumi.Input[str] | None = None,
-        metadata: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None,
-        tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
-        security_groups: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
-        admin_pass: pulumi.Input[str] | None = None,
-        power_state: pulumi.Input[PowerState] | None = None,
-        networks: pulumi.Input[Literal["auto", "none"]]
-        | pulumi.Input[Sequence[pulumi.Input[ServerNetworkArgs]]]
-        | None = None,
-        block_devices: pulumi.Input[Sequence[pulumi.Input[ServerBlockDeviceArgs]]] | None = None,
-        key_name: pulumi.Input[str] | None = None,
-        availability_zone: pulumi.Input[str] | None = None,
-        user_data: pulumi.Input[str] | None = None,
-        config_drive: pulumi.Input[bool] | None = None,
-        personality: pulumi.Input[Sequence[pulumi.Input[ServerPersonalityArgs]]] | None = None,
-        scheduler_hints: pulumi.Input[Mapping[str, object]] | None = None,
-        disk_config: pulumi.Input[Literal["AUTO", "MANUAL"]] | None = None,
-        image_policy: pulumi.Input[Literal["replace", "rebuild"]] = "replace",
-        stop_before_resize: pulumi.Input[bool] = True,
-        stop_before_delete: pulumi.Input[bool] = False,
-        force_delete: pulumi.Input[bool] = False,
-        region: pulumi.Input[str] | None = None,
-        adopt: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare a server. The reference page of `Server` documents every argument."""

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-import pulumi
 from pydantic import Field
-from typing_extensions import NotRequired, TypedDict
 
 from ecs_pulumi.dynamic.fields import (
+    AlwaysSet,
     CheckInputs,
     Computed,
+    Exclusive,
     InPlace,
     Inputs,
     Nested,
@@ -23,128 +23,110 @@ from ecs_pulumi.dynamic.fields import (
     WriteOnly,
     is_unknown,
 )
-from ecs_pulumi.resources.addresses import FixedIp, IpAddress
+from ecs_pulumi.resources.addresses import IpAddress, PortAssignedIp
 
 _VOLUMES = ("volume", "snapshot")
 
 PowerState = Literal["active", "shutoff", "paused", "suspended", "shelved_offloaded"]
 
 
-class ServerNetworkArgs(TypedDict, total=False):
-    """One NIC: an existing port, or a network in which Nova creates a port."""
-
-    network_id: pulumi.Input[str]
-    """Network in which Nova creates a port. Set either this or `port_id`."""
-    port_id: pulumi.Input[str]
-    """Existing port. Deleting the server does not delete it."""
-    fixed_ip: pulumi.Input[str]
-    """Requested address; only with `network_id`."""
-    tag: pulumi.Input[str]
-    """Tag that identifies the NIC in the server's metadata. Needs compute 2.42."""
-
-
-class ServerBlockDeviceArgs(TypedDict):
-    """One disk that is created or attached with the server."""
-
-    source_type: pulumi.Input[str]
-    """Source of the disk: `blank`, `image`, `snapshot` or `volume`."""
-    uuid: NotRequired[pulumi.Input[str]]
-    """Id of the source image, snapshot or volume. Default for an image with `boot_index` 0: the server's `image`."""
-    destination_type: NotRequired[pulumi.Input[str]]
-    """Type of the disk: a `volume`, or a disk on the server's host (`local`)."""
-    boot_index: NotRequired[pulumi.Input[int]]
-    """Position in the boot order: 0 is the root disk; the server never boots from a disk with -1 or without a value."""
-    volume_size: NotRequired[pulumi.Input[int]]
-    """Size in GiB of a new volume."""
-    volume_type: NotRequired[pulumi.Input[str]]
-    """Volume type, for example `SSD`. Needs compute 2.67, or the old `v2`."""
-    delete_on_termination: NotRequired[pulumi.Input[bool]]
-    """Whether Nova deletes the disk with the server. Default: false."""
-    device_name: NotRequired[pulumi.Input[str]]
-    """Requested device name in the server, for example `/dev/vdb`. The hypervisor may choose another one."""
-    device_type: NotRequired[pulumi.Input[str]]
-    """`disk` (the API's default), `cdrom`, `floppy` or `lun`."""
-    disk_bus: NotRequired[pulumi.Input[str]]
-    """Bus of the disk, for example `virtio` or `scsi`. Default: the hypervisor's."""
-    guest_format: NotRequired[pulumi.Input[str]]
-    """Format of a local disk: `swap`, `ephemeral` or a file system."""
-    tag: NotRequired[pulumi.Input[str]]
-    """Tag that identifies the disk in the server's metadata. Needs compute 2.42."""
-
-
-class ServerPersonalityArgs(TypedDict):
-    """A file that Nova writes into the server when it builds the server."""
-
-    path: pulumi.Input[str]
-    """Path in the server."""
-    contents: pulumi.Input[str]
-    """Content as plain text or base64; sent as base64."""
-
-
-class Address(TypedDict):
+class ServerAddress(Nested):
     """An address of a server."""
 
-    addr: str
-    """The address."""
-    version: int
-    """4 or 6."""
-    mac: str
-    """MAC address of the NIC."""
-    type: str
-    """`fixed` or `floating`."""
+    addr: str = Field(description="The address.")
+    version: int = Field(description="4 or 6.")
+    mac: str = Field(description="MAC address of the NIC.")
+    type: str = Field(description="`fixed` or `floating`.")
 
 
-class ServerNic(TypedDict):
+class ServerNic(Nested):
     """A NIC declared in a server's `networks`."""
 
-    port_id: str
-    """Id of the port, an existing one or one that Nova created."""
-    network_id: str
-    """Id of the port's network."""
-    mac_address: str
-    """MAC address."""
-    fixed_ips: list[FixedIp]
-    """Addresses with their subnets."""
+    port_id: str = Field(description="Id of the port, an existing one or one that Nova created.")
+    network_id: str = Field(description="Id of the port's network.")
+    mac_address: str = Field(description="MAC address.")
+    fixed_ips: list[PortAssignedIp] = Field(description="Addresses with their subnets.")
 
 
-class AttachedVolume(TypedDict):
+class ServerAttachedVolume(Nested):
     """A volume attached to a server."""
 
-    id: str
-    """Id of the volume."""
-    delete_on_termination: NotRequired[bool]
-    """Whether Nova deletes the volume with the server. Returned since compute 2.3."""
+    id: str = Field(description="Id of the volume.")
+    delete_on_termination: bool | None = Field(
+        None, description="Whether Nova deletes the volume with the server. Returned since compute 2.3."
+    )
 
 
-class _Network(Nested):
-    network_id: str | None = None
-    port_id: str | None = None
-    fixed_ip: IpAddress | None = None
-    tag: str | None = None
+class ServerNetwork(Nested):
+    """One NIC: an existing port, or a network in which Nova creates a port."""
+
+    network_id: str | None = Field(
+        None, description="Network in which Nova creates a port. Set either this or `port_id`."
+    )
+    port_id: Annotated[str | None, Exclusive()] = Field(
+        None, description="Existing port. Deleting the server does not delete it."
+    )
+    fixed_ip: Annotated[IpAddress | None, Exclusive()] = Field(
+        None, description="Requested address; only with `network_id`."
+    )
+    tag: str | None = Field(
+        None, description="Tag that identifies the NIC in the server's metadata. Needs compute 2.42."
+    )
 
 
-class _BlockDevice(Nested):
-    source_type: Literal["blank", "image", "snapshot", "volume"]
-    uuid: str | None = None
-    destination_type: Literal["volume", "local"] | None = None
-    boot_index: int | None = None
-    volume_size: int | None = Field(None, ge=1)
-    volume_type: str | None = None
-    delete_on_termination: bool | None = None
-    device_name: str | None = None
-    device_type: str | None = None
-    disk_bus: str | None = None
-    guest_format: str | None = None
-    tag: str | None = None
+class ServerBlockDevice(Nested):
+    """One disk that is created or attached with the server."""
+
+    source_type: Annotated[Literal["blank", "image", "snapshot", "volume"], Exclusive("volume")] = Field(
+        description="Source of the disk: `blank`, `image`, `snapshot` or `volume`."
+    )
+    uuid: str | None = Field(
+        None,
+        description="Id of the source image, snapshot or volume. Default for an image with `boot_index` 0: the "
+        "server's `image`.",
+    )
+    destination_type: Literal["volume", "local"] | None = Field(
+        None, description="Type of the disk: a `volume`, or a disk on the server's host (`local`)."
+    )
+    boot_index: int | None = Field(
+        None,
+        description="Position in the boot order: 0 is the root disk; the server never boots from a disk with -1 or "
+        "without a value.",
+    )
+    volume_size: int | None = Field(None, ge=1, description="Size in GiB of a new volume.")
+    volume_type: str | None = Field(
+        None, description="Volume type, for example `SSD`. Needs compute 2.67, or the old `v2`."
+    )
+    delete_on_termination: bool | None = Field(
+        None, description="Whether Nova deletes the disk with the server. Default: false."
+    )
+    device_name: str | None = Field(
+        None,
+        description="Requested device name in the server, for example `/dev/vdb`. The hypervisor may choose "
+        "another one.",
+    )
+    device_type: str | None = Field(None, description="`disk` (the API's default), `cdrom`, `floppy` or `lun`.")
+    disk_bus: str | None = Field(
+        None, description="Bus of the disk, for example `virtio` or `scsi`. Default: the hypervisor's."
+    )
+    guest_format: str | None = Field(None, description="Format of a local disk: `swap`, `ephemeral` or a file system.")
+    tag: str | None = Field(
+        None, description="Tag that identifies the disk in the server's metadata. Needs compute 2.42."
+    )
 
 
-class _File(Nested):
-    path: str
-    contents: str
+class ServerPersonality(Nested):
+    """A file that Nova writes into the server when it builds the server."""
+
+    path: str = Field(description="Path in the server.")
+    contents: str = Field(description="Content as plain text or base64; sent as base64.")
 
 
 class ServerInputs(Inputs):
-    """Inputs of a server."""
+    """An Elastic Cloud Server.
+
+    Source: guide, chapter 4 "Creating an ECS" and 5 "Modifying ECS specifications"; Nova API reference, "Servers".
+    """
 
     flavor: Annotated[str, InPlace()] = Field(
         description="Name or id of the flavor. A change stops the server, resizes, confirms, and starts it again."
@@ -153,15 +135,17 @@ class ServerInputs(Inputs):
         None,
         description="Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place.",
     )
-    name: Annotated[str | None, InPlace()] = Field(None, min_length=1, max_length=255, description="Name.")
+    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, min_length=1, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace(), RequiresMicroversion("compute", "2.19")] = Field(
         None, max_length=255, description="Description."
     )
-    metadata: Annotated[dict[str, str] | None, InPlace()] = Field(None, description="User-defined keys and values.")
+    metadata: Annotated[dict[str, str] | None, InPlace(), AlwaysSet()] = Field(
+        None, description="User-defined keys and values."
+    )
     tags: Annotated[list[str] | None, InPlace(), Set(), RequiresMicroversion("compute", "2.26")] = Field(
         None, description="Tags, a set."
     )
-    security_groups: Annotated[list[str] | None, InPlace(), Computed(), Set()] = Field(
+    security_groups: Annotated[list[str] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
         None, description="Names or ids of the security groups of the NICs that Nova creates, a set."
     )
     admin_pass: Annotated[str | None, InPlace(), Secret(), WriteOnly()] = Field(
@@ -172,28 +156,30 @@ class ServerInputs(Inputs):
         description="Desired power state, from creation on. If the cloud rejects a change of a paused, suspended or "
         "shelved server, the server is made active for the change and returned to its power state.",
     )
-    networks: Annotated[Literal["auto", "none"] | list[_Network] | None, InPlace()] = Field(
+    networks: Annotated[Literal["auto", "none"] | list[ServerNetwork] | None, InPlace()] = Field(
         None, description="NICs in order; `auto` lets the cloud choose, `none` means no NIC (both need compute 2.37)."
     )
-    block_devices: Annotated[list[_BlockDevice] | None, Replace(), WriteOnly()] = Field(
+    block_devices: Annotated[list[ServerBlockDevice] | None, Replace(), WriteOnly()] = Field(
         None, description="Disks of the new server; it boots from the one with `boot_index` 0."
     )
     key_name: Annotated[str | None, Replace()] = Field(None, description="Name of the key pair for the login.")
-    availability_zone: Annotated[str | None, Replace(), Computed()] = Field(None, description="Availability zone.")
+    availability_zone: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
+        None, description="Availability zone."
+    )
     user_data: Annotated[str | None, Replace(), Secret(), WriteOnly()] = Field(
         None, description="User data for cloud-init: plain text or base64."
     )
-    config_drive: Annotated[bool | None, Replace()] = Field(
+    config_drive: Annotated[bool | None, Replace(), AlwaysSet()] = Field(
         None, description="Whether the server also gets its metadata on a disk."
     )
-    personality: Annotated[list[_File] | None, Replace(), Secret(), WriteOnly()] = Field(
+    personality: Annotated[list[ServerPersonality] | None, Replace(), Secret(), WriteOnly()] = Field(
         None, description="Files to write into the server; up to compute 2.56."
     )
     scheduler_hints: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
         None,
         description="Hints for the scheduler: `group`, `different_host`, `same_host`, `query`, `build_near_host_ip`, …",
     )
-    disk_config: Annotated[Literal["AUTO", "MANUAL"] | None, Replace()] = Field(
+    disk_config: Annotated[Literal["AUTO", "MANUAL"] | None, Replace(), AlwaysSet()] = Field(
         None, description="Partitioning of the root disk: by the cloud (`AUTO`) or as in the image (`MANUAL`)."
     )
     image_policy: Annotated[Literal["replace", "rebuild"], ProviderOnly()] = Field(
@@ -214,10 +200,10 @@ class ServerInputs(Inputs):
 class ServerOutputs(Outputs):
     """Outputs of a server that are not inputs."""
 
-    status: str | None = Field(None, description="`ACTIVE`, `SHUTOFF`, `BUILD`, `VERIFY_RESIZE`, `ERROR`, …")
-    vm_state: str | None = Field(None, description="`active`, `stopped`, `resized`, …")
+    status: str = Field(description="`ACTIVE`, `SHUTOFF`, `BUILD`, `VERIFY_RESIZE`, `ERROR`, …")
+    vm_state: str = Field(description="`active`, `stopped`, `resized`, …")
     task_state: str | None = Field(None, description="Task that the cloud is running on the server.")
-    flavor_id: str | None = Field(None, description="Id of the flavor.")
+    flavor_id: str = Field(description="Id of the flavor.")
     image_id: str | None = Field(None, description="Id of the image; unset if the server boots from a volume.")
     image_name: str | None = Field(None, description="Name of the image at the time of the build or rebuild.")
     access_ip_v4: str | None = Field(
@@ -225,21 +211,20 @@ class ServerOutputs(Outputs):
         description="First IPv4 address, or the one set for access. To export a port's address use `Port.ip_address`.",
     )
     access_ip_v6: str | None = Field(None, description="First IPv6 address, or the one set for access.")
-    addresses: dict[str, list[dict[str, Any]]] | None = Field(
-        None, description="Addresses by network, as of the server's last change or refresh."
+    addresses: dict[str, list[ServerAddress]] = Field(
+        description="Addresses by network, as of the server's last change or refresh."
     )
-    nics: list[dict[str, Any]] | None = Field(
-        None,
+    nics: list[ServerNic] = Field(
         description="NICs declared in `networks`, in that order, without those of an `InterfaceAttachment`. "
         "`Server.get` returns all NICs.",
     )
-    volumes_attached: list[dict[str, Any]] | None = Field(None, description="Attached volumes.")
-    host_id: str | None = Field(None, description="Opaque id of the host that the server runs on.")
+    volumes_attached: list[ServerAttachedVolume] = Field(description="Attached volumes.")
+    host_id: str = Field(description="Opaque id of the host that the server runs on.")
     instance_name: str | None = Field(None, description="Name in the hypervisor.")
     hostname: str | None = Field(None, description="Host name.")
     locked: bool | None = Field(None, description="Whether the server is locked against changes.")
-    created: str | None = Field(None, description="Time of creation, UTC.")
-    updated: str | None = Field(None, description="Time of the last change, UTC.")
+    created: str = Field(description="Time of creation, UTC.")
+    updated: str = Field(description="Time of the last change, UTC.")
     launched_at: str | None = Field(None, description="Time of the first start, UTC.")
     fault: str | None = Field(None, description="Reason for the status ERROR.")
     pending_action: str | None = Field(

@@ -3,15 +3,14 @@
 import contextlib
 import ipaddress
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-import pulumi
 from pydantic import Field
-from typing_extensions import TypedDict
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic.fields import (
+    AlwaysSet,
     CheckInputs,
     Computed,
     InPlace,
@@ -27,7 +26,6 @@ from ecs_pulumi.dynamic.fields import (
     has_unknown,
 )
 from ecs_pulumi.dynamic.kind import Provenance
-from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.addresses import IpAddress, canonical_ip
 from ecs_pulumi.resources.catalog import catalog, ip_range, port_address_range
@@ -36,42 +34,31 @@ from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
 
 
-class SubnetAllocationPoolArgs(TypedDict):
+class SubnetAllocationPool(Nested):
     """A range from which ports get their addresses."""
 
-    start: pulumi.Input[str]
-    """First address."""
-    end: pulumi.Input[str]
-    """Last address."""
+    start: IpAddress = Field(description="First address.")
+    end: IpAddress = Field(description="Last address.")
 
 
-class SubnetHostRouteArgs(TypedDict):
+class SubnetHostRoute(Nested):
     """A route that DHCP announces to the servers."""
 
-    destination: pulumi.Input[str]
-    """Range of addresses, for example `10.1.0.0/16`."""
-    nexthop: pulumi.Input[str]
-    """Address of the router."""
-
-
-class _AllocationPool(Nested):
-    start: IpAddress
-    end: IpAddress
-
-
-class _HostRoute(Nested):
-    destination: IpAddress
-    nexthop: IpAddress
+    destination: IpAddress = Field(description="Range of addresses, for example `10.1.0.0/16`.")
+    nexthop: IpAddress = Field(description="Address of the router.")
 
 
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
 
 
 class SubnetInputs(Inputs):
-    """Inputs of a subnet."""
+    """A range of addresses in a network, from which ports get their addresses.
+
+    Source: guide, chapter 7 "Create a subnet"; Neutron API reference, "Subnets".
+    """
 
     network_id: Annotated[str, Replace()] = Field(description="Network it belongs to.")
-    cidr: Annotated[str | None, Replace(), Computed()] = Field(
+    cidr: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
         None, description="Range of addresses, for example `10.0.10.0/24`. Set either this or `subnet_pool_id`."
     )
     subnet_pool_id: Annotated[str | None, Replace()] = Field(
@@ -81,18 +68,22 @@ class SubnetInputs(Inputs):
         None, ge=0, le=128, description="Prefix length of the range that is allocated from the pool."
     )
     ip_version: Annotated[Literal[4, 6], Replace()] = Field(4, description="4 or 6.")
-    name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
+    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
+    description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
     gateway_ip: Annotated[str | None, InPlace(), Computed()] = Field(
         None, description="Address of the gateway. Default: the first address of the range."
     )
-    no_gateway: Annotated[bool | None, InPlace()] = Field(None, description="True: the subnet has no gateway.")
+    no_gateway: Annotated[bool | None, InPlace(), AlwaysSet()] = Field(
+        None, description="True: the subnet has no gateway."
+    )
     enable_dhcp: Annotated[bool, InPlace()] = Field(default=True, description="Whether DHCP is enabled.")
-    dns_nameservers: Annotated[list[str] | None, InPlace()] = Field(None, description="DNS servers, in order.")
-    allocation_pools: Annotated[list[_AllocationPool] | None, InPlace(), Computed(), Set()] = Field(
+    dns_nameservers: Annotated[list[str] | None, InPlace(), AlwaysSet()] = Field(
+        None, description="DNS servers, in order."
+    )
+    allocation_pools: Annotated[list[SubnetAllocationPool] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
         None, description="Ranges from which ports get their addresses, a set. Default: all of the cidr."
     )
-    host_routes: Annotated[list[_HostRoute] | None, InPlace(), Set()] = Field(
+    host_routes: Annotated[list[SubnetHostRoute] | None, InPlace(), Set(), AlwaysSet()] = Field(
         None, description="Routes that DHCP announces to the servers, a set."
     )
     ipv6_address_mode: Annotated[Ipv6Mode | None, Replace()] = Field(
@@ -101,12 +92,12 @@ class SubnetInputs(Inputs):
     ipv6_ra_mode: Annotated[Ipv6Mode | None, Replace()] = Field(
         None, description="How IPv6 router advertisements are sent."
     )
-    service_types: Annotated[list[str] | None, InPlace(), Set()] = Field(
+    service_types: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(
         None, description="Device owners that may use it, for example `network:floatingip`."
     )
     segment_id: Annotated[str | None, Replace()] = Field(None, description="Segment of the network.")
-    tags: Annotated[list[str] | None, InPlace(), Set()] = Field(None, description="Tags, a set.")
-    project_id: Annotated[str | None, Replace(), Computed()] = Field(
+    tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
+    project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
         None, description="Project that owns it. Only an administrator can set another project."
     )
     value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
@@ -321,63 +312,3 @@ def _check_addresses(network: ipaddress.IPv4Network | ipaddress.IPv6Network, che
 
 
 HANDLER = SubnetHandler()
-
-
-class Subnet(EcsResource, kind=HANDLER):
-    """A range of addresses in a network, from which ports get their addresses.
-
-    Source: guide, chapter 7 "Create a subnet"; Neutron API reference, "Subnets".
-    """
-
-    network_id: pulumi.Output[str]
-    cidr: pulumi.Output[str]
-    subnet_pool_id: pulumi.Output[str | None]
-    prefix_length: pulumi.Output[int | None]
-    ip_version: pulumi.Output[int]
-    name: pulumi.Output[str]
-    description: pulumi.Output[str]
-    gateway_ip: pulumi.Output[str | None]
-    no_gateway: pulumi.Output[bool]
-    enable_dhcp: pulumi.Output[bool]
-    dns_nameservers: pulumi.Output[list[str]]
-    allocation_pools: pulumi.Output[list[SubnetAllocationPoolArgs]]
-    host_routes: pulumi.Output[list[SubnetHostRouteArgs]]
-    ipv6_address_mode: pulumi.Output[str | None]
-    ipv6_ra_mode: pulumi.Output[str | None]
-    service_types: pulumi.Output[list[str]]
-    segment_id: pulumi.Output[str | None]
-    tags: pulumi.Output[list[str]]
-    project_id: pulumi.Output[str]
-    value_specs: pulumi.Output[dict[str, object] | None]
-    created_at: pulumi.Output[str | None]
-    updated_at: pulumi.Output[str | None]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        network_id: pulumi.Input[str],
-        cidr: pulumi.Input[str] | None = None,
-        subnet_pool_id: pulumi.Input[str] | None = None,
-        prefix_length: pulumi.Input[int] | None = None,
-        ip_version: pulumi.Input[int] = 4,
-        name: pulumi.Input[str] | None = None,
-        description: pulumi.Input[str] | None = None,
-        gateway_ip: pulumi.Input[str] | None = None,
-        no_gateway: pulumi.Input[bool] | None = None,
-        enable_dhcp: pulumi.Input[bool] = True,
-        dns_nameservers: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
-        allocation_pools: pulumi.Input[Sequence[pulumi.Input[SubnetAllocationPoolArgs]]] | None = None,
-        host_routes: pulumi.Input[Sequence[pulumi.Input[SubnetHostRouteArgs]]] | None = None,
-        ipv6_address_mode: pulumi.Input[str] | None = None,
-        ipv6_ra_mode: pulumi.Input[str] | None = None,
-        service_types: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
-        segment_id: pulumi.Input[str] | None = None,
-        tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
-        project_id: pulumi.Input[str] | None = None,
-        value_specs: pulumi.Input[Mapping[str, object]] | None = None,
-        region: pulumi.Input[str] | None = None,
-        adopt: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare a subnet. The reference describes every argument."""

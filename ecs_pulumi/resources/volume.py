@@ -4,18 +4,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-import pulumi
 from pydantic import Field
-from typing_extensions import TypedDict
 
 from ecs_pulumi.cloud import block_storage, errors
 from ecs_pulumi.cloud.polling import Deadline, wait_for
 from ecs_pulumi.dynamic.fields import (
+    AlwaysSet,
     CheckInputs,
     Computed,
     GrowOnly,
     InPlace,
     Inputs,
+    Nested,
     Outputs,
     Problem,
     ProviderOnly,
@@ -25,7 +25,6 @@ from ecs_pulumi.dynamic.fields import (
     exactly_one_of,
     has_unknown,
 )
-from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.common import (
@@ -54,22 +53,37 @@ _BEFORE_AVAILABLE = ("creating", "downloading", "restoring-backup", "error")
 """Statuses of a volume that may never have been available."""
 
 
+class VolumeAttachedServer(Nested):
+    """A server that a volume is attached to."""
+
+    server_id: str = Field(description="Id of the server.")
+    attachment_id: str = Field(description="Id of the attachment in Cinder.")
+    device: str = Field(description="Device name in the server.")
+
+
 class VolumeInputs(Inputs):
-    """Inputs of a volume."""
+    """A disk that servers attach.
+
+    Source: guide, chapter 6 "Create an EVS disk"; Cinder API reference, "Volumes".
+    """
 
     size: Annotated[int, GrowOnly()] = Field(
         ge=1, description="Size in GiB. It can only grow; growing an attached volume needs block-storage 3.42."
     )
-    name: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Name.")
+    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
-    metadata: Annotated[dict[str, str] | None, InPlace()] = Field(None, description="User-defined keys and values.")
-    volume_type: Annotated[str | None, InPlace(), Computed()] = Field(
+    metadata: Annotated[dict[str, str] | None, InPlace(), AlwaysSet()] = Field(
+        None, description="User-defined keys and values."
+    )
+    volume_type: Annotated[str | None, InPlace(), Computed(), AlwaysSet()] = Field(
         None, description="Volume type, for example `SATA`, `SAS` or `SSD`."
     )
     retype_policy: Annotated[Literal["never", "on-demand"], ProviderOnly()] = Field(
         "on-demand", description="Whether a changed `volume_type` may move the data to other storage."
     )
-    availability_zone: Annotated[str | None, Replace(), Computed()] = Field(None, description="Availability zone.")
+    availability_zone: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
+        None, description="Availability zone."
+    )
     image: Annotated[str | None, Replace()] = Field(
         None, description="Name or id of the image to create the volume from."
     )
@@ -80,27 +94,29 @@ class VolumeInputs(Inputs):
     backup_id: Annotated[str | None, Replace(), WriteOnly(), RequiresMicroversion("block-storage", _FROM_BACKUP)] = (
         Field(None, description="Id of the backup to restore.")
     )
-    multiattach: Annotated[bool | None, Replace()] = Field(
+    multiattach: Annotated[bool | None, Replace(), AlwaysSet()] = Field(
         None, description="Whether several servers may attach it; newer clouds need a `volume_type` that allows it."
     )
     scheduler_hints: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
         None, description="Hints to Cinder's scheduler, such as `different_host`."
     )
-    read_only: Annotated[bool | None, InPlace()] = Field(None, description="Whether servers may only read it.")
+    read_only: Annotated[bool | None, InPlace(), AlwaysSet()] = Field(
+        None, description="Whether servers may only read it."
+    )
 
 
 class VolumeOutputs(Outputs):
     """Outputs of a volume that are not inputs."""
 
-    status: str | None = Field(None, description="`available`, `in-use`, …")
-    bootable: bool | None = Field(None, description="Whether a server can boot from it.")
-    encrypted: bool | None = Field(None, description="Whether it is encrypted.")
-    attachments: list[dict[str, str]] | None = Field(None, description="Servers that the volume is attached to.")
-    created_at: str | None = Field(None, description="Time of creation, UTC.")
+    status: str = Field(description="`available`, `in-use`, …")
+    bootable: bool = Field(description="Whether a server can boot from it.")
+    encrypted: bool = Field(description="Whether it is encrypted.")
+    attachments: list[VolumeAttachedServer] = Field(description="Servers that the volume is attached to.")
+    created_at: str = Field(description="Time of creation, UTC.")
     image_id: str | None = Field(None, description="Id of the image that the volume was created from.")
     image_name: str | None = Field(None, description="Name of that image at the time of creation.")
-    was_available: bool | None = Field(
-        None, description="Whether the volume was ever available. If so, status `error` does not replace it."
+    was_available: bool = Field(
+        description="Whether the volume was ever available. If so, status `error` does not replace it."
     )
 
 
@@ -445,68 +461,3 @@ def _gone(id_: str) -> Any:
 
 
 HANDLER = VolumeHandler()
-
-
-class VolumeServer(TypedDict):
-    """A server that a volume is attached to."""
-
-    server_id: str
-    """Id of the server."""
-    attachment_id: str
-    """Id of the attachment in Cinder."""
-    device: str
-    """Device name in the server."""
-
-
-class Volume(EcsResource, kind=HANDLER):
-    """A disk that servers attach.
-
-    Source: guide, chapter 6 "Create an EVS disk"; Cinder API reference, "Volumes".
-    """
-
-    size: pulumi.Output[int]
-    name: pulumi.Output[str]
-    description: pulumi.Output[str | None]
-    metadata: pulumi.Output[dict[str, str]]
-    volume_type: pulumi.Output[str]
-    retype_policy: pulumi.Output[str]
-    availability_zone: pulumi.Output[str]
-    image: pulumi.Output[str | None]
-    snapshot_id: pulumi.Output[str | None]
-    source_volume_id: pulumi.Output[str | None]
-    backup_id: pulumi.Output[str | None]
-    multiattach: pulumi.Output[bool]
-    scheduler_hints: pulumi.Output[dict[str, object] | None]
-    read_only: pulumi.Output[bool]
-    status: pulumi.Output[str]
-    bootable: pulumi.Output[bool]
-    encrypted: pulumi.Output[bool]
-    attachments: pulumi.Output[list[VolumeServer]]
-    created_at: pulumi.Output[str]
-    image_id: pulumi.Output[str | None]
-    image_name: pulumi.Output[str | None]
-    was_available: pulumi.Output[bool]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        size: pulumi.Input[int],
-        name: pulumi.Input[str] | None = None,
-        description: pulumi.Input[str] | None = None,
-        metadata: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None,
-        volume_type: pulumi.Input[str] | None = None,
-        retype_policy: pulumi.Input[Literal["never", "on-demand"]] = "on-demand",
-        availability_zone: pulumi.Input[str] | None = None,
-        image: pulumi.Input[str] | None = None,
-        snapshot_id: pulumi.Input[str] | None = None,
-        source_volume_id: pulumi.Input[str] | None = None,
-        backup_id: pulumi.Input[str] | None = None,
-        multiattach: pulumi.Input[bool] | None = None,
-        scheduler_hints: pulumi.Input[Mapping[str, object]] | None = None,
-        read_only: pulumi.Input[bool] | None = None,
-        region: pulumi.Input[str] | None = None,
-        adopt: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare a volume. The reference page of `Volume` documents every argument."""

@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any
 
-import pulumi
 from pydantic import Field
 
 from ecs_pulumi.cloud import block_storage, compute, errors
 from ecs_pulumi.cloud.polling import Deadline, retry_while_busy, wait_for
 from ecs_pulumi.dynamic.fields import (
     Advisory,
+    AlwaysSet,
     CheckInputs,
     Computed,
+    Exclusive,
     Inputs,
     Outputs,
     Problem,
@@ -21,7 +22,6 @@ from ecs_pulumi.dynamic.fields import (
     RequiresMicroversion,
     WriteOnly,
 )
-from ecs_pulumi.dynamic.resource import EcsResource
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.asleep import while_awake
 from ecs_pulumi.resources.catalog import catalog
@@ -40,11 +40,14 @@ _TAG, _MULTIATTACH, _DELETE_ON_TERMINATION = "2.49", "2.60", "2.79"
 
 
 class VolumeAttachmentInputs(Inputs):
-    """Inputs of a volume attachment."""
+    """A volume attached to a server. Its id is `<server>/<volume>`.
+
+    Source: guide, chapter 6 "Attach the disk to the ECS"; Nova API reference, "Servers with volume attachments".
+    """
 
     server_id: Annotated[str, Replace()] = Field(description="Id of the server.")
-    volume_id: Annotated[str, Replace()] = Field(description="Id of the volume.")
-    device: Annotated[str | None, Replace(), Computed(), Advisory()] = Field(
+    volume_id: Annotated[str, Replace(), Exclusive()] = Field(description="Id of the volume.")
+    device: Annotated[str | None, Replace(), Computed(), Advisory(), AlwaysSet()] = Field(
         None, description="Requested device name, for example `/dev/vdb`. The hypervisor may choose another one."
     )
     tag: Annotated[str | None, Replace(), WriteOnly(), RequiresMicroversion("compute", _TAG)] = Field(
@@ -80,10 +83,6 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         yield from missing
         if checked.known("volume_id") and checked.changed("volume_id") and not missing:
             preflight.volume_in_use(context, checked, checked.known("volume_id"))
-
-    def is_exclusive(self, inputs: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """Return true: a volume can be attached to a server only once."""
-        return True
 
     def create(self, context: Context, desired: VolumeAttachmentInputs) -> RemoteObject:
         """Attach the volume; one that is attached to the server already is used as it is."""
@@ -314,34 +313,3 @@ def _attachment(volume: RemoteObject | None, server_id: str) -> RemoteObject | N
 
 
 HANDLER = VolumeAttachmentHandler()
-
-
-class VolumeAttachment(EcsResource, kind=HANDLER):
-    """A volume attached to a server. Its id is `<server>/<volume>`.
-
-    Source: guide, chapter 6 "Attach the disk to the ECS"; Nova API reference, "Servers with volume attachments".
-    """
-
-    server_id: pulumi.Output[str]
-    volume_id: pulumi.Output[str]
-    device: pulumi.Output[str]
-    tag: pulumi.Output[str | None]
-    delete_on_termination: pulumi.Output[bool | None]
-    multiattach: pulumi.Output[bool | None]
-    attachment_id: pulumi.Output[str | None]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        server_id: pulumi.Input[str],
-        volume_id: pulumi.Input[str],
-        device: pulumi.Input[str] | None = None,
-        tag: pulumi.Input[str] | None = None,
-        delete_on_termination: pulumi.Input[bool] | None = None,
-        multiattach: pulumi.Input[bool] | None = None,
-        region: pulumi.Input[str] | None = None,
-        adopt: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare an attachment. The reference page of `VolumeAttachment` documents every argument."""

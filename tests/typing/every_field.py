@@ -9,20 +9,28 @@ from typing_extensions import assert_type
 
 import ecs_pulumi as ecs
 from ecs_pulumi import (
-    Address,
-    AttachedVolume,
-    DnsAssignment,
-    FixedIp,
+    PortAllowedAddressPair,
     PortAllowedAddressPairArgs,
+    PortAssignedIp,
+    PortDnsAssignment,
+    PortExtraDhcpOption,
     PortExtraDhcpOptionArgs,
+    PortFixedIp,
     PortFixedIpArgs,
+    ServerAddress,
+    ServerAttachedVolume,
+    ServerBlockDevice,
     ServerBlockDeviceArgs,
+    ServerNetwork,
     ServerNetworkArgs,
     ServerNic,
+    ServerPersonality,
     ServerPersonalityArgs,
+    SubnetAllocationPool,
     SubnetAllocationPoolArgs,
+    SubnetHostRoute,
     SubnetHostRouteArgs,
-    VolumeServer,
+    VolumeAttachedServer,
 )
 
 config = pulumi.Config()
@@ -115,8 +123,8 @@ assert_type(subnet.gateway_ip, pulumi.Output[str | None])
 assert_type(subnet.no_gateway, pulumi.Output[bool])
 assert_type(subnet.enable_dhcp, pulumi.Output[bool])
 assert_type(subnet.dns_nameservers, pulumi.Output[list[str]])
-assert_type(subnet.allocation_pools, pulumi.Output[list[SubnetAllocationPoolArgs]])
-assert_type(subnet.host_routes, pulumi.Output[list[SubnetHostRouteArgs]])
+assert_type(subnet.allocation_pools, pulumi.Output[list[SubnetAllocationPool]])
+assert_type(subnet.host_routes, pulumi.Output[list[SubnetHostRoute]])
 assert_type(subnet.ipv6_address_mode, pulumi.Output[str | None])
 assert_type(subnet.ipv6_ra_mode, pulumi.Output[str | None])
 assert_type(subnet.service_types, pulumi.Output[list[str]])
@@ -161,10 +169,10 @@ assert_type(port.network_id, pulumi.Output[str])
 assert_type(port.name, pulumi.Output[str])
 assert_type(port.description, pulumi.Output[str])
 assert_type(port.admin_state_up, pulumi.Output[bool])
-assert_type(port.fixed_ips, pulumi.Output[list[PortFixedIpArgs]])
+assert_type(port.fixed_ips, pulumi.Output[list[PortFixedIp]])
 assert_type(port.security_group_ids, pulumi.Output[list[str]])
-assert_type(port.allowed_address_pairs, pulumi.Output[list[PortAllowedAddressPairArgs]])
-assert_type(port.extra_dhcp_options, pulumi.Output[list[PortExtraDhcpOptionArgs]])
+assert_type(port.allowed_address_pairs, pulumi.Output[list[PortAllowedAddressPair]])
+assert_type(port.extra_dhcp_options, pulumi.Output[list[PortExtraDhcpOption]])
 assert_type(port.mac_address, pulumi.Output[str])
 assert_type(port.port_security_enabled, pulumi.Output[bool | None])
 assert_type(port.device_owner, pulumi.Output[str])
@@ -179,10 +187,10 @@ assert_type(port.value_specs, pulumi.Output[dict[str, object] | None])
 assert_type(port.region, pulumi.Output[str])
 assert_type(port.adopt, pulumi.Output[str | None])
 assert_type(port.status, pulumi.Output[str])
-assert_type(port.all_fixed_ips, pulumi.Output[list[FixedIp]])
+assert_type(port.all_fixed_ips, pulumi.Output[list[PortAssignedIp]])
 assert_type(port.ip_address, pulumi.Output[str | None])
 assert_type(port.device_id, pulumi.Output[str])
-assert_type(port.dns_assignment, pulumi.Output[list[DnsAssignment] | None])
+assert_type(port.dns_assignment, pulumi.Output[list[PortDnsAssignment] | None])
 assert_type(port.all_fixed_ips.apply(lambda addresses: addresses[0]["ip_address"]), pulumi.Output[str])
 
 # --- disks ------------------------------------------------------------------------------------------------------
@@ -226,7 +234,7 @@ assert_type(volume.adopt, pulumi.Output[str | None])
 assert_type(volume.status, pulumi.Output[str])
 assert_type(volume.bootable, pulumi.Output[bool])
 assert_type(volume.encrypted, pulumi.Output[bool])
-assert_type(volume.attachments, pulumi.Output[list[VolumeServer]])
+assert_type(volume.attachments, pulumi.Output[list[VolumeAttachedServer]])
 assert_type(volume.created_at, pulumi.Output[str])
 assert_type(volume.image_id, pulumi.Output[str | None])
 assert_type(volume.image_name, pulumi.Output[str | None])
@@ -311,13 +319,13 @@ assert_type(server.tags, pulumi.Output[list[str] | None])
 assert_type(server.security_groups, pulumi.Output[list[str]])
 assert_type(server.admin_pass, pulumi.Output[str | None])
 assert_type(server.power_state, pulumi.Output[str | None])
-assert_type(server.networks, pulumi.Output[str | list[ServerNetworkArgs] | None])
-assert_type(server.block_devices, pulumi.Output[list[ServerBlockDeviceArgs] | None])
+assert_type(server.networks, pulumi.Output[str | list[ServerNetwork] | None])
+assert_type(server.block_devices, pulumi.Output[list[ServerBlockDevice] | None])
 assert_type(server.key_name, pulumi.Output[str | None])
 assert_type(server.availability_zone, pulumi.Output[str])
 assert_type(server.user_data, pulumi.Output[str | None])
 assert_type(server.config_drive, pulumi.Output[bool])
-assert_type(server.personality, pulumi.Output[list[ServerPersonalityArgs] | None])
+assert_type(server.personality, pulumi.Output[list[ServerPersonality] | None])
 assert_type(server.scheduler_hints, pulumi.Output[dict[str, object] | None])
 assert_type(server.disk_config, pulumi.Output[str])
 assert_type(server.image_policy, pulumi.Output[str])
@@ -334,9 +342,9 @@ assert_type(server.image_id, pulumi.Output[str | None])
 assert_type(server.image_name, pulumi.Output[str | None])
 assert_type(server.access_ip_v4, pulumi.Output[str | None])
 assert_type(server.access_ip_v6, pulumi.Output[str | None])
-assert_type(server.addresses, pulumi.Output[dict[str, list[Address]]])
+assert_type(server.addresses, pulumi.Output[dict[str, list[ServerAddress]]])
 assert_type(server.nics, pulumi.Output[list[ServerNic]])
-assert_type(server.volumes_attached, pulumi.Output[list[AttachedVolume]])
+assert_type(server.volumes_attached, pulumi.Output[list[ServerAttachedVolume]])
 assert_type(server.host_id, pulumi.Output[str])
 assert_type(server.instance_name, pulumi.Output[str | None])
 assert_type(server.hostname, pulumi.Output[str | None])
@@ -384,7 +392,7 @@ interface = ecs.InterfaceAttachment(
 assert_type(interface.server_id, pulumi.Output[str])
 assert_type(interface.port_id, pulumi.Output[str])
 assert_type(interface.network_id, pulumi.Output[str])
-assert_type(interface.fixed_ips, pulumi.Output[list[FixedIp]])
+assert_type(interface.fixed_ips, pulumi.Output[list[PortAssignedIp]])
 assert_type(interface.tag, pulumi.Output[str | None])
 assert_type(interface.region, pulumi.Output[str])
 assert_type(interface.adopt, pulumi.Output[str | None])

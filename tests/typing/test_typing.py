@@ -17,7 +17,8 @@ import pytest
 
 import ecs_pulumi as ecs
 from ecs_pulumi.dynamic.fields import fields_of
-from ecs_pulumi.dynamic.resource import EcsResource
+from ecs_pulumi.dynamic.kind import get_handler
+from ecs_pulumi.sdk.base import EcsResource
 
 CHECKOUT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("every_field.py")
@@ -75,9 +76,9 @@ def test_program_uses_all_public_names() -> None:
     for name in ecs.__all__:
         public = getattr(ecs, name)
         if isinstance(public, type) and issubclass(public, EcsResource):
-            inputs = fields_of(public.kind.inputs)
+            inputs = fields_of(get_handler(name).inputs)
             assert {(name, field) for field in inputs} - named == set()
-            assert {(name, field) for field in (*inputs, *fields_of(public.kind.outputs))} - outputs == set()
+            assert {(name, field) for field in (*inputs, *fields_of(get_handler(name).outputs))} - outputs == set()
         elif not isinstance(public, type):
             assert ("ecs", name) in used
 

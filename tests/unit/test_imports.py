@@ -17,6 +17,7 @@ clouds:
   shop:
     auth: {auth_url: "https://shop.test/v3", username: u, password: p, project_name: p, user_domain_name: Default}
 """
+PROVIDER = {"pydantic", "ecs_pulumi.resources", "ecs_pulumi.dynamic", "ecs_pulumi.cloud"}
 EMULATOR = {"fastapi", "uvicorn", "ecs_pulumi.emulator"}
 CLIENT = {"requests", "keystoneauth1", "openstack", "ecs_pulumi.cloud.connection"}
 
@@ -38,7 +39,7 @@ def loaded(script: str, *modules: str) -> set[str]:
     ("script", "modules"),
     [
         ("import ecs_pulumi", {"pulumi", "pydantic", *CLIENT, *EMULATOR}),
-        ("import ecs_pulumi; ecs_pulumi.Server", {*CLIENT, *EMULATOR}),
+        ("import ecs_pulumi; ecs_pulumi.Server", {*PROVIDER, *CLIENT, *EMULATOR}),
         ("import ecs_pulumi; ecs_pulumi.get_flavor", {*CLIENT, *EMULATOR}),
         ("import ecs_pulumi.dynamic.provider", {"ecs_pulumi.cloud", "ecs_pulumi.resources", *CLIENT, *EMULATOR}),
         ("from ecs_pulumi.dynamic import kind; kind.get_handler('Server')", {"ecs_pulumi.lookups", *CLIENT, *EMULATOR}),
@@ -47,7 +48,7 @@ def loaded(script: str, *modules: str) -> set[str]:
     ids=["package", "program", "lookup", "provider", "handler", "client"],
 )
 def test_modules_are_loaded_lazily(script: str, modules: set[str]) -> None:
-    """A program loads no OpenStack client, the provider loads it at the first request, and none loads the emulator."""
+    """A program loads no provider, the provider loads the client at the first request, and none loads the emulator."""
     assert loaded(script, *modules) == set()
 
 

@@ -17,10 +17,12 @@ from typing_extensions import is_typeddict
 import ecs_pulumi as ecs
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.fields import Computed, InPlace, ModelField, Replace, Secret, fields_of
-from ecs_pulumi.dynamic.resource import EcsResource
+from ecs_pulumi.dynamic.kind import get_handler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ecs_pulumi.sdk.base import EcsResource
 
 INPUTS = {
     "Network": """
@@ -128,7 +130,7 @@ def marks(field: ModelField) -> str:
 @pytest.mark.parametrize("name", KINDS)
 def test_inputs_match_interface(name: str) -> None:
     """A resource has exactly these inputs, with their marks and defaults."""
-    model = fields_of(kind(name).kind.inputs)
+    model = fields_of(get_handler(name).inputs)
     expected = [parse_input(text) for text in f"{INPUTS[name]}, {COMMON_INPUTS}".split(",")]
     assert sorted(model) == sorted(item["name"] for item in expected)
     for item in expected:
@@ -143,7 +145,7 @@ def test_inputs_match_interface(name: str) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_outputs_match_interface(name: str) -> None:
     """A resource has at least these outputs, and exactly the listed ones are secret."""
-    handler = kind(name).kind
+    handler = get_handler(name)
     outputs = fields_of(handler.outputs)
     everything = {**fields_of(handler.inputs), **outputs}
     assert set(OUTPUTS[name].split()) <= set(everything)
@@ -158,7 +160,7 @@ def test_signature_matches_input_model(name: str) -> None:
     assert parameters.pop("resource_name").kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
     assert parameters.pop("opts").default is None
     assert {parameter.kind for parameter in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
-    model = fields_of(kind(name).kind.inputs)
+    model = fields_of(get_handler(name).inputs)
     assert sorted(parameters) == sorted(model)
     for key, parameter in parameters.items():
         required = parameter.default is inspect.Parameter.empty
@@ -169,8 +171,8 @@ def test_signature_matches_input_model(name: str) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_class_declares_all_inputs_and_outputs(name: str) -> None:
     """The class annotations contain every input and output, for programs and type checkers."""
-    handler = kind(name).kind
-    declared = inspect.get_annotations(kind(name)).keys() | inspect.get_annotations(EcsResource).keys() - {"kind"}
+    handler = get_handler(name)
+    declared = inspect.get_annotations(kind(name)).keys() | {"region", "adopt"}
     assert declared == fields_of(handler.inputs).keys() | fields_of(handler.outputs).keys()
 
 
@@ -180,7 +182,7 @@ def test_nested_inputs_match_interface(name: str, field: str) -> None:
     expected = NESTED[name, field].split()
     required = {item.rstrip("*") for item in expected if item.endswith("*")}
     names = {item.rstrip("*") for item in expected}
-    (model,) = find_parts(fields_of(kind(name).kind.inputs)[field].info.annotation, is_model)
+    (model,) = find_parts(fields_of(get_handler(name).inputs)[field].info.annotation, is_model)
     assert set(model.model_fields) == names
     assert {key for key, info in model.model_fields.items() if info.is_required()} == required
     parameter = inspect.signature(kind(name).__init__).parameters[field]
@@ -193,7 +195,7 @@ def test_nested_inputs_match_interface(name: str, field: str) -> None:
 @pytest.mark.parametrize(("name", "field"), CHOICES)
 def test_choices_match_interface(name: str, field: str) -> None:
     """An input with fixed values accepts exactly these values."""
-    found = find_parts(fields_of(kind(name).kind.inputs)[field].info.annotation, lambda item: isinstance(item, str))
+    found = find_parts(fields_of(get_handler(name).inputs)[field].info.annotation, lambda item: isinstance(item, str))
     assert set(found) == CHOICES[name, field]
 
 
