@@ -1,1 +1,1 @@
-"""The resource handlers, one module for each kind: its inputs and outputs, its handler and its public class."""
+"""The kinds of resources, one module for each: its schema (inputs and outputs) and its handler."""
