@@ -230,7 +230,7 @@ def test_the_only_network() -> None:
 
 
 def test_an_address_that_a_port_changes(new: New, ground: Ground) -> None:
-    """The port's own output follows at once, and the server's with the next refresh."""
+    """The port's own output follows at once, and the server's with the next refresh after Nova knows of it."""
     port, server = new("Port"), new("Server")
     first, second = ({"network_id": ground.network, "fixed_ips": [{"ip_address": f"10.90.1.{n}"}]} for n in (77, 78))
     port.up(**first)
@@ -238,6 +238,8 @@ def test_an_address_that_a_port_changes(new: New, ground: Ground) -> None:
     server.up(**program)
     port.up(**second)
     assert port.outputs["ip_address"] == "10.90.1.78"
+    # Neutron collects what it tells Nova for some seconds.
+    ground.until(lambda: "10.90.1.78" in str(ground.cloud.compute.get_server(server.id).addresses))
     settled(server, program)
     assert server.outputs["access_ip_v4"] == "10.90.1.78"
 
