@@ -247,6 +247,8 @@ def test_port_address_change_updates_server_outputs(new: New, fixtures: CloudFix
     server.up(**program)
     port.up(**second)
     assert port.outputs["ip_address"] == "10.90.1.78"
+    # Neutron sends its notification to Nova some seconds later.
+    fixtures.wait_for(lambda: "10.90.1.78" in str(fixtures.cloud.compute.get_server(server.id).addresses))
     assert_no_changes(server, program)
     assert server.outputs["access_ip_v4"] == "10.90.1.78"
 
