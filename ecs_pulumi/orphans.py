@@ -1,4 +1,4 @@
-"""`python -m ecs_pulumi.orphans`: find and delete objects of the stack that are not in its state."""
+"""`ecs-pulumi orphans`: find and delete objects of the stack that are not in its state."""
 
 # ruff: noqa: T201 - the command writes to standard output
 
@@ -20,7 +20,7 @@ from ecs_pulumi.dynamic.kind import OperationContext, get_handler, is_auto_name,
 from ecs_pulumi.dynamic.state import backend_fingerprint
 from ecs_pulumi.resources.common import OF_A_NIC, markers_of, parse_owner_marker
 from ecs_pulumi.resources.nic import is_for_a_nic
-from ecs_pulumi.stack import OtherStacks, Stack, StackError, cloud_ids, load_stack, other_stacks
+from ecs_pulumi.stack import OtherStacks, Stack, StackError, add_stack_option, cloud_ids, load_stack, other_stacks
 from ecs_pulumi.streams import force_utf8, run
 
 if TYPE_CHECKING:
@@ -349,12 +349,12 @@ def _chosen(stack: Stack, found: Findings, named: Sequence[str] | None) -> list[
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m ecs_pulumi.orphans",
+        prog="ecs-pulumi orphans",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-s", "--stack", metavar="NAME", help="name of the stack (default: the selected one)")
+    add_stack_option(parser)
     parser.add_argument(
         "--state", metavar="FILE", type=Path, help="read the state from a file that `pulumi stack export` wrote"
     )

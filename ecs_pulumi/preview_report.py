@@ -1,4 +1,4 @@
-"""`python -m ecs_pulumi.preview_report`: summarize a preview in Markdown for a reviewer, and check it against rules."""
+"""`ecs-pulumi report`: summarize a preview in Markdown for a reviewer, and check it against rules."""
 
 # ruff: noqa: T201 - the command writes to standard output
 
@@ -430,7 +430,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser(
-        prog="python -m ecs_pulumi.preview_report",
+        prog="ecs-pulumi report",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

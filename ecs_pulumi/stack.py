@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml  # comes with Pulumi's SDK
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Mapping
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
@@ -55,6 +56,11 @@ class OtherStacks:
 
     owners: Mapping[str, str] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
+def add_stack_option(parser: ArgumentParser) -> None:
+    """Add the option `--stack`, which commands pass to `load_stack`."""
+    parser.add_argument("-s", "--stack", metavar="NAME", help="name of the stack (default: the selected one)")
 
 
 def load_stack(name: str | None = None, state: Path | None = None) -> Stack:

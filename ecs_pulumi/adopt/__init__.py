@@ -1,1 +1,1 @@
-"""`python -m ecs_pulumi.adopt`: write a Pulumi program that imports existing objects."""
+"""`ecs-pulumi adopt`: write a Pulumi program that imports existing objects."""

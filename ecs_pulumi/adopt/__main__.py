@@ -1,4 +1,4 @@
-"""The command line of `python -m ecs_pulumi.adopt`."""
+"""The command line of `ecs-pulumi adopt`."""
 
 # ruff: noqa: T201 - the command writes to standard output
 
@@ -22,7 +22,7 @@ from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.kind import get_handler
 from ecs_pulumi.resources.common import markers_of, parse_owner_marker
-from ecs_pulumi.stack import Stack, StackError, load_stack, project_file
+from ecs_pulumi.stack import Stack, StackError, add_stack_option, load_stack, project_file
 from ecs_pulumi.streams import force_utf8, run
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ In the folder of a project, the command uses the cloud in the settings of the cu
 OS_CLOUD or the other OS_* variables. It only reads from the cloud."""
 EPILOG = """\
 examples:
-  python -m ecs_pulumi.adopt --all --output __main__.py
-  python -m ecs_pulumi.adopt --name 'shop-*' --tag production
-  python -m ecs_pulumi.adopt --all --kind network,subnet
+  ecs-pulumi adopt --all --output __main__.py
+  ecs-pulumi adopt --name 'shop-*' --tag production
+  ecs-pulumi adopt --all --kind network,subnet
 
 The dependencies of a selected object are added: for a server, its ports, networks, volumes, attachments and key pair.
 Objects of other projects and the ports of routers and DHCP are never imported; shared and external networks are looked
@@ -98,7 +98,7 @@ def _select(inventory: CloudInventory, stack: Stack, options: argparse.Namespace
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m ecs_pulumi.adopt",
+        prog="ecs-pulumi adopt",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -112,7 +112,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     which.add_argument("--kind", metavar="KIND,…", type=_kinds, action="extend", help="only these kinds: Server, …")
     which.add_argument("--without-dependencies", action="store_true", help="do not add dependencies")
     parser.add_argument("--no-protect", action="store_true", help="let `pulumi destroy` delete the resources")
-    parser.add_argument("-s", "--stack", metavar="NAME", help="name of the stack (default: the selected one)")
+    add_stack_option(parser)
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to this file, not to standard output")
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
     options = parser.parse_args(argv)

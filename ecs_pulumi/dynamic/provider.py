@@ -305,7 +305,7 @@ class Provider(ResourceProvider):
                 raise ProgramError(
                     f"{context.kind} {which} already exists: an earlier run created it for this resource, but the "
                     "state does not contain it (interrupted run or retain_on_delete); "
-                    "`python -m ecs_pulumi.orphans` shows how to import it, or deletes it"
+                    "`ecs-pulumi orphans` shows how to import it, or deletes it"
                 )
         return None
 
@@ -322,7 +322,7 @@ class Provider(ResourceProvider):
         if replaced:
             raise ProgramError(
                 f"an interrupted run created {id_}, and changing its {', '.join(replaced)} to the program's value "
-                "requires a replacement; delete it with `python -m ecs_pulumi.orphans --delete`"
+                "requires a replacement; delete it with `ecs-pulumi orphans --delete`"
             )
         context.record_id(id_)
         return handler.update(context, id_, desired, actual)

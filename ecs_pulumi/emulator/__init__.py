@@ -1,6 +1,6 @@
 """An ECS-compatible cloud in one process: Keystone, Nova, Neutron, Cinder and Glance on one SQLite database.
 
-`python -m ecs_pulumi.emulator` runs it as a command; `with Emulator(speed=100) as cloud:` runs it inside a test.
+`ecs-pulumi emulator` runs it as a command; `with Emulator(speed=100) as cloud:` runs it inside a test.
 It imports nothing from the provider's own modules, so that client and cloud cannot contain the same error.
 
 Architecture:

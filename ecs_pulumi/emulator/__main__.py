@@ -1,4 +1,4 @@
-"""`python -m ecs_pulumi.emulator`: run an ECS-compatible cloud for trying out programs."""
+"""`ecs-pulumi emulator`: run an ECS-compatible cloud for trying out programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LAST_PORT = 65535
 
 def main(argv: list[str] | None = None) -> int:
     """Run the emulator until it is interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m ecs_pulumi.emulator", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(prog="ecs-pulumi emulator", description=DESCRIPTION)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port", type=_port, default=9876, help="port to listen on, 0 for a free one (default: %(default)s)"

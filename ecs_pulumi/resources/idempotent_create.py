@@ -139,7 +139,7 @@ def _search(
         except errors.EcsError as failure:
             raise errors.OperationFailed(
                 "the object may have been created",
-                f"{error} The search for it failed, too: {failure} Run `python -m ecs_pulumi.orphans` to find it.",
+                f"{error} The search for it failed, too: {failure} Run `ecs-pulumi orphans` to find it.",
             ) from error
 
 

@@ -258,7 +258,7 @@ _WHAT_TO_DO: Mapping[Provenance, str] = {
     Provenance.PREDECESSOR: (
         "it is the one to be replaced: set delete_before_replace=True in the options of the resource"
     ),
-    Provenance.INTERRUPTED: "an interrupted run created it with another key: `python -m ecs_pulumi.orphans` deletes it",
+    Provenance.INTERRUPTED: "an interrupted run created it with another key: `ecs-pulumi orphans` deletes it",
 }
 
 

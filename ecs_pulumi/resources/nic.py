@@ -130,7 +130,7 @@ def create_and_attach_port(
             raise errors.OperationFailed(
                 str(error),
                 f"The port {port['id']}, created for this NIC, could not be deleted: {again} "
-                "Find it with `python -m ecs_pulumi.orphans`.",
+                "Find it with `ecs-pulumi orphans`.",
             ) from error
         raise
 

@@ -58,7 +58,7 @@ SCENES = {
     "README.md": Scene(before=PROJECT, after="pulumi preview\n"),
     # The emulator of the test runs already, on another port.
     "docs/tutorial.md": Scene(
-        words={"python -m ecs_pulumi.emulator\n": "", "http://127.0.0.1:9876/v3": "{auth_url}"},
+        words={"ecs-pulumi emulator\n": "", "http://127.0.0.1:9876/v3": "{auth_url}"},
     ),
     "docs/how-to/own-cloud.md": Scene(
         words={

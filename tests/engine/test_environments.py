@@ -62,7 +62,7 @@ class Environments:
         self.pulumi("app", "up", "--yes", "--skip-preview", "--stack", stack)
 
     def orphans(self, stack: str, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """Run `python -m ecs_pulumi.orphans` in the folder of the app, and return its exit status and output."""
+        """Run `ecs-pulumi orphans` in the folder of the app, and return its exit status and output."""
         command = (sys.executable, "-m", "ecs_pulumi.orphans", "--json", "--stack", stack, *arguments)
         done = subprocess.run(
             command, cwd=self.folder / "app", env=self.env, capture_output=True, text=True, check=False, timeout=120

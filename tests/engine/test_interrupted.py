@@ -69,7 +69,7 @@ def test_up_refuses_to_create_beside_unproven_orphan(
     _, (orphan,) = orphans(it)
     failed = it.up(fails=True)
     assert f"({orphan['id']})" in failed.text
-    assert "python -m ecs_pulumi.orphans" in failed.text
+    assert "ecs-pulumi orphans" in failed.text
     orphans(it, "--delete", orphan["id"], "--yes")
     it.up()
     assert it.preview().changes == {}

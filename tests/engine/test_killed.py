@@ -122,7 +122,7 @@ def test_commands_of_the_troubleshooting_page(project: MakeProject, landscape: L
         output[command] = printed(("bash", "-c", command), folder=it.folder, env=it.env)
     assert "pending operations" in output["pulumi up --yes"]
     assert "an interrupted run" in output["pulumi up --yes"]
-    assert "No orphans of story/test found" in output["python -m ecs_pulumi.orphans"]
+    assert "No orphans of story/test found" in output["ecs-pulumi orphans"]
     assert landscape.objects() - before == {each["id"] for each in it.state().values()}
     repeated = it.up()
     assert repeated.changes == {}

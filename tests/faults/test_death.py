@@ -1,6 +1,6 @@
 """The provider process is killed before or after each request of every operation, with or without the engine.
 
-The state is then the same as before the operation. `python -m ecs_pulumi.orphans` has to find every object that was
+The state is then the same as before the operation. `ecs-pulumi orphans` has to find every object that was
 created and is not in the state. If the engine was killed as well, the state contains the pending operations, and the
 next `up` continues them.
 """

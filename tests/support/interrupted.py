@@ -108,7 +108,7 @@ def is_provider(process: psutil.Process) -> bool:
 
 
 def orphans(of: Project, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
-    """Run `python -m ecs_pulumi.orphans`; return its exit status and the orphans that it found.
+    """Run `ecs-pulumi orphans`; return its exit status and the orphans that it found.
 
     Args:
         of: The project.

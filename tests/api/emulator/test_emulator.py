@@ -45,7 +45,7 @@ def test_invalid_numeric_option_is_rejected(wrong: str) -> None:
     done = subprocess.run([*COMMAND, wrong], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()[-1:]
-    assert line.startswith(f"python -m ecs_pulumi.emulator: error: argument {wrong.partition('=')[0]}: must be ")
+    assert line.startswith(f"ecs-pulumi emulator: error: argument {wrong.partition('=')[0]}: must be ")
 
 
 def test_command_prints_address_and_stack_settings() -> None:
