@@ -9,24 +9,24 @@ import json
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.cloud import block_storage, compute, errors, network
+from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings, misspelled
 from ecs_pulumi.dynamic.kind import OperationContext, get_handler, is_auto_name, owner_from_name, signer
 from ecs_pulumi.dynamic.state import backend_fingerprint
-from ecs_pulumi.resources.common import OF_A_NIC, markers_of, parse_owner_marker
-from ecs_pulumi.resources.nic import is_for_a_nic
+from ecs_pulumi.resources import registry
+from ecs_pulumi.resources.common import markers_of
 from ecs_pulumi.stack import OtherStacks, Stack, StackError, add_stack_option, cloud_ids, load_stack, other_stacks
 from ecs_pulumi.streams import force_utf8, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ecs_pulumi.cloud.connection import Region
+    from ecs_pulumi.dynamic.kind import ResourceHandler
     from ecs_pulumi.resources.common import Clients
 
 DESCRIPTION = """\
@@ -99,14 +99,9 @@ class Orphan:
         return self.evidence == _STATE
 
     @property
-    def listed_as(self) -> str:
-        """The kind in whose list it was found: a NIC is found by its port."""
-        return "Port" if self.kind == "InterfaceAttachment" else self.kind
-
-    @property
     def object(self) -> str:
-        """The id of the created object: for a NIC that of its port."""
-        return self.id if self.listed_as == self.kind else self.id.rpartition("/")[2]
+        """The id of the created object, which differs from that of the resource for a NIC."""
+        return get_handler(self.kind).object_id(self.id)
 
     @property
     def adopt(self) -> str:
@@ -114,24 +109,9 @@ class Orphan:
         return f'ecs.{self.kind}({json.dumps(self.resource)}, …, adopt="{self.id}")'
 
 
-def _networking(kind: str) -> Callable[[Region], Iterable[Mapping[str, Any]]]:
-    return lambda region: (
-        item
-        for item in network.list_all(region.network, kind, tenant_id=region.project_id)
-        # Skip networks of other projects that are shared with this one, even with an owner marker of this stack.
-        if item.get("project_id", item.get("tenant_id")) == region.project_id
-    )
-
-
-_LISTS: Mapping[str, Callable[[Region], Iterable[Mapping[str, Any]]]] = {
-    "Server": lambda region: compute.list_servers(region.compute, microversion=region.server_microversion),
-    "Port": _networking("port"),
-    "Subnet": _networking("subnet"),
-    "Network": _networking("network"),
-    "Volume": lambda region: block_storage.list_volumes(region.block_storage),
-    "KeyPair": lambda region: ({**pair, "id": pair["name"]} for pair in compute.list_key_pairs(region.compute)),
-}
-"""Functions that list the objects of each kind, in the order in which the kinds can be deleted."""
+def _kinds() -> list[str]:
+    """The kinds in an order in which their objects can be deleted."""
+    return [*reversed(registry.kinds())]
 
 
 def find_orphans(stack: Stack, regions: Iterable[str] = ()) -> list[Orphan]:
@@ -144,11 +124,11 @@ def find_orphans(stack: Stack, regions: Iterable[str] = ()) -> list[Orphan]:
     known = {id_ for resource in stack.resources for id_ in cloud_ids(resource)}
     state_regions = {(resource.get("outputs") or {}).get("region") for resource in stack.resources}
     names = {None, *regions, *(name for name in state_regions if isinstance(name, str))}
-    connected = {region.name: region for region in (_connect(stack, "Server", name).region for name in names)}
+    regions = sorted({_connect(stack, _kinds()[0], name).region.name for name in names})
     return [
         orphan
-        for kind in _LISTS
-        for _, region in sorted(connected.items())
+        for kind in _kinds()
+        for region in regions
         for orphan in _created_by(stack, kind, region)
         if orphan.object not in known
     ]
@@ -177,8 +157,8 @@ def delete(stack: Stack, found: Sequence[Orphan], unreadable: Iterable[str] = ()
         for orphan in found
         if orphan not in left and not deletable.issuperset(orphan.attached_to)
     }
-    for kind in _LISTS:
-        batch = [orphan for orphan in found if orphan.listed_as == kind and orphan not in left]
+    for kind in _kinds():
+        batch = [orphan for orphan in found if orphan.kind == kind and orphan not in left]
         with ThreadPoolExecutor(_MAX_PARALLEL_DELETES) as pool:
             reasons = list(pool.map(lambda orphan: _delete(stack, orphan), batch))
         left |= {orphan: reason for orphan, reason in zip(batch, reasons, strict=True) if reason}
@@ -186,19 +166,22 @@ def delete(stack: Stack, found: Sequence[Orphan], unreadable: Iterable[str] = ()
 
 
 def _delete(stack: Stack, orphan: Orphan) -> str | None:
-    handler = get_handler(orphan.kind)
-    context = OperationContext(
-        verb="delete",
-        kind=orphan.kind,
-        resource=orphan.resource,
-        connect=lambda: _connect(stack, orphan.kind, orphan.region),
-        timeout=handler.timeout,
-    )
+    context = _context(stack, "delete", orphan.kind, orphan.region, orphan.resource)
     try:
-        handler.delete(context, orphan.id, {})
+        get_handler(orphan.kind).delete(context, orphan.id, {})
     except errors.EcsError as error:
         return str(error)
     return None
+
+
+def _context(stack: Stack, verb: str, kind: str, region: str | None, resource: str = "") -> OperationContext[Clients]:
+    return OperationContext(
+        verb=verb,
+        kind=kind,
+        resource=resource,
+        connect=lambda: _connect(stack, kind, region),
+        timeout=get_handler(kind).timeout,
+    )
 
 
 def _connect(stack: Stack, kind: str, region: str | None) -> Clients:
@@ -207,28 +190,27 @@ def _connect(stack: Stack, kind: str, region: str | None) -> Clients:
     return clients
 
 
-def _created_by(stack: Stack, kind: str, region: Region) -> Iterator[Orphan]:
+def _created_by(stack: Stack, kind: str, region: str) -> Iterator[Orphan]:
+    handler = get_handler(kind)
     pending = [each for each in stack.pending if each["type"].rpartition(":")[2] == kind]
-    for item in _LISTS[kind](region):
-        name = item.get("name") or ""
-        create = next((each for each in pending if _is_pending_create(each, item)), None)
-        owner = _owner(stack, kind, item)
+    for remote in handler.list_all(_context(stack, "read", kind, region)):
+        name = remote.get("name") or ""
+        create = next((each for each in pending if _is_pending_create(each, remote)), None)
+        owner = _owner(stack, handler, remote)
         resource = create["urn"].rpartition("::")[2] if create else owner
         if not resource:
             continue
-        attached = [each.get("server_id") for each in item.get("attachments") or ()]
-        servers = tuple(server for server in (*attached, item.get("device_id")) if server)
-        created = _parse_time(item.get("created_at") or item.get("created"))
+        attached = [each.get("server_id") for each in remote.get("attachments") or ()]
+        id_, device = handler.id_of(remote), remote.get("device_id") or ""
+        servers = tuple(server for server in (*attached, device) if server and server not in id_)
+        created = _parse_time(remote.get("created_at") or remote.get("created"))
         if create and is_auto_name(name, resource):
             evidence = _STATE
         elif owner:
-            evidence = _MARKER if markers_of(item) else "its name"
+            evidence = _MARKER if markers_of(remote) else "its name"
         else:
-            evidence = f"its name and {'key' if kind == 'KeyPair' else 'description'}"
-        orphan = Orphan(kind, item["id"], name, resource, region.name, created, servers, evidence)
-        if kind == "Port" and servers and is_for_a_nic(item):
-            orphan = replace(orphan, kind="InterfaceAttachment", id=f"{servers[0]}/{orphan.id}", attached_to=())
-        yield orphan
+            evidence = f"its name and {'key' if remote.get('public_key') else 'description'}"
+        yield Orphan(kind, id_, name, resource, region, created, servers, evidence)
 
 
 def _is_pending_create(pending: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
@@ -245,19 +227,14 @@ def _is_pending_create(pending: Mapping[str, Any], item: Mapping[str, Any]) -> b
     return is_same_key or is_same_description or is_auto_name(inputs["name"], resource)
 
 
-def _owner(stack: Stack, kind: str, item: Mapping[str, Any]) -> str | None:
+def _owner(stack: Stack, handler: ResourceHandler[Any, Any, Any], remote: Mapping[str, Any]) -> str | None:
     """Return the resource in an object's owner marker, or in its automatic name if the object has no marker."""
-    name = item.get("name") or ""
-    if get_handler(kind).encodes_owner_in_name and not markers_of(item) and (owner := _owner_from_name(stack, name)):
+    name = remote.get("name") or ""
+    if handler.encodes_owner_in_name and not markers_of(remote) and (owner := _owner_from_name(stack, name)):
         return owner
-    identity = (stack.project, stack.name, backend_fingerprint())
-    resources = [resource for marker in markers_of(item) if (resource := parse_owner_marker(marker, *identity))]
-    if kind == "Port" and is_for_a_nic(item):
-        resources = [resource.removesuffix(OF_A_NIC) for resource in resources]
+    owner = handler.owner_of(remote, stack.project, stack.name, backend_fingerprint())
     # An owner marker followed by other text looks like the marker of a resource with spaces in its name.
-    if resources and (is_auto_name(name, resources[0]) or not re.search(r"\s", resources[0])):
-        return resources[0]
-    return None
+    return owner if owner and (is_auto_name(name, owner) or not re.search(r"\s", owner)) else None
 
 
 def _owner_from_name(stack: Stack, name: str) -> str | None:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import yaml  # comes with Pulumi's SDK
 
+from ecs_pulumi.dynamic.kind import get_handler
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Mapping
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
 _MAX_PARALLEL_EXPORTS = 4
+_ECS = "pulumi-python:dynamic/ecs"
 
 
 class StackError(Exception):
@@ -160,10 +163,15 @@ def _ids(stack: str) -> list[str] | StackError:
 
 
 def cloud_ids(resource: Mapping[str, Any]) -> list[str]:
-    """Return the ids of a resource's objects in the cloud. A NIC has two: its own id, and that of its port."""
+    """Return the id of a resource, and that of the object that was created for it if it differs."""
     id_ = str(resource.get("id"))
-    is_nic = ":InterfaceAttachment::" in str(resource.get("urn"))
-    return [id_, id_.rpartition("/")[2]] if is_nic else [id_]
+    prefix, _, kind = str(resource.get("urn")).rpartition("::")[0].rpartition(":")
+    if not prefix.endswith(_ECS):
+        return [id_]
+    try:
+        return list(dict.fromkeys((id_, get_handler(kind).object_id(id_))))
+    except ImportError:
+        return [id_]  # a kind of another version of the package
 
 
 def _parse_export(exported: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -206,6 +206,22 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """Whether the old object must be deleted before its replacement is created, because both cannot coexist."""
         return self.is_exclusive(new)
 
+    def list_all(self, context: OperationContext[C]) -> Iterable[R]:  # noqa: ARG002
+        """Return the objects of the project, for the commands. A kind that the commands cannot list returns none."""
+        return ()
+
+    def id_of(self, remote: R) -> str:
+        """The id of a remote object, as the state contains it."""
+        return str(remote["id"])  # type: ignore[index]
+
+    def object_id(self, id_: str) -> str:
+        """The id of the object that the cloud created for the resource with this id. Usually it is the same."""
+        return id_
+
+    def owner_of(self, remote: R, project: str, stack: str, backend: str) -> str | None:  # noqa: ARG002
+        """The resource of this stack for which a remote object was created, by its owner marker; None without one."""
+        return None
+
     def scope(self, context: OperationContext[C]) -> str:  # noqa: ARG002
         """Return the scope in which ids of this kind are unique, such as the region."""
         return ""

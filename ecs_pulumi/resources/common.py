@@ -118,6 +118,11 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
 
         return misspelled(names)
 
+    def owner_of(self, remote: RemoteObject, project: str, stack: str, backend: str) -> str | None:
+        """The resource in the owner marker of a remote object; None for a marker of another stack or backend."""
+        found = (parse_owner_marker(marker, project, stack, backend) for marker in markers_of(remote))
+        return next(filter(None, found), None)
+
     def scope(self, context: Context) -> str:
         """Ids are unique in a region."""
         return context.cloud.region.name

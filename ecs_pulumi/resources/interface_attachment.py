@@ -1,6 +1,6 @@
 """InterfaceAttachment: a NIC attached to a server (guide, chapter 7; Nova API reference, "Port interfaces")."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any
 
@@ -38,6 +38,7 @@ from ecs_pulumi.resources.nic import (
     if_attached,
     is_for_a_nic,
     nic_marker,
+    owner_of_nic,
 )
 
 _DETACHED = "DETACHED"
@@ -110,6 +111,24 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
             yield from preflight.addresses(context, checked)
         if checked.has("network_id"):
             yield from quota.of_network(context, checked, "ports", "network_id")
+
+    def list_all(self, context: Context) -> Iterable[RemoteObject]:
+        """Return the ports of the project that were created for an `InterfaceAttachment` and are attached."""
+        region = context.cloud.region
+        ports = network.list_all(region.network, "port", tenant_id=region.project_id)
+        return [port for port in ports if is_for_a_nic(port) and port.get("device_id")]
+
+    def id_of(self, remote: RemoteObject) -> str:
+        """The ids of the server and the port."""
+        return f"{remote['device_id']}/{remote['id']}"
+
+    def object_id(self, id_: str) -> str:
+        """The id of the port."""
+        return id_.rpartition("/")[2]
+
+    def owner_of(self, remote: RemoteObject, project: str, stack: str, backend: str) -> str | None:
+        """The resource in the owner marker of the port."""
+        return owner_of_nic(super().owner_of(remote, project, stack, backend), remote)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Ignore addresses that the cloud assigned in addition to the requested ones."""

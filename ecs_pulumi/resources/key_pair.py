@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -118,6 +118,14 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
         if context.provenance(name, name) is Provenance.FOREIGN:
             reason = f"a key pair named {name} exists already; {_WHAT_TO_DO[Provenance.FOREIGN].format(name)}"
             yield Problem("name", reason)
+
+    def list_all(self, context: Context) -> Iterable[RemoteObject]:
+        """Return the key pairs of the user."""
+        return compute.list_key_pairs(context.cloud.compute)
+
+    def id_of(self, remote: RemoteObject) -> str:
+        """The name, which is the id of a key pair."""
+        return str(remote["name"])
 
     def find_own_orphans(self, context: Context, desired: KeyPairInputs) -> list[tuple[str, None]]:
         """Find the key pairs whose automatic name encodes this resource, except those that `create` deletes."""

@@ -21,7 +21,7 @@ from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ecs_pulumi.cloud.collection import Collection
 
@@ -59,6 +59,12 @@ class NeutronHandler(EcsHandler[I]):
             )
         listed = network.list_all(context.cloud.network, self.singular, name=name, description=desired.description)
         return [each for each in listed if context.provenance(each["id"], each["name"]) is Provenance.INTERRUPTED]
+
+    def list_all(self, context: Context) -> Iterable[RemoteObject]:
+        """Return the objects of the project, without those of other projects that are shared with it."""
+        region = context.cloud.region
+        listed = network.list_all(region.network, self.singular, tenant_id=region.project_id)
+        return [each for each in listed if each.get("project_id", each.get("tenant_id")) == region.project_id]
 
     def create(self, context: Context, desired: I) -> RemoteObject:
         """Create the object with one request, and set its tags with another."""

@@ -76,6 +76,11 @@ def is_for_a_nic(port: Mapping[str, Any]) -> bool:
     return is_mark(description) and description.endswith(OF_A_NIC)
 
 
+def owner_of_nic(owner: str | None, port: Mapping[str, Any]) -> str | None:
+    """Return the resource in the owner marker of a port, without the suffix for a NIC."""
+    return owner.removesuffix(OF_A_NIC) if owner and is_for_a_nic(port) else owner
+
+
 def detach(context: Context, server_id: str, port_id: str) -> RemoteObject | None:
     """Detach a NIC from a server and wait until its port is free or deleted; return the port if it still exists."""
     try:

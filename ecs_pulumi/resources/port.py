@@ -1,6 +1,6 @@
 """Port: the connection of one NIC to a network (guide, chapter 7; Neutron API reference, "Ports")."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -33,6 +33,7 @@ from ecs_pulumi.resources.addresses import (
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import Context, RemoteObject
 from ecs_pulumi.resources.neutron import NeutronHandler
+from ecs_pulumi.resources.nic import is_for_a_nic, owner_of_nic
 
 
 class PortDnsAssignment(Nested):
@@ -155,6 +156,14 @@ class PortHandler(NeutronHandler[PortInputs]):
         yield from preflight.check_all_exist(checked, "security_group_ids", resolver.security_group_id)
         yield from preflight.addresses(context, checked)
         yield from quota.of_network(context, checked, "ports", "network_id")
+
+    def list_all(self, context: Context) -> Iterable[RemoteObject]:
+        """Return the ports of the project, without those of an `InterfaceAttachment`."""
+        return [port for port in super().list_all(context) if not (is_for_a_nic(port) and port.get("device_id"))]
+
+    def owner_of(self, remote: RemoteObject, project: str, stack: str, backend: str) -> str | None:
+        """The resource in the owner marker; of a port for a NIC that is not attached yet, the resource of the NIC."""
+        return owner_of_nic(super().owner_of(remote, project, stack, backend), remote)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Compare addresses by value: some clouds return them as the request spelled them.

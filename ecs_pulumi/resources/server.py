@@ -1,7 +1,7 @@
 """Server: an Elastic Cloud Server (guide, chapters 4 and 5; Nova API reference, "Servers")."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -131,6 +131,11 @@ class ServerHandler(EcsHandler[ServerInputs]):
         """Also delete first if the prior server uses one: another resource of the program may need it."""
         return self.is_exclusive(new) or self.is_exclusive(prior)
 
+    def list_all(self, context: Context) -> Iterable[RemoteObject]:
+        """Return the servers of the project."""
+        region = context.cloud.region
+        return compute.list_servers(region.compute, microversion=region.server_microversion)
+
     def find_own_orphans(self, context: Context, desired: ServerInputs) -> list[tuple[str, str]]:
         """Find the servers whose description or metadata contains the owner marker."""
         api, marker, name = context.cloud.compute, owner_marker(context), desired.name or ""
@@ -141,7 +146,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
         microversion = context.cloud.region.server_microversion
         found = marked_objects(context.cloud.region, "server").of(
             narrow=lambda: compute.list_servers(api, name=pattern, microversion=microversion),
-            list_all=lambda: compute.list_servers(api, microversion=microversion),
+            list_all=lambda: self.list_all(context),
             is_own=lambda remote: marker in markers_of(remote),
         )
         return [(each["id"], each["name"]) for each in found]

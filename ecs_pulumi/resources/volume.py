@@ -1,7 +1,7 @@
 """Volume: a disk (guide, chapter 6; Cinder API reference, "Volumes")."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -187,6 +187,10 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             elif remote is not None:
                 self._require_extendable(context, remote)
 
+    def list_all(self, context: Context) -> Iterable[RemoteObject]:
+        """Return the volumes of the project."""
+        return block_storage.list_volumes(context.cloud.block_storage)
+
     def find_own_orphans(self, context: Context, desired: VolumeInputs) -> list[tuple[str, str]]:  # noqa: ARG002
         """Find the volumes whose metadata or description contains the owner marker."""
         api, marker = context.cloud.block_storage, owner_marker(context)
@@ -195,7 +199,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         found = marked_objects(context.cloud.region, "volume").of(
             # Cinder parses this filter as a Python literal.
             narrow=lambda: block_storage.list_volumes(api, metadata=repr({MARKER_KEY: marker})),
-            list_all=lambda: block_storage.list_volumes(api),
+            list_all=lambda: self.list_all(context),
             is_own=lambda remote: marker in markers_of(remote),
         )
         return [(each["id"], each.get("name") or "") for each in found]

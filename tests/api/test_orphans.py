@@ -38,7 +38,7 @@ ROOT = {
 }
 THING = "pulumi-python:dynamic/ecs:Thing"
 THE_STACK = {"urn": "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev", "type": "pulumi:pulumi:Stack"}
-KINDS = ["Server", "Port", "Subnet", "Network", "Volume"]
+KINDS = ["Server", "Volume", "Port", "Subnet", "Network"]
 
 
 class Shop:
