@@ -116,7 +116,7 @@ def test_find_orphans_by_owner_marker(dialect: Any) -> None:
         found = find_orphans(shop.stack)
         assert {orphan.kind: orphan.id for orphan in found} == made
         assert [orphan.kind for orphan in found] == KINDS, "the order of their deletion"
-        assert [orphan.resource for orphan in found] == ["web", "port", "subnet", "net", "disk"]
+        assert [orphan.resource for orphan in found] == ["web", "disk", "port", "subnet", "net"]
         assert all(orphan.created for orphan in found)
         assert found[0].adopt == f'ecs.Server("web", …, adopt="{made["Server"]}")'
         assert find_orphans(shop.with_state(*made.values())) == [], "objects in the state are not orphans"

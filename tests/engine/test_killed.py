@@ -64,7 +64,7 @@ def test_up_after_killed_provider(project: MakeProject, landscape: Landscape, cl
 
     _, (orphan,) = orphans(it)
     assert (orphan["kind"], orphan["resource"]) == ("Volume", "disk")
-    assert f"({orphan['id']}) exists" in it.up(fails=True).text
+    assert f"({orphan['id']}) already exists" in it.up(fails=True).text
     _, found = orphans(it, "--delete", orphan["id"], "--yes")
     assert [(each["id"], each["deleted"]) for each in found] == [(orphan["id"], True)]
     it.up()
