@@ -462,7 +462,7 @@ class Provider(ResourceProvider):
             return problems
         # The create continues with it.
         for problem in problems:
-            op.warn(f"{problem.property}: {problem.reason}; an interrupted run has begun to create this one")
+            op.warn(f"{_named(problem)}; an interrupted run has begun to create this one")
         return []
 
     def _as_it_stands(
@@ -555,9 +555,13 @@ def _failure(this: kind.Kind[Any, Any, Any], problem: fields.Problem, inputs: Ma
     if field is not None and (is_secret or isinstance(value, (list, dict)) or fields.has_unknown(value)):
         # The engine shows the value of the property that a failure names: in clear, however long it is, and as
         # "output<string>{}" where it is not known.
-        between = "" if problem.reason.startswith("[") else ": "
-        return CheckFailure("", f"{problem.property}{between}{problem.reason}")
+        return CheckFailure("", _named(problem))
     return CheckFailure(problem.property, problem.reason)
+
+
+def _named(problem: fields.Problem) -> str:
+    """A problem with its property, or with its place in it, such as `networks[0]`."""
+    return f"{problem.property}{'' if problem.reason.startswith('[') else ': '}{problem.reason}"
 
 
 def _shrunk(this: kind.Kind[Any, Any, Any], given: fields.Given) -> list[fields.Problem]:

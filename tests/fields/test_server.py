@@ -238,7 +238,7 @@ def test_an_address_that_a_port_changes(new: New, ground: Ground) -> None:
     server.up(**program)
     port.up(**second)
     assert port.outputs["ip_address"] == "10.90.1.78"
-    # Neutron collects what it tells Nova for some seconds.
+    # Neutron notifies Nova some seconds later.
     ground.until(lambda: "10.90.1.78" in str(ground.cloud.compute.get_server(server.id).addresses))
     settled(server, program)
     assert server.outputs["access_ip_v4"] == "10.90.1.78"
