@@ -361,9 +361,11 @@ def rebuild(op: Op, live: Live, image_id: str, files: list[Live] | None) -> Live
     body: Live = {"imageRef": image_id}
     if files:
         body["personality"] = _files(files)
-    op.memo["image_id"], id_, ends = image_id, live["id"], ("ACTIVE", "SHUTOFF")
+    op.memo["image_id"], id_, was = image_id, live["id"], live["status"]
     _ask(op, id_, "rebuild", body, lambda seen: (seen.get("image") or {}).get("id") == image_id)
-    return _until(op, id_, ends, "to be rebuilt", "rebuild")
+    live = _until(op, id_, ("ACTIVE", "SHUTOFF"), "to be rebuilt", "rebuild")
+    # Nova starts what was stopped and stops it again by itself; in between it shows it ACTIVE and without a task.
+    return _until(op, id_, ("SHUTOFF",), "to be stopped again") if was == "SHUTOFF" else live
 
 
 def wake_for(op: Op, live: Live, change: str) -> Live:

@@ -45,6 +45,7 @@ STOPPING = 3.0
 STARTING = 2.0
 REBOOTING = (1.0, 2.0)
 REBUILDING = (0.5, 1.0, 3.0)
+REBUILT = 3.0  # a moment in fact; as long as this, no client can overlook it
 SHELVING = (3.0, 1.0)
 UNSHELVING = 4.0
 RESCUING = 2.0
@@ -310,16 +311,13 @@ def rebuild(call: Call, doc: Document) -> Reply:
         doc["image_id"] = image_id
     call.later(REBUILDING[0], "nova.task", doc["id"], task="rebuild_block_device_mapping")
     call.later(sum(REBUILDING[:2]), "nova.task", doc["id"], task="rebuild_spawning")
-    settle(
-        call,
-        doc,
-        sum(REBUILDING),
-        task="rebuilding",
-        vm_state="stopped" if stopped else "active",
-        power_state=SHUTDOWN if stopped else RUNNING,
-        launched=call.now,
-        fault=None,
-    )
+    if stopped:
+        # Nova starts it and stops it again; in between it is ACTIVE without a task.
+        call.later(sum(REBUILDING) + REBUILT, "nova.task", doc["id"], task="powering-off")
+        seconds, off = sum(REBUILDING) + REBUILT + STOPPING, {"vm_state": "stopped", "power_state": SHUTDOWN}
+        call.later(seconds, "nova.settle", doc["id"], changes={}, **off)
+    on: dict[str, Any] = {"vm_state": "active", "power_state": RUNNING}
+    settle(call, doc, sum(REBUILDING), task="rebuilding", launched=call.now, fault=None, **on)
     shown = detailed(call, doc) if call.at_least(75) else core(call, doc, full=False)
     alphabet = string.ascii_letters + string.digits
     shown["adminPass"] = wanted.get("adminPass") or "".join(secrets.choice(alphabet) for _ in range(12))
