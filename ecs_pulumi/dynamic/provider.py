@@ -522,7 +522,7 @@ class Provider(ResourceProvider):
         if orphan is None:
             return problems
         for problem in problems:
-            context.warn(f"{problem.property}: {problem.reason}; an interrupted run already created this resource")
+            context.warn(f"{_with_property(problem)}; an interrupted run already created this resource")
         return []
 
     def _outputs_after_failure(
@@ -630,9 +630,13 @@ def _check_failure(
     if field is not None and (is_secret or isinstance(value, (list, dict)) or fields.has_unknown(value)):
         # The engine prints the value of the property that a failure names: in clear, in full length, and as
         # "output<string>{}" if it is unknown. Therefore the failure names no property here.
-        between = "" if problem.reason.startswith("[") else ": "
-        return CheckFailure("", f"{problem.property}{between}{problem.reason}")
+        return CheckFailure("", _with_property(problem))
     return CheckFailure(problem.property, problem.reason)
+
+
+def _with_property(problem: fields.Problem) -> str:
+    """Format a problem with its property or its place in the property, for example `networks[0]`."""
+    return f"{problem.property}{'' if problem.reason.startswith('[') else ': '}{problem.reason}"
 
 
 def _grow_only_problems(

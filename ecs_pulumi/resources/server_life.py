@@ -421,9 +421,11 @@ def rebuild(context: Context, remote: RemoteObject, image_id: str, files: list[R
     body: RemoteObject = {"imageRef": image_id}
     if files:
         body["personality"] = _files(files)
-    context.memo["image_id"], id_, ends = image_id, remote["id"], ("ACTIVE", "SHUTOFF")
+    context.memo["image_id"], id_, status = image_id, remote["id"], remote["status"]
     _request_action(context, id_, "rebuild", body, lambda server: (server.get("image") or {}).get("id") == image_id)
-    return _wait_for_status(context, id_, ends, "to be rebuilt", "rebuild")
+    remote = _wait_for_status(context, id_, ("ACTIVE", "SHUTOFF"), "to be rebuilt", "rebuild")
+    # Nova starts a stopped server and stops it again; in between it is ACTIVE without a task.
+    return _wait_for_status(context, id_, ("SHUTOFF",), "to be stopped again") if status == "SHUTOFF" else remote
 
 
 def wake_for(context: Context, remote: RemoteObject, change: str) -> RemoteObject:

@@ -45,6 +45,7 @@ STOPPING = 3.0
 STARTING = 2.0
 REBOOTING = (1.0, 2.0)
 REBUILDING = (0.5, 1.0, 3.0)
+REBUILT = 3.0  # milliseconds on a real cloud; long enough here for every client to see it
 SHELVING = (3.0, 1.0)
 UNSHELVING = 4.0
 RESCUING = 2.0
@@ -313,16 +314,13 @@ def rebuild(call: Call, doc: Document) -> Reply:
         doc["image_id"] = image_id
     call.schedule(REBUILDING[0], "nova.task", doc["id"], task="rebuild_block_device_mapping")
     call.schedule(sum(REBUILDING[:2]), "nova.task", doc["id"], task="rebuild_spawning")
-    finish_task_after(
-        call,
-        doc,
-        sum(REBUILDING),
-        task="rebuilding",
-        vm_state="stopped" if stopped else "active",
-        power_state=SHUTDOWN if stopped else RUNNING,
-        launched=call.now,
-        fault=None,
-    )
+    if stopped:
+        # Nova starts the server and stops it again; in between it is ACTIVE without a task.
+        call.schedule(sum(REBUILDING) + REBUILT, "nova.task", doc["id"], task="powering-off")
+        seconds, off = sum(REBUILDING) + REBUILT + STOPPING, {"vm_state": "stopped", "power_state": SHUTDOWN}
+        call.schedule(seconds, "nova.settle", doc["id"], changes={}, **off)
+    on: dict[str, Any] = {"vm_state": "active", "power_state": RUNNING}
+    finish_task_after(call, doc, sum(REBUILDING), task="rebuilding", launched=call.now, fault=None, **on)
     rendered = detailed(call, doc) if call.at_least(75) else core(call, doc, full=False)
     alphabet = string.ascii_letters + string.digits
     rendered["adminPass"] = requested.get("adminPass") or "".join(secrets.choice(alphabet) for _ in range(12))

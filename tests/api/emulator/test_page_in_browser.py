@@ -104,6 +104,26 @@ def test_filter_and_pause_with_many_servers(chrome: Chrome, account: Account) ->
     page.until(lambda: "no-host" not in page.text())
 
 
+HOLD = """
+const fetch_ = window.fetch, held = new Promise(release => window.release = release);
+window.fetch = async (...args) => { window.isRequested = true; await held; return fetch_(...args); };
+"""
+
+
+def test_pause_ignores_a_pending_response(chrome: Chrome, account: Account) -> None:
+    """A picture that was requested before the pause and arrives after it is not shown."""
+    page = Page(chrome, account.cloud.url)
+    page.shows("live", at="#live")
+    chrome.execute_script(HOLD)
+    page.until(lambda: bool(chrome.execute_script("return window.isRequested")))
+    chrome.find_element("id", "pause").click()
+    account.network("backend")
+    chrome.execute_script("window.release(); window.isRequested = false; setTimeout(() => window.isOver = true, 500)")
+    page.until(lambda: bool(chrome.execute_script("return window.isOver")))
+    assert page.text("#live") == "paused"
+    assert "backend" not in page.text()
+
+
 def test_page_shows_lost_connection(chrome: Chrome) -> None:
     """If the emulator stops, the page keeps the last picture and shows that it gets no answer."""
     with Emulator(clock=ManualClock()) as cloud:
