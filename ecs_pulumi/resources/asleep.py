@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.polling import Deadline
 from ecs_pulumi.dynamic import rpc_bridge, run
-from ecs_pulumi.resources import server_life as life
+from ecs_pulumi.resources.server import lifecycle as life
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ _wakes_lock = threading.Lock()
 def while_awake(context: Context, server_id: str, do: Callable[[], T]) -> T:
     """Change a server's attachments; if it is suspended or shelved and rejects that, make it active and try again.
 
-    `server_life.wake_for` does the same for changes of the server itself.
+    `server.lifecycle.wake_for` does the same for changes of the server itself.
     """
     with _wakes_lock:
         shared = _wakes.setdefault(server_id, _SharedWake())

@@ -17,7 +17,7 @@ from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.resources.catalog import catalog, ip_range, is_uuid, port_address_range
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
-from ecs_pulumi.resources.server_fields import may_boot_from_device
+from ecs_pulumi.resources.server.schema import may_boot_from_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

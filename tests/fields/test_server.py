@@ -11,7 +11,8 @@ import pytest
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
-from ecs_pulumi.resources import idempotent_create, server_nics
+from ecs_pulumi.resources import idempotent_create
+from ecs_pulumi.resources.server import nics
 from tests.fields.cloud_fixtures import CloudFixtures, emulator
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Step, updates
 
@@ -876,7 +877,7 @@ def test_security_groups_are_set_after_failed_update(
     server.up(**program)
     program |= {"networks": [{"network_id": fixtures.network}, {"network_id": fixtures.other_network}]}
     with monkeypatch.context() as broken:
-        broken.setattr(server_nics, "reconcile_security_groups", _raise)
+        broken.setattr(nics, "reconcile_security_groups", _raise)
         with pytest.raises(Failed, match="not there"):
             server.up(**program)
     server.up(**program)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ecs_pulumi.preview_report import Change, main, markdown, read
-from ecs_pulumi.resources.server_fields import ServerInputs
+from ecs_pulumi.resources.server.schema import ServerInputs
 from tests.support.command import ASCII_LOCALE
 
 RECORDED = Path(__file__).parent / "recorded"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ecs_pulumi.resources.common import Context, RemoteObject
-    from ecs_pulumi.resources.server_fields import ServerInputs
+    from ecs_pulumi.resources.server.schema import ServerInputs
 
 
 _LONGEST_LAG = 20.0

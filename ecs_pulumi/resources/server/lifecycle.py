@@ -21,14 +21,14 @@ from ecs_pulumi.resources.common import (
 )
 from ecs_pulumi.resources.idempotent_create import send_once
 from ecs_pulumi.resources.nic import delete_port, is_for_a_nic, ports_of
-from ecs_pulumi.resources.server_fields import destination
-from ecs_pulumi.resources.server_nics import deduplicate_groups
+from ecs_pulumi.resources.server.nics import deduplicate_groups
+from ecs_pulumi.resources.server.schema import destination
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from ecs_pulumi.resources.common import Context, RemoteObject
-    from ecs_pulumi.resources.server_fields import ServerInputs
+    from ecs_pulumi.resources.server.schema import ServerInputs
 
 _DESCRIPTION, _TAGS, _TAGS_IN_CREATE = "2.19", "2.26", "2.52"
 _NETWORK_KEYWORDS, _DEVICE_TAGS, _MULTIATTACH, _VOLUME_TYPE = "2.37", "2.42", "2.60", "2.67"

@@ -8,9 +8,7 @@ from typing import Any
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
 from ecs_pulumi.dynamic.kind import is_auto_name
-from ecs_pulumi.resources import preflight, quota, server_fields
-from ecs_pulumi.resources import server_life as life
-from ecs_pulumi.resources import server_nics as nics
+from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.common import (
     MARKER_KEY,
@@ -25,7 +23,9 @@ from ecs_pulumi.resources.common import (
 )
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
-from ecs_pulumi.resources.server_fields import (
+from ecs_pulumi.resources.server import lifecycle as life
+from ecs_pulumi.resources.server import nics, schema
+from ecs_pulumi.resources.server.schema import (
     ServerInputs,
     ServerOutputs,
     may_boot_from_device,
@@ -42,7 +42,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Validate the inputs without asking the cloud."""
-        yield from server_fields.validate(checked)
+        yield from schema.validate(checked)
         metadata = checked.values.get("metadata")
         if isinstance(metadata, Mapping) and MARKER_KEY in metadata:
             yield Problem("metadata", f"`{MARKER_KEY}` is the key in which ecs_pulumi notes the owner of a server")
