@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from .cloud import Cloud
 
-GONE = "gone"
-
 
 @dataclass
 class Context:
@@ -158,11 +156,11 @@ class Call(Context):
         return values[-1] if values else default
 
     def json(self) -> Any:
-        """Parse the body as JSON; 400 with Nova's message if it is not valid."""
+        """Parse the body as JSON, None if it is empty; 400 with the message of Nova and Cinder if it is not valid."""
         try:
-            return json.loads(self.raw)
+            return json.loads(self.raw) if self.raw else None
         except (ValueError, RecursionError):
-            raise HttpError(400, "cannot understand JSON") from None
+            raise HttpError(400, "Malformed request body") from None
 
     def at_least(self, minor: int) -> bool:
         """Return whether the request uses microversion 2.`minor` (3.`minor` in Cinder) or newer."""

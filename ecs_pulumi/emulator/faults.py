@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import threading
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-
-from .patterns import compiled, is_found
 
 MOST = 1000
 """The maximum number of active faults."""
@@ -42,9 +41,7 @@ class Fault(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     method: str = Field("*", description="HTTP method, or * for any")
-    path: str = Field(
-        "*", description="glob for the path (with region and service), or `re:` and a simple regular expression"
-    )
+    path: str = Field("*", description="glob for the path (with region and service), or `re:` and a regular expression")
     name: str = Field("*", description="glob for the name in the request's body, or for the name of the object")
     status: int | None = Field(None, description="respond with this HTTP status instead of executing the request")
     body: Any = Field(None, description="body of that response: an object is sent as JSON, a string unchanged")
@@ -62,7 +59,10 @@ class Fault(BaseModel):
     @classmethod
     def _check_path(cls, path: str) -> str:
         if path.startswith("re:"):
-            compiled(path[3:])
+            try:
+                re.compile(path[3:])
+            except re.error as error:
+                raise ValueError(f"{path} is not a regular expression: {error}") from None
         return path
 
     @property
@@ -75,7 +75,7 @@ class Fault(BaseModel):
         if self.outcome is not None or self.method.upper() not in ("*", method):
             return False
         is_regex = self.path.startswith("re:")
-        on_path = is_found(self.path[3:], path) if is_regex else fnmatch.fnmatchcase(path, self.path)
+        on_path = re.search(self.path[3:], path) is not None if is_regex else fnmatch.fnmatchcase(path, self.path)
         return on_path and fnmatch.fnmatchcase(name, self.name)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from asyncio import Transport
     from collections.abc import Iterator, Mapping
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from .cloud import Cloud
     from .faults import Fault
@@ -119,9 +119,15 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         started = time.perf_counter()
-        body = (await receive()).get("body", b"")  # the complete body: see `bounded`
         method, path, headers = scope["method"], scope["path"], _headers(scope)
         request_id = f"req-{uuid.uuid4()}"
+        body = await _body(headers, receive)
+        if body is None:
+            message = f"Request is too large. Larger than max_request_body_size ({MAX_BODY})."
+            self._log(scope, 413, 0.0, request_id, b"")
+            reply = Reply(413, page(413, message, headers.get("accept", "")), {"X-Openstack-Request-Id": request_id})
+            await _send_reply(send, reply, with_body=True)
+            return
         latency, fault = self.cloud.faults.for_request(method, path, _name_in_body(body))
         if latency:
             await asyncio.sleep(latency)
@@ -138,30 +144,6 @@ class Gateway:
             await self._drop(scope, send, reply, fault)
         else:
             await _send_reply(send, reply, with_body=method != "HEAD")
-
-    def bounded(self, app: ASGIApp) -> ASGIApp:
-        """Wrap an application: deliver each body in one message and reject bodies larger than MAX_BODY."""
-
-        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            body = await _body(scope, receive)
-            if body is None:
-                await self._reject_large(scope, send)
-                return
-            messages = iter([{"type": "http.request", "body": body, "more_body": False}])
-
-            async def replay() -> Message:
-                return next(messages, None) or await receive()
-
-            await app(scope, replay, send)
-
-        return serve
-
-    async def _reject_large(self, scope: Scope, send: Send) -> None:
-        request_id = f"req-{uuid.uuid4()}"
-        message = f"Request is too large. Larger than max_request_body_size ({MAX_BODY})."
-        self._log(scope, 413, 0.0, request_id, b"")
-        body = page(413, message, _headers(scope).get("accept", ""))
-        await _send_reply(send, Reply(413, body, {"X-Openstack-Request-Id": request_id}), with_body=True)
 
     def _log(self, scope: Scope, status: int, ms: float, request_id: str, body: bytes) -> None:
         headers = {name: value for name, value in _headers(scope).items() if name != "x-auth-token"}
@@ -229,9 +211,9 @@ def _headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes | None:
+async def _body(headers: dict[str, str], receive: Receive) -> bytes | None:
     """Return the request's body, or None if it is too large. A large Content-Length is rejected without reading."""
-    length = _headers(scope).get("content-length", "0")
+    length = headers.get("content-length", "0")
     if len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY:
         return None
     body = bytearray()

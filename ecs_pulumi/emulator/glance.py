@@ -223,11 +223,3 @@ def show(call: Call, image_id: str) -> dict[str, Any]:
 def _render(image: Document) -> dict[str, Any]:
     address = f"/v2/images/{image['id']}"
     return image | {"self": address, "file": f"{address}/file", "schema": "/v2/schemas/image"}
-
-
-@service.get("/schemas/{name}")
-def schema(call: Call, name: str) -> dict[str, Any]:  # noqa: ARG001
-    """`GET /v2/schemas/{image,images}`: the attributes common to all images."""
-    attributes = {"id": "string", "name": "string", "status": "string", "visibility": "string"}
-    properties = {key: {"type": kind} for key, kind in attributes.items()}
-    return {"name": name, "properties": properties, "additionalProperties": {"type": "string"}}

@@ -82,7 +82,7 @@ class Emulator:
         app.mount("/", control.with_page(self._gateway))
         self._server = uvicorn.Server(
             uvicorn.Config(
-                self._gateway.bounded(app),
+                app,
                 http=_protocol(connections),
                 ws="none",
                 lifespan="off",

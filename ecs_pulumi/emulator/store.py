@@ -9,13 +9,12 @@ be scaled or frozen, and a restart preserves both the objects and the pending st
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import threading
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from .patterns import is_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -257,4 +256,4 @@ def _column(field: str) -> str:
 
 def _search(pattern: str, text: Any) -> bool:
     """Implement SQL's REGEXP operator."""
-    return is_found(pattern, str(text))
+    return re.search(pattern, str(text)) is not None

@@ -6,7 +6,7 @@ modules handle HTTP requests. The rules and messages are those observed in the r
 
 from __future__ import annotations
 
-from . import actions, attachments, quotas, snapshots, stubs, volumes
+from . import actions, quotas, snapshots, stubs, volumes
 from .servers import attach, detach, disconnect, reserve, set_status
 from .service import service
 from .storage import CREATE_SECONDS, begin_delete, make_volume
@@ -16,7 +16,6 @@ __all__ = [
     "CREATE_SECONDS",
     "actions",
     "attach",
-    "attachments",
     "begin_delete",
     "detach",
     "disconnect",

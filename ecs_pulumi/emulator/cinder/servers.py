@@ -31,7 +31,7 @@ def reserve(ctx: Context, volume_id: str) -> Document:
     return save(ctx, volume, status="reserved")
 
 
-def attach(ctx: Context, volume_id: str, *, server_id: str | None, device: str, attachment_id: str, host: str) -> None:
+def attach(ctx: Context, volume_id: str, *, server_id: str, device: str, attachment_id: str) -> None:
     """Attach a volume to a server; ignore a volume that does not exist."""
     volume = ctx.get("volume", volume_id)
     if volume is None:
@@ -44,45 +44,18 @@ def attach(ctx: Context, volume_id: str, *, server_id: str | None, device: str, 
         "host_name": None,
         "device": device,
         "attached_at": now(ctx),
-        "_host": host,
     }
     others = [each for each in volume["attachments"] if each["attachment_id"] != attachment_id]
     save(ctx, volume, status="in-use", attachments=[*others, attachment])
-    reserved = ctx.get("attachment", attachment_id) or new_attachment(volume, attachment_id, server_id)
-    attached = {"status": "attached", "attached_at": attachment["attached_at"], "attach_mode": "rw"}
-    ctx.put("attachment", reserved | attached)
 
 
-def new_attachment(volume: Document, attachment_id: str, server_id: str | None) -> Document:
-    """Return the document of a new attachment of the attachments API."""
-    return {
-        "id": attachment_id,
-        "project_id": volume["project_id"],
-        "volume_id": volume["id"],
-        "instance": server_id,
-        "status": "reserved",
-        "attached_at": "",
-        "detached_at": "",
-        "attach_mode": "null",
-        "connection_info": {},
-    }
-
-
-def detach(ctx: Context, volume_id: str, server_id: str | None) -> None:
-    """Detach a volume from a server, or from all servers if `server_id` is None.
-
-    Without other attachments, the volume becomes `available`. A volume that does not exist is ignored.
-    """
+def detach(ctx: Context, volume_id: str, server_id: str) -> None:
+    """Detach a volume from a server; without other attachments, it becomes `available`; ignore an unknown volume."""
     volume = ctx.get("volume", volume_id)
     if volume is None:
         return
-    others = [each for each in volume["attachments"] if server_id and each["server_id"] != server_id]
-    for each in volume["attachments"]:
-        if each not in others:
-            ctx.remove("attachment", each["attachment_id"])
-    mode = ("attached_mode",)
-    metadata = {key: value for key, value in volume["metadata"].items() if others or key not in mode}
-    save(ctx, volume, status="in-use" if others else "available", attachments=others, metadata=metadata)
+    others = [each for each in volume["attachments"] if each["server_id"] != server_id]
+    save(ctx, volume, status="in-use" if others else "available", attachments=others)
 
 
 def disconnect(ctx: Context, volume_id: str, server_id: str) -> None:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.clock import to_microsecond
 from ecs_pulumi.emulator.context import Reply
+from ecs_pulumi.emulator.validation import BOOLEAN, UUID, Schema, body, is_true
 
-from . import schema, storage
-from .listing import Listing, serve
+from . import storage
+from .listing import serve
 from .service import service
+from .volumes import METADATA, NAMES, read_names
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
@@ -17,13 +19,11 @@ if TYPE_CHECKING:
 
 FIELDS = (*("id", "created_at", "updated_at", "name", "description", "volume_id", "status", "size", "metadata"),)
 FORCE_DEFAULT_SINCE = 66
-LISTING = Listing(
-    kind="snapshot",
-    plural="snapshots",
-    not_found_message="Snapshot {} could not be found.",
-    equal=("name", "status", "volume_id"),
-    ignored=("availability_zone", "metadata", "consumes_quota"),
-)
+NEW_SNAPSHOT: Schema = {
+    "type": "object",
+    "properties": {**NAMES, "volume_id": UUID, "metadata": METADATA | {"type": ["object", "null"]}, "force": BOOLEAN},
+    "required": ["volume_id"],
+}
 
 
 def brief(call: Call, snapshot: Document) -> Document:
@@ -52,18 +52,15 @@ def full(call: Call, snapshot: Document) -> Document:
 @service.post("/snapshots")
 def create_snapshot(call: Call) -> Reply:
     """`POST /snapshots`."""
-    fields = schema.document(call, "snapshot")["snapshot"]
-    volume_id = schema.required("snapshot", fields, "volume_id")
-    schema.identifier("volume_id", volume_id)
-    names = schema.names(fields)
-    force = "force" in fields and schema.boolean("snapshot", fields, "force")
+    requested = body(call, "snapshot", NEW_SNAPSHOT)
+    names = read_names(requested)
     snapshot = storage.make_snapshot(
         call,
-        storage.get_volume(call, volume_id),
+        storage.get_volume(call, requested["volume_id"]),
         name=names.get("name"),
         description=names.get("description"),
-        metadata=schema.metadata("metadata", fields.get("metadata")),
-        force=force or call.at_least(FORCE_DEFAULT_SINCE),
+        metadata=requested.get("metadata") or {},
+        force=is_true(requested.get("force", False)) or call.at_least(FORCE_DEFAULT_SINCE),
     )
     precise = {"created_at": to_microsecond(call.now)}
     return Reply(202, {"snapshot": brief(call, snapshot) | precise})
@@ -72,29 +69,19 @@ def create_snapshot(call: Call) -> Reply:
 @service.get("/snapshots")
 def list_snapshots(call: Call) -> dict[str, Any]:
     """`GET /snapshots`."""
-    return serve(call, LISTING, "snapshots", brief)
+    return serve(call, "snapshot", "snapshots", brief)
 
 
 @service.get("/snapshots/detail")
 def list_details(call: Call) -> dict[str, Any]:
     """`GET /snapshots/detail`."""
-    return serve(call, LISTING, "snapshots/detail", full)
+    return serve(call, "snapshot", "snapshots/detail", full)
 
 
 @service.get("/snapshots/{snapshot_id}")
 def show_snapshot(call: Call, snapshot_id: str) -> dict[str, Any]:
     """`GET /snapshots/{id}`."""
     return {"snapshot": full(call, storage.get_snapshot(call, snapshot_id))}
-
-
-@service.put("/snapshots/{snapshot_id}")
-def update_snapshot(call: Call, snapshot_id: str) -> dict[str, Any]:
-    """`PUT /snapshots/{id}`: name and description."""
-    fields = schema.document(call, "snapshot")["snapshot"]
-    if not fields:
-        raise schema.invalid_field("snapshot", fields, f"{fields!r} is not valid under any of the given schemas")
-    snapshot = storage.get_snapshot(call, snapshot_id)
-    return {"snapshot": brief(call, call.put("snapshot", snapshot | schema.names(fields)))}
 
 
 @service.delete("/snapshots/{snapshot_id}")

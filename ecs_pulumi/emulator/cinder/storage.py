@@ -14,7 +14,7 @@ from ecs_pulumi.emulator.context import step
 from ecs_pulumi.emulator.errors import HttpError
 
 from . import quotas
-from .types import allows_multiattach, check_zone, find_type
+from .types import check_zone, find_type
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Context
@@ -167,7 +167,7 @@ def make_volume(
         "encrypted": False,
         "replication_status": "disabled" if ctx.cloud.dialect.name == "otc" else None,
         "consistencygroup_id": None,
-        "multiattach": multiattach or allows_multiattach(kind),
+        "multiattach": multiattach or kind["extra_specs"].get("multiattach") == "<is> True",
         "attachments": [],
         "volume_image_metadata": image_metadata(image) if image else source.get("volume_image_metadata", {}),
     }
@@ -283,7 +283,7 @@ def _retyped(ctx: Context, volume_id: str, type_id: str, then: str) -> None:
         save(ctx, volume, status=then, volume_type=find_type(ctx, type_id)["name"], volume_type_id=type_id)
 
 
-def delete(ctx: Context, volume: Document, *, cascade: bool = False, force: bool = False) -> None:
+def delete(ctx: Context, volume: Document, *, cascade: bool = False) -> None:
     """Start deleting a volume, and its snapshots if `cascade` is set.
 
     Raises:
@@ -291,7 +291,7 @@ def delete(ctx: Context, volume: Document, *, cascade: bool = False, force: bool
     """
     snapshots = ctx.find("snapshot", volume_id=volume["id"])
     deletable = volume["status"] in DELETABLE and not volume["attachments"]
-    if not (deletable or force) or (snapshots and not cascade):
+    if not deletable or (snapshots and not cascade):
         raise HttpError(400, NOT_DELETABLE)
     for snapshot in snapshots:
         ctx.remove("snapshot", snapshot["id"])
@@ -315,8 +315,6 @@ def _deleted(ctx: Context, volume_id: str) -> None:
     if ctx.has_outcome_fault("fail-delete", volume["name"]):
         save(ctx, volume, status="error_deleting")
         return
-    for attachment in ctx.find("attachment", volume_id=volume_id):
-        ctx.remove("attachment", attachment["id"])
     ctx.remove("volume", volume_id)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import NAME, OPTIONAL_TEXT, TEXT, body, fields
 
-from . import schema
 from .service import require_admin, service
 
 if TYPE_CHECKING:
@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator.store import Document
 
 DEFAULT = "__DEFAULT__"
+NEW_TYPE = fields(
+    {
+        "name": NAME,
+        "description": OPTIONAL_TEXT,
+        "extra_specs": {"type": ["object", "null"]},
+        "os-volume-type-access:is_public": {"type": "boolean"},
+    },
+    "name",
+)
 
 
 def seed(ctx: Context) -> None:
@@ -45,11 +54,6 @@ def _is_seen(call: Call, kind: Document) -> bool:
     return bool(kind["is_public"] or call.is_admin or call.project_id in kind["projects"])
 
 
-def allows_multiattach(kind: Document) -> bool:
-    """Return whether volumes of this type can be attached to several servers."""
-    return bool(kind["extra_specs"].get("multiattach") == "<is> True")
-
-
 def find_type(ctx: Context, name_or_id: str | None) -> Document:
     """Return a type by name or id, or the default type; raise 404 if it does not exist."""
     requested = name_or_id or ctx.cloud.dialect.volume_types[0]
@@ -77,9 +81,9 @@ def check_zone(ctx: Context, zone: str | None) -> str:
     return zone
 
 
-def _view(kind: Document, *, with_access: bool = True) -> Document:
-    result = {name: kind[name] for name in ("id", "name", "is_public", "description", "extra_specs")}
-    return result | ({"os-volume-type-access:is_public": kind["is_public"]} if with_access else {})
+def _view(kind: Document) -> Document:
+    view = {name: kind[name] for name in ("id", "name", "is_public", "description", "extra_specs")}
+    return view | {"os-volume-type-access:is_public": kind["is_public"]}
 
 
 def _get_visible(call: Call, type_id: str) -> Document:
@@ -98,7 +102,7 @@ def list_types(call: Call) -> dict[str, Any]:
 @service.get("/types/default")
 def show_default(call: Call) -> dict[str, Any]:
     """`GET /types/default`."""
-    return {"volume_type": _view(find_type(call, None), with_access=False)}
+    return {"volume_type": _view(find_type(call, None))}
 
 
 @service.get("/types/{type_id}")
@@ -107,39 +111,31 @@ def show_type(call: Call, type_id: str) -> dict[str, Any]:
     return {"volume_type": _view(_get_visible(call, type_id))}
 
 
-@service.get("/types/{type_id}/extra_specs")
-def show_extra_specs(call: Call, type_id: str) -> dict[str, Any]:
-    """`GET /types/{id}/extra_specs`."""
-    return {"extra_specs": _get_visible(call, type_id)["extra_specs"]}
-
-
 @service.post("/types")
 def create_type(call: Call) -> dict[str, Any]:
     """`POST /types`: for administrators only."""
     require_admin(call, "volume_extension:type_create")
-    fields = schema.document(call, "volume_type")["volume_type"]
-    name = schema.required("volume_type", fields, "name")
-    if any(kind["name"] == name for kind in call.find("volume_type")):
-        raise HttpError(409, f"Volume Type {name} already exists.")
+    requested = body(call, "volume_type", NEW_TYPE)
+    if any(kind["name"] == requested["name"] for kind in volume_types(call)):
+        raise HttpError(409, f"Volume Type {requested['name']} already exists.")
     kind = {
         "id": str(uuid.uuid4()),
-        "name": name,
-        "description": fields.get("description"),
-        "is_public": fields.get("os-volume-type-access:is_public", True),
+        "name": requested["name"],
+        "description": requested.get("description"),
+        "is_public": requested.get("os-volume-type-access:is_public", True),
         "projects": [],
-        "extra_specs": fields.get("extra_specs") or {},
+        "extra_specs": requested.get("extra_specs") or {},
     }
-    call.put("volume_type", kind)
-    return {"volume_type": _view(kind)}
+    return {"volume_type": _view(call.put("volume_type", kind))}
 
 
 @service.post("/types/{type_id}/action")
 def grant_access(call: Call, type_id: str) -> Reply:
     """`POST /types/{id}/action`: grant another project access to a private type."""
     require_admin(call, "volume_extension:add_project_access")
-    fields = schema.document(call, "addProjectAccess")["addProjectAccess"]
+    requested = body(call, "addProjectAccess", fields({"project": TEXT}, "project"))
     kind = _get_visible(call, type_id)
-    call.put("volume_type", {**kind, "projects": [*kind["projects"], fields["project"]]})
+    call.put("volume_type", kind | {"projects": [*kind["projects"], requested["project"]]})
     return Reply(202)
 
 
@@ -148,7 +144,7 @@ def delete_type(call: Call, type_id: str) -> Reply:
     """`DELETE /types/{id}`: 400 if a volume has the type."""
     require_admin(call, "volume_extension:type_delete")
     kind = _get_visible(call, type_id)
-    if call.find("volume", volume_type_id=type_id):
+    if call.count("volume", volume_type_id=type_id):
         raise HttpError(400, "Target volume type is still in use.")
     call.remove("volume_type", kind["id"])
     return Reply(202)

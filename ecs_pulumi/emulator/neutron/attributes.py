@@ -7,10 +7,11 @@ policy, because only administrators may set some attributes.
 
 from __future__ import annotations
 
-import json
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import is_uuid
 
 from .refusals import bad_request, forbidden, invalid_attribute, invalid_input
 
@@ -59,15 +60,6 @@ def integer(_name: str, value: Any) -> int:
         return int(value)
     except (TypeError, ValueError):
         raise invalid_input(f"'{value}' is not an integer") from None
-
-
-def is_uuid(value: Any) -> bool:
-    """Return whether the value is the text of a UUID."""
-    try:
-        uuid.UUID(value)
-    except (TypeError, ValueError, AttributeError):
-        return False
-    return True
 
 
 def identifier(name: str, value: Any) -> str:
@@ -243,9 +235,9 @@ class Resource:
 
     def _body(self, call: Call) -> dict[str, Any]:
         try:
-            body = json.loads(call.raw) if call.raw else {}
-        except ValueError:
-            raise bad_request("Body contains invalid data") from None
+            body = call.json() if call.raw else {}
+        except HttpError:
+            body = None
         if not isinstance(body, dict):
             raise bad_request("Body contains invalid data")
         if body.get(self.name) is None:

@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from ecs_pulumi.emulator.clock import parse, to_second
+from ecs_pulumi.emulator.clock import to_second
 from ecs_pulumi.emulator.errors import HttpError
 
 from .attributes import boolean, integer
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .attributes import Resource
 
-CONTROLS = ("fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir")
+CONTROLS = ("fields", "limit", "marker")
 TAG_FILTERS = ("tags", "tags-any", "not-tags", "not-tags-any")
 DIRECT = ("network_id", "device_id", "name", "project_id")
 """Filters for which the store has an index."""
@@ -141,16 +141,14 @@ def listing(
     *,
     special: Mapping[str, Callable[[Document, list[str]], bool]] | None = None,
     view: Callable[[Call, Document], Document] | None = None,
-    path: str = "",
 ) -> Document:
-    """Return the response body of a list: one page of the filtered and sorted objects, with links.
+    """Return the response body of a list: one page of the filtered objects, ordered by id.
 
     Args:
         call: the request.
         resource: the resource to list.
         special: filters that do not compare an attribute's value.
         view: converts a document to its representation in the response.
-        path: the path of the list, if it differs from the resource's path.
     """
     special = special or {}
     _check_filters(call, resource, special)
@@ -163,12 +161,15 @@ def listing(
             if name not in CONTROLS
         )
     ]
-    page = _page(call, resource, _sorted(call, resource, docs))
+    page = _page(call, resource, docs)
     to_view = view or (lambda call, doc: render(call, resource, doc))
     body: Document = {resource.collection: [select_fields(call, to_view(call, doc)) for doc in page]}
-    links = _links(call, page, f"{call.root}/v2.0/{path or resource.path}")
-    if links:
-        body[f"{resource.collection}_links"] = links
+    limit = _limit(call)
+    if limit and len(page) == limit:
+        query = [(name, value) for name, values in call.query.items() for value in values if name != "marker"]
+        query.append(("marker", page[-1]["id"]))
+        address = f"{call.root}/v2.0/{resource.path}?{urlencode(query)}"
+        body[f"{resource.collection}_links"] = [{"rel": "next", "href": address}]
     return body
 
 
@@ -177,8 +178,7 @@ def _check_filters(call: Call, resource: Resource, special: Mapping[str, Any]) -
     unknown = [
         name
         for name in call.query
-        if name not in (*CONTROLS, *TAG_FILTERS, *special, "changed_since")
-        and not (name in known and known[name].filters)
+        if name not in (*CONTROLS, *TAG_FILTERS, *special) and not (name in known and known[name].filters)
     ]
     if unknown:
         raise bad_request(f"{unknown} is invalid attribute for filtering")
@@ -195,37 +195,10 @@ def _matches(doc: Document, name: str, values: list[str]) -> bool:
         expected = set(values[0].split(","))
         matches = bool(tags & expected) if name.endswith("-any") else expected <= tags
         return matches != name.startswith("not-")
-    if name == "changed_since":
-        return parse(doc["updated_at"]) >= parse(values[-1])
     value = doc.get("project_id" if name == "tenant_id" else name)
     if isinstance(value, bool):
         return any(boolean(name, expected) == value for expected in values)
     return value is not None and str(value) in values
-
-
-def _sorted(call: Call, resource: Resource, docs: list[Document]) -> list[Document]:
-    keys, directions = call.query.get("sort_key", []), call.query.get("sort_dir", [])
-    if len(keys) != len(directions):
-        raise bad_request("The number of sort_keys and sort_dirs must be same")
-    invalid = [word for word in directions if word not in ("asc", "desc")]
-    if invalid:
-        raise bad_request(f"{invalid} is invalid value for sort_dirs, valid value is 'asc' and 'desc'")
-    known = resource.known(extensions(call))
-    unknown = [key for key in keys if key not in known]
-    if unknown:
-        raise bad_request(f"{unknown} is invalid attribute for sort_keys")
-    docs = sorted(docs, key=lambda doc: str(doc["id"]))
-    for key, direction in reversed(list(zip(keys, directions, strict=True))):
-        # Sort None before all values, numbers as numbers and all other values as text.
-        docs.sort(
-            key=lambda doc: (doc.get(key) is not None, _comparable(doc.get(key))),
-            reverse=direction == "desc",
-        )
-    return docs
-
-
-def _comparable(value: Any) -> Any:
-    return value if isinstance(value, int) else str(value)
 
 
 def _limit(call: Call) -> int:
@@ -236,46 +209,13 @@ def _limit(call: Call) -> int:
     return int(word)
 
 
-def _backwards(call: Call) -> bool:
-    return (call.param("page_reverse") or "").lower() == "true"
-
-
 def _page(call: Call, resource: Resource, docs: list[Document]) -> list[Document]:
     marker, limit = call.param("marker"), _limit(call)
-    if _backwards(call):
-        docs.reverse()
+    docs.sort(key=lambda doc: str(doc["id"]))
     if marker:
-        index = next((index for index, doc in enumerate(docs) if doc["id"] == marker), None)
-        if index is None:
-            get_visible(call, resource, marker)
-            index = len(docs)
-        docs = docs[index + 1 :]
-    page = docs[:limit] if limit else docs
-    return page[::-1] if _backwards(call) else page
-
-
-def _links(call: Call, page: list[Document], address: str) -> list[dict[str, str]]:
-    limit = _limit(call)
-    if not limit:
-        return []
-    full, backwards = len(page) >= limit, _backwards(call)
-    query = [
-        (name, value)
-        for name, values in call.query.items()
-        if name not in ("marker", "page_reverse")
-        for value in values
-    ]
-
-    def link(rel: str, ends: list[Document], *more: tuple[str, str]) -> dict[str, str]:
-        marker = [("marker", doc["id"]) for doc in ends]
-        return {"rel": rel, "href": f"{address}?{urlencode([*query, *marker, *more])}"}
-
-    links = []
-    if full or backwards:
-        links.append(link("next", page[-1:]))
-    if full or not backwards:
-        links.append(link("previous", page[:1], ("page_reverse", "True")))
-    return links
+        get_visible(call, resource, marker)
+        docs = [doc for doc in docs if doc["id"] > marker]
+    return docs[:limit] if limit else docs
 
 
 def parse_pairs(values: list[str]) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
-from .collection import get_owned, get_visible, listing, new_document, not_found, render, select_fields
+from .collection import get_owned, new_document, not_found, render
 from .refusals import conflict, forbidden
 from .resources import QOS_POLICY
 from .service import extensions, service
@@ -38,20 +38,6 @@ def create_policy(call: Call) -> Reply:
         raise forbidden("create_policy")
     doc = call.put("policy", new_document(call, values | {"rules": []}))
     return Reply(201, {"policy": render(call, QOS_POLICY, doc)})
-
-
-@service.get("/qos/policies")
-def list_policies(call: Call) -> Document:
-    """`GET /qos/policies`."""
-    _require_extension(call)
-    return listing(call, QOS_POLICY, path="qos/policies")
-
-
-@service.get("/qos/policies/{policy_id}")
-def show_policy(call: Call, policy_id: str) -> Document:
-    """`GET /qos/policies/{id}`."""
-    _require_extension(call)
-    return {"policy": select_fields(call, render(call, QOS_POLICY, get_visible(call, QOS_POLICY, policy_id)))}
 
 
 @service.delete("/qos/policies/{policy_id}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.errors import HttpError
 
-from .collection import get_visible, listing, new_document, not_found, render, select_fields
+from .collection import listing, new_document, not_found
 from .resources import SEGMENT
 from .service import extensions, service
 
@@ -53,10 +53,3 @@ def list_segments(call: Call) -> Document:
     """`GET /segments`."""
     _require_extension(call)
     return listing(call, SEGMENT)
-
-
-@service.get("/segments/{segment_id}")
-def show_segment(call: Call, segment_id: str) -> Document:
-    """`GET /segments/{id}`."""
-    _require_extension(call)
-    return {"segment": select_fields(call, render(call, SEGMENT, get_visible(call, SEGMENT, segment_id)))}

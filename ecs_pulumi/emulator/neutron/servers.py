@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .attributes import is_uuid
+from ecs_pulumi.emulator.validation import is_uuid
+
 from .collection import not_found, touch
 from .ports import make_port, plug, remove_port
 from .refusals import conflict

@@ -10,7 +10,7 @@ from ecs_pulumi.emulator.errors import HttpError
 
 from .addresses import IPV4, Prefix, contains_prefix, free_prefix
 from .attributes import UNSET
-from .collection import get_owned, get_visible, listing, new_document, render, select_fields, touch
+from .collection import get_owned, get_visible, listing, new_document, render
 from .refusals import bad_resource
 from .resources import SUBNET_POOL
 from .service import extensions, service
@@ -65,24 +65,6 @@ def _set_default_lengths(values: Document, longest: int) -> None:
 def list_pools(call: Call) -> Document:
     """`GET /subnetpools`."""
     return listing(call, SUBNET_POOL, view=view)
-
-
-@service.get("/subnetpools/{pool_id}")
-def show_pool(call: Call, pool_id: str) -> Document:
-    """`GET /subnetpools/{id}`."""
-    return {"subnetpool": select_fields(call, view(call, get_visible(call, SUBNET_POOL, pool_id)))}
-
-
-@service.put("/subnetpools/{pool_id}")
-def update_pool(call: Call, pool_id: str) -> Document:
-    """`PUT /subnetpools/{id}`."""
-    values = SUBNET_POOL.read_update(call, extensions(call))
-    get_visible(call, SUBNET_POOL, pool_id)
-    SUBNET_POOL.check_admin_only(call, values, extensions(call))
-    doc = get_owned(call, SUBNET_POOL, pool_id, "update")
-    if doc | values != doc:
-        doc = touch(call, "subnetpool", doc | values)
-    return {"subnetpool": view(call, doc)}
 
 
 @service.delete("/subnetpools/{pool_id}")

@@ -58,17 +58,6 @@ def _read_tags(call: Call) -> list[str]:
     return tags
 
 
-def _not_found(tag: str) -> HttpError:
-    return HttpError(404, f"Tag {tag} could not be found.", kind="TagNotFound")
-
-
-@service.get("/{path}/{id_}/tags")
-def list_tags(call: Call, path: str, id_: str) -> Document:
-    """`GET …/tags`: the tags of an object."""
-    _, doc = _get_tagged(call, path, id_)
-    return {"tags": doc["tags"]}
-
-
 @service.put("/{path}/{id_}/tags")
 def replace_tags(call: Call, path: str, id_: str) -> Document:
     """`PUT …/tags`: replace all tags."""
@@ -78,32 +67,9 @@ def replace_tags(call: Call, path: str, id_: str) -> Document:
     return {"tags": tags}
 
 
-@service.delete("/{path}/{id_}/tags")
-def delete_tags(call: Call, path: str, id_: str) -> None:
-    """`DELETE …/tags`: remove all tags."""
-    resource, doc = _get_tagged(call, path, id_)
-    _set(call, resource, doc, set())
-
-
-@service.get("/{path}/{id_}/tags/{tag}")
-def show_tag(call: Call, path: str, id_: str, tag: str) -> None:
-    """`GET …/tags/{tag}`: 204 if the object has the tag."""
-    if tag not in _get_tagged(call, path, id_)[1]["tags"]:
-        raise _not_found(tag)
-
-
 @service.put("/{path}/{id_}/tags/{tag}")
 def add_tag(call: Call, path: str, id_: str, tag: str) -> Reply:
     """`PUT …/tags/{tag}`: add a tag."""
     resource, doc = _get_tagged(call, path, id_)
     _set(call, resource, doc, {*doc["tags"], tag})
     return Reply(201, "null", {"Content-Type": "application/json"})
-
-
-@service.delete("/{path}/{id_}/tags/{tag}")
-def delete_tag(call: Call, path: str, id_: str, tag: str) -> None:
-    """`DELETE …/tags/{tag}`: remove a tag."""
-    resource, doc = _get_tagged(call, path, id_)
-    if tag not in doc["tags"]:
-        raise _not_found(tag)
-    _set(call, resource, doc, set(doc["tags"]) - {tag})

@@ -10,8 +10,18 @@ from ecs_pulumi.emulator import cinder, neutron
 from ecs_pulumi.emulator.clock import to_microsecond
 from ecs_pulumi.emulator.context import Call, Reply, step
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import (
+    BOOLEAN,
+    DISK_CONFIG,
+    NAME,
+    NOTHING,
+    OPTIONAL_TEXT,
+    TEXT,
+    Schema,
+    body,
+    fields,
+)
 
-from . import schema
 from .instance import (
     PAUSED,
     RUNNING,
@@ -28,8 +38,8 @@ from .instance import (
     get_scheduled_server,
     save,
 )
+from .labels import METADATA
 from .lifecycle import begin_delete
-from .schema import NAME, NOTHING
 from .service import forbid, service
 
 if TYPE_CHECKING:
@@ -51,15 +61,6 @@ UNSHELVING = 4.0
 RESCUING = 2.0
 SHORT = 0.6
 
-ADMIN_ONLY = {
-    "os-resetState": "os-admin-actions:reset_state",
-    "injectNetworkInfo": "os-admin-actions:inject_network_info",
-    "resetNetwork": "os-admin-actions:reset_network",
-    "migrate": "os-migrate-server:migrate",
-    "os-migrateLive": "os-migrate-server:migrate_live",
-    "evacuate": "os-evacuate",
-}
-
 ACTIONS: dict[str, Action] = {}
 """The handlers by action name, the key of the request body. The module `resize` registers its own."""
 
@@ -77,18 +78,18 @@ def action(name: str) -> Callable[[Action], Action]:
 @service.post("/servers/{server_id}/action")
 def act(call: Call, server_id: str) -> Reply:
     """`POST /servers/{id}/action`: the single key of the body names the action."""
-    document = schema.parse(call)
+    document = call.json()
     if not isinstance(document, dict):
         raise HttpError(400, f"{document!r} is not of type 'object'")
     if len(document) != 1:
         raise HttpError(400, "There is no such action: " + ", ".join(document))
     name = next(iter(document))
-    if name in ADMIN_ONLY and not (call.is_admin and name in ACTIONS):
-        raise forbid(ADMIN_ONLY[name])
+    if name == "os-resetState" and not call.is_admin:
+        raise forbid("os-admin-actions:reset_state")
     if name not in ACTIONS:
         raise HttpError(400, f"There is no such action: {name}")
     doc = get_scheduled_server(call, server_id, "has no mapping to a cell.")
-    if name not in ("lock", "unlock", "os-getConsoleOutput"):
+    if name not in ("lock", "unlock"):
         check_lock(call, doc)
     return ACTIONS[name](call, doc)
 
@@ -96,9 +97,7 @@ def act(call: Call, server_id: str) -> Reply:
 @action("os-resetState")
 def reset_state(call: Call, doc: Document) -> Reply:
     """Set `vm_state` to `active` or `error`, whatever the state of the server is."""
-    state = {"type": "string", "enum": ["active", "error"]}
-    properties = {"state": state}
-    requested = schema.body(call, "os-resetState", {"type": "object", "properties": properties, "required": ["state"]})
+    requested = body(call, "os-resetState", fields({"state": {"type": "string", "enum": ["active", "error"]}}, "state"))
     call.cancel(doc["id"])
     save(call, doc, vm_state=requested["state"], task_state=None)
     return Reply(202)
@@ -137,7 +136,7 @@ def _update_volume_connections(ctx: Context, doc: Document, vm_state: str) -> No
         if vm_state == "shelved_offloaded":
             cinder.disconnect(ctx, entry["volume_id"], doc["id"])
         elif doc["vm_state"] == "shelved_offloaded":
-            attachment = {"device": entry["device"], "attachment_id": entry["attachment_id"], "host": doc["host"]}
+            attachment = {"device": entry["device"], "attachment_id": entry["attachment_id"]}
             cinder.attach(ctx, entry["volume_id"], server_id=doc["id"], **attachment)
 
 
@@ -172,8 +171,7 @@ def start(call: Call, doc: Document) -> Reply:
 def reboot(call: Call, doc: Document) -> Reply:
     """Restart, softly or hard."""
     kinds = {"type": "string", "enum": ["HARD", "Hard", "hard", "SOFT", "Soft", "soft"]}
-    schema_ = {"type": "object", "properties": {"type": kinds}, "required": ["type"]}
-    hard = schema.body(call, "reboot", schema_)["type"].upper() == "HARD"
+    hard = body(call, "reboot", fields({"type": kinds}, "type"))["type"].upper() == "HARD"
     allowed = ("active", "stopped", "paused", "suspended", "error") if hard else ("active",)
     check_state(doc, "reboot", allowed)
     begin_action(call, doc, "reboot")
@@ -188,7 +186,7 @@ def _register_simple_action(name: str, verb: str, allowed: tuple[str, ...], task
 
     @action(name)
     def run(call: Call, doc: Document) -> Reply:
-        schema.body(call, name, NOTHING)
+        body(call, name, NOTHING)
         check_host(doc)
         check_state(doc, verb, allowed)
         begin_action(call, doc, verb)
@@ -275,27 +273,27 @@ def _booted_from_volume(doc: Document) -> bool:
 @action("rebuild")
 def rebuild(call: Call, doc: Document) -> Reply:
     """Reinstall the root disk from an image; id, addresses and all other disks are kept."""
-    properties: dict[str, Any] = {
-        "imageRef": {"type": "string"},
-        "adminPass": {"type": "string"},
+    properties: Schema = {
+        "imageRef": TEXT,
+        "adminPass": TEXT,
         "name": NAME,
-        "metadata": schema.METADATA,
-        "preserve_ephemeral": schema.BOOLEAN,
-        "OS-DCF:diskConfig": {"type": "string", "enum": ["AUTO", "MANUAL"]},
-        "accessIPv4": {"type": "string"},
-        "accessIPv6": {"type": "string"},
+        "metadata": METADATA,
+        "preserve_ephemeral": BOOLEAN,
+        "OS-DCF:diskConfig": DISK_CONFIG,
+        "accessIPv4": TEXT,
+        "accessIPv6": TEXT,
     }
     if not call.at_least(57):
         properties["personality"] = {"type": "array"}
     if call.at_least(19):
-        properties["description"] = {"type": ["string", "null"]}
+        properties["description"] = OPTIONAL_TEXT
     if call.at_least(54):
-        properties["key_name"] = {"type": ["string", "null"]}
+        properties["key_name"] = OPTIONAL_TEXT
     if call.at_least(57):
         properties["user_data"] = {"type": ["string", "null"], "format": "base64"}
     if call.at_least(90):
-        properties["hostname"] = {"type": "string"}
-    requested = schema.body(call, "rebuild", {"type": "object", "properties": properties, "required": ["imageRef"]})
+        properties["hostname"] = TEXT
+    requested = body(call, "rebuild", fields(properties, "imageRef"))
     image_id = requested["imageRef"].rpartition("/")[2]
     image = call.get("image", image_id)
     if image is None:
@@ -308,8 +306,7 @@ def rebuild(call: Call, doc: Document) -> Reply:
         )
     begin_action(call, doc, "rebuild")
     stopped = doc["vm_state"] == "stopped"
-    fields = {"name": "name", "metadata": "metadata", "description": "description", "key_name": "key_name"}
-    doc |= {field: requested[name] for name, field in fields.items() if name in requested}
+    doc |= {name: requested[name] for name in ("name", "metadata", "description", "key_name") if name in requested}
     if doc["image_id"]:
         doc["image_id"] = image_id
     call.schedule(REBUILDING[0], "nova.task", doc["id"], task="rebuild_block_device_mapping")
@@ -371,9 +368,7 @@ def unlock(call: Call, doc: Document) -> Reply:
 @action("changePassword")
 def change_password(call: Call, doc: Document) -> Reply:
     """Set the administrator password inside a running server."""
-    properties = {"adminPass": {"type": "string"}}
-    schema_ = {"type": "object", "properties": properties, "required": ["adminPass"]}
-    schema.body(call, "changePassword", schema_)
+    body(call, "changePassword", fields({"adminPass": TEXT}, "adminPass"))
     check_host(doc)
     check_state(doc, "changePassword", ("active",))
     begin_action(call, doc, "changePassword")
@@ -387,44 +382,20 @@ def add_security_group(call: Call, doc: Document) -> Reply:
 
     Nova stops at the first port that has the group already. The ports changed before it stay changed.
     """
-    _, group_id = _find_group(call, "addSecurityGroup")
-
-    def add(groups: list[str]) -> list[str]:
-        if group_id in groups:
-            message = f"Invalid input for security_groups. Reason: Duplicate items in the list: '{group_id}'."
-            raise HttpError(400, message)
-        return [*groups, group_id]
-
-    return _update_groups(call, doc, add)
-
-
-@action("removeSecurityGroup")
-def remove_security_group(call: Call, doc: Document) -> Reply:
-    """Remove a security group from every port of the server."""
-    name, group_id = _find_group(call, "removeSecurityGroup")
-    ports = [call.get("port", nic["port_id"]) for nic in doc["nics"]]
-    if not any(port and group_id in port["security_groups"] for port in ports):
-        raise HttpError(404, f"Security group {name} not associated with the instance {doc['id']}")
-    return _update_groups(call, doc, lambda groups: [each for each in groups if each != group_id])
-
-
-def _find_group(call: Call, root: str) -> tuple[str, str]:
-    """Return the name in the request and the id of the security group."""
-    properties = {"name": NAME}
-    name: str = schema.body(call, root, {"type": "object", "properties": properties, "required": ["name"]})["name"]
+    name: str = body(call, "addSecurityGroup", fields({"name": NAME}, "name"))["name"]
     try:
-        return name, neutron.security_group_ids(call, [name])[0]
+        (group_id,) = neutron.security_group_ids(call, [name])
     except HttpError as error:
         if error.status == 409:  # noqa: PLR2004
             raise
         raise HttpError(404, f"Security group {name} is not found for project {call.project_id}") from None
-
-
-def _update_groups(call: Call, doc: Document, change: Callable[[list[str]], list[str]]) -> Reply:
     for nic in doc["nics"]:
         port = call.get("port", nic["port_id"])
+        if port and group_id in port["security_groups"]:
+            message = f"Invalid input for security_groups. Reason: Duplicate items in the list: '{group_id}'."
+            raise HttpError(400, message)
         if port:
-            call.put("port", port | {"security_groups": change(port["security_groups"])})
+            call.put("port", port | {"security_groups": [*port["security_groups"], group_id]})
     save(call, doc)
     return Reply(202)
 
@@ -432,22 +403,10 @@ def _update_groups(call: Call, doc: Document, change: Callable[[list[str]], list
 @action("forceDelete")
 def force_delete(call: Call, doc: Document) -> Reply:
     """Delete the server from any state."""
-    schema.body(call, "forceDelete", NOTHING)
+    body(call, "forceDelete", NOTHING)
     begin_action(call, doc, "delete")
     begin_delete(call, doc, force=True)
     return Reply(202)
-
-
-@action("os-getConsoleOutput")
-def console_output(call: Call, doc: Document) -> Reply:
-    """Return the console log, which is always empty."""
-    check_host(doc)
-    schema.body(
-        call,
-        "os-getConsoleOutput",
-        {"type": "object", "properties": {"length": {"type": ["integer", "string", "null"]}}},
-    )
-    return Reply(200, {"output": ""})
 
 
 @service.get("/servers/{server_id}/os-instance-actions")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator import cinder
 from ecs_pulumi.emulator.context import Reply, step
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import BOOLEAN, TAG, UUID, body, fields, is_true
 
-from . import schema
 from .instance import (
     begin_action,
     check_lock,
@@ -20,8 +20,7 @@ from .instance import (
     save,
 )
 from .lifecycle import next_device, volume_entry
-from .schema import BOOLEAN, UUID, is_true
-from .service import forbid, service
+from .service import service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call, Context
@@ -49,14 +48,10 @@ def attach(call: Call, server_id: str) -> Reply:
         "device": {"type": ["string", "null"], "pattern": r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*$"},
     }
     if call.at_least(49):
-        properties["tag"] = {"type": "string", "minLength": 1, "maxLength": 60}
+        properties["tag"] = TAG
     if call.at_least(79):
         properties["delete_on_termination"] = BOOLEAN
-    requested = schema.body(
-        call,
-        "volumeAttachment",
-        {"type": "object", "properties": properties, "required": ["volumeId"]},
-    )
+    requested = body(call, "volumeAttachment", fields(properties, "volumeId"))
     doc = get_scheduled_server(call, server_id)
     check_lock(call, doc)
     volume_id = requested["volumeId"]
@@ -130,7 +125,6 @@ def _attached(ctx: Context, server_id: str, volume_id: str) -> None:
         server_id=server_id,
         device=entry["device"],
         attachment_id=entry["attachment_id"],
-        host=doc["host"],
     )
     end_action(ctx, doc)
     save(ctx, doc)
@@ -148,28 +142,6 @@ def show(call: Call, server_id: str, volume_id: str) -> dict[str, Any]:
     """`GET …/os-volume_attachments/{volume id}`."""
     doc = get_server(call, server_id)
     return {"volumeAttachment": _render(call, doc, _get_entry(doc, volume_id))}
-
-
-@service.put("/servers/{server_id}/os-volume_attachments/{volume_id}")
-def update(call: Call, server_id: str, volume_id: str) -> Reply:
-    """`PUT …/os-volume_attachments/{volume id}`: change `delete_on_termination`, since microversion 2.85."""
-    properties: dict[str, Any] = {"volumeId": UUID}
-    if call.at_least(85):
-        properties |= {name: {} for name in ("device", "serverId", "tag", "id")}
-        properties["delete_on_termination"] = BOOLEAN
-    requested = schema.body(
-        call,
-        "volumeAttachment",
-        {"type": "object", "properties": properties, "required": ["volumeId"]},
-    )
-    doc = get_server(call, server_id)
-    check_lock(call, doc)
-    if requested["volumeId"] != volume_id or not call.at_least(85):
-        raise forbid("os-volumes-attachments:swap")
-    entry = _get_entry(doc, volume_id)
-    entry["delete_on_termination"] = is_true(requested.get("delete_on_termination", False))
-    save(call, doc)
-    return Reply(202)
 
 
 @service.delete("/servers/{server_id}/os-volume_attachments/{volume_id}")

@@ -9,12 +9,26 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator import cinder, neutron
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import (
+    BOOLEAN,
+    COUNT,
+    DISK_CONFIG,
+    FLAVOR,
+    NAME,
+    OPTIONAL_TEXT,
+    TAG,
+    TEXT,
+    Schema,
+    body,
+    fields,
+    is_true,
+    is_uuid,
+)
 
-from . import schema
 from .flavors import find_flavor
 from .instance import NOSTATE, begin_action, new_id
+from .labels import METADATA
 from .lifecycle import begin_build, next_device, volume_entry
-from .schema import BOOLEAN, COUNT, METADATA, NAME, is_true, is_uuid
 from .service import links, service
 from .usage import claim
 
@@ -23,96 +37,79 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator.store import Document
 
 GIB = 2**30
-BLOCK_DEVICE: dict[str, Any] = {
-    "virtual_name": {"type": "string"},
-    "volume_id": {"type": ["string", "null"]},
-    "snapshot_id": {"type": ["string", "null"]},
+HINTS = ("os:scheduler_hints", "OS-SCH-HNT:scheduler_hints")
+SHORT_TEXT: Schema = {"type": ["string", "null"], "maxLength": 255}
+BLOCK_DEVICE: Schema = {
+    "virtual_name": TEXT,
+    "volume_id": OPTIONAL_TEXT,
+    "snapshot_id": OPTIONAL_TEXT,
     "volume_size": {"type": ["integer", "string", "null"], "pattern": "^[0-9]+$"},
-    "device_name": {"type": ["string", "null"]},
+    "device_name": OPTIONAL_TEXT,
     "delete_on_termination": BOOLEAN,
     "no_device": {"type": ["boolean", "string", "null"]},
-    "connection_info": {"type": "string"},
+    "connection_info": TEXT,
     "source_type": {"type": "string", "enum": ["volume", "image", "snapshot", "blank"]},
     "uuid": {"type": ["string", "null"], "minLength": 1, "maxLength": 255},
-    "image_id": {"type": ["string", "null"]},
+    "image_id": OPTIONAL_TEXT,
     "destination_type": {"type": "string", "enum": ["local", "volume"]},
-    "guest_format": {"type": ["string", "null"], "maxLength": 255},
-    "device_type": {"type": ["string", "null"], "maxLength": 255},
-    "disk_bus": {"type": ["string", "null"], "maxLength": 255},
+    "guest_format": SHORT_TEXT,
+    "device_type": SHORT_TEXT,
+    "disk_bus": SHORT_TEXT,
     "boot_index": {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]+$"},
 }
-NETWORK: dict[str, Any] = {
-    "fixed_ip": {"type": ["string", "null"]},
-    "port": {"type": ["string", "null"]},
-    "uuid": {"type": "string"},
-}
-PERSONALITY = {"properties": {"path": {"type": "string"}, "contents": {"type": "string", "format": "base64"}}}
+NETWORK: Schema = {"fixed_ip": OPTIONAL_TEXT, "port": OPTIONAL_TEXT, "uuid": TEXT}
+FILE = fields({"path": TEXT, "contents": {"type": "string", "format": "base64"}})
+USER_DATA: Schema = {"type": "string", "format": "base64", "maxLength": 65535}
 
 
-def _body_schema(call: Call) -> dict[str, Any]:
+def _body_schema(call: Call) -> Schema:
     """Return the schema of the request body for the microversion of the request."""
-    tag = {"type": "string", "minLength": 1, "maxLength": 60}
-    device = dict(BLOCK_DEVICE)
-    network = dict(NETWORK)
+    device, network = dict(BLOCK_DEVICE), dict(NETWORK)
     # Device tags exist from 2.32 to 2.36 and again since 2.42.
     if call.at_least(42) or (call.at_least(32) and not call.at_least(37)):
-        device["tag"] = network["tag"] = tag
+        device["tag"] = network["tag"] = TAG
     if call.at_least(67) or call.cloud.dialect.name == "otc":
-        device["volume_type"] = {"type": ["string", "null"], "maxLength": 255}
-    networks: dict[str, Any] = {"type": "array", "items": {"type": "object", "properties": network}}
-    if call.at_least(37):
-        networks["type"] = ["array", "string"]
-    is_v2 = call.version == "v2"
-    properties: dict[str, Any] = {
+        device["volume_type"] = SHORT_TEXT
+    properties: Schema = {
         "name": NAME,
-        "flavorRef": {"type": ["string", "integer"], "minLength": 1},
-        "imageRef": {"type": "string", "formats": ["empty", "uuid", "link"]},
-        "adminPass": {"type": "string"},
+        "flavorRef": FLAVOR,
+        "imageRef": {"type": "string", "anyOf": [{"enum": [""]}, {"format": "uuid"}, {"pattern": "/"}]},
+        "adminPass": TEXT,
         "metadata": METADATA,
-        "networks": networks,
-        "block_device_mapping_v2": {
-            "type": "array",
-            "items": {"type": "object", "properties": device},
-        },
-        "OS-DCF:diskConfig": {"type": "string", "enum": ["AUTO", "MANUAL"]},
-        "accessIPv4": {"type": "string"},
-        "accessIPv6": {"type": "string"},
+        "networks": {"type": ["array", "string"] if call.at_least(37) else "array", "items": fields(network)},
+        "block_device_mapping_v2": {"type": "array", "items": fields(device)},
+        "OS-DCF:diskConfig": DISK_CONFIG,
+        "accessIPv4": TEXT,
+        "accessIPv6": TEXT,
         "availability_zone": NAME,
         "config_drive": BOOLEAN,
         "key_name": NAME,
         "min_count": COUNT,
         "max_count": COUNT,
         "return_reservation_id": BOOLEAN,
-        "security_groups": {"type": "array", "items": {"type": "object", "properties": {"name": NAME}}},
-        "user_data": {"type": ["string", "null"] if is_v2 else "string", "maxLength": 65535},
+        "security_groups": {"type": "array", "items": fields({"name": NAME})},
+        # On v2 user data may be null, which changes the error message.
+        "user_data": {"anyOf": [USER_DATA, {"type": "null"}]} if call.version == "v2" else USER_DATA,
     }
-    # On v2 user data may be null, which changes the error message.
-    properties["user_data"] |= {"formats": ["base64"]} if is_v2 else {"format": "base64"}
     if not call.at_least(57):
-        properties["personality"] = {"type": "array", "items": {"type": "object", **PERSONALITY}}
+        properties["personality"] = {"type": "array", "items": FILE}
     if call.at_least(19):
-        properties["description"] = {"type": ["string", "null"], "maxLength": 255}
+        properties["description"] = SHORT_TEXT
     if call.at_least(52):
-        properties["tags"] = {"type": "array", "maxItems": 50, "items": tag}
+        properties["tags"] = {"type": "array", "maxItems": 50, "items": TAG}
     if call.at_least(63):
         properties["trusted_image_certificates"] = {"type": ["array", "null"]}
     if call.at_least(74):
-        properties["host"] = properties["hypervisor_hostname"] = {"type": "string"}
+        properties["host"] = properties["hypervisor_hostname"] = TEXT
     if call.at_least(90):
         properties["hostname"] = {"type": "string", "minLength": 2, "maxLength": 63}
-    required = ["name", "flavorRef", *(["networks"] if call.at_least(37) else [])]
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "siblings": ("os:scheduler_hints", "OS-SCH-HNT:scheduler_hints"),
-    }
+    return fields(properties, "name", "flavorRef", *(["networks"] if call.at_least(37) else []))
 
 
 @service.post("/servers")
 def create(call: Call) -> Reply:
     """`POST /servers`: accept the request and start the build."""
-    requested = schema.body(call, "server", _body_schema(call))
+    requested = body(call, "server", _body_schema(call), *HINTS)
     flavor = find_flavor(call, requested["flavorRef"])
     image = _image(call, requested)
     zone = _zone(call, requested)
@@ -255,9 +252,9 @@ def _security_groups(call: Call, requested: Document) -> list[str] | None:
     return group_ids or None
 
 
-def _networks(call: Call, body: Document) -> list[Document]:
+def _networks(call: Call, requested_server: Document) -> list[Document]:
     """Return the requested interfaces, each with a port or a network."""
-    requested = body.get("networks")
+    requested = requested_server.get("networks")
     if requested == "none":
         return []
     if isinstance(requested, str) and requested != "auto":
@@ -454,7 +451,7 @@ def _translate_cinder_error(call: Call, error: HttpError) -> HttpError:
 
 def _hints(call: Call) -> Document:
     document = call.json()
-    hints = document.get("os:scheduler_hints") or document.get("OS-SCH-HNT:scheduler_hints") or {}
+    hints = document.get(HINTS[0]) or document.get(HINTS[1]) or {}
     group = hints.get("group")
     if group is not None and call.get("server_group", str(group)) is None:
         raise HttpError(400, f"Instance group {group} could not be found.")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import BOOLEAN, NAME, body, fields
 
-from . import schema
-from .schema import BOOLEAN, NAME
 from .service import forbid, links, next_link, page, service
 
 if TYPE_CHECKING:
@@ -47,9 +46,8 @@ OPENSTACK = (
 LARGEST_DISK = 10_000
 """Local disk of a host in GiB."""
 SIZE = {"type": ["integer", "string"], "pattern": "^[0-9]*$"}
-FLAVOR = {
-    "type": "object",
-    "properties": {
+FLAVOR = fields(
+    {
         "id": {"type": ["string", "number", "null"]},
         "name": NAME,
         "ram": SIZE,
@@ -60,8 +58,8 @@ FLAVOR = {
         "rxtx_factor": {"type": ["number", "string"]},
         "os-flavor-access:is_public": BOOLEAN,
     },
-    "required": ["name", "ram", "vcpus", "disk"],
-}
+    *("name", "ram", "vcpus", "disk"),
+)
 
 SORT_KEYS = {
     "created_at": "_order",
@@ -144,7 +142,7 @@ def create(call: Call) -> dict[str, Any]:
     """`POST /flavors`: for administrators."""
     if not call.is_admin:
         raise forbid("os-flavor-manage:create")
-    requested = schema.body(call, "flavor", FLAVOR)
+    requested = body(call, "flavor", FLAVOR)
     id_ = str(requested.get("id") or uuid.uuid4())
     known = call.find("flavor")
     for field, value in (("name", requested["name"]), ("id", id_)):

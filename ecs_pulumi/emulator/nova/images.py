@@ -22,41 +22,18 @@ GLANCE_FIELDS = frozenset(
 """The standard fields of an image. All other fields are custom properties, which Nova returns as `metadata`."""
 
 
-@service.get("/images")
-def index(call: Call) -> dict[str, Any]:
-    """`GET /images`: ids and names."""
-    return _listing(call, "images", lambda image: _render_brief(call, image))
-
-
 @service.get("/images/detail")
 def detail(call: Call) -> dict[str, Any]:
     """`GET /images/detail`."""
-    return _listing(call, "images/detail", lambda image: _render_full(call, image))
-
-
-@service.get("/images/{image_id}")
-def show(call: Call, image_id: str) -> dict[str, Any]:
-    """`GET /images/{id}`."""
-    require_below(call, 36)
-    image = call.get("image", image_id)
-    if image is None:
-        raise HttpError(404, "Image not found.")
-    return {"image": _render_full(call, image)}
-
-
-def _listing(call: Call, path: str, render: Any) -> dict[str, Any]:
     require_below(call, 36)
     marker, limit = page(call)
     if marker is not None and call.get("image", marker) is None:
         raise HttpError(400, f"marker [{marker}] not found")
-    filters: dict[str, Any] = {"name": call.param("name")} if call.param("name") else {}
-    if call.param("status"):
-        filters["status"] = str(call.param("status")).lower()
-    images = call.find("image", newest_first=True, after=marker, limit=limit, **filters)
-    response: dict[str, Any] = {"images": [render(image) for image in images]}
+    images = call.find("image", newest_first=True, after=marker, limit=limit)
+    response: dict[str, Any] = {"images": [_render(call, image) for image in images]}
     # Unlike other lists, this one contains a link to the next page only if the request has a limit.
     if call.param("limit") and len(images) == limit:
-        response["images_links"] = next_link(call, path, images[-1])
+        response["images_links"] = next_link(call, "images/detail", images[-1])
     return response
 
 
@@ -67,11 +44,7 @@ def _links(call: Call, image: Document) -> list[dict[str, str]]:
     return [*links(call, path), alternate]
 
 
-def _render_brief(call: Call, image: Document) -> dict[str, Any]:
-    return {"id": image["id"], "name": image["name"], "links": _links(call, image)}
-
-
-def _render_full(call: Call, image: Document) -> dict[str, Any]:
+def _render(call: Call, image: Document) -> dict[str, Any]:
     return {
         "id": image["id"],
         "name": image["name"],

@@ -291,31 +291,6 @@ def _attributes(call: Call, doc: Document) -> dict[str, Any]:
     return attributes | ({"host_status": "UP" if doc["host"] else ""} if call.at_least(16) else {})
 
 
-def render_security_group(call: Call, group: Document) -> dict[str, Any]:
-    """Render a security group as Nova does, with its ingress rules."""
-    rules = []
-    for rule in call.find("security_group_rule", security_group_id=group["id"], direction="ingress"):
-        remote = rule["remote_group_id"] and call.get("security_group", rule["remote_group_id"])
-        rules.append(
-            {
-                "id": rule["id"],
-                "parent_group_id": group["id"],
-                "ip_protocol": rule["protocol"],
-                "from_port": rule["port_range_min"],
-                "to_port": rule["port_range_max"],
-                "group": {"name": remote["name"], "tenant_id": remote["project_id"]} if remote else {},
-                "ip_range": {"cidr": rule["remote_ip_prefix"]} if rule["remote_ip_prefix"] else {},
-            }
-        )
-    return {
-        "id": group["id"],
-        "name": group["name"],
-        "description": group["description"],
-        "tenant_id": group["project_id"],
-        "rules": rules,
-    }
-
-
 def _timestamp(at: float | None) -> str | None:
     return None if at is None else to_microsecond(int(at))
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator import neutron
 from ecs_pulumi.emulator.context import Reply, step
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import TAG, TEXT, UUID, body, fields
 
-from . import schema
 from .instance import (
     begin_action,
     check_lock,
@@ -20,7 +20,6 @@ from .instance import (
     save,
 )
 from .lifecycle import plug_in
-from .schema import UUID
 from .service import service
 
 if TYPE_CHECKING:
@@ -38,15 +37,11 @@ UNEXPECTED = (
 @service.post("/servers/{server_id}/os-interface")
 def attach(call: Call, server_id: str) -> dict[str, Any]:
     """`POST …/os-interface`: attach a port, a new port in a network, or a new port in the only network."""
-    address = {"type": "object", "properties": {"ip_address": {"type": "string"}}, "required": ["ip_address"]}
-    properties: dict[str, Any] = {
-        "net_id": UUID,
-        "port_id": UUID,
-        "fixed_ips": {"type": "array", "items": address, "maxItems": 1},
-    }
+    addresses = {"type": "array", "items": fields({"ip_address": TEXT}, "ip_address"), "maxItems": 1}
+    properties: dict[str, Any] = {"net_id": UUID, "port_id": UUID, "fixed_ips": addresses}
     if call.at_least(49):
-        properties["tag"] = {"type": "string", "minLength": 1, "maxLength": 60}
-    requested = schema.body(call, "interfaceAttachment", {"type": "object", "properties": properties})
+        properties["tag"] = TAG
+    requested = body(call, "interfaceAttachment", fields(properties))
     network_id, port_id = requested.get("net_id"), requested.get("port_id")
     fixed_ip = requested["fixed_ips"][0]["ip_address"] if requested.get("fixed_ips") else None
     if network_id and port_id:

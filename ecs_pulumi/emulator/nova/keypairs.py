@@ -17,8 +17,8 @@ from cryptography.x509.oid import NameOID
 from ecs_pulumi.emulator.clock import to_microsecond
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import NAME, TEXT, body, fields
 
-from .schema import body
 from .service import forbid, next_link, page, service
 
 if TYPE_CHECKING:
@@ -71,16 +71,12 @@ def create(call: Call) -> Reply:
 
 
 def _body_schema(call: Call) -> dict[str, Any]:
-    properties: dict[str, Any] = {
-        "name": {"type": "string", "minLength": 1, "maxLength": 255},
-        "public_key": {"type": "string"},
-    }
+    properties: dict[str, Any] = {"name": NAME, "public_key": TEXT}
     if call.at_least(2):
         properties["type"] = {"type": "string", "enum": ["ssh", "x509"]}
     if call.at_least(10):
-        properties["user_id"] = {"type": "string"}
-    required = ["name", "public_key"] if call.at_least(92) else ["name"]
-    return {"type": "object", "properties": properties, "required": required}
+        properties["user_id"] = TEXT
+    return fields(properties, "name", *(["public_key"] if call.at_least(92) else []))
 
 
 @service.get("/os-keypairs")

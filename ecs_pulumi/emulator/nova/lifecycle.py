@@ -148,7 +148,6 @@ def _await_volumes(ctx: Context, server_id: str) -> None:
             server_id=server_id,
             device=volume["device"],
             attachment_id=volume["attachment_id"],
-            host=doc["host"],
         )
     factor = SLOW if ctx.has_outcome_fault("slow-spawn", doc["name"]) else 1
     save(ctx, doc, task_state="spawning")

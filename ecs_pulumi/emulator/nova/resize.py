@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.context import Reply, step
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import DISK_CONFIG, FLAVOR, NOTHING, body, fields
 
-from . import schema
 from .actions import action, finish_task_after
 from .flavors import fits_no_host
 from .instance import (
@@ -36,11 +36,7 @@ STOPPING_AGAIN = 0.8
 @action("resize")
 def resize(call: Call, doc: Document) -> Reply:
     """Resize the server to another flavor, up to the status VERIFY_RESIZE."""
-    properties = {
-        "flavorRef": {"type": ["string", "integer"], "minLength": 1},
-        "OS-DCF:diskConfig": {"type": "string", "enum": ["AUTO", "MANUAL"]},
-    }
-    requested = schema.body(call, "resize", {"type": "object", "properties": properties, "required": ["flavorRef"]})
+    requested = body(call, "resize", fields({"flavorRef": FLAVOR, "OS-DCF:diskConfig": DISK_CONFIG}, "flavorRef"))
     can_be_running = call.cloud.dialect.resize_running
     check_state(doc, "resize", ("active", "stopped") if can_be_running else ("stopped",))
     flavor_id = str(requested["flavorRef"]).rpartition("/")[2]
@@ -171,7 +167,7 @@ def _finish_revert(ctx: Context, server_id: str) -> None:
 
 
 def _check_resized(call: Call, doc: Document, verb: str) -> None:
-    schema.body(call, verb, schema.NOTHING)
+    body(call, verb, NOTHING)
     check_state(doc, verb, ("resized",))
     if doc["resize"].get("settling"):
         raise HttpError(400, "Instance has not been resized.")

@@ -87,7 +87,7 @@ class Account:
 
     def image(self, text: str = "ebian") -> str:
         """Return the id of the image whose name contains the text."""
-        found = self.nova("GET", "/images").body["images"]
+        found = self.nova("GET", "/images/detail").body["images"]
         return next(str(image["id"]) for image in found if text in image["name"])
 
     def flavor(self, name: str) -> str:

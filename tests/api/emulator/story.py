@@ -75,9 +75,6 @@ class Story(Recorder):
         ):
             self.request(f"token: {label}", "POST", tokens, body, expect=expect)
         self.request("keystone", "GET", auth_url, expect=200)
-        self.request(
-            "validate", "GET", tokens, headers={"X-Subject-Token": response.headers["X-Subject-Token"]}, expect=200
-        )
         bad = {"X-Auth-Token": "bad"}
         self.request("compute: bad token", "GET", self.compute("/servers"), headers=bad, expect=401, with_message=True)
         self.request("network: bad token", "GET", self.network("/networks"), headers=bad, expect=401, with_message=True)
@@ -103,10 +100,6 @@ class Story(Recorder):
         self.request("limits", "GET", self.compute("/limits"), expect=200)
         self.request("limits v2", "GET", self.compute("/limits", legacy=True), expect=200)
         self.request("newest limits", "GET", self.compute("/limits"), version="compute 2.90", expect=200)
-        quotas = self.compute(f"/os-quota-sets/{self.project_id}")
-        self.request("quotas", "GET", quotas, expect=200)
-        self.request("newest quotas", "GET", quotas, version="compute 2.90", expect=200)
-        self.request("quotas in detail", "GET", f"{quotas}/detail", expect=200)
 
     def chapter_4_preparations(self) -> None:
         """Flavors, images, networks as listed by Nova, and key pairs."""
@@ -133,17 +126,12 @@ class Story(Recorder):
         self.request(
             "flavors with invalid filter", "GET", self.compute("/flavors?minDisk=x"), expect=400, with_message=True
         )
-        self.request(
-            "images gone", "GET", self.compute("/images"), version="compute 2.36", expect=404, with_message=True
-        )
         self.request("os-networks gone", "GET", self.compute("/os-networks"), version="compute 2.36", expect=404)
         images = self.request("glance", "GET", self.image("/images?name=cirros-peer"), expect=200)
         self._ids["image"] = images["images"][0]["id"]
         self.request("glance image", "GET", self.image(f"/images/{self._ids['image']}"), expect=200)
         self.request("glance 404", "GET", self.image(f"/images/{MISSING_ID}"), expect=404)
         self.request("glance with invalid sort key", "GET", self.image("/images?sort=colour:up"), expect=400)
-        self.request("image", "GET", self.compute(f"/images/{self._ids['image']}"), expect=200)
-        self.request("image 404", "GET", self.compute(f"/images/{MISSING_ID}"), expect=404, with_message=True)
         self._key_pairs()
 
     def _key_pairs(self) -> None:
@@ -279,7 +267,6 @@ class Story(Recorder):
             self.request(
                 f"servers, bad {label}", "GET", self.compute(f"/servers?{query}"), expect=expect, with_message=True
             )
-        self.request("addresses", "GET", f"{url}/ips", expect=200)
         disks = self.request("first disk", "GET", f"{url}/os-volume_attachments", expect=200)
         self._ids["root"] = disks["volumeAttachments"][0]["volumeId"]
         self.request("root volume", "GET", self.volume(f"/volumes/{self._ids['root']}"), expect=200)
@@ -340,9 +327,7 @@ class Story(Recorder):
             "name": (400, {"name": ""}),
             "quota": (403, {"flavorRef": self._ids["flavor x1.huge"]}),
             "user data": (400, {"user_data": "not base 64"}),
-            "group of servers": (202, {}),
         }
-        del cases["group of servers"]
         for label, (expect, fields) in cases.items():
             body = self._server("refused", **fields)
             # These messages contain the current usage or the rendered server, which differ between clouds.
@@ -462,6 +447,12 @@ class Story(Recorder):
         assert attached["volumeAttachment"]["device"] == "/dev/sdb"
         wait_for_volume("volume in use", "in-use")
         self.request("volume when in use", "GET", url, expect=200)
+        self.request("delete volume in use", "DELETE", url, expect=400, with_message=True)
+        for label, action in (
+            ("extend volume in use", {"os-extend": {"new_size": 2}}),
+            ("set read-only flag of volume in use", {"os-update_readonly_flag": {"readonly": True}}),
+        ):
+            self.request(label, "POST", f"{url}/action", action, expect=400, with_message=True)
         self.request("disks", "GET", disks, expect=200)
         for version in ("2.1", "2.70", "2.79", "2.89"):
             self.request(f"disk {version}", "GET", f"{disks}/{volume}", version=f"compute {version}", expect=200)
@@ -471,9 +462,6 @@ class Story(Recorder):
         no_id = {"volumeAttachment": {"volumeId": "no-uuid"}}
         self.request("attach invalid volume id", "POST", disks, no_id, expect=400, with_message=True)
         self.request("detach the root", "DELETE", f"{disks}/{self._ids['root']}", expect=400, with_message=True)
-        self.request("swap", "PUT", f"{disks}/{volume}", {"volumeAttachment": {"volumeId": MISSING_ID}}, expect=403)
-        keep = {"volumeAttachment": {"volumeId": volume, "delete_on_termination": True}}
-        self.request("set delete_on_termination", "PUT", f"{disks}/{volume}", keep, version="compute 2.85", expect=202)
         self.request("detach", "DELETE", f"{disks}/{volume}", expect=202)
         self.request("detach again", "DELETE", f"{disks}/{volume}", expect=400)
         wait_for_volume("volume available again", "available")
@@ -528,30 +516,20 @@ class Story(Recorder):
     def labels(self) -> None:
         """Metadata, tags and server groups."""
         url = self.compute(f"/servers/{self._ids['server']}")
-        self.request("metadata", "GET", f"{url}/metadata", expect=200)
         self.request("metadata merged", "POST", f"{url}/metadata", {"metadata": {"tier": "1"}}, expect=200)
         self.request("metadata replaced", "PUT", f"{url}/metadata", {"metadata": {"tier": "2"}}, expect=200)
-        self.request("metadata item", "GET", f"{url}/metadata/tier", expect=200)
-        self.request("metadata item set", "PUT", f"{url}/metadata/tier", {"meta": {"tier": "3"}}, expect=200)
-        wrong = {"meta": {"other": "3"}}
-        self.request("metadata item mismatched", "PUT", f"{url}/metadata/tier", wrong, expect=400, with_message=True)
         number = {"metadata": {"tier": 1}}
         self.request("metadata of another type", "POST", f"{url}/metadata", number, expect=400, with_message=True)
         self.request("metadata item deleted", "DELETE", f"{url}/metadata/tier", expect=204)
         self.request("metadata item gone", "DELETE", f"{url}/metadata/tier", expect=404, with_message=True)
         version = "compute 2.26"
-        self.request("tags without microversion", "GET", f"{url}/tags", expect=404)
         self.request("tags", "PUT", f"{url}/tags", {"tags": ["a", "b"]}, version=version, expect=200)
         self.request("tag added", "PUT", f"{url}/tags/c", version=version, expect=201)
         self.request("tag added again", "PUT", f"{url}/tags/c", version=version, expect=204)
-        self.request("tag found", "GET", f"{url}/tags/c", version=version, expect=204)
-        self.request("tag missing", "GET", f"{url}/tags/z", version=version, expect=404, with_message=True)
-        self.request("tag deleted", "DELETE", f"{url}/tags/c", version=version, expect=204)
         for query, hits in (("tags=a,b", 1), ("not-tags=a", 0), ("tags-any=a,z", 1), ("tags=z", 0)):
             list_url = self.compute(f"/servers?name={self.prefix}-web&{query}")
             found = self.request(f"servers by {query}", "GET", list_url, version=version, expect=200)
             assert len(found["servers"]) == hits, query
-        self.request("tags deleted", "DELETE", f"{url}/tags", version=version, expect=204)
         groups = self.compute("/os-server-groups")
         requested = {"server_group": {"name": self.name("group"), "policies": ["anti-affinity"]}}
         group = self.request("server group", "POST", groups, requested, expect=200)["server_group"]["id"]
@@ -605,7 +583,6 @@ class Story(Recorder):
         act("unrescue", {"unrescue": None}, "ACTIVE")
         act("password", {"changePassword": {"adminPass": "secret-word"}}, "ACTIVE")
         act("no password", {"changePassword": {}}, expect=400)
-        act("console", {"os-getConsoleOutput": {"length": 5}}, expect=200)
 
     def groups_and_locks(self) -> None:
         """Security groups, lock, shelve and forced delete of the second server."""
@@ -616,9 +593,6 @@ class Story(Recorder):
         created = self.request("group made", "POST", self.network("/security-groups"), group, expect=201)
         self.delete_at_end(self.network(f"/security-groups/{created['security_group']['id']}"))
         act("group added", {"addSecurityGroup": {"name": self.name("extra")}})
-        self.request("server's groups", "GET", f"{url}/os-security-groups", expect=200)
-        act("group removed", {"removeSecurityGroup": {"name": self.name("extra")}})
-        act("group removed again", {"removeSecurityGroup": {"name": self.name("extra")}}, expect=404)
         act("reboot softly", {"reboot": {"type": "SOFT"}}, "ACTIVE")
         act("lock with a reason", {"lock": {"locked_reason": "story"}}, version="compute 2.73")
         self.request("server locked", "GET", url, version="compute 2.73", expect=200)

@@ -160,11 +160,9 @@ def test_update_volume(api: PlainClient, volume: dict[str, Any]) -> None:
 
 
 def test_volume_metadata(api: PlainClient, volume: dict[str, Any]) -> None:
-    """Metadata can be merged, replaced and changed by key."""
+    """Metadata can be merged, replaced and deleted by key."""
     path = f"/volumes/{volume['id']}/metadata"
     assert api.volume("POST", path, {"metadata": {"b": "2"}}).body == {"metadata": {"a": "1", "b": "2"}}
-    assert api.volume("PUT", path + "/a", {"meta": {"a": "9"}}).body == {"meta": {"a": "9"}}
-    assert api.volume("GET", path + "/a").body == {"meta": {"a": "9"}}
     assert api.volume("PUT", path, {"metadata": {"q": "1"}}).body == {"metadata": {"q": "1"}}
     assert api.volume("DELETE", path + "/q").status == 200
     assert api.volume("DELETE", path + "/q").error == (
@@ -172,8 +170,6 @@ def test_volume_metadata(api: PlainClient, volume: dict[str, Any]) -> None:
         "itemNotFound",
         f"Volume {volume['id']} has no metadata with key q.",
     )
-    assert api.volume("PUT", path + "/a", {"meta": {"x": "1"}}).error[2] == "Request body and URI mismatch"
-    assert api.volume("GET", path).body == {"metadata": {}}
 
 
 def test_extend_volume(api: PlainClient, volume: dict[str, Any]) -> None:
@@ -208,14 +204,12 @@ def test_retype_volume(api: PlainClient, volume: dict[str, Any]) -> None:
     assert api.wait_for(f"/volumes/{volume['id']}", "available")["volume_type"] == "SSD"
 
 
-def test_readonly_and_bootable_flags(api: PlainClient, volume: dict[str, Any]) -> None:
-    """The read-only flag is kept in the metadata when they are replaced; `bootable` is a string."""
+def test_readonly_flag(api: PlainClient, volume: dict[str, Any]) -> None:
+    """The read-only flag is kept in the metadata when they are replaced."""
     path = f"/volumes/{volume['id']}"
     assert act(api, volume, "os-update_readonly_flag", readonly=True).status == 202
-    assert act(api, volume, "os-set_bootable", bootable=True).status == 200
     api.volume("PUT", path + "/metadata", {"metadata": {}})
-    current = api.volume("GET", path).body["volume"]
-    assert (current["metadata"], current["bootable"]) == ({"readonly": "True"}, "true")
+    assert api.volume("GET", path).body["volume"]["metadata"] == {"readonly": "True"}
     assert act(api, volume, "os-update_readonly_flag").error[2] == (
         FIELD + "os-update_readonly_flag. Value: {}. 'readonly' is a required property"
     )
@@ -226,68 +220,16 @@ def test_unknown_and_admin_actions_are_rejected(api: PlainClient, volume: dict[s
     assert act(api, volume, "os-foo").error[2] == (
         "There is no such action: os-foo. Verify the request body and Content-Type header and try again."
     )
-    for name in ("force_detach", "reset_status", "force_delete"):
-        arguments = {"status": "error"} if name == "reset_status" else {}
-        rule = f"volume_extension:volume_admin_actions:{name}"
-        assert act(api, volume, f"os-{name}", **arguments).error == (
-            403,
-            "forbidden",
-            f"Policy doesn't allow {rule} to be performed.",
-        )
+    rule = "volume_extension:volume_admin_actions:reset_status"
+    assert act(api, volume, "os-reset_status", status="error").error == (
+        403,
+        "forbidden",
+        f"Policy doesn't allow {rule} to be performed.",
+    )
     empty = api.volume("POST", f"/volumes/{volume['id']}/action", {}).error
     assert empty == (400, "badRequest", "Malformed request body")
     missing = api.volume("POST", f"/volumes/{MISSING_ID}/action", {"os-extend": {"new_size": 2}}).error
     assert missing[:2] == (404, "itemNotFound")
-
-
-def test_attachment_lifecycle(api: PlainClient, volume: dict[str, Any]) -> None:
-    """A volume passes reserved, attaching and in-use; in use, it cannot be deleted, extended or made read-only."""
-    path = f"/volumes/{volume['id']}"
-    body = {"attachment": {"instance_uuid": MISSING_ID, "volume_uuid": volume["id"]}}
-    assert api.volume("POST", "/attachments", body).status == 404
-    attachment = api.volume("POST", "/attachments", body, version="3.27").body["attachment"]
-    assert attachment["status"] == "reserved"
-    assert api.wait_for(path, "reserved")["attachments"] == []
-    connector = {
-        "host": "h",
-        "initiator": "i",
-        "ip": "1.1.1.1",
-        "platform": "x86_64",
-        "os_type": "linux2",
-        "multipath": False,
-    }
-    attachment_path = f"/attachments/{attachment['id']}"
-    api.volume("PUT", attachment_path, {"attachment": {"connector": connector}}, version="3.27")
-    api.wait_for(path, "attaching")
-    assert api.volume("POST", attachment_path + "/action", {"os-complete": {}}, version="3.44").status == 204
-    entry = api.wait_for(path, "in-use")["attachments"][0]
-    assert set(entry) == {
-        *("id", "attachment_id", "volume_id", "server_id", "host_name", "device", "attached_at"),
-    }
-    assert (entry["attachment_id"], entry["server_id"]) == (attachment["id"], MISSING_ID)
-    assert api.volume("DELETE", path).error == (400, "badRequest", BUSY)
-    assert act(api, volume, "os-extend", new_size=2).error[2] == (
-        f"Invalid volume: Volume {volume['id']} status must be '{{'status': 'available'}}' to extend, currently in-use."
-    )
-    assert act(api, volume, "os-update_readonly_flag", readonly=True).error[2] == (
-        f"Invalid volume: Volume {volume['id']} status must be available to update readonly flag, but current"
-        " status is: in-use."
-    )
-    assert api.volume("DELETE", attachment_path, version="3.27").body == {"attachments": []}
-    assert api.wait_for(path, "available")["attachments"] == []
-
-
-def test_reserve_and_detach_actions(api: PlainClient, volume: dict[str, Any]) -> None:
-    """A volume can be reserved once, and only an attached volume can begin to detach."""
-    assert act(api, volume, "os-reserve").status == 202
-    assert act(api, volume, "os-reserve").error[2] == (
-        "Invalid volume: Volume status must be available to reserve, but the status is attaching."
-    )
-    assert act(api, volume, "os-unreserve").status == 202
-    assert act(api, volume, "os-begin_detaching").error[2] == (
-        "Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be"
-        " 'attached' to detach."
-    )
 
 
 def test_snapshot_lifecycle(api: PlainClient, volume: dict[str, Any]) -> None:
@@ -352,46 +294,32 @@ def test_volume_from_image(api: PlainClient) -> None:
     assert image_metadata["min_disk"] == str(image["min_disk"])
 
 
-def test_list_filters_sorting_and_paging(api: PlainClient) -> None:
-    """Lists can be filtered, sorted and paged. An old microversion ignores unknown filters, a new one rejects them."""
-    created = {
-        name: api.create("/volumes", size=size, name=f"{api.prefix}-{name}", metadata={"k": api.prefix})
-        for name, size in (("a", 1), ("b", 2))
-    }
-    for volume in created.values():
-        api.wait_for(f"/volumes/{volume['id']}", "available")
-    own_filter = f"metadata=%7B%27k%27:%27{api.prefix}%27%7D"
+def test_list_filters_and_paging(api: PlainClient) -> None:
+    """Lists can be filtered and paged."""
+    name = f"{api.prefix}-list"
+    created = [api.create("/volumes", size=size, name=name)["id"] for size in (1, 2)]
+    for id_ in created:
+        api.wait_for(f"/volumes/{id_}", "available")
 
-    def list_names(query: str) -> list[str]:
-        found = api.volume("GET", f"/volumes?{query}").body["volumes"]
-        return [volume["name"].removeprefix(f"{api.prefix}-") for volume in found]
+    def list_ids(query: str) -> list[str]:
+        found = api.volume("GET", f"/volumes?name={name}&{query}").body["volumes"]
+        return [volume["id"] for volume in found]
 
-    # By default the newest volume comes first. Cinder stores seconds, so two volumes of one second have no order.
-    assert set(list_names(own_filter)) == {"a", "b"}
-    own_filter += "&sort=name:desc"
-    assert list_names(own_filter) == ["b", "a"]
-    assert list_names(own_filter.replace("desc", "asc")) == ["a", "b"]
-    assert list_names(own_filter.replace("sort=name:desc", "sort_key=size&sort_dir=asc")) == ["a", "b"]
-    assert list_names(own_filter + "&size=2") == ["b"]
-    assert list_names(own_filter + "&status=error") == []
-    assert list_names(f"name={api.prefix}-a") == ["a"]
-    assert list_names(own_filter + f"&marker={created['b']['id']}") == ["a"]
-    assert list_names("limit=0") == []
-    page = api.volume("GET", f"/volumes/detail?{own_filter}&limit=1").body
-    assert len(page["volumes"]) == 1
+    # The newest volume comes first. Cinder stores seconds, so two volumes of one second have no order.
+    assert sorted(list_ids("sort=created_at:desc")) == sorted(created)
+    assert list_ids("size=2") == [created[1]]
+    assert list_ids("status=error") == []
+    page = api.volume("GET", f"/volumes/detail?name={name}&limit=1").body
     following = api.send("GET", page["volumes_links"][0]["href"]).body
-    assert following["volumes"][0]["id"] == created["a"]["id"]
+    assert {page["volumes"][0]["id"], following["volumes"][0]["id"]} == set(created)
+    assert list_ids(f"marker={page['volumes'][0]['id']}") == [following["volumes"][0]["id"]]
     for query, message in (
         ("limit=x", "limit param must be an integer"),
         ("limit=-1", "limit param must be positive"),
         ("marker=no-such", "Volume no-such could not be found."),
         ("sort=no-such:asc", "Invalid input received: Invalid sort key"),
-        ("sort=name:up", "Invalid input received: Unknown sort direction, must be 'desc' or 'asc'."),
     ):
         assert api.volume("GET", f"/volumes?{query}").error[2] == message
-    assert api.volume("GET", f"/volumes?colour=red&name={api.prefix}-a").status == 200
-    strict = api.volume("GET", "/volumes?colour=red", version="3.31").error
-    assert strict[2] == "Invalid filters colour are found in query options."
 
 
 def test_volume_types_and_zones(api: PlainClient) -> None:
@@ -408,30 +336,18 @@ def test_volume_types_and_zones(api: PlainClient) -> None:
     assert {"zoneName": "nova", "zoneState": {"available": True}} in zones
 
 
-def test_limits_and_quotas(api: PlainClient, volume: dict[str, Any]) -> None:
-    """Limits and quotas include the usage; the quota of another project returns 403."""
+def test_limits(api: PlainClient, volume: dict[str, Any]) -> None:
+    """The limits include the usage."""
     assert volume
     absolute = api.volume("GET", "/limits").body["limits"]["absolute"]
     assert absolute["maxTotalVolumes"] == 10
     assert absolute["totalVolumesUsed"] >= 1
-    plain = api.volume("GET", f"/os-quota-sets/{api.project_id}").body["quota_set"]
-    assert (plain["volumes"], plain["gigabytes"], plain["volumes_SSD"]) == (10, 1000, -1)
-    usage = api.volume("GET", f"/os-quota-sets/{api.project_id}?usage=true").body["quota_set"]
-    assert set(usage) == set(plain)
-    assert usage["volumes"]["in_use"] >= 1
-    assert api.volume("GET", f"/os-quota-sets/{'0' * 32}").error == (
-        403,
-        "forbidden",
-        "Policy doesn't allow volume_extension:quotas:show to be performed.",
-    )
 
 
-def test_unsupported_resources(api: PlainClient) -> None:
-    """Backups do not exist, messages require microversion 3.3, and services are reserved for administrators."""
-    assert api.volume("GET", f"/backups/{MISSING_ID}").error[2] == f"Backup {MISSING_ID} could not be found."
+def test_messages_require_microversion(api: PlainClient) -> None:
+    """Messages exist since microversion 3.3."""
     assert api.volume("GET", "/messages").status == 404
     assert api.volume("GET", "/messages", version="3.3").status == 200
-    assert api.volume("GET", "/os-services").error[:2] == (403, "forbidden")
 
 
 @pytest.mark.parametrize(("outcome", "status"), [("fail-create", "error"), ("fail-extend", "error_extending")])
