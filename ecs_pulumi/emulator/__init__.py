@@ -24,10 +24,10 @@ Architecture:
   latest requests, and draws it. `control` serves both.
 - **`seed(ctx)`** in each service's module creates the initial objects of a new region (project `demo`).
 
-Nova calls the functions that the packages `neutron` and `cinder` export, with its own `ctx`. They raise `HttpError`
-with the status of the other service's API; Nova decides which status its own response has. Documents have the field
-names and values of their service's API (a port has `network_id`, `device_id`, `security_groups` as ids); fields that
-the API does not return begin with `_`.
+Nova calls the functions of `neutron.servers`, `cinder.servers` and `cinder.storage` with its own `ctx`. They raise
+`HttpError` with the status of the other service's API; Nova decides which status its own response has. Documents have
+the field names and values of their service's API (a port has `network_id`, `device_id`, `security_groups` as ids);
+fields that the API does not return begin with `_`.
 """
 
 from __future__ import annotations

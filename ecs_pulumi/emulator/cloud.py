@@ -88,7 +88,7 @@ class Cloud:
     def expire_tokens(self) -> None:
         """Invalidate all tokens."""
         with self.store.transaction():
-            for token in self.store.find("token", "", {}):
+            for token in self.store.find("token", ""):
                 self.store.remove("token", "", token["id"])
 
     def set_quota(self, **limits: int) -> None:

@@ -43,36 +43,17 @@ class Context:
         self.cloud.store.remove(kind, self.region, id_)
         self.cancel(id_)
 
-    def find(
-        self,
-        kind: str,
-        *,
-        newest_first: bool = False,
-        after: str | None = None,
-        limit: int | None = None,
-        matching: dict[str, str] | None = None,
-        since: dict[str, float] | None = None,
-        **equal: Any,
-    ) -> list[Document]:
-        """Return the documents of this region whose fields equal `equal`; see `Store.find`."""
-        return self.cloud.store.find(
-            kind,
-            self.region,
-            equal,
-            newest_first=newest_first,
-            after=after,
-            limit=limit,
-            matching=matching,
-            since=since,
-        )
+    def find(self, kind: str, **filters: Any) -> list[Document]:
+        """Return the documents of this region; `filters` are the options of `Store.find`, and values of fields."""
+        return self.cloud.store.find(kind, self.region, **filters)
 
     def count(self, kind: str, **equal: Any) -> int:
         """Return the number of documents of this region that `find` would return."""
-        return self.cloud.store.count(kind, self.region, equal)
+        return self.cloud.store.count(kind, self.region, **equal)
 
     def total(self, kind: str, field_name: str, **equal: Any) -> int:
         """Return the sum of a numeric field over the documents that `find` would return."""
-        return self.cloud.store.total(kind, self.region, field_name, equal)
+        return self.cloud.store.total(kind, self.region, field_name, **equal)
 
     def schedule(self, seconds: float, step: str, subject: str, **args: Any) -> None:
         """Schedule a step for the object `subject`. `seconds` is the duration in a real cloud, before scaling."""

@@ -157,25 +157,25 @@ class Store:
         self,
         kind: str,
         region: str,
-        equal: dict[str, Any],
         *,
         newest_first: bool = False,
         after: str | None = None,
         limit: int | None = None,
         matching: dict[str, str] | None = None,
         since: dict[str, float] | None = None,
+        **equal: Any,
     ) -> list[Document]:
         """Return the documents that match all filters, in the order of creation.
 
         Args:
             kind: the kind of object.
             region: the region of the objects.
-            equal: field to value; a list, tuple or set matches any of its values, None matches null and no field.
             newest_first: reverse the order.
             after: return only documents after the one with this id (the API's `marker`).
             limit: the maximum number of documents.
             matching: field to a regular expression that must match somewhere in its text.
             since: field to its minimum value.
+            equal: field to value; a list, tuple or set matches any of its values, None matches null and no field.
         """
         sql, values = self._where(kind, region, equal)
         for field, pattern in (matching or {}).items():
@@ -194,12 +194,12 @@ class Store:
             values.append(limit)
         return [json.loads(row[0]) for row in self._db.execute("SELECT doc " + sql, values)]
 
-    def count(self, kind: str, region: str, equal: dict[str, Any]) -> int:
+    def count(self, kind: str, region: str, **equal: Any) -> int:
         """Return the number of documents that `find` would return."""
         sql, values = self._where(kind, region, equal)
         return int(self._db.execute("SELECT count(*) " + sql, values).fetchone()[0])
 
-    def total(self, kind: str, region: str, field: str, equal: dict[str, Any]) -> int:
+    def total(self, kind: str, region: str, field: str, **equal: Any) -> int:
         """Return the sum of a numeric field over the documents that `find` would return."""
         sql, values = self._where(kind, region, equal)
         row = self._db.execute(f"SELECT total({_column(field)}) " + sql, values).fetchone()

@@ -6,26 +6,8 @@ modules handle HTTP requests. The rules and messages are those observed in the r
 
 from __future__ import annotations
 
-from . import actions, quotas, snapshots, stubs, volumes
-from .servers import attach, detach, disconnect, reserve, set_status
+from . import actions, quotas, snapshots, stubs, volumes  # noqa: F401  # each module registers its routes
 from .service import service
-from .storage import CREATE_SECONDS, begin_delete, make_volume
 from .types import seed
 
-__all__ = [
-    "CREATE_SECONDS",
-    "actions",
-    "attach",
-    "begin_delete",
-    "detach",
-    "disconnect",
-    "make_volume",
-    "quotas",
-    "reserve",
-    "seed",
-    "service",
-    "set_status",
-    "snapshots",
-    "stubs",
-    "volumes",
-]
+__all__ = ["seed", "service"]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import BOOLEAN, COUNT, TEXT, Schema, body, fields, is_true
+from ecs_pulumi.emulator.versioned import require_admin
 
 from . import storage
-from .service import require_admin, service
+from .service import service
 from .volumes import get_visible_volume
 
 if TYPE_CHECKING:

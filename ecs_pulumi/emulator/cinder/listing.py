@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.versioned import next_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +39,7 @@ def serve(call: Call, kind: str, path: str, view: Callable[[Call, Document], Doc
     page = call.find(kind, newest_first=True, after=marker, limit=size, project_id=call.project_id, **equal)
     body: dict[str, Any] = {f"{kind}s": [view(call, doc) for doc in page]}
     if page and len(page) == size:
-        query = [(name, value) for name, values in call.query.items() for value in values if name != "marker"]
-        query.append(("marker", page[-1]["id"]))
-        body[f"{kind}s_links"] = [{"rel": "next", "href": f"{call.self_base}/{path}?{urlencode(query)}"}]
+        body[f"{kind}s_links"] = next_link(call, f"{call.self_base}/{path}", page[-1]["id"])
     return body
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .service import links, require_microversion, service
+from ecs_pulumi.emulator.versioned import links, require_at_least
+
+from .service import service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
@@ -19,7 +21,7 @@ def list_backups(_call: Call) -> dict[str, Any]:
 @service.get("/messages")
 def list_messages(call: Call) -> dict[str, Any]:
     """`GET /messages`, from microversion 3.3 on: the reasons of failed operations."""
-    require_microversion(call, 3)
+    require_at_least(call, 3)
     messages = call.find("message", newest_first=True, project_id=call.project_id)
     resource_id = call.param("resource_uuid")
     return {

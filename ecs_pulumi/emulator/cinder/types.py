@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import NAME, OPTIONAL_TEXT, TEXT, body, fields
+from ecs_pulumi.emulator.versioned import require_admin
 
-from .service import require_admin, service
+from .service import service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call, Context

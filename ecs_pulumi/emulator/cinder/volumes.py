@@ -9,10 +9,11 @@ from ecs_pulumi.emulator.clock import to_microsecond
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import BOOLEAN, OPTIONAL_TEXT, Schema, body, fields, is_true, metadata
+from ecs_pulumi.emulator.versioned import links
 
 from . import storage
 from .listing import serve
-from .service import links, service
+from .service import service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call

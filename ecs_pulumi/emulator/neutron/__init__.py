@@ -10,46 +10,14 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from . import networks, ports, qos, quotas, security_groups, segments, subnet_pools, subnets, tags
+from . import networks, ports, qos, quotas, security_groups, segments, subnet_pools, subnets, tags  # noqa: F401
 from .resources import NETWORK, SUBNET
-from .servers import (
-    claim_port,
-    security_group_ids,
-    usable_networks,
-)
-from .servers import (
-    make_server_port as make_port,
-)
-from .servers import (
-    plug_port as plug,
-)
-from .servers import (
-    unplug_port as unplug,
-)
 from .service import extensions, service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Context
 
-__all__ = [
-    "claim_port",
-    "make_port",
-    "networks",
-    "plug",
-    "ports",
-    "qos",
-    "quotas",
-    "security_group_ids",
-    "security_groups",
-    "seed",
-    "segments",
-    "service",
-    "subnet_pools",
-    "subnets",
-    "tags",
-    "unplug",
-    "usable_networks",
-]
+__all__ = ["seed", "service"]
 
 
 def seed(ctx: Context) -> None:

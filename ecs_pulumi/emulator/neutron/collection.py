@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from ecs_pulumi.emulator.clock import to_second
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.versioned import next_link
 
 from .attributes import boolean, integer
 from .refusals import bad_request, invalid_input, over_quota
@@ -166,10 +166,7 @@ def listing(
     body: Document = {resource.collection: [select_fields(call, to_view(call, doc)) for doc in page]}
     limit = _limit(call)
     if limit and len(page) == limit:
-        query = [(name, value) for name, values in call.query.items() for value in values if name != "marker"]
-        query.append(("marker", page[-1]["id"]))
-        address = f"{call.root}/v2.0/{resource.path}?{urlencode(query)}"
-        body[f"{resource.collection}_links"] = [{"rel": "next", "href": address}]
+        body[f"{resource.collection}_links"] = next_link(call, f"{call.root}/v2.0/{resource.path}", page[-1]["id"])
     return body
 
 

@@ -6,10 +6,11 @@ import secrets
 import string
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.emulator import cinder, neutron
+from ecs_pulumi.emulator.cinder import servers as cinder
 from ecs_pulumi.emulator.clock import to_microsecond
-from ecs_pulumi.emulator.context import Call, Reply, step
+from ecs_pulumi.emulator.context import Call, Reply
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.neutron import servers as neutron
 from ecs_pulumi.emulator.validation import (
     BOOLEAN,
     DISK_CONFIG,
@@ -34,13 +35,13 @@ from .instance import (
     core,
     detailed,
     end_action,
-    find_server,
     get_scheduled_server,
     save,
+    server_step,
 )
 from .labels import METADATA
 from .lifecycle import begin_delete
-from .service import forbid, service
+from .service import require_admin, service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,8 +85,8 @@ def act(call: Call, server_id: str) -> Reply:
     if len(document) != 1:
         raise HttpError(400, "There is no such action: " + ", ".join(document))
     name = next(iter(document))
-    if name == "os-resetState" and not call.is_admin:
-        raise forbid("os-admin-actions:reset_state")
+    if name == "os-resetState":
+        require_admin(call, "os-admin-actions:reset_state")
     if name not in ACTIONS:
         raise HttpError(400, f"There is no such action: {name}")
     doc = get_scheduled_server(call, server_id, "has no mapping to a cell.")
@@ -118,13 +119,11 @@ def finish_task_after(
     ctx.schedule(seconds, "nova.settle", doc["id"], vm_state=vm_state, power_state=power_state, changes=changes)
 
 
-@step("nova.settle")
-def _finish_task(ctx: Context, server_id: str, vm_state: str, power_state: int, changes: dict[str, Any]) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is not None:
-        end_action(ctx, doc)
-        _update_volume_connections(ctx, doc, vm_state)
-        save(ctx, doc, vm_state=vm_state, power_state=power_state, task_state=None, **changes)
+@server_step("nova.settle")
+def _finish_task(ctx: Context, doc: Document, vm_state: str, power_state: int, changes: dict[str, Any]) -> None:
+    end_action(ctx, doc)
+    _update_volume_connections(ctx, doc, vm_state)
+    save(ctx, doc, vm_state=vm_state, power_state=power_state, task_state=None, **changes)
 
 
 def _update_volume_connections(ctx: Context, doc: Document, vm_state: str) -> None:
@@ -140,11 +139,9 @@ def _update_volume_connections(ctx: Context, doc: Document, vm_state: str) -> No
             cinder.attach(ctx, entry["volume_id"], server_id=doc["id"], **attachment)
 
 
-@step("nova.task")
-def _set_task(ctx: Context, server_id: str, task: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is not None:
-        save(ctx, doc, task_state=task)
+@server_step("nova.task")
+def _set_task(ctx: Context, doc: Document, task: str) -> None:
+    save(ctx, doc, task_state=task)
 
 
 @action("os-stop")
@@ -219,18 +216,15 @@ def shelve(call: Call, doc: Document) -> Reply:
     return Reply(202)
 
 
-@step("nova.shelved")
-def _offload(ctx: Context, server_id: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is not None:
-        save(ctx, doc, vm_state="shelved", power_state=SHUTDOWN, task_state="shelving_offloading")
+@server_step("nova.shelved")
+def _offload(ctx: Context, doc: Document) -> None:
+    save(ctx, doc, vm_state="shelved", power_state=SHUTDOWN, task_state="shelving_offloading")
 
 
 @action("shelveOffload")
 def shelve_offload(call: Call, doc: Document) -> Reply:
     """Remove a shelved server from its host. Only an administrator may."""
-    if not call.is_admin:
-        raise forbid("os-shelve:shelve_offload")
+    require_admin(call, "os-shelve:shelve_offload")
     check_state(doc, "shelveOffload", ("shelved",))
     finish_task_after(call, doc, SHORT, task="shelving_offloading", vm_state="shelved_offloaded", power_state=SHUTDOWN)
     return Reply(202)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.emulator import cinder
-from ecs_pulumi.emulator.context import Reply, step
+from ecs_pulumi.emulator.cinder import servers as cinder
+from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import BOOLEAN, TAG, UUID, body, fields, is_true
 
@@ -14,10 +14,10 @@ from .instance import (
     check_lock,
     check_state,
     end_action,
-    find_server,
     get_scheduled_server,
     get_server,
     save,
+    server_step,
 )
 from .lifecycle import next_device, volume_entry
 from .service import service
@@ -62,10 +62,7 @@ def attach(call: Call, server_id: str) -> Reply:
     if volume["multiattach"] and not call.at_least(60):
         raise HttpError(400, "Multiattach volumes are only supported starting with compute API version 2.60.")
     _check_unattached(doc, volume)
-    try:
-        cinder.reserve(call, volume_id)
-    except HttpError as error:
-        raise _translate_cinder_error(call, error) from None
+    reserve_volume(call, volume_id)
     device = next_device(doc)
     if call.cloud.dialect.name == "otc" and requested.get("device"):
         # The cloud of the ECS guide keeps the requested device name. The hypervisor of OpenStack ignores it.
@@ -98,18 +95,14 @@ def _check_unattached(doc: Document, volume: Document) -> None:
         )
 
 
-@step("nova.attaching")
-def _attaching(ctx: Context, server_id: str, volume_id: str) -> None:
-    if find_server(ctx, server_id) is not None:
-        cinder.set_status(ctx, volume_id, "attaching")
-        ctx.schedule(ATTACHING, "nova.attached", server_id, volume_id=volume_id)
+@server_step("nova.attaching")
+def _attaching(ctx: Context, doc: Document, volume_id: str) -> None:
+    cinder.set_status(ctx, volume_id, "attaching")
+    ctx.schedule(ATTACHING, "nova.attached", doc["id"], volume_id=volume_id)
 
 
-@step("nova.attached")
-def _attached(ctx: Context, server_id: str, volume_id: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is None:
-        return
+@server_step("nova.attached")
+def _attached(ctx: Context, doc: Document, volume_id: str) -> None:
     volume = ctx.get("volume", volume_id)
     entry = _find_entry(doc, volume_id)
     names = [doc["name"], *([volume["name"] or ""] if volume else [])]
@@ -122,7 +115,7 @@ def _attached(ctx: Context, server_id: str, volume_id: str) -> None:
     cinder.attach(
         ctx,
         volume_id,
-        server_id=server_id,
+        server_id=doc["id"],
         device=entry["device"],
         attachment_id=entry["attachment_id"],
     )
@@ -172,20 +165,25 @@ def detach(call: Call, server_id: str, volume_id: str) -> Reply:
     return Reply(202)
 
 
-@step("nova.detached")
-def _detached(ctx: Context, server_id: str, volume_id: str) -> None:
-    if find_server(ctx, server_id) is not None:
-        cinder.detach(ctx, volume_id, server_id)
-        ctx.schedule(FORGETTING, "nova.forgotten", server_id, volume_id=volume_id)
+@server_step("nova.detached")
+def _detached(ctx: Context, doc: Document, volume_id: str) -> None:
+    cinder.detach(ctx, volume_id, doc["id"])
+    ctx.schedule(FORGETTING, "nova.forgotten", doc["id"], volume_id=volume_id)
 
 
-@step("nova.forgotten")
-def _remove_entry(ctx: Context, server_id: str, volume_id: str) -> None:
+@server_step("nova.forgotten")
+def _remove_entry(ctx: Context, doc: Document, volume_id: str) -> None:
     """Remove the attachment from Nova's list, a moment after Cinder reports the volume as available."""
-    doc = find_server(ctx, server_id)
-    if doc is not None:
-        end_action(ctx, doc)
-        save(ctx, doc, volumes=[each for each in doc["volumes"] if each["volume_id"] != volume_id])
+    end_action(ctx, doc)
+    save(ctx, doc, volumes=[each for each in doc["volumes"] if each["volume_id"] != volume_id])
+
+
+def reserve_volume(call: Call, volume_id: str) -> None:
+    """Reserve the volume in Cinder; 400 with Cinder's message if it rejects that."""
+    try:
+        cinder.reserve(call, volume_id)
+    except HttpError as error:
+        raise _translate_cinder_error(call, error) from None
 
 
 def _translate_cinder_error(call: Call, error: HttpError) -> HttpError:

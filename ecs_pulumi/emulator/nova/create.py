@@ -6,9 +6,9 @@ import secrets
 import string
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.emulator import cinder, neutron
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.neutron import servers as neutron
 from ecs_pulumi.emulator.validation import (
     BOOLEAN,
     COUNT,
@@ -24,12 +24,14 @@ from ecs_pulumi.emulator.validation import (
     is_true,
     is_uuid,
 )
+from ecs_pulumi.emulator.versioned import links
 
+from .attachments import reserve_volume
 from .flavors import find_flavor
 from .instance import NOSTATE, begin_action, new_id
 from .labels import METADATA
 from .lifecycle import begin_build, next_device, volume_entry
-from .service import links, service
+from .service import service
 from .usage import claim
 
 if TYPE_CHECKING:
@@ -141,7 +143,7 @@ def create(call: Call) -> Reply:
         doc["volumes"] = _disks(doc, [dict(volume) for volume in volumes])
         for volume in doc["volumes"]:
             if volume["volume_id"]:
-                _reserve(call, volume["volume_id"])
+                reserve_volume(call, volume["volume_id"])
         begin_action(call, doc, "create")
         call.put("server", doc)
         _join_group(call, hints, doc["id"])
@@ -431,22 +433,6 @@ def _check_sizes(flavor: Document, image: Document | None, root_size: int | None
             "Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is"
             f" {flavor['disk'] * GIB} bytes, minimum size is {image['min_disk'] * GIB} bytes.",
         )
-
-
-def _reserve(call: Call, volume_id: str) -> None:
-    try:
-        cinder.reserve(call, volume_id)
-    except HttpError as error:
-        raise _translate_cinder_error(call, error) from None
-
-
-def _translate_cinder_error(call: Call, error: HttpError) -> HttpError:
-    """Return an error of Cinder in the form in which Nova reports it."""
-    return HttpError(
-        400,
-        f"Invalid volume: Invalid input received: {error.message} (HTTP {error.status}) (Request-ID:"
-        f" {call.request_id})",
-    )
 
 
 def _hints(call: Call) -> Document:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import NAME, Schema, body, fields
+from ecs_pulumi.emulator.versioned import require_below
 
 from .instance import new_id
-from .service import forbid, require_below, service
+from .service import require_admin, service
 from .usage import get_usage
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ def zones(call: Call) -> dict[str, Any]:
 @service.get("/os-availability-zone/detail")
 def zones_detail(call: Call) -> dict[str, Any]:
     """`GET /os-availability-zone/detail`: for administrators."""
-    if not call.is_admin:
-        raise forbid("os-availability-zone:detail")
+    require_admin(call, "os-availability-zone:detail")
     return zones(call)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import BOOLEAN, NAME, body, fields
+from ecs_pulumi.emulator.versioned import links, next_link
 
-from .service import forbid, links, next_link, page, service
+from .service import page, require_admin, service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call, Context
@@ -140,8 +141,7 @@ def extra_specs(call: Call, flavor_id: str) -> dict[str, Any]:
 @service.post("/flavors")
 def create(call: Call) -> dict[str, Any]:
     """`POST /flavors`: for administrators."""
-    if not call.is_admin:
-        raise forbid("os-flavor-manage:create")
+    require_admin(call, "os-flavor-manage:create")
     requested = body(call, "flavor", FLAVOR)
     id_ = str(requested.get("id") or uuid.uuid4())
     known = call.find("flavor")
@@ -164,8 +164,7 @@ def create(call: Call) -> dict[str, Any]:
 @service.delete("/flavors/{flavor_id}")
 def delete(call: Call, flavor_id: str) -> Reply:
     """`DELETE /flavors/{id}`: for administrators. Existing servers keep their copy of the flavor."""
-    if not call.is_admin:
-        raise forbid("os-flavor-manage:delete")
+    require_admin(call, "os-flavor-manage:delete")
     call.remove("flavor", _get_flavor(call, flavor_id)["id"])
     return Reply(202)
 
@@ -200,7 +199,7 @@ def _listing(call: Call, path: str, render: Any) -> dict[str, Any]:
         flavors = flavors[known.index(marker) + 1 :]
     response: dict[str, Any] = {"flavors": [render(flavor) for flavor in flavors[:limit]]}
     if flavors and len(response["flavors"]) == limit:
-        response["flavors_links"] = next_link(call, path, flavors[limit - 1])
+        response["flavors_links"] = next_link(call, f"{call.self_base}/{path}", flavors[limit - 1]["id"])
     return response
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.versioned import links, next_link, require_below
 
-from .service import links, next_link, page, require_below, service
+from .service import page, service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
@@ -33,7 +34,7 @@ def detail(call: Call) -> dict[str, Any]:
     response: dict[str, Any] = {"images": [_render(call, image) for image in images]}
     # Unlike other lists, this one contains a link to the next page only if the request has a limit.
     if call.param("limit") and len(images) == limit:
-        response["images_links"] = next_link(call, "images/detail", images[-1])
+        response["images_links"] = next_link(call, f"{call.self_base}/images/detail", images[-1]["id"])
     return response
 
 

@@ -7,12 +7,15 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.clock import to_microsecond, to_second
+from ecs_pulumi.emulator.context import step
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.versioned import links
 
 from .flavors import embedded
-from .service import links
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ecs_pulumi.emulator.context import Call, Context
     from ecs_pulumi.emulator.store import Document
 
@@ -72,6 +75,21 @@ def find_server(ctx: Context, server_id: str) -> Document | None:
     """Return the server, or None if it does not exist or is deleted."""
     doc = ctx.get("server", server_id)
     return None if doc is None or doc["deleted"] else doc
+
+
+def server_step(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a step `(ctx, server, **args)`; it is skipped if the server does not exist or is deleted."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        @step(name)
+        def run(ctx: Context, server_id: str, **args: Any) -> None:
+            doc = find_server(ctx, server_id)
+            if doc is not None:
+                function(ctx, doc, **args)
+
+        return function
+
+    return register
 
 
 def get_server(call: Call, server_id: str, error_text: str = "could not be found.") -> Document:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.emulator import neutron
-from ecs_pulumi.emulator.context import Reply, step
+from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.neutron import servers as neutron
 from ecs_pulumi.emulator.validation import TAG, TEXT, UUID, body, fields
 
 from .instance import (
@@ -14,10 +14,10 @@ from .instance import (
     check_lock,
     check_state,
     end_action,
-    find_server,
     get_scheduled_server,
     get_server,
     save,
+    server_step,
 )
 from .lifecycle import plug_in
 from .service import service
@@ -62,7 +62,7 @@ def attach(call: Call, server_id: str) -> dict[str, Any]:
         )
     except HttpError as error:
         raise _translate_neutron_error(error, port_id, fixed_ip) from None
-    neutron.plug(call, port["id"])
+    neutron.plug_port(call, port["id"])
     end_action(call, doc)
     save(call, doc)
     return {"interfaceAttachment": _render(call, call.get("port", port["id"]) or port, doc)}
@@ -130,13 +130,11 @@ def detach(call: Call, server_id: str, port_id: str) -> Reply:
     return Reply(202)
 
 
-@step("nova.unplugged")
-def _unplugged(ctx: Context, server_id: str, port_id: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is not None:
-        end_action(ctx, doc)
-        save(ctx, doc, nics=[nic for nic in doc["nics"] if nic["port_id"] != port_id])
-        neutron.unplug(ctx, port_id)
+@server_step("nova.unplugged")
+def _unplugged(ctx: Context, doc: Document, port_id: str) -> None:
+    end_action(ctx, doc)
+    save(ctx, doc, nics=[nic for nic in doc["nics"] if nic["port_id"] != port_id])
+    neutron.unplug_port(ctx, port_id)
 
 
 def _render(call: Call, port: Document, doc: Document) -> dict[str, Any]:

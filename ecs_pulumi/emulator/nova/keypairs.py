@@ -18,8 +18,9 @@ from ecs_pulumi.emulator.clock import to_microsecond
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import NAME, TEXT, body, fields
+from ecs_pulumi.emulator.versioned import next_link
 
-from .service import forbid, next_link, page, service
+from .service import page, require_admin, service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
@@ -94,7 +95,7 @@ def index(call: Call) -> dict[str, Any]:
                 raise HttpError(400, f"marker [{marker}] not found")
             pairs = pairs[names.index(marker) + 1 :]
         if call.param("limit") and len(pairs) > limit:
-            response["keypairs_links"] = next_link(call, "os-keypairs", {"id": pairs[limit - 1]["name"]})
+            response["keypairs_links"] = next_link(call, f"{call.self_base}/os-keypairs", pairs[limit - 1]["name"])
             pairs = pairs[:limit]
     return {"keypairs": [{"keypair": _render(call, pair)} for pair in pairs]} | response
 
@@ -125,8 +126,7 @@ def _owner(call: Call, user_id: str | None, verb: str) -> str:
     """Return the id of the owner. Since microversion 2.10 an administrator may specify another user."""
     if user_id in (None, call.user_id) or not call.at_least(10):
         return call.user_id
-    if not call.is_admin:
-        raise forbid(f"os-keypairs:{verb}")
+    require_admin(call, f"os-keypairs:{verb}")
     return str(user_id)
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import Schema, body, metadata
+from ecs_pulumi.emulator.versioned import require_at_least
 
 from .instance import check_lock, check_state, get_server, save
-from .service import require_at_least, service
+from .service import service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call

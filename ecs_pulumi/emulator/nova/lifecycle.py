@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.emulator import cinder, neutron
-from ecs_pulumi.emulator.context import step
+from ecs_pulumi.emulator.cinder import servers as cinder
+from ecs_pulumi.emulator.cinder import storage
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.neutron import servers as neutron
 
 from .flavors import fits_no_host
-from .instance import NOSTATE, RUNNING, SHUTDOWN, end_action, find_server, new_id, nic_of, save, to_error
+from .instance import NOSTATE, RUNNING, SHUTDOWN, end_action, new_id, nic_of, save, server_step, to_error
 from .usage import claim
 
 if TYPE_CHECKING:
@@ -38,11 +39,8 @@ def begin_build(ctx: Context, doc: Document) -> None:
     ctx.schedule(SCHEDULING, "nova.schedule", doc["id"])
 
 
-@step("nova.schedule")
-def _schedule(ctx: Context, server_id: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is None:
-        return
+@server_step("nova.schedule")
+def _schedule(ctx: Context, doc: Document) -> None:
     if fits_no_host(doc["flavor"]) or ctx.has_outcome_fault("no-host", doc["name"]):
         to_error(ctx, doc, NO_HOST, scheduled=True, zone="")
         return
@@ -57,41 +55,36 @@ def _schedule(ctx: Context, server_id: str) -> None:
         hypervisor="nova001@1" if is_otc else f"compute-{ctx.zones().index(zone) + 1}",
         task_state=None,
     )
-    ctx.schedule(CLAIMING, "nova.network", server_id)
+    ctx.schedule(CLAIMING, "nova.network", doc["id"])
 
 
-@step("nova.network")
-def _start_networking(ctx: Context, server_id: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is not None:
-        save(ctx, doc, task_state="networking")
-        ctx.schedule(NETWORKING, "nova.allocate", server_id)
+@server_step("nova.network")
+def _start_networking(ctx: Context, doc: Document) -> None:
+    save(ctx, doc, task_state="networking")
+    ctx.schedule(NETWORKING, "nova.allocate", doc["id"])
 
 
-@step("nova.allocate")
-def _allocate(ctx: Context, server_id: str) -> None:
+@server_step("nova.allocate")
+def _allocate(ctx: Context, doc: Document) -> None:
     """Create or claim the ports, and create the volumes."""
-    doc = find_server(ctx, server_id)
-    if doc is None:
-        return
     groups = doc["security_group_ids"] or []
     if len(set(groups)) < len(groups):
         # Neutron rejects a port with a duplicate security group. Nova retries on every host, then gives up.
         message = "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for"
-        to_error(ctx, doc, f"{message} instance {server_id}.", host="", zone="")
+        to_error(ctx, doc, f"{message} instance {doc['id']}.", host="", zone="")
         return
     try:
         for requested in doc["requested_networks"]:
             plug_in(ctx, doc, requested, groups=doc["security_group_ids"])
         for volume in doc["volumes"]:
             if volume["volume_id"] is None:
-                volume_doc = cinder.make_volume(ctx, availability_zone=_volume_zone(ctx, doc), **volume["make"])
+                volume_doc = storage.make_volume(ctx, availability_zone=_volume_zone(ctx, doc), **volume["make"])
                 volume["volume_id"] = volume_doc["id"]
     except HttpError as error:
         _abort(ctx, doc, error.message)
         return
     save(ctx, doc, task_state="block_device_mapping")
-    ctx.schedule(VOLUME_POLL, "nova.await_volumes", server_id)
+    ctx.schedule(VOLUME_POLL, "nova.await_volumes", doc["id"])
 
 
 def _volume_zone(ctx: Context, doc: Document) -> str | None:
@@ -108,7 +101,7 @@ def plug_in(ctx: Context, doc: Document, requested: Document, *, groups: list[st
     if requested.get("port"):
         port = neutron.claim_port(ctx, requested["port"], server_id=doc["id"], zone=doc["zone"])
     else:
-        port = neutron.make_port(
+        port = neutron.make_server_port(
             ctx,
             network_id=requested["uuid"],
             server_id=doc["id"],
@@ -122,16 +115,13 @@ def plug_in(ctx: Context, doc: Document, requested: Document, *, groups: list[st
     return port
 
 
-@step("nova.await_volumes")
-def _await_volumes(ctx: Context, server_id: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is None:
-        return
+@server_step("nova.await_volumes")
+def _await_volumes(ctx: Context, doc: Document) -> None:
     for volume in doc["volumes"]:
         found = ctx.get("volume", volume["volume_id"])
         status = found["status"] if found else "gone"
         if status in ("creating", "downloading"):
-            ctx.schedule(VOLUME_POLL, "nova.await_volumes", server_id)
+            ctx.schedule(VOLUME_POLL, "nova.await_volumes", doc["id"])
             return
         if status not in ("available", "reserved", "attaching", "in-use"):
             _abort(
@@ -145,33 +135,30 @@ def _await_volumes(ctx: Context, server_id: str) -> None:
         cinder.attach(
             ctx,
             volume["volume_id"],
-            server_id=server_id,
+            server_id=doc["id"],
             device=volume["device"],
             attachment_id=volume["attachment_id"],
         )
     factor = SLOW if ctx.has_outcome_fault("slow-spawn", doc["name"]) else 1
     save(ctx, doc, task_state="spawning")
-    ctx.schedule(SPAWNING * factor, "nova.spawn", server_id)
+    ctx.schedule(SPAWNING * factor, "nova.spawn", doc["id"])
 
 
-@step("nova.spawn")
-def _spawn(ctx: Context, server_id: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is None:
-        return
+@server_step("nova.spawn")
+def _spawn(ctx: Context, doc: Document) -> None:
     if ctx.has_outcome_fault("fail-spawn", doc["name"]):
         release_ports(ctx, doc)
         to_error(
             ctx,
             doc,
             "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for"
-            f" instance {server_id}.",
+            f" instance {doc['id']}.",
             host="",
             zone="",
         )
         return
     for nic in doc["nics"]:
-        neutron.plug(ctx, nic["port_id"])
+        neutron.plug_port(ctx, nic["port_id"])
     end_action(ctx, doc)
     save(ctx, doc, vm_state="active", task_state=None, power_state=RUNNING, launched=ctx.now)
 
@@ -185,7 +172,7 @@ def _abort(ctx: Context, doc: Document, reason: str) -> None:
 def release_ports(ctx: Context, doc: Document) -> None:
     """Unplug every interface. Ports that Nova created are deleted, ports that the user created are kept."""
     for nic in doc["nics"]:
-        neutron.unplug(ctx, nic["port_id"])
+        neutron.unplug_port(ctx, nic["port_id"])
     doc["nics"] = []
 
 
@@ -199,8 +186,8 @@ def begin_delete(ctx: Context, doc: Document, *, force: bool = False) -> None:
         return
     ctx.cancel(doc["id"])
     if not doc["host"]:
-        _finish_delete(ctx, doc["id"])
-        _mark_deleted(ctx, doc["id"])
+        _finish_delete(ctx, doc)
+        _mark_deleted(ctx, doc)
         return
     if doc["vm_state"] == "resized":
         # Nova confirms the resize first, so that the server is ACTIVE for a moment.
@@ -219,41 +206,32 @@ def begin_delete(ctx: Context, doc: Document, *, force: bool = False) -> None:
     ctx.schedule(DELETING, "nova.built_in_vain" if is_building else "nova.finish_delete", doc["id"])
 
 
-@step("nova.soft_delete")
-def _soft_delete(ctx: Context, server_id: str) -> None:
+@server_step("nova.soft_delete")
+def _soft_delete(ctx: Context, doc: Document) -> None:
     """Stop the server and keep it with its ports and disks until the cloud reclaims it."""
-    doc = find_server(ctx, server_id)
-    if doc is not None:
-        save(ctx, doc, vm_state="soft-delete", task_state=None, power_state=SHUTDOWN)
+    save(ctx, doc, vm_state="soft-delete", task_state=None, power_state=SHUTDOWN)
 
 
-@step("nova.deleting")
-def _deleting(ctx: Context, server_id: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is not None:
-        begin_delete(ctx, doc)
+@server_step("nova.deleting")
+def _deleting(ctx: Context, doc: Document) -> None:
+    begin_delete(ctx, doc)
 
 
-@step("nova.built_in_vain")
-def _complete_build_before_delete(ctx: Context, server_id: str) -> None:
+@server_step("nova.built_in_vain")
+def _complete_build_before_delete(ctx: Context, doc: Document) -> None:
     """Set a server that is deleted during its build to ACTIVE: the hypervisor completes the build first."""
-    doc = find_server(ctx, server_id)
-    if doc is not None:
-        save(ctx, doc, vm_state="active", task_state=None, power_state=RUNNING, launched=ctx.now)
-        ctx.schedule(DELETED_SHOWN, "nova.finish_delete", server_id)
+    save(ctx, doc, vm_state="active", task_state=None, power_state=RUNNING, launched=ctx.now)
+    ctx.schedule(DELETED_SHOWN, "nova.finish_delete", doc["id"])
 
 
-@step("nova.finish_delete")
-def _finish_delete(ctx: Context, server_id: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is None:
-        return
+@server_step("nova.finish_delete")
+def _finish_delete(ctx: Context, doc: Document) -> None:
     release_ports(ctx, doc)
     for volume in doc["volumes"]:
         if volume["volume_id"]:
-            cinder.detach(ctx, volume["volume_id"], server_id)
+            cinder.detach(ctx, volume["volume_id"], doc["id"])
             if volume["delete_on_termination"]:
-                cinder.begin_delete(ctx, volume["volume_id"])
+                storage.begin_delete(ctx, volume["volume_id"])
     flavor = doc["flavor"]
     claim(ctx, doc["project_id"], instances=-1, cores=-flavor["vcpus"], ram=-flavor["ram"])
     save(
@@ -265,25 +243,20 @@ def _finish_delete(ctx: Context, server_id: str) -> None:
         volumes=[],
         terminated=ctx.now,
     )
-    ctx.schedule(DELETED_SHOWN, "nova.vanish", server_id)
+    ctx.schedule(DELETED_SHOWN, "nova.vanish", doc["id"])
 
 
-@step("nova.vanish")
-def _mark_deleted(ctx: Context, server_id: str) -> None:
+@server_step("nova.vanish")
+def _mark_deleted(ctx: Context, doc: Document) -> None:
     """Mark the server as deleted: GET returns 404, and only lists with `changes-since` contain the server."""
-    doc = find_server(ctx, server_id)
-    if doc is not None:
-        ctx.cancel(server_id)
-        save(ctx, doc, deleted=True)
-        ctx.cloud.store.prune("server", ctx.region, DELETED_KEPT, deleted=True)
+    ctx.cancel(doc["id"])
+    save(ctx, doc, deleted=True)
+    ctx.cloud.store.prune("server", ctx.region, DELETED_KEPT, deleted=True)
 
 
-@step("nova.port_changed")
-def _port_changed(ctx: Context, server_id: str, port_id: str) -> None:
+@server_step("nova.port_changed")
+def _port_changed(ctx: Context, doc: Document, port_id: str) -> None:
     """Update the addresses of the server after Neutron changed or deleted one of its ports."""
-    doc = find_server(ctx, server_id)
-    if doc is None:
-        return
     nics = []
     for nic in doc["nics"]:
         current: Any = nic_of(ctx, port_id, nic["tag"]) if nic["port_id"] == port_id else nic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecs_pulumi.emulator.context import Reply, step
+from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import DISK_CONFIG, FLAVOR, NOTHING, body, fields
 
@@ -16,8 +16,8 @@ from .instance import (
     begin_action,
     check_state,
     end_action,
-    find_server,
     save,
+    server_step,
     to_error,
 )
 from .usage import claim
@@ -65,44 +65,37 @@ def resize(call: Call, doc: Document) -> Reply:
     return Reply(202)
 
 
-@step("nova.resize_fell_back")
-def _fall_back(ctx: Context, server_id: str) -> None:
+@server_step("nova.resize_fell_back")
+def _fall_back(ctx: Context, doc: Document) -> None:
     """End a resize for which no host was found.
 
     The server is unchanged, and only the action history shows the failure.
     """
-    doc = find_server(ctx, server_id)
-    if doc is not None:
-        end_action(ctx, doc, error=True)
-        _release_quota(ctx, doc, keep=doc["flavor"])
-        save(ctx, doc, task_state=None, resize=None)
+    end_action(ctx, doc, error=True)
+    _release_quota(ctx, doc, keep=doc["flavor"])
+    save(ctx, doc, task_state=None, resize=None)
 
 
-@step("nova.resize")
-def _next_phase(ctx: Context, server_id: str, phase: int) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is None:
-        return
+@server_step("nova.resize")
+def _next_phase(ctx: Context, doc: Document, phase: int) -> None:
     if phase < len(PHASES):
         task, seconds = PHASES[phase]
         save(ctx, doc, task_state=task)
         if task == "resize_migrating" and ctx.has_outcome_fault("fail-resize", doc["name"]):
-            ctx.schedule(seconds, "nova.resize_failed", server_id)
+            ctx.schedule(seconds, "nova.resize_failed", doc["id"])
         else:
-            ctx.schedule(seconds, "nova.resize", server_id, phase=phase + 1)
+            ctx.schedule(seconds, "nova.resize", doc["id"], phase=phase + 1)
         return
     end_action(ctx, doc)
     save(ctx, doc, vm_state="resized", task_state=None, flavor=doc["resize"]["new"], launched=ctx.now)
     if ctx.has_outcome_fault("auto-confirm", doc["name"]):
-        ctx.schedule(CONFIRMING, "nova.resize_confirmed", server_id)
+        ctx.schedule(CONFIRMING, "nova.resize_confirmed", doc["id"])
 
 
-@step("nova.resize_failed")
-def _fail(ctx: Context, server_id: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is not None:
-        _release_quota(ctx, doc, keep=doc["flavor"])
-        to_error(ctx, doc, "Resize error: the hypervisor refused the resize", resize=None)
+@server_step("nova.resize_failed")
+def _fail(ctx: Context, doc: Document) -> None:
+    _release_quota(ctx, doc, keep=doc["flavor"])
+    to_error(ctx, doc, "Resize error: the hypervisor refused the resize", resize=None)
 
 
 @action("confirmResize")
@@ -117,15 +110,13 @@ def confirm(call: Call, doc: Document) -> Reply:
     return Reply(204)
 
 
-@step("nova.resize_confirmed")
-def _finish_confirm(ctx: Context, server_id: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is not None and ctx.has_outcome_fault("fail-confirm", doc["name"]):
-        _release_quota(ctx, doc, keep=doc["flavor"])
+@server_step("nova.resize_confirmed")
+def _finish_confirm(ctx: Context, doc: Document) -> None:
+    _release_quota(ctx, doc, keep=doc["flavor"])
+    if ctx.has_outcome_fault("fail-confirm", doc["name"]):
         to_error(ctx, doc, "Confirm error: the hypervisor refused to let go of the old disk", resize=None)
-    elif doc is not None:
+    else:
         end_action(ctx, doc)
-        _release_quota(ctx, doc, keep=doc["flavor"])
         save(ctx, doc, vm_state=doc["resize"]["vm_state"], task_state=None, resize=None)
 
 
@@ -141,11 +132,8 @@ def revert(call: Call, doc: Document) -> Reply:
     return Reply(202)
 
 
-@step("nova.resize_reverted")
-def _finish_revert(ctx: Context, server_id: str) -> None:
-    doc = find_server(ctx, server_id)
-    if doc is None:
-        return
+@server_step("nova.resize_reverted")
+def _finish_revert(ctx: Context, doc: Document) -> None:
     resize = doc["resize"]
     doc["flavor"] = resize["old"]
     _release_quota(ctx, doc, keep=resize["old"])

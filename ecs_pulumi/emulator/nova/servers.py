@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.clock import parse
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import DISK_CONFIG, NAME, TEXT, body, fields, is_true
+from ecs_pulumi.emulator.versioned import next_link
 
 from .instance import (
     VM_STATES,
@@ -22,7 +23,7 @@ from .instance import (
     status_of,
 )
 from .lifecycle import begin_delete
-from .service import forbid, next_link, page, service
+from .service import page, require_admin, service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,8 +92,8 @@ def delete(call: Call, server_id: str) -> None:
 def _listing(call: Call, path: str, rule: str, render: Callable[[Call, Document], dict[str, Any]]) -> dict[str, Any]:
     marker, limit = page(call)
     all_projects = call.param("all_tenants") is not None and is_true(call.param("all_tenants") or "1")
-    if all_projects and not call.is_admin:
-        raise forbid(f"servers:{rule}:get_all_tenants")
+    if all_projects:
+        require_admin(call, f"servers:{rule}:get_all_tenants")
     query, keep = _filters(call)
     if not all_projects:
         query["project_id"] = call.project_id
@@ -111,7 +112,7 @@ def _listing(call: Call, path: str, rule: str, render: Callable[[Call, Document]
     found = found[:limit]
     response: dict[str, Any] = {"servers": [render(call, doc) for doc in found]}
     if found and len(found) == limit:
-        response["servers_links"] = next_link(call, path, found[-1])
+        response["servers_links"] = next_link(call, f"{call.self_base}/{path}", found[-1]["id"])
     return response
 
 
