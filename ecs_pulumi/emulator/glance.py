@@ -65,7 +65,7 @@ OPENSTACK: tuple[tuple[str, str | None, int, int, int, dict[str, str]], ...] = (
 )
 
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
-PAGING = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir", "member_status"})
+PAGING = frozenset({"limit", "marker", "sort", "member_status"})
 SUPPORTED = ("2.9", "2.7", "2.6", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 1000
@@ -169,28 +169,16 @@ def _matches(image: Document, name: str, values: list[str]) -> bool:
     value = values[-1]
     if name == "tag":
         return set(values).issubset(image["tags"])
-    if name == "size_min":
-        return int(image["size"]) >= int(value)
-    if name == "size_max":
-        return int(image["size"]) <= int(value)
     if name == "visibility" and value == "all":
         return True
     actual = image.get(name)
-    if isinstance(actual, bool):
-        return str(actual) == value.capitalize()
-    return str(actual) in (value[3:].split(",") if value.startswith("in:") else [value])
+    return str(actual) == (value.capitalize() if isinstance(actual, bool) else value)
 
 
 def _order(call: Call) -> list[tuple[str, str]]:
-    text = call.param("sort")
-    if text:
-        pairs = [part.partition(":") for part in text.split(",")]
-        order = [(key, direction or "desc") for key, _, direction in pairs]
-    else:
-        keys = call.query.get("sort_key", [])
-        directions = call.query.get("sort_dir", []) or ["desc"]
-        order = [(key, directions[min(i, len(directions) - 1)]) for i, key in enumerate(keys)]
-        order = order or [("created_at", directions[0]), ("id", directions[0])]
+    """Return the sort keys with their directions, from `sort=name:asc,id`."""
+    pairs = [part.partition(":") for part in (call.param("sort") or "created_at,id").split(",")]
+    order = [(key, direction or "desc") for key, _, direction in pairs]
     for key, direction in order:
         if key not in SORT_KEYS:
             known = ", ".join(SORT_KEYS)

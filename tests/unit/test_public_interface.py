@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from pydantic import BaseModel
-from typing_extensions import is_typeddict
 
 import ecs_pulumi as ecs
 from ecs_pulumi.cloud.settings import Settings
@@ -152,44 +151,15 @@ def test_outputs_match_interface(name: str) -> None:
     assert {key for key, field in outputs.items() if field.has(Secret)} == SECRET_OUTPUTS.get(name, set())
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_signature_matches_input_model(name: str) -> None:
-    """The parameters of the constructor are the fields of the input model, with the same defaults."""
-    parameters = dict(inspect.signature(kind(name).__init__).parameters)
-    assert parameters.pop("self") is not None
-    assert parameters.pop("resource_name").kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-    assert parameters.pop("opts").default is None
-    assert {parameter.kind for parameter in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
-    model = fields_of(get_handler(name).inputs)
-    assert sorted(parameters) == sorted(model)
-    for key, parameter in parameters.items():
-        required = parameter.default is inspect.Parameter.empty
-        assert (key, required) == (key, model[key].info.is_required())
-        assert required or parameter.default == model[key].default
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_class_declares_all_inputs_and_outputs(name: str) -> None:
-    """The class annotations contain every input and output, for programs and type checkers."""
-    handler = get_handler(name)
-    declared = inspect.get_annotations(kind(name)).keys() | {"region", "adopt"}
-    assert declared == fields_of(handler.inputs).keys() | fields_of(handler.outputs).keys()
-
-
 @pytest.mark.parametrize(("name", "field"), NESTED)
 def test_nested_inputs_match_interface(name: str, field: str) -> None:
-    """The typed dictionary and the model of a nested input have exactly these properties."""
+    """A nested input has exactly these properties."""
     expected = NESTED[name, field].split()
     required = {item.rstrip("*") for item in expected if item.endswith("*")}
     names = {item.rstrip("*") for item in expected}
     (model,) = find_parts(fields_of(get_handler(name).inputs)[field].info.annotation, is_model)
     assert set(model.model_fields) == names
     assert {key for key, info in model.model_fields.items() if info.is_required()} == required
-    parameter = inspect.signature(kind(name).__init__).parameters[field]
-    (typed,) = find_parts(parameter.annotation, is_typeddict)
-    assert typed.__annotations__.keys() == names
-    assert typed.__required_keys__ == required
-    assert typed.__name__ in ecs.__all__
 
 
 @pytest.mark.parametrize(("name", "field"), CHOICES)

@@ -25,17 +25,8 @@ from .attributes import (
 from .refusals import bad_request, duplicates, invalid_attribute, invalid_input
 
 VNIC_TYPES = (
-    "normal",
-    "direct",
-    "macvtap",
-    "baremetal",
-    "direct-physical",
-    "virtio-forwarder",
-    "smart-nic",
-    "remote-managed",
-    "vdpa",
-    "accelerator-direct",
-    "accelerator-direct-physical",
+    *("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic"),
+    *("remote-managed", "vdpa", "accelerator-direct", "accelerator-direct-physical"),
 )
 NUMA_POLICIES = ("required", "preferred", "legacy")
 IPV6_MODES = ("dhcpv6-stateful", "dhcpv6-stateless", "slaac")

@@ -62,22 +62,12 @@ FLAVOR = fields(
     *("name", "ram", "vcpus", "disk"),
 )
 
-SORT_KEYS = {
-    "created_at": "_order",
-    "disabled": "_order",
-    "ephemeral_gb": "ephemeral",
-    "flavorid": "id",
-    "id": "_order",
-    "is_public": "_order",
-    "memory_mb": "ram",
-    "name": "name",
-    "root_gb": "disk",
-    "rxtx_factor": "_order",
-    "swap": "_order",
-    "updated_at": "_order",
-    "vcpu_weight": "_order",
-    "vcpus": "vcpus",
-}
+FIELDS = {"ephemeral_gb": "ephemeral", "flavorid": "id", "memory_mb": "ram", "root_gb": "disk"}
+"""The fields of sort keys that have other names; keys that all flavors agree in keep the order of creation."""
+SORT_KEYS = (
+    *("created_at", "disabled", "ephemeral_gb", "flavorid", "id", "is_public", "memory_mb", "name", "root_gb"),
+    *("rxtx_factor", "swap", "updated_at", "vcpu_weight", "vcpus"),
+)
 
 
 def seed(ctx: Context) -> None:
@@ -191,7 +181,8 @@ def _listing(call: Call, path: str, render: Any) -> dict[str, Any]:
             400,
             f"Invalid input for query parameters sort_key. Value: {key}. '{key}' is not one of {list(SORT_KEYS)}",
         )
-    flavors.sort(key=lambda flavor: flavor[SORT_KEYS[key]], reverse=call.param("sort_dir") == "desc")
+    field = FIELDS.get(key, key if key in ("name", "vcpus") else "_order")
+    flavors.sort(key=lambda flavor: flavor[field], reverse=call.param("sort_dir") == "desc")
     if marker is not None:
         known = [flavor["id"] for flavor in flavors]
         if marker not in known:
