@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import urllib3
@@ -19,14 +19,9 @@ __all__ = ["Connection", "Region", "Settings"]
 
 T = TypeVar("T")
 
-# Catalog types by service, preferred first: a catalog may list a service several times, and the newest API is used.
-_CATALOG_TYPES = {
-    "compute": ("compute", "computev21", "compute_legacy"),
-    "block-storage": ("block-storage", "volumev3", "block-store", "volume", "volumev2"),
-    "network": ("network",),
-    "image": ("image", "imagev2"),
-    "identity": ("identity", "identityv3"),
-}
+# Catalog types that are no aliases in os-service-types. A catalog of the developer guide's cloud may list Nova only as
+# `compute_legacy`.
+_UNOFFICIAL_TYPES = {"compute": ("computev21", "compute_legacy"), "image": ("imagev2",)}
 # Microversions that add fields to a server: 2.3 delete_on_termination of volumes, 2.9 locked, 2.19 description,
 # 2.26 tags. From 2.47 on, a server's flavor has no id, so reads use an older microversion.
 _SERVER_MICROVERSIONS = ("2.26", "2.19", "2.9", "2.3")
@@ -114,18 +109,17 @@ class Connection:
         if spec is IDENTITY:
             return self._credentials.auth_url
         interface = self._credentials.interface
-        offered: dict[str, str] = {}
-        for service in self._catalog():
-            for endpoint in service.get("endpoints", []):
-                in_region = endpoint["region_name"] in {region, None, "", "*"}
-                if in_region and endpoint.get("interface") == interface and endpoint.get("url"):
-                    offered.setdefault(service["type"], endpoint["url"])
-        for service_type in _CATALOG_TYPES[spec.service]:
-            if service_type in offered:
-                return offered[service_type]
+        catalog = self.transport.access().service_catalog
+        # A catalog without regions is that of a cloud with a single region.
+        region_name = region if self._known_regions() else None
+        for service_type in (spec.service, *_UNOFFICIAL_TYPES.get(spec.service, ())):
+            for url in catalog.get_urls(service_type, interface, region_name):
+                return str(url)
+        offered = catalog.get_endpoints_data(interface=interface, region_name=region_name)
         raise ConfigurationError(
             f"The catalog has no {spec.service} service in region {region} (interface {interface}); it has "
-            f"{join_names(sorted(offered)) or 'no services'}. Set the service's URL in ecs:endpoints.",
+            f"{join_names(sorted(name for name, found in offered.items() if found)) or 'no services'}. "
+            "Set the service's URL in ecs:endpoints.",
         )
 
     @property
@@ -141,11 +135,9 @@ class Connection:
             raise ConfigurationError("ecs:projectName or ecs:projectId (or OS_PROJECT_NAME, OS_PROJECT_ID) is missing")
         return project_id
 
-    def _catalog(self) -> list[Mapping[str, Any]]:
-        return list(self.transport.access().service_catalog.normalize_catalog())
-
     def _known_regions(self) -> list[str]:
-        names = {endpoint["region_name"] for service in self._catalog() for endpoint in service.get("endpoints", [])}
+        catalog = self.transport.access().service_catalog.normalize_catalog()
+        names = {endpoint["region_name"] for service in catalog for endpoint in service.get("endpoints", [])}
         return sorted(name for name in names if name and name != "*")
 
 

@@ -52,28 +52,6 @@ def until_requested(cloud: Emulator, path: str) -> None:
         time.sleep(0.1)
 
 
-def test_up_after_killed_provider(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
-    """The `up` fails; the next `up` names the object that was created, and does not create a second one."""
-    it = project(DISK)
-    before = landscape.objects()
-    up = Run(it)
-    until_requested(cloud, "/volumes")
-    up.kill(is_provider)
-    assert up.end() != 0, up.said
-    assert "Volume disk" not in it.state()
-
-    _, (orphan,) = orphans(it)
-    assert (orphan["kind"], orphan["resource"]) == ("Volume", "disk")
-    assert f"({orphan['id']}) already exists" in it.up(fails=True).text
-    _, found = orphans(it, "--delete", orphan["id"], "--yes")
-    assert [(each["id"], each["deleted"]) for each in found] == [(orphan["id"], True)]
-    it.up()
-    assert landscape.objects() - before == {each["id"] for each in it.state().values()}
-    assert it.preview().changes == {}
-    it.destroy()
-    assert landscape.objects() == before
-
-
 def test_provider_ends_after_killed_engine(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
     """If only the engine is killed, the provider ends soon, since no state could record its results."""
     up = Run(project(DISK))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import requests
+
+from tests.api.emulator.plain import Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,21 +28,6 @@ def sign_in(cloud: Emulator, name: str = "demo", identity: dict[str, Any] | None
     )
 
 
-@dataclass
-class Response:
-    """A response: status, parsed body and headers."""
-
-    status: int
-    body: Any
-    headers: Any
-
-    @property
-    def message(self) -> str:
-        """The message of an error response."""
-        error = next(iter(self.body.values()))
-        return str(error["message"])
-
-
 class Account:
     """The project of a user (`demo` or `admin`) on an emulator with a manual clock."""
 
@@ -58,9 +44,7 @@ class Account:
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
         """Send a request to a path below the region, such as `/compute/v2.1/…`."""
         url = f"{self.cloud.url}/{self.region}{path}"
-        reply = self.session.request(method, url, json=body, headers=headers, timeout=30)
-        is_json = "json" in reply.headers.get("Content-Type", "") and reply.content
-        return Response(reply.status_code, reply.json() if is_json else reply.text, reply.headers)
+        return Response.of(self.session.request(method, url, json=body, headers=headers, timeout=30))
 
     def nova(
         self, method: str, path: str, body: Any = None, *, version: str = "v2.1", microversion: str = "", **headers: str

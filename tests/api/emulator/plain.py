@@ -29,6 +29,17 @@ class Response:
     body: Any
     headers: Mapping[str, str]
 
+    @classmethod
+    def of(cls, reply: requests.Response) -> Response:
+        """Parse a response."""
+        is_json = "json" in reply.headers.get("Content-Type", "") and reply.content
+        return cls(reply.status_code, reply.json() if is_json else reply.text, reply.headers)
+
+    @property
+    def message(self) -> str:
+        """The message of an error."""
+        return str(next(iter(self.body.values()))["message"])
+
     @property
     def error(self) -> tuple[int, str, str]:
         """Status, type and message of a Neutron error; status, name and message of a Cinder error."""
@@ -60,9 +71,8 @@ class PlainClient:
 
     def send(self, method: str, url: str, body: Any = None, **headers: str) -> Response:
         """Send one request."""
-        reply = self._http.request(method, url, json=body, headers={"X-Auth-Token": self.token, **headers}, timeout=60)
-        is_json = "json" in reply.headers.get("Content-Type", "") and reply.content
-        return Response(reply.status_code, reply.json() if is_json else reply.text, reply.headers)
+        headers = {"X-Auth-Token": self.token, **headers}
+        return Response.of(self._http.request(method, url, json=body, headers=headers, timeout=60))
 
     def network(self, method: str, path: str, body: Any = None) -> Response:
         """Send a request to Neutron."""

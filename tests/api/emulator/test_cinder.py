@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.emulator import Emulator, ManualClock
+from ecs_pulumi.emulator import Emulator
 from tests.api.emulator.conftest import account_of
 from tests.api.emulator.plain import MISSING_ID
 
@@ -361,33 +361,6 @@ def test_name_triggers_failure(api: PlainClient, outcome: str, status: str) -> N
     assert api.wait_for(path, status)["size"] == 1
     messages = api.volume("GET", f"/messages?resource_uuid={volume['id']}", version="3.5").body["messages"]
     assert any("failed to" in message["user_message"] for message in messages)
-
-
-def test_delete_failure() -> None:
-    """A volume whose deletion fails is `error_deleting` and cannot be deleted again."""
-    with Emulator(dialect="openstack", speed=500) as cloud:
-        api = account_of(cloud)
-        volume = api.create("/volumes", size=1, name="fail-delete")
-        path = f"/volumes/{volume['id']}"
-        api.wait_for(path, "available")
-        assert api.volume("DELETE", path).status == 202
-        api.wait_for(path, "error_deleting")
-        assert api.volume("DELETE", path).error == (400, "badRequest", BUSY)
-
-
-def test_volume_status_follows_the_clock() -> None:
-    """A volume changes its status when the clock reaches the end of the operation."""
-    clock = ManualClock()
-    with Emulator(dialect="openstack", clock=clock) as cloud:
-        api = account_of(cloud)
-        path = f"/volumes/{api.create('/volumes', size=1)['id']}"
-        for seconds, status in ((0.0, "creating"), (0.7, "creating"), (0.2, "available")):
-            clock.advance(seconds)
-            assert api.volume("GET", path).body["volume"]["status"] == status
-        assert api.volume("POST", path + "/action", {"os-extend": {"new_size": 2}}).status == 202
-        assert api.volume("GET", path).body["volume"]["status"] == "extending"
-        clock.advance(1)
-        assert api.volume("GET", path).body["volume"]["size"] == 2
 
 
 def test_otc_dialect() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -237,31 +236,3 @@ def test_request_log_contains_no_token(account: Account) -> None:
     assert logged.body is None, "the body of a rejected request is not logged"
     assert 0 < logged.ms < 1000
     assert str(account.session.headers["X-Auth-Token"]) not in str(logged.headers)
-
-
-def test_environment_and_settings_select_the_same_account(account: Account) -> None:
-    """OS_* variables and stack settings select the same cloud and account."""
-    environment, settings = account.cloud.environment, account.cloud.settings
-    assert environment["OS_AUTH_URL"] == settings["authUrl"]
-    assert environment["OS_PASSWORD"] == settings["password"]
-    assert not set(environment) & set(os.environ)
-
-
-def test_state_can_be_changed_directly(account: Account) -> None:
-    """`state()` returns the current documents, and the API returns what the test changes in them."""
-    network = account.network("by-hand")
-    with account.cloud.state() as state:
-        doc = state.get("network", network)
-        assert doc is not None
-        state.put("network", doc | {"name": "drifted"})
-    assert account.neutron("GET", f"/networks/{network}").body["network"]["name"] == "drifted"
-
-
-def test_quotas_can_be_set(account: Account) -> None:
-    """The API enforces and returns a limit that the test sets."""
-    account.cloud.set_quota(instances=0)
-    response = account.nova("POST", "/servers", account.body(networks=[{"uuid": account.network("quota")}]))
-    limit = account.nova("GET", "/limits").body["limits"]["absolute"]["maxTotalInstances"]
-    account.cloud.set_quota(instances=100)
-    assert (response.status, limit) == (403, 0)
-    assert response.message == "Quota exceeded for instances: Requested 1, but already used 0 of 0 instances"

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.emulator import Emulator
-from tests.api.emulator.conftest import account_of
 from tests.api.emulator.plain import MISSING_ID
 
 if TYPE_CHECKING:
@@ -904,72 +902,3 @@ def test_external_network_is_read_only(api: PlainClient) -> None:
         )
     for subnet_id in external[0]["subnets"]:
         assert api.network("GET", f"/subnets/{subnet_id}").status == 404
-
-
-def test_otc_dns_and_availability_zones() -> None:
-    """Dialect `otc` supports DNS names, QoS policies and availability zones of networks."""
-    with Emulator() as cloud:
-        api = account_of(cloud)
-        network = api.create("/networks", name="n", dns_domain="example.com.", availability_zone_hints=["eu-de-01"])
-        assert network["dns_domain"] == "example.com."
-        api.create("/subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
-        port = api.create("/ports", network_id=network["id"], dns_name="web")
-        address = port["fixed_ips"][0]["ip_address"]
-        assert port["dns_assignment"] == [{"ip_address": address, "hostname": "web", "fqdn": "web.openstacklocal."}]
-        aliases = {each["alias"] for each in api.network("GET", "/extensions").body["extensions"]}
-        assert {"dns-integration", "qos"} <= aliases
-
-
-def test_otc_segments() -> None:
-    """Every network has a segment, which a subnet of the same network can reference."""
-    with Emulator() as cloud:
-        api = account_of(cloud)
-        network, other = (api.create("/networks", name=name) for name in ("a", "b"))
-        segments = api.network("GET", f"/segments?network_id={network['id']}").body["segments"]
-        assert len(segments) == 1
-        attributes = {"ip_version": 4, "cidr": "10.0.0.0/24", "segment_id": segments[0]["id"]}
-        assert api.create("/subnets", network_id=network["id"], **attributes)["segment_id"] == segments[0]["id"]
-        for change, error in (
-            ({"segment_id": MISSING_ID}, (404, "SegmentNotFound")),
-            ({}, (400, "NetworkIdsDontMatch")),
-        ):
-            wrong = {"network_id": other["id"], **attributes, **change}
-            assert api.network("POST", "/subnets", {"subnet": wrong}).error[:2] == error
-
-
-def test_otc_qos_policies() -> None:
-    """Only an administrator can create QoS policies; every project can use a shared policy."""
-    with Emulator() as cloud:
-        api, admin = account_of(cloud), account_of(cloud, "admin")
-        body = {"policy": {"name": "fast", "shared": True}}
-        assert api.network("POST", "/qos/policies", body).error[:2] == (403, "PolicyNotAuthorized")
-        policy = admin.network("POST", "/qos/policies", body).body["policy"]
-        network = api.create("/networks", name="n", qos_policy_id=policy["id"])
-        path = f"/networks/{network['id']}"
-        unknown = api.network("PUT", path, {"network": {"qos_policy_id": MISSING_ID}}).error
-        assert unknown == (404, "QosPolicyNotFound", f"QoS policy {MISSING_ID} could not be found.")
-        assert admin.network("DELETE", f"/qos/policies/{policy['id']}").error[:2] == (409, "QosPolicyInUse")
-        cleared = api.network("PUT", path, {"network": {"qos_policy_id": None}}).body["network"]
-        assert cleared["qos_policy_id"] is None
-        assert admin.network("DELETE", f"/qos/policies/{policy['id']}").status == 204
-
-
-def test_administrator_permissions() -> None:
-    """An administrator can set provider attributes, share networks and bind ports, and sees the binding attributes."""
-    with Emulator(dialect="openstack") as cloud:
-        api, admin = account_of(cloud), account_of(cloud, "admin")
-        attributes = {"provider:network_type": "vxlan", "provider:segmentation_id": 3999, "shared": True}
-        network = admin.create("/networks", name="shared", **attributes)
-        assert {name: network[name] for name in attributes} == attributes
-        again = admin.network("POST", "/networks", {"network": {"name": "again", **attributes}}).error
-        message = "Unable to create the network. The tunnel ID 3999 is in use."
-        assert again == (409, "TunnelIdInUse", message)
-        admin.create("/subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
-        shared = api.network("GET", f"/networks/{network['id']}").body["network"]
-        assert set(shared) == NETWORK_FIELDS
-        assert len(api.network("GET", f"/subnets?network_id={network['id']}").body["subnets"]) == 1
-        port = api.create("/ports", network_id=network["id"])
-        path = f"/ports/{port['id']}"
-        bound = admin.network("PUT", path, {"port": {"binding:host_id": "h"}}).body["port"]
-        assert (bound["status"], bound["binding:vif_type"]) == ("ACTIVE", "ovs")
-        assert set(api.network("GET", path).body["port"]) == PORT_FIELDS
