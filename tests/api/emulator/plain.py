@@ -41,10 +41,10 @@ class Response:
         return str(next(iter(self.body.values()))["message"])
 
     @property
-    def error(self) -> tuple[int, str, str]:
-        """Status, type and message of a Neutron error; status, name and message of a Cinder error."""
+    def error(self) -> str:
+        """Status, type and message of an error: `404 NetworkNotFound: Network … could not be found.`."""
         name, error = next(iter(self.body.items()))
-        return self.status, error.get("type", name), error["message"]
+        return f"{self.status} {error.get('type', name)}: {error['message']}"
 
 
 class PlainClient:
@@ -71,8 +71,8 @@ class PlainClient:
 
     def send(self, method: str, url: str, body: Any = None, **headers: str) -> Response:
         """Send one request."""
-        headers = {"X-Auth-Token": self.token, **headers}
-        return Response.of(self._http.request(method, url, json=body, headers=headers, timeout=60))
+        sent = {"X-Auth-Token": self.token, **headers}
+        return Response.of(self._http.request(method, url, json=body, headers=sent, timeout=60))
 
     def network(self, method: str, path: str, body: Any = None) -> Response:
         """Send a request to Neutron."""

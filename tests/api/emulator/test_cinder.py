@@ -51,11 +51,10 @@ def test_versions(api: PlainClient) -> None:
     version = response.body["versions"][-1]
     assert (version["id"], version["min_version"]) == ("v3.0", "3.0")
     assert api.volume("GET", "/types", version="3.42").headers["OpenStack-API-Version"] == "volume 3.42"
-    assert api.volume("GET", "/types", version="3.99").error[:2] == (406, "computeFault")
-    assert api.volume("GET", "/types", version="x").error == (
-        400,
-        "badRequest",
-        "API Version String x is of invalid format. Must be of format MajorNum.MinorNum.",
+    assert api.volume("GET", "/types", version="3.99").error.startswith("406 computeFault: ")
+    assert (
+        api.volume("GET", "/types", version="x").error
+        == "400 badRequest: API Version String x is of invalid format. Must be of format MajorNum.MinorNum."
     )
     assert api.volume("GET", "/no-such").status == 404
 
@@ -73,9 +72,9 @@ def test_volume_lifecycle(api: PlainClient) -> None:
         *("group_id", "shared_targets", "service_uuid", "volume_type_id", "consumes_quota"),
     }
     assert api.volume("DELETE", path).status == 202
-    assert api.volume("DELETE", path).error[0] in (400, 404)
+    assert api.volume("DELETE", path).status in (400, 404)
     api.wait_for(path, "gone")
-    not_found = (404, "itemNotFound", f"Volume {created['id']} could not be found.")
+    not_found = f"404 itemNotFound: Volume {created['id']} could not be found."
     assert api.volume("GET", path).error == not_found
     assert api.volume("DELETE", path).error == not_found
 
@@ -116,8 +115,8 @@ def test_create_volume_rejects_invalid_attributes(
     api: PlainClient, attributes: dict[str, Any], error: tuple[int, str]
 ) -> None:
     """An invalid create request returns the status and the message of the real service."""
-    status, _, message = api.volume("POST", "/volumes", {"volume": attributes}).error
-    assert (status, message) == error
+    response = api.volume("POST", "/volumes", {"volume": attributes})
+    assert (response.status, response.message) == error
 
 
 def test_create_volume_rejects_malformed_body(api: PlainClient) -> None:
@@ -130,7 +129,7 @@ def test_create_volume_rejects_malformed_body(api: PlainClient) -> None:
             "Additional properties are not allowed ('foo' was unexpected)",
         ),
     ):
-        assert api.volume("POST", "/volumes", body).error == (400, "badRequest", message)
+        assert api.volume("POST", "/volumes", body).error == f"400 badRequest: {message}"
     hinted = {"volume": {"size": 1}, "OS-SCH-HNT:scheduler_hints": {"same_host": []}}
     assert api.volume("POST", "/volumes", hinted).status == 202
 
@@ -138,8 +137,8 @@ def test_create_volume_rejects_malformed_body(api: PlainClient) -> None:
 def test_create_volume_over_quota(api: PlainClient) -> None:
     """Exceeding the quota for gigabytes returns 413 with Retry-After 0."""
     response = api.volume("POST", "/volumes", {"volume": {"size": 500_000}})
-    assert response.error[:2] == (413, "overLimit")
-    assert response.error[2].startswith(
+    assert response.error.startswith("413 overLimit: ")
+    assert response.message.startswith(
         "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota."
         " Requested 500000G, quota is 1000G and "
     )
@@ -154,7 +153,7 @@ def test_update_volume(api: PlainClient, volume: dict[str, Any]) -> None:
     assert set(changed) == CREATE_FIELDS
     assert (changed["name"], changed["metadata"]) == (f"{api.prefix}-b", {"k": "v"})
     assert api.volume("PUT", path, {"volume": {"description": None}}).body["volume"]["description"] is None
-    assert api.volume("PUT", path, {"volume": {"size": 4}}).error[2] == (
+    assert api.volume("PUT", path, {"volume": {"size": 4}}).message == (
         FIELD + "volume. Value: {'size': 4}. Additional properties are not allowed ('size' was unexpected)"
     )
 
@@ -165,10 +164,9 @@ def test_volume_metadata(api: PlainClient, volume: dict[str, Any]) -> None:
     assert api.volume("POST", path, {"metadata": {"b": "2"}}).body == {"metadata": {"a": "1", "b": "2"}}
     assert api.volume("PUT", path, {"metadata": {"q": "1"}}).body == {"metadata": {"q": "1"}}
     assert api.volume("DELETE", path + "/q").status == 200
-    assert api.volume("DELETE", path + "/q").error == (
-        404,
-        "itemNotFound",
-        f"Volume {volume['id']} has no metadata with key q.",
+    assert (
+        api.volume("DELETE", path + "/q").error
+        == f"404 itemNotFound: Volume {volume['id']} has no metadata with key q."
     )
 
 
@@ -182,24 +180,22 @@ def test_extend_volume(api: PlainClient, volume: dict[str, Any]) -> None:
         ),
         ("x", FIELD + "new_size. Value: x. 'x' does not match '^[0-9]+$'"),
     ):
-        assert act(api, volume, "os-extend", new_size=size).error == (400, "badRequest", message)
-    assert act(api, volume, "os-extend", new_size=500_000).error[:2] == (413, "overLimit")
+        assert act(api, volume, "os-extend", new_size=size).error == f"400 badRequest: {message}"
+    assert act(api, volume, "os-extend", new_size=500_000).error.startswith("413 overLimit: ")
     assert act(api, volume, "os-extend", new_size=2).status == 202
     assert api.wait_for(path, "available")["size"] == 2
 
 
 def test_retype_volume(api: PlainClient, volume: dict[str, Any]) -> None:
     """A volume can be retyped to another existing type."""
-    assert act(api, volume, "os-retype", new_type="no-such").error == (
-        404,
-        "itemNotFound",
-        "Volume type with name no-such could not be found.",
+    assert (
+        act(api, volume, "os-retype", new_type="no-such").error
+        == "404 itemNotFound: Volume type with name no-such could not be found."
     )
     same = act(api, volume, "os-retype", new_type=volume["volume_type"]).error
-    assert same[0] == 400
-    assert same[2].startswith("Invalid volume: Retype needs volume to be in available or in-use state")
-    policy = act(api, volume, "os-retype", new_type="SSD", migration_policy="foo").error
-    assert policy[2] == FIELD + "migration_policy. Value: foo. 'foo' is not one of ['on-demand', 'never']"
+    assert same.startswith("400 badRequest: Invalid volume: Retype needs volume to be in available or in-use state")
+    policy = act(api, volume, "os-retype", new_type="SSD", migration_policy="foo").message
+    assert policy == FIELD + "migration_policy. Value: foo. 'foo' is not one of ['on-demand', 'never']"
     assert act(api, volume, "os-retype", new_type="SSD", migration_policy="never").status == 202
     assert api.wait_for(f"/volumes/{volume['id']}", "available")["volume_type"] == "SSD"
 
@@ -210,26 +206,25 @@ def test_readonly_flag(api: PlainClient, volume: dict[str, Any]) -> None:
     assert act(api, volume, "os-update_readonly_flag", readonly=True).status == 202
     api.volume("PUT", path + "/metadata", {"metadata": {}})
     assert api.volume("GET", path).body["volume"]["metadata"] == {"readonly": "True"}
-    assert act(api, volume, "os-update_readonly_flag").error[2] == (
+    assert act(api, volume, "os-update_readonly_flag").message == (
         FIELD + "os-update_readonly_flag. Value: {}. 'readonly' is a required property"
     )
 
 
 def test_unknown_and_admin_actions_are_rejected(api: PlainClient, volume: dict[str, Any]) -> None:
     """An unknown action returns 400, an administrator's action returns 403."""
-    assert act(api, volume, "os-foo").error[2] == (
+    assert act(api, volume, "os-foo").message == (
         "There is no such action: os-foo. Verify the request body and Content-Type header and try again."
     )
     rule = "volume_extension:volume_admin_actions:reset_status"
-    assert act(api, volume, "os-reset_status", status="error").error == (
-        403,
-        "forbidden",
-        f"Policy doesn't allow {rule} to be performed.",
+    assert (
+        act(api, volume, "os-reset_status", status="error").error
+        == f"403 forbidden: Policy doesn't allow {rule} to be performed."
     )
     empty = api.volume("POST", f"/volumes/{volume['id']}/action", {}).error
-    assert empty == (400, "badRequest", "Malformed request body")
+    assert empty == "400 badRequest: Malformed request body"
     missing = api.volume("POST", f"/volumes/{MISSING_ID}/action", {"os-extend": {"new_size": 2}}).error
-    assert missing[:2] == (404, "itemNotFound")
+    assert missing.startswith("404 itemNotFound: ")
 
 
 def test_snapshot_lifecycle(api: PlainClient, volume: dict[str, Any]) -> None:
@@ -242,18 +237,14 @@ def test_snapshot_lifecycle(api: PlainClient, volume: dict[str, Any]) -> None:
     assert set(current) == SNAPSHOT_FIELDS | {
         *("os-extended-snapshot-attributes:project_id", "os-extended-snapshot-attributes:progress"),
     }
-    assert api.volume("DELETE", f"/volumes/{volume['id']}").error == (400, "badRequest", BUSY)
+    assert api.volume("DELETE", f"/volumes/{volume['id']}").error == f"400 badRequest: {BUSY}"
     copy = api.create("/volumes", snapshot_id=snapshot["id"], name=f"{api.prefix}-copy")
     assert (copy["size"], copy["snapshot_id"]) == (1, snapshot["id"])
     api.wait_for(f"/volumes/{copy['id']}", "available")
     assert api.volume("DELETE", path).status == 202
     api.wait_for(path, "gone")
-    assert api.volume("GET", path).error == (
-        404,
-        "itemNotFound",
-        f"Snapshot {snapshot['id']} could not be found.",
-    )
-    assert api.volume("POST", "/snapshots", {"snapshot": {}}).error[2] == (
+    assert api.volume("GET", path).error == f"404 itemNotFound: Snapshot {snapshot['id']} could not be found."
+    assert api.volume("POST", "/snapshots", {"snapshot": {}}).message == (
         FIELD + "snapshot. Value: {}. 'volume_id' is a required property"
     )
 
@@ -282,8 +273,8 @@ def test_volume_from_image(api: PlainClient) -> None:
     """A volume created from an image is bootable, records the image and has at least its `min_disk`."""
     images = api.send("GET", api.image_url + "/v2/images").body["images"]
     image = next(image for image in images if image["min_disk"] > 1)
-    small = api.volume("POST", "/volumes", {"volume": {"size": 1, "imageRef": image["id"]}}).error
-    assert small[2] == (
+    small = api.volume("POST", "/volumes", {"volume": {"size": 1, "imageRef": image["id"]}}).message
+    assert small == (
         f"Invalid input received: Volume size 1GB cannot be smaller than the image minDisk size {image['min_disk']}GB."
     )
     created = api.create("/volumes", size=image["min_disk"], imageRef=image["id"])
@@ -319,7 +310,7 @@ def test_list_filters_and_paging(api: PlainClient) -> None:
         ("marker=no-such", "Volume no-such could not be found."),
         ("sort=no-such:asc", "Invalid input received: Invalid sort key"),
     ):
-        assert api.volume("GET", f"/volumes?{query}").error[2] == message
+        assert api.volume("GET", f"/volumes?{query}").message == message
 
 
 def test_volume_types_and_zones(api: PlainClient) -> None:
@@ -331,7 +322,7 @@ def test_volume_types_and_zones(api: PlainClient) -> None:
     }
     assert api.volume("GET", f"/types/{types[0]['id']}").body["volume_type"] == types[0]
     assert api.volume("GET", "/types/default").body["volume_type"]["name"] == "SATA"
-    assert api.volume("GET", "/types/no-such").error[2] == "Volume type no-such could not be found."
+    assert api.volume("GET", "/types/no-such").message == "Volume type no-such could not be found."
     zones = api.volume("GET", "/os-availability-zone").body["availabilityZoneInfo"]
     assert {"zoneName": "nova", "zoneState": {"available": True}} in zones
 

@@ -300,37 +300,6 @@ def test_trace_has_one_line_per_request(cloud: FakeCloud) -> None:
     assert not any(PASSWORD in line or "token-1" in line for line in lines)
 
 
-def test_list_servers_sends_all_filters_of_guide(cloud: FakeCloud) -> None:
-    """Guide 3.3, step 2: the query uses the API's names for all ten filters."""
-    region = region_of(cloud)
-    cloud.on("GET", DETAIL, lambda _: SERVERS)
-    compute.list_servers(
-        region.compute,
-        changes_since="2018-05-10T00:00:00Z",
-        image="i",
-        flavor="f",
-        name="n",
-        status="ACTIVE",
-        limit=2,
-        marker="m",
-        not_tags=["a", "b"],
-        reservation_id="r",
-        all_tenants=True,
-    )
-    assert cloud.log[-1].query == {
-        "changes-since": ["2018-05-10T00:00:00Z"],
-        "image": ["i"],
-        "flavor": ["f"],
-        "name": ["n"],
-        "status": ["ACTIVE"],
-        "limit": ["2"],
-        "marker": ["m"],
-        "not-tags": ["a,b"],
-        "reservation_id": ["r"],
-        "all_tenants": ["1"],
-    }
-
-
 def test_paging_uses_only_query_of_next_link(cloud: FakeCloud) -> None:
     """The guide's links have the URL ``https://None/…``, so only their query is used."""
     region = region_of(cloud)
