@@ -64,6 +64,14 @@ OPENSTACK: tuple[tuple[str, str | None, int, int, int, dict[str, str]], ...] = (
     ("debian-peer", None, 2, 64, 65536, {"os_distro": "debian", "architecture": "x86_64"}),
 )
 
+STANDARD_FIELDS = frozenset(
+    {
+        *("id", "name", "status", "visibility", "protected", "checksum", "owner", "size", "virtual_size"),
+        *("container_format", "disk_format", "created_at", "updated_at", "tags", "min_ram", "min_disk"),
+        *("os_hidden", "os_hash_algo", "os_hash_value"),
+    }
+)
+"""The standard fields of an image; all other fields are its properties."""
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
 PAGING = frozenset({"limit", "marker", "sort", "member_status"})
 SUPPORTED = ("2.9", "2.7", "2.6", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")

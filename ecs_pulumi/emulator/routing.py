@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partialmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .context import Reply
@@ -58,21 +59,10 @@ class Service:
 
         return register
 
-    def get(self, template: str) -> Callable[[H], H]:
-        """Register a handler for GET."""
-        return self.route("GET", template)
-
-    def post(self, template: str) -> Callable[[H], H]:
-        """Register a handler for POST."""
-        return self.route("POST", template)
-
-    def put(self, template: str) -> Callable[[H], H]:
-        """Register a handler for PUT."""
-        return self.route("PUT", template)
-
-    def delete(self, template: str) -> Callable[[H], H]:
-        """Register a handler for DELETE."""
-        return self.route("DELETE", template)
+    get = partialmethod(route, "GET")
+    post = partialmethod(route, "POST")
+    put = partialmethod(route, "PUT")
+    delete = partialmethod(route, "DELETE")
 
     def handle(self, call: Call) -> Reply:
         """Serve one request. The caller opens the transaction and rolls it back on `HttpError`.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.clock import to_microsecond
 from ecs_pulumi.emulator.context import step
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.glance import STANDARD_FIELDS
 
 from . import quotas
 from .types import check_zone, find_type
@@ -42,14 +43,6 @@ NOT_CREATED = (
     "create volume from backend storage:Driver failed to create the volume.",
 )
 NOT_EXTENDED = ("VOLUME_VOLUME_007_010", "extend volume:Volume Driver failed to extend volume.")
-IMAGE_FIELDS = frozenset(
-    {
-        *("id", "name", "status", "visibility", "protected", "checksum", "owner", "size", "virtual_size"),
-        *("container_format", "disk_format", "created_at", "updated_at", "tags", "min_ram", "min_disk"),
-        *("os_hidden", "os_hash_algo", "os_hash_value", "project_id", "self", "file", "schema"),
-    }
-)
-"""The standard fields of images; all other fields are properties, which volumes created from the image keep."""
 
 
 def now(ctx: Context) -> str:
@@ -77,11 +70,7 @@ def find_image(ctx: Context, reference: str) -> Document:
 
 def image_metadata(image: Document) -> dict[str, str]:
     """Return the image metadata of a volume that is created from the image."""
-    properties = {
-        name: value
-        for name, value in image.items()
-        if name not in IMAGE_FIELDS and not name.startswith("_") and isinstance(value, str)
-    }
+    properties = {name: value for name, value in image.items() if name not in STANDARD_FIELDS}
     common = ("checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
     return {
         **properties,

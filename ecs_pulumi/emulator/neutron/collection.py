@@ -11,7 +11,7 @@ from ecs_pulumi.emulator.versioned import next_link
 
 from .attributes import boolean, integer
 from .refusals import bad_request, invalid_input, over_quota
-from .service import extensions
+from .service import extensions, service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -168,6 +168,23 @@ def listing(
     if limit and len(page) == limit:
         body[f"{resource.collection}_links"] = next_link(call, f"{call.root}/v2.0/{resource.path}", page[-1]["id"])
     return body
+
+
+def register_reads(
+    resource: Resource,
+    view: Callable[[Call, Document], Document] | None = None,
+    special: Mapping[str, Callable[[Document, list[str]], bool]] | None = None,
+) -> None:
+    """Register `GET /{path}` and `GET /{path}/{id}` for a resource; see `listing` for the arguments."""
+    to_view = view or (lambda call, doc: render(call, resource, doc))
+
+    @service.get(f"/{resource.path}")
+    def index(call: Call) -> Document:
+        return listing(call, resource, special=special, view=to_view)
+
+    @service.get(f"/{resource.path}/{{id_}}")
+    def show(call: Call, id_: str) -> Document:
+        return {resource.name: select_fields(call, to_view(call, get_visible(call, resource, id_)))}
 
 
 def _check_filters(call: Call, resource: Resource, special: Mapping[str, Any]) -> None:

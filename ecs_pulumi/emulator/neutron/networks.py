@@ -9,7 +9,15 @@ from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
 from .attributes import UNSET
-from .collection import check_quota, get_owned, get_visible, listing, new_document, render, select_fields, touch
+from .collection import (
+    check_quota,
+    get_owned,
+    get_visible,
+    new_document,
+    register_reads,
+    render,
+    touch,
+)
 from .qos import check_policy
 from .refusals import conflict, invalid_attribute, invalid_input
 from .resources import NETWORK
@@ -65,16 +73,7 @@ def make_network(ctx: Context, values: Document) -> Document:
     return network
 
 
-@service.get("/networks")
-def list_networks(call: Call) -> Document:
-    """`GET /networks`: the project's own networks and those of others that it may use."""
-    return listing(call, NETWORK, view=view)
-
-
-@service.get("/networks/{network_id}")
-def show_network(call: Call, network_id: str) -> Document:
-    """`GET /networks/{id}`."""
-    return {"network": select_fields(call, view(call, get_visible(call, NETWORK, network_id)))}
+register_reads(NETWORK, view)
 
 
 @service.put("/networks/{network_id}")

@@ -13,11 +13,10 @@ from .collection import (
     check_quota,
     get_owned,
     get_visible,
-    listing,
     new_document,
     parse_pairs,
+    register_reads,
     render,
-    select_fields,
     touch,
 )
 from .qos import check_policy
@@ -77,19 +76,6 @@ def make_port(ctx: Context, network: Document, values: Document) -> Document:
     requested = values["fixed_ips"]
     doc["fixed_ips"] = addressing.allocate(ctx, doc, None if requested is UNSET else requested)
     return ctx.put("port", doc)
-
-
-@service.get("/ports")
-def list_ports(call: Call) -> Document:
-    """`GET /ports`."""
-    special = {"fixed_ips": _has_address, "security_groups": _has_group}
-    return listing(call, PORT, special=special, view=view)
-
-
-@service.get("/ports/{port_id}")
-def show_port(call: Call, port_id: str) -> Document:
-    """`GET /ports/{id}`."""
-    return {"port": select_fields(call, view(call, get_visible(call, PORT, port_id)))}
 
 
 @service.put("/ports/{port_id}")
@@ -216,3 +202,6 @@ def _has_address(doc: Document, values: list[str]) -> bool:
 
 def _has_group(doc: Document, values: list[str]) -> bool:
     return any(group in values for group in doc["security_groups"])
+
+
+register_reads(PORT, view, {"fixed_ips": _has_address, "security_groups": _has_group})

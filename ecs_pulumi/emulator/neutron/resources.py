@@ -267,7 +267,6 @@ SUBNET = Resource(
         "ipv6_ra_mode": Attribute(one_of(*IPV6_MODES), on=CREATE),
         "ipv6_address_mode": Attribute(one_of(*IPV6_MODES), on=CREATE),
         "service_types": Attribute(items, [], filters=False),
-        "use_default_subnetpool": Attribute(boolean, default=False, on=CREATE, filters=False),
     },
     "Subnet {} could not be found.",
     "SubnetNotFound",

@@ -15,6 +15,7 @@ from .collection import (
     listing,
     new_document,
     not_found,
+    register_reads,
     render,
     select_fields,
     touch,
@@ -176,17 +177,7 @@ def create_rule(call: Call) -> Reply:
     return Reply(201, {RULE: _rule_view(call, doc)})
 
 
-@service.get("/security-group-rules")
-def list_rules(call: Call) -> Document:
-    """`GET /security-group-rules`: the rules of all groups."""
-    default_group(call, call.project_id)
-    return listing(call, SECURITY_GROUP_RULE, view=_rule_view)
-
-
-@service.get("/security-group-rules/{rule_id}")
-def show_rule(call: Call, rule_id: str) -> Document:
-    """`GET /security-group-rules/{id}`."""
-    return {RULE: select_fields(call, _rule_view(call, get_visible(call, SECURITY_GROUP_RULE, rule_id)))}
+register_reads(SECURITY_GROUP_RULE, _rule_view)
 
 
 @service.delete("/security-group-rules/{rule_id}")

@@ -78,8 +78,10 @@ def delete_pool(call: Call, pool_id: str) -> None:
 
 
 def prefix_from_pool(call: Call, values: Document) -> Prefix:
-    """Return a free prefix of the subnet's pool, or of the default pool."""
-    pool = _pool(call, values)
+    """Return a free prefix of the subnet's pool."""
+    if values["subnetpool_id"] in (UNSET, None):
+        raise bad_resource("subnets", "a subnetpool must be specified in the absence of a cidr")
+    pool = get_visible(call, SUBNET_POOL, values["subnetpool_id"])
     version = int(values["ip_version"])
     if pool["ip_version"] != version:
         message = f"Cannot allocate IPv{version} subnet from IPv{pool['ip_version']} subnet pool"
@@ -100,7 +102,6 @@ def prefix_from_pool(call: Call, values: Document) -> Prefix:
     prefix = free_prefix(_networks(pool["prefixes"]), _used(call, pool), length)
     if prefix is None:
         raise _allocation_error(f"Insufficient prefix space to allocate subnet size /{length}")
-    values["subnetpool_id"] = pool["id"]
     return prefix
 
 
@@ -122,15 +123,3 @@ def _used(call: Call, pool: Document) -> list[Prefix]:
 
 def _allocation_error(reason: str) -> HttpError:
     return HttpError(500, f"Failed to allocate subnet: {reason}.", kind="SubnetAllocationError")
-
-
-def _pool(call: Call, values: Document) -> Document:
-    if values["subnetpool_id"] not in (UNSET, None):
-        return get_visible(call, SUBNET_POOL, values["subnetpool_id"])
-    if not values["use_default_subnetpool"]:
-        raise bad_resource("subnets", "a subnetpool must be specified in the absence of a cidr")
-    version = int(values["ip_version"])
-    for pool in call.find("subnetpool", is_default=True):
-        if pool["ip_version"] == version:
-            return pool
-    raise bad_resource("subnets", f"No default subnetpool found for IPv{version}")

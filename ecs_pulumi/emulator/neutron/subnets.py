@@ -21,7 +21,15 @@ from .addresses import (
     parse_prefix,
 )
 from .attributes import UNSET
-from .collection import check_quota, get_owned, get_visible, listing, new_document, render, select_fields, touch
+from .collection import (
+    check_quota,
+    get_owned,
+    get_visible,
+    new_document,
+    register_reads,
+    render,
+    touch,
+)
 from .refusals import bad_resource, conflict, invalid_input
 from .resources import NETWORK, SUBNET
 from .segments import check_segment
@@ -81,7 +89,7 @@ def make_subnet(ctx: Context, network: Document, prefix: Prefix, values: Documen
         values["allocation_pools"] = check_pools(values["allocation_pools"], prefix)
         if values["gateway_ip"]:
             check_gateway_in_pools(values["gateway_ip"], values["allocation_pools"])
-    del values["prefixlen"], values["use_default_subnetpool"]
+    del values["prefixlen"]
     doc = ctx.put("subnet", new_document(ctx, values, revision=0))
     network["subnets"].append(doc["id"])
     touch(ctx, "network", network)
@@ -89,16 +97,7 @@ def make_subnet(ctx: Context, network: Document, prefix: Prefix, values: Documen
     return doc
 
 
-@service.get("/subnets")
-def list_subnets(call: Call) -> Document:
-    """`GET /subnets`: the project's own subnets and those of others that it may use."""
-    return listing(call, SUBNET)
-
-
-@service.get("/subnets/{subnet_id}")
-def show_subnet(call: Call, subnet_id: str) -> Document:
-    """`GET /subnets/{id}`."""
-    return {"subnet": select_fields(call, render(call, SUBNET, get_visible(call, SUBNET, subnet_id)))}
+register_reads(SUBNET)
 
 
 @service.put("/subnets/{subnet_id}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import string
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.cinder import servers as cinder
@@ -36,6 +34,8 @@ from .instance import (
     detailed,
     end_action,
     get_scheduled_server,
+    host_in,
+    new_password,
     save,
     server_step,
 )
@@ -235,9 +235,6 @@ def unshelve(call: Call, doc: Document) -> Reply:
     """Start a shelved server on a host. The server is active afterwards, even if it was stopped when shelved."""
     check_state(doc, "unshelve", ("shelved", "shelved_offloaded"))
     begin_action(call, doc, "unshelve")
-    zone = doc["zone"] or call.zones()[0]
-    is_otc = call.cloud.dialect.name == "otc"
-    host = f"pod01.{zone}" if is_otc else f"compute-{call.zones().index(zone) + 1}"
     finish_task_after(
         call,
         doc,
@@ -245,9 +242,8 @@ def unshelve(call: Call, doc: Document) -> Reply:
         task="unshelving",
         vm_state="active",
         power_state=RUNNING,
-        host=host,
-        hypervisor="nova001@1" if is_otc else host,
         launched=call.now,
+        **host_in(call, doc["zone"] or call.zones()[0]),
     )
     return Reply(202)
 
@@ -313,8 +309,7 @@ def rebuild(call: Call, doc: Document) -> Reply:
     on: dict[str, Any] = {"vm_state": "active", "power_state": RUNNING}
     finish_task_after(call, doc, sum(REBUILDING), task="rebuilding", launched=call.now, fault=None, **on)
     rendered = detailed(call, doc) if call.at_least(75) else core(call, doc, full=False)
-    alphabet = string.ascii_letters + string.digits
-    rendered["adminPass"] = requested.get("adminPass") or "".join(secrets.choice(alphabet) for _ in range(12))
+    rendered["adminPass"] = requested.get("adminPass") or new_password()
     if call.at_least(54):
         rendered["key_name"] = doc["key_name"]
     if call.at_least(57):
@@ -331,7 +326,7 @@ def rescue(call: Call, doc: Document) -> Reply:
     begin_action(call, doc, "rescue")
     finish_task_after(call, doc, RESCUING, task="rescuing", vm_state="rescued", power_state=RUNNING)
     options = (call.json() or {}).get("rescue") or {}
-    return Reply(200, {"adminPass": options.get("adminPass", secrets.token_urlsafe(9))})
+    return Reply(200, {"adminPass": options.get("adminPass") or new_password()})
 
 
 @action("unrescue")

@@ -28,7 +28,7 @@ from ecs_pulumi.emulator.versioned import links
 
 from .attachments import reserve_volume
 from .flavors import find_flavor
-from .instance import NOSTATE, begin_action, new_id
+from .instance import NOSTATE, begin_action, new_id, new_password
 from .labels import METADATA
 from .lifecycle import begin_build, next_device, volume_entry
 from .service import service
@@ -163,15 +163,13 @@ def _count(requested: Document) -> int:
 
 
 def _accepted(call: Call, requested: Document, doc: Document) -> Reply:
-    alphabet = string.ascii_letters + string.digits
-    password = requested.get("adminPass") or "".join(secrets.choice(alphabet) for _ in range(12))
     names = [{"name": group["name"]} for group in requested.get("security_groups") or [{"name": "default"}]]
     rendered = {
         "id": doc["id"],
         "links": links(call, f"servers/{doc['id']}"),
         "OS-DCF:diskConfig": doc["disk_config"],
         "security_groups": names,
-        "adminPass": password,
+        "adminPass": requested.get("adminPass") or new_password(),
     }
     return Reply(202, {"server": rendered}, {"Location": f"{call.self_base}/servers/{doc['id']}"})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.glance import STANDARD_FIELDS
 from ecs_pulumi.emulator.versioned import links, next_link, require_below
 
 from .service import page, service
@@ -12,15 +13,6 @@ from .service import page, service
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
     from ecs_pulumi.emulator.store import Document
-
-GLANCE_FIELDS = frozenset(
-    {
-        *("id", "name", "status", "visibility", "protected", "checksum", "owner", "size", "virtual_size"),
-        *("container_format", "disk_format", "created_at", "updated_at", "tags", "min_ram", "min_disk"),
-        *("os_hidden", "os_hash_algo", "os_hash_value", "project_id"),
-    }
-)
-"""The standard fields of an image. All other fields are custom properties, which Nova returns as `metadata`."""
 
 
 @service.get("/images/detail")
@@ -51,7 +43,7 @@ def _render(call: Call, image: Document) -> dict[str, Any]:
         "name": image["name"],
         "minRam": image["min_ram"],
         "minDisk": image["min_disk"],
-        "metadata": {name: value for name, value in image.items() if name not in GLANCE_FIELDS},
+        "metadata": {name: value for name, value in image.items() if name not in STANDARD_FIELDS},
         "created": image["created_at"],
         "updated": image["updated_at"],
         "status": image["status"].upper(),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
+import string
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -201,6 +203,18 @@ def host_id(doc: Document) -> str:
 def new_id() -> str:
     """Return a new id."""
     return str(uuid.uuid4())
+
+
+def new_password() -> str:
+    """Return a new administrator password."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(12))
+
+
+def host_in(ctx: Context, zone: str) -> dict[str, str]:
+    """Return the host of a server in a zone, with its hypervisor."""
+    if ctx.cloud.dialect.name == "otc":
+        return {"host": f"pod01.{zone}", "hypervisor": "nova001@1"}
+    return dict.fromkeys(("host", "hypervisor"), f"compute-{ctx.zones().index(zone) + 1}")
 
 
 def addresses(doc: Document, *, full: bool) -> dict[str, list[dict[str, Any]]]:

@@ -10,7 +10,7 @@ from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.neutron import servers as neutron
 
 from .flavors import fits_no_host
-from .instance import NOSTATE, RUNNING, SHUTDOWN, end_action, new_id, nic_of, save, server_step, to_error
+from .instance import NOSTATE, RUNNING, SHUTDOWN, end_action, host_in, new_id, nic_of, save, server_step, to_error
 from .usage import claim
 
 if TYPE_CHECKING:
@@ -45,16 +45,7 @@ def _schedule(ctx: Context, doc: Document) -> None:
         to_error(ctx, doc, NO_HOST, scheduled=True, zone="")
         return
     zone = doc["zone"] or ctx.zones()[0]
-    is_otc = ctx.cloud.dialect.name == "otc"
-    save(
-        ctx,
-        doc,
-        scheduled=True,
-        zone=zone,
-        host=f"pod01.{zone}" if is_otc else f"compute-{ctx.zones().index(zone) + 1}",
-        hypervisor="nova001@1" if is_otc else f"compute-{ctx.zones().index(zone) + 1}",
-        task_state=None,
-    )
+    save(ctx, doc, scheduled=True, zone=zone, task_state=None, **host_in(ctx, zone))
     ctx.schedule(CLAIMING, "nova.network", doc["id"])
 
 
