@@ -281,18 +281,6 @@ class ServiceClient:
         """Send a PUT; return the parsed body, or its member ``key``."""
         return self.request("PUT", path, json=json, microversion=microversion, key=key, idempotent=idempotent).body
 
-    def patch(
-        self,
-        path: str,
-        *,
-        json: Any = None,
-        microversion: str | None = None,
-        key: str | None = None,
-        idempotent: bool | None = None,
-    ) -> Any:
-        """Send a PATCH; return the parsed body, or its member ``key``."""
-        return self.request("PATCH", path, json=json, microversion=microversion, key=key, idempotent=idempotent).body
-
     def delete(
         self,
         path: str,

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from ecs_pulumi.cloud.errors import EcsError, NotFound
 
@@ -64,18 +63,6 @@ def delete_volume(api: ServiceClient, id: str, *, cascade: bool = False) -> None
 def replace_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
     """Set the metadata; keys that are not given are deleted (API reference, "Update a volume's metadata")."""
     return dict(api.put(f"/volumes/{id}/metadata", json={"metadata": dict(metadata)}, key="metadata"))
-
-
-def set_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
-    """Set the given keys and keep the others (API reference, "Create metadata for volume")."""
-    # Idempotent although it is a POST: sending it twice has the same effect.
-    body = {"metadata": dict(metadata)}
-    return dict(api.post(f"/volumes/{id}/metadata", json=body, key="metadata", idempotent=True))
-
-
-def delete_metadata_key(api: ServiceClient, id: str, key: str) -> None:
-    """Delete one metadata key (API reference, "Delete a volume's metadata")."""
-    api.delete(f"/volumes/{id}/metadata/{quote(key, safe='')}")
 
 
 def action(api: ServiceClient, id: str, name: str, body: Any = None, microversion: str | None = None) -> Any:

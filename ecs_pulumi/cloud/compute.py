@@ -122,21 +122,9 @@ def action(
     return api.post(f"/servers/{id}/action", json={name: body}, microversion=microversion, idempotent=idempotent)
 
 
-def set_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
-    """Set the given metadata keys and keep the others (API reference, "Create or Update Server Metadata Items")."""
-    # Idempotent although it is a POST: sending it twice has the same effect.
-    body = {"metadata": dict(metadata)}
-    return _document(api.post(f"/servers/{id}/metadata", json=body, key="metadata", idempotent=True))
-
-
 def replace_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
     """Set the metadata; keys that are not given are deleted (API reference, "Replace Server Metadata Items")."""
     return _document(api.put(f"/servers/{id}/metadata", json={"metadata": dict(metadata)}, key="metadata"))
-
-
-def delete_metadata_key(api: ServiceClient, id: str, key: str) -> None:
-    """Delete one metadata key (API reference, "Delete Server Metadata Item")."""
-    api.delete(f"/servers/{id}/metadata/{quote(key, safe='')}")
 
 
 def replace_tags(api: ServiceClient, id: str, tags: Sequence[str]) -> None:
@@ -213,25 +201,19 @@ def list_interfaces(api: ServiceClient, id: str, microversion: str | None = None
     return list(api.pages(f"/servers/{id}/os-interface", "interfaceAttachments", None, microversion))
 
 
-def get_interface(api: ServiceClient, id: str, port_id: str, microversion: str | None = None) -> Document:
-    """Return one NIC of a server (API reference, "Show Port Interface Details")."""
-    path = f"/servers/{id}/os-interface/{port_id}"
-    return _document(api.get(path, microversion=microversion, key="interfaceAttachment"))
-
-
 def detach_interface(api: ServiceClient, id: str, port_id: str) -> None:
     """Detach a NIC (API reference, "Detach Interface"). Nova answers 202 and does not report later failures."""
     api.delete(f"/servers/{id}/os-interface/{port_id}")
 
 
 def list_flavors(
-    api: ServiceClient, *, detail: bool = True, query: Mapping[str, Any] | None = None, microversion: str | None = None
+    api: ServiceClient, *, query: Mapping[str, Any] | None = None, microversion: str | None = None
 ) -> list[Document]:
     """List flavors by ``minDisk``, ``minRam``, ``is_public``, ``sort_key``, ``sort_dir`` (guide 4, step 1).
 
     From microversion 2.61 on, the documents contain ``extra_specs``.
     """
-    return list(api.pages("/flavors/detail" if detail else "/flavors", "flavors", query, microversion))
+    return list(api.pages("/flavors/detail", "flavors", query, microversion))
 
 
 def get_flavor(api: ServiceClient, id: str, microversion: str | None = None) -> Document:

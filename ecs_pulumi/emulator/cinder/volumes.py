@@ -203,14 +203,3 @@ def replace_metadata(call: Call, volume_id: str) -> dict[str, Any]:
     requested = body(call, "metadata", METADATA)
     volume = get_visible_volume(call, volume_id)
     return {"metadata": call.put("volume", volume | {"metadata": _system_metadata(volume) | requested})["metadata"]}
-
-
-@service.delete("/volumes/{volume_id}/metadata/{key}")
-def delete_key(call: Call, volume_id: str, key: str) -> Reply:
-    """`DELETE /volumes/{id}/metadata/{key}`."""
-    volume = get_visible_volume(call, volume_id)
-    if key not in volume["metadata"]:
-        raise HttpError(404, f"Volume {volume_id} has no metadata with key {key}.")
-    del volume["metadata"][key]
-    call.put("volume", volume)
-    return Reply(200)

@@ -29,7 +29,7 @@ TAGS: Schema = {
 def merge_metadata(call: Call, server_id: str) -> dict[str, Any]:
     """`POST …/metadata`: add and overwrite items."""
     requested = body(call, "metadata", METADATA)
-    doc = _get_changeable_server(call, server_id, "update metadata")
+    doc = _get_changeable_server(call, server_id)
     return {"metadata": _save_metadata(call, doc, doc["metadata"] | requested)}
 
 
@@ -37,23 +37,13 @@ def merge_metadata(call: Call, server_id: str) -> dict[str, Any]:
 def replace_metadata(call: Call, server_id: str) -> dict[str, Any]:
     """`PUT …/metadata`: replace all items."""
     requested = body(call, "metadata", METADATA)
-    return {"metadata": _save_metadata(call, _get_changeable_server(call, server_id, "update metadata"), requested)}
+    return {"metadata": _save_metadata(call, _get_changeable_server(call, server_id), requested)}
 
 
-@service.delete("/servers/{server_id}/metadata/{key}")
-def delete_metadata_item(call: Call, server_id: str, key: str) -> None:
-    """`DELETE …/metadata/{key}`."""
-    doc = get_server(call, server_id)
-    if key not in doc["metadata"]:
-        raise HttpError(404, "Metadata item was not found")
-    doc = _get_changeable_server(call, server_id, "delete metadata")
-    save(call, doc, metadata={name: value for name, value in doc["metadata"].items() if name != key})
-
-
-def _get_changeable_server(call: Call, server_id: str, action: str) -> Document:
+def _get_changeable_server(call: Call, server_id: str) -> Document:
     doc = get_server(call, server_id)
     check_lock(call, doc)
-    check_state(doc, action, CHANGEABLE)
+    check_state(doc, "update metadata", CHANGEABLE)
     return doc
 
 
@@ -70,7 +60,7 @@ def replace_tags(call: Call, server_id: str) -> dict[str, Any]:
     """`PUT …/tags`: replace all tags."""
     require_at_least(call, 26)
     requested = list(dict.fromkeys(body(call, "tags", TAGS)))
-    save(call, _get_taggable_server(call, server_id, "update tags"), tags=requested)
+    save(call, _get_taggable_server(call, server_id), tags=requested)
     return {"tags": requested}
 
 
@@ -78,14 +68,14 @@ def replace_tags(call: Call, server_id: str) -> dict[str, Any]:
 def add_tag(call: Call, server_id: str, tag: str) -> Reply:
     """`PUT …/tags/{tag}`."""
     require_at_least(call, 26)
-    doc = _get_taggable_server(call, server_id, "update tags")
+    doc = _get_taggable_server(call, server_id)
     if tag in doc["tags"]:
         return Reply(204)
     save(call, doc, tags=[*doc["tags"], tag])
     return Reply(201, headers={"Location": f"{call.self_base}/servers/{server_id}/tags/{tag}"})
 
 
-def _get_taggable_server(call: Call, server_id: str, action: str) -> Document:
+def _get_taggable_server(call: Call, server_id: str) -> Document:
     doc = get_server(call, server_id)
-    check_state(doc, action, CHANGEABLE, ())
+    check_state(doc, "update tags", CHANGEABLE, ())
     return doc

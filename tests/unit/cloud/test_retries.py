@@ -172,10 +172,11 @@ def test_exceeded_quota_is_not_retried(cloud: FakeCloud, clock: FakeClock) -> No
 
 
 def test_idempotent_post_is_retried(cloud: FakeCloud, clock: FakeClock) -> None:
-    """Setting metadata is a POST, but idempotent, so it is retried."""
+    """A forced delete is a POST, but idempotent, so it is retried."""
     region = region_of(cloud, clock)
-    cloud.script("POST", f"{PATH}/metadata", Reply(500), Reply(200, {"metadata": {"a": "b"}}))
-    assert compute.set_metadata(region.compute, "1", {"a": "b"}) == {"a": "b"}
+    cloud.script("POST", f"{PATH}/action", Reply(500), Reply(202))
+    compute.delete_server(region.compute, "1", force=True)
+    assert cloud.sent("GET") == [f"POST {PATH}/action"] * 2
 
 
 def test_polls_are_not_retried(cloud: FakeCloud, clock: FakeClock) -> None:
