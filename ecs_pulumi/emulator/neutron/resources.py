@@ -208,8 +208,8 @@ def dhcp_options(_name: str, value: Any) -> list[dict[str, Any]]:
 
 def prefixes(name: str, value: Any) -> list[str]:
     """Accept the prefixes of a subnet pool."""
-    if not isinstance(value, list):
-        raise invalid_attribute(name, f"'{value}' is not a list")
+    if not isinstance(value, list) or not value:
+        raise invalid_attribute(name, f"'{value}' is not a list of prefixes")
     read: list[Prefix] = []
     for text_ in value:
         try:

@@ -32,33 +32,15 @@ def view(call: Call, doc: Document) -> Document:
 def create_pool(call: Call) -> Reply:
     """`POST /subnetpools`."""
     values = SUBNET_POOL.read_create(call, extensions(call))
-    prefixes = [ipaddress.ip_network(text) for text in values["prefixes"]]
-    if not prefixes:
-        raise HttpError(400, "Empty subnet pool prefix list.", kind="EmptySubnetPoolPrefixList")
-    versions = {prefix.version for prefix in prefixes}
-    if len(versions) > 1:
-        message = "Cannot mix IPv4 and IPv6 prefixes in a subnet pool."
-        raise HttpError(400, message, kind="PrefixVersionMismatch")
-    values["ip_version"] = versions.pop()
-    _set_default_lengths(values, prefixes[0].max_prefixlen)
-    return Reply(201, {"subnetpool": view(call, call.put("subnetpool", new_document(call, values, revision=0)))})
-
-
-def _set_default_lengths(values: Document, longest: int) -> None:
+    prefix = ipaddress.ip_network(values["prefixes"][0])
+    values["ip_version"] = prefix.version
     if values["min_prefixlen"] is UNSET:
-        values["min_prefixlen"] = MIN_LENGTHS[values["ip_version"]]
+        values["min_prefixlen"] = MIN_LENGTHS[prefix.version]
     if values["max_prefixlen"] is UNSET:
-        values["max_prefixlen"] = longest
+        values["max_prefixlen"] = prefix.max_prefixlen
     if values["default_prefixlen"] is UNSET:
         values["default_prefixlen"] = values["min_prefixlen"]
-    for low, high in (
-        ("min_prefixlen", "max_prefixlen"),
-        ("default_prefixlen", "max_prefixlen"),
-        ("min_prefixlen", "default_prefixlen"),
-    ):
-        if values[low] > values[high]:
-            message = f"Illegal prefix bounds: {low}={values[low]}, {high}={values[high]}."
-            raise HttpError(400, message, kind="IllegalSubnetPoolPrefixBounds")
+    return Reply(201, {"subnetpool": view(call, call.put("subnetpool", new_document(call, values, revision=0)))})
 
 
 @service.get("/subnetpools")
