@@ -74,8 +74,8 @@ class OperationContext(Generic[C]):
     """The desired inputs; for `read` and `delete`, which have none, the prior outputs."""
     prior: Mapping[str, Any] = field(default_factory=dict)
     """The prior outputs; empty in a create."""
-    memo: dict[str, Any] = field(default_factory=dict)
-    """Values that the handler passes from `create` or `update` to its own `to_outputs`."""
+    recorded: dict[str, Any] = field(default_factory=dict, init=False)
+    """Outputs that `record_outputs` has recorded."""
 
     @property
     def signer(self) -> str:
@@ -94,6 +94,15 @@ class OperationContext(Generic[C]):
         """
         self.claim(id_)
         self.id = id_
+
+    def record_outputs(self, **outputs: Any) -> None:
+        """Record outputs for the state which a later read of the object may not show, also after a failure."""
+        self.recorded |= outputs
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """The outputs as far as they are known without the remote object: the prior and the recorded ones."""
+        return {**self.prior, **self.recorded}
 
     def clear_id(self) -> None:
         """Record that the created object no longer exists, so that a failure stores nothing in the state."""

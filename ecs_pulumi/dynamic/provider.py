@@ -360,7 +360,7 @@ class Provider(ResourceProvider):
         that the API does not return keeps its known value.
         """
         handler = self._kind
-        returned = handler.to_outputs(context, remote)
+        returned = handler.to_outputs(context, remote) | context.recorded
         actual = fields.to_plain(returned)
         outs = {name: actual.get(name) for name in fields.fields_of(handler.outputs)}
         for name, field in fields.fields_of(handler.inputs).items():
@@ -531,12 +531,11 @@ class Provider(ResourceProvider):
         try:
             remote = self._kind.read(context, context.id)
             if remote is not None:
-                known = inputs if prior is None else self._without_unconfirmed(inputs, prior)
+                known = inputs if prior is None else self._without_unconfirmed(inputs, {**prior, **context.recorded})
                 return self._outputs(context, remote, known)
         except Exception as error:  # noqa: BLE001  (the user is shown the first error)
             context.report_status(f"could not read it back: {self._format_error(error)}")
-        remembered = {name: context.memo[name] for name in fields.fields_of(self._kind.outputs) if name in context.memo}
-        return {**(prior or inputs), **remembered}
+        return {**(prior or inputs), **context.recorded}
 
     def _without_unconfirmed(self, inputs: Mapping[str, Any], prior: Mapping[str, Any]) -> dict[str, Any]:
         """Return the inputs of a failed update with the prior values of write-only fields.
