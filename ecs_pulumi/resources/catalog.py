@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import RemoteObject
+    from ecs_pulumi.resources.remote import RemoteObject
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Range: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network

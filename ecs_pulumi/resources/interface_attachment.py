@@ -26,8 +26,10 @@ from ecs_pulumi.dynamic.fields import (
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.addresses import IpAddress, PortAssignedIp
 from ecs_pulumi.resources.asleep import while_awake
+from ecs_pulumi.resources.attachment import split_id
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import Context, EcsHandler, RemoteObject, require_exists, split_id
+from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.neutron import with_marker
 from ecs_pulumi.resources.nic import (
     TAG,
@@ -40,6 +42,7 @@ from ecs_pulumi.resources.nic import (
     nic_marker,
     owner_of_nic,
 )
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
 
 _DETACHED = "DETACHED"
 _SERVER = "server of the NIC"

@@ -20,8 +20,11 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.kind import Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import Context, EcsHandler, RemoteObject, create_body, require_exists
+from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import is_younger, send_once
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import create_body
 
 _TYPED, _OF_USER = "2.2", "2.10"
 _PRIVATE = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File|Private-Lines:")

@@ -7,23 +7,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.kind import Provenance, is_auto_name, owner_from_name
-from ecs_pulumi.resources.common import (
-    Context,
-    EcsHandler,
-    I,
-    RemoteObject,
-    delete_when_unused,
-    diff_remote,
-    owner_marker,
-    require_exists,
-)
+from ecs_pulumi.resources.deletion import delete_when_unused
+from ecs_pulumi.resources.handler import EcsHandler, I
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
+from ecs_pulumi.resources.owner_markers import owner_marker
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import diff_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ecs_pulumi.cloud.collection import Collection
+    from ecs_pulumi.resources.clients import Context
 
 
 class NeutronHandler(EcsHandler[I]):

@@ -11,21 +11,17 @@ from ecs_pulumi.cloud import compute, errors, network
 from ecs_pulumi.cloud.polling import retry_while_busy
 from ecs_pulumi.cloud.together import Together
 from ecs_pulumi.dynamic.kind import auto_name
-from ecs_pulumi.resources.common import (
-    LONGEST_DESCRIPTION,
-    OF_A_NIC,
-    delete_when_unused,
-    is_mark,
-    left_to_server,
-    owner_marker,
-)
+from ecs_pulumi.resources.attachment import left_to_server
+from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.idempotent_create import create_or_find
+from ecs_pulumi.resources.owner_markers import LONGEST_DESCRIPTION, OF_A_NIC, is_mark, owner_marker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import Context, RemoteObject
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
 
 TAG = "2.49"
 """Compute microversion that introduced tags of NICs."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import RemoteObject
+    from ecs_pulumi.resources.remote import RemoteObject
 
 _DELETED_STATES = frozenset({"DELETED", "SOFT_DELETED", "deleting"})
 

@@ -31,9 +31,10 @@ from ecs_pulumi.resources.addresses import (
     is_automatic,
 )
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import Context, RemoteObject
+from ecs_pulumi.resources.clients import Context
 from ecs_pulumi.resources.neutron import NeutronHandler
 from ecs_pulumi.resources.nic import is_for_a_nic, owner_of_nic
+from ecs_pulumi.resources.remote import RemoteObject
 
 
 class PortDnsAssignment(Nested):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import Context
+    from ecs_pulumi.resources.clients import Context
 
 _NOVA = {
     "cores": ("maxTotalCores", "totalCoresUsed"),

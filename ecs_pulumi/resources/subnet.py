@@ -29,9 +29,10 @@ from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.addresses import IpAddress, canonical_ip
 from ecs_pulumi.resources.catalog import catalog, ip_range, port_address_range
-from ecs_pulumi.resources.common import Context, RemoteObject
+from ecs_pulumi.resources.clients import Context
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
+from ecs_pulumi.resources.remote import RemoteObject
 
 
 class SubnetAllocationPool(Nested):

@@ -27,22 +27,14 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.catalog import catalog, is_uuid
-from ecs_pulumi.resources.common import (
-    MARKER_KEY,
-    Context,
-    EcsHandler,
-    RemoteObject,
-    create_body,
-    delete_when_unused,
-    diff_remote,
-    kept_marker,
-    markers_of,
-    metadata_with_marker,
-    owner_marker,
-    require_exists,
-)
+from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.deletion import delete_when_unused
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
+from ecs_pulumi.resources.owner_markers import MARKER_KEY, kept_marker, markers_of, metadata_with_marker, owner_marker
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import create_body, diff_remote
 
 _EXTEND_IN_USE, _FROM_BACKUP = "3.42", "3.47"
 _CINDER_KEYS = ("readonly", "attached_mode")

@@ -14,7 +14,7 @@ import pytest
 import ecs_pulumi as ecs
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.emulator import Emulator
-from ecs_pulumi.resources.common import connection
+from ecs_pulumi.resources.clients import connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

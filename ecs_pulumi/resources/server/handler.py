@@ -10,19 +10,13 @@ from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
 from ecs_pulumi.dynamic.kind import is_auto_name
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import (
-    MARKER_KEY,
-    Context,
-    EcsHandler,
-    RemoteObject,
-    diff_remote,
-    kept_marker,
-    markers_of,
-    owner_marker,
-    require_exists,
-)
+from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
+from ecs_pulumi.resources.owner_markers import MARKER_KEY, kept_marker, markers_of, owner_marker
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import diff_remote
 from ecs_pulumi.resources.server import lifecycle as life
 from ecs_pulumi.resources.server import nics, schema
 from ecs_pulumi.resources.server.schema import (

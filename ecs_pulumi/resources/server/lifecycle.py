@@ -12,22 +12,19 @@ from ecs_pulumi.cloud.polling import retry_while_busy
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
 from ecs_pulumi.notices import Notice
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import (
-    create_body,
-    metadata_with_marker,
-    owner_marker,
-    parse_owner_marker,
-    require_exists,
-)
 from ecs_pulumi.resources.idempotent_create import send_once
 from ecs_pulumi.resources.nic import delete_port, is_for_a_nic, ports_of
+from ecs_pulumi.resources.owner_markers import metadata_with_marker, owner_marker, parse_owner_marker
+from ecs_pulumi.resources.remote import require_exists
+from ecs_pulumi.resources.request_body import create_body
 from ecs_pulumi.resources.server.nics import deduplicate_groups
 from ecs_pulumi.resources.server.schema import destination
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from ecs_pulumi.resources.common import Context, RemoteObject
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
     from ecs_pulumi.resources.server.schema import ServerInputs
 
 _DESCRIPTION, _TAGS, _TAGS_IN_CREATE = "2.19", "2.26", "2.52"

@@ -6,7 +6,7 @@ import pytest
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
-from ecs_pulumi.resources import common
+from ecs_pulumi.resources import clients
 from ecs_pulumi.resources.volume import HANDLER
 
 ACCOUNT = {
@@ -37,8 +37,8 @@ def test_invalid_boolean_setting_is_an_error(setting: str) -> None:
 @pytest.mark.parametrize("secret", ["password", "token", "applicationCredentialSecret"])
 def test_unauthorized_hint_mentions_stored_secrets(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hint appears only if a setting contains the secret: secrets in variables and files are not stored."""
-    monkeypatch.setattr(common, "_connections", {Settings.from_config({f"ecs:{secret}": "s"}.get): None})
+    monkeypatch.setattr(clients, "_connections", {Settings.from_config({f"ecs:{secret}": "s"}.get): None})
     assert "--run-program" in str(HANDLER.stored_settings_hint(errors.Unauthorized(401, "no")))
     assert HANDLER.stored_settings_hint(errors.Forbidden(403, "no")) is None
-    monkeypatch.setattr(common, "_connections", {Settings(cloud="shop"): None})
+    monkeypatch.setattr(clients, "_connections", {Settings(cloud="shop"): None})
     assert HANDLER.stored_settings_hint(errors.Unauthorized(401, "no")) is None
