@@ -1,4 +1,4 @@
-"""IP and MAC addresses: their types, and their canonical spelling."""
+"""IP addresses, ranges of them, and MAC addresses: their types, and their canonical spelling."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from pydantic import AfterValidator, Field
 
 from ecs_pulumi.dynamic.fields import Nested
 
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Range: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_POINT_TO_POINT = 2
+"""A range of this many addresses, or fewer, has neither a network address nor a broadcast address."""
+_BROADCAST_VERSION = 4
+"""The IP version that has broadcast addresses."""
 _MAC = re.compile(r"[0-9a-f]{12}")
 _SEPARATORS = re.compile(r"[:.-]")
 _IPV6 = 6
@@ -27,6 +34,19 @@ def canonical_mac(text: str) -> str:
     """Return a MAC address in lower case with colons, as Neutron spells it; any other text unchanged."""
     digits = _SEPARATORS.sub("", text.lower())
     return ":".join(digits[at : at + 2] for at in range(0, 12, 2)) if _MAC.fullmatch(digits) else text
+
+
+def ip_range(cidr: str) -> Range:
+    """Parse the cidr of a subnet."""
+    return ipaddress.ip_network(cidr, strict=False)
+
+
+def port_address_range(network: Range) -> tuple[Address, Address]:
+    """Return the first and last address that ports can use, without the network and broadcast addresses."""
+    is_point_to_point = network.num_addresses <= _POINT_TO_POINT
+    return network[0 if is_point_to_point else 1], network[
+        -1 if is_point_to_point or network.version != _BROADCAST_VERSION else -2
+    ]
 
 
 def is_automatic(address: str, mac: str) -> bool:

@@ -23,6 +23,7 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import is_younger, send_once
+from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import create_body
 
@@ -95,9 +96,9 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check the name and the microversions for `type` and `user_id`; API v2 accepts and ignores both."""
         yield from super().preflight(context, checked)
-        name, names = checked.known("name"), catalog(context.cloud.region)
+        name = checked.known("name")
         if name:
-            names.register_planned_key_pair(name)
+            planned(context.cloud.region).key_pairs.add(name)
             if not checked.prior and not checked.is_replacement and not is_auto_name(name, context.resource):
                 yield from self._clash(context, checked, name)
         api = context.cloud.compute

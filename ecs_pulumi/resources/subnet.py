@@ -27,11 +27,12 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.resources import preflight, quota
-from ecs_pulumi.resources.addresses import IpAddress, canonical_ip
-from ecs_pulumi.resources.catalog import catalog, ip_range, port_address_range
+from ecs_pulumi.resources.addresses import IpAddress, canonical_ip, ip_range, port_address_range
+from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
+from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject
 
 
@@ -218,10 +219,9 @@ def _check_overlap(context: Context, checked: CheckInputs) -> Iterator[Problem]:
         or not checked.changed("network_id", "cidr")
     ):
         return
-    resolver = catalog(context.cloud.region)
     # The prior range of this subnet is no conflict: an overlapping replacement deletes the subnet first.
     own = _range(checked.prior.get("cidr")) if checked.prior.get("network_id") == network_id else None
-    for other in resolver.subnets(network_id) if cidr else ():
+    for other in preflight.subnets_of(context, network_id) if cidr else ():
         if own and "id" in other and _range(other["cidr"]) == own:
             continue
         if other["cidr"] and ipaddress.ip_network(cidr).overlaps(ip_range(other["cidr"])):
@@ -236,7 +236,7 @@ def _check_overlap(context: Context, checked: CheckInputs) -> Iterator[Problem]:
             else:
                 yield Problem("cidr", reason)
             return
-    resolver.register_planned_subnet(network_id, cidr)
+    planned(context.cloud.region).add_subnet(network_id, cidr)
 
 
 def _pools_without_gateway(gateway: str, pools: list[RemoteObject]) -> RemoteObject:

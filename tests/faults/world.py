@@ -15,7 +15,7 @@ from typing_extensions import Self
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.connection import Connection, Settings
 from ecs_pulumi.emulator import Emulator, ManualClock
-from ecs_pulumi.resources import catalog, clients, idempotent_create
+from ecs_pulumi.resources import catalog, clients, idempotent_create, planned
 from tests.faults.wire import EmulatorWire
 from tests.support.steps import Resource
 
@@ -123,7 +123,8 @@ class EmulatedWorld:
     def connect(self, *, warm: bool = True) -> None:
         """Reconnect as in a new process; with `warm`, keep the token and the discovered versions."""
         idempotent_create._created.clear()
-        catalog._catalogs.clear()
+        catalog.catalog._objects.clear()
+        planned.planned._objects.clear()
         connection = Connection(self._settings, clock=self._clock)
         connection.transport.http.mount("http://", self.wire)
         # There is no proxy, and looking for one takes as long as the request.

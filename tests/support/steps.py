@@ -32,7 +32,7 @@ from ecs_pulumi.dynamic import provider, rpc_bridge, state
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.dynamic.state import StackState
-from ecs_pulumi.resources import catalog, clients, quota
+from ecs_pulumi.resources import catalog, clients, planned, quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -334,8 +334,8 @@ def clear_caches() -> None:
     for connection in list(clients._connections.values()):
         for region in set(connection._regions.values()):
             region._drop()
-    catalog._catalogs.clear()
-    quota._ledgers.clear()
+    for per_region in (catalog.catalog, planned.planned, quota._tracker):
+        per_region._objects.clear()
 
 
 def _use_clock(config: Config, clock: Clock) -> None:

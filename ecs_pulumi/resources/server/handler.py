@@ -59,7 +59,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
         yield from _fit(flavor, image, checked)
         if flavor:
             preflight.diskless(context, checked, flavor)
-        yield from preflight.check_exists(checked, "key_name", names.key_pair)
+        yield from preflight.key_pair(context, checked)
         yield from preflight.check_exists(checked, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
         yield from preflight.groups(context, checked)
         yield from preflight.nics(context, checked)
