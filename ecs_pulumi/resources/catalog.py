@@ -92,7 +92,7 @@ class NameResolver:
 
     def security_groups(self) -> list[RemoteObject]:
         """Return the security groups of the project."""
-        return self._cached("security groups", lambda: network.list_security_groups(self._region.network))
+        return self._cached("security groups", lambda: network.list_all(self._region.network, "security_group"))
 
     def key_pair(self, name: str) -> None:
         """Raise `NoMatch` if there is no key pair with this name."""
@@ -144,8 +144,8 @@ class NameResolver:
         if (found := self._security_group(groups, name_or_id)) is not None:
             return found
         # The list lacks groups that another provider has created since it was read.
-        current = network.list_security_groups(
-            self._region.network, **{"id" if is_uuid(name_or_id) else "name": name_or_id}
+        current = network.list_all(
+            self._region.network, "security_group", **{"id" if is_uuid(name_or_id) else "name": name_or_id}
         )
         groups += current
         if (found := self._security_group(current, name_or_id)) is None:

@@ -171,7 +171,7 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the port from the list that all refreshes of ports share."""
         server_id, port_id = split_id(id_, self.name)
-        return _nic(context.cloud.region.ports.read(port_id), server_id)
+        return _nic(context.cloud.region.network_objects("port").read(port_id), server_id)
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the current port if it is attached to the server, or was created for this NIC."""

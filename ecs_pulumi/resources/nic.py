@@ -84,9 +84,9 @@ def detach(context: Context, server_id: str, port_id: str) -> RemoteObject | Non
         pass
     except errors.Conflict:
         if left_to_server(context, server_id):
-            return context.cloud.region.ports.read(port_id)
+            return context.cloud.region.network_objects("port").read(port_id)
         raise
-    return context.cloud.region.ports.poller.wait(
+    return context.cloud.region.network_objects("port").poller.wait(
         port_id,
         lambda port: if_attached(port, server_id) is None,
         deadline=context.cloud.deadline,
