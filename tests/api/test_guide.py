@@ -306,7 +306,7 @@ def run_guide(cloud: Emulator) -> None:
     region.servers.poller.wait(
         server.id,
         lambda remote: bool(remote and remote["status"] == "VERIFY_RESIZE"),
-        deadline=program.provider("Server")._kind.connect(settings.get, None, 60).deadline,
+        deadline=program.provider("Server")._handler.connect(settings.get, None, 60).deadline,
         what="the resize",
         describe=str,
     )
