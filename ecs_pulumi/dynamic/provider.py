@@ -109,7 +109,7 @@ class Provider(ResourceProvider):
                 context.notify(f"replace: {handler.failure_reason(context, _id, prior)}")
             elif replaced:
                 self._warn_about_data_loss(context, request.urn, "replacing", prior)
-            elif changed and self._is_preflight_on:
+            elif changed and not handler.preflight_disabled(self._setting):
                 handler.preflight_update(context, _id, new, changed)
         except Exception as error:  # noqa: BLE001
             tainted = []
@@ -204,10 +204,6 @@ class Provider(ResourceProvider):
     @property
     def _handler(self) -> kind.ResourceHandler[Any, Any, Any]:
         return kind.get_handler(self.kind_name)
-
-    @property
-    def _is_preflight_on(self) -> bool:
-        return self._handler.preflight_enabled(self._setting)
 
     def _setting(self, key: str) -> str | None:
         read: Callable[[str], Any] | None = self.__dict__.get("_config")
@@ -489,10 +485,8 @@ class Provider(ResourceProvider):
         """Check the inputs against the cloud; warn if that is disabled or not possible."""
         context = self._new_context("check", request, inputs)
         try:
-            if not self._is_preflight_on:
-                rpc_bridge.warn_once(
-                    Notice.NOT_CHECKED.mark("Nothing was checked against the cloud: ecs:preflight is false")
-                )
+            if warning := self._handler.preflight_disabled(self._setting):
+                rpc_bridge.warn_once(warning)
                 return []
             is_import = inputs.get("adopt") and not prior
             problems = list(

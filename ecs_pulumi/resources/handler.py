@@ -36,11 +36,13 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         opened.transport.set_deadline(opened.clock.now() + timeout)
         return Clients(opened, region, Deadline(opened.clock, timeout), marker=opened.settings.marker)
 
-    def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:
-        """The value of `ecs:preflight`."""
+    def preflight_disabled(self, config: Callable[[str], str | None]) -> str | None:
+        """Return a warning if `ecs:preflight` is false."""
         from ecs_pulumi.cloud.settings import Settings
 
-        return Settings.from_config(config).preflight
+        if Settings.from_config(config).preflight:
+            return None
+        return Notice.NOT_CHECKED.mark("Nothing was checked against the cloud: ecs:preflight is false")
 
     def setting_warnings(self, names: Iterable[str]) -> Iterable[str]:
         """Return warnings about misspelled settings in the namespace `ecs`."""
