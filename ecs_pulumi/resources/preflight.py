@@ -289,6 +289,15 @@ def _unusual(address: Address, subnet: RemoteObject) -> Iterator[str]:
         yield f"lies outside the subnet's allocation pools: {listed}"
 
 
+def disk_needed(image: RemoteObject, size: object) -> int:
+    """Return the size in GiB of the disk that an image needs; 0 if it fits into a disk of `size`, or `size` is unknown.
+
+    Size 0 is that of a flavor without a disk, whose root disk the cloud may size by the image.
+    """
+    needed = int(image.get("min_disk") or 0)
+    return needed if isinstance(size, int) and 0 < size < needed else 0
+
+
 def disks(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """Check that the sources and volume types of a server's block devices exist, and that the images fit."""
     if not checked.changed("block_devices"):
@@ -305,9 +314,9 @@ def disks(context: Context, checked: CheckInputs) -> Iterator[Problem]:
         if device.get("source_type") == "image" and isinstance(device.get("uuid"), str):
             missing = list(_missing("block_devices", partial(resolver.image, device["uuid"]), place))
             yield from missing
-            min_disk = 0 if missing else resolver.image(device["uuid"]).get("min_disk") or 0
-            if isinstance(device.get("volume_size"), int) and device["volume_size"] < min_disk:
-                yield Problem("block_devices", f"{place}its image needs a disk of at least {min_disk} GiB")
+            image = {} if missing else resolver.image(device["uuid"])
+            if needed := disk_needed(image, device.get("volume_size")):
+                yield Problem("block_devices", f"{place}its image needs a disk of at least {needed} GiB")
 
 
 def _check_delete_on_termination(context: Context, device: Mapping[str, object], place: str) -> Iterator[Problem]:

@@ -142,8 +142,8 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         yield from missing
         if checked.known("image") and not missing and checked.changed("image"):
             image = names.image(checked.known("image"))
-            if (min_disk := image.get("min_disk") or 0) > (checked.known("size") or min_disk):
-                yield Problem("size", f"the image {image['name']} needs at least {min_disk} GiB")
+            if needed := preflight.disk_needed(image, checked.known("size")):
+                yield Problem("size", f"the image {image['name']} needs at least {needed} GiB")
         yield from quota.volume(context, checked)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:

@@ -358,18 +358,18 @@ def _first(addresses: Mapping[str, list[dict[str, Any]]], version: int) -> str |
 def _fit(flavor: RemoteObject | None, image: RemoteObject | None, checked: CheckInputs) -> Iterator[Problem]:
     if not image:
         return
-    min_disk, min_ram = image.get("min_disk") or 0, image.get("min_ram") or 0
+    min_ram = image.get("min_ram") or 0
     boot = next((item for _, item in checked.items("block_devices") if item.get("boot_index") == 0), None)
-    if boot and isinstance(boot.get("volume_size"), int) and boot["volume_size"] < min_disk:
+    if boot and (needed := preflight.disk_needed(image, boot.get("volume_size"))):
         yield Problem(
             "block_devices",
-            f"the image {image['name']} needs a disk of at least {min_disk} GiB; volume_size is {boot['volume_size']}",
+            f"the image {image['name']} needs a disk of at least {needed} GiB; volume_size is {boot['volume_size']}",
         )
     if flavor and min_ram > flavor["ram"]:
         yield Problem("flavor", f"{flavor['name']} has {flavor['ram']} MiB; the image {image['name']} needs {min_ram}")
-    if flavor and not may_boot_from_device(checked) and 0 < flavor["disk"] < min_disk:
+    if flavor and not may_boot_from_device(checked) and (needed := preflight.disk_needed(image, flavor["disk"])):
         yield Problem(
-            "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {min_disk}"
+            "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {needed}"
         )
 
 
