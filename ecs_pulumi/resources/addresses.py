@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from ecs_pulumi.dynamic.fields import Nested
+from ecs_pulumi.dynamic.fields import ComparedAs, Nested
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Range: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -62,8 +62,12 @@ def is_automatic(address: str, mac: str) -> bool:
     return parsed.version == _IPV6 and parsed.packed[-len(interface_id) :] == interface_id
 
 
-IpAddress: TypeAlias = Annotated[str, AfterValidator(canonical_ip)]
-MacAddress: TypeAlias = Annotated[str, AfterValidator(canonical_mac)]
+IpAddress: TypeAlias = Annotated[str, ComparedAs(canonical_ip), AfterValidator(canonical_ip)]
+"""An address, with or without a prefix length. Requests and the state contain it in its canonical spelling."""
+MacAddress: TypeAlias = Annotated[str, ComparedAs(canonical_mac), AfterValidator(canonical_mac)]
+"""A MAC address. Requests and the state contain it in its canonical spelling."""
+IpAddressAsWritten: TypeAlias = Annotated[str, ComparedAs(canonical_ip)]
+"""An address, with or without a prefix length. Requests and the state contain it as the program spells it."""
 
 
 class PortAssignedIp(Nested):

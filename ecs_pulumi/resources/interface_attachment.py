@@ -21,6 +21,7 @@ from ecs_pulumi.dynamic.fields import (
     Set,
     WriteOnly,
     exactly_one_of,
+    fields_of,
     objects,
 )
 from ecs_pulumi.resources import preflight, quota
@@ -136,8 +137,9 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Ignore addresses that the cloud assigned in addition to the requested ones."""
         if name == "fixed_ips" and isinstance(desired, list):
-            assigned = [item.get("ip_address") for item in objects(prior.get("fixed_ips"))]
-            return all(isinstance(item, Mapping) and item.get("ip_address") in assigned for item in desired)
+            canonical = fields_of(self.inputs)[name].canonical
+            assigned = [item.get("ip_address") for item in objects(canonical(prior.get(name)))]
+            return all(isinstance(item, Mapping) and item.get("ip_address") in assigned for item in canonical(desired))
         return super().is_equal(name, desired, prior)
 
     def find_own_orphans(self, context: Context, desired: InterfaceAttachmentInputs) -> list[tuple[str, None]]:
