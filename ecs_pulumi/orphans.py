@@ -19,7 +19,7 @@ from ecs_pulumi.cloud.settings import Settings, misspelled
 from ecs_pulumi.dynamic.kind import OperationContext, get_handler, is_auto_name, owner_from_name, signer
 from ecs_pulumi.dynamic.state import backend_fingerprint
 from ecs_pulumi.resources import registry
-from ecs_pulumi.resources.common import markers_of
+from ecs_pulumi.resources.owner_markers import markers_of
 from ecs_pulumi.stack import OtherStacks, Stack, StackError, add_stack_option, cloud_ids, load_stack, other_stacks
 from ecs_pulumi.streams import force_utf8, run
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ecs_pulumi.dynamic.kind import ResourceHandler
-    from ecs_pulumi.resources.common import Clients
+    from ecs_pulumi.resources.clients import Clients
 
 DESCRIPTION = """\
 Finds objects that the current stack created and that are not in its state: objects that remain after a killed

@@ -21,7 +21,7 @@ from ecs_pulumi.adopt.text import printable
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.kind import get_handler
-from ecs_pulumi.resources.common import markers_of, parse_owner_marker
+from ecs_pulumi.resources.owner_markers import markers_of, parse_owner_marker
 from ecs_pulumi.stack import Stack, StackError, add_stack_option, load_stack, project_file
 from ecs_pulumi.streams import force_utf8, run
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ecs_pulumi.adopt.landscape import Candidate
-    from ecs_pulumi.resources.common import Clients
+    from ecs_pulumi.resources.clients import Clients
 
 DESCRIPTION = """\
 Writes a Pulumi program that imports existing objects: servers, volumes, networks, subnets, ports, key pairs and

@@ -11,13 +11,13 @@ from ecs_pulumi.adopt.text import Call, Ref, snake, stem, variable
 from ecs_pulumi.cloud import block_storage, compute, errors
 from ecs_pulumi.dynamic.fields import Computed, ProviderOnly, Secret, WriteOnly, fields_of, to_plain
 from ecs_pulumi.dynamic.kind import get_handler
-from ecs_pulumi.resources.common import is_mark
+from ecs_pulumi.resources.owner_markers import is_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ecs_pulumi.adopt.landscape import Candidate, CloudInventory
-    from ecs_pulumi.resources.common import RemoteObject
+    from ecs_pulumi.resources.remote import RemoteObject
 
 
 @dataclass

@@ -16,7 +16,8 @@ from ecs_pulumi.resources.catalog import catalog
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from ecs_pulumi.resources.common import Clients, RemoteObject
+    from ecs_pulumi.resources.clients import Clients
+    from ecs_pulumi.resources.remote import RemoteObject
 
 KINDS = (
     "KeyPair",

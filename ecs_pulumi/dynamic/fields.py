@@ -62,6 +62,19 @@ class Set(FieldOption):
     """A list whose order is not significant."""
 
 
+@dataclass(frozen=True)
+class ComparedAs(FieldOption):
+    """Texts with the same canonical form are equal, such as an address in upper and in lower case.
+
+    It may also be an option of the items of a list, and of the properties of a nested object.
+
+    Attributes:
+        canonical: Returns the canonical form of a text; any text that it cannot parse unchanged.
+    """
+
+    canonical: Callable[[str], str]
+
+
 class WriteOnly(FieldOption):
     """The API does not return it: the state stores the desired value."""
 
@@ -150,6 +163,10 @@ class ModelField:
         """The value that is used if the field is omitted; None if there is none."""
         return None if self.info.default is PydanticUndefined else self.info.default
 
+    def canonical(self, value: Any) -> Any:
+        """Return a value of this field with all texts in it in the form in which they are compared."""
+        return _canonical(value, self.info.annotation, self.info.metadata)
+
     @functools.cached_property
     def adapter(self) -> TypeAdapter[Any]:
         """Validates a value of this field; unknown values inside it pass."""
@@ -173,6 +190,25 @@ def _allow_unknown(annotation: Any) -> Any:
         parts: Any = (*args[:-1], Annotated[_allow_unknown(args[-1]), WrapValidator(_pass_unknown)])
         return origin[parts]
     return annotation
+
+
+def _canonical(value: Any, annotation: Any, options: Iterable[Any] = ()) -> Any:
+    """Return a value of this type with the texts in their canonical form. What has another type is unchanged."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if isinstance(value, str):
+        for option in options:
+            if isinstance(option, ComparedAs):
+                return option.canonical(value)
+    if origin is Annotated:
+        return _canonical(value, args[0], args[1:])
+    if origin in (Union, UnionType):
+        return functools.reduce(_canonical, args, value)
+    if origin is list and isinstance(value, list):
+        return [_canonical(item, args[0]) for item in value]
+    if _is_model(annotation) and isinstance(value, Mapping):
+        known = fields_of(annotation)
+        return {key: known[key].canonical(item) if key in known else item for key, item in value.items()}
+    return value
 
 
 def _union_members(annotation: Any) -> list[Any]:
@@ -414,6 +450,7 @@ def matches(field: ModelField, desired: Any, actual: Any) -> bool:
     A nested object matches an actual one that contains all its properties; further properties of the actual object are
     computed. An unknown value matches nothing.
     """
+    desired, actual = field.canonical(desired), field.canonical(actual)
     if field.has(Set) and isinstance(desired, list) and isinstance(actual, list):
         return len(desired) == len(actual) and None not in match_items(desired, actual, _value_matches)
     return _value_matches(desired, actual, exact=_is_map(field))

@@ -133,9 +133,12 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """
         return None
 
-    def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:  # noqa: ARG002
-        """Whether the settings allow preflight checks against the cloud. Raises errors that `format_error` supports."""
-        return True
+    def preflight_disabled(self, config: Callable[[str], str | None]) -> str | None:  # noqa: ARG002
+        """Return a warning, shown once per run, if the settings disable the preflight checks; None if they do not.
+
+        Raises errors that `format_error` supports.
+        """
+        return None
 
     def setting_warnings(self, names: Iterable[str]) -> Iterable[str]:  # noqa: ARG002
         """Return warnings about the names of the settings in the stack configuration, shown once per run."""

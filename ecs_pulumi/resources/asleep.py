@@ -14,7 +14,7 @@ from ecs_pulumi.resources.server import actions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ecs_pulumi.resources.common import Context
+    from ecs_pulumi.resources.clients import Context
 
 T = TypeVar("T")
 

@@ -21,13 +21,16 @@ from ecs_pulumi.dynamic.fields import (
     Set,
     WriteOnly,
     exactly_one_of,
+    fields_of,
     objects,
 )
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.addresses import IpAddress, PortAssignedIp
 from ecs_pulumi.resources.asleep import while_awake
+from ecs_pulumi.resources.attachment import split_id
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import Context, EcsHandler, RemoteObject, require_exists, split_id
+from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.neutron import with_marker
 from ecs_pulumi.resources.nic import (
     TAG,
@@ -40,6 +43,7 @@ from ecs_pulumi.resources.nic import (
     nic_marker,
     owner_of_nic,
 )
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
 
 _DETACHED = "DETACHED"
 _SERVER = "server of the NIC"
@@ -133,8 +137,9 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Ignore addresses that the cloud assigned in addition to the requested ones."""
         if name == "fixed_ips" and isinstance(desired, list):
-            assigned = [item.get("ip_address") for item in objects(prior.get("fixed_ips"))]
-            return all(isinstance(item, Mapping) and item.get("ip_address") in assigned for item in desired)
+            canonical = fields_of(self.inputs)[name].canonical
+            assigned = [item.get("ip_address") for item in objects(canonical(prior.get(name)))]
+            return all(isinstance(item, Mapping) and item.get("ip_address") in assigned for item in canonical(desired))
         return super().is_equal(name, desired, prior)
 
     def find_own_orphans(self, context: Context, desired: InterfaceAttachmentInputs) -> list[tuple[str, None]]:
@@ -168,7 +173,7 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the port from the list that all refreshes of ports share."""
         server_id, port_id = split_id(id_, self.name)
-        return _nic(context.cloud.region.ports.read(port_id), server_id)
+        return _nic(context.cloud.region.network_objects("port").read(port_id), server_id)
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the current port if it is attached to the server, or was created for this NIC."""

@@ -18,7 +18,7 @@ from ecs_pulumi.dynamic.fields import (
     WriteOnly,
 )
 from ecs_pulumi.resources import quota
-from ecs_pulumi.resources.common import Context
+from ecs_pulumi.resources.clients import Context
 from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
 
 

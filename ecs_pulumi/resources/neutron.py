@@ -7,23 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.kind import Provenance, is_auto_name, owner_from_name
-from ecs_pulumi.resources.common import (
-    Context,
-    EcsHandler,
-    I,
-    RemoteObject,
-    delete_when_unused,
-    diff_remote,
-    owner_marker,
-    require_exists,
-)
+from ecs_pulumi.resources.deletion import delete_when_unused
+from ecs_pulumi.resources.handler import EcsHandler, I
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
+from ecs_pulumi.resources.owner_markers import owner_marker
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import diff_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from ecs_pulumi.cloud.collection import Collection
+    from ecs_pulumi.resources.clients import Context
 
 
 class NeutronHandler(EcsHandler[I]):
@@ -31,7 +26,7 @@ class NeutronHandler(EcsHandler[I]):
 
     encodes_owner_in_name = True  # a description set by the program replaces the owner marker
     singular: ClassVar[str]
-    """The API's name of one object, for example `network`."""
+    """The API's name of one object, for example `network`: a key of `cloud.network.COLLECTIONS`."""
     attribute_map: ClassVar[Mapping[str, str]] = {}
     """The API's names of the fields that are named differently here."""
 
@@ -86,7 +81,7 @@ class NeutronHandler(EcsHandler[I]):
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the object from the list that all refreshes of this kind share."""
-        return self._objects(context).read(id_)
+        return context.cloud.region.network_objects(self.singular).read(id_)
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the current object, None if it does not exist."""
@@ -126,15 +121,6 @@ class NeutronHandler(EcsHandler[I]):
     def _dependents(self, context: Context, id_: str) -> list[str]:  # noqa: ARG002
         return []
 
-    @property
-    def collection(self) -> str:
-        """The API's name of a list of objects."""
-        return f"{self.singular}s"
-
-    def _objects(self, context: Context) -> Collection:
-        objects: Collection = getattr(context.cloud.region, self.collection)
-        return objects
-
     def _attribute(self, name: str) -> str:
         return self.attribute_map.get(name, name)
 
@@ -152,7 +138,7 @@ class NeutronHandler(EcsHandler[I]):
     def _tag(self, context: Context, remote: RemoteObject, desired: list[str] | None) -> RemoteObject:
         if desired is None or set(desired) == set(remote.get("tags", ())):
             return remote
-        network.replace_tags(context.cloud.network, self.collection, remote["id"], sorted(set(desired)))
+        network.replace_tags(context.cloud.network, self.singular, remote["id"], sorted(set(desired)))
         return {**remote, "tags": sorted(set(desired))}
 
 

@@ -18,22 +18,21 @@ from ecs_pulumi.dynamic.fields import (
     Replace,
     Set,
     WriteOnly,
+    fields_of,
     match_items,
-    objects,
 )
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.addresses import (
     IpAddress,
     MacAddress,
     PortAssignedIp,
-    canonical_ip,
-    canonical_mac,
     is_automatic,
 )
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import Context, RemoteObject
+from ecs_pulumi.resources.clients import Context
 from ecs_pulumi.resources.neutron import NeutronHandler
 from ecs_pulumi.resources.nic import is_for_a_nic, owner_of_nic
+from ecs_pulumi.resources.remote import RemoteObject
 
 
 class PortDnsAssignment(Nested):
@@ -166,20 +165,14 @@ class PortHandler(NeutronHandler[PortInputs]):
         return owner_of_nic(super().owner_of(remote, project, stack, backend), remote)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """Compare addresses by value: some clouds return them as the request spelled them.
-
-        Addresses that Neutron adds automatically do not count as a difference.
-        """
-        value = prior.get(name)
+        """Ignore addresses that Neutron adds automatically."""
+        canonical = fields_of(self.inputs)[name].canonical
+        value = canonical(prior.get(name))
         if name == "fixed_ips" and isinstance(desired, list) and isinstance(value, list):
-            places = match_items(desired, value, _satisfies)
+            places = match_items(canonical(desired), value, _satisfies)
             mac = str(prior.get("mac_address"))
             additional = (item for place, item in enumerate(value) if place not in places)
             return None not in places and all(is_automatic(str(item.get("ip_address")), mac) for item in additional)
-        if name == "mac_address" and isinstance(desired, str) and isinstance(value, str):
-            return canonical_mac(desired) == canonical_mac(value)
-        if name == "allowed_address_pairs" and isinstance(value, list):
-            prior = {**prior, name: [_canonical(pair) for pair in objects(value)]}
         return super().is_equal(name, desired, prior)
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
@@ -204,12 +197,6 @@ class PortHandler(NeutronHandler[PortInputs]):
         if "extra_dhcp_opts" in body:
             body["extra_dhcp_opts"] = _dhcp_options(body["extra_dhcp_opts"], remote.get("extra_dhcp_opts") or [])
         return body
-
-
-def _canonical(pair: Mapping[str, Any]) -> RemoteObject:
-    """Return an address pair with its addresses in their canonical spelling."""
-    normalize = {"ip_address": canonical_ip, "mac_address": canonical_mac}
-    return {key: normalize[key](value) if key in normalize and value else value for key, value in pair.items()}
 
 
 def _satisfies(desired: Any, address: Mapping[str, Any]) -> bool:

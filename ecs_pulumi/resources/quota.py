@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.cloud import block_storage, compute, errors, network
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects
 from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.per_region import PerRegion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import Context
+    from ecs_pulumi.resources.clients import Context
 
 _NOVA = {
     "cores": ("maxTotalCores", "totalCoresUsed"),
@@ -83,13 +84,7 @@ def _details(quotas: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     }
 
 
-_ledgers: weakref.WeakKeyDictionary[Region, QuotaTracker] = weakref.WeakKeyDictionary()
-_trackers_lock = threading.Lock()
-
-
-def _tracker(region: Region) -> QuotaTracker:
-    with _trackers_lock:
-        return _ledgers.setdefault(region, QuotaTracker(region))
+_tracker = PerRegion(QuotaTracker)
 
 
 def server(context: Context, checked: CheckInputs) -> Iterator[Problem]:

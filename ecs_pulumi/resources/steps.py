@@ -12,7 +12,7 @@ from ecs_pulumi.notices import Notice
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ecs_pulumi.resources.common import Context
+    from ecs_pulumi.resources.clients import Context
 
 U = TypeVar("U")
 

@@ -27,11 +27,13 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.resources import preflight, quota
-from ecs_pulumi.resources.addresses import IpAddress, canonical_ip
-from ecs_pulumi.resources.catalog import catalog, ip_range, port_address_range
-from ecs_pulumi.resources.common import Context, RemoteObject
+from ecs_pulumi.resources.addresses import IpAddress, IpAddressAsWritten, ip_range, port_address_range
+from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.clients import Context
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
+from ecs_pulumi.resources.planned import planned
+from ecs_pulumi.resources.remote import RemoteObject
 
 
 class SubnetAllocationPool(Nested):
@@ -58,7 +60,7 @@ class SubnetInputs(Inputs):
     """
 
     network_id: Annotated[str, Replace()] = Field(description="Network it belongs to.")
-    cidr: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
+    cidr: Annotated[IpAddressAsWritten | None, Replace(), Computed(), AlwaysSet()] = Field(
         None, description="Range of addresses, for example `10.0.10.0/24`. Set either this or `subnet_pool_id`."
     )
     subnet_pool_id: Annotated[str | None, Replace()] = Field(
@@ -70,14 +72,14 @@ class SubnetInputs(Inputs):
     ip_version: Annotated[Literal[4, 6], Replace()] = Field(4, description="4 or 6.")
     name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
-    gateway_ip: Annotated[str | None, InPlace(), Computed()] = Field(
+    gateway_ip: Annotated[IpAddressAsWritten | None, InPlace(), Computed()] = Field(
         None, description="Address of the gateway. Default: the first address of the range."
     )
     no_gateway: Annotated[bool | None, InPlace(), AlwaysSet()] = Field(
         None, description="True: the subnet has no gateway."
     )
     enable_dhcp: Annotated[bool, InPlace()] = Field(default=True, description="Whether DHCP is enabled.")
-    dns_nameservers: Annotated[list[str] | None, InPlace(), AlwaysSet()] = Field(
+    dns_nameservers: Annotated[list[IpAddressAsWritten] | None, InPlace(), AlwaysSet()] = Field(
         None, description="DNS servers, in order."
     )
     allocation_pools: Annotated[list[SubnetAllocationPool] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
@@ -145,12 +147,6 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         yield from _check_overlap(context, checked)
         yield from quota.of_network(context, checked, "subnets", "network_id")
 
-    def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """Compare addresses by value, not by spelling."""
-        if name in ("cidr", "gateway_ip") and isinstance(desired, str) and isinstance(prior.get(name), str):
-            return canonical_ip(desired) == canonical_ip(prior[name])
-        return super().is_equal(name, desired, prior)
-
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Delete first if the ranges overlap or the pool changes: Neutron allows neither within one network."""
         if new.get("network_id") != prior.get("network_id"):
@@ -217,10 +213,9 @@ def _check_overlap(context: Context, checked: CheckInputs) -> Iterator[Problem]:
         or not checked.changed("network_id", "cidr")
     ):
         return
-    resolver = catalog(context.cloud.region)
     # The prior range of this subnet is no conflict: an overlapping replacement deletes the subnet first.
     own = _range(checked.prior.get("cidr")) if checked.prior.get("network_id") == network_id else None
-    for other in resolver.subnets(network_id) if cidr else ():
+    for other in preflight.subnets_of(context, network_id) if cidr else ():
         if own and "id" in other and _range(other["cidr"]) == own:
             continue
         if other["cidr"] and ipaddress.ip_network(cidr).overlaps(ip_range(other["cidr"])):
@@ -235,7 +230,7 @@ def _check_overlap(context: Context, checked: CheckInputs) -> Iterator[Problem]:
             else:
                 yield Problem("cidr", reason)
             return
-    resolver.register_planned_subnet(network_id, cidr)
+    planned(context.cloud.region).add_subnet(network_id, cidr)
 
 
 def _pools_without_gateway(gateway: str, pools: list[RemoteObject]) -> RemoteObject:

@@ -30,22 +30,14 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.catalog import catalog, is_uuid
-from ecs_pulumi.resources.common import (
-    MARKER_KEY,
-    Context,
-    EcsHandler,
-    RemoteObject,
-    create_body,
-    delete_when_unused,
-    diff_remote,
-    kept_marker,
-    markers_of,
-    metadata_with_marker,
-    owner_marker,
-    require_exists,
-)
+from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.deletion import delete_when_unused
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
+from ecs_pulumi.resources.owner_markers import MARKER_KEY, kept_marker, markers_of, metadata_with_marker, owner_marker
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import create_body, diff_remote
 from ecs_pulumi.resources.steps import Effect, Step, report, shown
 
 _EXTEND_IN_USE, _FROM_BACKUP = "3.42", "3.47"
@@ -154,8 +146,8 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         yield from missing
         if checked.known("image") and not missing and checked.changed("image"):
             image = names.image(checked.known("image"))
-            if (min_disk := image.get("min_disk") or 0) > (checked.known("size") or min_disk):
-                yield Problem("size", f"the image {image['name']} needs at least {min_disk} GiB")
+            if needed := preflight.disk_needed(image, checked.known("size")):
+                yield Problem("size", f"the image {image['name']} needs at least {needed} GiB")
         yield from quota.volume(context, checked)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:

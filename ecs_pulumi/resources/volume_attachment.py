@@ -24,17 +24,13 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.asleep import while_awake
+from ecs_pulumi.resources.attachment import left_to_server, split_id
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import (
-    Context,
-    EcsHandler,
-    RemoteObject,
-    create_body,
-    left_to_server,
-    require_exists,
-    split_id,
-)
+from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import send_once
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import create_body
 
 _TAG, _MULTIATTACH, _DELETE_ON_TERMINATION = "2.49", "2.60", "2.79"
 

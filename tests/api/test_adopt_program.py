@@ -16,13 +16,13 @@ from ecs_pulumi.adopt.landscape import CloudInventory
 from ecs_pulumi.adopt.program import program
 from ecs_pulumi.dynamic.kind import get_handler
 from ecs_pulumi.emulator import Emulator
-from ecs_pulumi.resources.common import is_mark
+from ecs_pulumi.resources.owner_markers import is_mark
 from tests.support.command import formatted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ecs_pulumi.resources.common import Clients
+    from ecs_pulumi.resources.clients import Clients
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
 ARBITRARY_TEXT = st.text(st.characters() | st.sampled_from("\"'\\\n\r\u2028{}()#/ "), max_size=30)

@@ -18,7 +18,7 @@ from tests.support.command import formatted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ecs_pulumi.resources.common import Clients
+    from ecs_pulumi.resources.clients import Clients
 
 LONG = "x" * 100
 

@@ -10,9 +10,10 @@ from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.cloud.polling import retry_while_busy
 from ecs_pulumi.dynamic.fields import to_plain
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import kept_marker, parse_owner_marker, require_exists
 from ecs_pulumi.resources.idempotent_create import send_once
 from ecs_pulumi.resources.nic import delete_port, is_for_a_nic, ports_of
+from ecs_pulumi.resources.owner_markers import kept_marker, parse_owner_marker
+from ecs_pulumi.resources.remote import require_exists
 from ecs_pulumi.resources.server import nics
 from ecs_pulumi.resources.server.create import encoded_files
 from ecs_pulumi.resources.server.schema import destination
@@ -20,7 +21,8 @@ from ecs_pulumi.resources.server.schema import destination
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from ecs_pulumi.resources.common import Context, RemoteObject
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
     from ecs_pulumi.resources.server.schema import ServerInputs
     from ecs_pulumi.resources.steps import Step
 

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.cloud import block_storage, errors
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, to_plain
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import create_body, metadata_with_marker, owner_marker
+from ecs_pulumi.resources.owner_markers import metadata_with_marker, owner_marker
+from ecs_pulumi.resources.request_body import create_body
 from ecs_pulumi.resources.server.nics import deduplicate_groups
 from ecs_pulumi.resources.server.schema import destination
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ecs_pulumi.resources.common import Context, RemoteObject
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
     from ecs_pulumi.resources.server.schema import ServerInputs
 
 _DESCRIPTION, _TAGS, _TAGS_IN_CREATE = "2.19", "2.26", "2.52"

@@ -12,7 +12,7 @@ from ecs_pulumi.resources.server.schema import destination
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ecs_pulumi.resources.common import Context
+    from ecs_pulumi.resources.clients import Context
 
 
 def require_fit(context: Context, name: str) -> None:

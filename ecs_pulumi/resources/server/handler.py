@@ -9,18 +9,13 @@ from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
 from ecs_pulumi.dynamic.kind import is_auto_name
 from ecs_pulumi.resources import preflight, quota
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import (
-    MARKER_KEY,
-    Context,
-    EcsHandler,
-    RemoteObject,
-    diff_remote,
-    markers_of,
-    owner_marker,
-    require_exists,
-)
+from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
+from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, owner_marker
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import diff_remote
 from ecs_pulumi.resources.server import actions, create, disks, nics, plan, schema
 from ecs_pulumi.resources.server.schema import (
     ServerInputs,
@@ -63,7 +58,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
         yield from _fit(flavor, image, checked)
         if flavor:
             preflight.diskless(context, checked, flavor)
-        yield from preflight.check_exists(checked, "key_name", names.key_pair)
+        yield from preflight.key_pair(context, checked)
         yield from preflight.check_exists(checked, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
         yield from preflight.groups(context, checked)
         yield from preflight.nics(context, checked)
@@ -325,18 +320,18 @@ def _first(addresses: Mapping[str, list[dict[str, Any]]], version: int) -> str |
 def _fit(flavor: RemoteObject | None, image: RemoteObject | None, checked: CheckInputs) -> Iterator[Problem]:
     if not image:
         return
-    min_disk, min_ram = image.get("min_disk") or 0, image.get("min_ram") or 0
+    min_ram = image.get("min_ram") or 0
     boot = next((item for _, item in checked.items("block_devices") if item.get("boot_index") == 0), None)
-    if boot and isinstance(boot.get("volume_size"), int) and boot["volume_size"] < min_disk:
+    if boot and (needed := preflight.disk_needed(image, boot.get("volume_size"))):
         yield Problem(
             "block_devices",
-            f"the image {image['name']} needs a disk of at least {min_disk} GiB; volume_size is {boot['volume_size']}",
+            f"the image {image['name']} needs a disk of at least {needed} GiB; volume_size is {boot['volume_size']}",
         )
     if flavor and min_ram > flavor["ram"]:
         yield Problem("flavor", f"{flavor['name']} has {flavor['ram']} MiB; the image {image['name']} needs {min_ram}")
-    if flavor and not may_boot_from_device(checked) and 0 < flavor["disk"] < min_disk:
+    if flavor and not may_boot_from_device(checked) and (needed := preflight.disk_needed(image, flavor["disk"])):
         yield Problem(
-            "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {min_disk}"
+            "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {needed}"
         )
 
 

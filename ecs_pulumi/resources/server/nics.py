@@ -11,13 +11,14 @@ from ecs_pulumi.cloud.polling import Deadline
 from ecs_pulumi.dynamic.fields import objects, to_plain
 from ecs_pulumi.resources.addresses import canonical_ip
 from ecs_pulumi.resources.catalog import catalog, is_uuid
-from ecs_pulumi.resources.common import is_mark, parse_owner_marker
 from ecs_pulumi.resources.nic import attach, detach, is_for_a_nic, ports_of
+from ecs_pulumi.resources.owner_markers import is_mark, parse_owner_marker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ecs_pulumi.resources.common import Context, RemoteObject
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
     from ecs_pulumi.resources.server.schema import ServerInputs
 
 
