@@ -473,7 +473,7 @@ def test_orphan_that_uses_up_the_quota(
         disk.up(size=1)
         assert disk.id == orphan.id
     else:
-        with pytest.raises(Refused, match=f"{orphan.id}.* already exists: an earlier run created .*ecs_pulumi.orphans"):
+        with pytest.raises(Refused, match=f"{orphan.id}.* already exists: an earlier run created .*ecs-pulumi orphans"):
             disk.up(size=1)
 
 
