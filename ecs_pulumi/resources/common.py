@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic import fields, rpc_bridge, run
-from ecs_pulumi.dynamic.kind import OperationContext, ResourceHandler
+from ecs_pulumi.dynamic.existing import ExistingObjects
+from ecs_pulumi.dynamic.kind import ImportedResource, OperationContext, ResourceHandler
 from ecs_pulumi.dynamic.state import FINGERPRINT_LENGTH
 from ecs_pulumi.notices import Notice
+from ecs_pulumi.resources import quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -73,6 +75,7 @@ _STORED_SETTINGS = (
 )
 
 Context: TypeAlias = OperationContext[Clients]
+Existing: TypeAlias = ExistingObjects[Clients]
 
 _connections: dict[Any, Connection] = {}
 _connecting = threading.Lock()
@@ -123,6 +126,18 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         found = (parse_owner_marker(marker, project, stack, backend) for marker in markers_of(remote))
         return next(filter(None, found), None)
 
+    def ineligible_reason(self, existing: Existing, remote: RemoteObject) -> str | None:  # noqa: ARG002
+        """Return that the status of an object is an error."""
+        status = str(remote.get("status") or "")
+        return f"it is in status {status}" if status.lower().startswith("error") else None
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Omit a description that is an owner marker, which no program sets."""
+        resource = super().import_resource(existing, remote, outputs)
+        if is_mark(str(resource.inputs.get("description"))):
+            del resource.inputs["description"]
+        return resource
+
     def scope(self, context: Context) -> str:
         """Ids are unique in a region."""
         return context.cloud.region.name
@@ -154,7 +169,7 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         return updates
 
     def preflight(self, context: Context, checked: fields.CheckInputs) -> Iterable[fields.Problem]:
-        """Check that the region exists and that the cloud's API versions support the inputs."""
+        """Check that the region exists, that the API versions support the inputs, and that the quotas allow them."""
         if checked.known("region") and checked.changed("region"):
             context.cloud.connection.region(checked.known("region"))
         for name, field in fields.fields_of(self.inputs).items():
@@ -164,6 +179,11 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
             if not api.supports(field.since.microversion):
                 needs = f"{field.since.service} microversion {field.since.microversion}"
                 yield fields.Problem(name, f"needs {needs}; this cloud offers {api.service} {api.versions}")
+        yield from quota.check(context, checked, self.quota_needs(context, checked))
+
+    def quota_needs(self, context: Context, checked: fields.CheckInputs) -> Iterable[quota.QuotaNeed]:  # noqa: ARG002
+        """Return what a new object, or an update of one, adds to the use of the project's quotas."""
+        return ()
 
 
 def create_body(desired: fields.Inputs, *names: str, **renamed: str) -> dict[str, Any]:

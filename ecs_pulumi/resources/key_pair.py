@@ -18,9 +18,9 @@ from ecs_pulumi.dynamic.fields import (
     Replace,
     Secret,
 )
-from ecs_pulumi.dynamic.kind import Provenance, is_auto_name, owner_from_name
+from ecs_pulumi.dynamic.kind import ImportedResource, Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import Context, EcsHandler, RemoteObject, create_body, require_exists
+from ecs_pulumi.resources.common import Context, EcsHandler, Existing, RemoteObject, create_body, require_exists
 from ecs_pulumi.resources.idempotent_create import is_younger, send_once
 
 _TYPED, _OF_USER = "2.2", "2.10"
@@ -61,6 +61,9 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
     """Key pairs. The API has no update, and a name is unique per user."""
 
     name = "KeyPair"
+    id_format, id_example = "its name", "demo2"
+    title = "Key pairs"
+    import_hint = "No API returns their private keys."
     inputs = KeyPairInputs
     outputs = KeyPairOutputs
     encodes_owner_in_name = True  # key pairs have no description for an owner marker
@@ -126,6 +129,13 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
     def id_of(self, remote: RemoteObject) -> str:
         """The name, which is the id of a key pair."""
         return str(remote["name"])
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the public key, without which the cloud would generate a pair, and the type unless it is the default."""
+        resource = super().import_resource(existing, remote, outputs)
+        resource.inputs["public_key"] = (outputs.get("public_key") or "").strip()
+        resource.inputs["type"] = None if outputs.get("type") == "ssh" else outputs.get("type")
+        return resource
 
     def find_own_orphans(self, context: Context, desired: KeyPairInputs) -> list[tuple[str, None]]:
         """Find the key pairs whose automatic name encodes this resource, except those that `create` deletes."""

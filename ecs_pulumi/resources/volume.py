@@ -19,18 +19,21 @@ from ecs_pulumi.dynamic.fields import (
     Outputs,
     Problem,
     ProviderOnly,
+    References,
     Replace,
     RequiresMicroversion,
     WriteOnly,
     exactly_one_of,
     has_unknown,
 )
-from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.common import (
     MARKER_KEY,
     Context,
     EcsHandler,
+    Existing,
     RemoteObject,
     create_body,
     delete_when_unused,
@@ -41,8 +44,10 @@ from ecs_pulumi.resources.common import (
     owner_marker,
     require_exists,
 )
+from ecs_pulumi.resources.defaults import defaults
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
+from ecs_pulumi.resources.quota import QuotaNeed
 
 _EXTEND_IN_USE, _FROM_BACKUP = "3.42", "3.47"
 _CINDER_KEYS = ("readonly", "attached_mode")
@@ -90,7 +95,9 @@ class VolumeInputs(Inputs):
     snapshot_id: Annotated[str | None, Replace()] = Field(
         None, description="Id of the snapshot to create the volume from."
     )
-    source_volume_id: Annotated[str | None, Replace()] = Field(None, description="Id of the volume to copy.")
+    source_volume_id: Annotated[str | None, Replace(), References("Volume")] = Field(
+        None, description="Id of the volume to copy."
+    )
     backup_id: Annotated[str | None, Replace(), WriteOnly(), RequiresMicroversion("block-storage", _FROM_BACKUP)] = (
         Field(None, description="Id of the backup to restore.")
     )
@@ -124,6 +131,8 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
     """Volumes."""
 
     name = "Volume"
+    effects = "ecs_pulumi.resources.volume_effects"
+    title = "Volumes"
     inputs = VolumeInputs
     outputs = VolumeOutputs
 
@@ -152,7 +161,12 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             image = names.image(checked.known("image"))
             if (min_disk := image.get("min_disk") or 0) > (checked.known("size") or min_disk):
                 yield Problem("size", f"the image {image['name']} needs at least {min_disk} GiB")
-        yield from quota.volume(context, checked)
+
+    def quota_needs(self, context: Context, checked: CheckInputs) -> Iterator[QuotaNeed]:  # noqa: ARG002
+        """Yield a new volume, or the growth of an existing one."""
+        grown = (checked.known("size") or 0) - (checked.prior.get("size") or 0)
+        amounts = {"gigabytes": max(0, grown), "volumes": 0 if checked.prior else 1}
+        yield QuotaNeed("size", "block storage", amounts)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Treat the name and the id of an image as equal."""
@@ -190,6 +204,20 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
         """Return the volumes of the project."""
         return block_storage.list_volumes(context.cloud.block_storage)
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the source, and what differs from the defaults of the cloud."""
+        resource, known = super().import_resource(existing, remote, outputs), defaults(existing.cloud.region)
+        source, snapshot = outputs.get("source_volume_id"), outputs.get("snapshot_id")
+        volume_type = outputs.get("volume_type")
+        resource.inputs |= {
+            # A program can set only one source. A copied volume also has the image of its source volume.
+            "image": None if source or snapshot else known.image_reference(outputs.get("image_id")),
+            "source_volume_id": None if snapshot else source,
+            "volume_type": None if volume_type == known.volume_type else volume_type,
+            "availability_zone": None if known.one_volume_zone else outputs.get("availability_zone"),
+        }
+        return resource
 
     def find_own_orphans(self, context: Context, desired: VolumeInputs) -> list[tuple[str, str]]:  # noqa: ARG002
         """Find the volumes whose metadata or description contains the owner marker."""
