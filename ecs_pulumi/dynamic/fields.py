@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from pulumi.output import Unknown
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WrapValidator, field_validator
@@ -36,6 +36,9 @@ _MAX_PROPERTIES = 4
 @dataclass(frozen=True)
 class FieldOption:
     """Base of the options in a field's annotation."""
+
+
+O = TypeVar("O", bound=FieldOption)  # noqa: E741  (an option)
 
 
 class Replace(FieldOption):
@@ -96,6 +99,19 @@ class Exclusive(FieldOption):
     """
 
     value: str | None = None
+
+
+@dataclass(frozen=True)
+class References(FieldOption):
+    """The value identifies an object of another kind, or of the same one.
+
+    Attributes:
+        kind: The kind of that object.
+        output: The output that a program passes; its value is the id of the object.
+    """
+
+    kind: str
+    output: str = "id"
 
 
 class ProviderOnly(InPlace):
@@ -251,17 +267,60 @@ def models_in(annotation: Any) -> Iterator[type[Nested]]:
         yield from models_in(part)
 
 
-def exclusive_paths(model: type[BaseModel]) -> tuple[str, ...]:
-    """The fields with the option `Exclusive`, as `sdk.exclusive.is_exclusive` takes them."""
-    paths = []
+def managed_inputs(model: type[BaseModel], outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs that a program must set to import an object without changing it, by the field options."""
+    inputs: dict[str, Any] = {}
+    for name, field in fields_of(model).items():
+        value = outputs.get(name)
+        is_unmanaged = any(map(field.has, (ProviderOnly, WriteOnly, Computed, Secret)))
+        is_empty = field.default is None and value in (None, "", [], {}, False)
+        if not (is_unmanaged or is_empty or value == to_plain(field.default)):
+            inputs[name] = value
+    return inputs
+
+
+def _options(model: type[BaseModel], option: type[O]) -> Iterator[tuple[str, O]]:
+    """Yield the options of this type on the fields of a model and of the objects inside them, each with its path."""
     for name, field in fields_of(model).items():
         infos = {name: field.info}
         for nested in models_in(field.info.annotation):
             infos |= {f"{name}.{key}": info for key, info in nested.model_fields.items()}
         for path, info in infos.items():
-            options = [item for item in info.metadata if isinstance(item, Exclusive)]
-            paths += [f"{path}={each.value}" if each.value else path for each in options]
-    return tuple(paths)
+            yield from ((path, item) for item in info.metadata if isinstance(item, option))
+
+
+def exclusive_paths(model: type[BaseModel]) -> tuple[str, ...]:
+    """The fields with the option `Exclusive`, as `sdk.exclusive.is_exclusive` takes them."""
+    return tuple(f"{path}={each.value}" if each.value else path for path, each in _options(model, Exclusive))
+
+
+def referenced_kinds(model: type[BaseModel]) -> set[str]:
+    """The kinds that the fields with the option `References` refer to."""
+    return {each.kind for _, each in _options(model, References)}
+
+
+def map_references(
+    model: type[BaseModel], values: Mapping[str, Any], resolve: Callable[[References, str], Any]
+) -> dict[str, Any]:
+    """Replace the values that refer to other objects, those inside lists and objects included.
+
+    Args:
+        model: The model of the values, whose fields have the option `References`.
+        values: The values by the names of their fields.
+        resolve: Returns the replacement of an id.
+    """
+    known = fields_of(model)
+    return {name: _map_references(known[name].info, value, resolve) for name, value in values.items()}
+
+
+def _map_references(info: FieldInfo, value: Any, resolve: Callable[[References, str], Any]) -> Any:
+    if isinstance(value, list):
+        return [_map_references(info, item, resolve) for item in value]
+    if isinstance(value, Mapping):
+        *_, model = (None, *models_in(info.annotation))
+        return map_references(model, value, resolve) if model else value
+    option = next((item for item in info.metadata if isinstance(item, References)), None)
+    return resolve(option, value) if option and isinstance(value, str) else value
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.dynamic.existing import ExistingObjects
 from ecs_pulumi.dynamic.kind import OperationContext
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Clients:
 
 
 Context: TypeAlias = OperationContext[Clients]
+Existing: TypeAlias = ExistingObjects[Clients]
 
 _connections: dict[Any, Connection] = {}
 _connecting = threading.Lock()

@@ -8,15 +8,17 @@ from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.kind import ResourceHandler
 from ecs_pulumi.notices import Notice
+from ecs_pulumi.resources import quota
 from ecs_pulumi.resources.clients import Clients, connection, has_stored_secret
-from ecs_pulumi.resources.owner_markers import MARKER_KEY, marker_to_write, markers_of, parse_owner_marker
+from ecs_pulumi.resources.owner_markers import MARKER_KEY, is_mark, marker_to_write, markers_of, parse_owner_marker
 from ecs_pulumi.resources.remote import RemoteObject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from ecs_pulumi.cloud.api import ServiceClient
-    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.dynamic.kind import ImportedResource
+    from ecs_pulumi.resources.clients import Context, Existing
 
 I = TypeVar("I", bound=fields.Inputs)  # noqa: E741
 
@@ -55,6 +57,18 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         found = (parse_owner_marker(marker, project, stack, backend) for marker in markers_of(remote))
         return next(filter(None, found), None)
 
+    def ineligible_reason(self, existing: Existing, remote: RemoteObject) -> str | None:  # noqa: ARG002
+        """Return that the status of an object is an error."""
+        status = str(remote.get("status") or "")
+        return f"it is in status {status}" if status.lower().startswith("error") else None
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Omit a description that is an owner marker, which no program sets."""
+        resource = super().import_resource(existing, remote, outputs)
+        if is_mark(str(resource.inputs.get("description"))):
+            del resource.inputs["description"]
+        return resource
+
     def scope(self, context: Context) -> str:
         """Ids are unique in a region."""
         return context.cloud.region.name
@@ -84,7 +98,7 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         return updates
 
     def preflight(self, context: Context, checked: fields.CheckInputs) -> Iterable[fields.Problem]:
-        """Check that the region exists and that the cloud's API versions support the inputs."""
+        """Check that the region exists, that the API versions support the inputs, and that the quotas allow them."""
         if checked.known("region") and checked.changed("region"):
             context.cloud.connection.region(checked.known("region"))
         for name, field in fields.fields_of(self.inputs).items():
@@ -94,3 +108,8 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
             if not api.supports(field.since.microversion):
                 needs = f"{field.since.service} microversion {field.since.microversion}"
                 yield fields.Problem(name, f"needs {needs}; this cloud offers {api.service} {api.versions}")
+        yield from quota.check(context, checked, self.quota_needs(context, checked))
+
+    def quota_needs(self, context: Context, checked: fields.CheckInputs) -> Iterable[quota.QuotaNeed]:  # noqa: ARG002
+        """Return what a new object, or an update of one, adds to the use of the project's quotas."""
+        return ()

@@ -19,9 +19,9 @@ from ecs_pulumi.dynamic.fields import (
     Replace,
     Secret,
 )
-from ecs_pulumi.dynamic.kind import Provenance, is_auto_name, owner_from_name
+from ecs_pulumi.dynamic.kind import ImportedResource, Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import is_younger, send_once
 from ecs_pulumi.resources.planned import planned
@@ -74,6 +74,9 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
     """Key pairs. The API has no update, and a name is unique per user."""
 
     name = "KeyPair"
+    id_format, id_example = "its name", "demo2"
+    title = "Key pairs"
+    import_hint = "No API returns their private keys."
     inputs = KeyPairInputs
     outputs = KeyPairOutputs
     encodes_owner_in_name = True  # key pairs have no description for an owner marker
@@ -130,6 +133,13 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
     def id_of(self, remote: RemoteObject) -> str:
         """The name, which is the id of a key pair."""
         return str(remote["name"])
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the public key, without which the cloud would generate a pair, and the type unless it is the default."""
+        resource = super().import_resource(existing, remote, outputs)
+        resource.inputs["public_key"] = (outputs.get("public_key") or "").strip()
+        resource.inputs["type"] = None if outputs.get("type") == "ssh" else outputs.get("type")
+        return resource
 
     def find_own_orphans(self, context: Context, desired: KeyPairInputs) -> list[tuple[str, None]]:
         """Find the key pairs whose automatic name encodes this resource, except those that `create` deletes."""

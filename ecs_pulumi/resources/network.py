@@ -1,25 +1,24 @@
 """Network: a private layer 2 network (guide, chapter 7; Neutron API reference, "Networks")."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
-    CheckInputs,
     Computed,
     InPlace,
     Inputs,
     Outputs,
-    Problem,
     Replace,
     Set,
     WriteOnly,
 )
-from ecs_pulumi.resources import quota
-from ecs_pulumi.resources.clients import Context
-from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
+from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports, shared_reason
+from ecs_pulumi.resources.remote import RemoteObject
 
 
 class NetworkInputs(Inputs):
@@ -87,7 +86,9 @@ class NetworkHandler(NeutronHandler[NetworkInputs]):
     name = "Network"
     inputs = NetworkInputs
     outputs = NetworkOutputs
+    title = "Networks"
     singular = "network"
+    quota_property = "name"
     attribute_map: ClassVar = {
         "external": "router:external",
         "provider_network_type": "provider:network_type",
@@ -97,17 +98,28 @@ class NetworkHandler(NeutronHandler[NetworkInputs]):
         "subnet_ids": "subnets",
     }
 
-    def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Check that the quota allows another network."""
-        yield from super().preflight(context, checked)
-        yield from quota.of_network(context, checked, "networks", "name")
-
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Delete first if both use one segment or one flat physical network, which only one network can use."""
         segment, physical = new.get("provider_segmentation_id"), new.get("provider_physical_network")
         if new.get("provider_network_type") == "flat":
             return physical is not None and physical == prior.get("provider_physical_network")
         return segment is not None and segment == prior.get("provider_segmentation_id")
+
+    def unmanaged_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
+        """Return that another project owns the network, or that it is shared or external."""
+        return super().unmanaged_reason(existing, remote) or shared_reason(remote)
+
+    def lookup(self, existing: Existing, remote: RemoteObject) -> str:
+        """Look up a network that other projects own or use."""
+        return "get_network" if self.unmanaged_reason(existing, remote) else ""
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add what the cloud would compute otherwise: a DNS domain, and what is turned off."""
+        resource = super().import_resource(existing, remote, outputs)
+        switches = ("admin_state_up", "port_security_enabled")
+        resource.inputs |= {name: False for name in switches if outputs.get(name) is False}
+        resource.inputs["dns_domain"] = outputs.get("dns_domain") or None
+        return resource
 
     def _dependents(self, context: Context, id_: str) -> list[str]:
         return dependent_ports(context, network_id=id_)

@@ -12,13 +12,14 @@ from ecs_pulumi.resources.handler import EcsHandler, I
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import owner_marker
+from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.clients import Context, Existing
 
 
 class NeutronHandler(EcsHandler[I]):
@@ -29,6 +30,8 @@ class NeutronHandler(EcsHandler[I]):
     """The API's name of one object, for example `network`: a key of `cloud.network.COLLECTIONS`."""
     attribute_map: ClassVar[Mapping[str, str]] = {}
     """The API's names of the fields that are named differently here."""
+    quota_property: ClassVar[str] = "network_id"
+    """The input to which an exceeded quota is reported."""
 
     def find_own_orphans(self, context: Context, desired: I) -> list[tuple[str, str]]:
         """Find the orphans of this resource.
@@ -60,6 +63,29 @@ class NeutronHandler(EcsHandler[I]):
         region = context.cloud.region
         listed = network.list_all(region.network, self.singular, tenant_id=region.project_id)
         return [each for each in listed if each.get("project_id", each.get("tenant_id")) == region.project_id]
+
+    def list_visible(self, context: Context) -> Iterable[RemoteObject]:
+        """Return the objects of the project, and those of other projects that are shared with it."""
+        return network.list_all(context.cloud.network, self.singular)
+
+    def label(self, existing: Existing, remote: RemoteObject) -> str:
+        """The name, or that of the network of an object without a name."""
+        name = existing.of("Network").get(remote.get("network_id", ""), {}).get("name")
+        return remote.get("name") or (f"{name}-{self.singular}" if name else self.singular)
+
+    def ineligible_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
+        """Return that another project owns the object, or that several projects use it."""
+        return super().ineligible_reason(existing, remote) or self.unmanaged_reason(existing, remote)
+
+    def unmanaged_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
+        """Return why a program must not manage an object, whatever its status; None if it can."""
+        owner = remote.get("project_id", remote.get("tenant_id"))
+        return None if owner == existing.cloud.region.project_id else "another project owns it"
+
+    def quota_needs(self, context: Context, checked: fields.CheckInputs) -> Iterable[QuotaNeed]:  # noqa: ARG002
+        """Return one object of this kind for a create."""
+        if not checked.prior:
+            yield QuotaNeed(self.quota_property, "network", {network.COLLECTIONS[self.singular].list_key: 1})
 
     def create(self, context: Context, desired: I) -> RemoteObject:
         """Create the object with one request, and set its tags with another."""
@@ -173,3 +199,9 @@ def dependent_ports(context: Context, **filters: str) -> list[str]:
         f"port {port['id']}" + (f" ({port['device_owner']} {port['device_id']})" if port.get("device_id") else "")
         for port in network.list_all(context.cloud.network, "port", **filters)
     ]
+
+
+def shared_reason(network: Mapping[str, Any]) -> str | None:
+    """Return why a program must not manage a network, or a subnet of it, that several projects use."""
+    is_shared = network.get("shared") or network.get("router:external")
+    return "a network that is shared or external is looked up, not managed" if is_shared else None

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ecs_pulumi.cloud import network
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     CheckInputs,
@@ -15,13 +16,15 @@ from ecs_pulumi.dynamic.fields import (
     Nested,
     Outputs,
     Problem,
+    References,
     Replace,
     Set,
     WriteOnly,
     fields_of,
     match_items,
 )
-from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import (
     IpAddress,
     MacAddress,
@@ -29,7 +32,8 @@ from ecs_pulumi.resources.addresses import (
     is_automatic,
 )
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.defaults import defaults
 from ecs_pulumi.resources.neutron import NeutronHandler
 from ecs_pulumi.resources.nic import is_for_a_nic, owner_of_nic
 from ecs_pulumi.resources.remote import RemoteObject
@@ -46,7 +50,9 @@ class PortDnsAssignment(Nested):
 class PortFixedIp(Nested):
     """An address of a port: any address of a subnet, or a specific one."""
 
-    subnet_id: str | None = Field(None, description="Subnet of the address. Default: the only subnet of the network.")
+    subnet_id: Annotated[str | None, References("Subnet")] = Field(
+        None, description="Subnet of the address. Default: the only subnet of the network."
+    )
     ip_address: Annotated[IpAddress | None, Exclusive()] = Field(
         None, description="The address. Default: any free address of the subnet."
     )
@@ -73,7 +79,7 @@ class PortInputs(Inputs):
     Source: guide, chapter 7 "Create a port"; Neutron API reference, "Ports".
     """
 
-    network_id: Annotated[str, Replace()] = Field(description="Network it belongs to.")
+    network_id: Annotated[str, Replace(), References("Network")] = Field(description="Network it belongs to.")
     name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
     admin_state_up: Annotated[bool | None, InPlace(), Computed(), AlwaysSet()] = Field(
@@ -137,6 +143,7 @@ class PortHandler(NeutronHandler[PortInputs]):
     name = "Port"
     inputs = PortInputs
     outputs = PortOutputs
+    title = "Ports"
     singular = "port"
     attribute_map: ClassVar = {
         "security_group_ids": "security_groups",
@@ -154,11 +161,15 @@ class PortHandler(NeutronHandler[PortInputs]):
         yield from preflight.check_exists(checked, "network_id", lambda id_: resolver.neutron("network", id_))
         yield from preflight.check_all_exist(checked, "security_group_ids", resolver.security_group_id)
         yield from preflight.addresses(context, checked)
-        yield from quota.of_network(context, checked, "ports", "network_id")
 
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
         """Return the ports of the project, without those of an `InterfaceAttachment`."""
         return [port for port in super().list_all(context) if not (is_for_a_nic(port) and port.get("device_id"))]
+
+    def list_visible(self, context: Context) -> Iterable[RemoteObject]:
+        """Return all ports of the project."""
+        region = context.cloud.region
+        return network.list_all(region.network, "port", tenant_id=region.project_id)
 
     def owner_of(self, remote: RemoteObject, project: str, stack: str, backend: str) -> str | None:
         """The resource in the owner marker; of a port for a NIC that is not attached yet, the resource of the NIC."""
@@ -187,6 +198,43 @@ class PortHandler(NeutronHandler[PortInputs]):
         outputs["ip_address"] = addresses[0]["ip_address"] if addresses else None
         return outputs
 
+    def unmanaged_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
+        """Return that another project owns the port, or that the cloud created it for a router or for DHCP."""
+        reason, owner = super().unmanaged_reason(existing, remote), remote.get("device_owner") or ""
+        is_of_cloud = owner and not owner.startswith("compute:")
+        return reason or (f"the cloud created it ({owner})" if is_of_cloud else None)
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the addresses, and what differs from the defaults of the network and of the project."""
+        resource, known = super().import_resource(existing, remote, outputs), defaults(existing.cloud.region)
+        its_network = existing.of("Network").get(remote["network_id"], {})
+        secured, groups = outputs.get("port_security_enabled"), sorted(outputs.get("security_group_ids") or ())
+        has_default_groups = groups == known.security_groups or (not groups and secured is False)
+        if groups and not has_default_groups:
+            resource.comments.append(f"Security groups: {known.group_names(groups)}.")
+        resource.inputs |= {
+            "admin_state_up": False if outputs.get("admin_state_up") is False else None,
+            "fixed_ips": [
+                {"subnet_id": item["subnet_id"], "ip_address": item["ip_address"]}
+                for item in outputs.get("fixed_ips") or ()
+            ],
+            "security_group_ids": None if has_default_groups else groups,
+            "allowed_address_pairs": [
+                _without(pair, "mac_address", outputs.get("mac_address"))
+                for pair in outputs.get("allowed_address_pairs") or ()
+            ]
+            or None,
+            "extra_dhcp_options": [
+                _without(option, "ip_version", 4) for option in outputs.get("extra_dhcp_options") or ()
+            ]
+            or None,
+            "port_security_enabled": None if secured == its_network.get("port_security_enabled", True) else secured,
+        }
+        if remote.get("device_id"):
+            # Nova sets these while the port is attached to a server.
+            resource.inputs |= dict.fromkeys(("dns_name", "binding_host_id", "binding_profile"))
+        return resource
+
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
         body = super()._body(values, remote)
         if not remote and body.get("binding:vnic_type") == "normal":
@@ -197,6 +245,11 @@ class PortHandler(NeutronHandler[PortInputs]):
         if "extra_dhcp_opts" in body:
             body["extra_dhcp_opts"] = _dhcp_options(body["extra_dhcp_opts"], remote.get("extra_dhcp_opts") or [])
         return body
+
+
+def _without(item: Mapping[str, Any], name: str, default: Any) -> RemoteObject:
+    """Return an object without a property that has its default value."""
+    return {key: value for key, value in item.items() if (key, value) != (name, default)}
 
 
 def _satisfies(desired: Any, address: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 import contextlib
 import ipaddress
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -18,6 +18,7 @@ from ecs_pulumi.dynamic.fields import (
     Nested,
     Outputs,
     Problem,
+    References,
     Replace,
     Set,
     WriteOnly,
@@ -25,13 +26,13 @@ from ecs_pulumi.dynamic.fields import (
     format_value,
     has_unknown,
 )
-from ecs_pulumi.dynamic.kind import Provenance
-from ecs_pulumi.resources import preflight, quota
-from ecs_pulumi.resources.addresses import IpAddress, IpAddressAsWritten, ip_range, port_address_range
+from ecs_pulumi.dynamic.kind import ImportedResource, Provenance
+from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources.addresses import IpAddress, IpAddressAsWritten, Range, ip_range, port_address_range
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
-from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
+from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports, shared_reason
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject
 
@@ -59,7 +60,7 @@ class SubnetInputs(Inputs):
     Source: guide, chapter 7 "Create a subnet"; Neutron API reference, "Subnets".
     """
 
-    network_id: Annotated[str, Replace()] = Field(description="Network it belongs to.")
+    network_id: Annotated[str, Replace(), References("Network")] = Field(description="Network it belongs to.")
     cidr: Annotated[IpAddressAsWritten | None, Replace(), Computed(), AlwaysSet()] = Field(
         None, description="Range of addresses, for example `10.0.10.0/24`. Set either this or `subnet_pool_id`."
     )
@@ -120,6 +121,7 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
     name = "Subnet"
     inputs = SubnetInputs
     outputs = SubnetOutputs
+    title = "Subnets"
     singular = "subnet"
     attribute_map: ClassVar = {
         "subnet_pool_id": "subnetpool_id",
@@ -145,7 +147,6 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         resolver = catalog(context.cloud.region)
         yield from preflight.check_exists(checked, "network_id", lambda id_: resolver.neutron("network", id_))
         yield from _check_overlap(context, checked)
-        yield from quota.of_network(context, checked, "subnets", "network_id")
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Delete first if the ranges overlap or the pool changes: Neutron allows neither within one network."""
@@ -181,6 +182,23 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Return the attributes of the API, and `no_gateway`."""
         return {**super().to_outputs(context, remote), "no_gateway": remote.get("gateway_ip") is None}
+
+    def unmanaged_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
+        """Return that another project owns the subnet, or that its network is shared or external."""
+        network = existing.of("Network").get(remote["network_id"], {})
+        return super().unmanaged_reason(existing, remote) or shared_reason(network)
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the range unless a pool allocates it; add the gateway and the pools unless they are the defaults."""
+        resource = super().import_resource(existing, remote, outputs)
+        network, gateway = ipaddress.ip_network(outputs["cidr"]), outputs.get("gateway_ip")
+        is_first = network.num_addresses > 1 and gateway == str(network[1])
+        pools = outputs.get("allocation_pools") or ()
+        resource.inputs["cidr"] = None if outputs.get("subnet_pool_id") else outputs["cidr"]
+        resource.inputs["gateway_ip"] = None if is_first else gateway
+        if _pool_ends(pools) != _default_pool_ends(network, gateway):
+            resource.inputs["allocation_pools"] = outputs.get("allocation_pools")
+        return resource
 
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
         body = super()._body(values, remote)
@@ -244,6 +262,20 @@ def _pools_without_gateway(gateway: str, pools: list[RemoteObject]) -> RemoteObj
         parts = ((start, address - 1), (address + 1, end))
         remaining += [{"start": str(first), "end": str(last)} for first, last in parts if int(first) <= int(last)]
     return {} if remaining == pools else {"allocation_pools": remaining}
+
+
+def _pool_ends(pools: Iterable[RemoteObject]) -> set[tuple[int, int]]:
+    return {(int(ipaddress.ip_address(pool["start"])), int(ipaddress.ip_address(pool["end"]))) for pool in pools}
+
+
+def _default_pool_ends(network: Range, gateway: str | None) -> set[tuple[int, int]]:
+    """Return the ends of the allocation pools that Neutron uses by default: all addresses except the gateway's."""
+    last = 2 if network.version == 4 else 1  # noqa: PLR2004
+    low, high = int(network[0]) + 1, int(network[0]) + network.num_addresses - last
+    if not gateway:
+        return {(low, high)}
+    router = int(ipaddress.ip_address(gateway))
+    return {(a, b) for a, b in ((low, min(high, router - 1)), (max(low, router + 1), high)) if a <= b}
 
 
 def _range(cidr: Any) -> Any:

@@ -21,6 +21,7 @@ from ecs_pulumi.dynamic.fields import (
     Outputs,
     Problem,
     ProviderOnly,
+    References,
     Replace,
     RequiresMicroversion,
     WriteOnly,
@@ -28,14 +29,17 @@ from ecs_pulumi.dynamic.fields import (
     has_unknown,
     to_plain,
 )
-from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog, is_uuid
-from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.defaults import defaults
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, kept_marker, markers_of, metadata_with_marker, owner_marker
+from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import create_body, diff_remote
 from ecs_pulumi.resources.steps import Effect, Step, report, shown
@@ -86,7 +90,9 @@ class VolumeInputs(Inputs):
     snapshot_id: Annotated[str | None, Replace()] = Field(
         None, description="Id of the snapshot to create the volume from."
     )
-    source_volume_id: Annotated[str | None, Replace()] = Field(None, description="Id of the volume to copy.")
+    source_volume_id: Annotated[str | None, Replace(), References("Volume")] = Field(
+        None, description="Id of the volume to copy."
+    )
     backup_id: Annotated[str | None, Replace(), WriteOnly(), RequiresMicroversion("block-storage", _FROM_BACKUP)] = (
         Field(None, description="Id of the backup to restore.")
     )
@@ -120,6 +126,8 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
     """Volumes."""
 
     name = "Volume"
+    effects = "ecs_pulumi.resources.volume_effects"
+    title = "Volumes"
     inputs = VolumeInputs
     outputs = VolumeOutputs
 
@@ -148,7 +156,12 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             image = names.image(checked.known("image"))
             if needed := preflight.disk_needed(image, checked.known("size")):
                 yield Problem("size", f"the image {image['name']} needs at least {needed} GiB")
-        yield from quota.volume(context, checked)
+
+    def quota_needs(self, context: Context, checked: CheckInputs) -> Iterator[QuotaNeed]:  # noqa: ARG002
+        """Yield a new volume, or the growth of an existing one."""
+        grown = (checked.known("size") or 0) - (checked.prior.get("size") or 0)
+        amounts = {"gigabytes": max(0, grown), "volumes": 0 if checked.prior else 1}
+        yield QuotaNeed("size", "block storage", amounts)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Treat the name and the id of an image as equal."""
@@ -187,6 +200,20 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
         """Return the volumes of the project."""
         return block_storage.list_volumes(context.cloud.block_storage)
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the source, and what differs from the defaults of the cloud."""
+        resource, known = super().import_resource(existing, remote, outputs), defaults(existing.cloud.region)
+        source, snapshot = outputs.get("source_volume_id"), outputs.get("snapshot_id")
+        volume_type = outputs.get("volume_type")
+        resource.inputs |= {
+            # A program can set only one source. A copied volume also has the image of its source volume.
+            "image": None if source or snapshot else known.image_reference(outputs.get("image_id")),
+            "source_volume_id": None if snapshot else source,
+            "volume_type": None if volume_type == known.volume_type else volume_type,
+            "availability_zone": None if known.one_volume_zone else outputs.get("availability_zone"),
+        }
+        return resource
 
     def find_own_orphans(self, context: Context, desired: VolumeInputs) -> list[tuple[str, str]]:  # noqa: ARG002
         """Find the volumes whose metadata or description contains the owner marker."""

@@ -5,18 +5,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ecs_pulumi.cloud import compute, errors
+from ecs_pulumi.dynamic.existing import Key
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
-from ecs_pulumi.dynamic.kind import is_auto_name
-from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.dynamic.kind import ImportedResource, is_auto_name
+from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, owner_marker
+from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
-from ecs_pulumi.resources.server import actions, create, disks, nics, plan, schema
+from ecs_pulumi.resources.server import actions, create, disks, importing, nics, plan, schema
 from ecs_pulumi.resources.server.schema import (
     ServerInputs,
     ServerOutputs,
@@ -29,6 +31,12 @@ class ServerHandler(EcsHandler[ServerInputs]):
     """Servers."""
 
     name = "Server"
+    effects = "ecs_pulumi.resources.server.effects"
+    title = "Servers"
+    import_hint = (
+        "No API returns their user_data, personality, admin_pass and scheduler_hints:\n"
+        "add those that a replacement needs before the first `pulumi up`."
+    )
     inputs = ServerInputs
     outputs = ServerOutputs
     timeout = 1800.0
@@ -64,7 +72,6 @@ class ServerHandler(EcsHandler[ServerInputs]):
         yield from preflight.nics(context, checked)
         yield from preflight.choice_of_network(context, checked)
         yield from preflight.disks(context, checked)
-        yield from quota.server(context, checked)
         yield from create.unsupported(context, checked)
 
     def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
@@ -284,6 +291,52 @@ class ServerHandler(EcsHandler[ServerInputs]):
         if pending:
             context.record_outputs(pending_action=pending)
         return update, plan.plan(names, inputs, {**current, "pending_action": pending})
+
+    def ineligible_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
+        """Return that the status is an error, unless the server was active before."""
+        return None if remote.get("OS-SRV-USG:launched_at") else super().ineligible_reason(existing, remote)
+
+    def parts(self, existing: Existing) -> Iterator[tuple[Key, Key]]:
+        """Yield the volumes and ports that were created with a server and are deleted with it."""
+        for id_, remote in existing.of(self.name).items():
+            yield from ((part, (self.name, id_)) for part in importing.parts(existing, remote))
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the NICs and disks of the server, and what differs from the defaults of the cloud."""
+        resource = super().import_resource(existing, remote, outputs)
+        importing.complete(resource, existing, remote, outputs)
+        return resource
+
+    def quota_needs(self, context: Context, checked: CheckInputs) -> Iterator[QuotaNeed]:
+        """Yield cores, memory and instances, and for a new server its volumes and the ports that Nova creates."""
+        needs = _flavor_needs(context, checked.known("flavor"))
+        for name, amount in _flavor_needs(context, checked.prior.get("flavor")).items():
+            needs[name] = needs.get(name, 0) - amount
+        if checked.prior:
+            yield QuotaNeed("flavor", "compute", needs)
+            return
+        yield QuotaNeed("flavor", "compute", {**needs, "instances": 1})
+        disks = [
+            device
+            for _, device in checked.items("block_devices")
+            if device.get("source_type") in ("blank", "image", "snapshot")
+            and device.get("destination_type") == "volume"
+        ]
+        sizes = [device.get("volume_size") for device in disks]
+        gigabytes = sum(size for size in sizes if isinstance(size, int))
+        yield QuotaNeed("block_devices", "block storage", {"volumes": len(disks), "gigabytes": gigabytes})
+        created = [nic for nic in objects(checked.values.get("networks")) if nic.get("port_id") is None]
+        yield QuotaNeed("networks", "network", {"ports": len(created)})
+
+
+def _flavor_needs(context: Context, name: str | None) -> dict[str, int]:
+    if not name:
+        return {}
+    try:
+        flavor = catalog(context.cloud.region).flavor(name)
+    except errors.EcsError:
+        return {}
+    return {"cores": flavor["vcpus"], "ram": flavor["ram"]}
 
 
 def _program_reference(context: Context, name: str, id_: str, look_up: Callable[[str], RemoteObject]) -> str | None:
