@@ -213,7 +213,7 @@ def kind_page(handler: ResourceHandler[Any, Any, Any]) -> str:
     input_models, models = sdk.nested_models(handler)
     inputs = [
         [f"`{name}`", input_type(field), default(field), change(field), meaning(field)]
-        for name, field in required_first(fields_of(handler.inputs))
+        for name, field in fields_of(handler.inputs).items()
     ]
     outputs = [
         [f"`{name}`", code(sdk.output(field)), meaning(field)] for name, field in fields_of(handler.outputs).items()
@@ -257,12 +257,6 @@ def example(kind: str) -> str:
     if not statements:
         raise SystemExit(f"{EXAMPLE} declares no {kind}")
     return "\n".join(statements)
-
-
-def required_first(model: Any) -> list[tuple[str, ModelField]]:
-    """Return the fields: required ones first, those that all kinds have last."""
-    common = list(fields_of(fields.Inputs))
-    return sorted(model.items(), key=lambda item: (not item[1].info.is_required(), item[0] in common))
 
 
 def input_type(field: ModelField) -> str:

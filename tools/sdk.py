@@ -245,7 +245,7 @@ def resource_class(handler: ResourceHandler[Any, Any, Any]) -> str:
     for name, field in all_fields(handler).items():
         if name not in everywhere:
             lines += [f"    {name}: pulumi.Output[{output(field)}]", docstring(field.info.description or "")]
-    arguments = sorted(inputs.items(), key=lambda item: (not item[1].info.is_required(), item[0] in everywhere))
+    arguments = inputs.items()
     documented = {
         "resource_name": "Name of the resource in the program.",
         **{name: meaning(field) for name, field in arguments},

@@ -252,9 +252,23 @@ def _type_form(annotation: Any) -> str:
 
 
 @functools.cache
+@functools.cache
 def fields_of(model: type[BaseModel]) -> Mapping[str, ModelField]:
-    """Return the fields of `model` by name, in the order of their declaration."""
-    return {name: ModelField(name, info) for name, info in model.model_fields.items()}
+    """Return the fields of `model` by name.
+
+    Those of a nested object and of the outputs are in the order of their declaration. The inputs of a kind are in the
+    order in which a program sets them: the required ones, name and description, the kind's other ones, and those that
+    it shares with other kinds.
+    """
+    found = {name: ModelField(name, info) for name, info in model.model_fields.items()}
+    if not issubclass(model, Inputs):
+        return found
+
+    def place(field: ModelField) -> tuple[bool, bool, int]:
+        declared = next(at for at, base in enumerate(model.__mro__) if field.name in base.__annotations__)
+        return not field.info.is_required(), field.name not in ("name", "description"), declared
+
+    return {field.name: field for field in sorted(found.values(), key=place)}
 
 
 def models_in(annotation: Any) -> Iterator[type[Nested]]:

@@ -9,26 +9,22 @@ from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     Computed,
     InPlace,
-    Inputs,
     Outputs,
     Replace,
     Set,
-    WriteOnly,
 )
 from ecs_pulumi.dynamic.kind import ImportedResource
 from ecs_pulumi.resources.clients import Context, Existing
-from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports, shared_reason
+from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, shared_reason
 from ecs_pulumi.resources.remote import RemoteObject
 
 
-class NetworkInputs(Inputs):
+class NetworkInputs(NeutronInputs):
     """A private layer 2 network. Servers connect to it through its ports.
 
     Source: guide, chapter 7 "Create a network"; Neutron API reference, "Networks".
     """
 
-    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
     admin_state_up: Annotated[bool | None, InPlace(), Computed(), AlwaysSet()] = Field(
         None, description="Whether the network forwards packets."
     )
@@ -50,7 +46,6 @@ class NetworkInputs(Inputs):
     qos_policy_id: Annotated[str | None, InPlace()] = Field(
         None, description="Id of the QoS policy; an empty string removes it."
     )
-    tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
     availability_zone_hints: Annotated[list[str] | None, Replace(), Set(), AlwaysSet()] = Field(
         None, description="Zones in which the network's services should run."
     )
@@ -62,12 +57,6 @@ class NetworkInputs(Inputs):
     )
     provider_segmentation_id: Annotated[int | None, Replace(), Computed()] = Field(
         None, description="VLAN id or tunnel id. For administrators."
-    )
-    project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
-        None, description="Project that owns it. Only an administrator can set another project."
-    )
-    value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
-        None, description="Additional attributes of the create request, by their API names."
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic import fields
+from ecs_pulumi.dynamic.fields import AlwaysSet, Computed, InPlace, Replace, Set, WriteOnly
 from ecs_pulumi.dynamic.kind import Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler, I
@@ -20,6 +23,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ecs_pulumi.resources.clients import Context, Existing
+
+
+class NeutronInputs(fields.Inputs):
+    """The inputs that all kinds of Neutron objects have."""
+
+    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
+    description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
+    tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
+    project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
+        None, description="Project that owns it. Only an administrator can set another project."
+    )
+    value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
+        None, description="Additional attributes of the create request, by their API names."
+    )
 
 
 class NeutronHandler(EcsHandler[I]):

@@ -12,14 +12,12 @@ from ecs_pulumi.dynamic.fields import (
     Computed,
     Exclusive,
     InPlace,
-    Inputs,
     Nested,
     Outputs,
     Problem,
     References,
     Replace,
     Set,
-    WriteOnly,
     fields_of,
     match_items,
 )
@@ -34,7 +32,7 @@ from ecs_pulumi.resources.addresses import (
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.defaults import defaults
-from ecs_pulumi.resources.neutron import NeutronHandler
+from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs
 from ecs_pulumi.resources.nic import is_for_a_nic, owner_of_nic
 from ecs_pulumi.resources.remote import RemoteObject
 
@@ -73,15 +71,13 @@ class PortExtraDhcpOption(Nested):
     ip_version: Literal[4, 6] = Field(4, description="4 (the default) or 6.")
 
 
-class PortInputs(Inputs):
+class PortInputs(NeutronInputs):
     """The connection of one NIC to a network, with its addresses and security groups.
 
     Source: guide, chapter 7 "Create a port"; Neutron API reference, "Ports".
     """
 
     network_id: Annotated[str, Replace(), References("Network")] = Field(description="Network it belongs to.")
-    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
     admin_state_up: Annotated[bool | None, InPlace(), Computed(), AlwaysSet()] = Field(
         None, description="Whether the port forwards packets."
     )
@@ -117,13 +113,6 @@ class PortInputs(Inputs):
     binding_vnic_type: Annotated[str, InPlace()] = Field("normal", description="Type of the NIC: `normal`, `direct`, …")
     qos_policy_id: Annotated[str | None, InPlace()] = Field(
         None, description="Id of the QoS policy; an empty string removes it."
-    )
-    tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
-    project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
-        None, description="Project that owns it. Only an administrator can set another project."
-    )
-    value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
-        None, description="Additional attributes of the create request, by their API names."
     )
 
 

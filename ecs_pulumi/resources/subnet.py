@@ -14,14 +14,12 @@ from ecs_pulumi.dynamic.fields import (
     CheckInputs,
     Computed,
     InPlace,
-    Inputs,
     Nested,
     Outputs,
     Problem,
     References,
     Replace,
     Set,
-    WriteOnly,
     exactly_one_of,
     format_value,
     has_unknown,
@@ -32,7 +30,7 @@ from ecs_pulumi.resources.addresses import IpAddress, IpAddressAsWritten, Range,
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
-from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports, shared_reason
+from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, shared_reason
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject
 
@@ -54,7 +52,7 @@ class SubnetHostRoute(Nested):
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
 
 
-class SubnetInputs(Inputs):
+class SubnetInputs(NeutronInputs):
     """A range of addresses in a network, from which ports get their addresses.
 
     Source: guide, chapter 7 "Create a subnet"; Neutron API reference, "Subnets".
@@ -71,8 +69,6 @@ class SubnetInputs(Inputs):
         None, ge=0, le=128, description="Prefix length of the range that is allocated from the pool."
     )
     ip_version: Annotated[Literal[4, 6], Replace()] = Field(4, description="4 or 6.")
-    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
     gateway_ip: Annotated[IpAddressAsWritten | None, InPlace(), Computed()] = Field(
         None, description="Address of the gateway. Default: the first address of the range."
     )
@@ -99,13 +95,6 @@ class SubnetInputs(Inputs):
         None, description="Device owners that may use it, for example `network:floatingip`."
     )
     segment_id: Annotated[str | None, Replace()] = Field(None, description="Segment of the network.")
-    tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
-    project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
-        None, description="Project that owns it. Only an administrator can set another project."
-    )
-    value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
-        None, description="Additional attributes of the create request, by their API names."
-    )
 
 
 class SubnetOutputs(Outputs):
