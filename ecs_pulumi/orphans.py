@@ -19,7 +19,7 @@ from ecs_pulumi.cloud.settings import Settings, misspelled
 from ecs_pulumi.dynamic.kind import OperationContext, get_handler, is_auto_name, owner_from_name, signer
 from ecs_pulumi.dynamic.state import backend_fingerprint
 from ecs_pulumi.resources import registry
-from ecs_pulumi.resources.common import markers_of
+from ecs_pulumi.resources.owner_markers import markers_of
 from ecs_pulumi.stack import OtherStacks, Stack, StackError, add_stack_option, cloud_ids, load_stack, other_stacks
 from ecs_pulumi.streams import force_utf8, run
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ecs_pulumi.dynamic.kind import ResourceHandler
-    from ecs_pulumi.resources.common import Clients
+    from ecs_pulumi.resources.clients import Clients
 
 DESCRIPTION = """\
 Finds objects that the current stack created and that are not in its state: objects that remain after a killed
@@ -124,7 +124,7 @@ def find_orphans(stack: Stack, regions: Iterable[str] = ()) -> list[Orphan]:
     known = {id_ for resource in stack.resources for id_ in cloud_ids(resource)}
     state_regions = {(resource.get("outputs") or {}).get("region") for resource in stack.resources}
     names = {None, *regions, *(name for name in state_regions if isinstance(name, str))}
-    regions = sorted({_connect(stack, _kinds()[0], name).region.name for name in names})
+    regions = sorted({_connect(stack, name).region.name for name in names})
     return [
         orphan
         for kind in _kinds()
@@ -179,14 +179,13 @@ def _context(stack: Stack, verb: str, kind: str, region: str | None, resource: s
         verb=verb,
         kind=kind,
         resource=resource,
-        connect=lambda: _connect(stack, kind, region),
+        connect=lambda: _connect(stack, region, kind),
         timeout=get_handler(kind).timeout,
     )
 
 
-def _connect(stack: Stack, kind: str, region: str | None) -> Clients:
-    handler = get_handler(kind)
-    clients: Clients = handler.connect(stack.config.get, region, handler.timeout)
+def _connect(stack: Stack, region: str | None, kind: str | None = None) -> Clients:
+    clients: Clients = registry.connect(stack.config.get, region, kind)
     return clients
 
 
@@ -292,7 +291,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = search(stack, options.region)
         warnings = [f"the state of {name} cannot be read: {reason}" for name, reason in found.unreadable.items()]
         warnings += misspelled(stack.config)
-        for warning in (*_connect(stack, "Server", None).connection.warnings, *warnings):
+        for warning in (*_connect(stack, None).connection.warnings, *warnings):
             print(f"warning: {warning}", file=sys.stderr)
         if not options.json:
             _show(stack, found)

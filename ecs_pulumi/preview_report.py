@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import re
 import sys
@@ -13,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ecs_pulumi.effects import UNKNOWN, Effects
 from ecs_pulumi.notices import Notice, parse
-from ecs_pulumi.sdk import KINDS, SECRETS
+from ecs_pulumi.sdk import EFFECT_MODULES, KINDS, SECRETS
 from ecs_pulumi.streams import force_utf8, run
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 DESCRIPTION = """\
 Convert the output of `pulumi preview --json` into a short Markdown summary. It lists the changes by effect, the worst
@@ -55,21 +57,9 @@ EFFECTS = {
 
 _OPS = ("create", "update", "replace", "delete")
 _SECRET = "[secret]"  # noqa: S105  (the engine's placeholder)
-_UNKNOWN = {
-    # The engine's placeholders for unknown values: string, boolean, number, list, map, asset, archive.
-    "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
-    "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
-    "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
-    "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
-    "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
-    "030794c1-ac77-496b-92df-f27374a8bd58",
-    "e48ece36-62e2-4504-bad9-02848725956a",
-}
-_REBUILT = "rebuilt: the data on its root disk are lost"
 _MAX_VALUE_LENGTH = 60
 _MAX_LINES = 50
 """Maximum of lines in a section: a comment on a pull request is limited to 65,536 characters."""
-_OFF = ("shutoff", "shelved_offloaded")
 _IN_A_SECTION = (Notice.DATA_LOSS, Notice.REBUILD)
 """Codes of warnings that are not listed, because the sections contain the same information."""
 
@@ -199,49 +189,47 @@ def _change(step: Mapping[str, Any], notices: Mapping[str, Mapping[Notice, Seque
             return Change(kind, name, ("create",))
         return _imported(kind, name, inputs, {**notices.get("", {}), **notices.get(step["urn"], {})})
     changed = _changed(old, new) if new else {}
+    judge = _effects(kind) if ecs else Effects()
     if op == "update":
         relevant = {**notices.get("", {}), **notices.get(step["urn"], {})}
-        restart, notes = _restart(old, new, changed, relevant) if ecs and kind == "Server" else ([], [])
-        effects = [*restart, "update"]
-        reasons = list(changed.values())
-        if _REBUILT in notes and Notice.REBUILD in relevant and changed.keys().isdisjoint(("image", "personality")):
-            reasons.append(_reason("personality", old, new))
+        effect = judge.of_update(new.get("inputs") or {}, old.get("outputs") or {}, changed, relevant)
+        effects, notes = [*effect.effects, "update"], effect.notes
+        reasons = [*changed.values(), *(_reason(each, old, new) for each in effect.reasons)]
     else:
         kept = bool(old.get("retainOnDelete"))
-        notes = [] if kept or not ecs else _data_loss(kind, old)
+        notes = [] if kept else judge.lost(old.get("outputs") or {})
         first = "destroy" if notes else "forget" if kept else ""
         effects = [effect for effect in (first, "" if kept and op == "delete" else op) if effect]
         properties = step.get("replaceReasons") or ()
         reasons = [changed.get(name) or _reason(name, old, new) for name in properties] or list(changed.values())
-        if ecs and op == "delete" and not notes and kind == "Server" and not kept:
-            notes = ["its disks stay"]
+        if op == "delete" and judge.kept and not notes and not kept:
+            notes = [judge.kept]
     effects.sort(key=list(EFFECTS).index)
     return Change(kind, name, tuple(effects), tuple(reasons) if op != "delete" else (), tuple(notes))
 
 
+def _effects(kind: str) -> Effects:
+    """Return what judges the changes of a kind."""
+    module = EFFECT_MODULES.get(kind)
+    effects: Effects = importlib.import_module(module).EFFECTS if module else Effects()
+    return effects
+
+
 def _imported(kind: str, name: str, inputs: Mapping[str, Any], notices: Mapping[Notice, Sequence[str]]) -> Change:
     """Return the change of an existing object that is imported. A notice contains the properties that change."""
-    adopted = "an object that is not known yet" if inputs["adopt"] in _UNKNOWN else code(inputs["adopt"])
-    changes, unchecked = list(notices.get(Notice.IMPORT, ())), []
-    if kind == "Server":
-        is_unchecked = inputs["adopt"] in _UNKNOWN or Notice.NOT_CHECKED in notices
-        rebuilds = inputs.get("image_policy") == "rebuild" or inputs.get("image_policy") in _UNKNOWN
-        names = ("flavor", "image", "power_state") if rebuilds else ("flavor", "power_state")
-        # The provider has not compared these properties with the object, so they may differ.
-        unchecked = [each for each in names if inputs.get(each) and (is_unchecked or inputs[each] in _UNKNOWN)]
-        changes += [each for each in unchecked if each not in changes]
+    adopted = "an object that is not known yet" if inputs["adopt"] in UNKNOWN else code(inputs["adopt"])
+    changes, judge = list(notices.get(Notice.IMPORT, ())), _effects(kind)
+    is_unchecked = inputs["adopt"] in UNKNOWN or Notice.NOT_CHECKED in notices
+    # The provider has not compared these properties with the object, so they may differ.
+    unchecked = [each for each in judge.risky(inputs) if inputs.get(each) and (is_unchecked or inputs[each] in UNKNOWN)]
+    changes += [each for each in unchecked if each not in changes]
     if not changes:
         return Change(kind, name, ("adopt",), notes=(adopted,))
     doubt = " (not compared with the program yet)" if unchecked else ""
-    effects, notes = {"adopt", "update"}, [f"{adopted} is imported{doubt}"]
-    if kind == "Server" and "image" in changes:
-        effects |= {"destroy", "restart"}
-        notes.append(_REBUILT)
-    if kind == "Server" and ("flavor" in changes or ("power_state" in changes and inputs["power_state"] != "active")):
-        effects.add("restart")
-        notes.append("its workload is interrupted")
-    worst_first = tuple(sorted(effects, key=list(EFFECTS).index))
-    return Change(kind, name, worst_first, tuple(map(code, changes)), tuple(notes))
+    effect = judge.of_import(inputs, changes)
+    worst_first = tuple(sorted({"adopt", "update", *effect.effects}, key=list(EFFECTS).index))
+    notes = (f"{adopted} is imported{doubt}", *effect.notes)
+    return Change(kind, name, worst_first, tuple(map(code, changes)), notes)
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
@@ -277,60 +265,13 @@ def _secret(name: str, value: Any, state: Mapping[str, Any]) -> bool:
 
 def _format_value(value: Any) -> str:
     """Format a short scalar value in Markdown; empty for a long value, a list or an object."""
-    if isinstance(value, str) and value in _UNKNOWN:
+    if isinstance(value, str) and value in UNKNOWN:
         return "not known yet"
     if isinstance(value, bool):
         return code(str(value).lower())
     if isinstance(value, (str, int, float)) and len(str(value)) <= _MAX_VALUE_LENGTH:
         return code(f"{value:g}" if isinstance(value, float) else str(value))
     return ""
-
-
-def _restart(
-    old: Mapping[str, Any], new: Mapping[str, Any], changed: Mapping[str, str], notices: Collection[Notice]
-) -> tuple[list[str], list[str]]:
-    """Return the effects of a server's update on its workload, with notes."""
-    desired, outputs = new.get("inputs") or {}, old.get("outputs") or {}
-    effects, notes = [], []
-    running = outputs.get("power_state") not in _OFF
-    # `personality` is a secret, so the preview does not show whether it changed. The provider's notice does, unless the
-    # provider did not check; then assume that it changed.
-    unchecked = "personality" in desired and Notice.NOT_CHECKED in notices
-    if desired.get("image_policy") == "rebuild" and ("image" in changed or Notice.REBUILD in notices or unchecked):
-        effects = ["destroy", "restart"]
-        notes.append(_REBUILT)
-    if "flavor" in changed and running:
-        effects.append("restart")
-        stop = desired.get("stop_before_resize") is not False
-        notes.append("stopped, resized and started again" if stop else "resized, which interrupts it")
-    if "power_state" in changed and running:
-        effects.append("restart")
-        notes.append(f"{code('power_state')} interrupts it")
-    return sorted({*effects}), notes
-
-
-def _data_loss(kind: str, old: Mapping[str, Any]) -> list[str]:
-    """Describe the data that are lost with an object; empty if none are."""
-    outputs = old.get("outputs") or {}
-    if kind == "Volume":
-        size = outputs.get("size")
-        return [f"its data, {size:g} GiB, are lost" if isinstance(size, (int, float)) else "its data are lost"]
-    if kind != "Server":
-        return []
-    lost = []
-    disks = [item for item in outputs.get("block_devices") or () if isinstance(item, dict)]
-    local = [item for item in disks if item.get("destination_type") == "local"]
-    if outputs.get("image_id") or local or (outputs.get("image") and not disks):
-        lost.append("its local disk is lost")
-    attached = [item for item in outputs.get("volumes_attached") or () if isinstance(item, dict)]
-    deleted = [str(item["id"]) for item in attached if item.get("delete_on_termination")]
-    is_unknown = any("delete_on_termination" not in item for item in attached)
-    if deleted:
-        lost.append(f"{'volumes' if len(deleted) > 1 else 'volume'} {', '.join(map(code, deleted))} lost with it")
-    elif is_unknown and (count := sum(bool(item.get("delete_on_termination")) for item in disks if item not in local)):
-        # Older APIs do not return delete_on_termination of a volume; use the block devices of the program.
-        lost.append(f"{count} volume{'s' if count > 1 else ''} lost with it (`delete_on_termination`)")
-    return lost
 
 
 def code(text: object) -> str:

@@ -38,12 +38,6 @@ LOOKUPS = (
     ("servers", "Servers"),
     ("offers", "Zones and versions"),
 )
-IDS = {
-    "KeyPair": ("its name", "demo2"),
-    "VolumeAttachment": ("`<server id>/<volume id>`", "9f4d9281-…/51f45e08-…"),
-    "InterfaceAttachment": ("`<server id>/<port id>`", "9f4d9281-…/7bf1c36f-…"),
-}
-ANY_ID = ("the id that the cloud assigns", "c4a3019d-1ac0-4cfb-a838-2342eb992e6b")
 VARIABLES = {"region": "OS_REGION_NAME"}
 WITHOUT_VARIABLE = {"endpoints", "api_versions", "max_retries", "preflight", "marker"}
 
@@ -216,11 +210,10 @@ def index_page() -> str:
 def kind_page(handler: ResourceHandler[Any, Any, Any]) -> str:
     """Return the page of one kind."""
     what, source = introduction(handler)
-    identity, example_id = IDS.get(handler.name, ANY_ID)
     input_models, models = sdk.nested_models(handler)
     inputs = [
         [f"`{name}`", input_type(field), default(field), change(field), meaning(field)]
-        for name, field in required_first(fields_of(handler.inputs))
+        for name, field in fields_of(handler.inputs).items()
     ]
     outputs = [
         [f"`{name}`", code(sdk.output(field)), meaning(field)] for name, field in fields_of(handler.outputs).items()
@@ -229,7 +222,7 @@ def kind_page(handler: ResourceHandler[Any, Any, Any]) -> str:
         name=handler.name,
         what=what,
         source=source,
-        identity=identity,
+        identity=handler.id_format,
         minutes=handler.timeout / 60,
         example=example(handler.name),
         program=EXAMPLE.relative_to(CHECKOUT),
@@ -240,7 +233,7 @@ def kind_page(handler: ResourceHandler[Any, Any, Any]) -> str:
         required="".join(
             f'{name}="…", ' for name, field in fields_of(handler.inputs).items() if field.info.is_required()
         ),
-        example_id=example_id,
+        example_id=handler.id_example,
     )
 
 
@@ -264,12 +257,6 @@ def example(kind: str) -> str:
     if not statements:
         raise SystemExit(f"{EXAMPLE} declares no {kind}")
     return "\n".join(statements)
-
-
-def required_first(model: Any) -> list[tuple[str, ModelField]]:
-    """Return the fields: required ones first, those that all kinds have last."""
-    common = list(fields_of(fields.Inputs))
-    return sorted(model.items(), key=lambda item: (not item[1].info.is_required(), item[0] in common))
 
 
 def input_type(field: ModelField) -> str:

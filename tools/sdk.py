@@ -113,6 +113,7 @@ def formatted(source: str, path: Path) -> str:
 def kinds_file() -> str:
     """What the preview report has to know of the kinds, without their schemas."""
     secrets = sorted({name for handler in handlers() for name in secret_names(handler)})
+    effects = {handler.name: handler.effects for handler in handlers() if handler.effects}
     return "\n".join(
         [
             HEADER.format(source="the schemas of the kinds"),
@@ -120,6 +121,8 @@ def kinds_file() -> str:
             '"""The kinds in the order in which they depend on each other."""',
             f"SECRETS = {tuple(secrets)!r}",
             '"""The inputs and outputs that are secret."""',
+            f"EFFECT_MODULES = {effects!r}",
+            '"""The modules that judge planned changes for the preview report, by kind."""',
         ]
     )
 
@@ -242,7 +245,7 @@ def resource_class(handler: ResourceHandler[Any, Any, Any]) -> str:
     for name, field in all_fields(handler).items():
         if name not in everywhere:
             lines += [f"    {name}: pulumi.Output[{output(field)}]", docstring(field.info.description or "")]
-    arguments = sorted(inputs.items(), key=lambda item: (not item[1].info.is_required(), item[0] in everywhere))
+    arguments = inputs.items()
     documented = {
         "resource_name": "Name of the resource in the program.",
         **{name: meaning(field) for name, field in arguments},

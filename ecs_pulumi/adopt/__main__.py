@@ -15,25 +15,26 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import SecretStr
 from pydantic.alias_generators import to_camel
 
-from ecs_pulumi.adopt.landscape import KINDS, CloudInventory
 from ecs_pulumi.adopt.program import program
+from ecs_pulumi.adopt.selection import select
 from ecs_pulumi.adopt.text import printable
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
-from ecs_pulumi.dynamic.kind import get_handler
-from ecs_pulumi.resources.common import markers_of, parse_owner_marker
+from ecs_pulumi.dynamic.existing import ExistingObjects
+from ecs_pulumi.resources import registry
+from ecs_pulumi.resources.owner_markers import markers_of, parse_owner_marker
 from ecs_pulumi.stack import Stack, StackError, add_stack_option, load_stack, project_file
 from ecs_pulumi.streams import force_utf8, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ecs_pulumi.adopt.landscape import Candidate
-    from ecs_pulumi.resources.common import Clients
+    from ecs_pulumi.dynamic.existing import Candidate
+    from ecs_pulumi.resources.clients import Clients, Existing
 
 DESCRIPTION = """\
-Writes a Pulumi program that imports existing objects: servers, volumes, networks, subnets, ports, key pairs and
-attachments, with references between them. Its first `pulumi up` changes nothing in the cloud.
+Writes a Pulumi program that imports existing objects of all kinds, with references between them. Its first `pulumi up`
+changes nothing in the cloud.
 
 In the folder of a project, the command uses the cloud in the settings of the current stack; elsewhere, the cloud of
 OS_CLOUD or the other OS_* variables. It only reads from the cloud."""
@@ -52,7 +53,6 @@ Each resource is protected: `pulumi destroy`, or an `up` of a program without it
 the stack delete it, remove protect=True and run `pulumi up`, or run `pulumi state unprotect --all`.
 
 exit status: 0 the program was written, 2 the command failed; standard error has one line with the reason"""
-_SPELLINGS = {kind.lower(): kind for kind in KINDS}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,10 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     try:
         stack = load_stack(options.stack) if options.stack or project_file() else Stack("", "", [], {})
-        cloud: Clients = get_handler("Server").connect(stack.config.get, None, get_handler("Server").timeout)
-        inventory = CloudInventory(cloud)
-        selected = _select(inventory, stack, options)
-        text = program(inventory, selected, protect=not options.no_protect)
+        cloud: Clients = registry.connect(stack.config.get)
+        existing = ExistingObjects(cloud, registry.kinds())
+        selected = _select(existing, stack, options)
+        text = program(existing, selected, protect=not options.no_protect)
         if options.output:
             _write(options.output, text, force=options.force)
         else:
@@ -81,13 +81,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _select(inventory: CloudInventory, stack: Stack, options: argparse.Namespace) -> list[Candidate]:
-    selected = inventory.select(
+def _select(existing: Existing, stack: Stack, options: argparse.Namespace) -> list[Candidate]:
+    selected = select(
+        existing,
         names=options.name,
         tags=options.tag,
         ids=options.id,
         everything=options.all,
-        kinds=options.kind or KINDS,
+        kinds=options.kind or (),
         dependencies=not options.without_dependencies,
         known=_managed(stack),
     )
@@ -122,12 +123,12 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _kinds(text: str) -> list[str]:
-    found = []
+    found, spellings = [], {kind.lower(): kind for kind in registry.kinds()}
     for word in text.split(","):
         spelling = word.strip().lower().replace("-", "").replace("_", "")
-        kind = _SPELLINGS.get(spelling) or _SPELLINGS.get(spelling.removesuffix("s"))
+        kind = spellings.get(spelling) or spellings.get(spelling.removesuffix("s"))
         if kind is None:
-            raise argparse.ArgumentTypeError(f"{word!r} is not one of {', '.join(KINDS)}")
+            raise argparse.ArgumentTypeError(f"{word!r} is not one of {', '.join(registry.kinds())}")
         found.append(kind)
     return found
 
@@ -152,15 +153,15 @@ def _write(file: Path, text: str, *, force: bool) -> None:
 def _report(stack: Stack, cloud: Clients, selected: Sequence[Candidate]) -> None:
     """Print to standard error a summary, warnings, and the commands that set the same cloud for another stack."""
     counts = Counter(each.kind for each in selected)
-    listed = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    listed = ", ".join(f"{counts[kind]} {kind}" for kind in registry.kinds() if counts[kind])
     lines = [f"# {len(selected)} resources: {listed}"]
     for each in selected:
         others = [
             owner_marker
-            for owner_marker in markers_of(each.remote)
+            for owner_marker in markers_of({name: each.get(name) for name in ("description", "metadata")})
             if not parse_owner_marker(owner_marker, stack.project, stack.name)
         ]
-        for owner_marker in others[:1] if not each.is_attachment else ():
+        for owner_marker in others[:1]:
             warning = f'{each.kind} {each.label} has the owner marker "{owner_marker}": only one stack must manage it'
             lines.append(f"# warning: {printable(warning)}")
     lines += _settings(stack, cloud.region.name)

@@ -4,73 +4,110 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.adopt.inputs import InputBuilder
-from ecs_pulumi.adopt.text import call, declaration, resource_name, stem, variable
+from ecs_pulumi.adopt.text import Call, Ref, call, comment, declaration, resource_name, stem, variable
+from ecs_pulumi.dynamic.fields import map_references, referenced_kinds
+from ecs_pulumi.dynamic.kind import get_handler
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ecs_pulumi.adopt.landscape import Candidate, CloudInventory
+    from ecs_pulumi.dynamic.existing import Candidate, ExistingObjects, Key
+    from ecs_pulumi.dynamic.fields import References
 
 _HEAD = '''"""Import of existing objects: the first `pulumi up` changes nothing in the cloud."""
 
 '''
-_SECTIONS = {
-    "KeyPair": ("Key pairs. No API returns their private keys.",),
-    "Network": ("Networks.",),
-    "Subnet": ("Subnets.",),
-    "Port": ("Ports.",),
-    "Volume": ("Volumes.",),
-    "Server": (
-        "Servers. No API returns their user_data, personality, admin_pass and scheduler_hints:",
-        "add those that a replacement needs before the first `pulumi up`.",
-    ),
-    "VolumeAttachment": ("Volumes in servers.",),
-    "InterfaceAttachment": ("NICs that were attached to servers later.",),
-}
 
 
-_LOOKUPS = "Networks that other projects use as well: looked up, not managed."
-
-
-def program(inventory: CloudInventory, selected: Sequence[Candidate], *, protect: bool = True) -> str:
+def program(existing: ExistingObjects[Any], selected: Sequence[Candidate], *, protect: bool = True) -> str:
     """Return the text of a program that imports the selected objects.
 
     Args:
-        inventory: The existing objects.
-        selected: The result of `CloudInventory.select`.
+        existing: All existing objects.
+        selected: The result of `select`.
         protect: Whether each resource is protected from deletion.
     """
-    variables = _variables(selected)
-    builder = InputBuilder(inventory, variables, protect=protect)
+    references = _References(existing, _variables(existing, selected))
     parts: list[str] = []
     for kind, candidates in groupby(selected, lambda each: each.kind):
-        parts.append("\n" + "".join(f"# {line}\n" for line in _SECTIONS[kind]))
+        handler = get_handler(kind)
+        heading = f"{_title(kind)}. {handler.import_hint}".strip()
+        parts.append("\n" + "".join(map(comment, heading.splitlines())))
         used: set[str] = set()
         for each in candidates:
             name = resource_name(each.label, kind, used)
             used.add(name)
-            inputs, comments = builder.build(each)
-            target = variables.get((kind, each.id))
+            resource = existing.imported(each)
+            options: dict[str, Any] = {"protect": True} if protect else {}
+            if targets := [references.variables[key] for key in resource.depends_on if key in references.variables]:
+                options["depends_on"] = [Ref(target, "") for target in targets]
+            inputs = map_references(handler.inputs, resource.inputs, references.resolve) | {"adopt": each.id}
+            if options:
+                inputs["opts"] = Call("pulumi.ResourceOptions", options)
+            target = references.variables.get(each.key)
             start = f"{target} = ecs.{kind}" if target else f"ecs.{kind}"
-            parts.append(("\n" if comments else "") + declaration(start, name, inputs, comments))
-    lookups = [call(f"{name} = ecs.get_network", {"id": id_}) for id_, name in builder.lookups.items()]
-    if lookups:
-        parts.insert(0, "".join([f"\n# {_LOOKUPS}\n", *lookups]))
-    body = "".join(parts)
+            parts.append(("\n" if resource.comments else "") + declaration(start, name, inputs, resource.comments))
+    body = references.lookups() + "".join(parts)
     pulumi = "import pulumi\n" if "=pulumi." in body else ""
     return f"{_HEAD}{pulumi}import ecs_pulumi as ecs\n{body}"
 
 
-def _variables(selected: Sequence[Candidate]) -> dict[tuple[str, str], str]:
+def _title(kind: str) -> str:
+    return get_handler(kind).title or kind
+
+
+class _References:
+    """Replaces the ids of other objects by references to them."""
+
+    def __init__(self, existing: ExistingObjects[Any], variables: Mapping[Key, str]) -> None:
+        self.variables = variables
+        self._existing = existing
+        self._looked_up: dict[Key, tuple[str, str]] = {}
+        """Variable and function of each object that the program looks up."""
+
+    def resolve(self, reference: References, id_: str) -> Ref | str:
+        """Return a reference to the resource or the look-up of an object; its id if the program has neither."""
+        key = reference.kind, id_
+        target = self.variables.get(key) or self._look_up(key)
+        return Ref(target, reference.output) if target else id_
+
+    def lookups(self) -> str:
+        """The statements that look objects up."""
+        text = ""
+        for kind, keys in groupby(sorted(self._looked_up, key=lambda key: self._existing.kinds.index(key[0])), _kind):
+            text += "\n" + comment(f"{_title(kind)} that other projects use as well: looked up, not managed.")
+            for key in keys:
+                target, function = self._looked_up[key]
+                text += call(f"{target} = ecs.{function}", {"id": key[1]})
+        return text
+
+    def _look_up(self, key: Key) -> str | None:
+        kind, id_ = key
+        if key not in self._looked_up:
+            remote = self._existing.of(kind).get(id_)
+            function = get_handler(kind).lookup(self._existing, remote) if remote else ""
+            if not (remote and function):
+                return None
+            used = {*self.variables.values(), *(name for name, _ in self._looked_up.values())}
+            name = stem(str(remote.get("name") or ""), kind)
+            self._looked_up[key] = variable(name, kind, shared=used, used=used), function
+        return self._looked_up[key][0]
+
+
+def _kind(key: Key) -> str:
+    return key[0]
+
+
+def _variables(existing: ExistingObjects[Any], selected: Sequence[Candidate]) -> dict[Key, str]:
     """Return a variable for each resource that others may refer to, named after the object."""
-    stems = [(each, stem(each.label, each.kind)) for each in selected if not each.is_attachment]
+    referenced = set().union(*(referenced_kinds(get_handler(kind).inputs) for kind in existing.kinds))
+    stems = [(each, stem(each.label, each.kind)) for each in selected if each.kind in referenced]
     kinds = Counter(name for name, _ in {(name, each.kind) for each, name in stems})
     shared = {name for name, count in kinds.items() if count > 1}
-    variables: dict[tuple[str, str], str] = {}
+    variables: dict[Key, str] = {}
     for each, name in stems:
         used = set(variables.values())
-        variables[each.kind, each.id] = variable(name, each.kind, shared, used)
+        variables[each.key] = variable(name, each.kind, shared, used)
     return variables

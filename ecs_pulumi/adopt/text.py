@@ -45,8 +45,12 @@ def declaration(target: str, name: str, inputs: Mapping[str, Any], comments: Seq
     """
     pad = " " * _INDENT
     arguments = [_quoted(name), *(f"{key}={_value(item, _INDENT, len(key) + 1)}" for key, item in inputs.items())]
-    remarks = (f"# {printable(line)}\n" for line in comments)
-    return "".join([*remarks, f"{target}(\n", *(f"{pad}{a},\n" for a in arguments), ")\n"])
+    return "".join([*map(comment, comments), f"{target}(\n", *(f"{pad}{a},\n" for a in arguments), ")\n"])
+
+
+def comment(line: str) -> str:
+    """Return a line of comment."""
+    return f"# {printable(line)}\n"
 
 
 def call(target: str, arguments: Mapping[str, Any]) -> str:

@@ -9,9 +9,10 @@ import urllib3
 
 from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, ServiceClient, ServiceSpec
 from ecs_pulumi.cloud.clock import Clock
-from ecs_pulumi.cloud.collection import Collection, NetworkObjects, Servers, Volumes
 from ecs_pulumi.cloud.credentials import resolve
 from ecs_pulumi.cloud.errors import ConfigurationError, join_names
+from ecs_pulumi.cloud.network import COLLECTIONS
+from ecs_pulumi.cloud.resource_reader import NetworkObjects, ResourceReader, Servers, Volumes
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.cloud.transport import Transport
 
@@ -142,7 +143,7 @@ class Connection:
 
 
 class Region:
-    """One region: the clients of its services, and the collections that poll and read their objects.
+    """One region: the clients of its services, and the readers that poll and read their objects.
 
     Attributes:
         name: the region's name in the catalog.
@@ -197,20 +198,10 @@ class Region:
         """The volumes."""
         return self._get_or_create("volumes", lambda: Volumes(self.block_storage))
 
-    @property
-    def networks(self) -> NetworkObjects:
-        """The networks."""
-        return self._get_or_create("networks", lambda: NetworkObjects(self.network, "networks"))
-
-    @property
-    def subnets(self) -> NetworkObjects:
-        """The subnets."""
-        return self._get_or_create("subnets", lambda: NetworkObjects(self.network, "subnets"))
-
-    @property
-    def ports(self) -> NetworkObjects:
-        """The ports."""
-        return self._get_or_create("ports", lambda: NetworkObjects(self.network, "ports"))
+    def network_objects(self, kind: str) -> NetworkObjects:
+        """The objects of Neutron of this kind, such as ``port``."""
+        collection = COLLECTIONS[kind]
+        return self._get_or_create(collection.path, lambda: NetworkObjects(self.network, collection))
 
     def _client(self, spec: ServiceSpec) -> ServiceClient:
         def make() -> ServiceClient:
@@ -234,7 +225,7 @@ class Region:
             return part
 
     def _drop(self) -> None:
-        """Drop the cached reads of all collections, because deleting a server also changes ports and volumes."""
+        """Drop the cached reads of all readers, because deleting a server also changes ports and volumes."""
         for part in list(self._parts.values()):
-            if isinstance(part, Collection):
+            if isinstance(part, ResourceReader):
                 part.invalidate()

@@ -1,10 +1,15 @@
-"""Functions for Neutron's API calls: networks, subnets, ports and their tags (guide 7, step 1)."""
+"""Functions for Neutron's API calls: networks, subnets, ports, their tags, and security groups (guide 7, step 1).
+
+A `kind` is a key of `COLLECTIONS`.
+"""
 
 # ruff: noqa: A002 - "id" is the API's own word
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.cloud.collection import Collection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,27 +18,33 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+COLLECTIONS = {
+    each.key: each
+    for each in (
+        Collection("/networks", "network", "networks"),
+        Collection("/subnets", "subnet", "subnets"),
+        Collection("/ports", "port", "ports"),
+        Collection("/security-groups", "security_group", "security_groups"),
+    )
+}
+"""The collections of the API, by the key of one object in a body."""
 
-def replace_tags(api: ServiceClient, collection: str, id: str, tags: Sequence[str]) -> None:
+
+def replace_tags(api: ServiceClient, kind: str, id: str, tags: Sequence[str]) -> None:
     """Replace all tags of an object (API reference, "Replace all tags").
 
     Args:
         api: network.
-        collection: ``networks``, ``subnets`` or ``ports``.
+        kind: ``network``, ``subnet`` or ``port``.
         id: the object.
         tags: the tags; an empty sequence removes all.
     """
-    api.put(f"/{collection}/{id}/tags", json={"tags": list(tags)})
+    api.put(f"{COLLECTIONS[kind].path}/{id}/tags", json={"tags": list(tags)})
 
 
 def delete(api: ServiceClient, kind: str, id: str) -> None:
-    """Delete a ``network``, ``subnet`` or ``port``; the API answers 409 while the object is in use."""
-    api.delete(f"/{kind}s/{id}")
-
-
-def list_security_groups(api: ServiceClient, **filters: Any) -> list[Document]:
-    """List security groups by any of their attributes (API reference, "List security groups")."""
-    return list(api.pages("/security-groups", "security_groups", _to_query(filters)))
+    """Delete an object; the API answers 409 while the object is in use."""
+    api.delete(f"{COLLECTIONS[kind].path}/{id}")
 
 
 def list_availability_zones(api: ServiceClient) -> list[Document]:
@@ -42,23 +53,24 @@ def list_availability_zones(api: ServiceClient) -> list[Document]:
 
 
 def create(api: ServiceClient, kind: str, body: Document) -> Document:
-    """Create a ``network``, ``subnet`` or ``port`` (guide 7, steps 1.1, 1.3 and 1.5)."""
-    return dict(api.post(f"/{kind}s", json={kind: body}, key=kind))
+    """Create an object (guide 7, steps 1.1, 1.3 and 1.5)."""
+    return dict(api.post(COLLECTIONS[kind].path, json={kind: body}, key=kind))
 
 
 def get(api: ServiceClient, kind: str, id: str) -> Document:
-    """Return a ``network``, ``subnet`` or ``port`` by its id (API reference, "Show … details")."""
-    return dict(api.get(f"/{kind}s/{id}", key=kind))
+    """Return an object by its id (API reference, "Show … details")."""
+    return dict(api.get(f"{COLLECTIONS[kind].path}/{id}", key=kind))
 
 
 def list_all(api: ServiceClient, kind: str, **filters: Any) -> list[Document]:
-    """List all objects of kind ``network``, ``subnet`` or ``port`` with these attributes."""
-    return list(api.pages(f"/{kind}s", f"{kind}s", _to_query(filters)))
+    """List all objects of a kind with these attributes (API reference, "List …")."""
+    collection = COLLECTIONS[kind]
+    return list(api.pages(collection.path, collection.list_key, _to_query(filters)))
 
 
 def update(api: ServiceClient, kind: str, id: str, changes: Document) -> Document:
-    """Change a ``network``, ``subnet`` or ``port`` (API reference, "Update …")."""
-    return dict(api.put(f"/{kind}s/{id}", json={kind: changes}, key=kind))
+    """Change an object (API reference, "Update …")."""
+    return dict(api.put(f"{COLLECTIONS[kind].path}/{id}", json={kind: changes}, key=kind))
 
 
 def get_quotas(api: ServiceClient, project_id: str) -> Document:

@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from pulumi.output import Unknown
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WrapValidator, field_validator
@@ -36,6 +36,9 @@ _MAX_PROPERTIES = 4
 @dataclass(frozen=True)
 class FieldOption:
     """Base of the options in a field's annotation."""
+
+
+O = TypeVar("O", bound=FieldOption)  # noqa: E741  (an option)
 
 
 class Replace(FieldOption):
@@ -62,6 +65,19 @@ class Set(FieldOption):
     """A list whose order is not significant."""
 
 
+@dataclass(frozen=True)
+class ComparedAs(FieldOption):
+    """Texts with the same canonical form are equal, such as an address in upper and in lower case.
+
+    It may also be an option of the items of a list, and of the properties of a nested object.
+
+    Attributes:
+        canonical: Returns the canonical form of a text; any text that it cannot parse unchanged.
+    """
+
+    canonical: Callable[[str], str]
+
+
 class WriteOnly(FieldOption):
     """The API does not return it: the state stores the desired value."""
 
@@ -83,6 +99,19 @@ class Exclusive(FieldOption):
     """
 
     value: str | None = None
+
+
+@dataclass(frozen=True)
+class References(FieldOption):
+    """The value identifies an object of another kind, or of the same one.
+
+    Attributes:
+        kind: The kind of that object.
+        output: The output that a program passes; its value is the id of the object.
+    """
+
+    kind: str
+    output: str = "id"
 
 
 class ProviderOnly(InPlace):
@@ -150,6 +179,10 @@ class ModelField:
         """The value that is used if the field is omitted; None if there is none."""
         return None if self.info.default is PydanticUndefined else self.info.default
 
+    def canonical(self, value: Any) -> Any:
+        """Return a value of this field with all texts in it in the form in which they are compared."""
+        return _canonical(value, self.info.annotation, self.info.metadata)
+
     @functools.cached_property
     def adapter(self) -> TypeAdapter[Any]:
         """Validates a value of this field; unknown values inside it pass."""
@@ -173,6 +206,25 @@ def _allow_unknown(annotation: Any) -> Any:
         parts: Any = (*args[:-1], Annotated[_allow_unknown(args[-1]), WrapValidator(_pass_unknown)])
         return origin[parts]
     return annotation
+
+
+def _canonical(value: Any, annotation: Any, options: Iterable[Any] = ()) -> Any:
+    """Return a value of this type with the texts in their canonical form. What has another type is unchanged."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if isinstance(value, str):
+        for option in options:
+            if isinstance(option, ComparedAs):
+                return option.canonical(value)
+    if origin is Annotated:
+        return _canonical(value, args[0], args[1:])
+    if origin in (Union, UnionType):
+        return functools.reduce(_canonical, args, value)
+    if origin is list and isinstance(value, list):
+        return [_canonical(item, args[0]) for item in value]
+    if _is_model(annotation) and isinstance(value, Mapping):
+        known = fields_of(annotation)
+        return {key: known[key].canonical(item) if key in known else item for key, item in value.items()}
+    return value
 
 
 def _union_members(annotation: Any) -> list[Any]:
@@ -200,9 +252,23 @@ def _type_form(annotation: Any) -> str:
 
 
 @functools.cache
+@functools.cache
 def fields_of(model: type[BaseModel]) -> Mapping[str, ModelField]:
-    """Return the fields of `model` by name, in the order of their declaration."""
-    return {name: ModelField(name, info) for name, info in model.model_fields.items()}
+    """Return the fields of `model` by name.
+
+    Those of a nested object and of the outputs are in the order of their declaration. The inputs of a kind are in the
+    order in which a program sets them: the required ones, name and description, the kind's other ones, and those that
+    it shares with other kinds.
+    """
+    found = {name: ModelField(name, info) for name, info in model.model_fields.items()}
+    if not issubclass(model, Inputs):
+        return found
+
+    def place(field: ModelField) -> tuple[bool, bool, int]:
+        declared = next(at for at, base in enumerate(model.__mro__) if field.name in base.__annotations__)
+        return not field.info.is_required(), field.name not in ("name", "description"), declared
+
+    return {field.name: field for field in sorted(found.values(), key=place)}
 
 
 def models_in(annotation: Any) -> Iterator[type[Nested]]:
@@ -215,17 +281,60 @@ def models_in(annotation: Any) -> Iterator[type[Nested]]:
         yield from models_in(part)
 
 
-def exclusive_paths(model: type[BaseModel]) -> tuple[str, ...]:
-    """The fields with the option `Exclusive`, as `sdk.exclusive.is_exclusive` takes them."""
-    paths = []
+def managed_inputs(model: type[BaseModel], outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs that a program must set to import an object without changing it, by the field options."""
+    inputs: dict[str, Any] = {}
+    for name, field in fields_of(model).items():
+        value = outputs.get(name)
+        is_unmanaged = any(map(field.has, (ProviderOnly, WriteOnly, Computed, Secret)))
+        is_empty = field.default is None and value in (None, "", [], {}, False)
+        if not (is_unmanaged or is_empty or value == to_plain(field.default)):
+            inputs[name] = value
+    return inputs
+
+
+def _options(model: type[BaseModel], option: type[O]) -> Iterator[tuple[str, O]]:
+    """Yield the options of this type on the fields of a model and of the objects inside them, each with its path."""
     for name, field in fields_of(model).items():
         infos = {name: field.info}
         for nested in models_in(field.info.annotation):
             infos |= {f"{name}.{key}": info for key, info in nested.model_fields.items()}
         for path, info in infos.items():
-            options = [item for item in info.metadata if isinstance(item, Exclusive)]
-            paths += [f"{path}={each.value}" if each.value else path for each in options]
-    return tuple(paths)
+            yield from ((path, item) for item in info.metadata if isinstance(item, option))
+
+
+def exclusive_paths(model: type[BaseModel]) -> tuple[str, ...]:
+    """The fields with the option `Exclusive`, as `sdk.exclusive.is_exclusive` takes them."""
+    return tuple(f"{path}={each.value}" if each.value else path for path, each in _options(model, Exclusive))
+
+
+def referenced_kinds(model: type[BaseModel]) -> set[str]:
+    """The kinds that the fields with the option `References` refer to."""
+    return {each.kind for _, each in _options(model, References)}
+
+
+def map_references(
+    model: type[BaseModel], values: Mapping[str, Any], resolve: Callable[[References, str], Any]
+) -> dict[str, Any]:
+    """Replace the values that refer to other objects, those inside lists and objects included.
+
+    Args:
+        model: The model of the values, whose fields have the option `References`.
+        values: The values by the names of their fields.
+        resolve: Returns the replacement of an id.
+    """
+    known = fields_of(model)
+    return {name: _map_references(known[name].info, value, resolve) for name, value in values.items()}
+
+
+def _map_references(info: FieldInfo, value: Any, resolve: Callable[[References, str], Any]) -> Any:
+    if isinstance(value, list):
+        return [_map_references(info, item, resolve) for item in value]
+    if isinstance(value, Mapping):
+        *_, model = (None, *models_in(info.annotation))
+        return map_references(model, value, resolve) if model else value
+    option = next((item for item in info.metadata if isinstance(item, References)), None)
+    return resolve(option, value) if option and isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -414,6 +523,7 @@ def matches(field: ModelField, desired: Any, actual: Any) -> bool:
     A nested object matches an actual one that contains all its properties; further properties of the actual object are
     computed. An unknown value matches nothing.
     """
+    desired, actual = field.canonical(desired), field.canonical(actual)
     if field.has(Set) and isinstance(desired, list) and isinstance(actual, list):
         return len(desired) == len(actual) and None not in match_items(desired, actual, _value_matches)
     return _value_matches(desired, actual, exact=_is_map(field))

@@ -23,6 +23,8 @@ from ecs_pulumi.sdk.exclusive import is_exclusive
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from ecs_pulumi.dynamic.existing import Candidate, ExistingObjects, Key
+
 C = TypeVar("C")
 I = TypeVar("I", bound=fields.Inputs)  # noqa: E741  (the inputs model)
 R = TypeVar("R")
@@ -74,8 +76,8 @@ class OperationContext(Generic[C]):
     """The desired inputs; for `read` and `delete`, which have none, the prior outputs."""
     prior: Mapping[str, Any] = field(default_factory=dict)
     """The prior outputs; empty in a create."""
-    memo: dict[str, Any] = field(default_factory=dict)
-    """Values that the handler passes from `create` or `update` to its own `to_outputs`."""
+    recorded: dict[str, Any] = field(default_factory=dict, init=False)
+    """Outputs that `record_outputs` has recorded."""
 
     @property
     def signer(self) -> str:
@@ -95,9 +97,30 @@ class OperationContext(Generic[C]):
         self.claim(id_)
         self.id = id_
 
+    def record_outputs(self, **outputs: Any) -> None:
+        """Record outputs for the state which a later read of the object may not show, also after a failure."""
+        self.recorded |= outputs
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """The outputs as far as they are known without the remote object: the prior and the recorded ones."""
+        return {**self.prior, **self.recorded}
+
     def clear_id(self) -> None:
         """Record that the created object no longer exists, so that a failure stores nothing in the state."""
         self.id = ""
+
+
+@dataclass
+class ImportedResource:
+    """The resource of a program that imports an existing object without changing it."""
+
+    inputs: dict[str, Any]
+    """The inputs that the program must set, in plain form with plain ids. Those with the value None are omitted."""
+    comments: list[str] = field(default_factory=list)
+    """Comments on the resource in the program."""
+    depends_on: list[Key] = field(default_factory=list)
+    """Objects that no input refers to, and that cannot be deleted before this one."""
 
 
 class ResourceHandler(ABC, Generic[C, I, R]):
@@ -112,6 +135,15 @@ class ResourceHandler(ABC, Generic[C, I, R]):
     """Alternative inputs: a program sets one of them, the outputs contain all. Setting another one is a change."""
     encodes_owner_in_name: ClassVar[bool] = False
     """Whether automatic names of this kind encode the owner, because the object has no place for an owner marker."""
+    id_format: ClassVar[str] = "the id that the cloud assigns"
+    """What the id is, for the reference."""
+    id_example: ClassVar[str] = "c4a3019d-1ac0-4cfb-a838-2342eb992e6b"
+    effects: ClassVar[str] = ""
+    """The module whose `EFFECTS` judges planned changes (see `ecs_pulumi.effects`). Default: no change has effects."""
+    title: ClassVar[str] = ""
+    """Heading of the resources of this kind in a program that imports them. Default: the name."""
+    import_hint: ClassVar[str] = ""
+    """What an author has to know about such a program; lines of the comment that follow the heading."""
 
     @abstractmethod
     def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> C:
@@ -124,9 +156,12 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """
         return None
 
-    def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:  # noqa: ARG002
-        """Whether the settings allow preflight checks against the cloud. Raises errors that `format_error` supports."""
-        return True
+    def preflight_disabled(self, config: Callable[[str], str | None]) -> str | None:  # noqa: ARG002
+        """Return a warning, shown once per run, if the settings disable the preflight checks; None if they do not.
+
+        Raises errors that `format_error` supports.
+        """
+        return None
 
     def setting_warnings(self, names: Iterable[str]) -> Iterable[str]:  # noqa: ARG002
         """Return warnings about the names of the settings in the stack configuration, shown once per run."""
@@ -210,6 +245,10 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """Return the objects of the project, for the commands. A kind that the commands cannot list returns none."""
         return ()
 
+    def list_visible(self, context: OperationContext[C]) -> Iterable[R]:
+        """Return all objects that the account can list, for `adopt`: also those that other projects share."""
+        return self.list_all(context)
+
     def id_of(self, remote: R) -> str:
         """The id of a remote object, as the state contains it."""
         return str(remote["id"])  # type: ignore[index]
@@ -221,6 +260,53 @@ class ResourceHandler(ABC, Generic[C, I, R]):
     def owner_of(self, remote: R, project: str, stack: str, backend: str) -> str | None:  # noqa: ARG002
         """The resource of this stack for which a remote object was created, by its owner marker; None without one."""
         return None
+
+    def label(self, existing: ExistingObjects[C], remote: R) -> str:  # noqa: ARG002
+        """The name of a remote object, after which `adopt` names its resource; never empty."""
+        return str(remote.get("name") or self.name.lower())  # type: ignore[attr-defined]
+
+    def parts(self, existing: ExistingObjects[C]) -> Iterable[tuple[Key, Key]]:  # noqa: ARG002
+        """Return the objects that are created and deleted with objects of this kind, each with the object of this kind.
+
+        They cannot become resources of their own.
+        """
+        return ()
+
+    def ineligible_reason(self, existing: ExistingObjects[C], remote: R) -> str | None:  # noqa: ARG002
+        """Return why a remote object cannot become a resource; None if it can."""
+        return None
+
+    def lookup(self, existing: ExistingObjects[C], remote: R) -> str:  # noqa: ARG002
+        """The function that a program calls to look up an object that it must not manage; empty if it uses the id."""
+        return ""
+
+    def candidates(self, existing: ExistingObjects[C]) -> Iterable[Candidate]:
+        """Return the objects of this kind that can become resources, in the order of a program."""
+        from ecs_pulumi.dynamic.existing import Candidate
+
+        found = [
+            Candidate(self.name, id_, existing.label(self.name, remote), remote)
+            for id_, remote in existing.of(self.name).items()
+            if existing.ineligible_reason(self.name, id_) is None
+        ]
+        return sorted(found, key=lambda each: (each.label, each.id))
+
+    def import_resource(
+        self,
+        existing: ExistingObjects[C],  # noqa: ARG002
+        remote: R,  # noqa: ARG002
+        outputs: Mapping[str, Any],
+    ) -> ImportedResource:
+        """Return the resource that imports a remote object without changing it.
+
+        By default it sets the inputs that differ from their defaults and that the cloud does not compute.
+
+        Args:
+            existing: All existing objects.
+            remote: The remote object.
+            outputs: Its inputs and outputs in plain form.
+        """
+        return ImportedResource(fields.managed_inputs(self.inputs, outputs))
 
     def scope(self, context: OperationContext[C]) -> str:  # noqa: ARG002
         """Return the scope in which ids of this kind are unique, such as the region."""

@@ -51,12 +51,12 @@ class Provider(ResourceProvider):
         rpc_bridge.suppress_shutdown_traceback()
         rpc_bridge.end_with_engine()
         self._config = req.config.get
-        for warning in self._kind.setting_warnings(rpc_bridge.setting_names(req.config)):
+        for warning in self._handler.setting_warnings(rpc_bridge.setting_names(req.config)):
             rpc_bridge.warn_once(warning)
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate the desired inputs and return them in their normal form, with the problems found."""
-        handler, request = self._kind, rpc_bridge.current_request()
+        handler, request = self._handler, rpc_bridge.current_request()
         run.compared(request.urn)
         prior, raw = _clean(_olds), _clean(news)
         is_replacement = _is_replacement(request.urn, prior) or (
@@ -80,7 +80,7 @@ class Provider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Compare the prior outputs with the desired inputs."""
-        handler, request = self._kind, rpc_bridge.current_request()
+        handler, request = self._handler, rpc_bridge.current_request()
         prior, new = _clean(_olds), _clean(_news)
         new = self._restore_ignored(new, prior, request.ignore_changes)
         # If the request carries no prior inputs, assume advisory inputs are unchanged.
@@ -109,7 +109,7 @@ class Provider(ResourceProvider):
                 context.notify(f"replace: {handler.failure_reason(context, _id, prior)}")
             elif replaced:
                 self._warn_about_data_loss(context, request.urn, "replacing", prior)
-            elif changed and self._is_preflight_on:
+            elif changed and not handler.preflight_disabled(self._setting):
                 handler.preflight_update(context, _id, new, changed)
         except Exception as error:  # noqa: BLE001
             tainted = []
@@ -134,7 +134,7 @@ class Provider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the object, or import the one that `adopt` names."""
-        handler, request, inputs = self._kind, rpc_bridge.current_request(), _clean(props)
+        handler, request, inputs = self._handler, rpc_bridge.current_request(), _clean(props)
         context = self._new_context("create", request, inputs)
         desired = handler.inputs.model_validate(inputs)
         try:
@@ -152,7 +152,7 @@ class Provider(ResourceProvider):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Read the object for a refresh or a `get`. The result for an object that does not exist has an empty id."""
-        handler, request, prior = self._kind, rpc_bridge.current_request(), _clean(props)
+        handler, request, prior = self._handler, rpc_bridge.current_request(), _clean(props)
         if not request.has_state:
             run.program_seen()
         context = self._new_context("read", request, prior, id_, prior)
@@ -168,7 +168,7 @@ class Provider(ResourceProvider):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Update the remote object in place to the desired inputs."""
-        handler, request, inputs = self._kind, rpc_bridge.current_request(), _clean(_news)
+        handler, request, inputs = self._handler, rpc_bridge.current_request(), _clean(_news)
         prior = _clean(_olds)
         context = self._new_context("update", request, inputs, _id, prior)
         try:
@@ -184,7 +184,7 @@ class Provider(ResourceProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Delete the object. An object that does not exist is a success."""
-        handler, request, prior = self._kind, rpc_bridge.current_request(), _clean(_props)
+        handler, request, prior = self._handler, rpc_bridge.current_request(), _clean(_props)
         context = self._new_context("delete", request, prior, _id, prior)
         key = self._object_key(context, _id) if request.urn and prior.get("region") else None
         if key and (new_owner := OWNERSHIP.other_owner(key, request.urn)):
@@ -202,12 +202,8 @@ class Provider(ResourceProvider):
         context.report_status("")
 
     @property
-    def _kind(self) -> kind.ResourceHandler[Any, Any, Any]:
+    def _handler(self) -> kind.ResourceHandler[Any, Any, Any]:
         return kind.get_handler(self.kind_name)
-
-    @property
-    def _is_preflight_on(self) -> bool:
-        return self._kind.preflight_enabled(self._setting)
 
     def _setting(self, key: str) -> str | None:
         read: Callable[[str], Any] | None = self.__dict__.get("_config")
@@ -222,7 +218,7 @@ class Provider(ResourceProvider):
         id_: str = "",
         prior: Mapping[str, Any] | None = None,
     ) -> kind.OperationContext[Any]:
-        handler = self._kind
+        handler = self._handler
         timeout = request.timeout or handler.timeout
         region = (prior or {}).get("region") or inputs.get("region")
         context: kind.OperationContext[Any] = kind.OperationContext(
@@ -247,7 +243,7 @@ class Provider(ResourceProvider):
 
     def _object_key(self, context: kind.OperationContext[Any], id_: str) -> ObjectKey:
         region = context.prior.get("region")
-        return ObjectKey(self._kind.name, region if isinstance(region, str) else self._kind.scope(context), id_)
+        return ObjectKey(self._handler.name, region if isinstance(region, str) else self._handler.scope(context), id_)
 
     def _record_owner(
         self, context: kind.OperationContext[Any], urn: str, id_: str, inputs: Mapping[str, Any]
@@ -258,7 +254,7 @@ class Provider(ResourceProvider):
         """
         if not (urn and isinstance(context.prior.get("region"), str)):
             return None
-        for kind_, other_id in self._kind.also_holds(id_, inputs):
+        for kind_, other_id in self._handler.also_holds(id_, inputs):
             OWNERSHIP.keep(self._object_key(context, other_id)._replace(kind=kind_), urn)
         return OWNERSHIP.keep(self._object_key(context, id_), urn)
 
@@ -267,7 +263,7 @@ class Provider(ResourceProvider):
             return
         if other := OWNERSHIP.keep(self._object_key(context, id_), urn):
             raise _duplicate_owner(context, id_, other)
-        for kind_, other_id in self._kind.also_holds(id_, context.inputs):
+        for kind_, other_id in self._handler.also_holds(id_, context.inputs):
             OWNERSHIP.keep(self._object_key(context, other_id)._replace(kind=kind_), urn)
 
     def _provenance(
@@ -291,7 +287,7 @@ class Provider(ResourceProvider):
             ProgramError: An object carries this resource's owner marker, but the state does not confirm that an
                 interrupted run created it.
         """
-        for id_, name in self._kind.find_own_orphans(context, desired):
+        for id_, name in self._handler.find_own_orphans(context, desired):
             provenance = context.provenance(id_, name)
             if provenance is Provenance.INTERRUPTED:
                 return id_
@@ -313,7 +309,7 @@ class Provider(ResourceProvider):
         self, context: kind.OperationContext[Any], id_: str, desired: Any, inputs: Mapping[str, Any]
     ) -> Any:
         """Finish the create that an interrupted run began, with the object that it left."""
-        handler = self._kind
+        handler = self._handler
         context.notify(f"continuing with {id_}, which an interrupted run began to create")
         remote = handler.read(context, id_)
         if remote is None:
@@ -331,16 +327,16 @@ class Provider(ResourceProvider):
         self, context: kind.OperationContext[Any], inputs: Mapping[str, Any], paths: Sequence[str]
     ) -> dict[str, Any]:
         """Return the inputs with the values at `ignore_changes` paths set to the remote ones, so that none changes."""
-        remote = self._kind.read(context, context.id)
+        remote = self._handler.read(context, context.id)
         if remote is None:
             return dict(inputs)
-        actual = {name: fields.to_plain(value) for name, value in self._kind.to_outputs(context, remote).items()}
+        actual = {name: fields.to_plain(value) for name, value in self._handler.to_outputs(context, remote).items()}
         return self._restore_ignored(inputs, {**context.prior, **actual}, paths)
 
     def _restore_ignored(
         self, inputs: Mapping[str, Any], source: Mapping[str, Any], paths: Sequence[str]
     ) -> dict[str, Any]:
-        known = fields.fields_of(self._kind.inputs)
+        known = fields.fields_of(self._handler.inputs)
         return ignored.restore(inputs, {name: source[name] for name in known if name in source}, paths)
 
     def _default_name(
@@ -349,7 +345,7 @@ class Provider(ResourceProvider):
         if exists or inputs.get("adopt"):
             # An imported object keeps its name if the program sets none.
             return prior.get("name")
-        encodes_owner = self._kind.encodes_owner_in_name and request.stack
+        encodes_owner = self._handler.encodes_owner_in_name and request.stack
         signer = kind.signer(request.project, request.stack, state.backend_fingerprint()) if encodes_owner else ""
         return kind.auto_name(request.resource or "ecs", request.random_seed, signer)
 
@@ -359,8 +355,8 @@ class Provider(ResourceProvider):
         An input whose remote value equals the known one keeps the form of the known one (desired or prior). An input
         that the API does not return keeps its known value.
         """
-        handler = self._kind
-        returned = handler.to_outputs(context, remote)
+        handler = self._handler
+        returned = handler.to_outputs(context, remote) | context.recorded
         actual = fields.to_plain(returned)
         outs = {name: actual.get(name) for name in fields.fields_of(handler.outputs)}
         for name, field in fields.fields_of(handler.inputs).items():
@@ -378,12 +374,12 @@ class Provider(ResourceProvider):
 
         Advisory inputs keep their values, because another value in the outputs is not drift.
         """
-        model = fields.fields_of(self._kind.inputs)
+        model = fields.fields_of(self._handler.inputs)
         advisory = {name: value for name, value in inputs.items() if name in model and model[name].has(fields.Advisory)}
         return {name: outs[name] for name in inputs if name in model and outs.get(name) is not None} | advisory
 
     def _adopt(self, context: kind.OperationContext[Any], desired: Any, inputs: Mapping[str, Any]) -> Any:
-        handler = self._kind
+        handler = self._handler
         remote = handler.read(context, desired.adopt)
         if remote is None:
             raise ProgramError(f"adopt: there is no {handler.name} {desired.adopt} in this project and region")
@@ -398,7 +394,7 @@ class Provider(ResourceProvider):
 
     def _check_import(self, request: rpc_bridge.RequestContext, inputs: Mapping[str, Any]) -> list[fields.Problem]:
         """Return problems that prevent the import of an object, and show a notice of the changes that it makes."""
-        handler = self._kind
+        handler = self._handler
         known = {name: value for name, value in inputs.items() if not fields.has_unknown(value)}
         if "adopt" not in known:
             return []
@@ -434,7 +430,7 @@ class Provider(ResourceProvider):
         Returns:
             The object's outputs, the inputs that would change, and those of them that require a replacement.
         """
-        handler = self._kind
+        handler = self._handler
         actual, returned = self._outputs(context, remote, {}), handler.to_outputs(context, remote)
         model = fields.fields_of(handler.inputs)
         changed = [
@@ -471,7 +467,7 @@ class Provider(ResourceProvider):
         if not undo:
             rpc_bridge.fail(reason)
         try:
-            self._kind.delete(context, context.id, inputs)
+            self._handler.delete(context, context.id, inputs)
         except Exception as delete_error:  # noqa: BLE001
             rpc_bridge.fail(
                 f"{reason} The object {context.id} was created and could not be deleted again "
@@ -489,14 +485,12 @@ class Provider(ResourceProvider):
         """Check the inputs against the cloud; warn if that is disabled or not possible."""
         context = self._new_context("check", request, inputs)
         try:
-            if not self._is_preflight_on:
-                rpc_bridge.warn_once(
-                    Notice.NOT_CHECKED.mark("Nothing was checked against the cloud: ecs:preflight is false")
-                )
+            if warning := self._handler.preflight_disabled(self._setting):
+                rpc_bridge.warn_once(warning)
                 return []
             is_import = inputs.get("adopt") and not prior
             problems = list(
-                self._check_import(request, inputs) if is_import else self._kind.preflight(context, checked)
+                self._check_import(request, inputs) if is_import else self._handler.preflight(context, checked)
             )
             is_new = not (prior or checked.is_replacement or inputs.get("adopt") or fields.has_unknown(inputs))
             return self._problems_unless_orphan(context, request, inputs, problems) if problems and is_new else problems
@@ -516,7 +510,7 @@ class Provider(ResourceProvider):
         That object may be the cause of the problems (quota, an address in use), and the create continues with it.
         """
         try:
-            orphan = self._find_orphan(context, request, self._kind.inputs.model_validate(inputs))
+            orphan = self._find_orphan(context, request, self._handler.inputs.model_validate(inputs))
         except ProgramError as error:
             return [fields.Problem("", str(error))]
         if orphan is None:
@@ -529,14 +523,13 @@ class Provider(ResourceProvider):
         self, context: kind.OperationContext[Any], inputs: Mapping[str, Any], prior: Mapping[str, Any] | None
     ) -> dict[str, Any]:
         try:
-            remote = self._kind.read(context, context.id)
+            remote = self._handler.read(context, context.id)
             if remote is not None:
-                known = inputs if prior is None else self._without_unconfirmed(inputs, prior)
+                known = inputs if prior is None else self._without_unconfirmed(inputs, {**prior, **context.recorded})
                 return self._outputs(context, remote, known)
         except Exception as error:  # noqa: BLE001  (the user is shown the first error)
             context.report_status(f"could not read it back: {self._format_error(error)}")
-        remembered = {name: context.memo[name] for name in fields.fields_of(self._kind.outputs) if name in context.memo}
-        return {**(prior or inputs), **remembered}
+        return {**(prior or inputs), **context.recorded}
 
     def _without_unconfirmed(self, inputs: Mapping[str, Any], prior: Mapping[str, Any]) -> dict[str, Any]:
         """Return the inputs of a failed update with the prior values of write-only fields.
@@ -544,7 +537,7 @@ class Provider(ResourceProvider):
         The API does not return these fields, so the provider cannot confirm that the update changed them. With the
         prior values in the state, the next update sends them again.
         """
-        model = fields.fields_of(self._kind.inputs)
+        model = fields.fields_of(self._handler.inputs)
         return {name: prior.get(name) if model[name].has(fields.WriteOnly) else value for name, value in inputs.items()}
 
     def _warn_about_data_loss(
@@ -554,13 +547,13 @@ class Provider(ResourceProvider):
 
         A replacement calls this twice: in the diff and in the delete.
         """
-        lost = [] if urn in _reported_losses else self._kind.data_loss(context, prior)
+        lost = [] if urn in _reported_losses else self._handler.data_loss(context, prior)
         if lost:
             _reported_losses.add(urn)
             context.warn(Notice.DATA_LOSS.mark(f"{doing} {context.resource} deletes {' and '.join(lost)}"))
 
     def _warn_or_fail(self, context: kind.OperationContext[Any], error: Exception) -> None:
-        warning = self._kind.preview_warning(error)
+        warning = self._handler.preview_warning(error)
         if warning is None:
             self._fail(context, error)
         rpc_bridge.warn_once(warning)
@@ -570,7 +563,7 @@ class Provider(ResourceProvider):
 
     def _error_line(self, context: kind.OperationContext[Any], error: Exception) -> str:
         name, message = context.resource or context.inputs.get("name") or context.id, self._format_error(error)
-        if not run.has_program() and (hint := self._kind.stored_settings_hint(error)):
+        if not run.has_program() and (hint := self._handler.stored_settings_hint(error)):
             message = f"{message} {hint}"
         which = f" ({context.id})" if context.id and context.id not in f"{name} {message}" else ""
         return " ".join(f"{context.verb} {context.kind} {name}{which}: {message}".split())
@@ -578,7 +571,7 @@ class Provider(ResourceProvider):
     def _format_error(self, error: Exception) -> str:
         if isinstance(error, ProgramError):
             return str(error)
-        message = self._kind.format_error(error)
+        message = self._handler.format_error(error)
         if message is not None:
             return message
         last = traceback.extract_tb(error.__traceback__)[-1]

@@ -14,7 +14,7 @@ from typing_extensions import ParamSpec
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import close_matches
 from ecs_pulumi.lookups.models import Info
-from ecs_pulumi.resources.common import connection
+from ecs_pulumi.resources.clients import connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

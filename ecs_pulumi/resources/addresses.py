@@ -1,4 +1,4 @@
-"""IP and MAC addresses: their types, and their canonical spelling."""
+"""IP addresses, ranges of them, and MAC addresses: their types, and their canonical spelling."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from ecs_pulumi.dynamic.fields import Nested
+from ecs_pulumi.dynamic.fields import ComparedAs, Nested
 
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Range: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_POINT_TO_POINT = 2
+"""A range of this many addresses, or fewer, has neither a network address nor a broadcast address."""
+_BROADCAST_VERSION = 4
+"""The IP version that has broadcast addresses."""
 _MAC = re.compile(r"[0-9a-f]{12}")
 _SEPARATORS = re.compile(r"[:.-]")
 _IPV6 = 6
@@ -29,6 +36,19 @@ def canonical_mac(text: str) -> str:
     return ":".join(digits[at : at + 2] for at in range(0, 12, 2)) if _MAC.fullmatch(digits) else text
 
 
+def ip_range(cidr: str) -> Range:
+    """Parse the cidr of a subnet."""
+    return ipaddress.ip_network(cidr, strict=False)
+
+
+def port_address_range(network: Range) -> tuple[Address, Address]:
+    """Return the first and last address that ports can use, without the network and broadcast addresses."""
+    is_point_to_point = network.num_addresses <= _POINT_TO_POINT
+    return network[0 if is_point_to_point else 1], network[
+        -1 if is_point_to_point or network.version != _BROADCAST_VERSION else -2
+    ]
+
+
 def is_automatic(address: str, mac: str) -> bool:
     """Whether this is the IPv6 address that a NIC derives from its MAC address (EUI-64).
 
@@ -42,8 +62,12 @@ def is_automatic(address: str, mac: str) -> bool:
     return parsed.version == _IPV6 and parsed.packed[-len(interface_id) :] == interface_id
 
 
-IpAddress: TypeAlias = Annotated[str, AfterValidator(canonical_ip)]
-MacAddress: TypeAlias = Annotated[str, AfterValidator(canonical_mac)]
+IpAddress: TypeAlias = Annotated[str, ComparedAs(canonical_ip), AfterValidator(canonical_ip)]
+"""An address, with or without a prefix length. Requests and the state contain it in its canonical spelling."""
+MacAddress: TypeAlias = Annotated[str, ComparedAs(canonical_mac), AfterValidator(canonical_mac)]
+"""A MAC address. Requests and the state contain it in its canonical spelling."""
+IpAddressAsWritten: TypeAlias = Annotated[str, ComparedAs(canonical_ip)]
+"""An address, with or without a prefix length. Requests and the state contain it as the program spells it."""
 
 
 class PortAssignedIp(Nested):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.polling import Deadline
 from ecs_pulumi.dynamic import rpc_bridge, run
-from ecs_pulumi.resources.server import lifecycle as life
+from ecs_pulumi.resources.server import actions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ecs_pulumi.resources.common import Context
+    from ecs_pulumi.resources.clients import Context
 
 T = TypeVar("T")
 
@@ -41,15 +41,15 @@ class _SharedWake:
         """
         with self.lock:
             server = context.cloud.region.servers.get(server_id)
-            if server and server["status"] in life.REFUSES_ATTACHMENTS:
+            if server and server["status"] in actions.REFUSES_ATTACHMENTS:
                 if self.failure:
                     raise self.failure
-                power_state, status = life.power_state(server), server["status"]
+                power_state, status = actions.power_state(server), server["status"]
                 context.notify(
                     f"the server {server_id} is {status}: it runs for this change and is {status} again afterwards"
                 )
                 try:
-                    life.set_power_state(context, server, "active")
+                    actions.set_power_state(context, server, "active")
                 except errors.EcsError as error:
                     what = f"the server {server_id} is {status}, and has to run for this change"
                     self.failure = errors.OperationFailed(what, str(error))
@@ -69,7 +69,7 @@ class _SharedWake:
             context.cloud = replace(context.cloud, deadline=Deadline(context.cloud.deadline.clock, _LONGEST))
             try:
                 if server := context.cloud.region.servers.get(server_id):
-                    life.set_power_state(context, server, prior)
+                    actions.set_power_state(context, server, prior)
             except errors.EcsError as error:
                 context.warn(
                     f"the server {server_id} is still active, setting its power_state to {prior} failed: {error}"
@@ -83,7 +83,7 @@ _wakes_lock = threading.Lock()
 def while_awake(context: Context, server_id: str, do: Callable[[], T]) -> T:
     """Change a server's attachments; if it is suspended or shelved and rejects that, make it active and try again.
 
-    `server.lifecycle.wake_for` does the same for changes of the server itself.
+    `server.plan` does the same for changes of the server itself.
     """
     with _wakes_lock:
         shared = _wakes.setdefault(server_id, _SharedWake())

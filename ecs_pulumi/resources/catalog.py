@@ -6,26 +6,21 @@ import ipaddress
 import re
 import threading
 import weakref
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import block_storage, compute, errors, image, network
 from ecs_pulumi.dynamic.fields import close_matches
+from ecs_pulumi.resources.per_region import PerRegion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import RemoteObject
-
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-Range: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+    from ecs_pulumi.resources.addresses import Address
+    from ecs_pulumi.resources.remote import RemoteObject
 
 _UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
-_POINT_TO_POINT = 2
-"""A range of this many addresses, or fewer, has neither a network address nor a broadcast address."""
-_BROADCAST_VERSION = 4
-"""The IP version that has broadcast addresses."""
 _FEW, _MANY = 3, 10
 """How many existing names an error lists if none is similar to the requested one."""
 
@@ -35,19 +30,6 @@ def is_uuid(text: str) -> bool:
     return bool(_UUID.fullmatch(text))
 
 
-def ip_range(cidr: str) -> Range:
-    """Parse the cidr of a subnet."""
-    return ipaddress.ip_network(cidr, strict=False)
-
-
-def port_address_range(network: Range) -> tuple[Address, Address]:
-    """Return the first and last address that ports can use, without the network and broadcast addresses."""
-    is_point_to_point = network.num_addresses <= _POINT_TO_POINT
-    return network[0 if is_point_to_point else 1], network[
-        -1 if is_point_to_point or network.version != _BROADCAST_VERSION else -2
-    ]
-
-
 class NameResolver:
     """Resolves the names and ids of one region."""
 
@@ -55,9 +37,6 @@ class NameResolver:
         self._region = weakref.proxy(region)
         self._lock = threading.RLock()
         self._cache: dict[object, list[RemoteObject]] = {}
-        self._planned_key_pairs: set[str] = set()
-        self._planned_subnets: dict[str, list[RemoteObject]] = {}
-        self._reserved: dict[tuple[str, Address], str] = {}
 
     def flavor(self, name_or_id: str) -> RemoteObject:
         """Return a flavor. A flavor that is not in the project's list is requested by its id.
@@ -113,26 +92,18 @@ class NameResolver:
 
     def security_groups(self) -> list[RemoteObject]:
         """Return the security groups of the project."""
-        return self._cached("security groups", lambda: network.list_security_groups(self._region.network))
+        return self._cached("security groups", lambda: network.list_all(self._region.network, "security_group"))
 
     def key_pair(self, name: str) -> None:
         """Raise `NoMatch` if there is no key pair with this name."""
         api = self._region.compute
-        if name not in self._planned_key_pairs:
-            self._require_name(
-                "key pair", name, lambda: compute.list_key_pairs(api), lambda: compute.get_key_pair(api, name)
-            )
+        self._require_name(
+            "key pair", name, lambda: compute.list_key_pairs(api), lambda: compute.get_key_pair(api, name)
+        )
 
     def key_pair_names(self) -> list[str]:
         """Return the names of the user's key pairs, without those that this run has created since the list was read."""
         return [item["name"] for item in self._cached("key pair", lambda: compute.list_key_pairs(self._region.compute))]
-
-    def register_planned_key_pair(self, name: str) -> None:
-        """Record that the program declares a key pair with this name, so that `key_pair` accepts it.
-
-        In a preview, resources can refer by name to a key pair that does not exist yet.
-        """
-        self._planned_key_pairs.add(name)
 
     def zone(self, name: str) -> None:
         """Raise `NoMatch` if this zone is not available for servers."""
@@ -173,8 +144,8 @@ class NameResolver:
         if (found := self._security_group(groups, name_or_id)) is not None:
             return found
         # The list lacks groups that another provider has created since it was read.
-        current = network.list_security_groups(
-            self._region.network, **{"id" if is_uuid(name_or_id) else "name": name_or_id}
+        current = network.list_all(
+            self._region.network, "security_group", **{"id" if is_uuid(name_or_id) else "name": name_or_id}
         )
         groups += current
         if (found := self._security_group(current, name_or_id)) is None:
@@ -245,14 +216,9 @@ class NameResolver:
         return found
 
     def subnets(self, network_id: str) -> list[RemoteObject]:
-        """Return the existing and planned subnets of a network. A planned one with an unknown `cidr` has None."""
+        """Return the subnets of a network."""
         listed = self._cached("subnet", lambda: network.list_all(self._region.network, "subnet"))
-        return [each for each in listed if each["network_id"] == network_id] + self._planned_subnets.get(network_id, [])
-
-    def register_planned_subnet(self, network_id: str, cidr: str | None) -> None:
-        """Record that the program declares a subnet with this range in an existing network."""
-        planned: RemoteObject = {"cidr": cidr, "allocation_pools": [], "gateway_ip": None}
-        self._planned_subnets.setdefault(network_id, []).append(planned)
+        return [each for each in listed if each["network_id"] == network_id]
 
     def port_with_address(self, network_id: str, address: Address) -> RemoteObject | None:
         """Return the port of a network that has an address, if the account may see it."""
@@ -263,11 +229,6 @@ class NameResolver:
             if any(ipaddress.ip_address(item["ip_address"]) == address for item in port["fixed_ips"]):
                 return port
         return None
-
-    def reserve_address(self, network_id: str, address: Address, resource: str) -> str | None:
-        """Record that a resource requests an address. Return another resource that requested it first, or None."""
-        first = self._reserved.setdefault((network_id, address), resource)
-        return None if first == resource else first
 
     def _require_name(
         self, what: str, name: str, list_all: Callable[[], Iterable[RemoteObject]], get: Callable[[], RemoteObject]
@@ -308,13 +269,5 @@ def _no_match(what: str, name: str, names: Iterable[str], *, list_more: bool = F
     return errors.NoMatch(similar, f'there is no {what} "{name}"{hint}')
 
 
-_catalogs: weakref.WeakKeyDictionary[Region, NameResolver] = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
-
-
-def catalog(region: Region) -> NameResolver:
-    """Return the name resolver of this region."""
-    with _lock:
-        if region not in _catalogs:
-            _catalogs[region] = NameResolver(region)
-        return _catalogs[region]
+catalog = PerRegion(NameResolver)
+"""Returns the name resolver of a region."""

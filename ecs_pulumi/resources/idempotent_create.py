@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ecs_pulumi.cloud.api import ServiceClient
-    from ecs_pulumi.resources.common import Context, RemoteObject
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
 
 _ATTEMPTS = 3
 _SEARCH_DELAYS = (0.0, 0.5, 1.5, 3.0)

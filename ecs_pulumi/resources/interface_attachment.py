@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     CheckInputs,
@@ -16,18 +17,23 @@ from ecs_pulumi.dynamic.fields import (
     Nested,
     Outputs,
     Problem,
+    References,
     Replace,
     RequiresMicroversion,
     Set,
     WriteOnly,
     exactly_one_of,
+    fields_of,
     objects,
 )
-from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import IpAddress, PortAssignedIp
 from ecs_pulumi.resources.asleep import while_awake
+from ecs_pulumi.resources.attachment import split_id
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import Context, EcsHandler, RemoteObject, require_exists, split_id
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.neutron import with_marker
 from ecs_pulumi.resources.nic import (
     TAG,
@@ -40,6 +46,9 @@ from ecs_pulumi.resources.nic import (
     nic_marker,
     owner_of_nic,
 )
+from ecs_pulumi.resources.quota import QuotaNeed
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.server import importing
 
 _DETACHED = "DETACHED"
 _SERVER = "server of the NIC"
@@ -58,11 +67,11 @@ class InterfaceAttachmentInputs(Inputs):
     Source: guide, chapter 7 "Bind the NIC to the ECS"; Nova API reference, "Port interfaces".
     """
 
-    server_id: Annotated[str, Replace()] = Field(description="Id of the server.")
-    port_id: Annotated[str | None, Replace(), Computed(), AlwaysSet(), Exclusive()] = Field(
+    server_id: Annotated[str, Replace(), References("Server")] = Field(description="Id of the server.")
+    port_id: Annotated[str | None, Replace(), Computed(), AlwaysSet(), Exclusive(), References("Port")] = Field(
         None, description="Existing port to attach. Set either this or `network_id`."
     )
-    network_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
+    network_id: Annotated[str | None, Replace(), Computed(), AlwaysSet(), References("Network")] = Field(
         None, description="Network in which a port is created; the port is deleted with the NIC or its server."
     )
     fixed_ips: Annotated[
@@ -87,6 +96,8 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
     """Attached NICs, read from their ports: one list of ports serves all of them."""
 
     name = "InterfaceAttachment"
+    id_format, id_example = "`<server id>/<port id>`", "9f4d9281-…/7bf1c36f-…"
+    title = "NICs that were attached to servers later"
     inputs = InterfaceAttachmentInputs
     outputs = InterfaceAttachmentOutputs
     # A NIC with an existing port and one that owns its port are different NICs.
@@ -109,8 +120,11 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         yield from preflight.check_exists(checked, "network_id", lambda id_: names.neutron("network", id_))
         if not checked.prior:
             yield from preflight.addresses(context, checked)
-        if checked.has("network_id"):
-            yield from quota.of_network(context, checked, "ports", "network_id")
+
+    def quota_needs(self, context: Context, checked: CheckInputs) -> Iterator[QuotaNeed]:  # noqa: ARG002
+        """Yield the port that is created in a network."""
+        if checked.has("network_id") and not checked.prior:
+            yield QuotaNeed("network_id", "network", {"ports": 1})
 
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
         """Return the ports of the project that were created for an `InterfaceAttachment` and are attached."""
@@ -133,9 +147,26 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Ignore addresses that the cloud assigned in addition to the requested ones."""
         if name == "fixed_ips" and isinstance(desired, list):
-            assigned = [item.get("ip_address") for item in objects(prior.get("fixed_ips"))]
-            return all(isinstance(item, Mapping) and item.get("ip_address") in assigned for item in desired)
+            canonical = fields_of(self.inputs)[name].canonical
+            assigned = [item.get("ip_address") for item in objects(canonical(prior.get(name)))]
+            return all(isinstance(item, Mapping) and item.get("ip_address") in assigned for item in canonical(desired))
         return super().is_equal(name, desired, prior)
+
+    def candidates(self, existing: Existing) -> Iterator[Candidate]:
+        """Yield the NICs of each server that are younger than the server."""
+        for server in existing.candidates_of("Server"):
+            for port in importing.later_nics(existing, server.remote):
+                named = existing.of("Network").get(port["network_id"], {}) if importing.is_of_nova(port) else port
+                label, remote = f"{server.label}-{named.get('name') or 'nic'}", {**port, _SERVER: server.id}
+                yield Candidate(self.name, f"{server.id}/{port['id']}", label, remote, attached_to=server.key)
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the network of a NIC whose port Nova created, the port of any other."""
+        resource = super().import_resource(existing, remote, outputs)
+        name = "network_id" if importing.is_of_nova(remote) else "port_id"
+        resource.inputs[name] = outputs[name]
+        resource.depends_on = importing.subnets_of([remote])
+        return resource
 
     def find_own_orphans(self, context: Context, desired: InterfaceAttachmentInputs) -> list[tuple[str, None]]:
         """Find ports with the NIC's owner marker that are attached to the server or not attached yet."""
@@ -168,7 +199,7 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the port from the list that all refreshes of ports share."""
         server_id, port_id = split_id(id_, self.name)
-        return _nic(context.cloud.region.ports.read(port_id), server_id)
+        return _nic(context.cloud.region.network_objects("port").read(port_id), server_id)
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the current port if it is attached to the server, or was created for this NIC."""

@@ -11,6 +11,7 @@ from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     CheckInputs,
+    ComparedAs,
     Computed,
     Inputs,
     Outputs,
@@ -18,14 +19,26 @@ from ecs_pulumi.dynamic.fields import (
     Replace,
     Secret,
 )
-from ecs_pulumi.dynamic.kind import Provenance, is_auto_name, owner_from_name
+from ecs_pulumi.dynamic.kind import ImportedResource, Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import Context, EcsHandler, RemoteObject, create_body, require_exists
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import is_younger, send_once
+from ecs_pulumi.resources.planned import planned
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import create_body
 
 _TYPED, _OF_USER = "2.2", "2.10"
 _PRIVATE = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File|Private-Lines:")
 _CLOCKS_DIFFER = 2.0
+
+
+def _without_comment(key: str) -> str:
+    """Return a public key without its comment and line breaks."""
+    words = key.split()
+    # A certificate has no comment, and all certificates start with the same words.
+    is_certificate = words[:1] == ["-----BEGIN"]
+    return " ".join(words if is_certificate else words[:2])
 
 
 class KeyPairInputs(Inputs):
@@ -37,7 +50,7 @@ class KeyPairInputs(Inputs):
     name: Annotated[str | None, Replace(), AlwaysSet()] = Field(
         None, min_length=1, max_length=255, description="Name and id: letters, digits, spaces and `@._-`."
     )
-    public_key: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
+    public_key: Annotated[str | None, Replace(), Computed(), AlwaysSet(), ComparedAs(_without_comment)] = Field(
         None, description="Public key to import, in OpenSSH format. If unset, the cloud generates a pair."
     )
     type: Annotated[Literal["ssh", "x509"] | None, Replace(), Computed()] = Field(
@@ -61,6 +74,9 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
     """Key pairs. The API has no update, and a name is unique per user."""
 
     name = "KeyPair"
+    id_format, id_example = "its name", "demo2"
+    title = "Key pairs"
+    import_hint = "No API returns their private keys."
     inputs = KeyPairInputs
     outputs = KeyPairOutputs
     encodes_owner_in_name = True  # key pairs have no description for an owner marker
@@ -76,15 +92,6 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
             reason = 'not an OpenSSH public key such as "ssh-ed25519 AAAA… comment"'
             yield Problem("public_key", reason, hides_value=True)
 
-    def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """Ignore the comment and the final line break of a public key."""
-        if name == "public_key" and isinstance(desired, str) and isinstance(prior.get(name), str):
-            desired_words, prior_words = desired.split(), str(prior[name]).split()
-            # A certificate has no comment, and all certificates start with the same words.
-            is_certificate = desired_words[:1] == ["-----BEGIN"]
-            return desired_words == prior_words if is_certificate else desired_words[:2] == prior_words[:2]
-        return super().is_equal(name, desired, prior)
-
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Delete first if the replacement has the same name; an automatic name is generated anew."""
         return new.get("name") == prior.get("name") and not is_auto_name(str(new.get("name")), resource)
@@ -92,9 +99,9 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check the name and the microversions for `type` and `user_id`; API v2 accepts and ignores both."""
         yield from super().preflight(context, checked)
-        name, names = checked.known("name"), catalog(context.cloud.region)
+        name = checked.known("name")
         if name:
-            names.register_planned_key_pair(name)
+            planned(context.cloud.region).key_pairs.add(name)
             if not checked.prior and not checked.is_replacement and not is_auto_name(name, context.resource):
                 yield from self._clash(context, checked, name)
         api = context.cloud.compute
@@ -126,6 +133,13 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
     def id_of(self, remote: RemoteObject) -> str:
         """The name, which is the id of a key pair."""
         return str(remote["name"])
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the public key, without which the cloud would generate a pair, and the type unless it is the default."""
+        resource = super().import_resource(existing, remote, outputs)
+        resource.inputs["public_key"] = (outputs.get("public_key") or "").strip()
+        resource.inputs["type"] = None if outputs.get("type") == "ssh" else outputs.get("type")
+        return resource
 
     def find_own_orphans(self, context: Context, desired: KeyPairInputs) -> list[tuple[str, None]]:
         """Find the key pairs whose automatic name encodes this resource, except those that `create` deletes."""

@@ -1,35 +1,30 @@
 """Network: a private layer 2 network (guide, chapter 7; Neutron API reference, "Networks")."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
-    CheckInputs,
     Computed,
     InPlace,
-    Inputs,
     Outputs,
-    Problem,
     Replace,
     Set,
-    WriteOnly,
 )
-from ecs_pulumi.resources import quota
-from ecs_pulumi.resources.common import Context
-from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
+from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, shared_reason
+from ecs_pulumi.resources.remote import RemoteObject
 
 
-class NetworkInputs(Inputs):
+class NetworkInputs(NeutronInputs):
     """A private layer 2 network. Servers connect to it through its ports.
 
     Source: guide, chapter 7 "Create a network"; Neutron API reference, "Networks".
     """
 
-    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
     admin_state_up: Annotated[bool | None, InPlace(), Computed(), AlwaysSet()] = Field(
         None, description="Whether the network forwards packets."
     )
@@ -51,7 +46,6 @@ class NetworkInputs(Inputs):
     qos_policy_id: Annotated[str | None, InPlace()] = Field(
         None, description="Id of the QoS policy; an empty string removes it."
     )
-    tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
     availability_zone_hints: Annotated[list[str] | None, Replace(), Set(), AlwaysSet()] = Field(
         None, description="Zones in which the network's services should run."
     )
@@ -63,12 +57,6 @@ class NetworkInputs(Inputs):
     )
     provider_segmentation_id: Annotated[int | None, Replace(), Computed()] = Field(
         None, description="VLAN id or tunnel id. For administrators."
-    )
-    project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
-        None, description="Project that owns it. Only an administrator can set another project."
-    )
-    value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
-        None, description="Additional attributes of the create request, by their API names."
     )
 
 
@@ -87,7 +75,9 @@ class NetworkHandler(NeutronHandler[NetworkInputs]):
     name = "Network"
     inputs = NetworkInputs
     outputs = NetworkOutputs
+    title = "Networks"
     singular = "network"
+    quota_property = "name"
     attribute_map: ClassVar = {
         "external": "router:external",
         "provider_network_type": "provider:network_type",
@@ -97,17 +87,28 @@ class NetworkHandler(NeutronHandler[NetworkInputs]):
         "subnet_ids": "subnets",
     }
 
-    def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Check that the quota allows another network."""
-        yield from super().preflight(context, checked)
-        yield from quota.of_network(context, checked, "networks", "name")
-
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Delete first if both use one segment or one flat physical network, which only one network can use."""
         segment, physical = new.get("provider_segmentation_id"), new.get("provider_physical_network")
         if new.get("provider_network_type") == "flat":
             return physical is not None and physical == prior.get("provider_physical_network")
         return segment is not None and segment == prior.get("provider_segmentation_id")
+
+    def unmanaged_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
+        """Return that another project owns the network, or that it is shared or external."""
+        return super().unmanaged_reason(existing, remote) or shared_reason(remote)
+
+    def lookup(self, existing: Existing, remote: RemoteObject) -> str:
+        """Look up a network that other projects own or use."""
+        return "get_network" if self.unmanaged_reason(existing, remote) else ""
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add what the cloud would compute otherwise: a DNS domain, and what is turned off."""
+        resource = super().import_resource(existing, remote, outputs)
+        switches = ("admin_state_up", "port_security_enabled")
+        resource.inputs |= {name: False for name in switches if outputs.get(name) is False}
+        resource.inputs["dns_domain"] = outputs.get("dns_domain") or None
+        return resource
 
     def _dependents(self, context: Context, id_: str) -> list[str]:
         return dependent_ports(context, network_id=id_)

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic import fields
+from ecs_pulumi.dynamic.fields import AlwaysSet, Computed, InPlace, Replace, Set, WriteOnly
 from ecs_pulumi.dynamic.kind import Provenance, is_auto_name, owner_from_name
-from ecs_pulumi.resources.common import (
-    Context,
-    EcsHandler,
-    I,
-    RemoteObject,
-    delete_when_unused,
-    diff_remote,
-    owner_marker,
-    require_exists,
-)
+from ecs_pulumi.resources.deletion import delete_when_unused
+from ecs_pulumi.resources.handler import EcsHandler, I
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
+from ecs_pulumi.resources.owner_markers import owner_marker
+from ecs_pulumi.resources.quota import QuotaNeed
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import diff_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from ecs_pulumi.cloud.collection import Collection
+    from ecs_pulumi.resources.clients import Context, Existing
+
+
+class NeutronInputs(fields.Inputs):
+    """The inputs that all kinds of Neutron objects have."""
+
+    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
+    description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
+    tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
+    project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
+        None, description="Project that owns it. Only an administrator can set another project."
+    )
+    value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
+        None, description="Additional attributes of the create request, by their API names."
+    )
 
 
 class NeutronHandler(EcsHandler[I]):
@@ -31,9 +44,11 @@ class NeutronHandler(EcsHandler[I]):
 
     encodes_owner_in_name = True  # a description set by the program replaces the owner marker
     singular: ClassVar[str]
-    """The API's name of one object, for example `network`."""
+    """The API's name of one object, for example `network`: a key of `cloud.network.COLLECTIONS`."""
     attribute_map: ClassVar[Mapping[str, str]] = {}
     """The API's names of the fields that are named differently here."""
+    quota_property: ClassVar[str] = "network_id"
+    """The input to which an exceeded quota is reported."""
 
     def find_own_orphans(self, context: Context, desired: I) -> list[tuple[str, str]]:
         """Find the orphans of this resource.
@@ -66,6 +81,29 @@ class NeutronHandler(EcsHandler[I]):
         listed = network.list_all(region.network, self.singular, tenant_id=region.project_id)
         return [each for each in listed if each.get("project_id", each.get("tenant_id")) == region.project_id]
 
+    def list_visible(self, context: Context) -> Iterable[RemoteObject]:
+        """Return the objects of the project, and those of other projects that are shared with it."""
+        return network.list_all(context.cloud.network, self.singular)
+
+    def label(self, existing: Existing, remote: RemoteObject) -> str:
+        """The name, or that of the network of an object without a name."""
+        name = existing.of("Network").get(remote.get("network_id", ""), {}).get("name")
+        return remote.get("name") or (f"{name}-{self.singular}" if name else self.singular)
+
+    def ineligible_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
+        """Return that another project owns the object, or that several projects use it."""
+        return super().ineligible_reason(existing, remote) or self.unmanaged_reason(existing, remote)
+
+    def unmanaged_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
+        """Return why a program must not manage an object, whatever its status; None if it can."""
+        owner = remote.get("project_id", remote.get("tenant_id"))
+        return None if owner == existing.cloud.region.project_id else "another project owns it"
+
+    def quota_needs(self, context: Context, checked: fields.CheckInputs) -> Iterable[QuotaNeed]:  # noqa: ARG002
+        """Return one object of this kind for a create."""
+        if not checked.prior:
+            yield QuotaNeed(self.quota_property, "network", {network.COLLECTIONS[self.singular].list_key: 1})
+
     def create(self, context: Context, desired: I) -> RemoteObject:
         """Create the object with one request, and set its tags with another."""
         body = self._body({name: value for name, value in fields.to_plain(desired).items() if self._is_sent(name)}, {})
@@ -86,7 +124,7 @@ class NeutronHandler(EcsHandler[I]):
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the object from the list that all refreshes of this kind share."""
-        return self._objects(context).read(id_)
+        return context.cloud.region.network_objects(self.singular).read(id_)
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the current object, None if it does not exist."""
@@ -126,15 +164,6 @@ class NeutronHandler(EcsHandler[I]):
     def _dependents(self, context: Context, id_: str) -> list[str]:  # noqa: ARG002
         return []
 
-    @property
-    def collection(self) -> str:
-        """The API's name of a list of objects."""
-        return f"{self.singular}s"
-
-    def _objects(self, context: Context) -> Collection:
-        objects: Collection = getattr(context.cloud.region, self.collection)
-        return objects
-
     def _attribute(self, name: str) -> str:
         return self.attribute_map.get(name, name)
 
@@ -152,7 +181,7 @@ class NeutronHandler(EcsHandler[I]):
     def _tag(self, context: Context, remote: RemoteObject, desired: list[str] | None) -> RemoteObject:
         if desired is None or set(desired) == set(remote.get("tags", ())):
             return remote
-        network.replace_tags(context.cloud.network, self.collection, remote["id"], sorted(set(desired)))
+        network.replace_tags(context.cloud.network, self.singular, remote["id"], sorted(set(desired)))
         return {**remote, "tags": sorted(set(desired))}
 
 
@@ -187,3 +216,9 @@ def dependent_ports(context: Context, **filters: str) -> list[str]:
         f"port {port['id']}" + (f" ({port['device_owner']} {port['device_id']})" if port.get("device_id") else "")
         for port in network.list_all(context.cloud.network, "port", **filters)
     ]
+
+
+def shared_reason(network: Mapping[str, Any]) -> str | None:
+    """Return why a program must not manage a network, or a subnet of it, that several projects use."""
+    is_shared = network.get("shared") or network.get("router:external")
+    return "a network that is shared or external is looked up, not managed" if is_shared else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +9,17 @@ from ecs_pulumi.cloud import compute, errors, network
 from ecs_pulumi.cloud.polling import retry_while_busy
 from ecs_pulumi.cloud.together import Together
 from ecs_pulumi.dynamic.kind import auto_name
-from ecs_pulumi.resources.common import (
-    LONGEST_DESCRIPTION,
-    OF_A_NIC,
-    delete_when_unused,
-    is_mark,
-    left_to_server,
-    owner_marker,
-)
+from ecs_pulumi.resources.attachment import left_to_server
+from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.idempotent_create import create_or_find
+from ecs_pulumi.resources.owner_markers import LONGEST_DESCRIPTION, OF_A_NIC, is_mark, owner_marker
+from ecs_pulumi.resources.per_region import PerRegion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import Context, RemoteObject
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
 
 TAG = "2.49"
 """Compute microversion that introduced tags of NICs."""
@@ -90,9 +84,9 @@ def detach(context: Context, server_id: str, port_id: str) -> RemoteObject | Non
         pass
     except errors.Conflict:
         if left_to_server(context, server_id):
-            return context.cloud.region.ports.read(port_id)
+            return context.cloud.region.network_objects("port").read(port_id)
         raise
-    return context.cloud.region.ports.poller.wait(
+    return context.cloud.region.network_objects("port").poller.wait(
         port_id,
         lambda port: if_attached(port, server_id) is None,
         deadline=context.cloud.deadline,
@@ -159,13 +153,7 @@ def ports_of(context: Context, server_id: str) -> list[RemoteObject]:
     return list(network.list_all(api, "port", device_id=server_id)) if found is None else found
 
 
-_listings: weakref.WeakKeyDictionary[Region, Together[list[RemoteObject] | None]] = weakref.WeakKeyDictionary()
-_listings_lock = threading.Lock()
-
-
-def _listing(region: Region) -> Together[list[RemoteObject] | None]:
-    with _listings_lock:
-        return _listings.setdefault(region, Together())
+_listing: PerRegion[Together[list[RemoteObject] | None]] = PerRegion(lambda _: Together())
 
 
 def if_attached(port: RemoteObject | None, server_id: str) -> RemoteObject | None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
+from ecs_pulumi.resources.per_region import PerRegion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import RemoteObject
+    from ecs_pulumi.resources.remote import RemoteObject
 
 _DELETED_STATES = frozenset({"DELETED", "SOFT_DELETED", "deleting"})
 
@@ -63,11 +63,9 @@ def _is_being_deleted(remote: RemoteObject) -> bool:
     return remote.get("status") in _DELETED_STATES or remote.get("OS-EXT-STS:task_state") == "deleting"
 
 
-_by_region: weakref.WeakKeyDictionary[Region, dict[str, MarkedObjects]] = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
+_by_region: PerRegion[dict[str, MarkedObjects]] = PerRegion(lambda _: {})
 
 
 def marked_objects(region: Region, kind: str) -> MarkedObjects:
     """Return the search for the objects of a kind, for example `port`, in a region."""
-    with _lock:
-        return _by_region.setdefault(region, {}).setdefault(kind, MarkedObjects())
+    return _by_region(region).setdefault(kind, MarkedObjects())

@@ -5,35 +5,36 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ecs_pulumi.cloud import network
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     CheckInputs,
     Computed,
     Exclusive,
     InPlace,
-    Inputs,
     Nested,
     Outputs,
     Problem,
+    References,
     Replace,
     Set,
-    WriteOnly,
+    fields_of,
     match_items,
-    objects,
 )
-from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import (
     IpAddress,
     MacAddress,
     PortAssignedIp,
-    canonical_ip,
-    canonical_mac,
     is_automatic,
 )
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import Context, RemoteObject
-from ecs_pulumi.resources.neutron import NeutronHandler
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.defaults import defaults
+from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs
 from ecs_pulumi.resources.nic import is_for_a_nic, owner_of_nic
+from ecs_pulumi.resources.remote import RemoteObject
 
 
 class PortDnsAssignment(Nested):
@@ -47,7 +48,9 @@ class PortDnsAssignment(Nested):
 class PortFixedIp(Nested):
     """An address of a port: any address of a subnet, or a specific one."""
 
-    subnet_id: str | None = Field(None, description="Subnet of the address. Default: the only subnet of the network.")
+    subnet_id: Annotated[str | None, References("Subnet")] = Field(
+        None, description="Subnet of the address. Default: the only subnet of the network."
+    )
     ip_address: Annotated[IpAddress | None, Exclusive()] = Field(
         None, description="The address. Default: any free address of the subnet."
     )
@@ -68,15 +71,13 @@ class PortExtraDhcpOption(Nested):
     ip_version: Literal[4, 6] = Field(4, description="4 (the default) or 6.")
 
 
-class PortInputs(Inputs):
+class PortInputs(NeutronInputs):
     """The connection of one NIC to a network, with its addresses and security groups.
 
     Source: guide, chapter 7 "Create a port"; Neutron API reference, "Ports".
     """
 
-    network_id: Annotated[str, Replace()] = Field(description="Network it belongs to.")
-    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
+    network_id: Annotated[str, Replace(), References("Network")] = Field(description="Network it belongs to.")
     admin_state_up: Annotated[bool | None, InPlace(), Computed(), AlwaysSet()] = Field(
         None, description="Whether the port forwards packets."
     )
@@ -113,13 +114,6 @@ class PortInputs(Inputs):
     qos_policy_id: Annotated[str | None, InPlace()] = Field(
         None, description="Id of the QoS policy; an empty string removes it."
     )
-    tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
-    project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
-        None, description="Project that owns it. Only an administrator can set another project."
-    )
-    value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
-        None, description="Additional attributes of the create request, by their API names."
-    )
 
 
 class PortOutputs(Outputs):
@@ -138,6 +132,7 @@ class PortHandler(NeutronHandler[PortInputs]):
     name = "Port"
     inputs = PortInputs
     outputs = PortOutputs
+    title = "Ports"
     singular = "port"
     attribute_map: ClassVar = {
         "security_group_ids": "security_groups",
@@ -155,31 +150,29 @@ class PortHandler(NeutronHandler[PortInputs]):
         yield from preflight.check_exists(checked, "network_id", lambda id_: resolver.neutron("network", id_))
         yield from preflight.check_all_exist(checked, "security_group_ids", resolver.security_group_id)
         yield from preflight.addresses(context, checked)
-        yield from quota.of_network(context, checked, "ports", "network_id")
 
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
         """Return the ports of the project, without those of an `InterfaceAttachment`."""
         return [port for port in super().list_all(context) if not (is_for_a_nic(port) and port.get("device_id"))]
+
+    def list_visible(self, context: Context) -> Iterable[RemoteObject]:
+        """Return all ports of the project."""
+        region = context.cloud.region
+        return network.list_all(region.network, "port", tenant_id=region.project_id)
 
     def owner_of(self, remote: RemoteObject, project: str, stack: str, backend: str) -> str | None:
         """The resource in the owner marker; of a port for a NIC that is not attached yet, the resource of the NIC."""
         return owner_of_nic(super().owner_of(remote, project, stack, backend), remote)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """Compare addresses by value: some clouds return them as the request spelled them.
-
-        Addresses that Neutron adds automatically do not count as a difference.
-        """
-        value = prior.get(name)
+        """Ignore addresses that Neutron adds automatically."""
+        canonical = fields_of(self.inputs)[name].canonical
+        value = canonical(prior.get(name))
         if name == "fixed_ips" and isinstance(desired, list) and isinstance(value, list):
-            places = match_items(desired, value, _satisfies)
+            places = match_items(canonical(desired), value, _satisfies)
             mac = str(prior.get("mac_address"))
             additional = (item for place, item in enumerate(value) if place not in places)
             return None not in places and all(is_automatic(str(item.get("ip_address")), mac) for item in additional)
-        if name == "mac_address" and isinstance(desired, str) and isinstance(value, str):
-            return canonical_mac(desired) == canonical_mac(value)
-        if name == "allowed_address_pairs" and isinstance(value, list):
-            prior = {**prior, name: [_canonical(pair) for pair in objects(value)]}
         return super().is_equal(name, desired, prior)
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
@@ -194,6 +187,43 @@ class PortHandler(NeutronHandler[PortInputs]):
         outputs["ip_address"] = addresses[0]["ip_address"] if addresses else None
         return outputs
 
+    def unmanaged_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
+        """Return that another project owns the port, or that the cloud created it for a router or for DHCP."""
+        reason, owner = super().unmanaged_reason(existing, remote), remote.get("device_owner") or ""
+        is_of_cloud = owner and not owner.startswith("compute:")
+        return reason or (f"the cloud created it ({owner})" if is_of_cloud else None)
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the addresses, and what differs from the defaults of the network and of the project."""
+        resource, known = super().import_resource(existing, remote, outputs), defaults(existing.cloud.region)
+        its_network = existing.of("Network").get(remote["network_id"], {})
+        secured, groups = outputs.get("port_security_enabled"), sorted(outputs.get("security_group_ids") or ())
+        has_default_groups = groups == known.security_groups or (not groups and secured is False)
+        if groups and not has_default_groups:
+            resource.comments.append(f"Security groups: {known.group_names(groups)}.")
+        resource.inputs |= {
+            "admin_state_up": False if outputs.get("admin_state_up") is False else None,
+            "fixed_ips": [
+                {"subnet_id": item["subnet_id"], "ip_address": item["ip_address"]}
+                for item in outputs.get("fixed_ips") or ()
+            ],
+            "security_group_ids": None if has_default_groups else groups,
+            "allowed_address_pairs": [
+                _without(pair, "mac_address", outputs.get("mac_address"))
+                for pair in outputs.get("allowed_address_pairs") or ()
+            ]
+            or None,
+            "extra_dhcp_options": [
+                _without(option, "ip_version", 4) for option in outputs.get("extra_dhcp_options") or ()
+            ]
+            or None,
+            "port_security_enabled": None if secured == its_network.get("port_security_enabled", True) else secured,
+        }
+        if remote.get("device_id"):
+            # Nova sets these while the port is attached to a server.
+            resource.inputs |= dict.fromkeys(("dns_name", "binding_host_id", "binding_profile"))
+        return resource
+
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
         body = super()._body(values, remote)
         if not remote and body.get("binding:vnic_type") == "normal":
@@ -206,10 +236,9 @@ class PortHandler(NeutronHandler[PortInputs]):
         return body
 
 
-def _canonical(pair: Mapping[str, Any]) -> RemoteObject:
-    """Return an address pair with its addresses in their canonical spelling."""
-    normalize = {"ip_address": canonical_ip, "mac_address": canonical_mac}
-    return {key: normalize[key](value) if key in normalize and value else value for key, value in pair.items()}
+def _without(item: Mapping[str, Any], name: str, default: Any) -> RemoteObject:
+    """Return an object without a property that has its default value."""
+    return {key: value for key, value in item.items() if (key, value) != (name, default)}
 
 
 def _satisfies(desired: Any, address: Mapping[str, Any]) -> bool:

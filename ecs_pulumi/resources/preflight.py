@@ -15,15 +15,18 @@ from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects
 from ecs_pulumi.dynamic.kind import Provenance
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
-from ecs_pulumi.resources.catalog import catalog, ip_range, is_uuid, port_address_range
+from ecs_pulumi.resources.addresses import ip_range, port_address_range
+from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
+from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.server.schema import may_boot_from_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from ecs_pulumi.resources.catalog import Address
-    from ecs_pulumi.resources.common import Context, RemoteObject
+    from ecs_pulumi.resources.addresses import Address
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
 
 NONE = "2.37"
 """The compute microversion that introduced `networks: none`."""
@@ -40,6 +43,13 @@ def check_all_exist(checked: CheckInputs, name: str, look_up: Callable[[str], ob
     """Check that every object that the input refers to exists."""
     for _, name_or_id in checked.items(name) if checked.changed(name) else ():
         yield from _missing(name, partial(look_up, name_or_id))
+
+
+def key_pair(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Check that the key pair of a server exists, unless the program declares it."""
+    region = context.cloud.region
+    if checked.known("key_name") not in planned(region).key_pairs:
+        yield from check_exists(checked, "key_name", catalog(region).key_pair)
 
 
 def groups(context: Context, checked: CheckInputs) -> Iterator[Problem]:
@@ -136,6 +146,12 @@ def addresses(context: Context, checked: CheckInputs) -> Iterator[Problem]:
         yield from _check_address(context, checked, replace(place, network_id=subnet["network_id"]), address, subnet)
 
 
+def subnets_of(context: Context, network_id: str) -> list[RemoteObject]:
+    """Return the subnets of a network, and those that the program plans in it: these have no id."""
+    region = context.cloud.region
+    return catalog(region).subnets(network_id) + planned(region).subnets(network_id)
+
+
 def volume_in_use(context: Context, checked: CheckInputs, volume_id: str) -> None:
     """Warn if a volume that allows a single attachment is attached to another server."""
     if not _needs_no_check(checked, volume_id):
@@ -197,7 +213,7 @@ def _check_address(
     except ValueError:
         yield place.problem(f'not an address, got "{address}"')
         return
-    subnets = [subnet] if subnet else catalog(context.cloud.region).subnets(place.network_id)
+    subnets = [subnet] if subnet else subnets_of(context, place.network_id)
     if not subnets:
         # The account may not see the subnets of a network of another project.
         return
@@ -219,13 +235,13 @@ def _check_address(
 
 def _check_free(context: Context, checked: CheckInputs, place: Place, address: Address) -> Iterator[Problem]:
     """Check that no port in the cloud has the address and no other resource of the program requests it."""
-    resolver = catalog(context.cloud.region)
-    port = None if checked.is_replacement else resolver.port_with_address(place.network_id, address)
+    region = context.cloud.region
+    port = None if checked.is_replacement else catalog(region).port_with_address(place.network_id, address)
     if port and not _is_own_port(checked, port) and not is_own_object(context, checked, *_holders(port)):
         user = f" ({port['device_owner']})" if port.get("device_owner") else ""
         yield place.problem(f"{address} is already used by the port {port.get('name') or port['id']}{user}")
     elif context.resource and (
-        other := resolver.reserve_address(place.network_id, address, f"{context.kind} {context.resource}")
+        other := planned(region).reserve_address(place.network_id, address, f"{context.kind} {context.resource}")
     ):
         yield place.problem(f"{address} is also requested by {other}")
 
@@ -273,6 +289,15 @@ def _unusual(address: Address, subnet: RemoteObject) -> Iterator[str]:
         yield f"lies outside the subnet's allocation pools: {listed}"
 
 
+def disk_needed(image: RemoteObject, size: object) -> int:
+    """Return the size in GiB of the disk that an image needs; 0 if it fits into a disk of `size`, or `size` is unknown.
+
+    Size 0 is that of a flavor without a disk, whose root disk the cloud may size by the image.
+    """
+    needed = int(image.get("min_disk") or 0)
+    return needed if isinstance(size, int) and 0 < size < needed else 0
+
+
 def disks(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """Check that the sources and volume types of a server's block devices exist, and that the images fit."""
     if not checked.changed("block_devices"):
@@ -289,9 +314,9 @@ def disks(context: Context, checked: CheckInputs) -> Iterator[Problem]:
         if device.get("source_type") == "image" and isinstance(device.get("uuid"), str):
             missing = list(_missing("block_devices", partial(resolver.image, device["uuid"]), place))
             yield from missing
-            min_disk = 0 if missing else resolver.image(device["uuid"]).get("min_disk") or 0
-            if isinstance(device.get("volume_size"), int) and device["volume_size"] < min_disk:
-                yield Problem("block_devices", f"{place}its image needs a disk of at least {min_disk} GiB")
+            image = {} if missing else resolver.image(device["uuid"])
+            if needed := disk_needed(image, device.get("volume_size")):
+                yield Problem("block_devices", f"{place}its image needs a disk of at least {needed} GiB")
 
 
 def _check_delete_on_termination(context: Context, device: Mapping[str, object], place: str) -> Iterator[Problem]:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import threading
 import weakref
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, compute, errors, network
-from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects
-from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.dynamic.fields import CheckInputs, Problem
+from ecs_pulumi.resources.per_region import PerRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.resources.common import Context
+    from ecs_pulumi.dynamic.fields import CheckInputs
+    from ecs_pulumi.resources.clients import Context
 
 _NOVA = {
     "cores": ("maxTotalCores", "totalCoresUsed"),
@@ -28,7 +30,21 @@ _CINDER = {
     "volumes": ("maxTotalVolumes", "totalVolumesUsed"),
     "gigabytes": ("maxTotalVolumeGigabytes", "totalGigabytesUsed"),
 }
-_NEUTRON = ("network", "subnet", "port")
+
+
+@dataclass(frozen=True)
+class QuotaNeed:
+    """What a resource needs of the quotas of one service.
+
+    Attributes:
+        property: The input to which an exceeded quota is reported.
+        service: `compute`, `block storage` or `network`.
+        amounts: The amounts by the names of the quotas, such as `cores`; negative for what an update releases.
+    """
+
+    property: str
+    service: str
+    amounts: Mapping[str, int]
 
 
 class QuotaTracker:
@@ -77,77 +93,27 @@ def _absolute(limits: Mapping[str, Any], names: Mapping[str, tuple[str, str]]) -
 
 def _details(quotas: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     return {
-        f"{name}s": (quotas[name]["limit"], quotas[name]["used"] + int(quotas[name].get("reserved") or 0))
-        for name in _NEUTRON
-        if isinstance(quotas.get(name), dict)
+        f"{name}s": (quota["limit"], quota["used"] + int(quota.get("reserved") or 0))
+        for name, quota in quotas.items()
+        if isinstance(quota, dict)
     }
 
 
-_ledgers: weakref.WeakKeyDictionary[Region, QuotaTracker] = weakref.WeakKeyDictionary()
-_trackers_lock = threading.Lock()
+_tracker = PerRegion(QuotaTracker)
 
 
-def _tracker(region: Region) -> QuotaTracker:
-    with _trackers_lock:
-        return _ledgers.setdefault(region, QuotaTracker(region))
+def check(context: Context, checked: CheckInputs, needs: Iterable[QuotaNeed]) -> Iterator[Problem]:
+    """Check the quotas for what a resource adds.
 
-
-def server(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """Check the quotas for a server: cores, memory, instances, and its new volumes and ports."""
-    if checked.has("adopt") and not checked.prior:
+    Args:
+        context: The operation.
+        checked: The desired inputs.
+        needs: What the handler declares for them.
+    """
+    # An import adds nothing, and a replacement releases what the replaced object used.
+    if not context.resource or checked.is_replacement or (checked.has("adopt") and not checked.prior):
         return
-    needs = _of_flavor(context, checked.known("flavor"))
-    for name, amount in _of_flavor(context, checked.prior.get("flavor")).items():
-        needs[name] = needs.get(name, 0) - amount
-    if not checked.prior:
-        needs["instances"] = 1
-    yield from _check(context, checked, "flavor", "compute", needs)
-    if not checked.prior:
-        disks = [
-            device
-            for _, device in checked.items("block_devices")
-            if device.get("source_type") in ("blank", "image", "snapshot")
-            and device.get("destination_type") == "volume"
-        ]
-        sizes = [device.get("volume_size") for device in disks]
-        storage = {"volumes": len(disks), "gigabytes": sum(size for size in sizes if isinstance(size, int))}
-        yield from _check(context, checked, "block_devices", "block storage", storage)
-        created = [nic for nic in objects(checked.values.get("networks")) if nic.get("port_id") is None]
-        yield from _check(context, checked, "networks", "network", {"ports": len(created)})
-
-
-def volume(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """Check the quotas for a new volume, or for the growth of an existing one."""
-    if checked.has("adopt") and not checked.prior:
-        return
-    grown = (checked.known("size") or 0) - (checked.prior.get("size") or 0)
-    needs = {"gigabytes": max(0, grown), "volumes": 0 if checked.prior else 1}
-    yield from _check(context, checked, "size", "block storage", needs)
-
-
-def of_network(context: Context, checked: CheckInputs, name: str, property_: str) -> Iterator[Problem]:
-    """Check the quota for one more network, subnet or port."""
-    if not checked.prior and not checked.has("adopt"):
-        yield from _check(context, checked, property_, "network", {name: 1})
-
-
-def _of_flavor(context: Context, name: str | None) -> dict[str, int]:
-    if not name:
-        return {}
-    try:
-        flavor = catalog(context.cloud.region).flavor(name)
-    except errors.EcsError:
-        return {}
-    return {"cores": flavor["vcpus"], "ram": flavor["ram"]}
-
-
-def _check(
-    context: Context, checked: CheckInputs, property_: str, service: str, needs: Mapping[str, int]
-) -> Iterator[Problem]:
-    # A replacement releases what the replaced object used.
-    if not context.resource or checked.is_replacement:
-        return
-    tracker = _tracker(context.cloud.region)
-    entry = f"{context.kind} {context.resource} {service}"
-    for message in tracker.reserve(entry, service, needs):
-        yield Problem(property_, message)
+    for need in needs:
+        entry = f"{context.kind} {context.resource} {need.service}"
+        for message in _tracker(context.cloud.region).reserve(entry, need.service, need.amounts):
+            yield Problem(need.property, message)

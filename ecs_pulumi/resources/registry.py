@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ecs_pulumi.dynamic.kind import ResourceHandler
 
@@ -44,6 +44,18 @@ def get_handler(kind: str) -> ResourceHandler[Any, Any, Any]:
 def handlers() -> list[ResourceHandler[Any, Any, Any]]:
     """The handlers of all kinds, in the order of `kinds`."""
     return [get_handler(kind) for kind in _KINDS]
+
+
+def connect(config: Callable[[str], str | None], region: str | None = None, kind: str | None = None) -> Any:
+    """The clients for a command.
+
+    Args:
+        config: The settings of the stack.
+        region: The region. Default: the configured one.
+        kind: The kind whose timeout applies. Default: the longest timeout of all kinds.
+    """
+    used = [get_handler(kind)] if kind else handlers()
+    return used[0].connect(config, region, max(handler.timeout for handler in used))
 
 
 def register(handler: ResourceHandler[Any, Any, Any]) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import ipaddress
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -14,24 +14,25 @@ from ecs_pulumi.dynamic.fields import (
     CheckInputs,
     Computed,
     InPlace,
-    Inputs,
     Nested,
     Outputs,
     Problem,
+    References,
     Replace,
     Set,
-    WriteOnly,
     exactly_one_of,
     format_value,
     has_unknown,
 )
-from ecs_pulumi.dynamic.kind import Provenance
-from ecs_pulumi.resources import preflight, quota
-from ecs_pulumi.resources.addresses import IpAddress, canonical_ip
-from ecs_pulumi.resources.catalog import catalog, ip_range, port_address_range
-from ecs_pulumi.resources.common import Context, RemoteObject
+from ecs_pulumi.dynamic.kind import ImportedResource, Provenance
+from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources.addresses import IpAddress, IpAddressAsWritten, Range, ip_range, port_address_range
+from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
-from ecs_pulumi.resources.neutron import NeutronHandler, dependent_ports
+from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, shared_reason
+from ecs_pulumi.resources.planned import planned
+from ecs_pulumi.resources.remote import RemoteObject
 
 
 class SubnetAllocationPool(Nested):
@@ -51,14 +52,14 @@ class SubnetHostRoute(Nested):
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
 
 
-class SubnetInputs(Inputs):
+class SubnetInputs(NeutronInputs):
     """A range of addresses in a network, from which ports get their addresses.
 
     Source: guide, chapter 7 "Create a subnet"; Neutron API reference, "Subnets".
     """
 
-    network_id: Annotated[str, Replace()] = Field(description="Network it belongs to.")
-    cidr: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
+    network_id: Annotated[str, Replace(), References("Network")] = Field(description="Network it belongs to.")
+    cidr: Annotated[IpAddressAsWritten | None, Replace(), Computed(), AlwaysSet()] = Field(
         None, description="Range of addresses, for example `10.0.10.0/24`. Set either this or `subnet_pool_id`."
     )
     subnet_pool_id: Annotated[str | None, Replace()] = Field(
@@ -68,16 +69,14 @@ class SubnetInputs(Inputs):
         None, ge=0, le=128, description="Prefix length of the range that is allocated from the pool."
     )
     ip_version: Annotated[Literal[4, 6], Replace()] = Field(4, description="4 or 6.")
-    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
-    gateway_ip: Annotated[str | None, InPlace(), Computed()] = Field(
+    gateway_ip: Annotated[IpAddressAsWritten | None, InPlace(), Computed()] = Field(
         None, description="Address of the gateway. Default: the first address of the range."
     )
     no_gateway: Annotated[bool | None, InPlace(), AlwaysSet()] = Field(
         None, description="True: the subnet has no gateway."
     )
     enable_dhcp: Annotated[bool, InPlace()] = Field(default=True, description="Whether DHCP is enabled.")
-    dns_nameservers: Annotated[list[str] | None, InPlace(), AlwaysSet()] = Field(
+    dns_nameservers: Annotated[list[IpAddressAsWritten] | None, InPlace(), AlwaysSet()] = Field(
         None, description="DNS servers, in order."
     )
     allocation_pools: Annotated[list[SubnetAllocationPool] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
@@ -96,13 +95,6 @@ class SubnetInputs(Inputs):
         None, description="Device owners that may use it, for example `network:floatingip`."
     )
     segment_id: Annotated[str | None, Replace()] = Field(None, description="Segment of the network.")
-    tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
-    project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
-        None, description="Project that owns it. Only an administrator can set another project."
-    )
-    value_specs: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
-        None, description="Additional attributes of the create request, by their API names."
-    )
 
 
 class SubnetOutputs(Outputs):
@@ -118,6 +110,7 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
     name = "Subnet"
     inputs = SubnetInputs
     outputs = SubnetOutputs
+    title = "Subnets"
     singular = "subnet"
     attribute_map: ClassVar = {
         "subnet_pool_id": "subnetpool_id",
@@ -143,13 +136,6 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         resolver = catalog(context.cloud.region)
         yield from preflight.check_exists(checked, "network_id", lambda id_: resolver.neutron("network", id_))
         yield from _check_overlap(context, checked)
-        yield from quota.of_network(context, checked, "subnets", "network_id")
-
-    def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """Compare addresses by value, not by spelling."""
-        if name in ("cidr", "gateway_ip") and isinstance(desired, str) and isinstance(prior.get(name), str):
-            return canonical_ip(desired) == canonical_ip(prior[name])
-        return super().is_equal(name, desired, prior)
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Delete first if the ranges overlap or the pool changes: Neutron allows neither within one network."""
@@ -186,6 +172,23 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         """Return the attributes of the API, and `no_gateway`."""
         return {**super().to_outputs(context, remote), "no_gateway": remote.get("gateway_ip") is None}
 
+    def unmanaged_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
+        """Return that another project owns the subnet, or that its network is shared or external."""
+        network = existing.of("Network").get(remote["network_id"], {})
+        return super().unmanaged_reason(existing, remote) or shared_reason(network)
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the range unless a pool allocates it; add the gateway and the pools unless they are the defaults."""
+        resource = super().import_resource(existing, remote, outputs)
+        network, gateway = ipaddress.ip_network(outputs["cidr"]), outputs.get("gateway_ip")
+        is_first = network.num_addresses > 1 and gateway == str(network[1])
+        pools = outputs.get("allocation_pools") or ()
+        resource.inputs["cidr"] = None if outputs.get("subnet_pool_id") else outputs["cidr"]
+        resource.inputs["gateway_ip"] = None if is_first else gateway
+        if _pool_ends(pools) != _default_pool_ends(network, gateway):
+            resource.inputs["allocation_pools"] = outputs.get("allocation_pools")
+        return resource
+
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
         body = super()._body(values, remote)
         if body.pop("no_gateway", False):
@@ -217,10 +220,9 @@ def _check_overlap(context: Context, checked: CheckInputs) -> Iterator[Problem]:
         or not checked.changed("network_id", "cidr")
     ):
         return
-    resolver = catalog(context.cloud.region)
     # The prior range of this subnet is no conflict: an overlapping replacement deletes the subnet first.
     own = _range(checked.prior.get("cidr")) if checked.prior.get("network_id") == network_id else None
-    for other in resolver.subnets(network_id) if cidr else ():
+    for other in preflight.subnets_of(context, network_id) if cidr else ():
         if own and "id" in other and _range(other["cidr"]) == own:
             continue
         if other["cidr"] and ipaddress.ip_network(cidr).overlaps(ip_range(other["cidr"])):
@@ -235,7 +237,7 @@ def _check_overlap(context: Context, checked: CheckInputs) -> Iterator[Problem]:
             else:
                 yield Problem("cidr", reason)
             return
-    resolver.register_planned_subnet(network_id, cidr)
+    planned(context.cloud.region).add_subnet(network_id, cidr)
 
 
 def _pools_without_gateway(gateway: str, pools: list[RemoteObject]) -> RemoteObject:
@@ -249,6 +251,20 @@ def _pools_without_gateway(gateway: str, pools: list[RemoteObject]) -> RemoteObj
         parts = ((start, address - 1), (address + 1, end))
         remaining += [{"start": str(first), "end": str(last)} for first, last in parts if int(first) <= int(last)]
     return {} if remaining == pools else {"allocation_pools": remaining}
+
+
+def _pool_ends(pools: Iterable[RemoteObject]) -> set[tuple[int, int]]:
+    return {(int(ipaddress.ip_address(pool["start"])), int(ipaddress.ip_address(pool["end"]))) for pool in pools}
+
+
+def _default_pool_ends(network: Range, gateway: str | None) -> set[tuple[int, int]]:
+    """Return the ends of the allocation pools that Neutron uses by default: all addresses except the gateway's."""
+    last = 2 if network.version == 4 else 1  # noqa: PLR2004
+    low, high = int(network[0]) + 1, int(network[0]) + network.num_addresses - last
+    if not gateway:
+        return {(low, high)}
+    router = int(ipaddress.ip_address(gateway))
+    return {(a, b) for a, b in ((low, min(high, router - 1)), (max(low, router + 1), high)) if a <= b}
 
 
 def _range(cidr: Any) -> Any:

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from ecs_pulumi.cloud import block_storage, errors
+from ecs_pulumi.cloud.api import ServiceClient
 from ecs_pulumi.cloud.polling import Deadline, wait_for
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
@@ -19,30 +21,28 @@ from ecs_pulumi.dynamic.fields import (
     Outputs,
     Problem,
     ProviderOnly,
+    References,
     Replace,
     RequiresMicroversion,
     WriteOnly,
     exactly_one_of,
     has_unknown,
+    to_plain,
 )
-from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog, is_uuid
-from ecs_pulumi.resources.common import (
-    MARKER_KEY,
-    Context,
-    EcsHandler,
-    RemoteObject,
-    create_body,
-    delete_when_unused,
-    diff_remote,
-    kept_marker,
-    markers_of,
-    metadata_with_marker,
-    owner_marker,
-    require_exists,
-)
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.defaults import defaults
+from ecs_pulumi.resources.deletion import delete_when_unused
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
+from ecs_pulumi.resources.owner_markers import MARKER_KEY, kept_marker, markers_of, metadata_with_marker, owner_marker
+from ecs_pulumi.resources.quota import QuotaNeed
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import create_body, diff_remote
+from ecs_pulumi.resources.steps import Effect, Step, report, shown
 
 _EXTEND_IN_USE, _FROM_BACKUP = "3.42", "3.47"
 _CINDER_KEYS = ("readonly", "attached_mode")
@@ -90,7 +90,9 @@ class VolumeInputs(Inputs):
     snapshot_id: Annotated[str | None, Replace()] = Field(
         None, description="Id of the snapshot to create the volume from."
     )
-    source_volume_id: Annotated[str | None, Replace()] = Field(None, description="Id of the volume to copy.")
+    source_volume_id: Annotated[str | None, Replace(), References("Volume")] = Field(
+        None, description="Id of the volume to copy."
+    )
     backup_id: Annotated[str | None, Replace(), WriteOnly(), RequiresMicroversion("block-storage", _FROM_BACKUP)] = (
         Field(None, description="Id of the backup to restore.")
     )
@@ -124,6 +126,8 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
     """Volumes."""
 
     name = "Volume"
+    effects = "ecs_pulumi.resources.volume_effects"
+    title = "Volumes"
     inputs = VolumeInputs
     outputs = VolumeOutputs
 
@@ -150,9 +154,14 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         yield from missing
         if checked.known("image") and not missing and checked.changed("image"):
             image = names.image(checked.known("image"))
-            if (min_disk := image.get("min_disk") or 0) > (checked.known("size") or min_disk):
-                yield Problem("size", f"the image {image['name']} needs at least {min_disk} GiB")
-        yield from quota.volume(context, checked)
+            if needed := preflight.disk_needed(image, checked.known("size")):
+                yield Problem("size", f"the image {image['name']} needs at least {needed} GiB")
+
+    def quota_needs(self, context: Context, checked: CheckInputs) -> Iterator[QuotaNeed]:  # noqa: ARG002
+        """Yield a new volume, or the growth of an existing one."""
+        grown = (checked.known("size") or 0) - (checked.prior.get("size") or 0)
+        amounts = {"gigabytes": max(0, grown), "volumes": 0 if checked.prior else 1}
+        yield QuotaNeed("size", "block storage", amounts)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Treat the name and the id of an image as equal."""
@@ -185,11 +194,26 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             if remote is not None and remote["status"] == _RESERVED:
                 context.warn(f"size: {_UNSHELVE_FIRST}")
             elif remote is not None:
-                self._require_extendable(context, remote)
+                self.require_extendable(context, remote)
+        report(context, plan(changed, new, context.prior))
 
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
         """Return the volumes of the project."""
         return block_storage.list_volumes(context.cloud.block_storage)
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the source, and what differs from the defaults of the cloud."""
+        resource, known = super().import_resource(existing, remote, outputs), defaults(existing.cloud.region)
+        source, snapshot = outputs.get("source_volume_id"), outputs.get("snapshot_id")
+        volume_type = outputs.get("volume_type")
+        resource.inputs |= {
+            # A program can set only one source. A copied volume also has the image of its source volume.
+            "image": None if source or snapshot else known.image_reference(outputs.get("image_id")),
+            "source_volume_id": None if snapshot else source,
+            "volume_type": None if volume_type == known.volume_type else volume_type,
+            "availability_zone": None if known.one_volume_zone else outputs.get("availability_zone"),
+        }
+        return resource
 
     def find_own_orphans(self, context: Context, desired: VolumeInputs) -> list[tuple[str, str]]:  # noqa: ARG002
         """Find the volumes whose metadata or description contains the owner marker."""
@@ -233,8 +257,11 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             marked=body.get("description"),
         )
         context.record_id(remote["id"])
-        remote = self._wait_until_stable(context, remote["id"], "available")
-        return self._set_read_only(context, remote, desired)
+        remote = self.wait_until_stable(context, remote["id"], "available")
+        if desired.read_only:
+            block_storage.set_read_only(api, remote["id"], read_only=True)
+            remote = require_exists(self.read(context, remote["id"]), self.name, remote["id"])
+        return remote
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the volume from the list that all refreshes of volumes share."""
@@ -279,41 +306,22 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         return outputs
 
     def update(self, context: Context, id_: str, desired: VolumeInputs, prior: Mapping[str, Any]) -> RemoteObject:
-        """Apply the differences: name, description, metadata, size, type and the read-only flag."""
-        api = context.cloud.block_storage
+        """Run the plan of the differences."""
         remote = require_exists(self.read(context, id_), self.name, id_)
         changes = diff_remote(self, context, desired, remote)
         if remote["status"] == _RESERVED and not {"size", "volume_type"}.isdisjoint(changes):
             remote = self._wait_until_attached(context, id_)
         elif remote["status"] not in (*_STABLE, _RESERVED):
-            remote = self._wait_until_stable(context, id_)
+            remote = self.wait_until_stable(context, id_)
             changes = diff_remote(self, context, desired, remote)
-        attributes: dict[str, Any] = {key: changes[key] for key in ("name", "description") if key in changes}
-        if attributes:
-            remote = block_storage.update_volume(api, id_, attributes)
-        metadata = remote.get("metadata") or {}
-        hidden = _hidden(metadata, desired.metadata) - set(_CINDER_KEYS)
         # Remove reserved keys that the program no longer declares; keep those that the cloud wrote.
-        dropped = hidden & set(prior.get("metadata") or {})
-        if "metadata" in changes or (dropped and desired.metadata is not None):
-            kept = {key: metadata[key] for key in hidden - dropped}
-            own = changes.get("metadata") if desired.metadata is None else desired.metadata
-            changes["metadata"] = own
-            block_storage.replace_metadata(api, id_, {**kept, **(own or {}), **kept_marker(context, remote)})
-        if "size" in changes:
-            self._extend(context, remote, changes["size"])
-        if "volume_type" in changes:
-            block_storage.retype(api, id_, changes["volume_type"], desired.retype_policy)
-            self._wait_until_stable(context, id_)
-        if changes:
-            remote = require_exists(self.read(context, id_), self.name, id_)
-            if "volume_type" in changes and not _is_type(context, changes["volume_type"], remote.get("volume_type")):
-                raise errors.OperationFailed(
-                    f"retype to {changes['volume_type']}",
-                    f"the volume type is still {remote.get('volume_type')}; "
-                    f"retype_policy {desired.retype_policy!r} may not allow the cloud to move the data",
-                )
-        return self._set_read_only(context, remote, desired)
+        hidden = _hidden(remote.get("metadata") or {}, desired.metadata) - set(_CINDER_KEYS)
+        if desired.metadata is not None and hidden & set(prior.get("metadata") or {}):
+            changes["metadata"] = desired.metadata
+        update = VolumeUpdate(self, context, desired, prior, remote, changes)
+        for step in plan(changes, to_plain(desired), self.to_outputs(context, remote)):
+            step.run(update)
+        return update.result()
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Delete the volume once no server has it, and wait until it is gone."""
@@ -344,20 +352,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         remote = self.read(context, id_) or {}
         return [f"server {item['server_id']} as {item['device']}" for item in remote.get("attachments") or ()]
 
-    def _extend(self, context: Context, remote: RemoteObject, size: int) -> None:
-        api = context.cloud.block_storage
-        if size < remote["size"]:
-            raise errors.OperationFailed(
-                "size", f"can only grow: the volume has {remote['size']} GiB, the program asks for {size}"
-            )
-        self._require_extendable(context, remote)
-        attached = remote["status"] == "in-use"
-        block_storage.extend(api, remote["id"], size, microversion=_EXTEND_IN_USE if attached else None)
-        grown = self._wait_until_stable(context, remote["id"])
-        if grown["size"] < size:
-            raise errors.OperationFailed("extend", f"the volume still has {grown['size']} GiB")
-
-    def _require_extendable(self, context: Context, remote: RemoteObject) -> None:
+    def require_extendable(self, context: Context, remote: RemoteObject) -> None:
         """Raise an error if the API cannot extend a volume in use."""
         if remote["status"] != "in-use":
             return
@@ -368,12 +363,6 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             raise errors.OperationFailed(
                 "size", f"{unsupported}. It is attached to {users}: {_DETACH_FIRST}"
             ) from unsupported
-
-    def _set_read_only(self, context: Context, remote: RemoteObject, desired: VolumeInputs) -> RemoteObject:
-        if desired.read_only is None or desired.read_only == self.to_outputs(context, remote)["read_only"]:
-            return remote
-        block_storage.set_read_only(context.cloud.block_storage, remote["id"], read_only=desired.read_only)
-        return require_exists(self.read(context, remote["id"]), self.name, remote["id"])
 
     def _wait_until_attached(self, context: Context, id_: str) -> RemoteObject:
         """Wait until a reserved volume is attached or available.
@@ -395,7 +384,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             raise errors.OperationFailed(f"volume {id_}", _UNSHELVE_FIRST) from timeout
         return remote
 
-    def _wait_until_stable(self, context: Context, id_: str, *desired: str) -> RemoteObject:
+    def wait_until_stable(self, context: Context, id_: str, *desired: str) -> RemoteObject:
         """Wait until the volume has one of these statuses; the default is `available` or `in-use`."""
 
         def done(remote: RemoteObject | None) -> bool:
@@ -417,6 +406,108 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             what=f"volume {id_} to be {' or '.join(desired or _STABLE)}",
         )
         return require_exists(remote, self.name, id_)
+
+
+@dataclass
+class VolumeUpdate:
+    """A running update of a volume. Its methods are the steps of `plan`."""
+
+    handler: VolumeHandler
+    context: Context
+    desired: VolumeInputs
+    prior: Mapping[str, Any]
+    """The prior outputs."""
+    remote: RemoteObject
+    """The volume as of the last read or wait."""
+    changes: Mapping[str, Any]
+    """The inputs that differ from the remote object, with their desired values."""
+    _is_stale: bool = field(default=False, init=False)
+
+    @property
+    def _api(self) -> ServiceClient:
+        return self.context.cloud.block_storage
+
+    def result(self) -> RemoteObject:
+        """Return the volume after the update.
+
+        Raises:
+            OperationFailed: The cloud did not change the type.
+        """
+        if self._is_stale:
+            self.remote = require_exists(
+                self.handler.read(self.context, self.remote["id"]), "Volume", self.remote["id"]
+            )
+        desired, current = self.changes.get("volume_type"), self.remote.get("volume_type")
+        if desired and not _is_type(self.context, desired, current):
+            raise errors.OperationFailed(
+                f"retype to {desired}",
+                f"the volume type is still {current}; retype_policy {self.desired.retype_policy!r} may not allow the "
+                "cloud to move the data",
+            )
+        return self.remote
+
+    def update_attributes(self) -> None:
+        """Change name and description."""
+        attributes = {name: self.changes[name] for name in ("name", "description") if name in self.changes}
+        self.remote = block_storage.update_volume(self._api, self.remote["id"], attributes)
+
+    def replace_metadata(self) -> None:
+        """Replace the program's metadata; the cloud's own entries and the owner marker stay."""
+        metadata = self.remote.get("metadata") or {}
+        kept = _hidden(metadata, self.desired.metadata) - set(_CINDER_KEYS) - set(self.prior.get("metadata") or {})
+        body = {key: metadata[key] for key in kept} | self.changes["metadata"] | kept_marker(self.context, self.remote)
+        block_storage.replace_metadata(self._api, self.remote["id"], body)
+        self._is_stale = True
+
+    def extend(self) -> None:
+        """Grow the volume."""
+        size, id_, context = self.changes["size"], self.remote["id"], self.context
+        if size < self.remote["size"]:
+            raise errors.OperationFailed(
+                "size", f"can only grow: the volume has {self.remote['size']} GiB, the program asks for {size}"
+            )
+        self.handler.require_extendable(context, self.remote)
+        is_attached = self.remote["status"] == "in-use"
+        block_storage.extend(self._api, id_, size, microversion=_EXTEND_IN_USE if is_attached else None)
+        grown = self.handler.wait_until_stable(context, id_)
+        if grown["size"] < size:
+            raise errors.OperationFailed("extend", f"the volume still has {grown['size']} GiB")
+        self._is_stale = True
+
+    def retype(self) -> None:
+        """Change the volume type."""
+        block_storage.retype(self._api, self.remote["id"], self.changes["volume_type"], self.desired.retype_policy)
+        self.handler.wait_until_stable(self.context, self.remote["id"])
+        self._is_stale = True
+
+    def set_read_only(self) -> None:
+        """Set whether servers may only read the volume."""
+        block_storage.set_read_only(self._api, self.remote["id"], read_only=bool(self.desired.read_only))
+        self._is_stale = True
+
+
+def plan(changed: Iterable[str], desired: Mapping[str, Any], current: Mapping[str, Any]) -> list[Step[VolumeUpdate]]:
+    """Return the steps that bring a volume to its desired inputs, in the order in which `up` runs them.
+
+    Args:
+        changed: The inputs that differ.
+        desired: The desired inputs; they may be unknown in a preview.
+        current: The outputs of the volume: those of the remote object, or the prior ones in a preview.
+    """
+    names, steps = set(changed), list[Step[VolumeUpdate]]()
+    if attributes := [name for name in ("name", "description") if name in names]:
+        steps.append(Step(f"update {' and '.join(attributes)}", VolumeUpdate.update_attributes))
+    if "metadata" in names:
+        steps.append(Step("replace metadata", VolumeUpdate.replace_metadata))
+    if "size" in names:
+        steps.append(Step(f"extend {current.get('size')} -> {shown(desired.get('size'))} GiB", VolumeUpdate.extend))
+    if "volume_type" in names:
+        text = f"retype {current.get('volume_type')} -> {shown(desired.get('volume_type'))}"
+        effect = None if desired.get("retype_policy") == "never" else Effect.MOVES
+        steps.append(Step(text, VolumeUpdate.retype, effect))
+    if "read_only" in names:
+        steps.append(Step("set the read-only flag", VolumeUpdate.set_read_only))
+    return steps
 
 
 _STABLE = ("available", "in-use")

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ecs_pulumi.cloud import block_storage, compute, errors
 from ecs_pulumi.cloud.polling import Deadline, retry_while_busy, wait_for
+from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import (
     Advisory,
     AlwaysSet,
@@ -18,23 +19,22 @@ from ecs_pulumi.dynamic.fields import (
     Inputs,
     Outputs,
     Problem,
+    References,
     Replace,
     RequiresMicroversion,
     WriteOnly,
 )
+from ecs_pulumi.dynamic.kind import ImportedResource
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.asleep import while_awake
+from ecs_pulumi.resources.attachment import left_to_server, split_id
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import (
-    Context,
-    EcsHandler,
-    RemoteObject,
-    create_body,
-    left_to_server,
-    require_exists,
-    split_id,
-)
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import send_once
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import create_body
+from ecs_pulumi.resources.server import importing
 
 _TAG, _MULTIATTACH, _DELETE_ON_TERMINATION = "2.49", "2.60", "2.79"
 
@@ -45,8 +45,8 @@ class VolumeAttachmentInputs(Inputs):
     Source: guide, chapter 6 "Attach the disk to the ECS"; Nova API reference, "Servers with volume attachments".
     """
 
-    server_id: Annotated[str, Replace()] = Field(description="Id of the server.")
-    volume_id: Annotated[str, Replace(), Exclusive()] = Field(description="Id of the volume.")
+    server_id: Annotated[str, Replace(), References("Server")] = Field(description="Id of the server.")
+    volume_id: Annotated[str, Replace(), Exclusive(), References("Volume")] = Field(description="Id of the volume.")
     device: Annotated[str | None, Replace(), Computed(), Advisory(), AlwaysSet()] = Field(
         None, description="Requested device name, for example `/dev/vdb`. The hypervisor may choose another one."
     )
@@ -71,6 +71,8 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
     """Volume attachments, read from their volumes: one list of volumes serves all of them."""
 
     name = "VolumeAttachment"
+    id_format, id_example = "`<server id>/<volume id>`", "9f4d9281-…/51f45e08-…"
+    title = "Volumes in servers"
     inputs = VolumeAttachmentInputs
     outputs = VolumeAttachmentOutputs
 
@@ -83,6 +85,21 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         yield from missing
         if checked.known("volume_id") and checked.changed("volume_id") and not missing:
             preflight.volume_in_use(context, checked, checked.known("volume_id"))
+
+    def candidates(self, existing: Existing) -> Iterator[Candidate]:
+        """Yield the volumes in each server that its own resource does not declare."""
+        for server in existing.candidates_of("Server"):
+            for volume in importing.later_disks(existing, server.remote):
+                label = f"{server.label}-{existing.label('Volume', volume)}"
+                remote = require_exists(_attachment(volume, server.id), self.name, volume["id"])
+                yield Candidate(self.name, f"{server.id}/{volume['id']}", label, remote, attached_to=server.key)
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add `multiattach`, which no API returns for an attachment, if the volume allows it."""
+        resource = super().import_resource(existing, remote, outputs)
+        is_shared = existing.of("Volume")[remote["volume_id"]].get("multiattach")
+        resource.inputs["multiattach"] = True if is_shared else None
+        return resource
 
     def create(self, context: Context, desired: VolumeAttachmentInputs) -> RemoteObject:
         """Attach the volume; one that is attached to the server already is used as it is."""

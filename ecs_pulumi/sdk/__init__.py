@@ -4,3 +4,5 @@ KINDS = ("KeyPair", "Network", "Subnet", "Port", "Volume", "Server", "VolumeAtta
 """The kinds in the order in which they depend on each other."""
 SECRETS = ("admin_pass", "personality", "private_key", "user_data")
 """The inputs and outputs that are secret."""
+EFFECT_MODULES = {"Volume": "ecs_pulumi.resources.volume_effects", "Server": "ecs_pulumi.resources.server.effects"}
+"""The modules that judge planned changes for the preview report, by kind."""

@@ -35,8 +35,6 @@ class Network(
     """DNS domain of the network, with its final dot."""
     qos_policy_id: pulumi.Output[str | None]
     """Id of the QoS policy; an empty string removes it."""
-    tags: pulumi.Output[list[str]]
-    """Tags, a set."""
     availability_zone_hints: pulumi.Output[list[str]]
     """Zones in which the network's services should run."""
     provider_network_type: pulumi.Output[str | None]
@@ -45,6 +43,8 @@ class Network(
     """Physical network that carries the network. For administrators."""
     provider_segmentation_id: pulumi.Output[int | None]
     """VLAN id or tunnel id. For administrators."""
+    tags: pulumi.Output[list[str]]
+    """Tags, a set."""
     project_id: pulumi.Output[str]
     """Project that owns it. Only an administrator can set another project."""
     value_specs: pulumi.Output[dict[str, object] | None]
@@ -71,11 +71,11 @@ class Network(
         mtu: pulumi.Input[int] | None = None,
         dns_domain: pulumi.Input[str] | None = None,
         qos_policy_id: pulumi.Input[str] | None = None,
-        tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
         availability_zone_hints: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
         provider_network_type: pulumi.Input[str] | None = None,
         provider_physical_network: pulumi.Input[str] | None = None,
         provider_segmentation_id: pulumi.Input[int] | None = None,
+        tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
         project_id: pulumi.Input[str] | None = None,
         value_specs: pulumi.Input[Mapping[str, object]] | None = None,
         region: pulumi.Input[str] | None = None,
@@ -95,7 +95,6 @@ class Network(
             mtu: Maximum transmission unit, in bytes, announced to the ports.
             dns_domain: DNS domain of the network, with its final dot.
             qos_policy_id: Id of the QoS policy; an empty string removes it.
-            tags: Tags, a set.
             availability_zone_hints: Zones in which the network's services should run. A change replaces the
                 resource.
             provider_network_type: Type of the physical network (`vxlan`, `vlan`, `flat`, …). For administrators. A
@@ -103,6 +102,7 @@ class Network(
             provider_physical_network: Physical network that carries the network. For administrators. A change
                 replaces the resource.
             provider_segmentation_id: VLAN id or tunnel id. For administrators. A change replaces the resource.
+            tags: Tags, a set.
             project_id: Project that owns it. Only an administrator can set another project. A change replaces the
                 resource.
             value_specs: Additional attributes of the create request, by their API names. A change replaces the

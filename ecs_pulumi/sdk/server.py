@@ -169,12 +169,12 @@ class Server(
 
     flavor: pulumi.Output[str]
     """Name or id of the flavor. A change stops the server, resizes, confirms, and starts it again."""
-    image: pulumi.Output[str | None]
-    """Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place."""
     name: pulumi.Output[str]
     """Name."""
     description: pulumi.Output[str | None]
     """Description."""
+    image: pulumi.Output[str | None]
+    """Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place."""
     metadata: pulumi.Output[dict[str, str]]
     """User-defined keys and values."""
     tags: pulumi.Output[list[str] | None]
@@ -261,9 +261,9 @@ class Server(
         resource_name: str,
         *,
         flavor: pulumi.Input[str],
-        image: pulumi.Input[str] | None = None,
         name: pulumi.Input[str] | None = None,
         description: pulumi.Input[str] | None = None,
+        image: pulumi.Input[str] | None = None,
         metadata: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None,
         tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
         security_groups: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
@@ -294,10 +294,10 @@ class Server(
         Args:
             resource_name: Name of the resource in the program.
             flavor: Name or id of the flavor. A change stops the server, resizes, confirms, and starts it again.
-            image: Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place. A
-                change replaces the resource.
             name: Name.
             description: Description. Requires compute 2.19.
+            image: Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place. A
+                change replaces the resource.
             metadata: User-defined keys and values.
             tags: Tags, a set. Requires compute 2.26.
             security_groups: Names or ids of the security groups of the NICs that Nova creates, a set.

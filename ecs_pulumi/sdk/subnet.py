@@ -57,6 +57,10 @@ class Subnet(
 
     network_id: pulumi.Output[str]
     """Network it belongs to."""
+    name: pulumi.Output[str]
+    """Name."""
+    description: pulumi.Output[str]
+    """Description."""
     cidr: pulumi.Output[str]
     """Range of addresses, for example `10.0.10.0/24`. Set either this or `subnet_pool_id`."""
     subnet_pool_id: pulumi.Output[str | None]
@@ -65,10 +69,6 @@ class Subnet(
     """Prefix length of the range that is allocated from the pool."""
     ip_version: pulumi.Output[int]
     """4 or 6."""
-    name: pulumi.Output[str]
-    """Name."""
-    description: pulumi.Output[str]
-    """Description."""
     gateway_ip: pulumi.Output[str | None]
     """Address of the gateway. Default: the first address of the range."""
     no_gateway: pulumi.Output[bool]
@@ -105,12 +105,12 @@ class Subnet(
         resource_name: str,
         *,
         network_id: pulumi.Input[str],
+        name: pulumi.Input[str] | None = None,
+        description: pulumi.Input[str] | None = None,
         cidr: pulumi.Input[str] | None = None,
         subnet_pool_id: pulumi.Input[str] | None = None,
         prefix_length: pulumi.Input[int] | None = None,
         ip_version: pulumi.Input[Literal[4, 6]] = 4,
-        name: pulumi.Input[str] | None = None,
-        description: pulumi.Input[str] | None = None,
         gateway_ip: pulumi.Input[str] | None = None,
         no_gateway: pulumi.Input[bool] | None = None,
         enable_dhcp: pulumi.Input[bool] = True,
@@ -133,14 +133,14 @@ class Subnet(
         Args:
             resource_name: Name of the resource in the program.
             network_id: Network it belongs to. A change replaces the resource.
+            name: Name.
+            description: Description.
             cidr: Range of addresses, for example `10.0.10.0/24`. Set either this or `subnet_pool_id`. A change
                 replaces the resource.
             subnet_pool_id: Subnet pool from which the cloud allocates the range. A change replaces the resource.
             prefix_length: Prefix length of the range that is allocated from the pool. A change replaces the
                 resource.
             ip_version: 4 or 6. Default: 4. A change replaces the resource.
-            name: Name.
-            description: Description.
             gateway_ip: Address of the gateway. Default: the first address of the range.
             no_gateway: True: the subnet has no gateway.
             enable_dhcp: Whether DHCP is enabled. Default: True.

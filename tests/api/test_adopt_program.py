@@ -12,17 +12,19 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ecs_pulumi.adopt.landscape import CloudInventory
 from ecs_pulumi.adopt.program import program
+from ecs_pulumi.adopt.selection import select
+from ecs_pulumi.dynamic.existing import ExistingObjects
 from ecs_pulumi.dynamic.kind import get_handler
 from ecs_pulumi.emulator import Emulator
-from ecs_pulumi.resources.common import is_mark
+from ecs_pulumi.resources import registry
+from ecs_pulumi.resources.owner_markers import is_mark
 from tests.support.command import formatted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ecs_pulumi.resources.common import Clients
+    from ecs_pulumi.resources.clients import Clients, Existing
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
 ARBITRARY_TEXT = st.text(st.characters() | st.sampled_from("\"'\\\n\r\u2028{}()#/ "), max_size=30)
@@ -78,35 +80,32 @@ def build(connection: Any, shared: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def listed(cloud: Clients) -> dict[str, Any]:
-    """The attributes of an inventory of the cloud, as the APIs list the objects."""
-    inventory = CloudInventory(cloud)
-    assert len({kind for kind, _ in inventory.all}) >= 7
-    return inventory.__dict__
+def listed(cloud: Clients) -> Existing:
+    """The objects of the cloud, as the APIs list them."""
+    existing = ExistingObjects(cloud, registry.kinds())
+    assert len({kind for kind, _ in existing.candidates}) >= 7
+    return existing
 
 
-def renamed(listed: dict[str, Any], name: str, words: str) -> CloudInventory:
-    """Return the same inventory with other texts in the objects.
+def renamed(listed: Existing, name: str, words: str) -> Existing:
+    """Return the same objects with other texts in them.
 
     Args:
-        listed: The attributes of the inventory.
+        listed: The objects.
         name: The name of all objects.
         words: All other free texts.
     """
-    inventory: CloudInventory = CloudInventory.__new__(CloudInventory)
-    kept = ("cloud", "catalog")
-    lists = {key: value for key, value in listed.items() if key not in (*kept, "all", "server_owned")}
-    inventory.__dict__ |= {key: listed[key] for key in kept} | copy.deepcopy(lists)
-    for objects in (inventory.servers, inventory.volumes, inventory.networks, inventory.subnets, inventory.ports):
-        for remote in objects.values():
+    objects = {kind: copy.deepcopy(listed.of(kind)) for kind in listed.kinds}
+    for kind in ("Server", "Volume", "Network", "Subnet", "Port"):
+        for remote in objects[kind].values():
             remote |= {"name": name, "description": words}
             remote |= {field: {name: words} for field in ("metadata",) if remote.get(field)}
             remote |= {field: [words] for field in ("tags",) if remote.get(field)}
-    (pair,) = inventory.key_pairs.values()
-    inventory.key_pairs = {name: pair | {"name": name}}
-    for server in inventory.servers.values():
+    (pair,) = objects["KeyPair"].values()
+    objects["KeyPair"] = {name: pair | {"name": name}}
+    for server in objects["Server"].values():
         server["key_name"] = name
-    return inventory
+    return ExistingObjects(listed.cloud, listed.kinds, objects)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -114,10 +113,10 @@ def renamed(listed: dict[str, Any], name: str, words: str) -> CloudInventory:
 @example(name=CODE, words=CODE)
 @example(name="a/b", words="'\"")
 @example(name="import os", words="{x}")
-def test_names_cannot_inject_code(listed: dict[str, Any], name: str, words: str) -> None:
+def test_names_cannot_inject_code(listed: Existing, name: str, words: str) -> None:
     """The program is one constructor call per object, and its string literals equal the texts of the objects."""
-    inventory = renamed(listed, name, words)
-    text = program(inventory, inventory.select(everything=True))
+    existing = renamed(listed, name, words)
+    text = program(existing, select(existing, everything=True))
     head, *statements = ast.parse(text).body
     assert isinstance(head, ast.Expr)
     calls: list[ast.Call] = []
@@ -130,10 +129,11 @@ def test_names_cannot_inject_code(listed: dict[str, Any], name: str, words: str)
         assert ast.unparse(statement.value.func).startswith("ecs.")
         calls.append(statement.value)
     resources = [each for each in calls if ast.unparse(each.func) != "ecs.get_network"]
-    assert len(resources) == len(inventory.all)
+    assert len(resources) == len(existing.candidates)
     for each in resources:
         inputs = {keyword.arg: keyword.value for keyword in each.keywords}
-        remote = inventory.all[ast.unparse(each.func).removeprefix("ecs."), ast.literal_eval(inputs["adopt"])].remote
+        key = ast.unparse(each.func).removeprefix("ecs."), ast.literal_eval(inputs["adopt"])
+        remote = existing.candidates[key].remote
         for field in ("name", "description", "metadata", "tags"):
             if field in inputs:
                 assert ast.literal_eval(inputs[field]) == remote[field]
@@ -147,32 +147,32 @@ def test_names_cannot_inject_code(listed: dict[str, Any], name: str, words: str)
                 assert ast.unparse(value.func) in (ast.unparse(each.func), "pulumi.ResourceOptions")
 
 
-def test_shared_network_is_looked_up(listed: dict[str, Any]) -> None:
+def test_shared_network_is_looked_up(listed: Existing) -> None:
     """The program looks up a shared or external network that a resource uses, and omits one that none uses."""
-    inventory = renamed(listed, "everyone", "")
-    text = program(inventory, inventory.select(everything=True))
-    (shared,) = (remote for remote in inventory.networks.values() if remote.get("shared"))
+    existing = renamed(listed, "everyone", "")
+    text = program(existing, select(existing, everything=True))
+    (shared,) = (remote for remote in existing.of("Network").values() if remote.get("shared"))
     (variable,) = re.findall(rf'^(\w+) = ecs\.get_network\(id="{shared["id"]}"\)$', text, re.MULTILINE)
     assert f"    network_id={variable}.id,\n" in text, "the network of the server's port"
     assert text.count(shared["id"]) == 1, "all references use the variable"
-    unused = [remote["id"] for remote in inventory.networks.values() if remote.get("router:external")]
+    unused = [remote["id"] for remote in existing.of("Network").values() if remote.get("router:external")]
     assert unused
     assert not any(id_ in text for id_ in unused), "an unused network is not looked up"
 
 
-def test_resources_are_protected_by_default(listed: dict[str, Any]) -> None:
+def test_resources_are_protected_by_default(listed: Existing) -> None:
     """Each resource is protected from deletion, unless the program is written without protection."""
-    inventory = renamed(listed, "web", "")
-    text = program(inventory, inventory.select(everything=True))
-    assert text.count("protect=True") == len(inventory.all)
-    unprotected = program(inventory, inventory.select(everything=True), protect=False)
+    existing = renamed(listed, "web", "")
+    text = program(existing, select(existing, everything=True))
+    assert text.count("protect=True") == len(existing.candidates)
+    unprotected = program(existing, select(existing, everything=True), protect=False)
     assert "protect" not in unprotected
     assert "import pulumi\n" not in unprotected
 
 
 @pytest.mark.parametrize("name", ["web", 'it\'s "it"', "x" * 100])
-def test_program_is_formatted_as_by_ruff(listed: dict[str, Any], name: str) -> None:
+def test_program_is_formatted_as_by_ruff(listed: Existing, name: str) -> None:
     """The program, with lookups, options and long names, is formatted as by `ruff format`."""
-    inventory = renamed(listed, name, name)
-    text = program(inventory, inventory.select(everything=True))
+    existing = renamed(listed, name, name)
+    text = program(existing, select(existing, everything=True))
     assert formatted(text) == text

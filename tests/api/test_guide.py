@@ -14,7 +14,7 @@ import pytest
 import ecs_pulumi as ecs
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.emulator import Emulator
-from ecs_pulumi.resources.common import connection
+from ecs_pulumi.resources.clients import connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -306,7 +306,7 @@ def run_guide(cloud: Emulator) -> None:
     region.servers.poller.wait(
         server.id,
         lambda remote: bool(remote and remote["status"] == "VERIFY_RESIZE"),
-        deadline=program.provider("Server")._kind.connect(settings.get, None, 60).deadline,
+        deadline=program.provider("Server")._handler.connect(settings.get, None, 60).deadline,
         what="the resize",
         describe=str,
     )

@@ -17,7 +17,7 @@ from ecs_pulumi.cloud.errors import ConfigurationError
 from ecs_pulumi.dynamic.kind import OperationContext, auto_name, get_handler
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.orphans import _age, delete, find_orphans, main
-from ecs_pulumi.resources import common
+from ecs_pulumi.resources import deletion
 from ecs_pulumi.stack import Stack
 from tests.support.command import ASCII_LOCALE, run_unread
 from tests.support.steps import PROJECT, SAME, STACK, Refused, Resource
@@ -273,7 +273,7 @@ def test_port_of_nic_has_no_marker_if_disabled(shop: Shop) -> None:
 
 def test_delete_returns_orphans_that_cannot_be_deleted(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """An orphan that the API refuses to delete is returned with the reason; the others are deleted."""
-    monkeypatch.setattr(common, "_PATIENCE", 0.1)
+    monkeypatch.setattr(deletion, "_PATIENCE", 0.1)
     net = shop.create("Network", "net")
     shop.create("Volume", "disk", size=1)
     port = network.create(shop.region().network, "port", {"network_id": net})

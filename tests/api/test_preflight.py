@@ -16,7 +16,7 @@ from pulumi.output import UNKNOWN
 from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.emulator import Emulator
-from ecs_pulumi.resources import common, idempotent_create
+from ecs_pulumi.resources import clients, idempotent_create
 from tests.support.steps import Refused, Resource
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def run(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run with empty caches."""
     for name in [name for name in os.environ if name.startswith("OS_") and name not in landscape.env]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(common, "_connections", {})
+    monkeypatch.setattr(clients, "_connections", {})
     new_run = Run(landscape)
     monkeypatch.setattr(rpc_bridge, "current_request", lambda: new_run.request)
 
@@ -466,7 +466,7 @@ def test_orphan_that_uses_up_the_quota(
     orphan = disk.state
     disk.forget()
     disk.interrupted = [orphan.inputs] if confirmed_by_state else []
-    monkeypatch.setattr(common, "_connections", {})
+    monkeypatch.setattr(clients, "_connections", {})
     monkeypatch.setattr(idempotent_create, "_created", set())
     cloud.set_quota(volumes=1)
     if confirmed_by_state:

@@ -75,7 +75,7 @@ def run_killed(scene: Scene, world: EmulatedWorld, at: int, *, after: bool, engi
     if orphans and not engine and scene.id not in WITHOUT_OWNER_MARKER:
         # The state has no pending operation, so the next `up` has to report the orphan.
         error = attempt(scene, resource, world)
-        if not error or "ecs_pulumi.orphans" not in error:
+        if not error or "ecs-pulumi orphans" not in error:
             yield f"does not report the orphan of the killed run: {error}"
         world.connect()
     if not_deleted := delete(stack, orphans):

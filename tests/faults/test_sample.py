@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.emulator import Emulator
-from ecs_pulumi.resources import common
+from ecs_pulumi.resources import clients
 from tests.faults.trial import check_error_message
 from tests.faults.wire import FAULTS, Fault, Request, Wire
 from tests.fields.cloud_fixtures import CloudFixtures
@@ -40,7 +40,7 @@ def fixtures(landscape: Landscape) -> Iterator[CloudFixtures]:
 def wire(fixtures: CloudFixtures) -> Iterator[Wire]:
     """The wire that sends the requests of the resources of `fixtures`."""
     assert fixtures.network  # opens the connection
-    session = common.connection(fixtures.config.get).transport.http
+    session = clients.connection(fixtures.config.get).transport.http
     adapter, wire = session.get_adapter("http://"), Wire()
     for scheme in ("http://", "https://"):
         session.mount(scheme, wire)

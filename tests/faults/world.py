@@ -15,7 +15,7 @@ from typing_extensions import Self
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.connection import Connection, Settings
 from ecs_pulumi.emulator import Emulator, ManualClock
-from ecs_pulumi.resources import catalog, common, idempotent_create
+from ecs_pulumi.resources import catalog, clients, idempotent_create, planned
 from tests.faults.wire import EmulatorWire
 from tests.support.steps import Resource
 
@@ -94,21 +94,21 @@ class EmulatedWorld:
         self.cloud.start()
         self.config = {f"ecs:{name}": value for name, value in self.cloud.settings.items()}
         self.connect(warm=False)
-        self._access = common._connections[self._settings].transport.access()
+        self._access = clients._connections[self._settings].transport.access()
         region = self.region
         self._versions = (region.compute.versions, region.block_storage.versions)
         self._create_base()
         return self
 
     def __exit__(self, *_: object) -> None:
-        common._connections.pop(self._settings, None)
+        clients._connections.pop(self._settings, None)
         self.wire.close()
         self.cloud.stop()
 
     @property
     def region(self) -> Region:
         """The clients of the connection, for requests outside of Pulumi."""
-        return common._connections[self._settings].region()
+        return clients._connections[self._settings].region()
 
     @property
     def _settings(self) -> Settings:
@@ -123,12 +123,13 @@ class EmulatedWorld:
     def connect(self, *, warm: bool = True) -> None:
         """Reconnect as in a new process; with `warm`, keep the token and the discovered versions."""
         idempotent_create._created.clear()
-        catalog._catalogs.clear()
+        catalog.catalog._objects.clear()
+        planned.planned._objects.clear()
         connection = Connection(self._settings, clock=self._clock)
         connection.transport.http.mount("http://", self.wire)
         # There is no proxy, and looking for one takes as long as the request.
         connection.transport.http.trust_env = False
-        common._connections[self._settings] = connection
+        clients._connections[self._settings] = connection
         self.wire.inject()
         if warm:
             connection._credentials.plugin.auth_ref = self._access

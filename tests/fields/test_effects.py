@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     New = Callable[..., Resource]
 
-RESIZE = "a changed flavor stops the server while it is resized, and starts it again"
+
+def resize(fixtures: CloudFixtures, first: str = "stop (interrupts the server), ", last: str = ", start") -> str:
+    """The notice of a resize from the small to the medium flavor."""
+    landscape = fixtures.landscape
+    return f"steps: {first}resize {landscape.small} -> {landscape.medium}, confirm{last}"
 
 
 class Reported:
@@ -83,9 +87,10 @@ def test_resize_shows_interruption_notice(new: New, fixtures: CloudFixtures, rep
     server.up(**program)
     resized = program | {"flavor": fixtures.landscape.medium}
     server.preview(**resized)
-    assert reported.pop() == ([], [RESIZE])
+    assert reported.pop() == ([], [resize(fixtures)])
     server.preview(**resized | {"stop_before_resize": False})
-    assert reported.pop() == ([], [])
+    ((), (notice,)) = reported.pop()
+    assert "(interrupts the server), confirm" in notice
     server.up(**program | {"power_state": "shutoff"})
     reported.pop()
     server.preview(**resized | {"power_state": "shutoff"})
@@ -100,7 +105,7 @@ def test_adopt_of_server_shows_changes(new: New, fixtures: CloudFixtures, report
     adopted.preview(**program)
     assert reported.pop() == ([], [])
     adopted.preview(**program | {"flavor": fixtures.landscape.medium})
-    assert reported.pop() == ([], [f"importing {server.id} changes it [import-changes: flavor]", RESIZE])
+    assert reported.pop() == ([], [f"importing {server.id} changes it [import-changes: flavor]", resize(fixtures)])
 
 
 def test_rebuild_warns_of_root_disk_loss(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
@@ -109,7 +114,7 @@ def test_rebuild_warns_of_root_disk_loss(new: New, fixtures: CloudFixtures, repo
     server.up(**program)
     assert server.preview(**program | {"image": fixtures.images[1]}).op == "update"
     assert reported.pop() == (
-        ["a rebuild overwrites the root disk with the image: its data are lost [rebuild]"],
+        [f"steps: rebuild from {fixtures.images[1]} (destroys the data on its root disk) [rebuild]"],
         [],
     )
 
@@ -221,4 +226,4 @@ def test_resize_to_flavor_with_smaller_disk(new: New, fixtures: CloudFixtures, r
     warnings, (disk_notice, notice) = reported.pop()
     assert warnings == []
     assert disk_notice.startswith(f"{smaller} has a disk of 1 GiB, the server has a root disk of ")
-    assert notice == RESIZE
+    assert notice.startswith("steps: stop (interrupts the server), resize ")

@@ -110,9 +110,13 @@ def test_equivalent_address_notations_are_no_change(new: New, fixtures: CloudFix
         "ip_version": 6,
         "allocation_pools": [{"start": "2001:DB8:98::0100", "end": "2001:db8:98::200"}],
         "host_routes": [{"destination": "2001:DB8:99:0::/64", "nexthop": "2001:DB8:98::02"}],
+        "dns_nameservers": ["2001:DB8:98:0::53"],
     }
     subnet.up(**ranges)
     assert_no_changes(subnet, ranges)
+    assert subnet.outputs["cidr"] == ranges["cidr"]
+    subnet.outputs.update(gateway_ip="2001:DB8:98:0::1", dns_nameservers=["2001:db8:98::53"])
+    assert subnet.preview(**ranges, gateway_ip="2001:db8:98::1") == SAME
     program = {
         "network_id": network.id,
         "mac_address": "FA-16-3E-00-98-0A",

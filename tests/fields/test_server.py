@@ -877,7 +877,7 @@ def test_security_groups_are_set_after_failed_update(
     server.up(**program)
     program |= {"networks": [{"network_id": fixtures.network}, {"network_id": fixtures.other_network}]}
     with monkeypatch.context() as broken:
-        broken.setattr(nics, "reconcile_security_groups", _raise)
+        broken.setattr(nics, "change_security_groups", _raise)
         with pytest.raises(Failed, match="not there"):
             server.up(**program)
     server.up(**program)

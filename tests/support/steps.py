@@ -32,7 +32,7 @@ from ecs_pulumi.dynamic import provider, rpc_bridge, state
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.dynamic.state import StackState
-from ecs_pulumi.resources import catalog, common, quota
+from ecs_pulumi.resources import catalog, clients, planned, quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -331,18 +331,18 @@ class Resource:
 
 def clear_caches() -> None:
     """Clear the caches of the provider, so that the next read sends a request as in a new process."""
-    for connection in list(common._connections.values()):
+    for connection in list(clients._connections.values()):
         for region in set(connection._regions.values()):
             region._drop()
-    catalog._catalogs.clear()
-    quota._ledgers.clear()
+    for per_region in (catalog.catalog, planned.planned, quota._tracker):
+        per_region._objects.clear()
 
 
 def _use_clock(config: Config, clock: Clock) -> None:
     """Let the connection of these settings measure its waits with another clock."""
     settings = Settings.from_config(config.get)
-    if settings not in common._connections:
-        common._connections[settings] = Connection(settings, clock=clock)
+    if settings not in clients._connections:
+        clients._connections[settings] = Connection(settings, clock=clock)
 
 
 def _struct(properties: Mapping[str, Any]) -> Struct:

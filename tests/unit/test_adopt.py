@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from ecs_pulumi.adopt.__main__ import _report, _settings, main
-from ecs_pulumi.adopt.landscape import Candidate
 from ecs_pulumi.adopt.text import Call, Ref, declaration, resource_name, stem, variable
+from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.stack import Stack
 from tests.support.command import formatted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ecs_pulumi.resources.common import Clients
+    from ecs_pulumi.resources.clients import Clients
 
 LONG = "x" * 100
 

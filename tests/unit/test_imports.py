@@ -5,12 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CLOUDS = """
 clouds:
@@ -20,6 +17,13 @@ clouds:
 PROVIDER = {"pydantic", "ecs_pulumi.resources", "ecs_pulumi.dynamic", "ecs_pulumi.cloud"}
 EMULATOR = {"fastapi", "uvicorn", "ecs_pulumi.emulator"}
 CLIENT = {"requests", "keystoneauth1", "openstack", "ecs_pulumi.cloud.connection"}
+REPORT = f"""
+import contextlib, io
+from ecs_pulumi.preview_report import main
+with contextlib.redirect_stdout(io.StringIO()):
+    main([{str(Path(__file__).parent / "recorded" / "preview.json")!r}])
+assert "ecs_pulumi.resources.server.effects" in sys.modules
+"""
 
 
 def loaded(script: str, *modules: str) -> set[str]:
@@ -44,11 +48,15 @@ def loaded(script: str, *modules: str) -> set[str]:
         ("import ecs_pulumi.dynamic.provider", {"ecs_pulumi.cloud", "ecs_pulumi.resources", *CLIENT, *EMULATOR}),
         ("from ecs_pulumi.dynamic import kind; kind.get_handler('Server')", {"ecs_pulumi.lookups", *CLIENT, *EMULATOR}),
         ("import ecs_pulumi.cloud.connection", {"openstack", "pulumi", *EMULATOR}),
+        (REPORT, {"pulumi", "pydantic", "ecs_pulumi.dynamic", "ecs_pulumi.cloud", *CLIENT, *EMULATOR}),
     ],
-    ids=["package", "program", "lookup", "provider", "handler", "client"],
+    ids=["package", "program", "lookup", "provider", "handler", "client", "report"],
 )
 def test_modules_are_loaded_lazily(script: str, modules: set[str]) -> None:
-    """A program loads no provider, the provider loads the client at the first request, and none loads the emulator."""
+    """A program loads no provider, the provider loads the client at the first request, and none loads the emulator.
+
+    The report loads nothing but the judgements of the kinds that it lists.
+    """
     assert loaded(script, *modules) == set()
 
 

@@ -1,5 +1,19 @@
-"""Server: its schema, the requests of its life cycle, its NICs, and the handler that the registry finds."""
+"""Server: an Elastic Cloud Server (guide, chapters 4 and 5; Nova API reference, "Servers").
 
-from ecs_pulumi.resources.server.handler import HANDLER
+The handler is imported on first use, so that `ecs-pulumi report` can import `effects` without the schema.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecs_pulumi.resources.server.handler import HANDLER
 
 __all__ = ["HANDLER"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "HANDLER":
+        raise AttributeError(name)
+    from ecs_pulumi.resources.server.handler import HANDLER
+
+    return HANDLER

@@ -2,40 +2,41 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
 from ecs_pulumi.cloud import compute, errors
+from ecs_pulumi.dynamic.existing import Key
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
-from ecs_pulumi.dynamic.kind import is_auto_name
-from ecs_pulumi.resources import preflight, quota
+from ecs_pulumi.dynamic.kind import ImportedResource, is_auto_name
+from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.common import (
-    MARKER_KEY,
-    Context,
-    EcsHandler,
-    RemoteObject,
-    diff_remote,
-    kept_marker,
-    markers_of,
-    owner_marker,
-    require_exists,
-)
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
-from ecs_pulumi.resources.server import lifecycle as life
-from ecs_pulumi.resources.server import nics, schema
+from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, owner_marker
+from ecs_pulumi.resources.quota import QuotaNeed
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.request_body import diff_remote
+from ecs_pulumi.resources.server import actions, create, disks, importing, nics, plan, schema
 from ecs_pulumi.resources.server.schema import (
     ServerInputs,
     ServerOutputs,
     may_boot_from_device,
 )
+from ecs_pulumi.resources.steps import report
 
 
 class ServerHandler(EcsHandler[ServerInputs]):
     """Servers."""
 
     name = "Server"
+    effects = "ecs_pulumi.resources.server.effects"
+    title = "Servers"
+    import_hint = (
+        "No API returns their user_data, personality, admin_pass and scheduler_hints:\n"
+        "add those that a replacement needs before the first `pulumi up`."
+    )
     inputs = ServerInputs
     outputs = ServerOutputs
     timeout = 1800.0
@@ -65,14 +66,13 @@ class ServerHandler(EcsHandler[ServerInputs]):
         yield from _fit(flavor, image, checked)
         if flavor:
             preflight.diskless(context, checked, flavor)
-        yield from preflight.check_exists(checked, "key_name", names.key_pair)
+        yield from preflight.key_pair(context, checked)
         yield from preflight.check_exists(checked, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
         yield from preflight.groups(context, checked)
         yield from preflight.nics(context, checked)
         yield from preflight.choice_of_network(context, checked)
         yield from preflight.disks(context, checked)
-        yield from quota.server(context, checked)
-        yield from life.unsupported(context, checked)
+        yield from create.unsupported(context, checked)
 
     def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
         """Do not replace for `image` and `personality` if `image_policy` is `rebuild`."""
@@ -109,13 +109,17 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def data_loss(self, context: Context, prior: Mapping[str, Any]) -> list[str]:
         """List the server's own disks and the volumes that Nova deletes with it."""
-        return life.data_loss(context, prior)
+        return disks.data_loss(context, prior)
 
     def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:  # noqa: ARG002
-        """Reject a flavor that the server cannot be resized to; report an interruption or a rebuild."""
+        """Reject a flavor that the server cannot be resized to; show the steps that affect the workload or its data."""
         if "flavor" in changed and isinstance(new["flavor"], str):
-            life.require_fit(context, new["flavor"])
-        life.report_interruptions(context, new, changed)
+            disks.require_fit(context, new["flavor"])
+        steps, names = [], plan.changed_inputs(new, context.prior, changed)
+        if context.prior.get("status") == "VERIFY_RESIZE":
+            steps += plan.plan(names, new, context.prior)
+        steps += plan.plan(names, new, {**context.prior, "status": None})
+        report(context, steps)
 
     def pending_work(self, prior: Mapping[str, Any]) -> str | None:
         """Report an unconfirmed resize or a missing start after a failed resize; a refresh may have recorded either."""
@@ -159,7 +163,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def create(self, context: Context, desired: ServerInputs) -> RemoteObject:
         """Create the server, wait until it is active, then apply what a create request cannot express."""
-        body, microversion = life.create_request(context, desired)
+        body, microversion = create.create_request(context, desired)
         api = context.cloud.compute
         created = create_or_find(
             context,
@@ -169,28 +173,28 @@ class ServerHandler(EcsHandler[ServerInputs]):
             marked=body.get("description") or owner_marker(context),
         )
         context.record_id(created["id"])
-        context.memo["admin_pass"] = desired.admin_pass or created.get("adminPass")
-        remote = life.wait_until_active(context, created["id"])
+        context.record_outputs(admin_pass=desired.admin_pass or created.get("adminPass"))
+        remote = actions.wait_until_active(context, created["id"])
         # An empty list means no NICs. The older API cannot express that: it treats an empty list as a missing one.
         networks = "auto" if desired.networks == [] else to_plain(desired.networks)
-        return self._converge(context, remote, desired, {"networks": networks})
+        return self._apply(context, remote, desired, {"networks": networks})
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the server from the list that all refreshes of servers share."""
         remote = context.cloud.region.servers.read(id_)
-        return None if life.is_gone(remote) else remote
+        return None if actions.is_gone(remote) else remote
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the current server."""
         remote = context.cloud.region.servers.get(id_)
-        return None if life.is_gone(remote) else remote
+        return None if actions.is_gone(remote) else remote
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Convert the remote object to outputs.
 
         `flavor` and `image` keep the program's name or id where it refers to the same flavor or image.
         """
-        names, flavor_id = catalog(context.cloud.region), life.flavor_id(remote)
+        names, flavor_id = catalog(context.cloud.region), actions.flavor_id(remote)
         image_id = (remote.get("image") or {}).get("id")
         addresses = nics.addresses(remote)
         metadata = {key: value for key, value in (remote.get("metadata") or {}).items() if key != MARKER_KEY}
@@ -200,7 +204,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
             "metadata": metadata,
             "key_name": remote.get("key_name"),
             "config_drive": bool(remote.get("config_drive")),
-            "admin_pass": context.memo.get("admin_pass"),
+            "admin_pass": context.known.get("admin_pass"),
             "flavor_id": flavor_id,
             "image_id": image_id,
             "access_ip_v4": remote.get("accessIPv4") or _first(addresses, 4),
@@ -219,11 +223,11 @@ class ServerHandler(EcsHandler[ServerInputs]):
             "launched_at": remote.get("OS-SRV-USG:launched_at"),
             "fault": compute.fault_of(remote),
             "flavor": _program_reference(context, "flavor", flavor_id, names.flavor) or names.flavor_name(flavor_id),
-            "pending_action": context.memo.get("pending_action", context.prior.get("pending_action")),
+            "pending_action": context.known.get("pending_action"),
         }
         outputs |= {name: remote[name] for name in ("description", "tags") if name in remote}
         optional = {
-            "power_state": life.power_state(remote),
+            "power_state": actions.power_state(remote),
             "availability_zone": remote.get("OS-EXT-AZ:availability_zone"),
             "disk_config": remote.get("OS-DCF:diskConfig"),
         }
@@ -239,95 +243,100 @@ class ServerHandler(EcsHandler[ServerInputs]):
         return outputs | nics.nic_outputs(context, remote)
 
     def update(self, context: Context, id_: str, desired: ServerInputs, prior: Mapping[str, Any]) -> RemoteObject:
-        """Finish an interrupted operation, then apply the differences."""
-        remote = require_exists(self.read(context, id_), self.name, id_)
-        context.memo["pending_action"] = prior.get("pending_action")
-        context.memo["admin_pass"] = prior.get("admin_pass")
-        remote = life.wait_until_stable(context, remote, self._flavor_id(context, remote, desired), prior)
-        return self._converge(context, remote, desired, prior)
+        """Finish an interrupted operation, then run the plan of the differences."""
+        remote = actions.wait_until_idle(context, require_exists(self.read(context, id_), self.name, id_))
+        if remote["status"] == "VERIFY_RESIZE":
+            update, steps = self._plan(context, remote, desired, prior)
+            update.run(steps)
+            remote = update.remote
+        return self._apply(context, remote, desired, prior)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:
         """Delete the server, whatever its status, and wait until it is gone."""
-        life.delete(context, id_, stop=bool(prior.get("stop_before_delete")), force=bool(prior.get("force_delete")))
+        actions.delete(context, id_, stop=bool(prior.get("stop_before_delete")), force=bool(prior.get("force_delete")))
 
-    @staticmethod
-    def _flavor_id(context: Context, remote: RemoteObject, desired: ServerInputs) -> str:
-        """Return the id of the desired flavor.
-
-        A reference that resolved to the current flavor before is not looked up again, as the cloud may have deleted
-        that flavor.
-        """
-        names, current = catalog(context.cloud.region), life.flavor_id(remote)
-        is_current = _program_reference(context, "flavor", current, names.flavor)
-        return current if is_current else str(names.flavor(desired.flavor)["id"])
-
-    def _converge(
+    def _apply(
         self, context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any]
     ) -> RemoteObject:
-        api, id_ = context.cloud.compute, remote["id"]
-        changes = diff_remote(self, context, desired, remote)
-        refresh = False
-        attributes: dict[str, Any] = {key: changes[key] for key in ("name", "description") if key in changes}
-        if attributes:
-            microversion = api.require("a server's description", "2.19") if "description" in attributes else None
-            compute.update_server(api, id_, attributes, microversion=microversion)
-            refresh = True
-        if "metadata" in changes:
-            remote = life.wake_for(context, remote, "metadata")
-            compute.replace_metadata(api, id_, {**changes["metadata"], **kept_marker(context, remote)})
-            refresh = True
-        if desired.tags is not None and set(desired.tags) != set(remote.get("tags") or ()):
-            remote = life.wake_for(context, remote, "tags")
-            compute.replace_tags(api, id_, sorted(set(desired.tags)))
-            refresh = True
-        interfaces_changed = False
-        if "networks" in changes or prior.get("networks") != to_plain(desired.networks):
-            interfaces_changed = nics.reconcile_interfaces(
-                context, remote, desired, prior, partial(life.wake_for, context, remote, "networks")
-            )
-        context.memo["interfaces_reconciled"] = True
-        # Nova gives a newly attached NIC the project's default group, whatever groups the other NICs have.
-        if desired.security_groups is not None and (interfaces_changed or "security_groups" in changes):
-            nics.reconcile_security_groups(context, id_, desired.security_groups)
-            refresh = True
-        if refresh or interfaces_changed:
-            remote = require_exists(self.read(context, id_), self.name, id_)
-        if "flavor" in changes:
-            remote = life.resize(
-                context,
-                remote,
-                catalog(context.cloud.region).flavor(desired.flavor),
-                stop=desired.stop_before_resize,
-                was_active=prior.get("vm_state") == "active",
-            )
-        if context.verb != "create" or desired.adopt:
-            remote = self._rebuild(context, remote, desired, prior, changes)
-        # An import only records the password: the API does not show whether the server already has it.
-        if context.verb == "update" and desired.admin_pass and desired.admin_pass != prior.get("admin_pass"):
-            remote = life.wake_for(context, remote, "admin_pass")
-            if remote["status"] != "ACTIVE":
-                # Nova sets the password of a running server only. Do not start a server that should be stopped for it.
-                remote = life.set_power_state(context, remote, desired.power_state)
-            compute.action(api, id_, "changePassword", {"adminPass": desired.admin_pass})
-            context.memo["admin_pass"] = desired.admin_pass
-        return life.set_power_state(context, remote, desired.power_state or context.memo.get("power_state_before_wake"))
+        update, steps = self._plan(context, remote, desired, prior)
+        update.run(steps)
+        return update.result()
 
-    def _rebuild(
-        self,
-        context: Context,
-        remote: RemoteObject,
-        desired: ServerInputs,
-        prior: Mapping[str, Any],
-        changes: Mapping[str, Any],
-    ) -> RemoteObject:
-        files = to_plain(desired.personality)
-        if desired.image_policy != "rebuild" or not desired.image:
-            return remote
-        # The API does not return the personality of an imported server: do not overwrite the disk because of it.
-        if "image" not in changes and (context.verb == "create" or files == prior.get("personality")):
-            return remote
-        remote = life.wake_for(context, remote, "image")
-        return life.rebuild(context, remote, catalog(context.cloud.region).image(desired.image)["id"], files)
+    def _plan(
+        self, context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any]
+    ) -> tuple[actions.ServerUpdate, list[plan.ServerStep]]:
+        """Return the update of a server, and its steps from the remote object to the desired inputs."""
+        changes, inputs = diff_remote(self, context, desired, remote), to_plain(desired)
+        update = actions.ServerUpdate(context, desired, prior, remote, changes)
+        names = set(changes) - {"tags", "admin_pass"}
+        if desired.tags is not None and set(desired.tags) != set(remote.get("tags") or ()):
+            names.add("tags")
+        if "networks" in names or prior.get("networks") != inputs.get("networks"):
+            names.discard("networks")
+            update.interfaces = nics.compare_interfaces(context, remote, desired, prior)
+            if update.interfaces:
+                names.add("networks")
+            else:
+                update.change_interfaces()  # only records the ports
+        if context.verb == "update":
+            names |= {name for name in ("admin_pass", "personality") if inputs.get(name) not in (None, prior.get(name))}
+        elif not desired.adopt:
+            names.discard("image")  # the server was created from it just now
+        else:
+            # The API shows neither the personality nor the password of an imported server: do not overwrite its disk.
+            names.discard("personality")
+        names = plan.changed_inputs(inputs, prior, names)
+        current = self.to_outputs(context, remote)
+        pending = plan.interrupted_action({**prior, **context.recorded}, current, names)
+        if pending:
+            context.record_outputs(pending_action=pending)
+        return update, plan.plan(names, inputs, {**current, "pending_action": pending})
+
+    def ineligible_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
+        """Return that the status is an error, unless the server was active before."""
+        return None if remote.get("OS-SRV-USG:launched_at") else super().ineligible_reason(existing, remote)
+
+    def parts(self, existing: Existing) -> Iterator[tuple[Key, Key]]:
+        """Yield the volumes and ports that were created with a server and are deleted with it."""
+        for id_, remote in existing.of(self.name).items():
+            yield from ((part, (self.name, id_)) for part in importing.parts(existing, remote))
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the NICs and disks of the server, and what differs from the defaults of the cloud."""
+        resource = super().import_resource(existing, remote, outputs)
+        importing.complete(resource, existing, remote, outputs)
+        return resource
+
+    def quota_needs(self, context: Context, checked: CheckInputs) -> Iterator[QuotaNeed]:
+        """Yield cores, memory and instances, and for a new server its volumes and the ports that Nova creates."""
+        needs = _flavor_needs(context, checked.known("flavor"))
+        for name, amount in _flavor_needs(context, checked.prior.get("flavor")).items():
+            needs[name] = needs.get(name, 0) - amount
+        if checked.prior:
+            yield QuotaNeed("flavor", "compute", needs)
+            return
+        yield QuotaNeed("flavor", "compute", {**needs, "instances": 1})
+        disks = [
+            device
+            for _, device in checked.items("block_devices")
+            if device.get("source_type") in ("blank", "image", "snapshot")
+            and device.get("destination_type") == "volume"
+        ]
+        sizes = [device.get("volume_size") for device in disks]
+        gigabytes = sum(size for size in sizes if isinstance(size, int))
+        yield QuotaNeed("block_devices", "block storage", {"volumes": len(disks), "gigabytes": gigabytes})
+        created = [nic for nic in objects(checked.values.get("networks")) if nic.get("port_id") is None]
+        yield QuotaNeed("networks", "network", {"ports": len(created)})
+
+
+def _flavor_needs(context: Context, name: str | None) -> dict[str, int]:
+    if not name:
+        return {}
+    try:
+        flavor = catalog(context.cloud.region).flavor(name)
+    except errors.EcsError:
+        return {}
+    return {"cores": flavor["vcpus"], "ram": flavor["ram"]}
 
 
 def _program_reference(context: Context, name: str, id_: str, look_up: Callable[[str], RemoteObject]) -> str | None:
@@ -338,7 +347,7 @@ def _program_reference(context: Context, name: str, id_: str, look_up: Callable[
     """
     reference: str | None = context.inputs.get(name)
     was_resolved = context.prior.get(name) == reference and context.prior.get(f"{name}_id") == id_
-    if reference is None or reference == id_ or was_resolved or context.memo.get(f"{name}_id") == id_:
+    if reference is None or reference == id_ or was_resolved:
         return reference
     try:
         return reference if look_up(reference)["id"] == id_ else None
@@ -364,18 +373,18 @@ def _first(addresses: Mapping[str, list[dict[str, Any]]], version: int) -> str |
 def _fit(flavor: RemoteObject | None, image: RemoteObject | None, checked: CheckInputs) -> Iterator[Problem]:
     if not image:
         return
-    min_disk, min_ram = image.get("min_disk") or 0, image.get("min_ram") or 0
+    min_ram = image.get("min_ram") or 0
     boot = next((item for _, item in checked.items("block_devices") if item.get("boot_index") == 0), None)
-    if boot and isinstance(boot.get("volume_size"), int) and boot["volume_size"] < min_disk:
+    if boot and (needed := preflight.disk_needed(image, boot.get("volume_size"))):
         yield Problem(
             "block_devices",
-            f"the image {image['name']} needs a disk of at least {min_disk} GiB; volume_size is {boot['volume_size']}",
+            f"the image {image['name']} needs a disk of at least {needed} GiB; volume_size is {boot['volume_size']}",
         )
     if flavor and min_ram > flavor["ram"]:
         yield Problem("flavor", f"{flavor['name']} has {flavor['ram']} MiB; the image {image['name']} needs {min_ram}")
-    if flavor and not may_boot_from_device(checked) and 0 < flavor["disk"] < min_disk:
+    if flavor and not may_boot_from_device(checked) and (needed := preflight.disk_needed(image, flavor["disk"])):
         yield Problem(
-            "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {min_disk}"
+            "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {needed}"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors, network
@@ -10,17 +11,20 @@ from ecs_pulumi.cloud.polling import Deadline
 from ecs_pulumi.dynamic.fields import objects, to_plain
 from ecs_pulumi.resources.addresses import canonical_ip
 from ecs_pulumi.resources.catalog import catalog, is_uuid
-from ecs_pulumi.resources.common import is_mark, parse_owner_marker
 from ecs_pulumi.resources.nic import attach, detach, is_for_a_nic, ports_of
+from ecs_pulumi.resources.owner_markers import is_mark, parse_owner_marker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ecs_pulumi.resources.common import Context, RemoteObject
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
     from ecs_pulumi.resources.server.schema import ServerInputs
 
 
 _LONGEST_LAG = 20.0
+_PORTS = "_ports"
+"""The key under which a server's document holds its ports, once they are listed; Nova returns no such key."""
 
 
 def addresses(remote: RemoteObject) -> dict[str, list[dict[str, Any]]]:
@@ -44,9 +48,8 @@ def nic_outputs(context: Context, remote: RemoteObject) -> dict[str, Any]:
 
     Sends a request to Neutron only if the ports are not known yet, or if one may be missing.
     """
-    # Before an update has reconciled the NICs, the server has the prior ones.
-    is_prior = context.verb == "update" and "interfaces_reconciled" not in context.memo
-    desired = (context.prior if is_prior else context.inputs).get("networks")
+    # Until an update has recorded the NICs that it changed, the server has the prior ones.
+    desired = (context.known if context.verb == "update" else context.inputs).get("networks")
     ports = _own_ports(context, remote, desired)
     if ports is None:
         return {} if desired is None else {"networks": desired}
@@ -65,14 +68,10 @@ def _own_ports(context: Context, remote: RemoteObject, desired: Any) -> Sequence
 
     A port that was detached outside of the stack is None in the list.
     """
-    recorded = _current_ports(context)
+    recorded = _recorded(context.known)
     listed = addresses(remote)
-    if (
-        recorded is not None
-        and not {"own_ports", "ports"} & context.memo.keys()
-        and _has_nics(listed, context.prior["nics"])
-    ):
-        return list(context.prior["nics"])
+    if recorded is not None and _PORTS not in remote and _has_nics(listed, context.known["nics"]):
+        return list(context.known["nics"])
     is_unmanaged = context.verb == "read" and context.prior.get("status") is None  # `Server.get`
     if recorded is None and context.verb == "read" and not is_unmanaged:
         # For an imported server, and one that is only read, look the ports up only if a NIC may be missing.
@@ -81,7 +80,7 @@ def _own_ports(context: Context, remote: RemoteObject, desired: Any) -> Sequence
             is_complete and _macs(context.prior.get("addresses") or {}) <= _macs(listed)
         ):
             return None
-    ports = _ports(context, remote["id"])
+    ports = _ports(context, remote)
     if recorded is not None:
         by_id = {port["id"]: port for port in ports}
         return [by_id.get(port_id) for _, port_id in recorded]
@@ -103,11 +102,6 @@ def _recorded(prior: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]] |
     return list(zip(networks if len(networks) == len(ids) else [{}] * len(ids), ids, strict=True))
 
 
-def _current_ports(context: Context) -> list[tuple[Mapping[str, Any], str]] | None:
-    """Return the same as `_recorded`, including the changes that this operation has made."""
-    return context.memo["own_ports"] if "own_ports" in context.memo else _recorded(context.prior)
-
-
 def _has_nics(listed: Mapping[str, list[dict[str, Any]]], nics: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether a server's addresses include exactly the fixed addresses of each of these NICs."""
     found: dict[str, set[str]] = {}
@@ -127,34 +121,48 @@ def _nic(port: RemoteObject) -> dict[str, Any]:
     return {"port_id": port["id"], **attributes, "fixed_ips": port.get("fixed_ips") or []}
 
 
-def _ports(context: Context, server_id: str) -> list[RemoteObject]:
-    """Return the server's ports, listed once per operation and again after each change of its NICs."""
-    if "ports" not in context.memo:
-        context.memo["ports"] = ports_of(context, server_id)
-    return list(context.memo["ports"])
+def _ports(context: Context, remote: RemoteObject) -> list[RemoteObject]:
+    """Return the server's ports. They are listed once for each time that the server was read."""
+    if _PORTS not in remote:
+        remote[_PORTS] = ports_of(context, remote["id"])
+    return list(remote[_PORTS])
 
 
 def _macs(listed: Mapping[str, list[dict[str, Any]]]) -> set[str]:
     return {item["mac"] for items in listed.values() for item in items}
 
 
-def reconcile_interfaces(
-    context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any], wake: Callable[[], object]
-) -> bool:
-    """Attach the missing NICs and detach those that the program no longer lists; return whether there were any.
+@dataclass
+class InterfaceChanges:
+    """The NICs to attach and detach, so that the server has those of the program."""
+
+    nics: list[Mapping[str, Any]]
+    """The NICs of the program."""
+    ports: dict[int, RemoteObject]
+    """The ports that the server has already, by their index in `nics`."""
+    detached: list[RemoteObject]
+    """The ports of NICs that the program no longer lists."""
+
+    def __bool__(self) -> bool:
+        return bool(self.detached) or len(self.ports) < len(self.nics)
+
+
+def compare_interfaces(
+    context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any]
+) -> InterfaceChanges | None:
+    """Compare the server's ports with the NICs of the program; None if the program does not manage them.
 
     Args:
         context: The operation.
         remote: The server.
         desired: The inputs.
         prior: The prior outputs.
-        wake: Makes the server active; called before the first change.
     """
     nics, prior_networks = to_plain(desired.networks), prior.get("networks")
     if nics in (None, "auto") or nics == prior_networks == "none":
-        return False
+        return None
     nics = nics if isinstance(nics, list) else []
-    unmatched = _ports(context, remote["id"])
+    unmatched = _ports(context, remote)
     prior_ports = _take_prior_ports(context, prior, unmatched)
     ports: dict[int, RemoteObject] = {}
     for index, nic in enumerate(nics):
@@ -169,27 +177,42 @@ def reconcile_interfaces(
     ports |= {index: port for index, (_, port) in zip(new, found, strict=True) if port}
     # Do not detach NICs of other owners, such as an `InterfaceAttachment`. If the program did not manage the networks
     # before, the existing NICs stay beside those that it lists now.
-    dropped = [port for port in unmatched if port["id"] in prior_nics and (prior_networks is not None or not nics)]
-    missing = [index for index in new if index not in ports]
-    if dropped or missing:
-        context.memo.pop("ports", None)
-        wake()
-    for port in dropped:
-        detach(context, remote["id"], port["id"])
-    if dropped:
-        _wait_for_detached_addresses(context, remote["id"], {port["mac_address"] for port in dropped})
-    for index in missing:
-        nic = nics[index]
-        ports[index] = attach(
-            context,
-            remote["id"],
-            port_id=nic.get("port_id"),
-            network_id=nic.get("network_id"),
-            addresses=[nic["fixed_ip"]] if nic.get("fixed_ip") else (),
-            tag=nic.get("tag"),
-        )
-    context.memo["own_ports"] = [(nic, ports[index]["id"]) for index, nic in enumerate(nics)]
-    return bool(missing or dropped)
+    detached = [port for port in unmatched if port["id"] in prior_nics and (prior_networks is not None or not nics)]
+    return InterfaceChanges(nics, ports, detached)
+
+
+def change_interfaces(context: Context, server_id: str, changes: InterfaceChanges) -> list[str]:
+    """Detach and attach NICs; return the ids of the program's ports in the order of its NICs."""
+    for port in changes.detached:
+        detach(context, server_id, port["id"])
+    if changes.detached:
+        _wait_for_detached_addresses(context, server_id, {port["mac_address"] for port in changes.detached})
+    ports = changes.ports
+    for index, nic in enumerate(changes.nics):
+        if index not in ports:
+            ports[index] = attach(
+                context,
+                server_id,
+                port_id=nic.get("port_id"),
+                network_id=nic.get("network_id"),
+                addresses=[nic["fixed_ip"]] if nic.get("fixed_ip") else (),
+                tag=nic.get("tag"),
+            )
+    return [ports[index]["id"] for index in range(len(changes.nics))]
+
+
+def record_interfaces(context: Context, remote: RemoteObject, ids: Sequence[str]) -> None:
+    """Record the ports of the program's NICs in the state.
+
+    Args:
+        context: The operation.
+        remote: The server, read after the change.
+        ids: The ids of the ports, in the order of `networks`.
+    """
+    by_id, networks = {port["id"]: port for port in _ports(context, remote)}, context.inputs.get("networks")
+    if isinstance(networks, list):
+        networks = [nic for nic, id_ in zip(networks, ids, strict=True) if id_ in by_id]
+    context.record_outputs(networks=networks, nics=[_nic(by_id[id_]) for id_ in ids if id_ in by_id])
 
 
 def _take_prior_ports(
@@ -233,16 +256,15 @@ def deduplicate_groups(context: Context, desired: Sequence[str]) -> Sequence[str
     )
 
 
-def reconcile_security_groups(context: Context, server_id: str, desired: Sequence[str]) -> None:
+def change_security_groups(context: Context, remote: RemoteObject, desired: Sequence[str]) -> None:
     """Set the security groups of the NICs that Nova created.
 
     Nova's own actions would also change ports that Nova did not create, and fail if the groups of the NICs differ.
     """
     ids = {catalog(context.cloud.region).security_group(item)["id"] for item in desired}
-    for port in _ports_with_groups(context, _ports(context, server_id)):
+    for port in _ports_with_groups(context, _ports(context, remote)):
         if set(port.get("security_groups") or ()) != ids:
             network.update(context.cloud.network, "port", port["id"], {"security_groups": sorted(ids)})
-    context.memo.pop("ports", None)
 
 
 def groups(context: Context, remote: RemoteObject) -> list[str]:
@@ -260,7 +282,7 @@ def groups(context: Context, remote: RemoteObject) -> list[str]:
     # Equal names for all NICs together do not mean that each NIC has all groups, so an update looks at each port.
     if is_new or (context.verb == "read" and all_names == _named_groups(context, desired)):
         return list(desired)
-    ports = _ports_with_groups(context, _ports(context, remote["id"]))
+    ports = _ports_with_groups(context, _ports(context, remote))
     ids_by_port = [set(port.get("security_groups") or ()) for port in ports]
     references = _references_by_id(context, desired)
     if all(ids == references.keys() for ids in ids_by_port):
@@ -278,7 +300,7 @@ def _ports_with_groups(context: Context, ports: Sequence[RemoteObject]) -> list[
     """
     if context.inputs.get("networks") in ("none", []):
         return []  # all NICs have other owners
-    recorded = _current_ports(context)
+    recorded = _recorded(context.known)
     if recorded is None:
         selected = [port for port in ports if not _is_user_created(port)]
     else:

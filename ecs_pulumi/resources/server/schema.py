@@ -16,6 +16,7 @@ from ecs_pulumi.dynamic.fields import (
     Outputs,
     Problem,
     ProviderOnly,
+    References,
     Replace,
     RequiresMicroversion,
     Secret,
@@ -60,10 +61,10 @@ class ServerAttachedVolume(Nested):
 class ServerNetwork(Nested):
     """One NIC: an existing port, or a network in which Nova creates a port."""
 
-    network_id: str | None = Field(
+    network_id: Annotated[str | None, References("Network")] = Field(
         None, description="Network in which Nova creates a port. Set either this or `port_id`."
     )
-    port_id: Annotated[str | None, Exclusive()] = Field(
+    port_id: Annotated[str | None, Exclusive(), References("Port")] = Field(
         None, description="Existing port. Deleting the server does not delete it."
     )
     fixed_ip: Annotated[IpAddress | None, Exclusive()] = Field(
@@ -80,7 +81,7 @@ class ServerBlockDevice(Nested):
     source_type: Annotated[Literal["blank", "image", "snapshot", "volume"], Exclusive("volume")] = Field(
         description="Source of the disk: `blank`, `image`, `snapshot` or `volume`."
     )
-    uuid: str | None = Field(
+    uuid: Annotated[str | None, References("Volume")] = Field(
         None,
         description="Id of the source image, snapshot or volume. Default for an image with `boot_index` 0: the "
         "server's `image`.",
@@ -162,7 +163,9 @@ class ServerInputs(Inputs):
     block_devices: Annotated[list[ServerBlockDevice] | None, Replace(), WriteOnly()] = Field(
         None, description="Disks of the new server; it boots from the one with `boot_index` 0."
     )
-    key_name: Annotated[str | None, Replace()] = Field(None, description="Name of the key pair for the login.")
+    key_name: Annotated[str | None, Replace(), References("KeyPair", "name")] = Field(
+        None, description="Name of the key pair for the login."
+    )
     availability_zone: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
         None, description="Availability zone."
     )

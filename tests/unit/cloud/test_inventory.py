@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ecs_pulumi.cloud import compute
-from ecs_pulumi.cloud.collection import Collection
 from ecs_pulumi.cloud.errors import ServerError
 from ecs_pulumi.cloud.inventory import MAX_AGE
+from ecs_pulumi.cloud.resource_reader import ResourceReader
 from tests.unit.cloud.fakes import PROJECT, FakeClock, FakeCloud, Reply, Request, region_of
 
 SERVERS = f"/v2.1/{PROJECT}/servers"
@@ -42,10 +42,10 @@ class Project:
         return Reply(200, {self.name: [{"id": id_} for id_ in page], f"{self.name}_links": [link] if link else []})
 
 
-def _read(collection: Collection, count: int, workers: int) -> None:
+def _read(reader: ResourceReader, count: int, workers: int) -> None:
     """Read every own object as a refresh does, with some threads."""
     with ThreadPoolExecutor(workers) as pool:
-        for number, document in enumerate(pool.map(collection.read, [f"own-{number}" for number in range(count)])):
+        for number, document in enumerate(pool.map(reader.read, [f"own-{number}" for number in range(count)])):
             assert document == {"id": f"own-{number}"}
 
 
@@ -90,7 +90,7 @@ def test_ports_are_read_with_id_filter(cloud: FakeCloud, clock: FakeClock) -> No
     """Thirty ports are read with a small first page and lists that filter by id, which contain no foreign ports."""
     region = region_of(cloud, clock)
     Project(cloud, 30, foreign_count=5000, path="/v2.0/ports", name="ports")
-    _read(region.ports, 30, 30)
+    _read(region.network_objects("port"), 30, 30)
     assert len(cloud.sent()) <= 8
     pages = [request.query["limit"] for request in cloud.log if "limit" in request.query]
     assert pages == [["100"]]
@@ -100,7 +100,7 @@ def test_reading_thousand_ports_uses_pages(cloud: FakeCloud, clock: FakeClock) -
     """Reading a thousand ports sends pages instead of lists that filter by id."""
     region = region_of(cloud, clock)
     Project(cloud, 1000, path="/v2.0/ports", name="ports")
-    _read(region.ports, 1000, 64)
+    _read(region.network_objects("port"), 1000, 64)
     assert len(cloud.sent()) <= 20
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from ecs_pulumi.cloud import compute
 from ecs_pulumi.cloud.clock import Clock
-from ecs_pulumi.cloud.collection import Collection
 from ecs_pulumi.cloud.errors import (
     Conflict,
     ConnectionFailed,
@@ -21,6 +20,7 @@ from ecs_pulumi.cloud.errors import (
     WaitTimeout,
 )
 from ecs_pulumi.cloud.polling import Deadline, Document, Poller, PollResult, poll_interval, retry_while_busy, wait_for
+from ecs_pulumi.cloud.resource_reader import ResourceReader
 from tests.unit.cloud.fakes import PROJECT, FakeClock, FakeCloud, Reply, Request, region_of
 
 SERVERS = f"/v2.1/{PROJECT}/servers"
@@ -37,10 +37,10 @@ def _active(document: Document | None) -> bool:
     return document is not None and document["status"] == "ACTIVE"
 
 
-def _wait(collection: Collection, id_: str, seconds: float = 600, **options: Any) -> Document | None:
-    clock = collection._clock
+def _wait(reader: ResourceReader, id_: str, seconds: float = 600, **options: Any) -> Document | None:
+    clock = reader._clock
     arguments = {"done": _active, "what": f"{id_} to be ACTIVE", "describe": _describe, **options}
-    return collection.poller.wait(id_, deadline=Deadline(clock, seconds), **arguments)
+    return reader.poller.wait(id_, deadline=Deadline(clock, seconds), **arguments)
 
 
 class Fleet:
@@ -72,12 +72,12 @@ class Fleet:
         return Reply(200, {"servers": [*map(self.document, self.ready), *others]}, DATE)
 
 
-def _run_in_threads(collection: Collection, count: int, work: Callable[[int], object]) -> list[BaseException]:
+def _run_in_threads(reader: ResourceReader, count: int, work: Callable[[int], object]) -> list[BaseException]:
     """Wait in threads that all start before time passes; return the exceptions."""
     errors: list[BaseException] = []
-    clock = collection._clock
+    clock = reader._clock
     assert isinstance(clock, FakeClock)
-    clock.gate = lambda: len(collection.poller._waiters) == count
+    clock.gate = lambda: len(reader.poller._waiters) == count
 
     def run(number: int) -> None:
         try:
@@ -333,7 +333,8 @@ def test_ports_are_polled_with_id_filter(cloud: FakeCloud, clock: FakeClock) -> 
     cloud.on("GET", "/v2.0/ports", ports)
     ids = [f"port-{number}" for number in range(49)] + ["gone"]
     done: dict[str, Any] = {"done": lambda document: True, "first_delay": 1.0}
-    assert _run_in_threads(region.ports, 50, lambda number: _wait(region.ports, ids[number], **done)) == []
+    reader = region.network_objects("port")
+    assert _run_in_threads(reader, 50, lambda number: _wait(reader, ids[number], **done)) == []
     assert len(cloud.sent()) <= 6
 
 
@@ -481,5 +482,6 @@ def test_incomplete_list_does_not_mean_missing(cloud: FakeCloud, clock: FakeCloc
         return True
 
     options: dict[str, Any] = {"done": done, "first_delay": 1.0}
-    assert _run_in_threads(region.ports, 4, lambda number: _wait(region.ports, f"port-{number}", **options)) == []
+    ports = region.network_objects("port")
+    assert _run_in_threads(ports, 4, lambda number: _wait(ports, f"port-{number}", **options)) == []
     assert None not in documents

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ecs_pulumi.dynamic.fields import (
     CheckInputs,
+    ComparedAs,
     Computed,
     GrowOnly,
     InPlace,
@@ -43,6 +44,16 @@ class Topping(Nested):
     grams: int | None = None
 
 
+class Label(Nested):
+    """A nested object with a text that has several forms."""
+
+    text: str
+    color: Annotated[str | None, ComparedAs(str.lower)] = None
+
+
+Tin = Annotated[str, ComparedAs(lambda text: str(int(text)) if text.isdigit() else text)]
+
+
 class CakeInputs(Inputs):
     """Inputs with a field of each type."""
 
@@ -56,6 +67,9 @@ class CakeInputs(Inputs):
     notes: Annotated[dict[str, str] | None, InPlace()] = None
     extra: Annotated[dict[str, Any] | None, Replace(), RequiresMicroversion("oven", "2.19")] = None
     recipe: Annotated[str | None, Replace(), Secret()] = Field(None, min_length=3)
+    tin: Annotated[Tin | None, Replace()] = None
+    tins: Annotated[list[Tin] | None, InPlace(), Set()] = None
+    labels: Annotated[Literal["none"] | list[Label] | None, InPlace()] = None
 
 
 def reasons_of(**raw: Any) -> dict[str, str]:
@@ -272,13 +286,25 @@ def test_outputs_model_has_options() -> None:
         ("toppings", [{"kind": UNKNOWN}], [{"kind": "nuts"}], False),
         ("glaze", "none", [{"kind": "nuts"}], False),
         ("toppings", UNKNOWN, [], False),
+        ("tin", "07", "7", True),
+        ("tin", "7", "8", False),
+        ("tin", "seven", "seven", True),
+        ("tin", "seven", "SEVEN", False),
+        ("tin", "7", 7, False),
+        ("tin", UNKNOWN, "7", False),
+        ("tins", ["8", "07"], ["7", "08"], True),
+        ("tins", ["7", UNKNOWN], ["7", "8"], False),
+        ("labels", [{"text": "a", "color": "RED"}], [{"text": "a", "color": "red", "more": 1}], True),
+        ("labels", [{"text": "A"}], [{"text": "a"}], False),
+        ("labels", [UNKNOWN], [{"text": "a"}], False),
+        ("labels", "none", "none", True),
     ],
 )
 def test_matches(name: str, desired: Any, actual: Any, equal: bool) -> None:  # noqa: FBT001
     """`matches` compares an actual value with the desired one.
 
     The order in a set is ignored, maps must be equal, nested objects may have further properties, an empty value equals
-    an unset one, and an unknown value equals nothing.
+    an unset one, two texts with the same canonical form are equal, and an unknown value equals nothing.
     """
     assert matches(field(name), desired, actual) is equal
 

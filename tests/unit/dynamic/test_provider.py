@@ -74,10 +74,10 @@ class _Bakery(kind.ResourceHandler[None, CakeInputs, RemoteObject]):
     def stored_settings_hint(self, error: Exception) -> str | None:
         return "Stored settings are used." if "locked" in str(error) else None
 
-    def preflight_enabled(self, config: Callable[[str], str | None]) -> bool:
+    def preflight_disabled(self, config: Callable[[str], str | None]) -> str | None:
         if "settings" in self.errors:
             raise self.errors["settings"]
-        return config("ecs:preflight") != "off"
+        return "nothing was tasted" if config("bakery:preflight") == "off" else None
 
     def setting_warnings(self, names: Iterable[str]) -> list[str]:
         return [f"no setting {name}" for name in names if name == "ecs:oven"]
@@ -233,15 +233,15 @@ def test_preflight_can_be_disabled(bakery: _Bakery, monkeypatch: pytest.MonkeyPa
     """If the settings disable preflight checks, none runs, and a warning is shown."""
     warnings: list[str] = []
     monkeypatch.setattr(rpc_bridge, "warn_once", warnings.append)
-    configured({"ecs:preflight": "off"}).check({}, {"flour": "sand"})
+    configured({"bakery:preflight": "off"}).check({}, {"flour": "sand"})
     assert bakery.preflight_verbs == []
-    assert warnings == ["Nothing was checked against the cloud: ecs:preflight is false [not-checked]"]
+    assert warnings == ["nothing was tasted"]
 
 
 def test_invalid_setting_fails_check_with_one_line(provider: Provider, bakery: _Bakery) -> None:
     """A check with an invalid setting fails with the message that the handler formats."""
-    bakery.errors["settings"] = OvenError("ecs:preflight: 'maybe' is neither true nor false")
-    with pytest.raises(Failure, match=r"^check Cake ecs-[0-9a-f]{8}: ecs:preflight: 'maybe' is neither true nor"):
+    bakery.errors["settings"] = OvenError("bakery:preflight: 'maybe' is neither true nor false")
+    with pytest.raises(Failure, match=r"^check Cake ecs-[0-9a-f]{8}: bakery:preflight: 'maybe' is neither true nor"):
         provider.check({}, {"flour": "rye"})
 
 

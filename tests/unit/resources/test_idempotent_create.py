@@ -14,7 +14,8 @@ from tests.unit.cloud.fakes import FakeClock
 
 if TYPE_CHECKING:
     from ecs_pulumi.cloud.api import ServiceClient
-    from ecs_pulumi.resources.common import Context, RemoteObject
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
 
 MINUTES = 60.0
 STALL = errors.ResponseLost("no answer in time", is_timeout=True)

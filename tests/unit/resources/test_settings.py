@@ -6,7 +6,7 @@ import pytest
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
-from ecs_pulumi.resources import common
+from ecs_pulumi.resources import clients
 from ecs_pulumi.resources.volume import HANDLER
 
 ACCOUNT = {
@@ -23,7 +23,8 @@ def test_preflight_and_marker_accept_all_spellings_of_a_boolean(
     enabled: bool,  # noqa: FBT001
 ) -> None:
     """`ecs:preflight` and `ecs:marker` accept `False`, `no` and `0` as well as `false`."""
-    assert HANDLER.preflight_enabled({"ecs:preflight": text}.get) is enabled
+    warning = "Nothing was checked against the cloud: ecs:preflight is false [not-checked]"
+    assert HANDLER.preflight_disabled({"ecs:preflight": text}.get) == (None if enabled else warning)
     assert HANDLER.connect({**ACCOUNT, "ecs:marker": text}.get, None, 60.0).marker is enabled
 
 
@@ -31,14 +32,14 @@ def test_preflight_and_marker_accept_all_spellings_of_a_boolean(
 def test_invalid_boolean_setting_is_an_error(setting: str) -> None:
     """A misspelled `false` is an error, and does not count as `true`."""
     with pytest.raises(errors.ConfigurationError, match=f"^ecs:{setting}: 'flase' is neither true nor false$"):
-        HANDLER.preflight_enabled({f"ecs:{setting}": "flase"}.get)
+        HANDLER.preflight_disabled({f"ecs:{setting}": "flase"}.get)
 
 
 @pytest.mark.parametrize("secret", ["password", "token", "applicationCredentialSecret"])
 def test_unauthorized_hint_mentions_stored_secrets(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hint appears only if a setting contains the secret: secrets in variables and files are not stored."""
-    monkeypatch.setattr(common, "_connections", {Settings.from_config({f"ecs:{secret}": "s"}.get): None})
+    monkeypatch.setattr(clients, "_connections", {Settings.from_config({f"ecs:{secret}": "s"}.get): None})
     assert "--run-program" in str(HANDLER.stored_settings_hint(errors.Unauthorized(401, "no")))
     assert HANDLER.stored_settings_hint(errors.Forbidden(403, "no")) is None
-    monkeypatch.setattr(common, "_connections", {Settings(cloud="shop"): None})
+    monkeypatch.setattr(clients, "_connections", {Settings(cloud="shop"): None})
     assert HANDLER.stored_settings_hint(errors.Unauthorized(401, "no")) is None

@@ -1,0 +1,39 @@
+"""The deletion of an object that other objects may still use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecs_pulumi.cloud import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ecs_pulumi.resources.clients import Context
+
+_PATIENCE = 60.0
+
+
+def delete_when_unused(context: Context, delete: Callable[[], object], users: Callable[[], list[str]]) -> None:
+    """Delete an object. While it is in use, retry for a minute, then raise an error that lists its users."""
+    clock = context.cloud.connection.clock
+    timeout = min(_PATIENCE, context.cloud.deadline.left())
+    started, pause = clock.now(), 0.2
+    while True:
+        try:
+            delete()
+        except errors.NotFound:
+            return
+        except errors.Conflict as conflict:
+            if clock.now() - started + pause > timeout:
+                found = users()
+                if not found:
+                    raise
+                raise errors.OperationFailed(
+                    "still in use by " + errors.join_names(found), conflict.message
+                ) from conflict
+            context.report_status("waiting until it is no longer in use")
+            clock.sleep(pause)
+            pause = min(pause * 1.5, 5.0)
+        else:
+            return

@@ -1,0 +1,115 @@
+"""The base class of the resource handlers: what the kinds of an OpenStack-compatible cloud share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ecs_pulumi.cloud import errors
+from ecs_pulumi.dynamic import fields
+from ecs_pulumi.dynamic.kind import ResourceHandler
+from ecs_pulumi.notices import Notice
+from ecs_pulumi.resources import quota
+from ecs_pulumi.resources.clients import Clients, connection, has_stored_secret
+from ecs_pulumi.resources.owner_markers import MARKER_KEY, is_mark, marker_to_write, markers_of, parse_owner_marker
+from ecs_pulumi.resources.remote import RemoteObject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ecs_pulumi.cloud.api import ServiceClient
+    from ecs_pulumi.dynamic.kind import ImportedResource
+    from ecs_pulumi.resources.clients import Context, Existing
+
+I = TypeVar("I", bound=fields.Inputs)  # noqa: E741
+
+_STORED_SETTINGS = (
+    "Without --run-program, Pulumi uses the settings stored by the last `pulumi up`, not the current ones."
+)
+
+
+class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
+    """Base of the resource handlers, with the parts that are specific to OpenStack-compatible clouds."""
+
+    def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> Clients:
+        """Return the clients for operations in `region`. This sends no request."""
+        from ecs_pulumi.cloud.polling import Deadline
+
+        opened = connection(config)
+        opened.transport.set_deadline(opened.clock.now() + timeout)
+        return Clients(opened, region, Deadline(opened.clock, timeout), marker=opened.settings.marker)
+
+    def preflight_disabled(self, config: Callable[[str], str | None]) -> str | None:
+        """Return a warning if `ecs:preflight` is false."""
+        from ecs_pulumi.cloud.settings import Settings
+
+        if Settings.from_config(config).preflight:
+            return None
+        return Notice.NOT_CHECKED.mark("Nothing was checked against the cloud: ecs:preflight is false")
+
+    def setting_warnings(self, names: Iterable[str]) -> Iterable[str]:
+        """Return warnings about misspelled settings in the namespace `ecs`."""
+        from ecs_pulumi.cloud.settings import misspelled
+
+        return misspelled(names)
+
+    def owner_of(self, remote: RemoteObject, project: str, stack: str, backend: str) -> str | None:
+        """The resource in the owner marker of a remote object; None for a marker of another stack or backend."""
+        found = (parse_owner_marker(marker, project, stack, backend) for marker in markers_of(remote))
+        return next(filter(None, found), None)
+
+    def ineligible_reason(self, existing: Existing, remote: RemoteObject) -> str | None:  # noqa: ARG002
+        """Return that the status of an object is an error."""
+        status = str(remote.get("status") or "")
+        return f"it is in status {status}" if status.lower().startswith("error") else None
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Omit a description that is an owner marker, which no program sets."""
+        resource = super().import_resource(existing, remote, outputs)
+        if is_mark(str(resource.inputs.get("description"))):
+            del resource.inputs["description"]
+        return resource
+
+    def scope(self, context: Context) -> str:
+        """Ids are unique in a region."""
+        return context.cloud.region.name
+
+    def format_error(self, error: Exception) -> str | None:
+        """Return the line that the user sees for this error; None for an internal error of this package."""
+        return str(error) if isinstance(error, errors.EcsError) else None
+
+    def stored_settings_hint(self, error: Exception) -> str | None:
+        """Return a hint if authentication may have failed because a stored secret is outdated."""
+        return _STORED_SETTINGS if isinstance(error, errors.Unauthorized) and has_stored_secret() else None
+
+    def preview_warning(self, error: Exception) -> str | None:
+        """Without credentials, for example for a pull request from a fork, a preview continues with a warning."""
+        if not isinstance(error, errors.MissingCredentials):
+            return None
+        return Notice.NOT_CHECKED.mark(f"Nothing was checked against the cloud: {error}")
+
+    def ownership_updates(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
+        """Return the updates that replace another stack's owner marker by that of this stack."""
+        marker = None if context.inputs.get("description") else marker_to_write(context, remote.get("description"))
+        updates: dict[str, Any] = {"description": marker} if marker else {}
+        metadata = remote.get("metadata") or {}
+        if marker_to_write(context, metadata.get(MARKER_KEY)):
+            # The update replaces the metadata as a whole: the present entries, and the marker that `kept_marker` adds.
+            updates["metadata"] = self.to_outputs(context, remote)["metadata"]
+        return updates
+
+    def preflight(self, context: Context, checked: fields.CheckInputs) -> Iterable[fields.Problem]:
+        """Check that the region exists, that the API versions support the inputs, and that the quotas allow them."""
+        if checked.known("region") and checked.changed("region"):
+            context.cloud.connection.region(checked.known("region"))
+        for name, field in fields.fields_of(self.inputs).items():
+            if field.since is None or not checked.has(name) or not checked.changed(name):
+                continue
+            api: ServiceClient = getattr(context.cloud, field.since.service.replace("-", "_"))
+            if not api.supports(field.since.microversion):
+                needs = f"{field.since.service} microversion {field.since.microversion}"
+                yield fields.Problem(name, f"needs {needs}; this cloud offers {api.service} {api.versions}")
+        yield from quota.check(context, checked, self.quota_needs(context, checked))
+
+    def quota_needs(self, context: Context, checked: fields.CheckInputs) -> Iterable[quota.QuotaNeed]:  # noqa: ARG002
+        """Return what a new object, or an update of one, adds to the use of the project's quotas."""
+        return ()

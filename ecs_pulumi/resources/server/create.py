@@ -1,0 +1,163 @@
+"""The create request of a server: its body, and the API version that it needs (guide, chapter 4)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.cloud import block_storage, errors
+from ecs_pulumi.dynamic.fields import CheckInputs, Problem, to_plain
+from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.owner_markers import metadata_with_marker, owner_marker
+from ecs_pulumi.resources.request_body import create_body
+from ecs_pulumi.resources.server.nics import deduplicate_groups
+from ecs_pulumi.resources.server.schema import destination
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
+    from ecs_pulumi.resources.server.schema import ServerInputs
+
+_DESCRIPTION, _TAGS, _TAGS_IN_CREATE = "2.19", "2.26", "2.52"
+_NETWORK_KEYWORDS, _DEVICE_TAGS, _MULTIATTACH, _VOLUME_TYPE = "2.37", "2.42", "2.60", "2.67"
+_LAST_PERSONALITY = "2.56"
+
+
+def required_microversions(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield property, feature and microversion of each input that the API version of the guide does not support."""
+    if inputs.get("description"):
+        yield "description", "a server's description", _DESCRIPTION
+    if inputs.get("tags"):
+        yield "tags", "a server's tags", _TAGS
+    networks = inputs.get("networks")
+    if networks == "none":
+        yield "networks", 'networks="none"', _NETWORK_KEYWORDS
+    for name in ("networks", "block_devices"):
+        items = inputs.get(name)
+        if isinstance(items, list) and any(item.get("tag") for item in items):
+            yield name, f"a tag in {name}", _DEVICE_TAGS
+
+
+def unsupported(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Yield a problem for each input that the cloud's API version does not support."""
+    known = {
+        name: [item for _, item in checked.items(name)] if isinstance(value, list) else checked.known(name)
+        for name, value in checked.values.items()
+    }
+    api = context.cloud.compute
+    for name, feature, microversion in required_microversions(known):
+        if not checked.changed(name):
+            continue
+        try:
+            api.require(feature, microversion)
+        except errors.Unsupported as error:
+            yield Problem(name, str(error))
+    typed = any(item.get("volume_type") for item in known.get("block_devices") or ())
+    if typed and known.get("personality") and api.supports(_VOLUME_TYPE):
+        yield Problem(
+            "personality",
+            f"is supported up to compute {_LAST_PERSONALITY}, but a block device's volume_type needs {_VOLUME_TYPE}; "
+            'create the volume as a Volume, or force the old API with ecs:apiVersions {"compute": "2"}',
+        )
+
+
+def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObject, str | None]:
+    """Return the body of the create request and the microversion it needs."""
+    api, names = context.cloud.compute, catalog(context.cloud.region)
+    required = {
+        api.require(feature, microversion) for _, feature, microversion in required_microversions(to_plain(desired))
+    }
+    body = create_body(desired, "name", "description", "key_name", "availability_zone", "config_drive")
+    body |= create_body(desired, admin_pass="adminPass", disk_config="OS-DCF:diskConfig")  # noqa: S106  (a name)
+    body["flavorRef"] = names.flavor(desired.flavor)["id"]
+    image_id = names.image(desired.image)["id"] if desired.image else None
+    body |= _disks(context, to_plain(desired.block_devices), image_id)
+    if desired.user_data is not None:
+        body["user_data"] = to_base64(desired.user_data)
+    if desired.personality is not None:
+        body["personality"] = encoded_files(to_plain(desired.personality))
+    if desired.security_groups is not None:
+        body["security_groups"] = [{"name": group} for group in deduplicate_groups(context, desired.security_groups)]
+    if metadata := metadata_with_marker(context, desired.metadata):
+        body["metadata"] = metadata
+    if owner_marker(context) and not desired.description and api.supports(_DESCRIPTION):
+        body["description"] = owner_marker(context)
+        required.add(_DESCRIPTION)
+    if desired.tags and api.supports(_TAGS_IN_CREATE):
+        body["tags"] = sorted(set(desired.tags))
+        required.add(_TAGS_IN_CREATE)
+    if any(item.volume_type for item in desired.block_devices or ()) and api.supports(_VOLUME_TYPE):
+        required.add(_VOLUME_TYPE)
+    if any(_is_shared(context, item) for item in to_plain(desired.block_devices) or ()):
+        required.add(api.require("a server with a multiattach volume", _MULTIATTACH))
+    microversion = max(required, key=_number, default=None)
+    if desired.networks == [] and api.supports(_NETWORK_KEYWORDS):
+        microversion = max(filter(None, (microversion, _NETWORK_KEYWORDS)), key=_number)
+        body["networks"] = "none"
+    elif isinstance(desired.networks, list):
+        body["networks"] = [_nic(to_plain(nic)) for nic in desired.networks]
+    elif microversion and _number(microversion) >= _number(_NETWORK_KEYWORDS):
+        body["networks"] = desired.networks or "auto"
+    return body, microversion
+
+
+def _is_shared(context: Context, device: Mapping[str, Any]) -> bool:
+    """Return whether a block device is a multiattach volume."""
+    if device.get("source_type") != "volume" or not device.get("uuid"):
+        return False
+    try:
+        return bool(block_storage.get_volume(context.cloud.block_storage, device["uuid"]).get("multiattach"))
+    except errors.NotFound:
+        return False  # Nova reports the missing volume
+
+
+def _number(microversion: str) -> tuple[int, ...]:
+    return tuple(map(int, microversion.split(".")))
+
+
+def _nic(nic: Mapping[str, Any]) -> RemoteObject:
+    body = {"uuid": nic.get("network_id"), "port": nic.get("port_id"), "fixed_ip": nic.get("fixed_ip")}
+    return {key: value for key, value in {**body, "tag": nic.get("tag")}.items() if value is not None}
+
+
+def _devices(context: Context, devices: list[RemoteObject], image_id: str | None) -> list[RemoteObject]:
+    """Return the block devices; the boot device gets the server's image unless it names another source."""
+    root = next((device for device in devices if device.get("boot_index") == 0), None)
+    if root is None and image_id:
+        # With block devices in the request, Nova builds the root disk from the image only if a device says so.
+        local = {"source_type": "image", "destination_type": "local", "boot_index": 0, "delete_on_termination": True}
+        devices = [{**local, "uuid": image_id}, *devices]
+    elif root is not None and root["source_type"] == "image":
+        image = root.get("uuid")
+        root["uuid"] = catalog(context.cloud.region).image(image)["id"] if image else image_id
+    return devices
+
+
+def _disks(context: Context, devices: list[RemoteObject] | None, image_id: str | None) -> RemoteObject:
+    if not devices:
+        return {"imageRef": image_id}
+    # Without a destination type Nova does not attach the device and leaves its volume reserved forever.
+    devices = [{**device, "destination_type": destination(device)} for device in _devices(context, devices, image_id)]
+    local = [device for device in devices if device["destination_type"] == "local"]
+    # Nova fills a local root disk only if the request also has `imageRef`.
+    root_images = [
+        device["uuid"] for device in local if device["source_type"] == "image" and device.get("boot_index") == 0
+    ]
+    return {"block_device_mapping_v2": devices} | ({"imageRef": root_images[0]} if root_images else {})
+
+
+def encoded_files(files: list[RemoteObject]) -> list[RemoteObject]:
+    """Return the files of `personality` as a request contains them."""
+    return [{**item, "contents": to_base64(item["contents"])} for item in files]
+
+
+def to_base64(text: str) -> str:
+    """Encode a text as base64; return it unchanged if it is base64 already."""
+    try:
+        base64.b64decode(text.encode(), validate=True)
+    except (binascii.Error, ValueError):
+        return base64.b64encode(text.encode()).decode()
+    return text

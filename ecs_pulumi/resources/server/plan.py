@@ -1,0 +1,167 @@
+"""What an update of a server consists of: a pure function of the desired inputs and the current outputs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.resources.server.actions import ServerUpdate
+from ecs_pulumi.resources.steps import Effect, Step, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_REFUSED_IN = {
+    "metadata": ("shelved_offloaded",),
+    "tags": ("shelved_offloaded",),
+    "networks": ("suspended", "shelved_offloaded"),
+    "flavor": ("paused", "suspended", "shelved_offloaded"),
+    "image": ("paused", "suspended", "shelved_offloaded"),
+    "admin_pass": ("paused", "suspended", "shelved_offloaded"),
+}
+"""The power states in which Nova refuses to change something, so that the server is active meanwhile."""
+_TO_ACTIVE = {"shutoff": "start", "paused": "unpause", "suspended": "resume", "shelved_offloaded": "unshelve"}
+_FROM_ACTIVE = {"shutoff": "stop", "paused": "pause", "suspended": "suspend", "shelved_offloaded": "shelve"}
+
+ServerStep = Step[ServerUpdate]
+
+
+def changed_inputs(new: Mapping[str, Any], prior: Mapping[str, Any], changed: Collection[str]) -> set[str]:
+    """Return the changed inputs in the terms of `plan`: `image` stands for a rebuild.
+
+    Args:
+        new: The desired inputs.
+        prior: The prior outputs.
+        changed: The inputs that differ.
+    """
+    is_rebuilt = new.get("image_policy") == "rebuild" and not {"image", "personality"}.isdisjoint(changed)
+    names = set(changed) - {"image", "personality"} | ({"image"} if is_rebuilt and new.get("image") else set())
+    # Nova gives a newly attached NIC the project's default group, whatever groups the other NICs have.
+    if "networks" in names and new.get("security_groups") is not None:
+        names.add("security_groups")
+    return names - ({"admin_pass"} if new.get("admin_pass") in (None, prior.get("admin_pass")) else set())
+
+
+def plan(changed: Collection[str], desired: Mapping[str, Any], current: Mapping[str, Any]) -> list[ServerStep]:
+    """Return the steps that bring a server to its desired inputs, in the order in which `up` runs them.
+
+    For a server that waits in VERIFY_RESIZE these are only the steps that end the resize: what it is afterwards is not
+    known before. Plan again then.
+
+    Args:
+        changed: The inputs that differ, see `changed_inputs`.
+        desired: The desired inputs; they may be unknown in a preview.
+        current: The outputs of the server: those of the remote object, or the prior ones in a preview.
+    """
+    if current.get("status") == "VERIFY_RESIZE":
+        return [_REVERT] if "flavor" in changed else [_CONFIRM]
+    return [*_Planner(changed, desired, current).steps()]
+
+
+def power_steps(current: str | None, target: str) -> list[ServerStep]:
+    """Return the steps from one power state to another; None is a status that none of them stands for."""
+    if current == target:
+        return []
+    steps = []
+    if current != "active" and not (current == "shutoff" and target == "shelved_offloaded"):
+        steps.append(_step(_TO_ACTIVE.get(current or "", "start"), partial(ServerUpdate.set_power_state, to="active")))
+    if target != "active":
+        run = partial(ServerUpdate.set_power_state, to=target)
+        steps.append(_step(_FROM_ACTIVE[target], run, Effect.INTERRUPTS if current != "shutoff" else None))
+    return steps
+
+
+def interrupted_action(prior: Mapping[str, Any], current: Mapping[str, Any], changed: Collection[str]) -> str | None:
+    """Return "start" if an earlier update stopped the server for a resize and did not start it again."""
+    was_stopped = current.get("status") == "SHUTOFF" and prior.get("vm_state") == "active"
+    if was_stopped and ("flavor" in changed or prior.get("flavor_id") != current.get("flavor_id")):
+        return "start"
+    action: str | None = prior.get("pending_action")
+    return action
+
+
+def _step(text: str, run: Any, effect: Effect | None = None) -> ServerStep:
+    return Step(text, run, effect)
+
+
+_CONFIRM = _step(
+    "confirm the resize", partial(ServerUpdate.end_earlier_resize, action="confirmResize", progress="confirming")
+)
+_REVERT = _step(
+    "revert the resize", partial(ServerUpdate.end_earlier_resize, action="revertResize", progress="reverting")
+)
+
+
+class _Planner:
+    """Plans the changes one after the other, and what has to happen to the server before each."""
+
+    def __init__(self, changed: Collection[str], desired: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+        self._changed, self._desired, self._current = changed, desired, current
+        self._power: str | None = current.get("power_state")
+        # An update that fails, and one without a desired power state, returns the server to this one.
+        self._target: str | None = "active" if current.get("pending_action") == "start" else None
+        self._steps: list[ServerStep] = []
+
+    def steps(self) -> list[ServerStep]:
+        """Return all steps."""
+        if attributes := [name for name in ("name", "description") if name in self._changed]:
+            self._add(f"update {' and '.join(attributes)}", ServerUpdate.update_attributes)
+        if "metadata" in self._changed:
+            self._wake_for("metadata")
+            self._add("replace metadata", ServerUpdate.replace_metadata)
+        if "tags" in self._changed:
+            self._wake_for("tags")
+            self._add("replace tags", ServerUpdate.replace_tags)
+        if "networks" in self._changed:
+            self._wake_for("networks")
+            self._add("change NICs", ServerUpdate.change_interfaces)
+        if "security_groups" in self._changed:
+            self._add("change security groups", ServerUpdate.change_security_groups)
+        # A rebuild brings a server out of ERROR, where Nova refuses to resize it.
+        changes = [("flavor", self._resize), ("image", self._rebuild)]
+        for name, add in reversed(changes) if self._current.get("status") == "ERROR" else changes:
+            if name in self._changed:
+                self._wake_for(name)
+                add()
+        if "admin_pass" in self._changed:
+            self._wake_for("admin_pass")
+            # Nova sets the password of a running server only; one that shall stay stopped is not started for it.
+            if self._power != "active" and self._desired_power() == "active":
+                self._steps += power_steps(self._power, "active")
+                self._power = "active"
+            self._add("change the password", ServerUpdate.change_password)
+        target = self._desired_power()
+        if target:
+            steps = power_steps(self._power, target)
+            # To return a server to the power state that it had is no interruption.
+            is_return = target != self._desired.get("power_state")
+            self._steps += [replace(step, effect=None) for step in steps] if is_return else steps
+        return self._steps
+
+    def _desired_power(self) -> str | None:
+        desired = self._desired.get("power_state")
+        return desired if isinstance(desired, str) else self._target
+
+    def _resize(self) -> None:
+        if self._power == "active" and self._desired.get("stop_before_resize") is not False:
+            self._add("stop", ServerUpdate.stop_for_resize, Effect.INTERRUPTS)
+            self._power, self._target = "shutoff", self._target or "active"
+        text = f"resize {self._current.get('flavor')} -> {shown(self._desired.get('flavor'))}"
+        self._add(text, ServerUpdate.resize, Effect.INTERRUPTS if self._power == "active" else None)
+        self._add("confirm", ServerUpdate.confirm)
+
+    def _rebuild(self) -> None:
+        self._add(f"rebuild from {shown(self._desired.get('image'))}", ServerUpdate.rebuild, Effect.DESTROYS)
+        if self._current.get("status") == "ERROR":
+            self._power = "active"
+
+    def _wake_for(self, change: str) -> None:
+        if self._power in _REFUSED_IN[change]:
+            self._target = self._target or self._power
+            effect = None if self._desired_power() == "active" else Effect.WAKES
+            self._add(_TO_ACTIVE[self._power], partial(ServerUpdate.wake, until=self._power), effect)
+            self._power = "active"
+
+    def _add(self, text: str, run: Any, effect: Effect | None = None) -> None:
+        self._steps.append(_step(text, run, effect))
