@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.clock import to_microsecond
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.validation import BOOLEAN, UUID, Schema, body, is_true
+from ecs_pulumi.emulator.validation import BOOLEAN, UUID, Schema, body, fields, is_true
 
 from . import storage
 from .listing import serve
@@ -82,6 +82,14 @@ def list_details(call: Call) -> dict[str, Any]:
 def show_snapshot(call: Call, snapshot_id: str) -> dict[str, Any]:
     """`GET /snapshots/{id}`."""
     return {"snapshot": full(call, storage.get_snapshot(call, snapshot_id))}
+
+
+@service.put("/snapshots/{snapshot_id}")
+def update_snapshot(call: Call, snapshot_id: str) -> dict[str, Any]:
+    """`PUT /snapshots/{id}`: name and description."""
+    requested = body(call, "snapshot", fields(NAMES))
+    snapshot = storage.get_snapshot(call, snapshot_id)
+    return {"snapshot": brief(call, call.put("snapshot", snapshot | read_names(requested)))}
 
 
 @service.delete("/snapshots/{snapshot_id}")
