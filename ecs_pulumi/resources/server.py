@@ -316,7 +316,7 @@ class ServerKind(EcsKind[ServerInputs]):
         if wanted.image_policy != "rebuild" or not wanted.image:
             return live
         # What is taken over tells no personality, and its disk is not put at risk for one.
-        if "image" not in changes and (op.verb == "create" or files == old.get("personality")):
+        if "image" not in changes and (op.verb == "create" or files in (None, old.get("personality"))):
             return live
         live = life.wake_for(op, live, "image")
         return life.rebuild(op, live, catalog(op.cloud.region).image(wanted.image)["id"], files)

@@ -722,6 +722,18 @@ def test_rebuild(new: New, ground: Ground) -> None:
     becomes(server, "personality", program | {"image": ground.images[1], "personality": other})
 
 
+def test_files_that_are_no_longer_said_rebuild_nothing(new: New, ground: Ground) -> None:
+    """To leave `personality` out is no change, so another change in the same update does not overwrite the disk."""
+    server = new("Server")
+    program = ground.server_inputs | {"image_policy": "rebuild"}
+    server.up(**program, personality=[{"path": "/etc/motd", "contents": "one"}])
+    assert server.preview(**program) == SAME
+    changed = program | {"metadata": {"a": "b"}}
+    server.up(**changed)
+    settled(server, changed)
+    assert "rebuild" not in [action.action for action in ground.cloud.compute.server_actions(server.id)]
+
+
 def test_a_rebuild_does_not_reach_a_volume(new: New, ground: Ground) -> None:
     """A server that boots from a volume is replaced for another image, also where the program prefers a rebuild."""
     server = new("Server")
