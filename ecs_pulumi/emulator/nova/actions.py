@@ -304,18 +304,14 @@ def rebuild(call: Call, doc: Document) -> Reply:
             f"Image {image_id} is unacceptable: Unable to rebuild with a different image for a volume-backed server.",
         )
     begin_action(call, doc, "rebuild")
-    stopped = doc["vm_state"] == "stopped"
     fields = {"name": "name", "metadata": "metadata", "description": "description", "key_name": "key_name"}
     doc |= {field: wanted[name] for name, field in fields.items() if name in wanted}
     if doc["image_id"]:
         doc["image_id"] = image_id
     call.later(REBUILDING[0], "nova.task", doc["id"], task="rebuild_block_device_mapping")
     call.later(sum(REBUILDING[:2]), "nova.task", doc["id"], task="rebuild_spawning")
-    if stopped:
-        # Nova starts it and stops it again; in between it is ACTIVE without a task.
-        call.later(sum(REBUILDING) + REBUILT, "nova.task", doc["id"], task="powering-off")
-        seconds, off = sum(REBUILDING) + REBUILT + STOPPING, {"vm_state": "stopped", "power_state": SHUTDOWN}
-        call.later(seconds, "nova.settle", doc["id"], changes={}, **off)
+    if doc["vm_state"] == "stopped":
+        call.later(sum(REBUILDING) + REBUILT, "nova.stop_again", doc["id"])
     on: dict[str, Any] = {"vm_state": "active", "power_state": RUNNING}
     settle(call, doc, sum(REBUILDING), task="rebuilding", launched=call.now, fault=None, **on)
     shown = detailed(call, doc) if call.at_least(75) else core(call, doc, full=False)
@@ -326,6 +322,14 @@ def rebuild(call: Call, doc: Document) -> Reply:
     if call.at_least(57):
         shown["user_data"] = wanted.get("user_data", doc["user_data"])
     return Reply(202, {"server": shown}, {"Location": f"{call.self_base}/servers/{doc['id']}"})
+
+
+@step("nova.stop_again")
+def _stop_again(ctx: Context, server_id: str) -> None:
+    """Nova starts a stopped server for a rebuild, shows it ACTIVE without a task for a moment, and stops it again."""
+    doc = live(ctx, server_id)
+    if doc is not None and (doc["vm_state"], doc["task_state"]) == ("active", None):
+        settle(ctx, doc, STOPPING, task="powering-off", vm_state="stopped", power_state=SHUTDOWN)
 
 
 @action("rescue")
