@@ -752,6 +752,18 @@ def test_rebuild_changes_image_and_personality(new: New, fixtures: CloudFixtures
     assert_updates_in_place(server, "personality", program | {"image": fixtures.images[1], "personality": other})
 
 
+def test_omitted_personality_does_not_rebuild(new: New, fixtures: CloudFixtures) -> None:
+    """Omitting `personality` is no change, so another change in the same update does not overwrite the disk."""
+    server = new("Server")
+    program = fixtures.server_inputs | {"image_policy": "rebuild"}
+    server.up(**program, personality=[{"path": "/etc/motd", "contents": "one"}])
+    assert server.preview(**program) == SAME
+    changed = program | {"metadata": {"a": "b"}}
+    server.up(**changed)
+    assert_no_changes(server, changed)
+    assert "rebuild" not in [action.action for action in fixtures.cloud.compute.server_actions(server.id)]
+
+
 def test_rebuild_policy_replaces_server_with_boot_volume(new: New, fixtures: CloudFixtures) -> None:
     """Another image replaces a server that boots from a volume, even with `image_policy="rebuild"`."""
     server = new("Server")

@@ -295,17 +295,13 @@ def rebuild(call: Call, doc: Document) -> Reply:
             f"Image {image_id} is unacceptable: Unable to rebuild with a different image for a volume-backed server.",
         )
     begin_action(call, doc, "rebuild")
-    stopped = doc["vm_state"] == "stopped"
     doc |= {name: requested[name] for name in ("name", "metadata", "description", "key_name") if name in requested}
     if doc["image_id"]:
         doc["image_id"] = image_id
     call.schedule(REBUILDING[0], "nova.task", doc["id"], task="rebuild_block_device_mapping")
     call.schedule(sum(REBUILDING[:2]), "nova.task", doc["id"], task="rebuild_spawning")
-    if stopped:
-        # Nova starts the server and stops it again; in between it is ACTIVE without a task.
-        call.schedule(sum(REBUILDING) + REBUILT, "nova.task", doc["id"], task="powering-off")
-        seconds, off = sum(REBUILDING) + REBUILT + STOPPING, {"vm_state": "stopped", "power_state": SHUTDOWN}
-        call.schedule(seconds, "nova.settle", doc["id"], changes={}, **off)
+    if doc["vm_state"] == "stopped":
+        call.schedule(sum(REBUILDING) + REBUILT, "nova.stop_again", doc["id"])
     on: dict[str, Any] = {"vm_state": "active", "power_state": RUNNING}
     finish_task_after(call, doc, sum(REBUILDING), task="rebuilding", launched=call.now, fault=None, **on)
     rendered = detailed(call, doc) if call.at_least(75) else core(call, doc, full=False)
@@ -315,6 +311,13 @@ def rebuild(call: Call, doc: Document) -> Reply:
     if call.at_least(57):
         rendered["user_data"] = requested.get("user_data", doc["user_data"])
     return Reply(202, {"server": rendered}, {"Location": f"{call.self_base}/servers/{doc['id']}"})
+
+
+@server_step("nova.stop_again")
+def _stop_again(ctx: Context, doc: Document) -> None:
+    """Nova starts a stopped server for a rebuild, shows it ACTIVE without a task for a moment, and stops it again."""
+    if (doc["vm_state"], doc["task_state"]) == ("active", None):
+        finish_task_after(ctx, doc, STOPPING, task="powering-off", vm_state="stopped", power_state=SHUTDOWN)
 
 
 @action("rescue")
