@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.errors import HttpError
 
-from .refusals import forbidden
 from .service import available_extensions, service
 
 if TYPE_CHECKING:
@@ -36,7 +35,8 @@ def _limit(call: Call, resource: str) -> int:
 def show_usage(call: Call, project_id: str) -> Document:
     """`GET /quotas/{id}/details`: the limits of a project and its usage."""
     if project_id != call.project_id and not call.is_admin:
-        raise forbidden("get_quota")
+        message = "User does not have admin privileges: Only admin is authorized to access quotas for another project."
+        raise HttpError(403, message, kind="AdminRequired")
     usage = {
         resource: {
             "limit": _limit(call, resource),

@@ -800,9 +800,9 @@ def test_quota_limits_and_usage(api: PlainClient) -> None:
         "security_group": 10,
     }
     assert set(details["network"]) == {"limit", "used", "reserved"}
-    assert (
-        api.network("GET", f"/quotas/{uuid.uuid4().hex}/details").error
-        == "403 PolicyNotAuthorized: rule:get_quota is disallowed by policy"
+    assert api.network("GET", f"/quotas/{uuid.uuid4().hex}/details").error == (
+        "403 AdminRequired: User does not have admin privileges: "
+        "Only admin is authorized to access quotas for another project."
     )
 
 
