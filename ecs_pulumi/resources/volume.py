@@ -449,7 +449,9 @@ class VolumeUpdate:
     def update_attributes(self) -> None:
         """Change name and description."""
         attributes = {name: self.changes[name] for name in ("name", "description") if name in self.changes}
-        self.remote = block_storage.update_volume(self._api, self.remote["id"], attributes)
+        # The response lacks the image metadata.
+        block_storage.update_volume(self._api, self.remote["id"], attributes)
+        self._is_stale = True
 
     def replace_metadata(self) -> None:
         """Replace the program's metadata; the cloud's own entries and the owner marker stay."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.steps import SAME, Failed, Refused, updates
+from tests.fields.assertions import assert_no_changes
+from tests.support.steps import Failed, Refused, updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +27,6 @@ each_plain = pytest.mark.parametrize("version", PLAIN)
 def forced_version(version: str) -> dict[str, str]:
     """Return the setting that forces this version of the Nova API."""
     return {"ecs:apiVersions": json.dumps({"compute": version})}
-
-
-def assert_no_changes(resource: Resource, program: dict[str, Any]) -> None:
-    """Assert that a preview shows no changes, before and after a refresh."""
-    assert resource.preview(**program) == SAME
-    resource.refresh()
-    assert resource.preview(**program) == SAME
 
 
 @pytest.mark.parametrize("version", [*PLAIN, pytest.param("2.60", marks=pytest.mark.thorough), None])
