@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ecs_pulumi.dynamic.fields import has_unknown
 from ecs_pulumi.resources.server.actions import ServerUpdate
 from ecs_pulumi.resources.steps import Effect, Step, shown
 
@@ -135,8 +136,12 @@ class _Planner:
         if target:
             steps = power_steps(self._power, target)
             # To return a server to the power state that it had is no interruption.
-            is_return = target != self._desired.get("power_state")
+            is_return = target == self._current.get("power_state")
             self._steps += [replace(step, effect=None) for step in steps] if is_return else steps
+        if "power_state" in self._changed and has_unknown(self._desired.get("power_state")):
+            effect = Effect.INTERRUPTS if self._power not in ("shutoff", "shelved_offloaded") else None
+            text = f"set power_state to {shown(self._desired['power_state'])}"
+            self._add(text, partial(ServerUpdate.set_power_state, to="active"), effect)
         return self._steps
 
     def _desired_power(self) -> str | None:
