@@ -16,7 +16,7 @@ from ecs_pulumi.resources.owner_markers import kept_marker, parse_owner_marker
 from ecs_pulumi.resources.remote import require_exists
 from ecs_pulumi.resources.server import nics
 from ecs_pulumi.resources.server.create import encoded_files
-from ecs_pulumi.resources.server.schema import destination
+from ecs_pulumi.resources.server.report_rules import destination
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

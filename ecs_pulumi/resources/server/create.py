@@ -12,7 +12,7 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.owner_markers import metadata_with_marker, owner_marker
 from ecs_pulumi.resources.request_body import create_body
 from ecs_pulumi.resources.server.nics import deduplicate_groups
-from ecs_pulumi.resources.server.schema import destination
+from ecs_pulumi.resources.server.report_rules import destination
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -25,8 +25,7 @@ from ecs_pulumi.dynamic.fields import (
     is_unknown,
 )
 from ecs_pulumi.resources.addresses import IpAddress, PortAssignedIp
-
-_VOLUMES = ("volume", "snapshot")
+from ecs_pulumi.resources.server.report_rules import destination
 
 PowerState = Literal["active", "shutoff", "paused", "suspended", "shelved_offloaded"]
 
@@ -274,8 +273,3 @@ def _device_rules(index: int, device: Mapping[str, Any], checked: CheckInputs) -
         yield Problem("block_devices", f"{place}: source_type {source!r} needs `uuid`")
     if destination(device) == "volume" and source in ("image", "blank") and "volume_size" not in device:
         yield Problem("block_devices", f"{place}: a new volume needs `volume_size`, in GiB")
-
-
-def destination(device: Mapping[str, Any]) -> str:
-    """Return the destination type of a block device; a volume or a snapshot can only become a volume."""
-    return str(device.get("destination_type") or ("volume" if device.get("source_type") in _VOLUMES else "local"))
