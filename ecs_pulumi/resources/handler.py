@@ -105,9 +105,10 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
             if field.since is None or not checked.has(name) or not checked.changed(name):
                 continue
             api: ServiceClient = getattr(context.cloud, field.since.service.replace("-", "_"))
-            if not api.supports(field.since.microversion):
-                needs = f"{field.since.service} microversion {field.since.microversion}"
-                yield fields.Problem(name, f"needs {needs}; this cloud offers {api.service} {api.versions}")
+            try:
+                api.require(name, field.since.microversion)
+            except errors.Unsupported as error:
+                yield fields.Problem(name, f"needs {error.needs}; this cloud offers {error.offered}")
         yield from quota.check(context, checked, self.quota_needs(context, checked))
 
     def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:

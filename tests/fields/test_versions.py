@@ -72,7 +72,7 @@ REQUIRES_MICROVERSION: dict[str, tuple[str, dict[str, Any]]] = {
 def test_field_that_requires_a_microversion_is_rejected(
     new: New, fixtures: CloudFixtures, version: str, field: str
 ) -> None:
-    """The check rejects the field, and the error contains the property and the available version."""
+    """The check rejects the field with one error, which contains the property and the available version."""
     kind, inputs = REQUIRES_MICROVERSION[field]
     base: dict[str, Any] = {
         "Server": fixtures.server_inputs,
@@ -80,8 +80,10 @@ def test_field_that_requires_a_microversion_is_rejected(
         "InterfaceAttachment": {"server_id": fixtures.server, "network_id": fixtures.network},
     }.get(kind, {})
     name = field.partition(".")[2]
-    with pytest.raises(Refused, match=rf"{name}: .*needs compute microversion .*v{version} without"):
-        new(kind, config=forced_version(version)).preview(**base | inputs)
+    resource = new(kind, config=forced_version(version))
+    with pytest.raises(Refused, match=rf"{name}: .*needs compute microversion .*v{version} without") as refused:
+        resource.preview(**base | inputs)
+    assert len(refused.value.failures) == 1
 
 
 @each_plain

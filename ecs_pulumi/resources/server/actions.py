@@ -134,10 +134,8 @@ class ServerUpdate:
 
     def update_attributes(self) -> None:
         """Change name and description."""
-        api = self.context.cloud.compute
         attributes = {name: self.changes[name] for name in ("name", "description") if name in self.changes}
-        microversion = api.require("a server's description", "2.19") if "description" in attributes else None
-        compute.update_server(api, self.remote["id"], attributes, microversion=microversion)
+        compute.update_server(self.context.cloud.compute, self.remote["id"], attributes)
         self._is_stale = True
 
     def replace_metadata(self) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ecs_pulumi.cloud import compute
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     CheckInputs,
@@ -136,13 +137,13 @@ class ServerInputs(Inputs):
         description="Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place.",
     )
     name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, min_length=1, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace(), RequiresMicroversion("compute", "2.19")] = Field(
+    description: Annotated[str | None, InPlace(), RequiresMicroversion("compute", compute.DESCRIPTION)] = Field(
         None, max_length=255, description="Description."
     )
     metadata: Annotated[dict[str, str] | None, InPlace(), AlwaysSet()] = Field(
         None, description="User-defined keys and values."
     )
-    tags: Annotated[list[str] | None, InPlace(), Set(), RequiresMicroversion("compute", "2.26")] = Field(
+    tags: Annotated[list[str] | None, InPlace(), Set(), RequiresMicroversion("compute", compute.TAGS)] = Field(
         None, description="Tags, a set."
     )
     security_groups: Annotated[list[str] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
