@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 U = TypeVar("U")
 
 
-class Effect(Enum):
+class Impact(Enum):
     """What a step does to the workload and its data: the worst first, with its notice and its words in the preview."""
 
     DESTROYS = Notice.REBUILD, "destroys the data on its root disk"
@@ -34,10 +34,10 @@ class Step(Generic[U]):
     """What the step does, for example `resize s3.medium.2 -> s3.large.2`."""
     run: Callable[[U], object] = field(compare=False, repr=False)
     """Makes the change. The argument is the running update, which knows the remote object."""
-    effect: Effect | None = None
+    impact: Impact | None = None
 
     def __str__(self) -> str:
-        return f"{self.text} ({self.effect.value[1]})" if self.effect else self.text
+        return f"{self.text} ({self.impact.value[1]})" if self.impact else self.text
 
 
 def report(context: Context, steps: Iterable[Step[Any]], changed: Iterable[str]) -> None:
@@ -49,10 +49,10 @@ def report(context: Context, steps: Iterable[Step[Any]], changed: Iterable[str])
         changed: The inputs that differ.
     """
     planned = list(steps)
-    effects = {step.effect for step in planned}
-    worst = next((effect for effect in Effect if effect in effects), None)
+    impacts = {step.impact for step in planned}
+    worst = next((impact for impact in Impact if impact in impacts), None)
     if worst:
-        show = context.warn if worst is Effect.DESTROYS else context.notify
+        show = context.warn if worst is Impact.DESTROYS else context.notify
         show(worst.value[0].with_code(f"steps: {', '.join(map(str, planned))}", changed))
 
 

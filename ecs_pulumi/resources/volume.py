@@ -42,7 +42,7 @@ from ecs_pulumi.resources.owner_markers import MARKER_KEY, kept_marker, markers_
 from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import create_body, diff_remote
-from ecs_pulumi.resources.steps import Effect, Step, shown
+from ecs_pulumi.resources.steps import Impact, Step, shown
 from ecs_pulumi.resources.volume_report_rules import RULES, was_never_available
 
 _EXTEND_IN_USE, _FROM_BACKUP = "3.42", "3.47"
@@ -507,8 +507,8 @@ def plan(changed: Iterable[str], desired: Mapping[str, Any], current: Mapping[st
         steps.append(Step(f"extend {current.get('size')} -> {shown(desired.get('size'))} GiB", VolumeUpdate.extend))
     if "volume_type" in names:
         text = f"retype {current.get('volume_type')} -> {shown(desired.get('volume_type'))}"
-        effect = None if desired.get("retype_policy") == "never" else Effect.MOVES
-        steps.append(Step(text, VolumeUpdate.retype, effect))
+        impact = None if desired.get("retype_policy") == "never" else Impact.MOVES
+        steps.append(Step(text, VolumeUpdate.retype, impact))
     if "read_only" in names:
         steps.append(Step("set the read-only flag", VolumeUpdate.set_read_only))
     return steps
