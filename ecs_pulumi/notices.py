@@ -18,14 +18,25 @@ class Notice(Enum):
 
     DATA_LOSS = "data-loss"
     """A deletion or a replacement deletes data."""
+    NEVER_USABLE = "never-usable"
+    """An object whose creation failed is replaced; it holds no data."""
     REBUILD = "rebuild"
-    """An update in place overwrites the root disk of a server."""
+    """An update in place overwrites the root disk of a server.
+
+    This code, and each of the next ones, is followed by the names of the changed inputs.
+    """
+    INTERRUPTS = "interrupts"
+    """An update in place interrupts the workload of a server."""
+    WAKES = "wakes"
+    """A server that is not running runs for a part of the update."""
+    MOVES = "moves-data"
+    """An update in place may move data to other storage."""
     IMPORT = "import-changes"
     """An import changes the existing object. The code is followed by the names of the changed inputs."""
     NOT_CHECKED = "not-checked"
     """The preview did not check the inputs against the cloud."""
 
-    def mark(self, text: str, names: Iterable[str] = ()) -> str:
+    def with_code(self, text: str, names: Iterable[str] = ()) -> str:
         """Return the message with its code.
 
         Args:

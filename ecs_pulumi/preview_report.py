@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ecs_pulumi.effects import UNKNOWN, Effects
 from ecs_pulumi.notices import Notice, parse
-from ecs_pulumi.sdk import EFFECT_MODULES, KINDS, SECRETS
+from ecs_pulumi.report_rules import UNKNOWN, ReportRules
+from ecs_pulumi.sdk import KINDS, REPORT_RULES, SECRETS
 from ecs_pulumi.streams import force_utf8, run
 
 if TYPE_CHECKING:
@@ -54,6 +54,14 @@ EFFECTS = {
     "create": "Created",
 }
 """All effects, the worst first, with the heading of the section of changes for which it is the worst effect."""
+
+_UPDATES = {
+    Notice.REBUILD: (("destroy", "restart"), "rebuilt: the data on its root disk are lost"),
+    Notice.INTERRUPTS: (("restart",), "its workload is interrupted"),
+    Notice.WAKES: ((), "it runs meanwhile"),
+    Notice.MOVES: ((), "its data may move to other storage"),
+}
+"""The effects and the note of an update in place, by the provider's notice about it."""
 
 _OPS = ("create", "update", "replace", "delete")
 _SECRET = "[secret]"  # noqa: S105  (the engine's placeholder)
@@ -188,48 +196,55 @@ def _change(step: Mapping[str, Any], notices: Mapping[str, Mapping[Notice, Seque
         if not inputs.get("adopt"):
             return Change(kind, name, ("create",))
         return _imported(kind, name, inputs, {**notices.get("", {}), **notices.get(step["urn"], {})})
-    changed = _changed(old, new) if new else {}
-    judge = _effects(kind) if ecs else Effects()
+    changed, noticed = _changed(old, new) if new else {}, notices.get(step["urn"], {})
     if op == "update":
-        relevant = {**notices.get("", {}), **notices.get(step["urn"], {})}
-        effect = judge.of_update(new.get("inputs") or {}, old.get("outputs") or {}, changed, relevant)
-        effects, notes = [*effect.effects, "update"], effect.notes
-        reasons = [*changed.values(), *(_reason(each, old, new) for each in effect.reasons)]
+        updates = {notice: names for notice, names in noticed.items() if notice in _UPDATES}
+        effects, notes = [*_update_effects(updates), "update"], [_UPDATES[each][1] for each in updates]
+        # The preview masks secrets, so it does not show which ones change.
+        hidden = [name for names in updates.values() for name in names if name not in changed]
+        reasons = [*changed.values(), *(_reason(name, old, new) for name in hidden)]
     else:
+        rules, outputs = _report_rules(kind) if ecs else ReportRules(), old.get("outputs") or {}
         kept = bool(old.get("retainOnDelete"))
-        notes = [] if kept else judge.lost(old.get("outputs") or {})
-        first = "destroy" if notes else "forget" if kept else ""
+        lost = [] if kept or Notice.NEVER_USABLE in noticed else rules.lost(outputs)
+        first = "destroy" if lost else "forget" if kept else ""
         effects = [effect for effect in (first, "" if kept and op == "delete" else op) if effect]
         properties = step.get("replaceReasons") or ()
         reasons = [changed.get(name) or _reason(name, old, new) for name in properties] or list(changed.values())
-        if op == "delete" and judge.kept and not notes and not kept:
-            notes = [judge.kept]
+        note = f"lost: {' and '.join(lost)}" if lost else "" if kept or op != "delete" else rules.kept(outputs)
+        notes = [note] if note else []
     effects.sort(key=list(EFFECTS).index)
     return Change(kind, name, tuple(effects), tuple(reasons) if op != "delete" else (), tuple(notes))
 
 
-def _effects(kind: str) -> Effects:
-    """Return what judges the changes of a kind."""
-    module = EFFECT_MODULES.get(kind)
-    effects: Effects = importlib.import_module(module).EFFECTS if module else Effects()
-    return effects
+def _update_effects(updates: Iterable[Notice]) -> list[str]:
+    return [effect for effect in EFFECTS if any(effect in _UPDATES[each][0] for each in updates)]
+
+
+def _report_rules(kind: str) -> ReportRules:
+    module = REPORT_RULES.get(kind)
+    rules: ReportRules = importlib.import_module(module).RULES if module else ReportRules()
+    return rules
 
 
 def _imported(kind: str, name: str, inputs: Mapping[str, Any], notices: Mapping[Notice, Sequence[str]]) -> Change:
     """Return the change of an existing object that is imported. A notice contains the properties that change."""
     adopted = "an object that is not known yet" if inputs["adopt"] in UNKNOWN else code(inputs["adopt"])
-    changes, judge = list(notices.get(Notice.IMPORT, ())), _effects(kind)
+    changes = list(notices.get(Notice.IMPORT, ()))
     is_unchecked = inputs["adopt"] in UNKNOWN or Notice.NOT_CHECKED in notices
     # The provider has not compared these properties with the object, so they may differ.
-    unchecked = [each for each in judge.risky(inputs) if inputs.get(each) and (is_unchecked or inputs[each] in UNKNOWN)]
-    changes += [each for each in unchecked if each not in changes]
+    assumed = {
+        each: notice
+        for each, notice in _report_rules(kind).assumed(inputs).items()
+        if inputs.get(each) and (is_unchecked or inputs[each] in UNKNOWN)
+    }
+    changes += [each for each in assumed if each not in changes]
     if not changes:
         return Change(kind, name, ("adopt",), notes=(adopted,))
-    doubt = " (not compared with the program yet)" if unchecked else ""
-    effect = judge.of_import(inputs, changes)
-    worst_first = tuple(sorted({"adopt", "update", *effect.effects}, key=list(EFFECTS).index))
-    notes = (f"{adopted} is imported{doubt}", *effect.notes)
-    return Change(kind, name, worst_first, tuple(map(code, changes)), notes)
+    updates = [each for each in _UPDATES if each in notices or each in assumed.values()]
+    doubt = " (not compared with the program yet)" if assumed else ""
+    notes = (f"{adopted} is imported{doubt}", *(_UPDATES[each][1] for each in updates))
+    return Change(kind, name, (*_update_effects(updates), "update", "adopt"), tuple(map(code, changes)), notes)
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:

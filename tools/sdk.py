@@ -113,7 +113,7 @@ def formatted(source: str, path: Path) -> str:
 def kinds_file() -> str:
     """What the preview report has to know of the kinds, without their schemas."""
     secrets = sorted({name for handler in handlers() for name in secret_names(handler)})
-    effects = {handler.name: handler.effects for handler in handlers() if handler.effects}
+    report_rules = {handler.name: handler.report_rules for handler in handlers() if handler.report_rules}
     return "\n".join(
         [
             HEADER.format(source="the schemas of the kinds"),
@@ -121,8 +121,8 @@ def kinds_file() -> str:
             '"""The kinds in the order in which they depend on each other."""',
             f"SECRETS = {tuple(secrets)!r}",
             '"""The inputs and outputs that are secret."""',
-            f"EFFECT_MODULES = {effects!r}",
-            '"""The modules that judge planned changes for the preview report, by kind."""',
+            f"REPORT_RULES = {report_rules!r}",
+            '"""The modules with the rules of the preview report, by kind."""',
         ]
     )
 

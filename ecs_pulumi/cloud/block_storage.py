@@ -50,9 +50,9 @@ def list_volumes(api: ServiceClient, **filters: Any) -> list[Document]:
     return list(api.pages("/volumes/detail", "volumes", params))
 
 
-def update_volume(api: ServiceClient, id: str, changes: Document) -> Document:
+def update_volume(api: ServiceClient, id: str, changes: Document) -> None:
     """Change name, description or metadata (API reference, "Update a volume")."""
-    return dict(api.put(f"/volumes/{id}", json={"volume": changes}, key="volume"))
+    api.put(f"/volumes/{id}", json={"volume": changes}, key="volume")
 
 
 def delete_volume(api: ServiceClient, id: str, *, cascade: bool = False) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+DESCRIPTION, TAGS, TAGS_IN_CREATE = "2.19", "2.26", "2.52"
+"""The microversions that a server's description and its tags need, and tags in the request that creates it."""
+
 
 def create_server(
     api: ServiceClient,
@@ -84,8 +87,9 @@ def list_servers(
     return list(api.pages("/servers/detail", "servers", params, microversion))
 
 
-def update_server(api: ServiceClient, id: str, changes: Document, microversion: str | None = None) -> Document:
-    """Change the name, the access addresses or, from 2.19 on, the description (API reference, "Update Server")."""
+def update_server(api: ServiceClient, id: str, changes: Document) -> Document:
+    """Change the name, the access addresses or the description (API reference, "Update Server")."""
+    microversion = api.require("a server's description", DESCRIPTION) if "description" in changes else None
     return _document(api.put(f"/servers/{id}", json={"server": changes}, microversion=microversion, key="server"))
 
 
@@ -128,8 +132,8 @@ def replace_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -
 
 
 def replace_tags(api: ServiceClient, id: str, tags: Sequence[str]) -> None:
-    """Replace all tags; needs microversion 2.26 (API reference, "Replace Server Tags")."""
-    api.put(f"/servers/{id}/tags", json={"tags": list(tags)}, microversion=api.require("tags", "2.26"))
+    """Replace all tags (API reference, "Replace Server Tags")."""
+    api.put(f"/servers/{id}/tags", json={"tags": list(tags)}, microversion=api.require("a server's tags", TAGS))
 
 
 def create_key_pair(api: ServiceClient, key_pair: Document, microversion: str | None = None) -> Document:

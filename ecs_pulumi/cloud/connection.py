@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import urllib3
 
+from ecs_pulumi.cloud import compute
 from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, ServiceClient, ServiceSpec
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import resolve
@@ -23,9 +24,9 @@ T = TypeVar("T")
 # Catalog types that are no aliases in os-service-types. A catalog of the developer guide's cloud may list Nova only as
 # `compute_legacy`.
 _UNOFFICIAL_TYPES = {"compute": ("computev21", "compute_legacy"), "image": ("imagev2",)}
-# Microversions that add fields to a server: 2.3 delete_on_termination of volumes, 2.9 locked, 2.19 description,
-# 2.26 tags. From 2.47 on, a server's flavor has no id, so reads use an older microversion.
-_SERVER_MICROVERSIONS = ("2.26", "2.19", "2.9", "2.3")
+# Microversions that add fields to a server: 2.9 locked, 2.3 delete_on_termination of volumes.
+# From 2.47 on, a server's flavor has no id, so reads use an older microversion.
+_SERVER_MICROVERSIONS = (compute.TAGS, compute.DESCRIPTION, "2.9", "2.3")
 
 
 class Connection:

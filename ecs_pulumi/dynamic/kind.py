@@ -138,8 +138,9 @@ class ResourceHandler(ABC, Generic[C, I, R]):
     id_format: ClassVar[str] = "the id that the cloud assigns"
     """What the id is, for the reference."""
     id_example: ClassVar[str] = "c4a3019d-1ac0-4cfb-a838-2342eb992e6b"
-    effects: ClassVar[str] = ""
-    """The module whose `EFFECTS` judges planned changes (see `ecs_pulumi.effects`). Default: no change has effects."""
+    report_rules: ClassVar[str] = ""
+    """The module whose `RULES` tell `ecs-pulumi report` about objects that hold data or run a workload (see
+    `ecs_pulumi.report_rules`). Default: they do not."""
     title: ClassVar[str] = ""
     """Heading of the resources of this kind in a program that imports them. Default: the name."""
     import_hint: ClassVar[str] = ""
@@ -210,11 +211,17 @@ class ResourceHandler(ABC, Generic[C, I, R]):
     def preflight_update(
         self, context: OperationContext[C], id_: str, new: Mapping[str, Any], changed: list[str]
     ) -> None:
-        """Raise the error that an update in place would end with, and report its effects on the workload and its data.
+        """Raise the error that an update in place would end with.
 
         Called in a diff, because only a diff knows the object's id and that the object is not replaced. `context.prior`
         holds the prior outputs.
         MUST send requests only if a changed input needs them.
+        """
+
+    def report_plan(self, context: OperationContext[C], new: Mapping[str, Any], changed: list[str]) -> None:
+        """Show a notice if an update in place affects the workload or its data.
+
+        Called like `preflight_update`, also if nothing is checked against the cloud. MUST NOT send requests.
         """
 
     def pending_work(self, prior: Mapping[str, Any]) -> str | None:  # noqa: ARG002

@@ -106,7 +106,8 @@ class Provider(ResourceProvider):
         try:
             tainted = handler.tainted(context, _id, prior)
             if tainted:
-                context.notify(f"replace: {handler.failure_reason(context, _id, prior)}")
+                reason = handler.failure_reason(context, _id, prior)
+                context.notify(Notice.NEVER_USABLE.with_code(f"replace: {reason}"))
             elif replaced:
                 self._warn_about_data_loss(context, request.urn, "replacing", prior)
             elif changed and not handler.preflight_disabled(self._setting):
@@ -115,6 +116,8 @@ class Provider(ResourceProvider):
             tainted = []
             self._warn_or_fail(context, error)
         replaced += [name for name in tainted if name not in replaced]
+        if changed and not replaced:
+            handler.report_plan(context, new, changed)
         run.compared(request.urn, replaced=bool(replaced))
         pending = None if changed or replaced else handler.pending_work(prior)
         if pending:
@@ -416,9 +419,10 @@ class Provider(ResourceProvider):
                 for name in replaced
             ]
         if changed:
-            context.notify(Notice.IMPORT.mark(f"importing {known['adopt']} changes it", changed))
+            context.notify(Notice.IMPORT.with_code(f"importing {known['adopt']} changes it", changed))
             context.prior = actual
             handler.preflight_update(context, known["adopt"], inputs, changed)
+            handler.report_plan(context, inputs, changed)
         unchanged = {name: value for name, value in inputs.items() if name not in changed}
         return list(handler.preflight(context, fields.CheckInputs(inputs, {**actual, **unchanged})))
 
@@ -550,7 +554,7 @@ class Provider(ResourceProvider):
         lost = [] if urn in _reported_losses else self._handler.data_loss(context, prior)
         if lost:
             _reported_losses.add(urn)
-            context.warn(Notice.DATA_LOSS.mark(f"{doing} {context.resource} deletes {' and '.join(lost)}"))
+            context.warn(Notice.DATA_LOSS.with_code(f"{doing} {context.resource} deletes {' and '.join(lost)}"))
 
     def _warn_or_fail(self, context: kind.OperationContext[Any], error: Exception) -> None:
         warning = self._handler.preview_warning(error)

@@ -8,7 +8,7 @@ from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.kind import ResourceHandler
 from ecs_pulumi.notices import Notice
-from ecs_pulumi.resources import quota
+from ecs_pulumi.resources import quota, steps
 from ecs_pulumi.resources.clients import Clients, connection, has_stored_secret
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, is_mark, marker_to_write, markers_of, parse_owner_marker
 from ecs_pulumi.resources.remote import RemoteObject
@@ -44,7 +44,7 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
 
         if Settings.from_config(config).preflight:
             return None
-        return Notice.NOT_CHECKED.mark("Nothing was checked against the cloud: ecs:preflight is false")
+        return Notice.NOT_CHECKED.with_code("Nothing was checked against the cloud: ecs:preflight is false")
 
     def setting_warnings(self, names: Iterable[str]) -> Iterable[str]:
         """Return warnings about misspelled settings in the namespace `ecs`."""
@@ -85,7 +85,7 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         """Without credentials, for example for a pull request from a fork, a preview continues with a warning."""
         if not isinstance(error, errors.MissingCredentials):
             return None
-        return Notice.NOT_CHECKED.mark(f"Nothing was checked against the cloud: {error}")
+        return Notice.NOT_CHECKED.with_code(f"Nothing was checked against the cloud: {error}")
 
     def ownership_updates(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Return the updates that replace another stack's owner marker by that of this stack."""
@@ -105,10 +105,19 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
             if field.since is None or not checked.has(name) or not checked.changed(name):
                 continue
             api: ServiceClient = getattr(context.cloud, field.since.service.replace("-", "_"))
-            if not api.supports(field.since.microversion):
-                needs = f"{field.since.service} microversion {field.since.microversion}"
-                yield fields.Problem(name, f"needs {needs}; this cloud offers {api.service} {api.versions}")
+            try:
+                api.require(name, field.since.microversion)
+            except errors.Unsupported as error:
+                yield fields.Problem(name, f"needs {error.needs}; this cloud offers {error.offered}")
         yield from quota.check(context, checked, self.quota_needs(context, checked))
+
+    def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
+        """Show the steps of the update if one of them affects the workload or its data."""
+        steps.report(context, self.planned_steps(context, new, changed), changed)
+
+    def planned_steps(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> Iterable[steps.Step[Any]]:  # noqa: ARG002
+        """Return the steps of an update in place, as far as the prior outputs show. A kind without a plan has none."""
+        return ()
 
     def quota_needs(self, context: Context, checked: fields.CheckInputs) -> Iterable[quota.QuotaNeed]:  # noqa: ARG002
         """Return what a new object, or an update of one, adds to the use of the project's quotas."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ecs_pulumi.dynamic.fields import has_unknown
 from ecs_pulumi.notices import Notice
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 U = TypeVar("U")
 
 
-class Effect(Enum):
-    """What a step does to the workload and its data, in the words of the preview."""
+class Impact(Enum):
+    """What a step does to the workload and its data: the worst first, with its notice and its words in the preview."""
 
-    INTERRUPTS = "interrupts the server"
-    WAKES = "the server runs meanwhile"
-    MOVES = "may move its data to other storage"
-    DESTROYS = "destroys the data on its root disk"
+    DESTROYS = Notice.REBUILD, "destroys the data on its root disk"
+    INTERRUPTS = Notice.INTERRUPTS, "interrupts the server"
+    WAKES = Notice.WAKES, "the server runs meanwhile"
+    MOVES = Notice.MOVES, "may move its data to other storage"
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,26 @@ class Step(Generic[U]):
     """What the step does, for example `resize s3.medium.2 -> s3.large.2`."""
     run: Callable[[U], object] = field(compare=False, repr=False)
     """Makes the change. The argument is the running update, which knows the remote object."""
-    effect: Effect | None = None
+    impact: Impact | None = None
 
     def __str__(self) -> str:
-        return f"{self.text} ({self.effect.value})" if self.effect else self.text
+        return f"{self.text} ({self.impact.value[1]})" if self.impact else self.text
 
 
-def report(context: Context, steps: Iterable[Step[U]]) -> None:
-    """Show the steps of an update in the preview if one of them affects the workload or its data."""
+def report(context: Context, steps: Iterable[Step[Any]], changed: Iterable[str]) -> None:
+    """Show the steps of an update in the preview if one of them affects the workload or its data.
+
+    Args:
+        context: The operation.
+        steps: The steps.
+        changed: The inputs that differ.
+    """
     planned = list(steps)
-    line = f"steps: {', '.join(map(str, planned))}"
-    if any(step.effect is Effect.DESTROYS for step in planned):
-        context.warn(Notice.REBUILD.mark(line))
-    elif any(step.effect for step in planned):
-        context.notify(line)
+    impacts = {step.impact for step in planned}
+    worst = next((impact for impact in Impact if impact in impacts), None)
+    if worst:
+        show = context.warn if worst is Impact.DESTROYS else context.notify
+        show(worst.value[0].with_code(f"steps: {', '.join(map(str, planned))}", changed))
 
 
 def shown(value: object) -> str:

@@ -42,7 +42,8 @@ from ecs_pulumi.resources.owner_markers import MARKER_KEY, kept_marker, markers_
 from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import create_body, diff_remote
-from ecs_pulumi.resources.steps import Effect, Step, report, shown
+from ecs_pulumi.resources.steps import Impact, Step, shown
+from ecs_pulumi.resources.volume_report_rules import RULES, was_never_available
 
 _EXTEND_IN_USE, _FROM_BACKUP = "3.42", "3.47"
 _CINDER_KEYS = ("readonly", "attached_mode")
@@ -126,7 +127,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
     """Volumes."""
 
     name = "Volume"
-    effects = "ecs_pulumi.resources.volume_effects"
+    report_rules = "ecs_pulumi.resources.volume_report_rules"
     title = "Volumes"
     inputs = VolumeInputs
     outputs = VolumeOutputs
@@ -171,7 +172,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
 
     def tainted(self, context: Context, id_: str, prior: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """Replace a volume whose creation failed: it holds no data. Keep one that was available before."""
-        return ["status"] if prior.get("status") == "error" and not prior.get("was_available") else []
+        return ["status"] if was_never_available(prior) else []
 
     def failure_reason(self, context: Context, id_: str, prior: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Return the last message that Cinder recorded for the volume, if the API offers messages."""
@@ -180,9 +181,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
 
     def data_loss(self, context: Context, prior: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """Report the volume's data, unless the volume was never available."""
-        if prior.get("status") == "error" and not prior.get("was_available"):
-            return []
-        return [f"its data ({prior['size']} GiB)"] if prior.get("size") else ["its data"]
+        return RULES.lost(prior)
 
     def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
         """Check that a volume in use can grow: the API must support it, and the server must not be shelved.
@@ -195,7 +194,10 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
                 context.warn(f"size: {_UNSHELVE_FIRST}")
             elif remote is not None:
                 self.require_extendable(context, remote)
-        report(context, plan(changed, new, context.prior))
+
+    def planned_steps(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> "list[Step[VolumeUpdate]]":
+        """Plan from the prior outputs."""
+        return plan(changed, new, context.prior)
 
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
         """Return the volumes of the project."""
@@ -449,7 +451,9 @@ class VolumeUpdate:
     def update_attributes(self) -> None:
         """Change name and description."""
         attributes = {name: self.changes[name] for name in ("name", "description") if name in self.changes}
-        self.remote = block_storage.update_volume(self._api, self.remote["id"], attributes)
+        # The response lacks the image metadata.
+        block_storage.update_volume(self._api, self.remote["id"], attributes)
+        self._is_stale = True
 
     def replace_metadata(self) -> None:
         """Replace the program's metadata; the cloud's own entries and the owner marker stay."""
@@ -503,8 +507,8 @@ def plan(changed: Iterable[str], desired: Mapping[str, Any], current: Mapping[st
         steps.append(Step(f"extend {current.get('size')} -> {shown(desired.get('size'))} GiB", VolumeUpdate.extend))
     if "volume_type" in names:
         text = f"retype {current.get('volume_type')} -> {shown(desired.get('volume_type'))}"
-        effect = None if desired.get("retype_policy") == "never" else Effect.MOVES
-        steps.append(Step(text, VolumeUpdate.retype, effect))
+        impact = None if desired.get("retype_policy") == "never" else Impact.MOVES
+        steps.append(Step(text, VolumeUpdate.retype, impact))
     if "read_only" in names:
         steps.append(Step("set the read-only flag", VolumeUpdate.set_read_only))
     return steps

@@ -4,5 +4,8 @@ KINDS = ("KeyPair", "Network", "Subnet", "Port", "Volume", "Server", "VolumeAtta
 """The kinds in the order in which they depend on each other."""
 SECRETS = ("admin_pass", "personality", "private_key", "user_data")
 """The inputs and outputs that are secret."""
-EFFECT_MODULES = {"Volume": "ecs_pulumi.resources.volume_effects", "Server": "ecs_pulumi.resources.server.effects"}
-"""The modules that judge planned changes for the preview report, by kind."""
+REPORT_RULES = {
+    "Volume": "ecs_pulumi.resources.volume_report_rules",
+    "Server": "ecs_pulumi.resources.server.report_rules",
+}
+"""The modules with the rules of the preview report, by kind."""

@@ -34,7 +34,7 @@ def ninth_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     generated: dict[str, Any] = {}
     exec(sdk.kinds_file(), generated)  # noqa: S102 - the code that this checkout generates
     monkeypatch.setattr(preview_report, "KINDS", generated["KINDS"])
-    monkeypatch.setattr(preview_report, "EFFECT_MODULES", generated["EFFECT_MODULES"])
+    monkeypatch.setattr(preview_report, "REPORT_RULES", generated["REPORT_RULES"])
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_report_lists_its_data_loss(tmp_path: Path, capsys: pytest.CaptureFixtur
     preview = tmp_path / "preview.json"
     preview.write_text(json.dumps({"steps": [{"op": "delete", "urn": urn, "oldState": {"outputs": {"size": 3}}}]}))
     assert preview_report.main(["--forbid", f"destroy:{KIND}", str(preview)]) == 2
-    assert f"- {KIND} `copy`: deleted; its copy of 3 GiB is lost" in capsys.readouterr().out
+    assert f"- {KIND} `copy`: deleted; lost: its copy of 3 GiB" in capsys.readouterr().out
 
 
 def test_class_for_programs_is_generated() -> None:

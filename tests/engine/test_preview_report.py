@@ -76,12 +76,12 @@ REPORT = """\
 
 ### Destroyed with its data (6)
 
-- Server `gone`: deleted; volume `<id>` lost with it
+- Server `gone`: deleted; lost: the volume <id>
 - Server `rebuilt`: because of `image` `cirros-peer` → `debian-peer`; rebuilt: the data on its root disk are lost
-- Server `replaced`: replaced because of `user_data` (secret); volume `<id>` lost with it
-- Server `replaced-local`: replaced because of `image` `cirros-peer` → `debian-peer`; its local disk is lost
-- Volume `gone`: deleted; its data, 1 GiB, are lost
-- Volume `remade`: replaced because of `image` `cirros-peer`; its data, 10 GiB, are lost
+- Server `replaced`: replaced because of `user_data` (secret); lost: the volume <id>
+- Server `replaced-local`: replaced because of `image` `cirros-peer` → `debian-peer`; lost: its root disk
+- Volume `gone`: deleted; lost: its data (1 GiB)
+- Volume `remade`: replaced because of `image` `cirros-peer`; lost: its data (10 GiB)
 
 ### Replaced (1)
 
@@ -98,9 +98,9 @@ REPORT = """\
 
 ### Restarted (3)
 
-- Server `resized`: because of `flavor` `s1.small` → `s1.medium`, `metadata`; stopped, resized and started again
-- Server `resized-live`: because of `flavor` `s1.small` → `s1.medium`; resized, which interrupts it
-- Server `stopped`: because of `power_state` `active` → `shutoff`; `power_state` interrupts it
+- Server `resized`: because of `flavor` `s1.small` → `s1.medium`, `metadata`; its workload is interrupted
+- Server `resized-live`: because of `flavor` `s1.small` → `s1.medium`; its workload is interrupted
+- Server `stopped`: because of `power_state` `active` → `shutoff`; its workload is interrupted
 
 ### Changed in place (4)
 

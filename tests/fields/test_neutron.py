@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.fields.assertions import assert_no_changes, assert_updates_in_place
 from tests.support.steps import SAME, Refused, updates
 
 if TYPE_CHECKING:
@@ -16,22 +17,6 @@ if TYPE_CHECKING:
     from tests.support.steps import Resource
 
     New = Callable[..., Resource]
-
-
-def assert_updates_in_place(resource: Resource, field: str, program: dict[str, Any]) -> None:
-    """Assert that the field changes in place, and that no changes remain, before and after a refresh."""
-    id_before = resource.id
-    assert resource.preview(**program) == updates(field)
-    resource.up(**program)
-    assert resource.id == id_before
-    assert_no_changes(resource, program)
-
-
-def assert_no_changes(resource: Resource, program: dict[str, Any]) -> None:
-    """Assert that a preview shows no changes, before and after a refresh."""
-    assert resource.preview(**program) == SAME
-    resource.refresh()
-    assert resource.preview(**program) == SAME
 
 
 def test_port_fixed_ips_change_in_place(new: New, fixtures: CloudFixtures) -> None:

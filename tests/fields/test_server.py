@@ -13,6 +13,7 @@ from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from ecs_pulumi.resources import idempotent_create
 from ecs_pulumi.resources.server import nics
+from tests.fields.assertions import assert_no_changes, assert_updates_in_place
 from tests.fields.cloud_fixtures import CloudFixtures, emulator
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Step, updates
 
@@ -26,22 +27,6 @@ if TYPE_CHECKING:
 
 POWER_STATES = ("active", "shutoff", "paused", "suspended", "shelved_offloaded")
 LOCAL = {"source_type": "image", "destination_type": "local", "boot_index": 0, "delete_on_termination": True}
-
-
-def assert_no_changes(resource: Resource, program: dict[str, Any]) -> None:
-    """Assert that a preview shows no changes, before and after a refresh."""
-    assert resource.preview(**program) == SAME
-    resource.refresh()
-    assert resource.preview(**program) == SAME
-
-
-def assert_updates_in_place(resource: Resource, field: str, program: dict[str, Any]) -> None:
-    """Assert that the field changes in place, and that no changes remain, before and after a refresh."""
-    id_before = resource.id
-    assert resource.preview(**program) == updates(field)
-    resource.up(**program)
-    assert resource.id == id_before
-    assert_no_changes(resource, program)
 
 
 def boot_disk(**more: Any) -> dict[str, Any]:

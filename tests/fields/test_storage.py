@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ecs_pulumi.emulator import errors
 from ecs_pulumi.emulator.cinder import types
 from ecs_pulumi.emulator.nova import attachments
+from tests.fields.assertions import assert_no_changes, assert_updates_in_place
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, State, updates
 
 if TYPE_CHECKING:
@@ -23,22 +24,6 @@ if TYPE_CHECKING:
 
 RESERVED_KEYS = ("readonly", "managed-by-pulumi")
 """Metadata keys that the cloud or the provider writes."""
-
-
-def assert_no_changes(resource: Resource, program: dict[str, Any]) -> None:
-    """Assert that a preview shows no changes, before and after a refresh."""
-    assert resource.preview(**program) == SAME
-    resource.refresh()
-    assert resource.preview(**program) == SAME
-
-
-def assert_updates_in_place(resource: Resource, field: str, program: dict[str, Any]) -> None:
-    """Assert that the field changes in place, and that no changes remain, before and after a refresh."""
-    id_before = resource.id
-    assert resource.preview(**program) == updates(field)
-    resource.up(**program)
-    assert resource.id == id_before
-    assert_no_changes(resource, program)
 
 
 def test_extend_of_attached_and_detached_volume(new: New, fixtures: CloudFixtures) -> None:
@@ -121,6 +106,16 @@ def test_smaller_size_is_rejected(new: New) -> None:
     with pytest.raises(Refused, match="size: can only grow: it is 2 and the program says 1"):
         volume.preview(size=1)
     assert volume.preview(size=UNKNOWN) == updates("size")
+
+
+def test_rename_keeps_the_image(new: New, fixtures: CloudFixtures) -> None:
+    """After a rename the name and the id of the volume's image are still the same image."""
+    volume, program = new("Volume"), {"size": 4, "image": fixtures.images[0]}
+    volume.up(**program)
+    assert_updates_in_place(volume, "name", program | {"name": "renamed"})
+    by_id = program | {"name": "renamed", "image": volume.outputs["image_id"]}
+    volume.up(**program | {"name": "renamed again"})
+    assert volume.preview(**by_id | {"name": "renamed again"}) == SAME
 
 
 def test_volume_type_changes_in_place(new: New, fixtures: CloudFixtures) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.polling import wait_for
 from ecs_pulumi.dynamic.fields import AlwaysSet, InPlace, Inputs, Outputs, References, Replace
-from ecs_pulumi.effects import Effects
+from ecs_pulumi.report_rules import ReportRules
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.handler import EcsHandler
@@ -53,7 +53,7 @@ class SnapshotHandler(EcsHandler[SnapshotInputs]):
     name = "Snapshot"
     inputs = SnapshotInputs
     outputs = SnapshotOutputs
-    effects = __name__
+    report_rules = __name__
     title = "Snapshots"
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
@@ -120,13 +120,13 @@ class SnapshotHandler(EcsHandler[SnapshotInputs]):
         )
 
 
-class SnapshotEffects(Effects):
+class SnapshotReportRules(ReportRules):
     """A deletion loses the copy."""
 
     def lost(self, outputs: Mapping[str, Any]) -> list[str]:
         """Describe the copy by its size."""
-        return [f"its copy of {outputs['size']} GiB is lost"]
+        return [f"its copy of {outputs['size']} GiB"]
 
 
-EFFECTS = SnapshotEffects()
+RULES = SnapshotReportRules()
 HANDLER = SnapshotHandler()

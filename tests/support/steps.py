@@ -35,7 +35,7 @@ from ecs_pulumi.dynamic.state import StackState
 from ecs_pulumi.resources import catalog, clients, planned, quota
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from google.protobuf.struct_pb2 import Struct
 
@@ -82,11 +82,17 @@ class State:
 
 
 class Refused(Exception):  # noqa: N818  (the program is invalid, the test is not)
-    """The check rejected the inputs; `reasons` has the reasons by property."""
+    """The check rejected the inputs.
 
-    def __init__(self, reasons: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {reason}" for name, reason in reasons.items()))
-        self.reasons = dict(reasons)
+    Attributes:
+        failures: The reasons, each with its property.
+        reasons: The last reason by property.
+    """
+
+    def __init__(self, failures: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{name}: {reason}" for name, reason in failures))
+        self.failures = list(failures)
+        self.reasons = dict(failures)
 
 
 class Failed(Exception):  # noqa: N818  (an operation failed, the test did not)
@@ -254,7 +260,7 @@ class Resource:
         prior, desired = _dict(request.olds, unknowns=True), _dict(request.news, unknowns=True)
         result = self._serve(lambda: self._provider.check(prior, desired), request)
         if result.failures:
-            raise Refused({failure.property: failure.reason for failure in result.failures})
+            raise Refused([(failure.property, failure.reason) for failure in result.failures])
         return _dict(_struct(result.inputs), unknowns=True)
 
     def _create(self, inputs: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ import contextlib, io
 from ecs_pulumi.preview_report import main
 with contextlib.redirect_stdout(io.StringIO()):
     main([{str(Path(__file__).parent / "recorded" / "preview.json")!r}])
-assert "ecs_pulumi.resources.server.effects" in sys.modules
+assert "ecs_pulumi.resources.server.report_rules" in sys.modules
 """
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from ecs_pulumi.preview_report import Change, main, markdown, read
-from ecs_pulumi.resources.server.schema import ServerInputs
 from tests.support.command import ASCII_LOCALE
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -112,10 +111,9 @@ def test_failed_preview_sets_exit_status_1(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_unknown_value_counts_as_changed(document: dict[str, Any]) -> None:
-    """An unknown flavor may interrupt the workload, and is shown as not known yet."""
+    """An unknown value is shown as not known yet."""
     step(document, "resized")["newState"]["inputs"]["flavor"] = UNKNOWN
     found = change(document, "resized")
-    assert found.effects == ("restart", "update")
     assert found.reasons[0] == "`flavor` `s1.small` → not known yet"
     assert UNKNOWN not in markdown(read(json.dumps(document)))
 
@@ -136,9 +134,9 @@ def test_secrets_are_not_shown(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("outputs", "effects", "note"),
     [
-        ({"volumes_attached": [{"id": "v"}]}, ("destroy", "delete"), "1 volume lost with it"),
+        ({"volumes_attached": [{"id": "v"}]}, ("destroy", "delete"), "lost: 1 volume with `delete_on_termination`"),
         ({"volumes_attached": [{"id": "v", "delete_on_termination": False}]}, ("delete",), "its disks stay"),
-        ({"volumes_attached": [], "image_id": "i"}, ("destroy", "delete"), "its local disk is lost"),
+        ({"volumes_attached": [], "image_id": "i"}, ("destroy", "delete"), "lost: its root disk"),
     ],
 )
 def test_data_loss_of_deleted_server(
@@ -171,23 +169,23 @@ def test_adopted_object_is_shown_as_imported(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "inputs", "effects"),
+    ("changes", "notice", "effects"),
     [
-        ("metadata", {}, ("update", "adopt")),
-        ("flavor", {}, ("restart", "update", "adopt")),
-        ("name, power_state", {"power_state": "active"}, ("update", "adopt")),
-        ("name, power_state", {"power_state": "shutoff"}, ("restart", "update", "adopt")),
-        ("image, name", {"image_policy": "rebuild"}, ("destroy", "restart", "update", "adopt")),
+        ("metadata", "", ("update", "adopt")),
+        ("flavor", "interrupts", ("restart", "update", "adopt")),
+        ("name, power_state", "wakes", ("update", "adopt")),
+        ("image, name", "rebuild", ("destroy", "restart", "update", "adopt")),
     ],
 )
 def test_changes_by_import_are_effects(
-    document: dict[str, Any], changes: str, inputs: dict[str, Any], effects: tuple[str, ...]
+    document: dict[str, Any], changes: str, notice: str, effects: tuple[str, ...]
 ) -> None:
-    """Changes by an import count as effects. The report takes them from the provider's notice."""
+    """Changes by an import count as effects. The report takes them from the provider's notices."""
     server = step(document, "resized")
-    server |= {"op": "create", "newState": {"inputs": {**inputs, "adopt": "some-id"}}}
-    message = f"importing some-id changes it [import-changes: {changes}]\n"
-    document["diagnostics"] = [{"urn": server["urn"], "message": message, "severity": "info"}]
+    server |= {"op": "create", "newState": {"inputs": {"adopt": "some-id"}}}
+    messages = [f"importing some-id changes it [import-changes: {changes}]"]
+    messages += [f"steps: … [{notice}: {changes}]"] if notice else []
+    document["diagnostics"] = [{"urn": server["urn"], "message": text, "severity": "info"} for text in messages]
     found = change(document, "resized")
     assert found.effects == effects
     assert found.reasons == tuple(f"`{name}`" for name in changes.split(", "))
@@ -223,27 +221,69 @@ def test_unchecked_import_counts_as_rebuild(
     assert change(document, "rebuilt").effects == ("adopt",)
 
 
-def test_changed_personality_is_detected_by_notice(document: dict[str, Any]) -> None:
-    """The preview masks `personality`: the provider's notice shows a rebuild; if it did not check, one is assumed."""
+@pytest.mark.parametrize(
+    ("notice", "effects", "note"),
+    [
+        ("rebuild", ("destroy", "restart", "update"), "rebuilt: the data on its root disk are lost"),
+        ("interrupts", ("restart", "update"), "its workload is interrupted"),
+        ("wakes", ("update",), "it runs meanwhile"),
+        ("moves-data", ("update",), "its data may move to other storage"),
+    ],
+)
+def test_effects_of_update_are_those_of_the_notice(
+    document: dict[str, Any], notice: str, effects: tuple[str, ...], note: str
+) -> None:
+    """The report takes the effects of an update in place from the provider's notice, and has no rules of its own."""
+    server = step(document, "resized")
+    document["diagnostics"] = [{"urn": server["urn"], "message": f"steps: … [{notice}: flavor]\n", "severity": "info"}]
+    found = change(document, "resized")
+    assert (found.effects, found.notes) == (effects, (note,))
+    document["diagnostics"] = []
+    assert change(document, "resized").effects == ("update",)
+
+
+def test_masked_changes_are_reasons(document: dict[str, Any]) -> None:
+    """The preview masks secrets such as `personality`; the provider's notice shows that one changes."""
     server = step(document, "rebuilt")
     for state in (server["oldState"], server["newState"]):
         state["inputs"] |= {"personality": "[secret]", "admin_pass": "[secret]", "image": "one"}
         state["outputs"] = {**(state.get("outputs") or {}), "image": "one"}
     server["newState"]["inputs"]["metadata"] = {"new": "er"}
-    assert "destroy" in change(document, "rebuilt").effects
-    assert [reason.split()[0] for reason in change(document, "rebuilt").reasons] == ["`metadata`", "`personality`"]
-    document["diagnostics"] = []
-    assert change(document, "rebuilt").effects == ("update",)
-    warning = "warning: Nothing was checked against the cloud: ecs:preflight is false [not-checked]\n"
-    document["diagnostics"] = [{"severity": "warning", "message": warning}]
-    assert "destroy" in change(document, "rebuilt").effects
+    message = "warning: steps: … [rebuild: metadata, personality]\n"
+    document["diagnostics"] = [{"urn": server["urn"], "message": message, "severity": "warning"}]
+    assert change(document, "rebuilt").reasons == ("`metadata`", "`personality` (secret)")
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs"),
+    [
+        ("Server", {"status": "ERROR", "image_id": "i"}),
+        ("Server", {"status": "BUILD", "image_id": "i"}),
+        ("Volume", {"status": "error", "size": 1}),
+        ("Volume", {"status": "creating", "size": 1}),
+    ],
+)
+def test_replacement_of_failed_create_loses_no_data(kind: str, outputs: dict[str, Any]) -> None:
+    """An object that never became usable holds no data, by the provider's notice or by the prior outputs."""
+    urn = f"urn:pulumi:test::shop::pulumi-python:dynamic/ecs:{kind}::failed"
+    planned = {"op": "replace", "urn": urn, "oldState": {"outputs": outputs}, "newState": {"inputs": {}}}
+    notice = {"urn": urn, "message": "replace: no valid host [never-usable]\n", "severity": "info"}
+
+    def effects(op: str, *diagnostics: Any) -> tuple[str, ...]:
+        (found,) = read(json.dumps({"steps": [planned | {"op": op}], "diagnostics": diagnostics})).changes
+        return found.effects
+
+    assert effects("replace", notice) == ("replace",)
+    is_known = outputs["status"].lower() == "error"
+    for op in ("replace", "delete"):
+        assert effects(op) == ((op,) if is_known else ("destroy", op))
 
 
 def test_secret_size_of_deleted_volume(document: dict[str, Any]) -> None:
     """A volume whose size is secret is listed as data loss without its size."""
     volume = next(each for each in document["steps"] if each["op"] == "delete" and "Volume::gone" in each["urn"])
     volume["oldState"]["outputs"]["size"] = "[secret]"
-    assert "- Volume `gone`: deleted; its data are lost" in markdown(read(json.dumps(document)))
+    assert "- Volume `gone`: deleted; lost: its data" in markdown(read(json.dumps(document)))
 
 
 def test_markup_in_type_is_escaped(document: dict[str, Any]) -> None:
@@ -284,8 +324,3 @@ def test_warnings_are_shown(document: dict[str, Any]) -> None:
     warning = "warning: Nothing was checked against the cloud: no credentials [not-checked]\n"
     document["diagnostics"] = [{"severity": "warning", "message": warning}]
     assert "- `Nothing was checked against the cloud: no credentials`" in markdown(read(json.dumps(document)))
-
-
-def test_defaults_match_the_schema() -> None:
-    """The report assumes a default, because an input that the program does not set is not in a preview."""
-    assert ServerInputs.model_fields["stop_before_resize"].default is True

@@ -119,7 +119,7 @@ class Plugin:
         result = self._serve(lambda provider: provider.check(prior, _dict(request.news, unknowns=True)), request)
         if result.failures:
             name = urn.rpartition("::")[2]
-            raise Refused({f"{name}.{failure.property}": failure.reason for failure in result.failures})
+            raise Refused([(f"{name}.{failure.property}", failure.reason) for failure in result.failures])
         return _dict(_struct(result.inputs), unknowns=True)
 
     def diff(self, prior: Record, urn: str, news: Mapping[str, Any]) -> Any:

@@ -1,6 +1,6 @@
 """Server: an Elastic Cloud Server (guide, chapters 4 and 5; Nova API reference, "Servers").
 
-The handler is imported on first use, so that `ecs-pulumi report` can import `effects` without the schema.
+The handler is imported on first use, so that `ecs-pulumi report` can import `report_rules` without the schema.
 """
 
 from typing import TYPE_CHECKING, Any

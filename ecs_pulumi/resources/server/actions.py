@@ -16,7 +16,7 @@ from ecs_pulumi.resources.owner_markers import kept_marker, parse_owner_marker
 from ecs_pulumi.resources.remote import require_exists
 from ecs_pulumi.resources.server import nics
 from ecs_pulumi.resources.server.create import encoded_files
-from ecs_pulumi.resources.server.schema import destination
+from ecs_pulumi.resources.server.report_rules import destination
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -134,10 +134,8 @@ class ServerUpdate:
 
     def update_attributes(self) -> None:
         """Change name and description."""
-        api = self.context.cloud.compute
         attributes = {name: self.changes[name] for name in ("name", "description") if name in self.changes}
-        microversion = api.require("a server's description", "2.19") if "description" in attributes else None
-        compute.update_server(api, self.remote["id"], attributes, microversion=microversion)
+        compute.update_server(self.context.cloud.compute, self.remote["id"], attributes)
         self._is_stale = True
 
     def replace_metadata(self) -> None:

@@ -6,22 +6,21 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.cloud import block_storage, errors
-from ecs_pulumi.dynamic.fields import CheckInputs, Problem, to_plain
+from ecs_pulumi.cloud import block_storage, compute, errors
+from ecs_pulumi.dynamic.fields import CheckInputs, Problem, fields_of, to_plain
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.owner_markers import metadata_with_marker, owner_marker
 from ecs_pulumi.resources.request_body import create_body
 from ecs_pulumi.resources.server.nics import deduplicate_groups
-from ecs_pulumi.resources.server.schema import destination
+from ecs_pulumi.resources.server.report_rules import destination
+from ecs_pulumi.resources.server.schema import ServerInputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ecs_pulumi.resources.clients import Context
     from ecs_pulumi.resources.remote import RemoteObject
-    from ecs_pulumi.resources.server.schema import ServerInputs
 
-_DESCRIPTION, _TAGS, _TAGS_IN_CREATE = "2.19", "2.26", "2.52"
 _NETWORK_KEYWORDS, _DEVICE_TAGS, _MULTIATTACH, _VOLUME_TYPE = "2.37", "2.42", "2.60", "2.67"
 _LAST_PERSONALITY = "2.56"
 
@@ -29,9 +28,9 @@ _LAST_PERSONALITY = "2.56"
 def required_microversions(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield property, feature and microversion of each input that the API version of the guide does not support."""
     if inputs.get("description"):
-        yield "description", "a server's description", _DESCRIPTION
+        yield "description", "a server's description", compute.DESCRIPTION
     if inputs.get("tags"):
-        yield "tags", "a server's tags", _TAGS
+        yield "tags", "a server's tags", compute.TAGS
     networks = inputs.get("networks")
     if networks == "none":
         yield "networks", 'networks="none"', _NETWORK_KEYWORDS
@@ -49,8 +48,8 @@ def unsupported(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     }
     api = context.cloud.compute
     for name, feature, microversion in required_microversions(known):
-        if not checked.changed(name):
-            continue
+        if not checked.changed(name) or fields_of(ServerInputs)[name].since:
+            continue  # `EcsHandler.preflight` checks the fields that need a microversion whatever their value is
         try:
             api.require(feature, microversion)
         except errors.Unsupported as error:
@@ -83,12 +82,12 @@ def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObjec
         body["security_groups"] = [{"name": group} for group in deduplicate_groups(context, desired.security_groups)]
     if metadata := metadata_with_marker(context, desired.metadata):
         body["metadata"] = metadata
-    if owner_marker(context) and not desired.description and api.supports(_DESCRIPTION):
+    if owner_marker(context) and not desired.description and api.supports(compute.DESCRIPTION):
         body["description"] = owner_marker(context)
-        required.add(_DESCRIPTION)
-    if desired.tags and api.supports(_TAGS_IN_CREATE):
+        required.add(compute.DESCRIPTION)
+    if desired.tags and api.supports(compute.TAGS_IN_CREATE):
         body["tags"] = sorted(set(desired.tags))
-        required.add(_TAGS_IN_CREATE)
+        required.add(compute.TAGS_IN_CREATE)
     if any(item.volume_type for item in desired.block_devices or ()) and api.supports(_VOLUME_TYPE):
         required.add(_VOLUME_TYPE)
     if any(_is_shared(context, item) for item in to_plain(desired.block_devices) or ()):

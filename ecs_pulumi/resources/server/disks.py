@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.dynamic.fields import objects
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.server.schema import destination
+from ecs_pulumi.resources.server.report_rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,26 +49,6 @@ def _disk_of(context: Context, flavor: str) -> int | None:
 
 def data_loss(context: Context, prior: Mapping[str, Any]) -> list[str]:
     """List the disks that Nova deletes with the server: its local disks, and volumes with `delete_on_termination`."""
-    lost: list[str] = []
-    devices = objects(prior.get("block_devices"))
-    if prior.get("status") == "ERROR" and not prior.get("launched_at"):
-        return lost  # it never became active
-    if prior.get("image_id"):
-        # A deletion sends no request for a warning.
-        size = (
-            None if context.verb == "delete" else _disk_of(context, str(prior.get("flavor_id") or prior.get("flavor")))
-        )
-        lost.append(f"its root disk ({size} GiB)" if size else "its root disk")
-    own = [each for each in devices if destination(each) == "local" and each.get("boot_index") != 0]
-    if own:
-        lost.append(f"its {len(own)} further local disks" if len(own) > 1 else "its local disk")
-    attached = objects(prior.get("volumes_attached"))
-    deleted = [str(each["id"]) for each in attached if each.get("delete_on_termination")]
-    if deleted:
-        lost.append(f"the volume{'s' * (len(deleted) > 1)} {errors.join_names(deleted)}")
-    elif any("delete_on_termination" not in each for each in attached):
-        # Some APIs do not return `delete_on_termination`; use the value of the create request.
-        count = sum(each.get("delete_on_termination") is True and destination(each) == "volume" for each in devices)
-        if count:
-            lost.append(f"{count} volume{'s' * (count > 1)} with `delete_on_termination`")
-    return lost
+    # A deletion sends no request for a warning.
+    flavor = prior.get("image_id") and context.verb != "delete" and (prior.get("flavor_id") or prior.get("flavor"))
+    return RULES.lost(prior, _disk_of(context, flavor) if flavor else None)

@@ -24,14 +24,13 @@ from ecs_pulumi.resources.server.schema import (
     ServerOutputs,
     may_boot_from_device,
 )
-from ecs_pulumi.resources.steps import report
 
 
 class ServerHandler(EcsHandler[ServerInputs]):
     """Servers."""
 
     name = "Server"
-    effects = "ecs_pulumi.resources.server.effects"
+    report_rules = "ecs_pulumi.resources.server.report_rules"
     title = "Servers"
     import_hint = (
         "No API returns their user_data, personality, admin_pass and scheduler_hints:\n"
@@ -112,14 +111,16 @@ class ServerHandler(EcsHandler[ServerInputs]):
         return disks.data_loss(context, prior)
 
     def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:  # noqa: ARG002
-        """Reject a flavor that the server cannot be resized to; show the steps that affect the workload or its data."""
+        """Reject a flavor that the server cannot be resized to."""
         if "flavor" in changed and isinstance(new["flavor"], str):
             disks.require_fit(context, new["flavor"])
+
+    def planned_steps(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> list[plan.ServerStep]:
+        """Plan from the prior outputs; a server that waits in VERIFY_RESIZE first ends its resize."""
         steps, names = [], plan.changed_inputs(new, context.prior, changed)
         if context.prior.get("status") == "VERIFY_RESIZE":
             steps += plan.plan(names, new, context.prior)
-        steps += plan.plan(names, new, {**context.prior, "status": None})
-        report(context, steps)
+        return steps + plan.plan(names, new, {**context.prior, "status": None})
 
     def pending_work(self, prior: Mapping[str, Any]) -> str | None:
         """Report an unconfirmed resize or a missing start after a failed resize; a refresh may have recorded either."""

@@ -6,8 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ecs_pulumi.dynamic.fields import has_unknown
 from ecs_pulumi.resources.server.actions import ServerUpdate
-from ecs_pulumi.resources.steps import Effect, Step, shown
+from ecs_pulumi.resources.steps import Impact, Step, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -68,7 +69,7 @@ def power_steps(current: str | None, target: str) -> list[ServerStep]:
         steps.append(_step(_TO_ACTIVE.get(current or "", "start"), partial(ServerUpdate.set_power_state, to="active")))
     if target != "active":
         run = partial(ServerUpdate.set_power_state, to=target)
-        steps.append(_step(_FROM_ACTIVE[target], run, Effect.INTERRUPTS if current != "shutoff" else None))
+        steps.append(_step(_FROM_ACTIVE[target], run, Impact.INTERRUPTS if current != "shutoff" else None))
     return steps
 
 
@@ -81,8 +82,8 @@ def interrupted_action(prior: Mapping[str, Any], current: Mapping[str, Any], cha
     return action
 
 
-def _step(text: str, run: Any, effect: Effect | None = None) -> ServerStep:
-    return Step(text, run, effect)
+def _step(text: str, run: Any, impact: Impact | None = None) -> ServerStep:
+    return Step(text, run, impact)
 
 
 _CONFIRM = _step(
@@ -135,8 +136,12 @@ class _Planner:
         if target:
             steps = power_steps(self._power, target)
             # To return a server to the power state that it had is no interruption.
-            is_return = target != self._desired.get("power_state")
-            self._steps += [replace(step, effect=None) for step in steps] if is_return else steps
+            is_return = target == self._current.get("power_state")
+            self._steps += [replace(step, impact=None) for step in steps] if is_return else steps
+        if "power_state" in self._changed and has_unknown(self._desired.get("power_state")):
+            impact = Impact.INTERRUPTS if self._power not in ("shutoff", "shelved_offloaded") else None
+            text = f"set power_state to {shown(self._desired['power_state'])}"
+            self._add(text, partial(ServerUpdate.set_power_state, to="active"), impact)
         return self._steps
 
     def _desired_power(self) -> str | None:
@@ -145,23 +150,23 @@ class _Planner:
 
     def _resize(self) -> None:
         if self._power == "active" and self._desired.get("stop_before_resize") is not False:
-            self._add("stop", ServerUpdate.stop_for_resize, Effect.INTERRUPTS)
+            self._add("stop", ServerUpdate.stop_for_resize, Impact.INTERRUPTS)
             self._power, self._target = "shutoff", self._target or "active"
         text = f"resize {self._current.get('flavor')} -> {shown(self._desired.get('flavor'))}"
-        self._add(text, ServerUpdate.resize, Effect.INTERRUPTS if self._power == "active" else None)
+        self._add(text, ServerUpdate.resize, Impact.INTERRUPTS if self._power == "active" else None)
         self._add("confirm", ServerUpdate.confirm)
 
     def _rebuild(self) -> None:
-        self._add(f"rebuild from {shown(self._desired.get('image'))}", ServerUpdate.rebuild, Effect.DESTROYS)
+        self._add(f"rebuild from {shown(self._desired.get('image'))}", ServerUpdate.rebuild, Impact.DESTROYS)
         if self._current.get("status") == "ERROR":
             self._power = "active"
 
     def _wake_for(self, change: str) -> None:
         if self._power in _REFUSED_IN[change]:
             self._target = self._target or self._power
-            effect = None if self._desired_power() == "active" else Effect.WAKES
-            self._add(_TO_ACTIVE[self._power], partial(ServerUpdate.wake, until=self._power), effect)
+            impact = None if self._desired_power() == "active" else Impact.WAKES
+            self._add(_TO_ACTIVE[self._power], partial(ServerUpdate.wake, until=self._power), impact)
             self._power = "active"
 
-    def _add(self, text: str, run: Any, effect: Effect | None = None) -> None:
-        self._steps.append(_step(text, run, effect))
+    def _add(self, text: str, run: Any, impact: Impact | None = None) -> None:
+        self._steps.append(_step(text, run, impact))

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ecs_pulumi.cloud import compute
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     CheckInputs,
@@ -25,8 +26,7 @@ from ecs_pulumi.dynamic.fields import (
     is_unknown,
 )
 from ecs_pulumi.resources.addresses import IpAddress, PortAssignedIp
-
-_VOLUMES = ("volume", "snapshot")
+from ecs_pulumi.resources.server.report_rules import destination
 
 PowerState = Literal["active", "shutoff", "paused", "suspended", "shelved_offloaded"]
 
@@ -137,13 +137,13 @@ class ServerInputs(Inputs):
         description="Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place.",
     )
     name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, min_length=1, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace(), RequiresMicroversion("compute", "2.19")] = Field(
+    description: Annotated[str | None, InPlace(), RequiresMicroversion("compute", compute.DESCRIPTION)] = Field(
         None, max_length=255, description="Description."
     )
     metadata: Annotated[dict[str, str] | None, InPlace(), AlwaysSet()] = Field(
         None, description="User-defined keys and values."
     )
-    tags: Annotated[list[str] | None, InPlace(), Set(), RequiresMicroversion("compute", "2.26")] = Field(
+    tags: Annotated[list[str] | None, InPlace(), Set(), RequiresMicroversion("compute", compute.TAGS)] = Field(
         None, description="Tags, a set."
     )
     security_groups: Annotated[list[str] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
@@ -274,8 +274,3 @@ def _device_rules(index: int, device: Mapping[str, Any], checked: CheckInputs) -
         yield Problem("block_devices", f"{place}: source_type {source!r} needs `uuid`")
     if destination(device) == "volume" and source in ("image", "blank") and "volume_size" not in device:
         yield Problem("block_devices", f"{place}: a new volume needs `volume_size`, in GiB")
-
-
-def destination(device: Mapping[str, Any]) -> str:
-    """Return the destination type of a block device; a volume or a snapshot can only become a volume."""
-    return str(device.get("destination_type") or ("volume" if device.get("source_type") in _VOLUMES else "local"))

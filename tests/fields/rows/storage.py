@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tests.support.steps import Resource
 
 ONE_GIB = {"size": 1}
+FROM_IMAGE = {"size": 4, "image": lambda g: g.images[0]}
 
 
 def _extend(fixtures: CloudFixtures, resource: Resource) -> None:
@@ -46,8 +47,8 @@ def _multiattach_volume(fixtures: CloudFixtures) -> dict[str, Any]:
 
 VOLUME = {
     "size": Row(1, 2, out_of_band_change=_extend),
-    "name": Row("fields-one", "fields-two", base=ONE_GIB, out_of_band_change=_rename(name="fields-by-hand")),
-    "description": Row("one", "two", base=ONE_GIB, clear="", out_of_band_change=_rename(description="by hand")),
+    "name": Row("fields-one", "fields-two", base=FROM_IMAGE, out_of_band_change=_rename(name="fields-by-hand")),
+    "description": Row("one", "two", base=FROM_IMAGE, clear="", out_of_band_change=_rename(description="by hand")),
     "metadata": Row({"a": "1", "b": "2"}, {"b": "3"}, base=ONE_GIB, out_of_band_change=_add_metadata),
     "volume_type": Row(
         lambda g: g.landscape.volume_types[0],

@@ -108,6 +108,12 @@ def texts(changed: set[str], current: dict[str, Any], **desired: Any) -> str:
         ),
         ("admin_pass", {"power_state": "shutoff"}, {"power_state": "active"}, "start, change the password"),
         ("admin_pass", {"power_state": "shutoff"}, {}, "change the password"),
+        (
+            "admin_pass",
+            {"power_state": "paused"},
+            {"power_state": "paused"},
+            "unpause (the server runs meanwhile), change the password, pause",
+        ),
         ("", {"power_state": "paused"}, {"power_state": "shutoff"}, "unpause, stop (interrupts the server)"),
         ("", {"power_state": "shutoff"}, {"power_state": "shelved_offloaded"}, "shelve"),
         ("", {"status": "VERIFY_RESIZE", "power_state": "shutoff"}, {}, "confirm the resize"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.dynamic import provider, rpc_bridge, run
-from tests.support.steps import Failed
+from tests.support.steps import UNKNOWN, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     New = Callable[..., Resource]
 
 
-def resize(fixtures: CloudFixtures, first: str = "stop (interrupts the server), ", last: str = ", start") -> str:
+def resize(fixtures: CloudFixtures) -> str:
     """The notice of a resize from the small to the medium flavor."""
-    landscape = fixtures.landscape
-    return f"steps: {first}resize {landscape.small} -> {landscape.medium}, confirm{last}"
+    change = f"resize {fixtures.landscape.small} -> {fixtures.landscape.medium}"
+    return f"steps: stop (interrupts the server), {change}, confirm, start [interrupts: flavor]"
 
 
 class Reported:
@@ -97,6 +97,43 @@ def test_resize_shows_interruption_notice(new: New, fixtures: CloudFixtures, rep
     assert reported.pop() == ([], [])
 
 
+def test_steps_are_shown_without_checks(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
+    """The preview shows the steps of an update also if nothing is checked against the cloud."""
+    server, program = new("Server", config={"ecs:preflight": "false"}), fixtures.server_inputs
+    server.up(**program)
+    reported.pop()
+    server.preview(**program | {"flavor": fixtures.landscape.medium})
+    assert resize(fixtures) in reported.pop()[1]
+
+
+def test_notice_of_power_state(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
+    """A stop interrupts a server, also if the value is not known yet; to unpause it interrupts nothing."""
+    server, program = new("Server"), fixtures.server_inputs
+    server.up(**program)
+    server.preview(**program | {"power_state": UNKNOWN})
+    text = "steps: set power_state to a value that is not known yet (interrupts the server) [interrupts: power_state]"
+    assert reported.pop() == ([], [text])
+    server.up(**program | {"power_state": "paused"})
+    assert reported.pop() == ([], ["steps: pause (interrupts the server) [interrupts: power_state]"])
+    server.preview(**program | {"power_state": "active"})
+    assert reported.pop() == ([], [])
+    server.preview(**program | {"power_state": "paused", "admin_pass": "Hush-Hush-1"})
+    (notice,) = reported.pop()[1]
+    assert notice == ("steps: unpause (the server runs meanwhile), change the password, pause [wakes: admin_pass]")
+
+
+def test_retype_shows_notice_of_moved_data(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
+    """A retype that may move the data shows a notice."""
+    one, two = fixtures.landscape.volume_types[:2]
+    volume = new("Volume")
+    volume.up(size=1, volume_type=one)
+    volume.preview(size=1, volume_type=two)
+    text = f"steps: retype {one} -> {two} (may move its data to other storage) [moves-data: volume_type]"
+    assert reported.pop() == ([], [text])
+    volume.preview(size=1, volume_type=two, retype_policy="never")
+    assert reported.pop() == ([], [])
+
+
 def test_adopt_of_server_shows_changes(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
     """A preview of `adopt` lists the inputs that it changes, and the effects of the changes."""
     server, adopted = new("Server"), new("Server")
@@ -114,7 +151,7 @@ def test_rebuild_warns_of_root_disk_loss(new: New, fixtures: CloudFixtures, repo
     server.up(**program)
     assert server.preview(**program | {"image": fixtures.images[1]}).op == "update"
     assert reported.pop() == (
-        [f"steps: rebuild from {fixtures.images[1]} (destroys the data on its root disk) [rebuild]"],
+        [f"steps: rebuild from {fixtures.images[1]} (destroys the data on its root disk) [rebuild: image]"],
         [],
     )
 
@@ -189,6 +226,7 @@ def test_replacement_of_server_that_never_became_active(new: New, fixtures: Clou
     warnings, (notice,) = reported.pop()
     assert warnings == []
     assert notice.startswith("replace: the server never became active: No valid host")
+    assert notice.endswith(" [never-usable]")
     server.destroy()
     assert reported.pop() == ([], [])
 
@@ -207,6 +245,7 @@ def test_replacement_of_volume_that_never_became_available(
     warnings, (notice,) = reported.pop()
     assert warnings == []
     assert notice.startswith("replace: the volume never became available: ")
+    assert notice.endswith(" [never-usable]")
     volume.destroy()
     assert reported.pop() == ([], [])
 
