@@ -57,6 +57,11 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         found = (parse_owner_marker(marker, project, stack, backend) for marker in markers_of(remote))
         return next(filter(None, found), None)
 
+    def result_evidence(self, inputs: Mapping[str, Any], remote: RemoteObject) -> str:
+        """Compare the description that the program sets."""
+        description = inputs.get("description")
+        return "description" if description and description == remote.get("description") else ""
+
     def ineligible_reason(self, existing: Existing, remote: RemoteObject) -> str | None:  # noqa: ARG002
         """Return that the status of an object is an error."""
         status = str(remote.get("status") or "")

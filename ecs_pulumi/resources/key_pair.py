@@ -134,6 +134,11 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
         """The name, which is the id of a key pair."""
         return str(remote["name"])
 
+    def result_evidence(self, inputs: Mapping[str, Any], remote: RemoteObject) -> str:
+        """Compare the public key that the program sets."""
+        key = inputs.get("public_key")
+        return "key" if key and self.is_equal("public_key", key, remote) else ""
+
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
         """Add the public key, without which the cloud would generate a pair, and the type unless it is the default."""
         resource = super().import_resource(existing, remote, outputs)

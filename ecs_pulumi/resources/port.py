@@ -164,6 +164,10 @@ class PortHandler(NeutronHandler[PortInputs]):
         """The resource in the owner marker; of a port for a NIC that is not attached yet, the resource of the NIC."""
         return owner_of_nic(super().owner_of(remote, project, stack, backend), remote)
 
+    def attached_to(self, remote: RemoteObject) -> list[str]:
+        """Return the server that uses the port."""
+        return [remote["device_id"]] if remote.get("device_id") else []
+
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Ignore addresses that Neutron adds automatically."""
         canonical = fields_of(self.inputs)[name].canonical

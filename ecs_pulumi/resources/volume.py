@@ -201,6 +201,10 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         """Return the volumes of the project."""
         return block_storage.list_volumes(context.cloud.block_storage)
 
+    def attached_to(self, remote: RemoteObject) -> list[str]:
+        """Return the servers to which the volume is attached."""
+        return [item["server_id"] for item in remote.get("attachments") or ()]
+
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
         """Add the source, and what differs from the defaults of the cloud."""
         resource, known = super().import_resource(existing, remote, outputs), defaults(existing.cloud.region)

@@ -503,19 +503,26 @@ def test_find_key_pair_by_automatic_name(
     assert ids(shop.with_state(orphan)) == []
 
 
-def test_find_key_pair_by_name_and_public_key(shop: Shop) -> None:
+@pytest.mark.parametrize(("type_", "start"), [("ssh", "ssh-rsa "), ("x509", "-----BEGIN CERTIFICATE-----\n")])
+def test_find_key_pair_by_name_and_public_key(type_: str, start: str) -> None:
     """A key pair whose name the program sets is found if it has the public key of the pending create."""
-    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn me"
-    shop.create("KeyPair", "known", name="known", public_key=key)
     urn, kind = "urn:pulumi:dev::shop::pulumi-python:dynamic/ecs:KeyPair::known", "pulumi-python:dynamic/ecs:KeyPair"
-    for inputs, expected in (
-        ({"public_key": key}, [("known", False)]),
-        ({"public_key": "ssh-rsa AAAA me"}, []),
-        ({}, []),
-    ):
-        pending = {"urn": urn, "type": kind, "inputs": {"name": "known", **inputs}}
-        orphans = find_orphans(Stack("shop", "dev", [], shop.config, [pending]))
-        assert [(orphan.id, orphan.confirmed_by_state) for orphan in orphans] == expected
+    with Emulator(dialect="openstack") as cloud:
+        shop, keys = Shop(cloud), {}
+        for name in ("known", "other"):
+            shop.create("KeyPair", name, name=name, type=type_)
+            keys[name] = compute.get_key_pair(shop.region().compute, name)["public_key"]
+            assert keys[name].startswith(start)
+        for inputs, expected in (
+            ({"public_key": keys["known"]}, [("known", "its name and key", False)]),
+            ({"public_key": keys["known"].replace("\n", "\r\n")}, [("known", "its name and key", False)]),
+            ({"public_key": keys["other"]}, []),
+            ({"public_key": {"a secret": "that the command cannot read"}}, []),
+            ({}, []),
+        ):
+            pending = {"urn": urn, "type": kind, "inputs": {"name": "known", **inputs}}
+            found = find_orphans(Stack("shop", "dev", [], shop.config, [pending]))
+            assert [(orphan.id, orphan.evidence, orphan.confirmed_by_state) for orphan in found] == expected
 
 
 def test_create_fails_for_existing_generated_key_pair(shop: Shop) -> None:
