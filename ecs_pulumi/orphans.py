@@ -399,7 +399,7 @@ def _report(stack: Stack, found: Findings, left: Mapping[Orphan, str], options: 
                 for each in found.orphans
             ],
             "elsewhere": [{**_to_json(each), "stack": owner} for each, owner in found.elsewhere.items()],
-            "unread": found.unreadable,
+            "unreadable": found.unreadable,
         }
         print(json.dumps(report, indent=2, ensure_ascii=False))
         return
@@ -413,12 +413,9 @@ def _report(stack: Stack, found: Findings, left: Mapping[Orphan, str], options: 
 
 
 def _to_json(orphan: Orphan) -> dict[str, Any]:
+    names = ("kind", "id", "name", "resource", "region", "attached_to", "adopt", "evidence", "confirmed_by_state")
     return {
-        **{name: getattr(orphan, name) for name in ("kind", "id", "name", "resource", "region")},
-        "users": orphan.attached_to,
-        "adopt": orphan.adopt,
-        "evidence": orphan.evidence,
-        "proven": orphan.confirmed_by_state,
+        **{name: getattr(orphan, name) for name in names},
         "created": orphan.created and orphan.created.isoformat(),
     }
 

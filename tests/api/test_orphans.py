@@ -208,6 +208,7 @@ def test_delete_skips_port_of_managed_server(shop: Shop) -> None:
     made = shop.create_all()
     stack = shop.with_state(*(made[kind] for kind in ("Server", "Subnet", "Network")))
     left = delete(stack, find_orphans(stack))
+    assert [orphan.attached_to for orphan in left] == [(made["Server"],)]
     assert {orphan.kind: reason for orphan, reason in left.items()} == {
         "Port": f"in use by server {made['Server']}, left alone"
     }
@@ -467,8 +468,11 @@ def test_unreadable_state_of_another_stack_prevents_deletion(
     (tmp_path / "secret").unlink()
     assert command("--json", "--yes", "--delete", marked, pending) == 1
     output = capsys.readouterr()
-    orphans = json.loads(output.out)["orphans"]
-    results = {each["id"]: (each["proven"], each["deleted"], each["reason"]) for each in orphans}
+    report = json.loads(output.out)
+    results = {
+        each["id"]: (each["confirmed_by_state"], each["deleted"], each["reason"]) for each in report["orphans"]
+    }
+    assert [*report["unreadable"]] == ["organization/shop/secret"]
     assert results.pop(pending) == (True, True, None)
     ((id_, (confirmed_by_state, deleted, reason)),) = results.items()
     assert (id_, confirmed_by_state, deleted) == (marked, False, False)
