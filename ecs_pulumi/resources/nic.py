@@ -12,7 +12,7 @@ from ecs_pulumi.dynamic.kind import auto_name
 from ecs_pulumi.resources.attachment import left_to_server
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.idempotent_create import create_or_find
-from ecs_pulumi.resources.owner_markers import LONGEST_DESCRIPTION, OF_A_NIC, is_mark, owner_marker
+from ecs_pulumi.resources.owner_markers import LONGEST_DESCRIPTION, OF_A_NIC, is_owner_marker, owner_marker
 from ecs_pulumi.resources.per_region import PerRegion
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def attach(
 def is_for_a_nic(port: Mapping[str, Any]) -> bool:
     """Return whether a port was created for the NIC of an `InterfaceAttachment`, of this stack or another one."""
     description = port.get("description") or ""
-    return is_mark(description) and description.endswith(OF_A_NIC)
+    return is_owner_marker(description) and description.endswith(OF_A_NIC)
 
 
 def owner_of_nic(owner: str | None, port: Mapping[str, Any]) -> str | None:

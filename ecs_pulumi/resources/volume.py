@@ -133,14 +133,13 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Allow at most one source, and no metadata keys that Cinder or ecs_pulumi writes."""
+        yield from super().validate(checked)
         yield from exactly_one_of(checked, "image", "snapshot_id", "source_volume_id", "backup_id", required=False)
         metadata = checked.values.get("metadata")
         for key in metadata if isinstance(metadata, Mapping) else ():
             if key in _CINDER_KEYS:
                 hint = "; set `read_only`" if key == "readonly" else ""
                 yield Problem("metadata", f"`{key}` is written by the cloud itself{hint}")
-            if key == MARKER_KEY:
-                yield Problem("metadata", f"`{key}` is the key in which ecs_pulumi notes the owner of a volume")
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that type, zone and source exist and that the image fits into the volume."""

@@ -469,9 +469,7 @@ def test_unreadable_state_of_another_stack_prevents_deletion(
     assert command("--json", "--yes", "--delete", marked, pending) == 1
     output = capsys.readouterr()
     report = json.loads(output.out)
-    results = {
-        each["id"]: (each["confirmed_by_state"], each["deleted"], each["reason"]) for each in report["orphans"]
-    }
+    results = {each["id"]: (each["confirmed_by_state"], each["deleted"], each["reason"]) for each in report["orphans"]}
     assert [*report["unreadable"]] == ["organization/shop/secret"]
     assert results.pop(pending) == (True, True, None)
     ((id_, (confirmed_by_state, deleted, reason)),) = results.items()

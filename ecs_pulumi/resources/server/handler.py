@@ -43,10 +43,8 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Validate the inputs without asking the cloud."""
+        yield from super().validate(checked)
         yield from schema.validate(checked)
-        metadata = checked.values.get("metadata")
-        if isinstance(metadata, Mapping) and MARKER_KEY in metadata:
-            yield Problem("metadata", f"`{MARKER_KEY}` is the key in which ecs_pulumi notes the owner of a server")
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that flavor and image exist and are compatible, and that the API supports the requested features."""
