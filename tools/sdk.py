@@ -192,7 +192,7 @@ def kind_file(handler: ResourceHandler[Any, Any, Any]) -> str:
         for model in returned
         if model not in own
     ]
-    source = f"ecs_pulumi/resources/{module_of(handler.name)}.py"
+    source = f"{handler.inputs.__module__.replace('.', '/')}.py"
     imports = """
         from collections.abc import Mapping, Sequence
         from typing import Literal
