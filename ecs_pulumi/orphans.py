@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings, misspelled
-from ecs_pulumi.dynamic.kind import OperationContext, get_handler, is_auto_name, owner_from_name, signer
+from ecs_pulumi.dynamic.handler import OperationContext, get_handler, is_auto_name, owner_from_name, signer
 from ecs_pulumi.dynamic.state import backend_fingerprint
 from ecs_pulumi.resources import registry
 from ecs_pulumi.resources.owner_markers import markers_of
@@ -26,7 +26,7 @@ from ecs_pulumi.streams import force_utf8, run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ecs_pulumi.dynamic.kind import ResourceHandler
+    from ecs_pulumi.dynamic.handler import ResourceHandler
     from ecs_pulumi.resources.clients import Clients
 
 DESCRIPTION = """\

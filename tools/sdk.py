@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-    from ecs_pulumi.dynamic.kind import ResourceHandler
+    from ecs_pulumi.dynamic.handler import ResourceHandler
 
 PACKAGE = CHECKOUT / "ecs_pulumi"
 SDK = PACKAGE / "sdk"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic import fields
-from ecs_pulumi.dynamic.kind import ResourceHandler
+from ecs_pulumi.dynamic.handler import ResourceHandler
 from ecs_pulumi.notices import Notice
 from ecs_pulumi.resources import quota
 from ecs_pulumi.resources.clients import Clients, connection, has_stored_secret
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ecs_pulumi.cloud.api import ServiceClient
-    from ecs_pulumi.dynamic.kind import ImportedResource
+    from ecs_pulumi.dynamic.handler import ImportedResource
     from ecs_pulumi.resources.clients import Context, Existing
 
 I = TypeVar("I", bound=fields.Inputs)  # noqa: E741

@@ -19,7 +19,7 @@ from ecs_pulumi.dynamic.fields import (
     Replace,
     Secret,
 )
-from ecs_pulumi.dynamic.kind import ImportedResource, Provenance, is_auto_name, owner_from_name
+from ecs_pulumi.dynamic.handler import ImportedResource, Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler

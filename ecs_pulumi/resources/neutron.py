@@ -9,7 +9,7 @@ from pydantic import Field
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.fields import AlwaysSet, Computed, InPlace, Replace, Set, WriteOnly
-from ecs_pulumi.dynamic.kind import Provenance, is_auto_name, owner_from_name
+from ecs_pulumi.dynamic.handler import Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find

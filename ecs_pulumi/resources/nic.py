@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors, network
+from ecs_pulumi.cloud.batching import RequestBatcher
 from ecs_pulumi.cloud.polling import retry_while_busy
-from ecs_pulumi.cloud.together import Together
-from ecs_pulumi.dynamic.kind import auto_name
+from ecs_pulumi.dynamic.handler import auto_name
 from ecs_pulumi.resources.attachment import left_to_server
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.idempotent_create import create_or_find
@@ -149,11 +149,11 @@ def ports_of(context: Context, server_id: str) -> list[RemoteObject]:
         empty: list[RemoteObject] | None = None if len(ids) > 1 else []
         return {id_: [port for port in listed if port["device_id"] == id_] or empty for id_ in ids}
 
-    found = _listing(context.cloud.region).get(server_id, list_ports)
+    found = _port_lists(context.cloud.region).get(server_id, list_ports)
     return list(network.list_all(api, "port", device_id=server_id)) if found is None else found
 
 
-_listing: PerRegion[Together[list[RemoteObject] | None]] = PerRegion(lambda _: Together())
+_port_lists: PerRegion[RequestBatcher[list[RemoteObject] | None]] = PerRegion(lambda _: RequestBatcher())
 
 
 def if_attached(port: RemoteObject | None, server_id: str) -> RemoteObject | None:

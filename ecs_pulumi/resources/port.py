@@ -21,7 +21,7 @@ from ecs_pulumi.dynamic.fields import (
     fields_of,
     match_items,
 )
-from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import (
     IpAddress,

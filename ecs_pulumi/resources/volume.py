@@ -29,7 +29,7 @@ from ecs_pulumi.dynamic.fields import (
     has_unknown,
     to_plain,
 )
-from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.clients import Context, Existing

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ecs_pulumi.adopt.program import program
 from ecs_pulumi.adopt.selection import select
 from ecs_pulumi.dynamic.existing import ExistingObjects
-from ecs_pulumi.dynamic.kind import get_handler
+from ecs_pulumi.dynamic.handler import get_handler
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources import registry
 from ecs_pulumi.resources.owner_markers import is_owner_marker

@@ -14,7 +14,7 @@ import pytest
 
 from ecs_pulumi.cloud import compute, image, network
 from ecs_pulumi.cloud.errors import ConfigurationError
-from ecs_pulumi.dynamic.kind import OperationContext, auto_name, get_handler
+from ecs_pulumi.dynamic.handler import OperationContext, auto_name, get_handler
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.orphans import _age, delete, find_orphans, main
 from ecs_pulumi.resources import deletion

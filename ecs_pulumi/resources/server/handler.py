@@ -7,7 +7,7 @@ from typing import Any
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic.existing import Key
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
-from ecs_pulumi.dynamic.kind import ImportedResource, is_auto_name
+from ecs_pulumi.dynamic.handler import ImportedResource, is_auto_name
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing

@@ -10,7 +10,7 @@ import pytest
 from pulumi.dynamic import CheckFailure, ConfigureRequest
 from pulumi.output import UNKNOWN
 
-from ecs_pulumi.dynamic.kind import OperationContext
+from ecs_pulumi.dynamic.handler import OperationContext
 from ecs_pulumi.dynamic.provider import Provider
 from tests.support.generated import KINDS
 
