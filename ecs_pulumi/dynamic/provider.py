@@ -635,6 +635,6 @@ def _grow_only_problems(handler: ResourceHandler[Any, Any, Any], checked: fields
     for name, field in fields.fields_of(handler.inputs).items():
         prior, desired = checked.prior.get(name), checked.known(name)
         if field.has(fields.GrowOnly) and isinstance(prior, int) and isinstance(desired, int) and desired < prior:
-            reason = f"can only grow: it is {prior} and the program says {desired}"
+            reason = f"can only grow: it is {prior} and the program sets {desired}"
             problems.append(fields.Problem(name, reason))
     return problems

@@ -274,7 +274,7 @@ def test_port_of_nic_has_no_marker_if_disabled(shop: Shop) -> None:
 
 def test_delete_returns_orphans_that_cannot_be_deleted(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """An orphan that the API refuses to delete is returned with the reason; the others are deleted."""
-    monkeypatch.setattr(deletion, "_PATIENCE", 0.1)
+    monkeypatch.setattr(deletion, "_RETRY_SECONDS", 0.1)
     net = shop.create("Network", "net")
     shop.create("Volume", "disk", size=1)
     port = network.create(shop.region().network, "port", {"network_id": net})

@@ -200,7 +200,7 @@ def test_check_rejects_smaller_value_of_grow_only_field(provider: Provider) -> N
     """Check rejects a smaller value of a `GrowOnly` field. It accepts a larger or an unknown value."""
     prior = {"flour": "rye", "layers": 3.0, "name": "a"}
     assert failures(provider, {"flour": "rye", "layers": 2.0}, prior) == [
-        ("layers", "can only grow: it is 3 and the program says 2")
+        ("layers", "can only grow: it is 3 and the program sets 2")
     ]
     assert failures(provider, {"flour": "rye", "layers": 4.0}, prior) == []
     assert failures(provider, {"flour": "rye", "layers": UNKNOWN}, prior) == []
