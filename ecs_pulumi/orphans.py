@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings, misspelled
-from ecs_pulumi.dynamic.kind import OperationContext, get_handler, is_auto_name, owner_from_name, signer
+from ecs_pulumi.dynamic.handler import OperationContext, get_handler, is_auto_name, owner_from_name, signer
 from ecs_pulumi.dynamic.state import backend_fingerprint
 from ecs_pulumi.resources import registry
 from ecs_pulumi.resources.owner_markers import markers_of
@@ -26,7 +26,7 @@ from ecs_pulumi.streams import force_utf8, run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ecs_pulumi.dynamic.kind import ResourceHandler
+    from ecs_pulumi.dynamic.handler import ResourceHandler
     from ecs_pulumi.resources.clients import Clients
 
 DESCRIPTION = """\
@@ -194,36 +194,27 @@ def _created_by(stack: Stack, kind: str, region: str) -> Iterator[Orphan]:
     pending = [each for each in stack.pending if each["type"].rpartition(":")[2] == kind]
     for remote in handler.list_all(_context(stack, "read", kind, region)):
         name = remote.get("name") or ""
-        create = next((each for each in pending if _is_pending_create(each, remote)), None)
+        creates = ((each["urn"].rpartition("::")[2], _create_evidence(handler, each, remote)) for each in pending)
+        resource, evidence = next((create for create in creates if create[1]), ("", ""))
         owner = _owner(stack, handler, remote)
-        resource = create["urn"].rpartition("::")[2] if create else owner
-        if not resource:
-            continue
-        attached = [each.get("server_id") for each in remote.get("attachments") or ()]
-        id_, device = handler.id_of(remote), remote.get("device_id") or ""
-        servers = tuple(server for server in (*attached, device) if server and server not in id_)
-        created = _parse_time(remote.get("created_at") or remote.get("created"))
-        if create and is_auto_name(name, resource):
-            evidence = _STATE
-        elif owner:
-            evidence = _MARKER if markers_of(remote) else "its name"
-        else:
-            evidence = f"its name and {'key' if remote.get('public_key') else 'description'}"
-        yield Orphan(kind, id_, name, resource, region, created, servers, evidence)
+        if owner and evidence != _STATE:
+            resource, evidence = resource or owner, _MARKER if markers_of(remote) else "its name"
+        if resource:
+            created = _parse_time(remote.get("created_at") or remote.get("created"))
+            servers = tuple(handler.attached_to(remote))
+            yield Orphan(kind, handler.id_of(remote), name, resource, region, created, servers, evidence)
 
 
-def _is_pending_create(pending: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
-    """Whether an object is the result of a pending create in the state.
-
-    It is if it has the automatic name, or the name of the inputs and their description or public key.
-    """
-    inputs, resource = pending.get("inputs") or {}, pending["urn"].rpartition("::")[2]
-    if not isinstance(inputs.get("name"), str) or inputs["name"] != item.get("name"):
-        return False
-    key, description = inputs.get("public_key"), inputs.get("description")
-    is_same_key = isinstance(key, str) and key.split()[:2] == (item.get("public_key") or "").split()[:2]
-    is_same_description = bool(description) and description == item.get("description")
-    return is_same_key or is_same_description or is_auto_name(inputs["name"], resource)
+def _create_evidence(handler: ResourceHandler[Any, Any, Any], create: Mapping[str, Any], remote: Any) -> str:
+    """Return what shows that a remote object is the result of a pending create in the state; empty if nothing does."""
+    inputs, resource = create.get("inputs") or {}, create["urn"].rpartition("::")[2]
+    name = inputs.get("name")
+    if not isinstance(name, str) or name != remote.get("name"):
+        return ""
+    if is_auto_name(name, resource):
+        return _STATE
+    evidence = handler.result_evidence(inputs, remote)
+    return evidence and f"its name and {evidence}"
 
 
 def _owner(stack: Stack, handler: ResourceHandler[Any, Any, Any], remote: Mapping[str, Any]) -> str | None:
@@ -408,7 +399,7 @@ def _report(stack: Stack, found: Findings, left: Mapping[Orphan, str], options: 
                 for each in found.orphans
             ],
             "elsewhere": [{**_to_json(each), "stack": owner} for each, owner in found.elsewhere.items()],
-            "unread": found.unreadable,
+            "unreadable": found.unreadable,
         }
         print(json.dumps(report, indent=2, ensure_ascii=False))
         return
@@ -422,12 +413,9 @@ def _report(stack: Stack, found: Findings, left: Mapping[Orphan, str], options: 
 
 
 def _to_json(orphan: Orphan) -> dict[str, Any]:
+    names = ("kind", "id", "name", "resource", "region", "attached_to", "adopt", "evidence", "confirmed_by_state")
     return {
-        **{name: getattr(orphan, name) for name in ("kind", "id", "name", "resource", "region")},
-        "users": orphan.attached_to,
-        "adopt": orphan.adopt,
-        "evidence": orphan.evidence,
-        "proven": orphan.confirmed_by_state,
+        **{name: getattr(orphan, name) for name in names},
         "created": orphan.created and orphan.created.isoformat(),
     }
 

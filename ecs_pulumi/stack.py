@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml  # comes with Pulumi's SDK
 
-from ecs_pulumi.dynamic.kind import get_handler
+from ecs_pulumi.dynamic.handler import get_handler
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

@@ -29,7 +29,7 @@ STEPS = (
 )
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Print a sentence in bold, to distinguish it from the output of the commands.
 
     Args:
@@ -44,17 +44,17 @@ def main() -> int:
     started = time.monotonic()
     try:
         with playground() as place:
-            say(f"A cloud of your own, emulated on this machine. Watch it in a browser: {place.url}/")
+            log(f"A cloud of your own, emulated on this machine. Watch it in a browser: {place.url}/")
             for sentence, command in STEPS:
                 if sentence:
-                    say(sentence)
+                    log(sentence)
                 print(f"$ {command}", flush=True)
                 status = run(command.split(), place.env)
                 if bool(status) != (command == FAILS):
                     return status or 1
     except KeyboardInterrupt:
         return 130
-    say(f"Done in {time.monotonic() - started:.0f} s; nothing is left running. To experiment yourself: make shell")
+    log(f"Done in {time.monotonic() - started:.0f} s; nothing is left running. To experiment yourself: make shell")
     return 0
 
 

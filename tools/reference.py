@@ -23,7 +23,7 @@ from tools import sdk
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from ecs_pulumi.dynamic.kind import ResourceHandler
+    from ecs_pulumi.dynamic.handler import ResourceHandler
 
 CHECKOUT = Path(__file__).parents[1]
 PAGES = CHECKOUT / "docs" / "reference"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-    from ecs_pulumi.dynamic.kind import ResourceHandler
+    from ecs_pulumi.dynamic.handler import ResourceHandler
 
 PACKAGE = CHECKOUT / "ecs_pulumi"
 SDK = PACKAGE / "sdk"
@@ -192,7 +192,7 @@ def kind_file(handler: ResourceHandler[Any, Any, Any]) -> str:
         for model in returned
         if model not in own
     ]
-    source = f"ecs_pulumi/resources/{module_of(handler.name)}.py"
+    source = f"{handler.inputs.__module__.replace('.', '/')}.py"
     imports = """
         from collections.abc import Mapping, Sequence
         from typing import Literal

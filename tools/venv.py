@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 VENV = CHECKOUT / ".venv"
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Print one progress line."""
     print("Python: " + text, file=sys.stderr, flush=True)
 
@@ -48,12 +48,12 @@ def main() -> None:
 
     started = time.monotonic()
     if not (VENV / "bin" / "python").exists():
-        say(f"creating .venv with Python {sys.version.split()[0]}")
+        log(f"creating .venv with Python {sys.version.split()[0]}")
         run(sys.executable, "-m", "venv", VENV)
-    say("installing the package and its tools into .venv (1 to 2 minutes the first time)")
+    log("installing the package and its tools into .venv (1 to 2 minutes the first time)")
     run(VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--editable", ".[dev]")
     (VENV / ".ready").touch()
-    say(f"ready, {time.monotonic() - started:.0f} s")
+    log(f"ready, {time.monotonic() - started:.0f} s")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.adopt.text import Call, Ref, call, comment, declaration, resource_name, stem, variable
 from ecs_pulumi.dynamic.fields import map_references, referenced_kinds
-from ecs_pulumi.dynamic.kind import get_handler
+from ecs_pulumi.dynamic.handler import get_handler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

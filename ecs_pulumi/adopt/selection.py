@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import close_matches, map_references
-from ecs_pulumi.dynamic.kind import get_handler
+from ecs_pulumi.dynamic.handler import get_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ecs_pulumi.resources.registry import module_of
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -113,14 +115,9 @@ def _ascii(text: str) -> str:
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
-def snake(kind: str) -> str:
-    """Convert a kind to snake case: `KeyPair` becomes `key_pair`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).lower()
-
-
 def resource_name(label: str, kind: str, used: Collection[str]) -> str:
     """Return a name for a resource that is unique within its kind."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", _ascii(label)).strip("-") or snake(kind).replace("_", "-")
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", _ascii(label)).strip("-") or module_of(kind).replace("_", "-")
     return _unused(name, "-", used)
 
 
@@ -128,14 +125,14 @@ def stem(label: str, kind: str) -> str:
     """Return a variable name for an object with this label; it may not be unique."""
     name = re.sub(r"[^a-z0-9]+", "_", _ascii(label).lower()).strip("_")
     if not name or name in _RESERVED:
-        return f"{name}_{snake(kind)}".lstrip("_")
-    return name if name.isidentifier() else f"{snake(kind)}_{name}"
+        return f"{name}_{module_of(kind)}".lstrip("_")
+    return name if name.isidentifier() else f"{module_of(kind)}_{name}"
 
 
 def variable(name: str, kind: str, shared: Collection[str], used: Collection[str]) -> str:
     """Return an unused variable name. The kind is appended if objects of several kinds share the name."""
-    if name in shared and not name.endswith(snake(kind)):
-        name = f"{name}_{snake(kind)}"
+    if name in shared and not name.endswith(module_of(kind)):
+        name = f"{name}_{module_of(kind)}"
     return _unused(name, "_", used)
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ecs_pulumi.dynamic.fields import fields_of, to_plain
-from ecs_pulumi.dynamic.kind import OperationContext, get_handler
+from ecs_pulumi.dynamic.handler import OperationContext, get_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from ecs_pulumi.dynamic.kind import ImportedResource
+    from ecs_pulumi.dynamic.handler import ImportedResource
 
 C = TypeVar("C")
 

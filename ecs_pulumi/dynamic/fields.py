@@ -252,7 +252,6 @@ def _type_form(annotation: Any) -> str:
 
 
 @functools.cache
-@functools.cache
 def fields_of(model: type[BaseModel]) -> Mapping[str, ModelField]:
     """Return the fields of `model` by name.
 

@@ -23,8 +23,8 @@ from pulumi.dynamic import (
 )
 from pulumi.output import UNKNOWN
 
-from ecs_pulumi.dynamic import fields, ignored, kind, rpc_bridge, run, state
-from ecs_pulumi.dynamic.kind import Provenance
+from ecs_pulumi.dynamic import fields, ignored, rpc_bridge, run, state
+from ecs_pulumi.dynamic.handler import OperationContext, Provenance, ResourceHandler, auto_name, get_handler, signer
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.status import StatusLine
 from ecs_pulumi.notices import Notice
@@ -205,8 +205,8 @@ class Provider(ResourceProvider):
         context.report_status("")
 
     @property
-    def _handler(self) -> kind.ResourceHandler[Any, Any, Any]:
-        return kind.get_handler(self.kind_name)
+    def _handler(self) -> ResourceHandler[Any, Any, Any]:
+        return get_handler(self.kind_name)
 
     def _setting(self, key: str) -> str | None:
         read: Callable[[str], Any] | None = self.__dict__.get("_config")
@@ -220,11 +220,11 @@ class Provider(ResourceProvider):
         inputs: Mapping[str, Any],
         id_: str = "",
         prior: Mapping[str, Any] | None = None,
-    ) -> kind.OperationContext[Any]:
+    ) -> OperationContext[Any]:
         handler = self._handler
         timeout = request.timeout or handler.timeout
         region = (prior or {}).get("region") or inputs.get("region")
-        context: kind.OperationContext[Any] = kind.OperationContext(
+        context: OperationContext[Any] = OperationContext(
             verb=verb,
             kind=handler.name,
             resource=request.resource,
@@ -244,12 +244,12 @@ class Provider(ResourceProvider):
         context.provenance = lambda id_, name: self._provenance(context, request, id_, name)
         return context
 
-    def _object_key(self, context: kind.OperationContext[Any], id_: str) -> ObjectKey:
+    def _object_key(self, context: OperationContext[Any], id_: str) -> ObjectKey:
         region = context.prior.get("region")
         return ObjectKey(self._handler.name, region if isinstance(region, str) else self._handler.scope(context), id_)
 
     def _record_owner(
-        self, context: kind.OperationContext[Any], urn: str, id_: str, inputs: Mapping[str, Any]
+        self, context: OperationContext[Any], urn: str, id_: str, inputs: Mapping[str, Any]
     ) -> str | None:
         """Record the resource as the owner of an object in this run; return the URN of another owner, if there is one.
 
@@ -261,7 +261,7 @@ class Provider(ResourceProvider):
             OWNERSHIP.keep(self._object_key(context, other_id)._replace(kind=kind_), urn)
         return OWNERSHIP.keep(self._object_key(context, id_), urn)
 
-    def _claim(self, context: kind.OperationContext[Any], urn: str, id_: str) -> None:
+    def _claim(self, context: OperationContext[Any], urn: str, id_: str) -> None:
         if not urn:
             return
         if other := OWNERSHIP.keep(self._object_key(context, id_), urn):
@@ -270,7 +270,7 @@ class Provider(ResourceProvider):
             OWNERSHIP.keep(self._object_key(context, other_id)._replace(kind=kind_), urn)
 
     def _provenance(
-        self, context: kind.OperationContext[Any], request: rpc_bridge.RequestContext, id_: str, name: str | None
+        self, context: OperationContext[Any], request: rpc_bridge.RequestContext, id_: str, name: str | None
     ) -> Provenance:
         known = state.read(request.project, request.stack)
         owners = known.owners.get(self._object_key(context, id_), ())
@@ -282,7 +282,7 @@ class Provider(ResourceProvider):
         return Provenance.INTERRUPTED if any(name in (None, each.get("name")) for each in begun) else Provenance.FOREIGN
 
     def _find_orphan(
-        self, context: kind.OperationContext[Any], request: rpc_bridge.RequestContext, desired: Any
+        self, context: OperationContext[Any], request: rpc_bridge.RequestContext, desired: Any
     ) -> str | None:
         """Return the id of the object that an interrupted run created for this resource; None if there is none.
 
@@ -308,9 +308,7 @@ class Provider(ResourceProvider):
                 )
         return None
 
-    def _resume_create(
-        self, context: kind.OperationContext[Any], id_: str, desired: Any, inputs: Mapping[str, Any]
-    ) -> Any:
+    def _resume_create(self, context: OperationContext[Any], id_: str, desired: Any, inputs: Mapping[str, Any]) -> Any:
         """Finish the create that an interrupted run began, with the object that it left."""
         handler = self._handler
         context.notify(f"continuing with {id_}, which an interrupted run began to create")
@@ -327,7 +325,7 @@ class Provider(ResourceProvider):
         return handler.update(context, id_, desired, actual)
 
     def _ignored_from_remote(
-        self, context: kind.OperationContext[Any], inputs: Mapping[str, Any], paths: Sequence[str]
+        self, context: OperationContext[Any], inputs: Mapping[str, Any], paths: Sequence[str]
     ) -> dict[str, Any]:
         """Return the inputs with the values at `ignore_changes` paths set to the remote ones, so that none changes."""
         remote = self._handler.read(context, context.id)
@@ -349,10 +347,10 @@ class Provider(ResourceProvider):
             # An imported object keeps its name if the program sets none.
             return prior.get("name")
         encodes_owner = self._handler.encodes_owner_in_name and request.stack
-        signer = kind.signer(request.project, request.stack, state.backend_fingerprint()) if encodes_owner else ""
-        return kind.auto_name(request.resource or "ecs", request.random_seed, signer)
+        signed = signer(request.project, request.stack, state.backend_fingerprint()) if encodes_owner else ""
+        return auto_name(request.resource or "ecs", request.random_seed, signed)
 
-    def _outputs(self, context: kind.OperationContext[Any], remote: Any, known: Mapping[str, Any]) -> dict[str, Any]:
+    def _outputs(self, context: OperationContext[Any], remote: Any, known: Mapping[str, Any]) -> dict[str, Any]:
         """Return the outputs of a remote object for the state.
 
         An input whose remote value equals the known one keeps the form of the known one (desired or prior). An input
@@ -381,7 +379,7 @@ class Provider(ResourceProvider):
         advisory = {name: value for name, value in inputs.items() if name in model and model[name].has(fields.Advisory)}
         return {name: outs[name] for name in inputs if name in model and outs.get(name) is not None} | advisory
 
-    def _adopt(self, context: kind.OperationContext[Any], desired: Any, inputs: Mapping[str, Any]) -> Any:
+    def _adopt(self, context: OperationContext[Any], desired: Any, inputs: Mapping[str, Any]) -> Any:
         handler = self._handler
         remote = handler.read(context, desired.adopt)
         if remote is None:
@@ -427,7 +425,7 @@ class Provider(ResourceProvider):
         return list(handler.preflight(context, fields.CheckInputs(inputs, {**actual, **unchanged})))
 
     def _compare_with_remote(
-        self, context: kind.OperationContext[Any], remote: Any, inputs: Mapping[str, Any]
+        self, context: OperationContext[Any], remote: Any, inputs: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str], list[str]]:
         """Compare the desired inputs with an existing object.
 
@@ -450,7 +448,7 @@ class Provider(ResourceProvider):
 
     def _keep_or_undo(
         self,
-        context: kind.OperationContext[Any],
+        context: OperationContext[Any],
         error: Exception,
         inputs: Mapping[str, Any],
         *,
@@ -504,7 +502,7 @@ class Provider(ResourceProvider):
 
     def _problems_unless_orphan(
         self,
-        context: kind.OperationContext[Any],
+        context: OperationContext[Any],
         request: rpc_bridge.RequestContext,
         inputs: Mapping[str, Any],
         problems: list[fields.Problem],
@@ -524,7 +522,7 @@ class Provider(ResourceProvider):
         return []
 
     def _outputs_after_failure(
-        self, context: kind.OperationContext[Any], inputs: Mapping[str, Any], prior: Mapping[str, Any] | None
+        self, context: OperationContext[Any], inputs: Mapping[str, Any], prior: Mapping[str, Any] | None
     ) -> dict[str, Any]:
         try:
             remote = self._handler.read(context, context.id)
@@ -545,7 +543,7 @@ class Provider(ResourceProvider):
         return {name: prior.get(name) if model[name].has(fields.WriteOnly) else value for name, value in inputs.items()}
 
     def _warn_about_data_loss(
-        self, context: kind.OperationContext[Any], urn: str, doing: str, prior: Mapping[str, Any]
+        self, context: OperationContext[Any], urn: str, doing: str, prior: Mapping[str, Any]
     ) -> None:
         """Warn about the data that are deleted with the object, once per run.
 
@@ -556,16 +554,16 @@ class Provider(ResourceProvider):
             _reported_losses.add(urn)
             context.warn(Notice.DATA_LOSS.with_code(f"{doing} {context.resource} deletes {' and '.join(lost)}"))
 
-    def _warn_or_fail(self, context: kind.OperationContext[Any], error: Exception) -> None:
+    def _warn_or_fail(self, context: OperationContext[Any], error: Exception) -> None:
         warning = self._handler.preview_warning(error)
         if warning is None:
             self._fail(context, error)
         rpc_bridge.warn_once(warning)
 
-    def _fail(self, context: kind.OperationContext[Any], error: Exception) -> NoReturn:
+    def _fail(self, context: OperationContext[Any], error: Exception) -> NoReturn:
         rpc_bridge.fail(self._error_line(context, error))
 
-    def _error_line(self, context: kind.OperationContext[Any], error: Exception) -> str:
+    def _error_line(self, context: OperationContext[Any], error: Exception) -> str:
         name, message = context.resource or context.inputs.get("name") or context.id, self._format_error(error)
         if not run.has_program() and (hint := self._handler.stored_settings_hint(error)):
             message = f"{message} {hint}"
@@ -596,7 +594,7 @@ def _is_replacement(urn: str, prior: Mapping[str, Any]) -> bool:
     return not prior and urn in _existing
 
 
-def _duplicate_owner(context: kind.OperationContext[Any], id_: str, other: str) -> ProgramError:
+def _duplicate_owner(context: OperationContext[Any], id_: str, other: str) -> ProgramError:
     return ProgramError(
         f"{context.kind} {id_} is managed by {_describe_urn(other)} of this program; remove one of the two"
     )
@@ -619,7 +617,7 @@ def _clean(props: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_failure(
-    handler: kind.ResourceHandler[Any, Any, Any], problem: fields.Problem, inputs: Mapping[str, Any]
+    handler: ResourceHandler[Any, Any, Any], problem: fields.Problem, inputs: Mapping[str, Any]
 ) -> CheckFailure:
     field = fields.fields_of(handler.inputs).get(problem.property)
     value = inputs.get(problem.property)
@@ -636,13 +634,11 @@ def _with_property(problem: fields.Problem) -> str:
     return f"{problem.property}{'' if problem.reason.startswith('[') else ': '}{problem.reason}"
 
 
-def _grow_only_problems(
-    handler: kind.ResourceHandler[Any, Any, Any], checked: fields.CheckInputs
-) -> list[fields.Problem]:
+def _grow_only_problems(handler: ResourceHandler[Any, Any, Any], checked: fields.CheckInputs) -> list[fields.Problem]:
     problems = []
     for name, field in fields.fields_of(handler.inputs).items():
         prior, desired = checked.prior.get(name), checked.known(name)
         if field.has(fields.GrowOnly) and isinstance(prior, int) and isinstance(desired, int) and desired < prior:
-            reason = f"can only grow: it is {prior} and the program says {desired}"
+            reason = f"can only grow: it is {prior} and the program sets {desired}"
             problems.append(fields.Problem(name, reason))
     return problems

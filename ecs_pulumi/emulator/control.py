@@ -56,8 +56,8 @@ def router(cloud: Cloud, requests: RequestLog, access: Callable[[], dict[str, di
     """
     routes = APIRouter(prefix="/_emulator")
 
-    @routes.get("/picture")
-    def show_picture() -> dict[str, Any]:
+    @routes.get("/topology")
+    def show_topology() -> dict[str, Any]:
         """Return all objects with their relations, and the latest requests, without secrets."""
         return topology(cloud, requests)
 

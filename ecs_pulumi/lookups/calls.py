@@ -106,11 +106,11 @@ def exactly_one(found: Sequence[M], kind: str, criteria: Mapping[str, object], o
         NoMatch: no object was found.
         NotUnique: several objects were found.
     """
-    given = require_criteria(kind, criteria)
-    conditions = " and ".join(f"{key} {_to_json(value)}" for key, value in given.items())
+    provided = require_criteria(kind, criteria)
+    conditions = " and ".join(f"{key} {_to_json(value)}" for key, value in provided.items())
     if not found:
         names = sorted({_name(item) for item in others()})
-        similar = close_matches(str(given["name"]), names) if "name" in given else []
+        similar = close_matches(str(provided["name"]), names) if "name" in provided else []
         raise errors.NoMatch(similar or names, f"no {kind} has {conditions}{_hint(similar, names)}")
     if len(found) > 1:
         listed = errors.join_names([f"{_name(item)} ({_id(item)})" for item in found])
@@ -121,10 +121,10 @@ def exactly_one(found: Sequence[M], kind: str, criteria: Mapping[str, object], o
 
 def require_criteria(kind: str, criteria: Mapping[str, object]) -> Mapping[str, object]:
     """Return the arguments of a lookup that are set, or fail if there is none."""
-    given = {key: value for key, value in criteria.items() if value is not None}
-    if not given:
+    provided = {key: value for key, value in criteria.items() if value is not None}
+    if not provided:
         raise errors.ConfigurationError(f"no argument selects the {kind}; give {' or '.join(criteria)}")
-    return given
+    return provided
 
 
 def _hint(similar: Sequence[str], names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.existing import ExistingObjects
-from ecs_pulumi.dynamic.kind import OperationContext
+from ecs_pulumi.dynamic.handler import OperationContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable

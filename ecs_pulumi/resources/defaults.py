@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import threading
 import weakref
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import block_storage, compute, errors
 from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.per_region import PerRegion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,11 +69,5 @@ def _is_single(zones: Iterable[RemoteObject]) -> bool:
     return len([zone for zone in zones if zone.get("zoneState", {}).get("available", True)]) <= 1
 
 
-_by_region: weakref.WeakKeyDictionary[Region, CloudDefaults] = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
-
-
-def defaults(region: Region) -> CloudDefaults:
-    """Return the defaults of this region."""
-    with _lock:
-        return _by_region.setdefault(region, CloudDefaults(region))
+defaults = PerRegion(CloudDefaults)
+"""Returns the defaults of a region."""

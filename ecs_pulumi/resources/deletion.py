@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from ecs_pulumi.resources.clients import Context
 
-_PATIENCE = 60.0
+_RETRY_SECONDS = 60.0
 
 
 def delete_when_unused(context: Context, delete: Callable[[], object], users: Callable[[], list[str]]) -> None:
     """Delete an object. While it is in use, retry for a minute, then raise an error that lists its users."""
     clock = context.cloud.connection.clock
-    timeout = min(_PATIENCE, context.cloud.deadline.left())
+    timeout = min(_RETRY_SECONDS, context.cloud.deadline.left())
     started, pause = clock.now(), 0.2
     while True:
         try:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic import fields
-from ecs_pulumi.dynamic.kind import ResourceHandler
+from ecs_pulumi.dynamic.handler import ResourceHandler
 from ecs_pulumi.notices import Notice
 from ecs_pulumi.resources import quota, steps
 from ecs_pulumi.resources.clients import Clients, connection, has_stored_secret
-from ecs_pulumi.resources.owner_markers import MARKER_KEY, is_mark, marker_to_write, markers_of, parse_owner_marker
+from ecs_pulumi.resources.owner_markers import (
+    MARKER_KEY,
+    is_owner_marker,
+    marker_to_write,
+    markers_of,
+    parse_owner_marker,
+)
 from ecs_pulumi.resources.remote import RemoteObject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from ecs_pulumi.cloud.api import ServiceClient
-    from ecs_pulumi.dynamic.kind import ImportedResource
+    from ecs_pulumi.dynamic.handler import ImportedResource
     from ecs_pulumi.resources.clients import Context, Existing
 
 I = TypeVar("I", bound=fields.Inputs)  # noqa: E741
@@ -57,6 +64,11 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         found = (parse_owner_marker(marker, project, stack, backend) for marker in markers_of(remote))
         return next(filter(None, found), None)
 
+    def result_evidence(self, inputs: Mapping[str, Any], remote: RemoteObject) -> str:
+        """Compare the description that the program sets."""
+        description = inputs.get("description")
+        return "description" if description and description == remote.get("description") else ""
+
     def ineligible_reason(self, existing: Existing, remote: RemoteObject) -> str | None:  # noqa: ARG002
         """Return that the status of an object is an error."""
         status = str(remote.get("status") or "")
@@ -65,7 +77,7 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
         """Omit a description that is an owner marker, which no program sets."""
         resource = super().import_resource(existing, remote, outputs)
-        if is_mark(str(resource.inputs.get("description"))):
+        if is_owner_marker(str(resource.inputs.get("description"))):
             del resource.inputs["description"]
         return resource
 
@@ -96,6 +108,13 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
             # The update replaces the metadata as a whole: the present entries, and the marker that `kept_marker` adds.
             updates["metadata"] = self.to_outputs(context, remote)["metadata"]
         return updates
+
+    def validate(self, checked: fields.CheckInputs) -> Iterable[fields.Problem]:
+        """Reject the metadata key of the owner marker."""
+        metadata = checked.values.get("metadata")
+        if isinstance(metadata, Mapping) and MARKER_KEY in metadata:
+            reason = f"`{MARKER_KEY}` is the key in which ecs_pulumi notes the owner of a {self.name.lower()}"
+            yield fields.Problem("metadata", reason)
 
     def preflight(self, context: Context, checked: fields.CheckInputs) -> Iterable[fields.Problem]:
         """Check that the region exists, that the API versions support the inputs, and that the quotas allow them."""

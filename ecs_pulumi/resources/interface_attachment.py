@@ -26,10 +26,10 @@ from ecs_pulumi.dynamic.fields import (
     fields_of,
     objects,
 )
-from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources.activation import while_active
 from ecs_pulumi.resources.addresses import IpAddress, PortAssignedIp
-from ecs_pulumi.resources.asleep import while_awake
 from ecs_pulumi.resources.attachment import split_id
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
@@ -194,7 +194,7 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
             context.record_id(f"{desired.server_id}/{remote['id']}")
             return remote
 
-        return while_awake(context, desired.server_id, attach_nic)
+        return while_active(context, desired.server_id, attach_nic)
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the port from the list that all refreshes of ports share."""
@@ -243,12 +243,12 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         if if_attached(remote, desired.server_id):
             return remote
         attach_again = partial(attach, context, desired.server_id, port_id=remote["id"], tag=desired.tag)
-        return while_awake(context, desired.server_id, attach_again)
+        return while_active(context, desired.server_id, attach_again)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Detach the NIC and wait until the port is free; delete a port that was created for the NIC."""
         server_id, port_id = split_id(id_, self.name)
-        port = while_awake(context, server_id, partial(detach, context, server_id, port_id))
+        port = while_active(context, server_id, partial(detach, context, server_id, port_id))
         if port and is_for_a_nic(port) and port.get("device_id") in (None, "", server_id):
             delete_port(context, port_id)
 

@@ -19,7 +19,7 @@ from ecs_pulumi.dynamic.fields import (
     Replace,
     Secret,
 )
-from ecs_pulumi.dynamic.kind import ImportedResource, Provenance, is_auto_name, owner_from_name
+from ecs_pulumi.dynamic.handler import ImportedResource, Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
@@ -133,6 +133,11 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
     def id_of(self, remote: RemoteObject) -> str:
         """The name, which is the id of a key pair."""
         return str(remote["name"])
+
+    def result_evidence(self, inputs: Mapping[str, Any], remote: RemoteObject) -> str:
+        """Compare the public key that the program sets."""
+        key = inputs.get("public_key")
+        return "key" if key and self.is_equal("public_key", key, remote) else ""
 
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
         """Add the public key, without which the cloud would generate a pair, and the type unless it is the default."""

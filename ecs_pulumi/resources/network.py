@@ -13,7 +13,7 @@ from ecs_pulumi.dynamic.fields import (
     Replace,
     Set,
 )
-from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, shared_reason
 from ecs_pulumi.resources.remote import RemoteObject

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.fields import AlwaysSet, Computed, InPlace, Replace, Set, WriteOnly
-from ecs_pulumi.dynamic.kind import Provenance, is_auto_name, owner_from_name
+from ecs_pulumi.dynamic.handler import Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources.deletion import delete_when_unused
-from ecs_pulumi.resources.handler import EcsHandler, I
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import owner_marker
@@ -39,6 +39,9 @@ class NeutronInputs(fields.Inputs):
     )
 
 
+I = TypeVar("I", bound=NeutronInputs)  # noqa: E741  (the inputs model)
+
+
 class NeutronHandler(EcsHandler[I]):
     """Create, read, update and delete one kind of Neutron object, driven by its fields and their options."""
 
@@ -57,11 +60,11 @@ class NeutronHandler(EcsHandler[I]):
         name that encodes the resource. If the program sets the name as well, the state has to confirm the orphan.
         """
         found = with_marker(context, self.singular, owner_marker(context))
-        if getattr(desired, "description", None):
+        if desired.description:
             found += self._with_own_description(context, desired)
         return [(each["id"], each["name"]) for each in found]
 
-    def _with_own_description(self, context: Context, desired: Any) -> list[RemoteObject]:
+    def _with_own_description(self, context: Context, desired: I) -> list[RemoteObject]:
         name = desired.name or ""
         if not owner_marker(context):
             return []
@@ -107,7 +110,7 @@ class NeutronHandler(EcsHandler[I]):
     def create(self, context: Context, desired: I) -> RemoteObject:
         """Create the object with one request, and set its tags with another."""
         body = self._body({name: value for name, value in fields.to_plain(desired).items() if self._is_sent(name)}, {})
-        body.update(fields.to_plain(getattr(desired, "value_specs", None)) or {})
+        body.update(fields.to_plain(desired.value_specs) or {})
         body.setdefault("description", owner_marker(context))
         if not body["description"]:
             del body["description"]
@@ -120,7 +123,7 @@ class NeutronHandler(EcsHandler[I]):
             marked=body.get("description"),
         )
         context.record_id(remote["id"])
-        return self._tag(context, remote, getattr(desired, "tags", None))
+        return self._tag(context, remote, desired.tags)
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the object from the list that all refreshes of this kind share."""
@@ -140,7 +143,7 @@ class NeutronHandler(EcsHandler[I]):
         body = self._body({name: value for name, value in changes.items() if self._is_sent(name)}, remote)
         if body:
             remote = network.update(context.cloud.network, self.singular, id_, body)
-        return self._tag(context, remote, getattr(desired, "tags", None))
+        return self._tag(context, remote, desired.tags)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Delete the object. While ports still use it, retry for a minute, then raise an error that lists them."""

@@ -6,13 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors, network
+from ecs_pulumi.cloud.batching import RequestBatcher
 from ecs_pulumi.cloud.polling import retry_while_busy
-from ecs_pulumi.cloud.together import Together
-from ecs_pulumi.dynamic.kind import auto_name
+from ecs_pulumi.dynamic.handler import auto_name
 from ecs_pulumi.resources.attachment import left_to_server
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.idempotent_create import create_or_find
-from ecs_pulumi.resources.owner_markers import LONGEST_DESCRIPTION, OF_A_NIC, is_mark, owner_marker
+from ecs_pulumi.resources.owner_markers import LONGEST_DESCRIPTION, OF_A_NIC, is_owner_marker, owner_marker
 from ecs_pulumi.resources.per_region import PerRegion
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def attach(
 def is_for_a_nic(port: Mapping[str, Any]) -> bool:
     """Return whether a port was created for the NIC of an `InterfaceAttachment`, of this stack or another one."""
     description = port.get("description") or ""
-    return is_mark(description) and description.endswith(OF_A_NIC)
+    return is_owner_marker(description) and description.endswith(OF_A_NIC)
 
 
 def owner_of_nic(owner: str | None, port: Mapping[str, Any]) -> str | None:
@@ -149,11 +149,11 @@ def ports_of(context: Context, server_id: str) -> list[RemoteObject]:
         empty: list[RemoteObject] | None = None if len(ids) > 1 else []
         return {id_: [port for port in listed if port["device_id"] == id_] or empty for id_ in ids}
 
-    found = _listing(context.cloud.region).get(server_id, list_ports)
+    found = _port_lists(context.cloud.region).get(server_id, list_ports)
     return list(network.list_all(api, "port", device_id=server_id)) if found is None else found
 
 
-_listing: PerRegion[Together[list[RemoteObject] | None]] = PerRegion(lambda _: Together())
+_port_lists: PerRegion[RequestBatcher[list[RemoteObject] | None]] = PerRegion(lambda _: RequestBatcher())
 
 
 def if_attached(port: RemoteObject | None, server_id: str) -> RemoteObject | None:

@@ -47,7 +47,7 @@ def kept_marker(context: Context, remote: RemoteObject) -> dict[str, str]:
 def markers_of(remote: Mapping[str, Any]) -> list[str]:
     """Return the owner markers in the description and the metadata of an object."""
     texts = (remote.get("description"), (remote.get("metadata") or {}).get(MARKER_KEY))
-    return [text for text in texts if text and is_mark(text)]
+    return [text for text in texts if text and is_owner_marker(text)]
 
 
 def marker_to_write(context: Context, text: str | None) -> str | None:
@@ -63,7 +63,7 @@ def marker_to_write(context: Context, text: str | None) -> str | None:
     return own if own and not is_of_stack and _MARKER_PATTERN.fullmatch(present) else None
 
 
-def is_mark(text: str) -> bool:
+def is_owner_marker(text: str) -> bool:
     """Whether a description is the owner marker of any stack."""
     return text.startswith(_MARKER_PREFIX)
 

@@ -21,7 +21,7 @@ from ecs_pulumi.dynamic.fields import (
     fields_of,
     match_items,
 )
-from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import (
     IpAddress,
@@ -163,6 +163,10 @@ class PortHandler(NeutronHandler[PortInputs]):
     def owner_of(self, remote: RemoteObject, project: str, stack: str, backend: str) -> str | None:
         """The resource in the owner marker; of a port for a NIC that is not attached yet, the resource of the NIC."""
         return owner_of_nic(super().owner_of(remote, project, stack, backend), remote)
+
+    def attached_to(self, remote: RemoteObject) -> list[str]:
+        """Return the server that uses the port."""
+        return [remote["device_id"]] if remote.get("device_id") else []
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Ignore addresses that Neutron adds automatically."""

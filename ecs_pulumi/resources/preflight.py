@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects
-from ecs_pulumi.dynamic.kind import Provenance
+from ecs_pulumi.dynamic.handler import Provenance
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.resources.addresses import ip_range, port_address_range
 from ecs_pulumi.resources.catalog import catalog, is_uuid

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ecs_pulumi.cloud.connection import Region
-    from ecs_pulumi.dynamic.fields import CheckInputs
     from ecs_pulumi.resources.clients import Context
 
 _NOVA = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.dynamic import fields
 
 if TYPE_CHECKING:
-    from ecs_pulumi.dynamic.kind import ResourceHandler
+    from ecs_pulumi.dynamic.handler import ResourceHandler
     from ecs_pulumi.resources.clients import Clients, Context
     from ecs_pulumi.resources.remote import RemoteObject
 

@@ -24,7 +24,7 @@ from ecs_pulumi.dynamic.fields import (
     format_value,
     has_unknown,
 )
-from ecs_pulumi.dynamic.kind import ImportedResource, Provenance
+from ecs_pulumi.dynamic.handler import ImportedResource, Provenance
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import IpAddress, IpAddressAsWritten, Range, ip_range, port_address_range
 from ecs_pulumi.resources.catalog import catalog

@@ -29,7 +29,7 @@ from ecs_pulumi.dynamic.fields import (
     has_unknown,
     to_plain,
 )
-from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.clients import Context, Existing
@@ -134,14 +134,13 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Allow at most one source, and no metadata keys that Cinder or ecs_pulumi writes."""
+        yield from super().validate(checked)
         yield from exactly_one_of(checked, "image", "snapshot_id", "source_volume_id", "backup_id", required=False)
         metadata = checked.values.get("metadata")
         for key in metadata if isinstance(metadata, Mapping) else ():
             if key in _CINDER_KEYS:
                 hint = "; set `read_only`" if key == "readonly" else ""
                 yield Problem("metadata", f"`{key}` is written by the cloud itself{hint}")
-            if key == MARKER_KEY:
-                yield Problem("metadata", f"`{key}` is the key in which ecs_pulumi notes the owner of a volume")
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that type, zone and source exist and that the image fits into the volume."""
@@ -202,6 +201,10 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
         """Return the volumes of the project."""
         return block_storage.list_volumes(context.cloud.block_storage)
+
+    def attached_to(self, remote: RemoteObject) -> list[str]:
+        """Return the servers to which the volume is attached."""
+        return [item["server_id"] for item in remote.get("attachments") or ()]
 
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
         """Add the source, and what differs from the defaults of the cloud."""

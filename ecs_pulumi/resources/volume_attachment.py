@@ -24,9 +24,9 @@ from ecs_pulumi.dynamic.fields import (
     RequiresMicroversion,
     WriteOnly,
 )
-from ecs_pulumi.dynamic.kind import ImportedResource
+from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources import preflight
-from ecs_pulumi.resources.asleep import while_awake
+from ecs_pulumi.resources.activation import while_active
 from ecs_pulumi.resources.attachment import left_to_server, split_id
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
@@ -105,7 +105,7 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         """Attach the volume; one that is attached to the server already is used as it is."""
         context.record_id(f"{desired.server_id}/{desired.volume_id}")
         try:
-            return while_awake(context, desired.server_id, partial(self._attach, context, desired))
+            return while_active(context, desired.server_id, partial(self._attach, context, desired))
         except errors.EcsError:
             # Nova lists an attachment as soon as it is requested, Cinder only once the server has the volume.
             with contextlib.suppress(errors.EcsError):
@@ -160,12 +160,12 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         remote = self.read(context, id_)
         if remote and (remote["status"] == "in-use" or self._is_shelved(context, desired.server_id)):
             return remote
-        return while_awake(context, desired.server_id, partial(self._attach, context, desired))
+        return while_active(context, desired.server_id, partial(self._attach, context, desired))
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Detach the volume and wait until Cinder no longer lists the attachment."""
         server_id, volume_id = split_id(id_, self.name)
-        while_awake(context, server_id, partial(self._detach_and_wait, context, server_id, volume_id))
+        while_active(context, server_id, partial(self._detach_and_wait, context, server_id, volume_id))
 
     def _detach_and_wait(self, context: Context, server_id: str, volume_id: str) -> None:
         try:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from ecs_pulumi.adopt.program import program
 from ecs_pulumi.adopt.selection import select
 from ecs_pulumi.dynamic.existing import ExistingObjects
-from ecs_pulumi.dynamic.kind import get_handler
+from ecs_pulumi.dynamic.handler import get_handler
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources import registry
-from ecs_pulumi.resources.owner_markers import is_mark
+from ecs_pulumi.resources.owner_markers import is_owner_marker
 from tests.support.command import formatted
 
 if TYPE_CHECKING:
@@ -132,14 +132,14 @@ def test_names_cannot_inject_code(listed: Existing, name: str, words: str) -> No
     assert len(resources) == len(existing.candidates)
     for each in resources:
         inputs = {keyword.arg: keyword.value for keyword in each.keywords}
-        key = ast.unparse(each.func).removeprefix("ecs."), ast.literal_eval(inputs["adopt"])
-        remote = existing.candidates[key].remote
+        kind, id_ = ast.unparse(each.func).removeprefix("ecs."), ast.literal_eval(inputs["adopt"])
+        remote = existing.candidates[kind, id_].remote
         for field in ("name", "description", "metadata", "tags"):
             if field in inputs:
                 assert ast.literal_eval(inputs[field]) == remote[field]
-        if words and not is_mark(words) and ast.unparse(each.func) in ("ecs.Network", "ecs.Server", "ecs.Volume"):
+        if words and not is_owner_marker(words) and kind in ("Network", "Server", "Volume"):
             assert ast.literal_eval(inputs["description"]) == words
-        if ast.unparse(each.func) == "ecs.KeyPair":
+        if kind == "KeyPair":
             assert ast.literal_eval(inputs["public_key"]) == KEY
         # All other values are literals, outputs or the resource options.
         for value in ast.walk(each):

@@ -14,7 +14,7 @@ import pytest
 
 from ecs_pulumi.cloud import compute, image, network
 from ecs_pulumi.cloud.errors import ConfigurationError
-from ecs_pulumi.dynamic.kind import OperationContext, auto_name, get_handler
+from ecs_pulumi.dynamic.handler import OperationContext, auto_name, get_handler
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.orphans import _age, delete, find_orphans, main
 from ecs_pulumi.resources import deletion
@@ -208,6 +208,7 @@ def test_delete_skips_port_of_managed_server(shop: Shop) -> None:
     made = shop.create_all()
     stack = shop.with_state(*(made[kind] for kind in ("Server", "Subnet", "Network")))
     left = delete(stack, find_orphans(stack))
+    assert [orphan.attached_to for orphan in left] == [(made["Server"],)]
     assert {orphan.kind: reason for orphan, reason in left.items()} == {
         "Port": f"in use by server {made['Server']}, left alone"
     }
@@ -273,7 +274,7 @@ def test_port_of_nic_has_no_marker_if_disabled(shop: Shop) -> None:
 
 def test_delete_returns_orphans_that_cannot_be_deleted(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """An orphan that the API refuses to delete is returned with the reason; the others are deleted."""
-    monkeypatch.setattr(deletion, "_PATIENCE", 0.1)
+    monkeypatch.setattr(deletion, "_RETRY_SECONDS", 0.1)
     net = shop.create("Network", "net")
     shop.create("Volume", "disk", size=1)
     port = network.create(shop.region().network, "port", {"network_id": net})
@@ -467,8 +468,9 @@ def test_unreadable_state_of_another_stack_prevents_deletion(
     (tmp_path / "secret").unlink()
     assert command("--json", "--yes", "--delete", marked, pending) == 1
     output = capsys.readouterr()
-    orphans = json.loads(output.out)["orphans"]
-    results = {each["id"]: (each["proven"], each["deleted"], each["reason"]) for each in orphans}
+    report = json.loads(output.out)
+    results = {each["id"]: (each["confirmed_by_state"], each["deleted"], each["reason"]) for each in report["orphans"]}
+    assert [*report["unreadable"]] == ["organization/shop/secret"]
     assert results.pop(pending) == (True, True, None)
     ((id_, (confirmed_by_state, deleted, reason)),) = results.items()
     assert (id_, confirmed_by_state, deleted) == (marked, False, False)
@@ -503,19 +505,26 @@ def test_find_key_pair_by_automatic_name(
     assert ids(shop.with_state(orphan)) == []
 
 
-def test_find_key_pair_by_name_and_public_key(shop: Shop) -> None:
+@pytest.mark.parametrize(("type_", "start"), [("ssh", "ssh-rsa "), ("x509", "-----BEGIN CERTIFICATE-----\n")])
+def test_find_key_pair_by_name_and_public_key(type_: str, start: str) -> None:
     """A key pair whose name the program sets is found if it has the public key of the pending create."""
-    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn me"
-    shop.create("KeyPair", "known", name="known", public_key=key)
     urn, kind = "urn:pulumi:dev::shop::pulumi-python:dynamic/ecs:KeyPair::known", "pulumi-python:dynamic/ecs:KeyPair"
-    for inputs, expected in (
-        ({"public_key": key}, [("known", False)]),
-        ({"public_key": "ssh-rsa AAAA me"}, []),
-        ({}, []),
-    ):
-        pending = {"urn": urn, "type": kind, "inputs": {"name": "known", **inputs}}
-        orphans = find_orphans(Stack("shop", "dev", [], shop.config, [pending]))
-        assert [(orphan.id, orphan.confirmed_by_state) for orphan in orphans] == expected
+    with Emulator(dialect="openstack") as cloud:
+        shop, keys = Shop(cloud), {}
+        for name in ("known", "other"):
+            shop.create("KeyPair", name, name=name, type=type_)
+            keys[name] = compute.get_key_pair(shop.region().compute, name)["public_key"]
+            assert keys[name].startswith(start)
+        for inputs, expected in (
+            ({"public_key": keys["known"]}, [("known", "its name and key", False)]),
+            ({"public_key": keys["known"].replace("\n", "\r\n")}, [("known", "its name and key", False)]),
+            ({"public_key": keys["other"]}, []),
+            ({"public_key": {"a secret": "that the command cannot read"}}, []),
+            ({}, []),
+        ):
+            pending = {"urn": urn, "type": kind, "inputs": {"name": "known", **inputs}}
+            found = find_orphans(Stack("shop", "dev", [], shop.config, [pending]))
+            assert [(orphan.id, orphan.evidence, orphan.confirmed_by_state) for orphan in found] == expected
 
 
 def test_create_fails_for_existing_generated_key_pair(shop: Shop) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecs_pulumi.cloud import network
-from ecs_pulumi.dynamic.kind import get_handler
+from ecs_pulumi.dynamic.handler import get_handler
 from tests.support.command import run_unread
 
 if TYPE_CHECKING:

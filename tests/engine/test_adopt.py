@@ -263,7 +263,7 @@ class TestWithoutMicroversions:
         self, cloud: Emulator, existing: dict[str, str], engine_path: Path, tmp_path: Path
     ) -> None:
         """The commands of the page import all objects without a change in the cloud."""
-        page = (CHECKOUT / "docs" / "how-to" / "take-over.md").read_text()
+        page = (CHECKOUT / "docs" / "how-to" / "import.md").read_text()
         script = "\n".join(re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
         home = tmp_path / "shop"
         home.mkdir()

@@ -26,7 +26,7 @@ PAGES = {str(path.relative_to(CHECKOUT)): path for path in (CHECKOUT / "docs").r
     "README.md": CHECKOUT / "README.md"
 }
 TESTED_ELSEWHERE = {
-    "docs/how-to/take-over.md": "test_adopt.py, with existing objects to import",
+    "docs/how-to/import.md": "test_adopt.py, with existing objects to import",
     "docs/how-to/failures.md": "test_killed.py, after an `up` that was killed",
 }
 """Pages whose commands another test runs, and where."""

@@ -72,7 +72,7 @@ def test_state_that_cannot_be_written(project: MakeProject, landscape: Landscape
     stacks = it.folder / "state" / ".pulumi" / "stacks"
     moved = stacks.rename(stacks.with_name("moved"))
     stacks.touch()
-    assert up.end() != 0, up.said
+    assert up.end() != 0, up.output
     stacks.unlink()
     moved.rename(stacks)
     it.run("cancel", "--yes")

@@ -72,7 +72,7 @@ def test_orphan_of_killed_up_is_imported_or_deleted(project: MakeProject, landsc
     up_killed_while_building(shop)
     assert "Server web" not in shop.state()
     status, (orphan,) = orphans(shop)
-    assert (status, orphan["kind"], orphan["resource"], orphan["proven"]) == (1, "Server", "web", True)
+    assert (status, orphan["kind"], orphan["resource"], orphan["confirmed_by_state"]) == (1, "Server", "web", True)
     assert orphan["id"] in landscape.objects()
 
     shop.config("adopt", orphan["id"])
@@ -99,7 +99,7 @@ def test_retained_object_is_deleted_only_by_id(project: MakeProject, landscape: 
     shop.up()
     assert kept in landscape.objects()
     status, (found,) = orphans(shop, "--delete", "--yes")
-    assert (status, found["id"], found["proven"], found["deleted"]) == (1, kept, False, False)
+    assert (status, found["id"], found["confirmed_by_state"], found["deleted"]) == (1, kept, False, False)
     assert "retain_on_delete" in found["reason"]
     assert kept in landscape.objects()
     status, (found,) = orphans(shop, "--yes", "--delete", kept)

@@ -90,7 +90,7 @@ def test_files_and_arguments_contain_no_secrets(story: Project, secrets: re.Patt
     arguments = up.arguments()
     assert any("pulumi.dynamic" in each for each in arguments)
     assert up.end() == 0
-    assert lines_with_secrets(up.said, secrets) == []
+    assert lines_with_secrets(up.output, secrets) == []
     assert lines_with_secrets("\n".join(arguments), secrets) == []
     story.config("password", OTHER_PASSWORD, secret=True)
     story.up()

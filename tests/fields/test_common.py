@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.dynamic import fields
-from ecs_pulumi.dynamic.kind import get_handler
+from ecs_pulumi.dynamic.handler import get_handler
 from tests.fields.assertions import VOLATILE_OUTPUTS, stable
 from tests.fields.rows import TABLE
 from tests.fields.rows.compute import KEYS

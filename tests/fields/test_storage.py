@@ -103,7 +103,7 @@ def test_smaller_size_is_rejected(new: New) -> None:
     """The check rejects a smaller size, and accepts an unknown one."""
     volume = new("Volume")
     volume.up(size=2)
-    with pytest.raises(Refused, match="size: can only grow: it is 2 and the program says 1"):
+    with pytest.raises(Refused, match="size: can only grow: it is 2 and the program sets 1"):
         volume.preview(size=1)
     assert volume.preview(size=UNKNOWN) == updates("size")
 

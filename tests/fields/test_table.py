@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 import pytest
 
 from ecs_pulumi.dynamic import fields
-from ecs_pulumi.dynamic.kind import get_handler
+from ecs_pulumi.dynamic.handler import get_handler
 from tests.fields.assertions import assert_complete
 from tests.fields.rows import TABLE
 from tests.fields.rows.row import NONE, known

@@ -19,7 +19,7 @@ from ecs_pulumi.dynamic import fields
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ecs_pulumi.dynamic.kind import ResourceHandler
+    from ecs_pulumi.dynamic.handler import ResourceHandler
 
 
 def _handlers() -> Iterator[ResourceHandler[Any, Any, Any]]:

@@ -24,11 +24,11 @@ class Run:
     """A running `pulumi` command.
 
     Attributes:
-        said: The output so far.
+        output: The output so far.
     """
 
     def __init__(self, project: Project, verb: str = "up") -> None:
-        self.said = ""
+        self.output = ""
         self._project = project
         self._child = project.command(verb, "--yes", "--skip-preview")
 
@@ -40,10 +40,10 @@ class Run:
         """
         assert self._child.stdout is not None
         for line in self._child.stdout:
-            self.said += line
+            self.output += line
             if all(word in line for word in words):
                 return
-        raise AssertionError(f"pulumi exited without printing a line with {words}:\n{self.said}")
+        raise AssertionError(f"pulumi exited without printing a line with {words}:\n{self.output}")
 
     def is_running(self) -> bool:
         """Whether the command has not exited yet."""
@@ -73,8 +73,8 @@ class Run:
     def end(self) -> int:
         """Wait until the command exits, and return its exit status."""
         rest, _ = self._child.communicate(timeout=TIMEOUT)
-        self.said += rest
-        assert "Traceback" not in self.said, self.said
+        self.output += rest
+        assert "Traceback" not in self.output, self.output
         return self._child.returncode
 
     def kill(self, chosen: Callable[[psutil.Process], bool] = lambda _: True) -> None:

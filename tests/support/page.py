@@ -24,7 +24,7 @@ class Page:
         features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
         media = [{"name": name, "value": value} for name, value in features.items()]
         chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
-        self.asked()
+        self.requested_urls()
         self.complaints()
         chrome.get(url)
         self.shows("live", at="#live")
@@ -46,7 +46,7 @@ class Page:
         """The text of the element that has the keyboard focus."""
         return str(self.chrome.execute_script("return document.activeElement.innerText"))
 
-    def asked(self) -> set[str]:
+    def requested_urls(self) -> set[str]:
         """The URLs that the browser requested since the last call."""
         logged = self.chrome.get_log("performance")  # type: ignore[no-untyped-call]
         events = [json.loads(entry["message"])["message"] for entry in logged]

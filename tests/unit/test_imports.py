@@ -46,7 +46,10 @@ def loaded(script: str, *modules: str) -> set[str]:
         ("import ecs_pulumi; ecs_pulumi.Server", {*PROVIDER, *CLIENT, *EMULATOR}),
         ("import ecs_pulumi; ecs_pulumi.get_flavor", {*CLIENT, *EMULATOR}),
         ("import ecs_pulumi.dynamic.provider", {"ecs_pulumi.cloud", "ecs_pulumi.resources", *CLIENT, *EMULATOR}),
-        ("from ecs_pulumi.dynamic import kind; kind.get_handler('Server')", {"ecs_pulumi.lookups", *CLIENT, *EMULATOR}),
+        (
+            "from ecs_pulumi.dynamic.handler import get_handler; get_handler('Server')",
+            {"ecs_pulumi.lookups", *CLIENT, *EMULATOR},
+        ),
         ("import ecs_pulumi.cloud.connection", {"openstack", "pulumi", *EMULATOR}),
         (REPORT, {"pulumi", "pydantic", "ecs_pulumi.dynamic", "ecs_pulumi.cloud", *CLIENT, *EMULATOR}),
     ],

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 import ecs_pulumi as ecs
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.fields import Computed, InPlace, ModelField, Replace, Secret, fields_of
-from ecs_pulumi.dynamic.kind import get_handler
+from ecs_pulumi.dynamic.handler import get_handler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

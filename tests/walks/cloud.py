@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Documents = dict[tuple[str, str], dict[str, Any]]
 """The objects of a cloud by kind and id."""
 
-SETTLE_SECONDS = 10.0
+NOTIFICATION_SECONDS = 10.0
 """Seconds until the services of a cloud have exchanged all notifications."""
 KINDS = ("network", "subnet", "port", "volume", "server", "keypair")
 _API_NAMES = {"security_group_ids": "security_groups"}
@@ -179,7 +179,7 @@ class SharedWorld(EmulatedWorld):
 
     def differences(self, program: Program, ids: Mapping[str, str]) -> list[str]:
         """Return the differences between the cloud and the program, after all notifications."""
-        self._time.advance(SETTLE_SECONDS)
+        self._time.advance(NOTIFICATION_SECONDS)
         with self.cloud.state() as state:
             return list(differences(program, ids, self.unmanaged, documents(state)))
 

@@ -17,7 +17,7 @@ from ecs_pulumi.emulator.dialects import DIALECTS
 from ecs_pulumi.emulator.keystone import PASSWORDS
 from tests.support.interrupted import Run, is_provider
 from tests.support.landscape import client
-from tests.walks.cloud import SETTLE_SECONDS, Documents, documents
+from tests.walks.cloud import NOTIFICATION_SECONDS, Documents, documents
 
 if TYPE_CHECKING:
     import random
@@ -87,7 +87,7 @@ class RestartedCloud:
 
     def documents(self) -> Documents:
         """Return its contents, after all notifications between its services."""
-        time.sleep(SETTLE_SECONDS / SPEED)
+        time.sleep(NOTIFICATION_SECONDS / SPEED)
         cloud = Cloud(DIALECTS["openstack"], state=str(self._file), speed=SPEED)
         try:
             with cloud.transaction(DIALECTS["openstack"].region) as state:
@@ -119,7 +119,7 @@ def run_disturbed(disturbance: str, project: Project, cloud: RestartedCloud, cha
         return ""
     time.sleep(chance.uniform(0, MAX_PAUSE))
     DISTURBANCES[disturbance](run, cloud, chance)
-    return run.said
+    return run.output
 
 
 def _kill_all(run: Run, _cloud: RestartedCloud, _chance: random.Random) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tests.walks.cloud import SETTLE_SECONDS, differences, documents
+from tests.walks.cloud import NOTIFICATION_SECONDS, differences, documents
 from tests.walks.programs import to_source
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class RealStack:
     def differences(self, program: Program) -> list[str]:
         """Return the differences between the cloud and the program, after all notifications."""
         ids = {name.partition(" ")[2]: each["id"] for name, each in self.project.state().items()}
-        time.sleep(SETTLE_SECONDS / self._cloud.cloud.speed)
+        time.sleep(NOTIFICATION_SECONDS / self._cloud.cloud.speed)
         with self._cloud.state() as state:
             return list(differences(program, ids, self._unmanaged, documents(state)))
 

@@ -46,7 +46,7 @@ class NoEngineError(Exception):
     """No engine can be found or installed. The message says why and what to do."""
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Print a line to stderr; stdout contains only the result."""
     print(text, file=sys.stderr, flush=True)
 
@@ -89,10 +89,10 @@ def on_path() -> Path | None:
     version = version_of(output_of(pulumi, "version"))
     if version < OLDEST:
         found = dotted(version) or "of an unknown version"
-        say(f"{pulumi} is {found}, older than {dotted(OLDEST)}: looking for another engine")
+        log(f"{pulumi} is {found}, older than {dotted(OLDEST)}: looking for another engine")
         return None
     if not shutil.which("pulumi-language-python"):
-        say(f"{pulumi} has no pulumi-language-python beside it: looking for another engine")
+        log(f"{pulumi} has no pulumi-language-python beside it: looking for another engine")
         return None
     return Path(pulumi).parent
 
@@ -116,7 +116,7 @@ def only_one() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Another run is installing the engine: waiting for it")
+            log("Another run is installing the engine: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -144,7 +144,7 @@ def downloaded(root: Path) -> Path | None:
     Args:
         root: An empty folder to install into.
     """
-    say("Engine: downloading with the Pulumi SDK's installer")
+    log("Engine: downloading with the Pulumi SDK's installer")
     # In a separate process, because the installer itself has no timeout.
     script = (
         "import socket, sys; from pulumi.automation import PulumiCommand\n"
@@ -160,10 +160,10 @@ def downloaded(root: Path) -> Path | None:
             timeout=DOWNLOAD_TIMEOUT,
         )
     except subprocess.TimeoutExpired:
-        say(f"Engine: the download did not finish within {DOWNLOAD_TIMEOUT} s")
+        log(f"Engine: the download did not finish within {DOWNLOAD_TIMEOUT} s")
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip() or "no reason given").splitlines()[-1]
-        say(f"Engine: the download failed ({reason})")
+        log(f"Engine: the download failed ({reason})")
     else:
         return publish(root, dotted(version_of(done.stdout)))
     return None
@@ -201,7 +201,7 @@ class Ticker:
         if self.is_terminal:
             print(f"\r\033[K{text}", end="\n" if last else "", file=sys.stderr, flush=True)
         else:
-            say(text)
+            log(text)
 
 
 def compile_go(step: str, module: Path, package: str, program: Path, *flags: str) -> None:
@@ -265,7 +265,7 @@ def built(root: Path) -> Path:
             f"Install the Pulumi CLI (or Go {dotted(OLDEST_GO)} or newer) and run this again."
         )
     version = pinned_version()
-    say(f"Engine: building Pulumi {version} from its Go modules, once: 5 to 10 minutes on two cores")
+    log(f"Engine: building Pulumi {version} from its Go modules, once: 5 to 10 minutes on two cores")
     programs = root / "bin"
     programs.mkdir(parents=True)
     compile_go(
@@ -320,7 +320,7 @@ def main() -> int:
     try:
         print(engine())
     except NoEngineError as error:
-        say(str(error))
+        log(str(error))
         return 1
     except KeyboardInterrupt:
         return 130

@@ -51,7 +51,7 @@ def volume_types(ctx: Context) -> list[Document]:
     return ctx.find("volume_type", newest_first=True)
 
 
-def _is_seen(call: Call, kind: Document) -> bool:
+def _is_visible(call: Call, kind: Document) -> bool:
     return bool(kind["is_public"] or call.is_admin or call.project_id in kind["projects"])
 
 
@@ -89,7 +89,7 @@ def _view(kind: Document) -> Document:
 
 def _get_visible(call: Call, type_id: str) -> Document:
     kind = call.get("volume_type", type_id)
-    if kind is None or not _is_seen(call, kind):
+    if kind is None or not _is_visible(call, kind):
         raise HttpError(404, f"Volume type {type_id} could not be found.")
     return kind
 
@@ -97,7 +97,7 @@ def _get_visible(call: Call, type_id: str) -> Document:
 @service.get("/types")
 def list_types(call: Call) -> dict[str, Any]:
     """`GET /types`."""
-    return {"volume_types": [_view(kind) for kind in volume_types(call) if _is_seen(call, kind)]}
+    return {"volume_types": [_view(kind) for kind in volume_types(call) if _is_visible(call, kind)]}
 
 
 @service.get("/types/default")

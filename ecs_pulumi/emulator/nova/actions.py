@@ -116,10 +116,10 @@ def finish_task_after(
 ) -> None:
     """Set a task state now, and the resulting states after some seconds."""
     save(ctx, doc, task_state=task)
-    ctx.schedule(seconds, "nova.settle", doc["id"], vm_state=vm_state, power_state=power_state, changes=changes)
+    ctx.schedule(seconds, "nova.finish_task", doc["id"], vm_state=vm_state, power_state=power_state, changes=changes)
 
 
-@server_step("nova.settle")
+@server_step("nova.finish_task")
 def _finish_task(ctx: Context, doc: Document, vm_state: str, power_state: int, changes: dict[str, Any]) -> None:
     end_action(ctx, doc)
     _update_volume_connections(ctx, doc, vm_state)

@@ -7,7 +7,7 @@ from typing import Any
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic.existing import Key
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
-from ecs_pulumi.dynamic.kind import ImportedResource, is_auto_name
+from ecs_pulumi.dynamic.handler import ImportedResource, is_auto_name
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
@@ -42,10 +42,8 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Validate the inputs without asking the cloud."""
+        yield from super().validate(checked)
         yield from schema.validate(checked)
-        metadata = checked.values.get("metadata")
-        if isinstance(metadata, Mapping) and MARKER_KEY in metadata:
-            yield Problem("metadata", f"`{MARKER_KEY}` is the key in which ecs_pulumi notes the owner of a server")
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that flavor and image exist and are compatible, and that the API supports the requested features."""

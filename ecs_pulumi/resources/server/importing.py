@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ecs_pulumi.dynamic.existing import Key
-    from ecs_pulumi.dynamic.kind import ImportedResource
+    from ecs_pulumi.dynamic.handler import ImportedResource
     from ecs_pulumi.resources.clients import Existing
     from ecs_pulumi.resources.remote import RemoteObject
 

@@ -12,7 +12,7 @@ from ecs_pulumi.dynamic.fields import objects, to_plain
 from ecs_pulumi.resources.addresses import canonical_ip
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.nic import attach, detach, is_for_a_nic, ports_of
-from ecs_pulumi.resources.owner_markers import is_mark, parse_owner_marker
+from ecs_pulumi.resources.owner_markers import is_owner_marker, parse_owner_marker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -306,7 +306,7 @@ def _ports_with_groups(context: Context, ports: Sequence[RemoteObject]) -> list[
     else:
         ids = {port_id for nic, port_id in recorded if not nic.get("port_id")}
         selected = [port for port in ports if port["id"] in ids]
-    selected = selected or [port for port in ports if not is_mark(port.get("description") or "")]
+    selected = selected or [port for port in ports if not is_owner_marker(port.get("description") or "")]
     return [port for port in selected if port.get("port_security_enabled") is not False]
 
 

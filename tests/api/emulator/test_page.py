@@ -28,7 +28,7 @@ def account() -> Iterator[Account]:
 
 def get_topology(account: Account) -> dict[str, Any]:
     """Return the topology."""
-    response = requests.get(f"{account.cloud.url}/_emulator/picture", timeout=10)
+    response = requests.get(f"{account.cloud.url}/_emulator/topology", timeout=10)
     assert response.status_code == 200
     found: dict[str, Any] = response.json()
     return found

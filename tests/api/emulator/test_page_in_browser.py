@@ -109,15 +109,15 @@ const fetch_ = window.fetch, held = new Promise(release => window.release = rele
 window.fetch = async address => {
   window.isRequested = true;
   await held;
-  const picture = await (await fetch_(address)).json();
-  // The timer fires when the page has done what it does with the picture.
-  return {json: async () => { setTimeout(() => window.isOver = true); return picture; }};
+  const topology = await (await fetch_(address)).json();
+  // The timer fires when the page has done what it does with the topology.
+  return {json: async () => { setTimeout(() => window.isOver = true); return topology; }};
 };
 """
 
 
 def test_pause_ignores_a_pending_response(chrome: Chrome, account: Account) -> None:
-    """A picture that was requested before the pause and arrives after it is not shown."""
+    """A topology that was requested before the pause and arrives after it is not shown."""
     page = Page(chrome, account.cloud.url)
     chrome.execute_script(HOLD)
     page.until(lambda: bool(chrome.execute_script("return window.isRequested")))
@@ -130,7 +130,7 @@ def test_pause_ignores_a_pending_response(chrome: Chrome, account: Account) -> N
 
 
 def test_page_shows_lost_connection(chrome: Chrome) -> None:
-    """If the emulator stops, the page keeps the last picture and shows that it gets no answer."""
+    """If the emulator stops, the page keeps the last topology and shows that it gets no answer."""
     with Emulator(clock=ManualClock()) as cloud:
         account = Account(cloud, ManualClock())
         page = Page(chrome, account.cloud.url)
@@ -143,7 +143,7 @@ def test_page_sends_only_its_own_requests(chrome: Chrome, account: Account) -> N
     account.server(networks=[{"uuid": account.network()}])
     page.shows("BUILD")
     base_url = account.cloud.url
-    assert page.asked() <= {f"{base_url}/", f"{base_url}/_emulator/picture", f"{base_url}/_emulator/settings"}
+    assert page.requested_urls() <= {f"{base_url}/", f"{base_url}/_emulator/topology", f"{base_url}/_emulator/settings"}
     assert page.complaints() == []
     assert not [request for request in account.cloud.requests if request.path in ("/", "/favicon.ico")]
 
@@ -171,7 +171,7 @@ return [...document.querySelectorAll("tbody th[scope=row]")].map(head => [head.q
   [...head.parentElement.querySelectorAll(".lane")].map(lane => lane.innerText.match(/10\\.\\d/)?.[0] ?? "")]);
 """
 HEADS = """
-const heads = [...document.querySelectorAll(".picture thead th[scope=col]")];
+const heads = [...document.querySelectorAll(".topology thead th[scope=col]")];
 return heads.map(head => head.innerText.split("\\n")[0].trim());
 """
 # The texts whose contrast is too low, by the relative luminance of WCAG 2 over the first opaque background.

@@ -11,8 +11,9 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import UNKNOWN
 from pydantic import Field
 
-from ecs_pulumi.dynamic import fields, kind, rpc_bridge
+from ecs_pulumi.dynamic import fields, rpc_bridge
 from ecs_pulumi.dynamic.fields import Advisory, Computed, GrowOnly, InPlace, Inputs, Outputs, Problem, Replace, Secret
+from ecs_pulumi.dynamic.handler import OperationContext, ResourceHandler, is_auto_name
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.dynamic.rpc_bridge import Failure
 
@@ -43,7 +44,7 @@ class CakeOutputs(Outputs):
     status: str | None = None
 
 
-class _Bakery(kind.ResourceHandler[None, CakeInputs, RemoteObject]):
+class _Bakery(ResourceHandler[None, CakeInputs, RemoteObject]):
     """A handler with its objects in a dictionary. `errors` maps a step to the error that it raises."""
 
     name = "Cake"
@@ -86,13 +87,13 @@ class _Bakery(kind.ResourceHandler[None, CakeInputs, RemoteObject]):
         if checked.known("flour") == checked.known("name") is not None:
             yield Problem("name", "not a name")
 
-    def preflight(self, context: kind.OperationContext[None], checked: fields.CheckInputs) -> Iterator[Problem]:
+    def preflight(self, context: OperationContext[None], checked: fields.CheckInputs) -> Iterator[Problem]:
         self.preflight_verbs.append(context.verb)
         self.step("preflight")
         if checked.known("flour") == "sand":
             yield Problem("flour", "there is no flour sand")
 
-    def tainted(self, context: kind.OperationContext[None], id_: str, prior: Mapping[str, Any]) -> list[str]:
+    def tainted(self, context: OperationContext[None], id_: str, prior: Mapping[str, Any]) -> list[str]:
         self.step("tainted")
         return ["status"] if prior.get("status") == "burnt" else []
 
@@ -102,7 +103,7 @@ class _Bakery(kind.ResourceHandler[None, CakeInputs, RemoteObject]):
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         return new.get("plate") is not None
 
-    def create(self, context: kind.OperationContext[None], desired: CakeInputs) -> RemoteObject:
+    def create(self, context: OperationContext[None], desired: CakeInputs) -> RemoteObject:
         self.step("create")
         cake = {**fields.to_plain(desired), "id": "c1", "status": "baked", "shelf": desired.shelf or "s1"}
         self.cakes["c1"] = cake
@@ -110,21 +111,21 @@ class _Bakery(kind.ResourceHandler[None, CakeInputs, RemoteObject]):
         self.step("wait")
         return cake
 
-    def read_cached(self, context: kind.OperationContext[None], id_: str) -> RemoteObject | None:
+    def read_cached(self, context: OperationContext[None], id_: str) -> RemoteObject | None:
         self.step("read")
         return self.cakes.get(id_)
 
-    def to_outputs(self, context: kind.OperationContext[None], remote: RemoteObject) -> dict[str, Any]:
+    def to_outputs(self, context: OperationContext[None], remote: RemoteObject) -> dict[str, Any]:
         return {key: value for key, value in remote.items() if key not in ("id", "recipe")}
 
     def update(
-        self, context: kind.OperationContext[None], id_: str, desired: CakeInputs, prior: Mapping[str, Any]
+        self, context: OperationContext[None], id_: str, desired: CakeInputs, prior: Mapping[str, Any]
     ) -> RemoteObject:
         self.step("update")
         self.cakes[id_] |= {key: value for key, value in fields.to_plain(desired).items() if key != "adopt"}
         return self.cakes[id_]
 
-    def delete(self, context: kind.OperationContext[None], id_: str, prior: Mapping[str, Any]) -> None:
+    def delete(self, context: OperationContext[None], id_: str, prior: Mapping[str, Any]) -> None:
         self.step("delete")
         self.cakes.pop(id_, None)
 
@@ -133,7 +134,7 @@ class _Bakery(kind.ResourceHandler[None, CakeInputs, RemoteObject]):
 def bakery(monkeypatch: pytest.MonkeyPatch) -> _Bakery:
     """The handler that the provider finds for every kind."""
     handler = _Bakery()
-    monkeypatch.setattr(kind, "get_handler", lambda _: handler)
+    monkeypatch.setattr("ecs_pulumi.dynamic.provider.get_handler", lambda _: handler)
     return handler
 
 
@@ -180,7 +181,7 @@ def failures(provider: Provider, news: dict[str, Any], olds: dict[str, Any] | No
 def test_check_generates_name_once(provider: Provider) -> None:
     """A new resource without a name gets an automatic one, and later checks keep it."""
     first = provider.check({}, {"flour": "rye"}).inputs
-    assert kind.is_auto_name(first["name"], "ecs")
+    assert is_auto_name(first["name"], "ecs")
     assert provider.check(first, {"flour": "rye"}).inputs == first
 
 
@@ -199,7 +200,7 @@ def test_check_rejects_smaller_value_of_grow_only_field(provider: Provider) -> N
     """Check rejects a smaller value of a `GrowOnly` field. It accepts a larger or an unknown value."""
     prior = {"flour": "rye", "layers": 3.0, "name": "a"}
     assert failures(provider, {"flour": "rye", "layers": 2.0}, prior) == [
-        ("layers", "can only grow: it is 3 and the program says 2")
+        ("layers", "can only grow: it is 3 and the program sets 2")
     ]
     assert failures(provider, {"flour": "rye", "layers": 4.0}, prior) == []
     assert failures(provider, {"flour": "rye", "layers": UNKNOWN}, prior) == []

@@ -10,7 +10,7 @@ import pytest
 from pulumi.dynamic import CheckFailure, ConfigureRequest
 from pulumi.output import UNKNOWN
 
-from ecs_pulumi.dynamic.kind import OperationContext
+from ecs_pulumi.dynamic.handler import OperationContext
 from ecs_pulumi.dynamic.provider import Provider
 from tests.support.generated import KINDS
 
@@ -201,6 +201,10 @@ def test_invalid_public_key_is_not_printed(key: str) -> None:
             ],
         ),
         ({"size": 0.0}, [("size", "must be greater than or equal to 1, got 0")]),
+        (
+            {"metadata": {"managed-by-pulumi": UNKNOWN}},
+            [("metadata", "`managed-by-pulumi` is the key in which ecs_pulumi notes the owner of a volume")],
+        ),
     ],
 )
 def test_volume_validation(inputs: dict[str, Any], expected: list[tuple[str, str]]) -> None:

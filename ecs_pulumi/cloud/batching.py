@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Together(Generic[T]):
+class RequestBatcher(Generic[T]):
     """Sends the first request immediately, and collects the keys that arrive meanwhile for the next request.
 
     A result never comes from a request that was sent before its key was requested.

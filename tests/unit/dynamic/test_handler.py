@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecs_pulumi.dynamic.kind import OperationContext, auto_name, get_handler, is_auto_name, owner_from_name
+from ecs_pulumi.dynamic.handler import OperationContext, auto_name, get_handler, is_auto_name, owner_from_name
 from tests.support.generated import KINDS
 
 

@@ -23,7 +23,7 @@ _LONGEST = 1800.0
 
 
 @dataclass
-class _SharedWake:
+class _SharedActivation:
     """State that concurrent changes of one server's attachments share."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -33,7 +33,7 @@ class _SharedWake:
     failure: errors.EcsError | None = None
     """Error of the failed resume or unshelve; all waiting changes raise it."""
 
-    def wake(self, context: Context, server_id: str) -> bool:
+    def activate(self, context: Context, server_id: str) -> bool:
         """Make the server active; return False if it was not suspended or shelved.
 
         Raises:
@@ -76,23 +76,23 @@ class _SharedWake:
                 )
 
 
-_wakes: dict[str, _SharedWake] = {}
-_wakes_lock = threading.Lock()
+_activations: dict[str, _SharedActivation] = {}
+_activations_lock = threading.Lock()
 
 
-def while_awake(context: Context, server_id: str, do: Callable[[], T]) -> T:
+def while_active(context: Context, server_id: str, do: Callable[[], T]) -> T:
     """Change a server's attachments; if it is suspended or shelved and rejects that, make it active and try again.
 
     `server.plan` does the same for changes of the server itself.
     """
-    with _wakes_lock:
-        shared = _wakes.setdefault(server_id, _SharedWake())
+    with _activations_lock:
+        shared = _activations.setdefault(server_id, _SharedActivation())
     with shared.lock:
         shared.users += 1
     try:
         return do()
     except (errors.Conflict, errors.BadRequest):
-        if not shared.wake(context, server_id):
+        if not shared.activate(context, server_id):
             raise
         return do()
     finally:

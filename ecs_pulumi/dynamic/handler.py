@@ -268,6 +268,22 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """The resource of this stack for which a remote object was created, by its owner marker; None without one."""
         return None
 
+    def attached_to(self, remote: R) -> Iterable[str]:  # noqa: ARG002
+        """Return the ids of the servers that use a remote object and that do not own it."""
+        return ()
+
+    def result_evidence(self, inputs: Mapping[str, Any], remote: R) -> str:  # noqa: ARG002
+        """Return the property that shows, with the name, that an interrupted create made a remote object.
+
+        Args:
+            inputs: The inputs of the create. They contain the name of the remote object.
+            remote: The remote object.
+
+        Returns:
+            The property, such as `description`; empty if another create may have made the object.
+        """
+        return ""
+
     def label(self, existing: ExistingObjects[C], remote: R) -> str:  # noqa: ARG002
         """The name of a remote object, after which `adopt` names its resource; never empty."""
         return str(remote.get("name") or self.name.lower())  # type: ignore[attr-defined]

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ecs_pulumi.cloud.together import Together
+from ecs_pulumi.cloud.batching import RequestBatcher
 
 COUNT = 8
 
 
 def test_keys_requested_during_a_request_are_batched() -> None:
     """The first key is requested immediately, and keys that arrive meanwhile in one batch; each gets its own result."""
-    together: Together[str] = Together()
+    batcher: RequestBatcher[str] = RequestBatcher()
     started, proceed = threading.Event(), threading.Event()
     requests: list[list[str]] = []
 
@@ -25,10 +25,10 @@ def test_keys_requested_during_a_request_are_batched() -> None:
         return {key: key.upper() for key in keys}
 
     with ThreadPoolExecutor(COUNT) as pool:
-        first = pool.submit(together.get, "a", fetch)
+        first = pool.submit(batcher.get, "a", fetch)
         assert started.wait(30)
-        others = [pool.submit(together.get, key, fetch) for key in "bcdd"]
-        while len(together._pending) < len("bcd"):
+        others = [pool.submit(batcher.get, key, fetch) for key in "bcdd"]
+        while len(batcher._pending) < len("bcd"):
             assert not first.done()
         proceed.set()
         assert [first.result(), *(each.result() for each in others)] == ["A", "B", "C", "D", "D"]
@@ -38,11 +38,11 @@ def test_keys_requested_during_a_request_are_batched() -> None:
 
 def test_error_is_raised_only_for_its_batch() -> None:
     """A key that is requested after a failed request gets its result."""
-    together: Together[int] = Together()
+    batcher: RequestBatcher[int] = RequestBatcher()
 
     def fail(_: list[str]) -> dict[str, int]:
         raise LookupError("no")
 
     with pytest.raises(LookupError, match="no"):
-        together.get("a", fail)
-    assert together.get("a", lambda keys: dict.fromkeys(keys, 1)) == 1
+        batcher.get("a", fail)
+    assert batcher.get("a", lambda keys: dict.fromkeys(keys, 1)) == 1
