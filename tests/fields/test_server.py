@@ -239,6 +239,33 @@ def test_networks_auto_uses_the_only_network() -> None:
         server.destroy()
 
 
+@pytest.mark.parametrize("prior", ["list", "none"])
+def test_networks_changed_to_auto_keep_the_nics(prior: str) -> None:
+    """`auto` instead of a list or `none` keeps the NICs of the server, and leaves no diff."""
+    with emulator("openstack") as landscape, CloudFixtures(landscape) as fixtures:
+        server = fixtures.resource("Server")
+        program = {"flavor": landscape.small, "image": landscape.image}
+        server.up(**program, networks=[{"network_id": landscape.network}] if prior == "list" else "none")
+        nics_before = nics_of(fixtures, server)
+        assert_updates_in_place(server, "networks", program | {"networks": "auto"})
+        assert nics_of(fixtures, server) == nics_before
+        server.destroy()
+
+
+def test_omitted_networks_are_not_managed(new: New, fixtures: CloudFixtures) -> None:
+    """After an update without `networks`, a later list does not detach the NICs that an earlier list declared."""
+    server = new("Server")
+    without_networks = {name: value for name, value in fixtures.server_inputs.items() if name != "networks"}
+    server.up(**without_networks, networks=[{"network_id": fixtures.network}])
+    nics_before = nics_of(fixtures, server)
+    server.up(**without_networks, metadata={"a": "1"})
+    assert server.outputs.get("networks") is None
+    assert_updates_in_place(
+        server, "networks", without_networks | {"networks": [{"network_id": fixtures.other_network}]}
+    )
+    assert nics_before < nics_of(fixtures, server)
+
+
 def test_port_address_change_updates_server_outputs(new: New, fixtures: CloudFixtures) -> None:
     """An address change of a port updates the outputs of the port at once, and those of the server on refresh."""
     port, server = new("Port"), new("Server")

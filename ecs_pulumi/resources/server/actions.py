@@ -108,7 +108,9 @@ class ServerUpdate:
     changes: Mapping[str, Any] = field(default_factory=dict)
     """The inputs that differ from the remote object, with their desired values."""
     interfaces: nics.InterfaceChanges | None = None
-    """The NICs to attach and detach."""
+    """The NICs of the program with their ports; None if they are unchanged or not managed."""
+    pending_action: str | None = None
+    """What an earlier update did not do any more, see `plan.interrupted_action`."""
     _is_stale: bool = field(default=False, init=False)
     _return_to: str | None = field(default=None, init=False)
     """The power state that the server had before a step changed it for the time of the update."""
@@ -152,13 +154,20 @@ class ServerUpdate:
         compute.replace_tags(self.context.cloud.compute, self.remote["id"], tags)
         self._is_stale = True
 
+    def record_unchanged(self) -> None:
+        """Record what holds before the first step: the pending action, and the NICs if no step changes them."""
+        if self.pending_action:
+            self.context.record_outputs(pending_action=self.pending_action)
+        if self.interfaces is None:
+            self.context.record_outputs(networks=self.context.inputs.get("networks"))
+        elif not self.interfaces.has_changes:
+            nics.record_interfaces(self.context, self.remote, self.interfaces)
+
     def change_interfaces(self) -> None:
         """Attach and detach NICs, and record the ports of those that the program lists."""
-        if self.interfaces is None:
-            return
-        is_changed = bool(self.interfaces)
-        ids = nics.change_interfaces(self.context, self.remote["id"], self.interfaces)
-        nics.record_interfaces(self.context, self._read() if is_changed else self.remote, ids)
+        if self.interfaces:
+            nics.change_interfaces(self.context, self.remote["id"], self.interfaces)
+            nics.record_interfaces(self.context, self._read(), self.interfaces)
 
     def change_security_groups(self) -> None:
         """Set the security groups of the NICs that Nova created."""

@@ -259,6 +259,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
         self, context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any]
     ) -> RemoteObject:
         update, steps = self._plan(context, remote, desired, prior)
+        update.record_unchanged()
         update.run(steps)
         return update.result()
 
@@ -274,10 +275,8 @@ class ServerHandler(EcsHandler[ServerInputs]):
         if "networks" in names or prior.get("networks") != inputs.get("networks"):
             names.discard("networks")
             update.interfaces = nics.compare_interfaces(context, remote, desired, prior)
-            if update.interfaces:
+            if update.interfaces and update.interfaces.has_changes:
                 names.add("networks")
-            else:
-                update.change_interfaces()  # only records the ports
         if context.verb == "update":
             names |= {name for name in ("admin_pass", "personality") if inputs.get(name) not in (None, prior.get(name))}
         elif not desired.adopt:
@@ -287,10 +286,8 @@ class ServerHandler(EcsHandler[ServerInputs]):
             names.discard("personality")
         names = plan.changed_inputs(inputs, prior, names)
         current = self.to_outputs(context, remote)
-        pending = plan.interrupted_action({**prior, **context.recorded}, current, names)
-        if pending:
-            context.record_outputs(pending_action=pending)
-        return update, plan.plan(names, inputs, {**current, "pending_action": pending})
+        update.pending_action = plan.interrupted_action({**prior, **context.recorded}, current, names)
+        return update, plan.plan(names, inputs, {**current, "pending_action": update.pending_action})
 
     def ineligible_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
         """Return that the status is an error, unless the server was active before."""

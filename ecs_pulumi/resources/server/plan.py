@@ -37,6 +37,8 @@ def changed_inputs(new: Mapping[str, Any], prior: Mapping[str, Any], changed: Co
     """
     is_rebuilt = new.get("image_policy") == "rebuild" and not {"image", "personality"}.isdisjoint(changed)
     names = set(changed) - {"image", "personality"} | ({"image"} if is_rebuilt and new.get("image") else set())
+    if new.get("networks") == "auto":
+        names.discard("networks")  # the server keeps its NICs
     # Nova gives a newly attached NIC the project's default group, whatever groups the other NICs have.
     if "networks" in names and new.get("security_groups") is not None:
         names.add("security_groups")

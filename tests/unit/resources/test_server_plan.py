@@ -156,6 +156,7 @@ def test_power_steps_lead_from_each_state_to_each(start: str, end: str) -> None:
         ({"image_policy": "rebuild"}, {}, {"personality"}, set()),
         ({"admin_pass": "x"}, {"admin_pass": "x"}, {"admin_pass"}, set()),
         ({"networks": [], "security_groups": ["a"]}, {}, {"networks"}, {"networks", "security_groups"}),
+        ({"networks": "auto", "security_groups": ["a"]}, {}, {"networks"}, set()),
     ],
 )
 def test_changed_inputs(new: dict[str, Any], prior: dict[str, Any], changed: set[str], expected: set[str]) -> None:
