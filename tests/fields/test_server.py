@@ -260,9 +260,8 @@ def test_omitted_networks_are_not_managed(new: New, fixtures: CloudFixtures) -> 
     nics_before = nics_of(fixtures, server)
     server.up(**without_networks, metadata={"a": "1"})
     assert server.outputs.get("networks") is None
-    assert_updates_in_place(
-        server, "networks", without_networks | {"networks": [{"network_id": fixtures.other_network}]}
-    )
+    program = without_networks | {"metadata": {"a": "1"}, "networks": [{"network_id": fixtures.other_network}]}
+    assert_updates_in_place(server, "networks", program)
     assert nics_before < nics_of(fixtures, server)
 
 
@@ -1018,6 +1017,21 @@ def test_resize_of_a_paused_server(web: Resource, fixtures: CloudFixtures) -> No
     web.up(**program)
     assert_updates_in_place(web, "flavor", program | {"flavor": fixtures.landscape.medium})
     assert web.outputs["status"] == "PAUSED"
+
+
+@pytest.mark.parametrize("ignored", ["power_state", '["power_state"]', "*"])
+def test_interrupted_resize_with_ignored_power_state(new: New, fixtures: CloudFixtures, ignored: str) -> None:
+    """A server that an interrupted resize left stopped is started again, even if `power_state` is ignored."""
+    server = new("Server")
+    server.up(**fixtures.server_inputs)
+    fixtures.cloud.compute.stop_server(server.id)
+    fixtures.wait_until_stable(server.id, "SHUTOFF")
+    assert server.state is not None
+    server.state.outputs |= {"pending_action": "start", "status": "SHUTOFF", "power_state": "shutoff"}
+    server.ignore_changes = (ignored,)
+    server.up(**fixtures.server_inputs)
+    assert server.outputs["status"] == "ACTIVE"
+    assert_no_changes(server, fixtures.server_inputs)
 
 
 def test_flavor_by_id_is_no_change(web: Resource, fixtures: CloudFixtures) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic.existing import Key
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
+from ecs_pulumi.dynamic.ignored import is_ignored
 from ecs_pulumi.dynamic.kind import ImportedResource, is_auto_name
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
@@ -115,11 +116,12 @@ class ServerHandler(EcsHandler[ServerInputs]):
         """Reject a flavor that the server cannot be resized to; show the steps that affect the workload or its data."""
         if "flavor" in changed and isinstance(new["flavor"], str):
             disks.require_fit(context, new["flavor"])
-        steps, names = [], plan.changed_inputs(new, context.prior, changed)
-        if context.prior.get("status") == "VERIFY_RESIZE":
-            steps += plan.plan(names, new, context.prior)
-        steps += plan.plan(names, new, {**context.prior, "status": None})
-        report(context, steps)
+        steps, names, current = [], plan.changed_inputs(new, context.prior, changed), context.prior
+        new = _without_ignored_power_state(context, new)
+        if current.get("status") == "VERIFY_RESIZE":
+            steps += plan.plan(names, new, current)
+            current = {**current, "status": None}
+        report(context, [*steps, *plan.plan(names, new, current)])
 
     def pending_work(self, prior: Mapping[str, Any]) -> str | None:
         """Report an unconfirmed resize or a missing start after a failed resize; a refresh may have recorded either."""
@@ -285,7 +287,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
             # The API shows neither the personality nor the password of an imported server: do not overwrite its disk.
             names.discard("personality")
         names = plan.changed_inputs(inputs, prior, names)
-        current = self.to_outputs(context, remote)
+        current, inputs = self.to_outputs(context, remote), _without_ignored_power_state(context, inputs)
         update.pending_action = plan.interrupted_action({**prior, **context.recorded}, current, names)
         return update, plan.plan(names, inputs, {**current, "pending_action": update.pending_action})
 
@@ -324,6 +326,12 @@ class ServerHandler(EcsHandler[ServerInputs]):
         yield QuotaNeed("block_devices", "block storage", {"volumes": len(disks), "gigabytes": gigabytes})
         created = [nic for nic in objects(checked.values.get("networks")) if nic.get("port_id") is None]
         yield QuotaNeed("networks", "network", {"ports": len(created)})
+
+
+def _without_ignored_power_state(context: Context, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the inputs without an ignored `power_state`: the remote one is not desired, a pending start wins."""
+    is_excluded = is_ignored("power_state", context.ignore_changes)
+    return {name: value for name, value in inputs.items() if not (is_excluded and name == "power_state")}
 
 
 def _flavor_needs(context: Context, name: str | None) -> dict[str, int]:

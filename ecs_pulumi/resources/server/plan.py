@@ -100,7 +100,8 @@ class _Planner:
 
     def __init__(self, changed: Collection[str], desired: Mapping[str, Any], current: Mapping[str, Any]) -> None:
         self._changed, self._desired, self._current = changed, desired, current
-        self._power: str | None = current.get("power_state")
+        # ERROR stands for no power state; the prior outputs keep the one from before.
+        self._power: str | None = None if current.get("status") == "ERROR" else current.get("power_state")
         # An update that fails, and one without a desired power state, returns the server to this one.
         self._target: str | None = "active" if current.get("pending_action") == "start" else None
         self._steps: list[ServerStep] = []

@@ -99,7 +99,7 @@ def texts(changed: set[str], current: dict[str, Any], **desired: Any) -> str:
         ("image", {"power_state": "active"}, {}, "rebuild from debian-13 (destroys the data on its root disk)"),
         (
             "flavor image",
-            {"status": "ERROR"},
+            {"status": "ERROR", "power_state": "suspended"},
             {},
             (
                 "rebuild from debian-13 (destroys the data on its root disk), "
