@@ -36,10 +36,11 @@ _POWER = {
     "SHELVED": "shelved_offloaded",
     "SHELVED_OFFLOADED": "shelved_offloaded",
 }
-_WAKE = {"SHUTOFF": "os-start", "PAUSED": "unpause", "SUSPENDED": "resume"} | dict.fromkeys(
-    ("SHELVED", "SHELVED_OFFLOADED"), "unshelve"
-)
-_SEND_TO = {"shutoff": "os-stop", "paused": "pause", "suspended": "suspend", "shelved_offloaded": "shelve"}
+TO_ACTIVE = {"shutoff": "start", "paused": "unpause", "suspended": "resume", "shelved_offloaded": "unshelve"}
+"""The action that makes a server in this power state active."""
+FROM_ACTIVE = {"shutoff": "stop", "paused": "pause", "suspended": "suspend", "shelved_offloaded": "shelve"}
+"""The action that brings an active server to this power state."""
+_API_NAMES = {"start": "os-start", "stop": "os-stop"}
 REFUSES_ATTACHMENTS = ("SUSPENDED", "SHELVED", "SHELVED_OFFLOADED")
 """Statuses in which Nova rejects attaching and detaching (volumes of a shelved server: before compute 2.20)."""
 _STUCK = "A hard reboot (`openstack server reboot --hard`) or the cloud's operator may recover it."
@@ -51,6 +52,19 @@ def power_state(remote: RemoteObject) -> str | None:
     if remote["status"] in ("VERIFY_RESIZE", "RESIZE", "REVERT_RESIZE"):
         return _IN_HYPERVISOR.get(remote.get("OS-EXT-STS:power_state") or 0)
     return _POWER.get(remote["status"])
+
+
+def path(current: str | None, target: str) -> list[str]:
+    """Return the power states through which a server gets from one to another; None is a status without one."""
+    if current == target:
+        return []
+    is_direct = "active" in (current, target) or (current, target) == ("shutoff", "shelved_offloaded")
+    return [target] if is_direct else ["active", target]
+
+
+def power_after(action: str | None) -> str | None:
+    """Return the power state to which a pending action leads; None without one."""
+    return next((power for power, name in FROM_ACTIVE.items() if name == action), "active" if action else None)
 
 
 def flavor_id(remote: RemoteObject) -> str:
@@ -112,8 +126,6 @@ class ServerUpdate:
     pending_action: str | None = None
     """What an earlier update did not do any more, see `plan.interrupted_action`."""
     _is_stale: bool = field(default=False, init=False)
-    _return_to: str | None = field(default=None, init=False)
-    """The power state that the server had before a step changed it for the time of the update."""
 
     def run(self, steps: Iterable[Step[ServerUpdate]]) -> None:
         """Run the steps; after a failure, return the server to the power state that it had."""
@@ -176,13 +188,12 @@ class ServerUpdate:
 
     def wake(self, until: str) -> None:
         """Make the server active for a change that Nova rejects in the power state `until`."""
-        self._return_to = until
-        self.set_power_state("active", is_final=False)
+        self._return_later(FROM_ACTIVE[until])
+        self.set_power_state("active")
 
     def stop_for_resize(self) -> None:
         """Stop the server; the state records that it has to be started again."""
-        self._return_to = self._return_to or "active"
-        self.context.record_outputs(pending_action="start")
+        self._return_later("start")
         self._update(_act(self.context, self.remote["id"], "os-stop", None, ("SHUTOFF",), "to stop"))
 
     def resize(self) -> None:
@@ -213,7 +224,7 @@ class ServerUpdate:
     def end_earlier_resize(self, action: str, progress: str) -> None:
         """Confirm or revert the resize of an update that was interrupted."""
         if self.prior.get("vm_state") == "active" or self.prior.get("pending_action"):
-            self.context.record_outputs(pending_action="start")
+            self._return_later("start")
         self._update(_leave_verify_resize(self.context, self.remote["id"], action, progress))
 
     def rebuild(self) -> None:
@@ -235,12 +246,18 @@ class ServerUpdate:
         body = {"adminPass": self.desired.admin_pass}
         compute.action(self.context.cloud.compute, self.remote["id"], "changePassword", body)
         self.context.record_outputs(admin_pass=self.desired.admin_pass)
+        # A response to the next action that is lost must not find this task instead of its own.
+        self._update(wait_until_idle(self.context, self._read()))
 
-    def set_power_state(self, to: str, *, is_final: bool = True) -> None:
-        """Bring the server to a power state, in which a failure after this step leaves it if `is_final`."""
-        if is_final:
-            self._return_to = None
+    def set_power_state(self, to: str) -> None:
+        """Bring the server to a power state; it no longer has to return to the one before if this is the same."""
         self._update(set_power_state(self.context, self.remote, to))
+        if to == power_after(self.context.known.get("pending_action")):
+            self.context.record_outputs(pending_action=None)
+
+    def _return_later(self, action: str) -> None:
+        """Record the action that returns the server to its power state, unless an earlier step or update did."""
+        self.context.record_outputs(pending_action=self.context.known.get("pending_action") or action)
 
     def _read(self) -> RemoteObject:
         id_ = self.remote["id"]
@@ -251,16 +268,21 @@ class ServerUpdate:
         self.remote, self._is_stale = remote, False
 
     def _restore_power_state(self) -> None:
-        power = self._return_to or ("active" if self.context.known.get("pending_action") == "start" else None)
+        power = power_after(self.context.known.get("pending_action"))
         if power is None:
             return
         try:
             remote = self._read()
-            if remote["status"] in ("ACTIVE", "SHUTOFF") and not _task(remote):
-                set_power_state(self.context, remote, power)
-                self.context.record_outputs(pending_action=None)
+            # From another status, such as VERIFY_RESIZE or a running task, the next update goes on.
+            if remote["status"] in _POWER and not _task(remote):
+                self.set_power_state(power)
+                return
+            reason = _describe(remote)
         except errors.EcsError as error:
-            self.context.report_status(f"the server could not be returned to {power}: {error}")
+            reason = str(error)
+        self.context.warn(
+            f"the server could not be returned to the power state {power} ({reason}); the next `pulumi up` tries again"
+        )
 
 
 def _leave_verify_resize(context: Context, id_: str, action: str, doing: str) -> RemoteObject:
@@ -289,17 +311,18 @@ def set_power_state(context: Context, remote: RemoteObject, target: str) -> Remo
             f"cannot set power_state {target}: the server is in {remote['status']}",
             fault or "bring the server to ACTIVE or SHUTOFF first",
         )
-    id_ = remote["id"]
-    if remote["status"] in _WAKE and not (remote["status"] == "SHUTOFF" and target == "shelved_offloaded"):
-        remote = _act(context, id_, _WAKE[remote["status"]], None, ("ACTIVE",), "to run")
-    if target == "shelved_offloaded":
-        remote = _act(context, id_, "shelve", None, ("SHELVED", "SHELVED_OFFLOADED"), "to be shelved")
-        if remote["status"] == "SHELVED":
-            remote = _offload(context, id_)
-    elif target != "active":
-        ends = tuple(status for status, power in _POWER.items() if power == target)
-        remote = _act(context, id_, _SEND_TO[target], None, ends, f"to be {target}")
+    for power in path(power_state(remote), target):
+        remote = _change_power_state(context, remote, power)
     return remote
+
+
+def _change_power_state(context: Context, remote: RemoteObject, to: str) -> RemoteObject:
+    """Bring the server to a power state that it reaches with one action."""
+    id_, action = remote["id"], TO_ACTIVE[_POWER[remote["status"]]] if to == "active" else FROM_ACTIVE[to]
+    ends = tuple(status for status, power in _POWER.items() if power == to)
+    what = {"active": "to run", "shelved_offloaded": "to be shelved"}.get(to, f"to be {to}")
+    remote = _act(context, id_, _API_NAMES.get(action, action), None, ends, what)
+    return _offload(context, id_) if remote["status"] == "SHELVED" else remote
 
 
 def _offload(context: Context, id_: str) -> RemoteObject:

@@ -77,9 +77,9 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
         """Do not replace for `image` and `personality` if `image_policy` is `rebuild`."""
-        rebuilt = ["personality"] if new.get("image_policy") == "rebuild" else []
-        if rebuilt and prior.get("image_id"):
-            rebuilt.append("image")  # a server without `image_id` boots from a volume, which a rebuild does not rewrite
+        # A server without `image_id` boots from a volume, which a rebuild does not rewrite.
+        is_rebuilt = new.get("image_policy") == "rebuild" and new.get("image") is not None and prior.get("image_id")
+        rebuilt = ("image", "personality") if is_rebuilt else ()
         return [name for name in super().requires_replacement(prior, new, changed) if name not in rebuilt]
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
@@ -127,11 +127,9 @@ class ServerHandler(EcsHandler[ServerInputs]):
         """Report an unconfirmed resize or a missing start after a failed resize; a refresh may have recorded either."""
         if prior.get("status") == "VERIFY_RESIZE":
             return "a resize waits in VERIFY_RESIZE and will be confirmed"
-        return (
-            "the server was stopped for a resize that failed and will be started again"
-            if prior.get("pending_action")
-            else None
-        )
+        if power := actions.power_after(prior.get("pending_action")):
+            return f"an update that failed changed the power state of the server, which will be {power} again"
+        return None
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Also delete first if the prior server uses one: another resource of the program may need it."""
@@ -288,7 +286,11 @@ class ServerHandler(EcsHandler[ServerInputs]):
             names.discard("personality")
         names = plan.changed_inputs(inputs, prior, names)
         current, inputs = self.to_outputs(context, remote), _without_ignored_power_state(context, inputs)
-        update.pending_action = plan.interrupted_action({**prior, **context.recorded}, current, names)
+        differs = [
+            name for name, value in inputs.items() if value is not None and not self.is_equal(name, value, prior)
+        ]
+        changed = names | plan.changed_inputs(inputs, prior, differs)
+        update.pending_action = plan.interrupted_action({**prior, **context.recorded}, current, changed)
         return update, plan.plan(names, inputs, {**current, "pending_action": update.pending_action})
 
     def ineligible_reason(self, existing: Existing, remote: RemoteObject) -> str | None:

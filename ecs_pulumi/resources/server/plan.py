@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.resources.server.actions import ServerUpdate
+from ecs_pulumi.resources.server.actions import FROM_ACTIVE, TO_ACTIVE, ServerUpdate, path, power_after
 from ecs_pulumi.resources.steps import Effect, Step, shown
 
 if TYPE_CHECKING:
@@ -18,11 +18,9 @@ _REFUSED_IN = {
     "networks": ("suspended", "shelved_offloaded"),
     "flavor": ("paused", "suspended", "shelved_offloaded"),
     "image": ("paused", "suspended", "shelved_offloaded"),
-    "admin_pass": ("paused", "suspended", "shelved_offloaded"),
+    "admin_pass": ("shutoff", "paused", "suspended", "shelved_offloaded"),
 }
 """The power states in which Nova refuses to change something, so that the server is active meanwhile."""
-_TO_ACTIVE = {"shutoff": "start", "paused": "unpause", "suspended": "resume", "shelved_offloaded": "unshelve"}
-_FROM_ACTIVE = {"shutoff": "stop", "paused": "pause", "suspended": "suspend", "shelved_offloaded": "shelve"}
 
 ServerStep = Step[ServerUpdate]
 
@@ -63,24 +61,34 @@ def plan(changed: Collection[str], desired: Mapping[str, Any], current: Mapping[
 
 def power_steps(current: str | None, target: str) -> list[ServerStep]:
     """Return the steps from one power state to another; None is a status that none of them stands for."""
-    if current == target:
-        return []
     steps = []
-    if current != "active" and not (current == "shutoff" and target == "shelved_offloaded"):
-        steps.append(_step(_TO_ACTIVE.get(current or "", "start"), partial(ServerUpdate.set_power_state, to="active")))
-    if target != "active":
-        run = partial(ServerUpdate.set_power_state, to=target)
-        steps.append(_step(_FROM_ACTIVE[target], run, Effect.INTERRUPTS if current != "shutoff" else None))
+    for power in path(current, target):
+        is_interruption = power != "active" and current != "shutoff"
+        text = FROM_ACTIVE[power] if power != "active" else TO_ACTIVE.get(current or "", "start")
+        run = partial(ServerUpdate.set_power_state, to=power)
+        steps.append(_step(text, run, Effect.INTERRUPTS if is_interruption else None))
     return steps
 
 
 def interrupted_action(prior: Mapping[str, Any], current: Mapping[str, Any], changed: Collection[str]) -> str | None:
-    """Return "start" if an earlier update stopped the server for a resize and did not start it again."""
+    """Return the action that returns the server to the power state that it had before an update changed it.
+
+    The prior outputs contain it after an update that failed. One that was killed recorded nothing: then the server is
+    in another power state than before, and the program still requests the change for which that update began.
+
+    Args:
+        prior: The prior outputs.
+        current: The outputs of the remote object.
+        changed: The inputs that differ from the prior outputs or from the remote object.
+    """
+    if action := prior.get("pending_action"):
+        return str(action)
     was_stopped = current.get("status") == "SHUTOFF" and prior.get("vm_state") == "active"
     if was_stopped and ("flavor" in changed or prior.get("flavor_id") != current.get("flavor_id")):
         return "start"
-    action: str | None = prior.get("pending_action")
-    return action
+    power, now = prior.get("power_state"), current.get("power_state")
+    was_woken = now in ("active", "shutoff") and any(power in _REFUSED_IN.get(name, ()) for name in changed)
+    return FROM_ACTIVE[str(power)] if was_woken and now != power else None
 
 
 def _step(text: str, run: Any, effect: Effect | None = None) -> ServerStep:
@@ -103,7 +111,7 @@ class _Planner:
         # ERROR stands for no power state; the prior outputs keep the one from before.
         self._power: str | None = None if current.get("status") == "ERROR" else current.get("power_state")
         # An update that fails, and one without a desired power state, returns the server to this one.
-        self._target: str | None = "active" if current.get("pending_action") == "start" else None
+        self._target: str | None = power_after(current.get("pending_action"))
         self._steps: list[ServerStep] = []
 
     def steps(self) -> list[ServerStep]:
@@ -129,10 +137,6 @@ class _Planner:
                 add()
         if "admin_pass" in self._changed:
             self._wake_for("admin_pass")
-            # Nova sets the password of a running server only; one that shall stay stopped is not started for it.
-            if self._power != "active" and self._desired_power() == "active":
-                self._steps += power_steps(self._power, "active")
-                self._power = "active"
             self._add("change the password", ServerUpdate.change_password)
         target = self._desired_power()
         if target:
@@ -163,7 +167,7 @@ class _Planner:
         if self._power in _REFUSED_IN[change]:
             self._target = self._target or self._power
             effect = None if self._desired_power() == "active" else Effect.WAKES
-            self._add(_TO_ACTIVE[self._power], partial(ServerUpdate.wake, until=self._power), effect)
+            self._add(TO_ACTIVE[self._power], partial(ServerUpdate.wake, until=self._power), effect)
             self._power = "active"
 
     def _add(self, text: str, run: Any, effect: Effect | None = None) -> None:

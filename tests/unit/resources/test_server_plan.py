@@ -37,6 +37,7 @@ ENDS_IN = dict.fromkeys(("start", "unpause", "resume", "unshelve"), "active") | 
     "shelve": "shelved_offloaded",
 }
 REFUSED = {
+    "shutoff": {"admin_pass"},
     "paused": {"flavor", "image", "admin_pass"},
     "suspended": {"networks", "flavor", "image", "admin_pass"},
     "shelved_offloaded": {"metadata", "tags", "networks", "flavor", "image", "admin_pass"},
@@ -107,7 +108,20 @@ def texts(changed: set[str], current: dict[str, Any], **desired: Any) -> str:
             ),
         ),
         ("admin_pass", {"power_state": "shutoff"}, {"power_state": "active"}, "start, change the password"),
-        ("admin_pass", {"power_state": "shutoff"}, {}, "change the password"),
+        (
+            "admin_pass",
+            {"power_state": "shutoff"},
+            {},
+            "start (the server runs meanwhile), change the password, stop",
+        ),
+        (
+            "flavor admin_pass",
+            {"power_state": "active"},
+            {},
+            "stop (interrupts the server), resize small -> large, confirm, start, change the password",
+        ),
+        ("", {"power_state": "active", "pending_action": "suspend"}, {}, "suspend"),
+        ("", {"power_state": "active", "pending_action": "suspend"}, {"power_state": "active"}, ""),
         ("", {"power_state": "paused"}, {"power_state": "shutoff"}, "unpause, stop (interrupts the server)"),
         ("", {"power_state": "shutoff"}, {"power_state": "shelved_offloaded"}, "shelve"),
         ("", {"status": "VERIFY_RESIZE", "power_state": "shutoff"}, {}, "confirm the resize"),
@@ -173,10 +187,16 @@ def test_changed_inputs(new: dict[str, Any], prior: dict[str, Any], changed: set
         ({"vm_state": "stopped", "flavor_id": "1"}, {"status": "SHUTOFF", "flavor_id": "2"}, set(), None),
         ({"vm_state": "active", "flavor_id": "1"}, {"status": "ACTIVE", "flavor_id": "2"}, set(), None),
         ({"pending_action": "start"}, {"status": "SHUTOFF"}, set(), "start"),
+        ({"power_state": "suspended"}, {"power_state": "active"}, {"networks"}, "suspend"),
+        ({"power_state": "suspended"}, {"power_state": "shutoff"}, {"flavor"}, "suspend"),
+        ({"power_state": "suspended"}, {"power_state": "active"}, {"metadata"}, None),
+        ({"power_state": "suspended"}, {"power_state": "suspended"}, {"networks"}, None),
+        ({"power_state": "shutoff"}, {"power_state": "active"}, {"admin_pass"}, "stop"),
+        ({"pending_action": "suspend", "vm_state": "active"}, {"status": "SHUTOFF"}, {"flavor"}, "suspend"),
     ],
 )
 def test_interrupted_action(
     prior: dict[str, Any], current: dict[str, Any], changed: set[str], expected: str | None
 ) -> None:
-    """A server that an interrupted update left stopped is started; one that was stopped by hand is not."""
+    """A server returns to the power state from before an interrupted update; one that was stopped by hand does not."""
     assert interrupted_action(prior, current, changed) == expected
