@@ -25,6 +25,7 @@ from ecs_pulumi.resources.server.schema import (
     ServerOutputs,
     may_boot_from_device,
 )
+from ecs_pulumi.resources.server.update import ServerUpdate
 from ecs_pulumi.resources.steps import report
 
 
@@ -253,7 +254,9 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:
         """Delete the server, whatever its status, and wait until it is gone."""
-        actions.delete(context, id_, stop=bool(prior.get("stop_before_delete")), force=bool(prior.get("force_delete")))
+        actions.delete(
+            context, id_, stop_first=bool(prior.get("stop_before_delete")), force=bool(prior.get("force_delete"))
+        )
 
     def _apply(
         self, context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any]
@@ -265,10 +268,10 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def _plan(
         self, context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any]
-    ) -> tuple[actions.ServerUpdate, list[plan.ServerStep]]:
+    ) -> tuple[ServerUpdate, list[plan.ServerStep]]:
         """Return the update of a server, and its steps from the remote object to the desired inputs."""
         changes, inputs = diff_remote(self, context, desired, remote), to_plain(desired)
-        update = actions.ServerUpdate(context, desired, prior, remote, changes)
+        update = ServerUpdate(context, desired, prior, remote, changes)
         names = set(changes) - {"tags", "admin_pass"}
         if desired.tags is not None and set(desired.tags) != set(remote.get("tags") or ()):
             names.add("tags")

@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.resources.server.actions import FROM_ACTIVE, TO_ACTIVE, ServerUpdate, path, power_after
+from ecs_pulumi.resources.server.actions import FROM_ACTIVE, TO_ACTIVE, path, power_after
+from ecs_pulumi.resources.server.update import ServerUpdate
 from ecs_pulumi.resources.steps import Effect, Step, shown
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _REFUSED_IN = {
     "tags": ("shelved_offloaded",),
     "networks": ("suspended", "shelved_offloaded"),
     "flavor": ("paused", "suspended", "shelved_offloaded"),
-    "image": ("paused", "suspended", "shelved_offloaded"),
+    "rebuild": ("paused", "suspended", "shelved_offloaded"),
     "admin_pass": ("shutoff", "paused", "suspended", "shelved_offloaded"),
 }
 """The power states in which Nova refuses to change something, so that the server is active meanwhile."""
@@ -26,7 +27,7 @@ ServerStep = Step[ServerUpdate]
 
 
 def changed_inputs(new: Mapping[str, Any], prior: Mapping[str, Any], changed: Collection[str]) -> set[str]:
-    """Return the changed inputs in the terms of `plan`: `image` stands for a rebuild.
+    """Return what `plan` has to change: the changed inputs, with `rebuild` instead of `image` and `personality`.
 
     Args:
         new: The desired inputs.
@@ -34,7 +35,7 @@ def changed_inputs(new: Mapping[str, Any], prior: Mapping[str, Any], changed: Co
         changed: The inputs that differ.
     """
     is_rebuilt = new.get("image_policy") == "rebuild" and not {"image", "personality"}.isdisjoint(changed)
-    names = set(changed) - {"image", "personality"} | ({"image"} if is_rebuilt and new.get("image") else set())
+    names = set(changed) - {"image", "personality"} | ({"rebuild"} if is_rebuilt and new.get("image") else set())
     if new.get("networks") == "auto":
         names.discard("networks")  # the server keeps its NICs
     # Nova gives a newly attached NIC the project's default group, whatever groups the other NICs have.
@@ -50,7 +51,7 @@ def plan(changed: Collection[str], desired: Mapping[str, Any], current: Mapping[
     known before. Plan again then.
 
     Args:
-        changed: The inputs that differ, see `changed_inputs`.
+        changed: What differs, see `changed_inputs`.
         desired: The desired inputs; they may be unknown in a preview.
         current: The outputs of the server: those of the remote object, or the prior ones in a preview.
     """
@@ -130,7 +131,7 @@ class _Planner:
         if "security_groups" in self._changed:
             self._add("change security groups", ServerUpdate.change_security_groups)
         # A rebuild brings a server out of ERROR, where Nova refuses to resize it.
-        changes = [("flavor", self._resize), ("image", self._rebuild)]
+        changes = [("flavor", self._resize), ("rebuild", self._rebuild)]
         for name, add in reversed(changes) if self._current.get("status") == "ERROR" else changes:
             if name in self._changed:
                 self._wake_for(name)

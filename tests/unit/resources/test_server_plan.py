@@ -17,7 +17,7 @@ CHANGES: dict[str, Any] = {
     "networks": [{"network_id": "n"}],
     "security_groups": ["default"],
     "flavor": "large",
-    "image": "debian-13",
+    "rebuild": True,
     "admin_pass": "secret",
 }
 TEXTS = {
@@ -27,7 +27,7 @@ TEXTS = {
     "networks": "change NICs",
     "security_groups": "change security groups",
     "flavor": "resize",
-    "image": "rebuild",
+    "rebuild": "rebuild",
     "admin_pass": "change the password",
 }
 ENDS_IN = dict.fromkeys(("start", "unpause", "resume", "unshelve"), "active") | {
@@ -38,16 +38,16 @@ ENDS_IN = dict.fromkeys(("start", "unpause", "resume", "unshelve"), "active") | 
 }
 REFUSED = {
     "shutoff": {"admin_pass"},
-    "paused": {"flavor", "image", "admin_pass"},
-    "suspended": {"networks", "flavor", "image", "admin_pass"},
-    "shelved_offloaded": {"metadata", "tags", "networks", "flavor", "image", "admin_pass"},
+    "paused": {"flavor", "rebuild", "admin_pass"},
+    "suspended": {"networks", "flavor", "rebuild", "admin_pass"},
+    "shelved_offloaded": {"metadata", "tags", "networks", "flavor", "rebuild", "admin_pass"},
 }
 """What Nova refuses to change in which power state."""
 
 
 def texts(changed: set[str], current: dict[str, Any], **desired: Any) -> str:
     """Plan and format the changes of a server with the flavor `small`."""
-    inputs = {name: CHANGES.get(name) for name in changed} | {"image_policy": "rebuild", **desired}
+    inputs = {name: CHANGES.get(name) for name in changed} | {"image": "debian-13", **desired}
     return ", ".join(map(str, plan(changed, inputs, {"flavor": "small", **current})))
 
 
@@ -97,9 +97,9 @@ def texts(changed: set[str], current: dict[str, Any], **desired: Any) -> str:
             "unshelve (the server runs meanwhile), replace metadata, replace tags, shelve",
         ),
         ("metadata", {"power_state": "shelved_offloaded"}, {"power_state": "active"}, "unshelve, replace metadata"),
-        ("image", {"power_state": "active"}, {}, "rebuild from debian-13 (destroys the data on its root disk)"),
+        ("rebuild", {"power_state": "active"}, {}, "rebuild from debian-13 (destroys the data on its root disk)"),
         (
-            "flavor image",
+            "flavor rebuild",
             {"status": "ERROR", "power_state": "suspended"},
             {},
             (
@@ -140,7 +140,7 @@ def test_plan(changed: str, current: dict[str, Any], desired: dict[str, Any], ex
 )
 def test_every_change_is_made_where_nova_allows_it(state: str, then: str | None, changed: tuple[str, ...]) -> None:
     """Whatever changes together: no step runs in a power state that refuses it, and the last power state is right."""
-    inputs = {name: CHANGES[name] for name in changed} | {"image_policy": "rebuild", "power_state": then}
+    inputs = {name: CHANGES[name] for name in changed} | {"image": "debian-13", "power_state": then}
     power, expected = state, then or state
     made = []
     for step in plan(set(changed), inputs, {"flavor": "small", "power_state": state}):
@@ -165,8 +165,8 @@ def test_power_steps_lead_from_each_state_to_each(start: str, end: str) -> None:
     ("new", "prior", "changed", "expected"),
     [
         ({"image": "b"}, {}, {"image"}, set()),
-        ({"image": "b", "image_policy": "rebuild"}, {}, {"image"}, {"image"}),
-        ({"image": "b", "image_policy": "rebuild"}, {}, {"personality"}, {"image"}),
+        ({"image": "b", "image_policy": "rebuild"}, {}, {"image"}, {"rebuild"}),
+        ({"image": "b", "image_policy": "rebuild"}, {}, {"personality"}, {"rebuild"}),
         ({"image_policy": "rebuild"}, {}, {"personality"}, set()),
         ({"admin_pass": "x"}, {"admin_pass": "x"}, {"admin_pass"}, set()),
         ({"networks": [], "security_groups": ["a"]}, {}, {"networks"}, {"networks", "security_groups"}),
