@@ -9,7 +9,6 @@ from ecs_pulumi.dynamic.existing import Key
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
 from ecs_pulumi.dynamic.ignored import is_ignored
 from ecs_pulumi.dynamic.kind import ImportedResource, is_auto_name
-from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
@@ -19,12 +18,8 @@ from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, owner_mar
 from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
-from ecs_pulumi.resources.server import actions, create, disks, importing, nics, plan, schema
-from ecs_pulumi.resources.server.schema import (
-    ServerInputs,
-    ServerOutputs,
-    may_boot_from_device,
-)
+from ecs_pulumi.resources.server import actions, create, disks, importing, nics, plan, preflight, schema
+from ecs_pulumi.resources.server.schema import ServerInputs, ServerOutputs
 from ecs_pulumi.resources.server.update import ServerUpdate
 from ecs_pulumi.resources.steps import report
 
@@ -53,27 +48,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that flavor and image exist and are compatible, and that the API supports the requested features."""
         yield from super().preflight(context, checked)
-        names = catalog(context.cloud.region)
-        flavor = image = None
-        if checked.known("flavor") and checked.changed("flavor", "image"):
-            try:
-                flavor = names.flavor(checked.known("flavor"))
-            except (errors.NoMatch, errors.NotUnique) as error:
-                yield Problem("flavor", str(error))
-        if checked.known("image") and checked.changed("flavor", "image", "block_devices"):
-            try:
-                image = names.image(checked.known("image"))
-            except (errors.NoMatch, errors.NotUnique) as error:
-                yield Problem("image", str(error))
-        yield from _fit(flavor, image, checked)
-        if flavor:
-            preflight.diskless(context, checked, flavor)
-        yield from preflight.key_pair(context, checked)
-        yield from preflight.check_exists(checked, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
-        yield from preflight.groups(context, checked)
-        yield from preflight.nics(context, checked)
-        yield from preflight.choice_of_network(context, checked)
-        yield from preflight.disks(context, checked)
+        yield from preflight.check(context, checked)
         yield from create.unsupported(context, checked)
 
     def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
@@ -378,24 +353,6 @@ def _named(context: Context, name: str) -> list[RemoteObject]:
 def _first(addresses: Mapping[str, list[dict[str, Any]]], version: int) -> str | None:
     found = (item["addr"] for items in addresses.values() for item in items if item["version"] == version)
     return next(found, None)
-
-
-def _fit(flavor: RemoteObject | None, image: RemoteObject | None, checked: CheckInputs) -> Iterator[Problem]:
-    if not image:
-        return
-    min_ram = image.get("min_ram") or 0
-    boot = next((item for _, item in checked.items("block_devices") if item.get("boot_index") == 0), None)
-    if boot and (needed := preflight.disk_needed(image, boot.get("volume_size"))):
-        yield Problem(
-            "block_devices",
-            f"the image {image['name']} needs a disk of at least {needed} GiB; volume_size is {boot['volume_size']}",
-        )
-    if flavor and min_ram > flavor["ram"]:
-        yield Problem("flavor", f"{flavor['name']} has {flavor['ram']} MiB; the image {image['name']} needs {min_ram}")
-    if flavor and not may_boot_from_device(checked) and (needed := preflight.disk_needed(image, flavor["disk"])):
-        yield Problem(
-            "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {needed}"
-        )
 
 
 HANDLER = ServerHandler()
