@@ -21,7 +21,7 @@ from ecs_pulumi.dynamic import fields
 from ecs_pulumi.sdk.exclusive import is_exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ecs_pulumi.dynamic.existing import Candidate, ExistingObjects, Key
 
@@ -76,6 +76,8 @@ class OperationContext(Generic[C]):
     """The desired inputs; for `read` and `delete`, which have none, the prior outputs."""
     prior: Mapping[str, Any] = field(default_factory=dict)
     """The prior outputs; empty in a create."""
+    ignore_changes: Sequence[str] = ()
+    """Paths of the inputs that have the value of the remote object, or the prior one, instead of the program's."""
     recorded: dict[str, Any] = field(default_factory=dict, init=False)
     """Outputs that `record_outputs` has recorded."""
 

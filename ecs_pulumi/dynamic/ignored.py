@@ -26,6 +26,11 @@ def restore(inputs: Mapping[str, Any], source: Mapping[str, Any], paths: Iterabl
     return {name: value for name, value in result.items() if value is not None}
 
 
+def is_ignored(name: str, paths: Iterable[str]) -> bool:
+    """Whether one of these paths covers the whole property."""
+    return any(_parts(path) in ([name], [_EVERY]) for path in paths)
+
+
 def _parts(path: str) -> list[str]:
     matches = _PART.finditer(path)
     return [re.sub(r"\\(.)", r"\1", match[3]) if match[3] else match[1] or match[2] for match in matches]

@@ -238,6 +238,7 @@ class Provider(ResourceProvider):
             backend=state.backend_fingerprint(),
             inputs=inputs,
             prior=prior or {},
+            ignore_changes=request.ignore_changes,
         )
         context.id = id_
         context.claim = lambda id_: self._claim(context, request.urn, id_)

@@ -12,113 +12,32 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects
+from ecs_pulumi.dynamic.fields import CheckInputs, Problem
 from ecs_pulumi.dynamic.handler import Provenance
-from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.resources.addresses import ip_range, port_address_range
-from ecs_pulumi.resources.catalog import catalog, is_uuid
+from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.planned import planned
-from ecs_pulumi.resources.server.schema import may_boot_from_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from ecs_pulumi.resources.addresses import Address
     from ecs_pulumi.resources.clients import Context
     from ecs_pulumi.resources.remote import RemoteObject
-
-NONE = "2.37"
-"""The compute microversion that introduced `networks: none`."""
 
 
 def check_exists(checked: CheckInputs, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
     """Check that the object that the input refers to, by name or id, exists."""
     name_or_id = checked.known(name)
     if name_or_id and checked.changed(name) and not created_in_this_run(name_or_id):
-        yield from _missing(name, lambda: look_up(name_or_id))
+        yield from missing(name, lambda: look_up(name_or_id))
 
 
 def check_all_exist(checked: CheckInputs, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
     """Check that every object that the input refers to exists."""
     for _, name_or_id in checked.items(name) if checked.changed(name) else ():
-        yield from _missing(name, partial(look_up, name_or_id))
-
-
-def key_pair(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """Check that the key pair of a server exists, unless the program declares it."""
-    region = context.cloud.region
-    if checked.known("key_name") not in planned(region).key_pairs:
-        yield from check_exists(checked, "key_name", catalog(region).key_pair)
-
-
-def groups(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """Check that the security groups of a server exist.
-
-    A missing group that is given by name is only a warning: the program may create it with another provider.
-    """
-    look_up = catalog(context.cloud.region).security_group
-    for _, name_or_id in checked.items("security_groups") if checked.changed("security_groups") else ():
-        for problem in _missing("security_groups", partial(look_up, name_or_id)):
-            if is_uuid(name_or_id):
-                yield problem
-            else:
-                end = "" if problem.reason.endswith("?") else "."
-                context.warn(
-                    f"security_groups: {problem.reason}{end} "
-                    "The update fails unless the program creates it before the server."
-                )
-
-
-def choice_of_network(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """Check that a new server without `networks` has at most one to choose from: Nova does not choose among several."""
-    networks = checked.values.get("networks")
-    # An empty list means none, which the older API cannot express.
-    is_unset = networks in (None, "auto") or (networks == [] and not context.cloud.compute.supports(NONE))
-    if checked.prior or not is_unset:
-        return
-    try:
-        usable = catalog(context.cloud.region).usable_networks()
-    except errors.MissingCredentials:
-        raise
-    except errors.EcsError:
-        # Without the list, the create request reports the error.
-        return
-    if len(usable) > 1:
-        listed = errors.join_names(sorted(network.get("name") or network["id"] for network in usable))
-        reason = f"the cloud does not choose among the {len(usable)} networks of this project ({listed})"
-        yield Problem("networks", f'{reason}; list those to connect, or give "none"')
-
-
-def diskless(context: Context, checked: CheckInputs, flavor: RemoteObject) -> None:
-    """Warn if the flavor has no disk and the server boots from an image.
-
-    This is only a warning: some clouds create a volume for the root disk, and others allow it for some accounts.
-    """
-    if not flavor["disk"] and not checked.prior and checked.has("image") and not may_boot_from_device(checked):
-        context.warn(
-            f"flavor: {flavor['name']} has no disk; unless the cloud creates a volume for the root disk by itself, it "
-            "refuses a server that boots from an image (HTTP 403): add a block device with boot_index 0 and "
-            "destination_type volume, or choose another flavor"
-        )
-
-
-def nics(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """Check that the networks and ports of a server's NICs exist and that desired addresses are available."""
-    if not checked.changed("networks"):
-        return
-    resolver = catalog(context.cloud.region)
-    for index, nic in checked.items("networks"):
-        for part, kind in (("network_id", "network"), ("port_id", "port")):
-            if not isinstance(nic.get(part), str) or created_in_this_run(nic[part]):
-                continue
-            missing = list(_missing("networks", partial(resolver.neutron, kind, nic[part]), f"[{index}]: "))
-            yield from missing
-            if kind == "port" and nic[part] not in [each.get(part) for each in objects(checked.prior.get("networks"))]:
-                port_in_use(context, checked, f"networks[{index}]", nic[part])
-            if not missing and nic.get("fixed_ip") is not None:
-                place = Place("networks", f"[{index}]: ", nic[part])
-                yield from _check_address(context, checked, place, nic["fixed_ip"])
+        yield from missing(name, partial(look_up, name_or_id))
 
 
 def addresses(context: Context, checked: CheckInputs) -> Iterator[Problem]:
@@ -131,19 +50,19 @@ def addresses(context: Context, checked: CheckInputs) -> Iterator[Problem]:
         place = Place("fixed_ips", f"[{index}]: ", network_id)
         if subnet_id is None:
             if network_id and not created_in_this_run(network_id):
-                yield from _check_address(context, checked, place, address)
+                yield from check_address(context, checked, place, address)
             continue
         if not isinstance(subnet_id, str) or created_in_this_run(subnet_id):
             continue
         try:
             subnet = resolver.neutron("subnet", subnet_id)
-        except errors.NoMatch as missing:
-            yield place.problem(str(missing))
+        except errors.NoMatch as error:
+            yield place.problem(str(error))
             continue
         if network_id and subnet["network_id"] != network_id:
             yield place.problem(f"the subnet {subnet_id} does not belong to the network {network_id}")
             continue
-        yield from _check_address(context, checked, replace(place, network_id=subnet["network_id"]), address, subnet)
+        yield from check_address(context, checked, replace(place, network_id=subnet["network_id"]), address, subnet)
 
 
 def subnets_of(context: Context, network_id: str) -> list[RemoteObject]:
@@ -202,7 +121,7 @@ class Place:
         return Problem(self.property, f"{self.index}{reason}")
 
 
-def _check_address(
+def check_address(
     context: Context, checked: CheckInputs, place: Place, address: object, subnet: RemoteObject | None = None
 ) -> Iterator[Problem]:
     """Check that an address lies in the subnet, or in a subnet of the network, and that it is not in use."""
@@ -298,49 +217,12 @@ def disk_needed(image: RemoteObject, size: object) -> int:
     return needed if isinstance(size, int) and 0 < size < needed else 0
 
 
-def disks(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """Check that the sources and volume types of a server's block devices exist, and that the images fit."""
-    if not checked.changed("block_devices"):
-        return
-    resolver = catalog(context.cloud.region)
-    for index, device in checked.items("block_devices"):
-        place = f"[{index}]: "
-        yield from _check_delete_on_termination(context, device, place)
-        if isinstance(device.get("volume_type"), str):
-            yield from _missing("block_devices", partial(resolver.volume_type, device["volume_type"]), place)
-        look_up = {"volume": resolver.volume, "snapshot": resolver.snapshot}.get(str(device.get("source_type")))
-        if look_up and isinstance(device.get("uuid"), str) and not created_in_this_run(device["uuid"]):
-            yield from _missing("block_devices", partial(look_up, device["uuid"]), place)
-        if device.get("source_type") == "image" and isinstance(device.get("uuid"), str):
-            missing = list(_missing("block_devices", partial(resolver.image, device["uuid"]), place))
-            yield from missing
-            image = {} if missing else resolver.image(device["uuid"])
-            if needed := disk_needed(image, device.get("volume_size")):
-                yield Problem("block_devices", f"{place}its image needs a disk of at least {needed} GiB")
-
-
-def _check_delete_on_termination(context: Context, device: Mapping[str, object], place: str) -> Iterator[Problem]:
-    """Check that the cloud does not delete a Volume of the program together with the server."""
-    if device.get("source_type") != "volume" or device.get("delete_on_termination") is not True:
-        return
-    volume = device.get("uuid")
-    advice = "omit `delete_on_termination`: Pulumi deletes the Volume when it is removed from the program"
-    if not isinstance(volume, str):
-        context.notify(
-            f"block_devices{place}the cloud deletes the volume with the server. If it is a Volume resource, {advice}"
-        )
-    elif created_in_this_run(volume) or OWNERSHIP.other_owner(
-        ObjectKey("Volume", context.cloud.region.name, volume), ""
-    ):
-        reason = f"the cloud would delete the program's Volume {volume} with the server"
-        yield Problem("block_devices", f"{place}{reason}; {advice}")
-
-
 _NOT_VISIBLE = (errors.NoMatch, errors.Forbidden, errors.NotFound, errors.ProxyNotFound)
 """Errors of a look-up if the object does not exist, or if this account may not see it."""
 
 
-def _missing(name: str, look: Callable[[], object], place: str = "") -> Iterator[Problem]:
+def missing(name: str, look: Callable[[], object], place: str = "") -> Iterator[Problem]:
+    """Yield a problem of the input if the look-up finds no object, or several."""
     try:
         look()
     except (errors.NoMatch, errors.NotUnique) as error:

@@ -206,7 +206,9 @@ class Server(
     disk_config: pulumi.Output[str]
     """Partitioning of the root disk: by the cloud (`AUTO`) or as in the image (`MANUAL`)."""
     image_policy: pulumi.Output[str]
-    """Whether a changed `image` or `personality` replaces the server or rebuilds it in place."""
+    """Whether a changed `image` or `personality` replaces the server or rebuilds it in place. A server without
+    `image`, or that boots from a volume, is always replaced.
+    """
     stop_before_resize: pulumi.Output[bool]
     """Stop a running server before a resize. According to the guide, an ECS must be stopped for it."""
     stop_before_delete: pulumi.Output[bool]
@@ -254,7 +256,9 @@ class Server(
     fault: pulumi.Output[str | None]
     """Reason for the status ERROR."""
     pending_action: pulumi.Output[str | None]
-    """Action that the next `up` performs because a failed one did not: `start`."""
+    """Action that the next `up` performs because a failed one did not: `start`, `stop`, `pause`, `suspend` or
+    `shelve`.
+    """
 
     def __init__(
         self,
@@ -316,8 +320,8 @@ class Server(
                 `build_near_host_ip`, … A change replaces the resource.
             disk_config: Partitioning of the root disk: by the cloud (`AUTO`) or as in the image (`MANUAL`). A
                 change replaces the resource.
-            image_policy: Whether a changed `image` or `personality` replaces the server or rebuilds it in place.
-                Default: 'replace'.
+            image_policy: Whether a changed `image` or `personality` replaces the server or rebuilds it in place. A
+                server without `image`, or that boots from a volume, is always replaced. Default: 'replace'.
             stop_before_resize: Stop a running server before a resize. According to the guide, an ECS must be
                 stopped for it. Default: True.
             stop_before_delete: Stop the server before deleting it. Default: False.

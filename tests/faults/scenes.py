@@ -186,6 +186,19 @@ SCENES = [
         _with_power_state("paused"),
         lambda world: {**_with_power_state("paused")(world), "flavor": "s1.medium"},
     ),
+    # In these scenes the program does not set `power_state`, so only the update knows to which one to return.
+    Scene(
+        "Server",
+        "resize-suspended",
+        _with_power_state("suspended"),
+        lambda world: {**_plain_server(world), "flavor": "s1.medium"},
+    ),
+    Scene(
+        "Server",
+        "password-stopped",
+        _with_power_state("shutoff"),
+        lambda world: {**_plain_server(world), "admin_pass": "Another-5ecret"},
+    ),
     Scene("Server", "adopt", None, lambda world: {"adopt": world.base["server"], **world.server(), "name": "other"}),
     Scene("Server", "replace", _plain_server, lambda world: {**_plain_server(world), "image": "debian-peer"}),
     Scene("Server", "create-from-volume", None, lambda world: {**_plain_server(world), "block_devices": [_ROOT]}),

@@ -156,6 +156,18 @@ def test_rebuild_warns_of_root_disk_loss(new: New, fixtures: CloudFixtures, repo
     )
 
 
+def test_preview_of_server_in_error_rebuilds_first(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
+    """The preview of a server in ERROR shows the steps in the order of `up`: only a rebuild ends the status."""
+    server, program = new("Server"), fixtures.server_inputs | {"image_policy": "rebuild", "power_state": "active"}
+    server.up(**program)
+    fixtures.admin.compute.reset_server_state(server.id, "error")
+    server.refresh()
+    reported.pop()
+    server.preview(**program | {"image": fixtures.images[1], "flavor": fixtures.landscape.medium})
+    (warning,), _ = reported.pop()
+    assert warning.startswith(f"steps: rebuild from {fixtures.images[1]}")
+
+
 @pytest.mark.parametrize("deleted", [True, False], ids=["delete_on_termination", "kept"])
 def test_server_replacement_warns_of_deleted_volumes(
     new: New, fixtures: CloudFixtures, reported: Reported, *, deleted: bool

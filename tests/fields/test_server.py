@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.cloud import errors
+from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from ecs_pulumi.resources import idempotent_create
@@ -222,6 +222,32 @@ def test_networks_auto_uses_the_only_network() -> None:
         assert_updates_in_place(server, "networks", program | {"networks": []})
         assert nics_of(fixtures, server) == set()
         server.destroy()
+
+
+@pytest.mark.parametrize("prior", ["list", "none"])
+def test_networks_changed_to_auto_keep_the_nics(prior: str) -> None:
+    """`auto` instead of a list or `none` keeps the NICs of the server, and leaves no diff."""
+    with emulator("openstack") as landscape, CloudFixtures(landscape) as fixtures:
+        server = fixtures.resource("Server")
+        program = {"flavor": landscape.small, "image": landscape.image}
+        server.up(**program, networks=[{"network_id": landscape.network}] if prior == "list" else "none")
+        nics_before = nics_of(fixtures, server)
+        assert_updates_in_place(server, "networks", program | {"networks": "auto"})
+        assert nics_of(fixtures, server) == nics_before
+        server.destroy()
+
+
+def test_omitted_networks_are_not_managed(new: New, fixtures: CloudFixtures) -> None:
+    """After an update without `networks`, a later list does not detach the NICs that an earlier list declared."""
+    server = new("Server")
+    without_networks = {name: value for name, value in fixtures.server_inputs.items() if name != "networks"}
+    server.up(**without_networks, networks=[{"network_id": fixtures.network}])
+    nics_before = nics_of(fixtures, server)
+    server.up(**without_networks, metadata={"a": "1"})
+    assert server.outputs.get("networks") is None
+    program = without_networks | {"metadata": {"a": "1"}, "networks": [{"network_id": fixtures.other_network}]}
+    assert_updates_in_place(server, "networks", program)
+    assert nics_before < nics_of(fixtures, server)
 
 
 def test_port_address_change_updates_server_outputs(new: New, fixtures: CloudFixtures) -> None:
@@ -558,7 +584,7 @@ def test_changes_in_every_power_state(new: New, fixtures: CloudFixtures, state: 
     assert_no_changes(server, program(desired))
 
 
-@pytest.mark.parametrize("state", ["paused", "suspended", "shelved_offloaded"])
+@pytest.mark.parametrize("state", ["shutoff", "paused", "suspended", "shelved_offloaded"])
 def test_password_change_of_inactive_server(new: New, fixtures: CloudFixtures, state: str) -> None:
     """The provider activates the server to set the password, and restores its power state."""
     server = new("Server")
@@ -755,6 +781,44 @@ def test_rebuild_policy_replaces_server_with_boot_volume(new: New, fixtures: Clo
     program = fixtures.server_inputs | {"image_policy": "rebuild", "block_devices": [boot_disk(volume_size=4)]}
     server.up(**program)
     assert server.preview(**program | {"image": fixtures.images[1]}) == Step("replace", frozenset({"image"}))
+
+
+@pytest.mark.parametrize("has_image", [True, False])
+def test_personality_replaces_server_with_boot_volume(new: New, fixtures: CloudFixtures, *, has_image: bool) -> None:
+    """Other files replace a server that boots from a volume, even with `image_policy="rebuild"`."""
+    server, program = new("Server"), fixtures.server_inputs | {"image_policy": "rebuild"}
+    image = None if has_image else fixtures.cloud.image.find_image(program.pop("image"), ignore_missing=False).id
+    disk = boot_disk(**({"uuid": image} if image else {}))
+    one, two = ([{"path": "/etc/motd", "contents": text}] for text in ("one", "two"))
+    server.up(**program, block_devices=[disk], personality=one)
+    step = server.preview(**program, block_devices=[disk], personality=two)
+    assert step == Step("replace", frozenset({"personality"}))
+
+
+def test_personality_replaces_server_without_image(new: New, fixtures: CloudFixtures) -> None:
+    """Other files replace a server whose program sets no image to rebuild from, although its root disk is local."""
+    server, program = new("Server"), fixtures.server_inputs | {"image_policy": "rebuild"}
+    image = fixtures.cloud.image.find_image(program.pop("image"), ignore_missing=False).id
+    one, two = ([{"path": "/etc/motd", "contents": text}] for text in ("one", "two"))
+    server.up(**program, block_devices=[LOCAL | {"uuid": image}], personality=one)
+    step = server.preview(**program, block_devices=[LOCAL | {"uuid": image}], personality=two)
+    assert step == Step("replace", frozenset({"personality"}))
+
+
+@pytest.mark.parametrize("state", ["suspended", "shelved_offloaded"])
+def test_power_state_is_restored_after_killed_update(new: New, fixtures: CloudFixtures, state: str) -> None:
+    """A server that a killed update made active for a change returns to its power state with the next `up`."""
+    server = new("Server")
+    server.up(**fixtures.server_inputs, power_state=state)
+    server.up(**fixtures.server_inputs)
+    (fixtures.cloud.compute.resume_server if state == "suspended" else fixtures.cloud.compute.unshelve_server)(
+        server.id
+    )
+    fixtures.wait_until_stable(server.id, "ACTIVE")
+    program = fixtures.server_inputs | {"networks": [{"network_id": fixtures.other_network}]}
+    server.up(**program)
+    assert server.outputs["power_state"] == state
+    assert_no_changes(server, program)
 
 
 def test_adopt_does_not_rebuild(new: New, fixtures: CloudFixtures) -> None:
@@ -978,6 +1042,21 @@ def test_resize_of_a_paused_server(web: Resource, fixtures: CloudFixtures) -> No
     assert web.outputs["status"] == "PAUSED"
 
 
+@pytest.mark.parametrize("ignored", ["power_state", '["power_state"]', "*"])
+def test_interrupted_resize_with_ignored_power_state(new: New, fixtures: CloudFixtures, ignored: str) -> None:
+    """A server that an interrupted resize left stopped is started again, even if `power_state` is ignored."""
+    server = new("Server")
+    server.up(**fixtures.server_inputs)
+    fixtures.cloud.compute.stop_server(server.id)
+    fixtures.wait_until_stable(server.id, "SHUTOFF")
+    assert server.state is not None
+    server.state.outputs |= {"pending_action": "start", "status": "SHUTOFF", "power_state": "shutoff"}
+    server.ignore_changes = (ignored,)
+    server.up(**fixtures.server_inputs)
+    assert server.outputs["status"] == "ACTIVE"
+    assert_no_changes(server, fixtures.server_inputs)
+
+
 def test_flavor_by_id_is_no_change(web: Resource, fixtures: CloudFixtures) -> None:
     """The id of the flavor instead of its name is no change."""
     assert web.preview(**fixtures.server_inputs | {"flavor": web.outputs["flavor_id"]}) == SAME
@@ -1031,17 +1110,53 @@ def test_pending_resize_is_reverted_or_confirmed(web: Resource, fixtures: CloudF
 
 
 def test_failed_password_change_is_retried(web: Resource, fixtures: CloudFixtures) -> None:
-    """A failed password change keeps the prior password in the state; the next `up` of the running server sets it."""
-    web.up(**fixtures.server_inputs, admin_pass="Quite-5ecret", power_state="shutoff")
-    with pytest.raises(Failed, match="changePassword"):
-        web.up(**fixtures.server_inputs, admin_pass="Even-m0re-secret", power_state="shutoff")
+    """A failed password change keeps the prior password in the state; the next `up` sets it."""
+    web.up(**fixtures.server_inputs, admin_pass="Quite-5ecret")
+    program = fixtures.server_inputs | {"admin_pass": "Even-m0re-secret"}
+    fixtures.cloud.compute.lock_server(web.id)
+    try:
+        with pytest.raises(Failed, match="locked"):
+            web.up(**program)
+    finally:
+        fixtures.cloud.compute.unlock_server(web.id)
     assert web.outputs["admin_pass"] == "Quite-5ecret"
-    program = fixtures.server_inputs | {"admin_pass": "Even-m0re-secret", "power_state": "active"}
-    assert web.preview(**program) == updates("admin_pass", "power_state")
+    assert web.preview(**program).op == "update"
     web.up(**program)
     assert web.outputs["admin_pass"] == "Even-m0re-secret"
     assert "changePassword" in [action.action for action in fixtures.cloud.compute.server_actions(web.id)][:1]
     assert_no_changes(web, program)
+
+
+def test_failed_return_to_power_state_is_warned_of_and_repeated(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a failed update cannot suspend the server again, a warning says so, and the next `up` suspends it."""
+    server = new("Server")
+    server.up(**fixtures.server_inputs, admin_pass="Quite-5ecret", power_state="suspended")
+    program = fixtures.server_inputs | {"admin_pass": "Even-m0re-secret"}
+    send, warnings = compute.action, []
+
+    def fail(api: Any, id_: str, action: str, body: Any = None) -> Any:
+        if action in ("changePassword", "suspend"):
+            raise errors.OperationFailed(action, "refused by the test")
+        return send(api, id_, action, body)
+
+    def log(_urn: str, line: str, *, severity: str = "info", ephemeral: bool = False) -> None:
+        if severity == "warning" and not ephemeral:
+            warnings.append(line)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compute, "action", fail)
+        patch.setattr(rpc_bridge, "log", log)
+        with pytest.raises(Failed, match="changePassword"):
+            server.up(**program)
+    (warning,) = warnings
+    assert "could not be returned to the power state suspended (suspend: refused by the test)" in warning
+    assert (server.outputs["status"], server.outputs["pending_action"]) == ("ACTIVE", "suspend")
+    server.refresh()
+    server.up(**program)
+    assert server.outputs["power_state"] == "suspended"
+    assert_no_changes(server, program)
 
 
 def test_server_in_rescue(web: Resource, fixtures: CloudFixtures) -> None:

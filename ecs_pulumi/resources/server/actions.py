@@ -1,34 +1,27 @@
-"""Requests that change a server's status, the waits for them, and the running update (guide, chapters 4 and 5)."""
+"""Requests that change a server's status, and the waits for them (guide, chapters 4 and 5)."""
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.cloud.polling import retry_while_busy
-from ecs_pulumi.dynamic.fields import to_plain
-from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import send_once
 from ecs_pulumi.resources.nic import delete_port, is_for_a_nic, ports_of
-from ecs_pulumi.resources.owner_markers import kept_marker, parse_owner_marker
+from ecs_pulumi.resources.owner_markers import parse_owner_marker
 from ecs_pulumi.resources.remote import require_exists
-from ecs_pulumi.resources.server import nics
-from ecs_pulumi.resources.server.create import encoded_files
 from ecs_pulumi.resources.server.report_rules import destination
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from ecs_pulumi.resources.clients import Context
     from ecs_pulumi.resources.remote import RemoteObject
-    from ecs_pulumi.resources.server.schema import ServerInputs
-    from ecs_pulumi.resources.steps import Step
 
 _NO_NOTES: Mapping[str, str] = {}
 
-_POWER = {
+POWER_BY_STATUS = {
     "ACTIVE": "active",
     "SHUTOFF": "shutoff",
     "PAUSED": "paused",
@@ -36,10 +29,11 @@ _POWER = {
     "SHELVED": "shelved_offloaded",
     "SHELVED_OFFLOADED": "shelved_offloaded",
 }
-_WAKE = {"SHUTOFF": "os-start", "PAUSED": "unpause", "SUSPENDED": "resume"} | dict.fromkeys(
-    ("SHELVED", "SHELVED_OFFLOADED"), "unshelve"
-)
-_SEND_TO = {"shutoff": "os-stop", "paused": "pause", "suspended": "suspend", "shelved_offloaded": "shelve"}
+TO_ACTIVE = {"shutoff": "start", "paused": "unpause", "suspended": "resume", "shelved_offloaded": "unshelve"}
+"""The action that makes a server in this power state active."""
+FROM_ACTIVE = {"shutoff": "stop", "paused": "pause", "suspended": "suspend", "shelved_offloaded": "shelve"}
+"""The action that brings an active server to this power state."""
+_API_NAMES = {"start": "os-start", "stop": "os-stop"}
 REFUSES_ATTACHMENTS = ("SUSPENDED", "SHELVED", "SHELVED_OFFLOADED")
 """Statuses in which Nova rejects attaching and detaching (volumes of a shelved server: before compute 2.20)."""
 _STUCK = "A hard reboot (`openstack server reboot --hard`) or the cloud's operator may recover it."
@@ -50,7 +44,20 @@ def power_state(remote: RemoteObject) -> str | None:
     """Return the server's status as a value of the input `power_state`; None if no value corresponds to it."""
     if remote["status"] in ("VERIFY_RESIZE", "RESIZE", "REVERT_RESIZE"):
         return _IN_HYPERVISOR.get(remote.get("OS-EXT-STS:power_state") or 0)
-    return _POWER.get(remote["status"])
+    return POWER_BY_STATUS.get(remote["status"])
+
+
+def path(current: str | None, target: str) -> list[str]:
+    """Return the power states through which a server gets from one to another; None is a status without one."""
+    if current == target:
+        return []
+    is_direct = "active" in (current, target) or (current, target) == ("shutoff", "shelved_offloaded")
+    return [target] if is_direct else ["active", target]
+
+
+def power_after(action: str | None) -> str | None:
+    """Return the power state to which a pending action leads; None without one."""
+    return next((power for power, name in FROM_ACTIVE.items() if name == action), "active" if action else None)
 
 
 def flavor_id(remote: RemoteObject) -> str:
@@ -71,11 +78,11 @@ def wait_until_idle(context: Context, remote: RemoteObject) -> RemoteObject:
     Raises:
         OperationFailed: The server is in ERROR and was never active.
     """
-    if remote["status"] == "BUILD" or _task(remote):
+    if remote["status"] == "BUILD" or task_of(remote):
         remote = _wait(
             context,
             remote["id"],
-            lambda server: server["status"] != "BUILD" and not _task(server),
+            lambda server: server["status"] != "BUILD" and not task_of(server),
             "to finish its current task",
         )
     if remote["status"] == "ERROR" and not remote.get("OS-SRV-USG:launched_at"):
@@ -95,171 +102,39 @@ def require_not_in_error(remote: RemoteObject) -> RemoteObject:
     return remote
 
 
-@dataclass
-class ServerUpdate:
-    """A running update of a server. Its methods are the steps of `plan.plan`."""
-
-    context: Context
-    desired: ServerInputs
-    prior: Mapping[str, Any]
-    """The prior outputs."""
-    remote: RemoteObject
-    """The server as of the last read or wait."""
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    """The inputs that differ from the remote object, with their desired values."""
-    interfaces: nics.InterfaceChanges | None = None
-    """The NICs to attach and detach."""
-    _is_stale: bool = field(default=False, init=False)
-    _return_to: str | None = field(default=None, init=False)
-    """The power state that the server had before a step changed it for the time of the update."""
-
-    def run(self, steps: Iterable[Step[ServerUpdate]]) -> None:
-        """Run the steps; after a failure, return the server to the power state that it had."""
-        for step in steps:
-            try:
-                step.run(self)
-            except errors.EcsError:
-                self._restore_power_state()
-                raise
-
-    def result(self) -> RemoteObject:
-        """Return the server after the update.
-
-        Raises:
-            OperationFailed: The server is in ERROR.
-        """
-        require_not_in_error(self._read() if self._is_stale else self.remote)
-        self.context.record_outputs(pending_action=None)
-        return self.remote
-
-    def update_attributes(self) -> None:
-        """Change name and description."""
-        attributes = {name: self.changes[name] for name in ("name", "description") if name in self.changes}
-        compute.update_server(self.context.cloud.compute, self.remote["id"], attributes)
-        self._is_stale = True
-
-    def replace_metadata(self) -> None:
-        """Replace the metadata; the owner marker stays."""
-        metadata = {**self.changes["metadata"], **kept_marker(self.context, self.remote)}
-        compute.replace_metadata(self.context.cloud.compute, self.remote["id"], metadata)
-        self._is_stale = True
-
-    def replace_tags(self) -> None:
-        """Replace the tags."""
-        tags = sorted(set(self.desired.tags or ()))
-        compute.replace_tags(self.context.cloud.compute, self.remote["id"], tags)
-        self._is_stale = True
-
-    def change_interfaces(self) -> None:
-        """Attach and detach NICs, and record the ports of those that the program lists."""
-        if self.interfaces is None:
-            return
-        is_changed = bool(self.interfaces)
-        ids = nics.change_interfaces(self.context, self.remote["id"], self.interfaces)
-        nics.record_interfaces(self.context, self._read() if is_changed else self.remote, ids)
-
-    def change_security_groups(self) -> None:
-        """Set the security groups of the NICs that Nova created."""
-        nics.change_security_groups(self.context, self.remote, self.desired.security_groups or ())
-        self._is_stale = True
-
-    def wake(self, until: str) -> None:
-        """Make the server active for a change that Nova rejects in the power state `until`."""
-        self._return_to = until
-        self.set_power_state("active", is_final=False)
-
-    def stop_for_resize(self) -> None:
-        """Stop the server; the state records that it has to be started again."""
-        self._return_to = self._return_to or "active"
-        self.context.record_outputs(pending_action="start")
-        self._update(_act(self.context, self.remote["id"], "os-stop", None, ("SHUTOFF",), "to stop"))
-
-    def resize(self) -> None:
-        """Resize to the desired flavor, until the resize has to be confirmed."""
-        require_not_in_error(self.remote)
-        context, id_, ends = self.context, self.remote["id"], ("VERIFY_RESIZE", "ACTIVE", "SHUTOFF")
-        flavor = catalog(context.cloud.region).flavor(self.desired.flavor)
-        body = {"flavorRef": flavor["id"]}
-        _request_action(context, id_, "resize", body, lambda server: server["status"].endswith("RESIZE"))
-        what = f"to become {flavor['name']}"
-        self._update(_wait(context, id_, lambda server: server["status"] in ends and not _task(server), what))
-
-    def confirm(self) -> None:
-        """Confirm the resize, unless the cloud did so by itself.
-
-        Raises:
-            OperationFailed: The cloud did not resize the server.
-        """
-        context, id_ = self.context, self.remote["id"]
-        if self.remote["status"] == "VERIFY_RESIZE":
-            self._update(_leave_verify_resize(context, id_, "confirmResize", "confirming"))
-        flavor = catalog(context.cloud.region).flavor(self.desired.flavor)
-        if flavor_id(self.remote) != flavor["id"]:
-            # If Nova finds no host for a resize, the server's document does not show the failure.
-            reason = compute.last_failed_action(context.cloud.compute, id_, of="resize")
-            raise errors.OperationFailed(f"the cloud did not resize to {flavor['name']}", reason)
-
-    def end_earlier_resize(self, action: str, progress: str) -> None:
-        """Confirm or revert the resize of an update that was interrupted."""
-        if self.prior.get("vm_state") == "active" or self.prior.get("pending_action"):
-            self.context.record_outputs(pending_action="start")
-        self._update(_leave_verify_resize(self.context, self.remote["id"], action, progress))
-
-    def rebuild(self) -> None:
-        """Rebuild the server from the desired image; it keeps its id, addresses and volumes."""
-        context, id_, status = self.context, self.remote["id"], self.remote["status"]
-        image_id = catalog(context.cloud.region).image(str(self.desired.image))["id"]
-        body: RemoteObject = {"imageRef": image_id}
-        if self.desired.personality:
-            body["personality"] = encoded_files(to_plain(self.desired.personality))
-        _request_action(context, id_, "rebuild", body, lambda server: (server.get("image") or {}).get("id") == image_id)
-        remote = _wait_for_status(context, id_, ("ACTIVE", "SHUTOFF"), "to be rebuilt", "rebuild")
-        if status == "SHUTOFF":
-            # Nova starts a stopped server and stops it again; in between it is ACTIVE without a task.
-            remote = _wait_for_status(context, id_, ("SHUTOFF",), "to be stopped again")
-        self._update(remote)
-
-    def change_password(self) -> None:
-        """Set the administrator's password."""
-        body = {"adminPass": self.desired.admin_pass}
-        compute.action(self.context.cloud.compute, self.remote["id"], "changePassword", body)
-        self.context.record_outputs(admin_pass=self.desired.admin_pass)
-
-    def set_power_state(self, to: str, *, is_final: bool = True) -> None:
-        """Bring the server to a power state, in which a failure after this step leaves it if `is_final`."""
-        if is_final:
-            self._return_to = None
-        self._update(set_power_state(self.context, self.remote, to))
-
-    def _read(self) -> RemoteObject:
-        id_ = self.remote["id"]
-        self._update(require_exists(self.context.cloud.region.servers.get(id_), "Server", id_))
-        return self.remote
-
-    def _update(self, remote: RemoteObject) -> None:
-        self.remote, self._is_stale = remote, False
-
-    def _restore_power_state(self) -> None:
-        power = self._return_to or ("active" if self.context.known.get("pending_action") == "start" else None)
-        if power is None:
-            return
-        try:
-            remote = self._read()
-            if remote["status"] in ("ACTIVE", "SHUTOFF") and not _task(remote):
-                set_power_state(self.context, remote, power)
-                self.context.record_outputs(pending_action=None)
-        except errors.EcsError as error:
-            self.context.report_status(f"the server could not be returned to {power}: {error}")
+def stop(context: Context, id_: str) -> RemoteObject:
+    """Stop the server."""
+    return _act(context, id_, "os-stop", None, ("SHUTOFF",), "to stop")
 
 
-def _leave_verify_resize(context: Context, id_: str, action: str, doing: str) -> RemoteObject:
+def resize(context: Context, id_: str, flavor: RemoteObject) -> RemoteObject:
+    """Resize to a flavor, until the resize has to be confirmed or the cloud confirmed it by itself."""
+    body, ends = {"flavorRef": flavor["id"]}, ("VERIFY_RESIZE", "ACTIVE", "SHUTOFF")
+    _request_action(context, id_, "resize", body, lambda server: server["status"].endswith("RESIZE"))
+    what = f"to become {flavor['name']}"
+    return _wait(context, id_, lambda server: server["status"] in ends and not task_of(server), what)
+
+
+def rebuild(context: Context, remote: RemoteObject, image_id: str, files: Any) -> RemoteObject:
+    """Rebuild the server from an image, with these files if any; a stopped one is stopped again afterwards."""
+    id_, body = remote["id"], {"imageRef": image_id} | ({"personality": files} if files else {})
+    _request_action(context, id_, "rebuild", body, lambda server: (server.get("image") or {}).get("id") == image_id)
+    rebuilt = _wait_for_status(context, id_, ("ACTIVE", "SHUTOFF"), "to be rebuilt", "rebuild")
+    if remote["status"] != "SHUTOFF":
+        return rebuilt
+    # Nova starts a stopped server and stops it again; in between it is ACTIVE without a task.
+    return _wait_for_status(context, id_, ("SHUTOFF",), "to be stopped again")
+
+
+def leave_verify_resize(context: Context, id_: str, action: str, doing: str) -> RemoteObject:
+    """Confirm or revert a resize, unless the cloud confirmed it by itself."""
     ends = ("ACTIVE", "SHUTOFF")
     context.report_status(f"VERIFY_RESIZE, {doing}")
     # Ignore a rejection if the cloud confirmed by itself, or if a request whose response was lost took effect.
     _request_action(
         context, id_, action, None, lambda remote: remote["status"] in ends, errors.Conflict, errors.BadRequest
     )
-    done, notes = (lambda server: server["status"] in ends and not _task(server)), {"VERIFY_RESIZE": doing}
+    done, notes = (lambda server: server["status"] in ends and not task_of(server)), {"VERIFY_RESIZE": doing}
     return _wait(context, id_, done, f"to complete {action}", notes)
 
 
@@ -272,23 +147,24 @@ def set_power_state(context: Context, remote: RemoteObject, target: str) -> Remo
     require_not_in_error(remote)
     if power_state(remote) == target:
         return remote
-    if remote["status"] not in _POWER:
+    if remote["status"] not in POWER_BY_STATUS:
         fault = compute.fault_of(remote)
         raise errors.OperationFailed(
             f"cannot set power_state {target}: the server is in {remote['status']}",
             fault or "bring the server to ACTIVE or SHUTOFF first",
         )
-    id_ = remote["id"]
-    if remote["status"] in _WAKE and not (remote["status"] == "SHUTOFF" and target == "shelved_offloaded"):
-        remote = _act(context, id_, _WAKE[remote["status"]], None, ("ACTIVE",), "to run")
-    if target == "shelved_offloaded":
-        remote = _act(context, id_, "shelve", None, ("SHELVED", "SHELVED_OFFLOADED"), "to be shelved")
-        if remote["status"] == "SHELVED":
-            remote = _offload(context, id_)
-    elif target != "active":
-        ends = tuple(status for status, power in _POWER.items() if power == target)
-        remote = _act(context, id_, _SEND_TO[target], None, ends, f"to be {target}")
+    for power in path(power_state(remote), target):
+        remote = _change_power_state(context, remote, power)
     return remote
+
+
+def _change_power_state(context: Context, remote: RemoteObject, to: str) -> RemoteObject:
+    """Bring the server to a power state that it reaches with one action."""
+    id_, action = remote["id"], TO_ACTIVE[POWER_BY_STATUS[remote["status"]]] if to == "active" else FROM_ACTIVE[to]
+    ends = tuple(status for status, power in POWER_BY_STATUS.items() if power == to)
+    what = {"active": "to run", "shelved_offloaded": "to be shelved"}.get(to, f"to be {to}")
+    remote = _act(context, id_, _API_NAMES.get(action, action), None, ends, what)
+    return _offload(context, id_) if remote["status"] == "SHELVED" else remote
 
 
 def _offload(context: Context, id_: str) -> RemoteObject:
@@ -299,12 +175,12 @@ def _offload(context: Context, id_: str) -> RemoteObject:
         return _wait_for_status(context, id_, ("SHELVED_OFFLOADED",), "to leave its host")
 
 
-def delete(context: Context, id_: str, *, stop: bool, force: bool) -> None:
+def delete(context: Context, id_: str, *, stop_first: bool, force: bool) -> None:
     """Delete the server, whatever its status, and wait until it is gone."""
-    if stop:
+    if stop_first:
         remote = context.cloud.region.servers.get(id_)
         if remote and remote["status"] == "ACTIVE":
-            _act(context, id_, "os-stop", None, ("SHUTOFF",), "to stop")
+            stop(context, id_)
     # Nova detaches the port that an `InterfaceAttachment` created, but does not delete it. The attachment itself may
     # not be part of this run, for example because of `deleted_with`.
     ports = [port["id"] for port in ports_of(context, id_) if is_for_a_nic(port) and _is_of_stack(context, port)]
@@ -331,8 +207,8 @@ def _await_gone(context: Context, id_: str, *, is_forced: bool) -> None:
 
     def gone(remote: RemoteObject | None) -> bool:
         nonlocal started
-        started = started or bool(remote and _task(remote) == "deleting")
-        if remote and started and remote["status"] == "ERROR" and not _task(remote):
+        started = started or bool(remote and task_of(remote) == "deleting")
+        if remote and started and remote["status"] == "ERROR" and not task_of(remote):
             reason = compute.fault_of(remote) or compute.last_failed_action(api, id_, of="delete")
             raise errors.OperationFailed(f"server {id_} could not be deleted", reason)
         return remote is None if is_forced else is_gone(remote)
@@ -342,7 +218,7 @@ def _await_gone(context: Context, id_: str, *, is_forced: bool) -> None:
         gone,
         deadline=context.cloud.deadline,
         progress=context.report_status,
-        describe=_describe,
+        describe=describe,
         what=f"server {id_} to be gone",
     )
     if kept:
@@ -387,7 +263,7 @@ def _request_action(
     def find_effect(error: errors.EcsError) -> RemoteObject | None:
         remote = require_exists(context.cloud.region.servers.get(id_), "Server", id_)
         is_under_way = isinstance(error, errors.BadRequest) and remote["status"] == "VERIFY_RESIZE"
-        return remote if _task(remote) or is_under_way or took_effect(remote) else None
+        return remote if task_of(remote) or is_under_way or took_effect(remote) else None
 
     def send() -> Any:
         return retry_while_busy(
@@ -413,10 +289,10 @@ def _wait_for_status(
 
     def done(remote: RemoteObject) -> bool:
         nonlocal started
-        started = started or bool(_task(remote))
-        if remote["status"] in ends and not _task(remote):
+        started = started or bool(task_of(remote))
+        if remote["status"] in ends and not task_of(remote):
             return True
-        if started and action and not _task(remote) and remote["status"] in _POWER:
+        if started and action and not task_of(remote) and remote["status"] in POWER_BY_STATUS:
             reason = compute.last_failed_action(context.cloud.compute, id_, of=action.removeprefix("os-"))
             raise errors.OperationFailed(f"the server is {remote['status']} after {action}", reason)
         return False
@@ -433,7 +309,7 @@ def _wait(context: Context, id_: str, done: Any, what: str, notes: Mapping[str, 
 
     def is_done(remote: RemoteObject | None) -> bool:
         server = require_exists(remote, "Server", id_)
-        if server["status"] == "ERROR" and not _task(server):
+        if server["status"] == "ERROR" and not task_of(server):
             reason = compute.fault_of(server) or compute.last_failed_action(context.cloud.compute, id_)
             raise errors.OperationFailed(f"server {id_} is in ERROR", reason)
         return bool(done(server))
@@ -443,20 +319,22 @@ def _wait(context: Context, id_: str, done: Any, what: str, notes: Mapping[str, 
         is_done,
         deadline=context.cloud.deadline,
         progress=context.report_status,
-        describe=lambda server: _describe(server, notes),
+        describe=lambda server: describe(server, notes),
         what=f"server {id_} {what}",
     )
     return require_exists(remote, "Server", id_)
 
 
-def _task(remote: RemoteObject) -> str | None:
+def task_of(remote: RemoteObject) -> str | None:
+    """Return the task that the cloud is running on the server."""
     task: str | None = remote.get("OS-EXT-STS:task_state")
     return task
 
 
-def _describe(remote: RemoteObject | None, notes: Mapping[str, str] = _NO_NOTES) -> str:
+def describe(remote: RemoteObject | None, notes: Mapping[str, str] = _NO_NOTES) -> str:
+    """Describe the status and the task of the server, for a status line."""
     if remote is None:
         return "gone"
-    task, status = _task(remote), str(remote["status"])
+    task, status = task_of(remote), str(remote["status"])
     note = notes.get(task or status)
     return (f"{status}: {task}" if task else status) + (f", {note}" if note else "")

@@ -8,7 +8,7 @@ from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic.existing import Key
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
 from ecs_pulumi.dynamic.handler import ImportedResource, is_auto_name
-from ecs_pulumi.resources import preflight
+from ecs_pulumi.dynamic.ignored import is_ignored
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
@@ -18,12 +18,9 @@ from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, owner_mar
 from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
-from ecs_pulumi.resources.server import actions, create, disks, importing, nics, plan, schema
-from ecs_pulumi.resources.server.schema import (
-    ServerInputs,
-    ServerOutputs,
-    may_boot_from_device,
-)
+from ecs_pulumi.resources.server import actions, create, disks, importing, nics, plan, preflight, schema
+from ecs_pulumi.resources.server.schema import ServerInputs, ServerOutputs
+from ecs_pulumi.resources.server.update import ServerUpdate
 
 
 class ServerHandler(EcsHandler[ServerInputs]):
@@ -48,34 +45,14 @@ class ServerHandler(EcsHandler[ServerInputs]):
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that flavor and image exist and are compatible, and that the API supports the requested features."""
         yield from super().preflight(context, checked)
-        names = catalog(context.cloud.region)
-        flavor = image = None
-        if checked.known("flavor") and checked.changed("flavor", "image"):
-            try:
-                flavor = names.flavor(checked.known("flavor"))
-            except (errors.NoMatch, errors.NotUnique) as error:
-                yield Problem("flavor", str(error))
-        if checked.known("image") and checked.changed("flavor", "image", "block_devices"):
-            try:
-                image = names.image(checked.known("image"))
-            except (errors.NoMatch, errors.NotUnique) as error:
-                yield Problem("image", str(error))
-        yield from _fit(flavor, image, checked)
-        if flavor:
-            preflight.diskless(context, checked, flavor)
-        yield from preflight.key_pair(context, checked)
-        yield from preflight.check_exists(checked, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
-        yield from preflight.groups(context, checked)
-        yield from preflight.nics(context, checked)
-        yield from preflight.choice_of_network(context, checked)
-        yield from preflight.disks(context, checked)
+        yield from preflight.check(context, checked)
         yield from create.unsupported(context, checked)
 
     def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
         """Do not replace for `image` and `personality` if `image_policy` is `rebuild`."""
-        rebuilt = ["personality"] if new.get("image_policy") == "rebuild" else []
-        if rebuilt and prior.get("image_id"):
-            rebuilt.append("image")  # a server without `image_id` boots from a volume, which a rebuild does not rewrite
+        # A server without `image_id` boots from a volume, which a rebuild does not rewrite.
+        is_rebuilt = new.get("image_policy") == "rebuild" and new.get("image") is not None and prior.get("image_id")
+        rebuilt = ("image", "personality") if is_rebuilt else ()
         return [name for name in super().requires_replacement(prior, new, changed) if name not in rebuilt]
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
@@ -115,20 +92,20 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def planned_steps(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> list[plan.ServerStep]:
         """Plan from the prior outputs; a server that waits in VERIFY_RESIZE first ends its resize."""
-        steps, names = [], plan.changed_inputs(new, context.prior, changed)
-        if context.prior.get("status") == "VERIFY_RESIZE":
-            steps += plan.plan(names, new, context.prior)
-        return steps + plan.plan(names, new, {**context.prior, "status": None})
+        steps, names, current = [], plan.changed_inputs(new, context.prior, changed), context.prior
+        new = _without_ignored_power_state(context, new)
+        if current.get("status") == "VERIFY_RESIZE":
+            steps += plan.plan(names, new, current)
+            current = {**current, "status": None}
+        return [*steps, *plan.plan(names, new, current)]
 
     def pending_work(self, prior: Mapping[str, Any]) -> str | None:
         """Report an unconfirmed resize or a missing start after a failed resize; a refresh may have recorded either."""
         if prior.get("status") == "VERIFY_RESIZE":
             return "a resize waits in VERIFY_RESIZE and will be confirmed"
-        return (
-            "the server was stopped for a resize that failed and will be started again"
-            if prior.get("pending_action")
-            else None
-        )
+        if power := actions.power_after(prior.get("pending_action")):
+            return f"an update that failed changed the power state of the server, which will be {power} again"
+        return None
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Also delete first if the prior server uses one: another resource of the program may need it."""
@@ -252,31 +229,32 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:
         """Delete the server, whatever its status, and wait until it is gone."""
-        actions.delete(context, id_, stop=bool(prior.get("stop_before_delete")), force=bool(prior.get("force_delete")))
+        actions.delete(
+            context, id_, stop_first=bool(prior.get("stop_before_delete")), force=bool(prior.get("force_delete"))
+        )
 
     def _apply(
         self, context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any]
     ) -> RemoteObject:
         update, steps = self._plan(context, remote, desired, prior)
+        update.record_unchanged()
         update.run(steps)
         return update.result()
 
     def _plan(
         self, context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any]
-    ) -> tuple[actions.ServerUpdate, list[plan.ServerStep]]:
+    ) -> tuple[ServerUpdate, list[plan.ServerStep]]:
         """Return the update of a server, and its steps from the remote object to the desired inputs."""
         changes, inputs = diff_remote(self, context, desired, remote), to_plain(desired)
-        update = actions.ServerUpdate(context, desired, prior, remote, changes)
+        update = ServerUpdate(context, desired, prior, remote, changes)
         names = set(changes) - {"tags", "admin_pass"}
         if desired.tags is not None and set(desired.tags) != set(remote.get("tags") or ()):
             names.add("tags")
         if "networks" in names or prior.get("networks") != inputs.get("networks"):
             names.discard("networks")
             update.interfaces = nics.compare_interfaces(context, remote, desired, prior)
-            if update.interfaces:
+            if update.interfaces and update.interfaces.has_changes:
                 names.add("networks")
-            else:
-                update.change_interfaces()  # only records the ports
         if context.verb == "update":
             names |= {name for name in ("admin_pass", "personality") if inputs.get(name) not in (None, prior.get(name))}
         elif not desired.adopt:
@@ -285,11 +263,13 @@ class ServerHandler(EcsHandler[ServerInputs]):
             # The API shows neither the personality nor the password of an imported server: do not overwrite its disk.
             names.discard("personality")
         names = plan.changed_inputs(inputs, prior, names)
-        current = self.to_outputs(context, remote)
-        pending = plan.interrupted_action({**prior, **context.recorded}, current, names)
-        if pending:
-            context.record_outputs(pending_action=pending)
-        return update, plan.plan(names, inputs, {**current, "pending_action": pending})
+        current, inputs = self.to_outputs(context, remote), _without_ignored_power_state(context, inputs)
+        differs = [
+            name for name, value in inputs.items() if value is not None and not self.is_equal(name, value, prior)
+        ]
+        changed = names | plan.changed_inputs(inputs, prior, differs)
+        update.pending_action = plan.interrupted_action({**prior, **context.recorded}, current, changed)
+        return update, plan.plan(names, inputs, {**current, "pending_action": update.pending_action})
 
     def ineligible_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
         """Return that the status is an error, unless the server was active before."""
@@ -326,6 +306,12 @@ class ServerHandler(EcsHandler[ServerInputs]):
         yield QuotaNeed("block_devices", "block storage", {"volumes": len(disks), "gigabytes": gigabytes})
         created = [nic for nic in objects(checked.values.get("networks")) if nic.get("port_id") is None]
         yield QuotaNeed("networks", "network", {"ports": len(created)})
+
+
+def _without_ignored_power_state(context: Context, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the inputs without an ignored `power_state`: the remote one is not desired, a pending start wins."""
+    is_excluded = is_ignored("power_state", context.ignore_changes)
+    return {name: value for name, value in inputs.items() if not (is_excluded and name == "power_state")}
 
 
 def _flavor_needs(context: Context, name: str | None) -> dict[str, int]:
@@ -367,24 +353,6 @@ def _named(context: Context, name: str) -> list[RemoteObject]:
 def _first(addresses: Mapping[str, list[dict[str, Any]]], version: int) -> str | None:
     found = (item["addr"] for items in addresses.values() for item in items if item["version"] == version)
     return next(found, None)
-
-
-def _fit(flavor: RemoteObject | None, image: RemoteObject | None, checked: CheckInputs) -> Iterator[Problem]:
-    if not image:
-        return
-    min_ram = image.get("min_ram") or 0
-    boot = next((item for _, item in checked.items("block_devices") if item.get("boot_index") == 0), None)
-    if boot and (needed := preflight.disk_needed(image, boot.get("volume_size"))):
-        yield Problem(
-            "block_devices",
-            f"the image {image['name']} needs a disk of at least {needed} GiB; volume_size is {boot['volume_size']}",
-        )
-    if flavor and min_ram > flavor["ram"]:
-        yield Problem("flavor", f"{flavor['name']} has {flavor['ram']} MiB; the image {image['name']} needs {min_ram}")
-    if flavor and not may_boot_from_device(checked) and (needed := preflight.disk_needed(image, flavor["disk"])):
-        yield Problem(
-            "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {needed}"
-        )
 
 
 HANDLER = ServerHandler()

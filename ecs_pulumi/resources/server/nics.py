@@ -143,7 +143,9 @@ class InterfaceChanges:
     detached: list[RemoteObject]
     """The ports of NICs that the program no longer lists."""
 
-    def __bool__(self) -> bool:
+    @property
+    def has_changes(self) -> bool:
+        """Whether a NIC has to be attached or detached."""
         return bool(self.detached) or len(self.ports) < len(self.nics)
 
 
@@ -181,8 +183,8 @@ def compare_interfaces(
     return InterfaceChanges(nics, ports, detached)
 
 
-def change_interfaces(context: Context, server_id: str, changes: InterfaceChanges) -> list[str]:
-    """Detach and attach NICs; return the ids of the program's ports in the order of its NICs."""
+def change_interfaces(context: Context, server_id: str, changes: InterfaceChanges) -> None:
+    """Detach and attach NICs; afterwards `changes.ports` has a port for each NIC."""
     for port in changes.detached:
         detach(context, server_id, port["id"])
     if changes.detached:
@@ -198,17 +200,17 @@ def change_interfaces(context: Context, server_id: str, changes: InterfaceChange
                 addresses=[nic["fixed_ip"]] if nic.get("fixed_ip") else (),
                 tag=nic.get("tag"),
             )
-    return [ports[index]["id"] for index in range(len(changes.nics))]
 
 
-def record_interfaces(context: Context, remote: RemoteObject, ids: Sequence[str]) -> None:
+def record_interfaces(context: Context, remote: RemoteObject, interfaces: InterfaceChanges) -> None:
     """Record the ports of the program's NICs in the state.
 
     Args:
         context: The operation.
         remote: The server, read after the change.
-        ids: The ids of the ports, in the order of `networks`.
+        interfaces: The NICs, each with its port.
     """
+    ids = [interfaces.ports[index]["id"] for index in range(len(interfaces.nics))]
     by_id, networks = {port["id"]: port for port in _ports(context, remote)}, context.inputs.get("networks")
     if isinstance(networks, list):
         networks = [nic for nic, id_ in zip(networks, ids, strict=True) if id_ in by_id]

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.dynamic.fields import has_unknown
-from ecs_pulumi.resources.server.actions import ServerUpdate
+from ecs_pulumi.resources.server.actions import FROM_ACTIVE, TO_ACTIVE, path, power_after
+from ecs_pulumi.resources.server.update import ServerUpdate
 from ecs_pulumi.resources.steps import Impact, Step, shown
 
 if TYPE_CHECKING:
@@ -18,18 +19,16 @@ _REFUSED_IN = {
     "tags": ("shelved_offloaded",),
     "networks": ("suspended", "shelved_offloaded"),
     "flavor": ("paused", "suspended", "shelved_offloaded"),
-    "image": ("paused", "suspended", "shelved_offloaded"),
-    "admin_pass": ("paused", "suspended", "shelved_offloaded"),
+    "rebuild": ("paused", "suspended", "shelved_offloaded"),
+    "admin_pass": ("shutoff", "paused", "suspended", "shelved_offloaded"),
 }
 """The power states in which Nova refuses to change something, so that the server is active meanwhile."""
-_TO_ACTIVE = {"shutoff": "start", "paused": "unpause", "suspended": "resume", "shelved_offloaded": "unshelve"}
-_FROM_ACTIVE = {"shutoff": "stop", "paused": "pause", "suspended": "suspend", "shelved_offloaded": "shelve"}
 
 ServerStep = Step[ServerUpdate]
 
 
 def changed_inputs(new: Mapping[str, Any], prior: Mapping[str, Any], changed: Collection[str]) -> set[str]:
-    """Return the changed inputs in the terms of `plan`: `image` stands for a rebuild.
+    """Return what `plan` has to change: the changed inputs, with `rebuild` instead of `image` and `personality`.
 
     Args:
         new: The desired inputs.
@@ -37,7 +36,9 @@ def changed_inputs(new: Mapping[str, Any], prior: Mapping[str, Any], changed: Co
         changed: The inputs that differ.
     """
     is_rebuilt = new.get("image_policy") == "rebuild" and not {"image", "personality"}.isdisjoint(changed)
-    names = set(changed) - {"image", "personality"} | ({"image"} if is_rebuilt and new.get("image") else set())
+    names = set(changed) - {"image", "personality"} | ({"rebuild"} if is_rebuilt and new.get("image") else set())
+    if new.get("networks") == "auto":
+        names.discard("networks")  # the server keeps its NICs
     # Nova gives a newly attached NIC the project's default group, whatever groups the other NICs have.
     if "networks" in names and new.get("security_groups") is not None:
         names.add("security_groups")
@@ -51,7 +52,7 @@ def plan(changed: Collection[str], desired: Mapping[str, Any], current: Mapping[
     known before. Plan again then.
 
     Args:
-        changed: The inputs that differ, see `changed_inputs`.
+        changed: What differs, see `changed_inputs`.
         desired: The desired inputs; they may be unknown in a preview.
         current: The outputs of the server: those of the remote object, or the prior ones in a preview.
     """
@@ -62,24 +63,34 @@ def plan(changed: Collection[str], desired: Mapping[str, Any], current: Mapping[
 
 def power_steps(current: str | None, target: str) -> list[ServerStep]:
     """Return the steps from one power state to another; None is a status that none of them stands for."""
-    if current == target:
-        return []
     steps = []
-    if current != "active" and not (current == "shutoff" and target == "shelved_offloaded"):
-        steps.append(_step(_TO_ACTIVE.get(current or "", "start"), partial(ServerUpdate.set_power_state, to="active")))
-    if target != "active":
-        run = partial(ServerUpdate.set_power_state, to=target)
-        steps.append(_step(_FROM_ACTIVE[target], run, Impact.INTERRUPTS if current != "shutoff" else None))
+    for power in path(current, target):
+        is_interruption = power != "active" and current != "shutoff"
+        text = FROM_ACTIVE[power] if power != "active" else TO_ACTIVE.get(current or "", "start")
+        run = partial(ServerUpdate.set_power_state, to=power)
+        steps.append(_step(text, run, Impact.INTERRUPTS if is_interruption else None))
     return steps
 
 
 def interrupted_action(prior: Mapping[str, Any], current: Mapping[str, Any], changed: Collection[str]) -> str | None:
-    """Return "start" if an earlier update stopped the server for a resize and did not start it again."""
+    """Return the action that returns the server to the power state that it had before an update changed it.
+
+    The prior outputs contain it after an update that failed. One that was killed recorded nothing: then the server is
+    in another power state than before, and the program still requests the change for which that update began.
+
+    Args:
+        prior: The prior outputs.
+        current: The outputs of the remote object.
+        changed: The inputs that differ from the prior outputs or from the remote object.
+    """
+    if action := prior.get("pending_action"):
+        return str(action)
     was_stopped = current.get("status") == "SHUTOFF" and prior.get("vm_state") == "active"
     if was_stopped and ("flavor" in changed or prior.get("flavor_id") != current.get("flavor_id")):
         return "start"
-    action: str | None = prior.get("pending_action")
-    return action
+    power, now = prior.get("power_state"), current.get("power_state")
+    was_woken = now in ("active", "shutoff") and any(power in _REFUSED_IN.get(name, ()) for name in changed)
+    return FROM_ACTIVE[str(power)] if was_woken and now != power else None
 
 
 def _step(text: str, run: Any, impact: Impact | None = None) -> ServerStep:
@@ -99,9 +110,10 @@ class _Planner:
 
     def __init__(self, changed: Collection[str], desired: Mapping[str, Any], current: Mapping[str, Any]) -> None:
         self._changed, self._desired, self._current = changed, desired, current
-        self._power: str | None = current.get("power_state")
+        # ERROR stands for no power state; the prior outputs keep the one from before.
+        self._power: str | None = None if current.get("status") == "ERROR" else current.get("power_state")
         # An update that fails, and one without a desired power state, returns the server to this one.
-        self._target: str | None = "active" if current.get("pending_action") == "start" else None
+        self._target: str | None = power_after(current.get("pending_action"))
         self._steps: list[ServerStep] = []
 
     def steps(self) -> list[ServerStep]:
@@ -120,17 +132,13 @@ class _Planner:
         if "security_groups" in self._changed:
             self._add("change security groups", ServerUpdate.change_security_groups)
         # A rebuild brings a server out of ERROR, where Nova refuses to resize it.
-        changes = [("flavor", self._resize), ("image", self._rebuild)]
+        changes = [("flavor", self._resize), ("rebuild", self._rebuild)]
         for name, add in reversed(changes) if self._current.get("status") == "ERROR" else changes:
             if name in self._changed:
                 self._wake_for(name)
                 add()
         if "admin_pass" in self._changed:
             self._wake_for("admin_pass")
-            # Nova sets the password of a running server only; one that shall stay stopped is not started for it.
-            if self._power != "active" and self._desired_power() == "active":
-                self._steps += power_steps(self._power, "active")
-                self._power = "active"
             self._add("change the password", ServerUpdate.change_password)
         target = self._desired_power()
         if target:
@@ -165,7 +173,7 @@ class _Planner:
         if self._power in _REFUSED_IN[change]:
             self._target = self._target or self._power
             impact = None if self._desired_power() == "active" else Impact.WAKES
-            self._add(_TO_ACTIVE[self._power], partial(ServerUpdate.wake, until=self._power), impact)
+            self._add(TO_ACTIVE[self._power], partial(ServerUpdate.wake, until=self._power), impact)
             self._power = "active"
 
     def _add(self, text: str, run: Any, impact: Impact | None = None) -> None:

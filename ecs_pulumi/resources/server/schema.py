@@ -186,7 +186,9 @@ class ServerInputs(Inputs):
         None, description="Partitioning of the root disk: by the cloud (`AUTO`) or as in the image (`MANUAL`)."
     )
     image_policy: Annotated[Literal["replace", "rebuild"], ProviderOnly()] = Field(
-        "replace", description="Whether a changed `image` or `personality` replaces the server or rebuilds it in place."
+        "replace",
+        description="Whether a changed `image` or `personality` replaces the server or rebuilds it in place. A server "
+        "without `image`, or that boots from a volume, is always replaced.",
     )
     stop_before_resize: Annotated[bool, ProviderOnly()] = Field(
         default=True,
@@ -231,7 +233,9 @@ class ServerOutputs(Outputs):
     launched_at: str | None = Field(None, description="Time of the first start, UTC.")
     fault: str | None = Field(None, description="Reason for the status ERROR.")
     pending_action: str | None = Field(
-        None, description="Action that the next `up` performs because a failed one did not: `start`."
+        None,
+        description="Action that the next `up` performs because a failed one did not: `start`, `stop`, `pause`, "
+        "`suspend` or `shelve`.",
     )
 
 

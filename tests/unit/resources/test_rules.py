@@ -469,9 +469,12 @@ def test_image_policy_decides_between_rebuild_and_replacement() -> None:
     changed = ["image", "personality", "key_name"]
     requires_replacement = KINDS["Server"].requires_replacement
     assert requires_replacement({}, {}, changed) == changed
-    assert requires_replacement({"image_id": "1"}, {"image_policy": "rebuild"}, changed) == ["key_name"]
-    # A server that boots from a volume has no image of its own.
-    assert requires_replacement({}, {"image_policy": "rebuild"}, changed) == ["image", "key_name"]
+    new = {"image_policy": "rebuild", "image": "debian-13"}
+    assert requires_replacement({"image_id": "1"}, new, changed) == ["key_name"]
+    # No rebuild rewrites a server that boots from a volume, or has no image to rebuild from.
+    assert requires_replacement({}, new, changed) == changed
+    without_image = {"image_policy": "rebuild"}
+    assert requires_replacement({"image_id": "1"}, without_image, changed[1:]) == changed[1:]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ CHANGES: dict[str, Any] = {
     "networks": [{"network_id": "n"}],
     "security_groups": ["default"],
     "flavor": "large",
-    "image": "debian-13",
+    "rebuild": True,
     "admin_pass": "secret",
 }
 TEXTS = {
@@ -27,7 +27,7 @@ TEXTS = {
     "networks": "change NICs",
     "security_groups": "change security groups",
     "flavor": "resize",
-    "image": "rebuild",
+    "rebuild": "rebuild",
     "admin_pass": "change the password",
 }
 ENDS_IN = dict.fromkeys(("start", "unpause", "resume", "unshelve"), "active") | {
@@ -37,16 +37,17 @@ ENDS_IN = dict.fromkeys(("start", "unpause", "resume", "unshelve"), "active") | 
     "shelve": "shelved_offloaded",
 }
 REFUSED = {
-    "paused": {"flavor", "image", "admin_pass"},
-    "suspended": {"networks", "flavor", "image", "admin_pass"},
-    "shelved_offloaded": {"metadata", "tags", "networks", "flavor", "image", "admin_pass"},
+    "shutoff": {"admin_pass"},
+    "paused": {"flavor", "rebuild", "admin_pass"},
+    "suspended": {"networks", "flavor", "rebuild", "admin_pass"},
+    "shelved_offloaded": {"metadata", "tags", "networks", "flavor", "rebuild", "admin_pass"},
 }
 """What Nova refuses to change in which power state."""
 
 
 def texts(changed: set[str], current: dict[str, Any], **desired: Any) -> str:
     """Plan and format the changes of a server with the flavor `small`."""
-    inputs = {name: CHANGES.get(name) for name in changed} | {"image_policy": "rebuild", **desired}
+    inputs = {name: CHANGES.get(name) for name in changed} | {"image": "debian-13", **desired}
     return ", ".join(map(str, plan(changed, inputs, {"flavor": "small", **current})))
 
 
@@ -96,10 +97,10 @@ def texts(changed: set[str], current: dict[str, Any], **desired: Any) -> str:
             "unshelve (the server runs meanwhile), replace metadata, replace tags, shelve",
         ),
         ("metadata", {"power_state": "shelved_offloaded"}, {"power_state": "active"}, "unshelve, replace metadata"),
-        ("image", {"power_state": "active"}, {}, "rebuild from debian-13 (destroys the data on its root disk)"),
+        ("rebuild", {"power_state": "active"}, {}, "rebuild from debian-13 (destroys the data on its root disk)"),
         (
-            "flavor image",
-            {"status": "ERROR"},
+            "flavor rebuild",
+            {"status": "ERROR", "power_state": "suspended"},
             {},
             (
                 "rebuild from debian-13 (destroys the data on its root disk), "
@@ -107,13 +108,26 @@ def texts(changed: set[str], current: dict[str, Any], **desired: Any) -> str:
             ),
         ),
         ("admin_pass", {"power_state": "shutoff"}, {"power_state": "active"}, "start, change the password"),
-        ("admin_pass", {"power_state": "shutoff"}, {}, "change the password"),
         (
             "admin_pass",
             {"power_state": "paused"},
             {"power_state": "paused"},
             "unpause (the server runs meanwhile), change the password, pause",
         ),
+        (
+            "admin_pass",
+            {"power_state": "shutoff"},
+            {},
+            "start (the server runs meanwhile), change the password, stop",
+        ),
+        (
+            "flavor admin_pass",
+            {"power_state": "active"},
+            {},
+            "stop (interrupts the server), resize small -> large, confirm, start, change the password",
+        ),
+        ("", {"power_state": "active", "pending_action": "suspend"}, {}, "suspend"),
+        ("", {"power_state": "active", "pending_action": "suspend"}, {"power_state": "active"}, ""),
         ("", {"power_state": "paused"}, {"power_state": "shutoff"}, "unpause, stop (interrupts the server)"),
         ("", {"power_state": "shutoff"}, {"power_state": "shelved_offloaded"}, "shelve"),
         ("", {"status": "VERIFY_RESIZE", "power_state": "shutoff"}, {}, "confirm the resize"),
@@ -132,7 +146,7 @@ def test_plan(changed: str, current: dict[str, Any], desired: dict[str, Any], ex
 )
 def test_every_change_is_made_where_nova_allows_it(state: str, then: str | None, changed: tuple[str, ...]) -> None:
     """Whatever changes together: no step runs in a power state that refuses it, and the last power state is right."""
-    inputs = {name: CHANGES[name] for name in changed} | {"image_policy": "rebuild", "power_state": then}
+    inputs = {name: CHANGES[name] for name in changed} | {"image": "debian-13", "power_state": then}
     power, expected = state, then or state
     made = []
     for step in plan(set(changed), inputs, {"flavor": "small", "power_state": state}):
@@ -157,11 +171,12 @@ def test_power_steps_lead_from_each_state_to_each(start: str, end: str) -> None:
     ("new", "prior", "changed", "expected"),
     [
         ({"image": "b"}, {}, {"image"}, set()),
-        ({"image": "b", "image_policy": "rebuild"}, {}, {"image"}, {"image"}),
-        ({"image": "b", "image_policy": "rebuild"}, {}, {"personality"}, {"image"}),
+        ({"image": "b", "image_policy": "rebuild"}, {}, {"image"}, {"rebuild"}),
+        ({"image": "b", "image_policy": "rebuild"}, {}, {"personality"}, {"rebuild"}),
         ({"image_policy": "rebuild"}, {}, {"personality"}, set()),
         ({"admin_pass": "x"}, {"admin_pass": "x"}, {"admin_pass"}, set()),
         ({"networks": [], "security_groups": ["a"]}, {}, {"networks"}, {"networks", "security_groups"}),
+        ({"networks": "auto", "security_groups": ["a"]}, {}, {"networks"}, set()),
     ],
 )
 def test_changed_inputs(new: dict[str, Any], prior: dict[str, Any], changed: set[str], expected: set[str]) -> None:
@@ -178,10 +193,16 @@ def test_changed_inputs(new: dict[str, Any], prior: dict[str, Any], changed: set
         ({"vm_state": "stopped", "flavor_id": "1"}, {"status": "SHUTOFF", "flavor_id": "2"}, set(), None),
         ({"vm_state": "active", "flavor_id": "1"}, {"status": "ACTIVE", "flavor_id": "2"}, set(), None),
         ({"pending_action": "start"}, {"status": "SHUTOFF"}, set(), "start"),
+        ({"power_state": "suspended"}, {"power_state": "active"}, {"networks"}, "suspend"),
+        ({"power_state": "suspended"}, {"power_state": "shutoff"}, {"flavor"}, "suspend"),
+        ({"power_state": "suspended"}, {"power_state": "active"}, {"metadata"}, None),
+        ({"power_state": "suspended"}, {"power_state": "suspended"}, {"networks"}, None),
+        ({"power_state": "shutoff"}, {"power_state": "active"}, {"admin_pass"}, "stop"),
+        ({"pending_action": "suspend", "vm_state": "active"}, {"status": "SHUTOFF"}, {"flavor"}, "suspend"),
     ],
 )
 def test_interrupted_action(
     prior: dict[str, Any], current: dict[str, Any], changed: set[str], expected: str | None
 ) -> None:
-    """A server that an interrupted update left stopped is started; one that was stopped by hand is not."""
+    """A server returns to the power state from before an interrupted update; one that was stopped by hand does not."""
     assert interrupted_action(prior, current, changed) == expected

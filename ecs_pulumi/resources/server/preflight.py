@@ -1,0 +1,181 @@
+"""Checks of a server's inputs that a preview makes against the cloud."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ecs_pulumi.cloud import errors
+from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects
+from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
+from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources.catalog import catalog, is_uuid
+from ecs_pulumi.resources.idempotent_create import created_in_this_run
+from ecs_pulumi.resources.planned import planned
+from ecs_pulumi.resources.server.schema import may_boot_from_device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
+
+_NONE = "2.37"
+"""The compute microversion that introduced `networks: none`."""
+
+
+def check(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Check that what the inputs refer to exists and that flavor, image, disks and NICs are compatible."""
+    names = catalog(context.cloud.region)
+    flavor = image = None
+    if checked.known("flavor") and checked.changed("flavor", "image"):
+        try:
+            flavor = names.flavor(checked.known("flavor"))
+        except (errors.NoMatch, errors.NotUnique) as error:
+            yield Problem("flavor", str(error))
+    if checked.known("image") and checked.changed("flavor", "image", "block_devices"):
+        try:
+            image = names.image(checked.known("image"))
+        except (errors.NoMatch, errors.NotUnique) as error:
+            yield Problem("image", str(error))
+    yield from _fit(flavor, image, checked)
+    if flavor:
+        _diskless(context, checked, flavor)
+    yield from _key_pair(context, checked)
+    yield from preflight.check_exists(checked, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
+    yield from _groups(context, checked)
+    yield from _nics(context, checked)
+    yield from _choice_of_network(context, checked)
+    yield from _disks(context, checked)
+
+
+def _key_pair(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Check that the key pair of a server exists, unless the program declares it."""
+    region = context.cloud.region
+    if checked.known("key_name") not in planned(region).key_pairs:
+        yield from preflight.check_exists(checked, "key_name", catalog(region).key_pair)
+
+
+def _groups(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Check that the security groups of a server exist.
+
+    A missing group that is given by name is only a warning: the program may create it with another provider.
+    """
+    look_up = catalog(context.cloud.region).security_group
+    for _, name_or_id in checked.items("security_groups") if checked.changed("security_groups") else ():
+        for problem in preflight.missing("security_groups", partial(look_up, name_or_id)):
+            if is_uuid(name_or_id):
+                yield problem
+            else:
+                end = "" if problem.reason.endswith("?") else "."
+                context.warn(
+                    f"security_groups: {problem.reason}{end} "
+                    "The update fails unless the program creates it before the server."
+                )
+
+
+def _choice_of_network(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Check that a new server without `networks` has at most one to choose from: Nova does not choose among several."""
+    networks = checked.values.get("networks")
+    # An empty list means none, which the older API cannot express.
+    is_unset = networks in (None, "auto") or (networks == [] and not context.cloud.compute.supports(_NONE))
+    if checked.prior or not is_unset:
+        return
+    try:
+        usable = catalog(context.cloud.region).usable_networks()
+    except errors.MissingCredentials:
+        raise
+    except errors.EcsError:
+        # Without the list, the create request reports the error.
+        return
+    if len(usable) > 1:
+        listed = errors.join_names(sorted(network.get("name") or network["id"] for network in usable))
+        reason = f"the cloud does not choose among the {len(usable)} networks of this project ({listed})"
+        yield Problem("networks", f'{reason}; list those to connect, or give "none"')
+
+
+def _diskless(context: Context, checked: CheckInputs, flavor: RemoteObject) -> None:
+    """Warn if the flavor has no disk and the server boots from an image.
+
+    This is only a warning: some clouds create a volume for the root disk, and others allow it for some accounts.
+    """
+    if not flavor["disk"] and not checked.prior and checked.has("image") and not may_boot_from_device(checked):
+        context.warn(
+            f"flavor: {flavor['name']} has no disk; unless the cloud creates a volume for the root disk by itself, it "
+            "refuses a server that boots from an image (HTTP 403): add a block device with boot_index 0 and "
+            "destination_type volume, or choose another flavor"
+        )
+
+
+def _nics(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Check that the networks and ports of a server's NICs exist and that desired addresses are available."""
+    if not checked.changed("networks"):
+        return
+    resolver = catalog(context.cloud.region)
+    for index, nic in checked.items("networks"):
+        for part, kind in (("network_id", "network"), ("port_id", "port")):
+            if not isinstance(nic.get(part), str) or created_in_this_run(nic[part]):
+                continue
+            absent = list(preflight.missing("networks", partial(resolver.neutron, kind, nic[part]), f"[{index}]: "))
+            yield from absent
+            if kind == "port" and nic[part] not in [each.get(part) for each in objects(checked.prior.get("networks"))]:
+                preflight.port_in_use(context, checked, f"networks[{index}]", nic[part])
+            if not absent and nic.get("fixed_ip") is not None:
+                place = preflight.Place("networks", f"[{index}]: ", nic[part])
+                yield from preflight.check_address(context, checked, place, nic["fixed_ip"])
+
+
+def _disks(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Check that the sources and volume types of a server's block devices exist, and that the images fit."""
+    if not checked.changed("block_devices"):
+        return
+    resolver = catalog(context.cloud.region)
+    for index, device in checked.items("block_devices"):
+        place = f"[{index}]: "
+        yield from _check_delete_on_termination(context, device, place)
+        if isinstance(device.get("volume_type"), str):
+            yield from preflight.missing("block_devices", partial(resolver.volume_type, device["volume_type"]), place)
+        look_up = {"volume": resolver.volume, "snapshot": resolver.snapshot}.get(str(device.get("source_type")))
+        if look_up and isinstance(device.get("uuid"), str) and not created_in_this_run(device["uuid"]):
+            yield from preflight.missing("block_devices", partial(look_up, device["uuid"]), place)
+        if device.get("source_type") == "image" and isinstance(device.get("uuid"), str):
+            absent = list(preflight.missing("block_devices", partial(resolver.image, device["uuid"]), place))
+            yield from absent
+            image = {} if absent else resolver.image(device["uuid"])
+            if needed := preflight.disk_needed(image, device.get("volume_size")):
+                yield Problem("block_devices", f"{place}its image needs a disk of at least {needed} GiB")
+
+
+def _check_delete_on_termination(context: Context, device: Mapping[str, object], place: str) -> Iterator[Problem]:
+    """Check that the cloud does not delete a Volume of the program together with the server."""
+    if device.get("source_type") != "volume" or device.get("delete_on_termination") is not True:
+        return
+    volume = device.get("uuid")
+    advice = "omit `delete_on_termination`: Pulumi deletes the Volume when it is removed from the program"
+    if not isinstance(volume, str):
+        context.notify(
+            f"block_devices{place}the cloud deletes the volume with the server. If it is a Volume resource, {advice}"
+        )
+    elif created_in_this_run(volume) or OWNERSHIP.other_owner(
+        ObjectKey("Volume", context.cloud.region.name, volume), ""
+    ):
+        reason = f"the cloud would delete the program's Volume {volume} with the server"
+        yield Problem("block_devices", f"{place}{reason}; {advice}")
+
+
+def _fit(flavor: RemoteObject | None, image: RemoteObject | None, checked: CheckInputs) -> Iterator[Problem]:
+    if not image:
+        return
+    min_ram = image.get("min_ram") or 0
+    boot = next((item for _, item in checked.items("block_devices") if item.get("boot_index") == 0), None)
+    if boot and (needed := preflight.disk_needed(image, boot.get("volume_size"))):
+        yield Problem(
+            "block_devices",
+            f"the image {image['name']} needs a disk of at least {needed} GiB; volume_size is {boot['volume_size']}",
+        )
+    if flavor and min_ram > flavor["ram"]:
+        yield Problem("flavor", f"{flavor['name']} has {flavor['ram']} MiB; the image {image['name']} needs {min_ram}")
+    if flavor and not may_boot_from_device(checked) and (needed := preflight.disk_needed(image, flavor["disk"])):
+        yield Problem(
+            "flavor", f"{flavor['name']} has a disk of {flavor['disk']} GiB; the image {image['name']} needs {needed}"
+        )

@@ -1,0 +1,185 @@
+"""A running update of a server: the steps that a plan consists of, and the return to the power state from before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.cloud import compute, errors
+from ecs_pulumi.dynamic.fields import to_plain
+from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.owner_markers import kept_marker
+from ecs_pulumi.resources.remote import require_exists
+from ecs_pulumi.resources.server import actions, nics
+from ecs_pulumi.resources.server.actions import FROM_ACTIVE, POWER_BY_STATUS, power_after
+from ecs_pulumi.resources.server.create import encoded_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
+    from ecs_pulumi.resources.server.schema import ServerInputs
+    from ecs_pulumi.resources.steps import Step
+
+
+@dataclass
+class ServerUpdate:
+    """A running update of a server. Its methods are the steps of `plan.plan`."""
+
+    context: Context
+    desired: ServerInputs
+    prior: Mapping[str, Any]
+    """The prior outputs."""
+    remote: RemoteObject
+    """The server as of the last read or wait."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """The inputs that differ from the remote object, with their desired values."""
+    interfaces: nics.InterfaceChanges | None = None
+    """The NICs of the program with their ports; None if they are unchanged or not managed."""
+    pending_action: str | None = None
+    """What an earlier update did not do any more, see `plan.interrupted_action`."""
+    _is_stale: bool = field(default=False, init=False)
+
+    def run(self, steps: Iterable[Step[ServerUpdate]]) -> None:
+        """Run the steps; after a failure, return the server to the power state that it had."""
+        for step in steps:
+            try:
+                step.run(self)
+            except errors.EcsError:
+                self._restore_power_state()
+                raise
+
+    def result(self) -> RemoteObject:
+        """Return the server after the update.
+
+        Raises:
+            OperationFailed: The server is in ERROR.
+        """
+        actions.require_not_in_error(self._read() if self._is_stale else self.remote)
+        self.context.record_outputs(pending_action=None)
+        return self.remote
+
+    def update_attributes(self) -> None:
+        """Change name and description."""
+        attributes = {name: self.changes[name] for name in ("name", "description") if name in self.changes}
+        compute.update_server(self.context.cloud.compute, self.remote["id"], attributes)
+        self._is_stale = True
+
+    def replace_metadata(self) -> None:
+        """Replace the metadata; the owner marker stays."""
+        metadata = {**self.changes["metadata"], **kept_marker(self.context, self.remote)}
+        compute.replace_metadata(self.context.cloud.compute, self.remote["id"], metadata)
+        self._is_stale = True
+
+    def replace_tags(self) -> None:
+        """Replace the tags."""
+        tags = sorted(set(self.desired.tags or ()))
+        compute.replace_tags(self.context.cloud.compute, self.remote["id"], tags)
+        self._is_stale = True
+
+    def record_unchanged(self) -> None:
+        """Record what holds before the first step: the pending action, and the NICs if no step changes them."""
+        if self.pending_action:
+            self.context.record_outputs(pending_action=self.pending_action)
+        if self.interfaces is None:
+            self.context.record_outputs(networks=self.context.inputs.get("networks"))
+        elif not self.interfaces.has_changes:
+            nics.record_interfaces(self.context, self.remote, self.interfaces)
+
+    def change_interfaces(self) -> None:
+        """Attach and detach NICs, and record the ports of those that the program lists."""
+        if self.interfaces:
+            nics.change_interfaces(self.context, self.remote["id"], self.interfaces)
+            nics.record_interfaces(self.context, self._read(), self.interfaces)
+
+    def change_security_groups(self) -> None:
+        """Set the security groups of the NICs that Nova created."""
+        nics.change_security_groups(self.context, self.remote, self.desired.security_groups or ())
+        self._is_stale = True
+
+    def wake(self, until: str) -> None:
+        """Make the server active for a change that Nova rejects in the power state `until`."""
+        self._return_later(FROM_ACTIVE[until])
+        self.set_power_state("active")
+
+    def stop_for_resize(self) -> None:
+        """Stop the server; the state records that it has to be started again."""
+        self._return_later("start")
+        self._update(actions.stop(self.context, self.remote["id"]))
+
+    def resize(self) -> None:
+        """Resize to the desired flavor, until the resize has to be confirmed."""
+        actions.require_not_in_error(self.remote)
+        flavor = catalog(self.context.cloud.region).flavor(self.desired.flavor)
+        self._update(actions.resize(self.context, self.remote["id"], flavor))
+
+    def confirm(self) -> None:
+        """Confirm the resize, unless the cloud did so by itself.
+
+        Raises:
+            OperationFailed: The cloud did not resize the server.
+        """
+        context, id_ = self.context, self.remote["id"]
+        if self.remote["status"] == "VERIFY_RESIZE":
+            self._update(actions.leave_verify_resize(context, id_, "confirmResize", "confirming"))
+        flavor = catalog(context.cloud.region).flavor(self.desired.flavor)
+        if actions.flavor_id(self.remote) != flavor["id"]:
+            # If Nova finds no host for a resize, the server's document does not show the failure.
+            reason = compute.last_failed_action(context.cloud.compute, id_, of="resize")
+            raise errors.OperationFailed(f"the cloud did not resize to {flavor['name']}", reason)
+
+    def end_earlier_resize(self, action: str, progress: str) -> None:
+        """Confirm or revert the resize of an update that was interrupted."""
+        if self.prior.get("vm_state") == "active" or self.prior.get("pending_action"):
+            self._return_later("start")
+        self._update(actions.leave_verify_resize(self.context, self.remote["id"], action, progress))
+
+    def rebuild(self) -> None:
+        """Rebuild the server from the desired image; it keeps its id, addresses and volumes."""
+        image_id = catalog(self.context.cloud.region).image(str(self.desired.image))["id"]
+        files = to_plain(self.desired.personality)
+        self._update(actions.rebuild(self.context, self.remote, image_id, encoded_files(files) if files else None))
+
+    def change_password(self) -> None:
+        """Set the administrator's password."""
+        body = {"adminPass": self.desired.admin_pass}
+        compute.action(self.context.cloud.compute, self.remote["id"], "changePassword", body)
+        self.context.record_outputs(admin_pass=self.desired.admin_pass)
+        # A response to the next action that is lost must not find this task instead of its own.
+        self._update(actions.wait_until_idle(self.context, self._read()))
+
+    def set_power_state(self, to: str) -> None:
+        """Bring the server to a power state; it no longer has to return to the one before if this is the same."""
+        self._update(actions.set_power_state(self.context, self.remote, to))
+        if to == power_after(self.context.known.get("pending_action")):
+            self.context.record_outputs(pending_action=None)
+
+    def _return_later(self, action: str) -> None:
+        """Record the action that returns the server to its power state, unless an earlier step or update did."""
+        self.context.record_outputs(pending_action=self.context.known.get("pending_action") or action)
+
+    def _read(self) -> RemoteObject:
+        id_ = self.remote["id"]
+        self._update(require_exists(self.context.cloud.region.servers.get(id_), "Server", id_))
+        return self.remote
+
+    def _update(self, remote: RemoteObject) -> None:
+        self.remote, self._is_stale = remote, False
+
+    def _restore_power_state(self) -> None:
+        power = power_after(self.context.known.get("pending_action"))
+        if power is None:
+            return
+        try:
+            remote = self._read()
+            # From another status, such as VERIFY_RESIZE or a running task, the next update goes on.
+            if remote["status"] in POWER_BY_STATUS and not actions.task_of(remote):
+                self.set_power_state(power)
+                return
+            reason = actions.describe(remote)
+        except errors.EcsError as error:
+            reason = str(error)
+        self.context.warn(
+            f"the server could not be returned to the power state {power} ({reason}); the next `pulumi up` tries again"
+        )
