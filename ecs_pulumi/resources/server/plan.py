@@ -144,7 +144,7 @@ class _Planner:
         if target:
             steps = power_steps(self._power, target)
             # To return a server to the power state that it had is no interruption.
-            is_return = target == self._current.get("power_state")
+            is_return = target in (self._current.get("power_state"), self._target)
             self._steps += [replace(step, impact=None) for step in steps] if is_return else steps
         if "power_state" in self._changed and has_unknown(self._desired.get("power_state")):
             impact = Impact.INTERRUPTS if self._power not in ("shutoff", "shelved_offloaded") else None
