@@ -12,6 +12,7 @@ from . import (  # noqa: F401  # each module registers its routes
     keypairs,
     labels,
     resize,
+    server_groups,
     servers,
 )
 from .flavors import seed

@@ -34,13 +34,13 @@ from .instance import (
     detailed,
     end_action,
     get_scheduled_server,
-    host_in,
     new_password,
     save,
     server_step,
 )
 from .labels import METADATA
 from .lifecycle import begin_delete
+from .placement import find_host
 from .service import require_admin, service
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def unshelve(call: Call, doc: Document) -> Reply:
         vm_state="active",
         power_state=RUNNING,
         launched=call.now,
-        **host_in(call, doc["zone"] or call.zones()[0]),
+        **(find_host(call, doc) or {}),
     )
     return Reply(202)
 

@@ -18,6 +18,7 @@ from ecs_pulumi.emulator.validation import (
     OPTIONAL_TEXT,
     TAG,
     TEXT,
+    UUID,
     Schema,
     body,
     fields,
@@ -31,6 +32,7 @@ from .flavors import find_flavor
 from .instance import NOSTATE, begin_action, new_id, new_password
 from .labels import METADATA
 from .lifecycle import begin_build, next_device, volume_entry
+from .server_groups import join
 from .service import service
 from .usage import claim
 
@@ -61,6 +63,20 @@ BLOCK_DEVICE: Schema = {
 }
 NETWORK: Schema = {"fixed_ip": OPTIONAL_TEXT, "port": OPTIONAL_TEXT, "uuid": TEXT}
 FILE = fields({"path": TEXT, "contents": {"type": "string", "format": "base64"}})
+SERVER_IDS: Schema = {"anyOf": [UUID, {"type": "array", "items": UUID}]}
+SCHEDULER_HINTS: Schema = {
+    "type": "object",
+    "properties": {
+        "group": UUID,
+        "different_host": SERVER_IDS,
+        "same_host": SERVER_IDS,
+        "query": {"type": ["string", "object"]},
+        "target_cell": NAME,
+        "different_cell": {"type": ["string", "array"], "items": TEXT},
+        "build_near_host_ip": TEXT,
+        "cidr": {"type": "string", "pattern": "^/[0-9a-f.:]+$"},
+    },
+}
 USER_DATA: Schema = {"type": "string", "format": "base64", "maxLength": 65535}
 
 
@@ -139,14 +155,14 @@ def create(call: Call) -> Reply:
         doc = _document(call, requested | {"name": name}, flavor, zone)
         boot_image = image["id"] if image and root_size is None else ""
         doc |= {"image_id": boot_image, "reservation_id": reservation, "requested_networks": networks}
-        doc["security_group_ids"] = groups
+        doc |= {"security_group_ids": groups, "hints": hints}
         doc["volumes"] = _disks(doc, [dict(volume) for volume in volumes])
         for volume in doc["volumes"]:
             if volume["volume_id"]:
                 reserve_volume(call, volume["volume_id"])
         begin_action(call, doc, "create")
         call.put("server", doc)
-        _join_group(call, hints, doc["id"])
+        join(call, hints.get("group"), doc["id"])
         begin_build(call, doc)
         docs.append(doc)
     if is_true(requested.get("return_reservation_id", False)):
@@ -434,16 +450,13 @@ def _check_sizes(flavor: Document, image: Document | None, root_size: int | None
 
 
 def _hints(call: Call) -> Document:
+    """Return the scheduler hints; 400 if one has an invalid form or the server group does not exist."""
     document = call.json()
-    hints = document.get(HINTS[0]) or document.get(HINTS[1]) or {}
+    root = next((each for each in HINTS if each in document), None)
+    if root is None:
+        return {}
+    hints: Document = body(call, root, SCHEDULER_HINTS, "server", *(each for each in HINTS if each != root))
     group = hints.get("group")
     if group is not None and call.get("server_group", str(group)) is None:
         raise HttpError(400, f"Instance group {group} could not be found.")
-    return dict(hints)
-
-
-def _join_group(call: Call, hints: Document, server_id: str) -> None:
-    group = call.get("server_group", str(hints.get("group") or ""))
-    if group:
-        group["members"].append(server_id)
-        call.put("server_group", group)
+    return hints

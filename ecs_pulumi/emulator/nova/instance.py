@@ -210,13 +210,6 @@ def new_password() -> str:
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(12))
 
 
-def host_in(ctx: Context, zone: str) -> dict[str, str]:
-    """Return the host of a server in a zone, with its hypervisor."""
-    if ctx.cloud.dialect.name == "otc":
-        return {"host": f"pod01.{zone}", "hypervisor": "nova001@1"}
-    return dict.fromkeys(("host", "hypervisor"), f"compute-{ctx.zones().index(zone) + 1}")
-
-
 def addresses(doc: Document, *, full: bool) -> dict[str, list[dict[str, Any]]]:
     """Return the addresses of the server by network name."""
     found: dict[str, list[dict[str, Any]]] = {}

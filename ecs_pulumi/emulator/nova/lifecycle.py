@@ -10,7 +10,8 @@ from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.neutron import servers as neutron
 
 from .flavors import fits_no_host
-from .instance import NOSTATE, RUNNING, SHUTDOWN, end_action, host_in, new_id, nic_of, save, server_step, to_error
+from .instance import NOSTATE, RUNNING, SHUTDOWN, end_action, new_id, nic_of, save, server_step, to_error
+from .placement import find_host
 from .usage import claim
 
 if TYPE_CHECKING:
@@ -44,8 +45,11 @@ def _schedule(ctx: Context, doc: Document) -> None:
     if fits_no_host(doc["flavor"]) or ctx.has_outcome_fault("no-host", doc["name"]):
         to_error(ctx, doc, NO_HOST, scheduled=True, zone="")
         return
-    zone = doc["zone"] or ctx.zones()[0]
-    save(ctx, doc, scheduled=True, zone=zone, task_state=None, **host_in(ctx, zone))
+    host = find_host(ctx, doc)
+    if host is None:
+        to_error(ctx, doc, f"{NO_HOST}There are not enough hosts available.", scheduled=True, zone="")
+        return
+    save(ctx, doc, scheduled=True, task_state=None, **host)
     ctx.schedule(CLAIMING, "nova.network", doc["id"])
 
 
