@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         PoolInfo,
         PortInfo,
         RouteInfo,
+        ServerGroupInfo,
         ServerInfo,
         SubnetInfo,
         VolumeInfo,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         get_availability_zones,
         get_availability_zones_output,
     )
+    from ecs_pulumi.lookups.server_groups import get_server_group, get_server_group_output
     from ecs_pulumi.lookups.servers import get_server, get_server_output, list_servers, list_servers_output
     from ecs_pulumi.lookups.volumes import get_volume, get_volume_output
     from ecs_pulumi.sdk.interface_attachment import InterfaceAttachment, InterfaceAttachmentFixedIpArgs
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
         ServerPersonality,
         ServerPersonalityArgs,
     )
+    from ecs_pulumi.sdk.server_group import ServerGroup
     from ecs_pulumi.sdk.subnet import (
         Subnet,
         SubnetAllocationPool,
@@ -110,6 +113,7 @@ _NAMES = {
         "PoolInfo",
         "PortInfo",
         "RouteInfo",
+        "ServerGroupInfo",
         "ServerInfo",
         "SubnetInfo",
         "VolumeInfo",
@@ -131,6 +135,7 @@ _NAMES = {
         "get_availability_zones",
         "get_availability_zones_output",
     ),
+    "lookups.server_groups": ("get_server_group", "get_server_group_output"),
     "lookups.servers": ("get_server", "get_server_output", "list_servers", "list_servers_output"),
     "lookups.volumes": ("get_volume", "get_volume_output"),
     "sdk.interface_attachment": ("InterfaceAttachment", "InterfaceAttachmentFixedIpArgs"),
@@ -159,6 +164,7 @@ _NAMES = {
         "ServerPersonality",
         "ServerPersonalityArgs",
     ),
+    "sdk.server_group": ("ServerGroup",),
     "sdk.subnet": (
         "Subnet",
         "SubnetAllocationPool",
@@ -209,6 +215,8 @@ __all__ = [
     "ServerAttachedVolume",
     "ServerBlockDevice",
     "ServerBlockDeviceArgs",
+    "ServerGroup",
+    "ServerGroupInfo",
     "ServerInfo",
     "ServerNetwork",
     "ServerNetworkArgs",
@@ -241,6 +249,8 @@ __all__ = [
     "get_port",
     "get_port_output",
     "get_server",
+    "get_server_group",
+    "get_server_group_output",
     "get_server_output",
     "get_subnet",
     "get_subnet_output",

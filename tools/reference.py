@@ -36,6 +36,7 @@ LOOKUPS = (
     ("key_pairs", "Key pairs"),
     ("volumes", "Volumes"),
     ("servers", "Servers"),
+    ("server_groups", "Server groups"),
     ("offers", "Zones and versions"),
 )
 VARIABLES = {"region": "OS_REGION_NAME"}

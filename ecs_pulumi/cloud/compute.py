@@ -19,6 +19,8 @@ Document = dict[str, Any]
 
 DESCRIPTION, TAGS, TAGS_IN_CREATE = "2.19", "2.26", "2.52"
 """The microversions that a server's description and its tags need, and tags in the request that creates it."""
+SERVER_GROUP_RULES = "2.64"
+"""The microversion that the rules of a server group's policy need."""
 
 
 def create_server(
@@ -165,6 +167,46 @@ def delete_key_pair(
 ) -> None:
     """Delete a key pair (API reference, "Delete Keypair")."""
     api.delete(_key_pair(name), params=_without_none({"user_id": user_id}), microversion=microversion)
+
+
+def create_server_group(api: ServiceClient, name: str, policy: str, rules: Document) -> Document:
+    """Create a server group (API reference, "Create Server Group").
+
+    Args:
+        api: compute.
+        name: the name.
+        policy: the policy; the soft ones need microversion 2.15.
+        rules: the rules of the policy, which need microversion 2.64.
+    """
+    microversion = server_group_microversion(api)
+    group: Document = {"name": name}
+    if microversion == SERVER_GROUP_RULES:
+        group |= {"policy": policy} | ({"rules": rules} if rules else {})
+    else:
+        group["policies"] = [policy]
+    body = {"server_group": group}
+    return _document(api.post("/os-server-groups", json=body, microversion=microversion, key="server_group"))
+
+
+def list_server_groups(api: ServiceClient) -> list[Document]:
+    """List the server groups of the project (API reference, "List Server Groups")."""
+    return list(api.pages("/os-server-groups", "server_groups", None, server_group_microversion(api)))
+
+
+def get_server_group(api: ServiceClient, id: str) -> Document:
+    """Return a server group (API reference, "Show Server Group Details")."""
+    path = f"/os-server-groups/{id}"
+    return _document(api.get(path, microversion=server_group_microversion(api), key="server_group"))
+
+
+def delete_server_group(api: ServiceClient, id: str) -> None:
+    """Delete a server group; its servers remain (API reference, "Delete Server Group")."""
+    api.delete(f"/os-server-groups/{id}")
+
+
+def server_group_microversion(api: ServiceClient) -> str | None:
+    """The microversion for server groups: with the rules of a policy, or at least with the soft policies."""
+    return api.newest_supported(SERVER_GROUP_RULES, "2.15")
 
 
 def attach_volume(api: ServiceClient, id: str, attachment: Document, microversion: str | None = None) -> Document:

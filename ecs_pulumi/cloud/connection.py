@@ -13,7 +13,7 @@ from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import resolve
 from ecs_pulumi.cloud.errors import ConfigurationError, join_names
 from ecs_pulumi.cloud.network import COLLECTIONS
-from ecs_pulumi.cloud.resource_reader import NetworkObjects, ResourceReader, Servers, Volumes
+from ecs_pulumi.cloud.resource_reader import SERVER_GROUPS, NetworkObjects, ResourceReader, Servers, Volumes
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.cloud.transport import Transport
 
@@ -198,6 +198,18 @@ class Region:
     def volumes(self) -> Volumes:
         """The volumes."""
         return self._get_or_create("volumes", lambda: Volumes(self.block_storage))
+
+    @property
+    def server_groups(self) -> ResourceReader:
+        """The server groups."""
+        return self._get_or_create(
+            "server groups",
+            lambda: ResourceReader(
+                self.compute,
+                SERVER_GROUPS,
+                microversion=lambda: compute.server_group_microversion(self.compute),
+            ),
+        )
 
     def network_objects(self, kind: str) -> NetworkObjects:
         """The objects of Neutron of this kind, such as ``port``."""

@@ -19,6 +19,7 @@ PAGE_SIZE = 1000
 
 _SERVERS = Collection("/servers", "server", "servers")
 _VOLUMES = Collection("/volumes", "volume", "volumes")
+SERVER_GROUPS = Collection("/os-server-groups", "server_group", "server_groups")
 
 
 class ResourceReader:

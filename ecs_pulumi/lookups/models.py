@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from typing_extensions import Never
 
 
@@ -268,6 +268,20 @@ class KeyPairInfo(Info):
     type: str = "ssh"
     user_id: str | None = None
     created_at: str | None = None
+
+
+class ServerGroupInfo(Info):
+    """A server group (Nova API reference, "Server groups")."""
+
+    id: str
+    name: str
+    policy: str = Field(validation_alias=AliasChoices("policy", AliasPath("policies", 0)))
+    """`affinity`, `anti-affinity`, `soft-affinity` or `soft-anti-affinity`."""
+    max_server_per_host: int | None = Field(None, validation_alias=AliasPath("rules", "max_server_per_host"))
+    members: list[str] = []
+    """Ids of the servers."""
+    project_id: str | None = None
+    """None if the API does not return it (before compute 2.13)."""
 
 
 class VolumeServerInfo(Info):

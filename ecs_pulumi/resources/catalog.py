@@ -94,6 +94,22 @@ class NameResolver:
         """Return the security groups of the project."""
         return self._cached("security groups", lambda: network.list_all(self._region.network, "security_group"))
 
+    def server_groups(self) -> list[RemoteObject]:
+        """Return the server groups of the project, without those that this run has created since the list was read."""
+        return self._cached("server groups", lambda: compute.list_server_groups(self._region.compute))
+
+    def server_group(self, id_: str) -> None:
+        """Raise `NoMatch` if there is no server group with this id."""
+        groups = self.server_groups()
+        if any(group["id"] == id_ for group in groups):
+            return
+        try:
+            compute.get_server_group(self._region.compute, id_)
+        except errors.NotFound:
+            named = [group["id"] for group in groups if group["name"] == id_]
+            hint = f"; the one of that name has the id {named[0]}" if len(named) == 1 else ""
+            raise errors.NoMatch(named, f'there is no server group with the id "{id_}"{hint}') from None
+
     def key_pair(self, name: str) -> None:
         """Raise `NoMatch` if there is no key pair with this name."""
         api = self._region.compute

@@ -24,6 +24,7 @@ _NOVA = {
     "cores": ("maxTotalCores", "totalCoresUsed"),
     "ram": ("maxTotalRAMSize", "totalRAMUsed"),
     "instances": ("maxTotalInstances", "totalInstancesUsed"),
+    "server_groups": ("maxServerGroups", "totalServerGroupsUsed"),
 }
 _CINDER = {
     "volumes": ("maxTotalVolumes", "totalVolumesUsed"),
@@ -87,7 +88,7 @@ class QuotaTracker:
 
 
 def _absolute(limits: Mapping[str, Any], names: Mapping[str, tuple[str, str]]) -> dict[str, tuple[int, int]]:
-    return {name: (limits[most], limits[used]) for name, (most, used) in names.items() if most in limits}
+    return {name: (limits[most], limits[used]) for name, (most, used) in names.items() if {most, used} <= limits.keys()}
 
 
 def _details(quotas: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

@@ -17,6 +17,7 @@ _KINDS = [
     "Subnet",
     "Port",
     "Volume",
+    "ServerGroup",
     "Server",
     "VolumeAttachment",
     "InterfaceAttachment",

@@ -29,6 +29,8 @@ subnet = ecs.Subnet(
 port = ecs.Port("front", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id, "ip_address": "10.0.10.10"}])
 back = ecs.Port("back", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id}])
 
+group = ecs.ServerGroup("web", policy="anti-affinity")
+
 server = ecs.Server(
     "web",
     flavor=flavor,  # a change resizes: stop, resize, confirm, start
@@ -46,6 +48,7 @@ server = ecs.Server(
         }
     ],
     metadata={"role": "web"},
+    scheduler_hints={"group": group.id},
     user_data="#cloud-config\npackages: [nginx]\n",
     opts=pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="45m")),
 )

@@ -101,6 +101,9 @@ SCENES = [
     ),
     Scene("KeyPair", "import", None, lambda _: {"name": "known", "public_key": PUBLIC_KEY}),
     Scene("KeyPair", "replace", lambda _: {"name": "known"}, lambda _: {"name": "known", "public_key": PUBLIC_KEY}),
+    *_life("ServerGroup", lambda _: {"policy": "anti-affinity", "max_server_per_host": 2}),
+    Scene("ServerGroup", "create-named", None, lambda _: {"name": "chosen", "policy": "affinity"}),
+    Scene("ServerGroup", "create", None, lambda _: {"policy": "anti-affinity"}, dialect="otc"),
     *_life(
         "Network",
         lambda _: {"tags": ["one"]},

@@ -39,6 +39,7 @@ _COMPARED_FIELDS = {
         "locked",
     ),
     "keypair": ("name", "type"),
+    "server_group": ("name", "policy", "rules"),
 }
 _SUFFIX = re.compile(r"-[0-9a-f]{8}$")
 

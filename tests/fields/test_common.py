@@ -98,6 +98,12 @@ SPECIMENS = {
         lambda g, id_: g.cloud.compute.find_keypair(id_),
         replaces={"public_key": KEYS[1]},
     ),
+    "ServerGroup": Specimen(
+        lambda g: {"name": g.unique_name("adopted"), "policy": "anti-affinity"},
+        lambda g, id_: g.cloud.compute.delete_server_group(id_),
+        lambda g, id_: g.cloud.compute.find_server_group(id_),
+        replaces={"policy": "affinity"},
+    ),
     "Volume": Specimen(
         lambda g: {"name": "fields-adopted", "size": 1, "metadata": {"a": "1"}},
         lambda g, id_: g.cloud.block_storage.delete_volume(id_),

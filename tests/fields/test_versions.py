@@ -64,6 +64,8 @@ REQUIRES_MICROVERSION: dict[str, tuple[str, dict[str, Any]]] = {
     "VolumeAttachment.multiattach": ("VolumeAttachment", {"multiattach": True}),
     "InterfaceAttachment.tag": ("InterfaceAttachment", {"tag": "a"}),
     "KeyPair.type": ("KeyPair", {"type": "x509"}),
+    "ServerGroup.policy": ("ServerGroup", {"policy": "soft-affinity"}),
+    "ServerGroup.max_server_per_host": ("ServerGroup", {"policy": "anti-affinity", "max_server_per_host": 2}),
 }
 
 

@@ -99,6 +99,11 @@ key_pair = ecs.KeyPair(
     opts=None,
 )
 
+group = ecs.ServerGroup(
+    "group", name="group", policy="anti-affinity", max_server_per_host=2, region=None, adopt=None, opts=None
+)
+assert_type(group.members, pulumi.Output[list[str]])
+
 nic: ServerNetworkArgs = {"port_id": port.id, "tag": "front"}
 disk: ServerBlockDeviceArgs = {"source_type": "blank", "destination_type": "volume", "volume_size": 10}
 file: ServerPersonalityArgs = {"path": "/etc/motd", "contents": "hello"}
@@ -222,6 +227,7 @@ found = ecs.get_port(
 assert_type(found, ecs.PortInfo)
 assert_type(found.ip_address, str | None)
 assert_type(ecs.get_key_pair("key", region=None), ecs.KeyPairInfo)
+assert_type(ecs.get_server_group("group", id=None, region=None).members, list[str])
 assert_type(ecs.get_volume("vol", id=None, metadata={"a": "b"}, region=None).attachments, list[ecs.VolumeServerInfo])
 assert_type(ecs.get_server("web", id=None, region=None).addresses, dict[str, list[ecs.AddressInfo]])
 assert_type(
@@ -252,6 +258,7 @@ assert_type(ecs.list_networks_output(tags=network.tags), pulumi.Output[list[ecs.
 assert_type(ecs.get_subnet_output(network_id=network.id, cidr=subnet.cidr), pulumi.Output[ecs.SubnetInfo])
 assert_type(ecs.get_port_output(device_id=server.id, ip_address=secret), pulumi.Output[ecs.PortInfo])
 assert_type(ecs.get_key_pair_output(key_pair.name), pulumi.Output[ecs.KeyPairInfo])
+assert_type(ecs.get_server_group_output(id=group.id), pulumi.Output[ecs.ServerGroupInfo])
 assert_type(ecs.get_volume_output(volume.name, metadata={"a": secret}), pulumi.Output[ecs.VolumeInfo])
 assert_type(ecs.get_server_output(id=server.id, region=server.region), pulumi.Output[ecs.ServerInfo])
 assert_type(ecs.list_servers_output(not_tags=server.tags), pulumi.Output[list[ecs.ServerInfo]])

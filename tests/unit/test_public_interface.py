@@ -37,6 +37,7 @@ INPUTS = {
         allowed_address_pairs U, extra_dhcp_options U, mac_address RC, port_security_enabled UC, device_owner RC,
         dns_name U, binding_host_id U, binding_profile U, binding_vnic_type U = normal, qos_policy_id U, tags U,
         project_id RC, value_specs R""",
+    "ServerGroup": "name R, policy* R, max_server_per_host R",
     "KeyPair": "name R, public_key RC, type R, user_id R",
     "Volume": """
         size* U, name U, description U, metadata U, volume_type UC, retype_policy U = on-demand, availability_zone RC,
@@ -56,6 +57,7 @@ OUTPUTS = {
     "Subnet": "created_at updated_at",
     "Port": "status all_fixed_ips ip_address device_id dns_assignment",
     "KeyPair": "private_key fingerprint",
+    "ServerGroup": "members",
     "Volume": "status bootable encrypted attachments created_at",
     "VolumeAttachment": "attachment_id",
     "InterfaceAttachment": "port_id network_id mac_address fixed_ips port_state",
@@ -80,6 +82,7 @@ NESTED = {
 }
 CHOICES = {
     ("KeyPair", "type"): {"ssh", "x509"},
+    ("ServerGroup", "policy"): {"affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"},
     ("Volume", "retype_policy"): {"never", "on-demand"},
     ("Server", "power_state"): {"active", "shutoff", "paused", "suspended", "shelved_offloaded"},
     ("Server", "image_policy"): {"replace", "rebuild"},
@@ -99,6 +102,7 @@ LOOKUPS = {
     "get_key_pair": "name, *",
     "get_volume": "name=None, *, id=None, metadata=None",
     "get_server": "name=None, *, id=None",
+    "get_server_group": "name=None, *, id=None",
     "list_servers": """
         *, changes_since=None, image=None, flavor=None, name=None, status=None, limit=None, marker=None, not_tags=None,
         reservation_id=None, all_tenants=None""",

@@ -44,6 +44,7 @@ def check(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     yield from _key_pair(context, checked)
     yield from preflight.check_exists(checked, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
     yield from _groups(context, checked)
+    yield from _server_group(context, checked)
     yield from _nics(context, checked)
     yield from _choice_of_network(context, checked)
     yield from _disks(context, checked)
@@ -72,6 +73,15 @@ def _groups(context: Context, checked: CheckInputs) -> Iterator[Problem]:
                     f"security_groups: {problem.reason}{end} "
                     "The update fails unless the program creates it before the server."
                 )
+
+
+def _server_group(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Check that the server group in the hints exists."""
+    hints = checked.values.get("scheduler_hints")
+    group = hints.get("group") if isinstance(hints, dict) and checked.changed("scheduler_hints") else None
+    if isinstance(group, str) and not created_in_this_run(group):
+        look_up = partial(catalog(context.cloud.region).server_group, group)
+        yield from preflight.missing("scheduler_hints", look_up, "group: ")
 
 
 def _choice_of_network(context: Context, checked: CheckInputs) -> Iterator[Problem]:

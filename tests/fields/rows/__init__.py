@@ -1,6 +1,6 @@
 """The table of fields: the row of each field of each kind."""
 
-from tests.fields.rows.compute import INTERFACE_ATTACHMENT, KEY_PAIR, SERVER
+from tests.fields.rows.compute import INTERFACE_ATTACHMENT, KEY_PAIR, SERVER, SERVER_GROUP
 from tests.fields.rows.neutron import NETWORK, PORT, SUBNET
 from tests.fields.rows.row import Row
 from tests.fields.rows.storage import VOLUME, VOLUME_ATTACHMENT
@@ -13,6 +13,7 @@ TABLE: dict[str, dict[str, Row]] = {
     "Port": PORT,
     "KeyPair": KEY_PAIR,
     "Volume": VOLUME,
+    "ServerGroup": SERVER_GROUP,
     "Server": SERVER,
     "VolumeAttachment": VOLUME_ATTACHMENT,
     "InterfaceAttachment": INTERFACE_ATTACHMENT,

@@ -29,6 +29,13 @@ KEY_PAIR = {
 }
 
 
+SERVER_GROUP = {
+    "name": Row("fields-one", "fields-two", base={"policy": "anti-affinity"}),
+    "policy": Row("anti-affinity", "affinity", required=True),
+    "max_server_per_host": Row(2, 3, base={"policy": "anti-affinity"}),
+}
+
+
 def _server(**inputs: Any) -> Any:
     return lambda g: {**g.server_inputs, **inputs}
 
