@@ -80,27 +80,29 @@ class ServerGroupHandler(EcsHandler[ServerGroupInputs]):
         return "policy" if not remote["members"] and inputs.get("policy") == _policy(remote) else ""
 
     def find_own_orphans(self, context: Context, desired: ServerGroupInputs) -> list[tuple[str, str]]:
-        """Find the groups whose automatic name encodes this resource, or those that the state confirms.
+        """Find the groups whose automatic name encodes this resource, except those that `create` deletes.
 
-        A name that the program sets proves nothing by itself: other groups may have it.
+        A name that the program sets proves nothing by itself, because other groups may have it: the state has to
+        confirm the orphan.
         """
-        listed = [each for each in catalog(context.cloud.region).server_groups() if not created_in_this_run(each["id"])]
         if is_auto_name(desired.name or "", context.resource):
-            found = [each for each in listed if owner_from_name(each["name"], context.signer) == context.resource]
-        else:
-            found = [
-                each
-                for each in listed
-                if each["name"] == desired.name
-                and self.result_evidence({"policy": desired.policy}, each)
-                and context.provenance(each["id"], each["name"]) is Provenance.INTERRUPTED
-            ]
-            found = found if len(found) == 1 else []
-        return [(each["id"], each["name"]) for each in found]
+            signed = _signed(context, desired)
+            return [(each["id"], each["name"]) for each, origin in signed if origin is not Provenance.INTERRUPTED]
+        found = [
+            (each["id"], each["name"])
+            for each in _listed(context)
+            if each["name"] == desired.name
+            and self.result_evidence({"policy": desired.policy}, each)
+            and context.provenance(each["id"], each["name"]) is Provenance.INTERRUPTED
+        ]
+        return found if len(found) == 1 else []
 
     def create(self, context: Context, desired: ServerGroupInputs) -> RemoteObject:
-        """Create the group."""
+        """Create the group, and delete those of killed runs: their names differ, and no server is in them yet."""
         api = context.cloud.compute
+        for each, origin in _signed(context, desired):
+            if origin is Provenance.INTERRUPTED:
+                self.delete(context, each["id"], {})
         rules = {} if desired.max_server_per_host is None else {"max_server_per_host": desired.max_server_per_host}
         # A group has no time of creation: one that existed before the request is not the result of it.
         prior = {each["id"] for each in catalog(context.cloud.region).server_groups()}
@@ -146,6 +148,18 @@ class ServerGroupHandler(EcsHandler[ServerGroupInputs]):
         """Delete the group. Servers that are still in it remain."""
         with contextlib.suppress(errors.NotFound):
             compute.delete_server_group(context.cloud.compute, id_)
+
+
+def _listed(context: Context) -> list[RemoteObject]:
+    """Return the groups that existed before this run."""
+    return [each for each in catalog(context.cloud.region).server_groups() if not created_in_this_run(each["id"])]
+
+
+def _signed(context: Context, desired: ServerGroupInputs) -> Iterator[tuple[RemoteObject, Provenance]]:
+    """Yield the groups with an automatic name that an earlier run generated for this resource, and their origin."""
+    for each in _listed(context) if is_auto_name(desired.name or "", context.resource) else ():
+        if owner_from_name(each["name"], context.signer) == context.resource:
+            yield each, context.provenance(each["id"], each["name"])
 
 
 def _policy(remote: RemoteObject) -> str | None:
