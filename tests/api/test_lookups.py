@@ -52,6 +52,8 @@ def name(landscape: Landscape) -> Iterator[str]:
             cloud.block_storage.delete_volume(volume)
         if cloud.compute.find_keypair(unique):
             cloud.compute.delete_keypair(unique)
+        if group := cloud.compute.find_server_group(unique):
+            cloud.compute.delete_server_group(group)
         for network in list(cloud.network.networks(name=unique)):
             for port in list(cloud.network.ports(network_id=network.id)):
                 cloud.network.delete_port(port)
@@ -108,6 +110,7 @@ def test_objects_of_another_client_are_found(landscape: Landscape, name: str) ->
         subnet = cloud.network.create_subnet(network_id=network.id, name=name, cidr="10.99.0.0/24", ip_version=4)
         port = cloud.network.create_port(network_id=network.id, name=name)
         cloud.compute.create_keypair(name=name)
+        group = cloud.compute.create_server_group(name=name, policies=["anti-affinity"])
         volume = cloud.block_storage.create_volume(name=name, size=1, metadata={"made": "for a test"})
         flavor = ecs.get_flavor(landscape.small)
         server = make_server(landscape, cloud, name, port.id, key_name=name)
@@ -121,6 +124,9 @@ def test_objects_of_another_client_are_found(landscape: Landscape, name: str) ->
     assert ecs.get_port(ip_address=found.ip_address, network_id=network.id) == found
     assert ecs.get_port(device_id=server.id).id == port.id
     assert ecs.get_key_pair(name).public_key.startswith("ssh-rsa ")
+    assert (ecs.get_server_group(name).id, ecs.get_server_group(id=group.id).policy) == (group.id, "anti-affinity")
+    with pytest.raises(ecs.NoMatch, match="^get_server_group: no server group has id"):
+        ecs.get_server_group(id=str(uuid.uuid4()))
     assert ecs.get_volume(name, metadata={"made": "for a test"}).id == volume.id
     one = ecs.get_server(name)
     assert (one.id, one.status, one.flavor_id, one.key_name) == (server.id, "ACTIVE", flavor.id, name)
@@ -170,6 +176,7 @@ def test_output_variants_return_results_of_lookups(landscape: Landscape, name: s
         cloud.network.create_subnet(network_id=network.id, name=name, cidr="10.99.0.0/24", ip_version=4)
         port = cloud.network.create_port(network_id=network.id, name=name)
         cloud.compute.create_keypair(name=name)
+        cloud.compute.create_server_group(name=name, policies=["anti-affinity"])
         volume = cloud.block_storage.create_volume(name=name, size=1)
         server = make_server(landscape, cloud, name, port.id)
         cloud.block_storage.wait_for_status(volume, interval=0.2)
@@ -186,6 +193,7 @@ def test_output_variants_return_results_of_lookups(landscape: Landscape, name: s
         "get_key_pair": {"name": name},
         "get_volume": {"id": volume.id},
         "get_server": {"name": name},
+        "get_server_group": {"name": name},
         "list_servers": {"name": name, "limit": 5},
         "get_availability_zones": {},
         "get_api_versions": {},

@@ -451,6 +451,15 @@ def test_quota_exceeded_by_several_resources(run: Run, cloud: Emulator) -> None:
     ]
 
 
+def test_quota_of_server_groups(run: Run, cloud: Emulator) -> None:
+    """A preview reports that the project may not have another server group."""
+    cloud.set_quota(server_groups=1)
+    assert [run("ServerGroup", policy="affinity", name=name) for name in ("a", "b")] == [
+        [],
+        ["policy: quota exceeded for server_groups: limit 1, in use 0, this program needs 2"],
+    ]
+
+
 @pytest.mark.parametrize("confirmed_by_state", [True, False], ids=["confirmed", "unconfirmed"])
 def test_orphan_that_uses_up_the_quota(
     landscape: Landscape,

@@ -1,0 +1,68 @@
+"""Server groups, and the servers in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fields.assertions import assert_no_changes
+from tests.support.steps import Failed, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.fields.cloud_fixtures import CloudFixtures
+    from tests.support.steps import Resource
+
+    New = Callable[..., Resource]
+
+
+def _in_group(fixtures: CloudFixtures, group: Resource) -> dict[str, Any]:
+    return fixtures.server_inputs | {"scheduler_hints": {"group": group.id}}
+
+
+def test_affinity_that_cannot_be_satisfied(new: New, fixtures: CloudFixtures) -> None:
+    """The server without a host reports Nova's reason and is replaced; the group shows its members after a refresh."""
+    group, first, second = new("ServerGroup"), new("Server"), new("Server")
+    group.up(policy="affinity")
+    zones = fixtures.landscape.zones
+    first.up(**_in_group(fixtures, group), availability_zone=zones[0])
+    with pytest.raises(Failed, match=r"No valid host was found. There are not enough hosts available"):
+        second.up(**_in_group(fixtures, group), availability_zone=zones[-1])
+    assert second.outputs["status"] == "ERROR"
+    second.up(**_in_group(fixtures, group), availability_zone=zones[0])
+    assert first.outputs["host_id"] == second.outputs["host_id"]
+    assert_no_changes(second, _in_group(fixtures, group) | {"availability_zone": zones[0]})
+    group.refresh()
+    assert sorted(group.outputs["members"]) == sorted([first.id, second.id])
+    assert_no_changes(group, {"policy": "affinity"})
+
+
+def test_group_of_a_server_must_exist(new: New, fixtures: CloudFixtures) -> None:
+    """A preview reports a group that does not exist, and the id that belongs to a name."""
+    group, server = new("ServerGroup"), new("Server")
+    group.up(policy="soft-affinity")
+    name = group.outputs["name"]
+    for hint, reason in (
+        (name, f'group: there is no server group with the id "{name}"; the one of that name has the id {group.id}'),
+        ("nowhere", 'group: there is no server group with the id "nowhere"'),
+    ):
+        with pytest.raises(Refused) as refused:
+            server.preview(**fixtures.server_inputs, scheduler_hints={"group": hint})
+        assert refused.value.reasons == {"": f"scheduler_hints: {reason}"}
+
+
+def test_maximum_is_for_anti_affinity_only(new: New) -> None:
+    """The check rejects a maximum of servers per host with another policy."""
+    with pytest.raises(Refused, match="applies only to the policy `anti-affinity`, not to `affinity`"):
+        new("ServerGroup").preview(policy="affinity", max_server_per_host=2)
+
+
+def test_group_of_the_same_name_is_not_taken_over(new: New, fixtures: CloudFixtures) -> None:
+    """A name of a group is not unique: a new resource creates a group of its own."""
+    name = fixtures.unique_name("group")
+    first, second = new("ServerGroup"), new("ServerGroup")
+    for each in (first, second):
+        each.up(name=name, policy="affinity")
+    assert first.id != second.id
