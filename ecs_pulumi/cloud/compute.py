@@ -19,6 +19,8 @@ Document = dict[str, Any]
 
 DESCRIPTION, TAGS, TAGS_IN_CREATE = "2.19", "2.26", "2.52"
 """The microversions that a server's description and its tags need, and tags in the request that creates it."""
+REQUESTED_HOST = "2.74"
+"""The microversion that the request for a host of a new server needs."""
 SERVER_GROUP_RULES = "2.64"
 """The microversion that the rules of a server group's policy need."""
 

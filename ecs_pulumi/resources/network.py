@@ -43,6 +43,9 @@ class NetworkInputs(NeutronInputs):
     dns_domain: Annotated[str | None, InPlace(), Computed()] = Field(
         None, description="DNS domain of the network, with its final dot."
     )
+    transparent_vlan: Annotated[bool | None, Replace()] = Field(
+        None, description="Whether VLAN tags of the servers' packets pass through the network."
+    )
     qos_policy_id: Annotated[str | None, InPlace()] = Field(
         None, description="Id of the QoS policy; an empty string removes it."
     )
@@ -80,6 +83,7 @@ class NetworkHandler(NeutronHandler[NetworkInputs]):
     quota_property = "name"
     attribute_map: ClassVar = {
         "external": "router:external",
+        "transparent_vlan": "vlan_transparent",
         "provider_network_type": "provider:network_type",
         "provider_physical_network": "provider:physical_network",
         "provider_segmentation_id": "provider:segmentation_id",

@@ -95,6 +95,9 @@ class SubnetInputs(NeutronInputs):
         None, description="Device owners that may use it, for example `network:floatingip`."
     )
     segment_id: Annotated[str | None, Replace()] = Field(None, description="Segment of the network.")
+    dns_publish_fixed_ip: Annotated[bool | None, InPlace(), Computed()] = Field(
+        None, description="Whether the DNS service publishes the addresses of its ports."
+    )
 
 
 class SubnetOutputs(Outputs):

@@ -33,6 +33,8 @@ class Network(
     """Maximum transmission unit, in bytes, announced to the ports."""
     dns_domain: pulumi.Output[str | None]
     """DNS domain of the network, with its final dot."""
+    transparent_vlan: pulumi.Output[bool | None]
+    """Whether VLAN tags of the servers' packets pass through the network."""
     qos_policy_id: pulumi.Output[str | None]
     """Id of the QoS policy; an empty string removes it."""
     availability_zone_hints: pulumi.Output[list[str]]
@@ -70,6 +72,7 @@ class Network(
         port_security_enabled: pulumi.Input[bool] | None = None,
         mtu: pulumi.Input[int] | None = None,
         dns_domain: pulumi.Input[str] | None = None,
+        transparent_vlan: pulumi.Input[bool] | None = None,
         qos_policy_id: pulumi.Input[str] | None = None,
         availability_zone_hints: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
         provider_network_type: pulumi.Input[str] | None = None,
@@ -94,6 +97,8 @@ class Network(
             port_security_enabled: Default of `port_security_enabled` for the ports of this network.
             mtu: Maximum transmission unit, in bytes, announced to the ports.
             dns_domain: DNS domain of the network, with its final dot.
+            transparent_vlan: Whether VLAN tags of the servers' packets pass through the network. A change replaces
+                the resource.
             qos_policy_id: Id of the QoS policy; an empty string removes it.
             availability_zone_hints: Zones in which the network's services should run. A change replaces the
                 resource.

@@ -21,6 +21,10 @@ class ServerNetworkArgs(TypedDict):
     """Requested address; only with `network_id`."""
     tag: NotRequired[pulumi.Input[str]]
     """Tag that identifies the NIC in the server's metadata. Needs compute 2.42."""
+    access_network: NotRequired[pulumi.Input[bool]]
+    """True: `access_ip_v4` and `access_ip_v6` are the addresses of this NIC. Default: the first NIC with such an
+    address.
+    """
 
 
 class ServerBlockDeviceArgs(TypedDict):
@@ -42,6 +46,8 @@ class ServerBlockDeviceArgs(TypedDict):
     """Size in GiB of a new volume."""
     volume_type: NotRequired[pulumi.Input[str]]
     """Volume type, for example `SSD`. Needs compute 2.67, or the old `v2`."""
+    multiattach: NotRequired[pulumi.Input[bool]]
+    """Whether the volume may be attached to several servers. Needs compute 2.60. Default: the volume's property."""
     delete_on_termination: NotRequired[pulumi.Input[bool]]
     """Whether Nova deletes the disk with the server. Default: false."""
     device_name: NotRequired[pulumi.Input[str]]
@@ -76,6 +82,10 @@ class ServerNetwork(TypedDict):
     """Requested address; only with `network_id`."""
     tag: NotRequired[str]
     """Tag that identifies the NIC in the server's metadata. Needs compute 2.42."""
+    access_network: NotRequired[bool]
+    """True: `access_ip_v4` and `access_ip_v6` are the addresses of this NIC. Default: the first NIC with such an
+    address.
+    """
 
 
 class ServerBlockDevice(TypedDict):
@@ -97,6 +107,8 @@ class ServerBlockDevice(TypedDict):
     """Size in GiB of a new volume."""
     volume_type: NotRequired[str]
     """Volume type, for example `SSD`. Needs compute 2.67, or the old `v2`."""
+    multiattach: NotRequired[bool]
+    """Whether the volume may be attached to several servers. Needs compute 2.60. Default: the volume's property."""
     delete_on_termination: NotRequired[bool]
     """Whether Nova deletes the disk with the server. Default: false."""
     device_name: NotRequired[str]
@@ -201,6 +213,10 @@ class Server(
     """Whether the server also gets its metadata on a disk."""
     personality: pulumi.Output[list[ServerPersonality] | None]
     """Files to write into the server; up to compute 2.56."""
+    hypervisor_hostname: pulumi.Output[str | None]
+    """Host to build the server on; for administrators. The output is the present host, where the API shows it. A
+    server that the cloud has moved is no drift.
+    """
     scheduler_hints: pulumi.Output[dict[str, object] | None]
     """Hints for the scheduler: `group`, `different_host`, `same_host`, `query`, `build_near_host_ip`, …"""
     disk_config: pulumi.Output[str]
@@ -228,9 +244,11 @@ class Server(
     image_name: pulumi.Output[str | None]
     """Name of the image at the time of the build or rebuild."""
     access_ip_v4: pulumi.Output[str | None]
-    """First IPv4 address, or the one set for access. To export a port's address use `Port.ip_address`."""
+    """First IPv4 address, that of the NIC with `access_network`, or the one set for access. To export a port's
+    address use `Port.ip_address`.
+    """
     access_ip_v6: pulumi.Output[str | None]
-    """First IPv6 address, or the one set for access."""
+    """First IPv6 address, that of the NIC with `access_network`, or the one set for access."""
     addresses: pulumi.Output[dict[str, list[ServerAddress]]]
     """Addresses by network, as of the server's last change or refresh."""
     nics: pulumi.Output[list[ServerNic]]
@@ -283,6 +301,7 @@ class Server(
         user_data: pulumi.Input[str] | None = None,
         config_drive: pulumi.Input[bool] | None = None,
         personality: pulumi.Input[Sequence[pulumi.Input[ServerPersonalityArgs]]] | None = None,
+        hypervisor_hostname: pulumi.Input[str] | None = None,
         scheduler_hints: pulumi.Input[Mapping[str, object]] | None = None,
         disk_config: pulumi.Input[Literal["AUTO", "MANUAL"]] | None = None,
         image_policy: pulumi.Input[Literal["replace", "rebuild"]] = "replace",
@@ -316,6 +335,9 @@ class Server(
             user_data: User data for cloud-init: plain text or base64. A change replaces the resource.
             config_drive: Whether the server also gets its metadata on a disk. A change replaces the resource.
             personality: Files to write into the server; up to compute 2.56. A change replaces the resource.
+            hypervisor_hostname: Host to build the server on; for administrators. The output is the present host,
+                where the API shows it. A server that the cloud has moved is no drift. A change replaces the
+                resource. Requires compute 2.74.
             scheduler_hints: Hints for the scheduler: `group`, `different_host`, `same_host`, `query`,
                 `build_near_host_ip`, … A change replaces the resource.
             disk_config: Partitioning of the root disk: by the cloud (`AUTO`) or as in the image (`MANUAL`). A

@@ -89,6 +89,8 @@ class Subnet(
     """Device owners that may use it, for example `network:floatingip`."""
     segment_id: pulumi.Output[str | None]
     """Segment of the network."""
+    dns_publish_fixed_ip: pulumi.Output[bool | None]
+    """Whether the DNS service publishes the addresses of its ports."""
     tags: pulumi.Output[list[str]]
     """Tags, a set."""
     project_id: pulumi.Output[str]
@@ -121,6 +123,7 @@ class Subnet(
         ipv6_ra_mode: pulumi.Input[Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]] | None = None,
         service_types: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
         segment_id: pulumi.Input[str] | None = None,
+        dns_publish_fixed_ip: pulumi.Input[bool] | None = None,
         tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
         project_id: pulumi.Input[str] | None = None,
         value_specs: pulumi.Input[Mapping[str, object]] | None = None,
@@ -151,6 +154,7 @@ class Subnet(
             ipv6_ra_mode: How IPv6 router advertisements are sent. A change replaces the resource.
             service_types: Device owners that may use it, for example `network:floatingip`.
             segment_id: Segment of the network. A change replaces the resource.
+            dns_publish_fixed_ip: Whether the DNS service publishes the addresses of its ports.
             tags: Tags, a set.
             project_id: Project that owns it. Only an administrator can set another project. A change replaces the
                 resource.

@@ -125,7 +125,7 @@ def test_objects_of_another_client_are_found(landscape: Landscape, name: str) ->
     assert ecs.get_port(device_id=server.id).id == port.id
     assert ecs.get_key_pair(name).public_key.startswith("ssh-rsa ")
     assert (ecs.get_server_group(name).id, ecs.get_server_group(id=group.id).policy) == (group.id, "anti-affinity")
-    with pytest.raises(ecs.NoMatch, match="^get_server_group: no server group has id"):
+    with pytest.raises(ecs.NoMatch, match=r"^get_server_group: no server group has id"):
         ecs.get_server_group(id=str(uuid.uuid4()))
     assert ecs.get_volume(name, metadata={"made": "for a test"}).id == volume.id
     one = ecs.get_server(name)

@@ -718,6 +718,38 @@ def test_several_local_disks(new: New, fixtures: CloudFixtures) -> None:
     assert_no_changes(server, program)
 
 
+def test_access_network_selects_the_access_address(new: New, fixtures: CloudFixtures) -> None:
+    """`access_network` is changed without touching the NICs, also those that Nova made."""
+    server = new("Server")
+    nics = [{"network_id": fixtures.network}, {"network_id": fixtures.other_network}]
+    assert fixtures.subnet
+    program = fixtures.server_inputs | {"networks": [nics[0], {**nics[1], "access_network": True}]}
+    server.up(**program)
+    assert_no_changes(server, program)
+    ports = server.outputs["nics"]
+    assert server.outputs["access_ip_v4"] == ports[1]["fixed_ips"][0]["ip_address"]
+    program = fixtures.server_inputs | {"networks": [{**nics[0], "access_network": True}, nics[1]]}
+    assert server.preview(**program) == updates("networks")
+    server.up(**program)
+    assert_no_changes(server, program)
+    assert server.outputs["nics"] == ports
+    assert server.outputs["access_ip_v4"] == ports[0]["fixed_ips"][0]["ip_address"]
+    both = [{**nic, "access_network": True} for nic in nics]
+    with pytest.raises(Refused, match="only one NIC can have `access_network`"):
+        server.preview(**fixtures.server_inputs | {"networks": both})
+
+
+def test_block_device_that_several_servers_share(new: New, fixtures: CloudFixtures) -> None:
+    """`multiattach` boots a server with a volume that another server uses already."""
+    volume, first, second = new("Volume"), new("Server"), new("Server")
+    volume.up(size=1, volume_type=fixtures.multiattach_type)
+    disk = {"source_type": "volume", "destination_type": "volume", "uuid": volume.id, "multiattach": True}
+    program = fixtures.server_inputs | {"block_devices": [disk]}
+    for each in (first, second):
+        each.up(**program)
+        assert_no_changes(each, program)
+
+
 def test_scheduler_hints(new: New, fixtures: CloudFixtures) -> None:
     """Scheduler hints are sent with the create and are no drift; other hints replace the server."""
     server = new("Server")

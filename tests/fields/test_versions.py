@@ -58,6 +58,7 @@ def test_lifecycle_with_each_api_version(new: New, fixtures: CloudFixtures, vers
 REQUIRES_MICROVERSION: dict[str, tuple[str, dict[str, Any]]] = {
     "Server.description": ("Server", {"description": "one"}),
     "Server.tags": ("Server", {"tags": ["a"]}),
+    "Server.hypervisor_hostname": ("Server", {"hypervisor_hostname": "compute-1"}),
     "Server.networks": ("Server", {"networks": "none"}),
     "VolumeAttachment.tag": ("VolumeAttachment", {"tag": "a"}),
     "VolumeAttachment.delete_on_termination": ("VolumeAttachment", {"delete_on_termination": True}),

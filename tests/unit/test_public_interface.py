@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 INPUTS = {
     "Network": """
         name U, description U, admin_state_up UC, shared UC, external UC, port_security_enabled UC, mtu UC,
-        dns_domain UC, qos_policy_id U, tags U, availability_zone_hints R, provider_network_type RC,
+        dns_domain UC, transparent_vlan R, qos_policy_id U, tags U, availability_zone_hints R, provider_network_type RC,
         provider_physical_network RC, provider_segmentation_id RC, project_id RC, value_specs R""",
     "Subnet": """
         network_id* R, cidr RC, subnet_pool_id R, prefix_length R, ip_version R = 4, name U, description U,
         gateway_ip UC, no_gateway U, enable_dhcp U = True, dns_nameservers U, allocation_pools UC, host_routes U,
-        ipv6_address_mode R, ipv6_ra_mode R, service_types U, segment_id R, tags U, project_id RC, value_specs R""",
+        ipv6_address_mode R, ipv6_ra_mode R, service_types U, segment_id R,
+        dns_publish_fixed_ip UC, tags U, project_id RC, value_specs R""",
     "Port": """
         network_id* R, name U, description U, admin_state_up UC, fixed_ips UC, security_group_ids UC,
         allowed_address_pairs U, extra_dhcp_options U, mac_address RC, port_security_enabled UC, device_owner RC,
@@ -47,6 +48,7 @@ INPUTS = {
     "Server": """
         flavor* U, image R, name U, description U, metadata U, tags U, security_groups UC, admin_pass US, power_state U,
         networks U, block_devices R, key_name R, availability_zone RC, user_data R, config_drive R, personality R,
+        hypervisor_hostname R,
         scheduler_hints R, disk_config R, image_policy U = replace, stop_before_resize U = True,
         stop_before_delete U = False, force_delete U = False""",
 }
@@ -74,10 +76,10 @@ NESTED = {
     ("Port", "allowed_address_pairs"): "ip_address* mac_address",
     ("Port", "extra_dhcp_options"): "name* value* ip_version",
     ("InterfaceAttachment", "fixed_ips"): "ip_address*",
-    ("Server", "networks"): "network_id port_id fixed_ip tag",
+    ("Server", "networks"): "network_id port_id fixed_ip tag access_network",
     ("Server", "block_devices"): """
-        source_type* uuid destination_type boot_index volume_size volume_type delete_on_termination device_name
-        device_type disk_bus guest_format tag""",
+        source_type* uuid destination_type boot_index volume_size volume_type multiattach delete_on_termination
+        device_name device_type disk_bus guest_format tag""",
     ("Server", "personality"): "path* contents*",
 }
 CHOICES = {

@@ -247,6 +247,7 @@ NETWORK = Resource(
     extensions={
         "dns-integration": {"dns_domain": Attribute(text, "")},
         "qos": {"qos_policy_id": Attribute(optional(identifier), None)},
+        "vlan-transparent": {"vlan_transparent": Attribute(boolean, default=None, on=CREATE)},
     },
 )
 

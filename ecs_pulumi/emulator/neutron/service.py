@@ -53,6 +53,7 @@ MORE_EXTENSIONS = {
         "qos": "Quality of Service",
         "segment": "Segment",
         "subnet-dns-publish-fixed-ip": "Subnet DNS publish fixed IP",
+        "vlan-transparent": "Vlantransparent",
     }
 }
 """Additional extensions by dialect."""

@@ -32,8 +32,9 @@ from .flavors import find_flavor
 from .instance import NOSTATE, begin_action, new_id, new_password
 from .labels import METADATA
 from .lifecycle import begin_build, next_device, volume_entry
+from .placement import hosts
 from .server_groups import join
-from .service import service
+from .service import require_admin, service
 from .usage import claim
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def _body_schema(call: Call) -> Schema:
 def create(call: Call) -> Reply:
     """`POST /servers`: accept the request and start the build."""
     requested = body(call, "server", _body_schema(call), *HINTS)
+    destination = _destination(call, requested)
     flavor = find_flavor(call, requested["flavorRef"])
     image = _image(call, requested)
     zone = _zone(call, requested)
@@ -155,7 +157,7 @@ def create(call: Call) -> Reply:
         doc = _document(call, requested | {"name": name}, flavor, zone)
         boot_image = image["id"] if image and root_size is None else ""
         doc |= {"image_id": boot_image, "reservation_id": reservation, "requested_networks": networks}
-        doc |= {"security_group_ids": groups, "hints": hints}
+        doc |= {"security_group_ids": groups, "hints": hints, "destination": destination}
         doc["volumes"] = _disks(doc, [dict(volume) for volume in volumes])
         for volume in doc["volumes"]:
             if volume["volume_id"]:
@@ -247,6 +249,18 @@ def _image(call: Call, requested: Document) -> Document | None:
     if image["status"] != "active":
         raise HttpError(400, f"Image {reference} is not active.")
     return image
+
+
+def _destination(call: Call, requested: Document) -> Document:
+    """Return the requested host and hypervisor; 403 unless the caller is an administrator, 400 if there is none."""
+    names = {"host": "host", "hypervisor_hostname": "hypervisor"}
+    wanted = {place: requested[name] for name, place in names.items() if name in requested}
+    if wanted:
+        require_admin(call, "servers:create:requested_destination")
+    for place, value in wanted.items():
+        if not any(host[place] == value for host in hosts(call)):
+            raise HttpError(400, f"Compute host {value} could not be found.")
+    return wanted
 
 
 def _zone(call: Call, requested: Document) -> str:

@@ -31,6 +31,8 @@ def hosts(ctx: Context) -> Iterator[Host]:
 def find_host(ctx: Context, doc: Document) -> Host | None:
     """Return the host that suits the zone, the hints and the group of a server; None if there is none."""
     found = [host for host in hosts(ctx) if doc["zone"] in ("", host["zone"])]
+    wanted = doc.get("destination") or {}
+    found = [host for host in found if wanted.items() <= host.items()]
     hints = doc.get("hints") or {}
     if apart := _hosts_of(ctx, hints.get("different_host")):
         found = [host for host in found if host["host"] not in apart]

@@ -31,6 +31,8 @@ def required_microversions(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str
         yield "description", "a server's description", compute.DESCRIPTION
     if inputs.get("tags"):
         yield "tags", "a server's tags", compute.TAGS
+    if inputs.get("hypervisor_hostname"):
+        yield "hypervisor_hostname", "the host of a new server", compute.REQUESTED_HOST
     networks = inputs.get("networks")
     if networks == "none":
         yield "networks", 'networks="none"', _NETWORK_KEYWORDS
@@ -38,6 +40,9 @@ def required_microversions(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str
         items = inputs.get(name)
         if isinstance(items, list) and any(item.get("tag") for item in items):
             yield name, f"a tag in {name}", _DEVICE_TAGS
+    devices = inputs.get("block_devices")
+    if isinstance(devices, list) and any(device.get("multiattach") for device in devices):
+        yield "block_devices", "a multiattach volume in block_devices", _MULTIATTACH
 
 
 def unsupported(context: Context, checked: CheckInputs) -> Iterator[Problem]:
@@ -54,13 +59,19 @@ def unsupported(context: Context, checked: CheckInputs) -> Iterator[Problem]:
             api.require(feature, microversion)
         except errors.Unsupported as error:
             yield Problem(name, str(error))
-    typed = any(item.get("volume_type") for item in known.get("block_devices") or ())
-    if typed and known.get("personality") and api.supports(_VOLUME_TYPE):
+    if not known.get("personality"):
+        return
+    last = f"is supported up to compute {_LAST_PERSONALITY}"
+    if any(item.get("volume_type") for item in known.get("block_devices") or ()) and api.supports(_VOLUME_TYPE):
         yield Problem(
             "personality",
-            f"is supported up to compute {_LAST_PERSONALITY}, but a block device's volume_type needs {_VOLUME_TYPE}; "
+            f"{last}, but a block device's volume_type needs {_VOLUME_TYPE}; "
             'create the volume as a Volume, or force the old API with ecs:apiVersions {"compute": "2"}',
         )
+    for name, microversion in (("hypervisor_hostname", compute.REQUESTED_HOST), ("multiattach", _MULTIATTACH)):
+        devices = known.get("block_devices") or ()
+        if known.get(name) or any(item.get(name) for item in devices):
+            yield Problem("personality", f"{last}, but {name} needs {microversion}")
 
 
 def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObject, str | None]:
@@ -69,7 +80,9 @@ def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObjec
     required = {
         api.require(feature, microversion) for _, feature, microversion in required_microversions(to_plain(desired))
     }
-    body = create_body(desired, "name", "description", "key_name", "availability_zone", "config_drive")
+    body = create_body(
+        desired, "name", "description", "key_name", "availability_zone", "config_drive", "hypervisor_hostname"
+    )
     body |= create_body(desired, admin_pass="adminPass", disk_config="OS-DCF:diskConfig")  # noqa: S106  (a name)
     body["flavorRef"] = names.flavor(desired.flavor)["id"]
     image_id = names.image(desired.image)["id"] if desired.image else None
@@ -105,6 +118,8 @@ def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObjec
 
 def _is_shared(context: Context, device: Mapping[str, Any]) -> bool:
     """Return whether a block device is a multiattach volume."""
+    if device.get("multiattach") is not None:
+        return bool(device["multiattach"])
     if device.get("source_type") != "volume" or not device.get("uuid"):
         return False
     try:
@@ -139,7 +154,11 @@ def _disks(context: Context, devices: list[RemoteObject] | None, image_id: str |
     if not devices:
         return {"imageRef": image_id}
     # Without a destination type Nova does not attach the device and leaves its volume reserved forever.
-    devices = [{**device, "destination_type": destination(device)} for device in _devices(context, devices, image_id)]
+    devices = [
+        {name: value for name, value in device.items() if name != "multiattach"}
+        | {"destination_type": destination(device)}
+        for device in _devices(context, devices, image_id)
+    ]
     local = [device for device in devices if device["destination_type"] == "local"]
     # Nova fills a local root disk only if the request also has `imageRef`.
     root_images = [

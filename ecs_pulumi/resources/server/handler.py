@@ -183,8 +183,6 @@ class ServerHandler(EcsHandler[ServerInputs]):
             "admin_pass": context.known.get("admin_pass"),
             "flavor_id": flavor_id,
             "image_id": image_id,
-            "access_ip_v4": remote.get("accessIPv4") or _first(addresses, 4),
-            "access_ip_v6": remote.get("accessIPv6") or _first(addresses, 6),
             "addresses": addresses,
             "volumes_attached": remote.get("os-extended-volumes:volumes_attached") or [],
             "host_id": remote.get("hostId"),
@@ -216,7 +214,14 @@ class ServerHandler(EcsHandler[ServerInputs]):
         # Nova omits the key for a server without security groups.
         if "security_groups" in remote or addresses:
             outputs["security_groups"] = nics.groups(context, remote)
-        return outputs | nics.nic_outputs(context, remote)
+        if host := remote.get("OS-EXT-SRV-ATTR:hypervisor_hostname"):
+            outputs["hypervisor_hostname"] = host
+        outputs |= nics.nic_outputs(context, remote)
+        access = nics.access_addresses(outputs)
+        for version in (4, 6):
+            chosen = remote.get(f"accessIPv{version}") or access.get(version) or _first(addresses, version)
+            outputs[f"access_ip_v{version}"] = chosen
+        return outputs
 
     def update(self, context: Context, id_: str, desired: ServerInputs, prior: Mapping[str, Any]) -> RemoteObject:
         """Finish an interrupted operation, then run the plan of the differences."""

@@ -63,6 +63,14 @@ def nic_outputs(context: Context, remote: RemoteObject) -> dict[str, Any]:
     return {**outputs, "nics": nics} if remote.get("OS-SRV-USG:launched_at") else outputs
 
 
+def access_addresses(outputs: Mapping[str, Any]) -> dict[int, str]:
+    """Return the first address of each version of the NIC with `access_network`; none if no NIC has it."""
+    networks, found = objects(outputs.get("networks")), outputs.get("nics") or []
+    chosen = [nic for each, nic in zip(networks, found, strict=False) if each.get("access_network")]
+    fixed = [item["ip_address"] for nic in chosen[:1] for item in nic["fixed_ips"]]
+    return {6 if ":" in address else 4: address for address in reversed(fixed)}
+
+
 def _own_ports(context: Context, remote: RemoteObject, desired: Any) -> Sequence[RemoteObject | None] | None:
     """Return the ports of the NICs in `networks`, in that order; None if they are not known.
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ecs_pulumi.cloud import compute
 from ecs_pulumi.dynamic.fields import (
+    Advisory,
     AlwaysSet,
     CheckInputs,
     Computed,
@@ -73,6 +74,11 @@ class ServerNetwork(Nested):
     tag: str | None = Field(
         None, description="Tag that identifies the NIC in the server's metadata. Needs compute 2.42."
     )
+    access_network: bool | None = Field(
+        None,
+        description="True: `access_ip_v4` and `access_ip_v6` are the addresses of this NIC. Default: the first NIC "
+        "with such an address.",
+    )
 
 
 class ServerBlockDevice(Nested):
@@ -97,6 +103,11 @@ class ServerBlockDevice(Nested):
     volume_size: int | None = Field(None, ge=1, description="Size in GiB of a new volume.")
     volume_type: str | None = Field(
         None, description="Volume type, for example `SSD`. Needs compute 2.67, or the old `v2`."
+    )
+    multiattach: bool | None = Field(
+        None,
+        description="Whether the volume may be attached to several servers. Needs compute 2.60. Default: the "
+        "volume's property.",
     )
     delete_on_termination: bool | None = Field(
         None, description="Whether Nova deletes the disk with the server. Default: false."
@@ -178,6 +189,13 @@ class ServerInputs(Inputs):
     personality: Annotated[list[ServerPersonality] | None, Replace(), Secret(), WriteOnly()] = Field(
         None, description="Files to write into the server; up to compute 2.56."
     )
+    hypervisor_hostname: Annotated[
+        str | None, Replace(), Computed(), Advisory(), RequiresMicroversion("compute", compute.REQUESTED_HOST)
+    ] = Field(
+        None,
+        description="Host to build the server on; for administrators. The output is the present host, where the API "
+        "shows it. A server that the cloud has moved is no drift.",
+    )
     scheduler_hints: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
         None,
         description="Hints for the scheduler: `group`, `different_host`, `same_host`, `query`, `build_near_host_ip`, …",
@@ -213,9 +231,12 @@ class ServerOutputs(Outputs):
     image_name: str | None = Field(None, description="Name of the image at the time of the build or rebuild.")
     access_ip_v4: str | None = Field(
         None,
-        description="First IPv4 address, or the one set for access. To export a port's address use `Port.ip_address`.",
+        description="First IPv4 address, that of the NIC with `access_network`, or the one set for access. To export "
+        "a port's address use `Port.ip_address`.",
     )
-    access_ip_v6: str | None = Field(None, description="First IPv6 address, or the one set for access.")
+    access_ip_v6: str | None = Field(
+        None, description="First IPv6 address, that of the NIC with `access_network`, or the one set for access."
+    )
     addresses: dict[str, list[ServerAddress]] = Field(
         description="Addresses by network, as of the server's last change or refresh."
     )
@@ -249,6 +270,10 @@ def validate(checked: CheckInputs) -> Iterator[Problem]:
     for index, nic in checked.items("networks"):
         if ("network_id" in nic) == ("port_id" in nic):
             yield Problem("networks", f"[{index}]: give either `network_id` or `port_id`")
+        if nic.get("access_network") is True and any(
+            other.get("access_network") is True for at, other in checked.items("networks") if at < index
+        ):
+            yield Problem("networks", f"[{index}]: only one NIC can have `access_network`")
         if "port_id" in nic and "fixed_ip" in nic:
             yield Problem(
                 "networks", f"[{index}]: `fixed_ip` is only allowed with `network_id`; a port has its own addresses"

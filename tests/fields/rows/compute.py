@@ -71,6 +71,12 @@ def _start(fixtures: CloudFixtures, resource: Resource) -> None:
     fixtures.wait_until_stable(resource.id, "ACTIVE")
 
 
+def _hosts(fixtures: CloudFixtures) -> list[str]:
+    if not fixtures.live:
+        return ["compute-1", "compute-2"]
+    return sorted(each.name for each in fixtures.admin.compute.hypervisors())
+
+
 def _boot(size: int) -> list[dict[str, Any]]:
     disk = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "delete_on_termination": True}
     return [{**disk, "volume_size": size}]
@@ -119,6 +125,14 @@ SERVER = {
     "config_drive": Row(True, False, base=_server()),
     "personality": Row(
         [{"path": "/etc/motd", "contents": "one"}], [{"path": "/etc/motd", "contents": "two"}], base=_server()
+    ),
+    # The networks of the tests do not belong to the administrator.
+    "hypervisor_hostname": Row(
+        lambda g: _hosts(g)[0],
+        lambda g: _hosts(g)[1],
+        base=_server(networks="none"),
+        admin=True,
+        refusal="requested_destination",
     ),
     "scheduler_hints": Row(
         lambda g: {"group": g.server_groups[0]}, lambda g: {"group": g.server_groups[1]}, base=_server()

@@ -44,6 +44,7 @@ NETWORK = {
         out_of_band_change=put(qos_policy_id=None),
     ),
     "tags": Row(["a", "b"], ["c", "b"], out_of_band_change=tag),
+    "transparent_vlan": Row(True, False, extension="vlan-transparent", refusal="vlan_transparent"),
     "availability_zone_hints": Row(_zones, [], lacks=_missing_zones),
     "provider_network_type": Row("vxlan", "local", admin=True, refusal="provider:network_type"),
     "provider_physical_network": Row(
@@ -125,6 +126,13 @@ SUBNET = {
         ["compute:nova", "network:floatingip"],
         base=_subnet(),
         out_of_band_change=put(service_types=["network:floatingip"]),
+    ),
+    "dns_publish_fixed_ip": Row(
+        True,
+        False,
+        base=_subnet(),
+        extension="subnet-dns-publish-fixed-ip",
+        out_of_band_change=put(dns_publish_fixed_ip=False),
     ),
     "segment_id": Row(lambda g: g.segment, once="a network has one segment", base=_subnet(), extension="segment"),
     "tags": Row(["a", "b"], ["c", "b"], base=_subnet(), out_of_band_change=tag),
