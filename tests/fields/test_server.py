@@ -12,6 +12,7 @@ from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from ecs_pulumi.resources import idempotent_create
+from ecs_pulumi.resources.clients import connection
 from ecs_pulumi.resources.server import nics
 from tests.fields.assertions import assert_no_changes, assert_updates_in_place
 from tests.fields.cloud_fixtures import CloudFixtures, emulator
@@ -221,6 +222,29 @@ def test_networks_auto_uses_the_only_network() -> None:
         assert nics_of(fixtures, server) == nics_before
         assert_updates_in_place(server, "networks", program | {"networks": []})
         assert nics_of(fixtures, server) == set()
+        server.destroy()
+
+
+@pytest.mark.parametrize("networks", [{}, {"networks": "auto"}])
+def test_nics_that_nova_made_are_an_output(networks: dict[str, Any]) -> None:
+    """A server without a list of networks has its NICs in `nics`, and a refresh of it sends no request for them."""
+    with emulator("openstack") as landscape, CloudFixtures(landscape) as fixtures:
+        server = fixtures.resource("Server")
+        server.up(flavor=landscape.small, image=landscape.image, **networks)
+        (interface,) = fixtures.cloud.compute.server_interfaces(server.id)
+        (nic,) = server.outputs["nics"]
+        assert (nic["port_id"], nic["network_id"], nic["mac_address"]) == (
+            interface.port_id,
+            interface.net_id,
+            interface.mac_addr,
+        )
+        assert nic["fixed_ips"] == interface.fixed_ips
+        sent = connection(fixtures.config.get).requests
+        before = sent.copy()
+        server.refresh()
+        assert [path for _, path in sent - before if "/network/" in path] == []
+        assert sum((sent - before).values()) > 0
+        assert server.outputs["nics"] == [nic]
         server.destroy()
 
 
