@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecs_pulumi.emulator import Emulator
+from ecs_pulumi.resources.registry import kinds
 from tests.conftest import SPEED
 from tests.support.landscape import emulated
 from tests.support.pages import blocks
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
     from tests.support.landscape import Landscape
 
 EXAMPLES = CHECKOUT / "examples"
-KINDS = (
-    "InterfaceAttachment",
-    "KeyPair",
-    "Network",
-    "Port",
-    "Server",
-    "Subnet",
-    "Volume",
-    "VolumeAttachment",
-)
 
 
 def test_quickstart(project: MakeProject, landscape: Landscape) -> None:
@@ -88,7 +79,7 @@ def test_reference(project: MakeProject, landscape: Landscape) -> None:
     config = {"flavor": landscape.small, "image": landscape.image, "volumeType": landscape.volume_type}
     every_kind = project(EXAMPLES / "reference", name="ecs-reference", config=config)
     changes = every_kind.up().changes
-    assert {name.split()[0] for name in changes} == {*KINDS}
+    assert {name.split()[0] for name in changes} == {*kinds()}
     assert every_kind.outputs["address"] == "10.0.10.10"
     assert every_kind.outputs["private_key"].startswith("-----BEGIN")
     assert "PRIVATE KEY" not in every_kind.run("stack", "export")

@@ -188,3 +188,20 @@ def test_affinity_to_another_zone(openstack: Account) -> None:
     apart = build(openstack, network, {"different_host": [first["id"]]})
     together = build(openstack, network, {"same_host": first["id"]})
     assert (apart["hostId"] != first["hostId"], together["hostId"] == first["hostId"]) == (True, True)
+
+
+def test_requested_host(openstack: Account) -> None:
+    """Since 2.74 an administrator selects the hypervisor of a new server; others may not."""
+    admin = Account(openstack.cloud, openstack.clock, "admin")
+    for account, name, expected in (
+        (openstack, "compute-2", (403, "Policy doesn't allow os_compute_api:servers:create:requested_destination")),
+        (admin, "nowhere", (400, "Compute host nowhere could not be found.")),
+    ):
+        body = account.body(networks="none", hypervisor_hostname=name)
+        response = account.nova("POST", "/servers", body, microversion="2.74")
+        assert (response.status, response.message.split(" to be ")[0]) == expected
+    body = admin.body(networks="none", hypervisor_hostname="compute-2")
+    assert admin.nova("POST", "/servers", body).status == 400
+    response = admin.nova("POST", "/servers", body, microversion="2.74")
+    admin.wait_for(response.body["server"]["id"], "ACTIVE")
+    assert admin.show(response.body["server"]["id"])["OS-EXT-SRV-ATTR:hypervisor_hostname"] == "compute-2"
