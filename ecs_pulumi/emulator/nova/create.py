@@ -25,7 +25,7 @@ from ecs_pulumi.emulator.validation import (
     is_true,
     is_uuid,
 )
-from ecs_pulumi.emulator.versioned import links
+from ecs_pulumi.emulator.versioned import links, require_admin
 
 from .attachments import reserve_volume
 from .flavors import find_flavor
@@ -34,7 +34,7 @@ from .labels import METADATA
 from .lifecycle import begin_build, next_device, volume_entry
 from .placement import hosts
 from .server_groups import join
-from .service import require_admin, service
+from .service import service
 from .usage import claim
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def _destination(call: Call, requested: Document) -> Document:
     names = {"host": "host", "hypervisor_hostname": "hypervisor"}
     wanted = {place: requested[name] for name, place in names.items() if name in requested}
     if wanted:
-        require_admin(call, "servers:create:requested_destination")
+        require_admin(call, "compute:servers:create:requested_destination")
     for place, value in wanted.items():
         if not any(host[place] == value for host in hosts(call)):
             raise HttpError(400, f"Compute host {value} could not be found.")

@@ -194,7 +194,7 @@ def test_requested_host(openstack: Account) -> None:
     """Since 2.74 an administrator selects the hypervisor of a new server; others may not."""
     admin = Account(openstack.cloud, openstack.clock, "admin")
     for account, name, expected in (
-        (openstack, "compute-2", (403, "Policy doesn't allow os_compute_api:servers:create:requested_destination")),
+        (openstack, "compute-2", (403, "Policy doesn't allow compute:servers:create:requested_destination")),
         (admin, "nowhere", (400, "Compute host nowhere could not be found.")),
     ):
         body = account.body(networks="none", hypervisor_hostname=name)
