@@ -33,6 +33,7 @@ LOOKUPS = (
     ("flavors", "Flavors"),
     ("images", "Images"),
     ("networks", "Networks, subnets and ports"),
+    ("security_groups", "Security groups"),
     ("key_pairs", "Key pairs"),
     ("volumes", "Volumes"),
     ("servers", "Servers"),

@@ -50,7 +50,6 @@ EXTENSIONS = {
 """The extensions of every dialect, by alias."""
 
 MORE_EXTENSIONS = {
-    "address-group": "Address group",
     "otc": {
         "dns-integration": "DNS Integration",
         "qos": "Quality of Service",
