@@ -33,6 +33,11 @@ _COMPARED_FIELDS = {
     "network": ("name", "description", "admin_state_up", "tags", "mtu"),
     "subnet": ("name", "description", "cidr", "gateway_ip", "dns_nameservers", "tags", "network_id"),
     "port": ("name", "description", "admin_state_up", "tags", "network_id", "device_id", "device_owner", "status"),
+    "security_group": ("name", "description", "stateful", "tags"),
+    "security_group_rule": (
+        *("security_group_id", "direction", "ethertype", "protocol", "port_range_min", "port_range_max"),
+        *("remote_ip_prefix", "remote_group_id", "description"),
+    ),
     "volume": ("name", "description", "size", "status", "volume_type", "metadata", "availability_zone"),
     "server": (
         *("name", "description", "metadata", "tags", "vm_state", "task_state", "power_state", "key_name", "image_id"),
@@ -79,7 +84,7 @@ class EmulatedWorld:
 
     Attributes:
         cloud: The emulator.
-        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `disk`, `server`, `other`.
+        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `group`, `disk`, `server`, `other`.
         wire: The HTTP adapter of the connection.
     """
 
@@ -197,6 +202,7 @@ class EmulatedWorld:
         create("Port", "port", network_id=net, fixed_ips=[{"subnet_id": sub}])
         create("Port", "nic", network_id=net, fixed_ips=[{"subnet_id": sub}])
         create("Network", "spare")
+        create("SecurityGroup", "group")
         create("Volume", "disk", size=1)
         for name in ("server", "other"):
             create("Server", name, **self.server(), networks=[{"network_id": net}])
