@@ -130,7 +130,7 @@ SCENES = [
     ),
     Scene("SecurityGroup", "create-described", None, lambda _: {"description": "mine"}),
     Scene("SecurityGroup", "create-named-and-described", None, lambda _: {"name": "chosen", "description": "mine"}),
-    Scene("SecurityGroup", "adopt", None, lambda world: {"adopt": world.base["group"], "rules": [SSH]}),
+    Scene("SecurityGroup", "adopt", None, lambda world: {"adopt": world.base["spare-group"], "rules": [SSH]}),
     Scene("SecurityGroup", "create", None, lambda _: {"rules": [SSH, WEB, MEMBERS]}, dialect="otc"),
     *_life("SecurityGroupRule", lambda world: {"security_group_id": world.base["group"], **SSH}),
     Scene(
@@ -138,12 +138,6 @@ SCENES = [
         "create-described",
         None,
         lambda world: {"security_group_id": world.base["group"], **SSH, "description": "mine"},
-    ),
-    Scene(
-        "SecurityGroupRule",
-        "replace",
-        lambda world: {"security_group_id": world.base["group"], **SSH},
-        lambda world: {"security_group_id": world.base["group"], **WEB},
     ),
     Scene(
         "SecurityGroupRule",

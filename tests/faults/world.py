@@ -84,7 +84,8 @@ class EmulatedWorld:
 
     Attributes:
         cloud: The emulator.
-        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `group`, `disk`, `server`, `other`.
+        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `group`, `spare-group`,
+            `disk`, `server`, `other`.
         wire: The HTTP adapter of the connection.
     """
 
@@ -158,9 +159,13 @@ class EmulatedWorld:
         self._time.now = snapshot.time
 
     def ids(self) -> set[str]:
-        """Return the ids of all objects of the project."""
+        """Return the ids of all objects of the project, without the rules of the groups of a scene."""
         with self._documents() as documents:
-            return {item["name"] if kind == "keypair" else item["id"] for kind, item in documents}
+            return {
+                item["name"] if kind == "keypair" else item["id"]
+                for kind, item in documents
+                if not self._is_deleted_with_group(item)
+            }
 
     def owned_by_server(self, server_id: str) -> set[str]:
         """Return the ids of the ports and volumes of a server."""
@@ -175,7 +180,7 @@ class EmulatedWorld:
     def contents(self) -> list[str]:
         """Return the objects of the project in a sorted form, without values that differ between runs."""
         with self._documents() as documents:
-            names = {item["id"]: _SUFFIX.sub("-*", item["name"] or "?") for _, item in documents}
+            names = {item["id"]: _SUFFIX.sub("-*", item.get("name") or "?") for _, item in documents}
             return sorted(
                 json.dumps([kind, _comparable(kind, item, names)], sort_keys=True) for kind, item in documents
             )
@@ -190,6 +195,9 @@ class EmulatedWorld:
                 if item.get("project_id", state.project_id) == state.project_id and not item.get("deleted")
             ]
 
+    def _is_deleted_with_group(self, rule: dict[str, Any]) -> bool:
+        return "security_group_id" in rule and rule["security_group_id"] != self.base["group"]
+
     def _create_base(self) -> None:
         def create(kind: str, name: str, **inputs: Any) -> str:
             resource = self.resource(kind, name)
@@ -202,7 +210,8 @@ class EmulatedWorld:
         create("Port", "port", network_id=net, fixed_ips=[{"subnet_id": sub}])
         create("Port", "nic", network_id=net, fixed_ips=[{"subnet_id": sub}])
         create("Network", "spare")
-        create("SecurityGroup", "group")
+        for name in ("group", "spare-group"):
+            create("SecurityGroup", name)
         create("Volume", "disk", size=1)
         for name in ("server", "other"):
             create("Server", name, **self.server(), networks=[{"network_id": net}])
