@@ -178,12 +178,10 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
         new: Mapping[str, Any],  # noqa: ARG002
         changed: list[str],
     ) -> None:
-        """Raise an error if `stateful` cannot change, and hold the rules that the group manages from now on."""
+        """Raise an error if `stateful` cannot change."""
         if "stateful" in changed and (ports := self._dependents(context, id_)):
             reason = "stateful: it cannot change while a port uses the group"
             raise errors.OperationFailed(reason, f"used by {errors.join_names(ports)}")
-        if "rules" in changed:
-            _hold(context, objects(context.prior.get("all_rules")))
 
     def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
         """Show which rules are removed and added again, because the API cannot change their description."""
@@ -197,9 +195,10 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
                 context.notify(f"rules: {which} removed and added again, which is how their description changes")
 
     def also_holds(self, id_: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """Yield all rules of the group if it manages them, so that no SecurityGroupRule adds another one."""
+        """Yield all rules of the group if it manages them: no SecurityGroupRule adds another one or deletes one."""
         if inputs.get("rules") is not None:
             yield RULES_OF, id_
+            yield from (("SecurityGroupRule", str(rule["id"])) for rule in objects(inputs.get("all_rules")))
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Compare rules in the form in which all spellings of a rule are equal."""

@@ -126,6 +126,13 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
         listed = network.list_all(region.network, _RULE, tenant_id=region.project_id)
         return [each for each in listed if each.get("project_id", each.get("tenant_id")) == region.project_id]
 
+    def result_evidence(self, inputs: Mapping[str, Any], remote: RemoteObject) -> str:
+        """Compare what the rule describes, its group and the description that the program sets."""
+        is_same = inputs.get("security_group_id") == remote["security_group_id"] and rule_key(inputs) == rule_key(
+            remote
+        )
+        return super().result_evidence(inputs, remote) and ("its values" if is_same else "")
+
     def label(self, existing: Existing, remote: RemoteObject) -> str:
         """The name of the group, and what the rule describes."""
         group = existing.of("SecurityGroup").get(remote["security_group_id"], {}).get("name")

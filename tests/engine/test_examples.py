@@ -26,6 +26,8 @@ KINDS = (
     "KeyPair",
     "Network",
     "Port",
+    "SecurityGroup",
+    "SecurityGroupRule",
     "Server",
     "Subnet",
     "Volume",
