@@ -33,6 +33,7 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports
+from ecs_pulumi.resources.owner_markers import is_owner_marker
 from ecs_pulumi.resources.per_region import PerRegion
 from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject
@@ -42,6 +43,7 @@ from ecs_pulumi.resources.security_rules import (
     SELF,
     Direction,
     Ethertype,
+    canonical_prefix,
     check_rule,
     rule_body,
     rule_key,
@@ -271,7 +273,8 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
         keys = {rule_key(rule) for rule in outputs["rules"]}
         defaults = {rule_key({"direction": "egress", "ethertype": version}) for version in ("IPv4", "IPv6")}
         is_split = has_rule_resources(existing, remote)
-        resource.inputs["rules"] = None if is_split or keys == defaults else outputs["rules"]
+        rules = [_without_defaults(rule) for rule in outputs["rules"]]
+        resource.inputs["rules"] = None if is_split or keys == defaults else rules
         if is_split:
             resource.comments.append("Its rules are resources, because the groups refer to each other.")
         if outputs.get("stateful") is False:
@@ -450,6 +453,15 @@ def _as_written(rule: RemoteObject) -> RemoteObject:
     if written.get("remote_group_id") == rule["security_group_id"]:
         written["remote_group_id"] = SELF
     return written
+
+
+def _without_defaults(rule: RemoteObject) -> RemoteObject:
+    """Return a rule without what a program need not set, and without the owner marker of a resource."""
+    is_marked = is_owner_marker(rule.get("description") or "")
+    omitted = {"ethertype": "IPv4", "description": rule.get("description") if is_marked else None}
+    prefix = canonical_prefix(rule.get("remote_ip_prefix"))
+    known = {**rule, "remote_ip_prefix": prefix}
+    return {name: value for name, value in known.items() if value not in (None, omitted.get(name))}
 
 
 def _own_ids(outputs: Mapping[str, Any]) -> set[str]:

@@ -9,7 +9,9 @@ import pytest
 
 from ecs_pulumi.cloud import network
 from ecs_pulumi.dynamic import provider
+from ecs_pulumi.dynamic.existing import ExistingObjects
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
+from ecs_pulumi.resources import registry
 from tests.fields.assertions import assert_complete, assert_no_changes, assert_updates_in_place
 from tests.support.steps import SAME, Failed, Refused, Step, updates
 
@@ -223,3 +225,23 @@ def test_stateful_of_a_used_group(new: New, fixtures: CloudFixtures) -> None:
     port.up(network_id=fixtures.network, security_group_ids=[group.id])
     with pytest.raises(Failed, match=f"stateful: it cannot change while a port uses the group.*{port.id}"):
         group.preview(stateful=False)
+
+
+def test_groups_that_refer_to_each_other_are_imported(new: New, fixtures: CloudFixtures) -> None:
+    """`adopt` writes the rules of such groups as resources, and those of other groups into `rules`."""
+    one, other, third, rule = new("SecurityGroup"), new("SecurityGroup"), new("SecurityGroup"), new("SecurityGroupRule")
+    for name, group in {"one": one, "other": other, "third": third}.items():
+        group.name = name
+    one.up()
+    other.up(rules=[{**MEMBERS, "remote_group_id": one.id}])
+    rule.up(security_group_id=one.id, **SSH, remote_group_id=other.id)
+    third.up(rules=[MEMBERS, {**SSH, "remote_group_id": one.id}])
+    existing = ExistingObjects(registry.connect(fixtures.config.get), registry.kinds())
+    keys = existing.candidates.keys()
+    assert ("SecurityGroupRule", rule.id) in keys
+    assert not {("SecurityGroupRule", each["id"]) for each in third.outputs["all_rules"]} & keys
+    rules = existing.imported(existing.candidates["SecurityGroup", third.id]).inputs["rules"]
+    assert {**SSH, "port_range_max": 22, "remote_group_id": one.id} in rules
+    assert MEMBERS in rules
+    assert "rules" not in existing.imported(existing.candidates["SecurityGroup", one.id]).inputs
+    rule.destroy()
