@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         PoolInfo,
         PortInfo,
         RouteInfo,
+        SecurityGroupInfo,
+        SecurityGroupRuleInfo,
         ServerGroupInfo,
         ServerInfo,
         SubnetInfo,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
         get_availability_zones,
         get_availability_zones_output,
     )
+    from ecs_pulumi.lookups.security_groups import get_security_group, get_security_group_output
     from ecs_pulumi.lookups.server_groups import get_server_group, get_server_group_output
     from ecs_pulumi.lookups.servers import get_server, get_server_output, list_servers, list_servers_output
     from ecs_pulumi.lookups.volumes import get_volume, get_volume_output
@@ -68,6 +71,13 @@ if TYPE_CHECKING:
         PortFixedIp,
         PortFixedIpArgs,
     )
+    from ecs_pulumi.sdk.security_group import (
+        SecurityGroup,
+        SecurityGroupAssignedRule,
+        SecurityGroupInlineRule,
+        SecurityGroupRuleArgs,
+    )
+    from ecs_pulumi.sdk.security_group_rule import SecurityGroupRule
     from ecs_pulumi.sdk.server import (
         Server,
         ServerAddress,
@@ -113,6 +123,8 @@ _NAMES = {
         "PoolInfo",
         "PortInfo",
         "RouteInfo",
+        "SecurityGroupInfo",
+        "SecurityGroupRuleInfo",
         "ServerGroupInfo",
         "ServerInfo",
         "SubnetInfo",
@@ -135,6 +147,7 @@ _NAMES = {
         "get_availability_zones",
         "get_availability_zones_output",
     ),
+    "lookups.security_groups": ("get_security_group", "get_security_group_output"),
     "lookups.server_groups": ("get_server_group", "get_server_group_output"),
     "lookups.servers": ("get_server", "get_server_output", "list_servers", "list_servers_output"),
     "lookups.volumes": ("get_volume", "get_volume_output"),
@@ -152,6 +165,13 @@ _NAMES = {
         "PortFixedIp",
         "PortFixedIpArgs",
     ),
+    "sdk.security_group": (
+        "SecurityGroup",
+        "SecurityGroupAssignedRule",
+        "SecurityGroupInlineRule",
+        "SecurityGroupRuleArgs",
+    ),
+    "sdk.security_group_rule": ("SecurityGroupRule",),
     "sdk.server": (
         "Server",
         "ServerAddress",
@@ -210,6 +230,13 @@ __all__ = [
     "PortFixedIpArgs",
     "PortInfo",
     "RouteInfo",
+    "SecurityGroup",
+    "SecurityGroupAssignedRule",
+    "SecurityGroupInfo",
+    "SecurityGroupInlineRule",
+    "SecurityGroupRule",
+    "SecurityGroupRuleArgs",
+    "SecurityGroupRuleInfo",
     "Server",
     "ServerAddress",
     "ServerAttachedVolume",
@@ -248,6 +275,8 @@ __all__ = [
     "get_network_output",
     "get_port",
     "get_port_output",
+    "get_security_group",
+    "get_security_group_output",
     "get_server",
     "get_server_group",
     "get_server_group_output",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings, misspelled
+from ecs_pulumi.dynamic.fields import fields_of
 from ecs_pulumi.dynamic.handler import OperationContext, get_handler, is_auto_name, owner_from_name, signer
 from ecs_pulumi.dynamic.state import backend_fingerprint
 from ecs_pulumi.resources import registry
@@ -209,6 +210,8 @@ def _create_evidence(handler: ResourceHandler[Any, Any, Any], create: Mapping[st
     """Return what shows that a remote object is the result of a pending create in the state; empty if nothing does."""
     inputs, resource = create.get("inputs") or {}, create["urn"].rpartition("::")[2]
     name = inputs.get("name")
+    if "name" not in fields_of(handler.inputs):
+        return handler.result_evidence(inputs, remote)
     if not isinstance(name, str) or name != remote.get("name"):
         return ""
     if is_auto_name(name, resource):

@@ -33,6 +33,7 @@ LOOKUPS = (
     ("flavors", "Flavors"),
     ("images", "Images"),
     ("networks", "Networks, subnets and ports"),
+    ("security_groups", "Security groups"),
     ("key_pairs", "Key pairs"),
     ("volumes", "Volumes"),
     ("servers", "Servers"),
@@ -278,7 +279,7 @@ def type_name(annotation: Any) -> str:
         branches = args[:1] if origin is Annotated else args
         return " | ".join(type_name(arg) for arg in branches if arg is not type(None))
     if isinstance(annotation, type) and issubclass(annotation, fields.Nested):
-        return f"{annotation.__name__}Args"
+        return sdk.arguments_name(annotation)
     return "object" if annotation is Any else str(getattr(annotation, "__name__", annotation))
 
 
@@ -343,7 +344,7 @@ def nested_section(model: type[BaseModel], *, is_output: bool) -> str:
     text = f"{doc(model)} A plain `dict` works as well."
     if is_output:
         text += f" In an output the type is `{model.__name__}`."
-    return f"### {model.__name__}Args\n\n{text}\n\n{properties}\n\n"
+    return f"### {sdk.arguments_name(model)}\n\n{text}\n\n{properties}\n\n"
 
 
 def output_section(model: type[BaseModel]) -> str:

@@ -39,8 +39,8 @@ SDK = PACKAGE / "sdk"
 WRITTEN = (SDK / "base.py", SDK / "exclusive.py")
 """The modules that are not generated."""
 LOOKUPS = (
-    *("calls", "flavors", "images", "key_pairs", "models", "networks", "offers", "server_groups", "servers"),
-    "volumes",
+    *("calls", "flavors", "images", "key_pairs", "models", "networks", "offers", "security_groups", "server_groups"),
+    *("servers", "volumes"),
 )
 WIDTH = 116
 PUBLIC_BASES = (BaseModel, RunError)
@@ -159,7 +159,7 @@ def public_names(handler: ResourceHandler[Any, Any, Any]) -> list[str]:
     """The class of a kind and the types of its nested objects."""
     taken, returned = nested_models(handler)
     own = [model.__name__ for model in returned if owner_of(model) == handler.name]
-    return [handler.name, *(f"{model.__name__}Args" for model in taken), *own]
+    return [handler.name, *map(arguments_name, taken), *own]
 
 
 def owner_of(model: type[BaseModel]) -> str:
@@ -210,13 +210,18 @@ def kind_file(handler: ResourceHandler[Any, Any, Any]) -> str:
     return "\n\n".join([head, *types, resource_class(handler)]) + "\n"
 
 
+def arguments_name(model: type[BaseModel]) -> str:
+    """The name of the typed dictionary of an object in an input."""
+    return getattr(model, "arguments_name", "") or f"{model.__name__}Args"
+
+
 def arguments_type(model: type[BaseModel]) -> str:
     """The typed dictionary of an object in an input."""
     keys = [
         (name, f"pulumi.Input[{argument(info.annotation)}]", info.is_required(), info)
         for name, info in model.model_fields.items()
     ]
-    return typed_dict(f"{model.__name__}Args", model, keys)
+    return typed_dict(arguments_name(model), model, keys)
 
 
 def output_type(model: type[BaseModel]) -> str:
@@ -329,7 +334,7 @@ def argument(annotation: Any) -> str:
         return f"Sequence[pulumi.Input[{argument(args[0])}]]"
     if origin is dict:
         return f"Mapping[str, {'object' if args[1] is Any else f'pulumi.Input[{argument(args[1])}]'}]"
-    return f"{annotation.__name__}Args" if issubclass(annotation, fields.Nested) else str(annotation.__name__)
+    return arguments_name(annotation) if issubclass(annotation, fields.Nested) else str(annotation.__name__)
 
 
 def output(field: fields.ModelField) -> str:

@@ -25,6 +25,8 @@ COLLECTIONS = {
         Collection("/subnets", "subnet", "subnets"),
         Collection("/ports", "port", "ports"),
         Collection("/security-groups", "security_group", "security_groups"),
+        Collection("/security-group-rules", "security_group_rule", "security_group_rules"),
+        Collection("/address-groups", "address_group", "address_groups"),
     )
 }
 """The collections of the API, by the key of one object in a body."""
@@ -55,6 +57,12 @@ def list_availability_zones(api: ServiceClient) -> list[Document]:
 def create(api: ServiceClient, kind: str, body: Document) -> Document:
     """Create an object (guide 7, steps 1.1, 1.3 and 1.5)."""
     return dict(api.post(COLLECTIONS[kind].path, json={kind: body}, key=kind))
+
+
+def create_several(api: ServiceClient, kind: str, bodies: Sequence[Document]) -> list[Document]:
+    """Create several objects with one request: all of them, or none (API reference, "Bulk create")."""
+    collection = COLLECTIONS[kind]
+    return list(api.post(collection.path, json={collection.list_key: list(bodies)}, key=collection.list_key))
 
 
 def get(api: ServiceClient, kind: str, id: str) -> Document:

@@ -133,6 +133,8 @@ def _pass_unknown(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 class Nested(BaseModel):
     """Base of an object inside an input. A property whose value is unknown passes validation."""
 
+    arguments_name: ClassVar[str] = ""
+    """The name of the type of an argument, if it is not the name of the model with the suffix `Args`."""
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
     _unknown = field_validator("*", mode="wrap")(_pass_unknown)

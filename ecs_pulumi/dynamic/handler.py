@@ -277,8 +277,10 @@ class ResourceHandler(ABC, Generic[C, I, R]):
     def result_evidence(self, inputs: Mapping[str, Any], remote: R) -> str:  # noqa: ARG002
         """Return the property that shows, with the name, that an interrupted create made a remote object.
 
+        The objects of a kind without names have to differ in the property itself.
+
         Args:
-            inputs: The inputs of the create. They contain the name of the remote object.
+            inputs: The inputs of the create. They contain the name of the remote object, if the kind has names.
             remote: The remote object.
 
         Returns:
@@ -338,7 +340,12 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         return ""
 
     def also_holds(self, id_: str, inputs: Mapping[str, Any]) -> Iterable[tuple[str, str]]:  # noqa: ARG002
-        """Return kind and id of other objects that this resource owns and that a resource of that kind could own."""
+        """Return kind and id of other objects that this resource owns and that a resource of that kind could own.
+
+        Args:
+            id_: The id of the object.
+            inputs: The desired inputs and, if the object exists, the prior outputs that are no inputs.
+        """
         return ()
 
     def find_own_orphans(self, context: OperationContext[C], desired: I) -> Iterable[tuple[str, str | None]]:  # noqa: ARG002

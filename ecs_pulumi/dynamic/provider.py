@@ -258,7 +258,9 @@ class Provider(ResourceProvider):
         """
         if not (urn and isinstance(context.prior.get("region"), str)):
             return None
-        for kind_, other_id in self._handler.also_holds(id_, inputs):
+        known = fields.fields_of(self._handler.inputs)
+        outputs = {name: value for name, value in context.prior.items() if name not in known}
+        for kind_, other_id in self._handler.also_holds(id_, {**outputs, **inputs}):
             OWNERSHIP.keep(self._object_key(context, other_id)._replace(kind=kind_), urn)
         return OWNERSHIP.keep(self._object_key(context, id_), urn)
 

@@ -45,6 +45,8 @@ class Dialect:
     """Whether Nova and Cinder offer microversions."""
     resize_running: bool
     """Whether a running server may be resized; the developer guide requires a stopped one."""
+    bulk_rules: bool
+    """Whether a request may create several security group rules; the Open Telekom Cloud documents none that does."""
     quotas: dict[str, int] = field(default_factory=lambda: dict(QUOTAS))
 
     @property
@@ -69,6 +71,7 @@ OTC = Dialect(
     ),
     microversions=False,
     resize_running=False,
+    bulk_rules=False,
     # Large enough for tests with thousands of servers.
     quotas=QUOTAS
     | {
@@ -101,6 +104,7 @@ OPENSTACK = Dialect(
     ),
     microversions=True,
     resize_running=True,
+    bulk_rules=True,
 )
 
 DIALECTS: dict[DialectName, Dialect] = {"otc": OTC, "openstack": OPENSTACK}

@@ -259,6 +259,39 @@ class PortInfo(Info):
         return self.fixed_ips[0].ip_address if self.fixed_ips else None
 
 
+class SecurityGroupRuleInfo(Info):
+    """A rule of a security group."""
+
+    id: str
+    direction: str
+    ethertype: str = "IPv4"
+    protocol: str | None = None
+    """Name or number of the protocol; None for any."""
+    port_range_min: int | None = None
+    """First port, or the type of ICMP."""
+    port_range_max: int | None = None
+    """Last port, or the code of ICMP."""
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
+    description: str = ""
+
+
+class SecurityGroupInfo(Info):
+    """A security group."""
+
+    id: str
+    name: str = ""
+    description: str = ""
+    stateful: bool = True
+    shared: bool = False
+    rules: list[SecurityGroupRuleInfo] = Field(default=[], validation_alias="security_group_rules")
+    tags: list[str] = []
+    project_id: str | None = Field(None, validation_alias=AliasChoices("project_id", "tenant_id"))
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
 class KeyPairInfo(Info):
     """A key pair (guide, chapter 4, step 4)."""
 

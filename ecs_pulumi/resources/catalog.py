@@ -227,7 +227,7 @@ class NameResolver:
             except errors.NotFound:
                 named = next((item["id"] for item in listed if item.get("name") == id_), None)
                 hint = f"; the one of that name has the id {named}" if named else ""
-                raise errors.NoMatch([], f'there is no {kind} with the id "{id_}"{hint}') from None
+                raise errors.NoMatch([], f'there is no {kind.replace("_", " ")} with the id "{id_}"{hint}') from None
             listed.append(found)
         return found
 

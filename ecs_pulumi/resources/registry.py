@@ -15,6 +15,8 @@ _KINDS = [
     "KeyPair",
     "Network",
     "Subnet",
+    "SecurityGroup",
+    "SecurityGroupRule",
     "Port",
     "Volume",
     "ServerGroup",

@@ -4,6 +4,8 @@ KINDS = (
     "KeyPair",
     "Network",
     "Subnet",
+    "SecurityGroup",
+    "SecurityGroupRule",
     "Port",
     "Volume",
     "ServerGroup",

@@ -26,6 +26,24 @@ subnet = ecs.Subnet(
     dns_nameservers=["8.8.8.8", "8.8.4.4"],
 )
 
+group = ecs.SecurityGroup(
+    "app",
+    rules=[
+        {"direction": "ingress", "protocol": "tcp", "port_range_min": 443},
+        {"direction": "ingress", "remote_group_id": "self"},
+        {"direction": "egress"},
+    ],
+)
+database = ecs.SecurityGroup("database")
+rule = ecs.SecurityGroupRule(
+    "database",
+    security_group_id=database.id,
+    direction="ingress",
+    protocol="tcp",
+    port_range_min=5432,
+    remote_group_id=group.id,
+)
+
 port = ecs.Port("front", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id, "ip_address": "10.0.10.10"}])
 back = ecs.Port("back", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id}])
 

@@ -120,6 +120,9 @@ def test_objects_of_another_client_are_found(landscape: Landscape, name: str) ->
     assert ecs.get_network(id=network.id) in ecs.list_networks()
     assert ecs.get_subnet(network_id=network.id).id == subnet.id
     assert ecs.get_subnet(name, cidr="10.99.0.0/24").gateway_ip == "10.99.0.1"
+    default = ecs.get_security_group("default")
+    assert ecs.get_security_group(id=default.id) == default
+    assert {rule.direction for rule in default.rules} == {"ingress", "egress"}
     found = ecs.get_port(name, network_id=network.id)
     assert ecs.get_port(ip_address=found.ip_address, network_id=network.id) == found
     assert ecs.get_port(device_id=server.id).id == port.id
@@ -190,6 +193,7 @@ def test_output_variants_return_results_of_lookups(landscape: Landscape, name: s
         "list_networks": {"tags": [name]},
         "get_subnet": {"network_id": network.id},
         "get_port": {"device_id": server.id},
+        "get_security_group": {"name": "default"},
         "get_key_pair": {"name": name},
         "get_volume": {"id": volume.id},
         "get_server": {"name": name},

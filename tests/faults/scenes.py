@@ -13,6 +13,10 @@ Program = Callable[[EmulatedWorld], Inputs]
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
 PASSWORD, USER_DATA = "Quite-5ecret", "#cloud-config: hush-hush"
+SSH = {"direction": "ingress", "protocol": "tcp", "port_range_min": 22, "remote_ip_prefix": "10.0.0.0/8"}
+WEB = {"direction": "ingress", "protocol": "tcp", "port_range_min": 80, "port_range_max": 443}
+MEMBERS = {"direction": "ingress", "remote_group_id": "self"}
+ALL_OUT = {"direction": "egress", "ethertype": "IPv6"}
 LARGER = {"openstack": "s1.medium", "otc": "s3.large.2"}
 OTHER_IMAGE = {"openstack": "debian-peer", "otc": "Standard_Ubuntu_24.04_latest"}
 
@@ -120,6 +124,29 @@ SCENES = [
         "Port",
         lambda world: {"network_id": world.base["net"], "tags": ["one"]},
         ("update", {"name": "other", "admin_state_up": False, "security_group_ids": [], "tags": ["two"]}),
+    ),
+    *_life(
+        "SecurityGroup",
+        lambda _: {"tags": ["one"], "rules": [SSH, ALL_OUT]},
+        ("update", {"name": "other", "description": "mine", "tags": ["two"]}),
+        ("rules", {"rules": [{**SSH, "description": "admins"}, MEMBERS, WEB]}),
+    ),
+    Scene("SecurityGroup", "create-described", None, lambda _: {"description": "mine"}),
+    Scene("SecurityGroup", "create-named-and-described", None, lambda _: {"name": "chosen", "description": "mine"}),
+    Scene("SecurityGroup", "adopt", None, lambda world: {"adopt": world.base["spare-group"], "rules": [SSH]}),
+    Scene("SecurityGroup", "create", None, lambda _: {"rules": [SSH, WEB, MEMBERS]}, dialect="otc"),
+    *_life("SecurityGroupRule", lambda world: {"security_group_id": world.base["group"], **SSH}),
+    Scene(
+        "SecurityGroupRule",
+        "create-described",
+        None,
+        lambda world: {"security_group_id": world.base["group"], **SSH, "description": "mine"},
+    ),
+    Scene(
+        "SecurityGroupRule",
+        "redescribe",
+        lambda world: {"security_group_id": world.base["group"], **SSH, "description": "one"},
+        lambda world: {"security_group_id": world.base["group"], **SSH, "description": "two"},
     ),
     *_life(
         "Volume",

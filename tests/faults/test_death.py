@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from tests.support.steps import Resource
 
 
-WITHOUT_OWNER_MARKER = ("KeyPair-import", "Network-create-named-and-described", "ServerGroup-create-named")
+WITHOUT_OWNER_MARKER = (
+    *("KeyPair-import", "Network-create-named-and-described", "ServerGroup-create-named"),
+    *("SecurityGroup-create-named-and-described", "SecurityGroupRule-create-described"),
+)
 """Scenes whose objects have no owner marker; only a pending operation of the state identifies them."""
 
 

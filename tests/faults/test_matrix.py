@@ -58,7 +58,12 @@ def run_with_fault(scene: Scene, world: EmulatedWorld, fault: Fault, at: int, *,
 
 
 def _reports_missing_object(scene: Scene, fault: Fault, request: Request, state: Any) -> bool:
-    """Whether the fault is a 404 for the object of the resource, which the provider correctly treats as deleted."""
+    """Whether the fault is a 404 for the object of the resource, which the provider correctly treats as deleted.
+
+    The same holds for the rules that are deleted for a group.
+    """
+    if fault.name == "404" and request.method == "DELETE" and "/security-group-rules/" in request.path:
+        return True
     if fault.name != "404" or request.method not in ("GET", "DELETE") or state is None:
         return False
     return any(part in request.path for part in state.id.split("/"))

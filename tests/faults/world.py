@@ -33,6 +33,11 @@ _COMPARED_FIELDS = {
     "network": ("name", "description", "admin_state_up", "tags", "mtu"),
     "subnet": ("name", "description", "cidr", "gateway_ip", "dns_nameservers", "tags", "network_id"),
     "port": ("name", "description", "admin_state_up", "tags", "network_id", "device_id", "device_owner", "status"),
+    "security_group": ("name", "description", "stateful", "tags"),
+    "security_group_rule": (
+        *("security_group_id", "direction", "ethertype", "protocol", "port_range_min", "port_range_max"),
+        *("remote_ip_prefix", "remote_group_id", "description"),
+    ),
     "volume": ("name", "description", "size", "status", "volume_type", "metadata", "availability_zone"),
     "server": (
         *("name", "description", "metadata", "tags", "vm_state", "task_state", "power_state", "key_name", "image_id"),
@@ -80,7 +85,8 @@ class EmulatedWorld:
 
     Attributes:
         cloud: The emulator.
-        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `disk`, `server`, `other`.
+        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `group`, `spare-group`,
+            `disk`, `server`, `other`.
         wire: The HTTP adapter of the connection.
     """
 
@@ -154,9 +160,13 @@ class EmulatedWorld:
         self._time.now = snapshot.time
 
     def ids(self) -> set[str]:
-        """Return the ids of all objects of the project."""
+        """Return the ids of all objects of the project, without the rules of the groups of a scene."""
         with self._documents() as documents:
-            return {item["name"] if kind == "keypair" else item["id"] for kind, item in documents}
+            return {
+                item["name"] if kind == "keypair" else item["id"]
+                for kind, item in documents
+                if not self._is_deleted_with_group(item)
+            }
 
     def owned_by_server(self, server_id: str) -> set[str]:
         """Return the ids of the ports and volumes of a server."""
@@ -171,7 +181,7 @@ class EmulatedWorld:
     def contents(self) -> list[str]:
         """Return the objects of the project in a sorted form, without values that differ between runs."""
         with self._documents() as documents:
-            names = {item["id"]: _SUFFIX.sub("-*", item["name"] or "?") for _, item in documents}
+            names = {item["id"]: _SUFFIX.sub("-*", item.get("name") or "?") for _, item in documents}
             return sorted(
                 json.dumps([kind, _comparable(kind, item, names)], sort_keys=True) for kind, item in documents
             )
@@ -186,6 +196,9 @@ class EmulatedWorld:
                 if item.get("project_id", state.project_id) == state.project_id and not item.get("deleted")
             ]
 
+    def _is_deleted_with_group(self, rule: dict[str, Any]) -> bool:
+        return "security_group_id" in rule and rule["security_group_id"] != self.base["group"]
+
     def _create_base(self) -> None:
         def create(kind: str, name: str, **inputs: Any) -> str:
             resource = self.resource(kind, name)
@@ -198,6 +211,8 @@ class EmulatedWorld:
         create("Port", "port", network_id=net, fixed_ips=[{"subnet_id": sub}])
         create("Port", "nic", network_id=net, fixed_ips=[{"subnet_id": sub}])
         create("Network", "spare")
+        for name in ("group", "spare-group"):
+            create("SecurityGroup", name)
         create("Volume", "disk", size=1)
         for name in ("server", "other"):
             create("Server", name, **self.server(), networks=[{"network_id": net}])

@@ -201,6 +201,16 @@ class CloudFixtures:
         return created
 
     @functools.cached_property
+    def address_groups(self) -> list[str]:
+        """The ids of two address groups; empty if the cloud has no address groups."""
+        if "address-group" not in self.extensions:
+            return ["", ""]
+        created = [self.cloud.network.create_address_group(name=self.unique_name("group")).id for _ in range(2)]
+        for group in created:
+            self._closing.callback(self.cloud.network.delete_address_group, group)
+        return created
+
+    @functools.cached_property
     def pools(self) -> list[str]:
         """The ids of two subnet pools."""
         return [self._pool(f"10.9{number}.0.0/16") for number in (3, 4)]

@@ -17,6 +17,9 @@ from ecs_pulumi import (
     PortExtraDhcpOptionArgs,
     PortFixedIp,
     PortFixedIpArgs,
+    SecurityGroupAssignedRule,
+    SecurityGroupInlineRule,
+    SecurityGroupRuleArgs,
     ServerAddress,
     ServerAttachedVolume,
     ServerBlockDevice,
@@ -57,6 +60,18 @@ subnet = ecs.Subnet(
     service_types=["network:floatingip"],
     opts=pulumi.ResourceOptions(parent=network),
 )
+inline: SecurityGroupRuleArgs = {"direction": "ingress", "protocol": secret, "port_range_min": 22}
+group = ecs.SecurityGroup(
+    "group", rules=[inline, {"direction": "egress", "ethertype": "IPv6", "remote_group_id": "self"}], stateful=True
+)
+assert_type(group.rules, pulumi.Output[list[SecurityGroupInlineRule]])
+assert_type(group.all_rules, pulumi.Output[list[SecurityGroupAssignedRule]])
+rule = ecs.SecurityGroupRule(
+    "rule", security_group_id=group.id, direction="egress", protocol="udp", port_range_min=53, remote_group_id=group.id
+)
+assert_type(rule.protocol, pulumi.Output[str | None])
+assert_type(ecs.get_security_group("default"), ecs.SecurityGroupInfo)
+assert_type(ecs.get_security_group_output(id=group.id), pulumi.Output[ecs.SecurityGroupInfo])
 assert_type(subnet.allocation_pools, pulumi.Output[list[SubnetAllocationPool]])
 assert_type(subnet.host_routes, pulumi.Output[list[SubnetHostRoute]])
 

@@ -38,6 +38,11 @@ INPUTS = {
         allowed_address_pairs U, extra_dhcp_options U, mac_address RC, port_security_enabled UC, device_owner RC,
         dns_name U, binding_host_id U, binding_profile U, binding_vnic_type U = normal, qos_policy_id U, tags U,
         project_id RC, value_specs R""",
+    "SecurityGroup": """
+        name U, description U, rules U, stateful UC, tags U, project_id RC, value_specs R""",
+    "SecurityGroupRule": """
+        security_group_id* R, direction* R, ethertype R = IPv4, protocol R, port_range_min R, port_range_max R,
+        remote_ip_prefix R, remote_group_id R, remote_address_group_id R, description R, project_id RC""",
     "ServerGroup": "name R, policy* R, max_server_per_host R",
     "KeyPair": "name R, public_key RC, type R, user_id R",
     "Volume": """
@@ -58,6 +63,8 @@ OUTPUTS = {
     "Network": "status subnet_ids created_at updated_at",
     "Subnet": "created_at updated_at",
     "Port": "status all_fixed_ips ip_address device_id dns_assignment",
+    "SecurityGroup": "all_rules created_at updated_at",
+    "SecurityGroupRule": "",
     "KeyPair": "private_key fingerprint",
     "ServerGroup": "members",
     "Volume": "status bootable encrypted attachments created_at",
@@ -75,6 +82,9 @@ NESTED = {
     ("Port", "fixed_ips"): "subnet_id ip_address",
     ("Port", "allowed_address_pairs"): "ip_address* mac_address",
     ("Port", "extra_dhcp_options"): "name* value* ip_version",
+    ("SecurityGroup", "rules"): """
+        direction* ethertype protocol port_range_min port_range_max remote_ip_prefix remote_group_id
+        remote_address_group_id description""",
     ("InterfaceAttachment", "fixed_ips"): "ip_address*",
     ("Server", "networks"): "network_id port_id fixed_ip tag access_network",
     ("Server", "block_devices"): """
@@ -101,6 +111,7 @@ LOOKUPS = {
     "get_subnet": "name=None, *, id=None, cidr=None, network_id=None, tags=None",
     "get_port": """
         name=None, *, id=None, network_id=None, ip_address=None, mac_address=None, device_id=None, tags=None""",
+    "get_security_group": "name=None, *, id=None",
     "get_key_pair": "name, *",
     "get_volume": "name=None, *, id=None, metadata=None",
     "get_server": "name=None, *, id=None",

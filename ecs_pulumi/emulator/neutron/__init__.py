@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from . import networks, ports, qos, quotas, security_groups, segments, subnet_pools, subnets, tags  # noqa: F401
+from . import address_groups, networks, ports, qos, quotas, security_groups, segments, subnet_pools, subnets, tags  # noqa: F401
 from .resources import NETWORK, SUBNET
 from .service import extensions, service
 

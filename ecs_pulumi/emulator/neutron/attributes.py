@@ -189,7 +189,21 @@ class Resource:
 
     def read_create(self, call: Call, extensions: frozenset[str]) -> dict[str, Any]:
         """Return the values of a create request, with `project_id` and defaults; the resource replaces UNSET."""
-        fields = self._body(call)
+        return self._read_new(call, self._body(call), extensions)
+
+    def read_create_bulk(self, call: Call, extensions: frozenset[str]) -> list[dict[str, Any]] | None:
+        """Return the values of each object of a create request with a list; None if the request creates one object."""
+        body = _json(call)
+        if not isinstance(body, dict) or self.collection not in body:
+            return None
+        listed = body[self.collection]
+        if not listed:
+            raise bad_request("Resources required")
+        if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+            raise bad_request("Body contains invalid data")
+        return [self._read_new(call, item.get(self.name, item), extensions) for item in listed]
+
+    def _read_new(self, call: Call, fields: dict[str, Any], extensions: frozenset[str]) -> dict[str, Any]:
         known = self.known(extensions)
         project_id = _project(call, fields)
         _check_unknown(fields, known)
@@ -234,10 +248,7 @@ class Resource:
             raise forbidden(f"update_{self.name}", *restricted)
 
     def _body(self, call: Call) -> dict[str, Any]:
-        try:
-            body = call.json() if call.raw else {}
-        except HttpError:
-            body = None
+        body = _json(call)
         if not isinstance(body, dict):
             raise bad_request("Body contains invalid data")
         if body.get(self.name) is None:
@@ -246,6 +257,14 @@ class Resource:
         if not isinstance(fields, dict):
             raise bad_request(f"Object '{self.name}' contains invalid data")
         return fields
+
+
+def _json(call: Call) -> Any:
+    """Return the body of a request; None if it is not JSON."""
+    try:
+        return call.json() if call.raw else {}
+    except HttpError:
+        return None
 
 
 def _project(call: Call, fields: dict[str, Any]) -> str:

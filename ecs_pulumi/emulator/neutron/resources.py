@@ -22,7 +22,8 @@ from .attributes import (
     optional,
     text,
 )
-from .refusals import bad_request, duplicates, invalid_attribute, invalid_input
+from .refusals import bad_request, conflict, duplicates, invalid_attribute, invalid_input
+from .rule_values import ethertype, ip_prefix, port_value, protocol
 
 VNIC_TYPES = (
     *("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic"),
@@ -219,6 +220,13 @@ def prefixes(name: str, value: Any) -> list[str]:
     return [str(network) for network in read]
 
 
+def group_name(name: str, value: Any) -> str:
+    """Accept the name of a security group; `default` is reserved."""
+    if text(name, value).lower() == "default":
+        raise conflict("SecurityGroupDefaultAlreadyExists", "Default security group already exists.")
+    return str(value)
+
+
 ADMIN: tuple[Verb, ...] = ("create", "update")
 CREATE: tuple[Verb, ...] = ("create",)
 
@@ -333,7 +341,7 @@ PORT = Resource(
 SECURITY_GROUP = Resource(
     "security_group",
     {
-        "name": Attribute(text, ""),
+        "name": Attribute(group_name, ""),
         "stateful": Attribute(boolean, default=True),
         "shared": READ_ONLY,
         "security_group_rules": Attribute(on=(), filters=False),
@@ -347,17 +355,27 @@ SECURITY_GROUP_RULE = Resource(
     {
         "security_group_id": Attribute(required=True, on=CREATE),
         "direction": Attribute(one_of("ingress", "egress"), required=True, on=CREATE),
-        "ethertype": Attribute(default="IPv4", on=CREATE),
-        "protocol": Attribute(default=None, on=CREATE),
-        "port_range_min": Attribute(optional(integer), None, on=CREATE),
-        "port_range_max": Attribute(optional(integer), None, on=CREATE),
-        "remote_ip_prefix": Attribute(default=None, on=CREATE),
+        "ethertype": Attribute(ethertype, "IPv4", on=CREATE),
+        "protocol": Attribute(protocol, None, on=CREATE),
+        "port_range_min": Attribute(port_value, None, on=CREATE),
+        "port_range_max": Attribute(port_value, None, on=CREATE),
+        "remote_ip_prefix": Attribute(ip_prefix, None, on=CREATE),
         "remote_group_id": Attribute(default=None, on=CREATE),
         "remote_address_group_id": Attribute(default=None, on=CREATE),
         "normalized_cidr": READ_ONLY,
     },
     "Security group rule {} does not exist",
     "SecurityGroupRuleNotFound",
+)
+
+ADDRESS_GROUP = Resource(
+    "address_group",
+    {
+        "name": Attribute(text, ""),
+        "addresses": Attribute(prefixes, [], on=CREATE, filters=False),
+    },
+    "Address group {} could not be found.",
+    "AddressGroupNotFound",
 )
 
 QOS_POLICY = Resource(

@@ -6,8 +6,8 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import HttpError
 
+from . import rule_values
 from .collection import (
     check_quota,
     get_owned,
@@ -20,8 +20,8 @@ from .collection import (
     select_fields,
     touch,
 )
-from .refusals import conflict
-from .resources import SECURITY_GROUP, SECURITY_GROUP_RULE
+from .refusals import bad_request, conflict
+from .resources import ADDRESS_GROUP, SECURITY_GROUP, SECURITY_GROUP_RULE
 from .service import extensions, service
 
 if TYPE_CHECKING:
@@ -29,20 +29,7 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator.store import Document
 
 RULE = "security_group_rule"
-WITH_PORTS = ("tcp", "udp", "sctp", "dccp", "udplite", "6", "17", "132", "33", "136")
-ICMP = ("icmp", "icmpv6", "ipv6-icmp", "1", "58")
-PROTOCOLS = (
-    *("ah", "dccp", "egp", "esp", "gre", "hopopt", "icmp", "igmp", "ip", "ipip", "ipv6-encap"),
-    *("ipv6-frag", "ipv6-icmp", "icmpv6", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf", "pgm"),
-    *("rsvp", "sctp", "tcp", "udp", "udplite", "vrrp"),
-)
-LAST_NUMBER = 255
-LAST_PORT = 65535
-DISTINCT = (
-    *("direction", "ethertype", "protocol", "port_range_min", "port_range_max"),
-    *("remote_ip_prefix", "remote_group_id"),
-)
-"""The attributes in which the rules of a group must differ."""
+IN_USE = "Security Group {} in use."
 
 
 def view(call: Call, doc: Document) -> Document:
@@ -84,11 +71,16 @@ def default_group(ctx: Context, project_id: str) -> Document:
 
 
 def check_groups(ctx: Context, project_id: str, ids: list[str]) -> None:
-    """Reject with 404 a group that does not exist or belongs to another project."""
+    """Reject groups that do not exist or belong to another project, and groups that a port cannot have together."""
+    stateful = set()
     for id_ in ids:
         group = ctx.get("security_group", id_)
         if group is None or group["project_id"] != project_id:
             raise not_found(SECURITY_GROUP, id_)
+        stateful.add(group["stateful"])
+    if len(stateful) > 1:
+        reason = "Cannot apply both stateful and stateless security groups on the same port at the same time"
+        raise conflict("SecurityGroupConflict", f"Error {reason} while attempting the operation.")
 
 
 def _make_group(ctx: Context, values: Document) -> Document:
@@ -99,7 +91,8 @@ def _make_group(ctx: Context, values: Document) -> Document:
 
 
 def _make_rule(ctx: Context, group: Document, **values: Any) -> Document:
-    empty = dict.fromkeys((*DISTINCT, "remote_address_group_id", "normalized_cidr", "description"))
+    names = ("protocol", "port_range_min", "port_range_max", *rule_values.REMOTES, "normalized_cidr", "description")
+    empty: Document = dict.fromkeys(names)
     owner = {"security_group_id": group["id"], "project_id": group["project_id"]}
     return ctx.put(RULE, new_document(ctx, empty | owner | values, revision=0))
 
@@ -110,9 +103,7 @@ def create_group(call: Call) -> Reply:
     values = SECURITY_GROUP.read_create(call, extensions(call))
     default_group(call, values["project_id"])
     check_quota(call, "security_group", values["project_id"])
-    if values["name"] == "default":
-        message = "Default security group already exists."
-        raise conflict("SecurityGroupDefaultAlreadyExists", message)
+    check_quota(call, RULE, values["project_id"], 2)
     return Reply(201, {"security_group": view(call, _make_group(call, values))})
 
 
@@ -135,7 +126,9 @@ def update_group(call: Call, group_id: str) -> Document:
     """`PUT /security-groups/{id}`: the default group cannot be renamed."""
     values = SECURITY_GROUP.read_update(call, extensions(call))
     doc = get_owned(call, SECURITY_GROUP, group_id, "update")
-    if doc["name"] == "default" and values.get("name", "default") != "default":
+    if values.get("stateful", doc["stateful"]) != doc["stateful"] and _is_used(call, doc):
+        raise conflict("SecurityGroupInUse", IN_USE.format(group_id))
+    if doc["name"] == "default" and "name" in values:
         message = "Updating default security group not allowed."
         raise conflict("SecurityGroupCannotUpdateDefault", message)
     if doc | values != doc:
@@ -145,36 +138,54 @@ def update_group(call: Call, group_id: str) -> Document:
 
 @service.delete("/security-groups/{group_id}")
 def delete_group(call: Call, group_id: str) -> None:
-    """`DELETE /security-groups/{id}`: 409 if a port uses the group."""
+    """`DELETE /security-groups/{id}`: deletes the rules that refer to it as well; 409 if a port uses the group."""
     doc = get_owned(call, SECURITY_GROUP, group_id, "delete")
-    if any(group_id in port["security_groups"] for port in call.find("port", project_id=doc["project_id"])):
-        raise conflict("SecurityGroupInUse", f"Security Group {group_id} in use.")
+    if _is_used(call, doc):
+        raise conflict("SecurityGroupInUse", IN_USE.format(group_id))
     if doc["name"] == "default" and not call.is_admin:
         message = "Insufficient rights for removing default security group."
         raise conflict("SecurityGroupCannotRemoveDefault", message)
-    for rule in _rules(call, doc):
+    for rule in _rules(call, doc) + call.find(RULE, remote_group_id=group_id):
         call.remove(RULE, rule["id"])
     call.remove("security_group", group_id)
 
 
+def _is_used(ctx: Context, group: Document) -> bool:
+    return any(group["id"] in port["security_groups"] for port in ctx.find("port", project_id=group["project_id"]))
+
+
 @service.post("/security-group-rules")
-def create_rule(call: Call) -> Reply:
-    """`POST /security-group-rules`."""
-    values = SECURITY_GROUP_RULE.read_create(call, extensions(call))
+def create_rules(call: Call) -> Reply:
+    """`POST /security-group-rules`: one rule, or a list of rules, all of which are created or none."""
+    listed = SECURITY_GROUP_RULE.read_create_bulk(call, extensions(call))
+    if listed is not None and not call.cloud.dialect.bulk_rules:
+        raise bad_request("Bulk operation not supported")
+    values = listed if listed is not None else [SECURITY_GROUP_RULE.read_create(call, extensions(call))]
     default_group(call, call.project_id)
-    check_quota(call, RULE, values["project_id"])
+    check_quota(call, RULE, values[0]["project_id"], len(values))
+    for each in values:
+        get_visible(call, SECURITY_GROUP, str(each["security_group_id"]))
+    created = [_rule_view(call, _create_rule(call, each)) for each in values]
+    return Reply(201, {RULE: created[0]} if listed is None else {SECURITY_GROUP_RULE.collection: created})
+
+
+def _create_rule(call: Call, values: Document) -> Document:
+    rule_values.normalize(values)
+    rule_values.check(values)
+    if values["remote_group_id"]:
+        get_visible(call, SECURITY_GROUP, str(values["remote_group_id"]))
+    if values["remote_address_group_id"]:
+        get_visible(call, ADDRESS_GROUP, str(values["remote_address_group_id"]))
     group = get_visible(call, SECURITY_GROUP, str(values["security_group_id"]))
-    values["ethertype"] = _ethertype(values["ethertype"])
-    values["protocol"] = _protocol(values["protocol"])
-    _check_port_range(values)
-    _check_remote(call, values)
     for rule in _rules(call, group):
-        if all(rule[name] == values[name] for name in DISTINCT):
+        if rule_values.key_of(rule) == rule_values.key_of(values):
             message = f"Security group rule already exists. Rule id is {rule['id']}."
             raise conflict("SecurityGroupRuleExists", message)
+    if values["remote_ip_prefix"]:
+        values["normalized_cidr"] = str(ipaddress.ip_network(values["remote_ip_prefix"], strict=False))
     doc = _make_rule(call, group, **values)
     touch(call, "security_group", group)
-    return Reply(201, {RULE: _rule_view(call, doc)})
+    return doc
 
 
 register_reads(SECURITY_GROUP_RULE, _rule_view)
@@ -188,61 +199,3 @@ def delete_rule(call: Call, rule_id: str) -> None:
     group = call.get("security_group", rule["security_group_id"])
     if group:
         touch(call, "security_group", group)
-
-
-def _ethertype(value: Any) -> str:
-    for known in ("IPv4", "IPv6"):
-        if str(value).lower() == known.lower():
-            return known
-    message = f"Security group rule for ethertype '{value}' not supported. Allowed values are ['IPv4', 'IPv6']."
-    raise HttpError(400, message, kind="SecurityGroupRuleInvalidEtherType")
-
-
-def _protocol(value: Any) -> str | None:
-    if value is None:
-        return None
-    word = str(value).lower()
-    if word in PROTOCOLS or (word.isdigit() and int(word) <= LAST_NUMBER):
-        return word
-    message = (
-        f"Security group rule protocol {word} not supported. Only protocol values"
-        f" {[None, *PROTOCOLS]} and integer representations [0 to 255] are supported."
-    )
-    raise HttpError(400, message, kind="SecurityGroupRuleInvalidProtocol")
-
-
-def _check_port_range(values: Document) -> None:
-    low, high, protocol = values["port_range_min"], values["port_range_max"], values["protocol"]
-    if low is None and high is None:
-        return
-    if protocol is None:
-        message = "Must also specify protocol if port range is given."
-        raise HttpError(400, message, kind="SecurityGroupProtocolRequiredWithPorts")
-    if protocol in ICMP:
-        return
-    for port in (low, high):
-        if port is not None and not 0 < port <= LAST_PORT:
-            raise HttpError(400, f"Invalid value for port {port}", kind="SecurityGroupInvalidPortValue")
-    if protocol in WITH_PORTS and (low is None or high is None or low > high):
-        message = "For TCP/UDP protocols, port_range_min must be <= port_range_max"
-        raise HttpError(400, message, kind="SecurityGroupInvalidPortRange")
-
-
-def _check_remote(call: Call, values: Document) -> None:
-    prefix, group = values["remote_ip_prefix"], values["remote_group_id"]
-    values["normalized_cidr"] = None
-    if prefix is not None and group is not None:
-        message = "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided."
-        raise HttpError(400, message, kind="SecurityGroupMultipleRemoteEntites")
-    if group is not None:
-        get_visible(call, SECURITY_GROUP, str(group))
-    if prefix is not None:
-        try:
-            network = ipaddress.ip_network(prefix, strict=False)
-        except ValueError:
-            message = f"Invalid CIDR {prefix} given as IP prefix."
-            raise HttpError(400, message, kind="InvalidCIDR") from None
-        if f"IPv{network.version}" != values["ethertype"]:
-            message = f"Conflicting value ethertype {values['ethertype']} for CIDR {prefix}"
-            raise HttpError(400, message, kind="SecurityGroupRuleParameterConflict")
-        values["normalized_cidr"] = str(network)

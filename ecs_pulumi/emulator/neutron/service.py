@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call, Context
 
 EXTENSIONS = {
+    "address-group": "Address group",
     "allowed-address-pairs": "Allowed Address Pairs",
     "availability_zone": "Availability Zone",
     "availability_zone_filter": "Availability Zone Filter Extension",
@@ -34,6 +35,7 @@ EXTENSIONS = {
     "quotas": "Quota management support",
     "security-group": "security-group",
     "security-groups-normalized-cidr": "Normalized CIDR field for security group rules",
+    "security-groups-remote-address-group": "Remote address group id field for security group rules",
     "service-type": "Neutron Service Type Management",
     "sorting": "Sorting support",
     "standard-attr-description": "standard-attr-description",
@@ -54,7 +56,7 @@ MORE_EXTENSIONS = {
         "segment": "Segment",
         "subnet-dns-publish-fixed-ip": "Subnet DNS publish fixed IP",
         "vlan-transparent": "Vlantransparent",
-    }
+    },
 }
 """Additional extensions by dialect."""
 

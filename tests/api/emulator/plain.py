@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MISSING_ID = "11111111-2222-3333-4444-555555555555"
 COLLECTIONS = (
-    *("ports", "subnets", "subnetpools", "networks", "security-groups"),
+    *("ports", "subnets", "subnetpools", "networks", "security-groups", "address-groups"),
     *("snapshots", "volumes"),
 )
 """The collections that are cleaned up after a test, in order of deletion."""

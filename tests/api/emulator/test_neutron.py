@@ -11,7 +11,7 @@ import pytest
 from tests.api.emulator.plain import MISSING_ID
 
 if TYPE_CHECKING:
-    from tests.api.emulator.plain import PlainClient
+    from tests.api.emulator.plain import PlainClient, Response
 
 STANDARD_FIELDS = {"id", "tenant_id", "project_id", "created_at", "updated_at", "revision_number", "tags"}
 NETWORK_FIELDS = STANDARD_FIELDS | {
@@ -34,6 +34,7 @@ RULE_FIELDS = (STANDARD_FIELDS - {"tags"}) | {
     *("remote_ip_prefix", "remote_address_group_id", "normalized_cidr", "remote_group_id", "description"),
 }
 RULE = "rule:create_network"
+HTTP = {"port_range_min": 80, "port_range_max": 80}
 BAD, INVALID = "HTTPBadRequest", "InvalidInput"
 INVALID_INPUT = "Invalid input for operation: "
 
@@ -788,6 +789,172 @@ def test_security_groups(api: PlainClient) -> None:
         api.network("PUT", f"/security-groups/{default['id']}", {"security_group": {"name": "x"}}).error
         == "409 SecurityGroupCannotUpdateDefault: Updating default security group not allowed."
     )
+
+
+@pytest.fixture
+def group(api: PlainClient) -> dict[str, Any]:
+    """A security group for the test."""
+    return api.create("/security-groups", name=f"{api.prefix}-group")
+
+
+def post_rules(api: PlainClient, *rules: dict[str, Any]) -> Response:
+    """Create several rules with one request."""
+    return api.network("POST", "/security-group-rules", {"security_group_rules": list(rules)})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"protocol": "tcp", **HTTP}, {"protocol": "6", **HTTP}),
+        ({"protocol": "tcp", **HTTP}, {"protocol": 6, **HTTP}),
+        ({"protocol": "tcp"}, {"protocol": "TCP", "port_range_min": 1, "port_range_max": 65535}),
+        ({}, {"remote_ip_prefix": "0.0.0.0/0"}),
+        ({"remote_ip_prefix": "10.0.0.5"}, {"remote_ip_prefix": "10.0.0.5/32"}),
+        ({"ethertype": "IPv6", "protocol": "icmp"}, {"ethertype": "ipv6", "protocol": "58"}),
+        ({"ethertype": "IPv6", "protocol": "icmpv6"}, {"ethertype": "IPv6", "protocol": "1"}),
+        ({"ethertype": "IPv6"}, {"ethertype": "IPv6", "remote_ip_prefix": "::/0"}),
+        ({"description": "one"}, {"description": "other"}),
+    ],
+    ids=str,
+)
+def test_equal_rules_conflict(
+    api: PlainClient, group: dict[str, Any], one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """Rules that differ only in their spelling or description are equal; the error contains the id of the rule."""
+    base = {"security_group_id": group["id"], "direction": "ingress"}
+    id_ = api.create("/security-group-rules", **base, **one)["id"]
+    response = api.network("POST", "/security-group-rules", {"security_group_rule": base | other})
+    assert response.error == f"409 SecurityGroupRuleExists: Security group rule already exists. Rule id is {id_}."
+
+
+@pytest.mark.parametrize(
+    ("attributes", "error"),
+    [
+        (
+            {"protocol": "gre", **HTTP},
+            "400 SecurityGroupInvalidProtocolForPort: Ports cannot be specified for protocol",
+        ),
+        ({"protocol": "tcp", "port_range_min": 80}, "400 SecurityGroupInvalidPortRange: For TCP/UDP protocols, port"),
+        ({"protocol": "tcp", "port_range_max": 70000}, "400 SecurityGroupInvalidPortValue: Invalid value for port 700"),
+        (
+            {"protocol": "icmp", "port_range_min": 300},
+            "400 SecurityGroupInvalidIcmpValue: Invalid value for ICMP type (port_range_min) 300. It must be 0 to 255.",
+        ),
+        (
+            {"protocol": "icmp", "port_range_max": 0},
+            (
+                "400 SecurityGroupMissingIcmpType: ICMP code (port-range-max) 0 is provided but ICMP type "
+                "(port-range-min) is missing."
+            ),
+        ),
+        (
+            {"protocol": "ipv6-icmp"},
+            "400 SecurityGroupEthertypeConflictWithProtocol: Invalid ethertype IPv4 for protocol ipv6-icmp.",
+        ),
+        (
+            {"remote_ip_prefix": "2001:db8::/64"},
+            "400 SecurityGroupRuleParameterConflict: Conflicting value ethertype IPv4 for CIDR 2001:db8::/64",
+        ),
+        (
+            {"ethertype": "IPX"},
+            (
+                "400 SecurityGroupRuleInvalidEtherType: Security group rule for ethertype 'IPX' not supported. "
+                "Allowed values are ['IPv4', 'IPv6']."
+            ),
+        ),
+        ({"protocol": "256"}, "400 SecurityGroupRuleInvalidProtocol: Security group rule protocol 256 not supported."),
+        ({"remote_group_id": MISSING_ID}, f"404 SecurityGroupNotFound: Security group {MISSING_ID} does not exist"),
+        (
+            {"remote_address_group_id": MISSING_ID},
+            f"404 AddressGroupNotFound: Address group {MISSING_ID} could not be found.",
+        ),
+    ],
+    ids=str,
+)
+def test_rule_rejects_invalid_attributes(
+    api: PlainClient, group: dict[str, Any], attributes: dict[str, Any], error: str
+) -> None:
+    """An invalid rule returns the error of the real service."""
+    body = {"security_group_id": group["id"], "direction": "ingress", **attributes}
+    assert api.network("POST", "/security-group-rules", {"security_group_rule": body}).error.startswith(error)
+
+
+def test_rule_has_one_remote(api: PlainClient, group: dict[str, Any]) -> None:
+    """A rule refers to a range of addresses, a group, or an address group."""
+    rule = {"security_group_id": group["id"], "direction": "ingress", "remote_ip_prefix": "10.0.0.0/8"}
+    error = api.network(
+        "POST", "/security-group-rules", {"security_group_rule": {**rule, "remote_group_id": group["id"]}}
+    ).error
+    assert error == (
+        "400 SecurityGroupMultipleRemoteEntites: Only one of remote_ip_prefix or remote_group_id or "
+        "remote_address_group_id may be provided."
+    )
+
+
+def test_rules_are_created_in_bulk(api: PlainClient, group: dict[str, Any]) -> None:
+    """One request creates several rules, or none of them."""
+    rule = {"security_group_id": group["id"], "direction": "ingress", "protocol": "tcp"}
+    ports = [{**rule, "port_range_min": port, "port_range_max": port} for port in (1, 2, 3)]
+    created = post_rules(api, *ports[:2])
+    assert created.status == 201
+    assert [each["port_range_min"] for each in created.body["security_group_rules"]] == [1, 2]
+    exists = post_rules(api, ports[2], ports[1]).error
+    id_ = created.body["security_group_rules"][1]["id"]
+    assert exists == f"409 SecurityGroupRuleExists: Security group rule already exists. Rule id is {id_}."
+    assert post_rules(api).error == "400 HTTPBadRequest: Resources required"
+    assert post_rules(api, ports[2], {**rule, "protocol": "nope"}).status == 400
+    remote = api.network("GET", f"/security-groups/{group['id']}").body["security_group"]
+    assert len(remote["security_group_rules"]) == 4
+    assert remote["revision_number"] > group["revision_number"]
+    listed = api.network("GET", f"/security-group-rules?security_group_id={group['id']}&direction=ingress").body
+    assert {each["id"] for each in listed["security_group_rules"]} == {
+        each["id"] for each in created.body["security_group_rules"]
+    }
+
+
+def test_delete_of_group_deletes_rules_that_refer_to_it(api: PlainClient, group: dict[str, Any]) -> None:
+    """A rule whose remote group is deleted is deleted as well."""
+    other = api.create("/security-groups", name=f"{api.prefix}-other")
+    rule = api.create(
+        "/security-group-rules", security_group_id=group["id"], direction="ingress", remote_group_id=other["id"]
+    )
+    assert api.network("DELETE", f"/security-groups/{other['id']}").status == 204
+    missing = api.network("GET", f"/security-group-rules/{rule['id']}").error
+    assert missing == f"404 SecurityGroupRuleNotFound: Security group rule {rule['id']} does not exist"
+
+
+def test_stateful_group(api: PlainClient, network: dict[str, Any], group: dict[str, Any]) -> None:
+    """A group in use stays stateful or stateless, and a port has groups of one sort."""
+    stateless = api.create("/security-groups", name=f"{api.prefix}-stateless", stateful=False)
+    assert (group["stateful"], stateless["stateful"]) == (True, False)
+    both = {"network_id": network["id"], "security_groups": [group["id"], stateless["id"]]}
+    assert api.network("POST", "/ports", {"port": both}).error == (
+        "409 SecurityGroupConflict: Error Cannot apply both stateful and stateless security groups on the same port at "
+        "the same time while attempting the operation."
+    )
+    api.create("/ports", network_id=network["id"], security_groups=[group["id"]])
+    path, change = f"/security-groups/{group['id']}", {"security_group": {"stateful": False}}
+    assert api.network("PUT", path, change).error == f"409 SecurityGroupInUse: Security Group {group['id']} in use."
+    path = f"/security-groups/{stateless['id']}"
+    assert api.network("PUT", path, {"security_group": {"stateful": True}}).body["security_group"]["stateful"] is True
+
+
+def test_address_group_in_use(api: PlainClient, group: dict[str, Any]) -> None:
+    """An address group to which a rule refers cannot be deleted."""
+    addresses = api.create("/address-groups", name=f"{api.prefix}-addresses", addresses=["10.1.0.0/16", "10.2.0.5/32"])
+    assert sorted(addresses["addresses"]) == ["10.1.0.0/16", "10.2.0.5/32"]
+    rule = api.create(
+        "/security-group-rules",
+        security_group_id=group["id"],
+        direction="ingress",
+        remote_address_group_id=addresses["id"],
+    )
+    path = f"/address-groups/{addresses['id']}"
+    assert api.network("DELETE", path).error == (
+        f"409 AddressGroupInUse: Address group {addresses['id']} is in use on one or more security group rules."
+    )
+    assert api.network("DELETE", f"/security-group-rules/{rule['id']}").status == 204
+    assert api.network("DELETE", path).status == 204
 
 
 def test_quota_limits_and_usage(api: PlainClient) -> None:

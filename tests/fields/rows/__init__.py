@@ -3,6 +3,7 @@
 from tests.fields.rows.compute import INTERFACE_ATTACHMENT, KEY_PAIR, SERVER, SERVER_GROUP
 from tests.fields.rows.neutron import NETWORK, PORT, SUBNET
 from tests.fields.rows.row import Row
+from tests.fields.rows.security_groups import SECURITY_GROUP, SECURITY_GROUP_RULE
 from tests.fields.rows.storage import VOLUME, VOLUME_ATTACHMENT
 
 __all__ = ["TABLE", "Row"]
@@ -11,6 +12,8 @@ TABLE: dict[str, dict[str, Row]] = {
     "Network": NETWORK,
     "Subnet": SUBNET,
     "Port": PORT,
+    "SecurityGroup": SECURITY_GROUP,
+    "SecurityGroupRule": SECURITY_GROUP_RULE,
     "KeyPair": KEY_PAIR,
     "Volume": VOLUME,
     "ServerGroup": SERVER_GROUP,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ecs_pulumi.cloud.network import COLLECTIONS
+from ecs_pulumi.dynamic.handler import get_handler
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -62,18 +65,24 @@ def known(fixtures: CloudFixtures, value: Any) -> Any:
 
 
 def put(**attributes: Any) -> OutOfBandChange:
-    """Return a change of attributes of a network, subnet or port; `__` in a name stands for a colon."""
+    """Return a change of attributes of an object of Neutron; `__` in a name stands for a colon."""
 
     def change(fixtures: CloudFixtures, resource: Resource) -> None:
-        kind = resource.kind.lower()
+        singular = get_handler(resource.kind).singular  # type: ignore[attr-defined]
         body = {name.replace("__", ":"): known(fixtures, value) for name, value in attributes.items()}
-        answer = fixtures.admin.network.put(f"/{kind}s/{resource.id}", json={kind: body})
+        answer = fixtures.admin.network.put(_path(resource), json={singular: body})
         assert answer.ok, answer.text
 
     return change
 
 
 def tag(fixtures: CloudFixtures, resource: Resource) -> None:
-    """Add a tag to a network, subnet or port."""
-    answer = fixtures.cloud.network.put(f"/{resource.kind.lower()}s/{resource.id}/tags/by-hand")
+    """Add a tag to an object of Neutron."""
+    answer = fixtures.cloud.network.put(f"{_path(resource)}/tags/by-hand")
     assert answer.ok, answer.text
+
+
+def _path(resource: Resource) -> str:
+    """Return the path of an object of Neutron."""
+    singular: str = get_handler(resource.kind).singular  # type: ignore[attr-defined]
+    return f"{COLLECTIONS[singular].path}/{resource.id}"

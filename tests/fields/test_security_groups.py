@@ -1,0 +1,247 @@
+"""Special cases of security groups and their rules."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ecs_pulumi.cloud import network
+from ecs_pulumi.dynamic import provider
+from ecs_pulumi.dynamic.existing import ExistingObjects
+from ecs_pulumi.dynamic.ownership import OWNERSHIP
+from ecs_pulumi.resources import registry
+from tests.fields.assertions import assert_complete, assert_no_changes, assert_updates_in_place
+from tests.support.steps import SAME, Failed, Refused, Step, updates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.fields.cloud_fixtures import CloudFixtures
+    from tests.support.steps import Resource
+
+    New = Callable[..., Resource]
+
+SSH = {"direction": "ingress", "protocol": "tcp", "port_range_min": 22}
+WEB = {"direction": "ingress", "protocol": "tcp", "port_range_min": 80, "port_range_max": 443}
+MEMBERS = {"direction": "ingress", "remote_group_id": "self"}
+ALL_OUT = {"direction": "egress"}
+
+
+def rule_ids(group: Resource) -> dict[Any, str]:
+    """Return the ids of the rules of a group by direction, protocol and first port."""
+    return {
+        (rule["direction"], rule.get("protocol"), rule.get("port_range_min")): rule["id"]
+        for rule in group.outputs["all_rules"]
+    }
+
+
+def test_rules_change_one_by_one(new: New) -> None:
+    """A changed set keeps the rules that remain, with their ids; other spellings are no change."""
+    group = new("SecurityGroup")
+    group.up(rules=[SSH, ALL_OUT])
+    before = rule_ids(group)
+    assert_no_changes(group, {"rules": [ALL_OUT, {**SSH, "protocol": "6", "port_range_max": 22}]})
+    assert_updates_in_place(group, "rules", {"rules": [WEB, SSH, MEMBERS]})
+    after = rule_ids(group)
+    assert after["ingress", "tcp", 22] == before["ingress", "tcp", 22]
+    assert len(after) == 3
+    assert_updates_in_place(group, "rules", {"rules": []})
+    assert group.outputs["all_rules"] == []
+
+
+def test_rules_are_added_before_others_are_removed(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update adds rules, all with one request, before it removes others."""
+    group, requests = new("SecurityGroup"), list[str]()
+    group.up(rules=[SSH, MEMBERS])
+    for name in ("create", "create_several", "delete"):
+        original = getattr(network, name)
+
+        def recorded(*arguments: Any, name: str = name, original: Any = original) -> Any:
+            requests.append(name)
+            return original(*arguments)
+
+        monkeypatch.setattr(network, name, recorded)
+    group.up(rules=[WEB, {**WEB, "protocol": "udp"}, MEMBERS])
+    assert requests == ["create_several", "delete"]
+
+
+def test_unmanaged_rules_stay(new: New, fixtures: CloudFixtures) -> None:
+    """Without `rules` the default rules stay, and a rule that another client adds is no drift."""
+    group = new("SecurityGroup")
+    group.up()
+    assert {rule["direction"] for rule in group.outputs["all_rules"]} == {"egress"}
+    fixtures.cloud.network.create_security_group_rule(security_group_id=group.id, **SSH, port_range_max=22)
+    group.refresh()
+    assert group.preview() == SAME
+    assert len(group.outputs["all_rules"]) == 3
+
+
+def test_rule_added_by_hand_is_drift(new: New, fixtures: CloudFixtures) -> None:
+    """A refresh shows a rule that another client adds or removes, and the next `up` reverts it."""
+    group = new("SecurityGroup")
+    program = {"rules": [SSH, ALL_OUT]}
+    group.up(**program)
+    by_hand = fixtures.cloud.network.create_security_group_rule(
+        security_group_id=group.id, direction="ingress", protocol="udp"
+    )
+    fixtures.cloud.network.delete_security_group_rule(rule_ids(group)["ingress", "tcp", 22])
+    group.refresh()
+    assert group.preview(**program) == updates("rules")
+    group.up(**program)
+    assert_complete(group, program)
+    assert fixtures.cloud.network.find_security_group_rule(by_hand.id) is None
+
+
+def test_description_of_a_rule_changes(new: New) -> None:
+    """The API cannot change the description of a rule: it is removed and added again, the others stay."""
+    group = new("SecurityGroup")
+    group.up(rules=[{**SSH, "description": "one"}, ALL_OUT])
+    before = rule_ids(group)
+    assert_updates_in_place(group, "rules", {"rules": [{**SSH, "description": "two"}, ALL_OUT]})
+    after = rule_ids(group)
+    assert after["egress", None, None] == before["egress", None, None]
+    assert after["ingress", "tcp", 22] != before["ingress", "tcp", 22]
+    # A rule without a description may have any.
+    assert_no_changes(group, {"rules": [SSH, ALL_OUT]})
+
+
+def test_group_refers_to_itself_by_id(new: New) -> None:
+    """`self` and the id of the group are equal."""
+    group = new("SecurityGroup")
+    group.up(rules=[MEMBERS])
+    assert group.preview(rules=[{**MEMBERS, "remote_group_id": group.id}]) == SAME
+    group.refresh()
+    assert group.outputs["rules"][0]["remote_group_id"] == "self"
+
+
+def test_equal_rules_are_refused(new: New) -> None:
+    """Two spellings of one rule in a program are an error of the preview."""
+    with pytest.raises(Refused, match=r"rules\[1\]: the same rule as \[0\]"):
+        new("SecurityGroup").preview(rules=[SSH, {**SSH, "protocol": "6"}])
+    with pytest.raises(Refused, match=r"rules\[0\]\.port_range_max: less than"):
+        new("SecurityGroup").preview(rules=[{**WEB, "port_range_max": 1}])
+    with pytest.raises(Refused, match=r"rules\[0\]\.remote_group_id: there is no security group"):
+        new("SecurityGroup").preview(rules=[{**MEMBERS, "remote_group_id": "no-such-group"}])
+    with pytest.raises(Refused, match="name: reserved"):
+        new("SecurityGroup").preview(name="default")
+
+
+def test_identical_rule_is_not_taken_over(new: New, fixtures: CloudFixtures) -> None:
+    """A rule that another client created is an error that names it; `adopt` imports it."""
+    group, rule = new("SecurityGroup"), new("SecurityGroupRule")
+    group.up()
+    found = fixtures.cloud.network.create_security_group_rule(security_group_id=group.id, **SSH, port_range_max=22)
+    program = {"security_group_id": group.id, **SSH, "protocol": "6"}
+    with pytest.raises(Failed, match=f'identical rule already: {found.id}, ingress tcp 22; import it with adopt="'):
+        rule.up(**program)
+    assert rule.state is None
+    rule.up(**program, adopt=found.id)
+    assert rule.id == found.id
+    assert_no_changes(rule, program)
+
+
+def test_spellings_of_a_rule_are_no_change(new: New) -> None:
+    """Another spelling of a rule is no change; another description replaces it, with the delete first."""
+    group, rule = new("SecurityGroup"), new("SecurityGroupRule")
+    group.up()
+    base = {"security_group_id": group.id, "direction": "ingress"}
+    rule.up(**base, ethertype="ipv6", protocol="icmp", remote_ip_prefix="2001:DB8::/64")
+    assert_no_changes(rule, {**base, "ethertype": "IPv6", "protocol": "58", "remote_ip_prefix": "2001:db8:0::/64"})
+    rule.destroy()
+    rule.up(**base, protocol="tcp", port_range_min=1, port_range_max=65535)
+    assert_no_changes(rule, {**base, "protocol": "6", "port_range_min": 1, "port_range_max": 65535})
+    step = rule.preview(**base, protocol="tcp", description="mine")
+    assert step == Step("replace", frozenset({"description"}), delete_first=True)
+    assert rule.preview(**base, protocol="udp").delete_first is False
+
+
+def test_rule_in_group_with_rules_is_refused(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preview refuses a SecurityGroupRule for a group whose `rules` the program sets."""
+    group, rule = new("SecurityGroup"), new("SecurityGroupRule")
+    group.up(rules=[ALL_OUT])
+    group.preview(rules=[ALL_OUT])
+    # The previews belong to one run.
+    monkeypatch.setattr(OWNERSHIP, "clear", lambda: None)
+    with pytest.raises(Refused, match=r"manages all rules of .* with `rules`; add this rule there"):
+        rule.preview(security_group_id=group.id, **SSH)
+
+
+def test_rule_moves_into_its_group(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that moves a rule from a resource into `rules` keeps the rule in the cloud."""
+    group, rule = new("SecurityGroup"), new("SecurityGroupRule")
+    group.up()
+    rule.up(security_group_id=group.id, **SSH)
+    group.refresh()
+    group.up(rules=[SSH, ALL_OUT, {**ALL_OUT, "ethertype": "IPv6"}])
+    monkeypatch.setattr(OWNERSHIP, "clear", lambda: None)
+    rule.destroy()
+    group.refresh()
+    assert_no_changes(group, {"rules": [SSH, ALL_OUT, {**ALL_OUT, "ethertype": "IPv6"}]})
+
+
+def test_fifty_rules_at_once(new: New) -> None:
+    """Parallel creates and deletes of the rules of one group lose nothing."""
+    group = new("SecurityGroup")
+    group.up()
+    rules = [new("SecurityGroupRule") for _ in range(50)]
+    for number, rule in enumerate(rules):
+        rule.name = f"rule{number}"
+    program = {"security_group_id": group.id, "direction": "ingress", "protocol": "tcp"}
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda rule: rule.up(**program, port_range_min=1000 + rules.index(rule)), rules))
+        group.refresh()
+        assert len(group.outputs["all_rules"]) == 52
+        list(pool.map(lambda rule: rule.destroy(), rules))
+    group.refresh()
+    assert len(group.outputs["all_rules"]) == 2
+
+
+def test_delete_waits_for_ports(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The delete of a group waits until the last port has left it, and the status names the port."""
+    group, port, statuses = new("SecurityGroup"), new("Port"), list[str]()
+    group.up()
+    port.up(network_id=fixtures.network, security_group_ids=[group.id])
+
+    def status(urn: str) -> Callable[[str], None]:
+        def report(text: str) -> None:
+            if text and "SecurityGroup" in urn:
+                statuses.append(text)
+                fixtures.cloud.network.update_port(port.id, security_groups=[])
+
+        return report
+
+    monkeypatch.setattr(provider, "StatusLine", status)
+    group.destroy()
+    assert group.state is None
+    assert statuses[0].startswith(f"waiting for port {port.id} to leave the group")
+
+
+def test_stateful_of_a_used_group(new: New, fixtures: CloudFixtures) -> None:
+    """The preview refuses to change `stateful` while a port uses the group, and names the port."""
+    group, port = new("SecurityGroup"), new("Port")
+    group.up(stateful=True)
+    port.up(network_id=fixtures.network, security_group_ids=[group.id])
+    with pytest.raises(Failed, match=f"stateful: it cannot change while a port uses the group.*{port.id}"):
+        group.preview(stateful=False)
+
+
+def test_groups_that_refer_to_each_other_are_imported(new: New, fixtures: CloudFixtures) -> None:
+    """`adopt` writes the rules of such groups as resources, and those of other groups into `rules`."""
+    one, other, third, rule = new("SecurityGroup"), new("SecurityGroup"), new("SecurityGroup"), new("SecurityGroupRule")
+    for name, group in {"one": one, "other": other, "third": third}.items():
+        group.name = name
+    one.up()
+    other.up(rules=[{**MEMBERS, "remote_group_id": one.id}])
+    rule.up(security_group_id=one.id, **SSH, remote_group_id=other.id)
+    third.up(rules=[MEMBERS, {**SSH, "remote_group_id": one.id}])
+    existing = ExistingObjects(registry.connect(fixtures.config.get), registry.kinds())
+    keys = existing.candidates.keys()
+    assert ("SecurityGroupRule", rule.id) in keys
+    assert not {("SecurityGroupRule", each["id"]) for each in third.outputs["all_rules"]} & keys
+    rules = existing.imported(existing.candidates["SecurityGroup", third.id]).inputs["rules"]
+    assert {**SSH, "port_range_max": 22, "remote_group_id": one.id} in rules
+    assert MEMBERS in rules
+    assert "rules" not in existing.imported(existing.candidates["SecurityGroup", one.id]).inputs
+    rule.destroy()
