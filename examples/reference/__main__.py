@@ -47,7 +47,7 @@ rule = ecs.SecurityGroupRule(
 port = ecs.Port("front", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id, "ip_address": "10.0.10.10"}])
 back = ecs.Port("back", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id}])
 
-group = ecs.ServerGroup("web", policy="anti-affinity")
+anti_affinity = ecs.ServerGroup("web", policy="anti-affinity")
 
 server = ecs.Server(
     "web",
@@ -66,7 +66,7 @@ server = ecs.Server(
         }
     ],
     metadata={"role": "web"},
-    scheduler_hints={"group": group.id},
+    scheduler_hints={"group": anti_affinity.id},
     user_data="#cloud-config\npackages: [nginx]\n",
     opts=pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="45m")),
 )

@@ -114,10 +114,10 @@ key_pair = ecs.KeyPair(
     opts=None,
 )
 
-group = ecs.ServerGroup(
+server_group = ecs.ServerGroup(
     "group", name="group", policy="anti-affinity", max_server_per_host=2, region=None, adopt=None, opts=None
 )
-assert_type(group.members, pulumi.Output[list[str]])
+assert_type(server_group.members, pulumi.Output[list[str]])
 
 nic: ServerNetworkArgs = {"port_id": port.id, "tag": "front"}
 disk: ServerBlockDeviceArgs = {"source_type": "blank", "destination_type": "volume", "volume_size": 10}

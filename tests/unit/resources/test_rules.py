@@ -254,7 +254,7 @@ BOOT = {"source_type": "image", "destination_type": "volume", "boot_index": 0.0,
         ),
         (
             {"networks": {"port_id": UNKNOWN}},
-            [("networks", "must be a list of {network_id, port_id, fixed_ip, tag}, or 'auto' or 'none'")],
+            [("networks", "must be a list of {network_id, port_id, fixed_ip, tag, …}, or 'auto' or 'none'")],
         ),
         (
             {"networks": [{"port_id": UNKNOWN, "fixed_ip": "10.0.0.5"}]},
