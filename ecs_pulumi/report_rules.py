@@ -1,10 +1,10 @@
 """What `ecs-pulumi report` knows of a kind whose objects hold data or run a workload.
 
-The provider decides what a change does, and its notices tell the report (`ecs_pulumi.notices`). The report has rules of
-its own only for what no notice tells: a preview does not show a removed resource to the provider, and the provider may
-be unable to compare an object that is imported. It runs without the cloud and without the provider. Therefore such a
-kind has its rules in a module of its own, which the attribute `report_rules` of its handler names, and which imports
-neither a schema nor the provider. The handler uses the same functions.
+The provider decides what a change does, and the report reads its notices (`ecs_pulumi.notices`). The report has rules
+of its own only where there is no notice: a preview does not show a removed resource to the provider, and the provider
+may be unable to compare an object that is imported. It runs without the cloud and without the provider. Therefore
+such a kind has its rules in a module of its own, which the attribute `report_rules` of its handler names, and which
+imports neither a schema nor the provider. The handler uses the same functions.
 """
 
 from __future__ import annotations

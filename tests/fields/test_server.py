@@ -1171,7 +1171,7 @@ def test_failed_password_change_is_retried(web: Resource, fixtures: CloudFixture
     program = fixtures.server_inputs | {"admin_pass": "Even-m0re-secret"}
     fixtures.cloud.compute.lock_server(web.id)
     try:
-        with pytest.raises(Failed, match="locked"):
+        with pytest.raises(Failed, match="invalid state for 'changePassword'"):
             web.up(**program)
     finally:
         fixtures.cloud.compute.unlock_server(web.id)

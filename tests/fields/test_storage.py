@@ -139,7 +139,7 @@ def test_volume_type_by_id(new: New, fixtures: CloudFixtures, monkeypatch: pytes
     assert_updates_in_place(disk, "volume_type", {"size": 1, "volume_type": other})
     assert fixtures.cloud.block_storage.get_volume(disk.id).volume_type == fixtures.landscape.volume_types[1]
     if not fixtures.live:
-        monkeypatch.setattr(types, "_is_seen", lambda *_: False)
+        monkeypatch.setattr(types, "_is_visible", lambda *_: False)
         assert_updates_in_place(disk, "size", {"size": 2, "volume_type": other})
         monkeypatch.setattr(types, "volume_types", _forbidden)
         assert_no_changes(disk, {"size": 2, "volume_type": other})

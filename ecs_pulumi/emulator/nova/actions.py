@@ -90,7 +90,7 @@ def act(call: Call, server_id: str) -> Reply:
     if name not in ACTIONS:
         raise HttpError(400, f"There is no such action: {name}")
     doc = get_scheduled_server(call, server_id, "has no mapping to a cell.")
-    if name not in ("lock", "unlock"):
+    if name not in ("lock", "unlock", "changePassword"):
         check_lock(call, doc)
     return ACTIONS[name](call, doc)
 
@@ -361,6 +361,9 @@ def unlock(call: Call, doc: Document) -> Reply:
 def change_password(call: Call, doc: Document) -> Reply:
     """Set the administrator password inside a running server."""
     body(call, "changePassword", fields({"adminPass": TEXT}, "adminPass"))
+    if doc["locked"] and not call.is_admin:
+        # Unlike for every other action, Nova does not say that the server is locked.
+        raise HttpError(409, f"Instance {doc['id']} is in an invalid state for 'changePassword'")
     check_host(doc)
     check_state(doc, "changePassword", ("active",))
     begin_action(call, doc, "changePassword")
