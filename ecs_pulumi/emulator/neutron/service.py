@@ -18,9 +18,12 @@ EXTENSIONS = {
     "availability_zone_filter": "Availability Zone Filter Extension",
     "binding": "Port Binding",
     "empty-string-filtering": "Empty String Filtering Extension",
+    "ext-gw-mode": "Neutron L3 Configurable external gateway mode",
     "external-net": "Neutron external network",
     "extra_dhcp_opt": "Neutron Extra DHCP options",
+    "extraroute": "Neutron Extra Route",
     "filter-validation": "Filter parameters validation",
+    "fip-port-details": "Floating IP Port Details Extension",
     "ip-substring-filtering": "IP address substring filtering",
     "net-mtu": "Network MTU",
     "net-mtu-writable": "Network MTU (writable)",
@@ -32,6 +35,8 @@ EXTENSIONS = {
     "provider": "Provider Network",
     "quota_details": "Quota details management support",
     "quotas": "Quota management support",
+    "router": "Neutron L3 Router",
+    "router_availability_zone": "Router Availability Zone",
     "security-group": "security-group",
     "security-groups-normalized-cidr": "Normalized CIDR field for security group rules",
     "service-type": "Neutron Service Type Management",
@@ -51,9 +56,17 @@ MORE_EXTENSIONS = {
     "otc": {
         "dns-integration": "DNS Integration",
         "qos": "Quality of Service",
+        "qos-fip": "Floating IP QoS",
         "segment": "Segment",
         "subnet-dns-publish-fixed-ip": "Subnet DNS publish fixed IP",
-    }
+    },
+    "openstack": {
+        "dvr": "Distributed Virtual Router",
+        "extraroute-atomic": "Atomically add/remove extra routes",
+        "l3-flavors": "Router Flavor Extension",
+        "l3-ha": "HA Router extension",
+        "revision-if-match": "If-Match constraints based on revision_number",
+    },
 }
 """Additional extensions by dialect."""
 
