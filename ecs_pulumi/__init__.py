@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         PoolInfo,
         PortInfo,
         RouteInfo,
+        RouterInfo,
         ServerInfo,
         SubnetInfo,
         VolumeInfo,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         get_availability_zones,
         get_availability_zones_output,
     )
+    from ecs_pulumi.lookups.routers import get_router, get_router_output
     from ecs_pulumi.lookups.servers import get_server, get_server_output, list_servers, list_servers_output
     from ecs_pulumi.lookups.volumes import get_volume, get_volume_output
     from ecs_pulumi.sdk.interface_attachment import InterfaceAttachment, InterfaceAttachmentFixedIpArgs
@@ -66,6 +68,9 @@ if TYPE_CHECKING:
         PortFixedIp,
         PortFixedIpArgs,
     )
+    from ecs_pulumi.sdk.router import Router, RouterExternalFixedIp, RouterExternalFixedIpArgs, RouterStaticRoute
+    from ecs_pulumi.sdk.router_interface import RouterInterface
+    from ecs_pulumi.sdk.router_route import RouterRoute
     from ecs_pulumi.sdk.server import (
         Server,
         ServerAddress,
@@ -110,6 +115,7 @@ _NAMES = {
         "PoolInfo",
         "PortInfo",
         "RouteInfo",
+        "RouterInfo",
         "ServerInfo",
         "SubnetInfo",
         "VolumeInfo",
@@ -131,6 +137,7 @@ _NAMES = {
         "get_availability_zones",
         "get_availability_zones_output",
     ),
+    "lookups.routers": ("get_router", "get_router_output"),
     "lookups.servers": ("get_server", "get_server_output", "list_servers", "list_servers_output"),
     "lookups.volumes": ("get_volume", "get_volume_output"),
     "sdk.interface_attachment": ("InterfaceAttachment", "InterfaceAttachmentFixedIpArgs"),
@@ -147,6 +154,9 @@ _NAMES = {
         "PortFixedIp",
         "PortFixedIpArgs",
     ),
+    "sdk.router": ("Router", "RouterExternalFixedIp", "RouterExternalFixedIpArgs", "RouterStaticRoute"),
+    "sdk.router_interface": ("RouterInterface",),
+    "sdk.router_route": ("RouterRoute",),
     "sdk.server": (
         "Server",
         "ServerAddress",
@@ -204,6 +214,13 @@ __all__ = [
     "PortFixedIpArgs",
     "PortInfo",
     "RouteInfo",
+    "Router",
+    "RouterExternalFixedIp",
+    "RouterExternalFixedIpArgs",
+    "RouterInfo",
+    "RouterInterface",
+    "RouterRoute",
+    "RouterStaticRoute",
     "Server",
     "ServerAddress",
     "ServerAttachedVolume",
@@ -240,6 +257,8 @@ __all__ = [
     "get_network_output",
     "get_port",
     "get_port_output",
+    "get_router",
+    "get_router_output",
     "get_server",
     "get_server_output",
     "get_subnet",

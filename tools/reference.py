@@ -33,6 +33,7 @@ LOOKUPS = (
     ("flavors", "Flavors"),
     ("images", "Images"),
     ("networks", "Networks, subnets and ports"),
+    ("routers", "Routers"),
     ("key_pairs", "Key pairs"),
     ("volumes", "Volumes"),
     ("servers", "Servers"),

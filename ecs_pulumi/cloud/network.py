@@ -24,6 +24,8 @@ COLLECTIONS = {
         Collection("/networks", "network", "networks"),
         Collection("/subnets", "subnet", "subnets"),
         Collection("/ports", "port", "ports"),
+        Collection("/routers", "router", "routers"),
+        Collection("/floatingips", "floatingip", "floatingips"),
         Collection("/security-groups", "security_group", "security_groups"),
     )
 }

@@ -14,8 +14,23 @@ if TYPE_CHECKING:
 _RETRY_SECONDS = 60.0
 
 
-def delete_when_unused(context: Context, delete: Callable[[], object], users: Callable[[], list[str]]) -> None:
-    """Delete an object. While it is in use, retry for a minute, then raise an error that lists its users."""
+def delete_when_unused(
+    context: Context,
+    delete: Callable[[], object],
+    users: Callable[[], list[str]],
+    *,
+    name_users: bool = False,
+    is_released: Callable[[], bool] = lambda: False,
+) -> None:
+    """Delete an object. While it is in use, retry for a minute, then raise an error that lists its users.
+
+    Args:
+        context: The operation.
+        delete: Sends the request.
+        users: Describes the objects that use the object.
+        name_users: Whether the status line names the users; this reads them before each repetition.
+        is_released: Whether this run deletes all users. Then the wait lasts until the timeout of the operation.
+    """
     clock = context.cloud.connection.clock
     timeout = min(_RETRY_SECONDS, context.cloud.deadline.left())
     started, pause = clock.now(), 0.2
@@ -25,14 +40,16 @@ def delete_when_unused(context: Context, delete: Callable[[], object], users: Ca
         except errors.NotFound:
             return
         except errors.Conflict as conflict:
-            if clock.now() - started + pause > timeout:
+            is_late = clock.now() - started + pause > timeout
+            if is_late and not (context.cloud.deadline.left() > pause and is_released()):
                 found = users()
                 if not found:
                     raise
                 raise errors.OperationFailed(
                     "still in use by " + errors.join_names(found), conflict.message
                 ) from conflict
-            context.report_status("waiting until it is no longer in use")
+            who = errors.join_names(users()) if name_users else ""
+            context.report_status("waiting until it is no longer in use" + (f" by {who}" if who else ""))
             clock.sleep(pause)
             pause = min(pause * 1.5, 5.0)
         else:

@@ -139,7 +139,7 @@ class NeutronHandler(EcsHandler[I]):
     def update(self, context: Context, id_: str, desired: I, prior: Mapping[str, Any]) -> RemoteObject:  # noqa: ARG002
         """Send the changed attributes in one request, and changed tags in another."""
         remote = require_exists(self.read(context, id_), self.name, id_)
-        changes = diff_remote(self, context, desired, remote)
+        changes = self._changes(context, desired, remote)
         body = self._body({name: value for name, value in changes.items() if self._is_sent(name)}, remote)
         if body:
             remote = network.update(context.cloud.network, self.singular, id_, body)
@@ -163,6 +163,10 @@ class NeutronHandler(EcsHandler[I]):
                     outputs[name] = remote[attribute]
         outputs["project_id"] = remote.get("project_id", remote.get("tenant_id"))
         return outputs
+
+    def _changes(self, context: Context, desired: I, remote: RemoteObject) -> dict[str, Any]:
+        """Return the inputs that an update sends, with their desired values."""
+        return diff_remote(self, context, desired, remote)
 
     def _dependents(self, context: Context, id_: str) -> list[str]:  # noqa: ARG002
         return []

@@ -29,6 +29,12 @@ subnet = ecs.Subnet(
 port = ecs.Port("front", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id, "ip_address": "10.0.10.10"}])
 back = ecs.Port("back", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id}])
 
+router = ecs.Router("app", external_network=config.get("externalNetwork") or "public")
+
+router_interface = ecs.RouterInterface("app", router_id=router.id, subnet_id=subnet.id)
+
+route = ecs.RouterRoute("office", router_id=router.id, destination="192.168.10.0/24", nexthop="10.0.10.10")
+
 server = ecs.Server(
     "web",
     flavor=flavor,  # a change resizes: stop, resize, confirm, start

@@ -37,6 +37,11 @@ INPUTS = {
         allowed_address_pairs U, extra_dhcp_options U, mac_address RC, port_security_enabled UC, device_owner RC,
         dns_name U, binding_host_id U, binding_profile U, binding_vnic_type U = normal, qos_policy_id U, tags U,
         project_id RC, value_specs R""",
+    "Router": """
+        name U, description U, admin_state_up UC, external_network U, external_fixed_ips UC, enable_snat UC,
+        distributed RC, ha RC, flavor_id R, availability_zone_hints R, tags U, project_id RC, value_specs R""",
+    "RouterInterface": "router_id* R, subnet_id R, port_id R",
+    "RouterRoute": "router_id* R, destination* R, nexthop* R",
     "KeyPair": "name R, public_key RC, type R, user_id R",
     "Volume": """
         size* U, name U, description U, metadata U, volume_type UC, retype_policy U = on-demand, availability_zone RC,
@@ -55,6 +60,9 @@ OUTPUTS = {
     "Network": "status subnet_ids created_at updated_at",
     "Subnet": "created_at updated_at",
     "Port": "status all_fixed_ips ip_address device_id dns_assignment",
+    "Router": "status external_network_id external_ips routes created_at updated_at",
+    "RouterInterface": "port_id subnet_id network_id ip_address",
+    "RouterRoute": "router_id destination nexthop",
     "KeyPair": "private_key fingerprint",
     "Volume": "status bootable encrypted attachments created_at",
     "VolumeAttachment": "attachment_id",
@@ -71,6 +79,7 @@ NESTED = {
     ("Port", "fixed_ips"): "subnet_id ip_address",
     ("Port", "allowed_address_pairs"): "ip_address* mac_address",
     ("Port", "extra_dhcp_options"): "name* value* ip_version",
+    ("Router", "external_fixed_ips"): "subnet_id ip_address",
     ("InterfaceAttachment", "fixed_ips"): "ip_address*",
     ("Server", "networks"): "network_id port_id fixed_ip tag",
     ("Server", "block_devices"): """
@@ -96,6 +105,7 @@ LOOKUPS = {
     "get_subnet": "name=None, *, id=None, cidr=None, network_id=None, tags=None",
     "get_port": """
         name=None, *, id=None, network_id=None, ip_address=None, mac_address=None, device_id=None, tags=None""",
+    "get_router": "name=None, *, id=None, tags=None",
     "get_key_pair": "name, *",
     "get_volume": "name=None, *, id=None, metadata=None",
     "get_server": "name=None, *, id=None",
