@@ -81,6 +81,10 @@ def _plain_server(world: EmulatedWorld) -> Inputs:
     return {**world.server(), "networks": [{"port_id": world.base["port"]}], "metadata": {"a": "1"}}
 
 
+def _route(world: EmulatedWorld) -> Inputs:
+    return {"router_id": world.base["router"], "destination": "192.168.9.0/24", "nexthop": "10.9.0.5"}
+
+
 def _with_power_state(power_state: str) -> Program:
     return lambda world: {**_plain_server(world), "power_state": power_state}
 
@@ -118,6 +122,31 @@ SCENES = [
         lambda world: {"network_id": world.base["net"], "tags": ["one"]},
         ("update", {"name": "other", "admin_state_up": False, "security_group_ids": [], "tags": ["two"]}),
     ),
+    *_life(
+        "Router",
+        lambda _: {"external_network": "public", "tags": ["one"]},
+        ("update", {"name": "other", "description": "mine", "tags": ["two"]}),
+        ("disconnect", {"external_network": ""}),
+    ),
+    Scene("Router", "create-described", None, lambda _: {"description": "mine"}),
+    Scene("Router", "adopt", None, lambda world: {"adopt": world.base["other-router"], "name": "other"}),
+    *_life("RouterInterface", lambda world: {"router_id": world.base["router"], "subnet_id": world.base["sub"]}),
+    Scene(
+        "RouterInterface",
+        "create-by-port",
+        None,
+        lambda world: {"router_id": world.base["router"], "port_id": world.base["nic"]},
+    ),
+    Scene(
+        "RouterInterface",
+        "replace",
+        lambda world: {"router_id": world.base["router"], "subnet_id": world.base["sub"]},
+        lambda world: {"router_id": world.base["other-router"], "subnet_id": world.base["sub"]},
+    ),
+    *_life("RouterRoute", _route),
+    Scene("RouterRoute", "replace", _route, lambda world: {**_route(world), "nexthop": "10.9.0.6"}),
+    Scene("RouterRoute", "create", None, _route, dialect="otc"),
+    Scene("RouterRoute", "destroy", _route, None, dialect="otc"),
     *_life(
         "Volume",
         lambda _: {"size": 1},

@@ -33,6 +33,7 @@ _COMPARED_FIELDS = {
     "network": ("name", "description", "admin_state_up", "tags", "mtu"),
     "subnet": ("name", "description", "cidr", "gateway_ip", "dns_nameservers", "tags", "network_id"),
     "port": ("name", "description", "admin_state_up", "tags", "network_id", "device_id", "device_owner", "status"),
+    "router": ("name", "description", "admin_state_up", "tags", "routes"),
     "volume": ("name", "description", "size", "status", "volume_type", "metadata", "availability_zone"),
     "server": (
         *("name", "description", "metadata", "tags", "vm_state", "task_state", "power_state", "key_name", "image_id"),
@@ -79,7 +80,8 @@ class EmulatedWorld:
 
     Attributes:
         cloud: The emulator.
-        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `disk`, `server`, `other`.
+        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `router`, `other-router`, `disk`,
+            `server`, `other`. `router` is connected to 10.9.0.0/24.
         wire: The HTTP adapter of the connection.
     """
 
@@ -197,6 +199,11 @@ class EmulatedWorld:
         create("Port", "port", network_id=net, fixed_ips=[{"subnet_id": sub}])
         create("Port", "nic", network_id=net, fixed_ips=[{"subnet_id": sub}])
         create("Network", "spare")
+        lan = create("Network", "lan")
+        lan_sub = create("Subnet", "lan-sub", network_id=lan, cidr="10.9.0.0/24")
+        for name in ("router", "other-router"):
+            create("Router", name)
+        create("RouterInterface", "lan-interface", router_id=self.base["router"], subnet_id=lan_sub)
         create("Volume", "disk", size=1)
         for name in ("server", "other"):
             create("Server", name, **self.server(), networks=[{"network_id": net}])

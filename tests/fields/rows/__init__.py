@@ -2,6 +2,7 @@
 
 from tests.fields.rows.compute import INTERFACE_ATTACHMENT, KEY_PAIR, SERVER
 from tests.fields.rows.neutron import NETWORK, PORT, SUBNET
+from tests.fields.rows.routers import ROUTER, ROUTER_INTERFACE, ROUTER_ROUTE
 from tests.fields.rows.row import Row
 from tests.fields.rows.storage import VOLUME, VOLUME_ATTACHMENT
 
@@ -11,6 +12,9 @@ TABLE: dict[str, dict[str, Row]] = {
     "Network": NETWORK,
     "Subnet": SUBNET,
     "Port": PORT,
+    "Router": ROUTER,
+    "RouterInterface": ROUTER_INTERFACE,
+    "RouterRoute": ROUTER_ROUTE,
     "KeyPair": KEY_PAIR,
     "Volume": VOLUME,
     "Server": SERVER,
