@@ -14,15 +14,18 @@ Route = dict[str, str]
 """`{"destination": …, "nexthop": …}`."""
 
 
-def add_interface(api: ServiceClient, router_id: str, interface: Mapping[str, str]) -> Document:
-    """Connect a subnet to a router (API reference, "Add interface to router"). It is not repeated automatically.
+def add_interface(api: ServiceClient, router_id: str, interface: Mapping[str, str]) -> str:
+    """Connect a subnet to a router and return the id of the port (API reference, "Add interface to router").
+
+    The request is not repeated automatically.
 
     Args:
         api: network.
         router_id: the router.
         interface: `subnet_id` or `port_id`.
     """
-    return dict(api.put(f"/routers/{router_id}/add_router_interface", json=dict(interface), idempotent=False))
+    path = f"/routers/{router_id}/add_router_interface"
+    return str(api.put(path, json=dict(interface), key="port_id", idempotent=False))
 
 
 def remove_interface(api: ServiceClient, router_id: str, port_id: str) -> None:

@@ -131,7 +131,7 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
             return next((port for port in ports if desired.port_id == port["id"] or _is_in(port, desired)), None)
 
         def send() -> RemoteObject:
-            port_id = routers.add_interface(api, desired.router_id, {k: v for k, v in body.items() if v})["port_id"]
+            port_id = routers.add_interface(api, desired.router_id, body)
             context.record_id(f"{desired.router_id}/{port_id}")
             return network.get(api, "port", port_id)
 
@@ -183,12 +183,20 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         router_id, port_id = _split_id(id_)
         urn = rpc_bridge.current_request().urn
 
+        def remove() -> None:
+            try:
+                routers.remove_interface(context.cloud.network, router_id, port_id)
+            except errors.NotFound as error:
+                # Only the port shows whether the interface is gone.
+                if self.read(context, id_) is not None:
+                    raise errors.OperationFailed("the router still has the interface", str(error)) from error
+
         def users() -> list[_User]:
             return list(_users(context, router_id, port_id))
 
         delete_when_unused(
             context,
-            lambda: routers.remove_interface(context.cloud.network, router_id, port_id),
+            remove,
             lambda: [user.label for user in users()],
             name_users=True,
             is_released=lambda: all(
