@@ -169,7 +169,7 @@ class RouterHandler(NeutronHandler[RouterInputs]):
         network_id, addresses = gateway.get("network_id"), gateway.get("external_fixed_ips") or []
         return {
             **super().to_outputs(context, remote),
-            "external_network": _spelling(context, network_id) if network_id else "",
+            "external_network": _network_name(context, network_id) if network_id else "",
             "external_network_id": network_id,
             "external_fixed_ips": addresses,
             "external_ips": [each["ip_address"] for each in addresses],
@@ -218,14 +218,12 @@ def interface_label(port: RemoteObject) -> str:
     return f"{addresses or port['id']} in the network {port['network_id']}"
 
 
-def _spelling(context: Context, network_id: str) -> str:
-    """Return the external network as the program spells it, by default its name."""
-    desired = str(context.inputs.get("external_network") or "")
-    if desired == network_id:
-        return network_id
+def _network_name(context: Context, network_id: str) -> str:
+    """Return the name of the external network; only a changed one needs a request."""
     for known in (context.inputs, context.prior):
-        if known.get("external_network_id") == network_id and known.get("external_network"):
-            return str(known["external_network"])
+        name = known.get("external_network")
+        if known.get("external_network_id") == network_id and name and name != network_id:
+            return str(name)
     return catalog(context.cloud.region).external_network_name(network_id)
 
 
