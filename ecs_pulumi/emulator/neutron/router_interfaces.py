@@ -84,7 +84,6 @@ def _read(call: Call) -> dict[str, str]:
 def _interface(router: Document, port: Document, subnet: Document, subnets: list[Document]) -> Document:
     return {
         "id": router["id"],
-        "project_id": port["project_id"],
         "tenant_id": port["project_id"],
         "port_id": port["id"],
         "network_id": port["network_id"],
