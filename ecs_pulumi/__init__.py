@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ecs_pulumi.lookups.calls import LookupFailed, NoMatch, NotUnique
     from ecs_pulumi.lookups.flavors import get_flavor, get_flavor_output, list_flavors, list_flavors_output
+    from ecs_pulumi.lookups.floating_ips import get_floating_ip, get_floating_ip_output
     from ecs_pulumi.lookups.images import get_image, get_image_output, list_images, list_images_output
     from ecs_pulumi.lookups.key_pairs import get_key_pair, get_key_pair_output
     from ecs_pulumi.lookups.models import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         DnsAssignmentInfo,
         FixedIpInfo,
         FlavorInfo,
+        FloatingIpInfo,
         ImageInfo,
         KeyPairInfo,
         Link,
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from ecs_pulumi.lookups.routers import get_router, get_router_output
     from ecs_pulumi.lookups.servers import get_server, get_server_output, list_servers, list_servers_output
     from ecs_pulumi.lookups.volumes import get_volume, get_volume_output
+    from ecs_pulumi.sdk.floating_ip import FloatingIp
+    from ecs_pulumi.sdk.floating_ip_association import FloatingIpAssociation
     from ecs_pulumi.sdk.interface_attachment import InterfaceAttachment, InterfaceAttachmentFixedIpArgs
     from ecs_pulumi.sdk.key_pair import KeyPair
     from ecs_pulumi.sdk.network import Network
@@ -96,6 +100,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "lookups.calls": ("LookupFailed", "NoMatch", "NotUnique"),
     "lookups.flavors": ("get_flavor", "get_flavor_output", "list_flavors", "list_flavors_output"),
+    "lookups.floating_ips": ("get_floating_ip", "get_floating_ip_output"),
     "lookups.images": ("get_image", "get_image_output", "list_images", "list_images_output"),
     "lookups.key_pairs": ("get_key_pair", "get_key_pair_output"),
     "lookups.models": (
@@ -108,6 +113,7 @@ _NAMES = {
         "DnsAssignmentInfo",
         "FixedIpInfo",
         "FlavorInfo",
+        "FloatingIpInfo",
         "ImageInfo",
         "KeyPairInfo",
         "Link",
@@ -140,6 +146,8 @@ _NAMES = {
     "lookups.routers": ("get_router", "get_router_output"),
     "lookups.servers": ("get_server", "get_server_output", "list_servers", "list_servers_output"),
     "lookups.volumes": ("get_volume", "get_volume_output"),
+    "sdk.floating_ip": ("FloatingIp",),
+    "sdk.floating_ip_association": ("FloatingIpAssociation",),
     "sdk.interface_attachment": ("InterfaceAttachment", "InterfaceAttachmentFixedIpArgs"),
     "sdk.key_pair": ("KeyPair",),
     "sdk.network": ("Network",),
@@ -191,6 +199,9 @@ __all__ = [
     "DnsAssignmentInfo",
     "FixedIpInfo",
     "FlavorInfo",
+    "FloatingIp",
+    "FloatingIpAssociation",
+    "FloatingIpInfo",
     "ImageInfo",
     "InterfaceAttachment",
     "InterfaceAttachmentFixedIpArgs",
@@ -249,6 +260,8 @@ __all__ = [
     "get_availability_zones_output",
     "get_flavor",
     "get_flavor_output",
+    "get_floating_ip",
+    "get_floating_ip_output",
     "get_image",
     "get_image_output",
     "get_key_pair",

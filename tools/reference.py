@@ -34,6 +34,7 @@ LOOKUPS = (
     ("images", "Images"),
     ("networks", "Networks, subnets and ports"),
     ("routers", "Routers"),
+    ("floating_ips", "Floating IPs"),
     ("key_pairs", "Key pairs"),
     ("volumes", "Volumes"),
     ("servers", "Servers"),

@@ -229,6 +229,26 @@ class RouterInfo(Info):
         return [each.ip_address for each in self.external_fixed_ips]
 
 
+class FloatingIpInfo(Info):
+    """A floating IP."""
+
+    id: str
+    address: str = Field(validation_alias="floating_ip_address")
+    description: str = ""
+    status: str | None = None
+    external_network_id: str = Field(validation_alias="floating_network_id")
+    port_id: str | None = None
+    fixed_ip: str | None = Field(None, validation_alias="fixed_ip_address")
+    router_id: str | None = None
+    dns_name: str | None = None
+    dns_domain: str | None = None
+    qos_policy_id: str | None = None
+    tags: list[str] = []
+    project_id: str | None = Field(None, validation_alias=AliasChoices("project_id", "tenant_id"))
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
 class AddressPairInfo(Info):
     """An additional address that a port may use."""
 

@@ -19,6 +19,8 @@ _KINDS = [
     "Router",
     "RouterInterface",
     "RouterRoute",
+    "FloatingIp",
+    "FloatingIpAssociation",
     "Volume",
     "Server",
     "VolumeAttachment",

@@ -169,7 +169,7 @@ class RouterHandler(NeutronHandler[RouterInputs]):
         network_id, addresses = gateway.get("network_id"), gateway.get("external_fixed_ips") or []
         return {
             **super().to_outputs(context, remote),
-            "external_network": _network_name(context, network_id) if network_id else "",
+            "external_network": external_network_name(context, network_id) if network_id else "",
             "external_network_id": network_id,
             "external_fixed_ips": addresses,
             "external_ips": [each["ip_address"] for each in addresses],
@@ -218,7 +218,7 @@ def interface_label(port: RemoteObject) -> str:
     return f"{addresses or port['id']} in the network {port['network_id']}"
 
 
-def _network_name(context: Context, network_id: str) -> str:
+def external_network_name(context: Context, network_id: str) -> str:
     """Return the name of the external network; only a changed one needs a request."""
     for known in (context.inputs, context.prior):
         name = known.get("external_network")

@@ -29,6 +29,7 @@ from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import created_in_this_run, send_once
+from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.router import INTERFACE_OWNERS, interface_ports
 
@@ -90,6 +91,7 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         missing = list(preflight.check_exists(checked, "subnet_id", lambda id_: resolver.neutron("subnet", id_)))
         yield from missing
         subnet_id = checked.known("subnet_id")
+        planned(context.cloud.region).connected_subnets.add(subnet_id)
         if subnet_id and checked.changed("subnet_id") and not missing and not created_in_this_run(subnet_id):
             subnet = resolver.neutron("subnet", subnet_id)
             if not subnet.get("gateway_ip"):

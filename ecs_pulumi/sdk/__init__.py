@@ -8,6 +8,8 @@ KINDS = (
     "Router",
     "RouterInterface",
     "RouterRoute",
+    "FloatingIp",
+    "FloatingIpAssociation",
     "Volume",
     "Server",
     "VolumeAttachment",
