@@ -106,11 +106,16 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         resolver = catalog(context.cloud.region)
         missing = list(preflight.check_exists(checked, "external_network", resolver.external_network))
         yield from missing
-        yield from preflight.check_all_exist(checked, "subnet_ids", lambda id_: resolver.neutron("subnet", id_))
-        external, network_id = checked.known("external_network"), None
-        if external and not missing and checked.known("port_id") and checked.changed("port_id"):
-            network_id = resolver.external_network(external)["id"]
-        yield from check_port(context, checked, network_id)
+        name, external = checked.known("external_network"), None
+        if name and not missing and checked.changed("external_network", "subnet_ids", "port_id"):
+            external = resolver.external_network(name)
+            # The account may not see the subnets themselves.
+            subnets = external.get("subnets") or ()
+            for index, subnet_id in checked.items("subnet_ids") if subnets else ():
+                if subnet_id not in subnets:
+                    reason = f"[{index}]: the external network {name} has no subnet {subnet_id}"
+                    yield Problem("subnet_ids", f"{reason}; its subnets are {errors.join_names(subnets)}")
+        yield from check_port(context, checked, external["id"] if external else None)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Compare the external network by name or id."""
@@ -183,12 +188,12 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
     def _send_create(self, context: Context, body: RemoteObject) -> RemoteObject:
         """Send the request for each subnet, until one of them has a free address."""
         common = {name: value for name, value in body.items() if name != "subnet_ids"}
-        subnets = body.get("subnet_ids") or ()
-        for subnet_id in subnets:
+        subnets = list(body.get("subnet_ids") or ())
+        while subnets:
             try:
-                return super()._send_create(context, {**common, "subnet_id": subnet_id})
+                return super()._send_create(context, {**common, "subnet_id": subnets.pop(0)})
             except (errors.Conflict, errors.BadRequest) as error:
-                if subnet_id == subnets[-1] or not str(error.body_type).startswith(_EXHAUSTED):
+                if not (subnets and str(error.body_type).startswith(_EXHAUSTED)):
                     raise
         return super()._send_create(context, common)
 

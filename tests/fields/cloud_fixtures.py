@@ -208,6 +208,31 @@ class CloudFixtures:
         return router.id
 
     @functools.cached_property
+    def published_network(self) -> str:
+        """The id of a network that a router connects to `public`, with the subnet 10.90.5.0/24."""
+        network = self.new_network("10.90.5.0/24")
+        subnet = next(self.cloud.network.subnets(network_id=network))
+        router = self.make("Router", external_network="public")
+        self.make("RouterInterface", router_id=router.id, subnet_id=subnet.id)
+        return network
+
+    @functools.cached_property
+    def published_ports(self) -> list[str]:
+        """The ids of two ports in `published_network`."""
+        return [self.make("Port", network_id=self.published_network).id for _ in range(2)]
+
+    @functools.cached_property
+    def port_with_two_addresses(self) -> str:
+        """The id of a port in `published_network` with the addresses 10.90.5.11 and 10.90.5.12."""
+        addresses = [{"ip_address": f"10.90.5.{number}"} for number in (11, 12)]
+        return self.make("Port", network_id=self.published_network, fixed_ips=addresses).id
+
+    @functools.cached_property
+    def floating_ips(self) -> list[str]:
+        """The ids of two floating IPs of the external network `public`."""
+        return [self.make("FloatingIp", external_network="public").id for _ in range(2)]
+
+    @functools.cached_property
     def external_subnet(self) -> Any:
         """The IPv4 subnet of the external network `public`."""
         public = self.admin.network.find_network("public", ignore_missing=False)

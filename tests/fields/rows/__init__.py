@@ -1,6 +1,7 @@
 """The table of fields: the row of each field of each kind."""
 
 from tests.fields.rows.compute import INTERFACE_ATTACHMENT, KEY_PAIR, SERVER
+from tests.fields.rows.floating_ips import FLOATING_IP, FLOATING_IP_ASSOCIATION
 from tests.fields.rows.neutron import NETWORK, PORT, SUBNET
 from tests.fields.rows.routers import ROUTER, ROUTER_INTERFACE, ROUTER_ROUTE
 from tests.fields.rows.row import Row
@@ -15,6 +16,8 @@ TABLE: dict[str, dict[str, Row]] = {
     "Router": ROUTER,
     "RouterInterface": ROUTER_INTERFACE,
     "RouterRoute": ROUTER_ROUTE,
+    "FloatingIp": FLOATING_IP,
+    "FloatingIpAssociation": FLOATING_IP_ASSOCIATION,
     "KeyPair": KEY_PAIR,
     "Volume": VOLUME,
     "Server": SERVER,
