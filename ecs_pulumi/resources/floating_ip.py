@@ -198,6 +198,9 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         return super()._send_create(context, common)
 
     def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
+        if "port_id" not in body and remote.get("port_id"):
+            # Neutron derives the address again, and refuses a port with several ones.
+            body = body | {name: remote[name] for name in ("port_id", "fixed_ip_address")}
         if body.get("port_id"):
             return associate(context, remote["id"], body, remote.get("port_id"))
         return super()._send_update(context, remote, body)

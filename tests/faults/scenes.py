@@ -148,6 +148,25 @@ SCENES = [
     Scene("RouterRoute", "create", None, _route, dialect="otc"),
     Scene("RouterRoute", "destroy", _route, None, dialect="otc"),
     *_life(
+        "FloatingIp",
+        lambda world: {"external_network": "public", "port_id": world.base["published"], "tags": ["one"]},
+        ("update", {"description": "mine", "tags": ["two"]}),
+        ("move", {"port_id": lambda world: world.base["other-published"]}),
+        ("release", {"port_id": ""}),
+    ),
+    Scene("FloatingIp", "create-described", None, lambda _: {"external_network": "public", "description": "mine"}),
+    *_life(
+        "FloatingIpAssociation",
+        lambda world: {"floating_ip_id": world.base["address"], "port_id": world.base["published"]},
+        ("move", {"port_id": lambda world: world.base["other-published"]}),
+    ),
+    Scene(
+        "FloatingIpAssociation",
+        "replace",
+        lambda world: {"floating_ip_id": world.base["address"], "port_id": world.base["published"]},
+        lambda world: {"floating_ip_id": world.base["other-address"], "port_id": world.base["published"]},
+    ),
+    *_life(
         "Volume",
         lambda _: {"size": 1},
         ("rename", {"name": "other", "metadata": {"a": "1"}}),

@@ -34,6 +34,7 @@ _COMPARED_FIELDS = {
     "subnet": ("name", "description", "cidr", "gateway_ip", "dns_nameservers", "tags", "network_id"),
     "port": ("name", "description", "admin_state_up", "tags", "network_id", "device_id", "device_owner", "status"),
     "router": ("name", "description", "admin_state_up", "tags", "routes"),
+    "floatingip": ("description", "tags", "port_id", "fixed_ip_address", "floating_network_id"),
     "volume": ("name", "description", "size", "status", "volume_type", "metadata", "availability_zone"),
     "server": (
         *("name", "description", "metadata", "tags", "vm_state", "task_state", "power_state", "key_name", "image_id"),
@@ -80,8 +81,8 @@ class EmulatedWorld:
 
     Attributes:
         cloud: The emulator.
-        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `router`, `other-router`, `disk`,
-            `server`, `other`. `router` is connected to 10.9.0.0/24.
+        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `router`, `other-router`, `published`,
+            `other-published` (ports), `address`, `other-address`, `disk`, `server`, `other`. `router` is connected to 10.9.0.0/24.
         wire: The HTTP adapter of the connection.
     """
 
@@ -172,7 +173,7 @@ class EmulatedWorld:
     def contents(self) -> list[str]:
         """Return the objects of the project in a sorted form, without values that differ between runs."""
         with self._documents() as documents:
-            names = {item["id"]: _SUFFIX.sub("-*", item["name"] or "?") for _, item in documents}
+            names = {item["id"]: _SUFFIX.sub("-*", item.get("name") or "?") for _, item in documents}
             return sorted(
                 json.dumps([kind, _comparable(kind, item, names)], sort_keys=True) for kind, item in documents
             )
@@ -204,6 +205,14 @@ class EmulatedWorld:
         for name in ("router", "other-router"):
             create("Router", name)
         create("RouterInterface", "lan-interface", router_id=self.base["router"], subnet_id=lan_sub)
+        outside = create("Router", "outside", external_network="public")
+        create(
+            "RouterInterface", "outside-interface", router_id=outside, port_id=create("Port", "gateway", network_id=lan)
+        )
+        for name in ("published", "other-published"):
+            create("Port", name, network_id=lan)
+        for name in ("address", "other-address"):
+            create("FloatingIp", name, external_network="public")
         create("Volume", "disk", size=1)
         for name in ("server", "other"):
             create("Server", name, **self.server(), networks=[{"network_id": net}])

@@ -42,6 +42,10 @@ INPUTS = {
         distributed RC, ha RC, flavor_id R, availability_zone_hints R, tags U, project_id RC, value_specs R""",
     "RouterInterface": "router_id* R, subnet_id R, port_id R",
     "RouterRoute": "router_id* R, destination* R, nexthop* R",
+    "FloatingIp": """
+        external_network* R, address RC, subnet_ids R, port_id U, fixed_ip UC, description U, dns_name RC, dns_domain RC,
+        qos_policy_id U, tags U, project_id RC, value_specs R""",
+    "FloatingIpAssociation": "floating_ip_id* R, port_id* U, fixed_ip UC",
     "KeyPair": "name R, public_key RC, type R, user_id R",
     "Volume": """
         size* U, name U, description U, metadata U, volume_type UC, retype_policy U = on-demand, availability_zone RC,
@@ -63,6 +67,8 @@ OUTPUTS = {
     "Router": "status external_network_id external_ips routes created_at updated_at",
     "RouterInterface": "port_id subnet_id network_id ip_address",
     "RouterRoute": "router_id destination nexthop",
+    "FloatingIp": "address external_network_id status router_id",
+    "FloatingIpAssociation": "floating_ip_id port_id fixed_ip",
     "KeyPair": "private_key fingerprint",
     "Volume": "status bootable encrypted attachments created_at",
     "VolumeAttachment": "attachment_id",
@@ -106,6 +112,7 @@ LOOKUPS = {
     "get_port": """
         name=None, *, id=None, network_id=None, ip_address=None, mac_address=None, device_id=None, tags=None""",
     "get_router": "name=None, *, id=None, tags=None",
+    "get_floating_ip": "address=None, *, id=None",
     "get_key_pair": "name, *",
     "get_volume": "name=None, *, id=None, metadata=None",
     "get_server": "name=None, *, id=None",
