@@ -122,12 +122,19 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:
         """Release the port, unless the floating IP has another port by now."""
-        remote = _find(context, id_)
-        if remote is None or remote.get("port_id") != prior.get("port_id", remote.get("port_id")):
+
+        def is_associated() -> bool:
+            remote = self.read(context, id_)
+            return remote is not None and remote["port_id"] == prior.get("port_id", remote["port_id"])
+
+        if not is_associated():
             return
-        if remote.get("port_id"):
-            with contextlib.suppress(errors.NotFound):
-                network.update(context.cloud.network, "floatingip", id_, {"port_id": None})
+        try:
+            network.update(context.cloud.network, "floatingip", id_, {"port_id": None})
+        except errors.NotFound as error:
+            # Only the floating IP shows whether the association is gone.
+            if is_associated():
+                raise errors.OperationFailed("the floating IP still has the port", str(error)) from error
 
 
 def _body(desired: FloatingIpAssociationInputs) -> dict[str, Any]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.support.steps import Resource
 
 
-WITHOUT_OWNER_MARKER = ("KeyPair-import", "Network-create-named-and-described")
+WITHOUT_OWNER_MARKER = ("KeyPair-import", "Network-create-named-and-described", "FloatingIp-create-described")
 """Scenes whose objects have no owner marker; only a pending operation of the state identifies them."""
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from tests.faults.world import EmulatedWorld
 
 STALL = next(fault for fault in FAULTS if fault.name == "stall")
-COLLECTIONS = ("servers", "volumes", "networks", "subnets", "ports")
+COLLECTIONS = ("servers", "volumes", "networks", "subnets", "ports", "floatingips")
 """The collections in which a repeated request creates a second object; other objects have a unique name or id pair."""
-UNIQUE = ("KeyPair-create", "VolumeAttachment-create", "InterfaceAttachment-create")
+UNIQUE = ("KeyPair-create", "VolumeAttachment-create", "InterfaceAttachment-create", "FloatingIpAssociation-create")
 CREATES = [scene for scene in SCENES if scene.name.startswith("create") and scene.id not in UNIQUE]
 
 
