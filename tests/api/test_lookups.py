@@ -131,6 +131,24 @@ def test_objects_of_another_client_are_found(landscape: Landscape, name: str) ->
 
 
 @pytest.mark.usefixtures("configured")
+def test_floating_ip_of_another_client_is_found(landscape: Landscape) -> None:
+    """A floating IP is found by address and id; an address that does not exist lists the existing ones."""
+    with landscape.connect() as cloud:
+        floating_ip = cloud.network.create_ip(floating_network_id=ecs.get_network("public").id)
+        try:
+            found = ecs.get_floating_ip(floating_ip.floating_ip_address)
+            assert (found.id, found.address) == (floating_ip.id, floating_ip.floating_ip_address)
+            assert (found.port_id, found.external_network_id) == (None, floating_ip.floating_network_id)
+            assert ecs.get_floating_ip(id=floating_ip.id) == found
+            with pytest.raises(
+                ecs.NoMatch, match='no floating IP has address "198.51.100.250"; available: .*' + found.address
+            ):
+                ecs.get_floating_ip("198.51.100.250")
+        finally:
+            cloud.network.delete_ip(floating_ip)
+
+
+@pytest.mark.usefixtures("configured")
 def test_not_unique_error_lists_candidates(landscape: Landscape, name: str) -> None:
     """If several objects match, the error of the lookup and of its `_output` variant lists names and ids."""
     with landscape.connect() as cloud:

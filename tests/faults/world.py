@@ -206,9 +206,8 @@ class EmulatedWorld:
             create("Router", name)
         create("RouterInterface", "lan-interface", router_id=self.base["router"], subnet_id=lan_sub)
         outside = create("Router", "outside", external_network="public")
-        create(
-            "RouterInterface", "outside-interface", router_id=outside, port_id=create("Port", "gateway", network_id=lan)
-        )
+        gateway = create("Port", "gateway", network_id=lan)
+        create("RouterInterface", "outside-interface", router_id=outside, port_id=gateway)
         for name in ("published", "other-published"):
             create("Port", name, network_id=lan)
         for name in ("address", "other-address"):

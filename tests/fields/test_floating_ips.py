@@ -188,7 +188,7 @@ def test_first_subnet_with_a_free_address(new: New, fixtures: CloudFixtures) -> 
 
 
 def test_preview_rejects_invalid_inputs(new: New, fixtures: CloudFixtures) -> None:
-    """The preview reports an external network, a subnet or a port that does not exist, and an address without a port."""
+    """The preview reports an external network, subnet or port that does not exist, and an address without a port."""
     missing = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
     for inputs, name, reason in (
         ({"external_network": "pubic"}, "external_network", "did you mean public"),

@@ -43,8 +43,8 @@ INPUTS = {
     "RouterInterface": "router_id* R, subnet_id R, port_id R",
     "RouterRoute": "router_id* R, destination* R, nexthop* R",
     "FloatingIp": """
-        external_network* R, address RC, subnet_ids R, port_id U, fixed_ip UC, description U, dns_name RC, dns_domain RC,
-        qos_policy_id U, tags U, project_id RC, value_specs R""",
+        external_network* R, address RC, subnet_ids R, port_id U, fixed_ip UC, description U, dns_name RC,
+        dns_domain RC, qos_policy_id U, tags U, project_id RC, value_specs R""",
     "FloatingIpAssociation": "floating_ip_id* R, port_id* U, fixed_ip UC",
     "KeyPair": "name R, public_key RC, type R, user_id R",
     "Volume": """

@@ -15,7 +15,7 @@ _OUTSIDE = {"external_network": "public"}
 _QOS = NETWORK["qos_policy_id"]
 
 
-def _outside(**inputs: Any) -> Any:
+def _outside(**inputs: Any) -> dict[str, Any]:
     return {**_OUTSIDE, **inputs}
 
 
