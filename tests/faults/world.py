@@ -82,7 +82,8 @@ class EmulatedWorld:
     Attributes:
         cloud: The emulator.
         base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `router`, `other-router`, `published`,
-            `other-published` (ports), `address`, `other-address`, `disk`, `server`, `other`. `router` is connected to 10.9.0.0/24.
+            `other-published` (ports), `address`, `other-address`, `disk`, `server`, `other`. `router` is connected to
+            10.9.0.0/24; another router connects it to the external network.
         wire: The HTTP adapter of the connection.
     """
 
