@@ -55,7 +55,7 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
     """Associations of floating IPs with ports, read from the floating IPs."""
 
     name = "FloatingIpAssociation"
-    id_format = "the id of the floating IP"
+    id_format, id_example = "the id of the floating IP", "c4a3019d-1ac0-…"
     title = "Associations of floating IPs"
     inputs = FloatingIpAssociationInputs
     outputs = FloatingIpAssociationOutputs
