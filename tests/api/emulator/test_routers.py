@@ -345,6 +345,9 @@ def test_association_with_several_addresses(
     assert response.error == f"{BAD_FLOATING_IP}Port {port['id']} does not have fixed ip 10.77.1.9."
     response = api.network("PUT", path, {"floatingip": {"port_id": port["id"], "fixed_ip_address": "10.77.1.52"}})
     assert response.body["floatingip"]["fixed_ip_address"] == "10.77.1.52"
+    # An update of anything else has to name the address again.
+    response = api.network("PUT", path, {"floatingip": {"description": "mine"}})
+    assert response.error.startswith(f"{BAD_FLOATING_IP}Port {port['id']} has multiple fixed IPv4 addresses.")
 
 
 @pytest.fixture(params=["openstack", "otc"])
