@@ -225,7 +225,7 @@ def test_interface_that_was_removed_out_of_band(
 ) -> None:
     """A refresh removes an interface that was removed outside of Pulumi, and deleting it is a success."""
     router, interface, _ = connected
-    fixtures.cloud.network.remove_interface_from_router(router.id, port_id=interface.outputs["port_id"])
+    fixtures.cloud.network.remove_interface_from_router(router.id, port=interface.outputs["port_id"])
     kept = interface.state
     interface.refresh()
     assert interface.state is None
