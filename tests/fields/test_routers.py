@@ -9,7 +9,7 @@ import pytest
 
 from ecs_pulumi.dynamic import provider
 from tests.fields.assertions import assert_no_changes
-from tests.support.steps import SAME, Failed, Refused
+from tests.support.steps import Failed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
