@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.dynamic import provider
+from ecs_pulumi.dynamic import provider, run
 from tests.fields.assertions import assert_no_changes
 from tests.support.steps import Failed, Refused
 
@@ -205,6 +205,22 @@ def test_interface_waits_for_floating_ip(
     lines = at_status(f"the floating IP {floating_ip.floating_ip_address}", lambda: api.delete_ip(floating_ip.id))
     interface.destroy()
     assert f"waiting until it is no longer in use by the floating IP {floating_ip.floating_ip_address}" in lines
+
+
+def test_interface_releases_what_the_run_deletes(
+    connected: tuple[Resource, Resource, str], fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interface does not wait for a route or a floating IP that the engine deletes only after the interface."""
+    router, interface, port = connected
+    api = fixtures.cloud.network
+    floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
+    api.update_router(router.id, routes=[{"destination": "172.22.0.0/24", "nexthop": "10.95.0.9"}])
+    expected = {"FloatingIp": floating_ip.id, "RouterRoute": f"{router.id}/172.22.0.0/24/10.95.0.9"}
+    monkeypatch.setattr(run, "also_deletes", lambda _, kind, id_: expected.get(kind) == id_)
+    interface.destroy()
+    assert api.get_router(router.id).routes == []
+    assert api.get_ip(floating_ip.id).port_id is None
+    api.delete_ip(floating_ip.id)
 
 
 def test_router_waits_for_interface(
