@@ -72,7 +72,7 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
 
     name = "RouterRoute"
     id_format = "`<router id>/<destination>/<nexthop>`"
-    id_example = "9f4d9281-…/192.168.10.0/24/10.0.10.5"
+    id_example = "9f4d…/10.8.0.0/16/10.0.0.5"
     title = "Static routes of routers"
     inputs = RouterRouteInputs
     outputs = RouterRouteOutputs
