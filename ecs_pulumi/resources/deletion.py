@@ -20,7 +20,6 @@ def delete_when_unused(
     users: Callable[[], list[str]],
     *,
     name_users: bool = False,
-    is_released: Callable[[], bool] = lambda: False,
 ) -> None:
     """Delete an object. While it is in use, retry for a minute, then raise an error that lists its users.
 
@@ -29,7 +28,6 @@ def delete_when_unused(
         delete: Sends the request.
         users: Describes the objects that use the object.
         name_users: Whether the status line names the users; this reads them before each repetition.
-        is_released: Whether this run deletes all users. Then the wait lasts until the timeout of the operation.
     """
     clock = context.cloud.connection.clock
     timeout = min(_RETRY_SECONDS, context.cloud.deadline.left())
@@ -40,8 +38,7 @@ def delete_when_unused(
         except errors.NotFound:
             return
         except errors.Conflict as conflict:
-            is_late = clock.now() - started + pause > timeout
-            if is_late and not (context.cloud.deadline.left() > pause and is_released()):
+            if clock.now() - started + pause > timeout:
                 found = users()
                 if not found:
                     raise

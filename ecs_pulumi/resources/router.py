@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from ecs_pulumi.cloud import network
-from ecs_pulumi.dynamic import rpc_bridge, run
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     CheckInputs,
@@ -148,19 +147,12 @@ class RouterHandler(NeutronHandler[RouterInputs]):
         return super().create(context, _with_network_id(context, desired))
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Delete the router once its interfaces are gone; wait for those that this run deletes."""
-        urn = rpc_bridge.current_request().urn
-
-        def is_released() -> bool:
-            ports = interface_ports(context, id_)
-            return all(run.also_deletes(urn, "RouterInterface", f"{id_}/{port['id']}") for port in ports)
-
+        """Delete the router once its interfaces are gone."""
         delete_when_unused(
             context,
             partial(network.delete, context.cloud.network, "router", id_),
             lambda: [f"the interface {interface_label(port)}" for port in interface_ports(context, id_)],
             name_users=True,
-            is_released=is_released,
         )
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """RouterInterface: connects a subnet to a router (Neutron API reference, "Routers")."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
@@ -32,6 +33,7 @@ from ecs_pulumi.resources.idempotent_create import created_in_this_run, send_onc
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.router import INTERFACE_OWNERS, interface_ports
+from ecs_pulumi.resources.router_route import change_route
 
 
 class RouterInterfaceInputs(Inputs):
@@ -61,10 +63,23 @@ class RouterInterfaceOutputs(Outputs):
 
 
 class _User(NamedTuple):
-    """What needs an interface, and the resources whose deletion ends that, by kind and id."""
+    """What needs an interface.
+
+    Attributes:
+        label: Its description.
+        kinds: The kinds of the resources that may declare it.
+        id: The id of such a resource.
+        release: Ends that it needs the interface.
+    """
 
     label: str
-    resources: tuple[tuple[str, str], ...]
+    kinds: tuple[str, ...]
+    id: str
+    release: Callable[[], object]
+
+
+_PATIENCE = 5.0
+"""Seconds in which the resources that need an interface may be deleted at the same time."""
 
 
 class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
@@ -181,9 +196,14 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         return require_exists(self.read(context, id_), self.name, id_)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Remove the interface; wait for floating IPs and routes that need it and that this run deletes."""
+        """Remove the interface once no floating IP and no route needs it.
+
+        The engine may delete a resource that needs the interface only after the interface. Therefore this releases what
+        the same run deletes anyway.
+        """
         router_id, port_id = _split_id(id_)
-        urn = rpc_bridge.current_request().urn
+        urn, clock = rpc_bridge.current_request().urn, context.cloud.connection.clock
+        start = clock.now()
 
         def remove() -> None:
             try:
@@ -192,6 +212,14 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
                 # Only the port shows whether the interface is gone.
                 if self.read(context, id_) is not None:
                     raise errors.OperationFailed("the router still has the interface", str(error)) from error
+            except errors.Conflict:
+                if clock.now() - start < _PATIENCE:
+                    raise
+                for user in users():
+                    if any(run.also_deletes(urn, kind, user.id) for kind in user.kinds):
+                        context.report_status(f"releasing {user.label}, which this run deletes as well")
+                        user.release()
+                raise
 
         def users() -> list[_User]:
             return list(_users(context, router_id, port_id))
@@ -201,9 +229,6 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
             remove,
             lambda: [user.label for user in users()],
             name_users=True,
-            is_released=lambda: all(
-                any(run.also_deletes(urn, kind, id_) for kind, id_ in user.resources) for user in users()
-            ),
         )
 
 
@@ -227,13 +252,14 @@ def _users(context: Context, router_id: str, port_id: str) -> Iterable[_User]:
 
     for item in network.list_all(api, "floatingip", router_id=router_id):
         if is_inside(item.get("fixed_ip_address")):
-            server = (item.get("port_details") or {}).get("device_id") or ""
-            resources = {"FloatingIp": item["id"], "FloatingIpAssociation": item["id"], "Port": item["port_id"]}
-            yield _User(f"the floating IP {item['floating_ip_address']}", (*resources.items(), ("Server", server)))
+            label, kinds = f"the floating IP {item['floating_ip_address']}", ("FloatingIp", "FloatingIpAssociation")
+            release = {"port_id": None}
+            yield _User(label, kinds, item["id"], partial(network.update, api, "floatingip", item["id"], release))
     for route in router.get("routes") or ():
         if is_inside(route["nexthop"]):
             id_ = f"{router_id}/{route['destination']}/{route['nexthop']}"
-            yield _User(f"the route to {route['destination']}", (("RouterRoute", id_),))
+            remove = partial(change_route, context, {"router_id": router_id, **route}, "remove")
+            yield _User(f"the route to {route['destination']}", ("RouterRoute",), id_, remove)
 
 
 def _split_id(id_: str) -> tuple[str, str]:

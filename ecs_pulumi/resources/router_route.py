@@ -72,7 +72,7 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
 
     name = "RouterRoute"
     id_format = "`<router id>/<destination>/<nexthop>`"
-    id_example = "9f4d9281-…/192.168.10.0/24/10.0.10.5"
+    id_example = "9f4d…/10.8.0.0/16/10.0.0.5"
     title = "Static routes of routers"
     inputs = RouterRouteInputs
     outputs = RouterRouteOutputs
@@ -131,7 +131,7 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
 
         def is_added() -> bool:
             try:
-                _change(context, remote, "add")
+                change_route(context, remote, "add")
             except errors.BadRequest as error:
                 if error.body_type != "InvalidRoutes" or "not connected" not in error.message:
                     raise
@@ -181,12 +181,12 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
         """Remove the route."""
         remote = _split_id(id_)
         try:
-            _change(context, remote, "remove")
+            change_route(context, remote, "remove")
         except errors.NotFound:
             return
 
 
-def _change(context: Context, remote: RemoteObject, verb: Literal["add", "remove"]) -> None:
+def change_route(context: Context, remote: RemoteObject, verb: Literal["add", "remove"]) -> None:
     """Add a route or remove it, without losing what others change at the same time."""
     known, api, router_id = _routers(context.cloud.region), context.cloud.network, remote["router_id"]
     route = _route_of(remote)

@@ -149,6 +149,25 @@ def test_floating_ip_of_another_client_is_found(landscape: Landscape) -> None:
 
 
 @pytest.mark.usefixtures("configured")
+def test_router_of_another_client_is_found(landscape: Landscape, name: str) -> None:
+    """A router is found by name and id, with its gateway; a misspelled name lists the similar ones."""
+    with landscape.connect() as cloud:
+        public = ecs.get_network("public").id
+        router = cloud.network.create_router(name=name, external_gateway_info={"network_id": public})
+        plain = cloud.network.create_router(name=f"{name}-plain")
+        try:
+            found = ecs.get_router(name)
+            assert (found.id, found.external_network_id, len(found.external_ips)) == (router.id, public, 1)
+            assert ecs.get_router(id=router.id) == found
+            assert ecs.get_router(id=plain.id).external_network_id is None
+            with pytest.raises(ecs.NoMatch, match=f'no router has name "{name}x"; did you mean {name}'):
+                ecs.get_router(f"{name}x")
+        finally:
+            for each in (router, plain):
+                cloud.network.delete_router(each)
+
+
+@pytest.mark.usefixtures("configured")
 def test_not_unique_error_lists_candidates(landscape: Landscape, name: str) -> None:
     """If several objects match, the error of the lookup and of its `_output` variant lists names and ids."""
     with landscape.connect() as cloud:

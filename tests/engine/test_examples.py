@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 EXAMPLES = CHECKOUT / "examples"
 KINDS = (
     "InterfaceAttachment",
+    "Router",
+    "RouterInterface",
+    "RouterRoute",
     "KeyPair",
     "Network",
     "Port",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.dynamic import provider
+from ecs_pulumi.dynamic import provider, run
 from tests.fields.assertions import assert_no_changes
-from tests.support.steps import SAME, Failed, Refused
+from tests.support.steps import Failed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -207,6 +207,22 @@ def test_interface_waits_for_floating_ip(
     assert f"waiting until it is no longer in use by the floating IP {floating_ip.floating_ip_address}" in lines
 
 
+def test_interface_releases_what_the_run_deletes(
+    connected: tuple[Resource, Resource, str], fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interface does not wait for a route or a floating IP that the engine deletes only after the interface."""
+    router, interface, port = connected
+    api = fixtures.cloud.network
+    floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
+    api.update_router(router.id, routes=[{"destination": "172.22.0.0/24", "nexthop": "10.95.0.9"}])
+    expected = {"FloatingIp": floating_ip.id, "RouterRoute": f"{router.id}/172.22.0.0/24/10.95.0.9"}
+    monkeypatch.setattr(run, "also_deletes", lambda _, kind, id_: expected.get(kind) == id_)
+    interface.destroy()
+    assert api.get_router(router.id).routes == []
+    assert api.get_ip(floating_ip.id).port_id is None
+    api.delete_ip(floating_ip.id)
+
+
 def test_router_waits_for_interface(
     connected: tuple[Resource, Resource, str], fixtures: CloudFixtures, at_status: Any
 ) -> None:
@@ -225,7 +241,7 @@ def test_interface_that_was_removed_out_of_band(
 ) -> None:
     """A refresh removes an interface that was removed outside of Pulumi, and deleting it is a success."""
     router, interface, _ = connected
-    fixtures.cloud.network.remove_interface_from_router(router.id, port_id=interface.outputs["port_id"])
+    fixtures.cloud.network.remove_interface_from_router(router.id, port=interface.outputs["port_id"])
     kept = interface.state
     interface.refresh()
     assert interface.state is None
