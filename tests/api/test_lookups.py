@@ -198,8 +198,16 @@ def test_not_unique_error_lists_candidates(landscape: Landscape, name: str) -> N
     assert ecs.get_subnet(name, network_id=networks[1].id).cidr == "10.99.1.0/24"
 
 
+def delete_floating_ip(landscape: Landscape, floating_ip: Any) -> None:
+    """Delete a floating IP of a test."""
+    with landscape.connect() as cloud:
+        cloud.network.delete_ip(floating_ip)
+
+
 @pytest.mark.usefixtures("configured")
-def test_output_variants_return_results_of_lookups(landscape: Landscape, name: str) -> None:
+def test_output_variants_return_results_of_lookups(
+    request: pytest.FixtureRequest, landscape: Landscape, name: str
+) -> None:
     """Every `_output` variant returns the same result as its lookup."""
     with landscape.connect() as cloud:
         network = cloud.network.create_network(name=name)
@@ -209,6 +217,8 @@ def test_output_variants_return_results_of_lookups(landscape: Landscape, name: s
         cloud.compute.create_keypair(name=name)
         volume = cloud.block_storage.create_volume(name=name, size=1)
         server = make_server(landscape, cloud, name, port.id)
+        floating_ip = cloud.network.create_ip(floating_network_id=ecs.get_network("public").id)
+        request.addfinalizer(lambda: delete_floating_ip(landscape, floating_ip))
         cloud.block_storage.wait_for_status(volume, interval=0.2)
 
     arguments_by_lookup: dict[str, dict[str, Any]] = {
@@ -220,6 +230,7 @@ def test_output_variants_return_results_of_lookups(landscape: Landscape, name: s
         "list_networks": {"tags": [name]},
         "get_subnet": {"network_id": network.id},
         "get_port": {"device_id": server.id},
+        "get_floating_ip": {"address": floating_ip.floating_ip_address},
         "get_key_pair": {"name": name},
         "get_volume": {"id": volume.id},
         "get_server": {"name": name},
