@@ -198,10 +198,11 @@ def test_not_unique_error_lists_candidates(landscape: Landscape, name: str) -> N
     assert ecs.get_subnet(name, network_id=networks[1].id).cidr == "10.99.1.0/24"
 
 
-def delete_floating_ip(landscape: Landscape, floating_ip: Any) -> None:
-    """Delete a floating IP of a test."""
+def delete(landscape: Landscape, floating_ip: Any, router: Any) -> None:
+    """Delete a floating IP and a router of a test."""
     with landscape.connect() as cloud:
         cloud.network.delete_ip(floating_ip)
+        cloud.network.delete_router(router)
 
 
 @pytest.mark.usefixtures("configured")
@@ -218,7 +219,8 @@ def test_output_variants_return_results_of_lookups(
         volume = cloud.block_storage.create_volume(name=name, size=1)
         server = make_server(landscape, cloud, name, port.id)
         floating_ip = cloud.network.create_ip(floating_network_id=ecs.get_network("public").id)
-        request.addfinalizer(lambda: delete_floating_ip(landscape, floating_ip))
+        router = cloud.network.create_router(name=name)
+        request.addfinalizer(lambda: delete(landscape, floating_ip, router))
         cloud.block_storage.wait_for_status(volume, interval=0.2)
 
     arguments_by_lookup: dict[str, dict[str, Any]] = {
@@ -230,6 +232,7 @@ def test_output_variants_return_results_of_lookups(
         "list_networks": {"tags": [name]},
         "get_subnet": {"network_id": network.id},
         "get_port": {"device_id": server.id},
+        "get_router": {"name": name},
         "get_floating_ip": {"address": floating_ip.floating_ip_address},
         "get_key_pair": {"name": name},
         "get_volume": {"id": volume.id},
