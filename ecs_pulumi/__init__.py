@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ecs_pulumi.lookups.calls import LookupFailed, NoMatch, NotUnique
     from ecs_pulumi.lookups.flavors import get_flavor, get_flavor_output, list_flavors, list_flavors_output
+    from ecs_pulumi.lookups.floating_ips import get_floating_ip, get_floating_ip_output
     from ecs_pulumi.lookups.images import get_image, get_image_output, list_images, list_images_output
     from ecs_pulumi.lookups.key_pairs import get_key_pair, get_key_pair_output
     from ecs_pulumi.lookups.models import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         DnsAssignmentInfo,
         FixedIpInfo,
         FlavorInfo,
+        FloatingIpInfo,
         ImageInfo,
         KeyPairInfo,
         Link,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         PoolInfo,
         PortInfo,
         RouteInfo,
+        RouterInfo,
         SecurityGroupInfo,
         SecurityGroupRuleInfo,
         ServerGroupInfo,
@@ -53,10 +56,13 @@ if TYPE_CHECKING:
         get_availability_zones,
         get_availability_zones_output,
     )
+    from ecs_pulumi.lookups.routers import get_router, get_router_output
     from ecs_pulumi.lookups.security_groups import get_security_group, get_security_group_output
     from ecs_pulumi.lookups.server_groups import get_server_group, get_server_group_output
     from ecs_pulumi.lookups.servers import get_server, get_server_output, list_servers, list_servers_output
     from ecs_pulumi.lookups.volumes import get_volume, get_volume_output
+    from ecs_pulumi.sdk.floating_ip import FloatingIp
+    from ecs_pulumi.sdk.floating_ip_association import FloatingIpAssociation
     from ecs_pulumi.sdk.interface_attachment import InterfaceAttachment, InterfaceAttachmentFixedIpArgs
     from ecs_pulumi.sdk.key_pair import KeyPair
     from ecs_pulumi.sdk.network import Network
@@ -71,6 +77,9 @@ if TYPE_CHECKING:
         PortFixedIp,
         PortFixedIpArgs,
     )
+    from ecs_pulumi.sdk.router import Router, RouterExternalFixedIp, RouterExternalFixedIpArgs, RouterStaticRoute
+    from ecs_pulumi.sdk.router_interface import RouterInterface
+    from ecs_pulumi.sdk.router_route import RouterRoute
     from ecs_pulumi.sdk.security_group import (
         SecurityGroup,
         SecurityGroupAssignedRule,
@@ -104,6 +113,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "lookups.calls": ("LookupFailed", "NoMatch", "NotUnique"),
     "lookups.flavors": ("get_flavor", "get_flavor_output", "list_flavors", "list_flavors_output"),
+    "lookups.floating_ips": ("get_floating_ip", "get_floating_ip_output"),
     "lookups.images": ("get_image", "get_image_output", "list_images", "list_images_output"),
     "lookups.key_pairs": ("get_key_pair", "get_key_pair_output"),
     "lookups.models": (
@@ -116,6 +126,7 @@ _NAMES = {
         "DnsAssignmentInfo",
         "FixedIpInfo",
         "FlavorInfo",
+        "FloatingIpInfo",
         "ImageInfo",
         "KeyPairInfo",
         "Link",
@@ -123,6 +134,7 @@ _NAMES = {
         "PoolInfo",
         "PortInfo",
         "RouteInfo",
+        "RouterInfo",
         "SecurityGroupInfo",
         "SecurityGroupRuleInfo",
         "ServerGroupInfo",
@@ -147,10 +159,13 @@ _NAMES = {
         "get_availability_zones",
         "get_availability_zones_output",
     ),
+    "lookups.routers": ("get_router", "get_router_output"),
     "lookups.security_groups": ("get_security_group", "get_security_group_output"),
     "lookups.server_groups": ("get_server_group", "get_server_group_output"),
     "lookups.servers": ("get_server", "get_server_output", "list_servers", "list_servers_output"),
     "lookups.volumes": ("get_volume", "get_volume_output"),
+    "sdk.floating_ip": ("FloatingIp",),
+    "sdk.floating_ip_association": ("FloatingIpAssociation",),
     "sdk.interface_attachment": ("InterfaceAttachment", "InterfaceAttachmentFixedIpArgs"),
     "sdk.key_pair": ("KeyPair",),
     "sdk.network": ("Network",),
@@ -165,6 +180,9 @@ _NAMES = {
         "PortFixedIp",
         "PortFixedIpArgs",
     ),
+    "sdk.router": ("Router", "RouterExternalFixedIp", "RouterExternalFixedIpArgs", "RouterStaticRoute"),
+    "sdk.router_interface": ("RouterInterface",),
+    "sdk.router_route": ("RouterRoute",),
     "sdk.security_group": (
         "SecurityGroup",
         "SecurityGroupAssignedRule",
@@ -207,6 +225,9 @@ __all__ = [
     "DnsAssignmentInfo",
     "FixedIpInfo",
     "FlavorInfo",
+    "FloatingIp",
+    "FloatingIpAssociation",
+    "FloatingIpInfo",
     "ImageInfo",
     "InterfaceAttachment",
     "InterfaceAttachmentFixedIpArgs",
@@ -230,6 +251,13 @@ __all__ = [
     "PortFixedIpArgs",
     "PortInfo",
     "RouteInfo",
+    "Router",
+    "RouterExternalFixedIp",
+    "RouterExternalFixedIpArgs",
+    "RouterInfo",
+    "RouterInterface",
+    "RouterRoute",
+    "RouterStaticRoute",
     "SecurityGroup",
     "SecurityGroupAssignedRule",
     "SecurityGroupInfo",
@@ -267,6 +295,8 @@ __all__ = [
     "get_availability_zones_output",
     "get_flavor",
     "get_flavor_output",
+    "get_floating_ip",
+    "get_floating_ip_output",
     "get_image",
     "get_image_output",
     "get_key_pair",
@@ -275,6 +305,8 @@ __all__ = [
     "get_network_output",
     "get_port",
     "get_port_output",
+    "get_router",
+    "get_router_output",
     "get_security_group",
     "get_security_group_output",
     "get_server",

@@ -34,6 +34,8 @@ LOOKUPS = (
     ("images", "Images"),
     ("networks", "Networks, subnets and ports"),
     ("security_groups", "Security groups"),
+    ("routers", "Routers"),
+    ("floating_ips", "Floating IPs"),
     ("key_pairs", "Key pairs"),
     ("volumes", "Volumes"),
     ("servers", "Servers"),

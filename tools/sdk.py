@@ -39,8 +39,8 @@ SDK = PACKAGE / "sdk"
 WRITTEN = (SDK / "base.py", SDK / "exclusive.py")
 """The modules that are not generated."""
 LOOKUPS = (
-    *("calls", "flavors", "images", "key_pairs", "models", "networks", "offers", "security_groups", "server_groups"),
-    *("servers", "volumes"),
+    *("calls", "flavors", "floating_ips", "images", "key_pairs", "models", "networks", "offers", "routers"),
+    *("security_groups", "server_groups", "servers", "volumes"),
 )
 WIDTH = 116
 PUBLIC_BASES = (BaseModel, RunError)

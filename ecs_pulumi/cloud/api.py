@@ -224,12 +224,13 @@ class ServiceClient:
         key: str | None = None,
         idempotent: bool | None = None,
         poll: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Send a request; see ``Transport.send``.
 
         With ``poll`` the request is not retried and has a short timeout, because the next poll follows soon.
         """
-        request = Request(method, self.url + path, self.service, json, params, microversion, key)
+        request = Request(method, self.url + path, self.service, json, params, microversion, key, headers or {})
         try:
             response = self._transport.send(request, idempotent=idempotent, poll=poll)
         finally:
@@ -277,9 +278,12 @@ class ServiceClient:
         microversion: str | None = None,
         key: str | None = None,
         idempotent: bool | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Send a PUT; return the parsed body, or its member ``key``."""
-        return self.request("PUT", path, json=json, microversion=microversion, key=key, idempotent=idempotent).body
+        return self.request(
+            "PUT", path, json=json, microversion=microversion, key=key, idempotent=idempotent, headers=headers
+        ).body
 
     def delete(
         self,

@@ -24,6 +24,8 @@ COLLECTIONS = {
         Collection("/networks", "network", "networks"),
         Collection("/subnets", "subnet", "subnets"),
         Collection("/ports", "port", "ports"),
+        Collection("/routers", "router", "routers"),
+        Collection("/floatingips", "floatingip", "floatingips"),
         Collection("/security-groups", "security_group", "security_groups"),
         Collection("/security-group-rules", "security_group_rule", "security_group_rules"),
         Collection("/address-groups", "address_group", "address_groups"),

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from importlib import metadata
 from typing import Any, TypeVar
@@ -57,6 +57,7 @@ class Request:
         params: the query.
         microversion: the microversion that the request needs; None sends no microversion header.
         key: the member of the response body to return; a response without it is invalid.
+        headers: additional headers.
     """
 
     method: str
@@ -66,6 +67,7 @@ class Request:
     params: Mapping[str, Any] | None = None
     microversion: str | None = None
     key: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -248,7 +250,7 @@ class Transport:
                 request.method,
                 json=request.json,
                 params=request.params,
-                headers={"Accept": "application/json", "X-Auth-Token": token},
+                headers={"Accept": "application/json", "X-Auth-Token": token, **request.headers},
                 authenticated=False,
                 raise_exc=False,
                 log=False,  # keystoneauth's log would contain secrets

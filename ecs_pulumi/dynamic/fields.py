@@ -53,6 +53,10 @@ class Computed(FieldOption):
     """The cloud sets the value if the program does not; that value is not drift."""
 
 
+class ClearedIfUnset(InPlace):
+    """Changed in place; a program that no longer sets it clears it, as an empty string does."""
+
+
 class GrowOnly(InPlace):
     """Changed in place, and only to a larger value; check rejects a smaller one."""
 
@@ -453,6 +457,16 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
         except ValidationError as error:
             problems.append(Problem(name, _format_error(field, error.errors(include_url=False))))
     return inputs, problems
+
+
+def cleared_inputs(model: type[Inputs], inputs: Mapping[str, Any], prior: Mapping[str, Any]) -> dict[str, str]:
+    """Return the inputs that the program no longer sets and that this clears, with their empty values."""
+    known = fields_of(model)
+    return {
+        name: ""
+        for name, value in prior.items()
+        if value and name in known and known[name].has(ClearedIfUnset) and name not in inputs
+    }
 
 
 def _without_duplicates(field: ModelField, value: Any) -> Any:

@@ -69,6 +69,7 @@ class Provider(ResourceProvider):
         if "name" in fields.fields_of(handler.inputs) and raw.get("name") is None:
             raw["name"] = self._default_name(prior, raw, exists=bool(_olds), request=request)
         inputs, problems = fields.validate(handler.inputs, raw)
+        inputs |= fields.cleared_inputs(handler.inputs, inputs, prior)
         invalid = {problem.property for problem in problems}
         # Treat invalid inputs as unknown in rules.
         checked = fields.CheckInputs(inputs | dict.fromkeys(invalid, UNKNOWN), prior, is_replacement=is_replacement)

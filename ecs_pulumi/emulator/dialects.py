@@ -25,6 +25,8 @@ QUOTAS = {
     "network": 100,
     "subnet": 100,
     "port": 500,
+    "router": 10,
+    "floatingip": 50,
     "security_group": 10,
     "security_group_rule": 100,
 }
@@ -84,6 +86,8 @@ OTC = Dialect(
         "network": 1_000,
         "subnet": 1_000,
         "port": 20_000,
+        "router": 1_000,
+        "floatingip": 1_000,
         "security_group": 1_000,
         "security_group_rule": 10_000,
     },

@@ -134,7 +134,7 @@ def _hint(similar: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _name(item: Info) -> str:
-    return str(getattr(item, "name", "") or _id(item))
+    return str(getattr(item, "name", "") or getattr(item, "address", "") or _id(item))
 
 
 def _id(item: Info) -> str:

@@ -161,7 +161,7 @@ class PoolInfo(Info):
 
 
 class RouteInfo(Info):
-    """A route that the subnet's DHCP server announces to servers."""
+    """A route that the subnet's DHCP server announces to servers, or a static route of a router."""
 
     destination: str
     nexthop: str
@@ -197,6 +197,56 @@ class FixedIpInfo(Info):
 
     subnet_id: str
     ip_address: str
+
+
+class RouterInfo(Info):
+    """A router."""
+
+    id: str
+    name: str = ""
+    description: str = ""
+    status: str | None = None
+    admin_state_up: bool = True
+    external_network_id: str | None = Field(None, validation_alias=AliasPath("external_gateway_info", "network_id"))
+    external_fixed_ips: list[FixedIpInfo] = Field(
+        default=[], validation_alias=AliasPath("external_gateway_info", "external_fixed_ips")
+    )
+    enable_snat: bool | None = Field(None, validation_alias=AliasPath("external_gateway_info", "enable_snat"))
+    routes: list[RouteInfo] = []
+    distributed: bool | None = None
+    ha: bool | None = None
+    flavor_id: str | None = None
+    availability_zone_hints: list[str] = []
+    availability_zones: list[str] = []
+    tags: list[str] = []
+    project_id: str | None = Field(None, validation_alias=AliasChoices("project_id", "tenant_id"))
+    created_at: str | None = None
+    updated_at: str | None = None
+
+    @property
+    def external_ips(self) -> list[str]:
+        """The addresses in the external network."""
+        return [each.ip_address for each in self.external_fixed_ips]
+
+
+class FloatingIpInfo(Info):
+    """A floating IP."""
+
+    id: str
+    address: str = Field(validation_alias="floating_ip_address")
+    description: str = ""
+    status: str | None = None
+    external_network_id: str = Field(validation_alias="floating_network_id")
+    port_id: str | None = None
+    fixed_ip: str | None = Field(None, validation_alias="fixed_ip_address")
+    router_id: str | None = None
+    dns_name: str | None = None
+    dns_domain: str | None = None
+    qos_policy_id: str | None = None
+    tags: list[str] = []
+    project_id: str | None = Field(None, validation_alias=AliasChoices("project_id", "tenant_id"))
+    created_at: str | None = None
+    updated_at: str | None = None
 
 
 class AddressPairInfo(Info):

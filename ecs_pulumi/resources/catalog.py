@@ -236,6 +236,38 @@ class NameResolver:
         listed = self._cached("subnet", lambda: network.list_all(self._region.network, "subnet"))
         return [each for each in listed if each["network_id"] == network_id]
 
+    def external_network(self, name_or_id: str) -> RemoteObject:
+        """Return a network that leads to networks outside the cloud.
+
+        Raises:
+            NoMatch: It does not exist, or is not external; the message lists similar names.
+            NotUnique: Several have this name.
+        """
+
+        def list_external(**filters: str) -> list[RemoteObject]:
+            return network.list_all(self._region.network, "network", **{"router:external": True}, **filters)
+
+        networks = self._cached("external networks", list_external)
+        found = _pick(networks, name_or_id, "external network")
+        if found is None:
+            # The list lacks networks that another provider has created since it was read.
+            current = list_external(**{"id" if is_uuid(name_or_id) else "name": name_or_id})
+            networks += current
+            found = _pick(current, name_or_id, "external network")
+        if found is None:
+            raise _no_match(
+                "external network", name_or_id, (each.get("name") or each["id"] for each in networks), list_more=True
+            )
+        return found
+
+    def external_network_name(self, id_: str) -> str:
+        """Return the name of an external network, or its id if no other name identifies it."""
+        try:
+            name = str(self.external_network(id_).get("name") or id_)
+            return name if self.external_network(name)["id"] == id_ else id_
+        except errors.EcsError:
+            return id_
+
     def port_with_address(self, network_id: str, address: Address) -> RemoteObject | None:
         """Return the port of a network that has an address, if the account may see it."""
         ports = self._cached(

@@ -14,8 +14,21 @@ if TYPE_CHECKING:
 _RETRY_SECONDS = 60.0
 
 
-def delete_when_unused(context: Context, delete: Callable[[], object], users: Callable[[], list[str]]) -> None:
-    """Delete an object. While it is in use, retry for a minute, then raise an error that lists its users."""
+def delete_when_unused(
+    context: Context,
+    delete: Callable[[], object],
+    users: Callable[[], list[str]],
+    *,
+    name_users: bool = False,
+) -> None:
+    """Delete an object. While it is in use, retry for a minute, then raise an error that lists its users.
+
+    Args:
+        context: The operation.
+        delete: Sends the request.
+        users: Describes the objects that use the object.
+        name_users: Whether the status line names the users; this reads them before each repetition.
+    """
     clock = context.cloud.connection.clock
     timeout = min(_RETRY_SECONDS, context.cloud.deadline.left())
     started, pause = clock.now(), 0.2
@@ -32,7 +45,8 @@ def delete_when_unused(context: Context, delete: Callable[[], object], users: Ca
                 raise errors.OperationFailed(
                     "still in use by " + errors.join_names(found), conflict.message
                 ) from conflict
-            context.report_status("waiting until it is no longer in use")
+            who = errors.join_names(users()) if name_users else ""
+            context.report_status("waiting until it is no longer in use" + (f" by {who}" if who else ""))
             clock.sleep(pause)
             pause = min(pause * 1.5, 5.0)
         else:

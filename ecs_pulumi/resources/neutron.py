@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.clients import Context, Existing
 
 
-class NeutronInputs(fields.Inputs):
+class UnnamedInputs(fields.Inputs):
     """The inputs that all kinds of Neutron objects have."""
 
-    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
     tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
     project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
@@ -39,7 +38,13 @@ class NeutronInputs(fields.Inputs):
     )
 
 
-I = TypeVar("I", bound=NeutronInputs)  # noqa: E741  (the inputs model)
+class NeutronInputs(UnnamedInputs):
+    """The inputs that all kinds of Neutron objects with a name have."""
+
+    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
+
+
+I = TypeVar("I", bound=UnnamedInputs)  # noqa: E741  (the inputs model)
 
 
 class NeutronHandler(EcsHandler[I]):
@@ -53,7 +58,7 @@ class NeutronHandler(EcsHandler[I]):
     quota_property: ClassVar[str] = "network_id"
     """The input to which an exceeded quota is reported."""
 
-    def find_own_orphans(self, context: Context, desired: I) -> list[tuple[str, str]]:
+    def find_own_orphans(self, context: Context, desired: I) -> list[tuple[str, str | None]]:
         """Find the orphans of this resource.
 
         An orphan has the owner marker of the resource. If the program sets the description, an orphan has an automatic
@@ -62,10 +67,10 @@ class NeutronHandler(EcsHandler[I]):
         found = with_marker(context, self.singular, owner_marker(context))
         if desired.description:
             found += self._with_own_description(context, desired)
-        return [(each["id"], each["name"]) for each in found]
+        return [(each["id"], each.get("name")) for each in found]
 
     def _with_own_description(self, context: Context, desired: I) -> list[RemoteObject]:
-        name = desired.name or ""
+        name = getattr(desired, "name", None) or ""
         if not owner_marker(context):
             return []
         if is_auto_name(name, context.resource):
@@ -118,8 +123,8 @@ class NeutronHandler(EcsHandler[I]):
         remote = create_or_find(
             context,
             api,
-            send=lambda: network.create(api, self.singular, body),
-            candidates=lambda: network.list_all(api, self.singular, name=body["name"]),
+            send=lambda: self._send_create(context, body),
+            candidates=lambda: self._same_objects(context, body),
             marked=body.get("description"),
         )
         context.record_id(remote["id"])
@@ -139,10 +144,10 @@ class NeutronHandler(EcsHandler[I]):
     def update(self, context: Context, id_: str, desired: I, prior: Mapping[str, Any]) -> RemoteObject:  # noqa: ARG002
         """Send the changed attributes in one request, and changed tags in another."""
         remote = require_exists(self.read(context, id_), self.name, id_)
-        changes = diff_remote(self, context, desired, remote)
+        changes = self._changes(context, desired, remote)
         body = self._body({name: value for name, value in changes.items() if self._is_sent(name)}, remote)
         if body:
-            remote = network.update(context.cloud.network, self.singular, id_, body)
+            remote = self._send_update(context, remote, body)
         return self._tag(context, remote, desired.tags)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
@@ -163,6 +168,20 @@ class NeutronHandler(EcsHandler[I]):
                     outputs[name] = remote[attribute]
         outputs["project_id"] = remote.get("project_id", remote.get("tenant_id"))
         return outputs
+
+    def _send_create(self, context: Context, body: RemoteObject) -> RemoteObject:
+        return network.create(context.cloud.network, self.singular, body)
+
+    def _same_objects(self, context: Context, body: RemoteObject) -> list[RemoteObject]:
+        """List the objects one of which a create request without a response may have created."""
+        return network.list_all(context.cloud.network, self.singular, name=body["name"])
+
+    def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
+        return network.update(context.cloud.network, self.singular, remote["id"], body)
+
+    def _changes(self, context: Context, desired: I, remote: RemoteObject) -> dict[str, Any]:
+        """Return the inputs that an update sends, with their desired values."""
+        return diff_remote(self, context, desired, remote)
 
     def _dependents(self, context: Context, id_: str) -> list[str]:  # noqa: ARG002
         return []

@@ -57,7 +57,16 @@ def build(connection: Any, shared: str) -> None:
     """
     net = connection.network.create_network(name="net", description="d")
     connection.network.set_tags(net, ["t"])
-    connection.network.create_subnet(name="sub", network_id=net.id, ip_version=4, cidr="10.0.0.0/24", description="d")
+    subnet = connection.network.create_subnet(
+        name="sub", network_id=net.id, ip_version=4, cidr="10.0.0.0/24", description="d"
+    )
+    public = connection.network.find_network("public")
+    router = connection.network.create_router(
+        name="router", description="d", external_gateway_info={"network_id": public.id}
+    )
+    connection.network.add_interface_to_router(router, subnet=subnet.id)
+    route = {"destination": "192.168.0.0/24", "nexthop": "10.0.0.9"}
+    connection.network.update_router(router, routes=[route])
     group = connection.network.create_security_group(name="group")
     port = connection.network.create_port(name="port", network_id=net.id, description="d", security_groups=[group.id])
     volume = connection.block_storage.create_volume(name="disk", size=1, description="d", metadata={"k": "v"})
@@ -96,7 +105,7 @@ def renamed(listed: Existing, name: str, words: str) -> Existing:
         words: All other free texts.
     """
     objects = {kind: copy.deepcopy(listed.of(kind)) for kind in listed.kinds}
-    for kind in ("Server", "Volume", "Network", "Subnet", "Port"):
+    for kind in ("Server", "Volume", "Network", "Subnet", "Port", "Router"):
         for remote in objects[kind].values():
             remote |= {"name": name, "description": words}
             remote |= {field: {name: words} for field in ("metadata",) if remote.get(field)}
@@ -155,7 +164,11 @@ def test_shared_network_is_looked_up(listed: Existing) -> None:
     (variable,) = re.findall(rf'^(\w+) = ecs\.get_network\(id="{shared["id"]}"\)$', text, re.MULTILINE)
     assert f"    network_id={variable}.id,\n" in text, "the network of the server's port"
     assert text.count(shared["id"]) == 1, "all references use the variable"
-    unused = [remote["id"] for remote in existing.of("Network").values() if remote.get("router:external")]
+    (router,) = existing.of("Router").values()
+    gateway = router["external_gateway_info"]["network_id"]
+    assert f'= ecs.get_network(id="{gateway}")\n' in text, "the external network of the router"
+    external = [remote["id"] for remote in existing.of("Network").values() if remote.get("router:external")]
+    unused = [id_ for id_ in external if id_ != gateway]
     assert unused
     assert not any(id_ in text for id_ in unused), "an unused network is not looked up"
 

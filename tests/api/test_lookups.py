@@ -140,6 +140,43 @@ def test_objects_of_another_client_are_found(landscape: Landscape, name: str) ->
 
 
 @pytest.mark.usefixtures("configured")
+def test_floating_ip_of_another_client_is_found(landscape: Landscape) -> None:
+    """A floating IP is found by address and id; an address that does not exist lists the existing ones."""
+    with landscape.connect() as cloud:
+        floating_ip = cloud.network.create_ip(floating_network_id=ecs.get_network("public").id)
+        try:
+            found = ecs.get_floating_ip(floating_ip.floating_ip_address)
+            assert (found.id, found.address) == (floating_ip.id, floating_ip.floating_ip_address)
+            assert (found.port_id, found.external_network_id) == (None, floating_ip.floating_network_id)
+            assert ecs.get_floating_ip(id=floating_ip.id) == found
+            with pytest.raises(
+                ecs.NoMatch, match='no floating IP has address "198.51.100.250"; available: .*' + found.address
+            ):
+                ecs.get_floating_ip("198.51.100.250")
+        finally:
+            cloud.network.delete_ip(floating_ip)
+
+
+@pytest.mark.usefixtures("configured")
+def test_router_of_another_client_is_found(landscape: Landscape, name: str) -> None:
+    """A router is found by name and id, with its gateway; a misspelled name lists the similar ones."""
+    with landscape.connect() as cloud:
+        public = ecs.get_network("public").id
+        router = cloud.network.create_router(name=name, external_gateway_info={"network_id": public})
+        plain = cloud.network.create_router(name=f"{name}-plain")
+        try:
+            found = ecs.get_router(name)
+            assert (found.id, found.external_network_id, len(found.external_ips)) == (router.id, public, 1)
+            assert ecs.get_router(id=router.id) == found
+            assert ecs.get_router(id=plain.id).external_network_id is None
+            with pytest.raises(ecs.NoMatch, match=f'no router has name "{name}x"; did you mean {name}'):
+                ecs.get_router(f"{name}x")
+        finally:
+            for each in (router, plain):
+                cloud.network.delete_router(each)
+
+
+@pytest.mark.usefixtures("configured")
 def test_not_unique_error_lists_candidates(landscape: Landscape, name: str) -> None:
     """If several objects match, the error of the lookup and of its `_output` variant lists names and ids."""
     with landscape.connect() as cloud:
@@ -170,8 +207,17 @@ def test_not_unique_error_lists_candidates(landscape: Landscape, name: str) -> N
     assert ecs.get_subnet(name, network_id=networks[1].id).cidr == "10.99.1.0/24"
 
 
+def delete(landscape: Landscape, floating_ip: Any, router: Any) -> None:
+    """Delete a floating IP and a router of a test."""
+    with landscape.connect() as cloud:
+        cloud.network.delete_ip(floating_ip)
+        cloud.network.delete_router(router)
+
+
 @pytest.mark.usefixtures("configured")
-def test_output_variants_return_results_of_lookups(landscape: Landscape, name: str) -> None:
+def test_output_variants_return_results_of_lookups(
+    request: pytest.FixtureRequest, landscape: Landscape, name: str
+) -> None:
     """Every `_output` variant returns the same result as its lookup."""
     with landscape.connect() as cloud:
         network = cloud.network.create_network(name=name)
@@ -182,6 +228,9 @@ def test_output_variants_return_results_of_lookups(landscape: Landscape, name: s
         cloud.compute.create_server_group(name=name, policies=["anti-affinity"])
         volume = cloud.block_storage.create_volume(name=name, size=1)
         server = make_server(landscape, cloud, name, port.id)
+        floating_ip = cloud.network.create_ip(floating_network_id=ecs.get_network("public").id)
+        router = cloud.network.create_router(name=name)
+        request.addfinalizer(lambda: delete(landscape, floating_ip, router))
         cloud.block_storage.wait_for_status(volume, interval=0.2)
 
     arguments_by_lookup: dict[str, dict[str, Any]] = {
@@ -194,6 +243,8 @@ def test_output_variants_return_results_of_lookups(landscape: Landscape, name: s
         "get_subnet": {"network_id": network.id},
         "get_port": {"device_id": server.id},
         "get_security_group": {"name": "default"},
+        "get_router": {"name": name},
+        "get_floating_ip": {"address": floating_ip.floating_ip_address},
         "get_key_pair": {"name": name},
         "get_volume": {"id": volume.id},
         "get_server": {"name": name},

@@ -460,6 +460,30 @@ def test_quota_of_server_groups(run: Run, cloud: Emulator) -> None:
     ]
 
 
+def test_quota_of_floating_ips(run: Run, cloud: Emulator) -> None:
+    """The floating IPs of a program are added up, although they have no names."""
+    cloud.set_quota(floatingip=1)
+    problems = []
+    for run.resource in ("a", "b"):
+        problems.append(run("FloatingIp", external_network="public"))
+    reason = "quota exceeded for floatingips: limit 1, in use 0, this program needs 2"
+    assert problems == [[], [f"external_network: {reason}"]]
+
+
+def test_floating_ip_of_a_port_without_a_router(run: Run, fixtures: CloudFixtures) -> None:
+    """A port whose subnet no router connects is a warning, unless the program connects it or may connect it."""
+    run.resource = "front"
+    inputs = {"external_network": "public", "port_id": fixtures.port}
+    assert run("FloatingIp", **inputs) == []
+    (warning,) = run.warnings
+    assert warning.startswith("port_id: no router connects the subnet ")
+    run.warnings.clear()
+    assert run("FloatingIp", {"external_network": "public", "port_id": fixtures.port}, description="kept") == []
+    assert run("RouterInterface", router_id=UNKNOWN, subnet_id=fixtures.subnet) == []
+    assert run("FloatingIp", **inputs) == []
+    assert run.warnings == []
+
+
 @pytest.mark.parametrize("confirmed_by_state", [True, False], ids=["confirmed", "unconfirmed"])
 def test_orphan_that_uses_up_the_quota(
     landscape: Landscape,

@@ -85,6 +85,10 @@ def _plain_server(world: EmulatedWorld) -> Inputs:
     return {**world.server(), "networks": [{"port_id": world.base["port"]}], "metadata": {"a": "1"}}
 
 
+def _route(world: EmulatedWorld) -> Inputs:
+    return {"router_id": world.base["router"], "destination": "192.168.9.0/24", "nexthop": "10.9.0.5"}
+
+
 def _with_power_state(power_state: str) -> Program:
     return lambda world: {**_plain_server(world), "power_state": power_state}
 
@@ -147,6 +151,50 @@ SCENES = [
         "redescribe",
         lambda world: {"security_group_id": world.base["group"], **SSH, "description": "one"},
         lambda world: {"security_group_id": world.base["group"], **SSH, "description": "two"},
+    ),
+    *_life(
+        "Router",
+        lambda _: {"external_network": "public", "tags": ["one"]},
+        ("update", {"name": "other", "description": "mine", "tags": ["two"]}),
+        ("disconnect", {"external_network": ""}),
+    ),
+    Scene("Router", "create-described", None, lambda _: {"description": "mine"}),
+    Scene("Router", "adopt", None, lambda world: {"adopt": world.base["other-router"], "name": "other"}),
+    *_life("RouterInterface", lambda world: {"router_id": world.base["router"], "subnet_id": world.base["sub"]}),
+    Scene(
+        "RouterInterface",
+        "create-by-port",
+        None,
+        lambda world: {"router_id": world.base["router"], "port_id": world.base["nic"]},
+    ),
+    Scene(
+        "RouterInterface",
+        "replace",
+        lambda world: {"router_id": world.base["router"], "subnet_id": world.base["sub"]},
+        lambda world: {"router_id": world.base["other-router"], "subnet_id": world.base["sub"]},
+    ),
+    *_life("RouterRoute", _route),
+    Scene("RouterRoute", "replace", _route, lambda world: {**_route(world), "nexthop": "10.9.0.6"}),
+    Scene("RouterRoute", "create", None, _route, dialect="otc"),
+    Scene("RouterRoute", "destroy", _route, None, dialect="otc"),
+    *_life(
+        "FloatingIp",
+        lambda world: {"external_network": "public", "port_id": world.base["published"], "tags": ["one"]},
+        ("update", {"description": "mine", "tags": ["two"]}),
+        ("move", {"port_id": lambda world: world.base["other-published"]}),
+        ("release", {"port_id": ""}),
+    ),
+    Scene("FloatingIp", "create-described", None, lambda _: {"external_network": "public", "description": "mine"}),
+    *_life(
+        "FloatingIpAssociation",
+        lambda world: {"floating_ip_id": world.base["address"], "port_id": world.base["published"]},
+        ("move", {"port_id": lambda world: world.base["other-published"]}),
+    ),
+    Scene(
+        "FloatingIpAssociation",
+        "replace",
+        lambda world: {"floating_ip_id": world.base["address"], "port_id": world.base["published"]},
+        lambda world: {"floating_ip_id": world.base["other-address"], "port_id": world.base["published"]},
     ),
     *_life(
         "Volume",

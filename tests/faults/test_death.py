@@ -32,8 +32,13 @@ if TYPE_CHECKING:
 WITHOUT_OWNER_MARKER = (
     *("KeyPair-import", "Network-create-named-and-described", "ServerGroup-create-named"),
     *("SecurityGroup-create-named-and-described", "SecurityGroupRule-create-described"),
+    "FloatingIp-create-described",
 )
 """Scenes whose objects have no owner marker; only a pending operation of the state identifies them."""
+REPLACED_WITHOUT_OWNER = ("RouterRoute-replace",)
+"""Scenes whose prior object has no owner marker: only the engine's state knows that it still has to be deleted."""
+WITHOUT_OWNER = ("RouterInterface",)
+"""Kinds whose objects cannot carry an owner marker: the next `up` uses what the killed run added."""
 
 
 class ProcessKilled(BaseException):
@@ -85,7 +90,8 @@ def run_killed(scene: Scene, world: EmulatedWorld, at: int, *, after: bool, engi
         yield f"not deleted: {not_deleted}"
     world.connect()
     if engine or scene.id not in WITHOUT_OWNER_MARKER:
-        yield from check_destroy(scene, resource, world, "the process was killed")
+        if scene.kind not in WITHOUT_OWNER:
+            yield from check_destroy(scene, resource, world, "the process was killed")
         yield from check_convergence(scene, resource, world, "the process was killed")
     elif scene.kind == "KeyPair" and (error := attempt(scene, resource, world)) and 'adopt="known"' not in error:
         yield f"does not say how to import it: {error}"
@@ -124,7 +130,7 @@ def _stack(resource: Resource, world: EmulatedWorld, *, engine: bool) -> Stack:
 
 def _cases() -> Iterator[Any]:
     """Yield every scene with every combination of a kill before or after a request, with or without the engine."""
-    for scene in SCENES:
+    for scene in (each for each in SCENES if each.id not in REPLACED_WITHOUT_OWNER):
         # Only a create leaves a pending operation in the state.
         for after, engine in itertools.product((False, True), (False, True) if scene.before is None else (True,)):
             name = f"{scene.id}-{'after' if after else 'before'}-{'engine' if engine else 'provider'}"

@@ -19,13 +19,18 @@ if TYPE_CHECKING:
     from tests.faults.world import EmulatedWorld
 
 STALL = next(fault for fault in FAULTS if fault.name == "stall")
-COLLECTIONS = ("servers", "volumes", "networks", "subnets", "ports", "security-groups", "os-server-groups")
-"""The collections in which a repeated request creates a second object; other objects have a unique name or id pair."""
-UNIQUE = (
-    *("KeyPair-create", "VolumeAttachment-create", "InterfaceAttachment-create"),
-    *("SecurityGroupRule-create", "SecurityGroupRule-create-described"),
+COLLECTIONS = (
+    *("servers", "volumes", "networks", "subnets", "ports", "security-groups", "os-server-groups"),
+    *("routers", "floatingips"),
 )
-CREATES = [scene for scene in SCENES if scene.name.startswith("create") and scene.id not in UNIQUE]
+"""The collections in which a repeated request creates a second object; other objects have a unique name or id pair."""
+UNIQUE = ("KeyPair-create", "VolumeAttachment-create", "InterfaceAttachment-create")
+UNIQUE_KINDS = ("SecurityGroupRule", "RouterInterface", "RouterRoute", "FloatingIpAssociation")
+CREATES = [
+    scene
+    for scene in SCENES
+    if scene.name.startswith("create") and scene.id not in UNIQUE and scene.kind not in UNIQUE_KINDS
+]
 
 
 def _creates(request: Request) -> bool:

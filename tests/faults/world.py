@@ -38,6 +38,8 @@ _COMPARED_FIELDS = {
         *("security_group_id", "direction", "ethertype", "protocol", "port_range_min", "port_range_max"),
         *("remote_ip_prefix", "remote_group_id", "description"),
     ),
+    "router": ("name", "description", "admin_state_up", "tags", "routes"),
+    "floatingip": ("description", "tags", "port_id", "fixed_ip_address", "floating_network_id"),
     "volume": ("name", "description", "size", "status", "volume_type", "metadata", "availability_zone"),
     "server": (
         *("name", "description", "metadata", "tags", "vm_state", "task_state", "power_state", "key_name", "image_id"),
@@ -85,8 +87,9 @@ class EmulatedWorld:
 
     Attributes:
         cloud: The emulator.
-        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `group`, `spare-group`,
-            `disk`, `server`, `other`.
+        base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `group`, `spare-group`, `router`,
+            `other-router`, `published`, `other-published` (ports), `address`, `other-address`, `disk`, `server`,
+            `other`. `router` is connected to 10.9.0.0/24; another router connects it to the external network.
         wire: The HTTP adapter of the connection.
     """
 
@@ -213,6 +216,18 @@ class EmulatedWorld:
         create("Network", "spare")
         for name in ("group", "spare-group"):
             create("SecurityGroup", name)
+        lan = create("Network", "lan")
+        lan_sub = create("Subnet", "lan-sub", network_id=lan, cidr="10.9.0.0/24")
+        for name in ("router", "other-router"):
+            create("Router", name)
+        create("RouterInterface", "lan-interface", router_id=self.base["router"], subnet_id=lan_sub)
+        outside = create("Router", "outside", external_network="public")
+        gateway = create("Port", "gateway", network_id=lan)
+        create("RouterInterface", "outside-interface", router_id=outside, port_id=gateway)
+        for name in ("published", "other-published"):
+            create("Port", name, network_id=lan)
+        for name in ("address", "other-address"):
+            create("FloatingIp", name, external_network="public")
         create("Volume", "disk", size=1)
         for name in ("server", "other"):
             create("Server", name, **self.server(), networks=[{"network_id": net}])

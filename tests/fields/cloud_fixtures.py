@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import ipaddress
 import os
 import secrets
 import time
@@ -184,6 +185,77 @@ class CloudFixtures:
     def subnet(self) -> str:
         """The id of the subnet of `network`."""
         return str(next(self.cloud.network.subnets(network_id=self.network)).id)
+
+    @functools.cached_property
+    def other_subnet(self) -> str:
+        """The id of the subnet of `other_network`."""
+        return str(next(self.cloud.network.subnets(network_id=self.other_network)).id)
+
+    @functools.cached_property
+    def routers(self) -> list[str]:
+        """The ids of two routers without interfaces."""
+        return [self.make("Router").id for _ in range(2)]
+
+    @functools.cached_property
+    def connected_routers(self) -> list[str]:
+        """The ids of two routers that are connected to 10.90.3.0/24 and 10.90.4.0/24."""
+        return [self._connected_router(f"10.90.{number}.0/24") for number in (3, 4)]
+
+    def _connected_router(self, cidr: str) -> str:
+        subnet = next(self.cloud.network.subnets(network_id=self.new_network(cidr)))
+        router = self.make("Router")
+        self.make("RouterInterface", router_id=router.id, subnet_id=subnet.id)
+        return router.id
+
+    @functools.cached_property
+    def published_network(self) -> str:
+        """The id of a network that a router connects to `public`, with the subnet 10.90.5.0/24."""
+        network = self.new_network("10.90.5.0/24")
+        subnet = next(self.cloud.network.subnets(network_id=network))
+        router = self.make("Router", external_network="public")
+        self.make("RouterInterface", router_id=router.id, subnet_id=subnet.id)
+        return network
+
+    @functools.cached_property
+    def published_ports(self) -> list[str]:
+        """The ids of two ports in `published_network`."""
+        return [self.make("Port", network_id=self.published_network).id for _ in range(2)]
+
+    @functools.cached_property
+    def port_with_two_addresses(self) -> str:
+        """The id of a port in `published_network` with the addresses 10.90.5.11 and 10.90.5.12."""
+        addresses = [{"ip_address": f"10.90.5.{number}"} for number in (11, 12)]
+        return self.make("Port", network_id=self.published_network, fixed_ips=addresses).id
+
+    @functools.cached_property
+    def floating_ips(self) -> list[str]:
+        """The ids of two floating IPs of the external network `public`."""
+        return [self.make("FloatingIp", external_network="public").id for _ in range(2)]
+
+    @functools.cached_property
+    def external_subnet(self) -> Any:
+        """The IPv4 subnet of the external network `public`."""
+        public = self.admin.network.find_network("public", ignore_missing=False)
+        return next(self.admin.network.subnets(network_id=public.id, ip_version=4))
+
+    def external_address(self, number: int) -> str:
+        """Return an address of the external network `public`."""
+        return str(ipaddress.ip_network(self.external_subnet.cidr)[number])
+
+    @functools.cached_property
+    def other_external_network(self) -> str:
+        """The name of another external network."""
+        network = self.admin.network
+        created = network.create_network(name=self.unique_name("outside"), **{"router:external": True})
+        self._closing.callback(network.delete_network, created.id)
+        network.create_subnet(network_id=created.id, ip_version=4, cidr="198.51.100.0/24", enable_dhcp=False)
+        clear_caches()
+        return str(created.name)
+
+    @property
+    def missing_router_agents(self) -> str | None:
+        """Why the cloud runs no highly available router, or None."""
+        return "the cloud has no agents that run routers" if self.live else None
 
     @functools.cached_property
     def groups(self) -> list[str]:

@@ -92,6 +92,19 @@ SPECIMENS = {
         replaces={"mac_address": "fa:16:3e:00:95:01"},
         changes={"fixed_ips": []},
     ),
+    "FloatingIp": Specimen(
+        lambda g: {"external_network": "public", "port_id": g.published_ports[0], "description": "one"},
+        lambda g, id_: g.cloud.network.delete_ip(id_),
+        lambda g, id_: g.cloud.network.find_ip(id_),
+        replaces={"external_network": lambda g: g.other_external_network},
+        changes={"description": "two"},
+    ),
+    "FloatingIpAssociation": Specimen(
+        lambda g: {"floating_ip_id": g.floating_ips[0], "port_id": g.published_ports[0]},
+        lambda g, id_: g.cloud.network.update_ip(id_, port_id=None),
+        lambda g, id_: g.cloud.network.get_ip(id_).port_id,
+        replaces={"floating_ip_id": lambda g: g.floating_ips[1]},
+    ),
     "KeyPair": Specimen(
         lambda g: {"name": g.unique_name("adopted"), "public_key": KEYS[0]},
         lambda g, id_: g.cloud.compute.delete_keypair(id_),

@@ -48,6 +48,12 @@ def can_drift(model_field: fields.ModelField) -> bool:
     )
 
 
+def other_field(kind: str, field: str) -> str | None:
+    """Return a text of the kind, besides the field, that changes in place; None if it has none."""
+    known_fields = fields.fields_of(get_handler(kind).inputs)
+    return next((name for name in ("name", "description") if name in known_fields and name != field), None)
+
+
 def steps_of(kind: str, field: str, row: Row) -> Iterator[str]:
     """Yield the steps of the field; steps that need the first value come before steps that remove it."""
     model_field = get_model_field(kind, field)
@@ -61,7 +67,8 @@ def steps_of(kind: str, field: str, row: Row) -> Iterator[str]:
         yield "clear"
     if can_drift(model_field):
         yield "change out of band"
-        yield "ignore"
+        if other_field(kind, field):
+            yield "ignore"
     if row.admin or row.extension:
         yield "reject"
 
@@ -212,12 +219,19 @@ def change_field(subject: Subject) -> None:
 
 
 def unset_field(subject: Subject) -> None:
-    """A field without a default is no longer managed and keeps its value; another field returns to its default."""
+    """A field without a default is no longer managed and keeps its value; another field returns to its default.
+
+    A field that a program clears if it no longer sets it has no value.
+    """
     subject.set_first()
     default = subject.model_field.default
     if subject.row.required:
         with pytest.raises(Refused, match="required"):
             subject.resource.preview(**subject.program())
+    elif subject.model_field.has(fields.ClearedIfUnset):
+        subject.resource.up(**subject.program())
+        subject.assert_value("")
+        subject.assert_no_changes(subject.program())
     elif default is None or default == subject.values[0]:
         assert subject.resource.preview(**subject.program()) == SAME
         subject.resource.up(**subject.program())
@@ -260,7 +274,8 @@ def ignore_field(subject: Subject) -> None:
     """With `ignore_changes` an update of another field keeps a change made outside of Pulumi."""
     assert subject.row.out_of_band_change, "add an `out_of_band_change` to its row"
     subject.set_first()
-    other = "description" if subject.field == "name" else "name"
+    other = other_field(subject.resource.kind, subject.field)
+    assert other is not None
     program = subject.first | {other: "changed beside it"}
     subject.row.out_of_band_change(subject.fixtures, subject.resource)
     subject.resource.ignore_changes = (subject.field,)

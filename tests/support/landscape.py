@@ -93,6 +93,8 @@ class Landscape:
                 "network": network.networks(**mine),
                 "subnet": network.subnets(**mine),
                 "port": network.ports(**mine),
+                "router": network.routers(**mine),
+                "floating IP": network.ips(**mine),
                 "security group": network.security_groups(**mine),
                 "subnet pool": network.subnet_pools(**mine),
                 "image": cloud.image.images(owner=cloud.current_project_id),

@@ -109,6 +109,14 @@ assert_type(volume.attachments, pulumi.Output[list[VolumeAttachedServer]])
 
 # --- servers ----------------------------------------------------------------------------------------------------
 
+floating_ip = ecs.FloatingIp(
+    "front", external_network=network.name, subnet_ids=["a", secret], port_id=port.id, fixed_ip=secret, tags=["a"]
+)
+assert_type(floating_ip.address, pulumi.Output[str])
+assert_type(floating_ip.port_id, pulumi.Output[str])
+association = ecs.FloatingIpAssociation("back", floating_ip_id=floating_ip.id, port_id=port.id)
+assert_type(association.fixed_ip, pulumi.Output[str])
+
 key_pair = ecs.KeyPair(
     "key",
     opts=None,
@@ -243,6 +251,7 @@ assert_type(found, ecs.PortInfo)
 assert_type(found.ip_address, str | None)
 assert_type(ecs.get_key_pair("key", region=None), ecs.KeyPairInfo)
 assert_type(ecs.get_server_group("group", id=None, region=None).members, list[str])
+assert_type(ecs.get_floating_ip("203.0.113.5", id=None, region=None).port_id, str | None)
 assert_type(ecs.get_volume("vol", id=None, metadata={"a": "b"}, region=None).attachments, list[ecs.VolumeServerInfo])
 assert_type(ecs.get_server("web", id=None, region=None).addresses, dict[str, list[ecs.AddressInfo]])
 assert_type(
@@ -272,6 +281,7 @@ assert_type(ecs.get_network_output(network.name, tags=[secret]), pulumi.Output[e
 assert_type(ecs.list_networks_output(tags=network.tags), pulumi.Output[list[ecs.NetworkInfo]])
 assert_type(ecs.get_subnet_output(network_id=network.id, cidr=subnet.cidr), pulumi.Output[ecs.SubnetInfo])
 assert_type(ecs.get_port_output(device_id=server.id, ip_address=secret), pulumi.Output[ecs.PortInfo])
+assert_type(ecs.get_floating_ip_output(floating_ip.address), pulumi.Output[ecs.FloatingIpInfo])
 assert_type(ecs.get_key_pair_output(key_pair.name), pulumi.Output[ecs.KeyPairInfo])
 assert_type(ecs.get_server_group_output(id=group.id), pulumi.Output[ecs.ServerGroupInfo])
 assert_type(ecs.get_volume_output(volume.name, metadata={"a": secret}), pulumi.Output[ecs.VolumeInfo])

@@ -119,7 +119,7 @@ def test_names_are_unique() -> None:
     ("arguments", "reason"),
     [
         ([], "select what to import: --all, --name, --tag or --id"),
-        (["--all", "--kind", "router"], "'router' is not one of KeyPair, Network"),
+        (["--all", "--kind", "balancer"], "'balancer' is not one of KeyPair, Network"),
     ],
 )
 def test_invalid_arguments_are_rejected(arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:

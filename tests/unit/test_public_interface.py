@@ -44,6 +44,15 @@ INPUTS = {
         security_group_id* R, direction* R, ethertype R = IPv4, protocol R, port_range_min R, port_range_max R,
         remote_ip_prefix R, remote_group_id R, remote_address_group_id R, description R, project_id RC""",
     "ServerGroup": "name R, policy* R, max_server_per_host R",
+    "Router": """
+        name U, description U, admin_state_up UC, external_network U, external_fixed_ips UC, enable_snat UC,
+        distributed RC, ha RC, flavor_id R, availability_zone_hints R, tags U, project_id RC, value_specs R""",
+    "RouterInterface": "router_id* R, subnet_id R, port_id R",
+    "RouterRoute": "router_id* R, destination* R, nexthop* R",
+    "FloatingIp": """
+        external_network* R, address RC, subnet_ids R, port_id U, fixed_ip UC, description U, dns_name RC,
+        dns_domain RC, qos_policy_id U, tags U, project_id RC, value_specs R""",
+    "FloatingIpAssociation": "floating_ip_id* R, port_id* U, fixed_ip UC",
     "KeyPair": "name R, public_key RC, type R, user_id R",
     "Volume": """
         size* U, name U, description U, metadata U, volume_type UC, retype_policy U = on-demand, availability_zone RC,
@@ -65,6 +74,11 @@ OUTPUTS = {
     "Port": "status all_fixed_ips ip_address device_id dns_assignment",
     "SecurityGroup": "all_rules created_at updated_at",
     "SecurityGroupRule": "",
+    "Router": "status external_network_id external_ips routes created_at updated_at",
+    "RouterInterface": "port_id subnet_id network_id ip_address",
+    "RouterRoute": "router_id destination nexthop",
+    "FloatingIp": "address external_network_id status router_id",
+    "FloatingIpAssociation": "floating_ip_id port_id fixed_ip",
     "KeyPair": "private_key fingerprint",
     "ServerGroup": "members",
     "Volume": "status bootable encrypted attachments created_at",
@@ -85,6 +99,7 @@ NESTED = {
     ("SecurityGroup", "rules"): """
         direction* ethertype protocol port_range_min port_range_max remote_ip_prefix remote_group_id
         remote_address_group_id description""",
+    ("Router", "external_fixed_ips"): "subnet_id ip_address",
     ("InterfaceAttachment", "fixed_ips"): "ip_address*",
     ("Server", "networks"): "network_id port_id fixed_ip tag access_network",
     ("Server", "block_devices"): """
@@ -112,6 +127,8 @@ LOOKUPS = {
     "get_port": """
         name=None, *, id=None, network_id=None, ip_address=None, mac_address=None, device_id=None, tags=None""",
     "get_security_group": "name=None, *, id=None",
+    "get_router": "name=None, *, id=None, tags=None",
+    "get_floating_ip": "address=None, *, id=None",
     "get_key_pair": "name, *",
     "get_volume": "name=None, *, id=None, metadata=None",
     "get_server": "name=None, *, id=None",

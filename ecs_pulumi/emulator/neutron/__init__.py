@@ -1,4 +1,4 @@
-"""Neutron: networks, subnets, ports, security groups, and the functions that Nova calls.
+"""Neutron: networks, subnets, ports, routers, floating IPs, security groups, and the functions that Nova calls.
 
 The rules are those observed in the real service: the attributes that a request may contain and the error messages
 (`attributes`, `resources`), the allocation of addresses (`addresses` without state, `addressing` with it), and the
@@ -10,7 +10,22 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from . import address_groups, networks, ports, qos, quotas, security_groups, segments, subnet_pools, subnets, tags  # noqa: F401
+from . import (  # noqa: F401
+    address_groups,
+    floating_ips,
+    networks,
+    ports,
+    qos,
+    quotas,
+    router_interfaces,
+    router_routes,
+    routers,
+    security_groups,
+    segments,
+    subnet_pools,
+    subnets,
+    tags,
+)
 from .resources import NETWORK, SUBNET
 from .service import extensions, service
 

@@ -22,6 +22,7 @@ Fixed = dict[str, str]
 """`{"subnet_id": …, "ip_address": …}`."""
 
 AUTOMATIC_MODES = ("slaac", "dhcpv6-stateless")
+ROUTER_INTERFACE = "network:router_interface"
 IPV4 = 4
 
 
@@ -92,7 +93,7 @@ def allocate(
     )
     covered = {fixed["subnet_id"] for fixed in allocated}
     for subnet in subnets:
-        if is_automatic(subnet) and subnet["id"] not in covered:
+        if is_automatic(subnet) and subnet["id"] not in covered and port["device_owner"] != ROUTER_INTERFACE:
             fixed = _automatic_fixed_ip(subnet, port)
             claim(ctx, port["network_id"], fixed)
             allocated.append(fixed)
@@ -103,6 +104,8 @@ def add_automatic_addresses(ctx: Context, subnet: Document) -> None:
     """Add an address of a new subnet to the existing ports, if the subnet has automatic addresses."""
     if is_automatic(subnet):
         for port in ctx.find("port", network_id=subnet["network_id"]):
+            if port["device_owner"] == ROUTER_INTERFACE:
+                continue
             fixed = _automatic_fixed_ip(subnet, port)
             claim(ctx, port["network_id"], fixed)
             port["fixed_ips"].append(fixed)
@@ -162,7 +165,7 @@ def _allocate_requested(
     for fixed in sorted(requested, key=lambda each: "ip_address" not in each):
         subnet = _subnet_of(ctx, port, subnets, fixed)
         if "ip_address" in fixed:
-            one = _explicit_fixed_ip(ctx, subnet, fixed["ip_address"])
+            one = _explicit_fixed_ip(ctx, port, subnet, fixed["ip_address"])
             reusable = [each for each in reusable if each != one]
         elif is_automatic(subnet):
             one = _automatic_fixed_ip(subnet, port)
@@ -180,8 +183,8 @@ def _take_reusable(reusable: list[Fixed], subnet: Document) -> Fixed | None:
     return None
 
 
-def _explicit_fixed_ip(ctx: Context, subnet: Document, address: str) -> Fixed:
-    if is_automatic(subnet):
+def _explicit_fixed_ip(ctx: Context, port: Document, subnet: Document, address: str) -> Fixed:
+    if is_automatic(subnet) and port["device_owner"] != ROUTER_INTERFACE:
         message = (
             f"IPv6 address {address} cannot be directly assigned to a port on subnet {subnet['id']}"
             " as the subnet is configured for automatic addresses"

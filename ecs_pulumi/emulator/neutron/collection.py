@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,14 @@ def touch(ctx: Context, kind: str, doc: Document) -> Document:
 def not_found(resource: Resource, id_: str) -> HttpError:
     """Return the 404 error for an object that does not exist or is not visible."""
     return HttpError(404, resource.not_found_message.format(id_), kind=resource.not_found_kind)
+
+
+def check_revision(call: Call, doc: Document) -> None:
+    """Reject with 412 a request whose `If-Match` header requires another revision number."""
+    match = re.fullmatch(r"revision_number=(\d+)", call.headers.get("if-match", ""))
+    if match and "revision-if-match" in extensions(call) and int(match[1]) != doc["revision_number"]:
+        message = f"Constrained to {match[1]}, but current revision is {doc['revision_number']}"
+        raise HttpError(412, message, kind="RevisionNumberConstraintFailed")
 
 
 def visible(call: Call, resource: Resource, doc: Document) -> bool:

@@ -18,6 +18,7 @@ from .collection import (
     render,
     touch,
 )
+from .floating_ips import delete_unused
 from .qos import check_policy
 from .refusals import conflict, invalid_attribute, invalid_input
 from .resources import NETWORK
@@ -57,7 +58,7 @@ def create_network(call: Call) -> Reply:
 
 def make_network(ctx: Context, values: Document) -> Document:
     """Create a network from the values, and select those that are UNSET."""
-    _check_zones(ctx, values["availability_zone_hints"])
+    check_zones(ctx, values["availability_zone_hints"])
     check_policy(ctx, values)
     values |= _provider_attributes(ctx, values)
     values["mtu"] = _mtu(values[TYPE], values["mtu"])
@@ -86,6 +87,13 @@ def update_network(call: Call, network_id: str) -> Document:
     if any(name in values for name in (TYPE, PHYSICAL, SEGMENT)):
         raise invalid_input("Plugin does not support updating provider attributes")
     check_policy(call, values)
+    gateways: dict[str, str] = {"network_id": network_id, "device_owner": "network:router_gateway"}
+    if values.get("router:external") is False and call.count("port", **gateways):
+        message = (
+            f"External network {network_id} cannot be updated to be made non-external,"
+            " since it has existing gateway ports."
+        )
+        raise conflict("ExternalNetworkInUse", message)
     if "mtu" in values:
         values["mtu"] = _mtu(doc[TYPE], values["mtu"])
     if any(doc[name] != value for name, value in values.items()):
@@ -97,8 +105,9 @@ def update_network(call: Call, network_id: str) -> Document:
 
 @service.delete("/networks/{network_id}")
 def delete_network(call: Call, network_id: str) -> None:
-    """`DELETE /networks/{id}`: deletes its subnets as well; 409 if it has ports."""
+    """`DELETE /networks/{id}`: deletes its subnets and unused floating IPs as well; 409 if it has ports."""
     get_owned(call, NETWORK, network_id, "delete")
+    delete_unused(call, network_id)
     ports = sorted(port["id"] for port in call.find("port", network_id=network_id))
     if ports:
         message = (
@@ -112,7 +121,8 @@ def delete_network(call: Call, network_id: str) -> None:
     call.remove("network", network_id)
 
 
-def _check_zones(ctx: Context, hints: list[Any]) -> None:
+def check_zones(ctx: Context, hints: list[Any]) -> None:
+    """Reject with 404 a zone that does not exist."""
     # In the real service, the zones are those of the network agents; a cloud without agents has none.
     known = ctx.zones() if ctx.cloud.dialect.name == "otc" else ()
     for zone in hints:

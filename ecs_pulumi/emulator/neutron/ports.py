@@ -8,6 +8,7 @@ from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
 from . import addressing
+from .associations import check_floating_ips, release_port
 from .attributes import UNSET
 from .collection import (
     check_quota,
@@ -33,6 +34,7 @@ DOMAIN = "openstacklocal."
 HAS_GROUPS = (
     "Port has security group associated. Cannot disable port security or IP address until security group is removed."
 )
+ROUTER_OWNERS = ("network:router_interface", "network:router_gateway", "network:floatingip")
 NOTIFY_SECONDS = 1.0
 """Seconds until Nova receives the notification of a changed port."""
 
@@ -55,13 +57,13 @@ def create_port(call: Call) -> Reply:
     """`POST /ports`."""
     values = PORT.read_create(call, extensions(call))
     network = get_visible(call, NETWORK, values["network_id"])
+    check_quota(call, "port", values["project_id"])
     doc = make_port(call, network, values)
     return Reply(201, {"port": view(call, doc)})
 
 
 def make_port(ctx: Context, network: Document, values: Document) -> Document:
     """Create a port from the values, and select those that are UNSET."""
-    check_quota(ctx, "port", values["project_id"])
     check_policy(ctx, values)
     network_id = network["id"]
     if values["mac_address"] in (UNSET, None):
@@ -100,6 +102,7 @@ def update_port(call: Call, port_id: str) -> Document:
         addressing.claim_mac(call, doc["network_id"], doc["mac_address"])
         addressing.release_mac(call, doc["network_id"], prior["mac_address"])
     if "fixed_ips" in values:
+        check_floating_ips(call, prior, values["fixed_ips"])
         doc["fixed_ips"] = addressing.allocate(call, doc, values["fixed_ips"], prior["fixed_ips"])
     _bind(doc, values)
     if doc != prior:
@@ -110,14 +113,18 @@ def update_port(call: Call, port_id: str) -> Document:
 
 @service.delete("/ports/{port_id}")
 def delete_port(call: Call, port_id: str) -> None:
-    """`DELETE /ports/{id}`: also deletes a port that a server uses."""
+    """`DELETE /ports/{id}`: also deletes a port that a server uses; 409 for a port that a router uses."""
     doc = get_owned(call, PORT, port_id, "delete")
+    if doc["device_owner"] in ROUTER_OWNERS:
+        message = f"Port {port_id} cannot be deleted directly via the port API: has device owner {doc['device_owner']}."
+        raise conflict("ServicePortInUse", message)
     remove_port(call, doc)
     notify_nova(call, doc)
 
 
 def remove_port(ctx: Context, doc: Document) -> None:
-    """Delete a port and release its addresses."""
+    """Delete a port, and release its addresses and floating IPs."""
+    release_port(ctx, doc["id"])
     for fixed in doc["fixed_ips"]:
         addressing.release(ctx, fixed)
     addressing.release_mac(ctx, doc["network_id"], doc["mac_address"])

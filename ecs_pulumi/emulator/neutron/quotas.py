@@ -1,4 +1,4 @@
-"""Quotas, extensions and availability zones, and the collections that are always empty."""
+"""Quotas, extensions and availability zones."""
 
 from __future__ import annotations
 
@@ -79,15 +79,3 @@ def list_zones(call: Call) -> Document:
     known = call.zones() if call.cloud.dialect.name == "otc" else ()
     zones = [{"name": zone, "resource": "network", "state": "available"} for zone in known]
     return {"availability_zones": zones}
-
-
-@service.get("/routers")
-def list_routers(_call: Call) -> Document:
-    """`GET /routers`: always empty, because routers are not emulated."""
-    return {"routers": []}
-
-
-@service.get("/floatingips")
-def list_floating_ips(_call: Call) -> Document:
-    """`GET /floatingips`: always empty, because floating IPs are not emulated."""
-    return {"floatingips": []}

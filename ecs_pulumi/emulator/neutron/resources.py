@@ -227,6 +227,32 @@ def group_name(name: str, value: Any) -> str:
     return str(value)
 
 
+GATEWAY_KEYS = ("network_id", "enable_snat", "external_fixed_ips")
+
+
+def gateway_info(name: str, value: Any) -> dict[str, Any] | None:
+    """Accept the external gateway of a router; without a network, the router has none."""
+    if not value:
+        return None
+    if not isinstance(value, dict):
+        raise invalid_attribute(name, f"'{value}' is not a dictionary")
+    if "network_id" not in value:
+        message = (
+            "Validation of dictionary's keys failed."
+            f" Expected keys: {{'network_id'}} Provided keys: {set(value) or '{}'}"
+        )
+        raise invalid_attribute(name, message)
+    unexpected = [key for key in value if key not in GATEWAY_KEYS]
+    if unexpected:
+        raise invalid_attribute(name, f"Unexpected keys supplied: {', '.join(unexpected)}")
+    read: dict[str, Any] = {"network_id": identifier(name, value["network_id"])}
+    if "enable_snat" in value:
+        read["enable_snat"] = boolean(name, value["enable_snat"])
+    if "external_fixed_ips" in value:
+        read["external_fixed_ips"] = fixed_ips(name, value["external_fixed_ips"])
+    return read
+
+
 ADMIN: tuple[Verb, ...] = ("create", "update")
 CREATE: tuple[Verb, ...] = ("create",)
 
@@ -403,5 +429,48 @@ SEGMENT = Resource(
     "SegmentNotFound",
 )
 
-TAGGED = {each.path: each for each in (NETWORK, SUBNET, PORT, SUBNET_POOL, SECURITY_GROUP)}
+ROUTER = Resource(
+    "router",
+    {
+        "name": Attribute(text, ""),
+        "admin_state_up": Attribute(boolean, default=True),
+        "status": READ_ONLY,
+        "external_gateway_info": Attribute(gateway_info, None, filters=False),
+        "routes": Attribute(routes, [], on=("update",), filters=False),
+        "availability_zone_hints": Attribute(items, [], on=CREATE),
+        "availability_zones": READ_ONLY,
+    },
+    "Router {} could not be found",
+    "RouterNotFound",
+    extensions={
+        "dvr": {"distributed": Attribute(boolean, admin=ADMIN, admin_view_only=True)},
+        "l3-ha": {"ha": Attribute(boolean, admin=ADMIN, admin_view_only=True)},
+        "l3-flavors": {"flavor_id": Attribute(optional(identifier), None, on=CREATE)},
+    },
+)
+
+FLOATING_IP = Resource(
+    "floatingip",
+    {
+        "floating_network_id": Attribute(identifier, required=True, on=CREATE),
+        "floating_ip_address": Attribute(optional(address), None, on=CREATE),
+        "subnet_id": Attribute(optional(identifier), None, on=CREATE, filters=False),
+        "port_id": Attribute(optional(identifier), None),
+        "fixed_ip_address": Attribute(optional(address), None),
+        "router_id": READ_ONLY,
+        "status": READ_ONLY,
+        "port_details": Attribute(on=(), filters=False),
+    },
+    "Floating IP {} could not be found",
+    "FloatingIPNotFound",
+    extensions={
+        "dns-integration": {
+            "dns_name": Attribute(text, "", on=CREATE),
+            "dns_domain": Attribute(text, "", on=CREATE),
+        },
+        "qos": {"qos_policy_id": Attribute(optional(identifier), None)},
+    },
+)
+
+TAGGED = {each.path: each for each in (NETWORK, SUBNET, PORT, SUBNET_POOL, SECURITY_GROUP, ROUTER, FLOATING_IP)}
 """The resources with tags, by their paths."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.validation import is_uuid
 
-from .collection import not_found, touch
+from .collection import check_quota, not_found, touch
 from .ports import make_port, plug, remove_port
 from .refusals import conflict
 from .resources import NETWORK, PORT, SECURITY_GROUP
@@ -46,6 +46,7 @@ def make_server_port(
     network = ctx.get("network", network_id)
     if network is None or not (network["project_id"] == ctx.project_id or network["shared"]):
         raise not_found(NETWORK, network_id)
+    check_quota(ctx, "port", ctx.project_id)
     values = PORT.defaults(extensions(ctx)) | {
         "project_id": ctx.project_id,
         "network_id": network_id,

@@ -110,6 +110,8 @@ def update_subnet(call: Call, subnet_id: str) -> Document:
     _check(updated, prefix)
     if "allocation_pools" in values:
         updated["allocation_pools"] = check_pools(values["allocation_pools"], prefix)
+    if updated["gateway_ip"] != doc["gateway_ip"]:
+        _check_gateway_unused(call, doc)
     if updated["gateway_ip"] and ("gateway_ip" in values or "allocation_pools" in values):
         check_gateway_in_pools(updated["gateway_ip"], updated["allocation_pools"])
     if updated != doc:
@@ -124,7 +126,7 @@ def update_subnet(call: Call, subnet_id: str) -> Document:
 def delete_subnet(call: Call, subnet_id: str) -> None:
     """`DELETE /subnets/{id}`: 409 if a port has an address of the subnet, unless its addresses are automatic."""
     doc = get_owned(call, SUBNET, subnet_id, "delete")
-    if addressing.is_automatic(doc):
+    if addressing.is_automatic(doc) and router_port(call, doc) is None:
         addressing.remove_automatic_addresses(call, doc)
     elif call.count("address", network_id=doc["network_id"], subnet_id=subnet_id):
         message = (
@@ -137,6 +139,23 @@ def delete_subnet(call: Call, subnet_id: str) -> None:
     if network:
         network["subnets"].remove(subnet_id)
         touch(call, "network", network)
+
+
+def router_port(ctx: Context, subnet: Document, address: str | None = None) -> Document | None:
+    """Return a port that connects the subnet to a router, with this address if one is given."""
+    for port in ctx.find("port", network_id=subnet["network_id"], device_owner=addressing.ROUTER_INTERFACE):
+        for fixed in port["fixed_ips"]:
+            if fixed["subnet_id"] == subnet["id"] and address in (None, fixed["ip_address"]):
+                return port
+    return None
+
+
+def _check_gateway_unused(call: Call, subnet: Document) -> None:
+    gateway = subnet["gateway_ip"]
+    port = router_port(call, subnet, gateway) if gateway else None
+    if port:
+        message = f"Current gateway ip {gateway} already in use by port {port['id']}. Unable to update."
+        raise conflict("GatewayIpInUse", message)
 
 
 def _requested_prefix(values: Document) -> Prefix | None:

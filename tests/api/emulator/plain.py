@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 MISSING_ID = "11111111-2222-3333-4444-555555555555"
 COLLECTIONS = (
-    *("ports", "subnets", "subnetpools", "networks", "security-groups", "address-groups"),
+    *("floatingips", "routers", "ports", "subnets", "subnetpools", "networks", "security-groups"),
+    "address-groups",
     *("snapshots", "volumes"),
 )
 """The collections that are cleaned up after a test, in order of deletion."""
@@ -111,6 +112,13 @@ class PlainClient:
             time.sleep(0.2 if self.live else 0.002)
         raise AssertionError(f"{path} is {found.get('status')} and not {statuses}")
 
+    def _disconnect(self, router: str) -> None:
+        """Remove the routes and interfaces of a router."""
+        self.network("PUT", f"/routers/{router}", {"router": {"routes": []}})
+        query = f"device_id={router}&device_owner=network:router_interface"
+        for port in self.network("GET", f"/ports?{query}").body["ports"]:
+            self.network("PUT", f"/routers/{router}/remove_router_interface", {"port_id": port["id"]})
+
     def clear(self) -> None:
         """Delete the objects that this client created."""
         for collection in COLLECTIONS:
@@ -120,6 +128,8 @@ class PlainClient:
                 if created in ("volumes", "snapshots"):
                     final_statuses = ("gone", "available", "error", "error_extending")
                     self.wait_for(f"/{created}/{id_}", *final_statuses)
+                if created == "routers":
+                    self._disconnect(id_)
                 self.send("DELETE", f"{root}/{created}/{id_}")
                 if created == "snapshots":
                     self.wait_for(f"/{created}/{id_}", "gone")

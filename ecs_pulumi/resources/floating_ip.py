@@ -1,0 +1,222 @@
+"""FloatingIp: an address of an external network, for a port (Neutron API reference, "Floating IPs")."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.dynamic.fields import (
+    AlwaysSet,
+    CheckInputs,
+    ClearedIfUnset,
+    Computed,
+    Exclusive,
+    InPlace,
+    Outputs,
+    Problem,
+    References,
+    Replace,
+    WriteOnly,
+)
+from ecs_pulumi.dynamic.handler import ImportedResource, Provenance
+from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources.addresses import IpAddress
+from ecs_pulumi.resources.association import associate, check_port, is_not_connected
+from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.neutron import NeutronHandler, UnnamedInputs
+from ecs_pulumi.resources.owner_markers import owner_marker
+from ecs_pulumi.resources.remote import RemoteObject
+from ecs_pulumi.resources.router import external_network_name
+
+_ASSOCIATION = ("port_id", "fixed_ip")
+_EXHAUSTED = ("IpAddressGenerationFailure", "ExternalIpAddressExhausted")
+"""The beginnings of the API's names for the error that a subnet has no free address."""
+
+
+class FloatingIpInputs(UnnamedInputs):
+    """An address of an external network, which a router translates to the address of a port.
+
+    It needs no dependency on the `RouterInterface` of the port's subnet: the association waits for it.
+
+    Source: Neutron API reference, "Floating IPs".
+    """
+
+    external_network: Annotated[str, Replace(), References("Network")] = Field(
+        description="External network of the address, by name or id."
+    )
+    address: Annotated[IpAddress | None, Replace(), Computed(), AlwaysSet(), Exclusive()] = Field(
+        None, description="Address to allocate. Most clouds restrict it to administrators."
+    )
+    subnet_ids: Annotated[list[str] | None, Replace(), WriteOnly()] = Field(
+        None, description="Subnets of the external network; the address is from the first one with a free address."
+    )
+    port_id: Annotated[str | None, ClearedIfUnset(), AlwaysSet(), Exclusive(), References("Port")] = Field(
+        None,
+        description="Port that the address leads to. A change moves the address to another port; a program that no "
+        "longer sets it, or sets an empty string, releases the port.",
+    )
+    fixed_ip: Annotated[IpAddress | None, InPlace(), Computed()] = Field(
+        None, description="Address of the port, if it has several IPv4 addresses."
+    )
+    dns_name: Annotated[str | None, Replace(), Computed()] = Field(None, description="Name in the cloud's DNS.")
+    dns_domain: Annotated[str | None, Replace(), Computed()] = Field(
+        None, description="Domain of `dns_name`, with a final dot."
+    )
+    qos_policy_id: Annotated[str | None, InPlace()] = Field(
+        None, description="Id of the QoS policy; an empty string removes it."
+    )
+
+
+class FloatingIpOutputs(Outputs):
+    """Attributes that only the cloud sets."""
+
+    external_network_id: str = Field(description="Id of the external network.")
+    status: str = Field(description="`ACTIVE` once a router translates it, `DOWN` before.")
+    router_id: str | None = Field(None, description="Router that translates the address.")
+
+
+class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
+    """Handler of floating IPs."""
+
+    name = "FloatingIp"
+    inputs = FloatingIpInputs
+    outputs = FloatingIpOutputs
+    title = "Floating IPs"
+    singular = "floatingip"
+    quota_property = "external_network"
+    encodes_owner_in_name = False
+    attribute_map: ClassVar = {
+        "external_network": "floating_network_id",
+        "address": "floating_ip_address",
+        "fixed_ip": "fixed_ip_address",
+        "project_id": "tenant_id",
+    }
+
+    def validate(self, checked: CheckInputs) -> Iterator[Problem]:
+        """Require a port for its address."""
+        yield from super().validate(checked)
+        if checked.has("fixed_ip") and (not checked.has("port_id") or checked.known("port_id") == ""):
+            yield Problem("fixed_ip", "only with `port_id`")
+
+    def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
+        """Check that external network, subnets and port exist. Warn if no router connects the port."""
+        yield from super().preflight(context, checked)
+        resolver = catalog(context.cloud.region)
+        missing = list(preflight.check_exists(checked, "external_network", resolver.external_network))
+        yield from missing
+        name, external = checked.known("external_network"), None
+        if name and not missing and checked.changed("external_network", "subnet_ids", "port_id"):
+            external = resolver.external_network(name)
+            # The account may not see the subnets themselves.
+            subnets = external.get("subnets") or ()
+            for index, subnet_id in checked.items("subnet_ids") if subnets else ():
+                if subnet_id not in subnets:
+                    reason = f"[{index}]: the external network {name} has no subnet {subnet_id}"
+                    yield Problem("subnet_ids", f"{reason}; its subnets are {errors.join_names(subnets)}")
+        yield from check_port(context, checked, external["id"] if external else None)
+
+    def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
+        """Compare the external network by name or id."""
+        if name == "external_network" and isinstance(desired, str):
+            return desired in (prior.get("external_network"), prior.get("external_network_id"))
+        return super().is_equal(name, desired, prior)
+
+    def label(self, existing: Existing, remote: RemoteObject) -> str:  # noqa: ARG002
+        """The address."""
+        return f"floating-ip-{remote['floating_ip_address']}"
+
+    def attached_to(self, remote: RemoteObject) -> list[str]:
+        """Return the server whose port has the floating IP, if the API tells it."""
+        server = (remote.get("port_details") or {}).get("device_id")
+        return [server] if server else []
+
+    def create(self, context: Context, desired: FloatingIpInputs) -> RemoteObject:
+        """Allocate an address and associate it with one request; wait for a router that connects the port."""
+        external = catalog(context.cloud.region).external_network(desired.external_network)
+        desired = desired.model_copy(update={"external_network": external["id"]})
+        try:
+            return super().create(context, desired)
+        except errors.NotFound as error:
+            if not is_not_connected(error):
+                raise
+        remote = super().create(context, desired.model_copy(update=dict.fromkeys(_ASSOCIATION)))
+        given = {name: getattr(desired, name) for name in _ASSOCIATION if getattr(desired, name)}
+        return {**remote, **associate(context, remote["id"], self._body(given, remote)), "tags": remote.get("tags", [])}
+
+    def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
+        """Return the attributes of the API, with the name of the external network."""
+        network_id = remote["floating_network_id"]
+        return {
+            **super().to_outputs(context, remote),
+            "external_network": external_network_name(context, network_id),
+            "external_network_id": network_id,
+            "port_id": remote.get("port_id") or "",
+        }
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the id of the external network."""
+        resource = super().import_resource(existing, remote, outputs)
+        resource.inputs["external_network"] = outputs["external_network_id"]
+        return resource
+
+    def _with_own_description(self, context: Context, desired: FloatingIpInputs) -> list[RemoteObject]:
+        if not owner_marker(context):
+            return []
+        external = catalog(context.cloud.region).external_network(desired.external_network)["id"]
+        listed: Iterable[RemoteObject] = network.list_all(
+            context.cloud.network, self.singular, description=desired.description, floating_network_id=external
+        )
+        return [
+            each
+            for each in listed
+            if each.get("description") == desired.description
+            and each.get("port_id") in (None, desired.port_id)
+            and context.provenance(each["id"], None) is Provenance.INTERRUPTED
+        ]
+
+    def _same_objects(self, context: Context, body: RemoteObject) -> list[RemoteObject]:
+        description, network_id = body.get("description"), body["floating_network_id"]
+        if not description:
+            # Nothing tells the floating IP from those that other requests create at the same time.
+            return []
+        return network.list_all(
+            context.cloud.network, self.singular, description=description, floating_network_id=network_id
+        )
+
+    def _send_create(self, context: Context, body: RemoteObject) -> RemoteObject:
+        """Send the request for each subnet, until one of them has a free address."""
+        common = {name: value for name, value in body.items() if name != "subnet_ids"}
+        subnets = list(body.get("subnet_ids") or ())
+        while subnets:
+            try:
+                return super()._send_create(context, {**common, "subnet_id": subnets.pop(0)})
+            except (errors.Conflict, errors.BadRequest) as error:
+                if not (subnets and str(error.body_type).startswith(_EXHAUSTED)):
+                    raise
+        return super()._send_create(context, common)
+
+    def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
+        if "port_id" not in body and remote.get("port_id"):
+            # Neutron derives the address again, and refuses a port with several ones.
+            body = body | {name: remote[name] for name in ("port_id", "fixed_ip_address")}
+        if body.get("port_id"):
+            return associate(context, remote["id"], body, remote.get("port_id"))
+        return super()._send_update(context, remote, body)
+
+    def _changes(self, context: Context, desired: FloatingIpInputs, remote: RemoteObject) -> dict[str, Any]:
+        changes = super()._changes(context, desired, remote)
+        if any(name in changes for name in _ASSOCIATION):
+            # The API takes the address of a port only together with the port.
+            changes |= {name: getattr(desired, name) for name in _ASSOCIATION if getattr(desired, name) is not None}
+        return changes
+
+    def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
+        body = super()._body(values, remote)
+        if body.get("port_id") == "":
+            body["port_id"] = None
+        return body
+
+
+HANDLER = FloatingIpHandler()

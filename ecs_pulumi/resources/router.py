@@ -1,0 +1,249 @@
+"""Router: connects subnets to each other and to an external network (Neutron API reference, "Routers")."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from ecs_pulumi.cloud import network
+from ecs_pulumi.dynamic.fields import (
+    AlwaysSet,
+    CheckInputs,
+    Computed,
+    Exclusive,
+    InPlace,
+    Nested,
+    Outputs,
+    Problem,
+    References,
+    Replace,
+    Set,
+    fields_of,
+    match_items,
+)
+from ecs_pulumi.dynamic.handler import ImportedResource
+from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources.addresses import IpAddress
+from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.deletion import delete_when_unused
+from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs
+from ecs_pulumi.resources.remote import RemoteObject
+
+INTERFACE_OWNERS = (
+    "network:router_interface",
+    "network:router_interface_distributed",
+    "network:ha_router_replicated_interface",
+)
+"""The device owners of the ports that connect routers to subnets."""
+_GATEWAY = ("external_network", "external_fixed_ips", "enable_snat")
+"""The inputs that one attribute of the API contains."""
+
+
+class RouterExternalFixedIp(Nested):
+    """An address of the router in the external network: any address of a subnet, or a specific one."""
+
+    subnet_id: str | None = Field(None, description="Subnet of the address. Default: the subnet that contains it.")
+    ip_address: Annotated[IpAddress | None, Exclusive()] = Field(
+        None, description="The address. Default: any free address of the subnet."
+    )
+
+
+class RouterInputs(NeutronInputs):
+    """Connects subnets to each other, and to networks outside the cloud. Its interfaces are `RouterInterface`s.
+
+    Source: Neutron API reference, "Routers".
+    """
+
+    admin_state_up: Annotated[bool | None, InPlace(), Computed(), AlwaysSet()] = Field(
+        None, description="Whether the router forwards packets."
+    )
+    external_network: Annotated[str | None, InPlace(), AlwaysSet(), References("Network")] = Field(
+        None, description="External network of the gateway, by name or id; an empty string removes the gateway."
+    )
+    external_fixed_ips: Annotated[list[RouterExternalFixedIp] | None, InPlace(), Computed(), Set(), AlwaysSet()] = (
+        Field(
+            None,
+            description="Addresses in the external network, a set. The cloud chooses what is not set. Most clouds "
+            "restrict it to administrators.",
+        )
+    )
+    enable_snat: Annotated[bool | None, InPlace(), Computed()] = Field(
+        None,
+        description="Whether servers without a floating IP reach the external network with the router's address. Many "
+        "clouds restrict it to administrators.",
+    )
+    distributed: Annotated[bool | None, Replace(), Computed()] = Field(
+        None, description="Whether the hosts of the servers route. For administrators."
+    )
+    ha: Annotated[bool | None, Replace(), Computed()] = Field(
+        None, description="Whether several agents run the router, so that it survives one of them. For administrators."
+    )
+    flavor_id: Annotated[str | None, Replace()] = Field(None, description="Id of the router flavor.")
+    availability_zone_hints: Annotated[list[str] | None, Replace(), Set(), AlwaysSet()] = Field(
+        None, description="Zones in which the router should run."
+    )
+
+
+class RouterStaticRoute(Nested):
+    """A static route."""
+
+    destination: str = Field(description="Range of addresses.")
+    nexthop: str = Field(description="Address to which packets for the range are sent.")
+
+
+class RouterOutputs(Outputs):
+    """Attributes that only the cloud sets."""
+
+    status: str = Field(description="`ACTIVE`, `DOWN`, `BUILD` or `ERROR`.")
+    external_network_id: str | None = Field(None, description="Id of the external network; None without a gateway.")
+    external_ips: list[str] = Field(description="Addresses in the external network.")
+    routes: list[RouterStaticRoute] = Field(description="Static routes, also those that no `RouterRoute` declares.")
+    created_at: str | None = Field(None, description="When it was created, UTC.")
+    updated_at: str | None = Field(None, description="When it was last changed, UTC.")
+
+
+class RouterHandler(NeutronHandler[RouterInputs]):
+    """Handler of routers."""
+
+    name = "Router"
+    inputs = RouterInputs
+    outputs = RouterOutputs
+    title = "Routers"
+    singular = "router"
+    quota_property = "name"
+    attribute_map: ClassVar = {"project_id": "tenant_id"}
+
+    def validate(self, checked: CheckInputs) -> Iterator[Problem]:
+        """Require an external network for what describes the gateway."""
+        yield from super().validate(checked)
+        if checked.has("external_network") and checked.known("external_network") != "":
+            return
+        for name in ("external_fixed_ips", "enable_snat"):
+            if checked.has(name):
+                yield Problem(name, "only with `external_network`")
+
+    def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
+        """Check that the external network exists and is external."""
+        yield from super().preflight(context, checked)
+        resolver = catalog(context.cloud.region)
+        yield from preflight.check_exists(checked, "external_network", resolver.external_network)
+
+    def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
+        """Compare the external network by name or id, and ignore the parts of an address that the cloud chose."""
+        if name == "external_network" and isinstance(desired, str):
+            return desired in (prior.get("external_network") or "", prior.get("external_network_id") or "")
+        if name == "external_fixed_ips" and isinstance(desired, list):
+            canonical = fields_of(self.inputs)[name].canonical
+            remote = canonical(prior.get(name)) or []
+            places = match_items(canonical(desired), remote, _satisfies)
+            # Neutron ignores an empty list: a gateway has an address.
+            return not desired or (None not in places and len(places) == len(remote))
+        return super().is_equal(name, desired, prior)
+
+    def create(self, context: Context, desired: RouterInputs) -> RemoteObject:
+        """Create the router with its gateway."""
+        return super().create(context, _with_network_id(context, desired))
+
+    def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Delete the router once its interfaces are gone."""
+        delete_when_unused(
+            context,
+            partial(network.delete, context.cloud.network, "router", id_),
+            lambda: [f"the interface {interface_label(port)}" for port in interface_ports(context, id_)],
+            name_users=True,
+        )
+
+    def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
+        """Return the attributes of the API, with those of the gateway."""
+        gateway = remote.get("external_gateway_info") or {}
+        network_id, addresses = gateway.get("network_id"), gateway.get("external_fixed_ips") or []
+        return {
+            **super().to_outputs(context, remote),
+            "external_network": external_network_name(context, network_id) if network_id else "",
+            "external_network_id": network_id,
+            "external_fixed_ips": addresses,
+            "external_ips": [each["ip_address"] for each in addresses],
+            "enable_snat": gateway.get("enable_snat"),
+        }
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the id of the external network, and what is turned off."""
+        resource = super().import_resource(existing, remote, outputs)
+        resource.inputs["external_network"] = outputs.get("external_network_id")
+        if outputs.get("admin_state_up") is False:
+            resource.inputs["admin_state_up"] = False
+        return resource
+
+    def _changes(self, context: Context, desired: RouterInputs, remote: RemoteObject) -> dict[str, Any]:
+        changes = super()._changes(context, desired, remote)
+        if not any(name in changes for name in _GATEWAY):
+            return changes
+        # The attribute of the API is replaced as a whole.
+        resolved = _with_network_id(context, desired)
+        fixed_ips = [each.model_dump(exclude_none=True) for each in desired.external_fixed_ips or ()]
+        all_of = {
+            "external_network": resolved.external_network,
+            "external_fixed_ips": fixed_ips or None,
+            "enable_snat": desired.enable_snat,
+        }
+        return changes | {name: value for name, value in all_of.items() if value is not None}
+
+    def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
+        body = super()._body({name: value for name, value in values.items() if name not in _GATEWAY}, remote)
+        given = {name: values[name] for name in _GATEWAY if name in values}
+        if given:
+            body["external_gateway_info"] = _gateway(given, remote.get("external_gateway_info") or {})
+        return body
+
+
+def interface_ports(context: Context, router_id: str) -> list[RemoteObject]:
+    """Return the ports that connect a router to subnets."""
+    ports = network.list_all(context.cloud.network, "port", device_id=router_id)
+    return [port for port in ports if port.get("device_owner") in INTERFACE_OWNERS]
+
+
+def interface_label(port: RemoteObject) -> str:
+    """Describe an interface of a router, for a message."""
+    addresses = ", ".join(each["ip_address"] for each in port.get("fixed_ips") or ())
+    return f"{addresses or port['id']} in the network {port['network_id']}"
+
+
+def external_network_name(context: Context, network_id: str) -> str:
+    """Return the name of the external network; only a changed one needs a request."""
+    for known in (context.inputs, context.prior):
+        name = known.get("external_network")
+        if known.get("external_network_id") == network_id and name and name != network_id:
+            return str(name)
+    return catalog(context.cloud.region).external_network_name(network_id)
+
+
+def _with_network_id(context: Context, desired: RouterInputs) -> RouterInputs:
+    """Return the inputs with the id of the external network instead of its name."""
+    if not desired.external_network:
+        return desired
+    id_ = catalog(context.cloud.region).external_network(desired.external_network)["id"]
+    return desired.model_copy(update={"external_network": id_})
+
+
+def _gateway(given: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attribute of the API; without a network it removes the gateway."""
+    network_id = given.get("external_network", current.get("network_id"))
+    if not network_id:
+        return {}
+    gateway = {"network_id": network_id, **{name: given[name] for name in _GATEWAY[1:] if name in given}}
+    if current.get("enable_snat") is False:
+        # Without it, an update returns to the default, which is true on most clouds.
+        gateway.setdefault("enable_snat", False)
+    return gateway
+
+
+def _satisfies(desired: Any, address: Mapping[str, Any]) -> bool:
+    """Whether an address of the gateway satisfies a desired one. No address satisfies an unknown one."""
+    return isinstance(desired, Mapping) and all(
+        address.get(key) == value for key, value in desired.items() if value is not None
+    )
+
+
+HANDLER = RouterHandler()

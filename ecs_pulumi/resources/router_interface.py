@@ -1,0 +1,285 @@
+"""RouterInterface: connects a subnet to a router (Neutron API reference, "Routers")."""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
+
+from ecs_pulumi.cloud import errors, network, routers
+from ecs_pulumi.dynamic import rpc_bridge, run
+from ecs_pulumi.dynamic.existing import Candidate
+from ecs_pulumi.dynamic.fields import (
+    AlwaysSet,
+    CheckInputs,
+    Computed,
+    Exclusive,
+    Inputs,
+    Outputs,
+    Problem,
+    References,
+    Replace,
+    exactly_one_of,
+)
+from ecs_pulumi.dynamic.handler import ImportedResource
+from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources.addresses import ip_range
+from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.deletion import delete_when_unused
+from ecs_pulumi.resources.handler import EcsHandler
+from ecs_pulumi.resources.idempotent_create import created_in_this_run, send_once
+from ecs_pulumi.resources.planned import planned
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.router import INTERFACE_OWNERS, interface_ports
+from ecs_pulumi.resources.router_route import change_route
+
+
+class RouterInterfaceInputs(Inputs):
+    """Connects a subnet to a router. Its id is `<router>/<port>`.
+
+    The cloud deletes the port of an interface with the interface, also a port that the program declares.
+
+    Source: Neutron API reference, "Add interface to router".
+    """
+
+    router_id: Annotated[str, Replace(), References("Router")] = Field(description="Id of the router.")
+    subnet_id: Annotated[str | None, Replace(), Computed(), AlwaysSet(), Exclusive(), References("Subnet")] = Field(
+        None,
+        description="Subnet to connect; the router gets the address of the subnet's gateway. Set either this or "
+        "`port_id`.",
+    )
+    port_id: Annotated[str | None, Replace(), Computed(), AlwaysSet(), Exclusive(), References("Port")] = Field(
+        None, description="Existing port that becomes the interface, with its own address."
+    )
+
+
+class RouterInterfaceOutputs(Outputs):
+    """Outputs of a router interface that are not inputs."""
+
+    network_id: str = Field(description="Network of the subnet.")
+    ip_address: str | None = Field(None, description="Address of the router in the subnet.")
+
+
+class _User(NamedTuple):
+    """What needs an interface.
+
+    Attributes:
+        label: Its description.
+        kinds: The kinds of the resources that may declare it.
+        id: The id of such a resource.
+        release: Ends that it needs the interface.
+    """
+
+    label: str
+    kinds: tuple[str, ...]
+    id: str
+    release: Callable[[], object]
+
+
+_PATIENCE = 5.0
+"""Seconds in which the resources that need an interface may be deleted at the same time."""
+
+
+class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
+    """Interfaces of routers, read from their ports: one list of ports serves all of them."""
+
+    name = "RouterInterface"
+    id_format, id_example = "`<router id>/<port id>`", "9f4d9281-…/7bf1c36f-…"
+    title = "Interfaces of routers"
+    inputs = RouterInterfaceInputs
+    outputs = RouterInterfaceOutputs
+    alternatives = ("subnet_id", "port_id")
+
+    def validate(self, checked: CheckInputs) -> Iterator[Problem]:
+        """Require either a subnet or a port."""
+        yield from super().validate(checked)
+        yield from exactly_one_of(checked, "subnet_id", "port_id")
+
+    def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
+        """Check that router, subnet and port exist, and that the subnet has a gateway."""
+        yield from super().preflight(context, checked)
+        resolver = catalog(context.cloud.region)
+        yield from preflight.check_exists(checked, "router_id", lambda id_: resolver.neutron("router", id_))
+        yield from preflight.check_exists(checked, "port_id", lambda id_: resolver.neutron("port", id_))
+        missing = list(preflight.check_exists(checked, "subnet_id", lambda id_: resolver.neutron("subnet", id_)))
+        yield from missing
+        subnet_id = checked.known("subnet_id")
+        planned(context.cloud.region).connected_subnets.add(subnet_id)
+        if subnet_id and checked.changed("subnet_id") and not missing and not created_in_this_run(subnet_id):
+            subnet = resolver.neutron("subnet", subnet_id)
+            if not subnet.get("gateway_ip"):
+                reason = f"the subnet {subnet.get('name') or subnet_id} has no gateway; set `port_id` instead"
+                yield Problem("subnet_id", reason)
+
+    def id_of(self, remote: RemoteObject) -> str:
+        """The ids of the router and the port."""
+        return f"{remote['device_id']}/{remote['id']}"
+
+    def object_id(self, id_: str) -> str:
+        """The id of the port."""
+        return id_.rpartition("/")[2]
+
+    def candidates(self, existing: Existing) -> Iterator[Candidate]:
+        """Yield the interfaces of each router."""
+        for router in existing.candidates_of("Router"):
+            for port in existing.related("Port", router_of, router.id):
+                subnet = existing.of("Subnet").get(_subnet_id(port) or "", {})
+                label = f"{router.label}-{subnet.get('name') or 'interface'}"
+                yield Candidate(self.name, f"{router.id}/{port['id']}", label, port, attached_to=router.key)
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the subnet if the interface has the address of its gateway, the port of any other."""
+        resource = super().import_resource(existing, remote, outputs)
+        subnet = existing.of("Subnet").get(outputs["subnet_id"] or "", {})
+        is_gateway = len(remote["fixed_ips"]) == 1 and outputs["ip_address"] == subnet.get("gateway_ip")
+        name = "subnet_id" if is_gateway else "port_id"
+        resource.inputs[name] = outputs[name]
+        return resource
+
+    def create(self, context: Context, desired: RouterInterfaceInputs) -> RemoteObject:
+        """Add the interface; one that exists already is used as it is."""
+        body = {"subnet_id": desired.subnet_id} if desired.subnet_id else {"port_id": str(desired.port_id)}
+        api = context.cloud.network
+
+        def find(_error: errors.EcsError) -> RemoteObject | None:
+            ports = interface_ports(context, desired.router_id)
+            return next((port for port in ports if desired.port_id == port["id"] or _is_in(port, desired)), None)
+
+        def send() -> RemoteObject:
+            port_id = routers.add_interface(api, desired.router_id, body)
+            context.record_id(f"{desired.router_id}/{port_id}")
+            return network.get(api, "port", port_id)
+
+        remote = send_once(send, find, errors.BadRequest, errors.Conflict)
+        context.record_id(f"{desired.router_id}/{remote['id']}")
+        return remote
+
+    def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
+        """Return the port from the list that all refreshes of ports share."""
+        router_id, port_id = _split_id(id_)
+        return _if_connected(context.cloud.region.network_objects("port").read(port_id), router_id)
+
+    def read(self, context: Context, id_: str) -> RemoteObject | None:
+        """Return the current port if it is an interface of the router."""
+        router_id, port_id = _split_id(id_)
+        try:
+            return _if_connected(network.get(context.cloud.network, "port", port_id), router_id)
+        except errors.NotFound:
+            return None
+
+    def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
+        """Convert the port to outputs."""
+        addresses = remote.get("fixed_ips") or []
+        return {
+            "region": context.cloud.region.name,
+            "router_id": remote["device_id"],
+            "subnet_id": _subnet_id(remote),
+            "port_id": remote["id"],
+            "network_id": remote["network_id"],
+            "ip_address": addresses[0]["ip_address"] if addresses else None,
+        }
+
+    def ownership_updates(self, context: Context, remote: RemoteObject) -> dict[str, Any]:  # noqa: ARG002
+        """Update nothing: the owner marker of a port belongs to the `Port` resource that declares it."""
+        return {}
+
+    def update(
+        self,
+        context: Context,
+        id_: str,
+        desired: RouterInterfaceInputs,  # noqa: ARG002
+        prior: Mapping[str, Any],  # noqa: ARG002
+    ) -> RemoteObject:
+        """Return the interface: no input can be changed in place."""
+        return require_exists(self.read(context, id_), self.name, id_)
+
+    def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Remove the interface once no floating IP and no route needs it.
+
+        The engine may delete a resource that needs the interface only after the interface. Therefore this releases what
+        the same run deletes anyway.
+        """
+        router_id, port_id = _split_id(id_)
+        urn, clock = rpc_bridge.current_request().urn, context.cloud.connection.clock
+        start = clock.now()
+
+        def remove() -> None:
+            try:
+                routers.remove_interface(context.cloud.network, router_id, port_id)
+            except errors.NotFound as error:
+                # Only the port shows whether the interface is gone.
+                if self.read(context, id_) is not None:
+                    raise errors.OperationFailed("the router still has the interface", str(error)) from error
+            except errors.Conflict:
+                if clock.now() - start < _PATIENCE:
+                    raise
+                for user in users():
+                    if any(run.also_deletes(urn, kind, user.id) for kind in user.kinds):
+                        context.report_status(f"releasing {user.label}, which this run deletes as well")
+                        user.release()
+                raise
+
+        def users() -> list[_User]:
+            return list(_users(context, router_id, port_id))
+
+        delete_when_unused(
+            context,
+            remove,
+            lambda: [user.label for user in users()],
+            name_users=True,
+        )
+
+
+def router_of(port: RemoteObject) -> list[str]:
+    """Return the id of the router that the port connects to a subnet, if it does."""
+    return [port["device_id"]] if port.get("device_owner") in INTERFACE_OWNERS else []
+
+
+def _users(context: Context, router_id: str, port_id: str) -> Iterable[_User]:
+    """Yield the floating IPs and the routes of a router that need one of its interfaces."""
+    api = context.cloud.network
+    try:
+        port, router = network.get(api, "port", port_id), network.get(api, "router", router_id)
+        subnets = [network.get(api, "subnet", each["subnet_id"]) for each in port["fixed_ips"]]
+    except errors.NotFound:
+        return
+    ranges = [ip_range(subnet["cidr"]) for subnet in subnets]
+
+    def is_inside(address: str | None) -> bool:
+        return any(address and ipaddress.ip_address(address) in each for each in ranges)
+
+    for item in network.list_all(api, "floatingip", router_id=router_id):
+        if is_inside(item.get("fixed_ip_address")):
+            label, kinds = f"the floating IP {item['floating_ip_address']}", ("FloatingIp", "FloatingIpAssociation")
+            release = {"port_id": None}
+            yield _User(label, kinds, item["id"], partial(network.update, api, "floatingip", item["id"], release))
+    for route in router.get("routes") or ():
+        if is_inside(route["nexthop"]):
+            id_ = f"{router_id}/{route['destination']}/{route['nexthop']}"
+            remove = partial(change_route, context, {"router_id": router_id, **route}, "remove")
+            yield _User(f"the route to {route['destination']}", ("RouterRoute",), id_, remove)
+
+
+def _split_id(id_: str) -> tuple[str, str]:
+    router_id, slash, port_id = id_.partition("/")
+    if not (slash and router_id and port_id):
+        raise errors.ConfigurationError(f'the id of a RouterInterface is "<router>/<port>", got "{id_}"')
+    return router_id, port_id
+
+
+def _subnet_id(port: RemoteObject) -> str | None:
+    addresses = port.get("fixed_ips") or ()
+    return str(addresses[0]["subnet_id"]) if addresses else None
+
+
+def _is_in(port: RemoteObject, desired: RouterInterfaceInputs) -> bool:
+    return desired.subnet_id in [each["subnet_id"] for each in port.get("fixed_ips") or ()]
+
+
+def _if_connected(port: RemoteObject | None, router_id: str) -> RemoteObject | None:
+    return port if port and router_id in router_of(port) else None
+
+
+HANDLER = RouterInterfaceHandler()

@@ -1,0 +1,237 @@
+"""RouterRoute: a static route of a router (Neutron API reference, "Routers")."""
+
+import http
+import ipaddress
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ecs_pulumi.cloud import errors, network, routers
+from ecs_pulumi.cloud.connection import Region
+from ecs_pulumi.cloud.polling import wait_for
+from ecs_pulumi.dynamic.existing import Candidate
+from ecs_pulumi.dynamic.fields import CheckInputs, Inputs, Outputs, Problem, References, Replace, format_value
+from ecs_pulumi.dynamic.handler import ImportedResource
+from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources.addresses import IpAddress
+from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.handler import EcsHandler
+from ecs_pulumi.resources.per_region import PerRegion
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
+
+_NOT_OFFERED = (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.METHOD_NOT_ALLOWED)
+_CHANGES_ELSEWHERE = 20
+"""How often other programs may change a router between the requests that read and change its routes."""
+
+
+class RouterRouteInputs(Inputs):
+    """A static route of a router. Its id is `<router>/<destination>/<nexthop>`.
+
+    Source: Neutron API reference, "Add extra routes to router".
+    """
+
+    router_id: Annotated[str, Replace(), References("Router")] = Field(description="Id of the router.")
+    destination: Annotated[IpAddress, Replace()] = Field(
+        description="Range of addresses, for example `192.168.10.0/24`."
+    )
+    nexthop: Annotated[IpAddress, Replace()] = Field(
+        description="Address to which packets for the range are sent, in a subnet that is connected to the router."
+    )
+
+
+class RouterRouteOutputs(Outputs):
+    """A route has no outputs that are not inputs."""
+
+
+class _Routers:
+    """What this process knows about the routers of one region.
+
+    Attributes:
+        is_atomic: Whether the cloud adds and removes single routes, as far as is known.
+    """
+
+    def __init__(self, _region: Region) -> None:
+        self.is_atomic = True
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+
+    def lock(self, router_id: str) -> threading.Lock:
+        """Return the lock of a router, for changes that read its routes first."""
+        with self._lock:
+            return self._locks.setdefault(router_id, threading.Lock())
+
+
+_routers = PerRegion(_Routers)
+
+
+class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
+    """Routes, read from their routers: one list of routers serves all of them."""
+
+    name = "RouterRoute"
+    id_format = "`<router id>/<destination>/<nexthop>`"
+    id_example = "9f4d…/10.8.0.0/16/10.0.0.5"
+    title = "Static routes of routers"
+    inputs = RouterRouteInputs
+    outputs = RouterRouteOutputs
+
+    def validate(self, checked: CheckInputs) -> Iterator[Problem]:
+        """Check the range, the address, and that both have the same IP version."""
+        yield from super().validate(checked)
+        destination, nexthop = checked.known("destination"), checked.known("nexthop")
+        destination_range = address = None
+        if destination is not None:
+            try:
+                destination_range = ipaddress.ip_network(destination, strict=False)
+            except ValueError:
+                reason = f'not a range of addresses such as "192.168.10.0/24", got {format_value(destination)}'
+                yield Problem("destination", reason)
+            else:
+                if str(destination_range) != destination:
+                    reason = f'has host bits set, got {format_value(destination)}; did you mean "{destination_range}"?'
+                    yield Problem("destination", reason)
+        if nexthop is not None:
+            try:
+                address = ipaddress.ip_address(nexthop)
+            except ValueError:
+                yield Problem("nexthop", f"not an address, got {format_value(nexthop)}")
+        if destination_range and address and destination_range.version != address.version:
+            yield Problem("nexthop", f"not of the IP version of the destination, got {format_value(nexthop)}")
+
+    def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
+        """Check that the router exists."""
+        yield from super().preflight(context, checked)
+        resolver = catalog(context.cloud.region)
+        yield from preflight.check_exists(checked, "router_id", lambda id_: resolver.neutron("router", id_))
+
+    def id_of(self, remote: RemoteObject) -> str:
+        """The router, the destination and the next hop."""
+        return f"{remote['router_id']}/{remote['destination']}/{remote['nexthop']}"
+
+    def candidates(self, existing: Existing) -> Iterator[Candidate]:
+        """Yield the routes of each router."""
+        for router in existing.candidates_of("Router"):
+            for route in router.remote.get("routes") or ():
+                remote = {"router_id": router.id, **route}
+                label = f"{router.label}-{route['destination']}"
+                yield Candidate(self.name, self.id_of(remote), label, remote, attached_to=router.key)
+
+    def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
+        """Add the interfaces of the router, without which the next hop is not connected."""
+        resource = super().import_resource(existing, remote, outputs)
+        interfaces = existing.candidates_of("RouterInterface")
+        resource.depends_on = [each.key for each in interfaces if each.id.startswith(f"{remote['router_id']}/")]
+        return resource
+
+    def create(self, context: Context, desired: RouterRouteInputs) -> RemoteObject:
+        """Add the route. Wait until the router has an interface in the network of the next hop."""
+        remote = {"router_id": desired.router_id, "destination": desired.destination, "nexthop": desired.nexthop}
+
+        def is_added() -> bool:
+            try:
+                change_route(context, remote, "add")
+            except errors.BadRequest as error:
+                if error.body_type != "InvalidRoutes" or "not connected" not in error.message:
+                    raise
+                return False
+            return True
+
+        what = f"an interface of the router {desired.router_id} in the network of {desired.nexthop}"
+        wait_for(
+            is_added,
+            done=bool,
+            deadline=context.cloud.deadline,
+            what=what,
+            describe=lambda _: f"waiting for {what}",
+            progress=context.report_status,
+        )
+        context.record_id(self.id_of(remote))
+        return remote
+
+    def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
+        """Return the route from the list of routers that all refreshes share."""
+        remote = _split_id(id_)
+        return _if_present(context.cloud.region.network_objects("router").read(remote["router_id"]), remote)
+
+    def read(self, context: Context, id_: str) -> RemoteObject | None:
+        """Return the route if the router has it."""
+        remote = _split_id(id_)
+        try:
+            return _if_present(network.get(context.cloud.network, "router", remote["router_id"]), remote)
+        except errors.NotFound:
+            return None
+
+    def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
+        """Return the route and the region."""
+        return {"region": context.cloud.region.name, **remote}
+
+    def update(
+        self,
+        context: Context,
+        id_: str,
+        desired: RouterRouteInputs,  # noqa: ARG002
+        prior: Mapping[str, Any],  # noqa: ARG002
+    ) -> RemoteObject:
+        """Return the route: no input can be changed in place."""
+        return require_exists(self.read(context, id_), self.name, id_)
+
+    def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Remove the route."""
+        remote = _split_id(id_)
+        try:
+            change_route(context, remote, "remove")
+        except errors.NotFound:
+            return
+
+
+def change_route(context: Context, remote: RemoteObject, verb: Literal["add", "remove"]) -> None:
+    """Add a route or remove it, without losing what others change at the same time."""
+    known, api, router_id = _routers(context.cloud.region), context.cloud.network, remote["router_id"]
+    route = _route_of(remote)
+    if known.is_atomic:
+        try:
+            routers.change_routes(api, router_id, verb, [route])
+        except errors.ApiError as error:
+            if error.status not in _NOT_OFFERED:
+                raise
+            # Raises the error if the router does not exist.
+            network.get(api, "router", router_id)
+            known.is_atomic = False
+        else:
+            return
+    with known.lock(router_id):
+        for attempts_left in reversed(range(_CHANGES_ELSEWHERE)):
+            router = network.get(api, "router", router_id)
+            current = router.get("routes") or []
+            if (route in current) == (verb == "add"):
+                return
+            routes = [*current, route] if verb == "add" else [each for each in current if each != route]
+            try:
+                routers.replace_routes(api, router, routes)
+            except errors.ApiError as error:
+                if error.status != http.HTTPStatus.PRECONDITION_FAILED or not attempts_left:
+                    raise
+                context.report_status("another program changed the router; reading it again")
+            else:
+                return
+
+
+def _route_of(remote: RemoteObject) -> dict[str, str]:
+    return {name: remote[name] for name in ("destination", "nexthop")}
+
+
+def _split_id(id_: str) -> RemoteObject:
+    router_id, _, rest = id_.partition("/")
+    destination, _, nexthop = rest.rpartition("/")
+    if not (router_id and destination and nexthop):
+        raise errors.ConfigurationError(f'the id of a RouterRoute is "<router>/<destination>/<nexthop>", got "{id_}"')
+    return {"router_id": router_id, "destination": destination, "nexthop": nexthop}
+
+
+def _if_present(router: RemoteObject | None, remote: RemoteObject) -> RemoteObject | None:
+    return remote if router and _route_of(remote) in (router.get("routes") or ()) else None
+
+
+HANDLER = RouterRouteHandler()

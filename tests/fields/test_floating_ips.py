@@ -1,0 +1,226 @@
+"""Special cases of floating IPs and their associations."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.resources import association
+from tests.fields.assertions import assert_no_changes
+from tests.fields.test_routers import at_status
+from tests.support import steps
+from tests.support.steps import SAME, Failed, Refused, updates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.fields.cloud_fixtures import CloudFixtures
+    from tests.support.steps import Resource
+
+    New = Callable[..., Resource]
+    AtStatus = Callable[[str, Callable[[], object]], list[str]]
+
+__all__ = ["at_status"]
+OUTSIDE = {"external_network": "public"}
+
+
+@pytest.fixture
+def island(new: New) -> tuple[Resource, Resource]:
+    """A subnet named `sub`, which no router connects, and a port in it."""
+    network, subnet, port = map(new, ("Network", "Subnet", "Port"))
+    network.up()
+    subnet.up(network_id=network.id, cidr="10.97.0.0/24", name="sub")
+    port.up(network_id=network.id)
+    return subnet, port
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The warnings of the provider."""
+    lines: list[str] = []
+
+    def log(_urn: str, line: str, *, severity: str = "info", **_: object) -> None:
+        if severity == "warning":
+            lines.append(line)
+
+    monkeypatch.setattr(rpc_bridge, "log", log)
+    return lines
+
+
+def other_inputs(kind: str, fixtures: CloudFixtures) -> dict[str, Any]:
+    """Return the inputs of a floating IP or an association besides the port."""
+    return dict(OUTSIDE) if kind == "FloatingIp" else {"floating_ip_id": fixtures.floating_ips[0]}
+
+
+@pytest.mark.parametrize("kind", ["FloatingIp", "FloatingIpAssociation"])
+def test_association_waits_for_the_router(
+    new: New, fixtures: CloudFixtures, island: tuple[Resource, Resource], at_status: AtStatus, kind: str
+) -> None:
+    """A floating IP whose router interface is created later waits for it, and is not allocated twice."""
+    subnet, port = island
+    router, interface = new("Router"), new("RouterInterface")
+    router.up(**OUTSIDE)
+    line = "waiting for a router between sub and public"
+    lines = at_status(line, lambda: interface.up(router_id=router.id, subnet_id=subnet.id))
+    inputs = other_inputs(kind, fixtures)
+    count = len(list(fixtures.cloud.network.ips()))
+    resource = new(kind)
+    resource.up(**inputs, port_id=port.id)
+    assert line in lines
+    assert resource.outputs["port_id"] == port.id
+    assert fixtures.cloud.network.get_ip(resource.id).port_id == port.id
+    assert len(list(fixtures.cloud.network.ips())) == count + (kind == "FloatingIp")
+    assert_no_changes(resource, {**inputs, "port_id": port.id})
+    resource.destroy()
+
+
+@pytest.mark.parametrize("kind", ["FloatingIp", "FloatingIpAssociation"])
+def test_association_without_a_router_fails_at_the_deadline(
+    new: New,
+    fixtures: CloudFixtures,
+    island: tuple[Resource, Resource],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    """The error names subnet and network; the next `up` continues with the same floating IP."""
+    monkeypatch.setattr(steps, "TIMEOUT", 10.0)
+    subnet, port = island
+    resource, inputs = new(kind), {**other_inputs(kind, fixtures), "port_id": port.id}
+    message = "no router connects the subnet sub to the external network public"
+    with pytest.raises(Failed, match=message):
+        resource.up(**inputs)
+    if kind == "FloatingIpAssociation":
+        assert resource.state is None
+    else:
+        first = resource.id
+        with pytest.raises(Failed, match=message):
+            resource.up(**inputs)
+        assert resource.id == first
+    monkeypatch.undo()
+    router, interface = new("Router"), new("RouterInterface")
+    router.up(**OUTSIDE)
+    interface.up(router_id=router.id, subnet_id=subnet.id)
+    resource.up(**inputs)
+    assert fixtures.cloud.network.get_ip(resource.id).port_id == port.id
+    resource.destroy()
+
+
+def test_unmanaged_association(new: New, fixtures: CloudFixtures) -> None:
+    """A floating IP that never had a port in the program leaves its association to others."""
+    floating_ip, other = new("FloatingIp"), new("FloatingIpAssociation")
+    floating_ip.up(**OUTSIDE)
+    other.up(floating_ip_id=floating_ip.id, port_id=fixtures.published_ports[0])
+    floating_ip.refresh()
+    assert floating_ip.preview(**OUTSIDE) == SAME
+    assert floating_ip.outputs["port_id"] == fixtures.published_ports[0]
+    floating_ip.up(**OUTSIDE, description="mine")
+    assert fixtures.cloud.network.get_ip(floating_ip.id).port_id == fixtures.published_ports[0]
+    other.destroy()
+    assert fixtures.cloud.network.get_ip(floating_ip.id).port_id is None
+
+
+def test_released_port_is_no_longer_managed(new: New, fixtures: CloudFixtures) -> None:
+    """A program that no longer sets the port releases it once; an association of another resource is no drift."""
+    floating_ip, port = new("FloatingIp"), fixtures.published_ports[0]
+    floating_ip.up(**OUTSIDE, port_id=port)
+    assert floating_ip.preview(**OUTSIDE) == updates("port_id")
+    floating_ip.up(**OUTSIDE)
+    assert fixtures.cloud.network.get_ip(floating_ip.id).port_id is None
+    assert floating_ip.up(**OUTSIDE) == SAME
+    fixtures.cloud.network.update_ip(floating_ip.id, port_id=port)
+    floating_ip.refresh()
+    assert floating_ip.preview(**OUTSIDE) == SAME
+
+
+def test_two_floating_ips_exchange_their_ports(new: New, fixtures: CloudFixtures) -> None:
+    """Two floating IPs that take each other's port in one update do not block each other."""
+    pair, ports = [new("FloatingIp"), new("FloatingIp")], fixtures.published_ports
+    pair[1].name = "other"
+    for floating_ip, port in zip(pair, ports, strict=True):
+        floating_ip.up(**OUTSIDE, port_id=port)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda at: pair[at].up(**OUTSIDE, port_id=ports[1 - at]), (0, 1)))
+    assert [fixtures.cloud.network.get_ip(each.id).port_id for each in pair] == ports[::-1]
+
+
+def test_association_is_read_only_by_its_own_port(new: New, fixtures: CloudFixtures) -> None:
+    """Deleting an association whose floating IP has another port by now releases nothing."""
+    other, (first, second) = new("FloatingIpAssociation"), fixtures.published_ports
+    other.up(floating_ip_id=fixtures.floating_ips[0], port_id=first)
+    fixtures.cloud.network.update_ip(other.id, port_id=second)
+    other.destroy()
+    assert fixtures.cloud.network.get_ip(fixtures.floating_ips[0]).port_id == second
+    fixtures.cloud.network.update_ip(fixtures.floating_ips[0], port_id=None)
+
+
+def test_first_subnet_with_a_free_address(new: New, fixtures: CloudFixtures) -> None:
+    """The address is from the first subnet that has a free one."""
+    admin, clear = fixtures.admin.network, steps.clear_caches
+    outside = admin.create_network(name=fixtures.unique_name("small"), **{"router:external": True})
+    pools = [[{"start": f"198.51.{number}.10", "end": f"198.51.{number}.10"}] for number in (101, 102)]
+    subnets = [
+        admin.create_subnet(
+            network_id=outside.id,
+            ip_version=4,
+            cidr=f"198.51.{101 + at}.0/24",
+            allocation_pools=pool,
+            enable_dhcp=False,
+            gateway_ip=None,
+        ).id
+        for at, pool in enumerate(pools)
+    ]
+    clear()
+    pair = [new("FloatingIp"), new("FloatingIp"), new("FloatingIp")]
+    try:
+        for floating_ip in pair[:2]:
+            floating_ip.up(external_network=outside.name, subnet_ids=subnets)
+        assert [each.outputs["address"] for each in pair[:2]] == ["198.51.101.10", "198.51.102.10"]
+        with pytest.raises(Failed, match="No more IP addresses"):
+            pair[2].up(external_network=outside.name, subnet_ids=subnets)
+        assert pair[2].state is None
+    finally:
+        for each in pair:
+            each.destroy()
+        admin.delete_network(outside.id)
+
+
+def test_preview_rejects_invalid_inputs(new: New, fixtures: CloudFixtures) -> None:
+    """The preview reports an external network, subnet or port that does not exist, and an address without a port."""
+    missing = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
+    for inputs, name, reason in (
+        ({"external_network": "pubic"}, "external_network", "did you mean public"),
+        ({"external_network": "demo-net"}, "external_network", "no external network"),
+        (OUTSIDE | {"port_id": missing}, "port_id", "there is no port"),
+        (OUTSIDE | {"fixed_ip": "10.0.0.1"}, "fixed_ip", "only with `port_id`"),
+    ):
+        with pytest.raises(Refused) as refused:
+            new("FloatingIp").preview(**inputs)
+        assert reason in refused.value.reasons[name]
+    with pytest.raises(Refused, match="the external network public has no subnet"):
+        new("FloatingIp").preview(**OUTSIDE, subnet_ids=[missing])
+    with pytest.raises(Refused, match="there is no floatingip"):
+        new("FloatingIpAssociation").preview(floating_ip_id=missing, port_id=fixtures.published_ports[0])
+
+
+@pytest.mark.parametrize("kind", ["FloatingIp", "FloatingIpAssociation"])
+def test_preview_warns_of_a_port_without_a_router(
+    new: New,
+    fixtures: CloudFixtures,
+    island: tuple[Resource, Resource],
+    warnings: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    """A port whose subnet no router connects is a warning; none for a port that a router connects."""
+    inputs = other_inputs(kind, fixtures)
+    # Objects of this process are not checked.
+    monkeypatch.setattr(association, "created_in_this_run", lambda _: False)
+    monkeypatch.setattr("ecs_pulumi.resources.floating_ip_association.created_in_this_run", lambda _: False)
+    new(kind).preview(**inputs, port_id=fixtures.published_ports[0])
+    assert warnings == []
+    new(kind).preview(**inputs, port_id=island[1].id)
+    (warning,) = warnings
+    assert "port_id: no router connects the subnet sub to the external network public yet" in warning

@@ -1,0 +1,266 @@
+"""Special cases of routers, their interfaces and routes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ecs_pulumi.dynamic import provider, run
+from tests.fields.assertions import assert_no_changes
+from tests.support.steps import Failed, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.fields.cloud_fixtures import CloudFixtures
+    from tests.support.steps import Resource
+
+    New = Callable[..., Resource]
+    Several = Callable[[CloudFixtures, str], list[Resource]]
+
+PARALLEL = 10
+
+
+@pytest.fixture
+def at_status(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], object]], list[str]]:
+    """Perform an action when a status line contains a text; return the status lines."""
+
+    def expect(text: str, action: Callable[[], object]) -> list[str]:
+        lines: list[str] = []
+
+        def report(line: str) -> None:
+            is_first = text in line and not any(text in each for each in lines)
+            lines.append(line)
+            if is_first:
+                action()
+
+        monkeypatch.setattr(provider, "StatusLine", lambda _: report)
+        return lines
+
+    return expect
+
+
+@pytest.fixture
+def connected(new: New, fixtures: CloudFixtures) -> tuple[Resource, Resource, str]:
+    """A router with a gateway and an interface, and the id of a port in its subnet."""
+    network, subnet, router, interface, port = map(new, ("Network", "Subnet", "Router", "RouterInterface", "Port"))
+    network.up()
+    subnet.up(network_id=network.id, cidr="10.95.0.0/24")
+    router.up(external_network="public")
+    interface.up(router_id=router.id, subnet_id=subnet.id)
+    port.up(network_id=network.id)
+    del fixtures
+    return router, interface, port.id
+
+
+def test_external_network_by_id(new: New, fixtures: CloudFixtures) -> None:
+    """The external network is given by id or by name; the other spelling keeps the gateway."""
+    router, network_id = new("Router"), fixtures.external_subnet.network_id
+    router.up(external_network=network_id)
+    assert router.outputs["external_network"] == router.outputs["external_network_id"] == network_id
+    assert_no_changes(router, {"external_network": network_id})
+    addresses = router.outputs["external_ips"]
+    router.up(external_network="public")
+    assert (router.outputs["external_network"], router.outputs["external_ips"]) == ("public", addresses)
+    assert_no_changes(router, {"external_network": "public"})
+
+
+def test_preview_rejects_wrong_external_network(new: New, fixtures: CloudFixtures) -> None:
+    """A network that does not exist, or is not external, is reported with the most similar names."""
+    del fixtures
+    for name, hint in (("pubic", "did you mean public"), ("demo-net", "available: ")):
+        with pytest.raises(Refused, match=f'there is no external network "{name}"; {hint}') as refused:
+            new("Router").preview(external_network=name)
+        assert set(refused.value.reasons) == {"external_network"}
+    with pytest.raises(Refused, match="only with `external_network`"):
+        new("Router").preview(enable_snat=True)
+
+
+def test_preview_rejects_subnet_without_gateway(new: New, fixtures: CloudFixtures) -> None:
+    """The preview of an interface reports a subnet without a gateway, and both or none of the alternatives."""
+    api, place = fixtures.cloud.network, {"network_id": fixtures.bare_network, "cidr": "10.96.0.0/24"}
+    # Not made by this process, which does not check its own objects.
+    subnet = api.create_subnet(ip_version=4, gateway_ip=None, **place)
+    interface, router = new("RouterInterface"), fixtures.routers[0]
+    with pytest.raises(Refused, match="has no gateway; set `port_id` instead"):
+        interface.preview(router_id=router, subnet_id=subnet.id)
+    for inputs in ({}, {"subnet_id": subnet.id, "port_id": fixtures.ports[0]}):
+        with pytest.raises(Refused, match="port_id"):
+            interface.preview(router_id=router, **inputs)
+    api.delete_subnet(subnet.id)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        (
+            {"destination": "192.168.90.1/24"},
+            'has host bits set, got "192.168.90.1/24"; did you mean "192.168.90.0/24"',
+        ),
+        ({"destination": "office"}, "not a range of addresses"),
+        ({"nexthop": "gateway"}, "not an address"),
+        ({"nexthop": "2001:db8::1"}, "not of the IP version of the destination"),
+    ],
+    ids=str,
+)
+def test_preview_rejects_invalid_route(new: New, fixtures: CloudFixtures, inputs: dict[str, str], reason: str) -> None:
+    """The preview of a route reports an invalid range or address."""
+    valid = {"router_id": fixtures.routers[0], "destination": "192.168.90.0/24", "nexthop": "10.90.3.10"}
+    with pytest.raises(Refused) as refused:
+        new("RouterRoute").preview(**{**valid, **inputs})
+    (name,) = inputs
+    assert reason in refused.value.reasons[name]
+
+
+def in_parallel(resources: list[Resource], action: Callable[[int], object]) -> None:
+    """Perform an action for each resource at the same time."""
+    with ThreadPoolExecutor(len(resources)) as pool:
+        list(pool.map(action, range(len(resources))))
+
+
+@pytest.fixture
+def several() -> Iterator[Callable[[CloudFixtures, str], list[Resource]]]:
+    """Return ten new resources of a kind; destroy them after the test."""
+    created: list[Resource] = []
+
+    def resources(fixtures: CloudFixtures, kind: str) -> list[Resource]:
+        found = [fixtures.resource(kind) for _ in range(PARALLEL)]
+        for number, each in enumerate(found):
+            each.name += str(number)
+        created.extend(found)
+        return found
+
+    yield resources
+    for each in reversed(created):
+        each.destroy()
+
+
+def test_parallel_routes_lose_nothing(fixtures: CloudFixtures, several: Several) -> None:
+    """Ten routes of one router that are added and removed at the same time do not overwrite each other."""
+    check_parallel_routes(fixtures, several)
+
+
+def test_parallel_routes_without_atomic_requests(guide_fixtures: CloudFixtures, several: Several) -> None:
+    """The same holds for a cloud that only replaces all routes of a router."""
+    check_parallel_routes(guide_fixtures, several)
+
+
+def check_parallel_routes(fixtures: CloudFixtures, several: Several) -> None:
+    """Add and remove ten routes of one router at the same time."""
+    router, routes = fixtures.connected_routers[0], several(fixtures, "RouterRoute")
+
+    def add(number: int) -> None:
+        routes[number].up(router_id=router, destination=f"172.20.{number}.0/24", nexthop="10.90.3.20")
+
+    in_parallel(routes, add)
+    assert len(fixtures.cloud.network.get_router(router).routes) == PARALLEL
+    in_parallel(routes, lambda number: routes[number].destroy())
+    assert fixtures.cloud.network.get_router(router).routes == []
+
+
+def test_parallel_interfaces_lose_nothing(fixtures: CloudFixtures, several: Several) -> None:
+    """Ten interfaces of one router are added and removed at the same time."""
+    router, networks, subnets = fixtures.routers[1], several(fixtures, "Network"), several(fixtures, "Subnet")
+    interfaces = several(fixtures, "RouterInterface")
+    for number in range(PARALLEL):
+        networks[number].up()
+        subnets[number].up(network_id=networks[number].id, cidr=f"10.97.{number}.0/24")
+    in_parallel(interfaces, lambda number: interfaces[number].up(router_id=router, subnet_id=subnets[number].id))
+    assert {each.outputs["ip_address"] for each in interfaces} == {f"10.97.{number}.1" for number in range(PARALLEL)}
+    in_parallel(interfaces, lambda number: interfaces[number].destroy())
+    assert list(fixtures.cloud.network.ports(device_id=router)) == []
+
+
+def test_route_waits_for_interface(new: New, fixtures: CloudFixtures, at_status: Any) -> None:
+    """A route whose next hop is not connected yet waits for the interface, and says so."""
+    router, route, interface = new("Router"), new("RouterRoute"), new("RouterInterface")
+    subnet, network = new("Subnet"), new("Network")
+    network.up()
+    subnet.up(network_id=network.id, cidr="10.94.0.0/24")
+    router.up()
+    interface_inputs = {"router_id": router.id, "subnet_id": subnet.id}
+    del fixtures
+
+    def connect() -> None:
+        interface.up(**interface_inputs)
+
+    text = f"waiting for an interface of the router {router.id} in the network of 10.94.0.9"
+    at_status(text, connect)
+    route.up(router_id=router.id, destination="172.21.0.0/24", nexthop="10.94.0.9")
+    assert route.id == f"{router.id}/172.21.0.0/24/10.94.0.9"
+    route.destroy()
+    for each in (interface, router, subnet, network):
+        each.destroy()
+
+
+def test_interface_waits_for_floating_ip(
+    connected: tuple[Resource, Resource, str], fixtures: CloudFixtures, at_status: Any
+) -> None:
+    """The removal of an interface waits for the floating IPs that need it, and names them."""
+    _, interface, port = connected
+    api = fixtures.cloud.network
+    floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
+    lines = at_status(f"the floating IP {floating_ip.floating_ip_address}", lambda: api.delete_ip(floating_ip.id))
+    interface.destroy()
+    assert f"waiting until it is no longer in use by the floating IP {floating_ip.floating_ip_address}" in lines
+
+
+def test_interface_releases_what_the_run_deletes(
+    connected: tuple[Resource, Resource, str], fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interface does not wait for a route or a floating IP that the engine deletes only after the interface."""
+    router, interface, port = connected
+    api = fixtures.cloud.network
+    floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
+    api.update_router(router.id, routes=[{"destination": "172.22.0.0/24", "nexthop": "10.95.0.9"}])
+    expected = {"FloatingIp": floating_ip.id, "RouterRoute": f"{router.id}/172.22.0.0/24/10.95.0.9"}
+    monkeypatch.setattr(run, "also_deletes", lambda _, kind, id_: expected.get(kind) == id_)
+    interface.destroy()
+    assert api.get_router(router.id).routes == []
+    assert api.get_ip(floating_ip.id).port_id is None
+    api.delete_ip(floating_ip.id)
+
+
+def test_router_waits_for_interface(
+    connected: tuple[Resource, Resource, str], fixtures: CloudFixtures, at_status: Any
+) -> None:
+    """The deletion of a router waits for its interfaces, and names them; then it lists them in an error."""
+    router, interface, _ = connected
+    with pytest.raises(Failed, match=r"still in use by the interface 10\.95\.0\.1 in the network"):
+        router.destroy()
+    lines = at_status("10.95.0.1", interface.destroy)
+    router.destroy()
+    assert any("waiting until it is no longer in use by the interface 10.95.0.1" in line for line in lines)
+    assert fixtures.cloud.network.find_router(router.name) is None
+
+
+def test_interface_that_was_removed_out_of_band(
+    connected: tuple[Resource, Resource, str], fixtures: CloudFixtures
+) -> None:
+    """A refresh removes an interface that was removed outside of Pulumi, and deleting it is a success."""
+    router, interface, _ = connected
+    fixtures.cloud.network.remove_interface_from_router(router.id, port=interface.outputs["port_id"])
+    kept = interface.state
+    interface.refresh()
+    assert interface.state is None
+    interface.state = kept
+    interface.destroy()
+
+
+def test_other_changes_keep_the_gateway(new: New, fixtures: CloudFixtures) -> None:
+    """An administrator's choice of `enable_snat` and of the addresses survives an update of other properties."""
+    router = new("Router", admin=True)
+    gateway = {
+        "external_network": "public",
+        "enable_snat": False,
+        "external_fixed_ips": [{"ip_address": fixtures.external_address(60)}],
+    }
+    router.up(**gateway)
+    router.up(**gateway, name="fields-renamed")
+    router.up(**gateway | {"external_fixed_ips": [{"ip_address": fixtures.external_address(61)}]})
+    assert router.outputs["enable_snat"] is False
+    assert router.outputs["external_ips"] == [fixtures.external_address(61)]
+    with pytest.raises(Failed, match="external_fixed_ips"):
+        new("Router").up(**gateway)
