@@ -1,0 +1,69 @@
+"""A server that can be reached from outside the cloud: on the emulator, and live on a cloud."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProject
+    from tests.support.landscape import Landscape
+
+ORDERED = """
+    import pulumi
+    import ecs_pulumi as ecs
+
+    config = pulumi.Config()
+    network = ecs.Network("net")
+    subnet = ecs.Subnet("subnet", network_id=network.id, cidr="10.0.20.0/24")
+    router = ecs.Router("router", external_network="public")
+    ecs.RouterInterface("interface", router_id=router.id, subnet_id=subnet.id)
+    server = ecs.Server(
+        "web",
+        flavor=config.require("flavor"),
+        image=config.require("image"),
+        networks=[{"network_id": subnet.network_id}],
+        block_devices=[
+            {
+                "source_type": "image",
+                "destination_type": "volume",
+                "boot_index": 0,
+                "volume_size": 40,
+                "delete_on_termination": True,
+            }
+        ],
+        user_data=config.get("user_data"),
+    )
+    address = ecs.FloatingIp("web", external_network="public", port_id=server.nics[0]["port_id"])
+    pulumi.export("address", address.address)
+    pulumi.export("port", server.nics[0]["port_id"])
+"""
+
+
+def test_server_with_a_floating_ip_in_one_line(project: MakeProject, landscape: Landscape) -> None:
+    """A floating IP leads to the port that Nova made, whatever the order of the resources, and keeps its address."""
+    config = {"story:flavor": landscape.small, "story:image": landscape.image}
+    story = project(ORDERED, config=config)
+    existing = landscape.objects()
+
+    def port_of_address() -> str:
+        with landscape.connect() as cloud:
+            (found,) = [each for each in cloud.network.ips() if each.floating_ip_address == story.outputs["address"]]
+            assert found.id == story.state()["FloatingIp web"]["id"]
+            return str(found.port_id)
+
+    story.up()
+    address, port = story.outputs["address"], story.outputs["port"]
+    assert port_of_address() == port
+    assert story.preview().changes == {}, "a second preview shows no change"
+    story.refresh()
+    assert story.preview().changes == {}, "also after a refresh"
+
+    story.config("user_data", "#cloud-config")
+    assert story.preview().changes["Server web"] == "replace"
+    story.up()
+    assert story.outputs["address"] == address
+    assert port_of_address() == story.outputs["port"] != port
+    assert story.preview().changes == {}
+
+    story.destroy()
+    assert landscape.objects() <= existing
