@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import http
+import ipaddress
 import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.dynamic import rpc_bridge, state
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, is_unknown
+from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
@@ -22,23 +26,36 @@ if TYPE_CHECKING:
 
 _NOT_CONNECTED = re.compile(r"External network (?P<network>\S+) is not reachable from subnet (?P<subnet>[^\s.]+)")
 _IN_USE = "FloatingIPPortAlreadyAssociated"
+_EXHAUSTED = ("IpAddressGenerationFailure", "ExternalIpAddressExhausted")
+"""The beginnings of the API's names for the error that a subnet has no free address."""
+_TAKEN = ("IpAddressInUse", "IpAddressAlreadyAllocated")
+"""The beginnings of the API's names for the error that a requested address is in use."""
+ASSOCIATION = "FloatingIpAssociation"
 _RELEASE_SECONDS = 60.0
+_PATIENCE = 5.0
+"""Seconds in which another resource of the program may release the port by itself."""
 _IPV4 = 4
 
 
-def is_not_connected(error: errors.EcsError) -> bool:
-    """Whether Neutron refused an association because no router connects the two networks."""
-    return (
-        isinstance(error, errors.ApiError)
-        and error.status in (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.BAD_REQUEST)
-        and bool(_NOT_CONNECTED.search(error.message))
-    )
+def must_wait(error: errors.EcsError) -> bool:
+    """Whether an association was refused only because another resource of the run may still have to change something.
+
+    Either no router connects the two networks yet, or the port has another floating IP, which may be about to move.
+    """
+    return _is_not_connected(error) or (isinstance(error, errors.Conflict) and error.body_type == _IN_USE)
+
+
+def is_exhausted(error: errors.EcsError) -> bool:
+    """Whether Neutron refused an allocation because the subnet has no free address."""
+    return isinstance(error, (errors.Conflict, errors.BadRequest)) and str(error.body_type).startswith(_EXHAUSTED)
 
 
 def associate(context: Context, id_: str, body: Mapping[str, Any], current_port: str | None = None) -> RemoteObject:
     """Update a floating IP; wait until a router connects its network to that of the port.
 
     While another floating IP is associated with the port, which this run may be about to move, wait for a minute.
+    Release it if the state contains its resource and the program has not declared that so far: the engine deletes such
+    a resource only at the end of the run.
 
     Args:
         context: The operation.
@@ -50,31 +67,118 @@ def associate(context: Context, id_: str, body: Mapping[str, Any], current_port:
     started, pause = clock.now(), 0.2
     while True:
         try:
-            return network.update(api, "floatingip", id_, dict(body))
-        except errors.NotFound as error:
-            if not is_not_connected(error):
+            with hints(context, body):
+                return network.update(api, "floatingip", id_, dict(body))
+        except (errors.NotFound, errors.BadRequest) as error:
+            if not _is_not_connected(error):
                 raise
             subnet, external = _names(context, error)
             if deadline.left() <= pause:
                 what = f"no router connects the subnet {subnet} to the external network {external}"
-                raise errors.OperationFailed(what, error.message) from error
+                hint = "Connect them with a RouterInterface, or increase the timeout with custom_timeouts."
+                raise errors.OperationFailed(what, f"{error.message.rstrip('.')}. {hint}") from error
             context.report_status(f"waiting for a router between {subnet} and {external}")
         except errors.Conflict as error:
-            if error.body_type != _IN_USE or clock.now() - started > min(_RELEASE_SECONDS, deadline.left()):
+            waited = clock.now() - started
+            if error.body_type != _IN_USE or waited > min(_RELEASE_SECONDS, deadline.left()):
                 raise
             if current_port and current_port != body["port_id"]:
                 # Floating IPs that exchange their ports would wait for each other.
                 network.update(api, "floatingip", id_, {"port_id": None})
                 current_port = None
+            if waited > _PATIENCE:
+                _release_removed(context, body)
             context.report_status("waiting until the port's other floating IP is released")
         clock.sleep(pause)
         pause = min(pause * 1.5, 5.0)
 
 
+@contextlib.contextmanager
+def hints(context: Context, body: Mapping[str, Any]) -> Iterator[None]:
+    """Add what to do to the errors of a request that allocates or associates a floating IP.
+
+    Args:
+        context: The operation.
+        body: The attributes in the request.
+    """
+    try:
+        yield
+    except (errors.BadRequest, errors.Conflict) as error:
+        with contextlib.suppress(errors.EcsError):
+            error.hint = _hint(context, error, body) or error.hint
+        raise
+
+
+def _hint(context: Context, error: errors.ApiError, body: Mapping[str, Any]) -> str:
+    if error.body_type == _IN_USE:
+        found = [f"{each['floating_ip_address']} ({each['id']})" for each in _holders(context, body)]
+        has = f"The port has the floating IP {errors.join_names(found)}. " if found else ""
+        return f"{has}Release that floating IP, or move it to another port, with the resource that manages it."
+    if is_exhausted(error):
+        return "Delete floating IPs that are no longer needed, or choose another external network."
+    if str(error.body_type).startswith(_TAKEN) and (address := body.get("floating_ip_address")):
+        listed = network.list_all(context.cloud.network, "floatingip", floating_ip_address=address)
+        own = next((f'To import the floating IP that has it, set adopt="{each["id"]}".' for each in listed), "")
+        return own or "Request another address, or none."
+    if body.get("port_id") and isinstance(error, errors.BadRequest):
+        addresses = ipv4_addresses(network.get(context.cloud.network, "port", body["port_id"]))
+        if not addresses:
+            return (
+                "A port that is created before its network has a subnet gets no address: let its `fixed_ips` refer to "
+                "the subnet."
+            )
+        if len(addresses) > 1 or body.get("fixed_ip_address"):
+            return f"Set `fixed_ip` to an address of the port: {errors.join_names(addresses)}."
+    return ""
+
+
+def ipv4_addresses(port: Mapping[str, Any]) -> list[str]:
+    """Return the IPv4 addresses of a port."""
+    found = (each["ip_address"] for each in port.get("fixed_ips") or ())
+    return [address for address in found if ipaddress.ip_address(address).version == _IPV4]
+
+
+def _is_not_connected(error: errors.EcsError) -> bool:
+    """Whether Neutron refused an association because no router connects the two networks."""
+    return (
+        isinstance(error, errors.ApiError)
+        and error.status in (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.BAD_REQUEST)
+        and bool(_NOT_CONNECTED.search(error.message))
+    )
+
+
+def _holders(context: Context, body: Mapping[str, Any]) -> list[RemoteObject]:
+    """Return the floating IPs that an address of the port in a request has."""
+    fixed = body.get("fixed_ip_address")
+    listed = network.list_all(context.cloud.network, "floatingip", port_id=body["port_id"])
+    return [each for each in listed if fixed in (None, each.get("fixed_ip_address")) and each["id"] != context.id]
+
+
+def _release_removed(context: Context, body: Mapping[str, Any]) -> None:
+    """Release the port of a request from floating IPs of this stack that the program has not declared so far."""
+    region, urn = context.cloud.region.name, rpc_bridge.current_request().urn
+    for holder in _holders(context, body):
+        is_declared = OWNERSHIP.other_owner(ObjectKey(ASSOCIATION, region, holder["id"]), urn)
+        if not is_declared and _associated_by_stack(context, holder["id"]):
+            context.notify(
+                f"released the port from {holder['floating_ip_address']}, which this program does not declare"
+            )
+            network.update(context.cloud.network, "floatingip", holder["id"], {"port_id": None})
+
+
+def _associated_by_stack(context: Context, id_: str) -> bool:
+    """Whether the state contains a resource that associates this floating IP with a port."""
+    for resource in state.read(context.project, context.stack).resources:
+        kind, inputs = str(resource["type"]).rpartition(":")[2], resource.get("inputs") or {}
+        if resource.get("id") == id_ and (kind == ASSOCIATION or (kind == "FloatingIp" and inputs.get("port_id"))):
+            return not resource.get("protect")
+    return False
+
+
 def _names(context: Context, error: errors.ApiError) -> tuple[str, str]:
     """Return the names of the subnet and the external network in an error."""
     found = _NOT_CONNECTED.search(error.message)
-    assert found is not None  # noqa: S101  (is_not_connected)
+    assert found is not None  # noqa: S101  (_is_not_connected)
     resolver = catalog(context.cloud.region)
     try:
         subnet = str(resolver.neutron("subnet", found["subnet"]).get("name") or found["subnet"])
@@ -84,54 +188,87 @@ def _names(context: Context, error: errors.ApiError) -> tuple[str, str]:
 
 
 def check_port(context: Context, checked: CheckInputs, external_network_id: str | None) -> Iterator[Problem]:
-    """Check that the port exists. Warn if no router connects it to the external network."""
+    """Check that the port exists. Warn of what the program must still change before the association.
+
+    The port needs an IPv4 address, and no other floating IP; a router has to connect it to the external network.
+    """
     port_id = checked.known("port_id")
     resolver = catalog(context.cloud.region)
     missing = list(preflight.check_exists(checked, "port_id", lambda id_: resolver.neutron("port", id_)))
     yield from missing
-    if not port_id or not external_network_id or missing or not checked.changed("port_id"):
+    if not port_id or not external_network_id or missing or not checked.changed("port_id", "fixed_ip"):
         return
     if created_in_this_run(port_id):
         return
-    try:
+    # An account that may not list objects may still use them.
+    with contextlib.suppress(errors.ApiError, errors.NoMatch):
         port = resolver.neutron("port", port_id)
-        subnet = _subnet_of(context, checked, port)
-        if subnet is None or _is_connected(context, subnet["id"], external_network_id):
-            return
-    except (errors.ApiError, errors.NoMatch):
-        # An account that may not list objects may still use them.
+        fixed = _translated(checked, port)
+        if isinstance(fixed, str):
+            context.warn(f"{fixed}; unless this program changes the port first, the update fails")
+        elif fixed:
+            _check_router(context, fixed["subnet_id"], external_network_id)
+            _check_unused(context, checked, port, fixed["ip_address"], external_network_id)
+
+
+def _translated(checked: CheckInputs, port: RemoteObject) -> dict[str, str] | str | None:
+    """Return the address of the port to which the floating IP will lead, what is wrong with it, None if not known."""
+    desired = checked.values.get("fixed_ip")
+    if is_unknown(desired):
+        return None
+    addresses = ipv4_addresses(port)
+    name = port.get("name") or port["id"]
+    if not addresses:
+        return f"port_id: the port {name} has no IPv4 address"
+    if desired and desired not in addresses:
+        return f"fixed_ip: the port {name} has no address {desired}, but {errors.join_names(addresses)}"
+    if not desired and len(addresses) > 1:
+        return f"fixed_ip: the port {name} has several addresses: {errors.join_names(addresses)}; set one of them"
+    found: dict[str, str] = next(each for each in port["fixed_ips"] if each["ip_address"] == (desired or addresses[0]))
+    return found
+
+
+def _check_router(context: Context, subnet_id: str, external_network_id: str) -> None:
+    """Warn if no router connects the subnet to the external network."""
+    resolver = catalog(context.cloud.region)
+    subnet = resolver.neutron("subnet", subnet_id)
+    if _is_connected(context, subnet_id, external_network_id):
         return
-    name = subnet.get("name") or subnet["id"]
     external = resolver.external_network_name(external_network_id)
     context.warn(
-        f"port_id: no router connects the subnet {name} to the external network {external} yet; unless this program "
-        "connects them, the update waits for a router until its timeout, and fails"
+        f"port_id: no router connects the subnet {subnet.get('name') or subnet_id} to the external network {external} "
+        "yet; unless this program connects them, the update waits for a router until its timeout, and fails"
     )
 
 
-def _subnet_of(context: Context, checked: CheckInputs, port: RemoteObject) -> RemoteObject | None:
-    """Return the subnet of the port's address that a floating IP is translated to, if it is known."""
-    wanted = checked.values.get("fixed_ip")
-    if is_unknown(wanted):
-        return None
-    for fixed in port.get("fixed_ips") or ():
-        subnet = catalog(context.cloud.region).neutron("subnet", fixed["subnet_id"])
-        if subnet["ip_version"] == _IPV4 and wanted in (None, fixed["ip_address"]):
-            return subnet
-    return None
+def _check_unused(
+    context: Context, checked: CheckInputs, port: RemoteObject, fixed_ip: str, external_network_id: str
+) -> None:
+    """Warn if the address of the port has a floating IP that is not of this stack."""
+    own = {checked.known(name) for name in ("adopt", "floating_ip_id", "address")}
+    for other in catalog(context.cloud.region).floating_ips():
+        target = (other.get("port_id"), other.get("fixed_ip_address"), other["floating_network_id"])
+        if target != (port["id"], fixed_ip, external_network_id):
+            continue
+        if {other["id"], other["floating_ip_address"]} & own:
+            continue
+        if not _associated_by_stack(context, other["id"]):
+            context.warn(
+                f"port_id: the port {port.get('name') or port['id']} has the floating IP "
+                f"{other['floating_ip_address']} ({other['id']}); unless it is released first, the update fails"
+            )
 
 
 def _is_connected(context: Context, subnet_id: str, external_network_id: str) -> bool:
     """Whether a router of the cloud connects the subnet to the external network, or the program plans an interface."""
     if {None, subnet_id} & planned(context.cloud.region).connected_subnets:
         return True
-    api = context.cloud.network
-    subnet = catalog(context.cloud.region).neutron("subnet", subnet_id)
+    resolver = catalog(context.cloud.region)
     routers = {
         port["device_id"]
-        for port in network.list_all(api, "port", network_id=subnet["network_id"])
+        for port in resolver.ports(resolver.neutron("subnet", subnet_id)["network_id"])
         if port.get("device_owner") in INTERFACE_OWNERS
         and any(each["subnet_id"] == subnet_id for each in port["fixed_ips"])
     }
-    gateways = (network.get(api, "router", id_).get("external_gateway_info") or {} for id_ in routers)
+    gateways = (resolver.neutron("router", id_).get("external_gateway_info") or {} for id_ in routers)
     return any(gateway.get("network_id") == external_network_id for gateway in gateways)

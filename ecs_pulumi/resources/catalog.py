@@ -260,6 +260,10 @@ class NameResolver:
             )
         return found
 
+    def floating_ips(self) -> list[RemoteObject]:
+        """Return the floating IPs that the account can see, without those that this run has created since."""
+        return self._cached("floatingip", lambda: network.list_all(self._region.network, "floatingip"))
+
     def external_network_name(self, id_: str) -> str:
         """Return the name of an external network, or its id if no other name identifies it."""
         try:
@@ -268,12 +272,15 @@ class NameResolver:
         except errors.EcsError:
             return id_
 
-    def port_with_address(self, network_id: str, address: Address) -> RemoteObject | None:
-        """Return the port of a network that has an address, if the account may see it."""
-        ports = self._cached(
+    def ports(self, network_id: str) -> list[RemoteObject]:
+        """Return the ports of a network that the account can see."""
+        return self._cached(
             ("ports", network_id), lambda: network.list_all(self._region.network, "port", network_id=network_id)
         )
-        for port in ports:
+
+    def port_with_address(self, network_id: str, address: Address) -> RemoteObject | None:
+        """Return the port of a network that has an address, if the account may see it."""
+        for port in self.ports(network_id):
             if any(ipaddress.ip_address(item["ip_address"]) == address for item in port["fixed_ips"]):
                 return port
         return None

@@ -22,7 +22,7 @@ from ecs_pulumi.dynamic.fields import (
 from ecs_pulumi.dynamic.handler import ImportedResource, Provenance
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import IpAddress
-from ecs_pulumi.resources.association import associate, check_port, is_not_connected
+from ecs_pulumi.resources.association import ASSOCIATION, associate, check_port, hints, is_exhausted, must_wait
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.neutron import NeutronHandler, UnnamedInputs
@@ -30,9 +30,7 @@ from ecs_pulumi.resources.owner_markers import owner_marker
 from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.router import external_network_name
 
-_ASSOCIATION = ("port_id", "fixed_ip")
-_EXHAUSTED = ("IpAddressGenerationFailure", "ExternalIpAddressExhausted")
-"""The beginnings of the API's names for the error that a subnet has no free address."""
+_INPUTS_OF_ASSOCIATION = ("port_id", "fixed_ip")
 
 
 class FloatingIpInputs(UnnamedInputs):
@@ -101,13 +99,14 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
             yield Problem("fixed_ip", "only with `port_id`")
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Check that external network, subnets and port exist. Warn if no router connects the port."""
+        """Check that external network, subnets and port exist, and that the address is free. Warn about the port."""
         yield from super().preflight(context, checked)
         resolver = catalog(context.cloud.region)
         missing = list(preflight.check_exists(checked, "external_network", resolver.external_network))
         yield from missing
         name, external = checked.known("external_network"), None
-        if name and not missing and checked.changed("external_network", "subnet_ids", "port_id"):
+        inputs = ("external_network", "subnet_ids", "address", *_INPUTS_OF_ASSOCIATION)
+        if name and not missing and checked.changed(*inputs):
             external = resolver.external_network(name)
             # The account may not see the subnets themselves.
             subnets = external.get("subnets") or ()
@@ -115,6 +114,7 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
                 if subnet_id not in subnets:
                     reason = f"[{index}]: the external network {name} has no subnet {subnet_id}"
                     yield Problem("subnet_ids", f"{reason}; its subnets are {errors.join_names(subnets)}")
+            yield from _check_address(context, checked, external["id"])
         yield from check_port(context, checked, external["id"] if external else None)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
@@ -122,6 +122,11 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         if name == "external_network" and isinstance(desired, str):
             return desired in (prior.get("external_network"), prior.get("external_network_id"))
         return super().is_equal(name, desired, prior)
+
+    def also_holds(self, id_: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield the association: no `FloatingIpAssociation` of the program releases it or manages it as well."""
+        if inputs.get("port_id"):
+            yield ASSOCIATION, id_
 
     def label(self, existing: Existing, remote: RemoteObject) -> str:  # noqa: ARG002
         """The address."""
@@ -133,16 +138,19 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         return [server] if server else []
 
     def create(self, context: Context, desired: FloatingIpInputs) -> RemoteObject:
-        """Allocate an address and associate it with one request; wait for a router that connects the port."""
+        """Allocate an address and associate it with one request.
+
+        While the port has another floating IP, or no router connects it, allocate the address and wait with the rest.
+        """
         external = catalog(context.cloud.region).external_network(desired.external_network)
         desired = desired.model_copy(update={"external_network": external["id"]})
         try:
             return super().create(context, desired)
-        except errors.NotFound as error:
-            if not is_not_connected(error):
+        except errors.ApiError as error:
+            if not must_wait(error):
                 raise
-        remote = super().create(context, desired.model_copy(update=dict.fromkeys(_ASSOCIATION)))
-        given = {name: getattr(desired, name) for name in _ASSOCIATION if getattr(desired, name)}
+        remote = super().create(context, desired.model_copy(update=dict.fromkeys(_INPUTS_OF_ASSOCIATION)))
+        given = {name: getattr(desired, name) for name in _INPUTS_OF_ASSOCIATION if getattr(desired, name)}
         return {**remote, **associate(context, remote["id"], self._body(given, remote)), "tags": remote.get("tags", [])}
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
@@ -189,13 +197,14 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         """Send the request for each subnet, until one of them has a free address."""
         common = {name: value for name, value in body.items() if name != "subnet_ids"}
         subnets = list(body.get("subnet_ids") or ())
-        while subnets:
-            try:
-                return super()._send_create(context, {**common, "subnet_id": subnets.pop(0)})
-            except (errors.Conflict, errors.BadRequest) as error:
-                if not (subnets and str(error.body_type).startswith(_EXHAUSTED)):
-                    raise
-        return super()._send_create(context, common)
+        with hints(context, body):
+            while subnets:
+                try:
+                    return super()._send_create(context, {**common, "subnet_id": subnets.pop(0)})
+                except (errors.Conflict, errors.BadRequest) as error:
+                    if not (subnets and is_exhausted(error)):
+                        raise
+            return super()._send_create(context, common)
 
     def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
         if "port_id" not in body and remote.get("port_id"):
@@ -207,9 +216,11 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
 
     def _changes(self, context: Context, desired: FloatingIpInputs, remote: RemoteObject) -> dict[str, Any]:
         changes = super()._changes(context, desired, remote)
-        if any(name in changes for name in _ASSOCIATION):
+        if any(name in changes for name in _INPUTS_OF_ASSOCIATION):
             # The API takes the address of a port only together with the port.
-            changes |= {name: getattr(desired, name) for name in _ASSOCIATION if getattr(desired, name) is not None}
+            changes |= {
+                name: getattr(desired, name) for name in _INPUTS_OF_ASSOCIATION if getattr(desired, name) is not None
+            }
         return changes
 
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
@@ -217,6 +228,21 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         if body.get("port_id") == "":
             body["port_id"] = None
         return body
+
+
+def _check_address(context: Context, checked: CheckInputs, external_network_id: str) -> Iterator[Problem]:
+    """Check that a requested address belongs to the external network, and that nothing in the cloud has it."""
+    address = checked.known("address")
+    if not address or not checked.changed("address"):
+        return
+    listed = () if checked.is_replacement else catalog(context.cloud.region).floating_ips()
+    holder = next((each["id"] for each in listed if each["floating_ip_address"] == address), None)
+    if holder is None:
+        place = preflight.Place("address", "", external_network_id)
+        yield from preflight.check_address(context, checked, place, address)
+    elif holder != checked.known("adopt") and not preflight.is_own_object(context, checked, (holder, None)):
+        reason = f'the floating IP {holder} has the address {address}; set adopt="{holder}" to import it'
+        yield Problem("address", reason)
 
 
 HANDLER = FloatingIpHandler()

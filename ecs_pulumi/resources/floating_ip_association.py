@@ -69,7 +69,12 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
         )
         yield from missing
         network_id = None
-        if id_ and not missing and not created_in_this_run(id_) and checked.changed("port_id", "floating_ip_id"):
+        if (
+            id_
+            and not missing
+            and not created_in_this_run(id_)
+            and checked.changed("port_id", "fixed_ip", "floating_ip_id")
+        ):
             with contextlib.suppress(errors.ApiError):
                 network_id = resolver.neutron("floatingip", id_)["floating_network_id"]
         yield from check_port(context, checked, network_id)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.dynamic import rpc_bridge, state
+from ecs_pulumi.dynamic.state import StackState
 from ecs_pulumi.resources import association
 from tests.fields.assertions import assert_no_changes
 from tests.fields.test_routers import at_status
@@ -185,6 +187,117 @@ def test_first_subnet_with_a_free_address(new: New, fixtures: CloudFixtures) -> 
         for each in pair:
             each.destroy()
         admin.delete_network(outside.id)
+
+
+@pytest.mark.parametrize("kind", ["FloatingIp", "FloatingIpAssociation"])
+def test_port_of_a_removed_resource_is_released(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A floating IP takes the port of one that the program removed, which the engine deletes only afterwards."""
+    port = fixtures.published_ports[0]
+    first, second = new("FloatingIp"), new("FloatingIp")
+    first.up(**OUTSIDE, port_id=port)
+    second.name = "second"
+    second.up(**OUTSIDE)
+    entry = {"type": "pulumi-python:dynamic/ecs:FloatingIp", "urn": first.urn, "id": first.id}
+    monkeypatch.setattr(state, "read", lambda *_: StackState([entry | {"inputs": {"port_id": port}}]))
+    taker = new(kind)
+    taker.name = "taker"
+    if kind == "FloatingIp":
+        taker.up(**OUTSIDE, port_id=port)
+    else:
+        taker.up(floating_ip_id=second.id, port_id=port)
+    assert fixtures.cloud.network.get_ip(taker.id).port_id == port
+    assert fixtures.cloud.network.get_ip(first.id).port_id is None
+    taker.destroy()
+
+
+def test_port_with_another_floating_ip(new: New, fixtures: CloudFixtures) -> None:
+    """The error names the floating IP of the port, and the preview warns of it."""
+    first, second = new("FloatingIp"), new("FloatingIp")
+    inputs = {**OUTSIDE, "port_id": fixtures.published_ports[0]}
+    first.up(**inputs)
+    second.name = "second"
+    named = f"The port has the floating IP {first.outputs['address']} ({first.id}). Release"
+    with pytest.raises(Failed, match=re.escape(named)):
+        second.up(**inputs)
+    second.destroy()
+
+
+def test_error_names_the_addresses_of_the_port(new: New, fixtures: CloudFixtures) -> None:
+    """A port without an IPv4 address, and one with several, are errors that say what to do."""
+    port = new("Port")
+    port.up(network_id=fixtures.published_network, fixed_ips=[])
+    for inputs, hint in (
+        ({"port_id": port.id}, "let its `fixed_ips` refer to the subnet"),
+        ({"port_id": fixtures.port_with_two_addresses}, "Set `fixed_ip` to an address of the port: 10.90.5.11, 10.9"),
+        ({"port_id": fixtures.port_with_two_addresses, "fixed_ip": "10.90.5.13"}, "Set `fixed_ip` to an address"),
+    ):
+        floating_ip = new("FloatingIp")
+        with pytest.raises(Failed, match=hint):
+            floating_ip.up(**OUTSIDE, **inputs)
+        assert floating_ip.state is None
+        with pytest.raises(Failed, match=hint):
+            new("FloatingIpAssociation").up(floating_ip_id=fixtures.floating_ips[0], **inputs)
+
+
+def test_requested_address_that_is_taken(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preview and the error name the floating IP that has the address."""
+    first = fixtures.resource("FloatingIp", admin=True)
+    second = fixtures.resource("FloatingIp", admin=True)
+    second.name = "second"
+    address = fixtures.external_address(60)
+    try:
+        first.up(**OUTSIDE, address=address)
+        with pytest.raises(Refused, match=f'set adopt="{first.id}" to import it'):
+            second.preview(**OUTSIDE, address=address)
+        with pytest.raises(Refused, match="lies outside the subnets of its network"):
+            second.preview(**OUTSIDE, address="192.0.2.7")
+        monkeypatch.setattr("ecs_pulumi.resources.floating_ip._check_address", lambda *_: ())
+        with pytest.raises(Failed, match=f'set adopt="{first.id}"'):
+            second.up(**OUTSIDE, address=address)
+    finally:
+        first.destroy()
+
+
+def test_preview_warns_about_the_port(
+    new: New, fixtures: CloudFixtures, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preview warns of a port with another floating IP, and of an address that the port does not have."""
+    monkeypatch.setattr(association, "created_in_this_run", lambda _: False)
+    other, floating_ip, (port, _) = new("FloatingIp"), new("FloatingIp"), fixtures.published_ports
+    other.up(**OUTSIDE, port_id=port)
+    two = fixtures.port_with_two_addresses
+    bare = new("Port")
+    bare.up(network_id=fixtures.published_network, fixed_ips=[], name="bare")
+    floating_ip.name = "other"
+    for inputs, text in (
+        ({"port_id": port}, f"has the floating IP {other.outputs['address']} ({other.id})"),
+        ({"port_id": two}, "has several addresses: 10.90.5.11, 10.90.5.12; set one of them"),
+        ({"port_id": two, "fixed_ip": "10.90.5.13"}, "has no address 10.90.5.13, but 10.90.5.11, 10.90.5.12"),
+        ({"port_id": bare.id}, "port_id: the port bare has no IPv4 address; unless"),
+    ):
+        warnings.clear()
+        floating_ip.preview(**OUTSIDE, **inputs)
+        (warning,) = warnings
+        assert text in warning
+    warnings.clear()
+    floating_ip.preview(**OUTSIDE, port_id=two, fixed_ip="10.90.5.12")
+    assert warnings == []
+
+
+def test_association_has_one_resource(new: New, fixtures: CloudFixtures) -> None:
+    """An association of a floating IP whose resource sets `port_id` is refused; its delete releases nothing."""
+    floating_ip, other, port = new("FloatingIp"), new("FloatingIpAssociation"), fixtures.published_ports[0]
+    floating_ip.up(**OUTSIDE)
+    other.up(floating_ip_id=floating_ip.id, port_id=port)
+    floating_ip.up(**OUTSIDE, port_id=port)
+    # The engine deletes what the program no longer declares after the updates.
+    assert other.state is not None
+    other._delete(other.state)
+    assert fixtures.cloud.network.get_ip(floating_ip.id).port_id == port
+    with pytest.raises(Failed, match=f"FloatingIpAssociation {floating_ip.id} is managed by FloatingIp"):
+        other._create({"floating_ip_id": floating_ip.id, "port_id": port})
 
 
 def test_preview_rejects_invalid_inputs(new: New, fixtures: CloudFixtures) -> None:
