@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Convert the output of `pulumi preview --json` into a short Markdown summary. It lists the changes by effect, the worst
-first: destroyed with its data, replaced, deleted, restarted, changed in place and created, each with the properties
-that are the reason. Secret and long values are not shown."""
+first: destroyed with its data, replaced, deleted, restarted, disconnected, changed in place and created, each with the
+properties that are the reason. Secret and long values are not shown."""
 EPILOG = """\
 effects for --forbid:
-  destroy  data is lost: a volume is deleted, a server is deleted with its own disks, or a root disk is overwritten
-  replace  a new object replaces the existing one
-  delete   the object is deleted, with or without data
-  forget   the object stays in the cloud, but the stack no longer manages it
-  restart  the workload of a server is interrupted by a resize, a rebuild or a power_state
-  update   the object is changed in place, with or without a restart
-  adopt    an existing object is imported
-  create   the object is created
+  destroy     data is lost: a volume is deleted, a server is deleted with its own disks, or a root disk is overwritten;
+              or a floating IP is deleted with its address
+  replace     a new object replaces the existing one
+  delete      the object is deleted, with or without data
+  forget      the object stays in the cloud, but the stack no longer manages it
+  restart     the workload of a server is interrupted by a resize, a rebuild or a power_state
+  disconnect  a port is no longer reachable at its floating IP
+  update      the object is changed in place, with or without a restart
+  adopt       an existing object is imported
+  create      the object is created
 
 exit status:
   0  nothing forbidden would happen
@@ -49,6 +51,7 @@ EFFECTS = {
     "delete": "Deleted",
     "forget": "Left in the cloud, no longer managed",
     "restart": "Restarted",
+    "disconnect": "Disconnected",
     "update": "Changed in place",
     "adopt": "Imported",
     "create": "Created",
@@ -59,6 +62,7 @@ _UPDATES = {
     Notice.REBUILD: (("destroy", "restart"), "rebuilt: the data on its root disk are lost"),
     Notice.INTERRUPTS: (("restart",), "its workload is interrupted"),
     Notice.WAKES: ((), "it runs meanwhile"),
+    Notice.DISCONNECTS: (("disconnect",), "the port that it led to is no longer reachable at its address"),
     Notice.MOVES: ((), "its data may move to other storage"),
 }
 """The effects and the note of an update in place, by the provider's notice about it."""
@@ -208,11 +212,13 @@ def _change(step: Mapping[str, Any], notices: Mapping[str, Mapping[Notice, Seque
         kept = bool(old.get("retainOnDelete"))
         lost = [] if kept or Notice.NEVER_USABLE in noticed else rules.lost(outputs)
         first = "destroy" if lost else "forget" if kept else ""
+        unreachable = "" if kept else rules.unreachable(outputs)
         effects = [effect for effect in (first, "" if kept and op == "delete" else op) if effect]
+        effects += ["disconnect"] if unreachable else []
         properties = step.get("replaceReasons") or ()
         reasons = [changed.get(name) or _reason(name, old, new) for name in properties] or list(changed.values())
         note = f"lost: {' and '.join(lost)}" if lost else "" if kept or op != "delete" else rules.kept(outputs)
-        notes = [note] if note else []
+        notes = [each for each in (note, unreachable) if each]
     effects.sort(key=list(EFFECTS).index)
     return Change(kind, name, tuple(effects), tuple(reasons) if op != "delete" else (), tuple(notes))
 

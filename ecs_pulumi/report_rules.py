@@ -1,4 +1,4 @@
-"""What `ecs-pulumi report` knows of a kind whose objects hold data or run a workload.
+"""What `ecs-pulumi report` knows of a kind whose objects hold data, run a workload or make one reachable.
 
 The provider decides what a change does, and the report reads its notices (`ecs_pulumi.notices`). The report has rules
 of its own only where there is no notice: a preview does not show a removed resource to the provider, and the provider
@@ -36,6 +36,10 @@ class ReportRules:
     def lost(self, outputs: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """Return the data that a deletion of an object deletes; empty if it deletes none."""
         return []
+
+    def unreachable(self, outputs: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """Return a note on what can no longer be reached after a deletion; empty if nothing is."""
+        return ""
 
     def kept(self, outputs: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Return a note on a deletion that deletes no data."""

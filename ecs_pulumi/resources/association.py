@@ -12,11 +12,13 @@ from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic import rpc_bridge, state
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, is_unknown
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
+from ecs_pulumi.notices import Notice
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.router import INTERFACE_OWNERS
+from ecs_pulumi.resources.steps import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -185,6 +187,22 @@ def _names(context: Context, error: errors.ApiError) -> tuple[str, str]:
     except errors.EcsError:
         subnet = found["subnet"]
     return subnet, resolver.external_network_name(found["network"])
+
+
+def report_move(context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
+    """Show a notice if an update takes the floating IP from a port.
+
+    Args:
+        context: The operation.
+        new: The desired inputs.
+        changed: The inputs that differ from the prior outputs.
+    """
+    port_id, address = context.prior.get("port_id"), context.prior.get("address")
+    if not port_id or "port_id" not in changed:
+        return
+    what = f"releases {address}" if new.get("port_id") == "" else f"leads {address} to the port {shown(new['port_id'])}"
+    text = f"{what}; the port {port_id} is no longer reachable at it"
+    context.notify(Notice.DISCONNECTS.with_code(text, ["port_id"]))
 
 
 def check_port(context: Context, checked: CheckInputs, external_network_id: str | None) -> Iterator[Problem]:

@@ -22,9 +22,18 @@ from ecs_pulumi.dynamic.fields import (
 from ecs_pulumi.dynamic.handler import ImportedResource, Provenance
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import IpAddress
-from ecs_pulumi.resources.association import ASSOCIATION, associate, check_port, hints, is_exhausted, must_wait
+from ecs_pulumi.resources.association import (
+    ASSOCIATION,
+    associate,
+    check_port,
+    hints,
+    is_exhausted,
+    must_wait,
+    report_move,
+)
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.floating_ip_report_rules import RULES
 from ecs_pulumi.resources.neutron import NeutronHandler, UnnamedInputs
 from ecs_pulumi.resources.owner_markers import owner_marker
 from ecs_pulumi.resources.remote import RemoteObject
@@ -79,6 +88,7 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
     """Handler of floating IPs."""
 
     name = "FloatingIp"
+    report_rules = "ecs_pulumi.resources.floating_ip_report_rules"
     inputs = FloatingIpInputs
     outputs = FloatingIpOutputs
     title = "Floating IPs"
@@ -127,6 +137,15 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         """Yield the association: no `FloatingIpAssociation` of the program releases it or manages it as well."""
         if inputs.get("port_id"):
             yield ASSOCIATION, id_
+
+    def data_loss(self, context: Context, prior: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """Report the address, which the cloud may give to another project."""
+        return RULES.lost(prior)
+
+    def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
+        """Show that a port is released."""
+        super().report_plan(context, new, changed)
+        report_move(context, new, changed)
 
     def label(self, existing: Existing, remote: RemoteObject) -> str:  # noqa: ARG002
         """The address."""

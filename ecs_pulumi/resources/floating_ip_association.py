@@ -21,7 +21,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import IpAddress
-from ecs_pulumi.resources.association import associate, check_port
+from ecs_pulumi.resources.association import associate, check_port, report_move
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context
 from ecs_pulumi.resources.handler import EcsHandler
@@ -48,13 +48,16 @@ class FloatingIpAssociationInputs(Inputs):
 
 
 class FloatingIpAssociationOutputs(Outputs):
-    """Outputs of an association that are not inputs: none."""
+    """Outputs of an association that are not inputs."""
+
+    address: str = Field(description="Address of the floating IP in the external network.")
 
 
 class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
     """Associations of floating IPs with ports, read from the floating IPs."""
 
     name = "FloatingIpAssociation"
+    report_rules = "ecs_pulumi.resources.floating_ip_association_report_rules"
     id_format, id_example = "the id of the floating IP", "c4a3019d-1ac0-…"
     title = "Associations of floating IPs"
     inputs = FloatingIpAssociationInputs
@@ -78,6 +81,11 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
             with contextlib.suppress(errors.ApiError):
                 network_id = resolver.neutron("floatingip", id_)["floating_network_id"]
         yield from check_port(context, checked, network_id)
+
+    def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
+        """Show that a port is released."""
+        super().report_plan(context, new, changed)
+        report_move(context, new, changed)
 
     def create(self, context: Context, desired: FloatingIpAssociationInputs) -> RemoteObject:
         """Associate the floating IP; wait for a router that connects the port."""
@@ -106,6 +114,7 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
             "floating_ip_id": remote["id"],
             "port_id": remote.get("port_id"),
             "fixed_ip": remote.get("fixed_ip_address"),
+            "address": remote["floating_ip_address"],
         }
 
     def ownership_updates(self, context: Context, remote: RemoteObject) -> dict[str, Any]:  # noqa: ARG002

@@ -22,6 +22,8 @@ KINDS = (
 SECRETS = ("admin_pass", "personality", "private_key", "user_data")
 """The inputs and outputs that are secret."""
 REPORT_RULES = {
+    "FloatingIp": "ecs_pulumi.resources.floating_ip_report_rules",
+    "FloatingIpAssociation": "ecs_pulumi.resources.floating_ip_association_report_rules",
     "Volume": "ecs_pulumi.resources.volume_report_rules",
     "Server": "ecs_pulumi.resources.server.report_rules",
 }

@@ -24,6 +24,8 @@ class FloatingIpAssociation(
     """Port that the address leads to. A change moves the address to another port."""
     fixed_ip: pulumi.Output[str]
     """Address of the port, if it has several IPv4 addresses."""
+    address: pulumi.Output[str]
+    """Address of the floating IP in the external network."""
 
     def __init__(
         self,

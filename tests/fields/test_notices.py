@@ -134,6 +134,37 @@ def test_retype_shows_notice_of_moved_data(new: New, fixtures: CloudFixtures, re
     assert reported.pop() == ([], [])
 
 
+@pytest.mark.parametrize("kind", ["FloatingIp", "FloatingIpAssociation"])
+def test_moved_floating_ip_shows_notice(new: New, fixtures: CloudFixtures, reported: Reported, kind: str) -> None:
+    """A preview shows which port a floating IP no longer leads to; nothing if it led to none."""
+    floating_ip, (first, second) = new(kind), fixtures.published_ports
+    inputs = {"external_network": "public"} if kind == "FloatingIp" else {"floating_ip_id": fixtures.floating_ips[0]}
+    floating_ip.up(**inputs, port_id=first)
+    address, tail = floating_ip.outputs["address"], f"; the port {first} is no longer reachable at it"
+    floating_ip.preview(**inputs, port_id=second)
+    assert reported.pop() == ([], [f"leads {address} to the port {second}{tail} [disconnects: port_id]"])
+    floating_ip.preview(**inputs, port_id=UNKNOWN)
+    text = f"leads {address} to the port a value that is not known yet{tail} [disconnects: port_id]"
+    assert reported.pop() == ([], [text])
+    if kind == "FloatingIpAssociation":
+        return
+    floating_ip.preview(**inputs)
+    assert reported.pop() == ([], [f"releases {address}{tail} [disconnects: port_id]"])
+    floating_ip.up(**inputs)
+    reported.pop()
+    floating_ip.preview(**inputs, port_id=second)
+    assert reported.pop() == ([], [])
+
+
+def test_floating_ip_replacement_warns_of_address_loss(new: New, reported: Reported) -> None:
+    """A floating IP that is replaced or deleted loses its address."""
+    floating_ip = new("FloatingIp")
+    floating_ip.up(external_network="public")
+    address = floating_ip.outputs["address"]
+    floating_ip.preview(external_network="public", value_specs={"description": "other"})
+    assert reported.pop() == ([f"replacing {floating_ip.name} deletes its address {address} [data-loss]"], [])
+
+
 def test_adopt_of_server_shows_changes(new: New, fixtures: CloudFixtures, reported: Reported) -> None:
     """A preview of `adopt` lists the inputs that it changes, and the effects of the changes."""
     server, adopted = new("Server"), new("Server")

@@ -149,6 +149,44 @@ def test_data_loss_of_deleted_server(
     assert note in found.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("op", "kind", "effects", "notes"),
+    [
+        (
+            "delete",
+            "FloatingIp",
+            ("destroy", "delete", "disconnect"),
+            ("lost: its address 203.0.113.7", "the port p is no longer reachable at its floating IP"),
+        ),
+        (
+            "delete",
+            "FloatingIpAssociation",
+            ("delete", "disconnect"),
+            ("the port p is no longer reachable at its floating IP",),
+        ),
+        (
+            "update",
+            "FloatingIp",
+            ("disconnect", "update"),
+            ("the port that it led to is no longer reachable at its address",),
+        ),
+    ],
+)
+def test_port_without_its_floating_ip_is_disconnected(
+    document: dict[str, Any], op: str, kind: str, effects: tuple[str, ...], notes: tuple[str, ...]
+) -> None:
+    """A floating IP that is deleted, released or moved disconnects its port; a deleted one also loses its address."""
+    urn = f"urn:pulumi:test::shop::pulumi-python:dynamic/ecs:{kind}::web"
+    prior = {"outputs": {"address": "203.0.113.7", "port_id": "p"}, "inputs": {"port_id": "p"}}
+    document["steps"] = [{"op": op, "urn": urn, "oldState": prior}]
+    if op == "update":
+        document["steps"][0]["newState"] = {"inputs": {"port_id": "q"}}
+    message = "leads 203.0.113.7 to the port q; the port p is no longer reachable at it [disconnects: port_id]"
+    document["diagnostics"] = [{"urn": urn, "message": message, "severity": "info"}] if op == "update" else []
+    (found,) = read(json.dumps(document)).changes
+    assert (found.effects, found.notes) == (effects, notes)
+
+
 def test_resource_of_another_provider_is_shown_by_type(document: dict[str, Any]) -> None:
     """A resource of another provider is shown with its full type and without an effect on its data."""
     document["steps"] = [
