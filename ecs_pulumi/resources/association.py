@@ -65,34 +65,39 @@ def associate(context: Context, id_: str, body: Mapping[str, Any], current_port:
         body: The changes, with `port_id`.
         current_port: The port with which the floating IP is associated.
     """
-    api, clock, deadline = context.cloud.network, context.cloud.connection.clock, context.cloud.deadline
+    api, clock = context.cloud.network, context.cloud.connection.clock
     started, pause = clock.now(), 0.2
-    while True:
-        try:
-            with hints(context, body):
+    with hints(context, body):
+        while True:
+            try:
                 return network.update(api, "floatingip", id_, dict(body))
-        except (errors.NotFound, errors.BadRequest) as error:
-            if not _is_not_connected(error):
-                raise
-            subnet, external = _names(context, error)
-            if deadline.left() <= pause:
-                what = f"no router connects the subnet {subnet} to the external network {external}"
-                hint = "Connect them with a RouterInterface, or increase the timeout with custom_timeouts."
-                raise errors.OperationFailed(what, f"{error.message.rstrip('.')}. {hint}") from error
-            context.report_status(f"waiting for a router between {subnet} and {external}")
-        except errors.Conflict as error:
-            waited = clock.now() - started
-            if error.body_type != _IN_USE or waited > min(_RELEASE_SECONDS, deadline.left()):
-                raise
-            if current_port and current_port != body["port_id"]:
-                # Floating IPs that exchange their ports would wait for each other.
-                network.update(api, "floatingip", id_, {"port_id": None})
-                current_port = None
-            if waited > _PATIENCE:
-                _release_removed(context, body)
-            context.report_status("waiting until the port's other floating IP is released")
-        clock.sleep(pause)
-        pause = min(pause * 1.5, 5.0)
+            except (errors.NotFound, errors.BadRequest) as error:
+                if not _is_not_connected(error):
+                    raise
+                _report_missing_router(context, error, pause)
+            except errors.Conflict as error:
+                waited = clock.now() - started
+                if error.body_type != _IN_USE or waited > min(_RELEASE_SECONDS, context.cloud.deadline.left()):
+                    raise
+                if current_port and current_port != body["port_id"]:
+                    # Floating IPs that exchange their ports would wait for each other.
+                    network.update(api, "floatingip", id_, {"port_id": None})
+                    current_port = None
+                if waited > _PATIENCE:
+                    _release_removed(context, body)
+                context.report_status("waiting until the port's other floating IP is released")
+            clock.sleep(pause)
+            pause = min(pause * 1.5, 5.0)
+
+
+def _report_missing_router(context: Context, error: errors.ApiError, pause: float) -> None:
+    """Show which router an association waits for. Raise an error if the time is over before the next attempt."""
+    subnet, external = _names(context, error)
+    if context.cloud.deadline.left() <= pause:
+        what = f"no router connects the subnet {subnet} to the external network {external}"
+        hint = "Connect them with a RouterInterface, or increase the timeout with custom_timeouts."
+        raise errors.OperationFailed(what, f"{error.message.rstrip('.')}. {hint}") from error
+    context.report_status(f"waiting for a router between {subnet} and {external}")
 
 
 @contextlib.contextmanager
