@@ -57,6 +57,7 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
     name = "FloatingIpAssociation"
     id_format, id_example = "the id of the floating IP", "c4a3019d-1ac0-…"
     title = "Associations of floating IPs"
+    dependencies = ("RouterInterface",)
     inputs = FloatingIpAssociationInputs
     outputs = FloatingIpAssociationOutputs
 
