@@ -118,8 +118,10 @@ Every input, with the value of the remote object, `id`, and:
 {nested_outputs}## Existing objects
 
 ```python
-ecs.{name}.get("it", "{example_id}")  # reads it
-ecs.{name}("it", {required}adopt="{example_id}")  # imports it
+# Read it.
+ecs.{name}.get("it", "{example_id}")
+# Import it.
+ecs.{name}("it", {required}adopt="{example_id}")
 ```
 """
 SETTINGS = """# Settings

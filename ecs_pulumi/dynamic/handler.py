@@ -135,6 +135,8 @@ class ResourceHandler(ABC, Generic[C, I, R]):
     timeout: ClassVar[float] = 600.0
     alternatives: ClassVar[tuple[str, ...]] = ()
     """Alternative inputs: a program sets one of them, the outputs contain all. Setting another one is a change."""
+    dependencies: ClassVar[tuple[str, ...]] = ()
+    """Kinds for whose resources this waits without referring to them. It depends on those declared before it."""
     encodes_owner_in_name: ClassVar[bool] = False
     """Whether automatic names of this kind encode the owner, because the object has no place for an owner marker."""
     id_format: ClassVar[str] = "the id that the cloud assigns"

@@ -45,7 +45,7 @@ _INPUTS_OF_ASSOCIATION = ("port_id", "fixed_ip")
 class FloatingIpInputs(UnnamedInputs):
     """An address of an external network, which a router translates to the address of a port.
 
-    It needs no dependency on the `RouterInterface` of the port's subnet: the association waits for it.
+    It depends on the `RouterInterface`s that the program declares before it, and waits for one that is declared later.
 
     Source: Neutron API reference, "Floating IPs".
     """
@@ -92,6 +92,7 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
     inputs = FloatingIpInputs
     outputs = FloatingIpOutputs
     title = "Floating IPs"
+    dependencies = ("RouterInterface",)
     singular = "floatingip"
     quota_property = "external_network"
     encodes_owner_in_name = False

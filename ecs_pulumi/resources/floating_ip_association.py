@@ -60,6 +60,7 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
     report_rules = "ecs_pulumi.resources.floating_ip_association_report_rules"
     id_format, id_example = "the id of the floating IP", "c4a3019d-1ac0-…"
     title = "Associations of floating IPs"
+    dependencies = ("RouterInterface",)
     inputs = FloatingIpAssociationInputs
     outputs = FloatingIpAssociationOutputs
 

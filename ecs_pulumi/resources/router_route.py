@@ -74,6 +74,7 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
     id_format = "`<router id>/<destination>/<nexthop>`"
     id_example = "9f4d…/10.8.0.0/16/10.0.0.5"
     title = "Static routes of routers"
+    dependencies = ("RouterInterface",)
     inputs = RouterRouteInputs
     outputs = RouterRouteOutputs
 

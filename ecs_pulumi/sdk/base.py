@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast, get_args, get_origin
 
@@ -18,10 +19,13 @@ class EcsResource(pulumi.dynamic.Resource):
 
     _serialized_provider: ClassVar[str] = ""
     """The serialized provider, as Pulumi stores it in the state."""
+    _kind: ClassVar[str] = ""
     _properties: ClassVar[Sequence[str]] = ()
     _secrets: ClassVar[Sequence[str]] = ()
     _exclusive: ClassVar[Sequence[str]] = ()
     """The inputs that only one object can have at a time; see `is_exclusive`."""
+    _dependencies: ClassVar[Sequence[str]] = ()
+    """The kinds on whose resources, declared earlier, the resource depends although it does not refer to them."""
 
     region: pulumi.Output[str]
     """Region of the object."""
@@ -29,7 +33,13 @@ class EcsResource(pulumi.dynamic.Resource):
     """Id of the existing object that was imported, if any."""
 
     def __init_subclass__(
-        cls, *, kind: str = "", provider: str = "", secrets: Sequence[str] = (), exclusive: Sequence[str] = ()
+        cls,
+        *,
+        kind: str = "",
+        provider: str = "",
+        secrets: Sequence[str] = (),
+        exclusive: Sequence[str] = (),
+        dependencies: Sequence[str] = (),
     ) -> None:
         if not kind:
             # A subclass that a program declares is a resource of the same kind.
@@ -37,6 +47,7 @@ class EcsResource(pulumi.dynamic.Resource):
             return
         super().__init_subclass__(module="ecs", name=kind)
         cls._serialized_provider, cls._secrets, cls._exclusive = provider, secrets, exclusive
+        cls._kind, cls._dependencies = kind, dependencies
         hints = inspect.get_annotations(cls)
         cls._properties = [*hints, "region", "adopt"]
         # Set by name, since a type checker takes an assignment for a declaration with another type.
@@ -93,12 +104,30 @@ def _register(
     if opts.delete_before_replace is None and is_exclusive(self._exclusive, inputs):
         # A forced replacement (`--replace`, `state taint`) asks no provider for the order.
         opts.delete_before_replace = True
+    if opts.id is None:
+        opts = _with_dependencies(self, opts)
     properties[PROVIDER_KEY] = self._serialized_provider
     pulumi.CustomResource.__init__(self, f"pulumi-python:{self._resource_type_name}", resource_name, properties, opts)
     if opts.id is not None:
         # The engine answers the read of an existing object without its id, which the SDK takes for unknown in a
         # preview; everything that refers to it would seem to be replaced.
         self.__dict__["id"] = pulumi.Output.all(self.urn, opts.id).apply(lambda known: known[1])
+
+
+_declared: weakref.WeakKeyDictionary[Any, dict[str, list[EcsResource]]] = weakref.WeakKeyDictionary()
+"""The resources of each program by kind. One process can run several programs, each with its own monitor."""
+
+
+def _with_dependencies(self: EcsResource, opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+    """Add the dependencies that no reference expresses.
+
+    The provider waits for such a resource as well, but meanwhile occupies a worker of the engine: with many waiting
+    resources, none would be left for the one that they wait for.
+    """
+    declared = _declared.setdefault(pulumi.runtime.settings.get_monitor(), {})
+    declared.setdefault(self._kind, []).append(self)
+    needed = [resource for kind in self._dependencies for resource in declared.get(kind, ())]
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed)) if needed else opts
 
 
 def _without_typed_dicts(hint: Any) -> Any:

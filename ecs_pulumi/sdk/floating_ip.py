@@ -12,10 +12,11 @@ class FloatingIp(
     kind="FloatingIp",
     provider="gASVTAAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMCkZsb2F0aW5nSXCUc2Iu",
     exclusive=("address", "port_id"),
+    dependencies=("RouterInterface",),
 ):
     """An address of an external network, which a router translates to the address of a port.
 
-    It needs no dependency on the `RouterInterface` of the port's subnet: the association waits for it.
+    It depends on the `RouterInterface`s that the program declares before it, and waits for one that is declared later.
 
     Source: Neutron API reference, "Floating IPs".
     """

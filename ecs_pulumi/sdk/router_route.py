@@ -9,6 +9,7 @@ class RouterRoute(
     EcsResource,
     kind="RouterRoute",
     provider="gASVTQAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMC1JvdXRlclJvdXRllHNiLg==",
+    dependencies=("RouterInterface",),
 ):
     """A static route of a router. Its id is `<router>/<destination>/<nexthop>`.
 
