@@ -212,8 +212,9 @@ def test_port_of_a_removed_resource_is_released(
     taker.destroy()
 
 
-def test_port_with_another_floating_ip(new: New, fixtures: CloudFixtures) -> None:
-    """The error names the floating IP of the port, and the preview warns of it."""
+def test_port_with_another_floating_ip(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the floating IP of the port."""
+    monkeypatch.setattr(association, "_RELEASE_SECONDS", 5.0)
     first, second = new("FloatingIp"), new("FloatingIp")
     inputs = {**OUTSIDE, "port_id": fixtures.published_ports[0]}
     first.up(**inputs)

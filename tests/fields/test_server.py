@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -1384,3 +1386,24 @@ def test_interface_attachment_is_replaced_if_port_or_network_changes(new: New, f
     assert bound.up(**by_port).op == "replace"
     assert bound.id.endswith(port.id)
     bound.destroy()
+
+
+def test_server_waits_for_the_subnet_of_its_network(new: New, fixtures: CloudFixtures) -> None:
+    """A server whose network gets its subnet in the same run waits for it; one in another network does not."""
+    network, subnet, server = new("Network"), new("Subnet"), new("Server")
+    network.up()
+    inputs = fixtures.server_inputs | {"networks": [{"network_id": network.id}]}
+    with ThreadPoolExecutor(1) as pool:
+        creating = pool.submit(server.up, **inputs)
+        time.sleep(1.0)
+        assert not creating.done()
+        subnet.up(network_id=network.id, cidr="10.98.0.0/24")
+        creating.result()
+    assert server.outputs["nics"][0]["fixed_ips"][0]["ip_address"].startswith("10.98.0.")
+    server.destroy()
+    other = fixtures.cloud.network.create_network(name=fixtures.unique_name("bare"))
+    try:
+        with pytest.raises(Failed, match="requires a subnet"):
+            new("Server").up(**inputs | {"networks": [{"network_id": other.id}]})
+    finally:
+        fixtures.cloud.network.delete_network(other)
