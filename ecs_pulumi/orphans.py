@@ -61,9 +61,9 @@ distinguished. Before you use --delete ID, make sure that the object does not be
 another stack cannot be read, objects with such evidence are not deleted.
 
 The command does not find: attachments of volumes and of ports that the program declares (the next `up` imports them);
-networks, subnets and ports for which the program sets both name and description, and key pairs for which it sets a
-name, unless the state records their creation; objects in other projects of the cloud; objects that were created before
-the stack was renamed."""
+networks, subnets and ports for which the program sets both name and description, floating IPs for which it sets a
+description, and key pairs for which it sets a name, unless the state records their creation; objects in other projects
+of the cloud; objects that were created before the stack was renamed."""
 _STATE, _MARKER = "the state", "its owner marker"
 _UNNAMED = "not named: it may have been kept by retain_on_delete"
 _MAX_PARALLEL_DELETES = 16

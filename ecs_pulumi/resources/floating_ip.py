@@ -39,6 +39,7 @@ from ecs_pulumi.resources.owner_markers import owner_marker
 from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.router import external_network_name
 
+_OWN = (Provenance.PREDECESSOR, Provenance.INTERRUPTED)
 _INPUTS_OF_ASSOCIATION = ("port_id", "fixed_ip")
 
 
@@ -260,7 +261,7 @@ def _check_address(context: Context, checked: CheckInputs, external_network_id: 
     if holder is None:
         place = preflight.Place("address", "", external_network_id)
         yield from preflight.check_address(context, checked, place, address)
-    elif holder != checked.known("adopt") and not preflight.is_own_object(context, checked, (holder, None)):
+    elif holder != checked.known("adopt") and context.provenance(holder, None) not in _OWN:
         reason = f'the floating IP {holder} has the address {address}; set adopt="{holder}" to import it'
         yield Problem("address", reason)
 

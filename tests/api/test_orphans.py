@@ -708,6 +708,7 @@ def test_help_describes_limitations(capsys: pytest.CaptureFixture[str]) -> None:
     output = capsys.readouterr().out
     assert "exit status" in output
     assert "attachments" in output
+    assert "floating IPs for which it sets a" in output
     assert "key pairs" in output
 
 
