@@ -38,6 +38,7 @@ from ecs_pulumi.resources.per_region import PerRegion
 from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.security_rules import (
+    NEW_RULE_OF,
     RULE_FIELDS,
     RULES_OF,
     SELF,
@@ -200,6 +201,7 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
         """Yield all rules of the group if it manages them: no SecurityGroupRule adds another one or deletes one."""
         if inputs.get("rules") is not None:
             yield RULES_OF, id_
+            yield NEW_RULE_OF, id_
             yield from (("SecurityGroupRule", str(rule["id"])) for rule in objects(inputs.get("all_rules")))
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     CheckInputs,
@@ -32,6 +33,7 @@ from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.security_group import has_rule_resources
 from ecs_pulumi.resources.security_rules import (
+    NEW_RULE_OF,
     RULE_FIELDS,
     RULES_OF,
     Direction,
@@ -252,8 +254,13 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
 
 
 def _managed_by_group(context: Context, group_id: str) -> Iterator[Problem]:
-    """Reject a rule in a group whose `rules` another resource of the program manages."""
-    owner = OWNERSHIP.other_owner(ObjectKey(RULES_OF, context.cloud.region.name, group_id), "")
+    """Reject a rule in a group whose `rules` another resource of the program manages.
+
+    If the engine requests the diff of that resource later, the diff finds the place that this rule holds.
+    """
+    region, urn = context.cloud.region.name, rpc_bridge.current_request().urn
+    OWNERSHIP.keep(ObjectKey(NEW_RULE_OF, region, group_id), urn)
+    owner = OWNERSHIP.other_owner(ObjectKey(RULES_OF, region, group_id), "")
     if owner:
         yield Problem(
             "security_group_id",

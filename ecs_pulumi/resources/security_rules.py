@@ -16,6 +16,8 @@ SELF = "self"
 """The `remote_group_id` of a rule that refers to its own group."""
 RULES_OF = "rules of SecurityGroup"
 """The kind under which a SecurityGroup with `rules` holds all rules of its group."""
+NEW_RULE_OF = "a rule of SecurityGroup"
+"""The kind under which a SecurityGroupRule that is to be created holds a place in its group."""
 REMOTES = ("remote_ip_prefix", "remote_group_id", "remote_address_group_id")
 RULE_FIELDS = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", *REMOTES)
 """The fields in which the rules of a group must differ."""

@@ -168,6 +168,29 @@ def test_rule_in_group_with_rules_is_refused(new: New, monkeypatch: pytest.Monke
         rule.preview(security_group_id=group.id, **SSH)
 
 
+def test_group_with_rules_is_refused_after_its_rule(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same holds if the program declares the rule first: the preview of the group names the rule."""
+    group, rule, other = new("SecurityGroup"), new("SecurityGroupRule"), new("SecurityGroup")
+    group.name, rule.name = "web", "ssh"
+    group.up(rules=[ALL_OUT])
+    other.up(rules=[ALL_OUT])
+    with monkeypatch.context() as one_run:
+        one_run.setattr(OWNERSHIP, "clear", lambda: None)
+        assert rule.preview(security_group_id=group.id, **SSH) == Step("create")
+        with pytest.raises(Failed, match=rf"SecurityGroup web: a rule of SecurityGroup {group.id} is managed by .*ssh"):
+            group.preview(rules=[ALL_OUT])
+        assert other.preview(rules=[ALL_OUT]) == SAME
+    group.up()
+    rule.up(security_group_id=group.id, **SSH)
+    group.refresh()
+    OWNERSHIP.clear()
+    with monkeypatch.context() as one_run:
+        one_run.setattr(OWNERSHIP, "clear", lambda: None)
+        assert rule.preview(security_group_id=group.id, **SSH) == SAME
+        with pytest.raises(Failed, match=rf"SecurityGroup web .*: SecurityGroupRule {rule.id} is managed by .*ssh of this program"):
+            group.preview(rules=[ALL_OUT, SSH])
+
+
 def test_rule_moves_into_its_group(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that moves a rule from a resource into `rules` keeps the rule in the cloud."""
     group, rule = new("SecurityGroup"), new("SecurityGroupRule")
