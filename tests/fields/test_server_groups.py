@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecs_pulumi.cloud import compute
+from ecs_pulumi.resources import registry
 from tests.fields.assertions import assert_no_changes
 from tests.support.steps import Failed, Refused
 
@@ -66,3 +69,14 @@ def test_group_of_the_same_name_is_not_taken_over(new: New, fixtures: CloudFixtu
     for each in (first, second):
         each.up(name=name, policy="affinity")
     assert first.id != second.id
+
+
+def test_group_of_a_later_page(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of groups has no link to its next page: later pages are read by their offset."""
+    monkeypatch.setattr(importlib.import_module("ecs_pulumi.emulator.nova.service"), "LIST_LIMIT", 2)
+    monkeypatch.setattr(compute, "MIN_FULL_PAGE", 2)
+    groups = [new("ServerGroup") for _ in range(5)]
+    for number, group in enumerate(groups):
+        group.up(name=f"group-{number}", policy="soft-affinity")
+    listed = compute.list_server_groups(registry.connect(fixtures.config.get).region.compute)
+    assert {group.id for group in groups} <= {each["id"] for each in listed}
