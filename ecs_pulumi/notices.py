@@ -31,6 +31,8 @@ class Notice(Enum):
     """A server that is not running runs for a part of the update."""
     MOVES = "moves-data"
     """An update in place may move data to other storage."""
+    CUTS = "cuts-connections"
+    """An update in place no longer lets packets pass that passed before."""
     IMPORT = "import-changes"
     """An import changes the existing object. The code is followed by the names of the changed inputs."""
     NOT_CHECKED = "not-checked"

@@ -60,6 +60,7 @@ _UPDATES = {
     Notice.INTERRUPTS: (("restart",), "its workload is interrupted"),
     Notice.WAKES: ((), "it runs meanwhile"),
     Notice.MOVES: ((), "its data may move to other storage"),
+    Notice.CUTS: ((), "connections that only the removed rules allow are cut"),
 }
 """The effects and the note of an update in place, by the provider's notice about it."""
 

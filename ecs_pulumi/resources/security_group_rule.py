@@ -16,6 +16,7 @@ from ecs_pulumi.dynamic.fields import (
     Problem,
     References,
     Replace,
+    ReplacedIfUnset,
     has_unknown,
     is_unknown,
     to_plain,
@@ -63,20 +64,20 @@ class SecurityGroupRuleInputs(Inputs):
     )
     direction: Annotated[Direction, Replace()] = Field(description="`ingress` or `egress`.")
     ethertype: Annotated[Ethertype, Replace()] = Field("IPv4", description="`IPv4` or `IPv6`.")
-    protocol: Annotated[str | None, Replace()] = Field(
+    protocol: Annotated[str | None, ReplacedIfUnset()] = Field(
         None, description="Name or number of the protocol, for example `tcp`. Default: any protocol."
     )
-    port_range_min: Annotated[int | None, Replace()] = Field(
+    port_range_min: Annotated[int | None, ReplacedIfUnset()] = Field(
         None, description="First port, or the only one; for ICMP the type. Default: all ports."
     )
-    port_range_max: Annotated[int | None, Replace()] = Field(None, description="Last port; for ICMP the code.")
-    remote_ip_prefix: Annotated[str | None, Replace()] = Field(
+    port_range_max: Annotated[int | None, ReplacedIfUnset()] = Field(None, description="Last port; for ICMP the code.")
+    remote_ip_prefix: Annotated[str | None, ReplacedIfUnset()] = Field(
         None, description="Range of addresses of the other side. Default: all addresses."
     )
-    remote_group_id: Annotated[str | None, Replace(), References("SecurityGroup")] = Field(
+    remote_group_id: Annotated[str | None, ReplacedIfUnset(), References("SecurityGroup")] = Field(
         None, description="Security group of the other side."
     )
-    remote_address_group_id: Annotated[str | None, Replace()] = Field(
+    remote_address_group_id: Annotated[str | None, ReplacedIfUnset()] = Field(
         None, description="Address group of the other side."
     )
     description: Annotated[str | None, Replace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
@@ -98,6 +99,7 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
     inputs = SecurityGroupRuleInputs
     outputs = SecurityGroupRuleOutputs
     title = "Rules of security groups that refer to each other"
+    report_rules = "ecs_pulumi.resources.security_group_rule_report_rules"
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Check that protocol, ports and addresses are valid and fit each other."""
@@ -292,7 +294,8 @@ def _existing_rule(context: Context, checked: CheckInputs, group_id: str) -> Ite
 def _message(rule: RemoteObject) -> str:
     described = f' (description "{rule["description"]}")' if rule.get("description") else ""
     return (
-        f"the group has an identical rule already: {rule['id']}{described}, {describe_rule(rule)}; "
+        f"the group {rule['security_group_id']} has an identical rule already: {rule['id']}{described}, "
+        f"{describe_rule(rule)}; "
         f'import it with adopt="{rule["id"]}", or delete it first'
     )
 
@@ -303,7 +306,7 @@ def _exists(context: Context, rule: RemoteObject) -> errors.OperationFailed:
             f"{rule['id']}, {describe_rule(rule)}, belongs to another resource of this stack; if this resource was "
             "renamed, add its former name to `aliases`"
         )
-        return errors.OperationFailed("the group has an identical rule already", reason)
+        return errors.OperationFailed(f"the group {rule['security_group_id']} has an identical rule already", reason)
     return errors.OperationFailed("the rule cannot be created", _message(rule))
 
 

@@ -42,6 +42,21 @@ def test_affinity_that_cannot_be_satisfied(new: New, fixtures: CloudFixtures) ->
     assert_no_changes(group, {"policy": "affinity"})
 
 
+def test_anti_affinity_that_cannot_be_satisfied(new: New, fixtures: CloudFixtures) -> None:
+    """The server for which no other host is left reports Nova's reason."""
+    group, zone = new("ServerGroup"), fixtures.landscape.zones[0]
+    group.up(policy="anti-affinity")
+    servers = [new("Server") for _ in range(2)]
+    servers[0].up(**_in_group(fixtures, group), availability_zone=zone)
+    with pytest.raises(Failed, match=r"No valid host was found. There are not enough hosts available"):
+        servers[1].up(**_in_group(fixtures, group), availability_zone=zone)
+    # The policy of the group cannot change, so a softer one is another group, and the server is replaced.
+    other = new("ServerGroup")
+    other.up(policy="soft-anti-affinity")
+    servers[1].up(**_in_group(fixtures, other), availability_zone=zone)
+    assert servers[0].outputs["host_id"] == servers[1].outputs["host_id"]
+
+
 def test_group_of_a_server_must_exist(new: New, fixtures: CloudFixtures) -> None:
     """A preview reports a group that does not exist, and the id that belongs to a name."""
     group, server = new("ServerGroup"), new("Server")

@@ -159,9 +159,7 @@ class ServerInputs(Inputs):
     )
     security_groups: Annotated[
         list[str] | None, InPlace(), Computed(), Set(), AlwaysSet(), References("SecurityGroup")
-    ] = Field(
-        None, description="Names or ids of the security groups of the NICs that Nova creates, a set."
-    )
+    ] = Field(None, description="Names or ids of the security groups of the NICs that Nova creates, a set.")
     admin_pass: Annotated[str | None, InPlace(), Secret(), WriteOnly()] = Field(
         None, description="Password of the administrator account in the server."
     )
