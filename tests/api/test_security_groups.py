@@ -49,7 +49,7 @@ def test_create_continues_after_quota_is_raised(cloud: Emulator, group: Resource
     assert len(group.outputs["rules"]) == len(created)
     cloud.set_quota(security_group_rule=DEFAULT_GROUP + len(RULES))
     group.up(rules=RULES)
-    assert sorted(ids(group)) == sorted(rule["port_range_min"] for rule in RULES)
+    assert len(ids(group)) == len(RULES)
     assert created.items() <= ids(group).items()
     assert group.preview(rules=RULES) == SAME
 
