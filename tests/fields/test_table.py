@@ -134,7 +134,7 @@ class Subject:
 
     def assert_value(self, value: Any) -> None:
         """Assert that the field has this value, unless the cloud may choose another one."""
-        assert self.model_field.has(fields.Advisory) or self.resource.outputs[self.field] == value
+        assert self.model_field.has(fields.Advisory) or self.resource.outputs.get(self.field) == value
 
     def assert_no_changes(self, program: dict[str, Any]) -> None:
         """Assert that the last `up` left no changes, and that it stored the same outputs as a refresh does."""
@@ -221,7 +221,7 @@ def change_field(subject: Subject) -> None:
 def unset_field(subject: Subject) -> None:
     """A field without a default is no longer managed and keeps its value; another field returns to its default.
 
-    A field that a program clears if it no longer sets it has no value.
+    A field that a program clears if it no longer sets it has no value, in the same object or in a new one.
     """
     subject.set_first()
     default = subject.model_field.default
@@ -232,6 +232,8 @@ def unset_field(subject: Subject) -> None:
         subject.resource.up(**subject.program())
         subject.assert_value("")
         subject.assert_no_changes(subject.program())
+    elif subject.model_field.has(fields.ReplacedIfUnset):
+        subject.change_to(subject.program())
     elif default is None or default == subject.values[0]:
         assert subject.resource.preview(**subject.program()) == SAME
         subject.resource.up(**subject.program())
