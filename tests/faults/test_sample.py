@@ -112,7 +112,7 @@ def _sample() -> Iterator[Any]:
             yield pytest.param(fault, id=fault.name, marks=[pytest.mark.thorough] if fault.name in THOROUGH else [])
 
 
-@pytest.mark.parametrize("fault", _sample())
+@pytest.mark.parametrize("fault", list(_sample()))
 def test_server_lifecycle_with_faults(fault: Fault, fixtures: CloudFixtures, wire: Wire, landscape: Landscape) -> None:
     """Create, attach, resize, detach and destroy converge, and leave neither duplicates nor orphans."""
     disk = fixtures.volumes[0]
