@@ -180,6 +180,7 @@ def test_debug_lists_every_request(project: MakeProject, cloud: Emulator) -> Non
     assert "req-" not in it.up().text
 
 
+@pytest.mark.thorough
 def test_warnings_are_shown_once(project: MakeProject) -> None:
     """Unverified certificates, a disabled preflight and a misspelled setting cause one warning each."""
     it = project(VOLUME_AND_KEY, config={"ecs:insecure": "yes", "ecs:preflight": "False", "ecs:regoin": "eu-de"})

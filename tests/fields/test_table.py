@@ -30,6 +30,10 @@ COMMON_FIELDS = {"region", "adopt"}
 ANY_ID = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
 
 
+DECIDED_BY_PROVIDER = ("unknown", "ignore")
+"""The steps that send a cloud nothing but what the other steps of the field send."""
+
+
 def get_model_field(kind: str, field: str) -> fields.ModelField:
     """Return the field of the inputs model."""
     return fields.fields_of(get_handler(kind).inputs)[field]
@@ -156,9 +160,12 @@ def steps_where(selected: Callable[[Row], bool]) -> list[Any]:
             shape = shape_of(kind, field, row)
             # A provider-only field behaves the same on every cloud.
             is_local = get_model_field(kind, field).has(fields.ProviderOnly)
-            marks = [pytest.mark.thorough] if is_local or shape in shapes else []
+            is_repeated = is_local or shape in shapes
             shapes.add(shape)
-            params += [pytest.param(subject, step, id=step, marks=marks) for step in steps]
+            for step in steps:
+                is_thorough = is_repeated or step.partition(": ")[2] in DECIDED_BY_PROVIDER
+                marks = [pytest.mark.thorough] if is_thorough else []
+                params.append(pytest.param(subject, step, id=step, marks=marks))
     return params
 
 
