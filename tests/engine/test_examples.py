@@ -31,7 +31,8 @@ def test_quickstart(project: MakeProject, landscape: Landscape) -> None:
     assert set(quickstart.up().changes.values()) == {"create"}
     first = quickstart.outputs
     assert first["status"] == "ACTIVE"
-    assert first["address"].startswith("192.168.10.")
+    assert first["ssh"].startswith("ssh -i key debian@203.0.113.")
+    assert first["private_key"].startswith("-----BEGIN")
     assert first["server"] in landscape.objects()
     assert quickstart.preview().changes == {}
 
