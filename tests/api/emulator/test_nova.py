@@ -152,15 +152,9 @@ def test_oversized_or_non_json_body_is_rejected(account: Account) -> None:
 def test_addresses_contain_floating_ips(account: Account) -> None:
     """The addresses of a server contain the floating IPs of its ports, as long as they are associated."""
     network = account.network("reachable", "10.9.0.0/24")
-    external = account.neutron("GET", "/networks?router:external=true").body["networks"][0]["id"]
-    gateway = {"name": "r", "external_gateway_info": {"network_id": external}}
-    router = account.neutron("POST", "/routers", {"router": gateway}).body["router"]["id"]
-    (subnet,) = account.neutron("GET", f"/subnets?network_id={network}").body["subnets"]
-    account.neutron("PUT", f"/routers/{router}/add_router_interface", {"subnet_id": subnet["id"]})
+    account.router(network)
     server = account.active("reachable", networks=[{"uuid": network}])
-    (port,) = account.neutron("GET", f"/ports?device_id={server}").body["ports"]
-    body = {"floatingip": {"floating_network_id": external, "port_id": port["id"]}}
-    floating_ip = account.neutron("POST", "/floatingips", body).body["floatingip"]
+    floating_ip = account.floating_ip(server)
     account.clock.advance(5)
     fixed, floating = account.show(server)["addresses"]["reachable"]
     assert (fixed["OS-EXT-IPS:type"], floating["OS-EXT-IPS:type"]) == ("fixed", "floating")
