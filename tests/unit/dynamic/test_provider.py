@@ -63,7 +63,9 @@ class _Bakery(ResourceHandler[None, CakeInputs, RemoteObject]):
         if name in self.errors:
             raise self.errors[name]
 
-    def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> None:
+    def connect(
+        self, config: Callable[[str], str | None], region: str | None, timeout: float, cloud: str | None = None
+    ) -> None:
         raise AssertionError("the provider must not connect to a cloud")
 
     def format_error(self, error: Exception) -> str | None:
