@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -9,19 +10,26 @@ import pytest
 from pulumi.runtime import set_all_config
 
 import ecs_pulumi as ecs
+from ecs_pulumi.adopt.__main__ import _managed
+from ecs_pulumi.adopt.__main__ import main as adopt
+from ecs_pulumi.cloud.errors import MissingCredentials
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.emulator.cloud import PROJECTS
+from ecs_pulumi.orphans import delete, find_orphans
 from ecs_pulumi.resources import clients
+from ecs_pulumi.stack import Stack
 from tests.support.clouds import entry, write_clouds
 from tests.support.landscape import client
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Resource, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
 SUBNET = {"network_id": "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e", "cidr": "10.0.0.0/24"}
+ME = ("KeyPair", "me")
 MOVED = Step("replace", frozenset({"cloud"}))
 
 
@@ -221,6 +229,93 @@ def test_entry_of_the_stack_shares_its_connection(emulators: dict[str, Emulator]
     assert len(logins) == 1
     for it in (network, named):
         it.destroy()
+
+
+def create_owned(emulator: Emulator, name: str) -> str:
+    """Create a network as a killed `up` of the stack leaves it, and return its id."""
+    with client(emulator.settings) as cloud:
+        return str(cloud.network.create_network(name=name, description=f"Managed by Pulumi: shop/dev/{name}").id)
+
+
+def in_state(cloud: str) -> dict[str, Any]:
+    """Return a resource of a state that names a cloud."""
+    return {"urn": "", "type": "", "id": "1", "outputs": {"region": "RegionOne", "cloud": cloud}}
+
+
+def test_orphans_in_clouds_that_the_state_names(emulators: dict[str, Emulator]) -> None:
+    """Orphans are found and deleted in every cloud of the state and of `--cloud`; twin entries are searched once."""
+    settings = {f"ecs:{name}": value for name, value in emulators["own"].settings.items()}
+    here, there = create_owned(emulators["own"], "here"), create_owned(emulators["other"], "there")
+    assert [each.id for each in find_orphans(Stack("shop", "dev", [], settings))] == [here]
+    for stack, clouds in (
+        (Stack("shop", "dev", [in_state("other"), in_state("twin")], settings), []),
+        (Stack("shop", "dev", [], settings, [{"urn": "", "type": "", "inputs": {"cloud": "other"}}]), []),
+        (Stack("shop", "dev", [], settings), ["other"]),
+    ):
+        found = {each.id: each for each in find_orphans(stack, clouds=clouds)}
+        assert list(found) == [here, there]
+        assert (found[here].cloud, found[there].cloud) == (None, "other")
+        assert found[there].adopt == f'ecs.Network("there", …, cloud="other", adopt="{there}")'
+    assert delete(stack, list(found.values())) == {}
+    assert not {"here", "there"} & {*names(emulators["own"]), *names(emulators["other"])}
+
+
+def test_pending_create_confirms_orphan_only_in_its_cloud(emulators: dict[str, Emulator]) -> None:
+    """An interrupted create in one cloud is no evidence for an object with the same name in another one."""
+    settings = {f"ecs:{name}": value for name, value in emulators["own"].settings.items()}
+    urn, kind = "urn:pulumi:dev::shop::pulumi-python:dynamic/ecs:KeyPair::key", "pulumi-python:dynamic/ecs:KeyPair"
+    inputs = {"name": "key-0a1b2c3d", "cloud": "other"}
+    stack = Stack("shop", "dev", [], settings, [{"urn": urn, "type": kind, "inputs": inputs}])
+    with client(emulators["own"].settings) as own, client(emulators["other"].settings) as other:
+        for cloud in (own, other):
+            cloud.compute.create_keypair(name="key-0a1b2c3d")
+        found = find_orphans(stack)
+        assert [(each.kind, each.cloud, each.confirmed_by_state) for each in found] == [("KeyPair", "other", True)]
+        for cloud in (own, other):
+            cloud.compute.delete_keypair("key-0a1b2c3d")
+
+
+def test_orphans_without_a_cloud_of_the_stack() -> None:
+    """A stack whose resources all name a cloud needs no other one; a stack without any cloud is an error."""
+    assert find_orphans(Stack("shop", "dev", [in_state("other")], {})) == []
+    with pytest.raises(MissingCredentials, match="No cloud is configured"):
+        find_orphans(Stack("shop", "dev", [], {}))
+
+
+def test_adopt_command_writes_program_for_other_cloud(
+    emulators: dict[str, Emulator],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every resource and lookup of the program names the entry, and no settings of a stack are needed."""
+    monkeypatch.chdir(tmp_path)
+    admin = {**emulators["other"].settings, "username": "admin", "password": "admin-secret", "projectName": "admin"}
+    with client(emulators["other"].settings) as cloud, client(admin) as administrator:
+        shared = administrator.network.create_network(name="everyone", is_shared=True)
+        subnet = administrator.network.create_subnet(network_id=shared.id, ip_version=4, cidr="10.7.0.0/24")
+        network = cloud.network.create_network(name="far")
+        port = cloud.network.create_port(name="door", network_id=shared.id)
+        assert adopt(["--cloud", "other", "--all", "--kind", "network,port"]) == 0
+        program, report = capsys.readouterr()
+        cloud.network.delete_port(port)
+        cloud.network.delete_network(network)
+        administrator.network.delete_subnet(subnet)
+        administrator.network.delete_network(shared)
+    calls = [
+        node for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Call) and "ecs." in ast.unparse(node)
+    ]
+    assert {ast.unparse(each.func) for each in calls} == {"ecs.get_network", "ecs.Network", "ecs.Port"}
+    assert all("cloud='other'" in ast.unparse(each) for each in calls)
+    assert "pulumi config set" not in report
+    assert "secret" not in program + report
+
+
+def test_adopt_command_distinguishes_key_pairs_of_two_clouds() -> None:
+    """A key pair in the state is omitted from the program only if it is in the same cloud."""
+    kind = {"type": "pulumi-python:dynamic/ecs:KeyPair", "id": "me", "outputs": {"cloud": "other"}}
+    stack = Stack("shop", "dev", [kind], {"ecs:cloud": "own"})
+    assert (_managed(stack, "other"), _managed(stack, "twin"), _managed(stack, None)) == ({ME}, {ME}, set())
 
 
 def test_lookups(emulators: dict[str, Emulator]) -> None:

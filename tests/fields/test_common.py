@@ -224,7 +224,7 @@ def test_cloud_selects_entry_of_clouds_yaml(
     example.resource.refresh()
     assert example.resource.preview(**example.inputs, cloud=cloud) == SAME
     step = example.resource.preview(**example.inputs)
-    assert (step.op, step.inputs) == ("replace", {"cloud"})
+    assert (step.op, step.inputs) == ("replace", frozenset({"cloud"}))
 
 
 @each_kind
