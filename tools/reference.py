@@ -144,6 +144,10 @@ a setting causes a warning, since it has no effect.
 
 `pulumi refresh` and `pulumi destroy` use the settings of the last `up`; with `--run-program` they use the current
 settings. Variables and `clouds.yaml` are read on every run; prefer them for credentials.
+
+A resource or lookup that names a `cloud` uses that entry of `clouds.yaml` alone: of these settings, only
+`ecs:maxRetries`, `ecs:preflight` and `ecs:marker` apply to it, and no variable does, except `OS_CLIENT_CONFIG_FILE` and
+`OS_CLIENT_SECURE_FILE`, which name the files. See [Two clouds in one program](../how-to/two-clouds.md).
 """
 LOOKUPS_PAGE = """# Lookups
 

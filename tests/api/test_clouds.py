@@ -111,6 +111,35 @@ def test_change_of_cloud_replaces(
     assert it.preview(name="moved", cloud=after) == SAME
 
 
+def test_move_is_checked_as_a_new_object(new: Callable[..., Resource], emulators: dict[str, Emulator]) -> None:
+    """Nothing of the prior object is in the other cloud: its size does not limit the new one, and names may be taken."""
+    volume, key = new("Volume"), new("KeyPair")
+    volume.up(size=2)
+    assert volume.preview(size=1, cloud="other") == Step("replace", frozenset({"cloud"}))
+    key.up(name="taken", public_key=KEY)
+    with client(emulators["other"].settings) as cloud:
+        cloud.compute.create_keypair(name="taken")
+        with pytest.raises(Refused, match=r"a key pair named taken exists already; .* \(cloud 'other'\)"):
+            key.preview(name="taken", public_key=KEY, cloud="other")
+        cloud.compute.delete_keypair("taken")
+    assert key.preview(name="taken", public_key=KEY, cloud="other").op == "replace"
+
+
+def test_create_continues_after_interruption(new: Callable[..., Resource], emulators: dict[str, Emulator]) -> None:
+    """An object that a killed run left in the other cloud is completed, and not taken for one of the stack's cloud."""
+    it = new("Network")
+    it.backend = "backend"
+    it.up(name="left", cloud="other")
+    left, inputs = it.id, it.state.inputs  # type: ignore[union-attr]
+    it.forget()
+    it.interrupted = [inputs]
+    it.up(name="left")
+    assert it.id != left
+    it.destroy()
+    it.up(name="left", cloud="other")
+    assert it.id == left
+
+
 def test_unset_cloud_and_empty_one_are_the_same(new: Callable[..., Resource]) -> None:
     """An empty string names the cloud of the stack, as an unset input does."""
     it = new("Network")
