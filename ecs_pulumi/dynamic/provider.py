@@ -72,8 +72,11 @@ class Provider(ResourceProvider):
         inputs, problems = fields.validate(handler.inputs, raw)
         inputs |= fields.cleared_inputs(handler.inputs, inputs, prior)
         invalid = {problem.property for problem in problems}
+        # In another cloud, a resource is checked as a new one: nothing of the prior object is there.
+        comparable = prior if _entry(prior) == _entry(inputs) else {}
         # Treat invalid inputs as unknown in rules.
-        checked = fields.CheckInputs(inputs | dict.fromkeys(invalid, UNKNOWN), prior, is_replacement=is_replacement)
+        values = inputs | dict.fromkeys(invalid, UNKNOWN)
+        checked = fields.CheckInputs(values, comparable, is_replacement=is_replacement)
         problems += handler.validate(checked)
         problems += _grow_only_problems(handler, checked)
         if not problems and inputs != prior:

@@ -21,7 +21,7 @@ from ecs_pulumi.resources import clients
 from ecs_pulumi.stack import Stack
 from tests.support.clouds import entry, write_clouds
 from tests.support.landscape import client
-from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Resource, Step
+from tests.support.steps import PROJECT, SAME, STACK, UNKNOWN, Failed, Refused, Resource, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,11 +128,11 @@ def test_move_is_checked_as_a_new_object(new: Callable[..., Resource], emulators
 def test_create_continues_after_interruption(new: Callable[..., Resource], emulators: dict[str, Emulator]) -> None:
     """An object that a killed run left in the other cloud is completed, and not taken for one of the stack's cloud."""
     it = new("Network")
-    it.backend = "backend"
-    it.up(name="left", cloud="other")
-    left, inputs = it.id, it.state.inputs  # type: ignore[union-attr]
-    it.forget()
-    it.interrupted = [inputs]
+    it.backend = "0a1b2c3d"
+    it.interrupted = [{"name": "left", "cloud": "other"}]
+    marker = f"Managed by Pulumi: {PROJECT}/{STACK}/it [{it.backend}]"
+    with client(emulators["other"].settings) as cloud:
+        left = cloud.network.create_network(name="left", description=marker).id
     it.up(name="left")
     assert it.id != left
     it.destroy()
