@@ -587,7 +587,8 @@ class Provider(ResourceProvider):
 
     def _error_line(self, context: OperationContext[Any], error: Exception) -> str:
         name, message = context.resource or context.inputs.get("name") or context.id, self._format_error(error)
-        if not run.has_program() and (hint := self._handler.stored_settings_hint(error)):
+        # An entry of clouds.yaml is read on every run.
+        if not (run.has_program() or context.entry) and (hint := self._handler.stored_settings_hint(error)):
             message = f"{message} {hint}"
         which = f" ({context.id})" if context.id and context.id not in f"{name} {message}" else ""
         which += _in_cloud(context, message)

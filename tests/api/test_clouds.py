@@ -112,7 +112,7 @@ def test_change_of_cloud_replaces(
 
 
 def test_move_is_checked_as_a_new_object(new: Callable[..., Resource], emulators: dict[str, Emulator]) -> None:
-    """Nothing of the prior object is in the other cloud: its size does not limit the new one, and names may be taken."""
+    """Nothing of the prior object is in the other cloud: its size is no lower limit, and its name may be taken."""
     volume, key = new("Volume"), new("KeyPair")
     volume.up(size=2)
     assert volume.preview(size=1, cloud="other") == Step("replace", frozenset({"cloud"}))

@@ -256,6 +256,9 @@ def test_stored_settings_hint_only_without_program(
     bakery.errors["delete"] = OvenError("locked")
     with pytest.raises(Failure, match=r"^delete Cake c1: locked Stored settings are used\.$"):
         provider.delete("c1", {})
+    # An entry of clouds.yaml is read on every run.
+    with pytest.raises(Failure, match=r"^delete Cake c1 \(cloud 'other'\): locked$"):
+        provider.delete("c1", {"cloud": "other"})
     provider.check({}, {"flour": "rye"})
     with pytest.raises(Failure, match=r"^delete Cake c1: locked$"):
         provider.delete("c1", {})
