@@ -21,7 +21,16 @@ from ecs_pulumi.dynamic.handler import OperationContext, get_handler, is_auto_na
 from ecs_pulumi.dynamic.state import backend_fingerprint, cloud_of
 from ecs_pulumi.resources import registry
 from ecs_pulumi.resources.owner_markers import markers_of
-from ecs_pulumi.stack import OtherStacks, Stack, StackError, add_stack_option, cloud_ids, load_stack, other_stacks
+from ecs_pulumi.stack import (
+    OtherStacks,
+    Stack,
+    StackError,
+    add_stack_option,
+    cloud_ids,
+    is_ecs,
+    load_stack,
+    other_stacks,
+)
 from ecs_pulumi.streams import force_utf8, run
 
 if TYPE_CHECKING:
@@ -135,7 +144,7 @@ def _places(stack: Stack, regions: Iterable[str], clouds: Iterable[str]) -> list
     """Return the regions to search, each once, also if the stack names a cloud by several entries."""
     used: set[tuple[str | None, str | None]] = {(None, region) for region in regions}
     used |= {(cloud, None) for cloud in clouds}
-    for resource in (*stack.resources, *stack.pending):
+    for resource in filter(is_ecs, (*stack.resources, *stack.pending)):
         region = (resource.get("outputs") or resource.get("inputs") or {}).get("region")
         if cloud_of(resource) or isinstance(region, str):
             used.add((cloud_of(resource), region if isinstance(region, str) else None))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
 SUBNET = {"network_id": "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e", "cidr": "10.0.0.0/24"}
+THING = "pulumi-python:dynamic/ecs:Thing"
 ME = ("KeyPair", "me")
 MOVED = Step("replace", frozenset({"cloud"}))
 
@@ -268,7 +269,7 @@ def create_owned(emulator: Emulator, name: str) -> str:
 
 def in_state(cloud: str) -> dict[str, Any]:
     """Return a resource of a state that names a cloud."""
-    return {"urn": "", "type": "", "id": "1", "outputs": {"region": "RegionOne", "cloud": cloud}}
+    return {"urn": "", "type": THING, "id": "1", "outputs": {"region": "RegionOne", "cloud": cloud}}
 
 
 def test_orphans_in_clouds_that_the_state_names(emulators: dict[str, Emulator]) -> None:
@@ -278,7 +279,7 @@ def test_orphans_in_clouds_that_the_state_names(emulators: dict[str, Emulator]) 
     assert [each.id for each in find_orphans(Stack("shop", "dev", [], settings))] == [here]
     for stack, clouds in (
         (Stack("shop", "dev", [in_state("other"), in_state("twin")], settings), []),
-        (Stack("shop", "dev", [], settings, [{"urn": "", "type": "", "inputs": {"cloud": "other"}}]), []),
+        (Stack("shop", "dev", [], settings, [{"urn": "", "type": THING, "inputs": {"cloud": "other"}}]), []),
         (Stack("shop", "dev", [], settings), ["other"]),
     ):
         found = {each.id: each for each in find_orphans(stack, clouds=clouds)}
@@ -302,6 +303,13 @@ def test_pending_create_confirms_orphan_only_in_its_cloud(emulators: dict[str, E
         assert [(each.kind, each.cloud, each.confirmed_by_state) for each in found] == [("KeyPair", "other", True)]
         for cloud in (own, other):
             cloud.compute.delete_keypair("key-0a1b2c3d")
+
+
+def test_exports_of_the_program_are_no_places(emulators: dict[str, Emulator]) -> None:
+    """A program may export values named `cloud` and `region`: they are outputs of the stack's own resource."""
+    settings = {f"ecs:{name}": value for name, value in emulators["own"].settings.items()}
+    exports = {"urn": "", "type": "pulumi:pulumi:Stack", "outputs": {"cloud": "mars", "region": "mars"}}
+    assert find_orphans(Stack("shop", "dev", [exports], settings)) == []
 
 
 def test_orphans_without_a_cloud_of_the_stack() -> None:
