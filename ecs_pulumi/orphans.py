@@ -18,10 +18,19 @@ from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings, misspelled
 from ecs_pulumi.dynamic.fields import fields_of
 from ecs_pulumi.dynamic.handler import OperationContext, get_handler, is_auto_name, owner_from_name, signer
-from ecs_pulumi.dynamic.state import backend_fingerprint
+from ecs_pulumi.dynamic.state import backend_fingerprint, cloud_of
 from ecs_pulumi.resources import registry
 from ecs_pulumi.resources.owner_markers import markers_of
-from ecs_pulumi.stack import OtherStacks, Stack, StackError, add_stack_option, cloud_ids, load_stack, other_stacks
+from ecs_pulumi.stack import (
+    OtherStacks,
+    Stack,
+    StackError,
+    add_stack_option,
+    cloud_ids,
+    is_ecs,
+    load_stack,
+    other_stacks,
+)
 from ecs_pulumi.streams import force_utf8, run
 
 if TYPE_CHECKING:
@@ -83,6 +92,7 @@ class Orphan:
         created: When it was created; None if the API does not return it.
         attached_to: The ids of the servers to which it is attached.
         evidence: Why it belongs to the stack: `the state` records its creation, or its owner marker or name.
+        cloud: The entry of clouds.yaml with its cloud; None for the cloud of the stack.
     """
 
     kind: str
@@ -93,6 +103,7 @@ class Orphan:
     created: datetime | None
     attached_to: tuple[str, ...] = ()
     evidence: str = _MARKER
+    cloud: str | None = None
 
     @property
     def confirmed_by_state(self) -> bool:
@@ -107,7 +118,8 @@ class Orphan:
     @property
     def adopt(self) -> str:
         """The declaration that imports it into the program."""
-        return f'ecs.{self.kind}({json.dumps(self.resource)}, …, adopt="{self.id}")'
+        cloud = f", cloud={json.dumps(self.cloud)}" if self.cloud else ""
+        return f'ecs.{self.kind}({json.dumps(self.resource)}, …{cloud}, adopt="{self.id}")'
 
 
 def _kinds() -> list[str]:
@@ -115,22 +127,56 @@ def _kinds() -> list[str]:
     return [*reversed(registry.kinds())]
 
 
-def find_orphans(stack: Stack, regions: Iterable[str] = ()) -> list[Orphan]:
+@dataclass(frozen=True)
+class Place:
+    """A region of a cloud in which the stack may have objects.
+
+    Attributes:
+        clouds: The entries of clouds.yaml by which the stack names the cloud; None for the cloud of its settings.
+        region: The region.
+    """
+
+    clouds: tuple[str | None, ...]
+    region: str
+
+
+def _places(stack: Stack, regions: Iterable[str], clouds: Iterable[str]) -> list[Place]:
+    """Return the regions to search, each once, also if the stack names a cloud by several entries."""
+    used: set[tuple[str | None, str | None]] = {(None, region) for region in regions}
+    used |= {(cloud, None) for cloud in clouds}
+    for resource in filter(is_ecs, (*stack.resources, *stack.pending)):
+        region = (resource.get("outputs") or resource.get("inputs") or {}).get("region")
+        if cloud_of(resource) or isinstance(region, str):
+            used.add((cloud_of(resource), region if isinstance(region, str) else None))
+    found: dict[tuple[str, ...], Place] = {}
+    for cloud, name in sorted({(None, None), *used}, key=lambda pair: tuple(each or "" for each in pair)):
+        try:
+            region = _connect(stack, name, cloud=cloud).region
+        except errors.MissingCredentials:
+            if cloud is None and name is None and used:
+                continue  # all resources name their clouds
+            raise
+        key = (region.connection.account[0], region.project_id, region.name)
+        known = found[key].clouds if key in found else ()
+        found[key] = Place(tuple(dict.fromkeys((*known, cloud))), region.name)
+    return list(found.values())
+
+
+def find_orphans(stack: Stack, regions: Iterable[str] = (), clouds: Iterable[str] = ()) -> list[Orphan]:
     """Return the objects that the stack created and that are not in its state, in the order of their deletion.
 
     Args:
         stack: The stack.
         regions: Regions to search in addition to the configured region and those in the state.
+        clouds: Entries of clouds.yaml to search in addition to the configured cloud and those in the state.
     """
     known = {id_ for resource in stack.resources for id_ in cloud_ids(resource)}
-    state_regions = {(resource.get("outputs") or {}).get("region") for resource in stack.resources}
-    names = {None, *regions, *(name for name in state_regions if isinstance(name, str))}
-    regions = sorted({_connect(stack, name).region.name for name in names})
+    places = _places(stack, regions, clouds)
     return [
         orphan
         for kind in _kinds()
-        for region in regions
-        for orphan in _created_by(stack, kind, region)
+        for place in places
+        for orphan in _created_by(stack, kind, place)
         if orphan.object not in known
     ]
 
@@ -167,7 +213,7 @@ def delete(stack: Stack, found: Sequence[Orphan], unreadable: Iterable[str] = ()
 
 
 def _delete(stack: Stack, orphan: Orphan) -> str | None:
-    context = _context(stack, "delete", orphan.kind, orphan.region, orphan.resource)
+    context = _context(stack, "delete", orphan.kind, orphan.region, orphan.cloud, orphan.resource)
     try:
         get_handler(orphan.kind).delete(context, orphan.id, {})
     except errors.EcsError as error:
@@ -175,25 +221,30 @@ def _delete(stack: Stack, orphan: Orphan) -> str | None:
     return None
 
 
-def _context(stack: Stack, verb: str, kind: str, region: str | None, resource: str = "") -> OperationContext[Clients]:
+def _context(
+    stack: Stack, verb: str, kind: str, region: str, cloud: str | None, resource: str = ""
+) -> OperationContext[Clients]:
     return OperationContext(
         verb=verb,
         kind=kind,
         resource=resource,
-        connect=lambda: _connect(stack, region, kind),
+        connect=lambda: _connect(stack, region, kind, cloud),
         timeout=get_handler(kind).timeout,
+        entry=cloud,
     )
 
 
-def _connect(stack: Stack, region: str | None, kind: str | None = None) -> Clients:
-    clients: Clients = registry.connect(stack.config.get, region, kind)
+def _connect(stack: Stack, region: str | None, kind: str | None = None, cloud: str | None = None) -> Clients:
+    clients: Clients = registry.connect(stack.config.get, region, kind, cloud)
     return clients
 
 
-def _created_by(stack: Stack, kind: str, region: str) -> Iterator[Orphan]:
-    handler = get_handler(kind)
-    pending = [each for each in stack.pending if each["type"].rpartition(":")[2] == kind]
-    for remote in handler.list_all(_context(stack, "read", kind, region)):
+def _created_by(stack: Stack, kind: str, place: Place) -> Iterator[Orphan]:
+    handler, (cloud, *_), region = get_handler(kind), place.clouds, place.region
+    pending = [
+        each for each in stack.pending if each["type"].rpartition(":")[2] == kind and cloud_of(each) in place.clouds
+    ]
+    for remote in handler.list_all(_context(stack, "read", kind, region, cloud)):
         name = remote.get("name") or ""
         creates = ((each["urn"].rpartition("::")[2], _create_evidence(handler, each, remote)) for each in pending)
         resource, evidence = next((create for create in creates if create[1]), ("", ""))
@@ -203,7 +254,7 @@ def _created_by(stack: Stack, kind: str, region: str) -> Iterator[Orphan]:
         if resource:
             created = _parse_time(remote.get("created_at") or remote.get("created"))
             servers = tuple(handler.attached_to(remote))
-            yield Orphan(kind, handler.id_of(remote), name, resource, region, created, servers, evidence)
+            yield Orphan(kind, handler.id_of(remote), name, resource, region, created, servers, evidence, cloud)
 
 
 def _create_evidence(handler: ResourceHandler[Any, Any, Any], create: Mapping[str, Any], remote: Any) -> str:
@@ -270,9 +321,9 @@ class Findings:
     unreadable: Mapping[str, str]
 
 
-def search(stack: Stack, regions: Iterable[str] = ()) -> Findings:
+def search(stack: Stack, regions: Iterable[str] = (), clouds: Iterable[str] = ()) -> Findings:
     """Find the orphans of the stack, and separate those in the state of another stack of the backend."""
-    found = find_orphans(stack, regions)
+    found = find_orphans(stack, regions, clouds)
     # Reading all states takes a while, and usually there are no orphans.
     states = other_stacks() if found else OtherStacks()
     moved = {orphan: states.owners[orphan.object] for orphan in found if orphan.object in states.owners}
@@ -285,10 +336,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     try:
         stack = load_stack(options.stack, options.state)
-        found = search(stack, options.region)
+        found = search(stack, options.region, options.cloud)
         warnings = [f"the state of {name} cannot be read: {reason}" for name, reason in found.unreadable.items()]
         warnings += misspelled(stack.config)
-        for warning in (*_connect(stack, None).connection.warnings, *warnings):
+        for warning in (*_connection_warnings(stack), *warnings):
             print(f"warning: {warning}", file=sys.stderr)
         if not options.json:
             _show(stack, found)
@@ -304,6 +355,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted; the next run lists the objects that were not deleted", file=sys.stderr)
         return 2
     return 1 if left else 0
+
+
+def _connection_warnings(stack: Stack) -> list[str]:
+    try:
+        return _connect(stack, None).connection.warnings
+    except errors.MissingCredentials:
+        return []
 
 
 def _chosen(stack: Stack, found: Findings, named: Sequence[str] | None) -> list[Orphan]:
@@ -337,6 +395,14 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         help="also search this region; the configured region and those in the state are always searched",
+    )
+    parser.add_argument(
+        "--cloud",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="also search the cloud of this entry of clouds.yaml; the configured cloud and those that the state names "
+        "are always searched",
     )
     parser.add_argument(
         "--delete",
@@ -379,7 +445,8 @@ def _show(stack: Stack, found: Findings) -> None:
 
 
 def _line(orphan: Orphan) -> str:
-    return f'{orphan.kind} {orphan.id} "{orphan.name}", {_age(orphan.created)} old, in {orphan.region}'
+    place = f"{orphan.region} of cloud {orphan.cloud}" if orphan.cloud else orphan.region
+    return f'{orphan.kind} {orphan.id} "{orphan.name}", {_age(orphan.created)} old, in {place}'
 
 
 def _confirm(stack: Stack, chosen: Sequence[Orphan]) -> bool:
@@ -419,9 +486,9 @@ def _report(stack: Stack, found: Findings, left: Mapping[Orphan, str], options: 
 
 
 def _to_json(orphan: Orphan) -> dict[str, Any]:
-    names = ("kind", "id", "name", "resource", "region", "attached_to", "adopt", "evidence", "confirmed_by_state")
+    names = ("kind", "id", "name", "resource", "region", "cloud", "attached_to", "adopt", "evidence")
     return {
-        **{name: getattr(orphan, name) for name in names},
+        **{name: getattr(orphan, name) for name in (*names, "confirmed_by_state")},
         "created": orphan.created and orphan.created.isoformat(),
     }
 

@@ -162,6 +162,11 @@ def _ids(stack: str) -> list[str] | StackError:
         return error
 
 
+def is_ecs(resource: Mapping[str, Any]) -> bool:
+    """Whether a resource in a state is of this package. Another one, such as the stack, may have any outputs."""
+    return str(resource.get("type")).rpartition(":")[0] == _ECS
+
+
 def cloud_ids(resource: Mapping[str, Any]) -> list[str]:
     """Return the id of a resource, and that of the object that was created for it if it differs."""
     id_ = str(resource.get("id"))

@@ -42,6 +42,7 @@ LOOKUPS = (
     ("server_groups", "Server groups"),
     ("offers", "Zones and versions"),
 )
+_DEFAULTS = {"name": "generated", "region": "the configured region", "cloud": "the stack's cloud"}
 VARIABLES = {"region": "OS_REGION_NAME"}
 WITHOUT_VARIABLE = {"endpoints", "api_versions", "max_retries", "preflight", "marker"}
 
@@ -74,7 +75,7 @@ The [settings](settings.md) select the cloud, and the [lookups](lookups.md) find
 
 - `Kind(resource_name, *, …, opts=None)` declares a resource. If `name` is omitted, it is generated once from the name
   of the resource and a random suffix.
-- `Kind.get(resource_name, id, *, region=None, opts=None)` reads an existing object without managing it.
+- `Kind.get(resource_name, id, *, region=None, cloud=None, opts=None)` reads an existing object without managing it.
 - `adopt="<id>"` imports an existing object instead of creating one. The remote values become the state. Where the
   program differs, the object is updated in place, or the import is refused if the change needs a replacement. Later
   changes of `adopt` have no effect. `opts=pulumi.ResourceOptions(import_="<id>")` does the same. The command
@@ -145,6 +146,10 @@ a setting causes a warning, since it has no effect.
 
 `pulumi refresh` and `pulumi destroy` use the settings of the last `up`; with `--run-program` they use the current
 settings. Variables and `clouds.yaml` are read on every run; prefer them for credentials.
+
+A resource or lookup that names a `cloud` uses that entry of `clouds.yaml` alone: of these settings, only
+`ecs:maxRetries`, `ecs:preflight` and `ecs:marker` apply to it, and no variable does, except `OS_CLIENT_CONFIG_FILE` and
+`OS_CLIENT_SECURE_FILE`, which name the files. See [Two clouds in one program](../how-to/two-clouds.md).
 """
 LOOKUPS_PAGE = """# Lookups
 
@@ -164,7 +169,8 @@ server = ecs.Server("web", flavor=flavor.id, image=image.id, block_devices=[{{**
 - A lookup raises `NoMatch` if it finds nothing, and `NotUnique` if it finds several objects instead of one. Both
   contain the candidates, in the message and in `.candidates`. Both are subclasses of `LookupFailed`, which every other
   failure raises. Pulumi shows the message in one line and ends the program.
-- Every lookup has the argument `region`. Its default is the configured region.
+- Every lookup has the arguments `region` and `cloud`, an entry of `clouds.yaml`. Their defaults are the configured
+  region and the cloud of the stack.
 - Results are immutable. A value that the API does not return is `None` or empty.
 
 {lookups}
@@ -306,8 +312,8 @@ def default(field: ModelField) -> str:
     """Return the default of an input."""
     if field.info.is_required():
         return "**required**"
-    if field.name in ("name", "region"):
-        return {"name": "generated", "region": "the configured region"}[field.name]
+    if field.name in _DEFAULTS:
+        return _DEFAULTS[field.name]
     if field.default is not None:
         value = field.default
         return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
@@ -394,7 +400,7 @@ def lookup_section(name: str, function: Any) -> str:
     described = dict(re.findall(r"^    (\w+): ((?:.+\n?(?:        .+\n?)*))", rest.partition("\n\n")[0], re.MULTILINE))
     rows = []
     for parameter in inspect.signature(function).parameters.values():
-        if parameter.name != "region":
+        if parameter.name not in ("region", "cloud"):
             hint = hint_of(function, parameter.annotation)
             standard = parameter.default
             shown = "" if standard is None else "**required**" if standard is parameter.empty else f"`{standard!r}`"

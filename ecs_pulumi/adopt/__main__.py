@@ -21,6 +21,7 @@ from ecs_pulumi.adopt.text import printable
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.existing import ExistingObjects
+from ecs_pulumi.dynamic.state import cloud_of
 from ecs_pulumi.resources import registry
 from ecs_pulumi.resources.owner_markers import markers_of, parse_owner_marker
 from ecs_pulumi.stack import Stack, StackError, add_stack_option, load_stack, project_file
@@ -37,7 +38,8 @@ Writes a Pulumi program that imports existing objects of all kinds, with referen
 changes nothing in the cloud.
 
 In the folder of a project, the command uses the cloud in the settings of the current stack; elsewhere, the cloud of
-OS_CLOUD or the other OS_* variables. It only reads from the cloud."""
+OS_CLOUD or the other OS_* variables; with --cloud, the cloud of that entry of clouds.yaml. It only reads from the
+cloud."""
 EPILOG = """\
 examples:
   ecs-pulumi adopt --all --output __main__.py
@@ -61,15 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     try:
         stack = load_stack(options.stack) if options.stack or project_file() else Stack("", "", [], {})
-        cloud: Clients = registry.connect(stack.config.get)
+        cloud: Clients = registry.connect(stack.config.get, cloud=options.cloud)
         existing = ExistingObjects(cloud, registry.kinds())
         selected = _select(existing, stack, options)
-        text = program(existing, selected, protect=not options.no_protect)
+        text = program(existing, selected, protect=not options.no_protect, cloud=options.cloud)
         if options.output:
             _write(options.output, text, force=options.force)
         else:
             sys.stdout.write(text)
-        _report(stack, cloud, selected)
+        _report(stack, cloud, selected, options.cloud)
     except (StackError, errors.EcsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -90,7 +92,7 @@ def _select(existing: Existing, stack: Stack, options: argparse.Namespace) -> li
         everything=options.all,
         kinds=options.kind or (),
         dependencies=not options.without_dependencies,
-        known=_managed(stack),
+        known=_managed(stack, options.cloud),
     )
     if not selected:
         raise StackError("there is nothing to import, or the stack already manages it")
@@ -113,6 +115,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     which.add_argument("--kind", metavar="KIND,…", type=_kinds, action="extend", help="only these kinds: Server, …")
     which.add_argument("--without-dependencies", action="store_true", help="do not add dependencies")
     parser.add_argument("--no-protect", action="store_true", help="let `pulumi destroy` delete the resources")
+    parser.add_argument(
+        "--cloud", metavar="NAME", help="the cloud of this entry of clouds.yaml, which the program then names"
+    )
     add_stack_option(parser)
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to this file, not to standard output")
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
@@ -133,13 +138,17 @@ def _kinds(text: str) -> list[str]:
     return found
 
 
-def _managed(stack: Stack) -> set[tuple[str, str]]:
-    """Return kinds and ids of the objects that the stack already manages."""
-    return {
-        (resource["type"].rpartition(":")[2], str(resource.get("id")))
-        for resource in stack.resources
-        if not resource.get("external")
-    }
+def _managed(stack: Stack, cloud: str | None) -> set[tuple[str, str]]:
+    """Return kinds and ids of the objects that the stack already manages and that may be in this cloud."""
+    managed = set()
+    for resource in stack.resources:
+        kind = resource["type"].rpartition(":")[2]
+        if resource.get("external") or kind not in registry.kinds():
+            continue
+        account = registry.get_handler(kind).account
+        if account(stack.config.get, cloud_of(resource)) == account(stack.config.get, cloud):
+            managed.add((kind, str(resource.get("id"))))
+    return managed
 
 
 def _write(file: Path, text: str, *, force: bool) -> None:
@@ -150,7 +159,7 @@ def _write(file: Path, text: str, *, force: bool) -> None:
         raise StackError(f"{file} exists already; --force replaces it") from None
 
 
-def _report(stack: Stack, cloud: Clients, selected: Sequence[Candidate]) -> None:
+def _report(stack: Stack, cloud: Clients, selected: Sequence[Candidate], entry: str | None = None) -> None:
     """Print to standard error a summary, warnings, and the commands that set the same cloud for another stack."""
     counts = Counter(each.kind for each in selected)
     listed = ", ".join(f"{counts[kind]} {kind}" for kind in registry.kinds() if counts[kind])
@@ -164,7 +173,8 @@ def _report(stack: Stack, cloud: Clients, selected: Sequence[Candidate]) -> None
         for owner_marker in others[:1]:
             warning = f'{each.kind} {each.label} has the owner marker "{owner_marker}": only one stack must manage it'
             lines.append(f"# warning: {printable(warning)}")
-    lines += _settings(stack, cloud.region.name)
+    # A program that names its cloud needs no settings.
+    lines += () if entry else _settings(stack, cloud.region.name)
     print("\n".join(lines), file=sys.stderr)
 
 

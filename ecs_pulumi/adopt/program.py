@@ -21,15 +21,19 @@ _HEAD = '''"""Import of existing objects: the first `pulumi up` changes nothing 
 '''
 
 
-def program(existing: ExistingObjects[Any], selected: Sequence[Candidate], *, protect: bool = True) -> str:
+def program(
+    existing: ExistingObjects[Any], selected: Sequence[Candidate], *, protect: bool = True, cloud: str | None = None
+) -> str:
     """Return the text of a program that imports the selected objects.
 
     Args:
         existing: All existing objects.
         selected: The result of `select`.
         protect: Whether each resource is protected from deletion.
+        cloud: The entry of clouds.yaml with the cloud of the objects. Default: the cloud of the stack.
     """
-    references = _References(existing, _variables(existing, selected))
+    place = {"cloud": cloud} if cloud else {}
+    references = _References(existing, _variables(existing, selected), place)
     parts: list[str] = []
     for kind, candidates in groupby(selected, lambda each: each.kind):
         handler = get_handler(kind)
@@ -43,7 +47,8 @@ def program(existing: ExistingObjects[Any], selected: Sequence[Candidate], *, pr
             options: dict[str, Any] = {"protect": True} if protect else {}
             if targets := [references.variables[key] for key in resource.depends_on if key in references.variables]:
                 options["depends_on"] = [Ref(target, "") for target in targets]
-            inputs = map_references(handler.inputs, resource.inputs, references.resolve) | {"adopt": each.id}
+            inputs = map_references(handler.inputs, resource.inputs, references.resolve) | place
+            inputs["adopt"] = each.id
             if options:
                 inputs["opts"] = Call("pulumi.ResourceOptions", options)
             target = references.variables.get(each.key)
@@ -61,8 +66,9 @@ def _title(kind: str) -> str:
 class _References:
     """Replaces the ids of other objects by references to them."""
 
-    def __init__(self, existing: ExistingObjects[Any], variables: Mapping[Key, str]) -> None:
+    def __init__(self, existing: ExistingObjects[Any], variables: Mapping[Key, str], place: Mapping[str, str]) -> None:
         self.variables = variables
+        self._place = place
         self._existing = existing
         self._looked_up: dict[Key, tuple[str, str]] = {}
         """Variable and function of each object that the program looks up."""
@@ -80,7 +86,7 @@ class _References:
             text += "\n" + comment(f"{_title(kind)} that other projects use as well: looked up, not managed.")
             for key in keys:
                 target, function = self._looked_up[key]
-                text += call(f"{target} = ecs.{function}", {"id": key[1]})
+                text += call(f"{target} = ecs.{function}", {"id": key[1], **self._place})
         return text
 
     def _look_up(self, key: Key) -> str | None:

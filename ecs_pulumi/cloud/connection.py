@@ -67,6 +67,19 @@ class Connection:
         self._lock = threading.Lock()
 
     @property
+    def account(self) -> tuple[str, ...]:
+        """The URL of Keystone and the user, in the form in which they are configured."""
+        return self._credentials.account
+
+    @property
+    def identity(self) -> tuple[object, ...] | None:
+        """All that its requests depend on; None if the plugin that logs in cannot tell whether two logins are equal."""
+        used, settings = self._credentials, self.settings
+        login = used.plugin.get_cache_id()
+        options = used.region, used.interface, used.verify, used.cert, used.endpoints
+        return (login, *options, settings.api_versions, settings.max_retries, settings.marker) if login else None
+
+    @property
     def requests(self) -> Counter[tuple[str, str]]:
         """Number of requests sent, by method and path template."""
         return self.transport.requests
@@ -96,19 +109,19 @@ class Connection:
         known = self._known_regions
         if region is None:
             if len(known) != 1:
-                raise ConfigurationError(
-                    f"ecs:region (or OS_REGION_NAME) is missing; the catalog has {join_names(known)}"
-                )
+                setting = self.settings.origin("region_name", "ecs:region (or OS_REGION_NAME)")
+                raise ConfigurationError(f"{setting} is missing; the catalog has {join_names(known)}")
             return known[0]
         if known and region not in known:
-            setting = "region" if name else "ecs:region (or OS_REGION_NAME)"
+            standard = self.settings.origin("region_name", "ecs:region (or OS_REGION_NAME)")
+            setting = "region" if name else standard
             raise ConfigurationError(f"{setting}: no region {region!r}; the catalog has {join_names(known)}")
         return region
 
     def endpoint(self, spec: ServiceSpec, region: str) -> str:
         """Return the URL of a service: the one in ``ecs:endpoints``, else the catalog's."""
-        if override := self._credentials.endpoints.get(spec.service):
-            return override
+        if url := self._credentials.endpoints.get(spec.service):
+            return url
         if spec is IDENTITY:
             return self._credentials.auth_url
         interface = self._credentials.interface
@@ -118,11 +131,12 @@ class Connection:
         for service_type in (spec.service, *_UNOFFICIAL_TYPES.get(spec.service, ())):
             for url in catalog.get_urls(service_type, interface, region_name):
                 return str(url)
+        override = f"{spec.service.replace('-', '_')}_endpoint_override"
         offered = catalog.get_endpoints_data(interface=interface, region_name=region_name)
         raise ConfigurationError(
             f"The catalog has no {spec.service} service in region {region} (interface {interface}); it has "
             f"{join_names(sorted(name for name, found in offered.items() if found)) or 'no services'}. "
-            "Set the service's URL in ecs:endpoints.",
+            f"Set the service's URL in {self.settings.origin(override, 'ecs:endpoints')}.",
         )
 
     @property
@@ -135,7 +149,8 @@ class Connection:
         """The id of the token's project."""
         project_id = self.transport.access().project_id
         if not project_id:
-            raise ConfigurationError("ecs:projectName or ecs:projectId (or OS_PROJECT_NAME, OS_PROJECT_ID) is missing")
+            standard = "ecs:projectName or ecs:projectId (or OS_PROJECT_NAME, OS_PROJECT_ID)"
+            raise ConfigurationError(f"{self.settings.origin('project_name', standard)} is missing")
         return project_id
 
     @cached_property

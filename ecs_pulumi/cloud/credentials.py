@@ -17,7 +17,7 @@ from keystoneauth1.identity.base import BaseIdentityPlugin
 from pydantic import SecretStr
 
 from ecs_pulumi.cloud.errors import ConfigurationError, MissingCredentials, join_names, one_line
-from ecs_pulumi.cloud.settings import SERVICES, Settings
+from ecs_pulumi.cloud.settings import SERVICES, EntrySettings, Settings
 
 _USER = ("username", "user_id")
 _PASSWORD = (*_USER, "password", "user_domain_name", "user_domain_id")
@@ -26,6 +26,7 @@ _APPLICATION = (
     "application_credential_name",
     "application_credential_secret",
 )
+_ACCOUNT = (*_USER, "user_domain_name", "user_domain_id", "application_credential_id", "application_credential_name")
 _SCOPE = (
     "project_name",
     "project_id",
@@ -43,6 +44,7 @@ _ID_OR_NAME = (
     ("domain_id", "domain_name"),
     ("application_credential_id", "application_credential_name"),
 )
+_FILE_VARIABLES = ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")
 _BUILT_IN_AUTH_TYPES = frozenset({"", "password", "v3password", "token", "v3token", "v3applicationcredential"})
 
 
@@ -59,6 +61,7 @@ class Credentials:
         cert: client certificate, or certificate and key.
         endpoints: URLs that replace the catalog's, by service.
         hint: what to check if the cloud rejects the credentials; names the settings that were used.
+        account: the URL and the user, in the form in which they are configured.
     """
 
     plugin: BaseIdentityPlugin
@@ -69,6 +72,7 @@ class Credentials:
     cert: str | tuple[str, str] | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
     hint: str = ""
+    account: tuple[str, ...] = ()
 
 
 def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Credentials:
@@ -76,12 +80,13 @@ def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Cre
 
     Args:
         settings: the stack configuration, which has precedence.
-        environ: the environment variables. Default: those of the process.
+        environ: the environment variables. Default: those of the process; none for `EntrySettings`.
 
     Raises:
         ConfigurationError: a setting is missing or contradictory; the message names it.
     """
-    environ = os.environ if environ is None else environ
+    if environ is None:
+        environ = {} if isinstance(settings, EntrySettings) else os.environ
     if _is_complete(settings, environ):
         return _build(settings, {}, environ)
     with _name_malformed_files() as files:
@@ -91,7 +96,7 @@ def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Cre
 def _build(settings: Settings, config: Mapping[str, Any], environ: Mapping[str, str]) -> Credentials:
     options = _auth(settings, config)
     auth = _domains(options)
-    plugin = _plugin(auth, str(config.get("auth_type") or ""), config)
+    plugin = _plugin(auth, str(config.get("auth_type") or ""), config, settings)
     return Credentials(
         plugin=plugin,
         auth_url=plugin.auth_url or "",
@@ -101,6 +106,7 @@ def _build(settings: Settings, config: Mapping[str, Any], environ: Mapping[str, 
         cert=_client_certificate(settings, config),
         endpoints={**config.get("endpoints", {}), **settings.endpoints},
         hint=_hint(plugin, options, lambda name: _source(name, settings, environ)),
+        account=(plugin.auth_url or "", *(auth.get(name, "") for name in _ACCOUNT)),
     )
 
 
@@ -109,10 +115,7 @@ def _is_complete(settings: Settings, environ: Mapping[str, str]) -> bool:
 
     In that case clouds.yaml is not read, so that the entry of a cloud that nobody selected has no effect.
     """
-    variables = {name for name in environ if name.startswith("OS_")} - {
-        "OS_CLIENT_CONFIG_FILE",
-        "OS_CLIENT_SECURE_FILE",
-    }
+    variables = {name for name in environ if name.startswith("OS_")}.difference(_FILE_VARIABLES)
     if settings.cloud or variables:
         return False
     user = settings.password and (settings.username or settings.user_id)
@@ -150,11 +153,12 @@ def _merge_config(settings: Settings, files: list[str]) -> dict[str, Any]:
     from openstack.config import OpenStackConfig
     from openstack.exceptions import ConfigException
 
-    files[:] = filter(None, map(os.environ.get, ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")))
+    files[:] = filter(None, map(os.environ.get, _FILE_VARIABLES))
+    setting = "cloud" if isinstance(settings, EntrySettings) else "ecs:cloud"
     try:
-        loader = OpenStackConfig()
+        loader = _entry_loader() if isinstance(settings, EntrySettings) else OpenStackConfig()
         files[:] = filter(None, (loader.config_filename, loader.secure_config_filename))
-        name, source = (settings.cloud, "ecs:cloud") if settings.cloud else (os.environ.get("OS_CLOUD"), "OS_CLOUD")
+        name, source = (settings.cloud, setting) if settings.cloud else (os.environ.get("OS_CLOUD"), "OS_CLOUD")
         if name and name not in loader.get_cloud_names():
             known = sorted(set(loader.get_cloud_names()) - {"defaults", "envvars"})
             file = loader.config_filename
@@ -171,9 +175,21 @@ def _merge_config(settings: Settings, files: list[str]) -> dict[str, Any]:
             region = loader.get_one(cloud=settings.cloud, validate=False)
         overrides = {service: region.get_endpoint(service) for service in SERVICES if service != "identity"}
     except ConfigException as error:
-        origin = "ecs:cloud" if settings.cloud else "OS_CLOUD or clouds.yaml"
+        origin = setting if settings.cloud else "OS_CLOUD or clouds.yaml"
         raise ConfigurationError(f"{origin}: {error}") from error
     return {**region.config, "endpoints": {service: url for service, url in overrides.items() if url}}
+
+
+def _entry_loader() -> Any:
+    """Return a loader that ignores the variables, except those that name the files: they describe the stack's cloud."""
+    from openstack.config import OpenStackConfig, loader
+
+    usual = (loader.CONFIG_FILES, loader.SECURE_FILES)
+    config_files, secure_files = (
+        [*filter(None, [os.environ.get(variable)]), *paths]
+        for variable, paths in zip(_FILE_VARIABLES, usual, strict=True)
+    )
+    return OpenStackConfig(config_files, secure_files=secure_files, load_envvars=False)
 
 
 class _LazyPackage(ModuleType):
@@ -257,22 +273,24 @@ def _domains(options: Mapping[str, str]) -> dict[str, str]:
     return auth
 
 
-def _plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> BaseIdentityPlugin:
+def _plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any], settings: Settings) -> BaseIdentityPlugin:
     if not auth.get("auth_url"):
+        if isinstance(settings, EntrySettings):
+            raise ConfigurationError(_missing("auth_url", settings))
         raise MissingCredentials(
             "No cloud is configured. Name a clouds.yaml entry in ecs:cloud (or OS_CLOUD), or set "
             "ecs:authUrl, ecs:username, ecs:password and ecs:projectName (or OS_AUTH_URL and so on).",
         )
     if auth_type.lower() not in _BUILT_IN_AUTH_TYPES:
         return _load_plugin(auth, auth_type, config)
-    url = _identity_url(auth["auth_url"])
+    url = _identity_url(auth["auth_url"], settings)
     scope: dict[str, Any] = {name: auth[name] for name in _SCOPE if name in auth}
     if "application_credential_secret" in auth:
         options: dict[str, Any] = {name: auth[name] for name in _APPLICATION if name in auth}
         if "application_credential_id" not in auth:
-            _require(auth, "application_credential_name")
+            _require(auth, "application_credential_name", settings)
             if "user_id" not in auth:
-                _require(auth, "username")
+                _require(auth, "username", settings)
             options.update({name: auth[name] for name in _PASSWORD if name in auth and name != "password"})
         return v3.ApplicationCredential(url, **options)
     if "token" in auth and "password" not in auth:
@@ -280,9 +298,10 @@ def _plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> 
     if "password" not in auth:
         # For example in a pull request from a fork, whose CI run has the URL but no secrets.
         by_application = any(name in auth for name in _APPLICATION)
-        raise MissingCredentials(_missing("application_credential_secret" if by_application else "password"))
+        missing = "application_credential_secret" if by_application else "password"
+        raise MissingCredentials(_missing(missing, settings))
     if "user_id" not in auth:
-        _require(auth, "username")
+        _require(auth, "username", settings)
     user: dict[str, Any] = {name: auth[name] for name in _PASSWORD if name in auth}
     return v3.Password(url, **user, **scope)
 
@@ -331,25 +350,29 @@ def _source(name: str, settings: Settings, environ: Mapping[str, str]) -> str:
     """The name of the setting or variable that the value of an option comes from."""
     if getattr(settings, name):
         return f"ecs:{_camel(name)}"
+    if isinstance(settings, EntrySettings):
+        return settings.origin(name, name)
     # A cloud that is selected by name takes its credentials from clouds.yaml, not from the variables.
     is_named = settings.cloud or environ.get("OS_CLOUD")
     variable = f"OS_{name.upper()}"
     return variable if environ.get(variable) and not is_named else f"{name} in clouds.yaml"
 
 
-def _require(auth: Mapping[str, str], name: str) -> None:
+def _require(auth: Mapping[str, str], name: str, settings: Settings) -> None:
     if name not in auth:
-        raise ConfigurationError(_missing(name))
+        raise ConfigurationError(_missing(name, settings))
 
 
-def _missing(name: str) -> str:
-    return f"ecs:{_camel(name)} (or OS_{name.upper()}, or {name} in clouds.yaml) is missing"
+def _missing(name: str, settings: Settings) -> str:
+    origin = settings.origin(name, f"ecs:{_camel(name)} (or OS_{name.upper()}, or {name} in clouds.yaml)")
+    return f"{origin} is missing"
 
 
-def _identity_url(url: str) -> str:
+def _identity_url(url: str, settings: Settings) -> str:
     """Return the URL of the v3 API for a URL with any version or none."""
     if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"ecs:authUrl (or OS_AUTH_URL): {url!r} is not an http or https URL")
+        origin = settings.origin("auth_url", "ecs:authUrl (or OS_AUTH_URL)")
+        raise ConfigurationError(f"{origin}: {url!r} is not an http or https URL")
     base = url.rstrip("/")
     head, _, last = base.rpartition("/")
     return base if last == "v3" else f"{head if last == 'v2.0' else base}/v3"
@@ -369,20 +392,20 @@ def _verify(settings: Settings, config: Mapping[str, Any]) -> bool | str:
         )
     if insecure:
         return False
-    return _existing_file(settings.cacert or config.get("cacert"), "cacert") or True
+    return _existing_file(settings.cacert or config.get("cacert"), "cacert", settings) or True
 
 
 def _client_certificate(settings: Settings, config: Mapping[str, Any]) -> str | tuple[str, str] | None:
     from_settings = settings.cert is not None
-    cert = _existing_file(settings.cert if from_settings else config.get("cert"), "cert")
-    key = _existing_file(settings.key if from_settings or settings.key else config.get("key"), "key")
+    cert = _existing_file(settings.cert if from_settings else config.get("cert"), "cert", settings)
+    key = _existing_file(settings.key if from_settings or settings.key else config.get("key"), "key", settings)
     return (cert, key) if cert and key else cert
 
 
-def _existing_file(path: str | None, setting: str) -> str | None:
+def _existing_file(path: str | None, option: str, settings: Settings) -> str | None:
     if not path:
         return None
-    name = f"ecs:{setting} (or OS_{setting.upper()}, or {setting} in clouds.yaml)"
+    name = settings.origin(option, f"ecs:{option} (or OS_{option.upper()}, or {option} in clouds.yaml)")
     if "-----BEGIN" in str(path):
         raise ConfigurationError(f"{name}: expected the path of a file, got the content of a file")
     try:

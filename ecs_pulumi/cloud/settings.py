@@ -14,6 +14,8 @@ from ecs_pulumi.cloud.errors import ConfigurationError
 NAMESPACE = "ecs:"
 SERVICES = ("compute", "network", "block-storage", "image", "identity")
 DEFAULT_RETRIES = 5
+_OF_EVERY_CLOUD = ("max_retries", "preflight", "marker")
+"""The settings that apply to every cloud of a program."""
 _VERSION = re.compile(r"v?\d+(\.\d+)?")
 
 
@@ -106,6 +108,26 @@ class Settings(BaseModel):
         """Hash some of the fields; settings are dictionary keys of connections."""
         return hash((self.cloud, self.region, self.auth_url, self.username, self.project_name, self.project_id))
 
+    def origin(self, name: str, standard: str) -> str:  # noqa: ARG002
+        """Return where the value of an option comes from, for a message.
+
+        Args:
+            name: the option's name in clouds.yaml.
+            standard: the setting, and usually the variable and the place in clouds.yaml.
+        """
+        return standard
+
+    def of_entry(self, cloud: str) -> "EntrySettings":
+        """Return the settings for an entry of clouds.yaml that a resource or a lookup names.
+
+        They keep what the stack sets for all clouds, and nothing that selects a cloud or logs in to one.
+
+        Args:
+            cloud: name of the entry.
+        """
+        shared = {name: getattr(self, name) for name in _OF_EVERY_CLOUD}
+        return EntrySettings(cloud=cloud, **shared)
+
     @classmethod
     def from_config(cls, get: Callable[[str], str | None]) -> "Settings":
         """Read the stack configuration.
@@ -132,6 +154,14 @@ class Settings(BaseModel):
             if detail["type"] == "bool_parsing":
                 reason = f"{values[name]!r} is neither true nor false"
             raise ConfigurationError(f"{NAMESPACE}{to_camel(name)}: {reason}") from None
+
+
+class EntrySettings(Settings):
+    """The settings for an entry of clouds.yaml that a resource or a lookup names. ``OS_*`` variables have no effect."""
+
+    def origin(self, name: str, standard: str) -> str:  # noqa: ARG002
+        """Return the place in clouds.yaml."""
+        return f"{name} of cloud {self.cloud!r} in clouds.yaml"
 
 
 def misspelled(names: Iterable[str]) -> list[str]:

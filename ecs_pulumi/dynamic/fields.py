@@ -53,8 +53,8 @@ class Computed(FieldOption):
     """The cloud sets the value if the program does not; that value is not drift."""
 
 
-class ClearedIfUnset(InPlace):
-    """Changed in place; a program that no longer sets it clears it, as an empty string does."""
+class ClearedIfUnset(FieldOption):
+    """A program that no longer sets it clears it, as an empty string does; usually such an input is not managed."""
 
 
 class ReplacedIfUnset(Replace):
@@ -155,6 +155,11 @@ class Inputs(BaseModel):
 
     region: Annotated[str | None, Replace(), Computed()] = Field(
         None, description="Region the object lives in. Default: the configured one."
+    )
+    cloud: Annotated[str | None, Replace(), ClearedIfUnset()] = Field(
+        None,
+        description="Entry of clouds.yaml with the cloud the object lives in. Its credentials and its region are used "
+        "instead of the stack's settings and the `OS_*` variables. Default: the cloud of the stack.",
     )
     adopt: Annotated[str | None, ProviderOnly()] = Field(
         None,

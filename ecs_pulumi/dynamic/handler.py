@@ -63,6 +63,8 @@ class OperationContext(Generic[C]):
     """Shows a notice beside the resource, for the user to read before confirming the update. It stays visible."""
     warn: Callable[[str], None] = lambda _: None
     """Shows a warning beside the resource: data that will be deleted, or a request that the API will likely reject."""
+    entry: str | None = None
+    """The entry of clouds.yaml with the cloud of the object; None for the cloud of the stack."""
     stack: str = ""
     project: str = ""
     backend: str = ""
@@ -151,8 +153,24 @@ class ResourceHandler(ABC, Generic[C, I, R]):
     """What an author has to know about such a program; lines of the comment that follow the heading."""
 
     @abstractmethod
-    def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> C:
-        """Return the clients that operations in `region` need. MUST NOT send any request."""
+    def connect(
+        self, config: Callable[[str], str | None], region: str | None, timeout: float, cloud: str | None = None
+    ) -> C:
+        """Return the clients that operations need. MUST NOT send any request.
+
+        Args:
+            config: The settings of the stack.
+            region: The region. Default: the configured one.
+            timeout: Seconds within which the operations must end.
+            cloud: An entry of clouds.yaml. Default: the cloud of the stack.
+        """
+
+    def account(self, config: Callable[[str], str | None], cloud: str | None) -> str:  # noqa: ARG002
+        """Return the account of a cloud if ids of this kind are unique only in an account; empty otherwise.
+
+        Empty as well for the account that the settings of the stack use. MUST NOT send any request.
+        """
+        return ""
 
     def stored_settings_hint(self, error: Exception) -> str | None:  # noqa: ARG002
         """Return a hint to append to this error in a run that may use the settings stored in the state.

@@ -11,11 +11,20 @@ from typing import NamedTuple
 
 
 class ObjectKey(NamedTuple):
-    """Identity of an object. The region is part of it, because the id of a key pair is its name, unique per region."""
+    """Identity of an object. The id of a key pair is its name, which is unique in a region and an account.
+
+    Attributes:
+        kind: The kind.
+        region: The region.
+        id: The id.
+        account: The account, as `ResourceHandler.account` returns it. All other ids are unique in all clouds, so that
+            an object has one identity, also if resources name its cloud by different entries of clouds.yaml.
+    """
 
     kind: str
     region: str
     id: str
+    account: str = ""
 
 
 class Ownership:

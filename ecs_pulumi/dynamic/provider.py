@@ -8,6 +8,7 @@ MUST NOT have further attributes.
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -71,8 +72,11 @@ class Provider(ResourceProvider):
         inputs, problems = fields.validate(handler.inputs, raw)
         inputs |= fields.cleared_inputs(handler.inputs, inputs, prior)
         invalid = {problem.property for problem in problems}
+        # In another cloud, a resource is checked as a new one: nothing of the prior object is there.
+        comparable = prior if _entry(prior) == _entry(inputs) else {}
         # Treat invalid inputs as unknown in rules.
-        checked = fields.CheckInputs(inputs | dict.fromkeys(invalid, UNKNOWN), prior, is_replacement=is_replacement)
+        values = inputs | dict.fromkeys(invalid, UNKNOWN)
+        checked = fields.CheckInputs(values, comparable, is_replacement=is_replacement)
         problems += handler.validate(checked)
         problems += _grow_only_problems(handler, checked)
         if not problems and inputs != prior:
@@ -225,15 +229,17 @@ class Provider(ResourceProvider):
         handler = self._handler
         timeout = request.timeout or handler.timeout
         region = (prior or {}).get("region") or inputs.get("region")
+        entry = _entry(inputs if prior is None else prior)
         context: OperationContext[Any] = OperationContext(
             verb=verb,
             kind=handler.name,
             resource=request.resource,
-            connect=lambda: handler.connect(self._setting, region if isinstance(region, str) else None, timeout),
+            connect=lambda: handler.connect(self._setting, region if isinstance(region, str) else None, timeout, entry),
             timeout=timeout,
             report_status=StatusLine(request.urn),
             notify=lambda line: rpc_bridge.log(request.urn, line),
             warn=lambda line: rpc_bridge.log(request.urn, line, severity="warning"),
+            entry=entry,
             stack=request.stack,
             project=request.project,
             backend=state.backend_fingerprint(),
@@ -247,8 +253,14 @@ class Provider(ResourceProvider):
         return context
 
     def _object_key(self, context: OperationContext[Any], id_: str) -> ObjectKey:
-        region = context.prior.get("region")
-        return ObjectKey(self._handler.name, region if isinstance(region, str) else self._handler.scope(context), id_)
+        handler, region = self._handler, context.prior.get("region")
+        account = handler.account(self._setting, context.entry)
+        return ObjectKey(handler.name, region if isinstance(region, str) else handler.scope(context), id_, account)
+
+    def _owners(self, context: OperationContext[Any], request: rpc_bridge.RequestContext, id_: str) -> list[str]:
+        """Return the URNs of the resources in the state that own an object."""
+        known, key = state.read(request.project, request.stack), self._object_key(context, id_)
+        return known.owners_of(key, lambda cloud: self._handler.account(self._setting, cloud))
 
     def _record_owner(
         self, context: OperationContext[Any], urn: str, id_: str, inputs: Mapping[str, Any]
@@ -281,13 +293,16 @@ class Provider(ResourceProvider):
         self, context: OperationContext[Any], request: rpc_bridge.RequestContext, id_: str, name: str | None
     ) -> Provenance:
         known = state.read(request.project, request.stack)
-        owners = known.owners.get(self._object_key(context, id_), ())
+        owners = self._owners(context, request, id_)
         if request.urn in owners:
             return Provenance.PREDECESSOR
         if owners:
             return Provenance.RENAMED
-        begun = known.interrupted(request.urn, context.inputs if context.verb == "create" else None)
-        return Provenance.INTERRUPTED if any(name in (None, each.get("name")) for each in begun) else Provenance.FOREIGN
+        interrupted = any(
+            name in (None, each.get("name")) and _entry(each) == context.entry
+            for each in known.interrupted(request.urn, context.inputs if context.verb == "create" else None)
+        )
+        return Provenance.INTERRUPTED if interrupted else Provenance.FOREIGN
 
     def _find_orphan(
         self, context: OperationContext[Any], request: rpc_bridge.RequestContext, desired: Any
@@ -409,8 +424,7 @@ class Provider(ResourceProvider):
             return []
         context = self._new_context("check", request, known)
         remote = handler.read_cached(context, known["adopt"])
-        owners = state.read(request.project, request.stack).owners.get(self._object_key(context, known["adopt"]), ())
-        if owners:
+        if owners := self._owners(context, request, known["adopt"]):
             reason = (
                 f"{known['adopt']} is already managed by {_describe_urn(owners[0])} of this stack; "
                 "to rename a resource, set `aliases` in its options"
@@ -493,6 +507,8 @@ class Provider(ResourceProvider):
         checked: fields.CheckInputs,
     ) -> list[fields.Problem]:
         """Check the inputs against the cloud; warn if that is disabled or not possible."""
+        if fields.is_unknown(inputs.get("cloud")):
+            return []
         context = self._new_context("check", request, inputs)
         try:
             if warning := self._handler.preflight_disabled(self._setting):
@@ -503,7 +519,9 @@ class Provider(ResourceProvider):
                 self._check_import(request, inputs) if is_import else self._handler.preflight(context, checked)
             )
             is_new = not (prior or checked.is_replacement or inputs.get("adopt") or fields.has_unknown(inputs))
-            return self._problems_unless_orphan(context, request, inputs, problems) if problems and is_new else problems
+            if problems and is_new:
+                problems = self._problems_unless_orphan(context, request, inputs, problems)
+            return [replace(each, reason=f"{each.reason}{_in_cloud(context, each.reason)}") for each in problems]
         except Exception as error:  # noqa: BLE001  (any error is shown as one line)
             self._warn_or_fail(context, error)
             return []
@@ -573,9 +591,11 @@ class Provider(ResourceProvider):
 
     def _error_line(self, context: OperationContext[Any], error: Exception) -> str:
         name, message = context.resource or context.inputs.get("name") or context.id, self._format_error(error)
-        if not run.has_program() and (hint := self._handler.stored_settings_hint(error)):
+        # An entry of clouds.yaml is read on every run.
+        if not (run.has_program() or context.entry) and (hint := self._handler.stored_settings_hint(error)):
             message = f"{message} {hint}"
         which = f" ({context.id})" if context.id and context.id not in f"{name} {message}" else ""
+        which += _in_cloud(context, message)
         return " ".join(f"{context.verb} {context.kind} {name}{which}: {message}".split())
 
     def _format_error(self, error: Exception) -> str:
@@ -600,6 +620,17 @@ def _is_replacement(urn: str, prior: Mapping[str, Any]) -> bool:
     if prior and urn:
         _existing.add(urn)
     return not prior and urn in _existing
+
+
+def _entry(values: Mapping[str, Any]) -> str | None:
+    """Return the entry of clouds.yaml in inputs or outputs; None for the cloud of the stack, and if it is unknown."""
+    cloud = values.get("cloud")
+    return cloud if isinstance(cloud, str) and cloud else None
+
+
+def _in_cloud(context: OperationContext[Any], message: str) -> str:
+    """Return where a message applies, if the resource is in another cloud than the stack's; empty otherwise."""
+    return f" (cloud {context.entry!r})" if context.entry and f"{context.entry!r}" not in message else ""
 
 
 def _duplicate_owner(kind: str, id_: str, other: str) -> ProgramError:

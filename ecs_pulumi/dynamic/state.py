@@ -14,17 +14,29 @@ import platform
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ecs_pulumi import stack
 from ecs_pulumi.dynamic.ownership import ObjectKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 FINGERPRINT_LENGTH = 8
 """Number of hexadecimal digits in the fingerprint of a backend."""
+
+
+class Owner(NamedTuple):
+    """A resource that owns an object.
+
+    Attributes:
+        urn: Its URN.
+        cloud: The entry of clouds.yaml that it names; None for the cloud of the stack.
+    """
+
+    urn: str
+    cloud: str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,20 +45,30 @@ class StackState:
 
     Attributes:
         resources: The resources, as `pulumi stack export` writes them.
-        owners: The URNs of the resources that own each object. Resources that are only read (`EcsResource.get`) are not
-            owners.
+        owners: The resources that own each object; the keys have no account. Resources that are only read
+            (`EcsResource.get`) are not owners.
         begun: The inputs of the pending creates, by URN: those of an interrupted run, and those in progress.
         unreadable: Why the state could not be read; empty if it was.
     """
 
     resources: Sequence[Mapping[str, Any]] = ()
-    owners: Mapping[ObjectKey, Sequence[str]] = field(default_factory=dict)
+    owners: Mapping[ObjectKey, Sequence[Owner]] = field(default_factory=dict)
     begun: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     unreadable: str = ""
 
     def has(self, urn: str) -> bool:
         """Whether the state contains a resource with this URN that owns an object."""
-        return any(urn in urns for urns in self.owners.values())
+        return any(owner.urn == urn for owners in self.owners.values() for owner in owners)
+
+    def owners_of(self, key: ObjectKey, account: Callable[[str | None], str]) -> list[str]:
+        """Return the URNs of the resources that own an object.
+
+        Args:
+            key: The object.
+            account: Returns the account of an entry of clouds.yaml, as `ResourceHandler.account`.
+        """
+        found = self.owners.get(key._replace(account=""), ())
+        return [owner.urn for owner in found if account(owner.cloud) == key.account]
 
     def retains(self, urn: str) -> bool:
         """Whether the resource with this URN has the option `retain_on_delete`."""
@@ -92,10 +114,10 @@ def _read(project: str, name: str) -> StackState:
         resources, begun = stack.export(project, name)
     except stack.StackError as error:
         return StackState(unreadable=str(error))
-    owners: dict[ObjectKey, list[str]] = {}
+    owners: dict[ObjectKey, list[Owner]] = {}
     for resource in resources:
         if resource.get("id") and not resource.get("external"):
-            owners.setdefault(_key(resource), []).append(str(resource["urn"]))
+            owners.setdefault(_key(resource), []).append(Owner(str(resource["urn"]), cloud_of(resource)))
     pending: dict[str, list[Mapping[str, Any]]] = {}
     for resource in begun:
         pending.setdefault(str(resource["urn"]), []).append(resource.get("inputs") or {})
@@ -105,6 +127,12 @@ def _read(project: str, name: str) -> StackState:
 def _key(resource: Mapping[str, Any]) -> ObjectKey:
     region = (resource.get("outputs") or {}).get("region")
     return ObjectKey(str(resource["type"]).rpartition(":")[2], str(region or ""), str(resource["id"]))
+
+
+def cloud_of(resource: Mapping[str, Any]) -> str | None:
+    """Return the entry of clouds.yaml that a resource in a state names; None for the cloud of the stack."""
+    cloud = (resource.get("outputs") or resource.get("inputs") or {}).get("cloud")
+    return cloud if isinstance(cloud, str) and cloud else None
 
 
 def backend_fingerprint() -> str:

@@ -87,10 +87,15 @@ def call_with_outputs(lookup: Callable[..., T], **inputs: Any) -> pulumi.Output[
     return pulumi.Output.all(resolved, existing_ids()).apply(run)
 
 
-def region_of(name: str | None) -> Region:
-    """Return a region of the cloud that the stack configuration and the environment describe."""
+def region_of(name: str | None, cloud: str | None) -> Region:
+    """Return a region of a cloud.
+
+    Args:
+        name: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud that the stack configuration and the environment describe.
+    """
     config = pulumi.Config("ecs")
-    return connection(lambda key: config.get(key.removeprefix("ecs:"))).region(name)
+    return connection(lambda key: config.get(key.removeprefix("ecs:")), cloud).region(name)
 
 
 def exactly_one(found: Sequence[M], kind: str, criteria: Mapping[str, object], others: Callable[[], Iterable[M]]) -> M:

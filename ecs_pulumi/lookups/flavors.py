@@ -25,6 +25,7 @@ def get_flavor(
     min_ram: int | None = None,
     min_disk: int | None = None,
     region: str | None = None,
+    cloud: str | None = None,
 ) -> FlavorInfo:
     """Find a flavor by name or id, or the smallest flavor with the given minimum sizes.
 
@@ -37,13 +38,14 @@ def get_flavor(
         min_ram: Minimum memory in MiB.
         min_disk: Minimum size of the root disk in GiB.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
 
     Raises:
         NoMatch: No object matches; the message lists the most similar names.
     """
     criteria = {"name": name, "id": id, "min_vcpus": min_vcpus, "min_ram": min_ram, "min_disk": min_disk}
     require_criteria("flavor", criteria)
-    api = region_of(region).compute
+    api = region_of(region, cloud).compute
     listed = [_by_id(api, id)] if id else _list(api, minRam=min_ram, minDisk=min_disk)
     found = [
         flavor
@@ -69,10 +71,18 @@ def get_flavor_output(
     min_ram: pulumi.Input[int | None] = None,
     min_disk: pulumi.Input[int | None] = None,
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[FlavorInfo]:
     """Variant of `get_flavor` that accepts outputs and returns an output."""
     return call_with_outputs(
-        get_flavor, name=name, id=id, min_vcpus=min_vcpus, min_ram=min_ram, min_disk=min_disk, region=region
+        get_flavor,
+        name=name,
+        id=id,
+        min_vcpus=min_vcpus,
+        min_ram=min_ram,
+        min_disk=min_disk,
+        region=region,
+        cloud=cloud,
     )
 
 
@@ -86,6 +96,7 @@ def list_flavors(
     sort_key: str | None = None,
     sort_dir: Literal["asc", "desc"] | None = None,
     region: str | None = None,
+    cloud: str | None = None,
 ) -> list[FlavorInfo]:
     """List the flavors with the given minimum sizes.
 
@@ -97,8 +108,9 @@ def list_flavors(
         sort_key: The API's name of the field to sort by: `flavorid`, `name`, `memory_mb`, `vcpus`, `root_gb`, …
         sort_dir: `asc` (the API's default) or `desc`.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
     """
-    api = region_of(region).compute
+    api = region_of(region, cloud).compute
     visibility = None if is_public is None else str(is_public)
     found = _list(api, minRam=min_ram, minDisk=min_disk, is_public=visibility, sort_key=sort_key, sort_dir=sort_dir)
     return [flavor for flavor in found if flavor.vcpus >= (min_vcpus or 0)]
@@ -113,6 +125,7 @@ def list_flavors_output(
     sort_key: pulumi.Input[str | None] = None,
     sort_dir: pulumi.Input[Literal["asc", "desc"] | None] = None,
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[list[FlavorInfo]]:
     """Variant of `list_flavors` that accepts outputs and returns an output."""
     return call_with_outputs(
@@ -124,6 +137,7 @@ def list_flavors_output(
         sort_key=sort_key,
         sort_dir=sort_dir,
         region=region,
+        cloud=cloud,
     )
 
 

@@ -18,6 +18,7 @@ def get_floating_ip(
     *,
     id: str | None = None,  # noqa: A002  (the API's own word)
     region: str | None = None,
+    cloud: str | None = None,
 ) -> FloatingIpInfo:
     """Find the floating IP that meets all criteria.
 
@@ -25,6 +26,7 @@ def get_floating_ip(
         address: The address in the external network.
         id: The id.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
 
     Raises:
         NoMatch: No object matches; the message lists the existing addresses.
@@ -32,7 +34,7 @@ def get_floating_ip(
     """
     criteria = {"address": address, "id": id}
     require_criteria("floating IP", criteria)
-    api = region_of(region).network
+    api = region_of(region, cloud).network
     return exactly_one(
         [
             FloatingIpInfo.model_validate(item)
@@ -49,6 +51,7 @@ def get_floating_ip_output(
     *,
     id: pulumi.Input[str | None] = None,  # noqa: A002
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[FloatingIpInfo]:
     """Variant of `get_floating_ip` that accepts outputs and returns an output."""
-    return call_with_outputs(get_floating_ip, address=address, id=id, region=region)
+    return call_with_outputs(get_floating_ip, address=address, id=id, region=region, cloud=cloud)

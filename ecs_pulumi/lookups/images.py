@@ -37,6 +37,7 @@ def get_image(
     visibility: Visibility | None = None,
     properties: Mapping[str, str] | None = None,
     region: str | None = None,
+    cloud: str | None = None,
 ) -> ImageInfo:
     """Find the image that meets all criteria. Without `id`, only active images are considered.
 
@@ -48,6 +49,7 @@ def get_image(
         visibility: The visibility. Default: what the API lists, which is everything but `community`.
         properties: Properties that the image must have, with their values.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
 
     Raises:
         NoMatch: No object matches; the message lists the most similar names.
@@ -55,7 +57,7 @@ def get_image(
     """
     criteria = {"name": name, "id": id, "name_regex": name_regex, "visibility": visibility, "properties": properties}
     require_criteria("image", criteria)
-    target = region_of(region)
+    target = region_of(region, cloud)
     listed = _by_id(target, id) if id else _list(target, name, visibility, properties, status="active")
     found = _filter(listed, name, name_regex, properties)
     if most_recent:
@@ -72,6 +74,7 @@ def get_image_output(
     visibility: pulumi.Input[Visibility | None] = None,
     properties: pulumi.Input[Mapping[str, pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[ImageInfo]:
     """Variant of `get_image` that accepts outputs and returns an output."""
     return call_with_outputs(
@@ -83,6 +86,7 @@ def get_image_output(
         visibility=visibility,
         properties=properties,
         region=region,
+        cloud=cloud,
     )
 
 
@@ -95,6 +99,7 @@ def list_images(
     properties: Mapping[str, str] | None = None,
     status: str | None = None,
     region: str | None = None,
+    cloud: str | None = None,
 ) -> list[ImageInfo]:
     """List the images that meet all criteria.
 
@@ -105,8 +110,9 @@ def list_images(
         properties: Properties that the image must have, with their values.
         status: The status, such as `active`.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
     """
-    found = _list(region_of(region), name, visibility, properties, status)
+    found = _list(region_of(region, cloud), name, visibility, properties, status)
     return _filter(found, name, name_regex, properties)
 
 
@@ -118,6 +124,7 @@ def list_images_output(
     properties: pulumi.Input[Mapping[str, pulumi.Input[str]] | None] = None,
     status: pulumi.Input[str | None] = None,
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[list[ImageInfo]]:
     """Variant of `list_images` that accepts outputs and returns an output."""
     return call_with_outputs(
@@ -128,6 +135,7 @@ def list_images_output(
         properties=properties,
         status=status,
         region=region,
+        cloud=cloud,
     )
 
 

@@ -27,6 +27,7 @@ def get_network(
     id: str | None = None,  # noqa: A002  (the API's own word)
     tags: Sequence[str] | None = None,
     region: str | None = None,
+    cloud: str | None = None,
 ) -> NetworkInfo:
     """Find the network that meets all criteria.
 
@@ -35,6 +36,7 @@ def get_network(
         id: The id.
         tags: Tags, all of which the object must have.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
 
     Raises:
         NoMatch: No object matches; the message lists the most similar names.
@@ -42,7 +44,7 @@ def get_network(
     """
     criteria = {"name": name, "id": id, "tags": tags}
     require_criteria("network", criteria)
-    target = region_of(region)
+    target = region_of(region, cloud)
     return exactly_one(_list_networks(target, name, id, tags), "network", criteria, lambda: _list_networks(target))
 
 
@@ -52,29 +54,34 @@ def get_network_output(
     id: pulumi.Input[str | None] = None,  # noqa: A002
     tags: pulumi.Input[Sequence[pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[NetworkInfo]:
     """Variant of `get_network` that accepts outputs and returns an output."""
-    return call_with_outputs(get_network, name=name, id=id, tags=tags, region=region)
+    return call_with_outputs(get_network, name=name, id=id, tags=tags, region=region, cloud=cloud)
 
 
 @one_line_errors
-def list_networks(*, tags: Sequence[str] | None = None, region: str | None = None) -> list[NetworkInfo]:
+def list_networks(
+    *, tags: Sequence[str] | None = None, region: str | None = None, cloud: str | None = None
+) -> list[NetworkInfo]:
     """List the networks that the project can use.
 
     Args:
         tags: Tags, all of which the object must have.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
     """
-    return _list_networks(region_of(region), tags=tags)
+    return _list_networks(region_of(region, cloud), tags=tags)
 
 
 def list_networks_output(
     *,
     tags: pulumi.Input[Sequence[pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[list[NetworkInfo]]:
     """Variant of `list_networks` that accepts outputs and returns an output."""
-    return call_with_outputs(list_networks, tags=tags, region=region)
+    return call_with_outputs(list_networks, tags=tags, region=region, cloud=cloud)
 
 
 @one_line_errors
@@ -86,6 +93,7 @@ def get_subnet(
     network_id: str | None = None,
     tags: Sequence[str] | None = None,
     region: str | None = None,
+    cloud: str | None = None,
 ) -> SubnetInfo:
     """Find the subnet that meets all criteria.
 
@@ -96,6 +104,7 @@ def get_subnet(
         network_id: Id of the network.
         tags: Tags, all of which the object must have.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
 
     Raises:
         NoMatch: No object matches; the message lists the most similar names.
@@ -103,7 +112,7 @@ def get_subnet(
     """
     criteria = {"name": name, "id": id, "cidr": cidr, "network_id": network_id, "tags": tags}
     require_criteria("subnet", criteria)
-    api = region_of(region).network
+    api = region_of(region, cloud).network
     found = network.list_all(api, "subnet", **{**criteria, "tags": _tags_filter(tags)})
     return exactly_one(
         [SubnetInfo.model_validate(item) for item in found],
@@ -121,9 +130,12 @@ def get_subnet_output(
     network_id: pulumi.Input[str | None] = None,
     tags: pulumi.Input[Sequence[pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[SubnetInfo]:
     """Variant of `get_subnet` that accepts outputs and returns an output."""
-    return call_with_outputs(get_subnet, name=name, id=id, cidr=cidr, network_id=network_id, tags=tags, region=region)
+    return call_with_outputs(
+        get_subnet, name=name, id=id, cidr=cidr, network_id=network_id, tags=tags, region=region, cloud=cloud
+    )
 
 
 @one_line_errors
@@ -137,6 +149,7 @@ def get_port(
     device_id: str | None = None,
     tags: Sequence[str] | None = None,
     region: str | None = None,
+    cloud: str | None = None,
 ) -> PortInfo:
     """Find the port that meets all criteria.
 
@@ -149,6 +162,7 @@ def get_port(
         device_id: Id of the server that uses the port.
         tags: Tags, all of which the object must have.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
 
     Raises:
         NoMatch: No object matches; the message lists the most similar names.
@@ -164,7 +178,7 @@ def get_port(
         "tags": tags,
     }
     require_criteria("port", criteria)
-    api = region_of(region).network
+    api = region_of(region, cloud).network
     return exactly_one(_list_ports(api, **criteria), "port", criteria, lambda: _list_ports(api))
 
 
@@ -178,6 +192,7 @@ def get_port_output(
     device_id: pulumi.Input[str | None] = None,
     tags: pulumi.Input[Sequence[pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[PortInfo]:
     """Variant of `get_port` that accepts outputs and returns an output."""
     return call_with_outputs(
@@ -190,6 +205,7 @@ def get_port_output(
         device_id=device_id,
         tags=tags,
         region=region,
+        cloud=cloud,
     )
 
 

@@ -15,14 +15,17 @@ Service = Literal["compute", "network", "volume"]
 
 
 @one_line_errors
-def get_availability_zones(service: Service = "compute", *, region: str | None = None) -> list[AvailabilityZone]:
+def get_availability_zones(
+    service: Service = "compute", *, region: str | None = None, cloud: str | None = None
+) -> list[AvailabilityZone]:
     """List the availability zones, sorted by name, including those that are unavailable.
 
     Args:
         service: The service whose zones are listed: `compute`, `network` or `volume`.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
     """
-    target = region_of(region)
+    target = region_of(region, cloud)
     if service == "network":
         zones = [
             AvailabilityZone(name=zone["name"], available=zone["state"] == "available", resource=zone["resource"])
@@ -41,22 +44,28 @@ def get_availability_zones(service: Service = "compute", *, region: str | None =
 
 
 def get_availability_zones_output(
-    service: pulumi.Input[Service] = "compute", *, region: pulumi.Input[str | None] = None
+    service: pulumi.Input[Service] = "compute",
+    *,
+    region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[list[AvailabilityZone]]:
     """Variant of `get_availability_zones` that accepts outputs and returns an output."""
-    return call_with_outputs(get_availability_zones, service=service, region=region)
+    return call_with_outputs(get_availability_zones, service=service, region=region, cloud=cloud)
 
 
 @one_line_errors
-def get_api_versions(*, region: str | None = None) -> list[ApiVersion]:
+def get_api_versions(*, region: str | None = None, cloud: str | None = None) -> list[ApiVersion]:
     """List the versions of the compute API, with the range of microversions of each.
 
     Args:
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
     """
-    return [ApiVersion.model_validate(item) for item in compute.list_versions(region_of(region).compute)]
+    return [ApiVersion.model_validate(item) for item in compute.list_versions(region_of(region, cloud).compute)]
 
 
-def get_api_versions_output(*, region: pulumi.Input[str | None] = None) -> pulumi.Output[list[ApiVersion]]:
+def get_api_versions_output(
+    *, region: pulumi.Input[str | None] = None, cloud: pulumi.Input[str | None] = None
+) -> pulumi.Output[list[ApiVersion]]:
     """Variant of `get_api_versions` that accepts outputs and returns an output."""
-    return call_with_outputs(get_api_versions, region=region)
+    return call_with_outputs(get_api_versions, region=region, cloud=cloud)

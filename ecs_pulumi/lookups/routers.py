@@ -21,6 +21,7 @@ def get_router(
     id: str | None = None,  # noqa: A002  (the API's own word)
     tags: Sequence[str] | None = None,
     region: str | None = None,
+    cloud: str | None = None,
 ) -> RouterInfo:
     """Find the router that meets all criteria.
 
@@ -29,6 +30,7 @@ def get_router(
         id: The id.
         tags: Tags, all of which the object must have.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
 
     Raises:
         NoMatch: No object matches; the message lists the most similar names.
@@ -36,7 +38,7 @@ def get_router(
     """
     criteria = {"name": name, "id": id, "tags": tags}
     require_criteria("router", criteria)
-    api = region_of(region).network
+    api = region_of(region, cloud).network
     found = network.list_all(api, "router", name=name, id=id, tags=",".join(tags) if tags else None)
     return exactly_one(
         [RouterInfo.model_validate(item) for item in found],
@@ -52,6 +54,7 @@ def get_router_output(
     id: pulumi.Input[str | None] = None,  # noqa: A002
     tags: pulumi.Input[Sequence[pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[RouterInfo]:
     """Variant of `get_router` that accepts outputs and returns an output."""
-    return call_with_outputs(get_router, name=name, id=id, tags=tags, region=region)
+    return call_with_outputs(get_router, name=name, id=id, tags=tags, region=region, cloud=cloud)

@@ -18,6 +18,7 @@ def get_security_group(
     *,
     id: str | None = None,  # noqa: A002  (the API's own word)
     region: str | None = None,
+    cloud: str | None = None,
 ) -> SecurityGroupInfo:
     """Find the security group that meets all criteria. A group of the project takes precedence over a shared one.
 
@@ -25,6 +26,7 @@ def get_security_group(
         name: The name, for example `default`.
         id: The id.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
 
     Raises:
         NoMatch: No object matches; the message lists the most similar names.
@@ -32,7 +34,7 @@ def get_security_group(
     """
     criteria = {"name": name, "id": id}
     require_criteria("security group", criteria)
-    target = region_of(region)
+    target = region_of(region, cloud)
 
     def groups(**filters: str | None) -> list[SecurityGroupInfo]:
         found = network.list_all(target.network, "security_group", **filters)
@@ -48,6 +50,7 @@ def get_security_group_output(
     *,
     id: pulumi.Input[str | None] = None,  # noqa: A002
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[SecurityGroupInfo]:
     """Variant of `get_security_group` that accepts outputs and returns an output."""
-    return call_with_outputs(get_security_group, name=name, id=id, region=region)
+    return call_with_outputs(get_security_group, name=name, id=id, region=region, cloud=cloud)

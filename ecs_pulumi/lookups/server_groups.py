@@ -20,6 +20,7 @@ def get_server_group(
     *,
     id: str | None = None,  # noqa: A002  (the API's own word)
     region: str | None = None,
+    cloud: str | None = None,
 ) -> ServerGroupInfo:
     """Find a server group of the project by name or id.
 
@@ -27,6 +28,7 @@ def get_server_group(
         name: The name.
         id: The id.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
 
     Raises:
         NoMatch: No object matches; the message lists the most similar names.
@@ -34,7 +36,7 @@ def get_server_group(
     """
     criteria = {"name": name, "id": id}
     require_criteria("server group", criteria)
-    api = region_of(region).compute
+    api = region_of(region, cloud).compute
     found = _by_id(api, id) if id else _list(api)
     return exactly_one(
         [item for item in found if name in (None, item.name)], "server group", criteria, lambda: _list(api)
@@ -46,9 +48,10 @@ def get_server_group_output(
     *,
     id: pulumi.Input[str | None] = None,  # noqa: A002
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[ServerGroupInfo]:
     """Variant of `get_server_group` that accepts outputs and returns an output."""
-    return call_with_outputs(get_server_group, name=name, id=id, region=region)
+    return call_with_outputs(get_server_group, name=name, id=id, region=region, cloud=cloud)
 
 
 def _list(api: ServiceClient) -> list[ServerGroupInfo]:

@@ -25,6 +25,7 @@ def get_server(
     *,
     id: str | None = None,  # noqa: A002  (the API's own word)
     region: str | None = None,
+    cloud: str | None = None,
 ) -> ServerInfo:
     """Find a server by name or id.
 
@@ -32,6 +33,7 @@ def get_server(
         name: The name.
         id: The id.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
 
     Raises:
         NoMatch: No object matches; the message lists the most similar names.
@@ -39,7 +41,7 @@ def get_server(
     """
     criteria = {"name": name, "id": id}
     require_criteria("server", criteria)
-    target = region_of(region)
+    target = region_of(region, cloud)
     # Nova interprets the name as a regular expression.
     documents = _by_id(target, id) if id else _list(target, name=f"^{re.escape(name or '')}$")
     return exactly_one(
@@ -52,9 +54,10 @@ def get_server_output(
     *,
     id: pulumi.Input[str | None] = None,  # noqa: A002
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[ServerInfo]:
     """Variant of `get_server` that accepts outputs and returns an output."""
-    return call_with_outputs(get_server, name=name, id=id, region=region)
+    return call_with_outputs(get_server, name=name, id=id, region=region, cloud=cloud)
 
 
 @one_line_errors
@@ -71,6 +74,7 @@ def list_servers(
     reservation_id: str | None = None,
     all_tenants: bool | None = None,
     region: str | None = None,
+    cloud: str | None = None,
 ) -> list[ServerInfo]:
     """List the servers that meet all criteria (guide, 3.3, step 2).
 
@@ -86,8 +90,9 @@ def list_servers(
         reservation_id: Reservation id of a request that created several servers.
         all_tenants: List the servers of all projects. For administrators.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
     """
-    target = region_of(region)
+    target = region_of(region, cloud)
     if not_tags and target.compute.versions.id != "v2":
         target.compute.require("not_tags", _NOT_TAGS)
     return _list(
@@ -118,6 +123,7 @@ def list_servers_output(
     reservation_id: pulumi.Input[str | None] = None,
     all_tenants: pulumi.Input[bool | None] = None,
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[list[ServerInfo]]:
     """Variant of `list_servers` that accepts outputs and returns an output."""
     return call_with_outputs(
@@ -133,6 +139,7 @@ def list_servers_output(
         reservation_id=reservation_id,
         all_tenants=all_tenants,
         region=region,
+        cloud=cloud,
     )
 
 

@@ -23,6 +23,7 @@ def get_volume(
     id: str | None = None,  # noqa: A002  (the API's own word)
     metadata: Mapping[str, str] | None = None,
     region: str | None = None,
+    cloud: str | None = None,
 ) -> VolumeInfo:
     """Find the volume that meets all criteria.
 
@@ -31,6 +32,7 @@ def get_volume(
         id: The id.
         metadata: Metadata keys that the volume must have, with their values.
         region: The region. Default: the configured region.
+        cloud: An entry of clouds.yaml. Default: the cloud of the stack.
 
     Raises:
         NoMatch: No object matches; the message lists the most similar names.
@@ -38,7 +40,7 @@ def get_volume(
     """
     criteria = {"name": name, "id": id, "metadata": metadata}
     require_criteria("volume", criteria)
-    api = region_of(region).block_storage
+    api = region_of(region, cloud).block_storage
     found = [
         item
         for item in (_by_id(api, id) if id else _list(api, name))
@@ -53,9 +55,10 @@ def get_volume_output(
     id: pulumi.Input[str | None] = None,  # noqa: A002
     metadata: pulumi.Input[Mapping[str, pulumi.Input[str]] | None] = None,
     region: pulumi.Input[str | None] = None,
+    cloud: pulumi.Input[str | None] = None,
 ) -> pulumi.Output[VolumeInfo]:
     """Variant of `get_volume` that accepts outputs and returns an output."""
-    return call_with_outputs(get_volume, name=name, id=id, metadata=metadata, region=region)
+    return call_with_outputs(get_volume, name=name, id=id, metadata=metadata, region=region, cloud=cloud)
 
 
 def _list(api: ServiceClient, name: str | None = None) -> list[VolumeInfo]:

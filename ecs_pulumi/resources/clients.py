@@ -56,16 +56,26 @@ _connections: dict[Any, Connection] = {}
 _connecting = threading.Lock()
 
 
-def connection(config: Callable[[str], str | None]) -> Connection:
-    """Return the connection for these settings. All handlers and threads of a process share it."""
+def connection(config: Callable[[str], str | None], cloud: str | None = None) -> Connection:
+    """Return the connection to a cloud. All handlers and threads of a process share it.
+
+    Args:
+        config: The settings of the stack.
+        cloud: An entry of clouds.yaml. Default: the cloud of the settings.
+    """
     from ecs_pulumi.cloud.connection import Connection, Settings  # loads keystoneauth
 
     settings = Settings.from_config(config)
+    if cloud:
+        settings = settings.of_entry(cloud)
     with _connecting:
         if settings not in _connections:
-            opened = _connections[settings] = Connection(settings, trace=_debug)
+            opened = Connection(settings, trace=_debug)
             for warning in opened.warnings:
                 rpc_bridge.warn_once(warning)
+            # The entry may be the one that the stack uses: then both share the token, the lists and the plans.
+            same = (each for each in _connections.values() if each.identity and each.identity == opened.identity)
+            _connections[settings] = next(same, opened)
         return _connections[settings]
 
 

@@ -60,7 +60,7 @@ class FloatingIpInputs(UnnamedInputs):
     subnet_ids: Annotated[list[str] | None, Replace(), WriteOnly()] = Field(
         None, description="Subnets of the external network; the address is from the first one with a free address."
     )
-    port_id: Annotated[str | None, ClearedIfUnset(), AlwaysSet(), Exclusive(), References("Port")] = Field(
+    port_id: Annotated[str | None, InPlace(), ClearedIfUnset(), AlwaysSet(), Exclusive(), References("Port")] = Field(
         None,
         description="Port that the address leads to. A change moves the address to another port; a program that no "
         "longer sets it, or sets an empty string, releases the port.",

@@ -37,11 +37,13 @@ _STORED_SETTINGS = (
 class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
     """Base of the resource handlers, with the parts that are specific to OpenStack-compatible clouds."""
 
-    def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> Clients:
-        """Return the clients for operations in `region`. This sends no request."""
+    def connect(
+        self, config: Callable[[str], str | None], region: str | None, timeout: float, cloud: str | None = None
+    ) -> Clients:
+        """Return the clients for operations in a region of a cloud. This sends no request."""
         from ecs_pulumi.cloud.polling import Deadline
 
-        opened = connection(config)
+        opened = connection(config, cloud)
         opened.transport.set_deadline(opened.clock.now() + timeout)
         return Clients(opened, region, Deadline(opened.clock, timeout), marker=opened.settings.marker)
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -21,7 +21,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.handler import ImportedResource, Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.clients import Context, Existing, connection
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import is_younger, send_once
 from ecs_pulumi.resources.planned import planned
@@ -80,6 +80,16 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
     inputs = KeyPairInputs
     outputs = KeyPairOutputs
     encodes_owner_in_name = True  # key pairs have no description for an owner marker
+
+    def account(self, config: Callable[[str], str | None], cloud: str | None) -> str:
+        """Return the user: a name is unique in the key pairs of a user."""
+        if not cloud:
+            return ""
+        try:
+            own, other = connection(config).account, connection(config, cloud).account
+        except errors.EcsError:
+            return cloud
+        return "" if other == own else " ".join(other)
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Require an OpenSSH public key or a certificate; reject a private key without showing it."""

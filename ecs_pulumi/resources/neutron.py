@@ -191,7 +191,7 @@ class NeutronHandler(EcsHandler[I]):
 
     def _is_sent(self, name: str) -> bool:
         field = fields.fields_of(self.inputs)[name]
-        return not field.has(fields.ProviderOnly) and name not in ("region", "tags", "value_specs")
+        return not field.has(fields.ProviderOnly) and name not in (*fields.Inputs.model_fields, "tags", "value_specs")
 
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:  # noqa: ARG002
         """Return the request attributes of these inputs; `remote` is empty in a create."""

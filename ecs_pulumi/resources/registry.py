@@ -54,16 +54,22 @@ def handlers() -> list[ResourceHandler[Any, Any, Any]]:
     return [get_handler(kind) for kind in _KINDS]
 
 
-def connect(config: Callable[[str], str | None], region: str | None = None, kind: str | None = None) -> Any:
+def connect(
+    config: Callable[[str], str | None],
+    region: str | None = None,
+    kind: str | None = None,
+    cloud: str | None = None,
+) -> Any:
     """The clients for a command.
 
     Args:
         config: The settings of the stack.
         region: The region. Default: the configured one.
         kind: The kind whose timeout applies. Default: the longest timeout of all kinds.
+        cloud: An entry of clouds.yaml. Default: the cloud of the settings.
     """
     used = [get_handler(kind)] if kind else handlers()
-    return used[0].connect(config, region, max(handler.timeout for handler in used))
+    return used[0].connect(config, region, max(handler.timeout for handler in used), cloud)
 
 
 def register(handler: ResourceHandler[Any, Any, Any]) -> None:

@@ -29,6 +29,8 @@ class EcsResource(pulumi.dynamic.Resource):
 
     region: pulumi.Output[str]
     """Region of the object."""
+    cloud: pulumi.Output[str | None]
+    """Entry of clouds.yaml with the cloud of the object; not set for the cloud of the stack."""
     adopt: pulumi.Output[str | None]
     """Id of the existing object that was imported, if any."""
 
@@ -49,7 +51,7 @@ class EcsResource(pulumi.dynamic.Resource):
         cls._serialized_provider, cls._secrets, cls._exclusive = provider, secrets, exclusive
         cls._kind, cls._dependencies = kind, dependencies
         hints = inspect.get_annotations(cls)
-        cls._properties = [*hints, "region", "adopt"]
+        cls._properties = [*hints, "region", "cloud", "adopt"]
         # Set by name, since a type checker takes an assignment for a declaration with another type.
         for name, value in (
             ("__annotations__", {name: _without_typed_dicts(hint) for name, hint in hints.items()}),
@@ -64,6 +66,7 @@ class EcsResource(pulumi.dynamic.Resource):
         id: pulumi.Input[str],
         *,
         region: pulumi.Input[str] | None = None,
+        cloud: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> Self:
         """Read an existing object without managing it.
@@ -72,10 +75,11 @@ class EcsResource(pulumi.dynamic.Resource):
             resource_name: Name of the resource in the program.
             id: Id of the object in the cloud.
             region: Region of the object. Default: the configured one.
+            cloud: Entry of clouds.yaml with the cloud of the object. Default: the cloud of the stack.
             opts: Pulumi's resource options.
         """
         existing = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id))
-        return cast("Any", cls)(resource_name, region=region, opts=existing)  # type: ignore[no-any-return]
+        return cast("Any", cls)(resource_name, region=region, cloud=cloud, opts=existing)  # type: ignore[no-any-return]
 
 
 def _constructor(signature: Any) -> Any:

@@ -36,6 +36,7 @@ class FloatingIpAssociation(
         port_id: pulumi.Input[str],
         fixed_ip: pulumi.Input[str] | None = None,
         region: pulumi.Input[str] | None = None,
+        cloud: pulumi.Input[str] | None = None,
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -47,6 +48,9 @@ class FloatingIpAssociation(
             port_id: Port that the address leads to. A change moves the address to another port.
             fixed_ip: Address of the port, if it has several IPv4 addresses.
             region: Region the object lives in. Default: the configured one. A change replaces the resource.
+            cloud: Entry of clouds.yaml with the cloud the object lives in. Its credentials and its region are used
+                instead of the stack's settings and the `OS_*` variables. Default: the cloud of the stack. A change
+                replaces the resource.
             adopt: Id of an existing object that the first `up` imports instead of creating one. Inputs that differ
                 from the object are changed in place; the import fails if one requires a replacement. Changing
                 `adopt` later has no effect.

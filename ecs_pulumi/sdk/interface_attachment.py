@@ -53,6 +53,7 @@ class InterfaceAttachment(
         fixed_ips: pulumi.Input[Sequence[pulumi.Input[InterfaceAttachmentFixedIpArgs]]] | None = None,
         tag: pulumi.Input[str] | None = None,
         region: pulumi.Input[str] | None = None,
+        cloud: pulumi.Input[str] | None = None,
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -68,6 +69,9 @@ class InterfaceAttachment(
             tag: Tag that identifies the NIC in the server's metadata. A change replaces the resource. Requires
                 compute 2.49.
             region: Region the object lives in. Default: the configured one. A change replaces the resource.
+            cloud: Entry of clouds.yaml with the cloud the object lives in. Its credentials and its region are used
+                instead of the stack's settings and the `OS_*` variables. Default: the cloud of the stack. A change
+                replaces the resource.
             adopt: Id of an existing object that the first `up` imports instead of creating one. Inputs that differ
                 from the object are changed in place; the import fails if one requires a replacement. Changing
                 `adopt` later has no effect.

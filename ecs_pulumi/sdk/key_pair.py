@@ -40,6 +40,7 @@ class KeyPair(
         type: pulumi.Input[Literal["ssh", "x509"]] | None = None,
         user_id: pulumi.Input[str] | None = None,
         region: pulumi.Input[str] | None = None,
+        cloud: pulumi.Input[str] | None = None,
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -54,6 +55,9 @@ class KeyPair(
             user_id: Id of the owner, if an administrator creates it for another user; needs compute 2.10. A change
                 replaces the resource.
             region: Region the object lives in. Default: the configured one. A change replaces the resource.
+            cloud: Entry of clouds.yaml with the cloud the object lives in. Its credentials and its region are used
+                instead of the stack's settings and the `OS_*` variables. Default: the cloud of the stack. A change
+                replaces the resource.
             adopt: Id of an existing object that the first `up` imports instead of creating one. Inputs that differ
                 from the object are changed in place; the import fails if one requires a replacement. Changing
                 `adopt` later has no effect.

@@ -31,6 +31,7 @@ class RouterRoute(
         destination: pulumi.Input[str],
         nexthop: pulumi.Input[str],
         region: pulumi.Input[str] | None = None,
+        cloud: pulumi.Input[str] | None = None,
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -43,6 +44,9 @@ class RouterRoute(
             nexthop: Address to which packets for the range are sent, in a subnet that is connected to the router. A
                 change replaces the resource.
             region: Region the object lives in. Default: the configured one. A change replaces the resource.
+            cloud: Entry of clouds.yaml with the cloud the object lives in. Its credentials and its region are used
+                instead of the stack's settings and the `OS_*` variables. Default: the cloud of the stack. A change
+                replaces the resource.
             adopt: Id of an existing object that the first `up` imports instead of creating one. Inputs that differ
                 from the object are changed in place; the import fails if one requires a replacement. Changing
                 `adopt` later has no effect.

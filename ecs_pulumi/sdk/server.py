@@ -310,6 +310,7 @@ class Server(
         stop_before_delete: pulumi.Input[bool] = False,
         force_delete: pulumi.Input[bool] = False,
         region: pulumi.Input[str] | None = None,
+        cloud: pulumi.Input[str] | None = None,
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -350,6 +351,9 @@ class Server(
             stop_before_delete: Stop the server before deleting it. Default: False.
             force_delete: Delete at once even if the cloud defers deletions. Default: False.
             region: Region the object lives in. Default: the configured one. A change replaces the resource.
+            cloud: Entry of clouds.yaml with the cloud the object lives in. Its credentials and its region are used
+                instead of the stack's settings and the `OS_*` variables. Default: the cloud of the stack. A change
+                replaces the resource.
             adopt: Id of an existing object that the first `up` imports instead of creating one. Inputs that differ
                 from the object are changed in place; the import fails if one requires a replacement. Changing
                 `adopt` later has no effect.

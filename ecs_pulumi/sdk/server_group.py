@@ -36,6 +36,7 @@ class ServerGroup(
         name: pulumi.Input[str] | None = None,
         max_server_per_host: pulumi.Input[int] | None = None,
         region: pulumi.Input[str] | None = None,
+        cloud: pulumi.Input[str] | None = None,
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -49,6 +50,9 @@ class ServerGroup(
             max_server_per_host: How many servers may share a host; only with `anti-affinity`. Default: 1. A change
                 replaces the resource. Requires compute 2.64.
             region: Region the object lives in. Default: the configured one. A change replaces the resource.
+            cloud: Entry of clouds.yaml with the cloud the object lives in. Its credentials and its region are used
+                instead of the stack's settings and the `OS_*` variables. Default: the cloud of the stack. A change
+                replaces the resource.
             adopt: Id of an existing object that the first `up` imports instead of creating one. Inputs that differ
                 from the object are changed in place; the import fails if one requires a replacement. Changing
                 `adopt` later has no effect.

@@ -128,6 +128,7 @@ class Subnet(
         project_id: pulumi.Input[str] | None = None,
         value_specs: pulumi.Input[Mapping[str, object]] | None = None,
         region: pulumi.Input[str] | None = None,
+        cloud: pulumi.Input[str] | None = None,
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -161,6 +162,9 @@ class Subnet(
             value_specs: Additional attributes of the create request, by their API names. A change replaces the
                 resource.
             region: Region the object lives in. Default: the configured one. A change replaces the resource.
+            cloud: Entry of clouds.yaml with the cloud the object lives in. Its credentials and its region are used
+                instead of the stack's settings and the `OS_*` variables. Default: the cloud of the stack. A change
+                replaces the resource.
             adopt: Id of an existing object that the first `up` imports instead of creating one. Inputs that differ
                 from the object are changed in place; the import fails if one requires a replacement. Changing
                 `adopt` later has no effect.

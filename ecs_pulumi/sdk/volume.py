@@ -94,6 +94,7 @@ class Volume(
         scheduler_hints: pulumi.Input[Mapping[str, object]] | None = None,
         read_only: pulumi.Input[bool] | None = None,
         region: pulumi.Input[str] | None = None,
+        cloud: pulumi.Input[str] | None = None,
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -117,6 +118,9 @@ class Volume(
             scheduler_hints: Hints to Cinder's scheduler, such as `different_host`. A change replaces the resource.
             read_only: Whether servers may only read it.
             region: Region the object lives in. Default: the configured one. A change replaces the resource.
+            cloud: Entry of clouds.yaml with the cloud the object lives in. Its credentials and its region are used
+                instead of the stack's settings and the `OS_*` variables. Default: the cloud of the stack. A change
+                replaces the resource.
             adopt: Id of an existing object that the first `up` imports instead of creating one. Inputs that differ
                 from the object are changed in place; the import fails if one requires a replacement. Changing
                 `adopt` later has no effect.

@@ -42,6 +42,7 @@ class VolumeAttachment(
         delete_on_termination: pulumi.Input[bool] | None = None,
         multiattach: pulumi.Input[bool] | None = None,
         region: pulumi.Input[str] | None = None,
+        cloud: pulumi.Input[str] | None = None,
         adopt: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -60,6 +61,9 @@ class VolumeAttachment(
             multiattach: Allow a volume that is attached to other servers as well. A change replaces the resource.
                 Requires compute 2.60.
             region: Region the object lives in. Default: the configured one. A change replaces the resource.
+            cloud: Entry of clouds.yaml with the cloud the object lives in. Its credentials and its region are used
+                instead of the stack's settings and the `OS_*` variables. Default: the cloud of the stack. A change
+                replaces the resource.
             adopt: Id of an existing object that the first `up` imports instead of creating one. Inputs that differ
                 from the object are changed in place; the import fails if one requires a replacement. Changing
                 `adopt` later has no effect.

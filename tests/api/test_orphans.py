@@ -406,7 +406,7 @@ def test_json_with_delete_requires_yes(command: Callable[..., int], capsys: pyte
 
 def test_regions_of_state_and_options_are_searched(shop: Shop) -> None:
     """Regions in the state and in the arguments are searched; a region that does not exist is an error."""
-    stack = Stack("shop", "dev", [{"urn": "", "id": "1", "outputs": {"region": "mars"}}], shop.config)
+    stack = Stack("shop", "dev", [{"urn": "", "type": THING, "id": "1", "outputs": {"region": "mars"}}], shop.config)
     with pytest.raises(ConfigurationError, match="mars"):
         find_orphans(stack)
     with pytest.raises(ConfigurationError, match="venus"):

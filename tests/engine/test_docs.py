@@ -26,6 +26,7 @@ PAGES = {str(path.relative_to(CHECKOUT)): path for path in (CHECKOUT / "docs").r
     "README.md": CHECKOUT / "README.md"
 }
 TESTED_ELSEWHERE = {
+    "docs/how-to/two-clouds.md": "test_two_clouds.py, with two emulated clouds",
     "docs/how-to/import.md": "test_adopt.py, with existing objects to import",
     "docs/how-to/failures.md": "test_killed.py, after an `up` that was killed",
 }

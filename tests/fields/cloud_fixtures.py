@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import openstack
 import pytest
 from openstack.config import OpenStackConfig
+from pydantic.alias_generators import to_snake
 
 from ecs_pulumi.cloud.clock import Clock
 from tests.support.steps import Resource, clear_caches
@@ -92,6 +93,12 @@ class CloudFixtures:
         self._closing.callback(created.destroy)
         created.up(**inputs)
         return created
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """The entry of clouds.yaml for an emulated cloud."""
+        options = {to_snake(name.removeprefix("ecs:")): value for name, value in self.config.items()}
+        return {"region_name": options.pop("region"), "auth": options}
 
     @functools.cached_property
     def admin_config(self) -> dict[str, str]:

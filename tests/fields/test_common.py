@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from tests.support.steps import SAME, Failed, Refused, Resource, updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.fields.cloud_fixtures import CloudFixtures
 
@@ -204,6 +207,24 @@ def test_region_defaults_to_the_configured_region(kind: str, example: ExampleObj
     assert example.resource.preview(**example.inputs, region=region) == SAME
     with pytest.raises((Refused, Failed), match="no region 'elsewhere'"):
         example.resource.preview(**example.inputs, region="elsewhere")
+
+
+@pytest.mark.thorough
+@each_kind
+def test_cloud_selects_entry_of_clouds_yaml(
+    kind: str, example: ExampleObject, fixtures: CloudFixtures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object that names its cloud is created there, shows no changes, and is replaced if it no longer names it."""
+    cloud = os.environ.get("OS_CLOUD", "entry")
+    if not fixtures.live:
+        (tmp_path / "clouds.yaml").write_text(json.dumps({"clouds": {cloud: fixtures.entry}}))
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    example.resource.up(**example.inputs, cloud=cloud)
+    assert example.resource.preview(**example.inputs, cloud=cloud) == SAME
+    example.resource.refresh()
+    assert example.resource.preview(**example.inputs, cloud=cloud) == SAME
+    step = example.resource.preview(**example.inputs)
+    assert (step.op, step.inputs) == ("replace", frozenset({"cloud"}))
 
 
 @each_kind

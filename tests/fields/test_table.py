@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.fields.rows import Row
     from tests.support.steps import Resource
 
-COMMON_FIELDS = {"region", "adopt"}
+COMMON_FIELDS = {"region", "cloud", "adopt"}
 """The fields of every kind, which test_common.py tests."""
 ANY_ID = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
 

@@ -31,7 +31,7 @@ from ecs_pulumi.cloud.connection import Connection, Settings
 from ecs_pulumi.dynamic import provider, rpc_bridge, state
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.provider import Provider
-from ecs_pulumi.dynamic.state import StackState
+from ecs_pulumi.dynamic.state import Owner, StackState
 from ecs_pulumi.resources import catalog, clients, planned, quota
 
 if TYPE_CHECKING:
@@ -302,9 +302,11 @@ class Resource:
 
     def stack_state(self) -> StackState:
         """The state that the provider would read from `pulumi stack export`."""
-        owners: dict[ObjectKey, list[str]] = {}
+        owners: dict[ObjectKey, list[Owner]] = {}
         if self.state:
-            owners[ObjectKey(self.kind, self.state.outputs.get("region", ""), self.state.id)] = [self.urn]
+            outputs = self.state.outputs
+            key = ObjectKey(self.kind, outputs.get("region", ""), self.state.id)
+            owners[key] = [Owner(self.urn, outputs.get("cloud"))]
         pending = [self.pending_create] if self.pending_create else []
         return StackState((), owners, {self.urn: [*self.interrupted, *pending]})
 

@@ -171,6 +171,7 @@ server = ecs.Server(
     stop_before_delete=True,
     force_delete=False,
     region="eu-de",
+    cloud="backup",
     adopt="89c312bb-285a-4026-a237-d441908c2f9e",
     opts=pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="45m")),
 )
@@ -211,13 +212,15 @@ assert_type(interface.fixed_ips, pulumi.Output[list[PortAssignedIp]])
 
 # --- get --------------------------------------------------------------------------------------------------------
 
-assert_type(ecs.Server.get("old", server.id, region="eu-de", opts=None), ecs.Server)
+assert_type(ecs.Server.get("old", server.id, region="eu-de", cloud="backup", opts=None), ecs.Server)
 assert_type(ecs.KeyPair.get("old", "demo2").fingerprint, pulumi.Output[str])
 
 # --- lookups ----------------------------------------------------------------------------------------------------
 
 try:
-    flavor = ecs.get_flavor("s3.small.1", id=None, min_vcpus=2, min_ram=2048, min_disk=10, region="eu-de")
+    flavor = ecs.get_flavor(
+        "s3.small.1", id=None, min_vcpus=2, min_ram=2048, min_disk=10, region="eu-de", cloud="backup"
+    )
 except ecs.NoMatch as none:
     assert_type(none.candidates, list[str])
     raise
@@ -271,7 +274,7 @@ assert_type(
     list[ecs.ServerInfo],
 )
 assert_type(ecs.get_availability_zones("volume", region=None), list[ecs.AvailabilityZone])
-assert_type(ecs.get_api_versions(region=None), list[ecs.ApiVersion])
+assert_type(ecs.get_api_versions(region=None, cloud=None), list[ecs.ApiVersion])
 
 assert_type(ecs.get_flavor_output(server.flavor, min_ram=volume.size), pulumi.Output[ecs.FlavorInfo])
 assert_type(ecs.list_flavors_output(min_ram=volume.size), pulumi.Output[list[ecs.FlavorInfo]])

@@ -147,7 +147,7 @@ def configured(monkeypatch: pytest.MonkeyPatch, cloud: FakeCloud) -> Callable[..
 
     def configure(**settings: Any) -> None:
         connection = connect(cloud, **settings)
-        monkeypatch.setattr(calls, "connection", lambda _: connection)
+        monkeypatch.setattr(calls, "connection", lambda *_: connection)
 
     configure()
     return configure
@@ -536,7 +536,8 @@ def test_lookup_uses_settings_of_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lookup reads the settings of the namespace `ecs` from the stack configuration, including secrets."""
     values: dict[str, str | None] = {}
 
-    def connection(config: Callable[[str], str | None]) -> Any:
+    def connection(config: Callable[[str], str | None], cloud: str | None) -> Any:
+        assert cloud is None
         values.update({key: config(key) for key in ("ecs:cloud", "ecs:password", "ecs:region")})
         raise AssertionError
 

@@ -66,7 +66,7 @@ INPUTS = {
         scheduler_hints R, disk_config R, image_policy U = replace, stop_before_resize U = True,
         stop_before_delete U = False, force_delete U = False""",
 }
-COMMON_INPUTS = "region R, adopt U"
+COMMON_INPUTS = "region R, cloud R, adopt U"
 
 OUTPUTS = {
     "Network": "status subnet_ids created_at updated_at",
@@ -212,13 +212,13 @@ def test_type_token(name: str) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_signature_of_get(name: str) -> None:
     """`Kind.get(resource_name, id, *, region=None, opts=None)`."""
-    assert signature_of(kind(name).get) == "resource_name, id, *, region=None, opts=None"
+    assert signature_of(kind(name).get) == "resource_name, id, *, region=None, cloud=None, opts=None"
 
 
 @pytest.mark.parametrize("name", LOOKUPS)
 def test_lookup_signatures_match_interface(name: str) -> None:
     """A lookup and its `_output` variant have the same parameters and defaults; the variant returns an output."""
-    expected = " ".join(LOOKUPS[name].split()) + ", region=None"
+    expected = " ".join(LOOKUPS[name].split()) + ", region=None, cloud=None"
     lookup, variant = getattr(ecs, name), getattr(ecs, f"{name}_output")
     assert signature_of(lookup) == signature_of(variant) == expected
     lookup_annotations, variant_annotations = (

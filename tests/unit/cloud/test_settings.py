@@ -444,6 +444,88 @@ def test_unknown_cloud_error_lists_clouds(clouds: Path, monkeypatch: pytest.Monk
         resolve(Settings())
 
 
+STACK = {
+    "ecs:cloud": "keyed",
+    "ecs:region": "stack-region",
+    "ecs:username": "stack-user",
+    "ecs:password": "stack-password",
+    "ecs:projectId": "stack-project",
+    "ecs:interface": "admin",
+    "ecs:cacert": "/stack/ca",
+    "ecs:insecure": "true",
+    "ecs:endpoints": '{"compute": "https://stack.test"}',
+    "ecs:apiVersions": '{"compute": "2"}',
+    "ecs:maxRetries": "7",
+    "ecs:marker": "false",
+}
+
+
+def test_entry_uses_no_setting_of_stack(clouds: Path) -> None:
+    """An entry that a resource names has the credentials and options of clouds.yaml, and the retries of the stack."""
+    entry = Settings.from_config(STACK.get).of_entry("shop")
+    credentials = resolve(entry)
+    method = _password(credentials)
+    assert (method.username, method.password) == ("from-file", "file-password")
+    assert (credentials.plugin.project_name, credentials.plugin.project_id) == ("shop", None)  # type: ignore[attr-defined]
+    assert (credentials.region, credentials.interface, credentials.verify) == ("eu-file", "internal", True)
+    assert (dict(credentials.endpoints), dict(entry.api_versions)) == ({}, {})
+    assert (entry.max_retries, entry.marker) == (7, False)
+
+
+def test_entry_uses_no_variable(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ``OS_*`` variables, which describe the stack's cloud, have no effect, except those that name the files."""
+    for name in ("CLOUD", "CLOUD_NAME", "AUTH_URL", "USERNAME", "PASSWORD", "PROJECT_ID", "REGION_NAME", "AUTH_TYPE"):
+        monkeypatch.setenv(f"OS_{name}", "keyed")
+    assert resolve(Settings().of_entry("shop")).region == "eu-file"
+    assert _password(resolve(Settings().of_entry("shop"))).password == "file-password"
+    assert resolve(Settings().of_entry("keyed")).region is None
+    (clouds / "secure.yaml").write_text(SECURE)
+    assert _password(resolve(Settings().of_entry("shop"))).password == "secure-password"
+
+
+def test_entry_without_password_does_not_use_that_of_stack(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the option and the entry."""
+    (clouds / "clouds.yaml").write_text(CLOUDS.replace("      password: file-password\n", ""))
+    monkeypatch.setenv("OS_PASSWORD", "p")
+    with pytest.raises(MissingCredentials, match=r"^password of cloud 'shop' in clouds\.yaml is missing$"):
+        resolve(Settings.from_config(STACK.get).of_entry("shop"))
+
+
+def test_error_for_unknown_entry_names_cloud_and_entries(clouds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the input `cloud`, and it lists the entries, without the variables."""
+    monkeypatch.setenv("OS_AUTH_URL", "https://a.test")
+    message = r"^cloud: no cloud 'shpo' in .*/clouds\.yaml; its clouds are: keyed, otc-shop, shop$"
+    with pytest.raises(ConfigurationError, match=message):
+        resolve(Settings().of_entry("shpo"))
+    with pytest.raises(ConfigurationError, match=r"^cloud: no cloud 'envvars' in "):
+        resolve(Settings().of_entry("envvars"))
+
+
+def test_error_for_entry_without_clouds_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the input `cloud` and the searched locations."""
+    for kind in ("CONFIG", "SECURE"):
+        monkeypatch.setattr(f"openstack.config.loader.{kind}_FILES", [str(tmp_path / "none.yaml")])
+    with pytest.raises(
+        ConfigurationError, match=r"^cloud: cannot look up cloud 'shop', because no clouds\.yaml was found in"
+    ):
+        resolve(settings().of_entry("shop"))
+
+
+@pytest.mark.parametrize(
+    ("cut", "message"),
+    [
+        ("      auth_url: https://shop.test/v3\n", r"auth_url of cloud 'shop' in clouds\.yaml is missing"),
+        ("      username: from-file\n", r"username of cloud 'shop' in clouds\.yaml is missing"),
+        ("https://", r"auth_url of cloud 'shop' in clouds\.yaml: 'shop\.test/v3' is not an http or https URL"),
+    ],
+)
+def test_incomplete_entry_error_names_option(cut: str, message: str, clouds: Path) -> None:
+    """An error of an entry names clouds.yaml and no setting of the stack, which would have no effect."""
+    (clouds / "clouds.yaml").write_text(CLOUDS.replace(cut, ""))
+    with pytest.raises(ConfigurationError, match=f"^{message}$"):
+        resolve(settings().of_entry("shop"))
+
+
 def test_certificate_files(tmp_path: Path) -> None:
     """CA file, client certificate and key are used, with ``~`` expanded to the home directory."""
     for name in ("ca.pem", "cert.pem", "key.pem"):

@@ -63,7 +63,9 @@ class _Bakery(ResourceHandler[None, CakeInputs, RemoteObject]):
         if name in self.errors:
             raise self.errors[name]
 
-    def connect(self, config: Callable[[str], str | None], region: str | None, timeout: float) -> None:
+    def connect(
+        self, config: Callable[[str], str | None], region: str | None, timeout: float, cloud: str | None = None
+    ) -> None:
         raise AssertionError("the provider must not connect to a cloud")
 
     def format_error(self, error: Exception) -> str | None:
@@ -254,6 +256,9 @@ def test_stored_settings_hint_only_without_program(
     bakery.errors["delete"] = OvenError("locked")
     with pytest.raises(Failure, match=r"^delete Cake c1: locked Stored settings are used\.$"):
         provider.delete("c1", {})
+    # An entry of clouds.yaml is read on every run.
+    with pytest.raises(Failure, match=r"^delete Cake c1 \(cloud 'other'\): locked$"):
+        provider.delete("c1", {"cloud": "other"})
     provider.check({}, {"flour": "rye"})
     with pytest.raises(Failure, match=r"^delete Cake c1: locked$"):
         provider.delete("c1", {})

@@ -1,0 +1,66 @@
+"""The connections of a process: one for each cloud, whichever way resources name it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ecs_pulumi.resources import clients
+from ecs_pulumi.resources.clients import connection
+from ecs_pulumi.resources.key_pair import HANDLER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CLOUDS = """
+clouds:
+  shop: &shop
+    auth: &auth
+      {auth_url: https://shop.test, username: me, password: secret, project_name: shop}
+    region_name: one
+  alias: *shop
+  south:
+    auth: *auth
+    region_name: two
+  books:
+    auth: {auth_url: https://shop.test, username: me, password: secret, project_name: books}
+  other:
+    auth: {auth_url: https://other.test, username: me, password: secret, project_name: shop}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str | None]:
+    """The settings of a stack on the cloud `shop`."""
+    monkeypatch.setattr(clients, "_connections", {})
+    (tmp_path / "clouds.yaml").write_text(CLOUDS)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    return {"ecs:cloud": "shop"}.get
+
+
+def test_cloud_of_stack_has_one_connection(config: Callable[[str], str | None]) -> None:
+    """A resource that names the stack's own cloud, or another entry with the same values, shares token and lists."""
+    assert connection(config) is connection(config, "shop") is connection(config, "alias")
+    assert connection(config, "") is connection(config)
+
+
+def test_other_entry_has_its_own_connection(config: Callable[[str], str | None]) -> None:
+    """Entries that differ in URL, project or region share nothing, and each has one connection."""
+    opened = {name: connection(config, name) for name in ("shop", "south", "books", "other")}
+    assert len(set(map(id, opened.values()))) == len(opened)
+    assert opened == {name: connection(config, name) for name in opened}
+
+
+def test_stack_with_other_options_does_not_share_the_connection(config: Callable[[str], str | None]) -> None:
+    """A connection is shared only if it sends the same requests."""
+    settings = {"ecs:cloud": "shop", "ecs:apiVersions": '{"compute": "2"}'}
+    assert connection(settings.get) is not connection(settings.get, "shop")
+
+
+def test_account_of_key_pairs(config: Callable[[str], str | None]) -> None:
+    """Entries of the same user have the same key pairs, whatever the project; those of another cloud have others."""
+    accounts = {name: HANDLER.account(config, name) for name in ("shop", "alias", "south", "books", "other", "gone")}
+    assert {name for name, account in accounts.items() if not account} == {"shop", "alias", "south", "books"}
+    assert accounts["other"] != accounts["gone"] == "gone"
