@@ -1,6 +1,6 @@
 # Every target creates what it needs: the virtual environment (.venv) and, if it runs Pulumi, an engine.
 .DEFAULT_GOAL := help
-.PHONY: help demo shell emulator test test-live walks bench docs screenshots lint format engine
+.PHONY: help demo shell emulator test test-live walks thorough bench docs screenshots lint format engine
 READY := .venv/.ready
 BIN := .venv/bin
 PYTHON := $(BIN)/python
@@ -25,6 +25,9 @@ test-live: engine ## run the lifecycle tests on the cloud of OS_CLOUD
 
 walks: engine ## run more random programs and kills than `make test`, in about an hour
 	@WALKS_FIRST=1000 WALKS_SEEDS=300 WALKS_REAL=20 WALKS_EDITS=10 WALKS_KILLS=50 $(PYTHON) -m pytest -n 2 tests/walks $(PYTEST)
+
+thorough: engine ## run every cell of the fault matrix, which `make test` samples
+	@FAULTS_ALL=1 $(PYTHON) -m pytest -n 2 tests/faults $(PYTEST)
 
 bench: engine ## measure the cost of every operation (BENCH="--cloud NAME" for a real cloud)
 	@$(PYTHON) -m tools.bench $(BENCH)

@@ -33,6 +33,8 @@ class Notice(Enum):
     """An update in place may move data to other storage."""
     DISCONNECTS = "disconnects"
     """An update in place makes a port unreachable at an address that it had."""
+    CUTS = "cuts-connections"
+    """An update in place no longer lets packets pass that passed before."""
     IMPORT = "import-changes"
     """An import changes the existing object. The code is followed by the names of the changed inputs."""
     NOT_CHECKED = "not-checked"

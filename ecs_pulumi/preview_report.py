@@ -64,6 +64,7 @@ _UPDATES = {
     Notice.WAKES: ((), "it runs meanwhile"),
     Notice.DISCONNECTS: (("disconnect",), "the port that it led to is no longer reachable at its address"),
     Notice.MOVES: ((), "its data may move to other storage"),
+    Notice.CUTS: ((), "connections that only the removed rules allow are cut"),
 }
 """The effects and the note of an update in place, by the provider's notice about it."""
 

@@ -11,19 +11,20 @@ import time
 from tools.playground import playground
 from tools.workspace import end_in_order, run
 
+UP = "pulumi up --skip-preview"
 LIST_SERVERS = "openstack server list -c Name -c Status -c Flavor -c Networks"
 
 MISSPELL = "pulumi config set flavor s3.larg.2"
 FAILS = "pulumi preview"
 
 STEPS = (
-    ("Make the server of examples/quickstart, with its key, network, port and disks:", "pulumi up --skip-preview"),
+    ("Make the server of examples/quickstart, with its network, router, security group and floating IP:", UP),
     ("Another client of the same cloud sees it:", LIST_SERVERS),
     ("Ask for a larger flavor, but misspell it; the preview reports it:", MISSPELL),
     ("", FAILS),
     ("Correct the name, and preview the change:", "pulumi config set flavor s3.large.2"),
     ("", "pulumi preview --diff"),
-    ("Resize the server: stop, resize, wait for VERIFY_RESIZE, confirm, start:", "pulumi up --skip-preview"),
+    ("Resize the server: stop, resize, wait for VERIFY_RESIZE, confirm, start:", UP),
     ("The same server with the larger flavor:", LIST_SERVERS),
     ("Destroy everything:", "pulumi destroy --skip-preview --remove"),
 )

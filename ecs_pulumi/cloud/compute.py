@@ -190,9 +190,24 @@ def create_server_group(api: ServiceClient, name: str, policy: str, rules: Docum
     return _document(api.post("/os-server-groups", json=body, microversion=microversion, key="server_group"))
 
 
+MIN_FULL_PAGE = 100
+"""The size from which on a page of server groups may be full; clouds limit their pages to 1000 by default."""
+
+
 def list_server_groups(api: ServiceClient) -> list[Document]:
-    """List the server groups of the project (API reference, "List Server Groups")."""
-    return list(api.pages("/os-server-groups", "server_groups", None, server_group_microversion(api)))
+    """List the server groups of the project (API reference, "List Server Groups").
+
+    The list has no link to its next page, so a page that may be full is followed by the one at its offset.
+    """
+    groups: dict[str, Document] = {}
+    query: Document = {}
+    while True:
+        page, _ = api.page("/os-server-groups", "server_groups", query, server_group_microversion(api))
+        added = {group["id"]: group for group in page if group["id"] not in groups}
+        groups |= added
+        if not added or len(page) < MIN_FULL_PAGE:
+            return list(groups.values())
+        query = {"offset": len(groups)}
 
 
 def get_server_group(api: ServiceClient, id: str) -> Document:

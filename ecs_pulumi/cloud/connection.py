@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, TypeVar
 
 import urllib3
@@ -92,7 +93,7 @@ class Connection:
 
     def _region_name(self, name: str | None) -> str:
         region = name or self._credentials.region
-        known = self._known_regions()
+        known = self._known_regions
         if region is None:
             if len(known) != 1:
                 raise ConfigurationError(
@@ -113,7 +114,7 @@ class Connection:
         interface = self._credentials.interface
         catalog = self.transport.access().service_catalog
         # A catalog without regions is that of a cloud with a single region.
-        region_name = region if self._known_regions() else None
+        region_name = region if self._known_regions else None
         for service_type in (spec.service, *_UNOFFICIAL_TYPES.get(spec.service, ())):
             for url in catalog.get_urls(service_type, interface, region_name):
                 return str(url)
@@ -137,7 +138,9 @@ class Connection:
             raise ConfigurationError("ecs:projectName or ecs:projectId (or OS_PROJECT_NAME, OS_PROJECT_ID) is missing")
         return project_id
 
+    @cached_property
     def _known_regions(self) -> list[str]:
+        # keystoneauth copies the whole catalog for each question about it.
         catalog = self.transport.access().service_catalog.normalize_catalog()
         names = {endpoint["region_name"] for service in catalog for endpoint in service.get("endpoints", [])}
         return sorted(name for name in names if name and name != "*")

@@ -118,7 +118,7 @@ class Settings(BaseModel):
         """
         values: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
-            alias = to_camel(name)
+            alias = field.alias or name
             text = get(NAMESPACE + alias)
             if text is None or text == "":
                 continue

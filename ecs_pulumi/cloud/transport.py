@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import cache
 from importlib import metadata
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -116,7 +117,7 @@ class Transport:
             verify=credentials.verify,
             cert=credentials.cert,
             timeout=READ_TIMEOUT,
-            user_agent=f"ecs-pulumi/{metadata.version('ecs-pulumi')}",
+            user_agent=_user_agent(),
         )
         self._plugin = credentials.plugin
         self._auth_url = credentials.auth_url
@@ -314,6 +315,11 @@ class Transport:
     def _write_trace(self, line: str) -> None:
         if self._trace:
             self._trace(line)
+
+
+@cache
+def _user_agent() -> str:
+    return f"ecs-pulumi/{metadata.version('ecs-pulumi')}"
 
 
 def _parsed(response: requests.Response, request: Request) -> Any:

@@ -57,6 +57,10 @@ class ClearedIfUnset(InPlace):
     """Changed in place; a program that no longer sets it clears it, as an empty string does."""
 
 
+class ReplacedIfUnset(Replace):
+    """Changed with replacement, also if a program no longer sets it: without a value it means something else."""
+
+
 class GrowOnly(InPlace):
     """Changed in place, and only to a larger value; check rejects a smaller one."""
 
@@ -460,12 +464,15 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
 
 
 def cleared_inputs(model: type[Inputs], inputs: Mapping[str, Any], prior: Mapping[str, Any]) -> dict[str, str]:
-    """Return the inputs that the program no longer sets and that this clears, with their empty values."""
+    """Return the inputs that the program no longer sets and that this changes, with their empty values."""
     known = fields_of(model)
     return {
         name: ""
         for name, value in prior.items()
-        if value and name in known and known[name].has(ClearedIfUnset) and name not in inputs
+        if value not in (None, "")
+        and name in known
+        and (known[name].has(ClearedIfUnset) or known[name].has(ReplacedIfUnset))
+        and name not in inputs
     }
 
 

@@ -123,8 +123,8 @@ class Provider(ResourceProvider):
         pending = None if changed or replaced else handler.pending_work(prior)
         if pending:
             context.notify(pending)
-        if not replaced and (other := self._record_owner(context, request.urn, _id, new)):
-            self._fail(context, _duplicate_owner(context, _id, other))
+        if not replaced and (conflict := self._record_owner(context, request.urn, _id, new)):
+            self._fail(context, conflict)
         return rpc_bridge.difference(
             DiffResult(
                 changes=bool(changed or replaced or pending),
@@ -252,8 +252,8 @@ class Provider(ResourceProvider):
 
     def _record_owner(
         self, context: OperationContext[Any], urn: str, id_: str, inputs: Mapping[str, Any]
-    ) -> str | None:
-        """Record the resource as the owner of an object in this run; return the URN of another owner, if there is one.
+    ) -> ProgramError | None:
+        """Record the resource as the owner of an object in this run; return the error if it has another owner.
 
         Without a region in the prior outputs nothing is recorded.
         """
@@ -261,17 +261,21 @@ class Provider(ResourceProvider):
             return None
         known = fields.fields_of(self._handler.inputs)
         outputs = {name: value for name, value in context.prior.items() if name not in known}
-        for kind_, other_id in self._handler.also_holds(id_, {**outputs, **inputs}):
-            OWNERSHIP.keep(self._object_key(context, other_id)._replace(kind=kind_), urn)
-        return OWNERSHIP.keep(self._object_key(context, id_), urn)
+        return self._keep_all(context, urn, id_, {**outputs, **inputs})
 
     def _claim(self, context: OperationContext[Any], urn: str, id_: str) -> None:
-        if not urn:
-            return
-        if other := OWNERSHIP.keep(self._object_key(context, id_), urn):
-            raise _duplicate_owner(context, id_, other)
-        for kind_, other_id in self._handler.also_holds(id_, context.inputs):
-            OWNERSHIP.keep(self._object_key(context, other_id)._replace(kind=kind_), urn)
+        if urn and (conflict := self._keep_all(context, urn, id_, context.inputs)):
+            raise conflict
+
+    def _keep_all(
+        self, context: OperationContext[Any], urn: str, id_: str, inputs: Mapping[str, Any]
+    ) -> ProgramError | None:
+        """Record the resource as the owner of its object, and of those that it also holds."""
+        conflict = None
+        for kind, held_id in ((context.kind, id_), *self._handler.also_holds(id_, inputs)):
+            if other := OWNERSHIP.keep(self._object_key(context, held_id)._replace(kind=kind), urn):
+                conflict = conflict or _duplicate_owner(kind, held_id, other)
+        return conflict
 
     def _provenance(
         self, context: OperationContext[Any], request: rpc_bridge.RequestContext, id_: str, name: str | None
@@ -598,10 +602,8 @@ def _is_replacement(urn: str, prior: Mapping[str, Any]) -> bool:
     return not prior and urn in _existing
 
 
-def _duplicate_owner(context: OperationContext[Any], id_: str, other: str) -> ProgramError:
-    return ProgramError(
-        f"{context.kind} {id_} is managed by {_describe_urn(other)} of this program; remove one of the two"
-    )
+def _duplicate_owner(kind: str, id_: str, other: str) -> ProgramError:
+    return ProgramError(f"{kind} {id_} is managed by {_describe_urn(other)} of this program; remove one of the two")
 
 
 def _describe_urn(urn: str) -> str:

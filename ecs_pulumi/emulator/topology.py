@@ -21,7 +21,7 @@ SHOWN = 300
 """The maximum number of objects per kind and region."""
 REQUESTS = 80
 """The maximum number of requests."""
-KINDS = ("server", "port", "volume", "network", "keypair", "security_group", "snapshot")
+KINDS = ("server", "port", "volume", "network", "router", "floatingip", "keypair", "security_group", "snapshot")
 
 
 def topology(cloud: Cloud, requests: RequestLog) -> dict[str, Any]:
@@ -52,8 +52,13 @@ def _region(ctx: Context) -> dict[str, Any]:
         if volume := ctx.get("volume", id_):
             volumes[id_] = volume
     images = {image["id"]: image["name"] for image in ctx.find("image")}
+    routers = ctx.find("router", newest_first=True, limit=SHOWN)[::-1]
+    router_ports = ctx.find("port", device_id=[router["id"] for router in routers])
+    port_ids = [port["id"] for port in ports]
+    floating_ips = ctx.find("floatingip", port_id=port_ids)
+    floating_ips += ctx.find("floatingip", port_id=None, newest_first=True, limit=SHOWN)
     networks = {network["id"]: network for network in ctx.find("network", newest_first=True, limit=SHOWN)}
-    for id_ in {port["network_id"] for port in ports} - networks.keys():
+    for id_ in {port["network_id"] for port in ports + router_ports} - networks.keys():
         if network := ctx.get("network", id_):
             networks[id_] = network
     return {
@@ -63,6 +68,8 @@ def _region(ctx: Context) -> dict[str, Any]:
         "ports": [_port(port) for port in ports],
         "volumes": [_volume(volume) for volume in volumes.values()],
         "networks": [_network(ctx, network) for network in sorted(networks.values(), key=lambda each: each["name"])],
+        "routers": [_router(router, router_ports) for router in routers],
+        "floating_ips": [_floating_ip(floating_ip) for floating_ip in floating_ips],
         "key_pairs": _names(ctx, "keypair"),
         "security_groups": [name for name in _names(ctx, "security_group") if name != "default"],
         "snapshots": _names(ctx, "snapshot"),
@@ -96,6 +103,15 @@ def _port(doc: Document) -> dict[str, Any]:
         **{key: doc[key] for key in ("id", "name", "network_id", "device_id", "status")},
         "addresses": [fixed["ip_address"] for fixed in doc["fixed_ips"]],
     }
+
+
+def _router(doc: Document, ports: list[Document]) -> dict[str, Any]:
+    own = [_port(port) for port in ports if port["device_id"] == doc["id"]]
+    return {**{key: doc[key] for key in ("id", "name", "status")}, "ports": own}
+
+
+def _floating_ip(doc: Document) -> dict[str, Any]:
+    return {"address": doc["floating_ip_address"], **{key: doc[key] for key in ("id", "port_id", "status")}}
 
 
 def _volume(doc: Document) -> dict[str, Any]:

@@ -234,10 +234,12 @@ def with_marker(
 
 def dependent_ports(context: Context, **filters: str) -> list[str]:
     """Describe the ports of a network or subnet, for an error message."""
-    return [
-        f"port {port['id']}" + (f" ({port['device_owner']} {port['device_id']})" if port.get("device_id") else "")
-        for port in network.list_all(context.cloud.network, "port", **filters)
-    ]
+    return [describe_port(port) for port in network.list_all(context.cloud.network, "port", **filters)]
+
+
+def describe_port(port: RemoteObject) -> str:
+    """Describe a port and the device that uses it, for a message."""
+    return f"port {port['id']}" + (f" ({port['device_owner']} {port['device_id']})" if port.get("device_id") else "")
 
 
 def shared_reason(network: Mapping[str, Any]) -> str | None:

@@ -114,6 +114,6 @@ def check(context: Context, checked: CheckInputs, needs: Iterable[QuotaNeed]) ->
     if not context.resource or checked.is_replacement or (checked.has("adopt") and not checked.prior):
         return
     for need in needs:
-        entry = f"{context.kind} {context.resource} {need.service}"
+        entry = f"{context.kind} {context.resource} {need.service} {need.property}"
         for message in _tracker(context.cloud.region).reserve(entry, need.service, need.amounts):
             yield Problem(need.property, message)

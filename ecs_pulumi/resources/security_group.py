@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.cloud.polling import wait_for
-from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.dynamic import rpc_bridge, run
 from ecs_pulumi.dynamic.existing import Key
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
@@ -28,16 +28,18 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
+from ecs_pulumi.notices import Notice
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
-from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports
+from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, describe_port
 from ecs_pulumi.resources.owner_markers import is_owner_marker
 from ecs_pulumi.resources.per_region import PerRegion
 from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.security_rules import (
+    NEW_RULE_OF,
     RULE_FIELDS,
     RULES_OF,
     SELF,
@@ -45,12 +47,17 @@ from ecs_pulumi.resources.security_rules import (
     Ethertype,
     canonical_prefix,
     check_rule,
+    describe_rule,
     rule_body,
     rule_key,
 )
 
 _ATTEMPTS = 4
 _PAUSE = 0.5
+_PATIENCE = 5.0
+"""Seconds for which a delete waits before it removes ports from the group that the same run deletes."""
+_DEFAULT = "default"
+"""The name of the group that the cloud creates with each project."""
 _LISTED = 3
 """How many ports a status lists."""
 _RULE = "security_group_rule"
@@ -135,7 +142,8 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Check each rule, and that no two rules are the same."""
-        if str(checked.known("name") or "").lower() == "default":
+        is_default = str(checked.known("name") or "").lower() == _DEFAULT
+        if is_default and not checked.has("adopt"):
             yield Problem("name", "reserved: every project has a group `default`, which the cloud creates")
         places: dict[Any, int] = {}
         for index, rule in checked.items("rules"):
@@ -186,11 +194,15 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
             raise errors.OperationFailed(reason, f"used by {errors.join_names(ports)}")
 
     def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
-        """Show which rules are removed and added again, because the API cannot change their description."""
+        """Show which rules are removed, and which are added again because the API cannot change their description."""
         super().report_plan(context, new, changed)
         own, prior = _own_ids(context.prior), objects(context.prior.get("rules"))
         if "rules" in changed:
             plan = _RulePlan(objects(new.get("rules")), prior, own)
+            if plan.removed:
+                removed = errors.join_names([describe_rule(rule) for rule in plan.removed])
+                text = f"rules: remove {removed}; this cuts the connections that no other rule allows"
+                context.notify(Notice.CUTS.with_code(text, ["rules"]))
             if plan.redescribed:
                 count = len(plan.redescribed)
                 which = "1 rule is" if count == 1 else f"{count} rules are"
@@ -200,6 +212,7 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
         """Yield all rules of the group if it manages them: no SecurityGroupRule adds another one or deletes one."""
         if inputs.get("rules") is not None:
             yield RULES_OF, id_
+            yield NEW_RULE_OF, id_
             yield from (("SecurityGroupRule", str(rule["id"])) for rule in objects(inputs.get("all_rules")))
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
@@ -219,8 +232,17 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
         """Change the group, then its rules one by one: what is to be added is added before anything is removed."""
         return self._with_rules(context, super().update(context, id_, desired, prior), desired)
 
-    def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Delete the group once no port uses it."""
+    def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:
+        """Delete the group once no port uses it. Keep the group `default`, which every project has.
+
+        The engine may delete the server of a port only after the group. Therefore this removes the group from the ports
+        that the same run deletes anyway.
+        """
+        if prior.get("name") == _DEFAULT:
+            context.notify("not deleted: every project has a group `default`; its rules stay as they are")
+            return
+        urn, clock = rpc_bridge.current_request().urn, context.cloud.connection.clock
+        start = clock.now()
 
         def users() -> list[str]:
             try:
@@ -230,7 +252,11 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
             except errors.Conflict as conflict:
                 if conflict.body_type not in (None, "SecurityGroupInUse"):
                     raise
-                return self._dependents(context, id_) or ["a port that this account cannot see"]
+                ports = network.list_all(context.cloud.network, "port", security_groups=id_)
+                if clock.now() - start >= _PATIENCE:
+                    for port in ports:
+                        _leave(context, port, id_, urn)
+                return [describe_port(port) for port in ports] or ["a port that this account cannot see"]
             return []
 
         wait_for(
@@ -252,7 +278,7 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
 
     def unmanaged_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
         """Return that another project owns the group, or that the cloud created it with the project."""
-        is_default = remote.get("name") == "default"
+        is_default = remote.get("name") == _DEFAULT
         return super().unmanaged_reason(existing, remote) or ("every project has it" if is_default else None)
 
     def lookup(self, existing: Existing, remote: RemoteObject) -> str:
@@ -309,6 +335,7 @@ class _RulePlan:
         missing: The desired rules that the group does not have.
         surplus: The rules that the group must not have.
         redescribed: Those of `missing` that differ from one of `surplus` in their description only.
+        removed: Those of `surplus` without one in `redescribed`.
     """
 
     def __init__(
@@ -326,6 +353,8 @@ class _RulePlan:
         self.surplus = [rule for place, rule in enumerate(present) if place not in places]
         surplus_keys = {keys[id(rule)] for rule in self.surplus}
         self.redescribed = [rule for rule in self.missing if keys[id(rule)] in surplus_keys - {None}]
+        redescribed_keys = {keys[id(rule)] for rule in self.redescribed}
+        self.removed = [rule for rule in self.surplus if keys[id(rule)] not in redescribed_keys]
 
 
 class RuleUpdate:
@@ -467,6 +496,17 @@ def _without_defaults(rule: RemoteObject) -> RemoteObject:
 def _own_ids(outputs: Mapping[str, Any]) -> set[str]:
     """Return the id of the group with these outputs, if it has a rule."""
     return {str(rule.get("security_group_id")) for rule in objects(outputs.get("all_rules"))}
+
+
+def _leave(context: Context, port: RemoteObject, group_id: str, urn: str) -> None:
+    """Remove a port from the group if this run deletes the port, or the server for which Nova created it."""
+    server = port.get("device_id") or ""
+    holders = (("Port", port["id"]), ("Server", server), ("InterfaceAttachment", f"{server}/{port['id']}"))
+    if any(run.also_deletes(urn, kind, id_) for kind, id_ in holders):
+        context.report_status(f"removing {describe_port(port)} from the group: this run deletes it as well")
+        remaining = [each for each in port.get("security_groups") or () if each != group_id]
+        with contextlib.suppress(errors.NotFound):
+            network.update(context.cloud.network, "port", port["id"], {"security_groups": remaining})
 
 
 def _hold(context: Context, rules: Iterable[Mapping[str, Any]]) -> None:

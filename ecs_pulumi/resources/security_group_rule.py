@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     CheckInputs,
@@ -15,6 +16,7 @@ from ecs_pulumi.dynamic.fields import (
     Problem,
     References,
     Replace,
+    ReplacedIfUnset,
     has_unknown,
     is_unknown,
     to_plain,
@@ -32,6 +34,7 @@ from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.security_group import has_rule_resources
 from ecs_pulumi.resources.security_rules import (
+    NEW_RULE_OF,
     RULE_FIELDS,
     RULES_OF,
     Direction,
@@ -61,20 +64,20 @@ class SecurityGroupRuleInputs(Inputs):
     )
     direction: Annotated[Direction, Replace()] = Field(description="`ingress` or `egress`.")
     ethertype: Annotated[Ethertype, Replace()] = Field("IPv4", description="`IPv4` or `IPv6`.")
-    protocol: Annotated[str | None, Replace()] = Field(
+    protocol: Annotated[str | None, ReplacedIfUnset()] = Field(
         None, description="Name or number of the protocol, for example `tcp`. Default: any protocol."
     )
-    port_range_min: Annotated[int | None, Replace()] = Field(
+    port_range_min: Annotated[int | None, ReplacedIfUnset()] = Field(
         None, description="First port, or the only one; for ICMP the type. Default: all ports."
     )
-    port_range_max: Annotated[int | None, Replace()] = Field(None, description="Last port; for ICMP the code.")
-    remote_ip_prefix: Annotated[str | None, Replace()] = Field(
+    port_range_max: Annotated[int | None, ReplacedIfUnset()] = Field(None, description="Last port; for ICMP the code.")
+    remote_ip_prefix: Annotated[str | None, ReplacedIfUnset()] = Field(
         None, description="Range of addresses of the other side. Default: all addresses."
     )
-    remote_group_id: Annotated[str | None, Replace(), References("SecurityGroup")] = Field(
+    remote_group_id: Annotated[str | None, ReplacedIfUnset(), References("SecurityGroup")] = Field(
         None, description="Security group of the other side."
     )
-    remote_address_group_id: Annotated[str | None, Replace()] = Field(
+    remote_address_group_id: Annotated[str | None, ReplacedIfUnset()] = Field(
         None, description="Address group of the other side."
     )
     description: Annotated[str | None, Replace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
@@ -96,6 +99,7 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
     inputs = SecurityGroupRuleInputs
     outputs = SecurityGroupRuleOutputs
     title = "Rules of security groups that refer to each other"
+    report_rules = "ecs_pulumi.resources.security_group_rule_report_rules"
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Check that protocol, ports and addresses are valid and fit each other."""
@@ -252,8 +256,13 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
 
 
 def _managed_by_group(context: Context, group_id: str) -> Iterator[Problem]:
-    """Reject a rule in a group whose `rules` another resource of the program manages."""
-    owner = OWNERSHIP.other_owner(ObjectKey(RULES_OF, context.cloud.region.name, group_id), "")
+    """Reject a rule in a group whose `rules` another resource of the program manages.
+
+    If the engine requests the diff of that resource later, the diff finds the place that this rule holds.
+    """
+    region, urn = context.cloud.region.name, rpc_bridge.current_request().urn
+    OWNERSHIP.keep(ObjectKey(NEW_RULE_OF, region, group_id), urn)
+    owner = OWNERSHIP.other_owner(ObjectKey(RULES_OF, region, group_id), "")
     if owner:
         yield Problem(
             "security_group_id",
@@ -285,7 +294,8 @@ def _existing_rule(context: Context, checked: CheckInputs, group_id: str) -> Ite
 def _message(rule: RemoteObject) -> str:
     described = f' (description "{rule["description"]}")' if rule.get("description") else ""
     return (
-        f"the group has an identical rule already: {rule['id']}{described}, {describe_rule(rule)}; "
+        f"the group {rule['security_group_id']} has an identical rule already: {rule['id']}{described}, "
+        f"{describe_rule(rule)}; "
         f'import it with adopt="{rule["id"]}", or delete it first'
     )
 
@@ -296,7 +306,7 @@ def _exists(context: Context, rule: RemoteObject) -> errors.OperationFailed:
             f"{rule['id']}, {describe_rule(rule)}, belongs to another resource of this stack; if this resource was "
             "renamed, add its former name to `aliases`"
         )
-        return errors.OperationFailed("the group has an identical rule already", reason)
+        return errors.OperationFailed(f"the group {rule['security_group_id']} has an identical rule already", reason)
     return errors.OperationFailed("the rule cannot be created", _message(rule))
 
 

@@ -16,6 +16,8 @@ SELF = "self"
 """The `remote_group_id` of a rule that refers to its own group."""
 RULES_OF = "rules of SecurityGroup"
 """The kind under which a SecurityGroup with `rules` holds all rules of its group."""
+NEW_RULE_OF = "a rule of SecurityGroup"
+"""The kind under which a SecurityGroupRule that is to be created holds a place in its group."""
 REMOTES = ("remote_ip_prefix", "remote_group_id", "remote_address_group_id")
 RULE_FIELDS = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", *REMOTES)
 """The fields in which the rules of a group must differ."""
@@ -105,13 +107,17 @@ def canonical_prefix(value: Any) -> Any:
 
 
 def is_equal_field(name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-    """Whether a desired value of a rule's field equals the one of an existing rule."""
+    """Whether a desired value of a rule's field, empty for none, equals the one of an existing rule."""
     actual = prior.get(name)
     if name == "protocol":
         ethertype = prior.get("ethertype") or "IPv4"
         return bool(canonical_protocol(desired, ethertype) == canonical_protocol(actual, ethertype))
     if name == "remote_ip_prefix":
         return bool(canonical_prefix(desired) == canonical_prefix(actual))
+    if desired == "":
+        is_single = name == "port_range_max" and actual == prior.get("port_range_min")
+        is_all = name in ("port_range_min", "port_range_max") and _ports(prior, None) == (None, None)
+        return actual is None or is_single or is_all
     if name in ("port_range_min", "port_range_max") and actual is None:
         # The API stores no range for all ports.
         has_none = prior.get("port_range_min") is None and prior.get("port_range_max") is None
@@ -135,7 +141,7 @@ def rule_body(rule: Mapping[str, Any], group_id: str) -> dict[str, Any]:
 
 def check_rule(rule: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the properties of a rule that are invalid or contradict each other, each with the reason."""
-    rule = {name: value for name, value in rule.items() if value is not None}
+    rule = {name: value for name, value in rule.items() if is_unknown(value) or value not in (None, "")}
     known = {name: value for name, value in rule.items() if not is_unknown(value)}
     yield from _check_protocol(known)
     if not is_unknown(rule.get("protocol")):
@@ -167,7 +173,7 @@ def _number(value: Any) -> Any:
 
 
 def _ports(rule: Mapping[str, Any], protocol: Any) -> tuple[Any, Any]:
-    low, high = rule.get("port_range_min"), rule.get("port_range_max")
+    low, high = (None if rule.get(name) == "" else rule.get(name) for name in ("port_range_min", "port_range_max"))
     if protocol in _WITH_PORTS.values() and high is None:
         high = low
     return (None, None) if (low, high) == (1, _LAST_PORT) else (low, high)

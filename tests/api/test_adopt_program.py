@@ -84,6 +84,14 @@ def build(connection: Any, shared: str) -> None:
         networks=[{"port": port.id}, {"uuid": shared}],
     )
     connection.compute.wait_for_server(server, interval=0.05)
+    grouped = connection.compute.create_server(
+        name="grouped",
+        flavor_id=flavor.id,
+        image_id=image.id,
+        networks=[{"uuid": net.id}],
+        security_groups=[{"name": group.id}],
+    )
+    connection.compute.wait_for_server(grouped, interval=0.05)
     connection.compute.create_volume_attachment(server, volume_id=volume.id)
     connection.block_storage.wait_for_status(connection.block_storage.get_volume(volume.id), "in-use", interval=0.05)
 
@@ -137,7 +145,7 @@ def test_names_cannot_inject_code(listed: Existing, name: str, words: str) -> No
         assert isinstance(statement.value, ast.Call)
         assert ast.unparse(statement.value.func).startswith("ecs.")
         calls.append(statement.value)
-    resources = [each for each in calls if ast.unparse(each.func) != "ecs.get_network"]
+    resources = [each for each in calls if not ast.unparse(each.func).startswith("ecs.get_")]
     assert len(resources) == len(existing.candidates)
     for each in resources:
         inputs = {keyword.arg: keyword.value for keyword in each.keywords}
@@ -183,9 +191,17 @@ def test_floating_ip_refers_to_the_nic_of_its_server(listed: Existing) -> None:
         objects["FloatingIp"][address["id"]] = common | address
     existing = ExistingObjects(listed.cloud, listed.kinds, objects)
     text = program(existing, select(existing, everything=True))
-    assert len(objects["FloatingIp"]) == 2
+    assert len(objects["FloatingIp"]) == 3
     assert '    port_id=web.nics[1]["port_id"],\n' in text
     assert "    port_id=port.id,\n" in text
+
+
+def test_security_groups_are_references(listed: Existing) -> None:
+    """The groups of a port, and of a server whose NICs Nova created, are references to their resources."""
+    text = program(listed, select(listed, everything=True))
+    assert "    security_group_ids=[group.id],\n" in text
+    assert "    security_groups=[group.id],\n" in text
+    assert "Security groups: " not in text, "the reference names the group"
 
 
 def test_resources_are_protected_by_default(listed: Existing) -> None:

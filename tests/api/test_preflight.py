@@ -460,6 +460,25 @@ def test_quota_of_server_groups(run: Run, cloud: Emulator) -> None:
     ]
 
 
+def test_quota_of_security_groups(run: Run, cloud: Emulator, landscape: Landscape, fixtures: CloudFixtures) -> None:
+    """Groups are added up, and so are rules: those of groups, which have two at first, and those of their own."""
+    with landscape.connect() as other:
+        (group,) = other.network.get_port(fixtures.port).security_group_ids
+    cloud.set_quota(security_group=2, security_group_rule=7)
+    ssh = {"direction": "ingress", "protocol": "tcp", "port_range_min": 22}
+    web, udp = ({**ssh, "port_range_min": 80}, {**ssh, "protocol": "udp"})
+    assert run("SecurityGroup", name="a", rules=[ssh, web]) == []
+    run.resource = "ssh"
+    assert run("SecurityGroupRule", security_group_id=group, **ssh) == []
+    assert run("SecurityGroup", name="b", rules=[ssh, web, udp]) == [
+        "name: quota exceeded for security_groups: limit 2, in use 1, this program needs 2",
+        "rules: quota exceeded for security_group_rules: limit 7, in use 4, this program needs 6",
+    ]
+    # An update counts what it adds.
+    prior = {"name": "c", "rules": [ssh]}
+    assert run("SecurityGroup", prior, rules=[]) == []
+
+
 def test_quota_of_floating_ips(run: Run, cloud: Emulator) -> None:
     """The floating IPs of a program are added up, although they have no names."""
     cloud.set_quota(floatingip=1)

@@ -95,9 +95,13 @@ def test_demo() -> None:
     assert_in_order(
         demo.stdout,
         "$ pulumi up",
+        "SecurityGroup ssh created",
+        "FloatingIp address created",
         "Outputs:",
-        "+ 8 created",
+        'ssh        : "ssh -i key debian@203.0.113.',
+        "+ 12 created",
         "$ openstack server list",
+        ", 203.0.113.",
         "s3.medium.2",
         "$ pulumi config set flavor s3.larg.2",
         "$ pulumi preview",
@@ -112,7 +116,7 @@ def test_demo() -> None:
         "$ openstack server list",
         "s3.large.2",
         "$ pulumi destroy",
-        "- 8 deleted",
+        "- 12 deleted",
         "nothing is left running",
     )
 

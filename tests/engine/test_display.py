@@ -115,7 +115,8 @@ def test_status_lines_of_build_and_resize(cloud: Emulator, project: MakeProject)
     assert any(re.fullmatch(r"BUILD: spawning, \d+ s", line) for line in building)
     server.write(SERVER.replace("s3.medium.2", "s3.large.2"))
     resizing = server.up().status_lines
-    assert any(re.fullmatch(r"VERIFY_RESIZE, confirming, \d+ s", line) for line in resizing)
+    assert resizing.count("VERIFY_RESIZE, confirming, 0 s") == 1
+    assert "VERIFY_RESIZE, confirming" not in resizing
     assert resizing[-1] == ""
 
 
@@ -180,6 +181,7 @@ def test_debug_lists_every_request(project: MakeProject, cloud: Emulator) -> Non
     assert "req-" not in it.up().text
 
 
+@pytest.mark.thorough
 def test_warnings_are_shown_once(project: MakeProject) -> None:
     """Unverified certificates, a disabled preflight and a misspelled setting cause one warning each."""
     it = project(VOLUME_AND_KEY, config={"ecs:insecure": "yes", "ecs:preflight": "False", "ecs:regoin": "eu-de"})

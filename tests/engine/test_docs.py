@@ -54,11 +54,15 @@ class Scene:
     typed: str = ""
 
 
+KEY = 'test "$(stat -c %a key)" = 600\ngrep -q "^-----END" key\n'
+"""Check the file of a private key."""
+
 SCENES = {
-    "README.md": Scene(before=PROJECT, after="pulumi preview\n"),
+    "README.md": Scene(before=PROJECT, after=KEY + "pulumi preview --expect-no-changes\n"),
     # The emulator of the test runs already, on another port.
     "docs/tutorial.md": Scene(
         words={"ecs-pulumi emulator\n": "", "http://127.0.0.1:9876/v3": "{auth_url}"},
+        after=KEY,
     ),
     "docs/how-to/own-cloud.md": Scene(
         words={
@@ -68,6 +72,7 @@ SCENES = {
             "project_name: shop": "project_name: demo",
         }
     ),
+    "docs/how-to/reach.md": Scene(before=PROJECT, after=KEY + "pulumi destroy\n"),
     "docs/how-to/resize.md": Scene(before=PROJECT),
     "docs/how-to/boot-from-volume.md": Scene(before=PROJECT),
     "docs/how-to/ci.md": Scene(

@@ -31,7 +31,8 @@ def test_quickstart(project: MakeProject, landscape: Landscape) -> None:
     assert set(quickstart.up().changes.values()) == {"create"}
     first = quickstart.outputs
     assert first["status"] == "ACTIVE"
-    assert first["address"].startswith("192.168.10.")
+    assert first["ssh"].startswith("ssh -i key debian@203.0.113.")
+    assert first["private_key"].startswith("-----BEGIN")
     assert first["server"] in landscape.objects()
     assert quickstart.preview().changes == {}
 
@@ -43,6 +44,48 @@ def test_quickstart(project: MakeProject, landscape: Landscape) -> None:
     created = {resource["id"] for resource in quickstart.state().values()}
     quickstart.destroy()
     assert not created & landscape.objects()
+
+
+def test_bastion(project: MakeProject, landscape: Landscape) -> None:
+    """Only the bastion has a floating IP; a private server is added and accepts SSH from the bastion's group only."""
+    config = {"flavor": landscape.small, "image": landscape.image, "servers": "1"}
+    bastion = project(EXAMPLES / "bastion", name="bastion", config=config)
+    assert set(bastion.up().changes.values()) == {"create"}
+    hop = bastion.outputs["bastion"]
+    assert hop.startswith("ssh -i key debian@203.0.113.")
+    assert bastion.outputs["app-0"].startswith(f"ssh -i key -o ProxyCommand='{hop} -W %h:%p' debian@10.0.10.")
+
+    bastion.config("servers", "2")
+    assert bastion.up().changes == {"Port app-1": "create", "Server app-1": "create"}
+    assert bastion.preview().changes == {}
+    state = bastion.state()
+    groups = {name: state[f"SecurityGroup {name}"] for name in ("bastion", "private")}
+    ingress = [rule for rule in groups["private"]["outputs"]["all_rules"] if rule["direction"] == "ingress"]
+    assert [rule["remote_group_id"] for rule in ingress] == [groups["bastion"]["id"]]
+    for name, group in (("bastion", "bastion"), ("app-0", "private"), ("app-1", "private")):
+        assert state[f"Port {name}"]["outputs"]["security_group_ids"] == [groups[group]["id"]]
+
+    created = {resource["id"] for resource in state.values()}
+    bastion.destroy()
+    assert not created & landscape.objects()
+
+
+def test_keepalived(cloud: Emulator, project: MakeProject, landscape: Landscape) -> None:
+    """Both servers may use the shared address, to which the floating IP leads, and are on different hosts."""
+    pair = project(EXAMPLES / "keepalived", name="keepalived")
+    assert set(pair.up().changes.values()) == {"create"}
+    state = pair.state()
+    ports = {name: state[f"Port {name}"]["outputs"] for name in ("shared", "web-a", "web-b")}
+    assert ports["shared"]["device_id"] == ""
+    for name in ("web-a", "web-b"):
+        assert [pair["ip_address"] for pair in ports[name]["allowed_address_pairs"]] == [ports["shared"]["ip_address"]]
+    floating_ip = state["FloatingIp web"]["outputs"]
+    assert (floating_ip["port_id"], floating_ip["fixed_ip"]) == (state["Port shared"]["id"], "10.0.20.10")
+    assert pair.outputs == {"url": f"http://{floating_ip['address']}/"}
+    assert state["Server web-a"]["outputs"]["host_id"] != state["Server web-b"]["outputs"]["host_id"]
+    assert pair.preview().changes == {}
+    pair.destroy()
+    assert not {resource["id"] for resource in state.values()} & landscape.objects()
 
 
 @pytest.mark.parametrize("dialect", ["otc", "openstack"])

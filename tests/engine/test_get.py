@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.conftest import MakeProject
     from tests.support.landscape import Landscape
@@ -19,6 +21,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.thorough
 def test_resource_that_uses_id_of_get_is_not_replaced(project: MakeProject, landscape: Landscape) -> None:
     """The id of `get` is known in a preview, so resources that use it show no change."""
     with landscape.connect() as other:

@@ -142,6 +142,7 @@ def test_failed_build_reports_fault_of_nova(shop: MakeShop, cloud: Emulator) -> 
     it.destroy()
 
 
+@pytest.mark.thorough
 def test_attachment_refused_by_hypervisor_fails_at_once(shop: MakeShop) -> None:
     """Nova releases the volume without an error: the `up` fails before the timeout, and the next `up` attaches it."""
     it = shop(HEAD + SERVER + MORE, name="peer-fail-attach", ports="2")
@@ -157,6 +158,7 @@ def test_attachment_refused_by_hypervisor_fails_at_once(shop: MakeShop) -> None:
     it.destroy()
 
 
+@pytest.mark.thorough
 def test_resize_that_ends_in_error_keeps_flavor_in_state(shop: MakeShop, landscape: Landscape) -> None:
     """The state contains the real flavor of the server, and `destroy` works although Nova refuses to detach."""
     it = shop(HEAD + SERVER + MORE, name="peer-fail-resize", ports="2")
@@ -203,6 +205,7 @@ def test_resize_survives_502_of_gateway(shop: MakeShop, landscape: Landscape, cl
     it.check_stable()
 
 
+@pytest.mark.thorough
 def test_interrupt_records_ports_being_created(shop: MakeShop) -> None:
     """After Ctrl-C once, begun operations finish and are in the state, no others begin, and `destroy` is fast."""
     it = shop(HEAD, ports="6")
@@ -216,6 +219,7 @@ def test_interrupt_records_ports_being_created(shop: MakeShop) -> None:
     assert time.monotonic() - started < DESTROY_TIMEOUT
 
 
+@pytest.mark.thorough
 def test_orphans_finds_ports_of_killed_run(shop: MakeShop) -> None:
     """After Ctrl-C twice, `orphans` finds and deletes the unrecorded ports, and `destroy` has no conflict."""
     it = shop(HEAD, ports="6")
@@ -229,6 +233,7 @@ def test_orphans_finds_ports_of_killed_run(shop: MakeShop) -> None:
     it.destroy()
 
 
+@pytest.mark.thorough
 def test_up_continues_interrupted_attachments(shop: MakeShop) -> None:
     """After Ctrl-C twice while a disk and a NIC are attached, the next `up` finds both attached."""
     it = shop(HEAD + SERVER, ports="2")
@@ -242,6 +247,7 @@ def test_up_continues_interrupted_attachments(shop: MakeShop) -> None:
     it.destroy()
 
 
+@pytest.mark.thorough
 def test_interrupt_records_server_being_created(shop: MakeShop) -> None:
     """After Ctrl-C once during the build, the build finishes, and the next `up` changes nothing."""
     it = shop(HEAD + SERVER)

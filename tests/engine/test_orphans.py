@@ -90,6 +90,7 @@ def test_orphan_of_killed_up_is_imported_or_deleted(project: MakeProject, landsc
     shop.destroy()
 
 
+@pytest.mark.thorough
 def test_retained_object_is_deleted_only_by_id(project: MakeProject, landscape: Landscape) -> None:
     """A retained object still carries the owner marker: it is listed, and deleted only with `--delete ID`."""
     shop = project(RETAINED)

@@ -44,6 +44,7 @@ def server(landscape: Landscape, name: str, networks: str, more: str = "") -> st
     )
 
 
+@pytest.mark.thorough
 def test_rename_and_swap_of_key_pairs(project: MakeProject, landscape: Landscape) -> None:
     """A key pair whose resource is renamed without an alias, and two that swap names, still exist afterwards."""
     names = [f"own-{time.time_ns()}-{index}" for index in range(3)]
@@ -200,6 +201,7 @@ def test_replace_on_changes(project: MakeProject, landscape: Landscape, cloud: E
     it.destroy()
 
 
+@pytest.mark.thorough
 def test_key_pair_of_another_stack_is_not_imported(project: MakeProject, landscape: Landscape) -> None:
     """If two stacks declare a key pair of the same name, the second is refused in preview and `up`."""
     name = f"own-{time.time_ns()}"

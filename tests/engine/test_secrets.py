@@ -83,6 +83,7 @@ def test_output_contains_no_secrets(story: Project, cloud: Emulator, secrets: re
     assert [line for line in lines_with_secrets(output, secrets) if not engine_lines.search(line)] == []
 
 
+@pytest.mark.thorough
 def test_files_and_arguments_contain_no_secrets(story: Project, secrets: re.Pattern[str]) -> None:
     """State, history, settings, logs and the arguments of processes contain no secret in clear text."""
     up = Run(story)
@@ -113,6 +114,7 @@ def test_private_key_as_public_key_is_refused(project: MakeProject, cloud: Emula
     assert [path for path in files if "b3BlbnNzaHush" in path.read_text(errors="replace")] == []
 
 
+@pytest.mark.thorough
 def test_every_run_warns_of_insecure_connection(story: Project) -> None:
     """Each run warns exactly once, regardless of the number of resources."""
     story.config("ecs:insecure", "true")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.repetitions import REASONS
 from tests.faults.world import EmulatedWorld
 
 if TYPE_CHECKING:
@@ -33,10 +34,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the number of cells that were tested."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     calls = [report for report in reports if getattr(report, "when", "") == "call"]
+
+    def total(name: str) -> int:
+        return sum(value for report in calls for key, value in report.user_properties if key == name)
+
     for name, what in (
         (CELLS, "each with one fault at one request of one operation of one kind."),
         (PROXY_CELLS, "through a forward proxy: each fault once at every request that is not a GET."),
     ):
-        counts = [value for report in calls for key, value in report.user_properties if key == name]
-        if counts:
-            terminalreporter.write_line(f"Fault matrix: {sum(counts)} cells, {what}")
+        if count := total(name):
+            terminalreporter.write_line(f"Fault matrix: {count} cells, {what}")
+    for reason in REASONS:
+        if count := total(reason):
+            terminalreporter.write_line(f"Left to `make thorough`: {count} cells, because {reason}.")

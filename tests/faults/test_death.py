@@ -8,6 +8,7 @@ next `up` continues them.
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from ecs_pulumi.orphans import delete, find_orphans
 from ecs_pulumi.stack import Stack
 from tests.faults.conftest import CELLS
+from tests.faults.repetitions import of_kill, select
 from tests.faults.scenes import SCENES, Scene
 from tests.faults.trial import attempt, check_convergence, check_destroy, perform, rehearse, stage
 from tests.faults.world import BACKEND
@@ -147,9 +149,8 @@ def test_killed_process_leaves_no_undetected_orphan(
 ) -> None:
     """After a kill at any request, orphans are found, the next `up` converges, and a destroy deletes everything."""
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
-    requests = rehearse(scene, world).requests
+    requests = list(enumerate(rehearse(scene, world).requests))
     problems: list[str] = []
-    for at, each in enumerate(requests):
+    for at, each in select(requests, partial(of_kill, scene, world, after=after), record_property, CELLS):
         problems += [f"{at} {each}: {problem}" for problem in run_killed(scene, world, at, after=after, engine=engine)]
-    record_property(CELLS, len(requests))
     assert not problems, "\n" + "\n".join(problems)

@@ -3,16 +3,20 @@
 Each operation runs once without a fault, and its requests are recorded. Then it runs again for each request and each
 fault, with the fault occurring once and, if it may be transient, at every repetition of the request. In all cases no
 orphan and no duplicate is created, the next `up` converges, and a destroy in its place deletes everything.
+
+A run leaves out the cells that only repeat another one (`repetitions.py`).
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.faults.conftest import CELLS, PROXY_CELLS
+from tests.faults.repetitions import is_absorbed, of_fault, of_proxy_fault, select
 from tests.faults.scenes import SCENES, Scene
 from tests.faults.trial import (
     attempt,
@@ -48,6 +52,8 @@ def run_with_fault(scene: Scene, world: EmulatedWorld, fault: Fault, at: int, *,
         yield f"an exception reached the host: {failure}"
     if not world.wire.fault_count:
         yield "the fault did not happen"
+    if failure is not None and is_absorbed(rehearse(scene, world).requests[at], fault, persistent=persistent):
+        yield f"the client did not repeat the read: {failure}"
     world.wire.inject()
     if failure is not None:
         yield from check_error_message(failure, resource, fault.messages)
@@ -89,8 +95,8 @@ def test_fault_leaves_no_orphan_or_duplicate(
         for at, recorded in enumerate(rehearsal.requests)
         if not _reports_missing_object(scene, fault, recorded, rehearsal.state)
     ]
-    record_property(CELLS, len(cells))
-    _run_cells(scene, world, fault, cells, persistent=persistent)
+    reason = partial(of_fault, scene, world, fault=fault, persistent=persistent)
+    _run_cells(scene, world, fault, select(cells, reason, record_property, CELLS), persistent=persistent)
 
 
 @pytest.mark.parametrize("fault", PROXY_FAULTS, ids=lambda fault: fault.name)
@@ -101,9 +107,9 @@ def test_fault_through_proxy_leaves_no_orphan_or_duplicate(
     """The same holds for faults of a forward proxy, tested once at every request that is not a GET."""
     monkeypatch.setattr(steps, "TIMEOUT", 60.0)
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
-    cells = [(at, each) for at, each in enumerate(rehearse(scene, world).requests) if each.method != "GET"]
-    record_property(PROXY_CELLS, len(cells))
-    _run_cells(scene, world, fault, cells)
+    cells = [(at, each) for at, each in enumerate(rehearse(scene, world).requests) if each.changes]
+    reason = partial(of_proxy_fault, scene, world)
+    _run_cells(scene, world, fault, select(cells, reason, record_property, PROXY_CELLS))
 
 
 def _run_cells(

@@ -11,13 +11,14 @@ import io
 import json
 import socket
 import ssl
+import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -30,6 +31,7 @@ from tests.support.forward_proxy import ForwardProxy, TlsFront
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from types import FrameType
 
     from ecs_pulumi.emulator import Emulator, ManualClock
     from tests.support.forward_proxy import Phase
@@ -40,6 +42,7 @@ IN_A_TASK = "Cannot '{}' instance while it is in task_state powering-off"
 HTML = "<html><head><title>{0} Gateway</title></head><body><h1>{0} Gateway</h1>nginx</body></html>"
 RESET = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
 FAULT_NAMES = {403: "forbidden", 404: "itemNotFound", 409: "conflictingRequest", 413: "overLimit", 429: "overLimit"}
+REFUSALS = (403, 404, 409)
 REQUEST_ID = "req-00000000-0000-0000-0000-000000000000"
 
 
@@ -59,6 +62,7 @@ class Fault:
         alter: Alters the response of the API.
         token: A token that replaces the token of the request.
         persistent: Whether the fault is also tested at every repetition of the request, because it may be transient.
+        same_for_reads: Whether another fault differs from it only in the effect of the request, which a read has not.
     """
 
     name: str
@@ -71,6 +75,12 @@ class Fault:
     alter: Callable[[requests.Response], requests.Response] | None = None
     token: str = ""
     persistent: bool = False
+    same_for_reads: bool = False
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the API refuses the request, so that the client does not repeat it."""
+        return self.response is not None and self.response[0] in REFUSALS
 
 
 def _status(code: int, words: str, *, name: str = "", persistent: bool = False, retry_after: str = "") -> Fault:
@@ -82,17 +92,26 @@ def _status(code: int, words: str, *, name: str = "", persistent: bool = False, 
     return Fault(name or str(code), messages=messages, response=(code, body.encode(), headers), persistent=persistent)
 
 
-def _gateway(code: int, *, name: str = "", takes_effect: bool = False, persistent: bool = False) -> Fault:
+def _gateway(
+    code: int, *, name: str = "", takes_effect: bool = False, persistent: bool = False, same_for_reads: bool = False
+) -> Fault:
     """Return a fault with an error response of a gateway in front of the API, which may have forwarded the request."""
     page = HTML.format(code).encode()
     if not takes_effect:
         response = (code, page, {"Content-Type": "text/html"})
-        return Fault(name or str(code), messages=(f"HTTP {code}",), response=response, persistent=persistent)
+        return Fault(
+            name or str(code),
+            messages=(f"HTTP {code}",),
+            response=response,
+            persistent=persistent,
+            same_for_reads=same_for_reads,
+        )
     return Fault(
         f"{code}-taken",
         takes_effect=True,
         messages=(f"HTTP {code}",),
         persistent=persistent,
+        same_for_reads=same_for_reads,
         alter=lambda response: _altered(response, code, page, "text/html"),
     )
 
@@ -111,10 +130,10 @@ _UNREADABLE = ("invalid response",)
 FAULTS = (
     Fault("refused", messages=("Cannot reach",), breaks="refused", persistent=True),
     Fault("dropped-before", messages=_BROKEN, breaks="before", persistent=True),
-    Fault("dropped-after", takes_effect=True, messages=_BROKEN, breaks="after", persistent=True),
+    Fault("dropped-after", takes_effect=True, messages=_BROKEN, breaks="after", persistent=True, same_for_reads=True),
     Fault("reset-in-body", takes_effect=True, messages=_BROKEN, breaks="during"),
     Fault("stall", messages=_BROKEN, breaks="stalled"),
-    Fault("stall-taken", takes_effect=True, messages=_BROKEN, breaks="stalled"),
+    Fault("stall-taken", takes_effect=True, messages=_BROKEN, breaks="stalled", same_for_reads=True),
     Fault("expired-token", messages=("HTTP 401",), token="expired"),
     _status(401, "The request you have made requires authentication.", persistent=True),
     _status(403, "Policy doesn't allow it.", persistent=True),
@@ -129,9 +148,9 @@ FAULTS = (
     _status(500, "Unexpected API Error.", persistent=True),
     _gateway(502, persistent=True),
     _gateway(503, persistent=True),
-    _gateway(504),
+    _gateway(504, same_for_reads=True),
     _gateway(500, takes_effect=True),
-    _gateway(502, takes_effect=True),
+    _gateway(502, takes_effect=True, same_for_reads=True),
     _gateway(504, takes_effect=True, persistent=True),
     Fault(
         "503-reset",
@@ -180,14 +199,35 @@ PROXY_FAULTS = (*_proxied("forwards"), *_proxied("tunnel"))
 """Connection failures with a forward proxy, most of which urllib3 reports as a failure to connect to the proxy."""
 
 
+class Line(NamedTuple):
+    """A line of the package."""
+
+    module: str
+    number: int
+
+
 @dataclass(frozen=True)
 class Request:
-    """A recorded request: method, path template, path, and the name of the action, if any."""
+    """A recorded request.
+
+    Attributes:
+        method: The method.
+        kind: The path template.
+        path: The path.
+        action: The name of the action, if any.
+        sent_by: The lines of the package that sent it, innermost first.
+    """
 
     method: str
     kind: str
     path: str
     action: str = ""
+    sent_by: tuple[Line, ...] = field(default=(), compare=False)
+
+    @property
+    def changes(self) -> bool:
+        """Whether the request may change something. A login changes nothing, but it is treated like a change."""
+        return self.method != "GET"
 
     def __str__(self) -> str:
         """Return the request in the form for messages."""
@@ -377,7 +417,15 @@ def _describe(request: requests.PreparedRequest) -> Request:
     action = ""
     if path.endswith("/action"):
         action = next(iter(json.loads(request.body or "{}")))
-    return Request(request.method or "", path_template(path), path, action)
+    return Request(request.method or "", path_template(path), path, action, tuple(_package_lines()))
+
+
+def _package_lines() -> Iterator[Line]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame := frame and frame.f_back:
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith("ecs_pulumi."):
+            yield Line(module, frame.f_lineno)
 
 
 def _bytes(text: str | bytes) -> bytes:

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
@@ -120,7 +121,7 @@ class EmulatedWorld:
         """The clients of the connection, for requests outside of Pulumi."""
         return clients._connections[self._settings].region()
 
-    @property
+    @cached_property
     def _settings(self) -> Settings:
         return Settings.from_config(self.config.get)
 

@@ -231,6 +231,7 @@ def test_adopt_updates_in_place(kind: str, example: ExampleObject) -> None:
     assert example.resource.preview(**desired, adopt=id_) == SAME
 
 
+@pytest.mark.thorough
 @each_kind
 def test_adopt_rejects_replacement(kind: str, example: ExampleObject, fixtures: CloudFixtures) -> None:
     """`adopt` with an input that requires a replacement fails and names the input; the object is unchanged."""

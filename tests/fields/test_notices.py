@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     New = Callable[..., Resource]
 
+# The provider derives them from outputs that other tests compare on a real cloud.
+pytestmark = pytest.mark.thorough
+
 
 def resize(fixtures: CloudFixtures) -> str:
     """The notice of a resize from the small to the medium flavor."""

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.cloud import network
-from ecs_pulumi.dynamic import provider
+from ecs_pulumi.dynamic import provider, rpc_bridge, run
 from ecs_pulumi.dynamic.existing import ExistingObjects
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from ecs_pulumi.resources import registry
 from tests.fields.assertions import assert_complete, assert_no_changes, assert_updates_in_place
+from tests.support import steps
 from tests.support.steps import SAME, Failed, Refused, Step, updates
 
 if TYPE_CHECKING:
@@ -134,7 +135,9 @@ def test_identical_rule_is_not_taken_over(new: New, fixtures: CloudFixtures) -> 
     group.up()
     found = fixtures.cloud.network.create_security_group_rule(security_group_id=group.id, **SSH, port_range_max=22)
     program = {"security_group_id": group.id, **SSH, "protocol": "6"}
-    with pytest.raises(Failed, match=f'identical rule already: {found.id}, ingress tcp 22; import it with adopt="'):
+    with pytest.raises(
+        Failed, match=f'{group.id} has an identical rule already: {found.id}, ingress tcp 22; import it with adopt="'
+    ):
         rule.up(**program)
     assert rule.state is None
     rule.up(**program, adopt=found.id)
@@ -155,6 +158,10 @@ def test_spellings_of_a_rule_are_no_change(new: New) -> None:
     step = rule.preview(**base, protocol="tcp", description="mine")
     assert step == Step("replace", frozenset({"description"}), delete_first=True)
     assert rule.preview(**base, protocol="udp").delete_first is False
+    # A single port needs no end; a rule without its ports is another one.
+    rule.up(**base, protocol="tcp", port_range_min=22, port_range_max=22)
+    assert_no_changes(rule, {**base, "protocol": "tcp", "port_range_min": 22})
+    assert rule.preview(**base, protocol="tcp") == Step("replace", frozenset({"port_range_min"}))
 
 
 def test_rule_in_group_with_rules_is_refused(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +173,31 @@ def test_rule_in_group_with_rules_is_refused(new: New, monkeypatch: pytest.Monke
     monkeypatch.setattr(OWNERSHIP, "clear", lambda: None)
     with pytest.raises(Refused, match=r"manages all rules of .* with `rules`; add this rule there"):
         rule.preview(security_group_id=group.id, **SSH)
+
+
+def test_group_with_rules_is_refused_after_its_rule(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same holds if the program declares the rule first: the preview of the group names the rule."""
+    group, rule, other = new("SecurityGroup"), new("SecurityGroupRule"), new("SecurityGroup")
+    group.name, rule.name = "web", "ssh"
+    group.up(rules=[ALL_OUT])
+    other.up(rules=[ALL_OUT])
+    with monkeypatch.context() as one_run:
+        one_run.setattr(OWNERSHIP, "clear", lambda: None)
+        assert rule.preview(security_group_id=group.id, **SSH) == Step("create")
+        with pytest.raises(Failed, match=rf"SecurityGroup web: a rule of SecurityGroup {group.id} is managed by .*ssh"):
+            group.preview(rules=[ALL_OUT])
+        assert other.preview(rules=[ALL_OUT]) == SAME
+    group.up()
+    rule.up(security_group_id=group.id, **SSH)
+    group.refresh()
+    OWNERSHIP.clear()
+    with monkeypatch.context() as one_run:
+        one_run.setattr(OWNERSHIP, "clear", lambda: None)
+        assert rule.preview(security_group_id=group.id, **SSH) == SAME
+        with pytest.raises(
+            Failed, match=rf"SecurityGroup web .*: SecurityGroupRule {rule.id} is managed by .*ssh of this program"
+        ):
+            group.preview(rules=[ALL_OUT, SSH])
 
 
 def test_rule_moves_into_its_group(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +248,52 @@ def test_delete_waits_for_ports(new: New, fixtures: CloudFixtures, monkeypatch: 
     group.destroy()
     assert group.state is None
     assert statuses[0].startswith(f"waiting for port {port.id} to leave the group")
+
+
+def test_delete_names_ports_and_servers(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the deadline the error names the port and the server that use the group."""
+    group, server = new("SecurityGroup"), new("Server")
+    group.up()
+    networks = [{"network_id": fixtures.network}]
+    server.up(**fixtures.server_inputs | {"networks": networks, "security_groups": [group.id]})
+    with monkeypatch.context() as impatient:
+        impatient.setattr(steps, "TIMEOUT", 3.0)
+        with pytest.raises(Failed, match=f"to be unused after .* port [-0-9a-f]+ .compute:.* {server.id}.* to leave"):
+            group.destroy()
+    # The engine deletes the server only after the group if the program does not connect them.
+    monkeypatch.setattr(run, "also_deletes", lambda _, kind, id_: (kind, id_) == ("Server", server.id))
+    group.destroy()
+    assert fixtures.cloud.network.find_security_group(group.name) is None
+
+
+def test_default_group_is_kept(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program may import the project's group `default`; a destroy keeps it and says so."""
+    lines = list[str]()
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.append(text))
+    found = next(fixtures.cloud.network.security_groups(name="default", project_id=fixtures.project_id))
+    group = new("SecurityGroup")
+    for program in ({"adopt": found.id}, {"adopt": found.id, "name": "default"}):
+        group.up(**program)
+        assert_no_changes(group, program)
+    group.destroy()
+    assert "not deleted: every project has a group `default`; its rules stay as they are" in lines
+    assert fixtures.cloud.network.find_security_group(found.id) is not None
+
+
+def test_removed_rules_are_noted(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preview of a group names the rules that an update removes, but not those that change their description."""
+    lines = list[str]()
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.append(text))
+    group = new("SecurityGroup")
+    group.up(rules=[SSH, {**WEB, "remote_ip_prefix": "10.0.0.0/8"}, {**ALL_OUT, "description": "one"}])
+    lines.clear()
+    group.preview(rules=[SSH, {**ALL_OUT, "description": "two"}])
+    removed, again = lines
+    assert removed == (
+        "rules: remove ingress tcp 80-443 from 10.0.0.0/8; this cuts the connections that no other rule allows "
+        "[cuts-connections: rules]"
+    )
+    assert again.startswith("rules: 1 rule is removed and added again")
 
 
 def test_stateful_of_a_used_group(new: New, fixtures: CloudFixtures) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecs_pulumi.cloud import compute
+from ecs_pulumi.resources import registry
 from tests.fields.assertions import assert_no_changes
 from tests.support.steps import Failed, Refused
 
@@ -39,6 +42,21 @@ def test_affinity_that_cannot_be_satisfied(new: New, fixtures: CloudFixtures) ->
     assert_no_changes(group, {"policy": "affinity"})
 
 
+def test_anti_affinity_that_cannot_be_satisfied(new: New, fixtures: CloudFixtures) -> None:
+    """The server for which no other host is left reports Nova's reason."""
+    group, zone = new("ServerGroup"), fixtures.landscape.zones[0]
+    group.up(policy="anti-affinity")
+    servers = [new("Server") for _ in range(2)]
+    servers[0].up(**_in_group(fixtures, group), availability_zone=zone)
+    with pytest.raises(Failed, match=r"No valid host was found. There are not enough hosts available"):
+        servers[1].up(**_in_group(fixtures, group), availability_zone=zone)
+    # The policy of the group cannot change, so a softer one is another group, and the server is replaced.
+    other = new("ServerGroup")
+    other.up(policy="soft-anti-affinity")
+    servers[1].up(**_in_group(fixtures, other), availability_zone=zone)
+    assert servers[0].outputs["host_id"] == servers[1].outputs["host_id"]
+
+
 def test_group_of_a_server_must_exist(new: New, fixtures: CloudFixtures) -> None:
     """A preview reports a group that does not exist, and the id that belongs to a name."""
     group, server = new("ServerGroup"), new("Server")
@@ -66,3 +84,14 @@ def test_group_of_the_same_name_is_not_taken_over(new: New, fixtures: CloudFixtu
     for each in (first, second):
         each.up(name=name, policy="affinity")
     assert first.id != second.id
+
+
+def test_group_of_a_later_page(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of groups has no link to its next page: later pages are read by their offset."""
+    monkeypatch.setattr(importlib.import_module("ecs_pulumi.emulator.nova.service"), "LIST_LIMIT", 2)
+    monkeypatch.setattr(compute, "MIN_FULL_PAGE", 2)
+    groups = [new("ServerGroup") for _ in range(5)]
+    for number, group in enumerate(groups):
+        group.up(name=f"group-{number}", policy="soft-affinity")
+    listed = compute.list_server_groups(registry.connect(fixtures.config.get).region.compute)
+    assert {group.id for group in groups} <= {each["id"] for each in listed}

@@ -317,6 +317,23 @@ def test_replacement_of_failed_create_loses_no_data(kind: str, outputs: dict[str
         assert effects(op) == ((op,) if is_known else ("destroy", op))
 
 
+@pytest.mark.parametrize(
+    ("op", "kind", "note"),
+    [
+        ("delete", "SecurityGroupRule", "connections that no other rule allows are cut"),
+        ("update", "SecurityGroup", "connections that only the removed rules allow are cut"),
+    ],
+)
+def test_removed_rules_cut_connections(op: str, kind: str, note: str) -> None:
+    """The summary says so of a rule that is deleted, and of one that is removed from its group."""
+    urn = f"urn:pulumi:test::shop::pulumi-python:dynamic/ecs:{kind}::ssh"
+    planned = {"op": op, "urn": urn, "oldState": {"outputs": {}}, "newState": {"inputs": {"rules": []}}}
+    notice = {"urn": urn, "message": "rules: remove ingress tcp 22 [cuts-connections: rules]\n", "severity": "info"}
+    diagnostics = [notice] if op == "update" else []
+    (found,) = read(json.dumps({"steps": [planned], "diagnostics": diagnostics})).changes
+    assert (found.effects, found.notes) == ((op,), (note,))
+
+
 def test_secret_size_of_deleted_volume(document: dict[str, Any]) -> None:
     """A volume whose size is secret is listed as data loss without its size."""
     volume = next(each for each in document["steps"] if each["op"] == "delete" and "Volume::gone" in each["urn"])

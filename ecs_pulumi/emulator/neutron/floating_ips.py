@@ -11,7 +11,7 @@ from ecs_pulumi.emulator.errors import HttpError
 from .addressing import ROUTER_INTERFACE
 from .associations import STATUS_STEP, associate
 from .collection import check_quota, check_revision, get_owned, get_visible, new_document, register_reads, render, touch
-from .ports import make_port, remove_port
+from .ports import make_port, notify_nova, remove_port
 from .qos import check_policy
 from .refusals import bad_resource, conflict, forbidden
 from .resources import FLOATING_IP, NETWORK, PORT
@@ -113,6 +113,7 @@ def _remove(ctx: Context, doc: Document) -> None:
     if port:
         remove_port(ctx, port)
     ctx.remove("floatingip", doc["id"])
+    _notify_nova(ctx, doc["port_id"])
 
 
 @step(STATUS_STEP)
@@ -131,6 +132,7 @@ def _update_association(call: Call, prior: Document, values: Document, doc: Docu
     if not port_id:
         if prior["port_id"]:
             associate(call, doc, None, None, None)
+            _notify_nova(call, prior["port_id"])
         return
     fixed = _internal_address(call, doc, get_visible(call, PORT, port_id), fixed_ip)
     router_id = _router(call, doc, port_id, fixed)
@@ -139,6 +141,15 @@ def _update_association(call: Call, prior: Document, values: Document, doc: Docu
     current = (prior["port_id"], prior["fixed_ip_address"], prior["router_id"])
     if current != (port_id, fixed["ip_address"], router_id):
         associate(call, doc, port_id, fixed["ip_address"], router_id)
+        for changed in {prior["port_id"], port_id}:
+            _notify_nova(call, changed)
+
+
+def _notify_nova(ctx: Context, port_id: str | None) -> None:
+    """Notify Nova of the server of a port: its addresses include its floating IPs."""
+    port = ctx.get("port", port_id) if port_id else None
+    if port:
+        notify_nova(ctx, port)
 
 
 def _internal_address(call: Call, doc: Document, port: Document, fixed_ip: str | None) -> dict[str, str]:

@@ -182,6 +182,7 @@ def nic_of(ctx: Context, port_id: str, tag: str | None = None) -> Document | Non
         "network": network["name"],
         "mac": port["mac_address"],
         "addresses": [fixed["ip_address"] for fixed in port["fixed_ips"]],
+        "floating": [each["floating_ip_address"] for each in ctx.find("floatingip", port_id=port_id)],
         "tag": tag,
     }
 
@@ -211,14 +212,15 @@ def new_password() -> str:
 
 
 def addresses(doc: Document, *, full: bool) -> dict[str, list[dict[str, Any]]]:
-    """Return the addresses of the server by network name."""
+    """Return the addresses of the server by network name, the floating IPs of a network after its own addresses."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for nic in doc["nics"]:
-        for address in nic["addresses"]:
-            entry: dict[str, Any] = {"version": 6 if ":" in address else 4, "addr": address}
-            if full:
-                entry |= {"OS-EXT-IPS:type": "fixed", "OS-EXT-IPS-MAC:mac_addr": nic["mac"]}
-            found.setdefault(nic["network"], []).append(entry)
+    for type_, key in (("fixed", "addresses"), ("floating", "floating")):
+        for nic in doc["nics"]:
+            for address in nic[key]:
+                entry: dict[str, Any] = {"version": 6 if ":" in address else 4, "addr": address}
+                if full:
+                    entry |= {"OS-EXT-IPS:type": type_, "OS-EXT-IPS-MAC:mac_addr": nic["mac"]}
+                found.setdefault(nic["network"], []).append(entry)
     return found
 
 

@@ -97,10 +97,11 @@ def _add_groups(resource: ImportedResource, existing: Existing, server: RemoteOb
     resource.inputs["security_groups"] = None
     if not ports or names in ([], ["default"]):
         return
-    if all(map(is_of_nova, ports)):
-        resource.inputs["security_groups"] = names
-        return
     groups = {id_ for port in ports if is_of_nova(port) for id_ in port.get("security_groups") or ()}
+    if all(map(is_of_nova, ports)):
+        # The ids become references to the resources of the groups.
+        resource.inputs["security_groups"] = sorted(groups) or names
+        return
     if groups - set(known.security_groups):
         resource.comments.append(f"The NICs that Nova created have the security groups {known.group_names(groups)}.")
 

@@ -157,9 +157,9 @@ class ServerInputs(Inputs):
     tags: Annotated[list[str] | None, InPlace(), Set(), RequiresMicroversion("compute", compute.TAGS)] = Field(
         None, description="Tags, a set."
     )
-    security_groups: Annotated[list[str] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
-        None, description="Names or ids of the security groups of the NICs that Nova creates, a set."
-    )
+    security_groups: Annotated[
+        list[str] | None, InPlace(), Computed(), Set(), AlwaysSet(), References("SecurityGroup")
+    ] = Field(None, description="Names or ids of the security groups of the NICs that Nova creates, a set.")
     admin_pass: Annotated[str | None, InPlace(), Secret(), WriteOnly()] = Field(
         None, description="Password of the administrator account in the server."
     )

@@ -69,6 +69,30 @@ class Account:
         assert self.neutron("POST", "/subnets", {"subnet": subnet}).status == 201
         return network
 
+    def router(self, network: str, name: str = "router") -> str:
+        """Connect a network to the external network with a new router, and return the id of the router."""
+        external = self.external_network()
+        gateway = {"name": name, "external_gateway_info": {"network_id": external}}
+        router: str = self.neutron("POST", "/routers", {"router": gateway}).body["router"]["id"]
+        (subnet,) = self.neutron("GET", f"/subnets?network_id={network}").body["subnets"]
+        added = self.neutron("PUT", f"/routers/{router}/add_router_interface", {"subnet_id": subnet["id"]})
+        assert added.status == 200, added.body
+        return router
+
+    def floating_ip(self, server: str | None = None) -> dict[str, Any]:
+        """Create a floating IP, which leads to the first port of the server if one is given, and return it."""
+        ports = self.neutron("GET", f"/ports?device_id={server}").body["ports"] if server else [{"id": None}]
+        body = {"floating_network_id": self.external_network(), "port_id": ports[0]["id"]}
+        created = self.neutron("POST", "/floatingips", {"floatingip": body})
+        assert created.status == 201, created.body
+        floating_ip: dict[str, Any] = created.body["floatingip"]
+        return floating_ip
+
+    def external_network(self) -> str:
+        """Return the id of the external network."""
+        found = self.neutron("GET", "/networks?router:external=true").body["networks"]
+        return str(found[0]["id"])
+
     def image(self, text: str = "ebian") -> str:
         """Return the id of the image whose name contains the text."""
         found = self.nova("GET", "/images/detail").body["images"]

@@ -147,3 +147,18 @@ def test_oversized_or_non_json_body_is_rejected(account: Account) -> None:
     url = f"{account.cloud.url}/eu-de/compute/v2.1/servers"
     form = account.session.post(url, data={"a": "b"}, timeout=10)
     assert (form.status_code, form.json()["badMediaType"]["message"]) == (415, "Unsupported Content-Type")
+
+
+def test_addresses_contain_floating_ips(account: Account) -> None:
+    """The addresses of a server contain the floating IPs of its ports, as long as they are associated."""
+    network = account.network("reachable", "10.9.0.0/24")
+    account.router(network)
+    server = account.active("reachable", networks=[{"uuid": network}])
+    floating_ip = account.floating_ip(server)
+    account.clock.advance(5)
+    fixed, floating = account.show(server)["addresses"]["reachable"]
+    assert (fixed["OS-EXT-IPS:type"], floating["OS-EXT-IPS:type"]) == ("fixed", "floating")
+    assert floating["addr"] == floating_ip["floating_ip_address"]
+    account.neutron("PUT", f"/floatingips/{floating_ip['id']}", {"floatingip": {"port_id": None}})
+    account.clock.advance(5)
+    assert account.show(server)["addresses"]["reachable"] == [fixed]

@@ -82,6 +82,24 @@ def test_topology_contains_unattached_objects(account: Account) -> None:
     assert (region["key_pairs"], region["security_groups"], region["snapshots"]) == (["deploy"], ["web"], ["before"])
 
 
+def test_topology_contains_routers_and_floating_ips(account: Account) -> None:
+    """The topology contains the ports of routers, the port that a floating IP leads to, and unused floating IPs."""
+    network = account.network()
+    account.router(network, "edge")
+    server = account.active(networks=[{"uuid": network}])
+    used, unused = account.floating_ip(server), account.floating_ip()
+    account.clock.advance(5)
+    region = get_default_region(account)
+    (router,) = region["routers"]
+    assert (router["name"], router["status"]) == ("edge", "ACTIVE")
+    assert {port["network_id"] for port in router["ports"]} == {network, account.external_network()}
+    (port,) = region["ports"]
+    assert {each["address"]: (each["port_id"], each["status"]) for each in region["floating_ips"]} == {
+        used["floating_ip_address"]: (port["id"], "ACTIVE"),
+        unused["floating_ip_address"]: (None, "DOWN"),
+    }
+
+
 def test_topology_contains_no_secrets(account: Account) -> None:
     """The topology contains no password, user data, file, metadata, private key, token or request body."""
     private = account.nova("POST", "/os-keypairs", {"keypair": {"name": "key"}}).body["keypair"]["private_key"]

@@ -68,6 +68,36 @@ def test_ports_are_drawn_on_their_networks(chrome: Chrome, account: Account) -> 
     assert chrome.execute_script(HEADS) == ["back", "front", "Server", "Disks"]
 
 
+def test_routers_and_floating_ips_are_drawn(chrome: Chrome, account: Account) -> None:
+    """A router is drawn between its networks, the external one first; a floating IP is beside its server."""
+    page = Page(chrome, account.cloud.url)
+    network = account.network("back", "10.1.0.0/24")
+    account.router(network, "edge")
+    server = account.active("web", networks=[{"uuid": network}])
+    used, unused = (account.floating_ip(of)["floating_ip_address"] for of in (server, None))
+    page.shows("edge", "a router", used, "Floating IPs without a port", unused)
+    assert chrome.execute_script(HEADS) == ["public", "back", "Server", "Disks"]
+    rows = {name: dots for name, *dots in chrome.execute_script(DOTS)}
+    assert rows == {"edge": [True, True, ""], "web": [False, True, used]}
+    chrome.find_element("id", "filter").send_keys(used)
+    page.until(lambda: [name for name, *_ in chrome.execute_script(DOTS)] == ["web"])
+
+
+@pytest.mark.parametrize(("networks", "layout"), [(1, ""), (3, "stacked"), (8, "dense")])
+def test_disks_are_in_view_with_many_networks(chrome: Chrome, account: Account, networks: int, layout: str) -> None:
+    """However many networks there are, the disks of a server can be seen without scrolling to the side."""
+    made = [account.network(f"network-{number}", f"10.{number}.0.0/24") for number in range(networks)]
+    account.router(made[0])
+    account.active("web", networks=[{"uuid": network} for network in made])
+    page = Page(chrome, account.cloud.url)
+    page.shows("web", "/dev/sda")
+    assert set(chrome.execute_script("return document.querySelector('table.topology').classList.value").split()) == {
+        "topology",
+        *layout.split(),
+    }
+    assert chrome.execute_script(RIGHT_OF_VIEW) == []
+
+
 def test_names_are_escaped(chrome: Chrome, account: Account) -> None:
     """Names are displayed as text and never interpreted as HTML."""
     page = Page(chrome, account.cloud.url)
@@ -161,6 +191,9 @@ def test_text_contrast_meets_wcag(chrome: Chrome, account: Account, scheme: str)
     account.server("young", networks=[{"uuid": network}])
     account.cinder("POST", "/volumes", {"volume": {"size": 3, "name": "data"}})
     account.nova("GET", "/servers/none")
+    account.router(network)
+    account.floating_ip(resized)
+    page.shows("a router", "203.0.113.")
     page.shows("ACTIVE", "ERROR", "SHUTOFF", "BUILD", "creating")
     assert chrome.execute_script(LOW_CONTRAST) == []
 
@@ -169,6 +202,19 @@ def test_text_contrast_meets_wcag(chrome: Chrome, account: Account, scheme: str)
 ROWS = """
 return [...document.querySelectorAll("tbody th[scope=row]")].map(head => [head.querySelector("strong").innerText,
   [...head.parentElement.querySelectorAll(".lane")].map(lane => lane.innerText.match(/10\\.\\d/)?.[0] ?? "")]);
+"""
+# For each row: the name, for each network whether the row has a dot on its line, and the floating IPs.
+DOTS = """
+return [...document.querySelectorAll("tbody th[scope=row]")].map(head => [head.querySelector("strong").innerText,
+  ...[...head.parentElement.querySelectorAll(".lane")].map(lane => lane.querySelector(".dot") !== null),
+  [...head.querySelectorAll(".floating")].map(each => each.innerText.match(/[\\d.]+/)[0]).join(" ")]);
+"""
+# The disks that the view cuts off at its right edge.
+RIGHT_OF_VIEW = """
+const edge = document.querySelector(".scroll").getBoundingClientRect().right;
+const disks = [...document.querySelectorAll(".disk")].filter(disk => disk.checkVisibility());
+const cut = disks.filter(disk => disk.getBoundingClientRect().right > edge);
+return disks.length ? cut.map(disk => disk.innerText) : ["no disk"];
 """
 HEADS = """
 const heads = [...document.querySelectorAll(".topology thead th[scope=col]")];

@@ -60,7 +60,7 @@ SECURITY_GROUP_RULE = {
     "ethertype": Row("IPv4", "IPv6", base=_tcp()),
     "protocol": Row("udp", "50", base=_rule()),
     "port_range_min": Row(2200, 2201, base=_tcp(port_range_max=2300), required=True),
-    "port_range_max": Row(2300, 2301, base=_tcp(port_range_min=2200)),
+    "port_range_max": Row(1, 2, base=_rule(protocol="icmp", port_range_min=3)),
     "remote_ip_prefix": Row("10.1.0.0/16", "10.2.0.0/16", base=_tcp()),
     "remote_group_id": Row(lambda g: g.groups[0], lambda g: g.groups[1], base=_tcp()),
     "remote_address_group_id": Row(
