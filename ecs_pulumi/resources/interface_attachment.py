@@ -98,6 +98,7 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
     name = "InterfaceAttachment"
     id_format, id_example = "`<server id>/<port id>`", "9f4d9281-…/7bf1c36f-…"
     title = "NICs that were attached to servers later"
+    dependencies = ("Subnet",)
     inputs = InterfaceAttachmentInputs
     outputs = InterfaceAttachmentOutputs
     # A NIC with an existing port and one that owns its port are different NICs.

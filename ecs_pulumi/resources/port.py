@@ -135,6 +135,7 @@ class PortHandler(NeutronHandler[PortInputs]):
     inputs = PortInputs
     outputs = PortOutputs
     title = "Ports"
+    dependencies = ("Subnet",)
     singular = "port"
     attribute_map: ClassVar = {
         "security_group_ids": "security_groups",

@@ -21,6 +21,7 @@ class InterfaceAttachment(
     kind="InterfaceAttachment",
     provider="gASVVQAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSME0ludGVyZmFjZUF0dGFjaG1lbnSUc2Iu",
     exclusive=("port_id", "fixed_ips"),
+    dependencies=("Subnet",),
 ):
     """A NIC attached to a server. Its id is `<server>/<port>`.
 

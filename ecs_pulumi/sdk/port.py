@@ -92,6 +92,7 @@ class Port(
     kind="Port",
     provider="gASVRgAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMBFBvcnSUc2Iu",
     exclusive=("fixed_ips.ip_address", "mac_address"),
+    dependencies=("Subnet",),
 ):
     """The connection of one NIC to a network, with its addresses and security groups.
 

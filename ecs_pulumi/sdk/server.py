@@ -173,6 +173,7 @@ class Server(
     provider="gASVSAAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMBlNlcnZlcpRzYi4=",
     secrets=("admin_pass", "user_data", "personality"),
     exclusive=("networks.port_id", "networks.fixed_ip", "block_devices.source_type=volume"),
+    dependencies=("Subnet",),
 ):
     """An Elastic Cloud Server.
 

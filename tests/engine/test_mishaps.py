@@ -42,12 +42,8 @@ SERVER = """
             {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 40}
             | {"delete_on_termination": True}
         ],
-        adopt=config.get("adopt"),
         opts=pulumi.ResourceOptions(custom_timeouts=timeouts),
     )
-"""
-KEY = """
-    key = ecs.KeyPair("key")
 """
 MORE = """
     disk = ecs.Volume("disk", size=1)
@@ -126,22 +122,6 @@ def shop(project: MakeProject, landscape: Landscape) -> MakeShop:
     return make
 
 
-def test_failed_build_reports_fault_of_nova(shop: MakeShop, cloud: Emulator) -> None:
-    """The error contains the fault that Nova recorded; the server is in the state, and `destroy` deletes it.
-
-    test_story.py has a similar test for a real cloud.
-    """
-    it = shop(HEAD + SERVER, name="peer-fail-spawn")
-    (reason,) = reasons(it.project.up(fails=True))
-    assert re.search(r"create Server web: server [0-9a-f-]{36} is in ERROR: \w+", reason)
-    assert it.orphans() == set()
-    preview = it.project.preview()
-    assert preview.changes["Server web"] == "replace"
-    assert re.search(r"replace: the server never became active: \w+", preview.text)
-    assert "deletes its root disk" not in preview.text
-    it.destroy()
-
-
 @pytest.mark.thorough
 def test_attachment_refused_by_hypervisor_fails_at_once(shop: MakeShop) -> None:
     """Nova releases the volume without an error: the `up` fails before the timeout, and the next `up` attaches it."""
@@ -189,20 +169,6 @@ def test_next_up_finishes_interrupted_resize(shop: MakeShop, landscape: Landscap
     up.until("Server web", "RESIZE")
     up.interrupt_twice()
     it.destroy()
-
-
-def test_resize_survives_502_of_gateway(shop: MakeShop, landscape: Landscape, cloud: Emulator) -> None:
-    """A 502 for a poll and a 502 for the confirmation do not fail the resize."""
-    it = shop(HEAD + SERVER)
-    it.project.up()
-    cloud.fault(method="GET", path="*/servers/*", status=502, skip=2, times=1)
-    cloud.fault(method="POST", path="*/action", status=502, skip=2, times=1)
-    it.project.config("flavor", landscape.medium)
-    it.project.up()
-    outputs = it.project.state()["Server web"]["outputs"]
-    assert (outputs["flavor"], outputs["status"]) == (landscape.medium, "ACTIVE")
-    assert cloud.cloud.faults.list() == [], "both faults have occurred"
-    it.check_stable()
 
 
 @pytest.mark.thorough
@@ -278,33 +244,6 @@ def test_server_that_is_still_building_after_timeout(shop: MakeShop) -> None:
     assert (server["id"], server["outputs"]["status"]) == (building, "ACTIVE")
     it.check_stable()
     it.destroy()
-
-
-def test_adopt_imports_server_of_killed_create(shop: MakeShop, cloud: Emulator) -> None:
-    """After SIGKILL during a build, `orphans` finds the server, and `adopt` imports it.
-
-    test_orphans.py has a similar test for a real cloud.
-    """
-    it = shop(HEAD + KEY + SERVER)
-    up = Run(it.project)
-    up.until("Server web", "BUILD")
-    up.killed()
-    _, found = orphans(it.project)
-    (server,) = [each["id"] for each in found if each["kind"] == "Server"]
-    it.project.config("adopt", server)
-    it.project.up()
-    assert it.project.state()["Server web"]["id"] == server
-    it.check_stable()
-    it.destroy()
-
-
-def test_poll_survives_502(shop: MakeShop, cloud: Emulator) -> None:
-    """A failed poll does not fail the build; the next poll decides."""
-    it = shop(HEAD + SERVER)
-    cloud.fault(method="GET", path="*/servers/*", status=502, skip=1, times=1)
-    it.project.up()
-    assert cloud.cloud.faults.list() == [], "the fault has occurred"
-    it.check_stable()
 
 
 def test_next_up_deletes_old_object_of_replacement(shop: MakeShop, cloud: Emulator) -> None:

@@ -16,7 +16,7 @@ subnet = ecs.Subnet("app", network_id=network.id, cidr="10.0.0.0/24")
 router = ecs.Router("app", external_network="public")
 interface = ecs.RouterInterface("app", router_id=router.id, subnet_id=subnet.id)
 for index in range(3):
-    port = ecs.Port(f"port{index}", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id}])
+    port = ecs.Port(f"port{index}", network_id=network.id)
     ecs.FloatingIp(f"address{index}", external_network="public", port_id=port.id)
     ecs.RouterRoute(f"route{index}", router_id=router.id, destination=f"10.1.{index}.0/24", nexthop="10.0.0.9")
 """

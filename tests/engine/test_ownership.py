@@ -119,8 +119,7 @@ def test_port_moves_between_attachment_and_networks(project: MakeProject, landsc
         with landscape.connect() as cloud:
             assert cloud.network.get_port(it.outputs["port"]).device_id == it.state()["Server web"]["id"]
         assert it.preview().changes == {}
-        it.refresh()
-        assert it.preview().changes == {}
+        assert it.preview("--refresh").changes == {}
     it.destroy()
 
 
@@ -147,46 +146,40 @@ def test_forced_replacement(project: MakeProject, landscape: Landscape) -> None:
         forced = it.up("--replace", it.state()[resource]["urn"])
         assert forced.changes[resource] == "replace"
         assert it.preview().changes == {}
-        it.refresh()
-        assert it.preview().changes == {}
     it.run("state", "taint", it.state()["Server web"]["urn"], "--yes")
     assert it.up().changes["Server web"] == "replace"
+    assert it.preview().changes == {}
+    it.refresh()
     assert it.preview().changes == {}
     it.destroy()
     assert landscape.objects() == before
 
 
-def test_forced_replacement_of_named_key_pair_needs_delete_before_replace(
+def test_forced_replacement_of_unique_object_needs_delete_before_replace(
     project: MakeProject, landscape: Landscape, cloud: Emulator
 ) -> None:
-    """Its name cannot exist twice: the error names `delete_before_replace`, and nothing is deleted without it."""
+    """A named key pair and the range of a subnet cannot exist twice: the error names `delete_before_replace`.
+
+    Without it nothing is deleted.
+    """
     name = f"own-{time.time_ns()}"
-    program = f'{IMPORTS}\n    ecs.KeyPair("key", name="{name}", public_key=key)\n'
+    program = f'{NETWORK}\n    ecs.KeyPair("key", name="{name}", public_key=key)\n'
     it = project(program, config=CONFIG)
     it.up()
-    urn = it.state()["KeyPair key"]["urn"]
-    failed = it.up("--replace", urn, fails=True)
-    assert "delete_before_replace=True" in failed.text
-    assert name in landscape.objects()
-    it.write(program.replace("=key)", "=key, opts=pulumi.ResourceOptions(delete_before_replace=True))"))
-    it.up("--replace", urn)
+    objects = landscape.objects()
+    urns = {resource: it.state()[resource]["urn"] for resource in ("KeyPair key", "Subnet sub")}
+    for urn in urns.values():
+        failed = it.up("--replace", urn, fails=True)
+        assert "delete_before_replace=True" in failed.text
+        assert landscape.objects() == objects
+    option = "opts=pulumi.ResourceOptions(delete_before_replace=True)"
+    it.write(program.replace("=key)", f"=key, {option})").replace('"sub", ', f'"sub", {option}, '))
+    both = [part for urn in urns.values() for part in ("--replace", urn)]
+    assert it.up(*both).changes == dict.fromkeys(urns, "replace")
     assert name in landscape.objects()
     assert it.preview().changes == {}
     it.destroy()
     assert name not in landscape.objects()
-
-
-def test_forced_replacement_of_subnet_needs_delete_before_replace(project: MakeProject, cloud: Emulator) -> None:
-    """Its range cannot exist twice in a network: the error names `delete_before_replace`, with which it is replaced."""
-    it = project(NETWORK)
-    it.up()
-    urn = it.state()["Subnet sub"]["urn"]
-    failed = it.up("--replace", urn, fails=True)
-    assert "delete_before_replace=True" in failed.text
-    option = "opts=pulumi.ResourceOptions(delete_before_replace=True)"
-    it.write(NETWORK.replace('ecs.Subnet("sub", ', f'ecs.Subnet("sub", {option}, '))
-    assert it.up("--replace", urn).changes == {"Subnet sub": "replace"}
-    assert it.preview().changes == {}
 
 
 def test_replace_on_changes(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
@@ -106,6 +106,9 @@ class EmulatedWorld:
         self.config = {f"ecs:{name}": value for name, value in self.cloud.settings.items()}
         self.connect(warm=False)
         self._access = clients._connections[self._settings].transport.access()
+        # keystoneauth copies the catalog for each client of each new connection.
+        catalog = self._access.service_catalog
+        vars(catalog)["normalize_catalog"] = cache(catalog.normalize_catalog)
         region = self.region
         self._versions = (region.compute.versions, region.block_storage.versions)
         self._create_base()

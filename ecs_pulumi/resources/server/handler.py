@@ -29,6 +29,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
     name = "Server"
     report_rules = "ecs_pulumi.resources.server.report_rules"
     title = "Servers"
+    dependencies = ("Subnet",)
     import_hint = (
         "No API returns their user_data, personality, admin_pass and scheduler_hints:\n"
         "add those that a replacement needs before the first `pulumi up`."
