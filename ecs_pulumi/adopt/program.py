@@ -74,8 +74,16 @@ class _References:
         """Variable and function of each object that the program looks up."""
 
     def resolve(self, reference: References, id_: str) -> Ref | str:
-        """Return a reference to the resource or the look-up of an object; its id if the program has neither."""
+        """Return a reference to the resource or the look-up of an object; its id if the program has neither.
+
+        An object that is a part of another one is an output of the resource of that one.
+        """
         key = reference.kind, id_
+        whole = self._existing.parts.get(key)
+        if whole and whole in self.variables:
+            output = get_handler(whole[0]).output_of_part(self._existing, whole[1], key)
+            if output:
+                return Ref(self.variables[whole], output)
         target = self.variables.get(key) or self._look_up(key)
         return Ref(target, reference.output) if target else id_
 

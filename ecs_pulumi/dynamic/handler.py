@@ -319,6 +319,16 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """
         return ()
 
+    def output_of_part(self, existing: ExistingObjects[C], id_: str, part: Key) -> str:  # noqa: ARG002
+        """Return the output, with an index, that is the id of a part of an object; empty if there is none.
+
+        Args:
+            existing: All existing objects.
+            id_: Id of the object.
+            part: One of its `parts`.
+        """
+        return ""
+
     def ineligible_reason(self, existing: ExistingObjects[C], remote: R) -> str | None:  # noqa: ARG002
         """Return why a remote object cannot become a resource; None if it can."""
         return None

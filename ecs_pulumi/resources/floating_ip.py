@@ -62,8 +62,9 @@ class FloatingIpInputs(UnnamedInputs):
     )
     port_id: Annotated[str | None, InPlace(), ClearedIfUnset(), AlwaysSet(), Exclusive(), References("Port")] = Field(
         None,
-        description="Port that the address leads to. A change moves the address to another port; a program that no "
-        "longer sets it, or sets an empty string, releases the port.",
+        description='Port that the address leads to; `server.nics[0]["port_id"]` is that of the first NIC of a server. '
+        "A change moves the address to another port; a program that no longer sets it, or sets an empty string, "
+        "releases the port.",
     )
     fixed_ip: Annotated[IpAddress | None, InPlace(), Computed()] = Field(
         None, description="Address of the port, if it has several IPv4 addresses."

@@ -21,13 +21,13 @@ _KINDS = [
     "Router",
     "RouterInterface",
     "RouterRoute",
-    "FloatingIp",
-    "FloatingIpAssociation",
     "Volume",
     "ServerGroup",
     "Server",
     "VolumeAttachment",
     "InterfaceAttachment",
+    "FloatingIp",
+    "FloatingIpAssociation",
 ]
 _registered: dict[str, ResourceHandler[Any, Any, Any]] = {}
 

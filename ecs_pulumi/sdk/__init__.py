@@ -10,22 +10,22 @@ KINDS = (
     "Router",
     "RouterInterface",
     "RouterRoute",
-    "FloatingIp",
-    "FloatingIpAssociation",
     "Volume",
     "ServerGroup",
     "Server",
     "VolumeAttachment",
     "InterfaceAttachment",
+    "FloatingIp",
+    "FloatingIpAssociation",
 )
 """The kinds in the order in which they depend on each other."""
 SECRETS = ("admin_pass", "personality", "private_key", "user_data")
 """The inputs and outputs that are secret."""
 REPORT_RULES = {
     "SecurityGroupRule": "ecs_pulumi.resources.security_group_rule_report_rules",
-    "FloatingIp": "ecs_pulumi.resources.floating_ip_report_rules",
-    "FloatingIpAssociation": "ecs_pulumi.resources.floating_ip_association_report_rules",
     "Volume": "ecs_pulumi.resources.volume_report_rules",
     "Server": "ecs_pulumi.resources.server.report_rules",
+    "FloatingIp": "ecs_pulumi.resources.floating_ip_report_rules",
+    "FloatingIpAssociation": "ecs_pulumi.resources.floating_ip_association_report_rules",
 }
 """The modules with the rules of the preview report, by kind."""

@@ -30,8 +30,9 @@ class FloatingIp(
     subnet_ids: pulumi.Output[list[str] | None]
     """Subnets of the external network; the address is from the first one with a free address."""
     port_id: pulumi.Output[str]
-    """Port that the address leads to. A change moves the address to another port; a program that no longer sets
-    it, or sets an empty string, releases the port.
+    """Port that the address leads to; `server.nics[0]["port_id"]` is that of the first NIC of a server. A change
+    moves the address to another port; a program that no longer sets it, or sets an empty string, releases the
+    port.
     """
     fixed_ip: pulumi.Output[str | None]
     """Address of the port, if it has several IPv4 addresses."""
@@ -84,8 +85,9 @@ class FloatingIp(
             address: Address to allocate. Most clouds restrict it to administrators. A change replaces the resource.
             subnet_ids: Subnets of the external network; the address is from the first one with a free address. A
                 change replaces the resource.
-            port_id: Port that the address leads to. A change moves the address to another port; a program that no
-                longer sets it, or sets an empty string, releases the port.
+            port_id: Port that the address leads to; `server.nics[0]["port_id"]` is that of the first NIC of a
+                server. A change moves the address to another port; a program that no longer sets it, or sets an
+                empty string, releases the port.
             fixed_ip: Address of the port, if it has several IPv4 addresses.
             dns_name: Name in the cloud's DNS. A change replaces the resource.
             dns_domain: Domain of `dns_name`, with a final dot. A change replaces the resource.

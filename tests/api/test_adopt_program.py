@@ -181,6 +181,21 @@ def test_shared_network_is_looked_up(listed: Existing) -> None:
     assert not any(id_ in text for id_ in unused), "an unused network is not looked up"
 
 
+def test_floating_ip_refers_to_the_nic_of_its_server(listed: Existing) -> None:
+    """The port that Nova created for a NIC is an output of its server; a port of the program has its own resource."""
+    objects = {kind: copy.deepcopy(listed.of(kind)) for kind in listed.kinds}
+    (router,) = objects["Router"].values()
+    common = {"floating_network_id": router["external_gateway_info"]["network_id"], "project_id": router["project_id"]}
+    for number, port in enumerate(each for each in objects["Port"].values() if each["device_owner"] == "compute:nova"):
+        address = {"id": f"{number}", "floating_ip_address": f"203.0.113.{number}", "port_id": port["id"]}
+        objects["FloatingIp"][address["id"]] = common | address
+    existing = ExistingObjects(listed.cloud, listed.kinds, objects)
+    text = program(existing, select(existing, everything=True))
+    assert len(objects["FloatingIp"]) == 3
+    assert '    port_id=web.nics[1]["port_id"],\n' in text
+    assert "    port_id=port.id,\n" in text
+
+
 def test_security_groups_are_references(listed: Existing) -> None:
     """The groups of a port, and of a server whose NICs Nova created, are references to their resources."""
     text = program(listed, select(listed, everything=True))

@@ -286,6 +286,12 @@ class ServerHandler(EcsHandler[ServerInputs]):
         for id_, remote in existing.of(self.name).items():
             yield from ((part, (self.name, id_)) for part in importing.parts(existing, remote))
 
+    def output_of_part(self, existing: Existing, id_: str, part: Key) -> str:
+        """Return the item of `nics` that has the port."""
+        ports = importing.first_nics(existing, existing.of(self.name)[id_])
+        index = next((index for index, port in enumerate(ports) if part == ("Port", port["id"])), None)
+        return "" if index is None else f'nics[{index}]["port_id"]'
+
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
         """Add the NICs and disks of the server, and what differs from the defaults of the cloud."""
         resource = super().import_resource(existing, remote, outputs)

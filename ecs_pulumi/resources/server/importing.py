@@ -32,6 +32,11 @@ def nics(existing: Existing, server: RemoteObject) -> list[RemoteObject]:
     return sorted(ports, key=lambda port: listed.index(port["mac_address"]) if port["mac_address"] in listed else 99)
 
 
+def first_nics(existing: Existing, server: RemoteObject) -> list[RemoteObject]:
+    """Return the ports that the server has had since its launch: the program lists them in `networks`."""
+    return [port for port in nics(existing, server) if not _is_later(port, server)]
+
+
 def later_nics(existing: Existing, server: RemoteObject) -> list[RemoteObject]:
     """Return the ports that were attached after the launch of the server."""
     return [port for port in nics(existing, server) if _is_later(port, server)]
@@ -69,9 +74,9 @@ def complete(resource: ImportedResource, existing: Existing, server: RemoteObjec
         outputs: Its inputs and outputs in plain form.
     """
     known, ports = defaults(existing.cloud.region), nics(existing, server)
-    first = [port for port in ports if not _is_later(port, server)]
     resource.inputs["networks"] = [
-        {"network_id": port["network_id"]} if is_of_nova(port) else {"port_id": port["id"]} for port in first
+        {"network_id": port["network_id"]} if is_of_nova(port) else {"port_id": port["id"]}
+        for port in first_nics(existing, server)
     ]
     _add_disks(resource, existing, server)
     _add_groups(resource, existing, server)
