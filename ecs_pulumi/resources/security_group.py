@@ -384,7 +384,10 @@ class RuleUpdate:
             if not plan.surplus:
                 raise
         self._remove(plan.surplus)
-        self._add(first + plan.redescribed)
+        # Without room for all rules, the group gets as many as it had.
+        pending, room = plan.redescribed + first, len(plan.surplus)
+        self._add(pending[:room])
+        self._add(pending[room:])
         return self._rules
 
     def _remove(self, rules: Iterable[Mapping[str, Any]]) -> None:

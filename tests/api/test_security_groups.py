@@ -64,4 +64,10 @@ def test_rules_are_exchanged_at_the_quota(cloud: Emulator, group: Resource) -> N
     assert ids(group)[4] == before[4]
     with pytest.raises(Failed, match="Quota exceeded"):
         group.up(rules=RULES)
-    assert len(ids(group)) >= 4, "a failed update keeps the rules that it does not remove"
+    assert sorted(ids(group)) == [4, 5, 6, 7], "without room for any rule nothing is removed"
+    with pytest.raises(Failed, match="Quota exceeded"):
+        group.up(rules=RULES[4:] + RULES[:3])
+    assert len(ids(group)) == 4, "as many rules are added as there is room for"
+    cloud.set_quota(security_group_rule=DEFAULT_GROUP + 7)
+    group.up(rules=RULES[4:] + RULES[:3])
+    assert sorted(ids(group)) == [1, 2, 3, 5, 6, 7, 8]

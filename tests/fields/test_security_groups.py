@@ -288,7 +288,7 @@ def test_removed_rules_are_noted(new: New, monkeypatch: pytest.MonkeyPatch) -> N
     group.up(rules=[SSH, {**WEB, "remote_ip_prefix": "10.0.0.0/8"}, {**ALL_OUT, "description": "one"}])
     lines.clear()
     group.preview(rules=[SSH, {**ALL_OUT, "description": "two"}])
-    removed, again = lines
+    removed, again = (line for line in lines if line.startswith("rules: "))
     assert removed == (
         "rules: remove ingress tcp 80-443 from 10.0.0.0/8; this cuts the connections that no other rule allows "
         "[cuts-connections: rules]"
