@@ -469,6 +469,14 @@ def cleared_inputs(model: type[Inputs], inputs: Mapping[str, Any], prior: Mappin
     }
 
 
+def emptied_inputs(model: type[Inputs], inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Return the inputs that `cleared_inputs` made empty: what they are in the cloud is not managed any more."""
+    known = fields_of(model)
+    return {
+        name: "" for name, value in inputs.items() if value == "" and name in known and known[name].has(ClearedIfUnset)
+    }
+
+
 def _without_duplicates(field: ModelField, value: Any) -> Any:
     """Remove duplicates from a set of strings. Equal objects in a set are kept: they may stand for several objects."""
     is_string_set = field.has(Set) and isinstance(value, list) and all(isinstance(item, str) for item in value)
