@@ -70,8 +70,17 @@ class _References:
     def resolve(self, reference: References, id_: str) -> Ref | str:
         """Return a reference to the resource or the look-up of an object; its id if the program has neither."""
         key = reference.kind, id_
-        target = self.variables.get(key) or self._look_up(key)
-        return Ref(target, reference.output) if target else id_
+        if target := self.variables.get(key) or self._look_up(key):
+            return Ref(target, reference.output)
+        return self._part(key) or id_
+
+    def _part(self, key: Key) -> Ref | None:
+        """Return the output of a resource whose value is the id of a part of it, such as a NIC of a server."""
+        kind, id_ = whole = self._existing.parts.get(key, ("", ""))
+        if whole not in self.variables:
+            return None
+        output = get_handler(kind).output_of_part(self._existing, self._existing.of(kind)[id_], key)
+        return Ref(self.variables[whole], output) if output else None
 
     def lookups(self) -> str:
         """The statements that look objects up."""

@@ -337,7 +337,9 @@ def _map_references(info: FieldInfo, value: Any, resolve: Callable[[References, 
         return [_map_references(info, item, resolve) for item in value]
     if isinstance(value, Mapping):
         *_, model = (None, *models_in(info.annotation))
-        return map_references(model, value, resolve) if model else value
+        if model:
+            return map_references(model, value, resolve)
+        return {name: _map_references(info, item, resolve) for name, item in value.items()}
     option = next((item for item in info.metadata if isinstance(item, References)), None)
     return resolve(option, value) if option and isinstance(value, str) else value
 

@@ -299,6 +299,10 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """
         return ()
 
+    def output_of_part(self, existing: ExistingObjects[C], remote: R, part: Key) -> str:  # noqa: ARG002
+        """Return the expression for the output of an object whose value is the id of its part; empty without one."""
+        return ""
+
     def ineligible_reason(self, existing: ExistingObjects[C], remote: R) -> str | None:  # noqa: ARG002
         """Return why a remote object cannot become a resource; None if it can."""
         return None

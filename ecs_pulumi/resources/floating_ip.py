@@ -117,6 +117,11 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
                     yield Problem("subnet_ids", f"{reason}; its subnets are {errors.join_names(subnets)}")
         yield from check_port(context, checked, external["id"] if external else None)
 
+    def also_holds(self, id_: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield the association, if the program sets the port here: no FloatingIpAssociation ends it."""
+        if inputs.get("port_id"):
+            yield "FloatingIpAssociation", id_
+
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Compare the external network by name or id."""
         if name == "external_network" and isinstance(desired, str):

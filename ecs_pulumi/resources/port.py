@@ -84,7 +84,9 @@ class PortInputs(NeutronInputs):
     fixed_ips: Annotated[list[PortFixedIp] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
         None, description="Addresses, a set; an empty list means none. The cloud chooses what is not set."
     )
-    security_group_ids: Annotated[list[str] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
+    security_group_ids: Annotated[
+        list[str] | None, InPlace(), Computed(), Set(), AlwaysSet(), References("SecurityGroup")
+    ] = Field(
         None,
         description="Security groups, a set of ids; an empty list means none. Default: the project's `default` group.",
     )
@@ -203,8 +205,9 @@ class PortHandler(NeutronHandler[PortInputs]):
         its_network = existing.of("Network").get(remote["network_id"], {})
         secured, groups = outputs.get("port_security_enabled"), sorted(outputs.get("security_group_ids") or ())
         has_default_groups = groups == known.security_groups or (not groups and secured is False)
-        if groups and not has_default_groups:
-            resource.comments.append(f"Security groups: {known.group_names(groups)}.")
+        unmanaged = [id_ for id_ in groups if existing.ineligible_reason("SecurityGroup", id_)]
+        if unmanaged and not has_default_groups:
+            resource.comments.append(f"Security groups that are not managed: {known.group_names(unmanaged)}.")
         resource.inputs |= {
             "admin_state_up": False if outputs.get("admin_state_up") is False else None,
             "fixed_ips": [

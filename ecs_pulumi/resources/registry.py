@@ -21,11 +21,11 @@ _KINDS = [
     "Router",
     "RouterInterface",
     "RouterRoute",
-    "FloatingIp",
-    "FloatingIpAssociation",
     "Volume",
     "ServerGroup",
     "Server",
+    "FloatingIp",
+    "FloatingIpAssociation",
     "VolumeAttachment",
     "InterfaceAttachment",
 ]

@@ -198,7 +198,8 @@ def _routing(
         actual = sorted((one["destination"], one["nexthop"]) for one in item["routes"])
         if actual != sorted(routes):
             yield f"{each.name}: has the routes {actual}, not {sorted(routes)}"
-        if bool(item["external_gateway_info"]) != bool(each.inputs.get("external_network")):
+        wanted = each.inputs.get("external_network")
+        if wanted is not None and bool(item["external_gateway_info"]) != bool(wanted):
             yield f"{each.name}: has the gateway {item['external_gateway_info']}"
     elif each.kind in ("FloatingIp", "FloatingIpAssociation"):
         yield from _association(program, each, ids, item, remote)

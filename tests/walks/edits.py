@@ -7,6 +7,7 @@ as `rename KeyPair`, or None if the edit is not applicable.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -415,18 +416,25 @@ def _next_value(program: Program, declaration: Declaration, name: str, chance: r
         more = _new_nics(program, chance)[:1]
         fewer = [nic for nic in prior if nic != chance.choice(prior)]
         return fewer if len(fewer) > 0 and (not more or chance.random() < 0.5) else [*prior, *more]
-    if name == "rules":
-        return _rules(program, declaration.name, chance)
-    if name == "security_group_ids":
-        return _group_refs(program, chance)
-    if name == "external_network":
-        return "" if prior else routing.PUBLIC
-    if name == "port_id":
-        is_free = declaration.kind == "FloatingIpAssociation" or declaration.name in _free_floating_ips(program)
-        choices = [*routing.publishable(program), *([None] if declaration.kind == "FloatingIp" else [])]
-        return chance.choice(choices) if choices and (prior or is_free) else None
+    if name in _NEXT:
+        return _NEXT[name](program, declaration, chance)
     others = [value for value in IN_PLACE[declaration.kind][name] if value != prior]
     return chance.choice([*others, None] if prior is not None else others)
+
+
+def _next_port(program: Program, declaration: Declaration, chance: random.Random) -> Ref | None:
+    """Return another port for a floating IP, None for a floating IP that releases its port."""
+    is_free = declaration.kind == "FloatingIpAssociation" or declaration.name in _free_floating_ips(program)
+    choices = [*routing.publishable(program), *([None] if declaration.kind == "FloatingIp" else [])]
+    return chance.choice(choices) if choices and ("port_id" in declaration.inputs or is_free) else None
+
+
+_NEXT: dict[str, Callable[[Program, Declaration, random.Random], Any]] = {
+    "rules": lambda program, declaration, chance: _rules(program, declaration.name, chance),
+    "security_group_ids": lambda program, _, chance: _group_refs(program, chance),
+    "external_network": lambda _, declaration, __: "" if declaration.inputs.get("external_network") else routing.PUBLIC,
+    "port_id": _next_port,
+}
 
 
 def replace_one(program: Program, chance: random.Random) -> Edited | None:

@@ -81,7 +81,15 @@ def _unique_items(each: Declaration) -> Iterator[tuple[UniqueItem, str]]:
         yield ("volume", inputs["volume_id"].name), inputs["server_id"].name
     elif each.kind == "InterfaceAttachment" and "port_id" in inputs:
         yield ("port", inputs["port_id"].name), inputs["server_id"].name
-    elif each.kind == "RouterInterface" and "port_id" in inputs:
+    elif each.kind == "Server":
+        yield from ((("port", nic["port_id"].name), each.name) for nic in inputs["networks"] if "port_id" in nic)
+    else:
+        yield from _unique_items_of_routers(each)
+
+
+def _unique_items_of_routers(each: Declaration) -> Iterator[tuple[UniqueItem, str]]:
+    inputs = each.inputs
+    if each.kind == "RouterInterface" and "port_id" in inputs:
         yield ("port", inputs["port_id"].name), inputs["router_id"].name
     elif each.kind == "RouterInterface":
         yield ("interface", inputs["subnet_id"].name), inputs["router_id"].name
@@ -91,8 +99,6 @@ def _unique_items(each: Declaration) -> Iterator[tuple[UniqueItem, str]]:
         yield ("rule", inputs["security_group_id"].name, *map(str, rule_values(inputs))), ""
     elif each.kind == "FloatingIpAssociation":
         yield ("floating IP", inputs["floating_ip_id"].name), inputs["floating_ip_id"].name
-    elif each.kind == "Server":
-        yield from ((("port", nic["port_id"].name), each.name) for nic in inputs["networks"] if "port_id" in nic)
 
 
 def _floating_ip(each: Declaration) -> str:

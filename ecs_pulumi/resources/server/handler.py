@@ -30,7 +30,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
     report_rules = "ecs_pulumi.resources.server.report_rules"
     title = "Servers"
     import_hint = (
-        "No API returns their user_data, personality, admin_pass and scheduler_hints:\n"
+        "No API returns their user_data, personality, admin_pass and scheduler_hints other than the group:\n"
         "add those that a replacement needs before the first `pulumi up`."
     )
     inputs = ServerInputs
@@ -284,6 +284,11 @@ class ServerHandler(EcsHandler[ServerInputs]):
         """Yield the volumes and ports that were created with a server and are deleted with it."""
         for id_, remote in existing.of(self.name).items():
             yield from ((part, (self.name, id_)) for part in importing.parts(existing, remote))
+
+    def output_of_part(self, existing: Existing, remote: RemoteObject, part: Key) -> str:
+        """Return the output with the port of a NIC that Nova created."""
+        nics = existing.outputs(self.name, remote).get("nics") or ()
+        return next((f'nics[{at}]["port_id"]' for at, nic in enumerate(nics) if ("Port", nic["port_id"]) == part), "")
 
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
         """Add the NICs and disks of the server, and what differs from the defaults of the cloud."""

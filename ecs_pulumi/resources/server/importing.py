@@ -75,6 +75,8 @@ def complete(resource: ImportedResource, existing: Existing, server: RemoteObjec
     ]
     _add_disks(resource, existing, server)
     _add_groups(resource, existing, server)
+    for group in existing.related("ServerGroup", _members_of, server["id"]):
+        resource.inputs["scheduler_hints"] = {"group": group["id"]}
     resource.inputs["key_name"] = server.get("key_name") or None
     if outputs.get("image_id"):
         resource.inputs["image"] = known.image_reference(outputs["image_id"])
@@ -93,11 +95,24 @@ def _add_groups(resource: ImportedResource, existing: Existing, server: RemoteOb
     if not ports or names in ([], ["default"]):
         return
     if all(map(is_of_nova, ports)):
-        resource.inputs["security_groups"] = names
+        resource.inputs["security_groups"] = _references_to_groups(existing, ports) or names
         return
     groups = {id_ for port in ports if is_of_nova(port) for id_ in port.get("security_groups") or ()}
     if groups - set(known.security_groups):
         resource.comments.append(f"The NICs that Nova created have the security groups {known.group_names(groups)}.")
+
+
+def _references_to_groups(existing: Existing, ports: Iterable[RemoteObject]) -> list[str]:
+    """Return the security groups of the ports: the ids of those that a program can manage, the names of the others."""
+    groups, ids = existing.of("SecurityGroup"), {id_ for port in ports for id_ in port.get("security_groups") or ()}
+    return sorted(
+        groups[id_]["name"] if id_ in groups and existing.ineligible_reason("SecurityGroup", id_) else id_
+        for id_ in ids
+    )
+
+
+def _members_of(group: RemoteObject) -> list[str]:
+    return list(group.get("members") or ())
 
 
 def _add_disks(resource: ImportedResource, existing: Existing, server: RemoteObject) -> None:

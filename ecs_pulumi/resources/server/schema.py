@@ -157,9 +157,9 @@ class ServerInputs(Inputs):
     tags: Annotated[list[str] | None, InPlace(), Set(), RequiresMicroversion("compute", compute.TAGS)] = Field(
         None, description="Tags, a set."
     )
-    security_groups: Annotated[list[str] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
-        None, description="Names or ids of the security groups of the NICs that Nova creates, a set."
-    )
+    security_groups: Annotated[
+        list[str] | None, InPlace(), Computed(), Set(), AlwaysSet(), References("SecurityGroup")
+    ] = Field(None, description="Names or ids of the security groups of the NICs that Nova creates, a set.")
     admin_pass: Annotated[str | None, InPlace(), Secret(), WriteOnly()] = Field(
         None, description="Password of the administrator account in the server."
     )
@@ -196,7 +196,7 @@ class ServerInputs(Inputs):
         description="Host to build the server on; for administrators. The output is the present host, where the API "
         "shows it. A server that the cloud has moved is no drift.",
     )
-    scheduler_hints: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
+    scheduler_hints: Annotated[dict[str, Any] | None, Replace(), WriteOnly(), References("ServerGroup")] = Field(
         None,
         description="Hints for the scheduler: `group`, `different_host`, `same_host`, `query`, `build_near_host_ip`, …",
     )
