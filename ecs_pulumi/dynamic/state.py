@@ -95,7 +95,9 @@ def _read(project: str, name: str) -> StackState:
     owners: dict[ObjectKey, list[str]] = {}
     for resource in resources:
         if resource.get("id") and not resource.get("external"):
-            owners.setdefault(_key(resource), []).append(str(resource["urn"]))
+            own = _key(resource)
+            for kind, id_ in ((own.kind, own.id), *stack.held_objects(resource)):
+                owners.setdefault(ObjectKey(kind, own.region, id_), []).append(str(resource["urn"]))
     pending: dict[str, list[Mapping[str, Any]]] = {}
     for resource in begun:
         pending.setdefault(str(resource["urn"]), []).append(resource.get("inputs") or {})

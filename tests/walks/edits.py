@@ -7,7 +7,6 @@ as `rename KeyPair`, or None if the edit is not applicable.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from tests.walks.programs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 Edited = tuple[Program, str]
 Edit = "Callable[[Program, random.Random], Edited | None]"

@@ -64,3 +64,14 @@ def test_interface_is_deleted_before_its_users(world: SharedWorld) -> None:
     )
     check(world, ordered((*ROUTED, *users)))
     check(world, ordered((*ROUTED, *users)), without(ROUTED, "rif1"))
+
+
+def test_name_of_a_rule_that_moved_into_its_group_is_free(world: SharedWorld) -> None:
+    """A rule that its group has taken over is no orphan of the resource that created it."""
+    groups = declared(sg1=("SecurityGroup", {}), sg2=("SecurityGroup", {}))
+    rule = {"direction": "ingress", "protocol": "tcp", "port_range_min": 80, "port_range_max": 80}
+    first, second = (
+        Declaration("SecurityGroupRule", "rule1", {"security_group_id": Ref(name), **rule}) for name in ("sg1", "sg2")
+    )
+    moved = changed(groups, "sg1", {"rules": [rule]})
+    check(world, (*groups, first), moved, (*moved, second))

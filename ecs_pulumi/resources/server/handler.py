@@ -15,7 +15,7 @@ from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, owner_marker
-from ecs_pulumi.resources.quota import QuotaNeed
+from ecs_pulumi.resources.quota import QuotaNeed, is_short
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
 from ecs_pulumi.resources.server import actions, create, disks, importing, nics, plan, preflight, schema
@@ -128,6 +128,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
             narrow=lambda: compute.list_servers(api, name=pattern, microversion=microversion),
             list_all=lambda: self.list_all(context),
             is_own=lambda remote: marker in markers_of(remote),
+            is_short=is_short(context.cloud.region, "compute", "instances"),
         )
         return [(each["id"], each["name"]) for each in found]
 
