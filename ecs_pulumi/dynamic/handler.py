@@ -246,6 +246,10 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """
         return is_exclusive(self.exclusive, inputs)
 
+    def delete_orphan(self, context: OperationContext[C], id_: str) -> None:
+        """Delete an object that no state contains, for `orphans`, with what belongs to it and has no owner marker."""
+        self.delete(context, id_, {})
+
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Whether the old object must be deleted before its replacement is created, because both cannot coexist."""
         return self.is_exclusive(new)

@@ -10,11 +10,11 @@ KINDS = (
     "Router",
     "RouterInterface",
     "RouterRoute",
-    "FloatingIp",
-    "FloatingIpAssociation",
     "Volume",
     "ServerGroup",
     "Server",
+    "FloatingIp",
+    "FloatingIpAssociation",
     "VolumeAttachment",
     "InterfaceAttachment",
 )

@@ -178,9 +178,9 @@ def build_floating_ips(neutron: Any, created: dict[str, str], nic: str) -> dict[
     """Create a floating IP for a port, one for a NIC that Nova created, and a free one."""
     public = neutron.find_network("public").id
     addresses: dict[str, dict[str, str]] = {
-        "web": {"port_id": created[f"{PREFIX}web-port0"], "description": "the shop"},
-        "ops": {"port_id": nic},
-        "free": {},
+        "web": {"port_id": created[f"{PREFIX}web-port0"], "description": f"{PREFIX}shop"},
+        "ops": {"port_id": nic, "description": f"{PREFIX}ops"},
+        "free": {"description": f"{PREFIX}free"},
     }
     return {
         f"floating ip {name}": neutron.create_ip(floating_network_id=public, **attributes).id
@@ -273,7 +273,7 @@ def delete_routing(neutron: Any) -> None:
     """Delete the remaining floating IPs and routers."""
     routers = [item for item in neutron.routers() if item.name.startswith(PREFIX)]
     for address in neutron.ips():
-        if address.description == "the shop" or address.router_id in {router.id for router in routers}:
+        if address.description.startswith(PREFIX):
             neutron.delete_ip(address)
     for router in routers:
         neutron.update_router(router, routes=[])

@@ -375,7 +375,7 @@ class Deployment:
         record = self._by_name[ref.name]
         if ref.output == "id":
             return record.id or UNKNOWN
-        value = record.outputs.get(ref.output, UNKNOWN if self._preview else None)
+        value: Any = record.outputs.get(ref.output, UNKNOWN if self._preview else None)
         for key in ref.path:
             value = value if value is UNKNOWN else value[key]
         return value

@@ -104,7 +104,7 @@ def _own_ports(context: Context, remote: RemoteObject, desired: Any) -> Sequence
 
 def _created_ports(context: Context, desired: Any) -> list[RemoteObject]:
     """Return the ports of a new server's NICs, if this process created all of them; else an empty list."""
-    ids = [nic.get("port_id") for nic in objects(desired)] if context.verb == "create" else []
+    ids = [str(nic.get("port_id")) for nic in objects(desired)] if context.verb == "create" else []
     known = created_ports(context.cloud.region)
     return [known[id_] for id_ in ids] if all(id_ in known for id_ in ids) else []
 

@@ -15,10 +15,9 @@ web = ecs.SecurityGroup(
     "web",
     rules=[
         {"direction": "egress"},
-        *(
-            {"direction": "ingress", "protocol": "tcp", "port_range_min": port, "port_range_max": port}
-            for port in (22, 80, 443)
-        ),
+        {"direction": "ingress", "protocol": "tcp", "port_range_min": 22},
+        {"direction": "ingress", "protocol": "tcp", "port_range_min": 80},
+        {"direction": "ingress", "protocol": "tcp", "port_range_min": 443},
     ],
 )
 admin = ecs.SecurityGroup("admin")
