@@ -215,7 +215,7 @@ def delete(stack: Stack, found: Sequence[Orphan], unreadable: Iterable[str] = ()
 def _delete(stack: Stack, orphan: Orphan) -> str | None:
     context = _context(stack, "delete", orphan.kind, orphan.region, orphan.cloud, orphan.resource)
     try:
-        get_handler(orphan.kind).delete(context, orphan.id, {})
+        get_handler(orphan.kind).delete_orphan(context, orphan.id)
     except errors.EcsError as error:
         return str(error)
     return None

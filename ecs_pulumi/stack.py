@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml  # comes with Pulumi's SDK
 
+from ecs_pulumi.dynamic.fields import fields_of
 from ecs_pulumi.dynamic.handler import get_handler
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Mapping
+
+    from ecs_pulumi.dynamic.handler import ResourceHandler
 
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
 _MAX_PARALLEL_EXPORTS = 4
@@ -168,15 +172,30 @@ def is_ecs(resource: Mapping[str, Any]) -> bool:
 
 
 def cloud_ids(resource: Mapping[str, Any]) -> list[str]:
-    """Return the id of a resource, and that of the object that was created for it if it differs."""
-    id_ = str(resource.get("id"))
+    """Return the ids of a resource, of the object that was created for it, and of those that it holds."""
+    id_, handler = str(resource.get("id")), _handler(resource)
+    held = [other for _, other in held_objects(resource)]
+    return list(dict.fromkeys((id_, handler.object_id(id_), *held) if handler else (id_,)))
+
+
+def held_objects(resource: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return kind and id of the objects that a resource owns besides its own, such as the rules of a group."""
+    handler = _handler(resource)
+    if handler is None or not resource.get("id"):
+        return []
+    values = {**(resource.get("outputs") or {}), **(resource.get("inputs") or {})}
+    for name in fields_of(handler.inputs):
+        if name not in (resource.get("inputs") or {}):
+            values.pop(name, None)
+    return list(handler.also_holds(str(resource["id"]), values))
+
+
+def _handler(resource: Mapping[str, Any]) -> ResourceHandler[Any, Any, Any] | None:
+    """Return the handler of a resource; None for other packages, and for a kind of another version of this one."""
     prefix, _, kind = str(resource.get("urn")).rpartition("::")[0].rpartition(":")
-    if not prefix.endswith(_ECS):
-        return [id_]
-    try:
-        return list(dict.fromkeys((id_, get_handler(kind).object_id(id_))))
-    except ImportError:
-        return [id_]  # a kind of another version of the package
+    with contextlib.suppress(ImportError):
+        return get_handler(kind) if prefix.endswith(_ECS) else None
+    return None
 
 
 def _parse_export(exported: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

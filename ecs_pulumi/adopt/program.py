@@ -79,13 +79,17 @@ class _References:
         An object that is a part of another one is an output of the resource of that one.
         """
         key = reference.kind, id_
-        whole = self._existing.parts.get(key)
-        if whole and whole in self.variables:
-            output = get_handler(whole[0]).output_of_part(self._existing, whole[1], key)
-            if output:
-                return Ref(self.variables[whole], output)
-        target = self.variables.get(key) or self._look_up(key)
-        return Ref(target, reference.output) if target else id_
+        if target := self.variables.get(key) or self._look_up(key):
+            return Ref(target, reference.output)
+        return self._part(key) or id_
+
+    def _part(self, key: Key) -> Ref | None:
+        """Return the output of a resource whose value is the id of a part of it, such as a NIC of a server."""
+        kind, id_ = whole = self._existing.parts.get(key, ("", ""))
+        if whole not in self.variables:
+            return None
+        output = get_handler(kind).output_of_part(self._existing, self._existing.of(kind)[id_], key)
+        return Ref(self.variables[whole], output) if output else None
 
     def lookups(self) -> str:
         """The statements that look objects up."""

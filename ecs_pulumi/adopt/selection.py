@@ -83,7 +83,8 @@ def _dependencies(existing: ExistingObjects[Any], each: Candidate) -> list[Key]:
     found = [*resource.depends_on]
 
     def add(reference: References, id_: str) -> str:
-        found.append((reference.kind, id_))
+        key = reference.kind, id_
+        found.append(existing.parts.get(key, key))
         return id_
 
     map_references(get_handler(each.kind).inputs, resource.inputs, add)

@@ -346,7 +346,9 @@ def _map_references(info: FieldInfo, value: Any, resolve: Callable[[References, 
         return [_map_references(info, item, resolve) for item in value]
     if isinstance(value, Mapping):
         *_, model = (None, *models_in(info.annotation))
-        return map_references(model, value, resolve) if model else value
+        if model:
+            return map_references(model, value, resolve)
+        return {name: _map_references(info, item, resolve) for name, item in value.items()}
     option = next((item for item in info.metadata if isinstance(item, References)), None)
     return resolve(option, value) if option and isinstance(value, str) else value
 
@@ -478,6 +480,14 @@ def cleared_inputs(model: type[Inputs], inputs: Mapping[str, Any], prior: Mappin
         and name in known
         and (known[name].has(ClearedIfUnset) or known[name].has(ReplacedIfUnset))
         and name not in inputs
+    }
+
+
+def emptied_inputs(model: type[Inputs], inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Return the inputs that `cleared_inputs` made empty: what they are in the cloud is not managed any more."""
+    known = fields_of(model)
+    return {
+        name: "" for name, value in inputs.items() if value == "" and name in known and known[name].has(ClearedIfUnset)
     }
 
 

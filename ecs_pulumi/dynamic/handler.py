@@ -266,6 +266,10 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """
         return is_exclusive(self.exclusive, inputs)
 
+    def delete_orphan(self, context: OperationContext[C], id_: str) -> None:
+        """Delete an object that no state contains, for `orphans`, with what belongs to it and has no owner marker."""
+        self.delete(context, id_, {})
+
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Whether the old object must be deleted before its replacement is created, because both cannot coexist."""
         return self.is_exclusive(new)
@@ -319,14 +323,8 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """
         return ()
 
-    def output_of_part(self, existing: ExistingObjects[C], id_: str, part: Key) -> str:  # noqa: ARG002
-        """Return the output, with an index, that is the id of a part of an object; empty if there is none.
-
-        Args:
-            existing: All existing objects.
-            id_: Id of the object.
-            part: One of its `parts`.
-        """
+    def output_of_part(self, existing: ExistingObjects[C], remote: R, part: Key) -> str:  # noqa: ARG002
+        """Return the expression for the output of an object whose value is the id of its part; empty without one."""
         return ""
 
     def ineligible_reason(self, existing: ExistingObjects[C], remote: R) -> str | None:  # noqa: ARG002

@@ -171,7 +171,8 @@ class Provider(ResourceProvider):
             outs = self._outputs(context, remote, prior)
         except Exception as error:  # noqa: BLE001
             self._fail(context, error)
-        inputs = self._inputs_from_outputs(_clean(request.old_inputs or {}), outs)
+        prior_inputs = _clean(request.old_inputs or {})
+        inputs = self._inputs_from_outputs(prior_inputs, outs) | fields.emptied_inputs(handler.inputs, prior_inputs)
         return ReadResult(id_, outs, inputs or None)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:

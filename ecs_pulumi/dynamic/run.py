@@ -55,12 +55,13 @@ def compared(urn: str, *, replaced: bool = False) -> None:
         _replaced.add(urn)
 
 
-def also_deletes(urn: str, kind: str, id_: str) -> bool:
+def also_deletes(urn: str, kind: str, id_: str, *, is_awaited: bool = True) -> bool:
     """Whether this run, which is deleting the resource `urn`, also deletes another resource. True only if certain.
 
     The conditions are:
 
-    - the run includes the whole stack and works on enough resources in parallel,
+    - the run includes the whole stack and, if the caller waits for the other delete, works on enough resources in
+      parallel,
     - the state contains the other resource, and no resource option retains or protects it,
     - the run replaces the other resource, or has compared neither of the two.
 
@@ -71,10 +72,13 @@ def also_deletes(urn: str, kind: str, id_: str) -> bool:
         urn: URN of the resource that is being deleted.
         kind: Kind of the other resource.
         id_: Id of the other resource.
+        is_awaited: Whether the caller waits until the other resource is deleted.
     """
     arguments = engine()[1]
     # A replacement of `urn` is created before the other resource is deleted, and needs what `urn` holds.
-    if urn in _replaced or not arguments or any(map(_PARTIAL.fullmatch, arguments)) or _is_serial(arguments):
+    if urn in _replaced or not arguments or any(map(_PARTIAL.fullmatch, arguments)):
+        return False
+    if is_awaited and _is_serial(arguments):
         return False
     known = _resources(urn)
     # An object that is pending deletion from an earlier run may be deleted before the program starts.

@@ -117,7 +117,9 @@ def _read(project: str, name: str) -> StackState:
     owners: dict[ObjectKey, list[Owner]] = {}
     for resource in resources:
         if resource.get("id") and not resource.get("external"):
-            owners.setdefault(_key(resource), []).append(Owner(str(resource["urn"]), cloud_of(resource)))
+            own, owner = _key(resource), Owner(str(resource["urn"]), cloud_of(resource))
+            for kind, id_ in ((own.kind, own.id), *stack.held_objects(resource)):
+                owners.setdefault(own._replace(kind=kind, id=id_), []).append(owner)
     pending: dict[str, list[Mapping[str, Any]]] = {}
     for resource in begun:
         pending.setdefault(str(resource["urn"]), []).append(resource.get("inputs") or {})

@@ -15,7 +15,7 @@ from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import owner_marker
-from ecs_pulumi.resources.quota import QuotaNeed
+from ecs_pulumi.resources.quota import QuotaNeed, is_short
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
 
@@ -225,10 +225,12 @@ def with_marker(
     def list_all() -> list[RemoteObject]:
         return network.list_all(api, singular, tenant_id=project_id)
 
-    return marked_objects(context.cloud.region, singular).of(
+    region = context.cloud.region
+    return marked_objects(region, singular).of(
         narrow=(lambda: network.list_all(api, singular, description=marker)) if marker else list_all,
         list_all=list_all,
         is_own=is_own or (lambda remote: remote.get("description") == marker),
+        is_short=is_short(region, "network", network.COLLECTIONS[singular].list_key),
     )
 
 

@@ -153,6 +153,9 @@ def ports_of(context: Context, server_id: str) -> list[RemoteObject]:
     return list(network.list_all(api, "port", device_id=server_id)) if found is None else found
 
 
+created_ports: PerRegion[dict[str, RemoteObject]] = PerRegion(lambda _: {})
+"""The ports that this process created in a region, by id. Their network, MAC and fixed addresses need no request."""
+
 _port_lists: PerRegion[RequestBatcher[list[RemoteObject] | None]] = PerRegion(lambda _: RequestBatcher())
 
 

@@ -35,6 +35,8 @@ class MarkedObjects:
         narrow: Callable[[], Iterable[RemoteObject]],
         list_all: Callable[[], Iterable[RemoteObject]],
         is_own: Callable[[RemoteObject], bool],
+        *,
+        is_short: bool = False,
     ) -> list[RemoteObject]:
         """Return the orphans of one resource, without those that are being deleted.
 
@@ -42,10 +44,11 @@ class MarkedObjects:
             narrow: Lists the objects that may belong to the resource.
             list_all: Lists all objects of the kind.
             is_own: Whether an object carries the resource's owner marker.
+            is_short: Whether the list of all objects is so short that the first search requests it.
         """
         with self._lock:
             try:
-                if self._all is None and self._has_searched:
+                if self._all is None and (self._has_searched or is_short):
                     self._all = list(list_all())
                 found = list(narrow()) if self._all is None else self._all
             except (errors.Forbidden, errors.NotFound, errors.ProxyNotFound):

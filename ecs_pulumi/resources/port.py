@@ -33,7 +33,7 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.defaults import defaults
 from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs
-from ecs_pulumi.resources.nic import is_for_a_nic, owner_of_nic
+from ecs_pulumi.resources.nic import created_ports, is_for_a_nic, owner_of_nic
 from ecs_pulumi.resources.remote import RemoteObject
 
 
@@ -181,6 +181,12 @@ class PortHandler(NeutronHandler[PortInputs]):
             additional = (item for place, item in enumerate(value) if place not in places)
             return None not in places and all(is_automatic(str(item.get("ip_address")), mac) for item in additional)
         return super().is_equal(name, desired, prior)
+
+    def create(self, context: Context, desired: PortInputs) -> RemoteObject:
+        """Create the port, and remember it for the server that uses it."""
+        remote = super().create(context, desired)
+        created_ports(context.cloud.region)[remote["id"]] = remote
+        return remote
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Return the attributes of the API, with DHCP options and addresses in the form of the fields."""

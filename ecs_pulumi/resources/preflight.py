@@ -37,7 +37,8 @@ def check_exists(checked: CheckInputs, name: str, look_up: Callable[[str], objec
 def check_all_exist(checked: CheckInputs, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:
     """Check that every object that the input refers to exists."""
     for _, name_or_id in checked.items(name) if checked.changed(name) else ():
-        yield from missing(name, partial(look_up, name_or_id))
+        if not created_in_this_run(name_or_id):
+            yield from missing(name, partial(look_up, name_or_id))
 
 
 def addresses(context: Context, checked: CheckInputs) -> Iterator[Problem]:

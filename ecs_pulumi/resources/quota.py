@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ecs_pulumi.cloud.connection import Region
     from ecs_pulumi.resources.clients import Context
 
+_PAGE = 100
+"""Objects that every cloud returns in one page."""
 _NOVA = {
     "cores": ("maxTotalCores", "totalCoresUsed"),
     "ram": ("maxTotalRAMSize", "totalRAMUsed"),
@@ -72,6 +74,12 @@ class QuotaTracker:
                     who = "this program" if earlier else "this resource"
                     yield f"quota exceeded for {name}: limit {limit}, in use {used}, {who} needs {needed}"
 
+    def known_use(self, service: str, name: str) -> int | None:
+        """Return how much of a quota was in use when the quotas of the service were read; None if it is not known."""
+        with self._lock:
+            known = self._quotas.get(service, {}).get(name)
+        return None if known is None else known[1]
+
     def _quotas_of(self, service: str) -> dict[str, tuple[int, int]]:
         if service not in self._quotas:
             read: dict[str, Callable[[], dict[str, tuple[int, int]]]] = {
@@ -100,6 +108,12 @@ def _details(quotas: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
 
 
 _tracker = PerRegion(QuotaTracker)
+
+
+def is_short(region: Region, service: str, name: str) -> bool:
+    """Whether one page holds all objects that a quota counts, as far as is known without a request."""
+    used = _tracker(region).known_use(service, name)
+    return used is not None and used <= _PAGE
 
 
 def check(context: Context, checked: CheckInputs, needs: Iterable[QuotaNeed]) -> Iterator[Problem]:

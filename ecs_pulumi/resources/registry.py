@@ -24,6 +24,8 @@ _KINDS = [
     "Volume",
     "ServerGroup",
     "Server",
+    "FloatingIp",
+    "FloatingIpAssociation",
     "VolumeAttachment",
     "InterfaceAttachment",
     "FloatingIp",

@@ -1,12 +1,13 @@
 """Router: connects subnets to each other and to an external network (Neutron API reference, "Routers")."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from ecs_pulumi.cloud import network
+from ecs_pulumi.cloud import errors, network, routers
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     CheckInputs,
@@ -154,6 +155,15 @@ class RouterHandler(NeutronHandler[RouterInputs]):
             lambda: [f"the interface {interface_label(port)}" for port in interface_ports(context, id_)],
             name_users=True,
         )
+
+    def delete_orphan(self, context: Context, id_: str) -> None:
+        """Delete the router with its routes and interfaces: these have no description for an owner marker."""
+        api = context.cloud.network
+        with contextlib.suppress(errors.NotFound):
+            network.update(api, "router", id_, {"routes": []})
+            for port in interface_ports(context, id_):
+                routers.remove_interface(api, id_, port["id"])
+        self.delete(context, id_, {})
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Return the attributes of the API, with those of the gateway."""

@@ -216,7 +216,7 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
                 if clock.now() - start < _PATIENCE:
                     raise
                 for user in users():
-                    if any(run.also_deletes(urn, kind, user.id) for kind in user.kinds):
+                    if any(run.also_deletes(urn, kind, user.id, is_awaited=False) for kind in user.kinds):
                         context.report_status(f"releasing {user.label}, which this run deletes as well")
                         user.release()
                 raise

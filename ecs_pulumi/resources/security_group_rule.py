@@ -1,12 +1,14 @@
 """SecurityGroupRule: one rule of a security group (Neutron API reference, "Security group rules")."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     CheckInputs,
@@ -149,6 +151,11 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
         if group is None or not has_rule_resources(existing, group):
             return "it belongs to its security group"
         return existing.ineligible_reason("SecurityGroup", group["id"])
+
+    def candidates(self, existing: Existing) -> Iterator[Candidate]:
+        """Yield the rules, each attached to its group."""
+        for each in super().candidates(existing):
+            yield replace(each, attached_to=("SecurityGroup", each.remote["security_group_id"]))
 
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
         """Add the range of addresses without host bits, which the checks reject."""

@@ -39,7 +39,7 @@ from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, kept_marker, markers_of, metadata_with_marker, owner_marker
-from ecs_pulumi.resources.quota import QuotaNeed
+from ecs_pulumi.resources.quota import QuotaNeed, is_short
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import create_body, diff_remote
 from ecs_pulumi.resources.steps import Impact, Step, shown
@@ -230,6 +230,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             narrow=lambda: block_storage.list_volumes(api, metadata=repr({MARKER_KEY: marker})),
             list_all=lambda: self.list_all(context),
             is_own=lambda remote: marker in markers_of(remote),
+            is_short=is_short(context.cloud.region, "block storage", "volumes"),
         )
         return [(each["id"], each.get("name") or "") for each in found]
 

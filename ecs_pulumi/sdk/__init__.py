@@ -13,6 +13,8 @@ KINDS = (
     "Volume",
     "ServerGroup",
     "Server",
+    "FloatingIp",
+    "FloatingIpAssociation",
     "VolumeAttachment",
     "InterfaceAttachment",
     "FloatingIp",

@@ -203,6 +203,28 @@ def test_delete_in_order_of_dependencies(shop: Shop) -> None:
     assert network.get(shop.region().network, "network", kept)
 
 
+def test_delete_router_with_what_depends_on_it(shop: Shop) -> None:
+    """All objects of a removed stack are deleted, also interfaces and routes, which have no owner marker."""
+    net = shop.create("Network", "net")
+    subnet = shop.create("Subnet", "subnet", network_id=net, cidr="10.0.0.0/24")
+    groups = [shop.create("SecurityGroup", name) for name in ("web", "db")]
+    rule = {"direction": "ingress", "security_group_id": groups[0], "remote_group_id": groups[1]}
+    shop.create("SecurityGroupRule", "rule", **rule)
+    shop.create("ServerGroup", "apart", policy="anti-affinity")
+    port = shop.create("Port", "port", network_id=net, security_group_ids=groups)
+    router = shop.create("Router", "router", external_network="public")
+    shop.create("RouterInterface", "interface", router_id=router, subnet_id=subnet)
+    shop.create("RouterRoute", "route", router_id=router, destination="10.8.0.0/16", nexthop="10.0.0.9")
+    shop.create("FloatingIp", "address", external_network="public", port_id=port)
+    shop.create("FloatingIp", "spare", external_network="public", description="mine")
+    found = find_orphans(shop.stack)
+    assert [each.kind for each in found] == [
+        *("FloatingIp", "Router", "Port", "SecurityGroupRule", "SecurityGroup", "SecurityGroup", "Subnet", "Network"),
+    ]
+    assert delete(shop.stack, found) == {}
+    assert find_orphans(shop.stack) == []
+
+
 def test_delete_skips_port_of_managed_server(shop: Shop) -> None:
     """An orphaned port that is attached to a server in the state is not deleted."""
     made = shop.create_all()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.emulator import Emulator
+from ecs_pulumi.resources import registry
 from tests.support.command import printed
 from tools.workspace import CHECKOUT, environment
 
@@ -45,7 +46,7 @@ def cloud(dialect: DialectName) -> Iterator[Emulator]:
 
 @pytest.fixture
 def existing(landscape: Landscape) -> Iterator[dict[str, str]]:
-    """The ids of more than thirty objects that another client created, by name. Deleted after the test."""
+    """The ids of sixty objects that another client created, by name. Deleted after the test."""
     with landscape.connect() as cloud:
         try:
             yield build(cloud, landscape)
@@ -55,7 +56,7 @@ def existing(landscape: Landscape) -> Iterator[dict[str, str]]:
 
 
 def build(cloud: Connection, landscape: Landscape) -> dict[str, str]:
-    """Create three networks, six subnets, nine ports, six volumes, five servers, six attachments and a key pair."""
+    """Create objects of all kinds, which refer to each other in every way that `adopt` has to keep."""
     created: dict[str, str] = {}
     neutron: Any = cloud.network
     nova: Any = cloud.compute
@@ -63,8 +64,78 @@ def build(cloud: Connection, landscape: Landscape) -> dict[str, str]:
     supports_tags = nova.get_endpoint_data().max_microversion is not None
     name = f"{PREFIX}key"
     created[name] = nova.create_keypair(name=name, public_key=KEY).id
-    group = neutron.create_security_group(name=f"{PREFIX}group").id
+    created |= build_groups(neutron)
+    group = created["group group"]
+    policy = {"policies": ["soft-anti-affinity"]} if supports_tags else {"policies": ["affinity"]}
+    created["server group"] = nova.create_server_group(name=f"{PREFIX}apart", **policy).id
 
+    created |= build_networks(neutron, group)
+    created |= build_routers(neutron, created)
+
+    for index in range(3):
+        name = f"{PREFIX}disk{index}"
+        volume = cinder.create_volume(
+            name=name, size=1 + index, volume_type=landscape.volume_types[-1], metadata={"tier": "data"}
+        )
+        created[name] = volume.id
+    image = next(item.id for item in cloud.image.images(name=landscape.image))
+    name = f"{PREFIX}root"
+    root = cinder.create_volume(name=name, size=40, image_id=image)
+    created[name] = root.id
+    for volume_id in [created[f"{PREFIX}disk{index}"] for index in range(3)] + [root.id]:
+        cinder.wait_for_status(cinder.get_volume(volume_id), "available", interval=0.2, wait=60)
+
+    flavor = next(item.id for item in nova.flavors() if item.name == landscape.small)
+    disk = {"source_type": "image", "uuid": image, "destination_type": "volume", "boot_index": 0, "volume_size": 40}
+    own_disk = [{**disk, "delete_on_termination": True}]
+    root_volume = [{"source_type": "volume", "uuid": root.id, "destination_type": "volume", "boot_index": 0}]
+    can_boot_locally = landscape.live or cloud.image.get_image(image).min_disk <= nova.get_flavor(flavor).disk
+    servers: dict[str, dict[str, Any]] = {
+        "web0": {"networks": [{"port": created[f"{PREFIX}web-port0"]}, {"port": created[f"{PREFIX}data-port1"]}]},
+        "web1": {"networks": [{"uuid": created["network web"]}, {"port": created[f"{PREFIX}ops-port1"]}]},
+        "db": {"networks": [{"uuid": created["network data"]}], "block_device_mapping": root_volume},
+        "ops": {
+            "networks": [{"uuid": created["network ops"]}],
+            "key_name": f"{PREFIX}key",
+            "security_groups": [{"name": f"{PREFIX}group"}],
+            "scheduler_hints": {"group": created["server group"]},
+        },
+        "spare": {"networks": [{"uuid": created["network web"]}], "metadata": {"role": "spare", "note": "x" * 90}},
+    }
+    for short, attributes in servers.items():
+        boot: dict[str, Any] = (
+            {"image_id": image}
+            if can_boot_locally and short in ("web0", "spare")
+            else {"block_device_mapping": own_disk}
+        )
+        server = nova.create_server(
+            **{"name": f"{PREFIX}{short}", "flavor_id": flavor, "user_data": "aHVzaA=="} | boot | attributes
+        )
+        created[f"server {short}"] = server.id
+    for short in servers:
+        nova.wait_for_server(nova.get_server(created[f"server {short}"]), interval=0.2, wait=120)
+    if supports_tags:
+        nova.add_tag_to_server(created["server ops"], "shop")
+    nova.stop_server(created["server spare"])
+    nova.wait_for_server(nova.get_server(created["server spare"]), status="SHUTOFF", interval=0.2, wait=60)
+
+    for index, short in enumerate(("web0", "web1", "db")):
+        volume_id, server_id = created[f"{PREFIX}disk{index}"], created[f"server {short}"]
+        nova.create_volume_attachment(server_id, volume_id=volume_id)
+        cinder.wait_for_status(cinder.get_volume(volume_id), "in-use", interval=0.2, wait=60)
+        created[f"{server_id}/{volume_id}"] = f"{server_id}/{volume_id}"
+    # The creation time of a port has whole seconds, and this port has to be younger than its server.
+    time.sleep(1.1)
+    late_port = neutron.create_port(name=f"{PREFIX}late", network_id=created["network ops"])
+    created[f"{PREFIX}late"] = late_port.id
+    nova.create_server_interface(created["server web0"], port_id=late_port.id)
+    nova.create_server_interface(created["server web1"], port_id=created[f"{PREFIX}web-port2"])
+    return created | build_floating_ips(neutron, created, next(neutron.ports(device_id=created["server ops"])).id)
+
+
+def build_networks(neutron: Any, group: str) -> dict[str, str]:
+    """Create three networks, six subnets and nine ports."""
+    created: dict[str, str] = {}
     for number, tier in enumerate(("web", "data", "ops")):
         name = f"{PREFIX}{tier}"
         network = neutron.create_network(name=name, description=f"the {tier} tier")
@@ -100,65 +171,63 @@ def build(cloud: Connection, landscape: Landscape) -> dict[str, str]:
         for index, attributes in enumerate(ports):
             name = f"{PREFIX}{tier}-port{index}"
             created[name] = neutron.create_port(name=name, network_id=network.id, **attributes).id
-
-    for index in range(3):
-        name = f"{PREFIX}disk{index}"
-        volume = cinder.create_volume(
-            name=name, size=1 + index, volume_type=landscape.volume_types[-1], metadata={"tier": "data"}
-        )
-        created[name] = volume.id
-    image = next(item.id for item in cloud.image.images(name=landscape.image))
-    name = f"{PREFIX}root"
-    root = cinder.create_volume(name=name, size=40, image_id=image)
-    created[name] = root.id
-    for volume_id in [created[f"{PREFIX}disk{index}"] for index in range(3)] + [root.id]:
-        cinder.wait_for_status(cinder.get_volume(volume_id), "available", interval=0.2, wait=60)
-
-    flavor = next(item.id for item in nova.flavors() if item.name == landscape.small)
-    disk = {"source_type": "image", "uuid": image, "destination_type": "volume", "boot_index": 0, "volume_size": 40}
-    own_disk = [{**disk, "delete_on_termination": True}]
-    root_volume = [{"source_type": "volume", "uuid": root.id, "destination_type": "volume", "boot_index": 0}]
-    can_boot_locally = landscape.live or cloud.image.get_image(image).min_disk <= nova.get_flavor(flavor).disk
-    servers: dict[str, dict[str, Any]] = {
-        "web0": {"networks": [{"port": created[f"{PREFIX}web-port0"]}, {"port": created[f"{PREFIX}data-port1"]}]},
-        "web1": {"networks": [{"uuid": created["network web"]}, {"port": created[f"{PREFIX}ops-port1"]}]},
-        "db": {"networks": [{"uuid": created["network data"]}], "block_device_mapping": root_volume},
-        "ops": {
-            "networks": [{"uuid": created["network ops"]}],
-            "key_name": f"{PREFIX}key",
-            "security_groups": [{"name": f"{PREFIX}group"}],
-        },
-        "spare": {"networks": [{"uuid": created["network web"]}], "metadata": {"role": "spare", "note": "x" * 90}},
-    }
-    for short, attributes in servers.items():
-        boot: dict[str, Any] = (
-            {"image_id": image}
-            if can_boot_locally and short in ("web0", "spare")
-            else {"block_device_mapping": own_disk}
-        )
-        server = nova.create_server(
-            **{"name": f"{PREFIX}{short}", "flavor_id": flavor, "user_data": "aHVzaA=="} | boot | attributes
-        )
-        created[f"server {short}"] = server.id
-    for short in servers:
-        nova.wait_for_server(nova.get_server(created[f"server {short}"]), interval=0.2, wait=120)
-    if supports_tags:
-        nova.add_tag_to_server(created["server ops"], "shop")
-    nova.stop_server(created["server spare"])
-    nova.wait_for_server(nova.get_server(created["server spare"]), status="SHUTOFF", interval=0.2, wait=60)
-
-    for index, short in enumerate(("web0", "web1", "db")):
-        volume_id, server_id = created[f"{PREFIX}disk{index}"], created[f"server {short}"]
-        nova.create_volume_attachment(server_id, volume_id=volume_id)
-        cinder.wait_for_status(cinder.get_volume(volume_id), "in-use", interval=0.2, wait=60)
-        created[f"{server_id}/{volume_id}"] = f"{server_id}/{volume_id}"
-    # The creation time of a port has whole seconds, and this port has to be younger than its server.
-    time.sleep(1.1)
-    late_port = neutron.create_port(name=f"{PREFIX}late", network_id=created["network ops"])
-    created[f"{PREFIX}late"] = late_port.id
-    nova.create_server_interface(created["server web0"], port_id=late_port.id)
-    nova.create_server_interface(created["server web1"], port_id=created[f"{PREFIX}web-port2"])
     return created
+
+
+def build_floating_ips(neutron: Any, created: dict[str, str], nic: str) -> dict[str, str]:
+    """Create a floating IP for a port, one for a NIC that Nova created, and a free one."""
+    public = neutron.find_network("public").id
+    addresses: dict[str, dict[str, str]] = {
+        "web": {"port_id": created[f"{PREFIX}web-port0"], "description": f"{PREFIX}shop"},
+        "ops": {"port_id": nic, "description": f"{PREFIX}ops"},
+        "free": {"description": f"{PREFIX}free"},
+    }
+    return {
+        f"floating ip {name}": neutron.create_ip(floating_network_id=public, **attributes).id
+        for name, attributes in addresses.items()
+    }
+
+
+def build_groups(neutron: Any) -> dict[str, str]:
+    """Create a group with rules, one with the default rules, and two groups that refer to each other."""
+    created: dict[str, str] = {}
+    for name in ("group", "plain", "app", "data"):
+        group = neutron.create_security_group(name=f"{PREFIX}{name}", description=f"the group {name}")
+        created[f"group {name}"] = group.id
+    ports = {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
+    for name, rule in (
+        ("group", {**ports, "remote_ip_prefix": "10.0.0.0/8", "description": "ssh"}),
+        ("group", {"protocol": "icmp"}),
+        ("group", {"remote_group_id": created["group group"]}),
+        ("group", {**ports, "port_range_max": 23, "remote_group_id": created["group plain"]}),
+        ("app", {"protocol": "udp", "remote_group_id": created["group data"]}),
+        ("data", {"ether_type": "IPv6", "protocol": "58", "remote_group_id": created["group app"]}),
+    ):
+        attributes = {"direction": "ingress", **rule, "security_group_id": created[f"group {name}"]}
+        rule_id = neutron.create_security_group_rule(**attributes).id
+        if name != "group":
+            created[f"rule {name}"] = rule_id
+    return created
+
+
+def build_routers(neutron: Any, created: dict[str, str]) -> dict[str, str]:
+    """Create a router with two interfaces and a gateway, and one with an interface by port and a route."""
+    gateway = {"network_id": neutron.find_network("public").id}
+    outside = neutron.create_router(name=f"{PREFIX}outside", external_gateway_info=gateway).id
+    inside = neutron.create_router(name=f"{PREFIX}inside", description="for backups", is_admin_state_up=False).id
+    for tier in ("web", "ops"):
+        neutron.add_interface_to_router(outside, subnet=created[f"{PREFIX}{tier}-4"])
+    address = {"subnet_id": created[f"{PREFIX}data-4"], "ip_address": "10.21.0.3"}
+    port = neutron.create_port(name=f"{PREFIX}hop", network_id=created["network data"], fixed_ips=[address]).id
+    neutron.add_interface_to_router(inside, port=port)
+    neutron.update_router(inside, routes=[{"destination": "192.168.7.0/24", "nexthop": "10.21.0.9"}])
+    return {
+        "router outside": outside,
+        "router inside": inside,
+        f"{PREFIX}hop": port,
+        "interface": f"{inside}/{port}",
+        "route": f"{inside}/192.168.7.0/24/10.21.0.9",
+    }
 
 
 def delete_existing(cloud: Connection) -> None:
@@ -169,14 +238,13 @@ def delete_existing(cloud: Connection) -> None:
         nova.delete_server(server)
     for server in servers:
         nova.wait_for_delete(server, interval=0.5, wait=60)
+    delete_routing(cloud.network)
     networks = [item for item in cloud.network.networks() if (item.name or "").startswith(PREFIX)]
     for network in networks:
         for port in cloud.network.ports(network_id=network.id):
             cloud.network.delete_port(port)
         cloud.network.delete_network(network)
-    for group in cloud.network.security_groups():
-        if group.name == f"{PREFIX}group":
-            cloud.network.delete_security_group(group)
+    delete_groups(cloud)
     cinder: Any = cloud.block_storage
     for volume in cinder.volumes():
         if (volume.name or "").startswith(PREFIX):
@@ -184,6 +252,35 @@ def delete_existing(cloud: Connection) -> None:
     for pair in nova.keypairs():
         if pair.name.startswith(PREFIX):
             nova.delete_keypair(pair)
+
+
+def delete_groups(cloud: Connection) -> None:
+    """Delete the remaining security groups and server groups."""
+    neutron: Any = cloud.network
+    nova: Any = cloud.compute
+    groups = [item for item in neutron.security_groups() if item.name.startswith(PREFIX)]
+    for rule in neutron.security_group_rules():
+        if rule.security_group_id in {group.id for group in groups}:
+            neutron.delete_security_group_rule(rule)
+    for group in groups:
+        neutron.delete_security_group(group)
+    for apart in nova.server_groups():
+        if apart.name.startswith(PREFIX):
+            nova.delete_server_group(apart)
+
+
+def delete_routing(neutron: Any) -> None:
+    """Delete the remaining floating IPs and routers."""
+    routers = [item for item in neutron.routers() if item.name.startswith(PREFIX)]
+    for address in neutron.ips():
+        if address.description.startswith(PREFIX):
+            neutron.delete_ip(address)
+    for router in routers:
+        neutron.update_router(router, routes=[])
+        for port in neutron.ports(device_id=router.id):
+            if port.device_owner == "network:router_interface":
+                neutron.remove_interface_from_router(router, port=port.id)
+        neutron.delete_router(router)
 
 
 def adopt(story: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -204,6 +301,11 @@ def snapshot(landscape: Landscape, ids: dict[str, str]) -> dict[str, Any]:
             cloud.network.networks(),
             cloud.network.subnets(),
             cloud.network.ports(),
+            cloud.network.routers(),
+            cloud.network.ips(),
+            cloud.network.security_groups(),
+            cloud.network.security_group_rules(),
+            cloud.compute.server_groups(),
         )
         objects = {item.id: item.to_dict() for listed in lists for item in listed if item.id in ids.values()}
     for item in objects.values():
@@ -217,15 +319,29 @@ def test_import_of_existing_objects_changes_nothing(
     """The first `up` of the generated program changes nothing in the cloud, and the following previews are empty."""
     story = project("")
     before = snapshot(landscape, existing)
-    done = adopt(story, "--name", f"{PREFIX}*", "--output", str(story.program), "--force")
+    addresses = [
+        argument for name, id_ in existing.items() if name.startswith("floating") for argument in ("--id", id_)
+    ]
+    done = adopt(story, "--name", f"{PREFIX}*", *addresses, "--output", str(story.program), "--force")
     assert done.returncode == 0, done.stderr
     text = story.program.read_text()
     kinds = re.findall(r"ecs\.(\w+)\(\n", text)
-    assert len(kinds) >= 30
-    assert set(kinds) == {
-        *("KeyPair", "Network", "Subnet", "SecurityGroup", "Port", "Volume", "Server"),
-        *("VolumeAttachment", "InterfaceAttachment"),
-    }
+
+    assert len(kinds) >= 50
+    for reference in (
+        "router_id=adopt_outside.id",
+        "subnet_id=adopt_web_4.id",
+        "external_network=public.id",
+        'port_id=adopt_ops_server.nics[0]["port_id"]',
+        'scheduler_hints={"group": adopt_apart.id}',
+        "security_groups=[adopt_group.id]",
+        "security_group_ids=[adopt_group.id]",
+        "remote_group_id=adopt_data_security_group.id",
+        '"remote_group_id": adopt_plain.id',
+    ):
+        assert reference in text
+    # The port of a floating IP is written into the FloatingIp.
+    assert set(kinds) == set(registry.kinds()) - {"FloatingIpAssociation"}
     write_count = 0
     if not landscape.live:
         emulator: Emulator = request.getfixturevalue("cloud")
@@ -241,7 +357,10 @@ def test_import_of_existing_objects_changes_nothing(
     if not landscape.live:
         assert writes(emulator)[write_count:] == []
     assert {each["id"] for each in story.state().values()} >= {
-        id_ for name, id_ in existing.items() if not name.endswith("-other")
+        # A subnet without a name is not selected, and no program declares the port of an interface.
+        id_
+        for name, id_ in existing.items()
+        if not name.endswith(("-other", "-hop"))
     }
     again = adopt(story, "--name", f"{PREFIX}*")
     assert (again.returncode, again.stdout) == (2, "")

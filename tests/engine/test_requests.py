@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.support.project import Project
 
 UNITS = CHECKOUT / "tools" / "bench" / "programs" / "units"
+REACHABLE = UNITS.parent / "reachable"
 COUNT = 10
 SHARED = 3  # network, subnet, key pair
 OBJECTS = 6  # of a unit: two ports, a server, its NIC, a volume, its attachment
@@ -120,3 +121,43 @@ def test_requests_of_ten_units(units: Project, cloud: Emulator) -> None:
     assert sum(writes(destroy).values()) == OBJECTS * COUNT + SHARED + 1
     assert lookups(destroy) == discovery
     assert destroy.total() <= 100
+
+
+def test_requests_of_ten_reachable_servers(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
+    """Ten servers with groups, router and floating IPs need few requests more than one for each object."""
+    config = {"bench:servers": str(COUNT), "bench:flavor": landscape.small, "bench:image": landscape.image}
+    reachable = project(REACHABLE, name="bench", config=config)
+    cloud.requests.clear()
+
+    reachable.up("--parallel=10")
+    create = sent(cloud)
+    assert writes(create) == {
+        "POST /v3/auth/tokens": 1,
+        "POST /compute/v2.1/os-keypairs": 1,
+        "POST /compute/v2.1/os-server-groups": 1,
+        "POST /compute/v2.1/servers": COUNT,
+        "POST /network/v2.0/networks": 1,
+        "POST /network/v2.0/subnets": 1,
+        "POST /network/v2.0/routers": 1,
+        "PUT /network/v2.0/routers/{id}/add_router_interface": 1,
+        "POST /network/v2.0/security-groups": 2,
+        # All rules of a group are one request; a rule that Neutron adds to a new group is deleted.
+        "POST /network/v2.0/security-group-rules": 2,
+        "DELETE /network/v2.0/security-group-rules/{id}": 1,
+        "POST /network/v2.0/ports": COUNT,
+        "POST /network/v2.0/floatingips": COUNT,
+    }
+    polls = sum(times for request, times in create.items() if request.startswith("GET /compute/v2.1/servers"))
+    assert create.total() - polls <= 1.5 * (3 * COUNT + 10)
+
+    reachable.preview()
+    assert sent(cloud).total() <= 3
+
+    reachable.refresh("--parallel=10")
+    refresh = sent(cloud)
+    assert writes(refresh) == {"POST /v3/auth/tokens": 1}
+    # Few objects of a kind are read one by one, more of them with one list.
+    assert refresh.total() <= 20
+
+    reachable.destroy("--parallel=10")
+    assert sum(writes(sent(cloud)).values()) == 3 * COUNT + 10

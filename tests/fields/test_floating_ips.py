@@ -143,6 +143,17 @@ def test_released_port_is_no_longer_managed(new: New, fixtures: CloudFixtures) -
     assert floating_ip.preview(**OUTSIDE) == SAME
 
 
+def test_released_port_may_belong_to_an_association(new: New, fixtures: CloudFixtures) -> None:
+    """After a floating IP's port has moved to an association, a refresh and an `up` do not release it."""
+    floating_ip, other, port = new("FloatingIp"), new("FloatingIpAssociation"), fixtures.published_ports[0]
+    floating_ip.up(**OUTSIDE, port_id=port)
+    floating_ip.up(**OUTSIDE)
+    other.up(floating_ip_id=floating_ip.id, port_id=port)
+    floating_ip.refresh()
+    assert floating_ip.up(**OUTSIDE) == SAME
+    assert fixtures.cloud.network.get_ip(floating_ip.id).port_id == port
+
+
 def test_two_floating_ips_exchange_their_ports(new: New, fixtures: CloudFixtures) -> None:
     """Two floating IPs that take each other's port in one update do not block each other."""
     pair, ports = [new("FloatingIp"), new("FloatingIp")], fixtures.published_ports

@@ -216,7 +216,7 @@ def test_interface_releases_what_the_run_deletes(
     floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
     api.update_router(router.id, routes=[{"destination": "172.22.0.0/24", "nexthop": "10.95.0.9"}])
     expected = {"FloatingIp": floating_ip.id, "RouterRoute": f"{router.id}/172.22.0.0/24/10.95.0.9"}
-    monkeypatch.setattr(run, "also_deletes", lambda _, kind, id_: expected.get(kind) == id_)
+    monkeypatch.setattr(run, "also_deletes", lambda _, kind, id_, **__: expected.get(kind) == id_)
     interface.destroy()
     assert api.get_router(router.id).routes == []
     assert api.get_ip(floating_ip.id).port_id is None

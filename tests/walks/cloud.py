@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.dynamic import state
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
+from ecs_pulumi.resources.owner_markers import is_owner_marker
 from tests.faults.world import EmulatedWorld
-from tests.walks.programs import Ref, resolve
+from tests.walks.programs import Ref, find, resolve
+from tests.walks.routing import rule_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +26,18 @@ Documents = dict[tuple[str, str], dict[str, Any]]
 
 NOTIFICATION_SECONDS = 10.0
 """Seconds until the services of a cloud have exchanged all notifications."""
-KINDS = ("network", "subnet", "port", "volume", "server", "keypair")
+KINDS = (
+    *("network", "subnet", "port", "volume", "server", "keypair"),
+    *("security_group", "security_group_rule", "router", "floatingip", "server_group"),
+)
+_API_KINDS = {
+    "SecurityGroup": "security_group",
+    "SecurityGroupRule": "security_group_rule",
+    "FloatingIp": "floatingip",
+    "ServerGroup": "server_group",
+}
+_PARTS = ("VolumeAttachment", "InterfaceAttachment", "RouterInterface", "RouterRoute", "FloatingIpAssociation")
+"""The kinds that are part of an object of another kind."""
 _API_NAMES = {"security_group_ids": "security_groups"}
 _COMPARED_FIELDS = {
     "Network": ("name", "description", "tags", "admin_state_up"),
@@ -36,6 +49,11 @@ _COMPARED_FIELDS = {
     "Volume": ("name", "description", "metadata", "size", "volume_type"),
     "Server": ("name", "description", "tags", "metadata", "key_name", "config_drive"),
     "KeyPair": ("name", "public_key"),
+    "SecurityGroup": ("name", "description", "tags"),
+    "SecurityGroupRule": ("security_group_id", "direction", "port_range_min", "port_range_max", "remote_group_id"),
+    "Router": ("name", "description", "tags", "admin_state_up"),
+    "FloatingIp": ("description", "tags"),
+    "ServerGroup": ("name", "policy"),
 }
 _MARKER = "managed-by-pulumi"
 """The key of the owner marker in the metadata, which no program declares."""
@@ -74,7 +92,7 @@ def differences(program: Program, ids: Mapping[str, str], unmanaged: Documents, 
         if item is None:
             yield f"{each.name}: there is no {key[0]} {key[1]}"
             continue
-        if key in matched and each.kind not in ("VolumeAttachment", "InterfaceAttachment"):
+        if key in matched and each.kind not in _PARTS:
             yield f"{each.name}: another owner has {key[0]} {key[1]}"
         matched.add(key)
         for field, value in expected.items():
@@ -82,14 +100,27 @@ def differences(program: Program, ids: Mapping[str, str], unmanaged: Documents, 
             if actual != value:
                 yield f"{each.name}: {field} is {actual!r}, not {value!r}"
         yield from _nics_and_disks(program, each, ids, item, remote)
+        yield from _routing(program, each, ids, item, remote)
     owned = {("port", nic["port_id"]) for key, item in remote.items() if key[0] == "server" for nic in item["nics"]}
+    groups = {ids[each.name] for each in program if each.kind == "SecurityGroup"}
+    # `_routing` compares the rules of a group.
+    owned |= {
+        key for key, item in remote.items() if key[0] == "security_group_rule" and item["security_group_id"] in groups
+    }
     for kind, id_ in sorted(remote.keys() - matched - owned):
         yield f"no resource declares {kind} {id_} {remote[kind, id_].get('name')!r}"
 
 
 def _expected(each: Declaration, ids: Mapping[str, str], remote: Documents) -> tuple[tuple[str, str], dict[str, Any]]:
     """Return the key of the object of a resource, and the expected values of its document."""
-    inputs: dict[str, Any] = resolve(dict(each.inputs), lambda ref: ids[ref.name])
+    # `_routing` compares the ports of NICs.
+    inputs: dict[str, Any] = resolve(dict(each.inputs), lambda ref: "" if ref.path else ids[ref.name])
+    if each.kind == "RouterInterface":
+        return ("port", ids[each.name].partition("/")[2]), {"device_id": inputs["router_id"]}
+    if each.kind == "RouterRoute":
+        return ("router", inputs["router_id"]), {}
+    if each.kind == "FloatingIpAssociation":
+        return ("floatingip", inputs["floating_ip_id"]), {}
     if each.kind == "VolumeAttachment":
         is_shelved = remote["server", inputs["server_id"]]["vm_state"] == "shelved_offloaded"
         # Cinder lists no attachment of a server without a host.
@@ -109,7 +140,7 @@ def _expected(each: Declaration, ids: Mapping[str, str], remote: Documents) -> t
         expected["subnets"] = [item["subnet_id"] for item in inputs["fixed_ips"]]
         if any("ip_address" in item for item in inputs["fixed_ips"]):
             expected["addresses"] = [item["ip_address"] for item in inputs["fixed_ips"]]
-    return (each.kind.lower(), ids[each.name]), expected
+    return (_API_KINDS.get(each.kind, each.kind.lower()), ids[each.name]), expected
 
 
 def _value(item: dict[str, Any], field: str) -> Any:
@@ -155,6 +186,72 @@ def _nics_and_disks(
         yield f"{each.name}: has the volumes {disks}, not {volumes}"
 
 
+def _routing(
+    program: Program, each: Declaration, ids: Mapping[str, str], item: dict[str, Any], remote: Documents
+) -> Iterator[str]:
+    """Yield the differences of routes, gateways, associations, rules and members."""
+    if each.kind == "Router":
+        routes = [
+            (one.inputs["destination"], one.inputs["nexthop"])
+            for one in program
+            if one.kind == "RouterRoute" and one.inputs["router_id"] == Ref(each.name)
+        ]
+        actual = sorted((one["destination"], one["nexthop"]) for one in item["routes"])
+        if actual != sorted(routes):
+            yield f"{each.name}: has the routes {actual}, not {sorted(routes)}"
+        wanted = each.inputs.get("external_network")
+        if wanted is not None and bool(item["external_gateway_info"]) != bool(wanted):
+            yield f"{each.name}: has the gateway {item['external_gateway_info']}"
+    elif each.kind in ("FloatingIp", "FloatingIpAssociation"):
+        yield from _association(program, each, ids, item, remote)
+    elif each.kind == "SecurityGroup" and "rules" in each.inputs:
+        found = [rule for rule in remote.values() if rule.get("security_group_id") == item["id"]]
+        described = sorted(str((*rule_values(rule), _written_description(rule))) for rule in found)
+        rules = resolve(each.inputs["rules"], lambda ref: ids[ref.name])
+        for rule in rules:
+            if rule.get("remote_group_id") == "self":
+                rule["remote_group_id"] = item["id"]
+        desired = sorted(str((*rule_values(rule), rule.get("description", ""))) for rule in rules)
+        if described != desired:
+            yield f"{each.name}: has the rules {described}, not {desired}"
+    elif each.kind == "ServerGroup":
+        hints = {"group": Ref(each.name)}
+        members = [ids[one.name] for one in program if one.inputs.get("scheduler_hints") == hints]
+        actual_members = [id_ for id_ in item["members"] if ("server", id_) in remote]
+        if sorted(actual_members) != sorted(members):
+            yield f"{each.name}: has the members {actual_members}, not {members}"
+
+
+def _written_description(rule: dict[str, Any]) -> str:
+    """Return the description of a rule; empty for an owner marker, which a rule keeps when its group takes it over."""
+    text = rule["description"] or ""
+    return "" if is_owner_marker(text) else text
+
+
+def _association(
+    program: Program, each: Declaration, ids: Mapping[str, str], item: dict[str, Any], remote: Documents
+) -> Iterator[str]:
+    """Yield the difference of the port of a floating IP."""
+    associations = {one.inputs["floating_ip_id"].name: one for one in program if one.kind == "FloatingIpAssociation"}
+    declared: Ref | None = associations.get(each.name, each).inputs.get("port_id")
+    port = item["port_id"]
+    if declared is None or not declared.path:
+        desired = [ids[declared.name] if declared else None]
+    else:
+        server = remote["server", ids[declared.name]]
+        nic = find(program, declared.name).inputs["networks"][declared.path[0]]
+        if "port_id" in nic:
+            desired = [ids[nic["port_id"].name]]
+        else:
+            ports = {ids[one.name] for one in program if one.kind == "Port"}
+            nics = [one["port_id"] for one in server["nics"] if one["port_id"] not in ports]
+            desired = [id_ for id_ in nics if remote["port", id_]["network_id"] == ids[nic["network_id"].name]]
+    if port not in desired:
+        yield f"{each.name}: is associated with {port}, not {desired}"
+    if port and not item["router_id"]:
+        yield f"{each.name}: has no router"
+
+
 class SharedWorld(EmulatedWorld):
     """A cloud with an unmanaged object of every kind, some with names that the programs use."""
 
@@ -169,10 +266,23 @@ class SharedWorld(EmulatedWorld):
             ("Server", "srv1", {**self.server(), "networks": [{"port_id": Ref("port1")}], "name": "one"}),
             ("VolumeAttachment", "vat1", {"server_id": Ref("srv1"), "volume_id": Ref("vol1")}),
             ("InterfaceAttachment", "nic1", {"server_id": Ref("srv1"), "network_id": Ref("net1")}),
+            ("SecurityGroup", "sg1", {"name": "one", "rules": [{"direction": "ingress"}]}),
+            ("SecurityGroup", "sg2", {"name": "one"}),
+            ("SecurityGroupRule", "rule1", {"security_group_id": Ref("sg2"), "direction": "ingress"}),
+            ("Router", "rtr1", {"name": "one", "external_network": "public"}),
+            ("RouterInterface", "rif1", {"router_id": Ref("rtr1"), "subnet_id": Ref("sub1")}),
+            (
+                *("RouterRoute", "rrt1"),
+                {"router_id": Ref("rtr1"), "destination": "192.168.1.0/24", "nexthop": "10.1.0.99"},
+            ),
+            ("FloatingIp", "fip1", {"external_network": "public"}),
+            ("FloatingIpAssociation", "fas1", {"floating_ip_id": Ref("fip1"), "port_id": Ref("port1")}),
+            ("ServerGroup", "grp1", {"name": "one", "policy": "affinity"}),
         ):
             resource = self.resource(kind, name)
             resource.up(**resolve(inputs, lambda ref: ids[ref.name]))
             ids[name] = resource.id
+        self._time.advance(NOTIFICATION_SECONDS)
         with self.cloud.state() as state:
             self.unmanaged = documents(state)
         self.start = self.snapshot()

@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tests.walks import routing
 from tests.walks.following import can_follow
 from tests.walks.programs import (
     VARIABLES,
@@ -17,6 +18,7 @@ from tests.walks.programs import (
     Program,
     Ref,
     changed,
+    dependents,
     find,
     of_kind,
     ordered,
@@ -25,12 +27,12 @@ from tests.walks.programs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 Edited = tuple[Program, str]
 Edit = "Callable[[Program, random.Random], Edited | None]"
 
-FEWEST, MOST = 2, 12
+FEWEST, MOST = 2, 16
 MOST_SERVERS = 3
 MOST_REMOVED = 3
 TWO_AT_ONCE = 0.25
@@ -53,9 +55,18 @@ _WEIGHTS = {
     "Volume": 3,
     "Server": 4,
     "VolumeAttachment": 6,
-    "InterfaceAttachment": 5,
+    "InterfaceAttachment": 4,
+    "SecurityGroup": 3,
+    "SecurityGroupRule": 7,
+    "Router": 2,
+    "RouterInterface": 5,
+    "RouterRoute": 3,
+    "FloatingIp": 4,
+    "FloatingIpAssociation": 6,
+    "ServerGroup": 2,
 }
 """The relative frequency with which each kind is added."""
+POLICIES = ("affinity", "soft-affinity", "soft-anti-affinity")
 _COMMON = {"name": NAMES, "description": ("mine", "yours"), "tags": _TAGS}
 IN_PLACE: dict[str, dict[str, tuple[Any, ...]]] = {
     "Network": {**_COMMON, "admin_state_up": (True, False)},
@@ -63,11 +74,13 @@ IN_PLACE: dict[str, dict[str, tuple[Any, ...]]] = {
     "Port": {
         **_COMMON,
         "admin_state_up": (True, False),
-        "security_group_ids": ([],),
         "allowed_address_pairs": ([{"ip_address": "10.99.0.7"}], []),
     },
     "Volume": {"name": NAMES, "description": ("mine", "yours"), "metadata": _METADATA, "volume_type": ("SATA", "SSD")},
     "Server": {**_COMMON, "metadata": _METADATA, "power_state": ("active", "shutoff", *INACTIVE)},
+    "SecurityGroup": _COMMON,
+    "Router": {**_COMMON, "admin_state_up": (True, False)},
+    "FloatingIp": {"description": ("mine", "yours"), "tags": _TAGS},
 }
 """Inputs that change in place, and their values."""
 
@@ -94,8 +107,8 @@ def free_number(program: Program) -> int:
 
 
 def port_users(program: Program, port: str) -> list[Declaration]:
-    """Return the servers and attachments that use a port."""
-    users = of_kind(program, "Server", "InterfaceAttachment")
+    """Return the servers, attachments and router interfaces that use a port."""
+    users = of_kind(program, "Server", "InterfaceAttachment", "RouterInterface")
     return [each for each in users if port in each.refers_to()]
 
 
@@ -166,7 +179,15 @@ def _port(program: Program, chance: random.Random) -> dict[str, Any] | None:
         inputs["fixed_ips"][0]["ip_address"] = _free_address(program, subnet)
     if chance.random() < 0.1:
         inputs["mac_address"] = _free_mac(program)
+    if chance.random() < 0.3:
+        inputs["security_group_ids"] = _group_refs(program, chance)
     return inputs
+
+
+def _group_refs(program: Program, chance: random.Random) -> list[Ref]:
+    """Return up to two security groups."""
+    groups = [Ref(each.name) for each in of_kind(program, "SecurityGroup")]
+    return chance.sample(groups, min(len(groups), chance.choice((0, 1, 1, 2))))
 
 
 def _free_address(program: Program, subnet: Declaration) -> str:
@@ -203,6 +224,9 @@ def _server(program: Program, chance: random.Random) -> dict[str, Any] | None:
     keys = of_kind(program, "KeyPair")
     if keys and chance.random() < 0.5:
         inputs["key_name"] = Ref(chance.choice(keys).name, "name")
+    groups = of_kind(program, "ServerGroup")
+    if groups and chance.random() < 0.5:
+        inputs["scheduler_hints"] = {"group": Ref(chance.choice(groups).name)}
     return inputs
 
 
@@ -229,6 +253,107 @@ def _interface_attachment(program: Program, chance: random.Random) -> dict[str, 
     return {"server_id": Ref(chance.choice(servers).name), **nics[0]}
 
 
+def _security_group(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    return {"rules": _rules(program, "", chance)} if chance.random() < 0.5 else {}
+
+
+def _rules(program: Program, group: str, chance: random.Random) -> list[dict[str, Any]]:
+    """Return rules for a group; they refer to groups that do not depend on it."""
+    depending = dependents(program, group)
+    others = [Ref(each.name) for each in of_kind(program, "SecurityGroup") if each.name not in depending]
+    rules: list[dict[str, Any]] = [
+        {"direction": "egress"},
+        {"direction": "ingress", "protocol": "icmp", "ethertype": "IPv6"},
+        {"direction": "ingress", "protocol": "tcp", "port_range_min": 443, "port_range_max": 443, "description": "web"},
+        {"direction": "ingress", "protocol": "6", "port_range_min": 22, "remote_ip_prefix": "10.0.0.0/8"},
+        {"direction": "ingress", "remote_group_id": "self"},
+        *(
+            {"direction": "ingress", "protocol": "udp", "port_range_min": 53, "remote_group_id": each}
+            for each in others
+        ),
+    ]
+    return chance.sample(rules, chance.randint(0, 4))
+
+
+def _security_group_rule(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    groups = [Ref(each.name) for each in of_kind(program, "SecurityGroup")]
+    open_groups = [ref for ref in groups if "rules" not in find(program, ref.name).inputs]
+    if not open_groups:
+        return None
+    inputs = {"security_group_id": chance.choice(open_groups), **_rule(program)}
+    if chance.random() < 0.5:
+        inputs["remote_group_id"] = chance.choice(groups)
+    return inputs
+
+
+def _rule(program: Program) -> dict[str, Any]:
+    """Return a rule that no resource of the program has."""
+    used = {each.inputs["port_range_min"] for each in of_kind(program, "SecurityGroupRule")}
+    port = next(number for number in range(8000, 8099) if number not in used)
+    return {"direction": "ingress", "protocol": "tcp", "port_range_min": port, "port_range_max": port}
+
+
+def _router(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    return {"external_network": routing.PUBLIC} if chance.random() < 0.8 else {}
+
+
+def _router_interface(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    connected = {one.subnet for one in routing.connections(program).values()}
+    routers = of_kind(program, "Router")
+    free = [each.name for each in of_kind(program, "Subnet") if each.name not in connected]
+    if not routers or not free:
+        return None
+    inputs: dict[str, Any] = {"router_id": Ref(chance.choice(routers).name)}
+    subnet = chance.choice(free)
+    published = {port for port, _ in routing.published(program)}
+    ports = [
+        each.name
+        for each in of_kind(program, "Port")
+        if routing.port_of(program, Ref(each.name)) == (each.name, subnet)
+        and not port_users(program, each.name)
+        and (each.name, subnet) not in published
+    ]
+    return inputs | ({"port_id": Ref(ports[0])} if ports and chance.random() < 0.3 else {"subnet_id": Ref(subnet)})
+
+
+def _router_route(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    found = list(routing.connections(program).values())
+    if not found:
+        return None
+    one = chance.choice(found)
+    return {"router_id": Ref(one.router), **_route(program, one, chance)}
+
+
+def _route(program: Program, one: routing.Connection, chance: random.Random) -> dict[str, Any]:
+    """Return a route through this connection that no resource of the program has."""
+    used = {each.inputs["destination"] for each in of_kind(program, "RouterRoute")}
+    destination = next(text for number in range(1, 99) if (text := f"192.168.{number}.0/24") not in used)
+    return {"destination": destination, "nexthop": one.cidr.replace(".0/24", f".{chance.randint(100, 120)}")}
+
+
+def _floating_ip(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    ports = routing.publishable(program)
+    return {"external_network": routing.PUBLIC} | ({"port_id": chance.choice(ports)} if ports else {})
+
+
+def _floating_ip_association(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    ports, free = routing.publishable(program), _free_floating_ips(program)
+    if not ports or not free:
+        return None
+    return {"floating_ip_id": Ref(chance.choice(free)), "port_id": chance.choice(ports)}
+
+
+def _free_floating_ips(program: Program) -> list[str]:
+    """Return the floating IPs that no port has."""
+    used = {each.inputs["floating_ip_id"].name for each in of_kind(program, "FloatingIpAssociation")}
+    found = of_kind(program, "FloatingIp")
+    return [each.name for each in found if "port_id" not in each.inputs and each.name not in used]
+
+
+def _server_group(program: Program, chance: random.Random) -> dict[str, Any] | None:
+    return {"policy": chance.choice(POLICIES)}
+
+
 _NEW = {
     "Network": _network,
     "Subnet": _subnet,
@@ -238,10 +363,30 @@ _NEW = {
     "Server": _server,
     "VolumeAttachment": _volume_attachment,
     "InterfaceAttachment": _interface_attachment,
+    "SecurityGroup": _security_group,
+    "SecurityGroupRule": _security_group_rule,
+    "Router": _router,
+    "RouterInterface": _router_interface,
+    "RouterRoute": _router_route,
+    "FloatingIp": _floating_ip,
+    "FloatingIpAssociation": _floating_ip_association,
+    "ServerGroup": _server_group,
 }
 
 
 # ---------------------------------------------------------------- change, replace, remove
+
+
+_OTHER_IN_PLACE = {
+    "Volume": ("size",),
+    "Server": ("flavor", "networks"),
+    "Port": ("security_group_ids",),
+    "SecurityGroup": ("rules", "rules"),
+    "Router": ("external_network",),
+    "FloatingIp": ("port_id", "port_id"),
+    "FloatingIpAssociation": ("port_id",),
+}
+"""Inputs that change in place, whose values depend on the program."""
 
 
 def change(program: Program, chance: random.Random) -> Edited | None:
@@ -249,13 +394,13 @@ def change(program: Program, chance: random.Random) -> Edited | None:
     declaration = pick(program, chance)
     options = [
         *IN_PLACE.get(declaration.kind, {}),
-        *{"Volume": ["size"], "Server": ["flavor", "networks"]}.get(declaration.kind, []),
+        *_OTHER_IN_PLACE.get(declaration.kind, ()),
     ]
     if not options:
         return None
     name = chance.choice(options)
     value = _next_value(program, declaration, name, chance)
-    if value is None and name not in declaration.inputs:
+    if value is None and (name not in declaration.inputs or declaration.kind == "FloatingIpAssociation"):
         return None
     return changed(program, declaration.name, {name: value}), f"change {declaration.kind} {name}"
 
@@ -270,8 +415,25 @@ def _next_value(program: Program, declaration: Declaration, name: str, chance: r
         more = _new_nics(program, chance)[:1]
         fewer = [nic for nic in prior if nic != chance.choice(prior)]
         return fewer if len(fewer) > 0 and (not more or chance.random() < 0.5) else [*prior, *more]
+    if name in _NEXT:
+        return _NEXT[name](program, declaration, chance)
     others = [value for value in IN_PLACE[declaration.kind][name] if value != prior]
     return chance.choice([*others, None] if prior is not None else others)
+
+
+def _next_port(program: Program, declaration: Declaration, chance: random.Random) -> Ref | None:
+    """Return another port for a floating IP, None for a floating IP that releases its port."""
+    is_free = declaration.kind == "FloatingIpAssociation" or declaration.name in _free_floating_ips(program)
+    choices = [*routing.publishable(program), *([None] if declaration.kind == "FloatingIp" else [])]
+    return chance.choice(choices) if choices and ("port_id" in declaration.inputs or is_free) else None
+
+
+_NEXT: dict[str, Callable[[Program, Declaration, random.Random], Any]] = {
+    "rules": lambda program, declaration, chance: _rules(program, declaration.name, chance),
+    "security_group_ids": lambda program, _, chance: _group_refs(program, chance),
+    "external_network": lambda _, declaration, __: "" if declaration.inputs.get("external_network") else routing.PUBLIC,
+    "port_id": _next_port,
+}
 
 
 def replace_one(program: Program, chance: random.Random) -> Edited | None:
@@ -301,10 +463,33 @@ def _replacements(program: Program, declaration: Declaration, chance: random.Ran
         yield {"image": "cirros-peer"}
     if declaration.kind == "Server":
         yield {"image": next(image for image in IMAGES if image != declaration.inputs["image"])}
+        hints = [{"group": Ref(each.name)} for each in of_kind(program, "ServerGroup")]
+        yield {"scheduler_hints": chance.choice([None, *hints])}
         yield {"user_data": f"#cloud-config {chance.randrange(99)}"}
         keys = [Ref(each.name, "name") for each in of_kind(program, "KeyPair")]
         if keys:
             yield {"key_name": chance.choice([None, *keys])}
+    yield from _replacements_of_new(program, declaration, chance)
+
+
+def _replacements_of_new(program: Program, declaration: Declaration, chance: random.Random) -> Iterator[dict[str, Any]]:
+    if declaration.kind == "SecurityGroupRule":
+        yield _rule(program)
+        yield {"description": chance.choice(("mine", "yours", None))}
+    if declaration.kind == "RouterRoute":
+        found = [
+            one for one in routing.connections(program).values() if one.router == declaration.inputs["router_id"].name
+        ]
+        yield from (_route(program, one, chance) for one in found)
+        yield from ({"nexthop": _route(program, one, chance)["nexthop"]} for one in found)
+    if declaration.kind == "FloatingIpAssociation" and (free := _free_floating_ips(program)):
+        yield {"floating_ip_id": Ref(chance.choice(free))}
+    if declaration.kind == "RouterInterface":
+        others = [Ref(each.name) for each in of_kind(program, "Router")]
+        yield {"router_id": chance.choice(others)}
+    if declaration.kind == "ServerGroup":
+        yield {"policy": chance.choice(POLICIES)}
+        yield {"name": chance.choice((*NAMES, None))}
 
 
 def _addressed(program: Program, subnet: str) -> bool:
@@ -394,6 +579,33 @@ def move(program: Program, chance: random.Random) -> Edited | None:
     return chance.choice(found) if found else None
 
 
+def publish(program: Program, chance: random.Random) -> Edited | None:
+    """Move a floating IP between its own input and an association, or all rules of a group into the group."""
+    found: list[Edited] = []
+    for each in of_kind(program, "FloatingIp"):
+        if "port_id" in each.inputs:
+            inputs = {"floating_ip_id": Ref(each.name), "port_id": each.inputs["port_id"]}
+            new = Declaration("FloatingIpAssociation", free_name(program, "FloatingIpAssociation"), inputs)
+            edited = ordered((*changed(program, each.name, {"port_id": None}), new))
+            found.append((edited, "move port from floating IP to association"))
+    for each in of_kind(program, "FloatingIpAssociation"):
+        address = each.inputs["floating_ip_id"].name
+        edited = changed(without(program, each.name), address, {"port_id": each.inputs["port_id"]})
+        found.append((edited, "move port from association to floating IP"))
+    for each in of_kind(program, "SecurityGroup"):
+        rules = [
+            rule for rule in of_kind(program, "SecurityGroupRule") if rule.inputs["security_group_id"] == Ref(each.name)
+        ]
+        groups = {rule.inputs["remote_group_id"].name for rule in rules if "remote_group_id" in rule.inputs}
+        if rules and not groups & dependents(program, each.name):
+            nested = [
+                {name: value for name, value in rule.inputs.items() if name != "security_group_id"} for rule in rules
+            ]
+            edited = changed(without(program, *(rule.name for rule in rules)), each.name, {"rules": nested})
+            found.append((edited, "move rules into group"))
+    return chance.choice(found) if found else None
+
+
 # ---------------------------------------------------------------- walks
 
 
@@ -412,20 +624,21 @@ class Walk:
 
 EDITS: dict[str, tuple[Any, int]] = {
     "add": (add, 2),
-    "change": (change, 3),
-    "replace": (replace_one, 2),
+    "change": (change, 6),
+    "replace": (replace_one, 4),
     "remove": (remove, 1),
     "reorder": (reorder, 1),
     "rename": (rename, 3),
     "alias": (rename_with_alias, 2),
     "swap": (swap, 3),
     "move": (move, 3),
+    "publish": (publish, 3),
 }
 """Every kind of edit with its relative frequency."""
 
 
 def walk(seed: int, *, edits: Collection[str] = tuple(EDITS)) -> Walk:
-    """Return a random program of 2 to 12 resources and a sequence of 6 to 10 edits, some of which combine two.
+    """Return a random program of 2 to 16 resources and a sequence of 6 to 10 edits, some of which combine two.
 
     Args:
         seed: The seed of the random generator.
@@ -458,14 +671,15 @@ def first(chance: random.Random) -> Program:
     """Return a random initial program."""
     size = chance.randint(FEWEST, MOST)
     program: Program = ()
-    # Most kinds require a network and a subnet.
-    for kind in ("Network", "Subnet"):
+    # Most kinds require a network and a subnet, and those of the routers require an interface.
+    routed = ("Router", "RouterInterface") if chance.random() < 0.6 else ()
+    for kind in ("Network", "Subnet", *routed):
         new = _new(program, kind, chance)
         assert new is not None
         program = ordered((*program, new))
     for _ in range(ROUNDS * size):
         if len(program) >= size:
             break
-        if edited := add(program, chance):
+        if (edited := add(program, chance)) and routing.is_valid(edited[0]):
             program = edited[0]
     return program

@@ -375,7 +375,10 @@ class Deployment:
         record = self._by_name[ref.name]
         if ref.output == "id":
             return record.id or UNKNOWN
-        return record.outputs.get(ref.output, UNKNOWN if self._preview else None)
+        value: Any = record.outputs.get(ref.output, UNKNOWN if self._preview else None)
+        for key in ref.path:
+            value = value if value is UNKNOWN else value[key]
+        return value
 
     def _compare(self, prior: Record, new: Record, goal: Mapping[str, Any], seed: Seed) -> None:
         diff = self._plugin.diff(prior, new.urn, new.inputs)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.walks.programs import networks_of_nics, of_kind, renamed
+from tests.walks.routing import connections, is_kept, is_valid, published, rule_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ def can_follow(before: Program, after: Program) -> bool:
     before = renamed(before, {each.alias: each.name for each in after if each.alias})
     if _shrinks(before, after) or _grows_in_a_shelved_server(before, after):
         return False
-    if _uses_deleted_subnet(before, after):
+    if _uses_deleted_subnet(before, after) or not is_valid(after) or not is_kept(before, after):
         return False
     prior_holders = dict(_holders(before))
     for item, holder in _holders(after):
@@ -57,6 +58,12 @@ def _holders(program: Program) -> Iterator[tuple[UniqueItem, Holder]]:
     for each in program:
         for item, identity in _unique_items(each):
             yield item, Holder(each.name, identity)
+    for name, one in connections(program).items():
+        # A router takes no overlapping ranges.
+        yield ("range of router", one.router, one.cidr), Holder(name, f"{one.subnet} {one.network}")
+    for port, each in published(program):
+        if port is not None:
+            yield ("published", *port), Holder(each.name, _floating_ip(each))
 
 
 def _unique_items(each: Declaration) -> Iterator[tuple[UniqueItem, str]]:
@@ -76,6 +83,28 @@ def _unique_items(each: Declaration) -> Iterator[tuple[UniqueItem, str]]:
         yield ("port", inputs["port_id"].name), inputs["server_id"].name
     elif each.kind == "Server":
         yield from ((("port", nic["port_id"].name), each.name) for nic in inputs["networks"] if "port_id" in nic)
+    else:
+        yield from _unique_items_of_routers(each)
+
+
+def _unique_items_of_routers(each: Declaration) -> Iterator[tuple[UniqueItem, str]]:
+    inputs = each.inputs
+    if each.kind == "RouterInterface" and "port_id" in inputs:
+        yield ("port", inputs["port_id"].name), inputs["router_id"].name
+    elif each.kind == "RouterInterface":
+        yield ("interface", inputs["subnet_id"].name), inputs["router_id"].name
+    elif each.kind == "RouterRoute":
+        yield ("route", inputs["router_id"].name, inputs["destination"]), inputs["nexthop"]
+    elif each.kind == "SecurityGroupRule":
+        yield ("rule", inputs["security_group_id"].name, *map(str, rule_values(inputs))), ""
+    elif each.kind == "FloatingIpAssociation":
+        yield ("floating IP", inputs["floating_ip_id"].name), inputs["floating_ip_id"].name
+
+
+def _floating_ip(each: Declaration) -> str:
+    """Return the floating IP that a resource associates with a port."""
+    name: str = each.name if each.kind == "FloatingIp" else each.inputs["floating_ip_id"].name
+    return name
 
 
 def _addresses(port: Declaration) -> list[tuple[str, str]]:

@@ -17,8 +17,19 @@ VARIABLES = {
     "Server": "srv",
     "VolumeAttachment": "vat",
     "InterfaceAttachment": "nic",
+    "SecurityGroup": "sg",
+    "SecurityGroupRule": "rule",
+    "Router": "rtr",
+    "RouterInterface": "rif",
+    "RouterRoute": "rrt",
+    "FloatingIp": "fip",
+    "FloatingIpAssociation": "fas",
+    "ServerGroup": "grp",
 }
 """Every kind with the prefix of its resource names, which are also the variable names of the program."""
+
+CONNECTED = ("FloatingIp", "FloatingIpAssociation", "RouterRoute")
+"""The kinds that need an interface of a router, to which they do not refer."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +39,12 @@ class Ref:
     Attributes:
         name: The name of the resource.
         output: The name of the output.
+        path: The indices and keys that lead to a part of the output.
     """
 
     name: str
     output: str = "id"
+    path: tuple[int | str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +141,7 @@ def renamed(program: Program, names: Mapping[str, str]) -> Program:
         return replace(
             each,
             name=names.get(each.name, each.name),
-            inputs=resolve(each.inputs, lambda ref: Ref(names.get(ref.name, ref.name), ref.output)),
+            inputs=resolve(each.inputs, lambda ref: replace(ref, name=names.get(ref.name, ref.name))),
             depends_on=tuple(names.get(name, name) for name in each.depends_on),
         )
 
@@ -138,9 +151,12 @@ def renamed(program: Program, names: Mapping[str, str]) -> Program:
 def ordered(program: Any) -> Program:
     """Sort the resources so that each comes after those that it depends on; keep their order otherwise.
 
-    A NIC by network depends on the subnets of the network, to which it does not refer.
+    A NIC by network depends on the subnets of the network, to which it does not refer. A floating IP and a route come
+    after the interfaces without which they cannot exist, but do not depend on them: the provider waits for them.
     """
     remaining = list(program)
+    interfaces = {each.name for each in remaining if each.kind == "RouterInterface"}
+    later = {each.name: interfaces for each in remaining if each.kind in CONNECTED}
     subnets = [(each.name, each.inputs["network_id"].name) for each in remaining if each.kind == "Subnet"]
     remaining = [
         replace(each, depends_on=tuple(name for name, network in subnets if network in networks_of_nics(each)))
@@ -149,7 +165,7 @@ def ordered(program: Any) -> Program:
     done: list[Declaration] = []
     known: set[str] = set()
     while remaining:
-        each = next(each for each in remaining if each.refers_to() <= known)
+        each = next(each for each in remaining if each.refers_to() | later.get(each.name, set()) <= known)
         remaining.remove(each)
         done.append(each)
         known.add(each.name)
@@ -183,7 +199,7 @@ def to_source(program: Program) -> str:
 
 def _literal(value: Any) -> str:
     if isinstance(value, Ref):
-        return f"{value.name}.{value.output}"
+        return f"{value.name}.{value.output}" + "".join(f"[{key!r}]" for key in value.path)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key!r}: {_literal(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):

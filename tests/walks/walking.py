@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.walks.programs import Program
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|-[0-9a-f]{8}\b|req-\S+")
-_NAME = re.compile(r"\b(net|sub|port|key|vol|srv|vat|nic)\d+")
+_NAME = re.compile(r"\b(net|sub|port|key|vol|srv|vat|nic|sg|rule|rtr|rif|rrt|fip|fas|grp)\d+")
 _SIGNATURE_LENGTH = 100
 MAX_TRIALS = 400
 """The maximum number of shorter walks to try."""
@@ -165,6 +165,14 @@ _REQUIRED = {
     "server_id",
     "volume_id",
     "port_id",
+    "direction",
+    "security_group_id",
+    "router_id",
+    "subnet_id",
+    "destination",
+    "nexthop",
+    "floating_ip_id",
+    "policy",
 }
 
 

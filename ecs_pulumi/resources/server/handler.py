@@ -15,7 +15,7 @@ from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, owner_marker
-from ecs_pulumi.resources.quota import QuotaNeed
+from ecs_pulumi.resources.quota import QuotaNeed, is_short
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
 from ecs_pulumi.resources.server import actions, create, disks, importing, nics, plan, preflight, schema
@@ -31,7 +31,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
     title = "Servers"
     dependencies = ("Subnet",)
     import_hint = (
-        "No API returns their user_data, personality, admin_pass and scheduler_hints:\n"
+        "No API returns their user_data, personality, admin_pass and scheduler_hints other than the group:\n"
         "add those that a replacement needs before the first `pulumi up`."
     )
     inputs = ServerInputs
@@ -129,6 +129,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
             narrow=lambda: compute.list_servers(api, name=pattern, microversion=microversion),
             list_all=lambda: self.list_all(context),
             is_own=lambda remote: marker in markers_of(remote),
+            is_short=is_short(context.cloud.region, "compute", "instances"),
         )
         return [(each["id"], each["name"]) for each in found]
 
@@ -286,11 +287,10 @@ class ServerHandler(EcsHandler[ServerInputs]):
         for id_, remote in existing.of(self.name).items():
             yield from ((part, (self.name, id_)) for part in importing.parts(existing, remote))
 
-    def output_of_part(self, existing: Existing, id_: str, part: Key) -> str:
-        """Return the item of `nics` that has the port."""
-        ports = importing.first_nics(existing, existing.of(self.name)[id_])
-        index = next((index for index, port in enumerate(ports) if part == ("Port", port["id"])), None)
-        return "" if index is None else f'nics[{index}]["port_id"]'
+    def output_of_part(self, existing: Existing, remote: RemoteObject, part: Key) -> str:
+        """Return the output with the port of a NIC that Nova created."""
+        nics = existing.outputs(self.name, remote).get("nics") or ()
+        return next((f'nics[{at}]["port_id"]' for at, nic in enumerate(nics) if ("Port", nic["port_id"]) == part), "")
 
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
         """Add the NICs and disks of the server, and what differs from the defaults of the cloud."""

@@ -80,6 +80,8 @@ def complete(resource: ImportedResource, existing: Existing, server: RemoteObjec
     ]
     _add_disks(resource, existing, server)
     _add_groups(resource, existing, server)
+    for group in existing.related("ServerGroup", _members_of, server["id"]):
+        resource.inputs["scheduler_hints"] = {"group": group["id"]}
     resource.inputs["key_name"] = server.get("key_name") or None
     if outputs.get("image_id"):
         resource.inputs["image"] = known.image_reference(outputs["image_id"])
@@ -104,6 +106,10 @@ def _add_groups(resource: ImportedResource, existing: Existing, server: RemoteOb
         return
     if groups - set(known.security_groups):
         resource.comments.append(f"The NICs that Nova created have the security groups {known.group_names(groups)}.")
+
+
+def _members_of(group: RemoteObject) -> list[str]:
+    return list(group.get("members") or ())
 
 
 def _add_disks(resource: ImportedResource, existing: Existing, server: RemoteObject) -> None:

@@ -11,7 +11,7 @@ from ecs_pulumi.cloud.polling import Deadline
 from ecs_pulumi.dynamic.fields import objects, to_plain
 from ecs_pulumi.resources.addresses import canonical_ip
 from ecs_pulumi.resources.catalog import catalog, is_uuid
-from ecs_pulumi.resources.nic import attach, detach, is_for_a_nic, ports_of
+from ecs_pulumi.resources.nic import attach, created_ports, detach, is_for_a_nic, ports_of
 from ecs_pulumi.resources.owner_markers import is_owner_marker, parse_owner_marker
 
 if TYPE_CHECKING:
@@ -88,6 +88,9 @@ def _own_ports(context: Context, remote: RemoteObject, desired: Any) -> Sequence
             is_complete and _macs(context.prior.get("addresses") or {}) <= _macs(listed)
         ):
             return None
+    created = _created_ports(context, desired)
+    if created and _PORTS not in remote and _has_nics(listed, created):
+        return created
     ports = _ports(context, remote)
     if recorded is not None:
         by_id = {port["id"]: port for port in ports}
@@ -97,6 +100,13 @@ def _own_ports(context: Context, remote: RemoteObject, desired: Any) -> Sequence
     # A server that this operation creates has no NICs of other owners yet.
     is_new = context.verb == "create" and not context.inputs.get("adopt")
     return [port for port in ports if is_new or is_unmanaged or not _is_user_created(port)]
+
+
+def _created_ports(context: Context, desired: Any) -> list[RemoteObject]:
+    """Return the ports of a new server's NICs, if this process created all of them; else an empty list."""
+    ids = [str(nic.get("port_id")) for nic in objects(desired)] if context.verb == "create" else []
+    known = created_ports(context.cloud.region)
+    return [known[id_] for id_ in ids] if all(id_ in known for id_ in ids) else []
 
 
 def _recorded(prior: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]] | None:

@@ -64,6 +64,8 @@ def _groups(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """
     look_up = catalog(context.cloud.region).security_group
     for _, name_or_id in checked.items("security_groups") if checked.changed("security_groups") else ():
+        if created_in_this_run(name_or_id):
+            continue
         for problem in preflight.missing("security_groups", partial(look_up, name_or_id)):
             if is_uuid(name_or_id):
                 yield problem

@@ -196,7 +196,7 @@ class ServerInputs(Inputs):
         description="Host to build the server on; for administrators. The output is the present host, where the API "
         "shows it. A server that the cloud has moved is no drift.",
     )
-    scheduler_hints: Annotated[dict[str, Any] | None, Replace(), WriteOnly()] = Field(
+    scheduler_hints: Annotated[dict[str, Any] | None, Replace(), WriteOnly(), References("ServerGroup")] = Field(
         None,
         description="Hints for the scheduler: `group`, `different_host`, `same_host`, `query`, `build_near_host_ip`, …",
     )

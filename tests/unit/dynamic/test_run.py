@@ -86,6 +86,14 @@ def test_not_certain_with_few_parallel_operations(
     assert not deletes_server()
 
 
+def test_certain_with_few_parallel_operations_if_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delete that does not wait for the server's delete, such as that of a router interface, does not block it."""
+    set_arguments(monkeypatch, ["destroy", "--parallel=1"])
+    assert run.also_deletes(NIC, "Server", "s", is_awaited=False)
+    set_arguments(monkeypatch, ["destroy", "--parallel=1", "--target=urn"])
+    assert not run.also_deletes(NIC, "Server", "s", is_awaited=False)
+
+
 def test_not_certain_if_engine_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the engine's process is not found, its arguments are not known."""
     set_arguments(monkeypatch, [])

@@ -1,0 +1,77 @@
+"""Edits of programs that once left the cloud in another state than the program declares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.walks.cloud import SharedWorld, caches_preserved
+from tests.walks.edits import Walk
+from tests.walks.programs import Declaration, Program, Ref, changed, ordered, without
+from tests.walks.walking import find_failure, format_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[SharedWorld]:
+    """A cloud with unmanaged objects."""
+    with caches_preserved(), SharedWorld("openstack") as created:
+        yield created
+
+
+def declared(**resources: tuple[str, dict[str, Any]]) -> Program:
+    """Return a program with these resources: kind and inputs by name."""
+    return ordered(Declaration(kind, name, inputs) for name, (kind, inputs) in resources.items())
+
+
+def check(world: SharedWorld, *programs: Program) -> None:
+    """Apply the programs one after the other, and destroy the stack; the cloud has to match each of them."""
+    walk = Walk(programs, ("",) * (len(programs) - 1))
+    if failure := find_failure(walk, world, 0):
+        pytest.fail(format_failure(walk, failure, 0), pytrace=False)
+
+
+ROUTED = declared(
+    net1=("Network", {}),
+    sub1=("Subnet", {"network_id": Ref("net1"), "cidr": "10.20.0.0/24"}),
+    port1=("Port", {"network_id": Ref("net1"), "fixed_ips": [{"subnet_id": Ref("sub1")}]}),
+    rtr1=("Router", {"external_network": "public"}),
+    rif1=("RouterInterface", {"router_id": Ref("rtr1"), "subnet_id": Ref("sub1")}),
+)
+"""A port that a router connects to the external network."""
+
+
+def test_port_moves_between_floating_ip_and_association(world: SharedWorld) -> None:
+    """The port of a floating IP moves to an association and back; the former owner does not release it."""
+    port, address = Ref("port1"), {"external_network": "public"}
+    free = (*ROUTED, Declaration("FloatingIp", "fip1", address))
+    own = changed(free, "fip1", {"port_id": port})
+    association = Declaration("FloatingIpAssociation", "fas1", {"floating_ip_id": Ref("fip1"), "port_id": port})
+    check(world, ordered(own), ordered((*free, association)), ordered(own))
+
+
+def test_interface_is_deleted_before_its_users(world: SharedWorld) -> None:
+    """An engine that deletes one resource at a time may delete an interface before its floating IP and its route."""
+    users = (
+        Declaration("FloatingIp", "fip1", {"external_network": "public", "port_id": Ref("port1")}),
+        Declaration(
+            *("RouterRoute", "rrt1"),
+            {"router_id": Ref("rtr1"), "destination": "192.168.1.0/24", "nexthop": "10.20.0.99"},
+        ),
+    )
+    check(world, ordered((*ROUTED, *users)))
+    check(world, ordered((*ROUTED, *users)), without(ROUTED, "rif1"))
+
+
+def test_name_of_a_rule_that_moved_into_its_group_is_free(world: SharedWorld) -> None:
+    """A rule that its group has taken over is no orphan of the resource that created it."""
+    groups = declared(sg1=("SecurityGroup", {}), sg2=("SecurityGroup", {}))
+    rule = {"direction": "ingress", "protocol": "tcp", "port_range_min": 80, "port_range_max": 80}
+    first, second = (
+        Declaration("SecurityGroupRule", "rule1", {"security_group_id": Ref(name), **rule}) for name in ("sg1", "sg2")
+    )
+    moved = changed(groups, "sg1", {"rules": [rule]})
+    check(world, (*groups, first), moved, (*moved, second))
