@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.cloud import compute, errors
-from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.dynamic import provider, rpc_bridge
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from ecs_pulumi.resources import idempotent_create
 from ecs_pulumi.resources.clients import connection
@@ -54,6 +54,36 @@ def web(shared_server: Resource, fixtures: CloudFixtures) -> Resource:
     shared_server.up(**fixtures.server_inputs, power_state="active", metadata={})
     shared_server.up(**fixtures.server_inputs)
     return shared_server
+
+
+def test_server_waits_for_the_subnet_of_its_network(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server refers to a network of the same run, whose subnet is created only after the server is requested."""
+    network, subnet, server = new("Network"), new("Subnet"), new("Server")
+    network.up()
+    lines: list[str] = []
+
+    def report(line: str) -> None:
+        if "waiting for a subnet" in line and line not in lines:
+            subnet.up(network_id=network.id, cidr="10.98.0.0/24")
+        lines.append(line)
+
+    monkeypatch.setattr(provider, "StatusLine", lambda _: report)
+    server.up(**{**fixtures.server_inputs, "networks": [{"network_id": network.id}]})
+    assert f"waiting for a subnet of the network {network.id}" in lines
+    assert server.outputs["access_ip_v4"].startswith("10.98.0.")
+
+
+@pytest.mark.thorough
+def test_server_does_not_wait_for_a_subnet_that_nobody_declares(new: New, fixtures: CloudFixtures) -> None:
+    """A network that exists without a subnet fails at once."""
+    network = fixtures.cloud.network.create_network(name="bare")
+    try:
+        with pytest.raises(Failed, match="requires a subnet"):
+            new("Server").up(**{**fixtures.server_inputs, "networks": [{"network_id": network.id}]})
+    finally:
+        fixtures.cloud.network.delete_network(network)
 
 
 def test_nics_keep_the_order_of_networks(new: New, fixtures: CloudFixtures) -> None:
