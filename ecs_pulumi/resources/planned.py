@@ -17,11 +17,13 @@ class Plans:
     Attributes:
         key_pairs: Names of the key pairs that the program declares. In a preview, a server can refer by name to a key
             pair that does not exist yet.
+        security_groups: Names of the security groups that the program declares, for the same reason.
         connected_subnets: Ids of the subnets that the program connects to a router; None for one that is not known yet.
     """
 
     def __init__(self) -> None:
         self.key_pairs: set[str] = set()
+        self.security_groups: set[str] = set()
         self.connected_subnets: set[str | None] = set()
         self._subnets: dict[str, list[RemoteObject]] = {}
         self._addresses: dict[tuple[str, Address], str] = {}

@@ -36,6 +36,7 @@ from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, describe_port
 from ecs_pulumi.resources.owner_markers import is_owner_marker
 from ecs_pulumi.resources.per_region import PerRegion
+from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.security_rules import (
@@ -157,6 +158,8 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that the groups to which the rules refer exist."""
         yield from super().preflight(context, checked)
+        if name := checked.known("name"):
+            planned(context.cloud.region).security_groups.add(name)
         if not checked.changed("rules"):
             return
         resolver = catalog(context.cloud.region)

@@ -267,6 +267,14 @@ def test_unknown_security_group_name_is_a_warning(run: Run, landscape: Landscape
     assert run.warnings == []
 
 
+def test_server_may_name_a_security_group_of_the_program(run: Run, landscape: Landscape) -> None:
+    """There is no warning of a group that does not exist yet if the program declares it."""
+    assert run("SecurityGroup", name="declared") == []
+    server = {"flavor": landscape.small, "image": landscape.image, "networks": "none"}
+    assert run("Server", **server, security_groups=["declared"]) == []
+    assert run.warnings == []
+
+
 def test_security_group_ids_refuses_names(run: Run, fixtures: CloudFixtures) -> None:
     """The error gives the id of the security group with that name."""
     (problem,) = run("Port", network_id=fixtures.network, security_group_ids=["default"])

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import itertools
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ecs_pulumi.cloud import compute, errors
-from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.dynamic import provider, rpc_bridge
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from ecs_pulumi.resources import idempotent_create
 from ecs_pulumi.resources.clients import connection
@@ -61,6 +59,36 @@ def web(shared_server: Resource, fixtures: CloudFixtures) -> Resource:
     shared_server.up(**fixtures.server_inputs, power_state="active", metadata={})
     shared_server.up(**fixtures.server_inputs)
     return shared_server
+
+
+def test_server_waits_for_the_subnet_of_its_network(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server refers to a network of the same run, whose subnet is created only after the server is requested."""
+    network, subnet, server = new("Network"), new("Subnet"), new("Server")
+    network.up()
+    lines: list[str] = []
+
+    def report(line: str) -> None:
+        if "waiting for a subnet" in line and line not in lines:
+            subnet.up(network_id=network.id, cidr="10.98.0.0/24")
+        lines.append(line)
+
+    monkeypatch.setattr(provider, "StatusLine", lambda _: report)
+    server.up(**{**fixtures.server_inputs, "networks": [{"network_id": network.id}]})
+    assert f"waiting for a subnet of the network {network.id}" in lines
+    assert server.outputs["access_ip_v4"].startswith("10.98.0.")
+
+
+@pytest.mark.thorough
+def test_server_does_not_wait_for_a_subnet_that_nobody_declares(new: New, fixtures: CloudFixtures) -> None:
+    """A network that exists without a subnet fails at once."""
+    network = fixtures.cloud.network.create_network(name="bare")
+    try:
+        with pytest.raises(Failed, match="requires a subnet"):
+            new("Server").up(**{**fixtures.server_inputs, "networks": [{"network_id": network.id}]})
+    finally:
+        fixtures.cloud.network.delete_network(network)
 
 
 def test_nics_keep_the_order_of_networks(new: New, fixtures: CloudFixtures) -> None:
@@ -1393,24 +1421,3 @@ def test_interface_attachment_is_replaced_if_port_or_network_changes(new: New, f
     assert bound.up(**by_port).op == "replace"
     assert bound.id.endswith(port.id)
     bound.destroy()
-
-
-def test_server_waits_for_the_subnet_of_its_network(new: New, fixtures: CloudFixtures) -> None:
-    """A server whose network gets its subnet in the same run waits for it; one in another network does not."""
-    network, subnet, server = new("Network"), new("Subnet"), new("Server")
-    network.up()
-    inputs = fixtures.server_inputs | {"networks": [{"network_id": network.id}]}
-    with ThreadPoolExecutor(1) as pool:
-        creating = pool.submit(server.up, **inputs)
-        time.sleep(1.0)
-        assert not creating.done()
-        subnet.up(network_id=network.id, cidr="10.98.0.0/24")
-        creating.result()
-    assert server.outputs["nics"][0]["fixed_ips"][0]["ip_address"].startswith("10.98.0.")
-    server.destroy()
-    other = fixtures.cloud.network.create_network(name=fixtures.unique_name("bare"))
-    try:
-        with pytest.raises(Failed, match="requires a subnet"):
-            new("Server").up(**inputs | {"networks": [{"network_id": other.id}]})
-    finally:
-        fixtures.cloud.network.delete_network(other)

@@ -45,7 +45,7 @@ def main() -> None:
     asyncio.set_event_loop(asyncio.new_event_loop())
     pulumi.runtime.set_mocks(Nothing())
     for page in map(Path, sys.argv[1:]):
-        names = Names(pulumi=pulumi, ecs=ecs)
+        names = Names(pulumi=pulumi, ecs=ecs, config=pulumi.Config("shop"))
         for block in blocks(page):
             if block.language == "python" and not block.file:
                 print(f"{page}:{block.line}", flush=True)  # noqa: T201  (locates the fragment if it fails)

@@ -8,25 +8,28 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, compute, errors
+from ecs_pulumi.cloud.polling import poll_interval
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, fields_of, to_plain
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.owner_markers import metadata_with_marker, owner_marker
+from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.request_body import create_body
 from ecs_pulumi.resources.server.nics import deduplicate_groups
 from ecs_pulumi.resources.server.report_rules import destination
 from ecs_pulumi.resources.server.schema import ServerInputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ecs_pulumi.resources.clients import Context
     from ecs_pulumi.resources.remote import RemoteObject
 
 _NETWORK_KEYWORDS, _DEVICE_TAGS, _MULTIATTACH, _VOLUME_TYPE = "2.37", "2.42", "2.60", "2.67"
 _LAST_PERSONALITY = "2.56"
-_NO_SUBNET = re.compile(r"Network (\S+) requires a subnet in order to boot")
+_NO_SUBNET = re.compile(r"Network (\S+) requires a subnet")
 _SUBNET_SECONDS = 60.0
+"""How long a new server waits for a subnet of its network."""
 
 
 def required_microversions(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -76,26 +79,6 @@ def unsupported(context: Context, checked: CheckInputs) -> Iterator[Problem]:
         devices = known.get("block_devices") or ()
         if known.get(name) or any(item.get(name) for item in devices):
             yield Problem("personality", f"{last}, but {name} needs {microversion}")
-
-
-def send(context: Context, body: RemoteObject, hints: RemoteObject | None, microversion: str | None) -> RemoteObject:
-    """Send the create request. Wait for the subnet of a network that this run has created, and has no subnet yet."""
-    clock, started, pause = context.cloud.connection.clock, context.cloud.connection.clock.now(), 0.2
-    while True:
-        try:
-            return compute.create_server(context.cloud.compute, body, hints=hints, microversion=microversion)
-        except errors.BadRequest as error:
-            found = _NO_SUBNET.search(error.message)
-            waited = clock.now() - started
-            if (
-                not found
-                or not created_in_this_run(found[1])
-                or waited > min(_SUBNET_SECONDS, context.cloud.deadline.left())
-            ):
-                raise
-            context.report_status(f"waiting for a subnet in the network {found[1]}")
-        clock.sleep(pause)
-        pause = min(pause * 1.5, 5.0)
 
 
 def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObject, str | None]:
@@ -203,3 +186,24 @@ def to_base64(text: str) -> str:
     except (binascii.Error, ValueError):
         return base64.b64encode(text.encode()).decode()
     return text
+
+
+def once_subnets_exist(context: Context, send: Callable[[], RemoteObject]) -> RemoteObject:
+    """Send the create request. While a network of the same run has no subnet yet, repeat it for a minute.
+
+    A server refers to its network, and not to the subnet, which the engine may create later.
+    """
+    clock = context.cloud.connection.clock
+    start = clock.now()
+    while True:
+        try:
+            return send()
+        except errors.BadRequest as error:
+            found = _NO_SUBNET.match(error.message)
+            age = clock.now() - start
+            if not found or age > min(_SUBNET_SECONDS, context.cloud.deadline.left()):
+                raise
+            if not created_in_this_run(found[1]) and not planned(context.cloud.region).subnets(found[1]):
+                raise
+            context.report_status(f"waiting for a subnet of the network {found[1]}")
+            clock.sleep(poll_interval(age))

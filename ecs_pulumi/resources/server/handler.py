@@ -146,7 +146,10 @@ class ServerHandler(EcsHandler[ServerInputs]):
         created = create_or_find(
             context,
             api,
-            send=lambda: create.send(context, body, desired.scheduler_hints, microversion),
+            send=lambda: create.once_subnets_exist(
+                context,
+                lambda: compute.create_server(api, body, hints=desired.scheduler_hints, microversion=microversion),
+            ),
             candidates=lambda: _named(context, body["name"]),
             marked=body.get("description") or owner_marker(context),
         )

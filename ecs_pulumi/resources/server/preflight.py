@@ -62,9 +62,10 @@ def _groups(context: Context, checked: CheckInputs) -> Iterator[Problem]:
 
     A missing group that is given by name is only a warning: the program may create it with another provider.
     """
-    look_up = catalog(context.cloud.region).security_group
+    region = context.cloud.region
+    look_up = catalog(region).security_group
     for _, name_or_id in checked.items("security_groups") if checked.changed("security_groups") else ():
-        if created_in_this_run(name_or_id):
+        if name_or_id in planned(region).security_groups or created_in_this_run(name_or_id):
             continue
         for problem in preflight.missing("security_groups", partial(look_up, name_or_id)):
             if is_uuid(name_or_id):
