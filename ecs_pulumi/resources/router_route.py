@@ -110,6 +110,17 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
         """The router, the destination and the next hop."""
         return f"{remote['router_id']}/{remote['destination']}/{remote['nexthop']}"
 
+    def list_all(self, context: Context) -> Iterator[RemoteObject]:
+        """Yield the routes of the routers of the project."""
+        region = context.cloud.region
+        for router in network.list_all(region.network, "router", tenant_id=region.project_id):
+            for route in router.get("routes") or ():
+                yield {"router_id": router["id"], **route}
+
+    def result_evidence(self, inputs: Mapping[str, Any], remote: RemoteObject) -> str:
+        """Compare all inputs: a router has only one such route."""
+        return "router, destination and next hop" if all(inputs.get(name) == remote[name] for name in remote) else ""
+
     def candidates(self, existing: Existing) -> Iterator[Candidate]:
         """Yield the routes of each router."""
         for router in existing.candidates_of("Router"):

@@ -101,7 +101,7 @@ SPECIMENS = {
     ),
     "RouterInterface": Specimen(
         lambda g: {"router_id": g.routers[0], "subnet_id": g.subnet},
-        lambda g, id_: g.cloud.network.remove_interface_from_router(_halves(id_)[0], port_id=_halves(id_)[1]),
+        lambda g, id_: g.cloud.network.remove_interface_from_router(_halves(id_)[0], port=_halves(id_)[1]),
         lambda g, id_: g.cloud.network.find_port(_halves(id_)[1]),
         replaces={"router_id": lambda g: g.routers[1]},
     ),
