@@ -1,5 +1,6 @@
 """RouterInterface: connects a subnet to a router (Neutron API reference, "Routers")."""
 
+import contextlib
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -33,14 +34,15 @@ from ecs_pulumi.resources.idempotent_create import created_in_this_run, send_onc
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.router import INTERFACE_OWNERS, interface_ports
-from ecs_pulumi.resources.router_route import change_route
+from ecs_pulumi.resources.router_route import change_route, router_lock
 
 
 class RouterInterfaceInputs(Inputs):
-    """Connects a subnet to a router. Its id is `<router>/<port>`, that of an IPv6 subnet `<router>/<port>/<subnet>`.
+    """Connects a subnet to a router.
 
-    The IPv6 subnets of one network share a port of the router. The cloud deletes the port of an interface with the
-    interface, also a port that the program declares.
+    Its id is `<router>/<port>`, that of an IPv6 subnet is `<router>/<port>/<subnet>`, because the IPv6 subnets of one
+    network share a port of the router. The cloud deletes the port with its last subnet, also a port that the program
+    declares.
 
     Source: Neutron API reference, "Add interface to router".
     """
@@ -116,6 +118,8 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
             if not subnet.get("gateway_ip"):
                 reason = f"the subnet {subnet.get('name') or subnet_id} has no gateway; set `port_id` instead"
                 yield Problem("subnet_id", reason)
+            elif checked.known("router_id"):
+                yield from _conflicts(context, checked, checked.known("router_id"), subnet)
 
     def id_of(self, remote: RemoteObject) -> str:
         """The ids of the router and the port, and of an IPv6 subnet."""
@@ -237,7 +241,9 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
 
         def remove() -> None:
             try:
-                routers.remove_interface(context.cloud.network, router_id, interface)
+                # Neutron keeps a port without addresses if its IPv6 subnets are removed at the same time.
+                with router_lock(context, router_id) if subnet_id else contextlib.nullcontext():
+                    routers.remove_interface(context.cloud.network, router_id, interface)
             except errors.NotFound as error:
                 # Only the port shows whether the interface is gone.
                 if self.read(context, id_) is not None:
@@ -260,6 +266,39 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
             lambda: [user.label for user in users()],
             name_users=True,
         )
+
+
+def _conflicts(context: Context, checked: CheckInputs, router_id: str, subnet: RemoteObject) -> Iterator[Problem]:
+    """Report what keeps the router from getting the address of the subnet's gateway.
+
+    An interface in the cloud is only a warning, because the same update may remove it first.
+    """
+    resolver, me = catalog(context.cloud.region), f"{context.kind} {context.resource}"
+    subnet_range, name = ip_range(subnet["cidr"]), subnet.get("name") or subnet["id"]
+
+    def overlapping(subnet_ids: Iterable[str]) -> Iterator[tuple[str, str]]:
+        for id_ in subnet_ids:
+            with contextlib.suppress(errors.ApiError, errors.NoMatch):
+                other = resolver.neutron("subnet", id_)
+                if id_ != subnet["id"] and ip_range(other["cidr"]).overlaps(subnet_range):
+                    text = f"the range {subnet['cidr']} of {name} overlaps with {other['cidr']} of"
+                    yield id_, f"{text} {other.get('name') or id_}"
+
+    interfaces = planned(context.cloud.region).interfaces.setdefault(router_id, {})
+    for id_, reason in overlapping(list(interfaces)):
+        if interfaces[id_] != me:
+            yield Problem("subnet_id", f"{reason}, which {interfaces[id_]} connects to the same router")
+    interfaces[subnet["id"]] = me
+    if checked.is_replacement or checked.has("adopt") or created_in_this_run(router_id):
+        return
+    ports = [port for port in resolver.ports_of(router_id) if router_id in router_of(port)]
+    reasons = [reason for _, reason in overlapping(id_ for port in ports for id_ in _subnet_ids(port))]
+    user = resolver.port_with_address(subnet["network_id"], ipaddress.ip_address(subnet["gateway_ip"]))
+    if user and user.get("device_id") != router_id:
+        who = f"{user.get('device_owner') or 'a port'} {user.get('device_id') or user['id']}"
+        reasons.append(f"the gateway's address {subnet['gateway_ip']} of {name} is in use by {who}")
+    for reason in reasons:
+        context.warn(f"subnet_id: {reason}; the update fails unless that is removed first")
 
 
 def router_of(port: RemoteObject) -> list[str]:
