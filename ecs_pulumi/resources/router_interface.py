@@ -94,6 +94,7 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
     id_format = "`<router id>/<port id>`; for an IPv6 subnet `<router id>/<port id>/<subnet id>`"
     id_example = "9f4d9281-…/7bf1c36f-…"
     title = "Interfaces of routers"
+    report_rules = "ecs_pulumi.resources.router_interface_report_rules"
     inputs = RouterInterfaceInputs
     outputs = RouterInterfaceOutputs
     alternatives = ("subnet_id", "port_id")

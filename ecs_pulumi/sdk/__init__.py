@@ -22,6 +22,8 @@ KINDS = (
 SECRETS = ("admin_pass", "personality", "private_key", "user_data")
 """The inputs and outputs that are secret."""
 REPORT_RULES = {
+    "Router": "ecs_pulumi.resources.router_report_rules",
+    "RouterInterface": "ecs_pulumi.resources.router_interface_report_rules",
     "Volume": "ecs_pulumi.resources.volume_report_rules",
     "Server": "ecs_pulumi.resources.server.report_rules",
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.dynamic import provider, run
+from ecs_pulumi.dynamic import provider, rpc_bridge, run
 from tests.fields.assertions import assert_complete, assert_no_changes
 from tests.support.steps import SAME, Failed, Refused
 
@@ -53,6 +53,29 @@ def connected(new: New, fixtures: CloudFixtures) -> tuple[Resource, Resource, st
     port.up(network_id=network.id)
     del fixtures
     return router, interface, port.id
+
+
+def test_preview_tells_what_is_interrupted(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of the gateway, or stopping the router, interrupts the connections through it."""
+    router, shown = new("Router"), []
+    router.up()
+    monkeypatch.setattr(rpc_bridge, "log", lambda _urn, text, **_: shown.append(text))
+    router.preview(external_network="public")
+    assert shown == [], "the router had no gateway before"
+    router.up(external_network="public")
+    (address,) = router.outputs["external_ips"]
+    shown.clear()
+    router.preview(external_network="public", description="mine")
+    assert shown == []
+    router.preview(external_network="")
+    router.preview(external_network=fixtures.other_external_network, enable_snat=not router.outputs["enable_snat"])
+    router.preview(external_network="", admin_state_up=False)
+    gateway = f"the connections through the gateway {address} are interrupted"
+    assert shown == [
+        f"{gateway} [interrupts: external_network]",
+        f"{gateway} [interrupts: external_network, enable_snat]",
+        "the connections through the router are interrupted [interrupts: external_network, admin_state_up]",
+    ]
 
 
 def test_external_network_by_id(new: New, fixtures: CloudFixtures) -> None:
