@@ -247,6 +247,7 @@ def resource_class(handler: ResourceHandler[Any, Any, Any]) -> str:
         "provider": serialized_provider(handler.name),
         "secrets": tuple(secret_names(handler)),
         "exclusive": tuple(handler.exclusive),
+        "precedes": dict(handler.precedes),
     }
     listed = ", ".join(f"{name}={option!r}" for name, option in options.items() if option)
     lines = [f"class {handler.name}(EcsResource, {listed}):", docstring(inspect.getdoc(handler.inputs) or ""), ""]

@@ -135,6 +135,12 @@ class ResourceHandler(ABC, Generic[C, I, R]):
     timeout: ClassVar[float] = 600.0
     alternatives: ClassVar[tuple[str, ...]] = ()
     """Alternative inputs: a program sets one of them, the outputs contain all. Setting another one is a change."""
+    precedes: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Inputs, each with the kinds whose later resources with the same output as value depend on this one.
+
+    A create that waits for another resource occupies one of the engine's parallel operations, by default four for each
+    processor. As many of them block the create that they wait for. A dependency lets the engine order them instead.
+    """
     encodes_owner_in_name: ClassVar[bool] = False
     """Whether automatic names of this kind encode the owner, because the object has no place for an owner marker."""
     id_format: ClassVar[str] = "the id that the cloud assigns"

@@ -4,7 +4,7 @@ import contextlib
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -98,6 +98,7 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
     inputs = RouterInterfaceInputs
     outputs = RouterInterfaceOutputs
     alternatives = ("subnet_id", "port_id")
+    precedes: ClassVar = {"router_id": ("RouterRoute",)}
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Require either a subnet or a port."""

@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast, get_args, get_origin
+from weakref import WeakKeyDictionary
 
 import pulumi
 import pulumi.dynamic
@@ -22,6 +23,8 @@ class EcsResource(pulumi.dynamic.Resource):
     _secrets: ClassVar[Sequence[str]] = ()
     _exclusive: ClassVar[Sequence[str]] = ()
     """The inputs that only one object can have at a time; see `is_exclusive`."""
+    _precedes: ClassVar[Mapping[str, Sequence[str]]] = {}
+    """Inputs, each with the kinds whose later resources with the same output as value depend on this one."""
 
     region: pulumi.Output[str]
     """Region of the object."""
@@ -29,7 +32,13 @@ class EcsResource(pulumi.dynamic.Resource):
     """Id of the existing object that was imported, if any."""
 
     def __init_subclass__(
-        cls, *, kind: str = "", provider: str = "", secrets: Sequence[str] = (), exclusive: Sequence[str] = ()
+        cls,
+        *,
+        kind: str = "",
+        provider: str = "",
+        secrets: Sequence[str] = (),
+        exclusive: Sequence[str] = (),
+        precedes: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         if not kind:
             # A subclass that a program declares is a resource of the same kind.
@@ -37,6 +46,7 @@ class EcsResource(pulumi.dynamic.Resource):
             return
         super().__init_subclass__(module="ecs", name=kind)
         cls._serialized_provider, cls._secrets, cls._exclusive = provider, secrets, exclusive
+        cls._precedes = precedes or {}
         hints = inspect.get_annotations(cls)
         cls._properties = [*hints, "region", "adopt"]
         # Set by name, since a type checker takes an assignment for a declaration with another type.
@@ -93,12 +103,23 @@ def _register(
     if opts.delete_before_replace is None and is_exclusive(self._exclusive, inputs):
         # A forced replacement (`--replace`, `state taint`) asks no provider for the order.
         opts.delete_before_replace = True
+    kind = self._resource_type_name.rpartition(":")[2]
+    outputs = {name: value for name, value in inputs.items() if isinstance(value, pulumi.Output)}
+    if earlier := [each for value in outputs.values() for each in _preceding.get(value, {}).get(kind, ())]:
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=earlier))
     properties[PROVIDER_KEY] = self._serialized_provider
     pulumi.CustomResource.__init__(self, f"pulumi-python:{self._resource_type_name}", resource_name, properties, opts)
+    for name, kinds in self._precedes.items():
+        for later in kinds if name in outputs else ():
+            _preceding.setdefault(outputs[name], {}).setdefault(later, []).append(self)
     if opts.id is not None:
         # The engine answers the read of an existing object without its id, which the SDK takes for unknown in a
         # preview; everything that refers to it would seem to be replaced.
         self.__dict__["id"] = pulumi.Output.all(self.urn, opts.id).apply(lambda known: known[1])
+
+
+_preceding: WeakKeyDictionary[pulumi.Output[Any], dict[str, list[EcsResource]]] = WeakKeyDictionary()
+"""The resources that precede others, by the output that both have as value, and the kind of the others."""
 
 
 def _without_typed_dicts(hint: Any) -> Any:

@@ -10,6 +10,7 @@ class RouterInterface(
     kind="RouterInterface",
     provider="gASVUQAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMD1JvdXRlckludGVyZmFjZZRzYi4=",
     exclusive=("subnet_id", "port_id"),
+    precedes={"router_id": ("RouterRoute",)},
 ):
     """Connects a subnet to a router.
 
