@@ -28,9 +28,15 @@ def add_interface(api: ServiceClient, router_id: str, interface: Mapping[str, st
     return str(api.put(path, json=dict(interface), key="port_id", idempotent=False))
 
 
-def remove_interface(api: ServiceClient, router_id: str, port_id: str) -> None:
-    """Remove an interface and delete its port (API reference, "Remove interface from router")."""
-    api.put(f"/routers/{router_id}/remove_router_interface", json={"port_id": port_id})
+def remove_interface(api: ServiceClient, router_id: str, interface: Mapping[str, str]) -> None:
+    """Remove an interface, and delete its port unless it connects other subnets ("Remove interface from router").
+
+    Args:
+        api: network.
+        router_id: the router.
+        interface: `subnet_id`, or `port_id` for all subnets of a port.
+    """
+    api.put(f"/routers/{router_id}/remove_router_interface", json=dict(interface))
 
 
 def change_routes(

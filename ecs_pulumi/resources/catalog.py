@@ -285,6 +285,12 @@ class NameResolver:
                 return port
         return None
 
+    def ports_of(self, device_id: str) -> list[RemoteObject]:
+        """Return the ports of a server or a router, as far as the account may see them."""
+        return self._cached(
+            ("ports of", device_id), lambda: network.list_all(self._region.network, "port", device_id=device_id)
+        )
+
     def _require_name(
         self, what: str, name: str, list_all: Callable[[], Iterable[RemoteObject]], get: Callable[[], RemoteObject]
     ) -> None:

@@ -19,12 +19,14 @@ class Plans:
             pair that does not exist yet.
         security_groups: Names of the security groups that the program declares, for the same reason.
         connected_subnets: Ids of the subnets that the program connects to a router; None for one that is not known yet.
+        interfaces: For each router, the ids of the subnets that the program connects to it, with the resources.
     """
 
     def __init__(self) -> None:
         self.key_pairs: set[str] = set()
         self.security_groups: set[str] = set()
         self.connected_subnets: set[str | None] = set()
+        self.interfaces: dict[str, dict[str, str]] = {}
         self._subnets: dict[str, list[RemoteObject]] = {}
         self._addresses: dict[tuple[str, Address], str] = {}
 

@@ -24,6 +24,7 @@ from ecs_pulumi.dynamic.fields import (
     match_items,
 )
 from ecs_pulumi.dynamic.handler import ImportedResource
+from ecs_pulumi.notices import Notice
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import IpAddress
 from ecs_pulumi.resources.catalog import catalog
@@ -31,6 +32,7 @@ from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs
 from ecs_pulumi.resources.remote import RemoteObject
+from ecs_pulumi.resources.router_report_rules import GATEWAY
 
 INTERFACE_OWNERS = (
     "network:router_interface",
@@ -38,8 +40,6 @@ INTERFACE_OWNERS = (
     "network:ha_router_replicated_interface",
 )
 """The device owners of the ports that connect routers to subnets."""
-_GATEWAY = ("external_network", "external_fixed_ips", "enable_snat")
-"""The inputs that one attribute of the API contains."""
 
 
 class RouterExternalFixedIp(Nested):
@@ -114,6 +114,7 @@ class RouterHandler(NeutronHandler[RouterInputs]):
     title = "Routers"
     singular = "router"
     quota_property = "name"
+    report_rules = "ecs_pulumi.resources.router_report_rules"
     attribute_map: ClassVar = {"project_id": "tenant_id"}
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
@@ -142,6 +143,16 @@ class RouterHandler(NeutronHandler[RouterInputs]):
             # Neutron ignores an empty list: a gateway has an address.
             return not desired or (None not in places and len(places) == len(remote))
         return super().is_equal(name, desired, prior)
+
+    def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
+        """Show that a change of the gateway interrupts the connections through it, and that a stopped router does."""
+        super().report_plan(context, new, changed)
+        interrupting = [name for name in GATEWAY if name in changed and context.prior.get("external_network_id")]
+        what = f"the gateway {errors.join_names(context.prior.get('external_ips') or ())}".rstrip()
+        if "admin_state_up" in changed and new.get("admin_state_up") is False:
+            interrupting, what = [*interrupting, "admin_state_up"], "the router"
+        if interrupting:
+            context.notify(Notice.INTERRUPTS.with_code(f"the connections through {what} are interrupted", interrupting))
 
     def create(self, context: Context, desired: RouterInputs) -> RemoteObject:
         """Create the router with its gateway."""
@@ -188,7 +199,7 @@ class RouterHandler(NeutronHandler[RouterInputs]):
 
     def _changes(self, context: Context, desired: RouterInputs, remote: RemoteObject) -> dict[str, Any]:
         changes = super()._changes(context, desired, remote)
-        if not any(name in changes for name in _GATEWAY):
+        if not any(name in changes for name in GATEWAY):
             return changes
         # The attribute of the API is replaced as a whole.
         resolved = _with_network_id(context, desired)
@@ -201,8 +212,8 @@ class RouterHandler(NeutronHandler[RouterInputs]):
         return changes | {name: value for name, value in all_of.items() if value is not None}
 
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
-        body = super()._body({name: value for name, value in values.items() if name not in _GATEWAY}, remote)
-        given = {name: values[name] for name in _GATEWAY if name in values}
+        body = super()._body({name: value for name, value in values.items() if name not in GATEWAY}, remote)
+        given = {name: values[name] for name in GATEWAY if name in values}
         if given:
             body["external_gateway_info"] = _gateway(given, remote.get("external_gateway_info") or {})
         return body
@@ -242,7 +253,7 @@ def _gateway(given: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, 
     network_id = given.get("external_network", current.get("network_id"))
     if not network_id:
         return {}
-    gateway = {"network_id": network_id, **{name: given[name] for name in _GATEWAY[1:] if name in given}}
+    gateway = {"network_id": network_id, **{name: given[name] for name in GATEWAY[1:] if name in given}}
     if current.get("enable_snat") is False:
         # Without it, an update returns to the default, which is true on most clouds.
         gateway.setdefault("enable_snat", False)

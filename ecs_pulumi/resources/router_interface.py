@@ -1,5 +1,6 @@
 """RouterInterface: connects a subnet to a router (Neutron API reference, "Routers")."""
 
+import contextlib
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -33,13 +34,15 @@ from ecs_pulumi.resources.idempotent_create import created_in_this_run, send_onc
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.router import INTERFACE_OWNERS, interface_ports
-from ecs_pulumi.resources.router_route import change_route
+from ecs_pulumi.resources.router_route import change_route, router_lock
 
 
 class RouterInterfaceInputs(Inputs):
-    """Connects a subnet to a router. Its id is `<router>/<port>`.
+    """Connects a subnet to a router.
 
-    The cloud deletes the port of an interface with the interface, also a port that the program declares.
+    Its id is `<router>/<port>`, that of an IPv6 subnet is `<router>/<port>/<subnet>`, because the IPv6 subnets of one
+    network share a port of the router. The cloud deletes the port with its last subnet, also a port that the program
+    declares.
 
     Source: Neutron API reference, "Add interface to router".
     """
@@ -78,6 +81,8 @@ class _User(NamedTuple):
     release: Callable[[], object]
 
 
+_SUBNET = "subnet of the interface"
+"""Key that is added to a port's document: the subnet of the interface, because a port may connect several subnets."""
 _PATIENCE = 5.0
 """Seconds in which the resources that need an interface may be deleted at the same time."""
 
@@ -86,8 +91,10 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
     """Interfaces of routers, read from their ports: one list of ports serves all of them."""
 
     name = "RouterInterface"
-    id_format, id_example = "`<router id>/<port id>`", "9f4d9281-…/7bf1c36f-…"
+    id_format = "`<router id>/<port id>`; for an IPv6 subnet `<router id>/<port id>/<subnet id>`"
+    id_example = "9f4d9281-…/7bf1c36f-…"
     title = "Interfaces of routers"
+    report_rules = "ecs_pulumi.resources.router_interface_report_rules"
     inputs = RouterInterfaceInputs
     outputs = RouterInterfaceOutputs
     alternatives = ("subnet_id", "port_id")
@@ -112,28 +119,52 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
             if not subnet.get("gateway_ip"):
                 reason = f"the subnet {subnet.get('name') or subnet_id} has no gateway; set `port_id` instead"
                 yield Problem("subnet_id", reason)
+            elif checked.known("router_id"):
+                yield from _conflicts(context, checked, checked.known("router_id"), subnet)
 
     def id_of(self, remote: RemoteObject) -> str:
-        """The ids of the router and the port."""
-        return f"{remote['device_id']}/{remote['id']}"
+        """The ids of the router and the port, and of an IPv6 subnet."""
+        id_, subnet_id = f"{remote['device_id']}/{remote['id']}", remote.get(_SUBNET)
+        is_ipv6 = any(subnet_id == each["subnet_id"] and ":" in each["ip_address"] for each in remote["fixed_ips"])
+        return f"{id_}/{subnet_id}" if is_ipv6 else id_
 
     def object_id(self, id_: str) -> str:
         """The id of the port."""
-        return id_.rpartition("/")[2]
+        return _split_id(id_)[1]
+
+    def list_all(self, context: Context) -> Iterator[RemoteObject]:
+        """Yield the interfaces of the project."""
+        region = context.cloud.region
+        for port in network.list_all(region.network, "port", tenant_id=region.project_id):
+            if router_of(port):
+                yield from _interfaces_of(port)
+
+    def owner_of(self, remote: RemoteObject, project: str, stack: str, backend: str) -> str | None:  # noqa: ARG002
+        """None: the owner marker of a port belongs to the `Port` resource that declares it."""
+        return None
+
+    def result_evidence(self, inputs: Mapping[str, Any], remote: RemoteObject) -> str:
+        """Compare the router with the subnet or the port."""
+        is_result = inputs.get("router_id") == remote["device_id"] and (
+            inputs.get("port_id") == remote["id"] or inputs.get("subnet_id") in _subnet_ids(remote)
+        )
+        return "router and subnet" if is_result else ""
 
     def candidates(self, existing: Existing) -> Iterator[Candidate]:
         """Yield the interfaces of each router."""
         for router in existing.candidates_of("Router"):
             for port in existing.related("Port", router_of, router.id):
-                subnet = existing.of("Subnet").get(_subnet_id(port) or "", {})
-                label = f"{router.label}-{subnet.get('name') or 'interface'}"
-                yield Candidate(self.name, f"{router.id}/{port['id']}", label, port, attached_to=router.key)
+                for remote in _interfaces_of(port):
+                    subnet = existing.of("Subnet").get(_subnet_id(remote) or "", {})
+                    label = f"{router.label}-{subnet.get('name') or 'interface'}"
+                    yield Candidate(self.name, self.id_of(remote), label, remote, attached_to=router.key)
 
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
         """Add the subnet if the interface has the address of its gateway, the port of any other."""
         resource = super().import_resource(existing, remote, outputs)
         subnet = existing.of("Subnet").get(outputs["subnet_id"] or "", {})
-        is_gateway = len(remote["fixed_ips"]) == 1 and outputs["ip_address"] == subnet.get("gateway_ip")
+        is_alone = remote.get(_SUBNET) or len(remote["fixed_ips"]) == 1
+        is_gateway = is_alone and outputs["ip_address"] == subnet.get("gateway_ip")
         name = "subnet_id" if is_gateway else "port_id"
         resource.inputs[name] = outputs[name]
         return resource
@@ -145,40 +176,43 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
 
         def find(_error: errors.EcsError) -> RemoteObject | None:
             ports = interface_ports(context, desired.router_id)
-            return next((port for port in ports if desired.port_id == port["id"] or _is_in(port, desired)), None)
+            return next(
+                (each for each in ports if desired.port_id == each["id"] or desired.subnet_id in _subnet_ids(each)),
+                None,
+            )
 
         def send() -> RemoteObject:
             port_id = routers.add_interface(api, desired.router_id, body)
-            context.record_id(f"{desired.router_id}/{port_id}")
+            # Until the port is read, its IP version is unknown. An id with the subnet is valid for both versions.
+            context.record_id("/".join(filter(None, (desired.router_id, port_id, desired.subnet_id))))
             return network.get(api, "port", port_id)
 
-        remote = send_once(send, find, errors.BadRequest, errors.Conflict)
-        context.record_id(f"{desired.router_id}/{remote['id']}")
+        remote = {**send_once(send, find, errors.BadRequest, errors.Conflict), _SUBNET: desired.subnet_id}
+        context.record_id(self.id_of(remote))
         return remote
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the port from the list that all refreshes of ports share."""
-        router_id, port_id = _split_id(id_)
-        return _if_connected(context.cloud.region.network_objects("port").read(port_id), router_id)
+        return _if_connected(context, context.cloud.region.network_objects("port").read(self.object_id(id_)), id_)
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the current port if it is an interface of the router."""
-        router_id, port_id = _split_id(id_)
         try:
-            return _if_connected(network.get(context.cloud.network, "port", port_id), router_id)
+            return _if_connected(context, network.get(context.cloud.network, "port", self.object_id(id_)), id_)
         except errors.NotFound:
             return None
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Convert the port to outputs."""
-        addresses = remote.get("fixed_ips") or []
+        subnet_id = _subnet_id(remote)
+        addresses = [each["ip_address"] for each in remote.get("fixed_ips") or () if each["subnet_id"] == subnet_id]
         return {
             "region": context.cloud.region.name,
             "router_id": remote["device_id"],
-            "subnet_id": _subnet_id(remote),
+            "subnet_id": subnet_id,
             "port_id": remote["id"],
             "network_id": remote["network_id"],
-            "ip_address": addresses[0]["ip_address"] if addresses else None,
+            "ip_address": addresses[0] if addresses else None,
         }
 
     def ownership_updates(self, context: Context, remote: RemoteObject) -> dict[str, Any]:  # noqa: ARG002
@@ -201,13 +235,16 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         The engine may delete a resource that needs the interface only after the interface. Therefore this releases what
         the same run deletes anyway.
         """
-        router_id, port_id = _split_id(id_)
+        router_id, port_id, subnet_id = _split_id(id_)
+        interface = {"subnet_id": subnet_id} if subnet_id else {"port_id": port_id}
         urn, clock = rpc_bridge.current_request().urn, context.cloud.connection.clock
         start = clock.now()
 
         def remove() -> None:
             try:
-                routers.remove_interface(context.cloud.network, router_id, port_id)
+                # Neutron keeps a port without addresses if its IPv6 subnets are removed at the same time.
+                with router_lock(context, router_id) if subnet_id else contextlib.nullcontext():
+                    routers.remove_interface(context.cloud.network, router_id, interface)
             except errors.NotFound as error:
                 # Only the port shows whether the interface is gone.
                 if self.read(context, id_) is not None:
@@ -222,7 +259,7 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
                 raise
 
         def users() -> list[_User]:
-            return list(_users(context, router_id, port_id))
+            return list(_users(context, id_))
 
         delete_when_unused(
             context,
@@ -232,17 +269,51 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         )
 
 
+def _conflicts(context: Context, checked: CheckInputs, router_id: str, subnet: RemoteObject) -> Iterator[Problem]:
+    """Report what keeps the router from getting the address of the subnet's gateway.
+
+    An interface in the cloud is only a warning, because the same update may remove it first.
+    """
+    resolver, me = catalog(context.cloud.region), f"{context.kind} {context.resource}"
+    subnet_range, name = ip_range(subnet["cidr"]), subnet.get("name") or subnet["id"]
+
+    def overlapping(subnet_ids: Iterable[str]) -> Iterator[tuple[str, str]]:
+        for id_ in subnet_ids:
+            with contextlib.suppress(errors.ApiError, errors.NoMatch):
+                other = resolver.neutron("subnet", id_)
+                if id_ != subnet["id"] and ip_range(other["cidr"]).overlaps(subnet_range):
+                    text = f"the range {subnet['cidr']} of {name} overlaps with {other['cidr']} of"
+                    yield id_, f"{text} {other.get('name') or id_}"
+
+    interfaces = planned(context.cloud.region).interfaces.setdefault(router_id, {})
+    for id_, reason in overlapping(list(interfaces)):
+        if interfaces[id_] != me:
+            yield Problem("subnet_id", f"{reason}, which {interfaces[id_]} connects to the same router")
+    interfaces[subnet["id"]] = me
+    if checked.is_replacement or checked.has("adopt") or created_in_this_run(router_id):
+        return
+    ports = [port for port in resolver.ports_of(router_id) if router_id in router_of(port)]
+    reasons = [reason for _, reason in overlapping(id_ for port in ports for id_ in _subnet_ids(port))]
+    user = resolver.port_with_address(subnet["network_id"], ipaddress.ip_address(subnet["gateway_ip"]))
+    if user and user.get("device_id") != router_id:
+        who = f"{user.get('device_owner') or 'a port'} {user.get('device_id') or user['id']}"
+        reasons.append(f"the gateway's address {subnet['gateway_ip']} of {name} is in use by {who}")
+    for reason in reasons:
+        context.warn(f"subnet_id: {reason}; the update fails unless that is removed first")
+
+
 def router_of(port: RemoteObject) -> list[str]:
     """Return the id of the router that the port connects to a subnet, if it does."""
     return [port["device_id"]] if port.get("device_owner") in INTERFACE_OWNERS else []
 
 
-def _users(context: Context, router_id: str, port_id: str) -> Iterable[_User]:
+def _users(context: Context, id_: str) -> Iterable[_User]:
     """Yield the floating IPs and the routes of a router that need one of its interfaces."""
-    api = context.cloud.network
+    api, (router_id, port_id, subnet_id) = context.cloud.network, _split_id(id_)
     try:
-        port, router = network.get(api, "port", port_id), network.get(api, "router", router_id)
-        subnets = [network.get(api, "subnet", each["subnet_id"]) for each in port["fixed_ips"]]
+        router = network.get(api, "router", router_id)
+        connected = [subnet_id] if subnet_id else _subnet_ids(network.get(api, "port", port_id))
+        subnets = [network.get(api, "subnet", each) for each in connected]
     except errors.NotFound:
         return
     ranges = [ip_range(subnet["cidr"]) for subnet in subnets]
@@ -262,24 +333,40 @@ def _users(context: Context, router_id: str, port_id: str) -> Iterable[_User]:
             yield _User(f"the route to {route['destination']}", ("RouterRoute",), id_, remove)
 
 
-def _split_id(id_: str) -> tuple[str, str]:
-    router_id, slash, port_id = id_.partition("/")
-    if not (slash and router_id and port_id):
-        raise errors.ConfigurationError(f'the id of a RouterInterface is "<router>/<port>", got "{id_}"')
-    return router_id, port_id
+def _interfaces_of(port: RemoteObject) -> list[RemoteObject]:
+    """Return the interfaces that a port is: one for each IPv6 subnet, because those of a network share a port."""
+    addresses = port.get("fixed_ips") or []
+    if any(":" not in each["ip_address"] for each in addresses):
+        return [port]
+    return [{**port, _SUBNET: each["subnet_id"]} for each in addresses]
 
 
-def _subnet_id(port: RemoteObject) -> str | None:
-    addresses = port.get("fixed_ips") or ()
-    return str(addresses[0]["subnet_id"]) if addresses else None
+def _split_id(id_: str) -> tuple[str, str, str | None]:
+    """Return the router, the port, and the subnet if the id contains one."""
+    router_id, port_id, subnet_id = (*id_.split("/", 2), "", "")[:3]
+    if not (router_id and port_id):
+        raise errors.ConfigurationError(
+            f'the id of a RouterInterface is "<router>/<port>" or "<router>/<port>/<subnet>", got "{id_}"'
+        )
+    return router_id, port_id, subnet_id or None
 
 
-def _is_in(port: RemoteObject, desired: RouterInterfaceInputs) -> bool:
-    return desired.subnet_id in [each["subnet_id"] for each in port.get("fixed_ips") or ()]
+def _subnet_ids(port: RemoteObject) -> list[str]:
+    return [each["subnet_id"] for each in port.get("fixed_ips") or ()]
 
 
-def _if_connected(port: RemoteObject | None, router_id: str) -> RemoteObject | None:
-    return port if port and router_id in router_of(port) else None
+def _subnet_id(remote: RemoteObject) -> str | None:
+    return remote.get(_SUBNET) or next(iter(_subnet_ids(remote)), None)
+
+
+def _if_connected(context: Context, port: RemoteObject | None, id_: str) -> RemoteObject | None:
+    """Return the port if it connects the router to the subnet in the id, if the id contains one."""
+    router_id, _, subnet_id = _split_id(id_)
+    if port is None or router_id not in router_of(port) or subnet_id not in (None, *_subnet_ids(port)):
+        return None
+    # The order of a port's addresses is arbitrary.
+    known = context.inputs.get("subnet_id")
+    return {**port, _SUBNET: subnet_id or (known if known in _subnet_ids(port) else None)}
 
 
 HANDLER = RouterInterfaceHandler()

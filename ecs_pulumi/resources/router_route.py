@@ -1,5 +1,6 @@
 """RouterRoute: a static route of a router (Neutron API reference, "Routers")."""
 
+import contextlib
 import http
 import ipaddress
 import threading
@@ -15,11 +16,13 @@ from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import CheckInputs, Inputs, Outputs, Problem, References, Replace, format_value
 from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources import preflight
-from ecs_pulumi.resources.addresses import IpAddress
+from ecs_pulumi.resources.addresses import IpAddress, ip_range
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
+from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.per_region import PerRegion
+from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 
 _NOT_OFFERED = (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.METHOD_NOT_ALLOWED)
@@ -59,7 +62,7 @@ class _Routers:
         self._locks: dict[str, threading.Lock] = {}
 
     def lock(self, router_id: str) -> threading.Lock:
-        """Return the lock of a router, for changes that read its routes first."""
+        """Return the lock of a router, for changes that the cloud does not make safely at the same time."""
         with self._lock:
             return self._locks.setdefault(router_id, threading.Lock())
 
@@ -102,14 +105,30 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
             yield Problem("nexthop", f"not of the IP version of the destination, got {format_value(nexthop)}")
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Check that the router exists."""
+        """Check that the router exists and has no such address. Warn if it does not reach the next hop."""
         yield from super().preflight(context, checked)
         resolver = catalog(context.cloud.region)
-        yield from preflight.check_exists(checked, "router_id", lambda id_: resolver.neutron("router", id_))
+        missing = list(preflight.check_exists(checked, "router_id", lambda id_: resolver.neutron("router", id_)))
+        yield from missing
+        router_id = checked.known("router_id")
+        if router_id and not missing and not created_in_this_run(router_id) and checked.changed("router_id", "nexthop"):
+            with contextlib.suppress(errors.ApiError, errors.NoMatch):
+                yield from _check_nexthop(context, router_id, checked.known("nexthop"))
 
     def id_of(self, remote: RemoteObject) -> str:
         """The router, the destination and the next hop."""
         return f"{remote['router_id']}/{remote['destination']}/{remote['nexthop']}"
+
+    def list_all(self, context: Context) -> Iterator[RemoteObject]:
+        """Yield the routes of the routers of the project."""
+        region = context.cloud.region
+        for router in network.list_all(region.network, "router", tenant_id=region.project_id):
+            for route in router.get("routes") or ():
+                yield {"router_id": router["id"], **route}
+
+    def result_evidence(self, inputs: Mapping[str, Any], remote: RemoteObject) -> str:
+        """Compare all inputs: a router has only one such route."""
+        return "router, destination and next hop" if all(inputs.get(name) == remote[name] for name in remote) else ""
 
     def candidates(self, existing: Existing) -> Iterator[Candidate]:
         """Yield the routes of each router."""
@@ -187,6 +206,35 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
             return
 
 
+def _check_nexthop(context: Context, router_id: str, nexthop: str | None) -> Iterator[Problem]:
+    """Check that the next hop is no address of the router. Warn if no subnet of the router contains it."""
+    try:
+        address = ipaddress.ip_address(nexthop or "")
+    except ValueError:
+        return
+    resolver = catalog(context.cloud.region)
+    router = resolver.neutron("router", router_id)
+    gateway = router.get("external_gateway_info") or {}
+    fixed_ips = [fixed for port in resolver.ports_of(router_id) for fixed in port["fixed_ips"]]
+    fixed_ips += gateway.get("external_fixed_ips") or ()
+    if address in {ipaddress.ip_address(fixed["ip_address"]) for fixed in fixed_ips}:
+        yield Problem("nexthop", f"{nexthop} is an address of the router itself")
+        return
+    # The program may connect a subnet that does not exist yet.
+    subnets = {fixed["subnet_id"] for fixed in fixed_ips} | planned(context.cloud.region).connected_subnets
+    ranges = [None if id_ is None else ip_range(resolver.neutron("subnet", id_)["cidr"]) for id_ in subnets]
+    if not any(each is None or address in each for each in ranges):
+        context.warn(
+            f"nexthop: no subnet of the router {router.get('name') or router_id} contains {nexthop}; unless this "
+            "program connects one, the update waits for it until its timeout, and fails"
+        )
+
+
+def router_lock(context: Context, router_id: str) -> threading.Lock:
+    """Return the lock of a router, for changes that the cloud does not make safely at the same time."""
+    return _routers(context.cloud.region).lock(router_id)
+
+
 def change_route(context: Context, remote: RemoteObject, verb: Literal["add", "remove"]) -> None:
     """Add a route or remove it, without losing what others change at the same time."""
     known, api, router_id = _routers(context.cloud.region), context.cloud.network, remote["router_id"]
@@ -202,7 +250,7 @@ def change_route(context: Context, remote: RemoteObject, verb: Literal["add", "r
             known.is_atomic = False
         else:
             return
-    with known.lock(router_id):
+    with router_lock(context, router_id):
         for attempts_left in reversed(range(_CHANGES_ELSEWHERE)):
             router = network.get(api, "router", router_id)
             current = router.get("routes") or []

@@ -25,6 +25,8 @@ SECRETS = ("admin_pass", "personality", "private_key", "user_data")
 """The inputs and outputs that are secret."""
 REPORT_RULES = {
     "SecurityGroupRule": "ecs_pulumi.resources.security_group_rule_report_rules",
+    "Router": "ecs_pulumi.resources.router_report_rules",
+    "RouterInterface": "ecs_pulumi.resources.router_interface_report_rules",
     "Volume": "ecs_pulumi.resources.volume_report_rules",
     "Server": "ecs_pulumi.resources.server.report_rules",
     "FloatingIp": "ecs_pulumi.resources.floating_ip_report_rules",

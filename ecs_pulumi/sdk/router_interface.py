@@ -11,9 +11,11 @@ class RouterInterface(
     provider="gASVUQAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMD1JvdXRlckludGVyZmFjZZRzYi4=",
     exclusive=("subnet_id", "port_id"),
 ):
-    """Connects a subnet to a router. Its id is `<router>/<port>`.
+    """Connects a subnet to a router.
 
-    The cloud deletes the port of an interface with the interface, also a port that the program declares.
+    Its id is `<router>/<port>`, that of an IPv6 subnet is `<router>/<port>/<subnet>`, because the IPv6 subnets of one
+    network share a port of the router. The cloud deletes the port with its last subnet, also a port that the program
+    declares.
 
     Source: Neutron API reference, "Add interface to router".
     """

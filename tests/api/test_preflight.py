@@ -67,6 +67,19 @@ class CloudFixtures:
         self.network, self.subnet, self.port = network, subnet, port
 
 
+class RoutedFixtures:
+    """Routers that the programs refer to.
+
+    Attributes:
+        router: The id of a router that is connected to the subnet of the network.
+        other_router: The id of a router without interfaces.
+        wide_subnet: The id of a subnet 10.66.0.0/16 that is not connected.
+    """
+
+    def __init__(self, router: str, other_router: str, wide_subnet: str) -> None:
+        self.router, self.other_router, self.wide_subnet = router, other_router, wide_subnet
+
+
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
     """An emulated OpenStack cloud."""
@@ -509,6 +522,63 @@ def test_floating_ip_of_a_port_without_a_router(run: Run, fixtures: CloudFixture
     assert run("RouterInterface", router_id=UNKNOWN, subnet_id=fixtures.subnet) == []
     assert run("FloatingIp", **inputs) == []
     assert run.warnings == []
+
+
+@pytest.fixture
+def routed(landscape: Landscape, fixtures: CloudFixtures) -> Iterator[RoutedFixtures]:
+    """A router that is connected to the subnet of `fixtures`, and objects that are not connected."""
+    with landscape.connect() as other:
+        neutron: Any = other.network
+        routers = [neutron.create_router(name="preflight").id for _ in range(2)]
+        neutron.add_interface_to_router(routers[0], subnet=fixtures.subnet)
+        network = neutron.create_network(name="preflight-wide").id
+        wide = neutron.create_subnet(name="wide", network_id=network, ip_version=4, cidr="10.66.0.0/16").id
+        yield RoutedFixtures(routers[0], routers[1], wide)
+        neutron.remove_interface_from_router(routers[0], subnet=fixtures.subnet)
+        neutron.delete_network(network)
+        for each in routers:
+            neutron.delete_router(each)
+
+
+def test_subnets_of_a_router_that_overlap(run: Run, fixtures: CloudFixtures, routed: RoutedFixtures) -> None:
+    """A router connects no overlapping subnets; what the update may remove first is only a warning."""
+    run.resource = "b"
+    assert run("RouterInterface", router_id=routed.router, subnet_id=routed.wide_subnet) == []
+    (warning,) = run.warnings
+    assert warning.startswith("subnet_id: the range 10.66.0.0/16 of wide overlaps with 10.66.0.0/24 of preflight; the")
+    run.warnings.clear()
+    assert run("RouterInterface", router_id=routed.other_router, subnet_id=fixtures.subnet) == []
+    (warning,) = run.warnings
+    assert f"is in use by network:router_interface {routed.router}; the update fails unless that is removed" in warning
+    run.warnings.clear()
+    run.resource = "a"
+    (problem,) = run("RouterInterface", router_id=routed.router, subnet_id=fixtures.subnet)
+    assert problem.startswith("subnet_id: the range 10.66.0.0/24 of preflight overlaps with 10.66.0.0/16 of wide, ")
+    assert problem.endswith("which RouterInterface b connects to the same router")
+    assert run.warnings == []
+
+
+def test_next_hop_that_the_router_does_not_reach(run: Run, routed: RoutedFixtures) -> None:
+    """A next hop outside the subnets of the router is a warning; an address of the router is an error."""
+    run.resource = "vpn"
+    route = {"router_id": routed.router, "destination": "192.168.9.0/24"}
+    assert run("RouterRoute", **route, nexthop="10.66.0.20") == []
+    assert run("RouterRoute", **route, nexthop="10.66.0.1") == ["nexthop: 10.66.0.1 is an address of the router itself"]
+    assert run.warnings == []
+    assert run("RouterRoute", **route, nexthop="10.67.0.9") == []
+    (warning,) = run.warnings
+    assert warning.startswith("nexthop: no subnet of the router preflight contains 10.67.0.9; unless this")
+    run.warnings.clear()
+    assert run("RouterInterface", router_id=UNKNOWN, subnet_id=UNKNOWN) == []
+    assert run("RouterRoute", **route, nexthop="10.67.0.9") == []
+    assert run.warnings == []
+
+
+def test_quota_of_routers(run: Run, cloud: Emulator) -> None:
+    """The routers of a program are added up."""
+    cloud.set_quota(router=1)
+    problems = [run("Router", name=name) for name in ("a", "b")]
+    assert problems == [[], ["name: quota exceeded for routers: limit 1, in use 0, this program needs 2"]]
 
 
 @pytest.mark.parametrize("confirmed_by_state", [True, False], ids=["confirmed", "unconfirmed"])

@@ -174,7 +174,6 @@ SCENES = [
         lambda world: {"router_id": world.base["other-router"], "subnet_id": world.base["sub"]},
     ),
     *_life("RouterRoute", _route),
-    Scene("RouterRoute", "replace", _route, lambda world: {**_route(world), "nexthop": "10.9.0.6"}),
     Scene("RouterRoute", "create", None, _route, dialect="otc"),
     Scene("RouterRoute", "destroy", _route, None, dialect="otc"),
     *_life(

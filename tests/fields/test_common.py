@@ -95,6 +95,25 @@ SPECIMENS = {
         replaces={"mac_address": "fa:16:3e:00:95:01"},
         changes={"fixed_ips": []},
     ),
+    "Router": Specimen(
+        lambda _: {"name": "fields-adopted", "external_network": "public", "description": "one"},
+        lambda g, id_: g.cloud.network.delete_router(id_),
+        lambda g, id_: g.cloud.network.find_router(id_),
+        replaces={"availability_zone_hints": ["nowhere"]},
+        changes={"description": "two", "external_network": ""},
+    ),
+    "RouterInterface": Specimen(
+        lambda g: {"router_id": g.routers[0], "subnet_id": g.subnet},
+        lambda g, id_: g.cloud.network.remove_interface_from_router(_halves(id_)[0], port=_halves(id_)[1]),
+        lambda g, id_: g.cloud.network.find_port(_halves(id_)[1]),
+        replaces={"router_id": lambda g: g.routers[1]},
+    ),
+    "RouterRoute": Specimen(
+        lambda g: {"router_id": g.connected_routers[0], "destination": "192.168.95.0/24", "nexthop": "10.90.3.10"},
+        lambda g, id_: g.cloud.network.update_router(_halves(id_)[0], routes=[]),
+        lambda g, id_: g.cloud.network.get_router(_halves(id_)[0]).routes or None,
+        replaces={"destination": "192.168.96.0/24"},
+    ),
     "FloatingIp": Specimen(
         lambda g: {"external_network": "public", "port_id": g.published_ports[0], "description": "one"},
         lambda g, id_: g.cloud.network.delete_ip(id_),
@@ -265,11 +284,15 @@ def test_adopt_rejects_replacement(kind: str, example: ExampleObject, fixtures: 
     example.resource.up(**example.inputs, adopt=id_)
 
 
+def _missing_id(kind: str) -> str:
+    """Return an id of no object in the format of the kind."""
+    return "/".join(["0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"] * (1 + get_handler(kind).id_format.count("/")))
+
+
 @each_kind
 def test_adopt_of_missing_object(kind: str, example: ExampleObject) -> None:
     """`adopt` with the id of no object fails, and the error contains the id."""
-    missing = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
-    id_ = f"{missing}/{missing}" if "Attachment" in kind else missing
+    id_ = _missing_id(kind)
     with pytest.raises(Refused, match=f"adopt: there is no {kind} {id_}"):
         example.resource.up(**example.inputs, adopt=id_)
     assert example.resource.state is None
@@ -306,9 +329,8 @@ def test_outputs_are_the_same_after_create_refresh_and_get(kind: str, example: E
 @each_kind
 def test_get_of_missing_object(kind: str, example: ExampleObject) -> None:
     """`get` of an object that does not exist fails."""
-    missing = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
     with pytest.raises(Failed, match="there is no"):
-        example.resource.get(f"{missing}/{missing}" if "Attachment" in kind else missing)
+        example.resource.get(_missing_id(kind))
 
 
 @each_kind

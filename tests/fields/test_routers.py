@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.dynamic import provider, run
-from tests.fields.assertions import assert_no_changes
-from tests.support.steps import Failed, Refused
+from ecs_pulumi.dynamic import provider, rpc_bridge, run
+from tests.fields.assertions import assert_complete, assert_no_changes
+from tests.support.steps import SAME, Failed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,6 +53,29 @@ def connected(new: New, fixtures: CloudFixtures) -> tuple[Resource, Resource, st
     port.up(network_id=network.id)
     del fixtures
     return router, interface, port.id
+
+
+def test_preview_tells_what_is_interrupted(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of the gateway, or stopping the router, interrupts the connections through it."""
+    router, shown = new("Router"), []
+    router.up()
+    monkeypatch.setattr(rpc_bridge, "log", lambda _urn, text, **_: shown.append(text))
+    router.preview(external_network="public")
+    assert shown == [], "the router had no gateway before"
+    router.up(external_network="public")
+    (address,) = router.outputs["external_ips"]
+    shown.clear()
+    router.preview(external_network="public", description="mine")
+    assert shown == []
+    router.preview(external_network="")
+    router.preview(external_network=fixtures.other_external_network, enable_snat=not router.outputs["enable_snat"])
+    router.preview(external_network="", admin_state_up=False)
+    gateway = f"the connections through the gateway {address} are interrupted"
+    assert shown == [
+        f"{gateway} [interrupts: external_network]",
+        f"{gateway} [interrupts: external_network, enable_snat]",
+        "the connections through the router are interrupted [interrupts: external_network, admin_state_up]",
+    ]
 
 
 def test_external_network_by_id(new: New, fixtures: CloudFixtures) -> None:
@@ -171,6 +194,49 @@ def test_parallel_interfaces_lose_nothing(fixtures: CloudFixtures, several: Seve
     assert {each.outputs["ip_address"] for each in interfaces} == {f"10.97.{number}.1" for number in range(PARALLEL)}
     in_parallel(interfaces, lambda number: interfaces[number].destroy())
     assert list(fixtures.cloud.network.ports(device_id=router)) == []
+
+
+def test_ipv6_subnets_share_a_port(new: New, fixtures: CloudFixtures) -> None:
+    """The IPv6 subnets of one network share a port of the router; each interface is created and removed alone."""
+    router, network, old = new("Router"), new("Network"), new("Subnet")
+    router.up()
+    network.up()
+    old.up(network_id=network.id, cidr="10.98.0.0/24")
+    subnets, interfaces = [new("Subnet") for _ in range(2)], [new("RouterInterface") for _ in range(3)]
+    for number, each in enumerate(subnets):
+        each.up(network_id=network.id, ip_version=6, cidr=f"2001:db8:{number}::/64")
+    programs = [{"router_id": router.id, "subnet_id": each.id} for each in (*subnets, old)]
+    first, second, ipv4 = interfaces
+    # Neutron adds two ports if the router has none yet and both requests arrive at the same time.
+    first.up(**programs[0])
+    in_parallel([second, ipv4], lambda number: interfaces[number + 1].up(**programs[number + 1]))
+    port = first.outputs["port_id"]
+    assert [each.id for each in interfaces] == [
+        f"{router.id}/{port}/{subnets[0].id}",
+        f"{router.id}/{port}/{subnets[1].id}",
+        f"{router.id}/{ipv4.outputs['port_id']}",
+    ]
+    for each, program in zip(interfaces, programs, strict=True):
+        assert_complete(each, program)
+        imported = new("RouterInterface")
+        imported.up(**program, adopt=each.id)
+        assert imported.outputs == {**each.outputs, "adopt": each.id}
+        imported.forget()
+    by_port = new("RouterInterface")
+    by_port.up(**programs[1], adopt=f"{router.id}/{port}")
+    assert by_port.outputs["ip_address"] == second.outputs["ip_address"]
+    by_port.forget()
+    first.destroy()
+    assert [each["subnet_id"] for each in fixtures.cloud.network.get_port(port).fixed_ips] == [subnets[1].id]
+    second.refresh()
+    assert second.outputs["ip_address"] == "2001:db8:1::"
+    assert second.preview(**programs[1]) == SAME
+    kept = second.state
+    second.destroy()
+    assert fixtures.cloud.network.find_port(port) is None
+    second.state = kept
+    second.refresh()
+    assert second.state is None
 
 
 def test_route_waits_for_interface(new: New, fixtures: CloudFixtures, at_status: Any) -> None:

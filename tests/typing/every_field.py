@@ -17,6 +17,9 @@ from ecs_pulumi import (
     PortExtraDhcpOptionArgs,
     PortFixedIp,
     PortFixedIpArgs,
+    RouterExternalFixedIp,
+    RouterExternalFixedIpArgs,
+    RouterStaticRoute,
     SecurityGroupAssignedRule,
     SecurityGroupInlineRule,
     SecurityGroupRuleArgs,
@@ -116,6 +119,23 @@ assert_type(floating_ip.address, pulumi.Output[str])
 assert_type(floating_ip.port_id, pulumi.Output[str])
 association = ecs.FloatingIpAssociation("back", floating_ip_id=floating_ip.id, port_id=port.id)
 assert_type(association.fixed_ip, pulumi.Output[str])
+
+gateway_address: RouterExternalFixedIpArgs = {"subnet_id": secret}
+router = ecs.Router(
+    "edge",
+    external_network=network.name,
+    external_fixed_ips=[gateway_address, {"ip_address": "203.0.113.9"}],
+    enable_snat=True,
+    availability_zone_hints=["nova", secret],
+    tags=["a"],
+)
+assert_type(router.external_fixed_ips, pulumi.Output[list[RouterExternalFixedIp]])
+assert_type(router.routes, pulumi.Output[list[RouterStaticRoute]])
+assert_type(router.external_network_id, pulumi.Output[str | None])
+router_interface = ecs.RouterInterface("inside", router_id=router.id, subnet_id=subnet.id)
+assert_type(router_interface.ip_address, pulumi.Output[str | None])
+static_route = ecs.RouterRoute("vpn", router_id=router.id, destination="10.8.0.0/16", nexthop=secret)
+assert_type(static_route.destination, pulumi.Output[str])
 
 key_pair = ecs.KeyPair(
     "key",
@@ -255,6 +275,7 @@ assert_type(found.ip_address, str | None)
 assert_type(ecs.get_key_pair("key", region=None), ecs.KeyPairInfo)
 assert_type(ecs.get_server_group("group", id=None, region=None).members, list[str])
 assert_type(ecs.get_floating_ip("203.0.113.5", id=None, region=None).port_id, str | None)
+assert_type(ecs.get_router("edge", id=None, tags=["a"], region=None).external_network_id, str | None)
 assert_type(ecs.get_volume("vol", id=None, metadata={"a": "b"}, region=None).attachments, list[ecs.VolumeServerInfo])
 assert_type(ecs.get_server("web", id=None, region=None).addresses, dict[str, list[ecs.AddressInfo]])
 assert_type(
@@ -285,6 +306,7 @@ assert_type(ecs.list_networks_output(tags=network.tags), pulumi.Output[list[ecs.
 assert_type(ecs.get_subnet_output(network_id=network.id, cidr=subnet.cidr), pulumi.Output[ecs.SubnetInfo])
 assert_type(ecs.get_port_output(device_id=server.id, ip_address=secret), pulumi.Output[ecs.PortInfo])
 assert_type(ecs.get_floating_ip_output(floating_ip.address), pulumi.Output[ecs.FloatingIpInfo])
+assert_type(ecs.get_router_output(router.name, tags=[secret]), pulumi.Output[ecs.RouterInfo])
 assert_type(ecs.get_key_pair_output(key_pair.name), pulumi.Output[ecs.KeyPairInfo])
 assert_type(ecs.get_server_group_output(id=group.id), pulumi.Output[ecs.ServerGroupInfo])
 assert_type(ecs.get_volume_output(volume.name, metadata={"a": secret}), pulumi.Output[ecs.VolumeInfo])
