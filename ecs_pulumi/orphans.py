@@ -260,12 +260,10 @@ def _created_by(stack: Stack, kind: str, place: Place) -> Iterator[Orphan]:
 def _create_evidence(handler: ResourceHandler[Any, Any, Any], create: Mapping[str, Any], remote: Any) -> str:
     """Return what shows that a remote object is the result of a pending create in the state; empty if nothing does."""
     inputs, resource = create.get("inputs") or {}, create["urn"].rpartition("::")[2]
-    if "name" not in handler.inputs.model_fields:
+    if "name" not in fields_of(handler.inputs):
         evidence = handler.result_evidence(inputs, remote)
         return evidence and f"its {evidence}"
     name = inputs.get("name")
-    if "name" not in fields_of(handler.inputs):
-        return handler.result_evidence(inputs, remote)
     if not isinstance(name, str) or name != remote.get("name"):
         return ""
     if is_auto_name(name, resource):

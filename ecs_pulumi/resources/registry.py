@@ -24,8 +24,6 @@ _KINDS = [
     "Volume",
     "ServerGroup",
     "Server",
-    "FloatingIp",
-    "FloatingIpAssociation",
     "VolumeAttachment",
     "InterfaceAttachment",
     "FloatingIp",

@@ -173,7 +173,7 @@ class RouterHandler(NeutronHandler[RouterInputs]):
         with contextlib.suppress(errors.NotFound):
             network.update(api, "router", id_, {"routes": []})
             for port in interface_ports(context, id_):
-                routers.remove_interface(api, id_, port["id"])
+                routers.remove_interface(api, id_, {"port_id": port["id"]})
         self.delete(context, id_, {})
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:

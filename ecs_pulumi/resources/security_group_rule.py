@@ -137,7 +137,7 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
         is_same = inputs.get("security_group_id") == remote["security_group_id"] and rule_key(inputs) == rule_key(
             remote
         )
-        return super().result_evidence(inputs, remote) and ("its values" if is_same else "")
+        return super().result_evidence(inputs, remote) and ("values" if is_same else "")
 
     def label(self, existing: Existing, remote: RemoteObject) -> str:
         """The name of the group, and what the rule describes."""

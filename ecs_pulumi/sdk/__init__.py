@@ -13,8 +13,6 @@ KINDS = (
     "Volume",
     "ServerGroup",
     "Server",
-    "FloatingIp",
-    "FloatingIpAssociation",
     "VolumeAttachment",
     "InterfaceAttachment",
     "FloatingIp",

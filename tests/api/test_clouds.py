@@ -21,7 +21,7 @@ from ecs_pulumi.resources import clients
 from ecs_pulumi.stack import Stack
 from tests.support.clouds import entry, write_clouds
 from tests.support.landscape import client
-from tests.support.steps import PROJECT, SAME, STACK, UNKNOWN, Failed, Refused, Resource, Step
+from tests.support.steps import PROJECT, SAME, STACK, UNKNOWN, Failed, Refused, Resource, Step, clear_caches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +56,7 @@ def new(emulators: dict[str, Emulator]) -> Iterator[Callable[..., Resource]]:
     """Return new resources of a stack on the own cloud; destroy them after the test, the last one first."""
     config = {f"ecs:{name}": value for name, value in emulators["own"].settings.items()}
     created: list[Resource] = []
+    clear_caches()
 
     def resource(kind: str, name: str = "it") -> Resource:
         created.append(Resource(kind, config, name))

@@ -66,7 +66,7 @@ def build(cloud: Connection, landscape: Landscape) -> dict[str, str]:
     created[name] = nova.create_keypair(name=name, public_key=KEY).id
     created |= build_groups(neutron)
     group = created["group group"]
-    policy = {"policies": ["soft-anti-affinity"]} if supports_tags else {"policies": ["affinity"]}
+    policy = {"policies": ["soft-anti-affinity" if supports_tags else "anti-affinity"]}
     created["server group"] = nova.create_server_group(name=f"{PREFIX}apart", **policy).id
 
     created |= build_networks(neutron, group)

@@ -67,7 +67,7 @@ def untrusted() -> Iterator[str]:
         ),
         (
             f"{PORT}; {NICS}".format(nics='{"port_id": port.id}'),
-            "networks: must be a list of {network_id, port_id, fixed_ip, tag}, or 'auto' or 'none'",
+            "networks: must be a list of {network_id, port_id, fixed_ip, tag, …}, or 'auto' or 'none'",
         ),
     ],
     ids=[

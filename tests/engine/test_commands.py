@@ -36,7 +36,8 @@ def no_leftovers(engine_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def project_files() -> set[Path]:
     """Return the files beside Pulumi.yaml and in the folder of its program, where Pulumi writes by default."""
-    return {*CHECKOUT.iterdir(), *(CHECKOUT / "examples" / "quickstart").iterdir()}
+    files = {*CHECKOUT.iterdir(), *(CHECKOUT / "examples" / "quickstart").iterdir()}
+    return {file for file in files if file.name != "__pycache__"}
 
 
 def descendants(folder: Path) -> list[psutil.Process]:

@@ -32,7 +32,7 @@ from ecs_pulumi.dynamic import provider, rpc_bridge, state
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.dynamic.state import Owner, StackState
-from ecs_pulumi.resources import catalog, clients, planned, quota
+from ecs_pulumi.resources import catalog, clients, orphan_search, planned, quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -342,7 +342,7 @@ def clear_caches() -> None:
     for connection in list(clients._connections.values()):
         for region in set(connection._regions.values()):
             region._drop()
-    for per_region in (catalog.catalog, planned.planned, quota._tracker):
+    for per_region in (catalog.catalog, planned.planned, quota._tracker, orphan_search._by_region):
         per_region._objects.clear()
 
 
