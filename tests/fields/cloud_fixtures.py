@@ -200,19 +200,17 @@ class CloudFixtures:
 
     @functools.cached_property
     def routers(self) -> list[str]:
-        """The ids of two routers without interfaces."""
+        """The ids of two routers. A project may have few, so `connected_routers` are the same ones."""
         return [self.make("Router").id for _ in range(2)]
 
     @functools.cached_property
     def connected_routers(self) -> list[str]:
-        """The ids of two routers that are connected to 10.90.3.0/24 and 10.90.4.0/24."""
-        return [self._connected_router(f"10.90.{number}.0/24") for number in (3, 4)]
-
-    def _connected_router(self, cidr: str) -> str:
-        subnet = next(self.cloud.network.subnets(network_id=self.new_network(cidr)))
-        router = self.make("Router")
-        self.make("RouterInterface", router_id=router.id, subnet_id=subnet.id)
-        return router.id
+        """The ids of the two routers, connected to 10.90.3.0/24 and 10.90.4.0/24."""
+        for number, router in zip((3, 4), self.routers, strict=True):
+            network = self.new_network(f"10.90.{number}.0/24")
+            subnet = next(self.cloud.network.subnets(network_id=network))
+            self.make("RouterInterface", router_id=router, subnet_id=subnet.id)
+        return self.routers
 
     @functools.cached_property
     def published_network(self) -> str:

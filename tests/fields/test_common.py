@@ -95,6 +95,19 @@ SPECIMENS = {
         replaces={"mac_address": "fa:16:3e:00:95:01"},
         changes={"fixed_ips": []},
     ),
+    "SecurityGroup": Specimen(
+        lambda g: {"name": g.unique_name("adopted"), "description": "one"},
+        lambda g, id_: g.cloud.network.delete_security_group(id_),
+        lambda g, id_: g.cloud.network.find_security_group(id_),
+        replaces={"project_id": "0b3ed1e72b1d4a6e8f7e3a2d6d0c8b0e"},
+        changes={"description": "two"},
+    ),
+    "SecurityGroupRule": Specimen(
+        lambda g: {"security_group_id": g.groups[0], "direction": "ingress", "protocol": "tcp", "port_range_min": 95},
+        lambda g, id_: g.cloud.network.delete_security_group_rule(id_),
+        lambda g, id_: g.cloud.network.find_security_group_rule(id_),
+        replaces={"port_range_min": 96},
+    ),
     "Router": Specimen(
         lambda _: {"name": "fields-adopted", "external_network": "public", "description": "one"},
         lambda g, id_: g.cloud.network.delete_router(id_),
