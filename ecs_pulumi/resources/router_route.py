@@ -202,8 +202,10 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
         remote = _split_id(id_)
         try:
             change_route(context, remote, "remove")
-        except errors.NotFound:
-            return
+        except errors.NotFound as error:
+            # Only the router shows whether the route is gone.
+            if self.read(context, id_) is not None:
+                raise errors.OperationFailed("the router still has the route", str(error)) from error
 
 
 def _check_nexthop(context: Context, router_id: str, nexthop: str | None) -> Iterator[Problem]:
