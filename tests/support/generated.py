@@ -40,6 +40,9 @@ WORDS = (
 )
 """Strings that are significant to at least one validation rule."""
 
+MATCHING = {"RouterRoute": {"destination": "192.168.9.0/24", "nexthop": "10.0.0.9"}}
+"""Inputs of a kind that have to match each other, which generated ones rarely do."""
+
 _numbers = st.integers(-5, 300).map(float) | st.floats(allow_nan=False)
 _huge = st.sampled_from((300, 100_000)).map("y".__mul__)
 _texts = st.one_of(st.sampled_from(WORDS), st.text(st.characters(exclude_categories=["Cs"]), max_size=8), _huge)
@@ -69,6 +72,8 @@ def inputs(draw: st.DrawFn, kind: ResourceHandler[Any, Any, Any], *, wild: bool 
         names |= {name for name, field in known.items() if field.info.is_required()}
         names.discard("adopt")
     values = {name: draw(_fitting(known[name].info.annotation, wild=wild)) for name in sorted(names)}
+    if not wild:
+        values |= draw(st.sampled_from(({}, MATCHING.get(kind.name, {}))))
     return {**draw(st.dictionaries(_texts.filter(bool), _anything, max_size=1)), **values} if wild else values
 
 
