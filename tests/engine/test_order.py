@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.conftest import MakeProject
     from tests.support.project import Result
@@ -22,6 +24,7 @@ for index in range(3):
 """
 
 
+@pytest.mark.thorough
 def test_waiting_resources_leave_a_worker_for_what_they_wait_for(project: MakeProject) -> None:
     """Floating IPs and routes come after the interfaces declared before them, and are deleted before these."""
     stack = project(PROGRAM)
