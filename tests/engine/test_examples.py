@@ -46,6 +46,7 @@ def test_quickstart(project: MakeProject, landscape: Landscape) -> None:
     assert not created & landscape.objects()
 
 
+@pytest.mark.thorough
 def test_bastion(project: MakeProject, landscape: Landscape) -> None:
     """Only the bastion has a floating IP; a private server is added and accepts SSH from the bastion's group only."""
     config = {"flavor": landscape.small, "image": landscape.image, "servers": "1"}
