@@ -291,9 +291,9 @@ class ServerHandler(EcsHandler[ServerInputs]):
             yield from ((part, (self.name, id_)) for part in importing.parts(existing, remote))
 
     def output_of_part(self, existing: Existing, remote: RemoteObject, part: Key) -> str:
-        """Return the output with the port of a NIC that Nova created."""
-        nics = existing.outputs(self.name, remote).get("nics") or ()
-        return next((f'nics[{at}]["port_id"]' for at, nic in enumerate(nics) if ("Port", nic["port_id"]) == part), "")
+        """Return the item of `nics` that has the port of a NIC: `nics` has the order of `networks` in the program."""
+        ports = importing.first_nics(existing, remote)
+        return next((f'nics[{at}]["port_id"]' for at, port in enumerate(ports) if ("Port", port["id"]) == part), "")
 
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
         """Add the NICs and disks of the server, and what differs from the defaults of the cloud."""
