@@ -259,6 +259,7 @@ def test_cloud_selects_entry_of_clouds_yaml(
     assert (step.op, step.inputs) == ("replace", frozenset({"cloud"}))
 
 
+@pytest.mark.thorough
 @each_kind
 def test_adopt_changes_nothing(kind: str, example: ExampleObject) -> None:
     """`adopt` imports the object unchanged, and a later change of `adopt` has no effect."""
@@ -346,6 +347,7 @@ def test_get_of_missing_object(kind: str, example: ExampleObject) -> None:
         example.resource.get(_missing_id(kind))
 
 
+@pytest.mark.thorough
 @each_kind
 def test_object_deleted_outside_of_pulumi(kind: str, example: ExampleObject) -> None:
     """If the object is gone, an update fails, a delete succeeds, and after a refresh the next `up` creates it again."""
