@@ -155,7 +155,7 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         return f"floating-ip-{remote['floating_ip_address']}"
 
     def attached_to(self, remote: RemoteObject) -> list[str]:
-        """Return the server whose port has the floating IP, if the API tells it."""
+        """Return the server whose port has the floating IP, if the API returns it."""
         server = (remote.get("port_details") or {}).get("device_id")
         return [server] if server else []
 
@@ -209,7 +209,7 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
     def _same_objects(self, context: Context, body: RemoteObject) -> list[RemoteObject]:
         description, network_id = body.get("description"), body["floating_network_id"]
         if not description:
-            # Nothing tells the floating IP from those that other requests create at the same time.
+            # Nothing distinguishes the floating IP from those that other requests create at the same time.
             return []
         return network.list_all(
             context.cloud.network, self.singular, description=description, floating_network_id=network_id

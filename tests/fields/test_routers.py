@@ -55,7 +55,7 @@ def connected(new: New, fixtures: CloudFixtures) -> tuple[Resource, Resource, st
     return router, interface, port.id
 
 
-def test_preview_tells_what_is_interrupted(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preview_shows_what_is_interrupted(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change of the gateway, or stopping the router, interrupts the connections through it."""
     router, shown = new("Router"), []
     router.up()

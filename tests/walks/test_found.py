@@ -67,7 +67,7 @@ def test_interface_is_deleted_before_its_users(world: SharedWorld) -> None:
 
 
 def test_name_of_a_rule_that_moved_into_its_group_is_free(world: SharedWorld) -> None:
-    """A rule that its group has taken over is no orphan of the resource that created it."""
+    """A rule that now belongs to its group is no orphan of the resource that created it."""
     groups = declared(sg1=("SecurityGroup", {}), sg2=("SecurityGroup", {}))
     rule = {"direction": "ingress", "protocol": "tcp", "port_range_min": 80, "port_range_max": 80}
     first, second = (

@@ -1,4 +1,4 @@
-"""What `ecs-pulumi report` tells of routers and their interfaces."""
+"""What `ecs-pulumi report` shows of routers and their interfaces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def report(kind: str, op: str, outputs: dict[str, Any], inputs: dict[str, Any] |
     ],
 )
 def test_deletion(kind: str, outputs: dict[str, Any], line: str) -> None:
-    """The report of a deletion tells which addresses are released and which servers are disconnected."""
+    """The report of a deletion shows which addresses are released and which servers are disconnected."""
     assert f"- {kind} `it`{line.replace(';', ':', 1)}\n" in report(kind, "delete", outputs)
 
 
