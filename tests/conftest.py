@@ -198,5 +198,7 @@ def project(landscape: Landscape, engine_path: Path, known_packages: Path, tmp_p
     yield make
     if landscape.live:
         for each in created:
-            if each.state():
+            if state := each.state():
+                if any(resource.get("protect") for resource in state.values()):
+                    each.run("state", "unprotect", "--all", "--yes")
                 each.destroy()

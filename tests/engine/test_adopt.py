@@ -292,7 +292,10 @@ def adopt(story: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def snapshot(landscape: Landscape, ids: dict[str, str]) -> dict[str, Any]:
-    """Return the objects as another client reads them, including the times of their last change."""
+    """Return the objects as another client reads them, including the times of their last change.
+
+    Servers are without floating addresses, which the floating IPs show at once, but Nova only a while later.
+    """
     with landscape.connect() as cloud:
         lists: tuple[Any, ...] = (
             cloud.compute.servers(),
@@ -310,6 +313,8 @@ def snapshot(landscape: Landscape, ids: dict[str, str]) -> dict[str, Any]:
         objects = {item.id: item.to_dict() for listed in lists for item in listed if item.id in ids.values()}
     for item in objects.values():
         item.pop("location", None)
+        for network, addresses in (item.get("addresses") or {}).items():
+            item["addresses"][network] = [each for each in addresses if each["OS-EXT-IPS:type"] != "floating"]
     return objects
 
 

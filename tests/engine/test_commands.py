@@ -7,12 +7,12 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
+from tests.support.command import running
 from tools.workspace import CHECKOUT
 
 if TYPE_CHECKING:
@@ -131,14 +131,7 @@ def test_shell() -> None:
 
 def test_interrupted_demo_leaves_nothing() -> None:
     """Ctrl-C during an `up` ends all processes that the demo started."""
-    with subprocess.Popen(
-        ("make", "demo"),
-        cwd=CHECKOUT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as demo:
+    with running("make", "demo", cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
             if "Server web creating" in line:
@@ -154,14 +147,13 @@ def test_emulator_runs_until_interrupted() -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", PORT)) == 0:
             pytest.skip(f"port {PORT}, which the README names, is in use")
-    with subprocess.Popen(
-        ("make", "emulator"), cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as emulator:
+    with running("make", "emulator", cwd=CHECKOUT, stdout=subprocess.PIPE) as emulator:
         assert emulator.stdout is not None
-        deadline = time.monotonic() + 30
         output = ""
-        while "ecs:authUrl" not in output and time.monotonic() < deadline:
-            output += emulator.stdout.readline()
+        for line in emulator.stdout:
+            output += line
+            if "ecs:authUrl" in line:
+                break
         os.killpg(emulator.pid, signal.SIGINT)
         assert emulator.wait(30) != -signal.SIGKILL
     assert f"http://127.0.0.1:{PORT}/v3" in output

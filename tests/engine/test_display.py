@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import pty
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.command import running
 from tests.support.project import read_events
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def up_on_a_terminal(project: Project) -> Result:
     log = project.folder / "events-terminal.json"
     parent, child = pty.openpty()
     command = ("pulumi", "up", "--skip-preview", "--yes", f"--event-log={log}")
-    with subprocess.Popen(command, cwd=project.folder, env=project.env, stdin=child, stdout=child, stderr=child) as up:
+    with running(*command, cwd=project.folder, env=project.env, stdin=child, stdout=child, stderr=child) as up:
         os.close(child)
         text = b""
         while chunk := _read(parent):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tools.workspace import CHECKOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 ASCII_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -49,6 +51,33 @@ def printed(
     )
     assert done.returncode == status, done.stdout
     return done.stdout
+
+
+@contextlib.contextmanager
+def running(*command: str | Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start a command in its own process group, and kill what is left of the group at the end.
+
+    Without that, the end of a failed test would wait for a command that nobody ends.
+
+    Args:
+        command: The program and its arguments.
+        options: Options of `subprocess.Popen`.
+    """
+    with subprocess.Popen(command, text=True, start_new_session=True, **options) as child:
+        try:
+            yield child
+        finally:
+            kill_group(child)
+
+
+def kill_group(leader: subprocess.Popen[str]) -> None:
+    """Kill all processes of a process group, if there are any left.
+
+    Args:
+        leader: The first process of the group.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGKILL)
 
 
 def run_unread(module: str, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:

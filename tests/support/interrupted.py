@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from tests.support.command import kill_group
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.support.project import Project
 
@@ -39,10 +41,11 @@ class Run:
             words: The words.
         """
         assert self._child.stdout is not None
-        for line in self._child.stdout:
-            self.output += line
-            if all(word in line for word in words):
-                return
+        with self._killed_if_it_hangs():
+            for line in self._child.stdout:
+                self.output += line
+                if all(word in line for word in words):
+                    return
         raise AssertionError(f"pulumi exited without printing a line with {words}:\n{self.output}")
 
     def is_running(self) -> bool:
@@ -72,10 +75,19 @@ class Run:
 
     def end(self) -> int:
         """Wait until the command exits, and return its exit status."""
-        rest, _ = self._child.communicate(timeout=TIMEOUT)
+        with self._killed_if_it_hangs():
+            rest, _ = self._child.communicate(timeout=TIMEOUT)
         self.output += rest
         assert "Traceback" not in self.output, self.output
         return self._child.returncode
+
+    @contextlib.contextmanager
+    def _killed_if_it_hangs(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:  # also the timeout of pytest
+            kill_group(self._child)
+            raise
 
     def kill(self, chosen: Callable[[psutil.Process], bool] = lambda _: True) -> None:
         """Kill the command and every process that it started with SIGKILL.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.support.command import kill_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -184,7 +184,7 @@ class Project:
         try:
             text, _ = child.communicate(timeout=timeout)
         except BaseException as error:
-            os.killpg(child.pid, signal.SIGKILL)
+            kill_group(child)
             text, _ = child.communicate()
             raise AssertionError(f"pulumi {' '.join(arguments)} was killed:\n{text}") from error
         report = f"pulumi {' '.join(arguments)}: exit status {child.returncode}\n{text}"

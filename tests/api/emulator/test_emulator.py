@@ -14,6 +14,7 @@ from ecs_pulumi.emulator import Emulator, ManualClock
 from ecs_pulumi.emulator.keystone import APPLICATION_CREDENTIAL
 from ecs_pulumi.emulator.store import Store
 from tests.api.emulator.account import Account, sign_in
+from tests.support.command import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,11 +50,13 @@ def test_invalid_numeric_option_is_rejected(wrong: str) -> None:
 
 def test_command_prints_address_and_stack_settings() -> None:
     """`--port 0` selects a free port, the output contains all stack settings, and SIGINT exits without a traceback."""
-    with subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    with running(*COMMAND, "--port", "0", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         assert run.stdout is not None
         assert run.stderr is not None
         lines = []
-        while "Ctrl-C" not in (line := run.stdout.readline()):
+        for line in run.stdout:
+            if "Ctrl-C" in line:
+                break
             lines.append(line.strip())
         settings = dict(line.removeprefix("pulumi config set ecs:").split()[:2] for line in lines[2:])
         user = {"name": settings["username"], "password": settings["password"]}
