@@ -12,7 +12,7 @@ if ! cmp -s pyproject.toml "$venv/installed-for"; then
     "${PYTHON:-python3}" -m venv "$venv"
     sed -n '/^dependencies = \[/,/^\]/s/^ *"\(.*\)",$/\1/p' pyproject.toml >"$venv/requirements"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --requirement "$venv/requirements" "pulumi==$oldest" pytest googleapis-common-protos
+        --requirement "$venv/requirements" "pulumi==$oldest" pytest pytest-timeout googleapis-common-protos
     cp pyproject.toml "$venv/installed-for"
 fi
 exec "$venv/bin/python" -m pytest tests/host "$@"
