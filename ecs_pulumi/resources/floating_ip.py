@@ -37,7 +37,7 @@ from ecs_pulumi.resources.floating_ip_report_rules import RULES
 from ecs_pulumi.resources.neutron import NeutronHandler, UnnamedInputs
 from ecs_pulumi.resources.owner_markers import owner_marker
 from ecs_pulumi.resources.remote import RemoteObject
-from ecs_pulumi.resources.router import external_network_name
+from ecs_pulumi.resources.router import external_network_outputs, is_external_network
 
 _OWN = (Provenance.PREDECESSOR, Provenance.INTERRUPTED)
 _INPUTS_OF_ASSOCIATION = ("port_id", "fixed_ip")
@@ -82,6 +82,7 @@ class FloatingIpOutputs(Outputs):
     """Attributes that only the cloud sets."""
 
     external_network_id: str = Field(description="Id of the external network.")
+    external_network_name: str | None = Field(None, description="Its name; its id if several have that name.")
     status: str = Field(description="`ACTIVE` once a router translates it, `DOWN` before.")
     router_id: str | None = Field(None, description="Router that translates the address.")
 
@@ -133,7 +134,7 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Compare the external network by name or id."""
         if name == "external_network" and isinstance(desired, str):
-            return desired in (prior.get("external_network"), prior.get("external_network_id"))
+            return is_external_network(desired, prior)
         return super().is_equal(name, desired, prior)
 
     def also_holds(self, id_: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -177,11 +178,9 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Return the attributes of the API, with the name of the external network."""
-        network_id = remote["floating_network_id"]
         return {
             **super().to_outputs(context, remote),
-            "external_network": external_network_name(context, network_id),
-            "external_network_id": network_id,
+            **external_network_outputs(context, remote["floating_network_id"]),
             "port_id": remote.get("port_id") or "",
         }
 

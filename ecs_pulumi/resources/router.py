@@ -99,6 +99,7 @@ class RouterOutputs(Outputs):
 
     status: str = Field(description="`ACTIVE`, `DOWN`, `BUILD` or `ERROR`.")
     external_network_id: str | None = Field(None, description="Id of the external network; None without a gateway.")
+    external_network_name: str | None = Field(None, description="Its name; its id if several have that name.")
     external_ips: list[str] = Field(description="Addresses in the external network.")
     routes: list[RouterStaticRoute] = Field(description="Static routes, also those that no `RouterRoute` declares.")
     created_at: str | None = Field(None, description="When it was created, UTC.")
@@ -135,7 +136,7 @@ class RouterHandler(NeutronHandler[RouterInputs]):
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Compare the external network by name or id, and ignore the parts of an address that the cloud chose."""
         if name == "external_network" and isinstance(desired, str):
-            return desired in (prior.get("external_network") or "", prior.get("external_network_id") or "")
+            return is_external_network(desired, prior)
         if name == "external_fixed_ips" and isinstance(desired, list):
             canonical = fields_of(self.inputs)[name].canonical
             remote = canonical(prior.get(name)) or []
@@ -182,8 +183,7 @@ class RouterHandler(NeutronHandler[RouterInputs]):
         network_id, addresses = gateway.get("network_id"), gateway.get("external_fixed_ips") or []
         return {
             **super().to_outputs(context, remote),
-            "external_network": external_network_name(context, network_id) if network_id else "",
-            "external_network_id": network_id,
+            **external_network_outputs(context, network_id),
             "external_fixed_ips": addresses,
             "external_ips": [each["ip_address"] for each in addresses],
             "enable_snat": gateway.get("enable_snat"),
@@ -231,13 +231,28 @@ def interface_label(port: RemoteObject) -> str:
     return f"{addresses or port['id']} in the network {port['network_id']}"
 
 
-def external_network_name(context: Context, network_id: str) -> str:
-    """Return the name of the external network; only a changed one needs a request."""
-    for known in (context.inputs, context.prior):
-        name = known.get("external_network")
-        if known.get("external_network_id") == network_id and name and name != network_id:
-            return str(name)
-    return catalog(context.cloud.region).external_network_name(network_id)
+def external_network_outputs(context: Context, network_id: str | None) -> dict[str, Any]:
+    """Return the outputs for the external network with this id; None for a router without a gateway."""
+    if not network_id:
+        return {"external_network": "", "external_network_id": None, "external_network_name": None}
+    name = catalog(context.cloud.region).external_network_name(network_id)
+    known = (each for each in (context.inputs, context.prior) if each.get("external_network_id") == network_id)
+    return {
+        # After the network was renamed, the name in the program still means the same network.
+        "external_network": next(filter(None, (each.get("external_network") for each in known)), name),
+        "external_network_id": network_id,
+        "external_network_name": name,
+    }
+
+
+def is_external_network(desired: str, outputs: Mapping[str, Any]) -> bool:
+    """Whether a desired external network is the one in the outputs: by id, by name, or as the program had written it.
+
+    The name is in an output of its own, because a comparison sends no request.
+    """
+    if not desired:
+        return not outputs.get("external_network_id")
+    return desired in map(outputs.get, ("external_network", "external_network_id", "external_network_name"))
 
 
 def _with_network_id(context: Context, desired: RouterInputs) -> RouterInputs:

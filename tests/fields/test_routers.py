@@ -9,7 +9,7 @@ import pytest
 
 from ecs_pulumi.dynamic import provider, rpc_bridge, run
 from tests.fields.assertions import assert_complete, assert_no_changes
-from tests.support.steps import SAME, Failed, Refused
+from tests.support.steps import SAME, Failed, Refused, updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,16 +78,38 @@ def test_preview_shows_what_is_interrupted(new: New, fixtures: CloudFixtures, mo
     ]
 
 
-def test_external_network_by_id(new: New, fixtures: CloudFixtures) -> None:
-    """The external network is given by id or by name; the other spelling keeps the gateway."""
-    router, network_id = new("Router"), fixtures.external_subnet.network_id
-    router.up(external_network=network_id)
-    assert router.outputs["external_network"] == router.outputs["external_network_id"] == network_id
-    assert_no_changes(router, {"external_network": network_id})
-    addresses = router.outputs["external_ips"]
-    router.up(external_network="public")
-    assert (router.outputs["external_network"], router.outputs["external_ips"]) == ("public", addresses)
-    assert_no_changes(router, {"external_network": "public"})
+@pytest.mark.parametrize("kind", ["Router", "FloatingIp"])
+def test_external_network_by_id(new: New, fixtures: CloudFixtures, kind: str) -> None:
+    """The external network is given by id or by name; the other spelling changes nothing."""
+    resource, network_id = new(kind), fixtures.external_subnet.network_id
+    resource.up(external_network=network_id)
+    assert resource.outputs["external_network"] == resource.outputs["external_network_id"] == network_id
+    assert resource.outputs["external_network_name"] == "public"
+    assert_no_changes(resource, {"external_network": network_id})
+    assert resource.preview(external_network="public") == SAME
+    resource.refresh()
+    assert resource.up(external_network="public") == SAME
+    assert_no_changes(resource, {"external_network": "public"})
+    assert resource.preview(external_network=network_id) == SAME
+
+
+@pytest.mark.parametrize("kind", ["Router", "FloatingIp"])
+def test_renamed_external_network(new: New, fixtures: CloudFixtures, kind: str) -> None:
+    """After an administrator renamed the external network, its prior and its present name change nothing."""
+    admin, resource = fixtures.admin.network, new(kind)
+    outside = admin.create_network(name=fixtures.unique_name("outside"), **{"router:external": True})
+    try:
+        admin.create_subnet(network_id=outside.id, ip_version=4, cidr="198.51.104.0/24", enable_dhcp=False)
+        resource.up(external_network=outside.name)
+        renamed = fixtures.unique_name("renamed")
+        admin.update_network(outside.id, name=renamed)
+        resource.refresh()
+        assert resource.preview(external_network=renamed) == SAME
+        assert resource.up(external_network=outside.name, description="mine") == updates("description")
+        assert resource.up(external_network=renamed, description="mine") == SAME
+    finally:
+        resource.destroy()
+        admin.delete_network(outside.id)
 
 
 def test_preview_rejects_wrong_external_network(new: New, fixtures: CloudFixtures) -> None:
