@@ -232,7 +232,7 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
             # Neutron derives the address again, and refuses a port with several ones.
             body = body | {name: remote[name] for name in ("port_id", "fixed_ip_address")}
         if body.get("port_id"):
-            return associate(context, remote["id"], body, remote.get("port_id"))
+            return associate(context, remote["id"], body)
         return super()._send_update(context, remote, body)
 
     def _changes(self, context: Context, desired: FloatingIpInputs, remote: RemoteObject) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
         """Move the floating IP to another port or another address of the port."""
         remote = require_exists(_find(context, id_), "FloatingIp", id_)
         if diff_remote(self, context, desired, remote):
-            return associate(context, id_, _body(desired), remote.get("port_id"))
+            return associate(context, id_, _body(desired))
         return remote
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:

@@ -165,6 +165,40 @@ def test_two_floating_ips_exchange_their_ports(new: New, fixtures: CloudFixtures
     assert [fixtures.cloud.network.get_ip(each.id).port_id for each in pair] == ports[::-1]
 
 
+def test_floating_ips_exchange_their_ports_one_after_the_other(new: New, fixtures: CloudFixtures) -> None:
+    """The first of two floating IPs that take each other's port does not wait for the second one."""
+    pair, ports = [new("FloatingIp"), new("FloatingIp")], fixtures.published_ports
+    pair[1].name = "other"
+    for floating_ip, port in zip(pair, ports, strict=True):
+        floating_ip.up(**OUTSIDE, port_id=port)
+    # The engine compares the second one before the first one is updated.
+    pair[1].preview(**OUTSIDE, port_id=ports[0])
+    pair[0].up(**OUTSIDE, port_id=ports[1])
+    assert [fixtures.cloud.network.get_ip(each.id).port_id for each in pair] == [ports[1], None]
+    pair[1].up(**OUTSIDE, port_id=ports[0])
+    assert [fixtures.cloud.network.get_ip(each.id).port_id for each in pair] == ports[::-1]
+
+
+@pytest.mark.parametrize("kind", ["FloatingIp", "FloatingIpAssociation"])
+def test_failed_move_keeps_the_port(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A move to a port that has a floating IP of others fails, and changes neither of the two."""
+    monkeypatch.setattr(association, "_RELEASE_SECONDS", 6.0)
+    api, (first, second) = fixtures.cloud.network, fixtures.published_ports
+    other = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=second)
+    resource, inputs = new(kind), other_inputs(kind, fixtures)
+    try:
+        resource.up(**inputs, port_id=first)
+        with pytest.raises(Failed, match=f"The port has the floating IP {other.floating_ip_address}"):
+            resource.up(**inputs, port_id=second)
+        assert [api.get_ip(id_).port_id for id_ in (resource.id, other.id)] == [first, second]
+        assert resource.outputs["port_id"] == first
+    finally:
+        api.delete_ip(other.id)
+        resource.destroy()
+
+
 def test_association_is_read_only_by_its_own_port(new: New, fixtures: CloudFixtures) -> None:
     """Deleting an association whose floating IP has another port by now releases nothing."""
     other, (first, second) = new("FloatingIpAssociation"), fixtures.published_ports
