@@ -207,12 +207,14 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
 
     def _same_objects(self, context: Context, body: RemoteObject) -> list[RemoteObject]:
         description, network_id = body.get("description"), body["floating_network_id"]
-        if not description:
-            # Nothing distinguishes the floating IP from those that other requests create at the same time.
-            return []
-        return network.list_all(
+        listed: list[RemoteObject] = network.list_all(
             context.cloud.network, self.singular, description=description, floating_network_id=network_id
         )
+        return [
+            each
+            for each in listed
+            if description or (not each.get("description") and each.get("port_id") in (None, body.get("port_id")))
+        ]
 
     def _send_create(self, context: Context, body: RemoteObject) -> RemoteObject:
         """Send the request for each subnet, until one of them has a free address."""

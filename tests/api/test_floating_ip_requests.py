@@ -13,6 +13,7 @@ from ecs_pulumi.emulator import Emulator
 from tests.fields.cloud_fixtures import CloudFixtures
 from tests.support import steps
 from tests.support.landscape import emulated
+from tests.support.steps import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +47,37 @@ def run(cloud: Emulator, call: Callable[[int], Any]) -> Counter[str]:
     with ThreadPoolExecutor(COUNT) as pool:
         list(pool.map(call, range(COUNT)))
     return Counter(f"{request.method} {path_template(request.path)}" for request in cloud.requests)
+
+
+@pytest.mark.parametrize("without", ["description", "marker"])
+def test_lost_response_without_description_creates_one(cloud: Emulator, fixtures: CloudFixtures, without: str) -> None:
+    """A floating IP that nothing distinguishes is not allocated twice; the error names the one that may be it."""
+    config = {"ecs:marker": "false"} if without == "marker" else {}
+    resource = fixtures.resource("FloatingIp", config=config)
+    inputs = PUBLIC if config else {**PUBLIC, "description": ""}
+    before = {each.id for each in fixtures.cloud.network.ips()}
+    cloud.fault(method="POST", path="*/floatingips", drop="after", times=1)
+    with pytest.raises(Failed) as failed:
+        resource.up(**inputs)
+    (created,) = {each.id for each in fixtures.cloud.network.ips()} - before
+    assert f'import it with adopt="{created}", or delete it' in str(failed.value)
+    assert resource.state is None
+    resource.up(**inputs, adopt=created)
+    resource.destroy()
+
+
+def test_lost_request_without_description_is_repeated(cloud: Emulator, fixtures: CloudFixtures) -> None:
+    """A request that the cloud did not receive is sent again, although other floating IPs have no description."""
+    network = fixtures.cloud.network
+    used = network.create_ip(
+        floating_network_id=fixtures.external_subnet.network_id, port_id=fixtures.published_ports[0]
+    )
+    resource = fixtures.resource("FloatingIp")
+    cloud.fault(method="POST", path="*/floatingips", drop="before", times=1)
+    resource.up(**PUBLIC, description="")
+    assert resource.id != used.id
+    resource.destroy()
+    network.delete_ip(used.id)
 
 
 def named(fixtures: CloudFixtures, kind: str) -> list[Resource]:
