@@ -18,7 +18,6 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.router import INTERFACE_OWNERS
-from ecs_pulumi.resources.steps import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -228,15 +227,25 @@ def report_move(context: Context, new: Mapping[str, Any], changed: list[str]) ->
         new: The desired inputs.
         changed: The inputs that differ from the prior outputs.
     """
-    port_id, address = context.prior.get("port_id"), context.prior.get("address")
-    if "port_id" not in changed:
-        return
-    _moves[context.id] = "" if is_unknown(new["port_id"]) else new["port_id"]
-    if not port_id:
-        return
-    what = f"releases {address}" if new.get("port_id") == "" else f"leads {address} to the port {shown(new['port_id'])}"
-    text = f"{what}; the port {port_id} is no longer reachable at it"
-    context.notify(Notice.DISCONNECTS.with_code(text, ["port_id"]))
+    if "port_id" in changed:
+        _moves[context.id] = "" if is_unknown(new["port_id"]) else new["port_id"]
+        notify_of_move(context, context.prior.get("address"), context.prior.get("port_id"), new["port_id"])
+
+
+def notify_of_move(context: Context, address: str | None, port_id: str | None, desired: Any) -> None:
+    """Show a notice if a floating IP has a port, which it leaves.
+
+    Args:
+        context: The operation.
+        address: The address of the floating IP.
+        port_id: The port that it has.
+        desired: The port that it will have; empty for none.
+    """
+    if port_id and port_id != desired:
+        target = "a port that is not known yet" if is_unknown(desired) else f"the port {desired}"
+        what = f"leads {address} to {target}" if desired else f"releases {address}"
+        text = f"{what}; the port {port_id} is no longer reachable at it"
+        context.notify(Notice.DISCONNECTS.with_code(text, ["port_id"]))
 
 
 def check_port(context: Context, checked: CheckInputs, external_network_id: str | None) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from ecs_pulumi.resources import association
 from tests.fields.assertions import assert_no_changes
 from tests.fields.test_routers import at_status
 from tests.support import steps
-from tests.support.steps import SAME, Failed, Refused, updates
+from tests.support.steps import SAME, UNKNOWN, Failed, Refused, updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -338,6 +338,28 @@ def test_preview_warns_about_the_port(
     monkeypatch.setattr(state, "read", lambda *_: StackState([in_state(other, port_id=port)]))
     floating_ip.preview(**OUTSIDE, port_id=port)
     assert warnings == []
+
+
+def test_preview_shows_from_which_port_an_association_takes_the_floating_ip(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new association of a floating IP that leads to another port is a notice; none if it leads to the same port."""
+    lines: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.append(text))
+    api, (first, second), association = fixtures.cloud.network, fixtures.published_ports, new("FloatingIpAssociation")
+    other = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=first)
+    try:
+        association.preview(floating_ip_id=other.id, port_id=first)
+        assert lines == []
+        association.preview(floating_ip_id=other.id, port_id=second)
+        association.preview(floating_ip_id=other.id, port_id=UNKNOWN)
+        assert lines == [
+            f"leads {other.floating_ip_address} to {target}; the port {first} is no longer reachable at it "
+            "[disconnects: port_id]"
+            for target in (f"the port {second}", "a port that is not known yet")
+        ]
+    finally:
+        api.delete_ip(other.id)
 
 
 def test_association_has_one_resource(new: New, fixtures: CloudFixtures) -> None:
