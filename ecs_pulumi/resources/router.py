@@ -1,7 +1,7 @@
 """Router: connects subnets to each other and to an external network (Neutron API reference, "Routers")."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
@@ -40,6 +40,11 @@ INTERFACE_OWNERS = (
     "network:ha_router_replicated_interface",
 )
 """The device owners of the ports that connect routers to subnets."""
+_GATEWAY_IN_USE = "RouterExternalGatewayInUseByFloatingIp"
+_RELEASE_SECONDS = 60.0
+_RELEASE_FIRST = (
+    "First release them with an update of their own: remove `port_id` of each FloatingIp, or the FloatingIpAssociation"
+)
 
 
 class RouterExternalFixedIp(Nested):
@@ -155,6 +160,17 @@ class RouterHandler(NeutronHandler[RouterInputs]):
         if interrupting:
             context.notify(Notice.INTERRUPTS.with_code(f"the connections through {what} are interrupted", interrupting))
 
+    def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
+        """Warn of the floating IPs that need the gateway to the external network which the router leaves."""
+        super().preflight_update(context, id_, new, changed)
+        if "external_network" in changed and context.prior.get("external_network_id"):
+            listed = catalog(context.cloud.region).floating_ips()
+            if users := [each for each in listed if each.get("router_id") == id_]:
+                context.warn(
+                    f"external_network: {_named(users)} need the gateway; unless they are released first, the update "
+                    f"fails. {_RELEASE_FIRST}"
+                )
+
     def create(self, context: Context, desired: RouterInputs) -> RemoteObject:
         """Create the router with its gateway."""
         return super().create(context, _with_network_id(context, desired))
@@ -210,6 +226,19 @@ class RouterHandler(NeutronHandler[RouterInputs]):
             "enable_snat": desired.enable_snat,
         }
         return changes | {name: value for name, value in all_of.items() if value is not None}
+
+    def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
+        gateway = body.get("external_gateway_info") or {}
+        send = partial(super()._send_update, context, remote)
+        try:
+            return _once_unused(context, remote["id"], partial(send, body))
+        except errors.Forbidden:
+            if "enable_snat" not in gateway or context.inputs.get("enable_snat") is not None:
+                raise
+        # Another network has to be possible for an account that may not send what an administrator chose.
+        del gateway["enable_snat"]
+        context.warn("enable_snat: returns to the default of the cloud, because only an administrator can keep it off")
+        return _once_unused(context, remote["id"], partial(send, body))
 
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
         body = super()._body({name: value for name, value in values.items() if name not in GATEWAY}, remote)
@@ -273,6 +302,30 @@ def _gateway(given: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, 
         # Without it, an update returns to the default, which is true on most clouds.
         gateway.setdefault("enable_snat", False)
     return gateway
+
+
+def _once_unused(context: Context, router_id: str, send: Callable[[], RemoteObject]) -> RemoteObject:
+    """Send an update of a gateway. While floating IPs need the gateway, which this run may release, wait a minute."""
+    clock, pause = context.cloud.connection.clock, 0.2
+    end = clock.now() + min(_RELEASE_SECONDS, context.cloud.deadline.left())
+    while True:
+        try:
+            return send()
+        except errors.Conflict as error:
+            if error.body_type != _GATEWAY_IN_USE:
+                raise
+            users = _named(network.list_all(context.cloud.network, "floatingip", router_id=router_id))
+            if clock.now() + pause > end:
+                error.hint = f"{users} need the gateway. {_RELEASE_FIRST}"
+                raise
+            context.report_status(f"waiting until {users} no longer need the gateway")
+        clock.sleep(pause)
+        pause = min(pause * 1.5, 5.0)
+
+
+def _named(floating_ips: list[RemoteObject]) -> str:
+    addresses = errors.join_names([each["floating_ip_address"] for each in floating_ips])
+    return f"the floating IPs {addresses}" if addresses else "floating IPs of another project"
 
 
 def _satisfies(desired: Any, address: Mapping[str, Any]) -> bool:

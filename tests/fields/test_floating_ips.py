@@ -345,14 +345,14 @@ def test_preview_shows_from_which_port_an_association_takes_the_floating_ip(
 ) -> None:
     """A new association of a floating IP that leads to another port is a notice; none if it leads to the same port."""
     lines: list[str] = []
-    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.append(text))
-    api, (first, second), association = fixtures.cloud.network, fixtures.published_ports, new("FloatingIpAssociation")
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.extend([text] if "disconnects" in text else []))
+    api, (first, second), resource = fixtures.cloud.network, fixtures.published_ports, new("FloatingIpAssociation")
     other = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=first)
     try:
-        association.preview(floating_ip_id=other.id, port_id=first)
+        resource.preview(floating_ip_id=other.id, port_id=first)
         assert lines == []
-        association.preview(floating_ip_id=other.id, port_id=second)
-        association.preview(floating_ip_id=other.id, port_id=UNKNOWN)
+        resource.preview(floating_ip_id=other.id, port_id=second)
+        resource.preview(floating_ip_id=other.id, port_id=UNKNOWN)
         assert lines == [
             f"leads {other.floating_ip_address} to {target}; the port {first} is no longer reachable at it "
             "[disconnects: port_id]"

@@ -325,6 +325,54 @@ def test_router_waits_for_interface(
     assert fixtures.cloud.network.find_router(router.name) is None
 
 
+@pytest.mark.parametrize("external_network", ["", "other"])
+def test_gateway_that_a_floating_ip_needs(
+    connected: tuple[Resource, Resource, str],
+    fixtures: CloudFixtures,
+    at_status: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    external_network: str,
+) -> None:
+    """The preview of a router that leaves its external network names the floating IPs, and so does the error.
+
+    The update waits, because the same run may release them.
+    """
+    router, _, port = connected
+    lines: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.append(text))
+    monkeypatch.setattr("ecs_pulumi.resources.router._RELEASE_SECONDS", 2.0)
+    api, inputs = fixtures.cloud.network, {"external_network": external_network and fixtures.other_external_network}
+    floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
+    named = f"the floating IPs {floating_ip.floating_ip_address}"
+    router.preview(**inputs)
+    assert any(line.startswith(f"external_network: {named} need the gateway; unless they are") for line in lines)
+    with pytest.raises(Failed, match=f"{named} need the gateway. First release them"):
+        router.up(**inputs)
+    line = f"waiting until {named} no longer need the gateway"
+    lines = at_status(line, lambda: api.update_ip(floating_ip.id, port_id=None))
+    router.up(**inputs)
+    assert line in lines
+    assert router.outputs["external_network"] == inputs["external_network"]
+    api.delete_ip(floating_ip.id)
+
+
+def test_other_external_network_although_snat_is_restricted(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an administrator has turned SNAT off, a user still moves the router to another external network."""
+    lines: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.append(text))
+    router, network_id = new("Router"), fixtures.external_subnet.network_id
+    router.up(external_network="public")
+    fixtures.admin.network.update_router(
+        router.id, external_gateway_info={"network_id": network_id, "enable_snat": False}
+    )
+    router.refresh()
+    router.up(external_network=fixtures.other_external_network)
+    assert router.outputs["external_network"] == fixtures.other_external_network
+    assert any("only an administrator can keep it off" in line for line in lines)
+
+
 def test_interface_that_was_removed_out_of_band(
     connected: tuple[Resource, Resource, str], fixtures: CloudFixtures
 ) -> None:
