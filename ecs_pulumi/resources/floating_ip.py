@@ -230,12 +230,17 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
             return super()._send_create(context, common)
 
     def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
-        if "port_id" not in body and remote.get("port_id"):
-            # Neutron derives the address again, and refuses a port with several ones.
-            body = body | {name: remote[name] for name in ("port_id", "fixed_ip_address")}
         if body.get("port_id"):
             return associate(context, remote["id"], body)
-        return super()._send_update(context, remote, body)
+        try:
+            return super()._send_update(context, remote, body)
+        except errors.BadRequest:
+            if "port_id" in body or not remote.get("port_id"):
+                raise
+        # Neutron derives the address of the port again, and refuses a port with several ones. Only then the request
+        # contains the port, because another program may have moved the floating IP since it was read.
+        association = {name: remote[name] for name in ("port_id", "fixed_ip_address")}
+        return super()._send_update(context, remote, body | association)
 
     def _changes(self, context: Context, desired: FloatingIpInputs, remote: RemoteObject) -> dict[str, Any]:
         changes = super()._changes(context, desired, remote)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecs_pulumi.cloud import network
 from ecs_pulumi.dynamic import rpc_bridge, state
 from ecs_pulumi.dynamic.state import StackState
 from ecs_pulumi.resources import association
@@ -128,6 +129,29 @@ def test_unmanaged_association(new: New, fixtures: CloudFixtures) -> None:
     assert fixtures.cloud.network.get_ip(floating_ip.id).port_id == fixtures.published_ports[0]
     other.destroy()
     assert fixtures.cloud.network.get_ip(floating_ip.id).port_id is None
+
+
+def test_other_changes_keep_the_association(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of the description keeps the address of the port, and does not undo a move of another program."""
+    floating_ip, api, (first, second) = new("FloatingIp"), fixtures.cloud.network, fixtures.published_ports
+    floating_ip.up(**OUTSIDE)
+    port = fixtures.port_with_two_addresses
+    api.update_ip(floating_ip.id, port_id=port, fixed_ip_address="10.90.5.12")
+    floating_ip.up(**OUTSIDE, description="one")
+    remote = api.get_ip(floating_ip.id)
+    assert (remote.port_id, remote.fixed_ip_address, remote.description) == (port, "10.90.5.12", "one")
+    api.update_ip(floating_ip.id, port_id=first)
+
+    def get_and_move(*arguments: Any) -> Any:
+        remote = get(*arguments)
+        api.update_ip(floating_ip.id, port_id=second)
+        return remote
+
+    get = network.get
+    monkeypatch.setattr(network, "get", get_and_move)
+    floating_ip.up(**OUTSIDE, description="two")
+    monkeypatch.undo()
+    assert (api.get_ip(floating_ip.id).port_id, api.get_ip(floating_ip.id).description) == (second, "two")
 
 
 def test_released_port_is_no_longer_managed(new: New, fixtures: CloudFixtures) -> None:
