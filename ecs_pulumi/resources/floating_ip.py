@@ -1,6 +1,7 @@
 """FloatingIp: an address of an external network, for a port (Neutron API reference, "Floating IPs")."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -37,7 +38,7 @@ from ecs_pulumi.resources.floating_ip_report_rules import RULES
 from ecs_pulumi.resources.neutron import NeutronHandler, UnnamedInputs
 from ecs_pulumi.resources.owner_markers import owner_marker
 from ecs_pulumi.resources.remote import RemoteObject
-from ecs_pulumi.resources.router import external_network_outputs, is_external_network
+from ecs_pulumi.resources.router import external_network_outputs, find_external_network, is_external_network
 
 _OWN = (Provenance.PREDECESSOR, Provenance.INTERRUPTED)
 _INPUTS_OF_ASSOCIATION = ("port_id", "fixed_ip")
@@ -115,13 +116,14 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that external network, subnets and port exist, and that the address is free. Warn about the port."""
         yield from super().preflight(context, checked)
-        resolver = catalog(context.cloud.region)
-        missing = list(preflight.check_exists(checked, "external_network", resolver.external_network))
+        look_up = partial(find_external_network, context)
+        missing = list(preflight.check_exists(checked, "external_network", look_up))
         yield from missing
         name, external = checked.known("external_network"), None
         inputs = ("external_network", "subnet_ids", "address", *_INPUTS_OF_ASSOCIATION)
         if name and not missing and checked.changed(*inputs):
-            external = resolver.external_network(name)
+            external = look_up(name)
+        if external:
             # The account may not see the subnets themselves.
             subnets = external.get("subnets") or ()
             for index, subnet_id in checked.items("subnet_ids") if subnets else ():

@@ -31,6 +31,7 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs
+from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.router_report_rules import GATEWAY
 
@@ -135,8 +136,7 @@ class RouterHandler(NeutronHandler[RouterInputs]):
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that the external network exists and is external."""
         yield from super().preflight(context, checked)
-        resolver = catalog(context.cloud.region)
-        yield from preflight.check_exists(checked, "external_network", resolver.external_network)
+        yield from preflight.check_exists(checked, "external_network", partial(find_external_network, context))
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Compare the external network by name or id, and ignore the parts of an address that the cloud chose."""
@@ -258,6 +258,14 @@ def interface_label(port: RemoteObject) -> str:
     """Describe an interface of a router, for a message."""
     addresses = ", ".join(each["ip_address"] for each in port.get("fixed_ips") or ())
     return f"{addresses or port['id']} in the network {port['network_id']}"
+
+
+def find_external_network(context: Context, name_or_id: str) -> RemoteObject | None:
+    """Return an external network, None if the program declares one with this name. Raises as the look-up does."""
+    region = context.cloud.region
+    if name_or_id in planned(region).external_networks:
+        return None
+    return catalog(region).external_network(name_or_id)
 
 
 def external_network_outputs(context: Context, network_id: str | None) -> dict[str, Any]:

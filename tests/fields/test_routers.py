@@ -112,6 +112,16 @@ def test_renamed_external_network(new: New, fixtures: CloudFixtures, kind: str) 
         admin.delete_network(outside.id)
 
 
+@pytest.mark.parametrize("kind", ["Router", "FloatingIp"])
+def test_preview_accepts_external_network_of_the_program(new: New, fixtures: CloudFixtures, kind: str) -> None:
+    """A preview accepts the name of an external network that the same program declares."""
+    name, outside = fixtures.unique_name("outside"), new("Network")
+    outside.preview(name=name, external=True)
+    # Part of the same command, which keeps what the network has recorded.
+    step, _ = new(kind)._plan({"external_network": name})
+    assert step.op == "create"
+
+
 def test_preview_rejects_wrong_external_network(new: New, fixtures: CloudFixtures) -> None:
     """A network that does not exist, or is not external, is reported with the most similar names."""
     del fixtures
