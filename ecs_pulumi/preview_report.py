@@ -66,7 +66,7 @@ _UPDATES = {
     Notice.MOVES: ((), "its data may move to other storage"),
     Notice.CUTS: ((), "connections that only the removed rules allow are cut"),
 }
-"""The effects and the note of an update in place, by the provider's notice about it."""
+"""The effects and the note of an update in place, by the provider's notice about it. A create may have one as well."""
 
 _OPS = ("create", "update", "replace", "delete")
 _SECRET = "[secret]"  # noqa: S105  (the engine's placeholder)
@@ -199,7 +199,10 @@ def _change(step: Mapping[str, Any], notices: Mapping[str, Mapping[Notice, Seque
     if op == "create":
         inputs = (new.get("inputs") or {}) if ecs else {}
         if not inputs.get("adopt"):
-            return Change(kind, name, ("create",))
+            taken = [each for each in notices.get(step["urn"], ()) if each in _UPDATES]
+            return Change(
+                kind, name, (*_update_effects(taken), "create"), notes=tuple(_UPDATES[each][1] for each in taken)
+            )
         return _imported(kind, name, inputs, {**notices.get("", {}), **notices.get(step["urn"], {})})
     changed, noticed = _changed(old, new) if new else {}, notices.get(step["urn"], {})
     if op == "update":

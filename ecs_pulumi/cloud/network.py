@@ -78,9 +78,19 @@ def list_all(api: ServiceClient, kind: str, **filters: Any) -> list[Document]:
     return list(api.pages(collection.path, collection.list_key, _to_query(filters)))
 
 
-def update(api: ServiceClient, kind: str, id: str, changes: Document) -> Document:
-    """Change an object (API reference, "Update …")."""
-    return dict(api.put(f"{COLLECTIONS[kind].path}/{id}", json={kind: changes}, key=kind))
+def update(api: ServiceClient, kind: str, id: str, changes: Document, *, revision: int | None = None) -> Document:
+    """Change an object (API reference, "Update …").
+
+    Args:
+        api: network.
+        kind: a key of `COLLECTIONS`.
+        id: the object.
+        changes: the attributes.
+        revision: its revision number when it was read; the API answers 412 if it has changed since, and the cloud
+            checks that.
+    """
+    headers = {} if revision is None else {"If-Match": f"revision_number={revision}"}
+    return dict(api.put(f"{COLLECTIONS[kind].path}/{id}", json={kind: changes}, key=kind, headers=headers))
 
 
 def get_quotas(api: ServiceClient, project_id: str) -> Document:

@@ -18,7 +18,6 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.router import INTERFACE_OWNERS
-from ecs_pulumi.resources.steps import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 _NOT_CONNECTED = re.compile(r"External network (?P<network>\S+) is not reachable from subnet (?P<subnet>[^\s.]+)")
 _IN_USE = "FloatingIPPortAlreadyAssociated"
+_IN_USE_ON = re.compile(r"on external network ([0-9a-f-]+)")
 _EXHAUSTED = ("IpAddressGenerationFailure", "ExternalIpAddressExhausted")
 """The beginnings of the API's names for the error that a subnet has no free address."""
 _TAKEN = ("IpAddressInUse", "IpAddressAlreadyAllocated")
@@ -37,6 +37,8 @@ _RELEASE_SECONDS = 60.0
 _PATIENCE = 5.0
 """Seconds in which another resource of the program may release the port by itself."""
 _IPV4 = 4
+_moves: dict[str, str] = {}
+"""The desired ports of the floating IPs whose port this run changes, by their ids; empty for one that it releases."""
 
 
 def must_wait(error: errors.EcsError) -> bool:
@@ -52,18 +54,16 @@ def is_exhausted(error: errors.EcsError) -> bool:
     return isinstance(error, (errors.Conflict, errors.BadRequest)) and str(error.body_type).startswith(_EXHAUSTED)
 
 
-def associate(context: Context, id_: str, body: Mapping[str, Any], current_port: str | None = None) -> RemoteObject:
+def associate(context: Context, id_: str, body: Mapping[str, Any]) -> RemoteObject:
     """Update a floating IP; wait until a router connects its network to that of the port.
 
-    While another floating IP is associated with the port, which this run may be about to move, wait for a minute.
-    Release it if the state contains its resource and the program has not declared that so far: the engine deletes such
-    a resource only at the end of the run.
+    While another floating IP is associated with the port, wait for a minute. Until the request succeeds, this floating
+    IP keeps the port that it has.
 
     Args:
         context: The operation.
         id_: The floating IP.
         body: The changes, with `port_id`.
-        current_port: The port with which the floating IP is associated.
     """
     api, clock = context.cloud.network, context.cloud.connection.clock
     started, pause = clock.now(), 0.2
@@ -79,12 +79,8 @@ def associate(context: Context, id_: str, body: Mapping[str, Any], current_port:
                 waited = clock.now() - started
                 if error.body_type != _IN_USE or waited > min(_RELEASE_SECONDS, context.cloud.deadline.left()):
                     raise
-                if current_port and current_port != body["port_id"]:
-                    # Floating IPs that exchange their ports would wait for each other.
-                    network.update(api, "floatingip", id_, {"port_id": None})
-                    current_port = None
-                if waited > _PATIENCE:
-                    _release_removed(context, body)
+                if _release_port(context, _holders(context, body, error), with_removed=waited > _PATIENCE):
+                    continue
                 context.report_status("waiting until the port's other floating IP is released")
             clock.sleep(pause)
             pause = min(pause * 1.5, 5.0)
@@ -118,7 +114,7 @@ def hints(context: Context, body: Mapping[str, Any]) -> Iterator[None]:
 
 def _hint(context: Context, error: errors.ApiError, body: Mapping[str, Any]) -> str:
     if error.body_type == _IN_USE:
-        found = [f"{each['floating_ip_address']} ({each['id']})" for each in _holders(context, body)]
+        found = [f"{each['floating_ip_address']} ({each['id']})" for each in _holders(context, body, error)]
         has = f"The port has the floating IP {errors.join_names(found)}. " if found else ""
         return f"{has}Release that floating IP, or move it to another port, with the resource that manages it."
     if is_exhausted(error):
@@ -154,23 +150,52 @@ def _is_not_connected(error: errors.EcsError) -> bool:
     )
 
 
-def _holders(context: Context, body: Mapping[str, Any]) -> list[RemoteObject]:
-    """Return the floating IPs that an address of the port in a request has."""
-    fixed = body.get("fixed_ip_address")
+def _holders(context: Context, body: Mapping[str, Any], error: errors.ApiError) -> list[RemoteObject]:
+    """Return the floating IPs because of which Neutron refused a request for a port."""
+    fixed, network_id = body.get("fixed_ip_address"), _IN_USE_ON.search(error.message)
     listed = network.list_all(context.cloud.network, "floatingip", port_id=body["port_id"])
-    return [each for each in listed if fixed in (None, each.get("fixed_ip_address")) and each["id"] != context.id]
+    return [
+        each
+        for each in listed
+        if fixed in (None, each.get("fixed_ip_address"))
+        and (network_id is None or network_id[1] == each["floating_network_id"])
+        and each["id"] != context.id
+    ]
 
 
-def _release_removed(context: Context, body: Mapping[str, Any]) -> None:
-    """Release the port of a request from floating IPs of this stack that the program has not declared so far."""
-    region, urn = context.cloud.region.name, rpc_bridge.current_request().urn
-    for holder in _holders(context, body):
+def _release_port(context: Context, holders: list[RemoteObject], *, with_removed: bool) -> bool:
+    """Release a port from the floating IPs that this run takes from it as well. Return whether one was released.
+
+    A floating IP that the run moves to another port may wait for that one in turn: floating IPs that exchange their
+    ports would wait for each other. One that the program no longer declares is deleted only at the end of the run.
+
+    Args:
+        context: The operation.
+        holders: The floating IPs that the port has.
+        with_removed: Whether the program had the time to declare its floating IPs: the others of the state are removed.
+    """
+    region, urn, is_released = context.cloud.region.name, rpc_bridge.current_request().urn, False
+    for holder in holders:
+        is_moved = _moves.get(holder["id"], holder["port_id"]) != holder["port_id"]
         is_declared = OWNERSHIP.other_owner(ObjectKey(ASSOCIATION, region, holder["id"]), urn)
-        if not is_declared and _associated_by_stack(context, holder["id"]):
+        is_removed = with_removed and not is_declared and _associated_by_stack(context, holder["id"])
+        if not (is_moved or is_removed):
+            continue
+        try:
+            release = {"port_id": None}
+            revision = holder.get("revision_number")
+            network.update(context.cloud.network, "floatingip", holder["id"], release, revision=revision)
+        except errors.ApiError as error:
+            # It has changed since it was read: its own resource may have moved it.
+            if error.status not in (http.HTTPStatus.PRECONDITION_FAILED, http.HTTPStatus.NOT_FOUND):
+                raise
+            continue
+        is_released = True
+        if not is_moved:
             context.notify(
                 f"released the port from {holder['floating_ip_address']}, which this program does not declare"
             )
-            network.update(context.cloud.network, "floatingip", holder["id"], {"port_id": None})
+    return is_released
 
 
 def _associated_by_stack(context: Context, id_: str) -> bool:
@@ -195,19 +220,32 @@ def _names(context: Context, error: errors.ApiError) -> tuple[str, str]:
 
 
 def report_move(context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
-    """Show a notice if an update takes the floating IP from a port.
+    """Record an update of the port. Show a notice if it takes the floating IP from a port.
 
     Args:
         context: The operation.
         new: The desired inputs.
         changed: The inputs that differ from the prior outputs.
     """
-    port_id, address = context.prior.get("port_id"), context.prior.get("address")
-    if not port_id or "port_id" not in changed:
-        return
-    what = f"releases {address}" if new.get("port_id") == "" else f"leads {address} to the port {shown(new['port_id'])}"
-    text = f"{what}; the port {port_id} is no longer reachable at it"
-    context.notify(Notice.DISCONNECTS.with_code(text, ["port_id"]))
+    if "port_id" in changed:
+        _moves[context.id] = "" if is_unknown(new["port_id"]) else new["port_id"]
+        notify_of_move(context, context.prior.get("address"), context.prior.get("port_id"), new["port_id"])
+
+
+def notify_of_move(context: Context, address: str | None, port_id: str | None, desired: Any) -> None:
+    """Show a notice if a floating IP has a port, which it leaves.
+
+    Args:
+        context: The operation.
+        address: The address of the floating IP.
+        port_id: The port that it has.
+        desired: The port that it will have; empty for none.
+    """
+    if port_id and port_id != desired:
+        target = "a port that is not known yet" if is_unknown(desired) else f"the port {desired}"
+        what = f"leads {address} to {target}" if desired else f"releases {address}"
+        text = f"{what}; the port {port_id} is no longer reachable at it"
+        context.notify(Notice.DISCONNECTS.with_code(text, ["port_id"]))
 
 
 def check_port(context: Context, checked: CheckInputs, external_network_id: str | None) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """FloatingIp: an address of an external network, for a port (Neutron API reference, "Floating IPs")."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -37,7 +38,7 @@ from ecs_pulumi.resources.floating_ip_report_rules import RULES
 from ecs_pulumi.resources.neutron import NeutronHandler, UnnamedInputs
 from ecs_pulumi.resources.owner_markers import owner_marker
 from ecs_pulumi.resources.remote import RemoteObject
-from ecs_pulumi.resources.router import external_network_name
+from ecs_pulumi.resources.router import external_network_outputs, find_external_network, is_external_network
 
 _OWN = (Provenance.PREDECESSOR, Provenance.INTERRUPTED)
 _INPUTS_OF_ASSOCIATION = ("port_id", "fixed_ip")
@@ -82,6 +83,7 @@ class FloatingIpOutputs(Outputs):
     """Attributes that only the cloud sets."""
 
     external_network_id: str = Field(description="Id of the external network.")
+    external_network_name: str | None = Field(None, description="Its name; its id if several have that name.")
     status: str = Field(description="`ACTIVE` once a router translates it, `DOWN` before.")
     router_id: str | None = Field(None, description="Router that translates the address.")
 
@@ -114,13 +116,14 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that external network, subnets and port exist, and that the address is free. Warn about the port."""
         yield from super().preflight(context, checked)
-        resolver = catalog(context.cloud.region)
-        missing = list(preflight.check_exists(checked, "external_network", resolver.external_network))
+        look_up = partial(find_external_network, context)
+        missing = list(preflight.check_exists(checked, "external_network", look_up))
         yield from missing
         name, external = checked.known("external_network"), None
         inputs = ("external_network", "subnet_ids", "address", *_INPUTS_OF_ASSOCIATION)
         if name and not missing and checked.changed(*inputs):
-            external = resolver.external_network(name)
+            external = look_up(name)
+        if external:
             # The account may not see the subnets themselves.
             subnets = external.get("subnets") or ()
             for index, subnet_id in checked.items("subnet_ids") if subnets else ():
@@ -133,7 +136,7 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Compare the external network by name or id."""
         if name == "external_network" and isinstance(desired, str):
-            return desired in (prior.get("external_network"), prior.get("external_network_id"))
+            return is_external_network(desired, prior)
         return super().is_equal(name, desired, prior)
 
     def also_holds(self, id_: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -177,11 +180,9 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Return the attributes of the API, with the name of the external network."""
-        network_id = remote["floating_network_id"]
         return {
             **super().to_outputs(context, remote),
-            "external_network": external_network_name(context, network_id),
-            "external_network_id": network_id,
+            **external_network_outputs(context, remote["floating_network_id"]),
             "port_id": remote.get("port_id") or "",
         }
 
@@ -208,12 +209,14 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
 
     def _same_objects(self, context: Context, body: RemoteObject) -> list[RemoteObject]:
         description, network_id = body.get("description"), body["floating_network_id"]
-        if not description:
-            # Nothing distinguishes the floating IP from those that other requests create at the same time.
-            return []
-        return network.list_all(
+        listed: list[RemoteObject] = network.list_all(
             context.cloud.network, self.singular, description=description, floating_network_id=network_id
         )
+        return [
+            each
+            for each in listed
+            if description or (not each.get("description") and each.get("port_id") in (None, body.get("port_id")))
+        ]
 
     def _send_create(self, context: Context, body: RemoteObject) -> RemoteObject:
         """Send the request for each subnet, until one of them has a free address."""
@@ -229,12 +232,17 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
             return super()._send_create(context, common)
 
     def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
-        if "port_id" not in body and remote.get("port_id"):
-            # Neutron derives the address again, and refuses a port with several ones.
-            body = body | {name: remote[name] for name in ("port_id", "fixed_ip_address")}
         if body.get("port_id"):
-            return associate(context, remote["id"], body, remote.get("port_id"))
-        return super()._send_update(context, remote, body)
+            return associate(context, remote["id"], body)
+        try:
+            return super()._send_update(context, remote, body)
+        except errors.BadRequest:
+            if "port_id" in body or not remote.get("port_id"):
+                raise
+        # Neutron derives the address of the port again, and refuses a port with several ones. Only then the request
+        # contains the port, because another program may have moved the floating IP since it was read.
+        association = {name: remote[name] for name in ("port_id", "fixed_ip_address")}
+        return super()._send_update(context, remote, body | association)
 
     def _changes(self, context: Context, desired: FloatingIpInputs, remote: RemoteObject) -> dict[str, Any]:
         changes = super()._changes(context, desired, remote)

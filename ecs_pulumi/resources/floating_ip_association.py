@@ -21,7 +21,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import IpAddress
-from ecs_pulumi.resources.association import associate, check_port, report_move
+from ecs_pulumi.resources.association import associate, check_port, notify_of_move, report_move
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context
 from ecs_pulumi.resources.handler import EcsHandler
@@ -65,7 +65,7 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
     outputs = FloatingIpAssociationOutputs
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Check that floating IP and port exist. Warn if no router connects them."""
+        """Check that floating IP and port exist. Warn if no router connects them. Show which port the first leaves."""
         yield from super().preflight(context, checked)
         resolver, id_ = catalog(context.cloud.region), checked.known("floating_ip_id")
         missing = list(
@@ -80,7 +80,12 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
             and checked.changed("port_id", "fixed_ip", "floating_ip_id")
         ):
             with contextlib.suppress(errors.ApiError):
-                network_id = resolver.neutron("floatingip", id_)["floating_network_id"]
+                remote = resolver.neutron("floatingip", id_)
+                network_id = remote["floating_network_id"]
+                if checked.changed("floating_ip_id") and not (checked.is_replacement or checked.has("adopt")):
+                    # A diff shows what an update takes from a port.
+                    port_id = checked.values.get("port_id")
+                    notify_of_move(context, remote["floating_ip_address"], remote.get("port_id"), port_id)
         yield from check_port(context, checked, network_id)
 
     def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
@@ -132,7 +137,7 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
         """Move the floating IP to another port or another address of the port."""
         remote = require_exists(_find(context, id_), "FloatingIp", id_)
         if diff_remote(self, context, desired, remote):
-            return associate(context, id_, _body(desired), remote.get("port_id"))
+            return associate(context, id_, _body(desired))
         return remote
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:

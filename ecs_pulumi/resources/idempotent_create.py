@@ -25,6 +25,10 @@ _MAY_STILL_APPEAR = (
     "the object was not found yet, but it may still appear, so this run does not send the request again; "
     "the next `pulumi up` finds it"
 )
+_MAY_BE = (
+    "the request may have created {0}, but nothing distinguishes that object from those of others: import it with "
+    'adopt="{0}", or delete it, before the next `pulumi up`, which creates another one'
+)
 
 T = TypeVar("T")
 
@@ -72,6 +76,8 @@ def create_or_find(
     send: Callable[[], RemoteObject],
     candidates: Callable[[], Iterable[RemoteObject]],
     marked: str | None = None,
+    *,
+    is_unique: bool = True,
 ) -> RemoteObject:
     """Send a create request. After a lost response, search for the object before sending it again.
 
@@ -81,6 +87,10 @@ def create_or_find(
         send: Sends the request.
         candidates: Lists the objects with the name of the object.
         marked: The description in the request, which distinguishes the object from others of the same name.
+        is_unique: Whether name or description distinguish the object from those that others create at the same time.
+
+    Raises:
+        OperationFailed: Nothing distinguishes the object, and one exists that the request may have created.
     """
     start = api.clock.now()
 
@@ -88,6 +98,8 @@ def create_or_find(
         for remote in _search(context, api, candidates, error):
             is_match = marked in (None, "", remote.get("description"))
             if is_match and not created_in_this_run(remote["id"]) and is_younger(api, remote, start, _CLOCKS_DIFFER):
+                if not is_unique:
+                    raise errors.OperationFailed(str(error).rstrip("."), _MAY_BE.format(remote["id"])) from error
                 return remote
         return None
 

@@ -1,21 +1,24 @@
 """Network: a private layer 2 network (guide, chapter 7; Neutron API reference, "Networks")."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
+    CheckInputs,
     Computed,
     InPlace,
     Outputs,
+    Problem,
     Replace,
     Set,
 )
 from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, shared_reason
+from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject
 
 
@@ -90,6 +93,12 @@ class NetworkHandler(NeutronHandler[NetworkInputs]):
         "project_id": "tenant_id",
         "subnet_ids": "subnets",
     }
+
+    def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
+        """Record the name of an external network, by which the program may refer to it."""
+        yield from super().preflight(context, checked)
+        if checked.known("external") and (name := checked.known("name")):
+            planned(context.cloud.region).external_networks.add(name)
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Delete first if both use one segment or one flat physical network, which only one network can use."""

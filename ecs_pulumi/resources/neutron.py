@@ -126,6 +126,7 @@ class NeutronHandler(EcsHandler[I]):
             send=lambda: self._send_create(context, body),
             candidates=lambda: self._same_objects(context, body),
             marked=body.get("description"),
+            is_unique=bool(body.get("name") or body.get("description")),
         )
         context.record_id(remote["id"])
         return self._tag(context, remote, desired.tags)

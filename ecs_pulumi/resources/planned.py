@@ -18,6 +18,7 @@ class Plans:
         key_pairs: Names of the key pairs that the program declares. In a preview, a server can refer by name to a key
             pair that does not exist yet.
         security_groups: Names of the security groups that the program declares, for the same reason.
+        external_networks: Names of the external networks that the program declares, for the same reason.
         connected_subnets: Ids of the subnets that the program connects to a router; None for one that is not known yet.
         interfaces: For each router, the ids of the subnets that the program connects to it, with the resources.
     """
@@ -25,6 +26,7 @@ class Plans:
     def __init__(self) -> None:
         self.key_pairs: set[str] = set()
         self.security_groups: set[str] = set()
+        self.external_networks: set[str] = set()
         self.connected_subnets: set[str | None] = set()
         self.interfaces: dict[str, dict[str, str]] = {}
         self._subnets: dict[str, list[RemoteObject]] = {}

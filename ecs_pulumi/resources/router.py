@@ -1,7 +1,7 @@
 """Router: connects subnets to each other and to an external network (Neutron API reference, "Routers")."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
@@ -31,6 +31,7 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs
+from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.router_report_rules import GATEWAY
 
@@ -40,6 +41,11 @@ INTERFACE_OWNERS = (
     "network:ha_router_replicated_interface",
 )
 """The device owners of the ports that connect routers to subnets."""
+_GATEWAY_IN_USE = "RouterExternalGatewayInUseByFloatingIp"
+_RELEASE_SECONDS = 60.0
+_RELEASE_FIRST = (
+    "First release them with an update of their own: remove `port_id` of each FloatingIp, or the FloatingIpAssociation"
+)
 
 
 class RouterExternalFixedIp(Nested):
@@ -99,6 +105,7 @@ class RouterOutputs(Outputs):
 
     status: str = Field(description="`ACTIVE`, `DOWN`, `BUILD` or `ERROR`.")
     external_network_id: str | None = Field(None, description="Id of the external network; None without a gateway.")
+    external_network_name: str | None = Field(None, description="Its name; its id if several have that name.")
     external_ips: list[str] = Field(description="Addresses in the external network.")
     routes: list[RouterStaticRoute] = Field(description="Static routes, also those that no `RouterRoute` declares.")
     created_at: str | None = Field(None, description="When it was created, UTC.")
@@ -129,13 +136,12 @@ class RouterHandler(NeutronHandler[RouterInputs]):
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that the external network exists and is external."""
         yield from super().preflight(context, checked)
-        resolver = catalog(context.cloud.region)
-        yield from preflight.check_exists(checked, "external_network", resolver.external_network)
+        yield from preflight.check_exists(checked, "external_network", partial(find_external_network, context))
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Compare the external network by name or id, and ignore the parts of an address that the cloud chose."""
         if name == "external_network" and isinstance(desired, str):
-            return desired in (prior.get("external_network") or "", prior.get("external_network_id") or "")
+            return is_external_network(desired, prior)
         if name == "external_fixed_ips" and isinstance(desired, list):
             canonical = fields_of(self.inputs)[name].canonical
             remote = canonical(prior.get(name)) or []
@@ -153,6 +159,17 @@ class RouterHandler(NeutronHandler[RouterInputs]):
             interrupting, what = [*interrupting, "admin_state_up"], "the router"
         if interrupting:
             context.notify(Notice.INTERRUPTS.with_code(f"the connections through {what} are interrupted", interrupting))
+
+    def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
+        """Warn of the floating IPs that need the gateway to the external network which the router leaves."""
+        super().preflight_update(context, id_, new, changed)
+        if "external_network" in changed and context.prior.get("external_network_id"):
+            listed = catalog(context.cloud.region).floating_ips()
+            if users := [each for each in listed if each.get("router_id") == id_]:
+                context.warn(
+                    f"external_network: {_named(users)} need the gateway; unless they are released first, the update "
+                    f"fails. {_RELEASE_FIRST}"
+                )
 
     def create(self, context: Context, desired: RouterInputs) -> RemoteObject:
         """Create the router with its gateway."""
@@ -182,8 +199,7 @@ class RouterHandler(NeutronHandler[RouterInputs]):
         network_id, addresses = gateway.get("network_id"), gateway.get("external_fixed_ips") or []
         return {
             **super().to_outputs(context, remote),
-            "external_network": external_network_name(context, network_id) if network_id else "",
-            "external_network_id": network_id,
+            **external_network_outputs(context, network_id),
             "external_fixed_ips": addresses,
             "external_ips": [each["ip_address"] for each in addresses],
             "enable_snat": gateway.get("enable_snat"),
@@ -211,6 +227,19 @@ class RouterHandler(NeutronHandler[RouterInputs]):
         }
         return changes | {name: value for name, value in all_of.items() if value is not None}
 
+    def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
+        gateway = body.get("external_gateway_info") or {}
+        send = partial(super()._send_update, context, remote)
+        try:
+            return _once_unused(context, remote["id"], partial(send, body))
+        except errors.Forbidden:
+            if "enable_snat" not in gateway or context.inputs.get("enable_snat") is not None:
+                raise
+        # Another network has to be possible for an account that may not send what an administrator chose.
+        del gateway["enable_snat"]
+        context.warn("enable_snat: returns to the default of the cloud, because only an administrator can keep it off")
+        return _once_unused(context, remote["id"], partial(send, body))
+
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
         body = super()._body({name: value for name, value in values.items() if name not in GATEWAY}, remote)
         given = {name: values[name] for name in GATEWAY if name in values}
@@ -231,13 +260,36 @@ def interface_label(port: RemoteObject) -> str:
     return f"{addresses or port['id']} in the network {port['network_id']}"
 
 
-def external_network_name(context: Context, network_id: str) -> str:
-    """Return the name of the external network; only a changed one needs a request."""
-    for known in (context.inputs, context.prior):
-        name = known.get("external_network")
-        if known.get("external_network_id") == network_id and name and name != network_id:
-            return str(name)
-    return catalog(context.cloud.region).external_network_name(network_id)
+def find_external_network(context: Context, name_or_id: str) -> RemoteObject | None:
+    """Return an external network, None if the program declares one with this name. Raises as the look-up does."""
+    region = context.cloud.region
+    if name_or_id in planned(region).external_networks:
+        return None
+    return catalog(region).external_network(name_or_id)
+
+
+def external_network_outputs(context: Context, network_id: str | None) -> dict[str, Any]:
+    """Return the outputs for the external network with this id; None for a router without a gateway."""
+    if not network_id:
+        return {"external_network": "", "external_network_id": None, "external_network_name": None}
+    name = catalog(context.cloud.region).external_network_name(network_id)
+    known = (each for each in (context.inputs, context.prior) if each.get("external_network_id") == network_id)
+    return {
+        # After the network was renamed, the name in the program still means the same network.
+        "external_network": next(filter(None, (each.get("external_network") for each in known)), name),
+        "external_network_id": network_id,
+        "external_network_name": name,
+    }
+
+
+def is_external_network(desired: str, outputs: Mapping[str, Any]) -> bool:
+    """Whether a desired external network is the one in the outputs: by id, by name, or as the program had written it.
+
+    The name is in an output of its own, because a comparison sends no request.
+    """
+    if not desired:
+        return not outputs.get("external_network_id")
+    return desired in map(outputs.get, ("external_network", "external_network_id", "external_network_name"))
 
 
 def _with_network_id(context: Context, desired: RouterInputs) -> RouterInputs:
@@ -258,6 +310,30 @@ def _gateway(given: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, 
         # Without it, an update returns to the default, which is true on most clouds.
         gateway.setdefault("enable_snat", False)
     return gateway
+
+
+def _once_unused(context: Context, router_id: str, send: Callable[[], RemoteObject]) -> RemoteObject:
+    """Send an update of a gateway. While floating IPs need the gateway, which this run may release, wait a minute."""
+    clock, pause = context.cloud.connection.clock, 0.2
+    end = clock.now() + min(_RELEASE_SECONDS, context.cloud.deadline.left())
+    while True:
+        try:
+            return send()
+        except errors.Conflict as error:
+            if error.body_type != _GATEWAY_IN_USE:
+                raise
+            users = _named(network.list_all(context.cloud.network, "floatingip", router_id=router_id))
+            if clock.now() + pause > end:
+                error.hint = f"{users} need the gateway. {_RELEASE_FIRST}"
+                raise
+            context.report_status(f"waiting until {users} no longer need the gateway")
+        clock.sleep(pause)
+        pause = min(pause * 1.5, 5.0)
+
+
+def _named(floating_ips: list[RemoteObject]) -> str:
+    addresses = errors.join_names([each["floating_ip_address"] for each in floating_ips])
+    return f"the floating IPs {addresses}" if addresses else "floating IPs of another project"
 
 
 def _satisfies(desired: Any, address: Mapping[str, Any]) -> bool:

@@ -50,6 +50,8 @@ class FloatingIp(
     """Additional attributes of the create request, by their API names."""
     external_network_id: pulumi.Output[str]
     """Id of the external network."""
+    external_network_name: pulumi.Output[str | None]
+    """Its name; its id if several have that name."""
     status: pulumi.Output[str]
     """`ACTIVE` once a router translates it, `DOWN` before."""
     router_id: pulumi.Output[str | None]

@@ -80,6 +80,8 @@ class Router(
     """`ACTIVE`, `DOWN`, `BUILD` or `ERROR`."""
     external_network_id: pulumi.Output[str | None]
     """Id of the external network; None without a gateway."""
+    external_network_name: pulumi.Output[str | None]
+    """Its name; its id if several have that name."""
     external_ips: pulumi.Output[list[str]]
     """Addresses in the external network."""
     routes: pulumi.Output[list[RouterStaticRoute]]

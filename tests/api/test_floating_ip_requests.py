@@ -13,6 +13,7 @@ from ecs_pulumi.emulator import Emulator
 from tests.fields.cloud_fixtures import CloudFixtures
 from tests.support import steps
 from tests.support.landscape import emulated
+from tests.support.steps import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +49,37 @@ def run(cloud: Emulator, call: Callable[[int], Any]) -> Counter[str]:
     return Counter(f"{request.method} {path_template(request.path)}" for request in cloud.requests)
 
 
+@pytest.mark.parametrize("without", ["description", "marker"])
+def test_lost_response_without_description_creates_one(cloud: Emulator, fixtures: CloudFixtures, without: str) -> None:
+    """A floating IP that nothing distinguishes is not allocated twice; the error names the one that may be it."""
+    config = {"ecs:marker": "false"} if without == "marker" else {}
+    resource = fixtures.resource("FloatingIp", config=config)
+    inputs = PUBLIC if config else {**PUBLIC, "description": ""}
+    before = {each.id for each in fixtures.cloud.network.ips()}
+    cloud.fault(method="POST", path="*/floatingips", drop="after", times=1)
+    with pytest.raises(Failed) as failed:
+        resource.up(**inputs)
+    (created,) = {each.id for each in fixtures.cloud.network.ips()} - before
+    assert f'import it with adopt="{created}", or delete it' in str(failed.value)
+    assert resource.state is None
+    resource.up(**inputs, adopt=created)
+    resource.destroy()
+
+
+def test_lost_request_without_description_is_repeated(cloud: Emulator, fixtures: CloudFixtures) -> None:
+    """A request that the cloud did not receive is sent again, although other floating IPs have no description."""
+    network = fixtures.cloud.network
+    used = network.create_ip(
+        floating_network_id=fixtures.external_subnet.network_id, port_id=fixtures.published_ports[0]
+    )
+    resource = fixtures.resource("FloatingIp")
+    cloud.fault(method="POST", path="*/floatingips", drop="before", times=1)
+    resource.up(**PUBLIC, description="")
+    assert resource.id != used.id
+    resource.destroy()
+    network.delete_ip(used.id)
+
+
 def named(fixtures: CloudFixtures, kind: str) -> list[Resource]:
     """Return ten resources that do not exist yet."""
     created = [fixtures.resource(kind) for _ in range(COUNT)]
@@ -79,8 +111,8 @@ def test_requests_of_ten_floating_ips(cloud: Emulator, fixtures: CloudFixtures, 
     assert read.total() <= 3, read
 
     moved = run(cloud, lambda index: made[index].up(**inputs(index), port_id=ports[index - 1].id))
-    # Each of the ten is refused once, because the port still has a floating IP, and releases its own port.
-    assert moved.total() <= COUNT * 4.5, moved
+    # Each of the ten is refused once, finds the floating IP that the port still has, releases it and tries again.
+    assert moved.total() <= COUNT * 5.5, moved
     assert [fixtures.cloud.network.get_ip(each.id).port_id for each in made] == [
         ports[index - 1].id for index in range(COUNT)
     ]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecs_pulumi.cloud import network
 from ecs_pulumi.dynamic import rpc_bridge, state
 from ecs_pulumi.dynamic.state import StackState
 from ecs_pulumi.resources import association
 from tests.fields.assertions import assert_no_changes
 from tests.fields.test_routers import at_status
 from tests.support import steps
-from tests.support.steps import SAME, Failed, Refused, updates
+from tests.support.steps import SAME, UNKNOWN, Failed, Refused, updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,6 +131,29 @@ def test_unmanaged_association(new: New, fixtures: CloudFixtures) -> None:
     assert fixtures.cloud.network.get_ip(floating_ip.id).port_id is None
 
 
+def test_other_changes_keep_the_association(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of the description keeps the address of the port, and does not undo a move of another program."""
+    floating_ip, api, (first, second) = new("FloatingIp"), fixtures.cloud.network, fixtures.published_ports
+    floating_ip.up(**OUTSIDE)
+    port = fixtures.port_with_two_addresses
+    api.update_ip(floating_ip.id, port_id=port, fixed_ip_address="10.90.5.12")
+    floating_ip.up(**OUTSIDE, description="one")
+    remote = api.get_ip(floating_ip.id)
+    assert (remote.port_id, remote.fixed_ip_address, remote.description) == (port, "10.90.5.12", "one")
+    api.update_ip(floating_ip.id, port_id=first)
+
+    def get_and_move(*arguments: Any) -> Any:
+        remote = get(*arguments)
+        api.update_ip(floating_ip.id, port_id=second)
+        return remote
+
+    get = network.get
+    monkeypatch.setattr(network, "get", get_and_move)
+    floating_ip.up(**OUTSIDE, description="two")
+    monkeypatch.undo()
+    assert (api.get_ip(floating_ip.id).port_id, api.get_ip(floating_ip.id).description) == (second, "two")
+
+
 def test_released_port_is_no_longer_managed(new: New, fixtures: CloudFixtures) -> None:
     """A program that no longer sets the port releases it once; an association of another resource is no drift."""
     floating_ip, port = new("FloatingIp"), fixtures.published_ports[0]
@@ -163,6 +187,40 @@ def test_two_floating_ips_exchange_their_ports(new: New, fixtures: CloudFixtures
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda at: pair[at].up(**OUTSIDE, port_id=ports[1 - at]), (0, 1)))
     assert [fixtures.cloud.network.get_ip(each.id).port_id for each in pair] == ports[::-1]
+
+
+def test_floating_ips_exchange_their_ports_one_after_the_other(new: New, fixtures: CloudFixtures) -> None:
+    """The first of two floating IPs that take each other's port does not wait for the second one."""
+    pair, ports = [new("FloatingIp"), new("FloatingIp")], fixtures.published_ports
+    pair[1].name = "other"
+    for floating_ip, port in zip(pair, ports, strict=True):
+        floating_ip.up(**OUTSIDE, port_id=port)
+    # The engine compares the second one before the first one is updated.
+    pair[1].preview(**OUTSIDE, port_id=ports[0])
+    pair[0].up(**OUTSIDE, port_id=ports[1])
+    assert [fixtures.cloud.network.get_ip(each.id).port_id for each in pair] == [ports[1], None]
+    pair[1].up(**OUTSIDE, port_id=ports[0])
+    assert [fixtures.cloud.network.get_ip(each.id).port_id for each in pair] == ports[::-1]
+
+
+@pytest.mark.parametrize("kind", ["FloatingIp", "FloatingIpAssociation"])
+def test_failed_move_keeps_the_port(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A move to a port that has a floating IP of others fails, and changes neither of the two."""
+    monkeypatch.setattr(association, "_RELEASE_SECONDS", 6.0)
+    api, (first, second) = fixtures.cloud.network, fixtures.published_ports
+    other = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=second)
+    resource, inputs = new(kind), other_inputs(kind, fixtures)
+    try:
+        resource.up(**inputs, port_id=first)
+        with pytest.raises(Failed, match=f"The port has the floating IP {other.floating_ip_address}"):
+            resource.up(**inputs, port_id=second)
+        assert [api.get_ip(id_).port_id for id_ in (resource.id, other.id)] == [first, second]
+        assert resource.outputs["port_id"] == first
+    finally:
+        api.delete_ip(other.id)
+        resource.destroy()
 
 
 def test_association_is_read_only_by_its_own_port(new: New, fixtures: CloudFixtures) -> None:
@@ -304,6 +362,28 @@ def test_preview_warns_about_the_port(
     monkeypatch.setattr(state, "read", lambda *_: StackState([in_state(other, port_id=port)]))
     floating_ip.preview(**OUTSIDE, port_id=port)
     assert warnings == []
+
+
+def test_preview_shows_from_which_port_an_association_takes_the_floating_ip(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new association of a floating IP that leads to another port is a notice; none if it leads to the same port."""
+    lines: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.extend([text] if "disconnects" in text else []))
+    api, (first, second), resource = fixtures.cloud.network, fixtures.published_ports, new("FloatingIpAssociation")
+    other = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=first)
+    try:
+        resource.preview(floating_ip_id=other.id, port_id=first)
+        assert lines == []
+        resource.preview(floating_ip_id=other.id, port_id=second)
+        resource.preview(floating_ip_id=other.id, port_id=UNKNOWN)
+        assert lines == [
+            f"leads {other.floating_ip_address} to {target}; the port {first} is no longer reachable at it "
+            "[disconnects: port_id]"
+            for target in (f"the port {second}", "a port that is not known yet")
+        ]
+    finally:
+        api.delete_ip(other.id)
 
 
 def test_association_has_one_resource(new: New, fixtures: CloudFixtures) -> None:

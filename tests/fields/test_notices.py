@@ -147,7 +147,7 @@ def test_moved_floating_ip_shows_notice(new: New, fixtures: CloudFixtures, repor
     floating_ip.preview(**inputs, port_id=second)
     assert reported.pop() == ([], [f"leads {address} to the port {second}{tail} [disconnects: port_id]"])
     floating_ip.preview(**inputs, port_id=UNKNOWN)
-    text = f"leads {address} to the port a value that is not known yet{tail} [disconnects: port_id]"
+    text = f"leads {address} to a port that is not known yet{tail} [disconnects: port_id]"
     assert reported.pop() == ([], [text])
     if kind == "FloatingIpAssociation":
         return

@@ -9,7 +9,7 @@ import pytest
 
 from ecs_pulumi.dynamic import provider, rpc_bridge, run
 from tests.fields.assertions import assert_complete, assert_no_changes
-from tests.support.steps import SAME, Failed, Refused
+from tests.support.steps import SAME, Failed, Refused, updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,16 +78,48 @@ def test_preview_shows_what_is_interrupted(new: New, fixtures: CloudFixtures, mo
     ]
 
 
-def test_external_network_by_id(new: New, fixtures: CloudFixtures) -> None:
-    """The external network is given by id or by name; the other spelling keeps the gateway."""
-    router, network_id = new("Router"), fixtures.external_subnet.network_id
-    router.up(external_network=network_id)
-    assert router.outputs["external_network"] == router.outputs["external_network_id"] == network_id
-    assert_no_changes(router, {"external_network": network_id})
-    addresses = router.outputs["external_ips"]
-    router.up(external_network="public")
-    assert (router.outputs["external_network"], router.outputs["external_ips"]) == ("public", addresses)
-    assert_no_changes(router, {"external_network": "public"})
+@pytest.mark.parametrize("kind", ["Router", "FloatingIp"])
+def test_external_network_by_id(new: New, fixtures: CloudFixtures, kind: str) -> None:
+    """The external network is given by id or by name; the other spelling changes nothing."""
+    resource, network_id = new(kind), fixtures.external_subnet.network_id
+    resource.up(external_network=network_id)
+    assert resource.outputs["external_network"] == resource.outputs["external_network_id"] == network_id
+    assert resource.outputs["external_network_name"] == "public"
+    assert_no_changes(resource, {"external_network": network_id})
+    assert resource.preview(external_network="public") == SAME
+    resource.refresh()
+    assert resource.up(external_network="public") == SAME
+    assert_no_changes(resource, {"external_network": "public"})
+    assert resource.preview(external_network=network_id) == SAME
+
+
+@pytest.mark.parametrize("kind", ["Router", "FloatingIp"])
+def test_renamed_external_network(new: New, fixtures: CloudFixtures, kind: str) -> None:
+    """After an administrator renamed the external network, its prior and its present name change nothing."""
+    admin, resource = fixtures.admin.network, new(kind)
+    outside = admin.create_network(name=fixtures.unique_name("outside"), **{"router:external": True})
+    try:
+        admin.create_subnet(network_id=outside.id, ip_version=4, cidr="198.51.104.0/24", enable_dhcp=False)
+        resource.up(external_network=outside.name)
+        renamed = fixtures.unique_name("renamed")
+        admin.update_network(outside.id, name=renamed)
+        resource.refresh()
+        assert resource.preview(external_network=renamed) == SAME
+        assert resource.up(external_network=outside.name, description="mine") == updates("description")
+        assert resource.up(external_network=renamed, description="mine") == SAME
+    finally:
+        resource.destroy()
+        admin.delete_network(outside.id)
+
+
+@pytest.mark.parametrize("kind", ["Router", "FloatingIp"])
+def test_preview_accepts_external_network_of_the_program(new: New, fixtures: CloudFixtures, kind: str) -> None:
+    """A preview accepts the name of an external network that the same program declares."""
+    name, outside = fixtures.unique_name("outside"), new("Network")
+    outside.preview(name=name, external=True)
+    # Part of the same command, which keeps what the network has recorded.
+    step, _ = new(kind)._plan({"external_network": name})
+    assert step.op == "create"
 
 
 def test_preview_rejects_wrong_external_network(new: New, fixtures: CloudFixtures) -> None:
@@ -301,6 +333,54 @@ def test_router_waits_for_interface(
     router.destroy()
     assert any("waiting until it is no longer in use by the interface 10.95.0.1" in line for line in lines)
     assert fixtures.cloud.network.find_router(router.name) is None
+
+
+@pytest.mark.parametrize("external_network", ["", "other"])
+def test_gateway_that_a_floating_ip_needs(
+    connected: tuple[Resource, Resource, str],
+    fixtures: CloudFixtures,
+    at_status: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    external_network: str,
+) -> None:
+    """The preview of a router that leaves its external network names the floating IPs, and so does the error.
+
+    The update waits, because the same run may release them.
+    """
+    router, _, port = connected
+    lines: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.append(text))
+    monkeypatch.setattr("ecs_pulumi.resources.router._RELEASE_SECONDS", 2.0)
+    api, inputs = fixtures.cloud.network, {"external_network": external_network and fixtures.other_external_network}
+    floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
+    named = f"the floating IPs {floating_ip.floating_ip_address}"
+    router.preview(**inputs)
+    assert any(line.startswith(f"external_network: {named} need the gateway; unless they are") for line in lines)
+    with pytest.raises(Failed, match=f"{named} need the gateway. First release them"):
+        router.up(**inputs)
+    line = f"waiting until {named} no longer need the gateway"
+    lines = at_status(line, lambda: api.update_ip(floating_ip.id, port_id=None))
+    router.up(**inputs)
+    assert line in lines
+    assert router.outputs["external_network"] == inputs["external_network"]
+    api.delete_ip(floating_ip.id)
+
+
+def test_other_external_network_although_snat_is_restricted(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an administrator has turned SNAT off, a user still moves the router to another external network."""
+    lines: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.append(text))
+    router, network_id = new("Router"), fixtures.external_subnet.network_id
+    router.up(external_network="public")
+    fixtures.admin.network.update_router(
+        router.id, external_gateway_info={"network_id": network_id, "enable_snat": False}
+    )
+    router.refresh()
+    router.up(external_network=fixtures.other_external_network)
+    assert router.outputs["external_network"] == fixtures.other_external_network
+    assert any("only an administrator can keep it off" in line for line in lines)
 
 
 def test_interface_that_was_removed_out_of_band(

@@ -170,19 +170,26 @@ def test_data_loss_of_deleted_server(
             ("disconnect", "update"),
             ("the port that it led to is no longer reachable at its address",),
         ),
+        (
+            "create",
+            "FloatingIpAssociation",
+            ("disconnect", "create"),
+            ("the port that it led to is no longer reachable at its address",),
+        ),
     ],
 )
 def test_port_without_its_floating_ip_is_disconnected(
     document: dict[str, Any], op: str, kind: str, effects: tuple[str, ...], notes: tuple[str, ...]
 ) -> None:
-    """A floating IP that is deleted, released or moved disconnects its port; a deleted one also loses its address."""
+    """A floating IP that that is deleted, released or moved disconnects its port; a deletion also loses the address."""
     urn = f"urn:pulumi:test::shop::pulumi-python:dynamic/ecs:{kind}::web"
     prior = {"outputs": {"address": "203.0.113.7", "port_id": "p"}, "inputs": {"port_id": "p"}}
     document["steps"] = [{"op": op, "urn": urn, "oldState": prior}]
-    if op == "update":
+    is_moved = op != "delete"
+    if is_moved:
         document["steps"][0]["newState"] = {"inputs": {"port_id": "q"}}
     message = "leads 203.0.113.7 to the port q; the port p is no longer reachable at it [disconnects: port_id]"
-    document["diagnostics"] = [{"urn": urn, "message": message, "severity": "info"}] if op == "update" else []
+    document["diagnostics"] = [{"urn": urn, "message": message, "severity": "info"}] if is_moved else []
     (found,) = read(json.dumps(document)).changes
     assert (found.effects, found.notes) == (effects, notes)
 
