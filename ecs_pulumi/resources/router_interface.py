@@ -23,7 +23,7 @@ from ecs_pulumi.dynamic.fields import (
     Replace,
     exactly_one_of,
 )
-from ecs_pulumi.dynamic.handler import ImportedResource
+from ecs_pulumi.dynamic.handler import ImportedResource, Provenance
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import ip_range
 from ecs_pulumi.resources.catalog import catalog
@@ -48,7 +48,7 @@ class RouterInterfaceInputs(Inputs):
     """
 
     router_id: Annotated[str, Replace(), References("Router")] = Field(description="Id of the router.")
-    subnet_id: Annotated[str | None, Replace(), Computed(), AlwaysSet(), Exclusive(), References("Subnet")] = Field(
+    subnet_id: Annotated[str | None, Replace(), Computed(), AlwaysSet(), References("Subnet")] = Field(
         None,
         description="Subnet to connect; the router gets the address of the subnet's gateway. Set either this or "
         "`port_id`.",
@@ -114,6 +114,8 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         yield from missing
         subnet_id = checked.known("subnet_id")
         planned(context.cloud.region).connected_subnets.add(subnet_id)
+        if checked.prior and checked.changed("router_id", "subnet_id", "port_id"):
+            self._warn_of_users(context, checked)
         if subnet_id and checked.changed("subnet_id") and not missing and not created_in_this_run(subnet_id):
             subnet = resolver.neutron("subnet", subnet_id)
             if not subnet.get("gateway_ip"):
@@ -121,6 +123,25 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
                 yield Problem("subnet_id", reason)
             elif checked.known("router_id"):
                 yield from _conflicts(context, checked, checked.known("router_id"), subnet)
+
+    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        """Delete first if the subnet stays the same: its gateway's address belongs to one router."""
+        return super().delete_before_replace(resource, prior, new) or new.get("subnet_id") == prior.get("subnet_id")
+
+    def _warn_of_users(self, context: Context, checked: CheckInputs) -> None:
+        """Warn of what keeps the interface from being deleted before its replacement is created."""
+        prior = checked.prior
+        if not self.delete_before_replace(context.resource, prior, checked.values):
+            return
+        with contextlib.suppress(errors.ApiError, errors.NoMatch):
+            port_id = prior.get("port_id")
+            port = catalog(context.cloud.region).neutron("port", port_id) if port_id else {}
+            users = _users(context, prior["router_id"], _subnet_ids(port) if port else [prior["subnet_id"]])
+            if labels := [user.label for user in users]:
+                context.warn(
+                    f"the interface is deleted before its replacement is created, but is in use by "
+                    f"{errors.join_names(labels)}; the update fails unless that is released first"
+                )
 
     def id_of(self, remote: RemoteObject) -> str:
         """The ids of the router and the port, and of an IPv6 subnet."""
@@ -174,8 +195,10 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         body = {"subnet_id": desired.subnet_id} if desired.subnet_id else {"port_id": str(desired.port_id)}
         api = context.cloud.network
 
-        def find(_error: errors.EcsError) -> RemoteObject | None:
+        def find(error: errors.EcsError) -> RemoteObject | None:
             ports = interface_ports(context, desired.router_id)
+            if isinstance(error, errors.BadRequest) and self._remove_overlapping(context, ports, error):
+                return add()
             return next(
                 (each for each in ports if desired.port_id == each["id"] or desired.subnet_id in _subnet_ids(each)),
                 None,
@@ -187,9 +210,25 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
             context.record_id("/".join(filter(None, (desired.router_id, port_id, desired.subnet_id))))
             return network.get(api, "port", port_id)
 
-        remote = {**send_once(send, find, errors.BadRequest, errors.Conflict), _SUBNET: desired.subnet_id}
+        def add() -> RemoteObject:
+            return send_once(send, find, errors.BadRequest, errors.Conflict)
+
+        remote = {**add(), _SUBNET: desired.subnet_id}
         context.record_id(self.id_of(remote))
         return remote
+
+    def _remove_overlapping(self, context: Context, ports: Iterable[RemoteObject], error: errors.BadRequest) -> bool:
+        """Remove the interface that is being replaced if the API names its subnet because the ranges overlap.
+
+        The engine, which does not know the ranges, deletes it only after the create.
+        """
+        for remote in (remote for port in ports for remote in _interfaces_of(port)):
+            if "overlaps" in error.message and str(_subnet_id(remote)) in error.message:
+                id_ = self.id_of(remote)
+                if context.provenance(id_, None) is Provenance.PREDECESSOR:
+                    self.delete(context, id_, {})
+                    return True
+        return False
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the port from the list that all refreshes of ports share."""
@@ -259,7 +298,10 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
                 raise
 
         def users() -> list[_User]:
-            return list(_users(context, id_))
+            with contextlib.suppress(errors.NotFound):
+                port = network.get(context.cloud.network, "port", port_id)
+                return list(_users(context, router_id, [subnet_id] if subnet_id else _subnet_ids(port)))
+            return []
 
         delete_when_unused(
             context,
@@ -307,16 +349,15 @@ def router_of(port: RemoteObject) -> list[str]:
     return [port["device_id"]] if port.get("device_owner") in INTERFACE_OWNERS else []
 
 
-def _users(context: Context, id_: str) -> Iterable[_User]:
-    """Yield the floating IPs and the routes of a router that need one of its interfaces."""
-    api, (router_id, port_id, subnet_id) = context.cloud.network, _split_id(id_)
-    try:
-        router = network.get(api, "router", router_id)
-        connected = [subnet_id] if subnet_id else _subnet_ids(network.get(api, "port", port_id))
-        subnets = [network.get(api, "subnet", each) for each in connected]
-    except errors.NotFound:
-        return
-    ranges = [ip_range(subnet["cidr"]) for subnet in subnets]
+def _users(context: Context, router_id: str, subnet_ids: Iterable[str]) -> Iterator[_User]:
+    """Yield the floating IPs and the routes of a router that need its interfaces in these subnets.
+
+    Raises:
+        NotFound: The router or a subnet does not exist.
+    """
+    api = context.cloud.network
+    router = network.get(api, "router", router_id)
+    ranges = [ip_range(network.get(api, "subnet", each)["cidr"]) for each in subnet_ids]
 
     def is_inside(address: str | None) -> bool:
         return any(address and ipaddress.ip_address(address) in each for each in ranges)

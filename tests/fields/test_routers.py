@@ -9,7 +9,7 @@ import pytest
 
 from ecs_pulumi.dynamic import provider, rpc_bridge, run
 from tests.fields.assertions import assert_complete, assert_no_changes
-from tests.support.steps import SAME, Failed, Refused
+from tests.support.steps import SAME, Failed, Refused, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -272,6 +272,61 @@ def test_interface_waits_for_floating_ip(
     lines = at_status(f"the floating IP {floating_ip.floating_ip_address}", lambda: api.delete_ip(floating_ip.id))
     interface.destroy()
     assert f"waiting until it is no longer in use by the floating IP {floating_ip.floating_ip_address}" in lines
+
+
+def test_interface_moves_to_another_subnet(
+    connected: tuple[Resource, Resource, str], new: New, fixtures: CloudFixtures, at_status: Any
+) -> None:
+    """The new subnet is connected first, so that a floating IP can move before the old interface is removed."""
+    router, interface, port = connected
+    network, subnet, target = new("Network"), new("Subnet"), new("Port")
+    network.up()
+    subnet.up(network_id=network.id, cidr="10.93.0.0/24")
+    target.up(network_id=network.id)
+    api = fixtures.cloud.network
+    floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
+    lines = at_status("the floating IP", lambda: api.update_ip(floating_ip.id, port_id=target.id))
+    step = interface.up(router_id=router.id, subnet_id=subnet.id)
+    assert step == Step("replace", frozenset({"subnet_id"}), delete_first=False)
+    assert any(floating_ip.floating_ip_address in line for line in lines)
+    api.delete_ip(floating_ip.id)
+    interface.destroy()
+
+
+def test_interface_moves_to_a_subnet_of_the_same_range(
+    connected: tuple[Resource, Resource, str], new: New, fixtures: CloudFixtures
+) -> None:
+    """A router takes no overlapping ranges, so the create removes the interface that it replaces."""
+    router, interface, _ = connected
+    network, subnet = new("Network"), new("Subnet")
+    network.up()
+    subnet.up(network_id=network.id, cidr="10.95.0.0/25")
+    replaced = interface.outputs["port_id"]
+    interface.up(router_id=router.id, subnet_id=subnet.id)
+    assert interface.log == ["create", "delete"]
+    assert [port.id for port in fixtures.cloud.network.ports(device_id=router.id, fixed_ips=f"subnet_id={subnet.id}")]
+    assert fixtures.cloud.network.find_port(replaced) is None
+    interface.destroy()
+
+
+def test_preview_names_the_users_of_a_replaced_interface(
+    connected: tuple[Resource, Resource, str], new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subnet changes its router only after the floating IPs are released; the preview names them."""
+    _, interface, port = connected
+    other, api = new("Router"), fixtures.cloud.network
+    other.up()
+    warnings: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, severity="info", **__: warnings.append(f"{severity} {text}"))
+    moved = {"router_id": other.id, "subnet_id": interface.outputs["subnet_id"]}
+    assert interface.preview(**moved).delete_first
+    assert warnings == []
+    floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
+    interface.preview(**moved)
+    (warning,) = warnings
+    assert warning.startswith("warning the interface is deleted before its replacement is created, but is in use by ")
+    assert f"the floating IP {floating_ip.floating_ip_address}; " in warning
+    api.delete_ip(floating_ip.id)
 
 
 def test_interface_releases_what_the_run_deletes(
