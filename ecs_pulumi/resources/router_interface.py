@@ -100,9 +100,11 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
     alternatives = ("subnet_id", "port_id")
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
-        """Require either a subnet or a port."""
+        """Require either a subnet or a port, and a new port for another router."""
         yield from super().validate(checked)
         yield from exactly_one_of(checked, "subnet_id", "port_id")
+        if checked.known("router_id") and (reason := _loses_port(checked)):
+            yield Problem("port_id", reason)
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that router, subnet and port exist, and that the subnet has a gateway."""
@@ -116,6 +118,8 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         planned(context.cloud.region).connected_subnets.add(subnet_id)
         if checked.prior and checked.changed("router_id", "subnet_id", "port_id"):
             self._warn_of_users(context, checked)
+            if reason := _loses_port(checked):
+                context.warn(f"port_id: {reason} if `router_id` changes")
         if subnet_id and checked.changed("subnet_id") and not missing and not created_in_this_run(subnet_id):
             subnet = resolver.neutron("subnet", subnet_id)
             if not subnet.get("gateway_ip"):
@@ -309,6 +313,14 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
             lambda: [user.label for user in users()],
             name_users=True,
         )
+
+
+def _loses_port(checked: CheckInputs) -> str | None:
+    """Return why a replacement, or one with a router that is not known yet, cannot keep its port; None if it can."""
+    port_id = checked.known("port_id")
+    if not port_id or port_id != checked.prior.get("port_id") or not checked.changed("router_id"):
+        return None
+    return f"the cloud deletes the port {port_id} with the interface that is replaced; replace the Port as well"
 
 
 def _conflicts(context: Context, checked: CheckInputs, router_id: str, subnet: RemoteObject) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ import pytest
 
 from ecs_pulumi.dynamic import provider, rpc_bridge, run
 from tests.fields.assertions import assert_complete, assert_no_changes
-from tests.support.steps import SAME, Failed, Refused, Step
+from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -327,6 +327,32 @@ def test_preview_names_the_users_of_a_replaced_interface(
     assert warning.startswith("warning the interface is deleted before its replacement is created, but is in use by ")
     assert f"the floating IP {floating_ip.floating_ip_address}; " in warning
     api.delete_ip(floating_ip.id)
+
+
+def test_preview_rejects_a_replacement_that_keeps_the_port(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cloud deletes a port with its interface, so the interface on another router needs another port."""
+    network, subnet, router, other, interface, port = map(
+        new, ("Network", "Subnet", "Router", "Router", "RouterInterface", "Port")
+    )
+    for each in (network, router, other):
+        each.up()
+    subnet.up(network_id=network.id, cidr="10.92.0.0/24")
+    port.up(network_id=network.id)
+    interface.up(router_id=router.id, port_id=port.id)
+    with pytest.raises(Refused, match=r"the cloud deletes the port .*; replace the Port as well"):
+        interface.preview(router_id=other.id, port_id=port.id)
+    warnings: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: warnings.append(text))
+    assert interface.preview(router_id=UNKNOWN, port_id=port.id).op == "replace"
+    assert "replace the Port as well if `router_id` changes" in warnings[-1]
+    warnings.clear()
+    assert interface.preview(router_id=other.id, port_id=UNKNOWN).delete_first
+    assert warnings == []
+    interface.destroy()
+    port.forget()
+    del fixtures
 
 
 def test_interface_releases_what_the_run_deletes(
