@@ -34,7 +34,7 @@ from ecs_pulumi.resources.idempotent_create import created_in_this_run, send_onc
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.router import INTERFACE_OWNERS, interface_ports
-from ecs_pulumi.resources.router_route import change_route, router_lock
+from ecs_pulumi.resources.router_route import change_route, check_foreign, check_own, router_lock
 
 
 class RouterInterfaceInputs(Inputs):
@@ -83,6 +83,7 @@ class _User(NamedTuple):
 
 _SUBNET = "subnet of the interface"
 """Key that is added to a port's document: the subnet of the interface, because a port may connect several subnets."""
+_EXISTING = "an interface in this subnet"
 _PATIENCE = 5.0
 """Seconds in which the resources that need an interface may be deleted at the same time."""
 
@@ -116,6 +117,7 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         yield from missing
         subnet_id = checked.known("subnet_id")
         planned(context.cloud.region).connected_subnets.add(subnet_id)
+        yield from self._existing(context, checked)
         if checked.prior and checked.changed("router_id", "subnet_id", "port_id"):
             self._warn_of_users(context, checked)
             if reason := _loses_port(checked):
@@ -127,6 +129,18 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
                 yield Problem("subnet_id", reason)
             elif checked.known("router_id"):
                 yield from _conflicts(context, checked, checked.known("router_id"), subnet)
+
+    def _existing(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
+        """Reject an interface that the router has already and that is not of this stack."""
+        router_id, place = checked.known("router_id"), "port_id" if checked.has("port_id") else "subnet_id"
+        desired = checked.known(place)
+        if not (router_id and desired) or created_in_this_run(router_id):
+            return
+        if checked.changed("router_id", place):
+            with contextlib.suppress(errors.ApiError, errors.NoMatch):
+                ports = [port for port in catalog(context.cloud.region).ports_of(router_id) if router_of(port)]
+                for found in _find(ports, **{place: desired}):
+                    yield from check_foreign(context, place, self.id_of(found), _EXISTING)
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Delete first if the subnet stays the same: its gateway's address belongs to one router."""
@@ -195,21 +209,29 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         return resource
 
     def create(self, context: Context, desired: RouterInterfaceInputs) -> RemoteObject:
-        """Add the interface; one that exists already is used as it is."""
+        """Add the interface. One that exists already is used only if this stack added it."""
         body = {"subnet_id": desired.subnet_id} if desired.subnet_id else {"port_id": str(desired.port_id)}
         api = context.cloud.network
+
+        is_sent = False
 
         def find(error: errors.EcsError) -> RemoteObject | None:
             ports = interface_ports(context, desired.router_id)
             if isinstance(error, errors.BadRequest) and self._remove_overlapping(context, ports, error):
                 return add()
-            return next(
-                (each for each in ports if desired.port_id == each["id"] or desired.subnet_id in _subnet_ids(each)),
-                None,
-            )
+            found = next(_find(ports, desired.subnet_id, desired.port_id), None)
+            if found is not None:
+                check_own(context, self.id_of(found), _EXISTING, is_sent=is_sent)
+            return found
 
         def send() -> RemoteObject:
-            port_id = routers.add_interface(api, desired.router_id, body)
+            nonlocal is_sent
+            try:
+                port_id = routers.add_interface(api, desired.router_id, body)
+            except errors.EcsError as error:
+                is_sent = is_sent or errors.may_have_taken_effect(error)
+                raise
+            is_sent = True
             # Until the port is read, its IP version is unknown. An id with the subnet is valid for both versions.
             context.record_id("/".join(filter(None, (desired.router_id, port_id, desired.subnet_id))))
             return network.get(api, "port", port_id)
@@ -402,6 +424,15 @@ def _split_id(id_: str) -> tuple[str, str, str | None]:
             f'the id of a RouterInterface is "<router>/<port>" or "<router>/<port>/<subnet>", got "{id_}"'
         )
     return router_id, port_id, subnet_id or None
+
+
+def _find(
+    ports: Iterable[RemoteObject], subnet_id: str | None = None, port_id: str | None = None
+) -> Iterator[RemoteObject]:
+    """Yield the interface of a router for this subnet or with this port, if it is one of its ports."""
+    for port in ports:
+        if port["id"] == port_id or subnet_id in _subnet_ids(port):
+            yield {**port, _SUBNET: subnet_id}
 
 
 def _subnet_ids(port: RemoteObject) -> list[str]:

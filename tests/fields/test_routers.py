@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.dynamic import provider, rpc_bridge, run
+from ecs_pulumi.resources import idempotent_create
 from tests.fields.assertions import assert_complete, assert_no_changes
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Step
 
@@ -353,6 +354,37 @@ def test_preview_rejects_a_replacement_that_keeps_the_port(
     interface.destroy()
     port.forget()
     del fixtures
+
+
+@pytest.mark.parametrize("kind", ["RouterInterface", "RouterRoute"])
+def test_foreign_part_of_a_router_is_not_taken_over(
+    new: New, fixtures: CloudFixtures, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Preview and update refuse an interface or a route that exists already, and say how to import it."""
+    monkeypatch.setattr(idempotent_create, "_created", set())
+    api, router = fixtures.cloud.network, fixtures.connected_routers[0]
+    if kind == "RouterRoute":
+        inputs = {"router_id": router, "destination": "172.23.0.0/24", "nexthop": "10.90.3.30"}
+        id_ = "/".join(inputs.values())
+        api.update_router(router, routes=[{name: inputs[name] for name in ("destination", "nexthop")}])
+    else:
+        port = next(api.ports(device_id=router, device_owner="network:router_interface"))
+        inputs, id_ = {"router_id": router, "subnet_id": port.fixed_ips[0]["subnet_id"]}, f"{router}/{port.id}"
+    message = f'already: it is not in the state of this stack; import it with adopt="{id_}", or remove it first'
+    with pytest.raises(Refused, match=message):
+        new(kind).preview(**inputs)
+    unchecked = new(kind, config={"ecs:preflight": "false"})
+    with pytest.raises(Failed, match=message):
+        unchecked.up(**inputs)
+    assert unchecked.state is None
+    imported = new(kind)
+    imported.up(**inputs, adopt=id_)
+    assert imported.preview(**inputs, adopt=id_) == SAME
+    # The engine asks no provider for the order of a forced replacement.
+    with pytest.raises(Failed, match="is the one to be replaced: set delete_before_replace=True"):
+        imported._create(imported._check({}, inputs))
+    if kind == "RouterInterface":
+        imported.forget()
 
 
 def test_interface_releases_what_the_run_deletes(
