@@ -108,7 +108,7 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
             yield Problem("port_id", reason)
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Check that router, subnet and port exist, and that the subnet has a gateway."""
+        """Check that router, subnet and port exist. Warn if the subnet has no gateway."""
         yield from super().preflight(context, checked)
         resolver = catalog(context.cloud.region)
         yield from preflight.check_exists(checked, "router_id", lambda id_: resolver.neutron("router", id_))
@@ -125,8 +125,14 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         if subnet_id and checked.changed("subnet_id") and not missing and not created_in_this_run(subnet_id):
             subnet = resolver.neutron("subnet", subnet_id)
             if not subnet.get("gateway_ip"):
-                reason = f"the subnet {subnet.get('name') or subnet_id} has no gateway; set `port_id` instead"
-                yield Problem("subnet_id", reason)
+                # The same update may have added the gateway since the subnets were listed.
+                with contextlib.suppress(errors.NotFound):
+                    subnet = network.get(context.cloud.network, "subnet", subnet_id)
+            if not subnet.get("gateway_ip"):
+                context.warn(
+                    f"subnet_id: the subnet {subnet.get('name') or subnet_id} has no gateway; the update fails unless "
+                    "the subnet gets one first. With `port_id`, an interface needs none"
+                )
             elif checked.known("router_id"):
                 yield from _conflicts(context, checked, checked.known("router_id"), subnet)
 

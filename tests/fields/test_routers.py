@@ -10,6 +10,7 @@ import pytest
 from ecs_pulumi.dynamic import provider, rpc_bridge, run
 from ecs_pulumi.resources import idempotent_create
 from tests.fields.assertions import assert_complete, assert_no_changes
+from tests.support import steps
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Step
 
 if TYPE_CHECKING:
@@ -102,18 +103,40 @@ def test_preview_rejects_wrong_external_network(new: New, fixtures: CloudFixture
         new("Router").preview(enable_snat=True)
 
 
-def test_preview_rejects_subnet_without_gateway(new: New, fixtures: CloudFixtures) -> None:
-    """The preview of an interface reports a subnet without a gateway, and both or none of the alternatives."""
-    api, place = fixtures.cloud.network, {"network_id": fixtures.bare_network, "cidr": "10.96.0.0/24"}
-    # Not made by this process, which does not check its own objects.
-    subnet = api.create_subnet(ip_version=4, gateway_ip=None, **place)
+def test_preview_rejects_both_or_none_of_the_alternatives(new: New, fixtures: CloudFixtures) -> None:
+    """The preview of an interface requires either a subnet or a port."""
     interface, router = new("RouterInterface"), fixtures.routers[0]
-    with pytest.raises(Refused, match="has no gateway; set `port_id` instead"):
-        interface.preview(router_id=router, subnet_id=subnet.id)
-    for inputs in ({}, {"subnet_id": subnet.id, "port_id": fixtures.ports[0]}):
+    for inputs in ({}, {"subnet_id": fixtures.subnet, "port_id": fixtures.ports[0]}):
         with pytest.raises(Refused, match="port_id"):
             interface.preview(router_id=router, **inputs)
-    api.delete_subnet(subnet.id)
+
+
+def test_subnet_gets_a_gateway_in_the_same_update(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subnet without a gateway is a warning, because the update may add one, after which the warning ends."""
+    network, subnet, router, interface = map(new, ("Network", "Subnet", "Router", "RouterInterface"))
+    network.up()
+    program = {"network_id": network.id, "cidr": "10.96.0.0/24"}
+    subnet.up(**program, no_gateway=True)
+    router.up()
+    # A run does not check what it has created itself.
+    monkeypatch.setattr(idempotent_create, "_created", set())
+    warnings: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: warnings.extend([text] if "gateway" in text else []))
+    inputs = {"router_id": router.id, "subnet_id": subnet.id}
+    assert interface.preview(**inputs).op == "create"
+    (warning,) = warnings
+    assert "has no gateway; the update fails unless the subnet gets one first" in warning
+    warnings.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        # All resources of one run share its caches.
+        patch.setattr(steps, "clear_caches", lambda: None)
+        subnet.up(**program, gateway_ip="10.96.0.1")
+        assert interface.up(**inputs).op == "create"
+    assert warnings == []
+    assert interface.outputs["ip_address"] == "10.96.0.1"
+    del fixtures
 
 
 @pytest.mark.parametrize(
