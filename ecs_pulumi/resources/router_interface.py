@@ -2,14 +2,13 @@
 
 import contextlib
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network, routers
-from ecs_pulumi.dynamic import rpc_bridge, run
 from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
@@ -28,7 +27,7 @@ from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import ip_range
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
-from ecs_pulumi.resources.deletion import delete_when_unused
+from ecs_pulumi.resources.deletion import User, delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import created_in_this_run, send_once
 from ecs_pulumi.resources.planned import planned
@@ -65,27 +64,9 @@ class RouterInterfaceOutputs(Outputs):
     ip_address: str | None = Field(None, description="Address of the router in the subnet.")
 
 
-class _User(NamedTuple):
-    """What needs an interface.
-
-    Attributes:
-        label: Its description.
-        kinds: The kinds of the resources that may declare it.
-        id: The id of such a resource.
-        release: Ends that it needs the interface.
-    """
-
-    label: str
-    kinds: tuple[str, ...]
-    id: str
-    release: Callable[[], object]
-
-
 _SUBNET = "subnet of the interface"
 """Key that is added to a port's document: the subnet of the interface, because a port may connect several subnets."""
 _EXISTING = "an interface in this subnet"
-_PATIENCE = 5.0
-"""Seconds in which the resources that need an interface may be deleted at the same time."""
 
 
 class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
@@ -301,15 +282,9 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         return require_exists(self.read(context, id_), self.name, id_)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Remove the interface once no floating IP and no route needs it.
-
-        The engine may delete a resource that needs the interface only after the interface. Therefore this releases what
-        the same run deletes anyway.
-        """
+        """Remove the interface once no floating IP and no route needs it."""
         router_id, port_id, subnet_id = _split_id(id_)
         interface = {"subnet_id": subnet_id} if subnet_id else {"port_id": port_id}
-        urn, clock = rpc_bridge.current_request().urn, context.cloud.connection.clock
-        start = clock.now()
 
         def remove() -> None:
             try:
@@ -320,27 +295,14 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
                 # Only the port shows whether the interface is gone.
                 if self.read(context, id_) is not None:
                     raise errors.OperationFailed("the router still has the interface", str(error)) from error
-            except errors.Conflict:
-                if clock.now() - start < _PATIENCE:
-                    raise
-                for user in users():
-                    if any(run.also_deletes(urn, kind, user.id, is_awaited=False) for kind in user.kinds):
-                        context.report_status(f"releasing {user.label}, which this run deletes as well")
-                        user.release()
-                raise
 
-        def users() -> list[_User]:
+        def users() -> list[User]:
             with contextlib.suppress(errors.NotFound):
                 port = network.get(context.cloud.network, "port", port_id)
                 return list(_users(context, router_id, [subnet_id] if subnet_id else _subnet_ids(port)))
             return []
 
-        delete_when_unused(
-            context,
-            remove,
-            lambda: [user.label for user in users()],
-            name_users=True,
-        )
+        delete_when_unused(context, remove, users, name_users=True)
 
 
 def _loses_port(checked: CheckInputs) -> str | None:
@@ -389,7 +351,7 @@ def router_of(port: RemoteObject) -> list[str]:
     return [port["device_id"]] if port.get("device_owner") in INTERFACE_OWNERS else []
 
 
-def _users(context: Context, router_id: str, subnet_ids: Iterable[str]) -> Iterator[_User]:
+def _users(context: Context, router_id: str, subnet_ids: Iterable[str]) -> Iterator[User]:
     """Yield the floating IPs and the routes of a router that need its interfaces in these subnets.
 
     Raises:
@@ -404,14 +366,14 @@ def _users(context: Context, router_id: str, subnet_ids: Iterable[str]) -> Itera
 
     for item in network.list_all(api, "floatingip", router_id=router_id):
         if is_inside(item.get("fixed_ip_address")):
-            label, kinds = f"the floating IP {item['floating_ip_address']}", ("FloatingIp", "FloatingIpAssociation")
-            release = {"port_id": None}
-            yield _User(label, kinds, item["id"], partial(network.update, api, "floatingip", item["id"], release))
+            owners = [(kind, item["id"]) for kind in ("FloatingIp", "FloatingIpAssociation")]
+            release = partial(network.update, api, "floatingip", item["id"], {"port_id": None})
+            yield User(f"the floating IP {item['floating_ip_address']}", owners, release)
     for route in router.get("routes") or ():
         if is_inside(route["nexthop"]):
             id_ = f"{router_id}/{route['destination']}/{route['nexthop']}"
             remove = partial(change_route, context, {"router_id": router_id, **route}, "remove")
-            yield _User(f"the route to {route['destination']}", ("RouterRoute",), id_, remove)
+            yield User(f"the route to {route['destination']}", [("RouterRoute", id_)], remove)
 
 
 def _interfaces_of(port: RemoteObject) -> list[RemoteObject]:

@@ -427,12 +427,17 @@ def test_interface_releases_what_the_run_deletes(
 
 
 def test_router_waits_for_interface(
-    connected: tuple[Resource, Resource, str], fixtures: CloudFixtures, at_status: Any
+    connected: tuple[Resource, Resource, str],
+    fixtures: CloudFixtures,
+    at_status: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The deletion of a router waits for its interfaces, and names them; then it lists them in an error."""
     router, interface, _ = connected
-    with pytest.raises(Failed, match=r"still in use by the interface 10\.95\.0\.1 in the network"):
-        router.destroy()
+    with monkeypatch.context() as impatient:
+        impatient.setattr(steps, "TIMEOUT", 3.0)
+        with pytest.raises(Failed, match=r"still in use by the interface 10\.95\.0\.1 in the network"):
+            router.destroy()
     lines = at_status("10.95.0.1", interface.destroy)
     router.destroy()
     assert any("waiting until it is no longer in use by the interface 10.95.0.1" in line for line in lines)
