@@ -96,7 +96,8 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
                 yield Problem("destination", reason)
             else:
                 if str(destination_range) != destination:
-                    reason = f'has host bits set, got {format_value(destination)}; did you mean "{destination_range}"?'
+                    what = "has host bits set" if "/" in destination else "has no prefix length"
+                    reason = f'{what}, got {format_value(destination)}; did you mean "{destination_range}"?'
                     yield Problem("destination", reason)
         if nexthop is not None:
             try:

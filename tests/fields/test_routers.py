@@ -146,6 +146,7 @@ def test_subnet_gets_a_gateway_in_the_same_update(
             {"destination": "192.168.90.1/24"},
             'has host bits set, got "192.168.90.1/24"; did you mean "192.168.90.0/24"',
         ),
+        ({"destination": "10.0.0.5"}, 'has no prefix length, got "10.0.0.5"; did you mean "10.0.0.5/32"?'),
         ({"destination": "office"}, "not a range of addresses"),
         ({"nexthop": "gateway"}, "not an address"),
         ({"nexthop": "2001:db8::1"}, "not of the IP version of the destination"),
