@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network, routers
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
@@ -22,7 +23,7 @@ from ecs_pulumi.dynamic.fields import (
     Replace,
     exactly_one_of,
 )
-from ecs_pulumi.dynamic.handler import ImportedResource, Provenance
+from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import ip_range
 from ecs_pulumi.resources.catalog import catalog
@@ -66,6 +67,8 @@ class RouterInterfaceOutputs(Outputs):
 
 _SUBNET = "subnet of the interface"
 """Key that is added to a port's document: the subnet of the interface, because a port may connect several subnets."""
+_compared: dict[str, tuple[str | None, str | None]] = {}
+"""Router and port of each interface that this run changes, by URN. After a rename, the state has another URN."""
 _EXISTING = "an interface in this subnet"
 
 
@@ -129,14 +132,19 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
                 for found in _find(ports, **{place: desired}):
                     yield from check_foreign(context, place, self.id_of(found), _EXISTING)
 
-    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Delete first if the subnet stays the same: its gateway's address belongs to one router."""
-        return super().delete_before_replace(resource, prior, new) or new.get("subnet_id") == prior.get("subnet_id")
+        _compared[rpc_bridge.current_request().urn] = prior.get("router_id"), prior.get("port_id")
+        return self._is_same(prior, new)
+
+    def _is_same(self, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        """Whether two interfaces with these inputs cannot exist at the same time."""
+        return self.is_exclusive(new) or new.get("subnet_id") == prior.get("subnet_id")
 
     def _warn_of_users(self, context: Context, checked: CheckInputs) -> None:
         """Warn of what keeps the interface from being deleted before its replacement is created."""
         prior = checked.prior
-        if not self.delete_before_replace(context.resource, prior, checked.values):
+        if not self._is_same(prior, checked.values):
             return
         with contextlib.suppress(errors.ApiError, errors.NoMatch):
             port_id = prior.get("port_id")
@@ -235,12 +243,12 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
 
         The engine, which does not know the ranges, deletes it only after the create.
         """
+        replaced = _compared.get(rpc_bridge.current_request().urn)
         for remote in (remote for port in ports for remote in _interfaces_of(port)):
-            if "overlaps" in error.message and str(_subnet_id(remote)) in error.message:
-                id_ = self.id_of(remote)
-                if context.provenance(id_, None) is Provenance.PREDECESSOR:
-                    self.delete(context, id_, {})
-                    return True
+            is_overlapping = "overlaps" in error.message and str(_subnet_id(remote)) in error.message
+            if is_overlapping and replaced == (remote["device_id"], remote["id"]):
+                self.delete(context, self.id_of(remote), {})
+                return True
         return False
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:

@@ -123,7 +123,7 @@ def test_subnet_gets_a_gateway_in_the_same_update(
     # A run does not check what it has created itself.
     monkeypatch.setattr(idempotent_create, "_created", set())
     warnings: list[str] = []
-    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: warnings.extend([text] if "gateway" in text else []))
+    collect_warnings(monkeypatch, warnings)
     inputs = {"router_id": router.id, "subnet_id": subnet.id}
     assert interface.preview(**inputs).op == "create"
     (warning,) = warnings
@@ -160,6 +160,15 @@ def test_preview_rejects_invalid_route(new: New, fixtures: CloudFixtures, inputs
         new("RouterRoute").preview(**{**valid, **inputs})
     (name,) = inputs
     assert reason in refused.value.reasons[name]
+
+
+def collect_warnings(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
+    """Add the warnings that are shown from now on to a list."""
+
+    def log(_urn: str, text: str, severity: str = "info", **_: object) -> None:
+        lines.extend([text] if severity == "warning" else [])
+
+    monkeypatch.setattr(rpc_bridge, "log", log)
 
 
 def in_parallel(resources: list[Resource], action: Callable[[int], object]) -> None:
@@ -342,14 +351,14 @@ def test_preview_names_the_users_of_a_replaced_interface(
     other, api = new("Router"), fixtures.cloud.network
     other.up()
     warnings: list[str] = []
-    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, severity="info", **__: warnings.append(f"{severity} {text}"))
+    collect_warnings(monkeypatch, warnings)
     moved = {"router_id": other.id, "subnet_id": interface.outputs["subnet_id"]}
     assert interface.preview(**moved).delete_first
     assert warnings == []
     floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
     interface.preview(**moved)
     (warning,) = warnings
-    assert warning.startswith("warning the interface is deleted before its replacement is created, but is in use by ")
+    assert warning.startswith("the interface is deleted before its replacement is created, but is in use by ")
     assert f"the floating IP {floating_ip.floating_ip_address}; " in warning
     api.delete_ip(floating_ip.id)
 
@@ -358,8 +367,8 @@ def test_preview_rejects_a_replacement_that_keeps_the_port(
     new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cloud deletes a port with its interface, so the interface on another router needs another port."""
-    network, subnet, router, other, interface, port = map(
-        new, ("Network", "Subnet", "Router", "Router", "RouterInterface", "Port")
+    network, subnet, router, other, port, interface = map(
+        new, ("Network", "Subnet", "Router", "Router", "Port", "RouterInterface")
     )
     for each in (network, router, other):
         each.up()
@@ -369,9 +378,10 @@ def test_preview_rejects_a_replacement_that_keeps_the_port(
     with pytest.raises(Refused, match=r"the cloud deletes the port .*; replace the Port as well"):
         interface.preview(router_id=other.id, port_id=port.id)
     warnings: list[str] = []
-    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: warnings.append(text))
+    collect_warnings(monkeypatch, warnings)
     assert interface.preview(router_id=UNKNOWN, port_id=port.id).op == "replace"
-    assert "replace the Port as well if `router_id` changes" in warnings[-1]
+    (warning,) = warnings
+    assert "replace the Port as well if `router_id` changes" in warning
     warnings.clear()
     assert interface.preview(router_id=other.id, port_id=UNKNOWN).delete_first
     assert warnings == []

@@ -98,3 +98,17 @@ def test_parts_of_a_router_move_between_resources(world: SharedWorld) -> None:
         return ordered((*router, interface, *parts))
 
     check(world, program(0, 1), program(1, 0), program(2, 1, 0), program(1, 2))
+
+
+def test_renamed_interface_of_a_subnet_that_is_replaced_by_one_of_the_same_range(world: SharedWorld) -> None:
+    """The create removes the interface that it replaces, also if the state has that one under its former name."""
+    subnet = {"cidr": "10.20.0.0/24"}
+    inputs = {"router_id": Ref("rtr1"), "subnet_id": Ref("sub1")}
+    before = declared(
+        net1=("Network", {}),
+        sub1=("Subnet", {"network_id": Ref("net1"), **subnet}),
+        rtr1=("Router", {}),
+        rif1=("RouterInterface", inputs),
+    )
+    after = declared(net2=("Network", {}), sub1=("Subnet", {"network_id": Ref("net2"), **subnet}), rtr1=("Router", {}))
+    check(world, before, ordered((*after, Declaration("RouterInterface", "rif2", inputs, alias="rif1"))))
