@@ -86,7 +86,8 @@ The [settings](settings.md) select the cloud, and the [lookups](lookups.md) find
 - `opts.ignore_changes`: the named inputs are neither compared nor sent, whatever the remote value is.
 - `opts.replace_on_changes`, `pulumi up --replace` and `pulumi state taint` replace an object. A server with its own
   ports, a port with an address, and an attachment are deleted before the new one is created, since two of them cannot
-  exist at the same time. A subnet, and a key pair with a `name`, need `delete_before_replace=True` for that.
+  exist at the same time. A subnet, the interface of one, a route, and a key pair with a `name` need
+  `delete_before_replace=True` for that.
 - `opts.custom_timeouts` sets the timeouts. The defaults are 30 minutes for a server and 10 minutes for everything else.
 """
 KIND = """# {name}

@@ -2,14 +2,14 @@
 
 import contextlib
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network, routers
-from ecs_pulumi.dynamic import rpc_bridge, run
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
@@ -28,13 +28,13 @@ from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import ip_range
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
-from ecs_pulumi.resources.deletion import delete_when_unused
+from ecs_pulumi.resources.deletion import User, delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import created_in_this_run, send_once
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.router import INTERFACE_OWNERS, interface_ports
-from ecs_pulumi.resources.router_route import change_route, router_lock
+from ecs_pulumi.resources.router_route import change_route, check_foreign, check_own, router_lock
 
 
 class RouterInterfaceInputs(Inputs):
@@ -48,7 +48,7 @@ class RouterInterfaceInputs(Inputs):
     """
 
     router_id: Annotated[str, Replace(), References("Router")] = Field(description="Id of the router.")
-    subnet_id: Annotated[str | None, Replace(), Computed(), AlwaysSet(), Exclusive(), References("Subnet")] = Field(
+    subnet_id: Annotated[str | None, Replace(), Computed(), AlwaysSet(), References("Subnet")] = Field(
         None,
         description="Subnet to connect; the router gets the address of the subnet's gateway. Set either this or "
         "`port_id`.",
@@ -65,26 +65,11 @@ class RouterInterfaceOutputs(Outputs):
     ip_address: str | None = Field(None, description="Address of the router in the subnet.")
 
 
-class _User(NamedTuple):
-    """What needs an interface.
-
-    Attributes:
-        label: Its description.
-        kinds: The kinds of the resources that may declare it.
-        id: The id of such a resource.
-        release: Ends that it needs the interface.
-    """
-
-    label: str
-    kinds: tuple[str, ...]
-    id: str
-    release: Callable[[], object]
-
-
 _SUBNET = "subnet of the interface"
 """Key that is added to a port's document: the subnet of the interface, because a port may connect several subnets."""
-_PATIENCE = 5.0
-"""Seconds in which the resources that need an interface may be deleted at the same time."""
+_compared: dict[str, tuple[str | None, str | None]] = {}
+"""Router and port of each interface that this run changes, by URN. After a rename, the state has another URN."""
+_EXISTING = "an interface in this subnet"
 
 
 class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
@@ -100,12 +85,14 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
     alternatives = ("subnet_id", "port_id")
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
-        """Require either a subnet or a port."""
+        """Require either a subnet or a port, and a new port for another router."""
         yield from super().validate(checked)
         yield from exactly_one_of(checked, "subnet_id", "port_id")
+        if checked.known("router_id") and (reason := _loses_port(checked)):
+            yield Problem("port_id", reason)
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Check that router, subnet and port exist, and that the subnet has a gateway."""
+        """Check that router, subnet and port exist. Warn if the subnet has no gateway."""
         yield from super().preflight(context, checked)
         resolver = catalog(context.cloud.region)
         yield from preflight.check_exists(checked, "router_id", lambda id_: resolver.neutron("router", id_))
@@ -114,13 +101,60 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         yield from missing
         subnet_id = checked.known("subnet_id")
         planned(context.cloud.region).connected_subnets.add(subnet_id)
+        yield from self._existing(context, checked)
+        if checked.prior and checked.changed("router_id", "subnet_id", "port_id"):
+            self._warn_of_users(context, checked)
+            if reason := _loses_port(checked):
+                context.warn(f"port_id: {reason} if `router_id` changes")
         if subnet_id and checked.changed("subnet_id") and not missing and not created_in_this_run(subnet_id):
             subnet = resolver.neutron("subnet", subnet_id)
             if not subnet.get("gateway_ip"):
-                reason = f"the subnet {subnet.get('name') or subnet_id} has no gateway; set `port_id` instead"
-                yield Problem("subnet_id", reason)
+                # The same update may have added the gateway since the subnets were listed.
+                with contextlib.suppress(errors.NotFound):
+                    subnet = network.get(context.cloud.network, "subnet", subnet_id)
+            if not subnet.get("gateway_ip"):
+                context.warn(
+                    f"subnet_id: the subnet {subnet.get('name') or subnet_id} has no gateway; the update fails unless "
+                    "the subnet gets one first. With `port_id`, an interface needs none"
+                )
             elif checked.known("router_id"):
                 yield from _conflicts(context, checked, checked.known("router_id"), subnet)
+
+    def _existing(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
+        """Reject an interface that the router has already and that is not of this stack."""
+        router_id, place = checked.known("router_id"), "port_id" if checked.has("port_id") else "subnet_id"
+        desired = checked.known(place)
+        if not (router_id and desired) or created_in_this_run(router_id):
+            return
+        if checked.changed("router_id", place):
+            with contextlib.suppress(errors.ApiError, errors.NoMatch):
+                ports = [port for port in catalog(context.cloud.region).ports_of(router_id) if router_of(port)]
+                for found in _find(ports, **{place: desired}):
+                    yield from check_foreign(context, place, self.id_of(found), _EXISTING)
+
+    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Delete first if the subnet stays the same: its gateway's address belongs to one router."""
+        _compared[rpc_bridge.current_request().urn] = prior.get("router_id"), prior.get("port_id")
+        return self._is_same(prior, new)
+
+    def _is_same(self, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        """Whether two interfaces with these inputs cannot exist at the same time."""
+        return self.is_exclusive(new) or new.get("subnet_id") == prior.get("subnet_id")
+
+    def _warn_of_users(self, context: Context, checked: CheckInputs) -> None:
+        """Warn of what keeps the interface from being deleted before its replacement is created."""
+        prior = checked.prior
+        if not self._is_same(prior, checked.values):
+            return
+        with contextlib.suppress(errors.ApiError, errors.NoMatch):
+            port_id = prior.get("port_id")
+            port = catalog(context.cloud.region).neutron("port", port_id) if port_id else {}
+            users = _users(context, prior["router_id"], _subnet_ids(port) if port else [prior["subnet_id"]])
+            if labels := [user.label for user in users]:
+                context.warn(
+                    f"the interface is deleted before its replacement is created, but is in use by "
+                    f"{errors.join_names(labels)}; the update fails unless that is released first"
+                )
 
     def id_of(self, remote: RemoteObject) -> str:
         """The ids of the router and the port, and of an IPv6 subnet."""
@@ -170,26 +204,52 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         return resource
 
     def create(self, context: Context, desired: RouterInterfaceInputs) -> RemoteObject:
-        """Add the interface; one that exists already is used as it is."""
+        """Add the interface. One that exists already is used only if this stack added it."""
         body = {"subnet_id": desired.subnet_id} if desired.subnet_id else {"port_id": str(desired.port_id)}
         api = context.cloud.network
 
-        def find(_error: errors.EcsError) -> RemoteObject | None:
+        is_sent = False
+
+        def find(error: errors.EcsError) -> RemoteObject | None:
             ports = interface_ports(context, desired.router_id)
-            return next(
-                (each for each in ports if desired.port_id == each["id"] or desired.subnet_id in _subnet_ids(each)),
-                None,
-            )
+            if isinstance(error, errors.BadRequest) and self._remove_overlapping(context, ports, error):
+                return add()
+            found = next(_find(ports, desired.subnet_id, desired.port_id), None)
+            if found is not None:
+                check_own(context, self.id_of(found), _EXISTING, is_sent=is_sent)
+            return found
 
         def send() -> RemoteObject:
-            port_id = routers.add_interface(api, desired.router_id, body)
+            nonlocal is_sent
+            try:
+                port_id = routers.add_interface(api, desired.router_id, body)
+            except errors.EcsError as error:
+                is_sent = is_sent or errors.may_have_taken_effect(error)
+                raise
+            is_sent = True
             # Until the port is read, its IP version is unknown. An id with the subnet is valid for both versions.
             context.record_id("/".join(filter(None, (desired.router_id, port_id, desired.subnet_id))))
             return network.get(api, "port", port_id)
 
-        remote = {**send_once(send, find, errors.BadRequest, errors.Conflict), _SUBNET: desired.subnet_id}
+        def add() -> RemoteObject:
+            return send_once(send, find, errors.BadRequest, errors.Conflict)
+
+        remote = {**add(), _SUBNET: desired.subnet_id}
         context.record_id(self.id_of(remote))
         return remote
+
+    def _remove_overlapping(self, context: Context, ports: Iterable[RemoteObject], error: errors.BadRequest) -> bool:
+        """Remove the interface that is being replaced if the API names its subnet because the ranges overlap.
+
+        The engine, which does not know the ranges, deletes it only after the create.
+        """
+        replaced = _compared.get(rpc_bridge.current_request().urn)
+        for remote in (remote for port in ports for remote in _interfaces_of(port)):
+            is_overlapping = "overlaps" in error.message and str(_subnet_id(remote)) in error.message
+            if is_overlapping and replaced == (remote["device_id"], remote["id"]):
+                self.delete(context, self.id_of(remote), {})
+                return True
+        return False
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the port from the list that all refreshes of ports share."""
@@ -230,15 +290,9 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         return require_exists(self.read(context, id_), self.name, id_)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Remove the interface once no floating IP and no route needs it.
-
-        The engine may delete a resource that needs the interface only after the interface. Therefore this releases what
-        the same run deletes anyway.
-        """
+        """Remove the interface once no floating IP and no route needs it."""
         router_id, port_id, subnet_id = _split_id(id_)
         interface = {"subnet_id": subnet_id} if subnet_id else {"port_id": port_id}
-        urn, clock = rpc_bridge.current_request().urn, context.cloud.connection.clock
-        start = clock.now()
 
         def remove() -> None:
             try:
@@ -249,24 +303,22 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
                 # Only the port shows whether the interface is gone.
                 if self.read(context, id_) is not None:
                     raise errors.OperationFailed("the router still has the interface", str(error)) from error
-            except errors.Conflict:
-                if clock.now() - start < _PATIENCE:
-                    raise
-                for user in users():
-                    if any(run.also_deletes(urn, kind, user.id, is_awaited=False) for kind in user.kinds):
-                        context.report_status(f"releasing {user.label}, which this run deletes as well")
-                        user.release()
-                raise
 
-        def users() -> list[_User]:
-            return list(_users(context, id_))
+        def users() -> list[User]:
+            with contextlib.suppress(errors.NotFound):
+                port = network.get(context.cloud.network, "port", port_id)
+                return list(_users(context, router_id, [subnet_id] if subnet_id else _subnet_ids(port)))
+            return []
 
-        delete_when_unused(
-            context,
-            remove,
-            lambda: [user.label for user in users()],
-            name_users=True,
-        )
+        delete_when_unused(context, remove, users, name_users=True)
+
+
+def _loses_port(checked: CheckInputs) -> str | None:
+    """Return why a replacement, or one with a router that is not known yet, cannot keep its port; None if it can."""
+    port_id = checked.known("port_id")
+    if not port_id or port_id != checked.prior.get("port_id") or not checked.changed("router_id"):
+        return None
+    return f"the cloud deletes the port {port_id} with the interface that is replaced; replace the Port as well"
 
 
 def _conflicts(context: Context, checked: CheckInputs, router_id: str, subnet: RemoteObject) -> Iterator[Problem]:
@@ -307,30 +359,29 @@ def router_of(port: RemoteObject) -> list[str]:
     return [port["device_id"]] if port.get("device_owner") in INTERFACE_OWNERS else []
 
 
-def _users(context: Context, id_: str) -> Iterable[_User]:
-    """Yield the floating IPs and the routes of a router that need one of its interfaces."""
-    api, (router_id, port_id, subnet_id) = context.cloud.network, _split_id(id_)
-    try:
-        router = network.get(api, "router", router_id)
-        connected = [subnet_id] if subnet_id else _subnet_ids(network.get(api, "port", port_id))
-        subnets = [network.get(api, "subnet", each) for each in connected]
-    except errors.NotFound:
-        return
-    ranges = [ip_range(subnet["cidr"]) for subnet in subnets]
+def _users(context: Context, router_id: str, subnet_ids: Iterable[str]) -> Iterator[User]:
+    """Yield the floating IPs and the routes of a router that need its interfaces in these subnets.
+
+    Raises:
+        NotFound: The router or a subnet does not exist.
+    """
+    api = context.cloud.network
+    router = network.get(api, "router", router_id)
+    ranges = [ip_range(network.get(api, "subnet", each)["cidr"]) for each in subnet_ids]
 
     def is_inside(address: str | None) -> bool:
         return any(address and ipaddress.ip_address(address) in each for each in ranges)
 
     for item in network.list_all(api, "floatingip", router_id=router_id):
         if is_inside(item.get("fixed_ip_address")):
-            label, kinds = f"the floating IP {item['floating_ip_address']}", ("FloatingIp", "FloatingIpAssociation")
-            release = {"port_id": None}
-            yield _User(label, kinds, item["id"], partial(network.update, api, "floatingip", item["id"], release))
+            owners = [(kind, item["id"]) for kind in ("FloatingIp", "FloatingIpAssociation")]
+            release = partial(network.update, api, "floatingip", item["id"], {"port_id": None})
+            yield User(f"the floating IP {item['floating_ip_address']}", owners, release)
     for route in router.get("routes") or ():
         if is_inside(route["nexthop"]):
             id_ = f"{router_id}/{route['destination']}/{route['nexthop']}"
             remove = partial(change_route, context, {"router_id": router_id, **route}, "remove")
-            yield _User(f"the route to {route['destination']}", ("RouterRoute",), id_, remove)
+            yield User(f"the route to {route['destination']}", [("RouterRoute", id_)], remove)
 
 
 def _interfaces_of(port: RemoteObject) -> list[RemoteObject]:
@@ -349,6 +400,15 @@ def _split_id(id_: str) -> tuple[str, str, str | None]:
             f'the id of a RouterInterface is "<router>/<port>" or "<router>/<port>/<subnet>", got "{id_}"'
         )
     return router_id, port_id, subnet_id or None
+
+
+def _find(
+    ports: Iterable[RemoteObject], subnet_id: str | None = None, port_id: str | None = None
+) -> Iterator[RemoteObject]:
+    """Yield the interface of a router for this subnet or with this port, if it is one of its ports."""
+    for port in ports:
+        if port["id"] == port_id or subnet_id in _subnet_ids(port):
+            yield {**port, _SUBNET: subnet_id}
 
 
 def _subnet_ids(port: RemoteObject) -> list[str]:

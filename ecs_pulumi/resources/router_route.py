@@ -14,7 +14,8 @@ from ecs_pulumi.cloud.connection import Region
 from ecs_pulumi.cloud.polling import wait_for
 from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import CheckInputs, Inputs, Outputs, Problem, References, Replace, format_value
-from ecs_pulumi.dynamic.handler import ImportedResource
+from ecs_pulumi.dynamic.handler import ImportedResource, Provenance
+from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import IpAddress, ip_range
 from ecs_pulumi.resources.catalog import catalog
@@ -23,9 +24,10 @@ from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.per_region import PerRegion
 from ecs_pulumi.resources.planned import planned
-from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.remote import RemoteObject
 
 _NOT_OFFERED = (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.METHOD_NOT_ALLOWED)
+_EXISTING = "such a route"
 _CHANGES_ELSEWHERE = 20
 """How often other programs may change a router between the requests that read and change its routes."""
 
@@ -94,7 +96,8 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
                 yield Problem("destination", reason)
             else:
                 if str(destination_range) != destination:
-                    reason = f'has host bits set, got {format_value(destination)}; did you mean "{destination_range}"?'
+                    what = "has host bits set" if "/" in destination else "has no prefix length"
+                    reason = f'{what}, got {format_value(destination)}; did you mean "{destination_range}"?'
                     yield Problem("destination", reason)
         if nexthop is not None:
             try:
@@ -105,15 +108,20 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
             yield Problem("nexthop", f"not of the IP version of the destination, got {format_value(nexthop)}")
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
-        """Check that the router exists and has no such address. Warn if it does not reach the next hop."""
+        """Check that the router exists and has neither the address nor the route. Warn if it reaches no next hop."""
         yield from super().preflight(context, checked)
         resolver = catalog(context.cloud.region)
         missing = list(preflight.check_exists(checked, "router_id", lambda id_: resolver.neutron("router", id_)))
         yield from missing
         router_id = checked.known("router_id")
-        if router_id and not missing and not created_in_this_run(router_id) and checked.changed("router_id", "nexthop"):
-            with contextlib.suppress(errors.ApiError, errors.NoMatch):
+        if not router_id or missing or created_in_this_run(router_id):
+            return
+        with contextlib.suppress(errors.ApiError, errors.NoMatch):
+            if checked.changed("router_id", "nexthop"):
                 yield from _check_nexthop(context, router_id, checked.known("nexthop"))
+            remote = {name: checked.known(name) for name in ("router_id", "destination", "nexthop")}
+            if checked.changed(*remote) and _if_present(resolver.neutron("router", router_id), remote):
+                yield from check_foreign(context, "destination", self.id_of(remote), _EXISTING)
 
     def id_of(self, remote: RemoteObject) -> str:
         """The router, the destination and the next hop."""
@@ -146,8 +154,14 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
         return resource
 
     def create(self, context: Context, desired: RouterRouteInputs) -> RemoteObject:
-        """Add the route. Wait until the router has an interface in the network of the next hop."""
+        """Add the route. Wait until the router has an interface in the network of the next hop.
+
+        A route that exists already is used only if this stack added it. The API adds it again without an error.
+        """
         remote = {"router_id": desired.router_id, "destination": desired.destination, "nexthop": desired.nexthop}
+        id_ = self.id_of(remote)
+        if not created_in_this_run(desired.router_id) and self.read(context, id_) is not None:
+            check_own(context, id_, _EXISTING)
 
         def is_added() -> bool:
             try:
@@ -159,15 +173,22 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
             return True
 
         what = f"an interface of the router {desired.router_id} in the network of {desired.nexthop}"
-        wait_for(
-            is_added,
-            done=bool,
-            deadline=context.cloud.deadline,
-            what=what,
-            describe=lambda _: f"waiting for {what}",
-            progress=context.report_status,
-        )
-        context.record_id(self.id_of(remote))
+        context.record_id(id_)
+        try:
+            wait_for(
+                is_added,
+                done=bool,
+                deadline=context.cloud.deadline,
+                what=what,
+                describe=lambda _: f"waiting for {what}",
+                progress=context.report_status,
+            )
+        except errors.EcsError:
+            # Without a response, only the router shows whether it has the route.
+            with contextlib.suppress(errors.EcsError):
+                if self.read(context, id_) is None:
+                    context.clear_id()
+            raise
         return remote
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
@@ -191,11 +212,11 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
         self,
         context: Context,
         id_: str,
-        desired: RouterRouteInputs,  # noqa: ARG002
+        desired: RouterRouteInputs,
         prior: Mapping[str, Any],  # noqa: ARG002
     ) -> RemoteObject:
-        """Return the route: no input can be changed in place."""
-        return require_exists(self.read(context, id_), self.name, id_)
+        """Add the route if a create that failed did not; no input can be changed in place."""
+        return self.read(context, id_) or self.create(context, desired)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Remove the route."""
@@ -230,6 +251,43 @@ def _check_nexthop(context: Context, router_id: str, nexthop: str | None) -> Ite
             f"nexthop: no subnet of the router {router.get('name') or router_id} contains {nexthop}; unless this "
             "program connects one, the update waits for it until its timeout, and fails"
         )
+
+
+def check_foreign(context: Context, name: str, id_: str, what: str) -> Iterator[Problem]:
+    """Reject a new part of a router that exists already, unless a resource of this stack owns it.
+
+    Args:
+        context: The operation.
+        name: The input that identifies the part.
+        id_: The id of its resource.
+        what: What the router has.
+    """
+    owner = OWNERSHIP.other_owner(ObjectKey(context.kind, context.cloud.region.name, id_), "")
+    if owner is None and context.provenance(id_, None) is Provenance.FOREIGN:
+        yield Problem(name, f"the router has {what} already: {_WHAT_TO_DO[Provenance.FOREIGN].format(id_)}")
+
+
+def check_own(context: Context, id_: str, what: str, *, is_sent: bool = False) -> None:
+    """Raise an error unless a new part of a router that exists already is this resource's, or moves to it.
+
+    Args:
+        context: The operation.
+        id_: The id of its resource.
+        what: What the router has.
+        is_sent: Whether a request of this resource may have added it.
+    """
+    context.claim(id_)
+    provenance = context.provenance(id_, None)
+    if provenance in _WHAT_TO_DO and not (is_sent and provenance is Provenance.FOREIGN):
+        raise errors.OperationFailed(f"the router has {what} already", _WHAT_TO_DO[provenance].format(id_))
+
+
+_WHAT_TO_DO: Mapping[Provenance, str] = {
+    Provenance.FOREIGN: 'it is not in the state of this stack; import it with adopt="{0}", or remove it first',
+    Provenance.PREDECESSOR: (
+        "it is the one to be replaced: set delete_before_replace=True in the options of the resource"
+    ),
+}
 
 
 def router_lock(context: Context, router_id: str) -> threading.Lock:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.cloud.polling import wait_for
-from ecs_pulumi.dynamic import rpc_bridge, run
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.existing import Key
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
@@ -32,6 +32,7 @@ from ecs_pulumi.notices import Notice
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.deletion import User, delete_when_unused
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, describe_port
 from ecs_pulumi.resources.owner_markers import is_owner_marker
@@ -55,12 +56,8 @@ from ecs_pulumi.resources.security_rules import (
 
 _ATTEMPTS = 4
 _PAUSE = 0.5
-_PATIENCE = 5.0
-"""Seconds for which a delete waits before it removes ports from the group that the same run deletes."""
 _DEFAULT = "default"
 """The name of the group that the cloud creates with each project."""
-_LISTED = 3
-"""How many ports a status lists."""
 _RULE = "security_group_rule"
 
 
@@ -236,40 +233,26 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
         return self._with_rules(context, super().update(context, id_, desired, prior), desired)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:
-        """Delete the group once no port uses it. Keep the group `default`, which every project has.
-
-        The engine may delete the server of a port only after the group. Therefore this removes the group from the ports
-        that the same run deletes anyway.
-        """
+        """Delete the group once no port uses it. Keep the group `default`, which every project has."""
         if prior.get("name") == _DEFAULT:
             context.notify("not deleted: every project has a group `default`; its rules stay as they are")
             return
-        urn, clock = rpc_bridge.current_request().urn, context.cloud.connection.clock
-        start = clock.now()
+        api = context.cloud.network
 
-        def users() -> list[str]:
+        def delete() -> None:
             try:
-                network.delete(context.cloud.network, self.singular, id_)
-            except errors.NotFound:
-                return []
+                network.delete(api, self.singular, id_)
             except errors.Conflict as conflict:
                 if conflict.body_type not in (None, "SecurityGroupInUse"):
-                    raise
-                ports = network.list_all(context.cloud.network, "port", security_groups=id_)
-                if clock.now() - start >= _PATIENCE:
-                    for port in ports:
-                        _leave(context, port, id_, urn)
-                return [describe_port(port) for port in ports] or ["a port that this account cannot see"]
-            return []
+                    raise errors.OperationFailed("the group cannot be deleted", str(conflict)) from conflict
+                raise
 
-        wait_for(
-            users,
-            done=lambda found: not found,
-            deadline=context.cloud.deadline,
-            what=f"security group {id_} to be unused",
-            describe=lambda found: f"waiting for {errors.join_names(found, _LISTED)} to leave the group",
-            progress=context.report_status,
-        )
+        def users() -> list[str | User]:
+            ports = network.list_all(api, "port", security_groups=id_)
+            return [_user(context, port, id_) for port in ports] or ["a port that this account cannot see"]
+
+        # A server may take longer to delete than what uses other objects.
+        delete_when_unused(context, delete, users, name_users=True, seconds=self.timeout)
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Return the attributes of the API, and the rules in the form of the program and with their ids."""
@@ -504,15 +487,17 @@ def _own_ids(outputs: Mapping[str, Any]) -> set[str]:
     return {str(rule.get("security_group_id")) for rule in objects(outputs.get("all_rules"))}
 
 
-def _leave(context: Context, port: RemoteObject, group_id: str, urn: str) -> None:
-    """Remove a port from the group if this run deletes the port, or the server for which Nova created it."""
+def _user(context: Context, port: RemoteObject, group_id: str) -> User:
+    """Return a port as a user of the group. Its resource may be the server for which Nova created it."""
     server = port.get("device_id") or ""
-    holders = (("Port", port["id"]), ("Server", server), ("InterfaceAttachment", f"{server}/{port['id']}"))
-    if any(run.also_deletes(urn, kind, id_) for kind, id_ in holders):
-        context.report_status(f"removing {describe_port(port)} from the group: this run deletes it as well")
+    owners = (("Port", port["id"]), ("Server", server), ("InterfaceAttachment", f"{server}/{port['id']}"))
+
+    def leave() -> None:
         remaining = [each for each in port.get("security_groups") or () if each != group_id]
         with contextlib.suppress(errors.NotFound):
             network.update(context.cloud.network, "port", port["id"], {"security_groups": remaining})
+
+    return User(describe_port(port), owners, leave)
 
 
 def _hold(context: Context, rules: Iterable[Mapping[str, Any]]) -> None:

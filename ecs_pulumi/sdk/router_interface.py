@@ -9,7 +9,7 @@ class RouterInterface(
     EcsResource,
     kind="RouterInterface",
     provider="gASVUQAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMD1JvdXRlckludGVyZmFjZZRzYi4=",
-    exclusive=("subnet_id", "port_id"),
+    exclusive=("port_id",),
 ):
     """Connects a subnet to a router.
 

@@ -730,8 +730,12 @@ def test_help_describes_limitations(capsys: pytest.CaptureFixture[str]) -> None:
     output = capsys.readouterr().out
     assert "exit status" in output
     assert "attachments" in output
-    assert "floating IPs for which it sets a" in output
-    assert "key pairs" in output
+    described, missed = output.split("The command does not find")
+    for kind in ("networks", "subnets", "ports", "security groups", "routers", "floating IPs"):
+        assert kind in described
+        assert kind in missed
+    for kind in ("key pairs", "server groups", "interfaces and routes of routers"):
+        assert kind in missed
 
 
 @pytest.mark.parametrize(

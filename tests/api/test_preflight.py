@@ -552,8 +552,8 @@ def test_subnets_of_a_router_that_overlap(run: Run, fixtures: CloudFixtures, rou
     assert f"is in use by network:router_interface {routed.router}; the update fails unless that is removed" in warning
     run.warnings.clear()
     run.resource = "a"
-    (problem,) = run("RouterInterface", router_id=routed.router, subnet_id=fixtures.subnet)
-    assert problem.startswith("subnet_id: the range 10.66.0.0/24 of preflight overlaps with 10.66.0.0/16 of wide, ")
+    (problem,) = run("RouterInterface", router_id=routed.other_router, subnet_id=routed.wide_subnet)
+    assert problem.startswith("subnet_id: the range 10.66.0.0/16 of wide overlaps with 10.66.0.0/24 of preflight, ")
     assert problem.endswith("which RouterInterface b connects to the same router")
     assert run.warnings == []
 

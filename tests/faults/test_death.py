@@ -34,13 +34,16 @@ if TYPE_CHECKING:
 WITHOUT_OWNER_MARKER = (
     *("KeyPair-import", "Network-create-named-and-described", "ServerGroup-create-named"),
     *("SecurityGroup-create-named-and-described", "SecurityGroupRule-create-described"),
-    "FloatingIp-create-described",
+    *("FloatingIp-create-described", "RouterInterface-create", "RouterInterface-create-by-port"),
+    *("RouterRoute-create", "RouterRoute-create-otc"),
 )
 """Scenes whose objects have no owner marker; only a pending operation of the state identifies them."""
+IMPORTED = ("KeyPair", "RouterInterface", "RouterRoute")
+"""Kinds whose objects are unique: without a pending operation, the next `up` says how to import what it finds."""
 RELATIONS = ("RouterInterface", "RouterRoute", "FloatingIpAssociation", "VolumeAttachment")
 """Kinds that only relate two objects, so that nothing carries an owner marker.
 
-What the killed run added is no double: the next `up` uses it. Only a pending operation of the state identifies it for
+What the killed run added is no double. Only a pending operation of the state identifies it for
 `ecs-pulumi orphans`, and a destroy of either object names it.
 """
 
@@ -79,6 +82,7 @@ def run_killed(scene: Scene, world: EmulatedWorld, at: int, *, after: bool, engi
         engine: Whether the engine is killed as well, so that a pending create stays in the state.
     """
     resource = _killed_resource(scene, world, at, after=after)
+    resource.interrupted = [resource.pending_create] if engine and resource.pending_create else []
     world.connect()
     stack = _stack(resource, world, engine=engine)
     with pytest.MonkeyPatch.context() as patch:
@@ -97,7 +101,7 @@ def run_killed(scene: Scene, world: EmulatedWorld, at: int, *, after: bool, engi
         if engine or scene.kind not in RELATIONS:
             yield from check_destroy(scene, resource, world, "the process was killed")
         yield from check_convergence(scene, resource, world, "the process was killed")
-    elif scene.kind == "KeyPair" and (error := attempt(scene, resource, world)) and 'adopt="known"' not in error:
+    elif scene.kind in IMPORTED and (error := attempt(scene, resource, world)) and 'adopt="' not in error:
         yield f"does not say how to import it: {error}"
     if engine and scene.before is None:
         resource = _killed_resource(scene, world, at, after=after)

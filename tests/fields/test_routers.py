@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.dynamic import provider, rpc_bridge, run
+from ecs_pulumi.resources import idempotent_create
 from tests.fields.assertions import assert_complete, assert_no_changes
-from tests.support.steps import SAME, Failed, Refused, updates
+from tests.support import steps
+from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Step, updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,18 +135,40 @@ def test_preview_rejects_wrong_external_network(new: New, fixtures: CloudFixture
         new("Router").preview(enable_snat=True)
 
 
-def test_preview_rejects_subnet_without_gateway(new: New, fixtures: CloudFixtures) -> None:
-    """The preview of an interface reports a subnet without a gateway, and both or none of the alternatives."""
-    api, place = fixtures.cloud.network, {"network_id": fixtures.bare_network, "cidr": "10.96.0.0/24"}
-    # Not made by this process, which does not check its own objects.
-    subnet = api.create_subnet(ip_version=4, gateway_ip=None, **place)
+def test_preview_rejects_both_or_none_of_the_alternatives(new: New, fixtures: CloudFixtures) -> None:
+    """The preview of an interface requires either a subnet or a port."""
     interface, router = new("RouterInterface"), fixtures.routers[0]
-    with pytest.raises(Refused, match="has no gateway; set `port_id` instead"):
-        interface.preview(router_id=router, subnet_id=subnet.id)
-    for inputs in ({}, {"subnet_id": subnet.id, "port_id": fixtures.ports[0]}):
+    for inputs in ({}, {"subnet_id": fixtures.subnet, "port_id": fixtures.ports[0]}):
         with pytest.raises(Refused, match="port_id"):
             interface.preview(router_id=router, **inputs)
-    api.delete_subnet(subnet.id)
+
+
+def test_subnet_gets_a_gateway_in_the_same_update(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subnet without a gateway is a warning, because the update may add one, after which the warning ends."""
+    network, subnet, router, interface = map(new, ("Network", "Subnet", "Router", "RouterInterface"))
+    network.up()
+    program = {"network_id": network.id, "cidr": "10.96.0.0/24"}
+    subnet.up(**program, no_gateway=True)
+    router.up()
+    # A run does not check what it has created itself.
+    monkeypatch.setattr(idempotent_create, "_created", set())
+    warnings: list[str] = []
+    collect_warnings(monkeypatch, warnings)
+    inputs = {"router_id": router.id, "subnet_id": subnet.id}
+    assert interface.preview(**inputs).op == "create"
+    (warning,) = warnings
+    assert "has no gateway; the update fails unless the subnet gets one first" in warning
+    warnings.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        # All resources of one run share its caches.
+        patch.setattr(steps, "clear_caches", lambda: None)
+        subnet.up(**program, gateway_ip="10.96.0.1")
+        assert interface.up(**inputs).op == "create"
+    assert warnings == []
+    assert interface.outputs["ip_address"] == "10.96.0.1"
+    del fixtures
 
 
 @pytest.mark.parametrize(
@@ -154,6 +178,7 @@ def test_preview_rejects_subnet_without_gateway(new: New, fixtures: CloudFixture
             {"destination": "192.168.90.1/24"},
             'has host bits set, got "192.168.90.1/24"; did you mean "192.168.90.0/24"',
         ),
+        ({"destination": "10.0.0.5"}, 'has no prefix length, got "10.0.0.5"; did you mean "10.0.0.5/32"?'),
         ({"destination": "office"}, "not a range of addresses"),
         ({"nexthop": "gateway"}, "not an address"),
         ({"nexthop": "2001:db8::1"}, "not of the IP version of the destination"),
@@ -167,6 +192,15 @@ def test_preview_rejects_invalid_route(new: New, fixtures: CloudFixtures, inputs
         new("RouterRoute").preview(**{**valid, **inputs})
     (name,) = inputs
     assert reason in refused.value.reasons[name]
+
+
+def collect_warnings(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
+    """Add the warnings that are shown from now on to a list."""
+
+    def log(_urn: str, text: str, severity: str = "info", **_: object) -> None:
+        lines.extend([text] if severity == "warning" else [])
+
+    monkeypatch.setattr(rpc_bridge, "log", log)
 
 
 def in_parallel(resources: list[Resource], action: Callable[[int], object]) -> None:
@@ -306,6 +340,119 @@ def test_interface_waits_for_floating_ip(
     assert f"waiting until it is no longer in use by the floating IP {floating_ip.floating_ip_address}" in lines
 
 
+def test_interface_moves_to_another_subnet(
+    connected: tuple[Resource, Resource, str], new: New, fixtures: CloudFixtures, at_status: Any
+) -> None:
+    """The new subnet is connected first, so that a floating IP can move before the old interface is removed."""
+    router, interface, port = connected
+    network, subnet, target = new("Network"), new("Subnet"), new("Port")
+    network.up()
+    subnet.up(network_id=network.id, cidr="10.93.0.0/24")
+    target.up(network_id=network.id)
+    api = fixtures.cloud.network
+    floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
+    lines = at_status("the floating IP", lambda: api.update_ip(floating_ip.id, port_id=target.id))
+    step = interface.up(router_id=router.id, subnet_id=subnet.id)
+    assert step == Step("replace", frozenset({"subnet_id"}), delete_first=False)
+    assert any(floating_ip.floating_ip_address in line for line in lines)
+    api.delete_ip(floating_ip.id)
+    interface.destroy()
+
+
+def test_interface_moves_to_a_subnet_of_the_same_range(
+    connected: tuple[Resource, Resource, str], new: New, fixtures: CloudFixtures
+) -> None:
+    """A router takes no overlapping ranges, so the create removes the interface that it replaces."""
+    router, interface, _ = connected
+    network, subnet = new("Network"), new("Subnet")
+    network.up()
+    subnet.up(network_id=network.id, cidr="10.95.0.0/25")
+    replaced = interface.outputs["port_id"]
+    interface.up(router_id=router.id, subnet_id=subnet.id)
+    assert interface.log == ["create", "delete"]
+    assert [port.id for port in fixtures.cloud.network.ports(device_id=router.id, fixed_ips=f"subnet_id={subnet.id}")]
+    assert fixtures.cloud.network.find_port(replaced) is None
+    interface.destroy()
+
+
+def test_preview_names_the_users_of_a_replaced_interface(
+    connected: tuple[Resource, Resource, str], new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subnet changes its router only after the floating IPs are released; the preview names them."""
+    _, interface, port = connected
+    other, api = new("Router"), fixtures.cloud.network
+    other.up()
+    warnings: list[str] = []
+    collect_warnings(monkeypatch, warnings)
+    moved = {"router_id": other.id, "subnet_id": interface.outputs["subnet_id"]}
+    assert interface.preview(**moved).delete_first
+    assert warnings == []
+    floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
+    interface.preview(**moved)
+    (warning,) = warnings
+    assert warning.startswith("the interface is deleted before its replacement is created, but is in use by ")
+    assert f"the floating IP {floating_ip.floating_ip_address}; " in warning
+    api.delete_ip(floating_ip.id)
+
+
+def test_preview_rejects_a_replacement_that_keeps_the_port(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cloud deletes a port with its interface, so the interface on another router needs another port."""
+    network, subnet, router, other, port, interface = map(
+        new, ("Network", "Subnet", "Router", "Router", "Port", "RouterInterface")
+    )
+    for each in (network, router, other):
+        each.up()
+    subnet.up(network_id=network.id, cidr="10.92.0.0/24")
+    port.up(network_id=network.id)
+    interface.up(router_id=router.id, port_id=port.id)
+    with pytest.raises(Refused, match=r"the cloud deletes the port .*; replace the Port as well"):
+        interface.preview(router_id=other.id, port_id=port.id)
+    warnings: list[str] = []
+    collect_warnings(monkeypatch, warnings)
+    assert interface.preview(router_id=UNKNOWN, port_id=port.id).op == "replace"
+    (warning,) = warnings
+    assert "replace the Port as well if `router_id` changes" in warning
+    warnings.clear()
+    assert interface.preview(router_id=other.id, port_id=UNKNOWN).delete_first
+    assert warnings == []
+    interface.destroy()
+    port.forget()
+    del fixtures
+
+
+@pytest.mark.parametrize("kind", ["RouterInterface", "RouterRoute"])
+def test_foreign_part_of_a_router_is_not_taken_over(
+    new: New, fixtures: CloudFixtures, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Preview and update refuse an interface or a route that exists already, and say how to import it."""
+    monkeypatch.setattr(idempotent_create, "_created", set())
+    api, router = fixtures.cloud.network, fixtures.connected_routers[0]
+    if kind == "RouterRoute":
+        inputs = {"router_id": router, "destination": "172.23.0.0/24", "nexthop": "10.90.3.30"}
+        id_ = "/".join(inputs.values())
+        api.update_router(router, routes=[{name: inputs[name] for name in ("destination", "nexthop")}])
+    else:
+        port = next(api.ports(device_id=router, device_owner="network:router_interface"))
+        inputs, id_ = {"router_id": router, "subnet_id": port.fixed_ips[0]["subnet_id"]}, f"{router}/{port.id}"
+    message = f'already: it is not in the state of this stack; import it with adopt="{id_}", or remove it first'
+    with pytest.raises(Refused, match=message):
+        new(kind).preview(**inputs)
+    unchecked = new(kind, config={"ecs:preflight": "false"})
+    with pytest.raises(Failed, match=message):
+        unchecked.up(**inputs)
+    assert unchecked.state is None
+    imported = new(kind)
+    imported.up(**inputs, adopt=id_)
+    assert imported.preview(**inputs, adopt=id_) == SAME
+    # The engine asks no provider for the order of a forced replacement.
+    with pytest.raises(Failed, match="is the one to be replaced: set delete_before_replace=True"):
+        imported._create(imported._check({}, inputs))
+    if kind == "RouterInterface":
+        imported.forget()
+
+
 def test_interface_releases_what_the_run_deletes(
     connected: tuple[Resource, Resource, str], fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,12 +470,17 @@ def test_interface_releases_what_the_run_deletes(
 
 
 def test_router_waits_for_interface(
-    connected: tuple[Resource, Resource, str], fixtures: CloudFixtures, at_status: Any
+    connected: tuple[Resource, Resource, str],
+    fixtures: CloudFixtures,
+    at_status: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The deletion of a router waits for its interfaces, and names them; then it lists them in an error."""
     router, interface, _ = connected
-    with pytest.raises(Failed, match=r"still in use by the interface 10\.95\.0\.1 in the network"):
-        router.destroy()
+    with monkeypatch.context() as impatient:
+        impatient.setattr(steps, "TIMEOUT", 3.0)
+        with pytest.raises(Failed, match=r"still in use by the interface 10\.95\.0\.1 in the network"):
+            router.destroy()
     lines = at_status("10.95.0.1", interface.destroy)
     router.destroy()
     assert any("waiting until it is no longer in use by the interface 10.95.0.1" in line for line in lines)

@@ -247,7 +247,7 @@ def test_delete_waits_for_ports(new: New, fixtures: CloudFixtures, monkeypatch: 
     monkeypatch.setattr(provider, "StatusLine", status)
     group.destroy()
     assert group.state is None
-    assert statuses[0].startswith(f"waiting for port {port.id} to leave the group")
+    assert statuses[0].startswith(f"waiting until it is no longer in use by port {port.id}")
 
 
 def test_delete_names_ports_and_servers(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,10 +258,10 @@ def test_delete_names_ports_and_servers(new: New, fixtures: CloudFixtures, monke
     server.up(**fixtures.server_inputs | {"networks": networks, "security_groups": [group.id]})
     with monkeypatch.context() as impatient:
         impatient.setattr(steps, "TIMEOUT", 3.0)
-        with pytest.raises(Failed, match=f"to be unused after .* port [-0-9a-f]+ .compute:.* {server.id}.* to leave"):
+        with pytest.raises(Failed, match=f"still in use by port [-0-9a-f]+ .compute:.* {server.id}.: "):
             group.destroy()
     # The engine deletes the server only after the group if the program does not connect them.
-    monkeypatch.setattr(run, "also_deletes", lambda _, kind, id_: (kind, id_) == ("Server", server.id))
+    monkeypatch.setattr(run, "also_deletes", lambda _, kind, id_, **__: (kind, id_) == ("Server", server.id))
     group.destroy()
     assert fixtures.cloud.network.find_security_group(group.name) is None
 

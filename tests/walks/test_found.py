@@ -75,3 +75,40 @@ def test_name_of_a_rule_that_moved_into_its_group_is_free(world: SharedWorld) ->
     )
     moved = changed(groups, "sg1", {"rules": [rule]})
     check(world, (*groups, first), moved, (*moved, second))
+
+
+def test_parts_of_a_router_move_between_resources(world: SharedWorld) -> None:
+    """Resources that are named by an index take over interfaces and routes from each other."""
+    router = declared(
+        rtr1=("Router", {}),
+        **{f"net{index}": ("Network", {}) for index in range(3)},
+        **{f"sub{i}": ("Subnet", {"network_id": Ref(f"net{i}"), "cidr": f"10.2{i}.0.0/24"}) for i in range(3)},
+    )
+    interface = Declaration("RouterInterface", "rif9", {"router_id": Ref("rtr1"), "subnet_id": Ref("sub2")})
+
+    def program(*order: int) -> Program:
+        parts = []
+        for place, number in enumerate(order):
+            subnet, route = Ref(f"sub{number % 2}"), {"destination": f"192.168.{number}.0/24", "nexthop": "10.22.0.9"}
+            if place <= 1:
+                parts.append(
+                    Declaration("RouterInterface", f"rif{place}", {"router_id": Ref("rtr1"), "subnet_id": subnet})
+                )
+            parts.append(Declaration("RouterRoute", f"rrt{place}", {"router_id": Ref("rtr1"), **route}))
+        return ordered((*router, interface, *parts))
+
+    check(world, program(0, 1), program(1, 0), program(2, 1, 0), program(1, 2))
+
+
+def test_renamed_interface_of_a_subnet_that_is_replaced_by_one_of_the_same_range(world: SharedWorld) -> None:
+    """The create removes the interface that it replaces, also if the state has that one under its former name."""
+    subnet = {"cidr": "10.20.0.0/24"}
+    inputs = {"router_id": Ref("rtr1"), "subnet_id": Ref("sub1")}
+    before = declared(
+        net1=("Network", {}),
+        sub1=("Subnet", {"network_id": Ref("net1"), **subnet}),
+        rtr1=("Router", {}),
+        rif1=("RouterInterface", inputs),
+    )
+    after = declared(net2=("Network", {}), sub1=("Subnet", {"network_id": Ref("net2"), **subnet}), rtr1=("Router", {}))
+    check(world, before, ordered((*after, Declaration("RouterInterface", "rif2", inputs, alias="rif1"))))

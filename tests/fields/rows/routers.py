@@ -62,7 +62,6 @@ ROUTER_INTERFACE = {
         lambda g: g.other_subnet,
         base=lambda g: {"router_id": g.routers[0]},
         required=True,
-        delete_first=True,
     ),
     "port_id": Row(
         lambda g: g.make("Port", network_id=g.subnet and g.network).id,

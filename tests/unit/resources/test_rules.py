@@ -435,6 +435,10 @@ def test_is_equal_ignores_spelling(kind: str, name: str, desired: Any, prior: di
         ("InterfaceAttachment", {"port_id": "p"}, {"port_id": "p"}, True),
         ("InterfaceAttachment", {"port_id": "p"}, {"network_id": "n"}, False),
         ("InterfaceAttachment", {"port_id": "p"}, {"network_id": "n", "fixed_ips": [{"ip_address": "10.0.0.5"}]}, True),
+        ("RouterInterface", {"subnet_id": "s", "port_id": "p"}, {"subnet_id": "s"}, True),
+        ("RouterInterface", {"subnet_id": "s", "port_id": "p"}, {"subnet_id": "t"}, False),
+        ("RouterInterface", {"subnet_id": "s", "port_id": "p"}, {"subnet_id": UNKNOWN}, False),
+        ("RouterInterface", {"subnet_id": "s", "port_id": "p"}, {"port_id": "q"}, True),
         ("Volume", {"image": "i"}, {"image": "j"}, False),
     ],
 )

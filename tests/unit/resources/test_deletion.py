@@ -1,0 +1,79 @@
+"""How long the deletion of an object that is in use is repeated, and which users it releases."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from ecs_pulumi.cloud import errors
+from ecs_pulumi.cloud.polling import Deadline
+from ecs_pulumi.dynamic import rpc_bridge, run
+from ecs_pulumi.resources.deletion import User, delete_when_unused
+from tests.unit.cloud.fakes import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ecs_pulumi.resources.clients import Context
+
+MINUTES = 60.0
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The clock of the operation."""
+    return FakeClock()
+
+
+@pytest.fixture
+def delete(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Delete an object until its users are gone; return the status lines."""
+
+    def run_delete(users: list[User], custom_timeout: float | None, **options: float) -> list[str]:
+        lines: list[str] = []
+        request = rpc_bridge.RequestContext(timeout=custom_timeout)
+        monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+        deadline = Deadline(clock, custom_timeout or 10 * MINUTES)
+        clients = SimpleNamespace(connection=SimpleNamespace(clock=clock), deadline=deadline)
+        context = SimpleNamespace(cloud=clients, report_status=lines.append)
+
+        def send() -> None:
+            if users:
+                raise errors.Conflict(409, "in use")
+
+        delete_when_unused(cast("Context", context), send, lambda: list(users), name_users=True, **options)
+        return lines
+
+    return run_delete
+
+
+@pytest.mark.parametrize(
+    ("custom_timeout", "options", "seconds"),
+    [(None, {}, 60), (30 * MINUTES, {}, 1800), (20, {}, 20), (None, {"seconds": 600}, 600)],
+)
+def test_delete_of_a_used_object_is_repeated_until_the_timeout(
+    clock: FakeClock,
+    delete: Callable[..., list[str]],
+    custom_timeout: float | None,
+    options: dict[str, float],
+    seconds: float,
+) -> None:
+    """A delete waits for a minute, or for as long as `custom_timeouts` allow; then its error names the users."""
+    start = clock.now()
+    with pytest.raises(errors.OperationFailed, match="still in use by the port p: in use"):
+        delete([User("the port p", [], list)], custom_timeout, **options)
+    assert seconds - 6 < clock.now() - start <= seconds
+
+
+def test_users_that_the_run_deletes_as_well_are_released(
+    clock: FakeClock, delete: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a few seconds, in which they may be deleted by themselves, an object is released from its users."""
+    monkeypatch.setattr(run, "also_deletes", lambda _, kind, id_, **__: (kind, id_) == ("Port", "p"))
+    users: list[User] = []
+    users.append(User("the port p", [("Server", "s"), ("Port", "p")], users.clear))
+    start = clock.now()
+    assert "releasing the port p, which this run deletes as well" in delete(users, None)
+    assert 5 < clock.now() - start < 12
