@@ -72,10 +72,10 @@ def rule_key(rule: Mapping[str, Any], own: Collection[str] = ()) -> tuple[Hashab
     """Return the form of a rule in which all spellings of it are equal; None if a value of it is unknown.
 
     Args:
-        rule: A rule of a program, or one that the API returned.
+        rule: A rule of a program, or one that the API returned. In a preview it may be unknown as a whole.
         own: The ids of the group of the rule, which are equal to `self`.
     """
-    if any(is_unknown(rule.get(name)) for name in RULE_FIELDS):
+    if is_unknown(rule) or any(is_unknown(rule.get(name)) for name in RULE_FIELDS):
         return None
     ethertype = rule.get("ethertype") or "IPv4"
     protocol = canonical_protocol(rule.get("protocol"), ethertype)
