@@ -55,6 +55,11 @@ def compared(urn: str, *, replaced: bool = False) -> None:
         _replaced.add(urn)
 
 
+def is_partial() -> bool:
+    """Whether the run excludes resources of the stack, according to the command line of the engine."""
+    return any(map(_PARTIAL.fullmatch, engine()[1]))
+
+
 def also_deletes(urn: str, kind: str, id_: str, *, is_awaited: bool = True) -> bool:
     """Whether this run, which is deleting the resource `urn`, also deletes another resource. True only if certain.
 
@@ -76,7 +81,7 @@ def also_deletes(urn: str, kind: str, id_: str, *, is_awaited: bool = True) -> b
     """
     arguments = engine()[1]
     # A replacement of `urn` is created before the other resource is deleted, and needs what `urn` holds.
-    if urn in _replaced or not arguments or any(map(_PARTIAL.fullmatch, arguments)):
+    if urn in _replaced or not arguments or is_partial():
         return False
     if is_awaited and _is_serial(arguments):
         return False

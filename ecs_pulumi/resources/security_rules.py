@@ -18,6 +18,8 @@ RULES_OF = "rules of SecurityGroup"
 """The kind under which a SecurityGroup with `rules` holds all rules of its group."""
 NEW_RULE_OF = "a rule of SecurityGroup"
 """The kind under which a SecurityGroupRule that is to be created holds a place in its group."""
+SAME_RULE = "the rule"
+"""The kind under which a SecurityGroupRule holds what no other rule of its group may describe."""
 REMOTES = ("remote_ip_prefix", "remote_group_id", "remote_address_group_id")
 RULE_FIELDS = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", *REMOTES)
 """The fields in which the rules of a group must differ."""
@@ -50,6 +52,7 @@ _NUMBERS = {
     "vrrp": 112,
 }
 """The protocols that Neutron knows by name."""
+_NAMES: dict[Any, str] = {number: name for name, number in _NUMBERS.items()}
 _ANY = "any"
 _ICMP, _ICMPV6 = 1, 58
 _WITH_PORTS = {"tcp": 6, "udp": 17, "sctp": 132, "dccp": 33, "udplite": 136}
@@ -161,6 +164,16 @@ def describe_rule(rule: Mapping[str, Any]) -> str:
     arrow = {"egress": "to", "ingress": "from"}.get(str(rule.get("direction")), "from")
     parts = (rule.get("direction"), rule.get("protocol") or rule.get("ethertype") or "IPv4", ports)
     return " ".join(str(part) for part in parts if part) + (f" {arrow} {remote}" if remote else "")
+
+
+def rule_place(group_id: Any, rule: Mapping[str, Any]) -> str | None:
+    """Return a text that all spellings of a rule in a group share; None if a value of it is unknown."""
+    key = rule_key(rule)
+    if key is None or not isinstance(group_id, str):
+        return None
+    direction, ethertype, protocol, *others = key
+    known = (direction, ethertype, _NAMES.get(protocol, protocol), *others)
+    return " ".join(str(each) for each in known if each is not None) + f" of {group_id}"
 
 
 def _number(value: Any) -> Any:

@@ -200,6 +200,31 @@ def test_group_with_rules_is_refused_after_its_rule(new: New, monkeypatch: pytes
             group.preview(rules=[ALL_OUT, SSH])
 
 
+def test_equal_rules_of_two_resources_are_refused(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preview refuses a rule that another resource describes in any spelling, whichever is declared first."""
+    group, first, second = new("SecurityGroup"), new("SecurityGroupRule"), new("SecurityGroupRule")
+    group.up()
+    first.name, second.name = "first", "second"
+    program = {"security_group_id": group.id, **SSH}
+    refusal = "SecurityGroupRule {} of this program is the same rule; remove one of the two"
+
+    def preview(*resources: Resource) -> None:
+        OWNERSHIP.clear()
+        with monkeypatch.context() as one_run:
+            one_run.setattr(OWNERSHIP, "clear", lambda: None)
+            for resource in resources:
+                resource.preview(**program, protocol="tcp" if resource is first else "6")
+
+    program.pop("protocol")
+    with pytest.raises(Refused, match=refusal.format("first")):
+        preview(first, second)
+    first.up(**program, protocol="tcp")
+    with pytest.raises(Refused, match=refusal.format("first")):
+        preview(first, second)
+    with pytest.raises(Failed, match=f"the rule .*tcp 22 22 of {group.id} is managed by .*second of this program; rem"):
+        preview(second, first)
+
+
 def test_rule_moves_into_its_group(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that moves a rule from a resource into `rules` keeps the rule in the cloud."""
     group, rule = new("SecurityGroup"), new("SecurityGroupRule")
