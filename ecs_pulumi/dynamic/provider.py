@@ -349,7 +349,9 @@ class Provider(ResourceProvider):
         replaced += [name for name in tainted if name not in replaced]
         if changed and not replaced:
             handler.report_plan(context, new, changed)
-        run.compared(request.urn, replaced=bool(replaced))
+        # Also set for an update in place: `replace_on_changes` may turn any change into a replacement.
+        deleted_first = bool(tainted) or (bool(changed) and handler.delete_before_replace(request.resource, prior, new))
+        run.compared(request.urn, replaced=bool(replaced), deleted_first=deleted_first)
         pending = None if changed or replaced else handler.pending_work(prior)
         if pending:
             context.notify(pending)
@@ -359,9 +361,7 @@ class Provider(ResourceProvider):
             DiffResult(
                 changes=bool(changed or replaced or pending),
                 replaces=replaced,
-                # Also set for an update in place: `replace_on_changes` may turn any change into a replacement.
-                delete_before_replace=bool(tainted)
-                or (bool(changed) and handler.delete_before_replace(request.resource, prior, new)),
+                delete_before_replace=deleted_first,
             ),
             changed,
         )

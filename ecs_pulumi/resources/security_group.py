@@ -181,8 +181,8 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
         count = len(rules) if isinstance(rules, list) else 0
         if not checked.prior:
             yield QuotaNeed("rules", _QUOTA_OF_RULES, {"security_group_rules": max(count, _DEFAULT_RULES)})
-        elif isinstance(rules, list) and isinstance(checked.prior.get("rules"), list):
-            yield QuotaNeed("rules", _QUOTA_OF_RULES, {"security_group_rules": count - len(checked.prior["rules"])})
+        elif isinstance(rules, list) and (present := _present_rules(context, checked.prior)) is not None:
+            yield QuotaNeed("rules", _QUOTA_OF_RULES, {"security_group_rules": count - len(present)})
 
     def preflight_update(
         self,
@@ -329,6 +329,14 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
 
 _DEFAULT_RULES = 2
 _QUOTA_OF_RULES = "network"
+
+
+def _present_rules(context: Context, prior: Mapping[str, Any]) -> list[Any] | None:
+    """Return the rules that a group has with these prior inputs; None if several groups have its name."""
+    if isinstance(prior.get("rules"), list):
+        return list(prior["rules"])
+    groups = [each for each in catalog(context.cloud.region).security_groups() if each["name"] == prior.get("name")]
+    return list(groups[0]["security_group_rules"]) if len(groups) == 1 else None
 
 
 class _RulePlan:
