@@ -129,6 +129,22 @@ def test_equal_rules_are_refused(new: New) -> None:
         new("SecurityGroup").preview(name="default")
 
 
+def test_rules_that_are_equal_in_their_group_are_refused(new: New) -> None:
+    """The preview refuses `self` beside the id of the group, which the API takes for the same rule."""
+    group = new("SecurityGroup")
+    group.up(rules=[MEMBERS])
+    with pytest.raises(Failed, match=r"the rules cannot change: rules\[1\]: the same rule as \[0\]"):
+        group.preview(rules=[MEMBERS, {**MEMBERS, "remote_group_id": group.id}])
+
+
+def test_failure_names_the_rule(new: New) -> None:
+    """If the API refuses one of several rules, the error describes that rule."""
+    missing = "11111111-1111-4111-8111-111111111111"
+    group = new("SecurityGroup", config={"ecs:preflight": "false"})
+    with pytest.raises(Failed, match=rf"{missing}.*The rule is ingress tcp 22 from {missing}\."):
+        group.up(rules=[WEB, {**SSH, "remote_group_id": missing}])
+
+
 def test_identical_rule_is_not_taken_over(new: New, fixtures: CloudFixtures) -> None:
     """A rule that another client created is an error that names it; `adopt` imports it."""
     group, rule = new("SecurityGroup"), new("SecurityGroupRule")
@@ -297,7 +313,7 @@ def test_default_group_is_kept(new: New, fixtures: CloudFixtures, monkeypatch: p
     monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.append(text))
     found = next(fixtures.cloud.network.security_groups(name="default", project_id=fixtures.project_id))
     group = new("SecurityGroup")
-    for program in ({"adopt": found.id}, {"adopt": found.id, "name": "default"}):
+    for program in ({"adopt": found.id}, {"adopt": found.id, "name": "default"}, {"name": "default"}):
         group.up(**program)
         assert_no_changes(group, program)
     group.destroy()
@@ -319,6 +335,12 @@ def test_removed_rules_are_noted(new: New, monkeypatch: pytest.MonkeyPatch) -> N
         "[cuts-connections: rules]"
     )
     assert again.startswith("rules: 1 rule is removed and added again")
+    # A rule that is not known yet may be one that the group has.
+    for unknown in (steps.UNKNOWN, [SSH, {**WEB, "remote_ip_prefix": steps.UNKNOWN}, ALL_OUT], [SSH, steps.UNKNOWN]):
+        lines.clear()
+        assert group.preview(rules=unknown) == updates("rules")
+        assert [line for line in lines if "cuts" in line] == []
+        assert any("80-443 from 10.0.0.0/8" in line and line.endswith("known yet are the same") for line in lines)
 
 
 def test_stateful_of_a_used_group(new: New, fixtures: CloudFixtures) -> None:
