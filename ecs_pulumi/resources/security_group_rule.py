@@ -37,6 +37,7 @@ from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.security_group import has_rule_resources
 from ecs_pulumi.resources.security_rules import (
     NEW_RULE_OF,
+    PORTS,
     RULE_FIELDS,
     RULES_OF,
     SAME_RULE,
@@ -45,6 +46,7 @@ from ecs_pulumi.resources.security_rules import (
     check_rule,
     describe_rule,
     is_equal_field,
+    is_equal_rule,
     rule_body,
     rule_key,
     rule_place,
@@ -172,6 +174,11 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
         if has_unknown(new.get("security_group_id")) or new.get("security_group_id") != prior.get("security_group_id"):
             return False
         return rule_key(new) == rule_key(prior)
+
+    def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
+        """Return the changed inputs, or those of the ports if only both together are a change."""
+        ports = [] if is_equal_rule(new, prior) else [name for name in PORTS if new.get(name) is not None]
+        return super().requires_replacement(prior, new, changed) or ports
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Ignore differences in spelling."""

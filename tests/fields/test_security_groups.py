@@ -174,6 +174,14 @@ def test_spellings_of_a_rule_are_no_change(new: New) -> None:
     step = rule.preview(**base, protocol="tcp", description="mine")
     assert step == Step("replace", frozenset({"description"}), delete_first=True)
     assert rule.preview(**base, protocol="udp").delete_first is False
+    # One bound of all ports is a single port.
+    for port in ({"port_range_min": 1, "port_range_max": 65535}, {}):
+        rule.up(**base, protocol="tcp", **port)
+        assert rule.preview(**base, protocol="tcp", port_range_min=1).op == "replace"
+        assert_no_changes(rule, {**base, "protocol": "tcp", **port})
+    # A type of ICMP is not its code.
+    rule.up(**base, protocol="icmp", port_range_min=3, port_range_max=3)
+    assert rule.preview(**base, protocol="icmp", port_range_min=3) == Step("replace", frozenset({"port_range_max"}))
     # A single port needs no end; a rule without its ports is another one.
     rule.up(**base, protocol="tcp", port_range_min=22, port_range_max=22)
     assert_no_changes(rule, {**base, "protocol": "tcp", "port_range_min": 22})
