@@ -85,60 +85,15 @@ class Provider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Compare the prior outputs with the desired inputs."""
-        handler, request = self._handler, rpc_bridge.current_request()
-        prior, new = _clean(_olds), _clean(_news)
-        new = self._restore_ignored(new, prior, request.ignore_changes)
-        # If the request carries no prior inputs, assume advisory inputs are unchanged.
-        prior_inputs = new if request.old_inputs is None else _clean(request.old_inputs)
-        changed = [
-            name
-            for name, field in fields.fields_of(handler.inputs).items()
-            if name != "adopt"
-            and new.get(name) is not None
-            and not handler.is_equal(
-                name, new[name], prior_inputs if field.has(fields.Advisory) and prior_inputs.get(name) else prior
-            )
-        ]
-        prior_alternatives = [name for name in handler.alternatives if prior_inputs.get(name) is not None]
-        changed += [
-            name
-            for name in handler.alternatives
-            if prior_alternatives and name not in (*prior_alternatives, *changed) and new.get(name) is not None
-        ]
-        replaced = handler.requires_replacement(prior, new, changed)
+        request, prior = rpc_bridge.current_request(), _clean(_olds)
+        new = self._restore_ignored(_clean(_news), prior, request.ignore_changes)
         context = self._new_context("diff", request, new, _id, prior)
-        # A tainted object is deleted before its replacement is created: it may hold resources that this one needs.
         try:
-            tainted = handler.tainted(context, _id, prior)
-            if tainted:
-                reason = handler.failure_reason(context, _id, prior)
-                context.notify(Notice.NEVER_USABLE.with_code(f"replace: {reason}"))
-            elif replaced:
-                self._warn_about_data_loss(context, request.urn, "replacing", prior)
-            elif changed and not handler.preflight_disabled(self._setting):
-                handler.preflight_update(context, _id, new, changed)
-        except Exception as error:  # noqa: BLE001
-            tainted = []
-            self._warn_or_fail(context, error)
-        replaced += [name for name in tainted if name not in replaced]
-        if changed and not replaced:
-            handler.report_plan(context, new, changed)
-        run.compared(request.urn, replaced=bool(replaced))
-        pending = None if changed or replaced else handler.pending_work(prior)
-        if pending:
-            context.notify(pending)
-        if not replaced and (conflict := self._record_owner(context, request.urn, _id, new)):
-            self._fail(context, conflict)
-        return rpc_bridge.difference(
-            DiffResult(
-                changes=bool(changed or replaced or pending),
-                replaces=replaced,
-                # Also set for an update in place: `replace_on_changes` may turn any change into a replacement.
-                delete_before_replace=bool(tainted)
-                or (bool(changed) and handler.delete_before_replace(request.resource, prior, new)),
-            ),
-            changed,
-        )
+            return self._compare(context, request)
+        except rpc_bridge.Failure:
+            raise
+        except Exception as error:  # noqa: BLE001  (any error is shown as one line)
+            self._fail(context, error)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the object, or import the one that `adopt` names."""
@@ -357,6 +312,59 @@ class Provider(ResourceProvider):
             return dict(inputs)
         actual = {name: fields.to_plain(value) for name, value in self._handler.to_outputs(context, remote).items()}
         return self._restore_ignored(inputs, {**context.prior, **actual}, paths)
+
+    def _compare(self, context: OperationContext[Any], request: rpc_bridge.RequestContext) -> DiffResult:
+        handler, id_, new, prior = self._handler, context.id, context.inputs, context.prior
+        # If the request carries no prior inputs, assume advisory inputs are unchanged.
+        prior_inputs = new if request.old_inputs is None else _clean(request.old_inputs)
+        changed = [
+            name
+            for name, field in fields.fields_of(handler.inputs).items()
+            if name != "adopt"
+            and new.get(name) is not None
+            and not handler.is_equal(
+                name, new[name], prior_inputs if field.has(fields.Advisory) and prior_inputs.get(name) else prior
+            )
+        ]
+        prior_alternatives = [name for name in handler.alternatives if prior_inputs.get(name) is not None]
+        changed += [
+            name
+            for name in handler.alternatives
+            if prior_alternatives and name not in (*prior_alternatives, *changed) and new.get(name) is not None
+        ]
+        replaced = handler.requires_replacement(prior, new, changed)
+        # A tainted object is deleted before its replacement is created: it may hold resources that this one needs.
+        try:
+            tainted = handler.tainted(context, id_, prior)
+            if tainted:
+                reason = handler.failure_reason(context, id_, prior)
+                context.notify(Notice.NEVER_USABLE.with_code(f"replace: {reason}"))
+            elif replaced:
+                self._warn_about_data_loss(context, request.urn, "replacing", prior)
+            elif changed and not handler.preflight_disabled(self._setting):
+                handler.preflight_update(context, id_, new, changed)
+        except Exception as error:  # noqa: BLE001
+            tainted = []
+            self._warn_or_fail(context, error)
+        replaced += [name for name in tainted if name not in replaced]
+        if changed and not replaced:
+            handler.report_plan(context, new, changed)
+        # Also set for an update in place: `replace_on_changes` may turn any change into a replacement.
+        deleted_first = bool(tainted) or (bool(changed) and handler.delete_before_replace(request.resource, prior, new))
+        run.compared(request.urn, replaced=bool(replaced), deleted_first=deleted_first)
+        pending = None if changed or replaced else handler.pending_work(prior)
+        if pending:
+            context.notify(pending)
+        if not replaced and (conflict := self._record_owner(context, request.urn, id_, new)):
+            self._fail(context, conflict)
+        return rpc_bridge.difference(
+            DiffResult(
+                changes=bool(changed or replaced or pending),
+                replaces=replaced,
+                delete_before_replace=deleted_first,
+            ),
+            changed,
+        )
 
     def _restore_ignored(
         self, inputs: Mapping[str, Any], source: Mapping[str, Any], paths: Sequence[str]

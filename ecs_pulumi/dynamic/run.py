@@ -32,6 +32,7 @@ _MIN_PARALLEL = 8
 _program = threading.Event()
 _compared: set[str] = set()
 _replaced: set[str] = set()
+_deleted_first: set[str] = set()
 
 
 def program_seen() -> None:
@@ -47,12 +48,33 @@ def has_program() -> bool:
     return _program.is_set()
 
 
-def compared(urn: str, *, replaced: bool = False) -> None:
-    """Record that the engine has requested a check or a diff of a resource, and whether the run replaces it."""
+def compared(urn: str, *, replaced: bool = False, deleted_first: bool = False) -> None:
+    """Record that the engine has requested a check or a diff of a resource.
+
+    Args:
+        urn: URN of the resource.
+        replaced: Whether the run replaces it.
+        deleted_first: Whether a replacement deletes the prior object before it creates the new one.
+    """
     program_seen()
     _compared.add(urn)
     if replaced:
         _replaced.add(urn)
+    if deleted_first:
+        _deleted_first.add(urn)
+
+
+def deletes_first(urn: str) -> bool:
+    """Whether a replacement of this resource deletes the prior object first, according to its diff.
+
+    The engine may delete it first nevertheless: it does not send the resource option `delete_before_replace`.
+    """
+    return urn in _deleted_first
+
+
+def is_partial() -> bool:
+    """Whether the run excludes resources of the stack, according to the command line of the engine."""
+    return any(map(_PARTIAL.fullmatch, engine()[1]))
 
 
 def also_deletes(urn: str, kind: str, id_: str, *, is_awaited: bool = True) -> bool:
@@ -76,7 +98,7 @@ def also_deletes(urn: str, kind: str, id_: str, *, is_awaited: bool = True) -> b
     """
     arguments = engine()[1]
     # A replacement of `urn` is created before the other resource is deleted, and needs what `urn` holds.
-    if urn in _replaced or not arguments or any(map(_PARTIAL.fullmatch, arguments)):
+    if urn in _replaced or not arguments or is_partial():
         return False
     if is_awaited and _is_serial(arguments):
         return False

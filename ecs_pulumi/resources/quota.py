@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, compute, errors, network
+from ecs_pulumi.dynamic import rpc_bridge, run
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem
 from ecs_pulumi.resources.per_region import PerRegion
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ecs_pulumi.cloud.connection import Region
     from ecs_pulumi.resources.clients import Context
 
+_BESIDE = "beside the one that it replaces; the update fails unless its options have delete_before_replace=True"
 _PAGE = 100
 """Objects that every cloud returns in one page."""
 _NOVA = {
@@ -59,16 +61,24 @@ class QuotaTracker:
         self._needed: dict[str, int] = {}
         self._entered: set[str] = set()
 
-    def reserve(self, resource: str, service: str, needs: Mapping[str, int]) -> Iterator[str]:
-        """Add what a resource needs, once. Yield an error message for each quota that is exceeded."""
+    def reserve(
+        self, resource: str, service: str, needs: Mapping[str, int], *, is_replacement: bool = False
+    ) -> Iterator[str]:
+        """Add what a resource needs, once. Yield an error message for each quota that is exceeded.
+
+        What a replacement needs is not added: it releases as much, before or after it is created.
+        """
         with self._lock:
             if resource in self._entered or not any(needs.values()):
                 return
-            self._entered.add(resource)
+            if not is_replacement:
+                self._entered.add(resource)
             for name, amount in needs.items():
                 limit, used = self._quotas_of(service).get(name, (-1, 0))
                 earlier = self._needed.get(name, 0)
-                self._needed[name] = needed = earlier + amount
+                needed = earlier + amount
+                if not is_replacement:
+                    self._needed[name] = needed
                 if limit >= 0 and amount > 0 and used + needed > limit:
                     # Resources that the program declares later are not counted yet.
                     who = "this program" if earlier else "this resource"
@@ -117,17 +127,23 @@ def is_short(region: Region, service: str, name: str) -> bool:
 
 
 def check(context: Context, checked: CheckInputs, needs: Iterable[QuotaNeed]) -> Iterator[Problem]:
-    """Check the quotas for what a resource adds.
+    """Check the quotas for what a resource adds. Warn if a replacement does not fit beside the object that it replaces.
 
     Args:
         context: The operation.
         checked: The desired inputs.
         needs: What the handler declares for them.
     """
-    # An import adds nothing, and a replacement releases what the replaced object used.
-    if not context.resource or checked.is_replacement or (checked.has("adopt") and not checked.prior):
+    # An import adds nothing, and a replacement nothing if the replaced object is deleted first.
+    is_replacement, urn = checked.is_replacement, rpc_bridge.current_request().urn
+    is_import = checked.has("adopt") and not checked.prior
+    if not context.resource or is_import or (is_replacement and run.deletes_first(urn)):
         return
+    tracker = _tracker(context.cloud.region)
     for need in needs:
         entry = f"{context.kind} {context.resource} {need.service} {need.property}"
-        for message in _tracker(context.cloud.region).reserve(entry, need.service, need.amounts):
-            yield Problem(need.property, message)
+        for message in tracker.reserve(entry, need.service, need.amounts, is_replacement=is_replacement):
+            if is_replacement:
+                context.warn(f"{need.property}: {message} {_BESIDE}")
+            else:
+                yield Problem(need.property, message)

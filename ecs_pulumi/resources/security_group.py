@@ -3,7 +3,7 @@
 import contextlib
 import http
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -22,6 +22,7 @@ from ecs_pulumi.dynamic.fields import (
     Problem,
     References,
     Set,
+    has_unknown,
     match_items,
     objects,
     to_plain,
@@ -140,17 +141,14 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Check each rule, and that no two rules are the same."""
-        is_default = str(checked.known("name") or "").lower() == _DEFAULT
-        if is_default and not checked.has("adopt"):
+        name = checked.known("name")
+        is_new = not checked.has("adopt") and name != checked.prior.get("name")
+        if is_new and str(name).lower() == _DEFAULT:
             yield Problem("name", "reserved: every project has a group `default`, which the cloud creates")
-        places: dict[Any, int] = {}
-        for index, rule in checked.items("rules"):
-            if not isinstance(rule, Mapping):
-                continue
+        rules = [(index, rule) for index, rule in checked.items("rules") if isinstance(rule, Mapping)]
+        for index, rule in rules:
             yield from (Problem("rules", f"[{index}].{name}: {reason}") for name, reason in check_rule(rule))
-            key = rule_key(rule)
-            if key is not None and places.setdefault(key, index) != index:
-                yield Problem("rules", f"[{index}]: the same rule as [{places[key]}]")
+        yield from (Problem("rules", reason) for reason in _equal_rules(rules))
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that the groups to which the rules refer exist."""
@@ -178,17 +176,19 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
         count = len(rules) if isinstance(rules, list) else 0
         if not checked.prior:
             yield QuotaNeed("rules", _QUOTA_OF_RULES, {"security_group_rules": max(count, _DEFAULT_RULES)})
-        elif isinstance(rules, list) and isinstance(checked.prior.get("rules"), list):
-            yield QuotaNeed("rules", _QUOTA_OF_RULES, {"security_group_rules": count - len(checked.prior["rules"])})
+        elif isinstance(rules, list) and (present := _present_rules(context, checked.prior)) is not None:
+            yield QuotaNeed("rules", _QUOTA_OF_RULES, {"security_group_rules": count - len(present)})
 
     def preflight_update(
         self,
         context: Context,
         id_: str,
-        new: Mapping[str, Any],  # noqa: ARG002
+        new: Mapping[str, Any],
         changed: list[str],
     ) -> None:
-        """Raise an error if `stateful` cannot change."""
+        """Raise an error if `stateful` cannot change, or if one rule refers to `self` and an equal one to the id."""
+        for reason in _equal_rules(CheckInputs(new).items("rules"), (SELF, id_)):
+            raise errors.OperationFailed("the rules cannot change", f"rules{reason}")
         if "stateful" in changed and (ports := self._dependents(context, id_)):
             reason = "stateful: it cannot change while a port uses the group"
             raise errors.OperationFailed(reason, f"used by {errors.join_names(ports)}")
@@ -199,8 +199,10 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
         own, prior = _own_ids(context.prior), objects(context.prior.get("rules"))
         if "rules" in changed:
             plan = _RulePlan(objects(new.get("rules")), prior, own)
-            if plan.removed:
-                removed = errors.join_names([describe_rule(rule) for rule in plan.removed])
+            removed = errors.join_names([describe_rule(rule) for rule in plan.removed])
+            if removed and has_unknown(new.get("rules")):
+                context.notify(f"rules: remove {removed}, unless the rules that are not known yet are the same")
+            elif removed:
                 text = f"rules: remove {removed}; this cuts the connections that no other rule allows"
                 context.notify(Notice.CUTS.with_code(text, ["rules"]))
             if plan.redescribed:
@@ -314,6 +316,23 @@ _DEFAULT_RULES = 2
 _QUOTA_OF_RULES = "network"
 
 
+def _equal_rules(rules: Iterable[tuple[int, Any]], own: Collection[str] = ()) -> Iterator[str]:
+    """Yield the rules that equal an earlier one, each with its index and that of the earlier one."""
+    places: dict[Any, int] = {}
+    for index, rule in rules:
+        key = rule_key(rule, own)
+        if key is not None and places.setdefault(key, index) != index:
+            yield f"[{index}]: the same rule as [{places[key]}]"
+
+
+def _present_rules(context: Context, prior: Mapping[str, Any]) -> list[Any] | None:
+    """Return the rules that a group has with these prior inputs; None if several groups have its name."""
+    if isinstance(prior.get("rules"), list):
+        return list(prior["rules"])
+    groups = [each for each in catalog(context.cloud.region).security_groups() if each["name"] == prior.get("name")]
+    return list(groups[0]["security_group_rules"]) if len(groups) == 1 else None
+
+
 class _RulePlan:
     """The difference between the desired rules of a group and the present ones.
 
@@ -421,13 +440,17 @@ class RuleUpdate:
         if len(bodies) > 1 and support.is_offered:
             try:
                 self._rules += network.create_several(self._api, _RULE, bodies)
-            except errors.BadRequest:
+            except (errors.BadRequest, errors.NotFound):
                 # Either the API takes no list, or a rule is invalid: then the request for that rule alone says so.
                 pass
             else:
                 return
         for body in bodies:
-            self._rules.append(network.create(self._api, _RULE, body))
+            try:
+                self._rules.append(network.create(self._api, _RULE, body))
+            except errors.ApiError as error:
+                error.hint = f"The rule is {describe_rule(body)}. {error.hint}".rstrip()
+                raise
         support.is_offered = support.is_offered and len(bodies) <= 1
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
-from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.dynamic import rpc_bridge, run
 from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
@@ -31,21 +31,25 @@ from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find, created_in_this_run, is_younger
 from ecs_pulumi.resources.neutron import with_marker
-from ecs_pulumi.resources.owner_markers import owner_marker
+from ecs_pulumi.resources.owner_markers import is_owner_marker, owner_marker
 from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.security_group import has_rule_resources
 from ecs_pulumi.resources.security_rules import (
     NEW_RULE_OF,
+    PORTS,
     RULE_FIELDS,
     RULES_OF,
+    SAME_RULE,
     Direction,
     Ethertype,
     check_rule,
     describe_rule,
     is_equal_field,
+    is_equal_rule,
     rule_body,
     rule_key,
+    rule_place,
 )
 
 _RULE = "security_group_rule"
@@ -119,6 +123,7 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
         group_id = checked.known("security_group_id")
         if group_id:
             yield from _managed_by_group(context, group_id)
+            yield from _declared_twice(context, checked)
             yield from _existing_rule(context, checked, group_id)
 
     def quota_needs(self, context: Context, checked: CheckInputs) -> Iterable[QuotaNeed]:  # noqa: ARG002
@@ -170,11 +175,21 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
             return False
         return rule_key(new) == rule_key(prior)
 
+    def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
+        """Return the changed inputs, or those of the ports if only both together are a change."""
+        ports = [] if is_equal_rule(new, prior) else [name for name in PORTS if new.get(name) is not None]
+        return super().requires_replacement(prior, new, changed) or ports
+
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Ignore differences in spelling."""
         if name in RULE_FIELDS and not is_unknown(desired):
             return is_equal_field(name, desired, prior)
         return super().is_equal(name, desired, prior)
+
+    def also_holds(self, id_: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:  # noqa: ARG002
+        """Yield what the rule describes, which no other rule of its group may describe."""
+        if place := rule_place(inputs.get("security_group_id"), inputs):
+            yield SAME_RULE, place
 
     def ownership_updates(self, context: Context, remote: RemoteObject) -> dict[str, Any]:  # noqa: ARG002
         """Update nothing: the description of a rule cannot change."""
@@ -187,7 +202,12 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
         return [(rule["id"], None) for rule in with_marker(context, _RULE, owner_marker(context))]
 
     def create(self, context: Context, desired: SecurityGroupRuleInputs) -> RemoteObject:
-        """Create the rule. An identical rule is used only if an earlier request of this resource created it."""
+        """Create the rule.
+
+        An identical rule is used if an earlier request of this resource created it, or if another resource of the stack
+        gives it up. A program whose rules are numbered shifts them so: the engine deletes what the other resource had
+        only after this create, and the API accepts no second one.
+        """
         api, wanted = context.cloud.network, to_plain(desired)
         body = {"description": owner_marker(context), **rule_body(wanted, desired.security_group_id)}
         if desired.description == "" or not body["description"]:
@@ -218,11 +238,28 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
                 raise
             is_young = is_lost and is_younger(api, found, start, _CLOCKS_DIFFER)
             is_own = is_young or context.provenance(found["id"], None) is Provenance.INTERRUPTED
-            if not is_own or (found.get("description") or "") != body.get("description", ""):
+            if is_own and (found.get("description") or "") == body.get("description", ""):
+                remote = found
+            elif _is_given_up(context, found):
+                remote = self._take_over(context, desired, body, found)
+            else:
                 raise _exists(context, found) from conflict
-            remote = found
         context.record_id(remote["id"])
         return remote
+
+    def _take_over(
+        self, context: Context, desired: SecurityGroupRuleInputs, body: RemoteObject, found: RemoteObject
+    ) -> RemoteObject:
+        """Return the rule that another resource gives up, or a new one in its place if the description differs."""
+        description = found.get("description") or ""
+        is_any = desired.description is None and is_owner_marker(description)
+        if is_any or description == body.get("description", ""):
+            return found
+        if not run.replaces(rpc_bridge.current_request().urn, self.name, found["id"]):
+            raise _exists(context, found)
+        # The run deletes the rule of the other resource anyway.
+        self.delete(context, found["id"], {})
+        return network.create(context.cloud.network, _RULE, body)
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the rule from the list that all refreshes of rules share."""
@@ -298,6 +335,34 @@ def _existing_rule(context: Context, checked: CheckInputs, group_id: str) -> Ite
                 return
 
 
+def _declared_twice(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Reject a rule that another resource of the program describes as well.
+
+    The diff of a resource that is not changed finds what this one holds in the same way.
+    """
+    region, urn = context.cloud.region.name, rpc_bridge.current_request().urn
+    place = rule_place(checked.known("security_group_id"), checked.values)
+    if place and (other := OWNERSHIP.keep(ObjectKey(SAME_RULE, region, place), urn)):
+        yield Problem("security_group_id", _same_rule(other))
+
+
+def _same_rule(urn: str) -> str:
+    return f"SecurityGroupRule {urn.rpartition('::')[2]} of this program is the same rule; remove one of the two"
+
+
+def _is_given_up(context: Context, rule: RemoteObject) -> bool:
+    """Whether another resource of the stack has the rule according to the state, and not after this run."""
+    if context.provenance(rule["id"], None) is not Provenance.RENAMED or _owner(context, rule):
+        return False
+    return run.replaces(rpc_bridge.current_request().urn, HANDLER.name, rule["id"]) or not run.is_partial()
+
+
+def _owner(context: Context, rule: RemoteObject) -> str | None:
+    """Return the URN of another resource of the program that has the rule in this run."""
+    key = ObjectKey(HANDLER.name, context.cloud.region.name, rule["id"])
+    return OWNERSHIP.other_owner(key, rpc_bridge.current_request().urn)
+
+
 def _message(rule: RemoteObject) -> str:
     described = f' (description "{rule["description"]}")' if rule.get("description") else ""
     return (
@@ -308,10 +373,13 @@ def _message(rule: RemoteObject) -> str:
 
 
 def _exists(context: Context, rule: RemoteObject) -> errors.OperationFailed:
+    if owner := _owner(context, rule):
+        return errors.OperationFailed("the rule cannot be created", _same_rule(owner))
     if context.provenance(rule["id"], None) is Provenance.RENAMED:
         reason = (
-            f"{rule['id']}, {describe_rule(rule)}, belongs to another resource of this stack; if this resource was "
-            "renamed, add its former name to `aliases`"
+            f"{rule['id']}, {describe_rule(rule)}, belongs to another resource of this stack, with the description "
+            f'"{rule.get("description") or ""}"; set the same `description` here and update the whole stack, or, if '
+            "this resource was renamed, add its former name to `aliases`"
         )
         return errors.OperationFailed(f"the group {rule['security_group_id']} has an identical rule already", reason)
     return errors.OperationFailed("the rule cannot be created", _message(rule))

@@ -18,8 +18,11 @@ RULES_OF = "rules of SecurityGroup"
 """The kind under which a SecurityGroup with `rules` holds all rules of its group."""
 NEW_RULE_OF = "a rule of SecurityGroup"
 """The kind under which a SecurityGroupRule that is to be created holds a place in its group."""
+SAME_RULE = "the rule"
+"""The kind under which a SecurityGroupRule holds what no other rule of its group may describe."""
 REMOTES = ("remote_ip_prefix", "remote_group_id", "remote_address_group_id")
-RULE_FIELDS = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", *REMOTES)
+PORTS = ("port_range_min", "port_range_max")
+RULE_FIELDS = ("direction", "ethertype", "protocol", *PORTS, *REMOTES)
 """The fields in which the rules of a group must differ."""
 
 _NUMBERS = {
@@ -50,6 +53,7 @@ _NUMBERS = {
     "vrrp": 112,
 }
 """The protocols that Neutron knows by name."""
+_NAMES: dict[Any, str] = {number: name for name, number in _NUMBERS.items()}
 _ANY = "any"
 _ICMP, _ICMPV6 = 1, 58
 _WITH_PORTS = {"tcp": 6, "udp": 17, "sctp": 132, "dccp": 33, "udplite": 136}
@@ -72,10 +76,10 @@ def rule_key(rule: Mapping[str, Any], own: Collection[str] = ()) -> tuple[Hashab
     """Return the form of a rule in which all spellings of it are equal; None if a value of it is unknown.
 
     Args:
-        rule: A rule of a program, or one that the API returned.
+        rule: A rule of a program, or one that the API returned. In a preview it may be unknown as a whole.
         own: The ids of the group of the rule, which are equal to `self`.
     """
-    if any(is_unknown(rule.get(name)) for name in RULE_FIELDS):
+    if is_unknown(rule) or any(is_unknown(rule.get(name)) for name in RULE_FIELDS):
         return None
     ethertype = rule.get("ethertype") or "IPv4"
     protocol = canonical_protocol(rule.get("protocol"), ethertype)
@@ -107,22 +111,27 @@ def canonical_prefix(value: Any) -> Any:
 
 
 def is_equal_field(name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-    """Whether a desired value of a rule's field, empty for none, equals the one of an existing rule."""
-    actual = prior.get(name)
-    if name == "protocol":
-        ethertype = prior.get("ethertype") or "IPv4"
-        return bool(canonical_protocol(desired, ethertype) == canonical_protocol(actual, ethertype))
-    if name == "remote_ip_prefix":
-        return bool(canonical_prefix(desired) == canonical_prefix(actual))
-    if desired == "":
-        is_single = name == "port_range_max" and actual == prior.get("port_range_min")
-        is_all = name in ("port_range_min", "port_range_max") and _ports(prior, None) == (None, None)
-        return actual is None or is_single or is_all
-    if name in ("port_range_min", "port_range_max") and actual is None:
-        # The API stores no range for all ports.
-        has_none = prior.get("port_range_min") is None and prior.get("port_range_max") is None
-        return has_none and desired == {"port_range_min": 1, "port_range_max": _LAST_PORT}[name]
-    return bool(desired == actual)
+    """Whether an existing rule may be the desired one, of which this is one field; an empty value is none.
+
+    Only both bounds together show whether a rule for all ports is the desired one (`is_equal_rule`).
+    """
+    if name in PORTS and _is_for_all_ports(prior):
+        return desired in ("", 1 if name == "port_range_min" else _LAST_PORT)
+    return rule_key({**prior, name: desired}) == rule_key(prior)
+
+
+def is_equal_rule(desired: Mapping[str, Any], prior: Mapping[str, Any]) -> bool:
+    """Whether an existing rule is the desired one. Fields that the program does not set are not compared."""
+    # The API stores no range for all ports; the state may have one.
+    omitted = PORTS if _is_for_all_ports(prior) else ()
+    known = {name: value for name, value in prior.items() if name not in omitted}
+    known |= {name: desired[name] for name in RULE_FIELDS if desired.get(name) is not None}
+    return rule_key(known) == rule_key(prior)
+
+
+def _is_for_all_ports(rule: Mapping[str, Any]) -> bool:
+    protocol = _number(rule.get("protocol"))
+    return protocol in _WITH_PORTS.values() and _ports(rule, protocol) == (None, None)
 
 
 def rule_body(rule: Mapping[str, Any], group_id: str) -> dict[str, Any]:
@@ -163,6 +172,16 @@ def describe_rule(rule: Mapping[str, Any]) -> str:
     return " ".join(str(part) for part in parts if part) + (f" {arrow} {remote}" if remote else "")
 
 
+def rule_place(group_id: Any, rule: Mapping[str, Any]) -> str | None:
+    """Return a text that all spellings of a rule in a group share; None if a value of it is unknown."""
+    key = rule_key(rule)
+    if key is None or not isinstance(group_id, str):
+        return None
+    direction, ethertype, protocol, *others = key
+    known = (direction, ethertype, _NAMES.get(protocol, protocol), *others)
+    return " ".join(str(each) for each in known if each is not None) + f" of {group_id}"
+
+
 def _number(value: Any) -> Any:
     if value is None or value == "":
         return None
@@ -173,7 +192,7 @@ def _number(value: Any) -> Any:
 
 
 def _ports(rule: Mapping[str, Any], protocol: Any) -> tuple[Any, Any]:
-    low, high = (None if rule.get(name) == "" else rule.get(name) for name in ("port_range_min", "port_range_max"))
+    low, high = (None if rule.get(name) == "" else rule.get(name) for name in PORTS)
     if protocol in _WITH_PORTS.values() and high is None:
         high = low
     return (None, None) if (low, high) == (1, _LAST_PORT) else (low, high)
@@ -192,7 +211,7 @@ def _check_protocol(known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _check_ports(rule: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    given = [name for name in ("port_range_min", "port_range_max") if name in rule]
+    given = [name for name in PORTS if name in rule]
     if not given:
         return
     number = _number(known.get("protocol"))
@@ -212,7 +231,7 @@ def _check_ports(rule: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[
 
 def _check_port_range(rule: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     is_valid = True
-    for name in ("port_range_min", "port_range_max"):
+    for name in PORTS:
         if name in known and not 0 < known[name] <= _LAST_PORT:
             is_valid = False
             yield name, f"a port is a number from 1 to {_LAST_PORT}, got {known[name]}"

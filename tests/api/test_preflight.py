@@ -17,7 +17,7 @@ from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources import clients, idempotent_create
-from tests.support.steps import Refused, Resource
+from tests.support.steps import Failed, Refused, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -500,6 +500,19 @@ def test_quota_of_security_groups(run: Run, cloud: Emulator, landscape: Landscap
     assert run("SecurityGroup", prior, rules=[]) == []
 
 
+def test_quota_of_rules_that_become_managed(run: Run, cloud: Emulator, landscape: Landscape) -> None:
+    """If a program begins to set the rules of a group, those that the group has are not counted twice."""
+    with landscape.connect() as other:
+        other.network.create_security_group(name="c")
+    cloud.set_quota(security_group_rule=6)
+    rules = [{"direction": "ingress", "protocol": "tcp", "port_range_min": number} for number in (1, 2, 3)]
+    run.resource = "c"
+    assert run("SecurityGroup", {"name": "c"}, rules=rules[:2]) == []
+    assert run("SecurityGroup", {"name": "c"}, rules=rules) == [
+        "rules: quota exceeded for security_group_rules: limit 6, in use 6, this resource needs 1"
+    ]
+
+
 def test_quota_of_floating_ips(run: Run, cloud: Emulator) -> None:
     """The floating IPs of a program are added up, although they have no names."""
     cloud.set_quota(floatingip=1)
@@ -631,6 +644,30 @@ def test_replacement_needs_no_additional_quota(run: Run, cloud: Emulator, fixtur
     attachment = {"server_id": UNKNOWN, "network_id": fixtures.network}
     assert run("InterfaceAttachment", attachment, fixed_ips=[{"ip_address": "10.66.0.22"}]) == []
     assert run("InterfaceAttachment", **attachment, fixed_ips=[{"ip_address": "10.66.0.22"}]) == []
+
+
+def test_replacement_that_is_created_first_needs_quota(
+    landscape: Landscape, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quota without room for a replacement beside the replaced object is a warning, unless that is deleted first."""
+    settings, warnings = {**landscape.settings, **landscape.secrets}, list[str]()
+    group = Resource("SecurityGroup", settings)
+    group.up()
+    program = {"security_group_id": group.id, "direction": "ingress"}
+    tcp, udp = (Resource("SecurityGroupRule", settings, protocol) for protocol in ("tcp", "udp"))
+    for rule in (tcp, udp):
+        rule.up(**program, protocol=rule.name)
+    cloud.set_quota(security_group_rule=8)
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: warnings.append(text))
+    udp.up(**program, protocol="udp", description="mine")
+    assert not any("quota exceeded for" in line for line in warnings)
+    with pytest.raises(Failed, match="Quota exceeded"):
+        tcp.up(**program, protocol="tcp", port_range_min=22)
+    (warning,) = (line for line in warnings if "quota exceeded for" in line)
+    assert warning == (
+        "security_group_id: quota exceeded for security_group_rules: limit 8, in use 8, this resource needs 1 beside "
+        "the one that it replaces; the update fails unless its options have delete_before_replace=True"
+    )
 
 
 def test_each_list_is_requested_once(run: Run, cloud: Emulator, fixtures: CloudFixtures) -> None:

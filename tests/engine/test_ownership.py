@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -62,6 +62,36 @@ def test_rename_and_swap_of_key_pairs(project: MakeProject, landscape: Landscape
     assert it.preview().changes == {}
     it.refresh()
     assert it.preview().changes == {}
+    it.destroy()
+    assert landscape.objects() == before
+
+
+@pytest.mark.thorough
+def test_numbered_rules_shift(project: MakeProject, landscape: Landscape) -> None:
+    """Rules that are named by their place in a list keep working if one is inserted, removed, or moved."""
+
+    def program(*ports: int) -> str:
+        return (
+            IMPORTS
+            + f"""
+    group = ecs.SecurityGroup("web")
+    for number, port in enumerate({ports}):
+        ecs.SecurityGroupRule(f"rule-{{number}}", security_group_id=group.id, direction="ingress", protocol="tcp",
+            port_range_min=port)
+    pulumi.export("group", group.id)
+"""
+        )
+
+    before = landscape.objects()
+    it = project(program(22, 80), config=CONFIG)
+    it.up()
+    for ports in ((443, 22, 80), (80, 22, 443), (22, 443), (8080,)):
+        it.write(program(*ports))
+        it.up()
+        with landscape.connect() as other:
+            rules: Any = other.network.security_group_rules(security_group_id=it.outputs["group"])
+            assert sorted(each.port_range_min for each in rules if each.port_range_min) == sorted(ports)
+        assert it.preview().changes == {}
     it.destroy()
     assert landscape.objects() == before
 

@@ -129,6 +129,22 @@ def test_equal_rules_are_refused(new: New) -> None:
         new("SecurityGroup").preview(name="default")
 
 
+def test_rules_that_are_equal_in_their_group_are_refused(new: New) -> None:
+    """The preview refuses `self` beside the id of the group, which the API takes for the same rule."""
+    group = new("SecurityGroup")
+    group.up(rules=[MEMBERS])
+    with pytest.raises(Failed, match=r"the rules cannot change: rules\[1\]: the same rule as \[0\]"):
+        group.preview(rules=[MEMBERS, {**MEMBERS, "remote_group_id": group.id}])
+
+
+def test_failure_names_the_rule(new: New) -> None:
+    """If the API refuses one of several rules, the error describes that rule."""
+    missing = "11111111-1111-4111-8111-111111111111"
+    group = new("SecurityGroup", config={"ecs:preflight": "false"})
+    with pytest.raises(Failed, match=rf"{missing}.*The rule is ingress tcp 22 from {missing}\."):
+        group.up(rules=[WEB, {**SSH, "remote_group_id": missing}])
+
+
 def test_identical_rule_is_not_taken_over(new: New, fixtures: CloudFixtures) -> None:
     """A rule that another client created is an error that names it; `adopt` imports it."""
     group, rule = new("SecurityGroup"), new("SecurityGroupRule")
@@ -158,6 +174,14 @@ def test_spellings_of_a_rule_are_no_change(new: New) -> None:
     step = rule.preview(**base, protocol="tcp", description="mine")
     assert step == Step("replace", frozenset({"description"}), delete_first=True)
     assert rule.preview(**base, protocol="udp").delete_first is False
+    # One bound of all ports is a single port.
+    for port in ({"port_range_min": 1, "port_range_max": 65535}, {}):
+        rule.up(**base, protocol="tcp", **port)
+        assert rule.preview(**base, protocol="tcp", port_range_min=1).op == "replace"
+        assert_no_changes(rule, {**base, "protocol": "tcp", **port})
+    # A type of ICMP is not its code.
+    rule.up(**base, protocol="icmp", port_range_min=3, port_range_max=3)
+    assert rule.preview(**base, protocol="icmp", port_range_min=3) == Step("replace", frozenset({"port_range_max"}))
     # A single port needs no end; a rule without its ports is another one.
     rule.up(**base, protocol="tcp", port_range_min=22, port_range_max=22)
     assert_no_changes(rule, {**base, "protocol": "tcp", "port_range_min": 22})
@@ -198,6 +222,31 @@ def test_group_with_rules_is_refused_after_its_rule(new: New, monkeypatch: pytes
             Failed, match=rf"SecurityGroup web .*: SecurityGroupRule {rule.id} is managed by .*ssh of this program"
         ):
             group.preview(rules=[ALL_OUT, SSH])
+
+
+def test_equal_rules_of_two_resources_are_refused(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preview refuses a rule that another resource describes in any spelling, whichever is declared first."""
+    group, first, second = new("SecurityGroup"), new("SecurityGroupRule"), new("SecurityGroupRule")
+    group.up()
+    first.name, second.name = "first", "second"
+    program = {"security_group_id": group.id, **SSH}
+    refusal = "SecurityGroupRule {} of this program is the same rule; remove one of the two"
+
+    def preview(*resources: Resource) -> None:
+        OWNERSHIP.clear()
+        with monkeypatch.context() as one_run:
+            one_run.setattr(OWNERSHIP, "clear", lambda: None)
+            for resource in resources:
+                resource.preview(**program, protocol="tcp" if resource is first else "6")
+
+    program.pop("protocol")
+    with pytest.raises(Refused, match=refusal.format("first")):
+        preview(first, second)
+    first.up(**program, protocol="tcp")
+    with pytest.raises(Refused, match=refusal.format("first")):
+        preview(first, second)
+    with pytest.raises(Failed, match=f"the rule .*tcp 22 22 of {group.id} is managed by .*second of this program; rem"):
+        preview(second, first)
 
 
 def test_rule_moves_into_its_group(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +321,7 @@ def test_default_group_is_kept(new: New, fixtures: CloudFixtures, monkeypatch: p
     monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.append(text))
     found = next(fixtures.cloud.network.security_groups(name="default", project_id=fixtures.project_id))
     group = new("SecurityGroup")
-    for program in ({"adopt": found.id}, {"adopt": found.id, "name": "default"}):
+    for program in ({"adopt": found.id}, {"adopt": found.id, "name": "default"}, {"name": "default"}):
         group.up(**program)
         assert_no_changes(group, program)
     group.destroy()
@@ -294,6 +343,12 @@ def test_removed_rules_are_noted(new: New, monkeypatch: pytest.MonkeyPatch) -> N
         "[cuts-connections: rules]"
     )
     assert again.startswith("rules: 1 rule is removed and added again")
+    # A rule that is not known yet may be one that the group has.
+    for unknown in (steps.UNKNOWN, [SSH, {**WEB, "remote_ip_prefix": steps.UNKNOWN}, ALL_OUT], [SSH, steps.UNKNOWN]):
+        lines.clear()
+        assert group.preview(rules=unknown) == updates("rules")
+        assert [line for line in lines if "cuts" in line] == []
+        assert any("80-443 from 10.0.0.0/8" in line and line.endswith("known yet are the same") for line in lines)
 
 
 def test_stateful_of_a_used_group(new: New, fixtures: CloudFixtures) -> None:

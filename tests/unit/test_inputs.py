@@ -9,12 +9,13 @@ import asyncio
 import os
 import re
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pulumi.dynamic import ConfigureRequest
+from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from ecs_pulumi.cloud.transport import Transport
@@ -86,6 +87,20 @@ def test_diff_returns(kind: str, data: st.DataObject) -> None:
     result = provider(kind).diff("id", {**prior, **HEALTHY}, desired)
     assert result.replaces is not None
     assert {*result.replaces} <= {*fields.fields_of(KINDS[kind].inputs), *fields.fields_of(KINDS[kind].outputs)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (kind, name)
+        for kind in KINDS
+        for name, field in fields.fields_of(KINDS[kind].inputs).items()
+        if any(get_origin(each) is list for each in (field.info.annotation, *get_args(field.info.annotation)))
+    ],
+)
+def test_unknown_item_of_a_list_is_a_change(kind: str, name: str) -> None:
+    """In a preview, a list with an item that is not known yet differs from the prior one."""
+    assert provider(kind).diff("id", {name: [], **HEALTHY}, {name: [Unknown()]}).changes  # type: ignore[no-untyped-call]
 
 
 @each_kind

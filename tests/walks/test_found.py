@@ -66,6 +66,31 @@ def test_interface_is_deleted_before_its_users(world: SharedWorld) -> None:
     check(world, ordered((*ROUTED, *users)), without(ROUTED, "rif1"))
 
 
+def numbered(*rules: Any) -> Program:
+    """Return a program with a rule for each port, or for each pair of a port and a description."""
+    program = declared(sg1=("SecurityGroup", {}))
+    for number, (port, *description) in enumerate((each if isinstance(each, tuple) else (each,)) for each in rules):
+        inputs: dict[str, Any] = {"direction": "ingress", "protocol": "tcp", "port_range_min": port}
+        inputs |= {"security_group_id": Ref("sg1"), "port_range_max": port}
+        inputs |= {"description": description[0]} if description else {}
+        program = (*program, Declaration("SecurityGroupRule", f"rule{number}", inputs))
+    return program
+
+
+@pytest.mark.parametrize(
+    "programs",
+    [
+        pytest.param([(22, 80), (443, 22, 80), (22, 80)], id="insert-and-remove"),
+        pytest.param([(22, 80), (80, 22), (22, 80)], id="swap"),
+        pytest.param([((22, "a"), (80, "b")), ((443, "c"), (22, "a"), (80, "b")), ((22, "a"),)], id="described"),
+        pytest.param([((22, "0"), (80, "1")), ((443, "0"), (22, "1"), (80, "2"))], id="other-description"),
+    ],
+)
+def test_numbered_rules_shift(world: SharedWorld, programs: list[tuple[Any, ...]]) -> None:
+    """A rule whose name changes is used by its new resource, and the delete of the former one keeps it."""
+    check(world, *(numbered(*rules) for rules in programs))
+
+
 def test_name_of_a_rule_that_moved_into_its_group_is_free(world: SharedWorld) -> None:
     """A rule that now belongs to its group is no orphan of the resource that created it."""
     groups = declared(sg1=("SecurityGroup", {}), sg2=("SecurityGroup", {}))

@@ -327,6 +327,13 @@ def test_diff(
     assert (result.changes, result.replaces, result.delete_before_replace) == (changes, replaces, first)
 
 
+def test_diff_shows_an_error_as_one_line(provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in a comparison fails the diff with one line, as any other error does."""
+    monkeypatch.setattr(bakery, "is_equal", lambda *_: 1 // 0)
+    with pytest.raises(Failure, match=r"^diff Cake c1: internal error .*: ZeroDivisionError at test_provider\.py:\d+$"):
+        provider.diff("c1", {"flour": "rye"}, {"flour": "oat"})
+
+
 def test_diff_compares_advisory_input_with_prior_input(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another remote value of an advisory input is not drift. Another desired value is a change."""
     monkeypatch.setattr(rpc_bridge, "current_request", lambda: rpc_bridge.RequestContext(old_inputs={"plate": "p1"}))
