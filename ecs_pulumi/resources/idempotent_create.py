@@ -26,8 +26,8 @@ _MAY_STILL_APPEAR = (
     "the next `pulumi up` finds it"
 )
 _MAY_BE = (
-    "the request may have created {0}, but nothing distinguishes that object from those of others: import it with "
-    'adopt="{0}", or delete it, before the next `pulumi up`, which creates another one'
+    "the request may have created {}, but nothing distinguishes that object from those of others; if it is new, set "
+    "`adopt` to its id, or delete it: otherwise the next `pulumi up` creates another one"
 )
 
 T = TypeVar("T")
@@ -95,12 +95,18 @@ def create_or_find(
     start = api.clock.now()
 
     def find(error: errors.EcsError) -> RemoteObject | None:
-        for remote in _search(context, api, candidates, error):
-            is_match = marked in (None, "", remote.get("description"))
-            if is_match and not created_in_this_run(remote["id"]) and is_younger(api, remote, start, _CLOCKS_DIFFER):
-                if not is_unique:
-                    raise errors.OperationFailed(str(error).rstrip("."), _MAY_BE.format(remote["id"])) from error
-                return remote
+        matches = (
+            remote
+            for remote in _search(context, api, candidates, error)
+            if marked in (None, "", remote.get("description"))
+            and not created_in_this_run(remote["id"])
+            and is_younger(api, remote, start, _CLOCKS_DIFFER)
+        )
+        if is_unique:
+            return next(matches, None)
+        if found := sorted({remote["id"] for remote in matches}):
+            which = _MAY_BE.format(" or ".join(found))
+            raise errors.OperationFailed(str(error).rstrip("."), which) from error
         return None
 
     created = send_once(send, find, duplicates=True)

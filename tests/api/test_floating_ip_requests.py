@@ -60,7 +60,7 @@ def test_lost_response_without_description_creates_one(cloud: Emulator, fixtures
     with pytest.raises(Failed) as failed:
         resource.up(**inputs)
     (created,) = {each.id for each in fixtures.cloud.network.ips()} - before
-    assert f'import it with adopt="{created}", or delete it' in str(failed.value)
+    assert f"the request may have created {created}, but" in str(failed.value)
     assert resource.state is None
     resource.up(**inputs, adopt=created)
     resource.destroy()
