@@ -313,6 +313,7 @@ def test_exports_of_the_program_are_no_places(emulators: dict[str, Emulator]) ->
     assert find_orphans(Stack("shop", "dev", [exports], settings)) == []
 
 
+@pytest.mark.usefixtures("emulators")
 def test_orphans_without_a_cloud_of_the_stack() -> None:
     """A stack whose resources all name a cloud needs no other one; a stack without any cloud is an error."""
     assert find_orphans(Stack("shop", "dev", [in_state("other")], {})) == []
