@@ -82,7 +82,6 @@ def test_numbered_rules_shift(project: MakeProject, landscape: Landscape) -> Non
 """
         )
 
-    before = landscape.objects()
     it = project(program(22, 80), config=CONFIG)
     it.up()
     for ports in ((443, 22, 80), (80, 22, 443), (22, 443), (8080,)):
@@ -93,7 +92,6 @@ def test_numbered_rules_shift(project: MakeProject, landscape: Landscape) -> Non
             assert sorted(each.port_range_min for each in rules if each.port_range_min) == sorted(ports)
         assert it.preview().changes == {}
     it.destroy()
-    assert landscape.objects() == before
 
 
 @pytest.mark.thorough
