@@ -350,6 +350,7 @@ def test_adopt_command_writes_program_for_other_cloud(
     assert "secret" not in program + report
 
 
+@pytest.mark.usefixtures("emulators")
 def test_adopt_command_distinguishes_key_pairs_of_two_clouds() -> None:
     """A key pair in the state is omitted from the program only if it is in the same cloud."""
     kind = {"type": "pulumi-python:dynamic/ecs:KeyPair", "id": "me", "outputs": {"cloud": "other"}}
