@@ -152,7 +152,7 @@ class NeutronHandler(EcsHandler[I]):
         return self._tag(context, remote, desired.tags)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Delete the object. While ports still use it, retry for a minute, then raise an error that lists them."""
+        """Delete the object. While ports still use it, retry until the timeout, then raise an error that lists them."""
         delete_when_unused(
             context,
             lambda: network.delete(context.cloud.network, self.singular, id_),

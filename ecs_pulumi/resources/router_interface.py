@@ -67,8 +67,8 @@ class RouterInterfaceOutputs(Outputs):
 
 _SUBNET = "subnet of the interface"
 """Key that is added to a port's document: the subnet of the interface, because a port may connect several subnets."""
-_compared: dict[str, tuple[str | None, str | None]] = {}
-"""Router and port of each interface that this run changes, by URN. After a rename, the state has another URN."""
+_compared: dict[str, tuple[str | None, ...]] = {}
+"""Router, port and subnet of each interface that this run changes, by URN. The state has another URN after a rename."""
 _EXISTING = "an interface in this subnet"
 
 
@@ -134,7 +134,7 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
 
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Delete first if the subnet stays the same: its gateway's address belongs to one router."""
-        _compared[rpc_bridge.current_request().urn] = prior.get("router_id"), prior.get("port_id")
+        _compared[rpc_bridge.current_request().urn] = tuple(map(prior.get, ("router_id", "port_id", "subnet_id")))
         return self._is_same(prior, new)
 
     def _is_same(self, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -245,8 +245,9 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         """
         replaced = _compared.get(rpc_bridge.current_request().urn)
         for remote in (remote for port in ports for remote in _interfaces_of(port)):
-            is_overlapping = "overlaps" in error.message and str(_subnet_id(remote)) in error.message
-            if is_overlapping and replaced == (remote["device_id"], remote["id"]):
+            subnet_id = str(_subnet_id(remote))
+            is_overlapping = "overlaps" in error.message and subnet_id in error.message
+            if is_overlapping and replaced == (remote["device_id"], remote["id"], subnet_id):
                 self.delete(context, self.id_of(remote), {})
                 return True
         return False

@@ -51,7 +51,7 @@ def delete(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., l
 
 @pytest.mark.parametrize(
     ("custom_timeout", "options", "seconds"),
-    [(None, {}, 60), (30 * MINUTES, {}, 1800), (20, {}, 20), (None, {"seconds": 600}, 600)],
+    [(None, {}, 60), (2 * MINUTES, {}, 120), (20, {}, 20), (None, {"seconds": 90}, 90)],
 )
 def test_delete_of_a_used_object_is_repeated_until_the_timeout(
     clock: FakeClock,
