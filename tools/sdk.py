@@ -248,6 +248,7 @@ def resource_class(handler: ResourceHandler[Any, Any, Any]) -> str:
         "secrets": tuple(secret_names(handler)),
         "exclusive": tuple(handler.exclusive),
         "dependencies": handler.dependencies,
+        "kept": fields.kept_outputs(handler.inputs, handler.outputs),
     }
     listed = ", ".join(f"{name}={option!r}" for name, option in options.items() if option)
     lines = [f"class {handler.name}(EcsResource, {listed}):", docstring(inspect.getdoc(handler.inputs) or ""), ""]

@@ -122,6 +122,19 @@ class References(FieldOption):
     output: str = "id"
 
 
+@dataclass(frozen=True)
+class ChangedBy(FieldOption):
+    """Of an output: an update in place may change it if it changes one of these inputs.
+
+    A preview of another update shows its prior value. An input that the program does not set is an output as well.
+
+    Attributes:
+        inputs: The inputs. Without any, no update in place changes the output. None: every update may change it.
+    """
+
+    inputs: tuple[str, ...] | None = ()
+
+
 class ProviderOnly(InPlace):
     """Never sent to the API: it controls the provider. A change is only recorded in the state."""
 
@@ -320,6 +333,22 @@ def _options(model: type[BaseModel], option: type[O]) -> Iterator[tuple[str, O]]
 def exclusive_paths(model: type[BaseModel]) -> tuple[str, ...]:
     """The fields with the option `Exclusive`, as `sdk.exclusive.is_exclusive` takes them."""
     return tuple(f"{path}={each.value}" if each.value else path for path, each in _options(model, Exclusive))
+
+
+def kept_outputs(inputs: type[Inputs], outputs: type[Outputs]) -> dict[str, tuple[str, ...]]:
+    """The outputs that an update in place keeps unless it changes one of the inputs listed with each.
+
+    Besides the outputs with the option `ChangedBy` these are the inputs that the cloud chooses if the program does not,
+    and that change by a replacement only.
+    """
+    kept: dict[str, tuple[str, ...]] = {}
+    for name, field in {**fields_of(inputs), **fields_of(outputs)}.items():
+        is_fixed = field.has(Replace) and (field.has(Computed) or field.has(AlwaysSet)) and not field.has(Advisory)
+        default = ChangedBy(() if is_fixed else None)
+        option = next((item for item in field.info.metadata if isinstance(item, ChangedBy)), default)
+        if option.inputs is not None:
+            kept[name] = option.inputs
+    return kept
 
 
 def referenced_kinds(model: type[BaseModel]) -> set[str]:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
+    ChangedBy,
     CheckInputs,
     Computed,
     InPlace,
@@ -40,7 +41,7 @@ class NetworkInputs(NeutronInputs):
     port_security_enabled: Annotated[bool | None, InPlace(), Computed()] = Field(
         None, description="Default of `port_security_enabled` for the ports of this network."
     )
-    mtu: Annotated[int | None, InPlace(), Computed()] = Field(
+    mtu: Annotated[int | None, InPlace(), Computed(), ChangedBy()] = Field(
         None, ge=68, description="Maximum transmission unit, in bytes, announced to the ports."
     )
     dns_domain: Annotated[str | None, InPlace(), Computed()] = Field(
@@ -71,7 +72,7 @@ class NetworkOutputs(Outputs):
 
     status: str = Field(description="`ACTIVE`, `DOWN`, `BUILD` or `ERROR`.")
     subnet_ids: list[str] = Field(description="Subnets of the network.")
-    created_at: str | None = Field(None, description="When it was created, UTC.")
+    created_at: Annotated[str | None, ChangedBy()] = Field(None, description="When it was created, UTC.")
     updated_at: str | None = Field(None, description="When it was last changed, UTC.")
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from ecs_pulumi.cloud import network
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
+    ChangedBy,
     CheckInputs,
     Computed,
     Exclusive,
@@ -81,7 +82,7 @@ class PortInputs(NeutronInputs):
     admin_state_up: Annotated[bool | None, InPlace(), Computed(), AlwaysSet()] = Field(
         None, description="Whether the port forwards packets."
     )
-    fixed_ips: Annotated[list[PortFixedIp] | None, InPlace(), Computed(), Set(), AlwaysSet()] = Field(
+    fixed_ips: Annotated[list[PortFixedIp] | None, InPlace(), Computed(), Set(), AlwaysSet(), ChangedBy()] = Field(
         None, description="Addresses, a set; an empty list means none. The cloud chooses what is not set."
     )
     security_group_ids: Annotated[
@@ -102,7 +103,7 @@ class PortInputs(NeutronInputs):
     port_security_enabled: Annotated[bool | None, InPlace(), Computed()] = Field(
         None, description="Whether spoofed addresses are dropped and security groups apply."
     )
-    device_owner: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
+    device_owner: Annotated[str | None, Replace(), Computed(), AlwaysSet(), ChangedBy(None)] = Field(
         None, description="Type of the device that uses the port, for example `compute:nova`; the cloud updates it."
     )
     dns_name: Annotated[str | None, InPlace()] = Field(None, description="Name in the cloud's DNS.")
@@ -122,8 +123,10 @@ class PortOutputs(Outputs):
     """Attributes that only the cloud sets."""
 
     status: str = Field(description="`ACTIVE` once a server uses it, `DOWN` before.")
-    all_fixed_ips: list[PortAssignedIp] = Field(description="All addresses with their subnets.")
-    ip_address: str | None = Field(None, description="The first address.")
+    all_fixed_ips: Annotated[list[PortAssignedIp], ChangedBy(("fixed_ips",))] = Field(
+        description="All addresses with their subnets."
+    )
+    ip_address: Annotated[str | None, ChangedBy(("fixed_ips",))] = Field(None, description="The first address.")
     device_id: str = Field(description="Server that uses the port; empty if there is none.")
     dns_assignment: list[PortDnsAssignment] | None = Field(None, description="Names in the cloud's DNS.")
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from ecs_pulumi.cloud import errors, network, routers
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
+    ChangedBy,
     CheckInputs,
     Computed,
     Exclusive,
@@ -69,12 +70,12 @@ class RouterInputs(NeutronInputs):
     external_network: Annotated[str | None, InPlace(), AlwaysSet(), References("Network")] = Field(
         None, description="External network of the gateway, by name or id; an empty string removes the gateway."
     )
-    external_fixed_ips: Annotated[list[RouterExternalFixedIp] | None, InPlace(), Computed(), Set(), AlwaysSet()] = (
-        Field(
-            None,
-            description="Addresses in the external network, a set. The cloud chooses what is not set. Most clouds "
-            "restrict it to administrators.",
-        )
+    external_fixed_ips: Annotated[
+        list[RouterExternalFixedIp] | None, InPlace(), Computed(), Set(), AlwaysSet(), ChangedBy(("external_network",))
+    ] = Field(
+        None,
+        description="Addresses in the external network, a set. The cloud chooses what is not set. Most clouds "
+        "restrict it to administrators.",
     )
     enable_snat: Annotated[bool | None, InPlace(), Computed()] = Field(
         None,
@@ -104,11 +105,17 @@ class RouterOutputs(Outputs):
     """Attributes that only the cloud sets."""
 
     status: str = Field(description="`ACTIVE`, `DOWN`, `BUILD` or `ERROR`.")
-    external_network_id: str | None = Field(None, description="Id of the external network; None without a gateway.")
-    external_network_name: str | None = Field(None, description="Its name; its id if several have that name.")
-    external_ips: list[str] = Field(description="Addresses in the external network.")
+    external_network_id: Annotated[str | None, ChangedBy(("external_network",))] = Field(
+        None, description="Id of the external network; None without a gateway."
+    )
+    external_network_name: Annotated[str | None, ChangedBy(("external_network",))] = Field(
+        None, description="Its name; its id if several have that name."
+    )
+    external_ips: Annotated[list[str], ChangedBy(("external_network", "external_fixed_ips"))] = Field(
+        description="Addresses in the external network."
+    )
     routes: list[RouterStaticRoute] = Field(description="Static routes, also those that no `RouterRoute` declares.")
-    created_at: str | None = Field(None, description="When it was created, UTC.")
+    created_at: Annotated[str | None, ChangedBy()] = Field(None, description="When it was created, UTC.")
     updated_at: str | None = Field(None, description="When it was last changed, UTC.")
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
+    ChangedBy,
     CheckInputs,
     Computed,
     InPlace,
@@ -69,7 +70,7 @@ class SubnetInputs(NeutronInputs):
         None, ge=0, le=128, description="Prefix length of the range that is allocated from the pool."
     )
     ip_version: Annotated[Literal[4, 6], Replace()] = Field(4, description="4 or 6.")
-    gateway_ip: Annotated[IpAddressAsWritten | None, InPlace(), Computed()] = Field(
+    gateway_ip: Annotated[IpAddressAsWritten | None, InPlace(), Computed(), ChangedBy(("no_gateway",))] = Field(
         None, description="Address of the gateway. Default: the first address of the range."
     )
     no_gateway: Annotated[bool | None, InPlace(), AlwaysSet()] = Field(
@@ -103,7 +104,7 @@ class SubnetInputs(NeutronInputs):
 class SubnetOutputs(Outputs):
     """Attributes that only the cloud sets."""
 
-    created_at: str | None = Field(None, description="When it was created, UTC.")
+    created_at: Annotated[str | None, ChangedBy()] = Field(None, description="When it was created, UTC.")
     updated_at: str | None = Field(None, description="When it was last changed, UTC.")
 
 

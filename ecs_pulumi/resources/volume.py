@@ -12,6 +12,7 @@ from ecs_pulumi.cloud.api import ServiceClient
 from ecs_pulumi.cloud.polling import Deadline, wait_for
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
+    ChangedBy,
     CheckInputs,
     Computed,
     GrowOnly,
@@ -76,7 +77,7 @@ class VolumeInputs(Inputs):
     metadata: Annotated[dict[str, str] | None, InPlace(), AlwaysSet()] = Field(
         None, description="User-defined keys and values."
     )
-    volume_type: Annotated[str | None, InPlace(), Computed(), AlwaysSet()] = Field(
+    volume_type: Annotated[str | None, InPlace(), Computed(), AlwaysSet(), ChangedBy()] = Field(
         None, description="Volume type, for example `SATA`, `SAS` or `SSD`."
     )
     retype_policy: Annotated[Literal["never", "on-demand"], ProviderOnly()] = Field(
@@ -112,12 +113,16 @@ class VolumeOutputs(Outputs):
     """Outputs of a volume that are not inputs."""
 
     status: str = Field(description="`available`, `in-use`, …")
-    bootable: bool = Field(description="Whether a server can boot from it.")
-    encrypted: bool = Field(description="Whether it is encrypted.")
+    bootable: Annotated[bool, ChangedBy()] = Field(description="Whether a server can boot from it.")
+    encrypted: Annotated[bool, ChangedBy(("volume_type",))] = Field(description="Whether it is encrypted.")
     attachments: list[VolumeAttachedServer] = Field(description="Servers that the volume is attached to.")
-    created_at: str = Field(description="Time of creation, UTC.")
-    image_id: str | None = Field(None, description="Id of the image that the volume was created from.")
-    image_name: str | None = Field(None, description="Name of that image at the time of creation.")
+    created_at: Annotated[str, ChangedBy()] = Field(description="Time of creation, UTC.")
+    image_id: Annotated[str | None, ChangedBy()] = Field(
+        None, description="Id of the image that the volume was created from."
+    )
+    image_name: Annotated[str | None, ChangedBy()] = Field(
+        None, description="Name of that image at the time of creation."
+    )
     was_available: bool = Field(
         description="Whether the volume was ever available. If so, status `error` does not replace it."
     )

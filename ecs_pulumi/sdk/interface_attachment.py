@@ -22,6 +22,7 @@ class InterfaceAttachment(
     provider="gASVVQAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSME0ludGVyZmFjZUF0dGFjaG1lbnSUc2Iu",
     exclusive=("port_id", "fixed_ips"),
     dependencies=("Subnet",),
+    kept={"port_id": (), "network_id": (), "region": ()},
 ):
     """A NIC attached to a server. Its id is `<server>/<port>`.
 

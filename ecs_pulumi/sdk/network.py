@@ -11,6 +11,16 @@ class Network(
     EcsResource,
     kind="Network",
     provider="gASVSQAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMB05ldHdvcmuUc2Iu",
+    kept={
+        "mtu": (),
+        "availability_zone_hints": (),
+        "provider_network_type": (),
+        "provider_physical_network": (),
+        "provider_segmentation_id": (),
+        "project_id": (),
+        "region": (),
+        "created_at": (),
+    },
 ):
     """A private layer 2 network. Servers connect to it through its ports.
 

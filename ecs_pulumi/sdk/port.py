@@ -93,6 +93,14 @@ class Port(
     provider="gASVRgAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMBFBvcnSUc2Iu",
     exclusive=("fixed_ips.ip_address", "mac_address"),
     dependencies=("Subnet",),
+    kept={
+        "fixed_ips": (),
+        "mac_address": (),
+        "project_id": (),
+        "region": (),
+        "all_fixed_ips": ("fixed_ips",),
+        "ip_address": ("fixed_ips",),
+    },
 ):
     """The connection of one NIC to a network, with its addresses and security groups.
 

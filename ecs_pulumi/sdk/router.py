@@ -40,6 +40,18 @@ class Router(
     kind="Router",
     provider="gASVSAAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMBlJvdXRlcpRzYi4=",
     exclusive=("external_fixed_ips.ip_address",),
+    kept={
+        "external_fixed_ips": ("external_network",),
+        "distributed": (),
+        "ha": (),
+        "availability_zone_hints": (),
+        "project_id": (),
+        "region": (),
+        "external_network_id": ("external_network",),
+        "external_network_name": ("external_network",),
+        "external_ips": ("external_network", "external_fixed_ips"),
+        "created_at": (),
+    },
 ):
     """Connects subnets to each other, and to networks outside the cloud. Its interfaces are `RouterInterface`s.
 

@@ -10,6 +10,7 @@ class RouterInterface(
     kind="RouterInterface",
     provider="gASVUQAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMD1JvdXRlckludGVyZmFjZZRzYi4=",
     exclusive=("port_id",),
+    kept={"subnet_id": (), "port_id": (), "region": ()},
 ):
     """Connects a subnet to a router.
 

@@ -10,6 +10,7 @@ class RouterRoute(
     kind="RouterRoute",
     provider="gASVTQAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMC1JvdXRlclJvdXRllHNiLg==",
     dependencies=("RouterInterface",),
+    kept={"region": ()},
 ):
     """A static route of a router. Its id is `<router>/<destination>/<nexthop>`.
 

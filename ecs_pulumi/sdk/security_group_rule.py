@@ -11,6 +11,7 @@ class SecurityGroupRule(
     EcsResource,
     kind="SecurityGroupRule",
     provider="gASVUwAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMEVNlY3VyaXR5R3JvdXBSdWxllHNiLg==",
+    kept={"description": (), "project_id": (), "region": ()},
 ):
     """One rule of a security group, for groups that refer to each other or are managed elsewhere.
 

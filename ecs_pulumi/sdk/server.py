@@ -174,6 +174,20 @@ class Server(
     secrets=("admin_pass", "user_data", "personality"),
     exclusive=("networks.port_id", "networks.fixed_ip", "block_devices.source_type=volume"),
     dependencies=("Subnet",),
+    kept={
+        "availability_zone": ("flavor", "power_state"),
+        "config_drive": (),
+        "disk_config": (),
+        "region": (),
+        "flavor_id": ("flavor",),
+        "image_id": ("image",),
+        "image_name": ("image",),
+        "access_ip_v4": ("networks",),
+        "access_ip_v6": ("networks",),
+        "nics": ("networks",),
+        "hostname": ("name",),
+        "created": (),
+    },
 ):
     """An Elastic Cloud Server.
 

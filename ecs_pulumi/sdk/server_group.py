@@ -11,6 +11,7 @@ class ServerGroup(
     EcsResource,
     kind="ServerGroup",
     provider="gASVTQAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMC1NlcnZlckdyb3VwlHNiLg==",
+    kept={"name": (), "region": ()},
 ):
     """A group of servers with a policy for their hosts: the same one, or different ones.
 

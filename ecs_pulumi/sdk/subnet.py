@@ -49,6 +49,7 @@ class Subnet(
     EcsResource,
     kind="Subnet",
     provider="gASVSAAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMBlN1Ym5ldJRzYi4=",
+    kept={"cidr": (), "gateway_ip": ("no_gateway",), "project_id": (), "region": (), "created_at": ()},
 ):
     """A range of addresses in a network, from which ports get their addresses.
 

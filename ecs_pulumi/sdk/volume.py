@@ -24,6 +24,17 @@ class Volume(
     EcsResource,
     kind="Volume",
     provider="gASVSAAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMBlZvbHVtZZRzYi4=",
+    kept={
+        "volume_type": (),
+        "availability_zone": (),
+        "multiattach": (),
+        "region": (),
+        "bootable": (),
+        "encrypted": ("volume_type",),
+        "created_at": (),
+        "image_id": (),
+        "image_name": (),
+    },
 ):
     """A disk that servers attach.
 

@@ -10,6 +10,7 @@ class VolumeAttachment(
     kind="VolumeAttachment",
     provider="gASVUgAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMEFZvbHVtZUF0dGFjaG1lbnSUc2Iu",
     exclusive=("volume_id",),
+    kept={"region": ()},
 ):
     """A volume attached to a server. Its id is `<server>/<volume>`.
 

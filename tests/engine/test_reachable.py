@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.landscape import emulated
+
 if TYPE_CHECKING:
+    from ecs_pulumi.emulator import Emulator
     from tests.conftest import MakeProject
     from tests.support.landscape import Landscape
 
@@ -42,6 +45,9 @@ ADDRESS = """
     address = ecs.FloatingIp("web", external_network="public", port_id=server.nics[0]["port_id"])
     pulumi.export("address", address.address)
     pulumi.export("port", server.nics[0]["port_id"])
+"""
+VOLUME = """
+    ecs.Volume("data", size=1, availability_zone=server.availability_zone)
 """
 
 
@@ -85,3 +91,24 @@ def test_server_with_a_floating_ip_in_one_line(
 
     story.destroy()
     assert landscape.objects() <= existing
+
+
+def test_preview_keeps_outputs_that_an_update_cannot_change(project: MakeProject, cloud: Emulator) -> None:
+    """An updated server has known NICs in the preview; what refers to them shows no change, unless they may change."""
+    landscape = emulated(cloud)
+    named = SERVER.replace("flavor=", 'name=config.get("name"), flavor=')
+    program = named + ROUTER.replace("ROUTER_AFTER", "[]") + ADDRESS + VOLUME
+    config = {"story:flavor": landscape.small, "story:image": landscape.image}
+    story = project(program, config=config)
+    story.up()
+
+    story.config("name", "shop")
+    assert story.preview().changes == {"Server web": "update"}
+    story.write(named + ROUTER.replace("ROUTER_AFTER", "[]") + ADDRESS)
+    story.up()
+    story.config("flavor", landscape.medium)
+    shown = story.preview()
+    assert shown.changes == {"Server web": "update"}
+    assert "disconnects" not in shown.text
+    story.write(story.program.read_text().replace("subnet.network_id}", "subnet.network_id, 'fixed_ip': '10.0.20.77'}"))
+    assert story.preview().changes == {"Server web": "update", "FloatingIp web": "update"}

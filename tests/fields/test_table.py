@@ -19,7 +19,7 @@ from tests.support.generated import KINDS
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, updates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.fields.cloud_fixtures import CloudFixtures
     from tests.fields.rows import Row
@@ -131,10 +131,21 @@ class Subject:
             assert self.resource.log == (["delete", "create"] if step.delete_first else ["create", "delete"])
         else:
             assert step == updates(self.field)
+            before = self.resource.outputs
             self.resource.up(**program)
             assert self.resource.id == id_before
+            self.assert_kept(before)
         self.assert_value(program.get(self.field, self.model_field.default))
         self.assert_no_changes(program)
+
+    def assert_kept(self, before: Mapping[str, Any]) -> None:
+        """Assert that the update has not changed the outputs of which a preview shows the prior value."""
+        handler, state = get_handler(self.resource.kind), self.resource.state
+        assert state is not None
+        unchanged = {name for name, value in state.inputs.items() if before.get(name) == value}
+        for name, changed_by in fields.kept_outputs(handler.inputs, handler.outputs).items():
+            if name not in state.inputs and unchanged.issuperset({*changed_by} & {*state.inputs}):
+                assert before.get(name) in (None, state.outputs.get(name)), name
 
     def assert_value(self, value: Any) -> None:
         """Assert that the field has this value, unless the cloud may choose another one."""

@@ -9,6 +9,7 @@ from ecs_pulumi.cloud import compute
 from ecs_pulumi.dynamic.fields import (
     Advisory,
     AlwaysSet,
+    ChangedBy,
     CheckInputs,
     Computed,
     Exclusive,
@@ -177,9 +178,9 @@ class ServerInputs(Inputs):
     key_name: Annotated[str | None, Replace(), References("KeyPair", "name")] = Field(
         None, description="Name of the key pair for the login."
     )
-    availability_zone: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
-        None, description="Availability zone."
-    )
+    availability_zone: Annotated[
+        str | None, Replace(), Computed(), AlwaysSet(), ChangedBy(("flavor", "power_state"))
+    ] = Field(None, description="Availability zone.")
     user_data: Annotated[str | None, Replace(), Secret(), WriteOnly()] = Field(
         None, description="User data for cloud-init: plain text or base64."
     )
@@ -226,30 +227,34 @@ class ServerOutputs(Outputs):
     status: str = Field(description="`ACTIVE`, `SHUTOFF`, `BUILD`, `VERIFY_RESIZE`, `ERROR`, …")
     vm_state: str = Field(description="`active`, `stopped`, `resized`, …")
     task_state: str | None = Field(None, description="Task that the cloud is running on the server.")
-    flavor_id: str = Field(description="Id of the flavor.")
-    image_id: str | None = Field(None, description="Id of the image; unset if the server boots from a volume.")
-    image_name: str | None = Field(None, description="Name of the image at the time of the build or rebuild.")
-    access_ip_v4: str | None = Field(
+    flavor_id: Annotated[str, ChangedBy(("flavor",))] = Field(description="Id of the flavor.")
+    image_id: Annotated[str | None, ChangedBy(("image",))] = Field(
+        None, description="Id of the image; unset if the server boots from a volume."
+    )
+    image_name: Annotated[str | None, ChangedBy(("image",))] = Field(
+        None, description="Name of the image at the time of the build or rebuild."
+    )
+    access_ip_v4: Annotated[str | None, ChangedBy(("networks",))] = Field(
         None,
         description="First IPv4 address, that of the NIC with `access_network`, or the one set for access. To export "
         "a port's address use `Port.ip_address`.",
     )
-    access_ip_v6: str | None = Field(
+    access_ip_v6: Annotated[str | None, ChangedBy(("networks",))] = Field(
         None, description="First IPv6 address, that of the NIC with `access_network`, or the one set for access."
     )
     addresses: dict[str, list[ServerAddress]] = Field(
         description="Addresses by network, as of the server's last change or refresh."
     )
-    nics: list[ServerNic] = Field(
+    nics: Annotated[list[ServerNic], ChangedBy(("networks",))] = Field(
         description="NICs declared in `networks`, in that order, without those of an `InterfaceAttachment`. "
         "`Server.get` returns all NICs.",
     )
     volumes_attached: list[ServerAttachedVolume] = Field(description="Attached volumes.")
     host_id: str = Field(description="Opaque id of the host that the server runs on.")
     instance_name: str | None = Field(None, description="Name in the hypervisor.")
-    hostname: str | None = Field(None, description="Host name.")
+    hostname: Annotated[str | None, ChangedBy(("name",))] = Field(None, description="Host name.")
     locked: bool | None = Field(None, description="Whether the server is locked against changes.")
-    created: str = Field(description="Time of creation, UTC.")
+    created: Annotated[str, ChangedBy()] = Field(description="Time of creation, UTC.")
     updated: str = Field(description="Time of the last change, UTC.")
     launched_at: str | None = Field(None, description="Time of the first start, UTC.")
     fault: str | None = Field(None, description="Reason for the status ERROR.")
