@@ -116,7 +116,9 @@ class Provider(ResourceProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Read the object for a refresh or a `get`. The result for an object that does not exist has an empty id."""
         handler, request, prior = self._handler, rpc_bridge.current_request(), _clean(props)
-        if not request.has_state:
+        if request.has_state:
+            run.refreshed(request.urn)
+        else:
             run.program_seen()
         context = self._new_context("read", request, prior, id_, prior)
         try:
@@ -333,6 +335,8 @@ class Provider(ResourceProvider):
             if prior_alternatives and name not in (*prior_alternatives, *changed) and new.get(name) is not None
         ]
         replaced = handler.requires_replacement(prior, new, changed)
+        if run.ends_refresh(request.urn):
+            return rpc_bridge.difference(DiffResult(changes=bool(changed), replaces=replaced), changed)
         # A tainted object is deleted before its replacement is created: it may hold resources that this one needs.
         try:
             tainted = handler.tainted(context, id_, prior)
