@@ -389,8 +389,9 @@ class Provider(ResourceProvider):
     def _outputs(self, context: OperationContext[Any], remote: Any, known: Mapping[str, Any]) -> dict[str, Any]:
         """Return the outputs of a remote object for the state.
 
-        An input whose remote value equals the known one keeps the form of the known one (desired or prior). An input
-        that the API does not return keeps its known value.
+        An input whose remote value equals the known one keeps the form of the known one (desired or prior), and so does
+        each item of a set: the known items keep their order, and the others follow. An input that the API does not
+        return keeps its known value.
         """
         handler = self._handler
         returned = handler.to_outputs(context, remote) | context.recorded
@@ -402,6 +403,10 @@ class Provider(ResourceProvider):
                 outs[name] = actual.get(name) if value is None else value
             elif value is not None and handler.is_equal(name, value, actual):
                 outs[name] = value
+            elif field.has(fields.Set) and isinstance(value, list) and isinstance(actual.get(name), list):
+                places = handler.match_set(name, value, actual)
+                outs[name] = [item for item, place in zip(value, places, strict=True) if place is not None]
+                outs[name] += [item for place, item in enumerate(actual[name]) if place not in places]
             else:
                 outs[name] = actual.get(name)
         return outs

@@ -227,6 +227,12 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
             return not plan.missing and not plan.surplus
         return super().is_equal(name, desired, prior)
 
+    def match_set(self, name: str, desired: list[Any], prior: Mapping[str, Any]) -> list[int | None]:
+        """Match rules in any spelling."""
+        if name == "rules":
+            return _RulePlan(desired, prior[name], _own_ids(prior)).places
+        return super().match_set(name, desired, prior)
+
     def create(self, context: Context, desired: SecurityGroupInputs) -> RemoteObject:
         """Create the group, and replace its default rules by those that the program sets."""
         return self._with_rules(context, super().create(context, desired), desired, is_new=True)
@@ -277,7 +283,11 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
         """Return the attributes of the API, and the rules in the form of the program and with their ids."""
         outputs = super().to_outputs(context, remote)
         rules = [_known_properties(rule, remote["id"]) for rule in remote.get("security_group_rules") or ()]
-        outputs["all_rules"] = sorted(rules, key=lambda rule: (str(rule_key(rule)), rule["id"]))
+        # Rules that the state has keep their places, so that a diff shows only those that another client added.
+        places = {rule["id"]: place for place, rule in enumerate(objects(context.prior.get("all_rules")))}
+        outputs["all_rules"] = sorted(
+            rules, key=lambda rule: (places.get(rule["id"], len(places)), str(rule_key(rule)), rule["id"])
+        )
         outputs["rules"] = [_as_written(rule) for rule in outputs["all_rules"]]
         return outputs
 
@@ -354,6 +364,7 @@ class _RulePlan:
     """The difference between the desired rules of a group and the present ones.
 
     Attributes:
+        places: For each desired rule, the index of the present one that is equal; None without one.
         missing: The desired rules that the group does not have.
         surplus: The rules that the group must not have.
         redescribed: Those of `missing` that differ from one of `surplus` in their description only.
@@ -370,9 +381,9 @@ class _RulePlan:
             is_same = keys[id(one)] is not None and keys[id(one)] == keys[id(other)]
             return is_same and one.get("description") in (None, other.get("description") or "")
 
-        places = match_items(desired, present, fits)
-        self.missing = [rule for rule, place in zip(desired, places, strict=True) if place is None]
-        self.surplus = [rule for place, rule in enumerate(present) if place not in places]
+        self.places = match_items(desired, present, fits)
+        self.missing = [rule for rule, place in zip(desired, self.places, strict=True) if place is None]
+        self.surplus = [rule for place, rule in enumerate(present) if place not in self.places]
         surplus_keys = {keys[id(rule)] for rule in self.surplus}
         self.redescribed = [rule for rule in self.missing if keys[id(rule)] in surplus_keys - {None}]
         redescribed_keys = {keys[id(rule)] for rule in self.redescribed}

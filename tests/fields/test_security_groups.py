@@ -80,13 +80,22 @@ def test_unmanaged_rules_stay(new: New, fixtures: CloudFixtures) -> None:
 
 
 def test_rule_added_by_hand_is_drift(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refresh shows a rule that another client adds or removes, and the next `up` reverts it."""
+    """A refresh shows a rule that another client adds or removes, and the next `up` reverts it.
+
+    The other rules keep their order and their form, so that the diff shows no change of them.
+    """
     group = new("SecurityGroup")
-    program = {"rules": [SSH, ALL_OUT]}
+    program = {"rules": [SSH, {**WEB, "protocol": "6"}, {**ALL_OUT, "ethertype": "IPv4"}]}
     group.up(**program)
+    assert group.state is not None
+    rules, all_rules = group.state.inputs["rules"], group.outputs["all_rules"]
     by_hand = fixtures.cloud.network.create_security_group_rule(
         security_group_id=group.id, direction="ingress", protocol="udp"
     )
+    group.refresh()
+    added = {"direction": "ingress", "ethertype": "IPv4", "protocol": "udp"}
+    assert group.state.inputs["rules"] == group.outputs["rules"] == [*rules, added]
+    assert group.outputs["all_rules"][:-1] == all_rules
     fixtures.cloud.network.delete_security_group_rule(rule_ids(group)["ingress", "tcp", 22])
     with monkeypatch.context() as quiet:
         # A refresh removes nothing.
