@@ -49,6 +49,7 @@ from ecs_pulumi.resources.security_rules import (
     Ethertype,
     canonical_prefix,
     check_rule,
+    covers,
     describe_rule,
     rule_body,
     rule_key,
@@ -197,17 +198,16 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
             raise errors.OperationFailed(reason, f"used by {errors.join_names(ports)}")
 
     def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
-        """Show which rules are removed, and which are added again because the API cannot change their description."""
+        """Show which rules replace others, and which are added again because the API cannot change their description.
+
+        The notice says that connections are cut unless another rule covers each removed one.
+        """
         super().report_plan(context, new, changed)
         own, prior = _own_ids(context.prior), objects(context.prior.get("rules"))
         if "rules" in changed:
             plan = _RulePlan(objects(new.get("rules")), prior, own)
-            removed = errors.join_names([describe_rule(rule) for rule in plan.removed])
-            if removed and has_unknown(new.get("rules")):
-                context.notify(f"rules: remove {removed}, unless the rules that are not known yet are the same")
-            elif removed:
-                text = f"rules: remove {removed}; this cuts the connections that no other rule allows"
-                context.notify(Notice.CUTS.with_code(text, ["rules"]))
+            if plan.removed:
+                context.notify(_removal_notice(plan, new.get("rules"), own))
             if plan.redescribed:
                 count = len(plan.redescribed)
                 which = "1 rule is" if count == 1 else f"{count} rules are"
@@ -368,6 +368,7 @@ class _RulePlan:
         missing: The desired rules that the group does not have.
         surplus: The rules that the group must not have.
         redescribed: Those of `missing` that differ from one of `surplus` in their description only.
+        added: Those of `missing` that are not in `redescribed`.
         removed: Those of `surplus` without one in `redescribed`.
     """
 
@@ -387,7 +388,21 @@ class _RulePlan:
         surplus_keys = {keys[id(rule)] for rule in self.surplus}
         self.redescribed = [rule for rule in self.missing if keys[id(rule)] in surplus_keys - {None}]
         redescribed_keys = {keys[id(rule)] for rule in self.redescribed}
+        self.added = [rule for rule in self.missing if keys[id(rule)] not in redescribed_keys]
         self.removed = [rule for rule in self.surplus if keys[id(rule)] not in redescribed_keys]
+
+
+def _removal_notice(plan: _RulePlan, desired: Any, own: Collection[str]) -> str:
+    """Return the notice of the rules that an update removes, and of those that it adds instead."""
+    added, removed = (
+        errors.join_names([describe_rule(rule) for rule in rules]) for rules in (plan.added, plan.removed)
+    )
+    if has_unknown(desired):
+        return f"rules: remove {removed}, unless the rules that are not known yet are the same"
+    text = f"rules: add {added}, remove {removed}" if added else f"rules: remove {removed}"
+    if all(any(covers(other, rule, own) for other in objects(desired)) for rule in plan.removed):
+        return text
+    return Notice.CUTS.with_code(f"{text}; this cuts the connections that no other rule allows", ["rules"])
 
 
 class RuleUpdate:
@@ -409,7 +424,7 @@ class RuleUpdate:
             self._remove(plan.surplus)
             self._add(plan.missing)
             return self._rules
-        first = [rule for rule in plan.missing if all(rule is not other for other in plan.redescribed)]
+        first = plan.added
         try:
             self._add(first)
             first = []

@@ -242,7 +242,7 @@ class Resource:
             return Step("create"), checked
         result = self._diff(prior, checked)
         if result.replaces:
-            return Step("replace", frozenset(result.replaces), result.delete_before_replace), checked
+            return Step("replace", frozenset(result.replaces), bool(result.delete_before_replace)), checked
         if result.changes or prior.failures:
             names = {*prior.inputs, *checked}
             return updates(*(name for name in names if prior.inputs.get(name) != checked.get(name))), checked
