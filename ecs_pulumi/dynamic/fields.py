@@ -589,10 +589,14 @@ def matches(field: ModelField, desired: Any, actual: Any) -> bool:
     A nested object matches an actual one that contains all its properties; further properties of the actual object are
     computed. An unknown value matches nothing.
     """
-    desired, actual = field.canonical(desired), field.canonical(actual)
     if field.has(Set) and isinstance(desired, list) and isinstance(actual, list):
-        return len(desired) == len(actual) and None not in match_items(desired, actual, _value_matches)
-    return _value_matches(desired, actual, exact=_is_map(field))
+        return len(desired) == len(actual) and None not in match_set(field, desired, actual)
+    return _value_matches(field.canonical(desired), field.canonical(actual), exact=_is_map(field))
+
+
+def match_set(field: ModelField, desired: list[Any], actual: list[Any]) -> list[int | None]:
+    """Assign the actual items of a set to the desired ones, as `match_items` does."""
+    return match_items(field.canonical(desired), field.canonical(actual), _value_matches)
 
 
 def _is_map(field: ModelField) -> bool:

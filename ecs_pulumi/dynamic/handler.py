@@ -254,6 +254,13 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """Whether the desired value of the input `name` equals the one in `prior` (outputs)."""
         return fields.matches(fields.fields_of(self.inputs)[name], desired, prior.get(name))
 
+    def match_set(self, name: str, desired: list[Any], prior: Mapping[str, Any]) -> list[int | None]:
+        """Return, for each desired item of the set `name`, the index of the one in `prior` (outputs) that equals it.
+
+        None for an item without an equal one.
+        """
+        return fields.match_set(fields.fields_of(self.inputs)[name], desired, prior[name])
+
     @property
     def exclusive(self) -> tuple[str, ...]:
         """The inputs that only one object can have at a time, as `sdk.exclusive.is_exclusive` takes them."""

@@ -116,7 +116,9 @@ class Provider(ResourceProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Read the object for a refresh or a `get`. The result for an object that does not exist has an empty id."""
         handler, request, prior = self._handler, rpc_bridge.current_request(), _clean(props)
-        if not request.has_state:
+        if request.has_state:
+            run.refreshed(request.urn)
+        else:
             run.program_seen()
         context = self._new_context("read", request, prior, id_, prior)
         try:
@@ -333,6 +335,8 @@ class Provider(ResourceProvider):
             if prior_alternatives and name not in (*prior_alternatives, *changed) and new.get(name) is not None
         ]
         replaced = handler.requires_replacement(prior, new, changed)
+        if run.ends_refresh(request.urn):
+            return rpc_bridge.difference(DiffResult(changes=bool(changed), replaces=replaced), changed)
         # A tainted object is deleted before its replacement is created: it may hold resources that this one needs.
         try:
             tainted = handler.tainted(context, id_, prior)
@@ -385,8 +389,9 @@ class Provider(ResourceProvider):
     def _outputs(self, context: OperationContext[Any], remote: Any, known: Mapping[str, Any]) -> dict[str, Any]:
         """Return the outputs of a remote object for the state.
 
-        An input whose remote value equals the known one keeps the form of the known one (desired or prior). An input
-        that the API does not return keeps its known value.
+        An input whose remote value equals the known one keeps the form of the known one (desired or prior), and so does
+        each item of a set: the known items keep their order, and the others follow. An input that the API does not
+        return keeps its known value.
         """
         handler = self._handler
         returned = handler.to_outputs(context, remote) | context.recorded
@@ -398,6 +403,10 @@ class Provider(ResourceProvider):
                 outs[name] = actual.get(name) if value is None else value
             elif value is not None and handler.is_equal(name, value, actual):
                 outs[name] = value
+            elif field.has(fields.Set) and isinstance(value, list) and isinstance(actual.get(name), list):
+                places = handler.match_set(name, value, actual)
+                outs[name] = [item for item, place in zip(value, places, strict=True) if place is not None]
+                outs[name] += [item for place, item in enumerate(actual[name]) if place not in places]
             else:
                 outs[name] = actual.get(name)
         return outs

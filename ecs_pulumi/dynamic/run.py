@@ -33,6 +33,7 @@ _program = threading.Event()
 _compared: set[str] = set()
 _replaced: set[str] = set()
 _deleted_first: set[str] = set()
+_refreshed: set[str] = set()
 
 
 def program_seen() -> None:
@@ -57,6 +58,7 @@ def compared(urn: str, *, replaced: bool = False, deleted_first: bool = False) -
         deleted_first: Whether a replacement deletes the prior object before it creates the new one.
     """
     program_seen()
+    _refreshed.discard(urn)
     _compared.add(urn)
     if replaced:
         _replaced.add(urn)
@@ -70,6 +72,22 @@ def deletes_first(urn: str) -> bool:
     The engine may delete it first nevertheless: it does not send the resource option `delete_before_replace`.
     """
     return urn in _deleted_first
+
+
+def refreshed(urn: str) -> None:
+    """Record that the engine has read a resource of the state."""
+    _refreshed.add(urn)
+
+
+def ends_refresh(urn: str) -> bool:
+    """Whether the present diff of a resource ends its refresh: it is the first request for it after the read.
+
+    The engine requests that diff to show what the refresh changed in the state. No update follows it, and it proves
+    neither that the engine runs a program nor that the program declares the resource.
+    """
+    is_end = bool(urn) and urn in _refreshed
+    _refreshed.discard(urn)
+    return is_end
 
 
 def is_partial() -> bool:

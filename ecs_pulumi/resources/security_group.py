@@ -50,6 +50,7 @@ from ecs_pulumi.resources.security_rules import (
     Ethertype,
     canonical_prefix,
     check_rule,
+    covers,
     describe_rule,
     rule_body,
     rule_key,
@@ -194,17 +195,16 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
             raise errors.OperationFailed(reason, f"used by {errors.join_names(ports)}")
 
     def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
-        """Show which rules are removed, and which are added again because the API cannot change their description."""
+        """Show which rules replace others, and which are added again because the API cannot change their description.
+
+        The notice says that connections are cut unless another rule covers each removed one.
+        """
         super().report_plan(context, new, changed)
         own, prior = _own_ids(context.prior), objects(context.prior.get("rules"))
         if "rules" in changed:
             plan = _RulePlan(objects(new.get("rules")), prior, own)
-            removed = errors.join_names([describe_rule(rule) for rule in plan.removed])
-            if removed and has_unknown(new.get("rules")):
-                context.notify(f"rules: remove {removed}, unless the rules that are not known yet are the same")
-            elif removed:
-                text = f"rules: remove {removed}; this cuts the connections that no other rule allows"
-                context.notify(Notice.CUTS.with_code(text, ["rules"]))
+            if plan.removed:
+                context.notify(_removal_notice(plan, new.get("rules"), own))
             if plan.redescribed:
                 count = len(plan.redescribed)
                 which = "1 rule is" if count == 1 else f"{count} rules are"
@@ -223,6 +223,12 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
             plan = _RulePlan(desired, prior[name], _own_ids(prior))
             return not plan.missing and not plan.surplus
         return super().is_equal(name, desired, prior)
+
+    def match_set(self, name: str, desired: list[Any], prior: Mapping[str, Any]) -> list[int | None]:
+        """Match rules in any spelling."""
+        if name == "rules":
+            return _RulePlan(desired, prior[name], _own_ids(prior)).places
+        return super().match_set(name, desired, prior)
 
     def create(self, context: Context, desired: SecurityGroupInputs) -> RemoteObject:
         """Create the group, and replace its default rules by those that the program sets."""
@@ -260,7 +266,11 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
         """Return the attributes of the API, and the rules in the form of the program and with their ids."""
         outputs = super().to_outputs(context, remote)
         rules = [_known_properties(rule, remote["id"]) for rule in remote.get("security_group_rules") or ()]
-        outputs["all_rules"] = sorted(rules, key=lambda rule: (str(rule_key(rule)), rule["id"]))
+        # Rules that the state has keep their places, so that a diff shows only those that another client added.
+        places = {rule["id"]: place for place, rule in enumerate(objects(context.prior.get("all_rules")))}
+        outputs["all_rules"] = sorted(
+            rules, key=lambda rule: (places.get(rule["id"], len(places)), str(rule_key(rule)), rule["id"])
+        )
         outputs["rules"] = [_as_written(rule) for rule in outputs["all_rules"]]
         return outputs
 
@@ -337,9 +347,11 @@ class _RulePlan:
     """The difference between the desired rules of a group and the present ones.
 
     Attributes:
+        places: For each desired rule, the index of the present one that is equal; None without one.
         missing: The desired rules that the group does not have.
         surplus: The rules that the group must not have.
         redescribed: Those of `missing` that differ from one of `surplus` in their description only.
+        added: Those of `missing` that are not in `redescribed`.
         removed: Those of `surplus` without one in `redescribed`.
     """
 
@@ -353,13 +365,27 @@ class _RulePlan:
             is_same = keys[id(one)] is not None and keys[id(one)] == keys[id(other)]
             return is_same and one.get("description") in (None, other.get("description") or "")
 
-        places = match_items(desired, present, fits)
-        self.missing = [rule for rule, place in zip(desired, places, strict=True) if place is None]
-        self.surplus = [rule for place, rule in enumerate(present) if place not in places]
+        self.places = match_items(desired, present, fits)
+        self.missing = [rule for rule, place in zip(desired, self.places, strict=True) if place is None]
+        self.surplus = [rule for place, rule in enumerate(present) if place not in self.places]
         surplus_keys = {keys[id(rule)] for rule in self.surplus}
         self.redescribed = [rule for rule in self.missing if keys[id(rule)] in surplus_keys - {None}]
         redescribed_keys = {keys[id(rule)] for rule in self.redescribed}
+        self.added = [rule for rule in self.missing if keys[id(rule)] not in redescribed_keys]
         self.removed = [rule for rule in self.surplus if keys[id(rule)] not in redescribed_keys]
+
+
+def _removal_notice(plan: _RulePlan, desired: Any, own: Collection[str]) -> str:
+    """Return the notice of the rules that an update removes, and of those that it adds instead."""
+    added, removed = (
+        errors.join_names([describe_rule(rule) for rule in rules]) for rules in (plan.added, plan.removed)
+    )
+    if has_unknown(desired):
+        return f"rules: remove {removed}, unless the rules that are not known yet are the same"
+    text = f"rules: add {added}, remove {removed}" if added else f"rules: remove {removed}"
+    if all(any(covers(other, rule, own) for other in objects(desired)) for rule in plan.removed):
+        return text
+    return Notice.CUTS.with_code(f"{text}; this cuts the connections that no other rule allows", ["rules"])
 
 
 class RuleUpdate:
@@ -381,7 +407,7 @@ class RuleUpdate:
             self._remove(plan.surplus)
             self._add(plan.missing)
             return self._rules
-        first = [rule for rule in plan.missing if all(rule is not other for other in plan.redescribed)]
+        first = plan.added
         try:
             self._add(first)
             first = []

@@ -110,6 +110,23 @@ def canonical_prefix(value: Any) -> Any:
     return None if prefix in _ALL_ADDRESSES else prefix
 
 
+def covers(rule: Mapping[str, Any], other: Mapping[str, Any], own: Collection[str] = ()) -> bool:
+    """Whether a rule lets all packets pass that another one lets pass. True only if certain.
+
+    Args:
+        rule: A rule as in `rule_key`.
+        other: The other rule.
+        own: The ids of the group of both rules.
+    """
+    one, narrow = rule_key(rule, own), rule_key(other, own)
+    if one is None or narrow is None:
+        return False
+    direction, ethertype, protocol, low, high, prefix, *groups = one
+    has_all_packets = protocol is None or (protocol == narrow[2] and _has_range((low, high), narrow[3:5], protocol))
+    has_all_addresses = (prefix, *groups) in ((None, None, None), narrow[5:]) or _has_prefix(prefix, narrow[5])
+    return (direction, ethertype) == narrow[:2] and has_all_packets and has_all_addresses
+
+
 def is_equal_field(name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
     """Whether an existing rule may be the desired one, of which this is one field; an empty value is none.
 
@@ -189,6 +206,24 @@ def _number(value: Any) -> Any:
     if word == _ANY:
         return None
     return int(word) if word.isdecimal() else _NUMBERS.get(word, word)
+
+
+def _has_range(ports: tuple[Any, Any], others: tuple[Any, ...], protocol: Any) -> bool:
+    """Whether a range of ports, or a type and a code of ICMP, contains another one."""
+    if ports in ((None, None), others):
+        return True
+    if protocol in _WITH_PORTS.values():
+        return None not in (*ports, *others) and bool(ports[0] <= others[0] <= others[1] <= ports[1])
+    return ports == (others[0], None)
+
+
+def _has_prefix(prefix: Any, other: Any) -> bool:
+    """Whether a range of addresses contains another one; None is no range."""
+    try:
+        wide: Any = ipaddress.ip_network(prefix)
+        return bool(wide.supernet_of(ipaddress.ip_network(other)))
+    except (ValueError, TypeError):
+        return False
 
 
 def _ports(rule: Mapping[str, Any], protocol: Any) -> tuple[Any, Any]:

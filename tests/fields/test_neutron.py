@@ -33,6 +33,23 @@ def test_port_fixed_ips_change_in_place(new: New, fixtures: CloudFixtures) -> No
         assert bool(port.outputs.get("ip_address")) == bool(desired)
 
 
+def test_items_of_sets_keep_their_order(new: New, fixtures: CloudFixtures) -> None:
+    """An item that another client adds to a set follows the program's items in the state, which keep their form."""
+    port, cloud = new("Port"), fixtures.cloud.network
+    pairs = [{"ip_address": f"10.90.1.{number}"} for number in (68, 61, 65)]
+    groups = [group["id"] for group in cloud.security_groups(project_id=fixtures.project_id)][:1]
+    program = {"network_id": fixtures.network, "allowed_address_pairs": pairs, "security_group_ids": groups}
+    port.up(**program, tags=["b", "c", "a"])
+    cloud.update_port(port.id, allowed_address_pairs=[{"ip_address": "10.90.1.60"}, *pairs])
+    cloud.set_tags(cloud.get_port(port.id), ["0", "a", "b", "c"])
+    port.refresh()
+    assert port.state is not None
+    assert [each["ip_address"][-2:] for each in port.state.inputs["allowed_address_pairs"]] == ["68", "61", "65", "60"]
+    assert port.state.inputs["allowed_address_pairs"][:3] == pairs
+    assert port.state.inputs["tags"] == ["b", "c", "a", "0"]
+    assert port.preview(**program, tags=["b", "c", "a"]) == updates("allowed_address_pairs", "tags")
+
+
 @pytest.mark.parametrize("mode", ["slaac", "dhcpv6-stateless"])
 def test_automatic_ipv6_addresses_are_no_drift(new: New, fixtures: CloudFixtures, mode: str) -> None:
     """With SLAAC or stateless DHCPv6 a port has an address that the program does not list; this is no drift."""

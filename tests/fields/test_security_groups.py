@@ -38,6 +38,18 @@ def rule_ids(group: Resource) -> dict[Any, str]:
     }
 
 
+def rule_notices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list to which each further notice about `rules` is added."""
+    lines = list[str]()
+
+    def log(_: str, text: str, **__: Any) -> None:
+        if text.startswith("rules: "):
+            lines.append(text)
+
+    monkeypatch.setattr(rpc_bridge, "log", log)
+    return lines
+
+
 def test_rules_change_one_by_one(new: New) -> None:
     """A changed set keeps the rules that remain, with their ids; other spellings are no change."""
     group = new("SecurityGroup")
@@ -79,16 +91,27 @@ def test_unmanaged_rules_stay(new: New, fixtures: CloudFixtures) -> None:
     assert len(group.outputs["all_rules"]) == 3
 
 
-def test_rule_added_by_hand_is_drift(new: New, fixtures: CloudFixtures) -> None:
-    """A refresh shows a rule that another client adds or removes, and the next `up` reverts it."""
+def test_rule_added_by_hand_is_drift(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refresh shows a rule that another client adds or removes, and the next `up` reverts it.
+
+    The other rules keep their order and their form, so that the diff shows no change of them.
+    """
     group = new("SecurityGroup")
-    program = {"rules": [SSH, ALL_OUT]}
+    program = {"rules": [SSH, {**WEB, "protocol": "6"}, {**ALL_OUT, "ethertype": "IPv4"}]}
     group.up(**program)
+    assert group.state is not None
+    rules, all_rules = group.state.inputs["rules"], group.outputs["all_rules"]
     by_hand = fixtures.cloud.network.create_security_group_rule(
         security_group_id=group.id, direction="ingress", protocol="udp"
     )
-    fixtures.cloud.network.delete_security_group_rule(rule_ids(group)["ingress", "tcp", 22])
     group.refresh()
+    added = {"direction": "ingress", "ethertype": "IPv4", "protocol": "udp"}
+    assert group.state.inputs["rules"] == group.outputs["rules"] == [*rules, added]
+    assert group.outputs["all_rules"][:-1] == all_rules
+    fixtures.cloud.network.delete_security_group_rule(rule_ids(group)["ingress", "tcp", 22])
+    lines = rule_notices(monkeypatch)
+    group.refresh()
+    assert lines == [], "a refresh removes nothing"
     assert group.preview(**program) == updates("rules")
     group.up(**program)
     assert_complete(group, program)
@@ -330,14 +353,16 @@ def test_default_group_is_kept(new: New, fixtures: CloudFixtures, monkeypatch: p
 
 
 def test_removed_rules_are_noted(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The preview of a group names the rules that an update removes, but not those that change their description."""
-    lines = list[str]()
-    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.append(text))
+    """The preview of a group names the rules that an update removes, and which it adds instead.
+
+    It does not name those that change their description.
+    """
+    lines = rule_notices(monkeypatch)
     group = new("SecurityGroup")
     group.up(rules=[SSH, {**WEB, "remote_ip_prefix": "10.0.0.0/8"}, {**ALL_OUT, "description": "one"}])
     lines.clear()
     group.preview(rules=[SSH, {**ALL_OUT, "description": "two"}])
-    removed, again = (line for line in lines if line.startswith("rules: "))
+    removed, again = lines
     assert removed == (
         "rules: remove ingress tcp 80-443 from 10.0.0.0/8; this cuts the connections that no other rule allows "
         "[cuts-connections: rules]"
@@ -349,6 +374,17 @@ def test_removed_rules_are_noted(new: New, monkeypatch: pytest.MonkeyPatch) -> N
         assert group.preview(rules=unknown) == updates("rules")
         assert [line for line in lines if "cuts" in line] == []
         assert any("80-443 from 10.0.0.0/8" in line and line.endswith("known yet are the same") for line in lines)
+    lines.clear()
+    kept = [SSH, {**ALL_OUT, "description": "one"}]
+    group.preview(rules=[*kept, {**WEB, "remote_ip_prefix": "10.0.0.0/9"}])
+    (line,) = lines
+    assert line == (
+        "rules: add ingress tcp 80-443 from 10.0.0.0/9, remove ingress tcp 80-443 from 10.0.0.0/8; "
+        "this cuts the connections that no other rule allows [cuts-connections: rules]"
+    )
+    lines.clear()
+    group.preview(rules=[*kept, WEB])
+    assert lines == ["rules: add ingress tcp 80-443, remove ingress tcp 80-443 from 10.0.0.0/8"]
 
 
 def test_stateful_of_a_used_group(new: New, fixtures: CloudFixtures) -> None:

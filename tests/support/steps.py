@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from google.protobuf.struct_pb2 import Struct
+    from pulumi.dynamic import DiffResult
 
     from ecs_pulumi.cloud.clock import Clock
 
@@ -203,6 +204,9 @@ class Resource:
         request = provider_pb2.ReadRequest(properties=_struct(prior.outputs), inputs=_struct(prior.inputs))
         result = self._read(prior.id, request)
         self.state = None if result is None else State(result.id, result.inputs or prior.inputs, result.outputs)
+        if self.state is not None:
+            # To show what the refresh changed, the engine compares the prior inputs with the new state.
+            self._diff(self.state, prior.inputs)
 
     def get(self, id_: str, **inputs: Any) -> State:
         """Read an object that the stack does not manage, as the static method `get` of a resource class does."""
@@ -236,22 +240,26 @@ class Resource:
         checked = self._check(prior.inputs if prior else {}, inputs)
         if prior is None:
             return Step("create"), checked
-        request = provider_pb2.DiffRequest(
-            id=prior.id,
-            urn=self.urn,
-            olds=_struct(prior.outputs),
-            news=_struct(checked),
-            old_inputs=_struct(prior.inputs),
-            ignoreChanges=self.ignore_changes,
-        )
-        olds, news = _dict(request.olds, unknowns=True), _dict(request.news, unknowns=True)
-        result = self._serve(lambda: self._provider.diff(prior.id, olds, news), request)
+        result = self._diff(prior, checked)
         if result.replaces:
-            return Step("replace", frozenset(result.replaces), result.delete_before_replace), checked
+            return Step("replace", frozenset(result.replaces), bool(result.delete_before_replace)), checked
         if result.changes or prior.failures:
             names = {*prior.inputs, *checked}
             return updates(*(name for name in names if prior.inputs.get(name) != checked.get(name))), checked
         return SAME, checked
+
+    def _diff(self, prior: State, desired: Mapping[str, Any]) -> DiffResult:
+        request = provider_pb2.DiffRequest(
+            id=prior.id,
+            urn=self.urn,
+            olds=_struct(prior.outputs),
+            news=_struct(desired),
+            old_inputs=_struct(prior.inputs),
+            ignoreChanges=self.ignore_changes,
+        )
+        olds, news = _dict(request.olds, unknowns=True), _dict(request.news, unknowns=True)
+        result: DiffResult = self._serve(lambda: self._provider.diff(prior.id, olds, news), request)
+        return result
 
     def _check(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
         request = provider_pb2.CheckRequest(

@@ -35,6 +35,7 @@ class CakeInputs(Inputs):
     layers: Annotated[int, GrowOnly()] = 1
     plate: Annotated[str | None, Replace(), Computed(), Advisory()] = None
     shelf: Annotated[str | None, Replace(), Computed()] = None
+    toppings: Annotated[list[dict[str, str]] | None, InPlace(), fields.Set()] = None
     recipe: Annotated[str | None, InPlace(), Secret(), fields.WriteOnly()] = Field(None, min_length=3)
 
 
@@ -499,6 +500,16 @@ def test_read_stores_drift_in_outputs_and_inputs(
     assert result.outs is not None
     assert (result.outs["name"], result.outs["plate"], result.outs["recipe"]) == ("drifted", "p9", "hush")
     assert result.inputs == {"flour": "rye", "name": "drifted", "plate": "p1", "recipe": "hush"}
+
+
+def test_read_keeps_order_and_form_of_set(provider: Provider, bakery: _Bakery) -> None:
+    """The items of a set that the state has keep their order and their form in a refresh; further items follow."""
+    plum, fig, nut = ({"fruit": each} for each in ("plum", "fig", "nut"))
+    by_hand = {"fruit": "kiwi", "cut": "fine"}
+    bakery.cakes["c1"] = {"flour": "rye", "toppings": [by_hand, {**fig, "cut": "thick"}, plum]}
+    outs = provider.read("c1", {"flour": "rye", "toppings": [plum, nut, fig]}).outs
+    assert outs is not None
+    assert outs["toppings"] == [plum, fig, by_hand]
 
 
 def test_read_detects_property_that_was_unset(provider: Provider, bakery: _Bakery) -> None:

@@ -20,6 +20,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     set_state(monkeypatch)
     monkeypatch.setattr(run, "_compared", set())
     monkeypatch.setattr(run, "_replaced", set())
+    monkeypatch.setattr(run, "_refreshed", set())
 
 
 def set_arguments(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
@@ -115,6 +116,17 @@ def test_compared_server_is_only_deleted_if_replaced() -> None:
     assert deletes_server()
     run.compared(NIC)
     assert deletes_server()
+
+
+def test_refreshed_resource_is_not_compared() -> None:
+    """The diff that ends the refresh of a resource, as in `destroy --refresh`, is no sign of a program."""
+    run.refreshed(SERVER)
+    assert run.ends_refresh(SERVER)
+    assert deletes_server()
+    assert not run.ends_refresh(SERVER)
+    run.refreshed(SERVER)
+    run.compared(SERVER)
+    assert not run.ends_refresh(SERVER)
 
 
 def test_not_certain_if_nic_is_replaced() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ecs_pulumi.resources.security_rules import check_rule, rule_body, rule_key
+from ecs_pulumi.resources.security_rules import check_rule, covers, rule_body, rule_key
 from tests.support.steps import UNKNOWN
 
 TCP = {"direction": "ingress", "protocol": "tcp"}
@@ -54,6 +54,61 @@ def test_spellings_of_a_rule_are_equal(one: dict[str, Any], other: dict[str, Any
 def test_different_rules_are_not_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Rules that let different packets pass differ."""
     assert rule_key(one) != rule_key(other)
+
+
+ANY = {"direction": "ingress"}
+TEN = {**SSH, "remote_ip_prefix": "10.0.0.0/8"}
+ICMP = {**ANY, "protocol": "icmp"}
+PING = {**ICMP, "port_range_min": 8}
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        (ANY, {**ANY, "ethertype": "IPv4", "protocol": "any", "remote_ip_prefix": "0.0.0.0/0"}),
+        (ANY, ICMP),
+        (ANY, {**TEN, "remote_ip_prefix": None, "remote_group_id": "g"}),
+        (TCP, SSH),
+        (TCP, {**SSH, "protocol": "6"}),
+        ({**SSH, "port_range_max": 80}, {**SSH, "port_range_max": 23}),
+        (SSH, TEN),
+        ({**TCP, "remote_ip_prefix": "10.0.0.0/8"}, {**TEN, "remote_ip_prefix": "10.1.2.0/24"}),
+        ({**TCP, "remote_group_id": "own"}, {**SSH, "remote_group_id": "self"}),
+        (ICMP, PING),
+        (PING, {**PING, "port_range_max": 0}),
+        ({**SIX, "remote_ip_prefix": "2001:db8::/32"}, {**SIX, "remote_ip_prefix": "2001:db8:1::/48"}),
+    ],
+    ids=str,
+)
+def test_rule_covers_a_narrower_one(wide: dict[str, Any], narrow: dict[str, Any]) -> None:
+    """A rule covers those whose packets it lets pass as well, but not the other way round."""
+    own = {"own", "self"}
+    assert covers(wide, narrow, own)
+    assert covers(narrow, narrow, own)
+    assert covers(narrow, wide, own) is (rule_key(narrow, own) == rule_key(wide, own))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (ANY, {"direction": "egress"}),
+        (ANY, SIX),
+        (TCP, {**SSH, "protocol": "udp"}),
+        ({**SSH, "port_range_max": 80}, {**SSH, "port_range_min": 79, "port_range_max": 81}),
+        (TEN, {**SSH, "remote_ip_prefix": "11.0.0.0/8"}),
+        (TEN, {**SSH, "remote_group_id": "g"}),
+        ({**SSH, "remote_group_id": "g"}, {**SSH, "remote_group_id": "h"}),
+        ({**SSH, "remote_group_id": "g"}, {**SSH, "remote_address_group_id": "g"}),
+        ({**PING, "port_range_max": 0}, {**PING, "port_range_max": 1}),
+        (ANY, {**SSH, "remote_group_id": UNKNOWN}),
+        ({**SSH, "remote_group_id": UNKNOWN}, SSH),
+    ],
+    ids=str,
+)
+def test_rule_covers_no_other_packets(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """A rule with another protocol, range or other side covers none; an unknown one is not certain to."""
+    assert not covers(one, other)
+    assert not covers(other, one)
 
 
 def test_rule_with_unknown_value_equals_no_rule() -> None:
