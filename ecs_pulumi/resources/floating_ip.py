@@ -9,6 +9,7 @@ from pydantic import Field
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
+    ChangedBy,
     CheckInputs,
     ClearedIfUnset,
     Computed,
@@ -82,8 +83,10 @@ class FloatingIpInputs(UnnamedInputs):
 class FloatingIpOutputs(Outputs):
     """Attributes that only the cloud sets."""
 
-    external_network_id: str = Field(description="Id of the external network.")
-    external_network_name: str | None = Field(None, description="Its name; its id if several have that name.")
+    external_network_id: Annotated[str, ChangedBy()] = Field(description="Id of the external network.")
+    external_network_name: Annotated[str | None, ChangedBy()] = Field(
+        None, description="Its name; its id if several have that name."
+    )
     status: str = Field(description="`ACTIVE` once a router translates it, `DOWN` before.")
     router_id: str | None = Field(None, description="Router that translates the address.")
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
+    ChangedBy,
     CheckInputs,
     Computed,
     Exclusive,
@@ -50,7 +51,7 @@ class FloatingIpAssociationInputs(Inputs):
 class FloatingIpAssociationOutputs(Outputs):
     """Outputs of an association that are not inputs."""
 
-    address: str = Field(description="Address of the floating IP in the external network.")
+    address: Annotated[str, ChangedBy()] = Field(description="Address of the floating IP in the external network.")
 
 
 class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):

@@ -14,6 +14,7 @@ from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.existing import Key
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
+    ChangedBy,
     CheckInputs,
     Computed,
     InPlace,
@@ -125,7 +126,7 @@ class SecurityGroupOutputs(Outputs):
     """Attributes that only the cloud sets."""
 
     all_rules: list[SecurityGroupAssignedRule] = Field(description="All rules of the group with their ids.")
-    created_at: str | None = Field(None, description="When it was created, UTC.")
+    created_at: Annotated[str | None, ChangedBy()] = Field(None, description="When it was created, UTC.")
     updated_at: str | None = Field(None, description="When it was last changed, UTC.")
 
 

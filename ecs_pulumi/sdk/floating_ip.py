@@ -13,7 +13,15 @@ class FloatingIp(
     provider="gASVTAAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMCkZsb2F0aW5nSXCUc2Iu",
     exclusive=("address", "port_id"),
     dependencies=("RouterInterface",),
-    kept={"address": (), "dns_name": (), "dns_domain": (), "project_id": (), "region": ()},
+    kept={
+        "address": (),
+        "dns_name": (),
+        "dns_domain": (),
+        "project_id": (),
+        "region": (),
+        "external_network_id": (),
+        "external_network_name": (),
+    },
 ):
     """An address of an external network, which a router translates to the address of a port.
 

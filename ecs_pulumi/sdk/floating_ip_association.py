@@ -11,7 +11,7 @@ class FloatingIpAssociation(
     provider="gASVVwAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMFUZsb2F0aW5nSXBBc3NvY2lhdGlvbpRzYi4=",
     exclusive=("port_id",),
     dependencies=("RouterInterface",),
-    kept={"region": ()},
+    kept={"region": (), "address": ()},
 ):
     """Associates a floating IP that outlives the stack, or that is managed elsewhere, with a port.
 

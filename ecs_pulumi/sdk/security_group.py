@@ -86,7 +86,7 @@ class SecurityGroup(
     EcsResource,
     kind="SecurityGroup",
     provider="gASVTwAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMDVNlY3VyaXR5R3JvdXCUc2Iu",
-    kept={"project_id": (), "region": ()},
+    kept={"project_id": (), "region": (), "created_at": ()},
 ):
     """A security group: its rules define which packets pass the ports that belong to it. All others are dropped.
 
