@@ -81,7 +81,8 @@ def test_association_waits_for_the_router(
     assert line in lines
     assert resource.outputs["port_id"] == port.id
     assert fixtures.cloud.network.get_ip(resource.id).port_id == port.id
-    assert len(list(fixtures.cloud.network.ips())) == count + (kind == "FloatingIp")
+    if not fixtures.live:  # where other tests create floating IPs at the same time
+        assert len(list(fixtures.cloud.network.ips())) == count + (kind == "FloatingIp")
     assert_no_changes(resource, {**inputs, "port_id": port.id})
     resource.destroy()
 

@@ -90,7 +90,7 @@ def test_group_of_a_later_page(new: New, fixtures: CloudFixtures, monkeypatch: p
     """A list of groups has no link to its next page: later pages are read by their offset."""
     monkeypatch.setattr(importlib.import_module("ecs_pulumi.emulator.nova.service"), "LIST_LIMIT", 2)
     monkeypatch.setattr(compute, "MIN_FULL_PAGE", 2)
-    groups = [new("ServerGroup") for _ in range(5)]
+    groups = [new("ServerGroup") for _ in range(3)]
     for number, group in enumerate(groups):
         group.up(name=f"group-{number}", policy="soft-affinity")
     listed = compute.list_server_groups(registry.connect(fixtures.config.get).region.compute)
