@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 from pulumi.output import UNKNOWN
@@ -12,6 +13,7 @@ from ecs_pulumi.dynamic.fields import (
     CheckInputs,
     ComparedAs,
     Computed,
+    FieldOption,
     GrowOnly,
     InPlace,
     Inputs,
@@ -35,6 +37,10 @@ from ecs_pulumi.dynamic.fields import (
     to_plain,
     validate,
 )
+from tools.workspace import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Topping(Nested):
@@ -384,3 +390,17 @@ def test_objects() -> None:
     """`objects` returns the known objects of a list, and none for any other value."""
     assert objects([{"a": 1}, UNKNOWN, "b"]) == [{"a": 1}]
     assert objects(UNKNOWN) == objects(None) == objects("none") == []
+
+
+def test_contributing_page_explains_every_field_option() -> None:
+    """The table of the page on contributing has all field options and no others."""
+    page = (CHECKOUT / "docs" / "design" / "contributing.md").read_text()
+    table = page.partition("| Field option |")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(_subclasses(FieldOption))
+
+
+def _subclasses(of: type[FieldOption]) -> Iterator[str]:
+    for each in of.__subclasses__():
+        if not each.__name__.startswith("_"):
+            yield each.__name__
+        yield from _subclasses(each)
