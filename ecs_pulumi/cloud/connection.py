@@ -13,6 +13,7 @@ from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWOR
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import resolve
 from ecs_pulumi.cloud.errors import ConfigurationError, join_names
+from ecs_pulumi.cloud.learned import Learned
 from ecs_pulumi.cloud.network import COLLECTIONS
 from ecs_pulumi.cloud.resource_reader import SERVER_GROUPS, NetworkObjects, ResourceReader, Servers, Volumes
 from ecs_pulumi.cloud.settings import Settings
@@ -140,6 +141,11 @@ class Connection:
         )
 
     @property
+    def interface(self) -> str:
+        """The interface of the endpoints: public, internal or admin."""
+        return str(self._credentials.interface)
+
+    @property
     def user_id(self) -> str | None:
         """The id of the token's user."""
         return self.transport.access().user_id
@@ -168,12 +174,14 @@ class Region:
         name: the region's name in the catalog.
         connection: the connection that the region belongs to.
         project_id: the project of all requests.
+        learned: what the answers of its services have shown.
     """
 
     def __init__(self, connection: Connection, name: str) -> None:
         self.name = name
         self.connection = connection
         self.project_id = connection.project_id
+        self.learned = Learned()
         self._parts: dict[str, Any] = {}
         self._lock = threading.RLock()
 
@@ -201,6 +209,16 @@ class Region:
     def identity(self) -> ServiceClient:
         """Keystone."""
         return self._client(IDENTITY)
+
+    @cached_property
+    def resembles_otc(self) -> bool:
+        """Whether the catalog has the services `evs` and `vpc`: a sign of a Huawei-based cloud before any other.
+
+        It is used where an answer would come too late, for example because the object is deleted by then.
+        """
+        catalog = self.connection.transport.access().service_catalog
+        offered = catalog.get_endpoints_data(interface=self.connection.interface, region_name=self.name)
+        return {"evs", "vpc"} <= {name for name, endpoints in offered.items() if endpoints}
 
     @property
     def server_microversion(self) -> str | None:

@@ -9,6 +9,7 @@ import sys
 
 from ecs_pulumi.streams import run
 
+from .dialects import Rules, changed_rules, rule_values
 from .store import StateError
 
 DESCRIPTION = (
@@ -39,10 +40,23 @@ def main(argv: list[str] | None = None) -> int:
         "--dialect",
         choices=("otc", "openstack"),
         default="otc",
-        help="otc: the rules of the developer guide, no microversions; openstack: a current OpenStack release with"
-        " microversions (default: %(default)s)",
+        help="otc: what the Open Telekom Cloud documents; openstack: a current OpenStack release"
+        " (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rule",
+        type=_rule,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a rule of the dialect that the documents leave open; can be repeated: "
+        + "; ".join(f"{name}={'|'.join(values)}" for name, values in rule_values().items()),
     )
     options = parser.parse_args(argv)
+    try:
+        changed_rules(Rules(), dict(options.rule))
+    except ValueError as error:
+        parser.error(f"argument --rule: {error}")
     try:
         from . import Emulator
     except ImportError as error:
@@ -55,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
             state=options.state,
             speed=options.speed,
             dialect=options.dialect,
+            rules=dict(options.rule),
         )
     except StateError as error:
         print(error, file=sys.stderr)  # noqa: T201
@@ -78,6 +93,11 @@ def main(argv: list[str] | None = None) -> int:
         except KeyboardInterrupt:
             print()  # noqa: T201
     return 0
+
+
+def _rule(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value
 
 
 def _port(text: str) -> int:

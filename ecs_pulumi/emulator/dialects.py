@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, get_args, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DialectName = Literal["otc", "openstack"]
 
@@ -33,6 +36,57 @@ QUOTAS = {
 """The quotas of a new OpenStack project."""
 
 
+DNS_AND_QOS = {
+    "dns-integration": "DNS Integration",
+    "qos": "Quality of Service",
+    "qos-fip": "Floating IP QoS",
+    "segment": "Segment",
+    "subnet-dns-publish-fixed-ip": "Subnet DNS publish fixed IP",
+    "vlan-transparent": "Vlantransparent",
+}
+"""The Neutron extensions that many clouds lack, by alias."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The behaviour that the documents of a cloud leave open, or that differs between clouds of the same kind.
+
+    `Emulator(rules={"unknown_attributes": "drop"})` and `--rule unknown_attributes=drop` change a rule.
+    """
+
+    unknown_attributes: Literal["keep", "refuse", "drop"] = "keep"
+    """What Neutron does with attributes that the Open Telekom Cloud does not document, such as `description`: keep
+    them, as OpenStack does, refuse the request with 400, or drop them."""
+    zone_required: Literal["no", "yes"] = "no"
+    """Whether a volume needs an availability zone."""
+    undocumented_actions: Literal["answer", "refuse"] = "answer"
+    """What Nova does with actions that the Open Telekom Cloud does not document, such as `suspend`."""
+    server_tags: Literal["plain", "pairs"] = "plain"
+    """Whether a tag of a server is read back as it was set, or as `key=value`, with an empty value."""
+    extensions: Literal["common", "all"] = "common"
+    """Whether Neutron has the extensions for DNS, QoS, segments and transparent VLANs."""
+
+
+def rule_values() -> dict[str, tuple[str, ...]]:
+    """Return the values of each rule."""
+    return {name: get_args(hint) for name, hint in get_type_hints(Rules).items()}
+
+
+def changed_rules(rules: Rules, changes: Mapping[str, str]) -> Rules:
+    """Return the rules with some of them changed.
+
+    Raises:
+        ValueError: There is no such rule, or it has no such value.
+    """
+    known = rule_values()
+    for name, value in changes.items():
+        if name not in known:
+            raise ValueError(f"no rule {name!r}; there are {', '.join(known)}")
+        if value not in known[name]:
+            raise ValueError(f"{name}: {value!r} is none of {', '.join(known[name])}")
+    return replace(rules, **changes)  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
 class Dialect:
     """The properties of one kind of cloud."""
@@ -49,7 +103,10 @@ class Dialect:
     """Whether a running server may be resized; the developer guide requires a stopped one."""
     bulk_rules: bool
     """Whether a request may create several security group rules; the Open Telekom Cloud documents none that does."""
+    extensions: dict[str, str]
+    """The Neutron extensions that clouds of the other kind lack, by alias."""
     quotas: dict[str, int] = field(default_factory=lambda: dict(QUOTAS))
+    rules: Rules = field(default_factory=Rules)
 
     @property
     def region(self) -> str:
@@ -66,6 +123,8 @@ OTC = Dialect(
         ("compute_legacy", "nova_legacy", "/{region}/compute/v2/{project}"),
         ("network", "neutron", "/{region}/network"),
         ("volumev2", "cinderv2", "/{region}/volume/v2/{project}"),
+        ("evs", "evs", "/{region}/volume/v2/{project}"),
+        ("vpc", "vpc", "/{region}/vpc/v1/{project}"),
         ("volumev3", "cinderv3", "/{region}/volume/v3/{project}"),
         ("block-storage", "cinder", "/{region}/volume/v3/{project}"),
         ("image", "glance", "/{region}/image"),
@@ -74,6 +133,8 @@ OTC = Dialect(
     microversions=False,
     resize_running=False,
     bulk_rules=False,
+    extensions={},
+    rules=Rules(extensions="all"),
     # Large enough for tests with thousands of servers.
     quotas=QUOTAS
     | {
@@ -109,6 +170,13 @@ OPENSTACK = Dialect(
     microversions=True,
     resize_running=True,
     bulk_rules=True,
+    extensions={
+        "dvr": "Distributed Virtual Router",
+        "extraroute-atomic": "Atomically add/remove extra routes",
+        "l3-flavors": "Router Flavor Extension",
+        "l3-ha": "HA Router extension",
+        "revision-if-match": "If-Match constraints based on revision_number",
+    },
 )
 
 DIALECTS: dict[DialectName, Dialect] = {"otc": OTC, "openstack": OPENSTACK}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -13,13 +14,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from . import cinder, control, glance, keystone, neutron, nova
 from .cloud import Cloud
-from .dialects import DIALECTS, DialectName
+from .dialects import DIALECTS, DialectName, changed_rules
 from .faults import Fault
 from .gateway import Gateway, RequestLog
 
 if TYPE_CHECKING:
     from asyncio import BaseTransport
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -37,7 +38,8 @@ class Emulator:
     ```
 
     Args:
-        dialect: `otc` enforces the rules of the developer guide; `openstack` supports microversions.
+        dialect: `otc` enforces what the Open Telekom Cloud documents; `openstack` is a current OpenStack release.
+        rules: changes of the dialect's rules; see `Rules`.
         speed: speed relative to a real cloud; use 100 or more in tests.
         state: path of the file that stores the state; None keeps the state in memory.
         faults: faults that are active from the start; see `Fault`.
@@ -51,6 +53,7 @@ class Emulator:
         self,
         *,
         dialect: DialectName = "otc",
+        rules: Mapping[str, str] | None = None,
         speed: float = 1.0,
         state: str | None = None,
         faults: Iterable[Fault] = (),
@@ -59,8 +62,9 @@ class Emulator:
         port: int = 0,
         token_lifetime: float = 4 * 3600,
     ) -> None:
+        kind = DIALECTS[dialect]
         self.cloud = Cloud(
-            DIALECTS[dialect],
+            replace(kind, rules=changed_rules(kind.rules, rules or {})),
             state=state or ":memory:",
             speed=speed,
             clock=clock,

@@ -35,12 +35,12 @@ SPEED = 200
 
 
 @contextlib.contextmanager
-def emulator(dialect: DialectName, **fault: Any) -> Iterator[Landscape]:
-    """Run an emulated cloud, optionally with a fault, in an environment without OS_* variables."""
+def emulator(dialect: DialectName, *, rules: dict[str, str] | None = None, **fault: Any) -> Iterator[Landscape]:
+    """Run an emulated cloud, optionally with other rules or a fault, in an environment without OS_* variables."""
     from ecs_pulumi.emulator import Emulator
     from tests.support.landscape import emulated
 
-    with pytest.MonkeyPatch.context() as patch, Emulator(speed=SPEED, dialect=dialect) as cloud:
+    with pytest.MonkeyPatch.context() as patch, Emulator(speed=SPEED, dialect=dialect, rules=rules) as cloud:
         for name in [name for name in os.environ if name.startswith("OS_")]:
             patch.delenv(name)
         if fault:

@@ -33,9 +33,17 @@ def fixtures(landscape: Landscape) -> Iterator[CloudFixtures]:
 
 
 @pytest.fixture(scope="session")
-def guide_fixtures() -> Iterator[CloudFixtures]:
-    """The shared objects in an emulated cloud of the dialect `otc`, which has extensions that others lack."""
-    with emulator("otc") as emulated, CloudFixtures(emulated) as created:
+def extended_fixtures() -> Iterator[CloudFixtures]:
+    """The shared objects in an emulated cloud whose Neutron has the extensions that others lack."""
+    with emulator("openstack", rules={"extensions": "all"}) as emulated, CloudFixtures(emulated) as created:
+        yield created
+
+
+@pytest.fixture(scope="session")
+def otc_fixtures(request: pytest.FixtureRequest) -> Iterator[CloudFixtures]:
+    """The shared objects in an emulated cloud of the dialect `otc`; its parameter is the rule `unknown_attributes`."""
+    rules = {"unknown_attributes": getattr(request, "param", "refuse")}
+    with emulator("otc", rules=rules) as emulated, CloudFixtures(emulated) as created:
         yield created
 
 

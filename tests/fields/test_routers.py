@@ -231,9 +231,9 @@ def test_parallel_routes_lose_nothing(fixtures: CloudFixtures, several: Several)
     check_parallel_routes(fixtures, several)
 
 
-def test_parallel_routes_without_atomic_requests(guide_fixtures: CloudFixtures, several: Several) -> None:
+def test_parallel_routes_without_atomic_requests(otc_fixtures: CloudFixtures, several: Several) -> None:
     """The same holds for a cloud that only replaces all routes of a router."""
-    check_parallel_routes(guide_fixtures, several)
+    check_parallel_routes(otc_fixtures, several)
 
 
 def check_parallel_routes(fixtures: CloudFixtures, several: Several) -> None:

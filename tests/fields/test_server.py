@@ -1077,7 +1077,7 @@ def groups_of(fixtures: CloudFixtures, server: Resource) -> list[list[str]]:
 @pytest.mark.parametrize("name", ["fields+web", "fields(web", "fields[web", "fields web.*"])
 def test_create_finds_server_by_name_after_response_lost(name: str) -> None:
     """The server is found by a name with regular expression characters, though Nova filters by regular expression."""
-    fault = {"method": "POST", "path": "*/servers", "drop": "after", "times": 1}
+    fault: dict[str, Any] = {"method": "POST", "path": "*/servers", "drop": "after", "times": 1}
     with emulator("openstack", **fault) as landscape, CloudFixtures(landscape) as fixtures:
         program = fixtures.server_inputs | {"name": name}
         server = fixtures.resource("Server")

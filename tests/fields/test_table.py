@@ -6,14 +6,16 @@ first brings the object into its initial state.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import pytest
 
-from ecs_pulumi.dynamic import fields
+from ecs_pulumi.dynamic import fields, rpc_bridge
 from ecs_pulumi.dynamic.handler import get_handler
 from tests.fields.assertions import assert_complete
-from tests.fields.rows import TABLE
+from tests.fields.rows import TABLE, Row
+from tests.fields.rows.otc import OTC, NotKept, NotOffered
 from tests.fields.rows.row import NONE, known
 from tests.support.generated import KINDS
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, updates
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from tests.fields.cloud_fixtures import CloudFixtures
-    from tests.fields.rows import Row
     from tests.support.steps import Resource
 
 COMMON_FIELDS = {"region", "cloud", "adopt"}
@@ -80,9 +81,9 @@ def steps_of(kind: str, field: str, row: Row) -> Iterator[str]:
 class Subject:
     """One object, and the field under test."""
 
-    def __init__(self, kind: str, field: str, fixtures: CloudFixtures) -> None:
+    def __init__(self, kind: str, field: str, fixtures: CloudFixtures, row: Row | None = None) -> None:
         self.field = field
-        self.row = TABLE[kind][field]
+        self.row = row or TABLE[kind][field]
         self.model_field = get_model_field(kind, field)
         self.fixtures = fixtures
         if reason := self.row.lacks(fixtures):
@@ -198,10 +199,10 @@ def subject(request: pytest.FixtureRequest, fixtures: CloudFixtures) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def guide_subject(request: pytest.FixtureRequest, guide_fixtures: CloudFixtures) -> Iterator[Subject]:
-    """The object that the steps of one field share, in an emulated cloud of the dialect `otc`."""
+def extended_subject(request: pytest.FixtureRequest, extended_fixtures: CloudFixtures) -> Iterator[Subject]:
+    """The object that the steps of one field share, in an emulated cloud with more extensions."""
     kind, field = request.param
-    created = Subject(kind, field, guide_fixtures)
+    created = Subject(kind, field, extended_fixtures)
     yield created
     created.resource.destroy()
 
@@ -213,14 +214,97 @@ def test_field(subject: Subject, step: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("guide_subject", "step"),
+    ("extended_subject", "step"),
     steps_where(lambda row: bool(row.extension)),
-    indirect=["guide_subject"],
+    indirect=["extended_subject"],
     scope="module",
 )
-def test_field_with_all_extensions(guide_subject: Subject, step: str) -> None:
+def test_field_with_all_extensions(extended_subject: Subject, step: str) -> None:
     """Fields of extensions behave as declared in a cloud whose Neutron has all extensions."""
-    STEPS[step.partition(": ")[2]](guide_subject)
+    STEPS[step.partition(": ")[2]](extended_subject)
+
+
+UNKNOWN_ATTRIBUTES = ("refuse", "drop")
+"""What an Open Telekom Cloud may do with attributes that its documents do not name."""
+
+
+def steps_on_otc() -> list[Any]:
+    """Return the parameters of the steps on an Open Telekom Cloud, which do not repeat what the first cloud shows.
+
+    A field that is not kept is tested with each of `UNKNOWN_ATTRIBUTES`, all others with the first.
+    """
+    params: list[Any] = []
+    for attributes in UNKNOWN_ATTRIBUTES:
+        for kind, different in OTC.items():
+            for field, row in (TABLE[kind] | different).items():
+                if isinstance(row, Row):
+                    is_new = attributes == UNKNOWN_ATTRIBUTES[0] and not (row.admin or row.extension)
+                    steps = [step for step in steps_of(kind, field, row) if is_new and step not in DECIDED_BY_PROVIDER]
+                else:
+                    steps = ["not offered" if isinstance(row, NotOffered) else "not kept"]
+                subject = (kind, field)
+                params += [
+                    pytest.param(attributes, subject, step, id=f"{kind}.{field}: {step} ({attributes})")
+                    for step in steps
+                ]
+    return params
+
+
+@pytest.fixture(scope="module")
+def otc_subject(request: pytest.FixtureRequest, otc_fixtures: CloudFixtures) -> Iterator[Subject]:
+    """The object that the steps of one field share, in an emulated cloud of the dialect `otc`."""
+    kind, field = request.param
+    row = OTC[kind].get(field)
+    created = Subject(kind, field, otc_fixtures, row if isinstance(row, Row) else None)
+    yield created
+    created.resource.destroy()
+
+
+@pytest.mark.parametrize(
+    ("otc_fixtures", "otc_subject", "step"),
+    steps_on_otc(),
+    indirect=["otc_fixtures", "otc_subject"],
+    scope="session",
+)
+def test_field_on_otc(otc_subject: Subject, step: str) -> None:
+    """The step behaves on an Open Telekom Cloud as the field options declare, or as its own row says."""
+    name = step.partition(": ")[2] or step
+    STEPS[name](otc_subject)
+
+
+def not_offered(subject: Subject) -> None:
+    """The error names the property or the reason, and no object is left."""
+    row = OTC[subject.resource.kind][subject.field]
+    assert isinstance(row, NotOffered)
+    with pytest.raises((Refused, Failed), match=row.reason):
+        subject.resource.up(**program_of(subject, row))
+    assert subject.resource.state is None
+
+
+def not_kept(subject: Subject) -> None:
+    """The object exists, a warning names the field, and no changes remain."""
+    row = OTC[subject.resource.kind][subject.field]
+    assert isinstance(row, NotKept)
+    program = program_of(subject, row)
+    warnings: list[str] = []
+
+    def log(_: str, message: str, severity: str = "info", **__: Any) -> None:
+        if severity == "warning":
+            warnings.append(message)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rpc_bridge, "log", log)
+        subject.resource.up(**program)
+    assert re.search(row.warning, "\n".join(warnings)), warnings
+    subject.assert_no_changes(program)
+
+
+def program_of(subject: Subject, row: NotOffered | NotKept) -> dict[str, Any]:
+    """Return the inputs that set the field of this row."""
+    fixtures = subject.fixtures
+    value = subject.values[0] if row.value is NONE else known(fixtures, row.value)
+    program = subject.program(value)
+    return program if row.base is None else {**known(fixtures, row.base), subject.field: value}
 
 
 def set_field(subject: Subject) -> None:
@@ -341,6 +425,8 @@ STEPS = {
     "ignore": ignore_field,
     "unknown": preview_unknown_value,
     "reject": reject_field,
+    "not offered": not_offered,
+    "not kept": not_kept,
 }
 
 

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
+from ecs_pulumi.emulator.dialects import DIALECTS, DNS_AND_QOS, DialectName
 from ecs_pulumi.emulator.errors import HttpError, neutron_error
 from ecs_pulumi.emulator.routing import Service
 
@@ -54,40 +55,28 @@ EXTENSIONS = {
 }
 """The extensions of every dialect, by alias."""
 
-MORE_EXTENSIONS = {
-    "otc": {
-        "dns-integration": "DNS Integration",
-        "qos": "Quality of Service",
-        "qos-fip": "Floating IP QoS",
-        "segment": "Segment",
-        "subnet-dns-publish-fixed-ip": "Subnet DNS publish fixed IP",
-        "vlan-transparent": "Vlantransparent",
-    },
-    "openstack": {
-        "dvr": "Distributed Virtual Router",
-        "extraroute-atomic": "Atomically add/remove extra routes",
-        "l3-flavors": "Router Flavor Extension",
-        "l3-ha": "HA Router extension",
-        "revision-if-match": "If-Match constraints based on revision_number",
-    },
-}
-"""Additional extensions by dialect."""
+
+# Cached, because they are called for every object in a response.
+@cache
+def _extensions(dialect: DialectName, more: str) -> dict[str, str]:
+    return EXTENSIONS | DIALECTS[dialect].extensions | (DNS_AND_QOS if more == "all" else {})
+
+
+@cache
+def _aliases(dialect: DialectName, more: str) -> frozenset[str]:
+    return frozenset(_extensions(dialect, more))
 
 
 def available_extensions(ctx: Context) -> dict[str, str]:
     """Return the names of this cloud's extensions by alias."""
-    return EXTENSIONS | MORE_EXTENSIONS.get(ctx.cloud.dialect.name, {})
-
-
-@cache
-def _aliases(dialect: str) -> frozenset[str]:
-    # Cached, because this is called for every object in a response.
-    return frozenset(EXTENSIONS) | frozenset(MORE_EXTENSIONS.get(dialect, {}))
+    dialect = ctx.cloud.dialect
+    return _extensions(dialect.name, dialect.rules.extensions)
 
 
 def extensions(ctx: Context) -> frozenset[str]:
     """Return the aliases of this cloud's extensions."""
-    return _aliases(ctx.cloud.dialect.name)
+    dialect = ctx.cloud.dialect
+    return _aliases(dialect.name, dialect.rules.extensions)
 
 
 class Neutron(Service):
