@@ -28,6 +28,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2
 
 from ecs_pulumi.cloud.connection import Connection, Settings
+from ecs_pulumi.cloud.learned import Learned
 from ecs_pulumi.dynamic import provider, rpc_bridge, state
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.provider import Provider
@@ -346,10 +347,11 @@ class Resource:
 
 
 def clear_caches() -> None:
-    """Clear the caches of the provider, so that the next read sends a request as in a new process."""
+    """Clear the caches of the provider and what it has learned, so that it starts as in a new process."""
     for connection in list(clients._connections.values()):
         for region in set(connection._regions.values()):
             region._drop()
+            region.learned = Learned()
     for per_region in (catalog.catalog, planned.planned, quota._tracker, orphan_search._by_region):
         per_region._objects.clear()
 
