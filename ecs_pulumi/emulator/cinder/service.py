@@ -17,8 +17,9 @@ class Cinder(Versioned):
     """The block storage service."""
 
     def handle(self, call: Call) -> Reply:
-        """Serve one request; a cloud with microversions has no v2 API."""
-        if call.path.startswith("/v2") and call.cloud.dialect.microversions:
+        """Serve one request; a version that the dialect does not list does not exist."""
+        version = call.path.strip("/").partition("/")[0]
+        if version and version not in call.cloud.dialect.volume_apis:
             return self.no_route(call)
         return super().handle(call)
 
@@ -28,8 +29,7 @@ class Cinder(Versioned):
 
     def version_list(self, call: Call) -> Reply:
         """`GET /`: status 300, because there may be several versions."""
-        names = self.versions[1:] if call.cloud.dialect.microversions else self.versions
-        return Reply(300, {"versions": [self._render_version(call, name) for name in names]})
+        return Reply(300, {"versions": [self._render_version(call, name) for name in call.cloud.dialect.volume_apis]})
 
     def version_document(self, call: Call) -> Reply:
         """`GET /v3/`: requires a token."""
@@ -46,7 +46,7 @@ class Cinder(Versioned):
         kind = f"application/vnd.openstack.volume+json;version={name[1:]}"
         return {
             "id": f"{name}.0",
-            "status": "CURRENT" if name == "v3" else "DEPRECATED",
+            "status": call.cloud.dialect.volume_apis[name],
             **self.range(call, name),
             "updated": "2022-08-31T00:00:00Z" if name == "v3" else "2017-02-25T12:00:00Z",
             "links": [
@@ -57,4 +57,4 @@ class Cinder(Versioned):
         }
 
 
-service = Cinder("volume", ("v2", "v3"), ("volume", "block-storage"), oldest=(3, 0), newest=(3, 70))
+service = Cinder("volume", ("v2", "v3"), ("volume", "block-storage"), default=(3, 0))

@@ -349,13 +349,28 @@ def test_name_triggers_failure(api: PlainClient, outcome: str, status: str) -> N
     assert any("failed to" in message["user_message"] for message in messages)
 
 
+def test_otc_versions() -> None:
+    """Dialect `otc` lists v1 to v3; v3 has the microversions up to 3.50, v2 has none."""
+    with Emulator(dialect="otc") as cloud:
+        api = account_of(cloud)
+        root = api.volume_url.partition("/v3")[0]
+        response = api.send("GET", root + "/")
+        assert response.status == 300
+        listed = [[each[name] for name in ("id", "status", "version")] for each in response.body["versions"]]
+        assert listed == [["v1.0", "SUPPORTED", ""], ["v2.0", "SUPPORTED", ""], ["v3.0", "CURRENT", "3.50"]]
+        types = f"/{api.project_id}/types"
+        assert api.volume("GET", "/types", version="3.50").headers["OpenStack-API-Version"] == "volume 3.50"
+        assert api.volume("GET", "/types", version="3.51").status == 406
+        plain = api.send("GET", f"{root}/v2{types}", **{"OpenStack-API-Version": "volume 3.51"})
+        assert (plain.status, "OpenStack-API-Version" in plain.headers) == (200, False)
+        assert api.send("GET", f"{root}/v1{types}").status == 404
+
+
 def test_otc_dialect() -> None:
-    """Dialect `otc` serves v2 without microversions, and keeps the volume name in the metadata."""
+    """Dialect `otc` serves v2, and keeps the volume name in the metadata."""
     with Emulator() as cloud:
         api = account_of(cloud)
         root = api.volume_url.partition("/v3")[0]
-        versions = api.send("GET", root + "/").body["versions"]
-        assert [(version["id"], version["version"]) for version in versions] == [("v2.0", ""), ("v3.0", "")]
         body = {"name": "openapi_vol02", "availability_zone": "eu-de-01", "volume_type": "SATA", "size": 40}
         response = api.send("POST", f"{root}/v2/{api.project_id}/volumes", {"volume": body})
         assert response.status == 202
