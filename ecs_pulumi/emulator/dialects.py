@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DialectName = Literal["otc", "openstack"]
+Version = tuple[int, int]
 
 QUOTAS = {
     "instances": 10,
@@ -97,8 +98,9 @@ class Dialect:
     volume_types: tuple[str, ...]
     catalog: tuple[tuple[str, str, str], ...]
     """Service type, name and URL template of every endpoint, with `{region}` and `{project}` as placeholders."""
-    microversions: bool
-    """Whether Nova and Cinder offer microversions."""
+    microversions: dict[str, tuple[Version, Version]]
+    """The oldest and the newest microversion of Nova (`compute`) and Cinder (`volume`); without an entry, a service
+    has no microversions."""
     resize_running: bool
     """Whether a running server may be resized; the developer guide requires a stopped one."""
     bulk_rules: bool
@@ -130,7 +132,7 @@ OTC = Dialect(
         ("image", "glance", "/{region}/image"),
         ("identity", "keystone", "/v3"),
     ),
-    microversions=False,
+    microversions={"compute": ((2, 1), (2, 60))},
     resize_running=False,
     bulk_rules=False,
     extensions={},
@@ -167,7 +169,7 @@ OPENSTACK = Dialect(
         ("image", "glance", "/{region}/image"),
         ("identity", "keystone", "/v3"),
     ),
-    microversions=True,
+    microversions={"compute": ((2, 1), (2, 93)), "volume": ((3, 0), (3, 70))},
     resize_running=True,
     bulk_rules=True,
     extensions={

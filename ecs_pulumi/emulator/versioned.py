@@ -11,56 +11,53 @@ from .routing import NO_ROUTE, Service
 
 if TYPE_CHECKING:
     from .context import Call, Reply
-
-Version = tuple[int, int]
+    from .dialects import Version
 
 
 class Versioned(Service):
-    """A service whose newest version has microversions, in a dialect that supports them.
+    """A service whose newest version has the microversions of the dialect, if the dialect has any for this service.
 
     Args:
         path: the segment of the service in the emulator's URLs.
         versions: the versions that may start a path, oldest first.
         names: the service's names in the header `OpenStack-API-Version`; responses use the first one.
-        oldest: the oldest microversion, which requests without a header use.
-        newest: the newest microversion.
+        default: the microversion of requests without a header, and of versions without microversions.
     """
 
-    def __init__(
-        self, path: str, versions: tuple[str, ...], names: tuple[str, ...], oldest: Version, newest: Version
-    ) -> None:
+    def __init__(self, path: str, versions: tuple[str, ...], names: tuple[str, ...], default: Version) -> None:
         super().__init__(path, versions, project_in_path=True)
         self.names = names
-        self.oldest = oldest
-        self.newest = newest
+        self.default = default
 
-    def has_microversions(self, call: Call, version: str) -> bool:
-        """Return whether a version of the API has microversions."""
-        return version == self.versions[-1] and call.cloud.dialect.microversions
+    def microversions(self, call: Call, version: str) -> tuple[Version, Version] | None:
+        """Return the oldest and the newest microversion of a version of the API; None if it has none."""
+        return call.cloud.dialect.microversions.get(self.path) if version == self.versions[-1] else None
 
     def range(self, call: Call, version: str) -> dict[str, str]:
         """Return the range of microversions in the form of a version document; empty texts if there are none."""
-        has = self.has_microversions(call, version)
-        return {"version": _text(self.newest) if has else "", "min_version": _text(self.oldest) if has else ""}
+        oldest, newest = self.microversions(call, version) or (None, None)
+        return {"version": _text(newest) if newest else "", "min_version": _text(oldest) if oldest else ""}
 
     def negotiate(self, call: Call) -> None:
         """Set the microversion of the request: 400 if it is malformed, 406 if it is not supported."""
         requested = self.requested_version(call.headers)
-        if not self.has_microversions(call, call.version) or requested is None:
-            call.microversion = self.oldest
+        offered = self.microversions(call, call.version)
+        if offered is None or requested is None:
+            call.microversion = self.default
             return
+        oldest, newest = offered
         if requested == "latest":
-            call.microversion = self.newest
+            call.microversion = newest
             return
         match = re.fullmatch(r"([1-9]\d*)\.([1-9]\d*|0)", requested)
         if match is None:
             message = f"API Version String {requested} is of invalid format. Must be of format MajorNum.MinorNum."
             raise HttpError(400, message)
         call.microversion = (int(match[1]), int(match[2]))
-        if not self.oldest <= call.microversion <= self.newest:
+        if not oldest <= call.microversion <= newest:
             message = (
-                f"Version {requested} is not supported by the API. Minimum is {_text(self.oldest)} and maximum is"
-                f" {_text(self.newest)}."
+                f"Version {requested} is not supported by the API. Minimum is {_text(oldest)} and maximum is"
+                f" {_text(newest)}."
             )
             raise HttpError(406, message)
 
@@ -80,7 +77,7 @@ class Versioned(Service):
     def reply_headers(self, call: Call, request_id: str) -> dict[str, str]:
         """Return the request id headers, and the microversion in use."""
         headers = {"X-Openstack-Request-Id": request_id, "X-Compute-Request-Id": request_id}
-        if self.has_microversions(call, call.version) and call.microversion != (0, 0):
+        if self.microversions(call, call.version) and call.microversion != (0, 0):
             headers |= {
                 "Openstack-Api-Version": f"{self.names[0]} {_text(call.microversion)}",
                 "Vary": "OpenStack-API-Version",

@@ -17,8 +17,8 @@ class Cinder(Versioned):
     """The block storage service."""
 
     def handle(self, call: Call) -> Reply:
-        """Serve one request; a cloud with microversions has no v2 API."""
-        if call.path.startswith("/v2") and call.cloud.dialect.microversions:
+        """Serve one request; a current OpenStack has no v2 API."""
+        if call.path.startswith("/v2") and call.cloud.dialect.name == "openstack":
             return self.no_route(call)
         return super().handle(call)
 
@@ -28,7 +28,7 @@ class Cinder(Versioned):
 
     def version_list(self, call: Call) -> Reply:
         """`GET /`: status 300, because there may be several versions."""
-        names = self.versions[1:] if call.cloud.dialect.microversions else self.versions
+        names = self.versions[1:] if call.cloud.dialect.name == "openstack" else self.versions
         return Reply(300, {"versions": [self._render_version(call, name) for name in names]})
 
     def version_document(self, call: Call) -> Reply:
@@ -57,4 +57,4 @@ class Cinder(Versioned):
         }
 
 
-service = Cinder("volume", ("v2", "v3"), ("volume", "block-storage"), oldest=(3, 0), newest=(3, 70))
+service = Cinder("volume", ("v2", "v3"), ("volume", "block-storage"), default=(3, 0))

@@ -31,7 +31,7 @@ NEW_TYPE = fields(
 def seed(ctx: Context) -> None:
     """Create the volume types of the dialect; the first type is the default."""
     names = ctx.cloud.dialect.volume_types
-    additional = (DEFAULT,) if ctx.cloud.dialect.microversions else ()
+    additional = (DEFAULT,) if ctx.cloud.dialect.name == "openstack" else ()
     for name in (*additional, *names):
         ctx.put(
             "volume_type",
@@ -69,8 +69,8 @@ def find_type(ctx: Context, name_or_id: str | None) -> Document:
 
 
 def zones(ctx: Context) -> tuple[str, ...]:
-    """Return the zones with storage: all zones, or only the first one in a cloud with microversions."""
-    return ctx.zones()[:1] if ctx.cloud.dialect.microversions else ctx.zones()
+    """Return the zones with storage: all zones, or only the first one in a current OpenStack."""
+    return ctx.zones()[:1] if ctx.cloud.dialect.name == "openstack" else ctx.zones()
 
 
 def check_zone(ctx: Context, zone: str | None) -> str:

@@ -121,7 +121,7 @@ def create_volume(call: Call) -> Reply:
     if requested.get("backup_id"):
         raise HttpError(404, f"Backup {requested['backup_id']} could not be found.")
     multiattach = is_true(requested.get("multiattach", False))
-    if multiattach and call.cloud.dialect.microversions:
+    if multiattach and call.cloud.dialect.name == "openstack":
         raise HttpError(400, NO_MULTIATTACH)
     sources = {name: requested.get(name) for name in ("snapshot_id", "source_volid")}
     if requested.get("size") is None and not any(sources.values()):

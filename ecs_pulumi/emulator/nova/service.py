@@ -55,7 +55,7 @@ class Nova(Versioned):
         }
 
 
-service = Nova("compute", ("v2", "v2.1"), ("compute",), oldest=(2, 1), newest=(2, 93))
+service = Nova("compute", ("v2", "v2.1"), ("compute",), default=(2, 1))
 
 
 def require_admin(call: Call, rule: str) -> None:
