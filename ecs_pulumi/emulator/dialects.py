@@ -134,7 +134,7 @@ OTC = Dialect(
         ("image", "glance", "/{region}/image"),
         ("identity", "keystone", "/v3"),
     ),
-    microversions={"volume": ((3, 0), (3, 50))},
+    microversions={"compute": ((2, 1), (2, 60)), "volume": ((3, 0), (3, 50))},
     volume_apis={"v1": "SUPPORTED", "v2": "SUPPORTED", "v3": "CURRENT"},
     resize_running=False,
     bulk_rules=False,

@@ -376,12 +376,12 @@ def test_import_of_existing_objects_changes_nothing(
     story.destroy()
 
 
-class TestWithoutMicroversions:
-    """The same on a cloud whose API returns the fewest attributes."""
+class TestOtc:
+    """The same on an Open Telekom Cloud."""
 
     @pytest.fixture
     def dialect(self) -> DialectName:
-        """A cloud without microversions."""
+        """The dialect of the emulated cloud."""
         return "otc"
 
     def test_commands_of_the_import_page(

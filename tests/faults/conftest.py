@@ -30,6 +30,13 @@ def otc() -> Iterator[EmulatedWorld]:
         yield world
 
 
+@pytest.fixture(scope="session")
+def old() -> Iterator[EmulatedWorld]:
+    """An emulated cloud whose Nova API is used without microversions."""
+    with EmulatedWorld("openstack", name="old", settings={"apiVersions": '{"compute": "2.1"}'}) as world:
+        yield world
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the number of cells that were tested."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]

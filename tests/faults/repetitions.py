@@ -52,7 +52,7 @@ def _firsts(kind: str, world: EmulatedWorld) -> Firsts:
     lines: dict[Hashable, tuple[Scene, int]] = {}
     client: dict[Hashable, tuple[Scene, int]] = {}
     for scene in SCENES:
-        if (scene.kind, scene.dialect) != (kind, world.cloud.cloud.dialect.name):
+        if (scene.kind, scene.dialect) != (kind, world.name):
             continue
         changes: tuple[str, ...] = ()
         for at, request in enumerate(rehearse(scene, world).requests):

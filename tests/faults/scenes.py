@@ -30,7 +30,7 @@ class Scene:
         name: The name of the operation, for the test id.
         before: The prior inputs; None if the object does not exist yet.
         after: The desired inputs; None for a destroy, `before` itself for a refresh.
-        dialect: The dialect of the cloud.
+        dialect: The dialect of the cloud; `old` is an OpenStack whose Nova API is used without microversions.
         cold: Whether the operation is the first of its process, which has no token yet.
     """
 
@@ -38,13 +38,13 @@ class Scene:
     name: str
     before: Program | None
     after: Program | None
-    dialect: Literal["otc", "openstack"] = "openstack"
+    dialect: Literal["otc", "openstack", "old"] = "openstack"
     cold: bool = False
 
     @property
     def id(self) -> str:
         """The test id."""
-        return f"{self.kind}-{self.name}" + ("-otc" if self.dialect == "otc" else "")
+        return f"{self.kind}-{self.name}" + ("" if self.dialect == "openstack" else f"-{self.dialect}")
 
     @property
     def refreshes(self) -> bool:
@@ -112,6 +112,7 @@ SCENES = [
     *_life("ServerGroup", lambda _: {"policy": "anti-affinity", "max_server_per_host": 2}),
     Scene("ServerGroup", "create-named", None, lambda _: {"name": "chosen", "policy": "affinity"}),
     Scene("ServerGroup", "create", None, lambda _: {"policy": "anti-affinity"}, dialect="otc"),
+    Scene("ServerGroup", "create", None, lambda _: {"policy": "anti-affinity"}, dialect="old"),
     *_life(
         "Network",
         lambda _: {"tags": ["one"]},
@@ -286,4 +287,5 @@ SCENES = [
     Scene("Server", "create", None, _plain_server, dialect="otc", cold=True),
     Scene("Server", "resize", _plain_server, lambda world: {**_plain_server(world), "flavor": LARGER["otc"]}, "otc"),
     Scene("Server", "destroy", _plain_server, None, dialect="otc"),
+    Scene("Server", "create", None, _plain_server, dialect="old", cold=True),
 ]

@@ -22,7 +22,7 @@ from tests.support.steps import Resource
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ecs_pulumi.cloud.connection import Region
     from ecs_pulumi.emulator.dialects import DialectName
@@ -87,6 +87,7 @@ class EmulatedWorld:
     """An emulator, a connection to it through a `Wire`, and base objects for the resources of the tests.
 
     Attributes:
+        name: The name of the cloud in the scenes.
         cloud: The emulator.
         base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `group`, `spare-group`, `router`,
             `other-router`, `published`, `other-published` (ports), `address`, `other-address`, `disk`, `server`,
@@ -94,7 +95,9 @@ class EmulatedWorld:
         wire: The HTTP adapter of the connection.
     """
 
-    def __init__(self, dialect: DialectName) -> None:
+    def __init__(self, dialect: DialectName, *, name: str = "", settings: Mapping[str, str] | None = None) -> None:
+        self.name = name or dialect
+        self._more_settings = settings or {}
         self._time = ManualClock(float(int(time.time())))
         self._clock = SteppedClock(self._time)
         self.cloud = Emulator(dialect=dialect, clock=self._time, speed=SPEED, token_lifetime=1e9)
@@ -103,7 +106,7 @@ class EmulatedWorld:
 
     def __enter__(self) -> Self:
         self.cloud.start()
-        self.config = {f"ecs:{name}": value for name, value in self.cloud.settings.items()}
+        self.config = {f"ecs:{name}": value for name, value in {**self.cloud.settings, **self._more_settings}.items()}
         self.connect(warm=False)
         self._access = clients._connections[self._settings].transport.access()
         # keystoneauth copies the catalog for each client of each new connection.

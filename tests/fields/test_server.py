@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -362,11 +363,14 @@ def test_empty_networks_create_no_nic(new: New, fixtures: CloudFixtures) -> None
     assert nics_of(fixtures, server) == set()
 
 
-@pytest.mark.parametrize("dialect", ["openstack", "otc"])
-def test_empty_networks_in_project_with_one_network(dialect: DialectName) -> None:
+@pytest.mark.parametrize(
+    ("dialect", "version"), [("openstack", None), ("openstack", "2.1"), ("otc", None)], ids=["new", "old", "otc"]
+)
+def test_empty_networks_in_project_with_one_network(dialect: DialectName, version: str | None) -> None:
     """An empty list creates no NIC even if the API attaches the only network by default and has no value for none."""
+    config = {"ecs:apiVersions": json.dumps({"compute": version})} if version else {}
     with emulator(dialect) as landscape, CloudFixtures(landscape) as fixtures:
-        server = fixtures.resource("Server")
+        server = fixtures.resource("Server", config=config)
         disk = boot_disk(volume_size=40)
         program = {"flavor": landscape.small, "image": landscape.image, "networks": [], "block_devices": [disk]}
         server.up(**program)

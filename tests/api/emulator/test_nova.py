@@ -27,16 +27,24 @@ def network(account: Account) -> str:
     return account.network()
 
 
-def test_otc_has_no_microversions(account: Account) -> None:
-    """`version` and `min_version` are empty in the version list, and responses have no microversion header."""
+def test_otc_has_the_microversions_of_queens(account: Account) -> None:
+    """`/v2.1` has the microversions 2.1 to 2.60 under both header names; newer ones return 406. `/v2` has none."""
     versions = account.send("GET", "/compute/").body["versions"]
-    assert [(each["id"], each["version"], each["min_version"]) for each in versions] == [
-        ("v2.0", "", ""),
-        ("v2.1", "", ""),
+    assert [(each["id"], each["status"], each["version"], each["min_version"]) for each in versions] == [
+        ("v2.0", "SUPPORTED", "", ""),
+        ("v2.1", "CURRENT", "2.60", "2.1"),
     ]
-    response = account.nova("GET", "/servers", microversion="2.26")
-    assert response.status == 200
-    assert not [name for name in response.headers if "api-version" in name.lower()]
+    assert account.nova("GET", "/servers", microversion="2.60").headers["OpenStack-API-Version"] == "compute 2.60"
+    older = account.nova("GET", "/servers", **{"X-OpenStack-Nova-API-Version": "2.26"})
+    assert older.headers["X-OpenStack-Nova-API-Version"] == "2.26"
+    refused = account.nova("GET", "/servers", microversion="2.61")
+    assert (refused.status, refused.message) == (
+        406,
+        "Version 2.61 is not supported by the API. Minimum is 2.1 and maximum is 2.60.",
+    )
+    plain = account.nova("GET", "/servers", version="v2", microversion="2.61")
+    assert plain.status == 200
+    assert not [name for name in plain.headers if "api-version" in name.lower()]
 
 
 def test_local_root_disk_requires_flavor_with_disk(account: Account, network: str) -> None:
