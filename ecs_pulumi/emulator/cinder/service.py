@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import page
+from ecs_pulumi.emulator.errors import NoRoute, page
 from ecs_pulumi.emulator.routing import NO_ROUTE
 from ecs_pulumi.emulator.versioned import Versioned
 
@@ -19,7 +19,7 @@ class Cinder(Versioned):
     def handle(self, call: Call) -> Reply:
         """Serve one request; a cloud with microversions has no v2 API."""
         if call.path.startswith("/v2") and call.cloud.dialect.microversions:
-            return self.no_route(call)
+            raise NoRoute
         return super().handle(call)
 
     def foreign_project(self, call: Call, project: str) -> str:  # noqa: ARG002
