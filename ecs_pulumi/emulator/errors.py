@@ -26,6 +26,10 @@ class HttpError(Exception):
         self.headers = dict(headers or {})
 
 
+class NoRoute(Exception):  # noqa: N818  # what happened, like the other names
+    """Raised if a service has no such path or method."""
+
+
 FAULT_NAMES = {
     400: "badRequest",
     401: "unauthorized",
@@ -68,6 +72,11 @@ def keystone_error(error: HttpError) -> dict[str, Any]:
     """Return an error body of Keystone, which all services use for 401: `{"error": {code, message, title}}`."""
     title = TITLES.get(error.status, "Internal Server Error")
     return {"error": {"code": error.status, "message": error.message, "title": title}}
+
+
+def api_not_found(request_id: str) -> dict[str, str]:
+    """Return the error body of Open Telekom Cloud's gateway for a path or method that no service has."""
+    return {"message": "API not found", "request_id": request_id}
 
 
 def page(status: int, message: str, accept: str) -> dict[str, Any] | str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from .context import Call, Reply
-from .errors import HttpError, page
+from .errors import HttpError, NoRoute, api_not_found, page
 from .routing import NO_ROUTE
 
 if TYPE_CHECKING:
@@ -159,6 +159,8 @@ class Gateway:
         origin = f"{scope['scheme']}://{headers.get('host', '')}"
         service, root, rest = self._service(path)
         if service is None:
+            if self.cloud.dialect.name == "otc":
+                return Reply(404, api_not_found(request_id))
             return Reply(404, page(404, NO_ROUTE, headers.get("accept", "")))
         self.cloud.catch_up()
         call = Call(
@@ -181,6 +183,11 @@ class Gateway:
                 reply = service.handle(call)
         except HttpError as error:
             reply = service.error_reply(call, error)
+        except NoRoute:
+            if self.cloud.dialect.name == "otc":
+                # The gateway responds itself, and the header with the request id is the service's.
+                return Reply(404, api_not_found(request_id))
+            reply = service.no_route(call)
         reply.headers = service.reply_headers(call, request_id) | reply.headers
         return reply
 

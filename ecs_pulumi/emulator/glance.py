@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from .clock import to_second
 from .cloud import PROJECTS
 from .context import Reply
-from .errors import HttpError, page
+from .errors import HttpError, NoRoute, page
 from .routing import UNAUTHORIZED, Service
 
 if TYPE_CHECKING:
@@ -118,9 +118,9 @@ class Glance(Service):
         """`GET /`: status 300, as in the real service."""
         return Reply(300, {"versions": _versions(call)})
 
-    def version_document(self, call: Call) -> Reply:
+    def version_document(self, call: Call) -> Reply:  # noqa: ARG002
         """`GET /v2/`: not a route of Glance."""
-        return self.no_route(call)
+        raise NoRoute
 
     def error_reply(self, call: Call, error: HttpError) -> Reply:
         """Respond with an HTML page, or with the same content as JSON."""

@@ -7,7 +7,7 @@ from functools import partialmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .context import Reply
-from .errors import HttpError, keystone_error, named_fault, page
+from .errors import HttpError, NoRoute, keystone_error, named_fault, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,12 +40,18 @@ class Service:
         self.versions = versions
         self.project_in_path = project_in_path
         self._routes: dict[int, list[tuple[tuple[str, ...], dict[str, Handler]]]] = {}
+        self._not_in_otc: set[tuple[str, tuple[str, ...]]] = set()
 
-    def route(self, method: str, template: str) -> Callable[[H], H]:
-        """Register a handler for `method` on `template`; its `{name}` segments become keyword arguments."""
+    def route(self, method: str, template: str, *, otc: bool = True) -> Callable[[H], H]:
+        """Register a handler for `method` on `template`; its `{name}` segments become keyword arguments.
+
+        `otc` is whether the Open Telekom Cloud documents the request; its gateway refuses all others.
+        """
         segments = tuple(template.strip("/").split("/"))
 
         def register(handler: H) -> H:
+            if not otc:
+                self._not_in_otc.add((method, segments))
             routes = self._routes.setdefault(len(segments), [])
             for existing, methods in routes:
                 if existing == segments:
@@ -69,12 +75,13 @@ class Service:
 
         Raises:
             HttpError: the request is rejected; `error_reply` converts the error to a response.
+            NoRoute: the service has no such path or method; `no_route` returns the response.
         """
         first, _, rest = call.path.strip("/").partition("/")
         if not first:
             return self.version_list(call)
         if first not in self.versions:
-            return self.no_route(call)
+            raise NoRoute
         call.version = first
         if not rest and call.method == "GET":
             return self.version_document(call)
@@ -92,11 +99,13 @@ class Service:
         for template, methods in self._routes.get(rest.count("/") + 1, ()):
             arguments = _match(template, rest.split("/"))
             if arguments is not None and call.method in methods:
+                if (call.method, template) in self._not_in_otc and call.cloud.dialect.name == "otc":
+                    raise NoRoute
                 result = methods[call.method](call, **arguments)
                 if isinstance(result, Reply):
                     return result
                 return Reply(204) if result is None else Reply(200, result)
-        return self.no_route(call)
+        raise NoRoute
 
     # Methods for subclasses to override.
 
@@ -107,13 +116,13 @@ class Service:
             f" '{call.project_id}'"
         )
 
-    def version_list(self, call: Call) -> Reply:
+    def version_list(self, call: Call) -> Reply:  # noqa: ARG002
         """`GET /`: list the versions, without authentication."""
-        return self.no_route(call)
+        raise NoRoute
 
-    def version_document(self, call: Call) -> Reply:
+    def version_document(self, call: Call) -> Reply:  # noqa: ARG002
         """`GET /v2.1/`: show one version, without authentication."""
-        return self.no_route(call)
+        raise NoRoute
 
     def negotiate(self, call: Call) -> None:
         """Set the microversion of the request; 406 if it is not supported."""
@@ -134,7 +143,7 @@ class Service:
         return Reply(error.status, self.error_body(error), error.headers)
 
     def no_route(self, call: Call) -> Reply:
-        """Return the response to an unknown path or method."""
+        """Return the response to an unknown path or method, where no gateway is in front of the service."""
         return Reply(404, page(404, NO_ROUTE, call.headers.get("accept", "")))
 
 

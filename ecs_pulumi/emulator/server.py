@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from . import cinder, control, glance, keystone, neutron, nova
+from . import cinder, control, glance, keystone, neutron, nova, vpc
 from .cloud import Cloud
 from .dialects import DIALECTS, DialectName, changed_rules
 from .faults import Fault
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .context import Context
+    from .routing import Service
 
 
 class Emulator:
@@ -73,7 +74,10 @@ class Emulator:
         )
         _seed(self.cloud)
         connections: dict[tuple[str, int], Any] = {}
-        services = {each.path: each for each in (nova.service, neutron.service, cinder.service, glance.service)}
+        offered: list[Service] = [nova.service, neutron.service, cinder.service, glance.service]
+        if kind.name == "otc":
+            offered.append(vpc.service)
+        services = {each.path: each for each in offered}
         self._gateway = Gateway(self.cloud, services, keystone.service, connections)
         app = FastAPI(title="ECS emulator", docs_url="/_emulator/docs", openapi_url="/_emulator/openapi.json")
         app.include_router(

@@ -63,7 +63,7 @@ def check(
         raise _over_quota(message)
 
 
-@service.get("/limits")
+@service.get("/limits", otc=False)
 def limits(call: Call) -> dict[str, Any]:
     """`GET /limits`."""
     now = used(call, call.project_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import page
+from ecs_pulumi.emulator.errors import NoRoute, page
 from ecs_pulumi.emulator.routing import NO_ROUTE
 from ecs_pulumi.emulator.versioned import Versioned
 
@@ -20,7 +20,7 @@ class Cinder(Versioned):
         """Serve one request; a version that the dialect does not list does not exist."""
         version = call.path.strip("/").partition("/")[0]
         if version and version not in call.cloud.dialect.volume_apis:
-            return self.no_route(call)
+            raise NoRoute
         return super().handle(call)
 
     def foreign_project(self, call: Call, project: str) -> str:  # noqa: ARG002

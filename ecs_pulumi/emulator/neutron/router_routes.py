@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.emulator.errors import HttpError
-
 from .collection import get_owned, touch
 from .refusals import bad_request
 from .resources import ROUTER, routes
 from .routers import check_routes, view
-from .service import extensions, service
+from .service import service
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
     from ecs_pulumi.emulator.store import Document
 
 
-@service.put("/routers/{router_id}/add_extraroutes")
+@service.put("/routers/{router_id}/add_extraroutes", otc=False)
 def add_routes(call: Call, router_id: str) -> Document:
     """`PUT /routers/{id}/add_extraroutes`: add routes; those that exist already are no error."""
     doc, requested = _read(call, router_id, "add_extraroutes")
     return _set(call, doc, [*doc["routes"], *(route for route in requested if route not in doc["routes"])])
 
 
-@service.put("/routers/{router_id}/remove_extraroutes")
+@service.put("/routers/{router_id}/remove_extraroutes", otc=False)
 def remove_routes(call: Call, router_id: str) -> Document:
     """`PUT /routers/{id}/remove_extraroutes`: remove routes; those that do not exist are no error."""
     doc, requested = _read(call, router_id, "remove_extraroutes")
@@ -32,8 +30,6 @@ def remove_routes(call: Call, router_id: str) -> Document:
 
 
 def _read(call: Call, router_id: str, action: str) -> tuple[Document, list[dict[str, str]]]:
-    if "extraroute-atomic" not in extensions(call):
-        raise HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
     doc = get_owned(call, ROUTER, router_id, action)
     body: Any = call.json()
     if not isinstance(body, dict) or not isinstance(body.get("router"), dict) or "routes" not in body["router"]:

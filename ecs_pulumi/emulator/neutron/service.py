@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.dialects import DIALECTS, DNS_AND_QOS, DialectName
-from ecs_pulumi.emulator.errors import HttpError, neutron_error
+from ecs_pulumi.emulator.errors import HttpError, NoRoute, neutron_error
 from ecs_pulumi.emulator.routing import Service
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Neutron(Service):
         """`GET /v2.0/`: the core collections; 404 without the trailing slash, as in the real service."""
         call.cloud.authenticate(call)
         if not call.path.endswith("/"):
-            return self.no_route(call)
+            raise NoRoute
         core = ("network", "subnet", "subnetpool", "port")
         resources = [
             {
