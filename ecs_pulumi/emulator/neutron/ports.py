@@ -20,6 +20,7 @@ from .collection import (
     render,
     touch,
 )
+from .port_rules import check_port, check_unused
 from .qos import check_policy
 from .refusals import conflict
 from .resources import NETWORK, PORT
@@ -56,6 +57,7 @@ def _dns_name(name: str, fixed: dict[str, str]) -> dict[str, str]:
 def create_port(call: Call) -> Reply:
     """`POST /ports`."""
     values = PORT.read_create(call, extensions(call))
+    check_port(call, values)
     network = get_visible(call, NETWORK, values["network_id"])
     check_quota(call, "port", values["project_id"])
     doc = make_port(call, network, values)
@@ -87,6 +89,7 @@ def update_port(call: Call, port_id: str) -> Document:
     get_visible(call, PORT, port_id)
     PORT.check_admin_only(call, values, extensions(call))
     prior = get_owned(call, PORT, port_id, "update")
+    check_port(call, {"port_security_enabled": prior["port_security_enabled"], **values})
     check_policy(call, values)
     doc = prior | values
     network = call.get("network", doc["network_id"])
@@ -113,11 +116,12 @@ def update_port(call: Call, port_id: str) -> Document:
 
 @service.delete("/ports/{port_id}")
 def delete_port(call: Call, port_id: str) -> None:
-    """`DELETE /ports/{id}`: also deletes a port that a server uses; 409 for a port that a router uses."""
+    """`DELETE /ports/{id}`: 409 for a port that a router uses; upstream also deletes a port that a server uses."""
     doc = get_owned(call, PORT, port_id, "delete")
     if doc["device_owner"] in ROUTER_OWNERS:
         message = f"Port {port_id} cannot be deleted directly via the port API: has device owner {doc['device_owner']}."
         raise conflict("ServicePortInUse", message)
+    check_unused(call, doc)
     remove_port(call, doc)
     notify_nova(call, doc)
 

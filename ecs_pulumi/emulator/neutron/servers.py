@@ -83,12 +83,18 @@ def plug_port(ctx: Context, port_id: str) -> None:
         touch(ctx, "port", port)
 
 
-def unplug_port(ctx: Context, port_id: str) -> None:
-    """Unbind a port, or delete it if Nova created it; ignore a port that does not exist."""
+def unplug_port(ctx: Context, port_id: str, *, delete: bool | None = None) -> None:
+    """Unbind or delete a port; ignore a port that does not exist.
+
+    Args:
+        ctx: The context.
+        port_id: The port.
+        delete: Whether to delete it. Default: only if Nova created it.
+    """
     port = ctx.get("port", port_id)
     if port is None:
         return
-    if port.get("_made_by_nova"):
+    if port.get("_made_by_nova") if delete is None else delete:
         remove_port(ctx, port)
         return
     plug(port, "")

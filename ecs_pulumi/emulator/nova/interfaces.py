@@ -114,27 +114,33 @@ def show(call: Call, server_id: str, port_id: str) -> dict[str, Any]:
 
 @service.delete("/servers/{server_id}/os-interface/{port_id}")
 def detach(call: Call, server_id: str, port_id: str) -> Reply:
-    """`DELETE …/os-interface/{port id}`: always accepted.
+    """`DELETE …/os-interface/{port id}`: accepted, except for the first NIC in dialect `otc`.
 
-    If the port is not attached, only the action history shows the failure.
+    If the port is not attached, only the action history shows the failure. In dialect `otc` the port is deleted, unless
+    `reserve_port` is true; upstream ignores that parameter.
     """
     doc = get_scheduled_server(call, server_id)
     check_lock(call, doc)
     check_state(doc, "detach_interface", CHANGEABLE)
+    delete = None
+    if call.cloud.dialect.name == "otc":
+        if doc["nics"] and doc["nics"][0]["port_id"] == port_id:
+            raise HttpError(403, f"Port {port_id} is the primary NIC of instance {server_id} and cannot be detached.")
+        delete = str(call.param("reserve_port")).lower() != "true"
     begin_action(call, doc, "detach_interface")
     if not any(nic["port_id"] == port_id for nic in doc["nics"]):
         end_action(call, doc, error=True)
     else:
-        call.schedule(DETACHING, "nova.unplugged", server_id, port_id=port_id)
+        call.schedule(DETACHING, "nova.unplugged", server_id, port_id=port_id, delete=delete)
     save(call, doc)
     return Reply(202)
 
 
 @server_step("nova.unplugged")
-def _unplugged(ctx: Context, doc: Document, port_id: str) -> None:
+def _unplugged(ctx: Context, doc: Document, port_id: str, delete: bool | None = None) -> None:  # noqa: FBT001
     end_action(ctx, doc)
     save(ctx, doc, nics=[nic for nic in doc["nics"] if nic["port_id"] != port_id])
-    neutron.unplug_port(ctx, port_id)
+    neutron.unplug_port(ctx, port_id, delete=delete)
 
 
 def _render(call: Call, port: Document, doc: Document) -> dict[str, Any]:

@@ -164,10 +164,10 @@ def _abort(ctx: Context, doc: Document, reason: str) -> None:
     to_error(ctx, doc, f"Build of instance {doc['id']} aborted: {reason}", host="", zone="")
 
 
-def release_ports(ctx: Context, doc: Document) -> None:
-    """Unplug every interface. Ports that Nova created are deleted, ports that the user created are kept."""
+def release_ports(ctx: Context, doc: Document, *, delete: bool | None = None) -> None:
+    """Unplug every interface. With `delete`, all ports are deleted; by default those that Nova created."""
     for nic in doc["nics"]:
-        neutron.unplug_port(ctx, nic["port_id"])
+        neutron.unplug_port(ctx, nic["port_id"], delete=delete)
     doc["nics"] = []
 
 
@@ -221,7 +221,8 @@ def _complete_build_before_delete(ctx: Context, doc: Document) -> None:
 
 @server_step("nova.finish_delete")
 def _finish_delete(ctx: Context, doc: Document) -> None:
-    release_ports(ctx, doc)
+    # The Open Telekom Cloud also deletes the ports that the user created.
+    release_ports(ctx, doc, delete=True if ctx.cloud.dialect.name == "otc" else None)
     for volume in doc["volumes"]:
         if volume["volume_id"]:
             cinder.detach(ctx, volume["volume_id"], doc["id"])
