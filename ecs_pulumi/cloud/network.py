@@ -78,6 +78,13 @@ def list_all(api: ServiceClient, kind: str, **filters: Any) -> list[Document]:
     return list(api.pages(collection.path, collection.list_key, _to_query(filters)))
 
 
+def get_any(api: ServiceClient, kind: str) -> Document | None:
+    """Return one object of a kind, None if there is none."""
+    collection = COLLECTIONS[kind]
+    page, _ = api.page(collection.path, collection.list_key, {"limit": 1})
+    return page[0] if page else None
+
+
 def update(api: ServiceClient, kind: str, id: str, changes: Document, *, revision: int | None = None) -> Document:
     """Change an object (API reference, "Update …").
 

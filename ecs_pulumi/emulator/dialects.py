@@ -139,7 +139,7 @@ OTC = Dialect(
     resize_running=False,
     bulk_rules=False,
     extensions={},
-    rules=Rules(extensions="all"),
+    rules=Rules(unknown_attributes="refuse", extensions="all"),
     # Large enough for tests with thousands of servers.
     quotas=QUOTAS
     | {

@@ -37,7 +37,6 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.floating_ip_report_rules import RULES
 from ecs_pulumi.resources.neutron import NeutronHandler, UnnamedInputs
-from ecs_pulumi.resources.owner_markers import owner_marker
 from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.router import external_network_outputs, find_external_network, is_external_network
 
@@ -179,7 +178,9 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
                 raise
         remote = super().create(context, desired.model_copy(update=dict.fromkeys(_INPUTS_OF_ASSOCIATION)))
         given = {name: getattr(desired, name) for name in _INPUTS_OF_ASSOCIATION if getattr(desired, name)}
-        return {**remote, **associate(context, remote["id"], self._body(given, remote)), "tags": remote.get("tags", [])}
+        # The response to the association contains the tags as they were when the address was allocated.
+        tags = {"tags": remote["tags"]} if "tags" in remote else {}
+        return {**remote, **associate(context, remote["id"], self._body(given, remote)), **tags}
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Return the attributes of the API, with the name of the external network."""
@@ -196,11 +197,9 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         return resource
 
     def _with_own_description(self, context: Context, desired: FloatingIpInputs) -> list[RemoteObject]:
-        if not owner_marker(context):
-            return []
         external = catalog(context.cloud.region).external_network(desired.external_network)["id"]
         listed: Iterable[RemoteObject] = network.list_all(
-            context.cloud.network, self.singular, description=desired.description, floating_network_id=external
+            context.cloud.network, self.singular, floating_network_id=external
         )
         return [
             each
@@ -210,16 +209,27 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
             and context.provenance(each["id"], None) is Provenance.INTERRUPTED
         ]
 
+    def _is_own_without_description(self, context: Context, desired: FloatingIpInputs, remote: RemoteObject) -> bool:
+        """Whether the port shows it. An address without a port may be that of any other program."""
+        is_same = bool(desired.port_id) and remote.get("port_id") == desired.port_id
+        return is_same and context.provenance(remote["id"], None) is Provenance.INTERRUPTED
+
     def _same_objects(self, context: Context, body: RemoteObject) -> list[RemoteObject]:
         description, network_id = body.get("description"), body["floating_network_id"]
         listed: list[RemoteObject] = network.list_all(
-            context.cloud.network, self.singular, description=description, floating_network_id=network_id
+            context.cloud.network, self.singular, floating_network_id=network_id
         )
         return [
             each
             for each in listed
-            if description or (not each.get("description") and each.get("port_id") in (None, body.get("port_id")))
+            if (description and "description" in each)
+            or (not each.get("description") and each.get("port_id") in (None, body.get("port_id")))
         ]
+
+    def _is_unique(self, body: RemoteObject, remote: RemoteObject) -> bool:
+        """Whether the description shows it, or the port: an address of a port has one floating IP."""
+        has_port = bool(body.get("port_id")) and remote.get("port_id") == body["port_id"]
+        return has_port or super()._is_unique(body, remote)
 
     def _send_create(self, context: Context, body: RemoteObject) -> RemoteObject:
         """Send the request for each subnet, until one of them has a free address."""

@@ -77,7 +77,7 @@ def create_or_find(
     candidates: Callable[[], Iterable[RemoteObject]],
     marked: str | None = None,
     *,
-    is_unique: bool = True,
+    is_unique: Callable[[RemoteObject], bool] = lambda _: True,
 ) -> RemoteObject:
     """Send a create request. After a lost response, search for the object before sending it again.
 
@@ -86,8 +86,10 @@ def create_or_find(
         api: The service.
         send: Sends the request.
         candidates: Lists the objects with the name of the object.
-        marked: The description in the request, which distinguishes the object from others of the same name.
-        is_unique: Whether name or description distinguish the object from those that others create at the same time.
+        marked: The description in the request, which distinguishes the object from others of the same name, unless
+            the cloud keeps no descriptions.
+        is_unique: Whether such an object differs from those that others create at the same time, for example by its
+            name.
 
     Raises:
         OperationFailed: Nothing distinguishes the object, and one exists that the request may have created.
@@ -98,14 +100,17 @@ def create_or_find(
         matches = (
             remote
             for remote in _search(context, api, candidates, error)
-            if marked in (None, "", remote.get("description"))
+            if marked in (None, "", remote.get("description", marked))
             and not created_in_this_run(remote["id"])
             and is_younger(api, remote, start, _CLOCKS_DIFFER)
         )
-        if is_unique:
-            return next(matches, None)
-        if found := sorted({remote["id"] for remote in matches}):
-            which = _MAY_BE.format(" or ".join(found))
+        found = set()
+        for remote in matches:
+            if is_unique(remote):
+                return remote
+            found.add(remote["id"])
+        if found:
+            which = _MAY_BE.format(" or ".join(sorted(found)))
             raise errors.OperationFailed(str(error).rstrip("."), which) from error
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.fields import AlwaysSet, Computed, InPlace, Replace, Set, WriteOnly
 from ecs_pulumi.dynamic.handler import Provenance, is_auto_name, owner_from_name
+from ecs_pulumi.resources import missing_attributes
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
@@ -61,27 +63,40 @@ class NeutronHandler(EcsHandler[I]):
     def find_own_orphans(self, context: Context, desired: I) -> list[tuple[str, str | None]]:
         """Find the orphans of this resource.
 
-        An orphan has the owner marker of the resource. If the program sets the description, an orphan has an automatic
-        name that encodes the resource. If the program sets the name as well, the state has to confirm the orphan.
+        An orphan has the owner marker of the resource. If the program sets the description, or the cloud keeps none, an
+        orphan has an automatic name that encodes the resource. If the program sets the name as well, the state has to
+        confirm the orphan.
         """
-        found = with_marker(context, self.singular, owner_marker(context))
-        if desired.description:
+        marker = owner_marker(context)
+        if not marker:
+            return []
+        is_own = partial(self._is_own_without_description, context, desired)
+        found = with_marker(context, self.singular, marker, is_own)
+        if desired.description and not missing_attributes.is_missing(
+            context.cloud.region, self.singular, "description"
+        ):
             found += self._with_own_description(context, desired)
         return [(each["id"], each.get("name")) for each in found]
 
+    def _is_own_without_description(self, context: Context, desired: I, remote: RemoteObject) -> bool:
+        """Whether an object that cannot have an owner marker was created for this resource."""
+        name, remote_name = getattr(desired, "name", None) or "", remote.get("name") or ""
+        if is_auto_name(name, context.resource):
+            return owner_from_name(remote_name, context.signer) == context.resource
+        return name == remote_name and context.provenance(remote["id"], name) is Provenance.INTERRUPTED
+
     def _with_own_description(self, context: Context, desired: I) -> list[RemoteObject]:
         name = getattr(desired, "name", None) or ""
-        if not owner_marker(context):
-            return []
         if is_auto_name(name, context.resource):
-            return with_marker(
-                context,
-                self.singular,
-                "",
-                lambda remote: owner_from_name(remote["name"], context.signer) == context.resource,
-            )
-        listed = network.list_all(context.cloud.network, self.singular, name=name, description=desired.description)
-        return [each for each in listed if context.provenance(each["id"], each["name"]) is Provenance.INTERRUPTED]
+            is_own = partial(self._is_own_without_description, context, desired)
+            return with_marker(context, self.singular, "", is_own)
+        listed = network.list_all(context.cloud.network, self.singular, name=name)
+        return [
+            each
+            for each in listed
+            if each.get("description") == desired.description
+            and context.provenance(each["id"], each["name"]) is Provenance.INTERRUPTED
+        ]
 
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
         """Return the objects of the project, without those of other projects that are shared with it."""
@@ -107,6 +122,25 @@ class NeutronHandler(EcsHandler[I]):
         owner = remote.get("project_id", remote.get("tenant_id"))
         return None if owner == existing.cloud.region.project_id else "another project owns it"
 
+    def preflight(self, context: Context, checked: fields.CheckInputs) -> Iterable[fields.Problem]:
+        """Report the inputs that the objects of this cloud do not have, and warn of labels that it does not keep."""
+        yield from super().preflight(context, checked)
+        region, kind = context.cloud.region, self.singular
+        for label in missing_attributes.LABELS:
+            is_new = checked.changed(label) or checked.has("adopt")
+            if checked.values.get(label) and is_new and missing_attributes.is_known_missing(region, kind, label):
+                missing_attributes.warn(context, kind, label)
+        for name, field in fields.fields_of(self.inputs).items():
+            value = checked.known(name)
+            if value is None or not checked.changed(name) or not self._is_sent(name) or field.has(fields.WriteOnly):
+                continue
+            for attribute in self._body({name: value}, {}):
+                if attribute not in missing_attributes.LABELS and missing_attributes.is_known_missing(
+                    region, kind, attribute
+                ):
+                    what = kind.replace("_", " ")
+                    yield fields.Problem(name, f"this cloud has no {attribute} of a {what}; remove it from the program")
+
     def quota_needs(self, context: Context, checked: fields.CheckInputs) -> Iterable[QuotaNeed]:  # noqa: ARG002
         """Return one object of this kind for a create."""
         if not checked.prior:
@@ -123,12 +157,13 @@ class NeutronHandler(EcsHandler[I]):
         remote = create_or_find(
             context,
             api,
-            send=lambda: self._send_create(context, body),
+            send=lambda: self._send(context, body, partial(self._send_create, context)),
             candidates=lambda: self._same_objects(context, body),
             marked=body.get("description"),
-            is_unique=bool(body.get("name") or body.get("description")),
+            is_unique=partial(self._is_unique, body),
         )
         context.record_id(remote["id"])
+        self._check_response(context, fields.to_plain(desired), remote)
         return self._tag(context, remote, desired.tags)
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
@@ -148,7 +183,8 @@ class NeutronHandler(EcsHandler[I]):
         changes = self._changes(context, desired, remote)
         body = self._body({name: value for name, value in changes.items() if self._is_sent(name)}, remote)
         if body:
-            remote = self._send_update(context, remote, body)
+            remote = self._send(context, body, partial(self._send_update, context, remote))
+            self._check_response(context, changes, remote)
         return self._tag(context, remote, desired.tags)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
@@ -161,6 +197,8 @@ class NeutronHandler(EcsHandler[I]):
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Return every input and output that the API returns, by the names of the fields."""
+        if context.verb != "create":
+            missing_attributes.learn_from(context.cloud.region, self.singular, remote)
         outputs: dict[str, Any] = {"region": context.cloud.region.name}
         for model in (self.inputs, self.outputs):
             for name in fields.fields_of(model):
@@ -170,12 +208,55 @@ class NeutronHandler(EcsHandler[I]):
         outputs["project_id"] = remote.get("project_id", remote.get("tenant_id"))
         return outputs
 
+    def _send(
+        self, context: Context, body: RemoteObject, request: Callable[[RemoteObject], RemoteObject]
+    ) -> RemoteObject:
+        """Send a request without the description that this cloud does not keep, and warn if the program sets it."""
+        properties = {self._attribute(name): name for name in fields.fields_of(self.inputs)}
+        remote = missing_attributes.send(context, self.singular, body, request, properties)
+        if context.inputs.get("description") and missing_attributes.is_missing(
+            context.cloud.region, self.singular, "description"
+        ):
+            missing_attributes.warn(context, self.singular, "description")
+        return remote
+
+    def _check_response(self, context: Context, sent: Mapping[str, Any], remote: RemoteObject) -> None:
+        """Compare the response to a request with the inputs that it contained.
+
+        Warn of those that the object does not have; the state contains them. Raise an error for those that the object
+        has with another value: otherwise each preview would show a change that no update makes.
+        """
+        region = context.cloud.region
+        if not region.resembles_otc:
+            return
+        outputs, ignored = self.to_outputs(context, remote), []
+        for name, value in sent.items():
+            attribute, field = self._attribute(name), fields.fields_of(self.inputs)[name]
+            if name in missing_attributes.LABELS or not self._is_sent(name):
+                continue
+            if field.has(fields.WriteOnly) or field.has(fields.Advisory):
+                continue
+            if name not in outputs:
+                missing_attributes.note(region, self.singular, attribute)
+                context.warn(f"{name}: this cloud has no {attribute} of a {self.singular}, and ignored it")
+            elif not self.is_equal(name, value, outputs):
+                ignored.append(f"{name} (it is {fields.format_value(str(outputs[name]))})")
+        if ignored:
+            raise errors.OperationFailed(
+                f"this cloud ignored {errors.join_names(ignored)}", "remove it from the program, or set this value"
+            )
+
     def _send_create(self, context: Context, body: RemoteObject) -> RemoteObject:
         return network.create(context.cloud.network, self.singular, body)
 
     def _same_objects(self, context: Context, body: RemoteObject) -> list[RemoteObject]:
         """List the objects one of which a create request without a response may have created."""
-        return network.list_all(context.cloud.network, self.singular, name=body["name"])
+        listed = network.list_all(context.cloud.network, self.singular, name=body["name"])
+        return [each for each in listed if each.get("network_id") == body.get("network_id")]
+
+    def _is_unique(self, body: RemoteObject, remote: RemoteObject) -> bool:
+        """Whether one of `_same_objects` is no object that another client created at the same time."""
+        return bool(body.get("name") or (body.get("description") and "description" in remote))
 
     def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
         return network.update(context.cloud.network, self.singular, remote["id"], body)
@@ -204,33 +285,53 @@ class NeutronHandler(EcsHandler[I]):
     def _tag(self, context: Context, remote: RemoteObject, desired: list[str] | None) -> RemoteObject:
         if desired is None or set(desired) == set(remote.get("tags", ())):
             return remote
-        network.replace_tags(context.cloud.network, self.singular, remote["id"], sorted(set(desired)))
-        return {**remote, "tags": sorted(set(desired))}
+        region = context.cloud.region
+        if not missing_attributes.is_missing(region, self.singular, "tags"):
+            try:
+                network.replace_tags(region.network, self.singular, remote["id"], sorted(set(desired)))
+            except (errors.NotFound, errors.ProxyNotFound):
+                if "tags" in remote:
+                    raise
+                missing_attributes.note(region, self.singular, "tags")
+            else:
+                return {**remote, "tags": sorted(set(desired))}
+        missing_attributes.warn(context, self.singular, "tags")
+        return remote
 
 
 def with_marker(
     context: Context, singular: str, marker: str, is_own: Callable[[RemoteObject], bool] | None = None
 ) -> list[RemoteObject]:
-    """List the objects with this owner marker, or those that `is_own` accepts, except those created by this run.
+    """List the objects with this owner marker, except those created by this run.
 
     Args:
         context: The operation.
         singular: The API's name of one object.
-        marker: The owner marker in the description. If it is empty, only `is_own` can select objects.
-        is_own: Selects the objects, instead of their description.
+        marker: The owner marker in the description; empty to ignore the description.
+        is_own: Selects the objects without a description: this cloud keeps none, or it is ignored.
     """
-    api, project_id = context.cloud.network, context.cloud.region.project_id
     if not marker and is_own is None:
         return []
+    region = context.cloud.region
+    api, project_id = region.network, region.project_id
 
     def list_all() -> list[RemoteObject]:
-        return network.list_all(api, singular, tenant_id=project_id)
+        listed = network.list_all(api, singular, tenant_id=project_id)
+        for remote in listed[:1]:
+            missing_attributes.learn_from(region, singular, remote)
+        return listed
 
-    region = context.cloud.region
+    def has_marker(remote: RemoteObject) -> bool:
+        if marker and "description" in remote:
+            return bool(remote["description"] == marker)
+        return is_own is not None and is_own(remote)
+
+    # A cloud without descriptions may refuse or ignore the filter.
+    is_filtered = marker and not region.resembles_otc
     return marked_objects(region, singular).of(
-        narrow=(lambda: network.list_all(api, singular, description=marker)) if marker else list_all,
+        narrow=(lambda: network.list_all(api, singular, description=marker)) if is_filtered else list_all,
         list_all=list_all,
-        is_own=is_own or (lambda remote: remote.get("description") == marker),
+        is_own=has_marker,
         is_short=is_short(region, "network", network.COLLECTIONS[singular].list_key),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -25,7 +26,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.handler import ImportedResource, Provenance
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
-from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources import missing_attributes, preflight
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
@@ -219,7 +220,7 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
         def send() -> RemoteObject:
             nonlocal is_lost
             try:
-                return network.create(api, _RULE, body)
+                return missing_attributes.send(context, _RULE, body, partial(network.create, api, _RULE))
             except errors.EcsError as error:
                 is_lost = is_lost or errors.may_have_taken_effect(error)
                 raise
@@ -238,13 +239,15 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
                 raise
             is_young = is_lost and is_younger(api, found, start, _CLOCKS_DIFFER)
             is_own = is_young or context.provenance(found["id"], None) is Provenance.INTERRUPTED
-            if is_own and (found.get("description") or "") == body.get("description", ""):
+            if is_own and (found.get("description", body.get("description")) or "") == body.get("description", ""):
                 remote = found
             elif _is_given_up(context, found):
                 remote = self._take_over(context, desired, body, found)
             else:
                 raise _exists(context, found) from conflict
         context.record_id(remote["id"])
+        if desired.description and missing_attributes.is_missing(context.cloud.region, _RULE, "description"):
+            missing_attributes.warn(context, _RULE, "description")
         return remote
 
     def _take_over(
@@ -259,7 +262,8 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
             raise _exists(context, found)
         # The run deletes the rule of the other resource anyway.
         self.delete(context, found["id"], {})
-        return network.create(context.cloud.network, _RULE, body)
+        create = partial(network.create, context.cloud.network, _RULE)
+        return missing_attributes.send(context, _RULE, body, create)
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the rule from the list that all refreshes of rules share."""

@@ -23,7 +23,7 @@ from tests.support.command import ASCII_LOCALE, run_unread
 from tests.support.steps import PROJECT, SAME, STACK, Refused, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from ecs_pulumi.cloud.connection import Region
@@ -39,6 +39,8 @@ ROOT = {
 THING = "pulumi-python:dynamic/ecs:Thing"
 THE_STACK = {"urn": "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev", "type": "pulumi:pulumi:Stack"}
 KINDS = ["Server", "Volume", "Port", "Subnet", "Network"]
+COMPUTE_VERSIONS = ["2", "2.96"]
+"""The API before microversions, and with the newest one."""
 
 
 class Shop:
@@ -95,11 +97,23 @@ class Shop:
 
 
 @pytest.fixture
+def cloud() -> Iterator[Emulator]:
+    """An emulated cloud that keeps owner markers."""
+    with Emulator(speed=200, dialect="openstack") as running:
+        yield running
+
+
+@pytest.fixture
 def shop(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """The stack on an empty emulated cloud."""
+    without_environment(monkeypatch)
+    return Shop(cloud)
+
+
+def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the settings of another cloud."""
     for name in [name for name in os.environ if name.startswith("OS_")]:
         monkeypatch.delenv(name)
-    return Shop(cloud)
 
 
 def ids(stack: Stack) -> list[str]:
@@ -107,19 +121,56 @@ def ids(stack: Stack) -> list[str]:
     return [orphan.id for orphan in find_orphans(stack)]
 
 
-@pytest.mark.parametrize("dialect", ["otc", "openstack"])
-def test_find_orphans_by_owner_marker(dialect: Any) -> None:
+@pytest.mark.parametrize("compute_version", COMPUTE_VERSIONS)
+def test_find_orphans_by_owner_marker(shop: Shop, compute_version: str) -> None:
     """Objects without a description in the program are found with the name of their resource, also with older APIs."""
-    with Emulator(speed=200, dialect=dialect) as cloud:
+    shop.config["ecs:apiVersions"] = json.dumps({"compute": compute_version})
+    made = shop.create_all()
+    found = find_orphans(shop.stack)
+    assert {orphan.kind: orphan.id for orphan in found} == made
+    assert [orphan.kind for orphan in found] == KINDS, "the order of their deletion"
+    assert [orphan.resource for orphan in found] == ["web", "disk", "port", "subnet", "net"]
+    assert all(orphan.created for orphan in found)
+    assert found[0].adopt == f'ecs.Server("web", …, adopt="{made["Server"]}")'
+    assert find_orphans(shop.with_state(*made.values())) == [], "objects in the state are not orphans"
+
+
+@pytest.mark.parametrize("attributes", ["refuse", "drop"])
+def test_find_orphans_in_cloud_without_descriptions(attributes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects that cannot have an owner marker are found by their automatic names, and only those of the stack."""
+    without_environment(monkeypatch)
+    with Emulator(speed=200, dialect="otc", rules={"unknown_attributes": attributes}) as cloud:
         shop = Shop(cloud)
-        made = shop.create_all()
+        made = create_network_objects(shop)
+        create_network_objects(shop, stack="prod")
         found = find_orphans(shop.stack)
-        assert {orphan.kind: orphan.id for orphan in found} == made
-        assert [orphan.kind for orphan in found] == KINDS, "the order of their deletion"
-        assert [orphan.resource for orphan in found] == ["web", "disk", "port", "subnet", "net"]
-        assert all(orphan.created for orphan in found)
-        assert found[0].adopt == f'ecs.Server("web", …, adopt="{made["Server"]}")'
+        assert {orphan.kind: (orphan.id, orphan.evidence) for orphan in found} == {
+            kind: (id_, "its owner marker" if kind.startswith("SecurityGroup") else "its name")
+            for kind, id_ in made.items()
+        }
+        assert {orphan.resource for orphan in found} == {kind.lower() for kind in made}
         assert find_orphans(shop.with_state(*made.values())) == [], "objects in the state are not orphans"
+        assert delete(shop.stack, found) == {}
+        assert find_orphans(shop.stack) == []
+        assert len(find_orphans(Stack("shop", "prod", [], shop.config))) == len(made)
+
+
+def create_network_objects(shop: Shop, stack: str = "dev") -> dict[str, str]:
+    """Create an object of each kind of Neutron whose orphans a stack can identify; return their ids by kind."""
+    made: dict[str, str] = {}
+
+    def create(kind: str, **inputs: Any) -> None:
+        if "name" in get_handler(kind).inputs.model_fields:
+            inputs["name"] = auto_name(kind.lower(), b"", f"shop/{stack}")
+        made[kind] = shop.create(kind, kind.lower(), stack=stack, **inputs)
+
+    create("Network")
+    create("Subnet", network_id=made["Network"], cidr="10.0.0.0/24")
+    create("Port", network_id=made["Network"], fixed_ips=[{"subnet_id": made["Subnet"]}])
+    create("Router")
+    create("SecurityGroup")
+    create("SecurityGroupRule", direction="ingress", security_group_id=made["SecurityGroup"])
+    return made
 
 
 def test_find_orphans_with_description(shop: Shop) -> None:
@@ -571,30 +622,29 @@ def test_prompt_warns_of_unconfirmed_orphans(
     assert ("They may belong to a stack shop/dev" in capsys.readouterr().out) is not confirmed_by_state
 
 
-@pytest.mark.parametrize("dialect", ["otc", "openstack"])
-def test_import_from_another_stack_replaces_owner_marker(dialect: Any) -> None:
+@pytest.mark.parametrize("compute_version", COMPUTE_VERSIONS)
+def test_import_from_another_stack_replaces_owner_marker(shop: Shop, compute_version: str) -> None:
     """An import writes the owner marker of the new stack, so that only the new stack finds the object as an orphan."""
-    with Emulator(speed=200, dialect=dialect) as cloud:
-        shop = Shop(cloud)
-        made = shop.create_all()
-        inputs: dict[str, dict[str, Any]] = {
-            "Subnet": {"network_id": made["Network"], "cidr": "10.0.0.0/24"},
-            "Port": {"network_id": made["Network"]},
-            "Volume": {"size": 1},
-            "Server": {
-                "flavor": compute.list_flavors(shop.region().compute)[0]["name"],
-                "block_devices": [{**ROOT, "uuid": image.list_images(shop.region().image)[0]["id"]}],
-                "metadata": {"mine": "1"},
-            },
-        }
-        for kind, id_ in made.items():
-            resource = Resource(kind, shop.config)
-            resource.up(adopt=id_, **inputs.get(kind, {}))
-            assert resource.preview(adopt=id_, **inputs.get(kind, {})) == SAME
-            assert resource.outputs.get("metadata") in (None, {}, {"mine": "1"})
-        assert find_orphans(shop.stack) == []
-        found = find_orphans(Stack("fields", "test", [], shop.config))
-        assert {orphan.kind: orphan.id for orphan in found} == made
+    shop.config["ecs:apiVersions"] = json.dumps({"compute": compute_version})
+    made = shop.create_all()
+    inputs: dict[str, dict[str, Any]] = {
+        "Subnet": {"network_id": made["Network"], "cidr": "10.0.0.0/24"},
+        "Port": {"network_id": made["Network"]},
+        "Volume": {"size": 1},
+        "Server": {
+            "flavor": compute.list_flavors(shop.region().compute)[0]["name"],
+            "block_devices": [{**ROOT, "uuid": image.list_images(shop.region().image)[0]["id"]}],
+            "metadata": {"mine": "1"},
+        },
+    }
+    for kind, id_ in made.items():
+        resource = Resource(kind, shop.config)
+        resource.up(adopt=id_, **inputs.get(kind, {}))
+        assert resource.preview(adopt=id_, **inputs.get(kind, {})) == SAME
+        assert resource.outputs.get("metadata") in (None, {}, {"mine": "1"})
+    assert find_orphans(shop.stack) == []
+    found = find_orphans(Stack("fields", "test", [], shop.config))
+    assert {orphan.kind: orphan.id for orphan in found} == made
 
 
 def test_import_from_same_stack_keeps_owner_marker(shop: Shop) -> None:

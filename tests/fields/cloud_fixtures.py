@@ -70,6 +70,8 @@ class CloudFixtures:
     def __init__(self, landscape: Landscape) -> None:
         self.landscape = landscape
         self.live = landscape.live
+        self.drops_attributes = False
+        """Whether the cloud drops attributes that it does not know."""
         self.config = {**landscape.settings, **landscape.secrets}
         self._closing = contextlib.ExitStack()
         self._clock = None if self.live else ScaledClock()

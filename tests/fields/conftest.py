@@ -44,6 +44,7 @@ def otc_fixtures(request: pytest.FixtureRequest) -> Iterator[CloudFixtures]:
     """The shared objects in an emulated cloud of the dialect `otc`; its parameter is the rule `unknown_attributes`."""
     rules = {"unknown_attributes": getattr(request, "param", "refuse")}
     with emulator("otc", rules=rules) as emulated, CloudFixtures(emulated) as created:
+        created.drops_attributes = rules["unknown_attributes"] == "drop"
         yield created
 
 

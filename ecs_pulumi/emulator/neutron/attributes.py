@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import is_uuid
 
+from .documented import settable
 from .refusals import bad_request, forbidden, invalid_attribute, invalid_input
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ class Resource:
         return [self._read_new(call, item.get(self.name, item), extensions) for item in listed]
 
     def _read_new(self, call: Call, fields: dict[str, Any], extensions: frozenset[str]) -> dict[str, Any]:
-        known = self.known(extensions)
+        known, fields = self.known(extensions), settable(call, self.name, "create", fields)
         project_id = _project(call, fields)
         _check_unknown(fields, known)
         values: dict[str, Any] = {}
@@ -230,7 +231,7 @@ class Resource:
 
     def read_update(self, call: Call, extensions: frozenset[str]) -> dict[str, Any]:
         """Return the values of an update request; `check_admin_only` does the remaining checks."""
-        fields = self._body(call)
+        fields = settable(call, self.name, "update", self._body(call))
         known = self.known(extensions)
         _project(call, fields)
         _check_unknown(fields, known)

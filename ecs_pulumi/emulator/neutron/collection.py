@@ -11,6 +11,7 @@ from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.versioned import next_link
 
 from .attributes import boolean, integer
+from .documented import absent, filters
 from .refusals import bad_request, invalid_input, over_quota
 from .service import extensions, service
 
@@ -107,11 +108,11 @@ def check_quota(ctx: Context, resource: str, project_id: str, more: int = 1) -> 
 
 def render(call: Call, resource: Resource, doc: Document) -> Document:
     """Return the attributes of an object that the caller may see, without internal fields."""
-    known = resource.known(extensions(call))
+    known, hidden = resource.known(extensions(call)), absent(call, resource.name)
     view = {
         name: doc[name]
         for name, attribute in known.items()
-        if name in doc and (call.is_admin or not attribute.admin_view_only)
+        if name in doc and name not in hidden and (call.is_admin or not attribute.admin_view_only)
     }
     view["tenant_id"] = doc["project_id"]
     return view
@@ -159,14 +160,14 @@ def listing(
         special: filters that do not compare an attribute's value.
         view: converts a document to its representation in the response.
     """
-    special = special or {}
+    special, query = special or {}, filters(call, resource.name)
     _check_filters(call, resource, special)
     docs = [
         doc
         for doc in candidates(call, resource)
         if all(
             special[name](doc, values) if name in special else _matches(doc, name, values)
-            for name, values in call.query.items()
+            for name, values in query.items()
             if name not in CONTROLS
         )
     ]

@@ -43,7 +43,7 @@ def view(call: Call, doc: Document) -> Document:
     """Return a network as the API shows it; only external networks have `is_default`."""
     result = render(call, NETWORK, doc) | {"subnets": sorted(doc["subnets"])}
     if not doc["router:external"]:
-        del result["is_default"]
+        result.pop("is_default", None)
     return result
 
 

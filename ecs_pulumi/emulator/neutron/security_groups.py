@@ -20,6 +20,7 @@ from .collection import (
     select_fields,
     touch,
 )
+from .documented import absent
 from .refusals import bad_request, conflict
 from .resources import ADDRESS_GROUP, SECURITY_GROUP, SECURITY_GROUP_RULE
 from .service import extensions, service
@@ -34,18 +35,24 @@ IN_USE = "Security Group {} in use."
 
 def view(call: Call, doc: Document) -> Document:
     """Return a group as the API shows it, with its rules."""
-    rules = sorted(_rules(call, doc), key=lambda rule: str(rule["id"]))
+    rules, hidden = sorted(_rules(call, doc), key=lambda rule: str(rule["id"])), absent(call, RULE)
     return render(call, SECURITY_GROUP, doc) | {
         "shared": False,
         "security_group_rules": [
-            _rule_view(call, rule) | {"tags": [], "standard_attr_id": int(rule["id"][:7], 16)} for rule in rules
+            _rule_view(call, rule) | {name: value for name, value in _of_group(rule).items() if name not in hidden}
+            for rule in rules
         ],
     }
 
 
+def _of_group(rule: Document) -> Document:
+    """Return what a rule has only in its group."""
+    return {"tags": [], "standard_attr_id": int(rule["id"][:7], 16)}
+
+
 def _rule_view(call: Call, doc: Document) -> Document:
     result = render(call, SECURITY_GROUP_RULE, doc)
-    del result["tags"]
+    result.pop("tags", None)
     return result
 
 

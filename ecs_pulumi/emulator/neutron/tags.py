@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def _get_tagged(call: Call, path: str, id_: str) -> tuple[Resource, Document]:
-    if path not in TAGGED:
+    if path not in TAGGED or call.cloud.dialect.name == "otc":
         raise HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
     resource = TAGGED[path]
     doc = call.get(resource.name, id_)

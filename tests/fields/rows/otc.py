@@ -38,7 +38,24 @@ class NotKept:
     base: Any = None
 
 
+_ID = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
+
 OTC: dict[str, dict[str, Row | NotOffered | NotKept]] = {
+    "Network": {
+        "description": NotKept("description: not kept"),
+        "tags": NotKept("tags: not kept"),
+        "mtu": NotOffered("mtu"),
+        "dns_domain": NotOffered("dns_domain"),
+        "qos_policy_id": NotOffered("qos_policy_id", _ID),
+        "transparent_vlan": NotOffered("transparent_vlan"),
+        "availability_zone_hints": NotOffered("availability_zone_hints", ["eu-de-01"]),
+        "value_specs": Row({"port_security_enabled": True}, {"port_security_enabled": False}),
+    },
+    "SecurityGroup": {
+        "tags": NotKept("tags: not kept"),
+        "stateful": NotOffered("stateful"),
+        "value_specs": Row({"description": "one"}, {"description": "two"}),
+    },
     "SecurityGroupRule": {},
 }
 """The kinds whose fields are tested on an Open Telekom Cloud, and the rows of the fields that differ there."""
