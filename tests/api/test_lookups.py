@@ -221,7 +221,9 @@ def test_output_variants_return_results_of_lookups(
     """Every `_output` variant returns the same result as its lookup."""
     with landscape.connect() as cloud:
         network = cloud.network.create_network(name=name)
-        cloud.network.set_tags(network, [name])
+        if landscape.live:
+            # The emulated Open Telekom Cloud has no tags of networks.
+            cloud.network.set_tags(network, [name])
         cloud.network.create_subnet(network_id=network.id, name=name, cidr="10.99.0.0/24", ip_version=4)
         port = cloud.network.create_port(network_id=network.id, name=name)
         cloud.compute.create_keypair(name=name)
@@ -239,7 +241,7 @@ def test_output_variants_return_results_of_lookups(
         "get_image": {"name": landscape.image},
         "list_images": {"status": "active"},
         "get_network": {"name": name},
-        "list_networks": {"tags": [name]},
+        "list_networks": {"tags": [name]} if landscape.live else {},
         "get_subnet": {"network_id": network.id},
         "get_port": {"device_id": server.id},
         "get_security_group": {"name": "default"},

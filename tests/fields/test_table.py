@@ -7,6 +7,7 @@ first brings the object into its initial state.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import pytest
@@ -254,8 +255,12 @@ def steps_on_otc() -> list[Any]:
 def otc_subject(request: pytest.FixtureRequest, otc_fixtures: CloudFixtures) -> Iterator[Subject]:
     """The object that the steps of one field share, in an emulated cloud of the dialect `otc`."""
     kind, field = request.param
-    row = OTC[kind].get(field)
-    created = Subject(kind, field, otc_fixtures, row if isinstance(row, Row) else None)
+    row = OTC[kind].get(field, TABLE[kind][field])
+    if not isinstance(row, Row):
+        # The value may be one that this cloud cannot have.
+        value = {} if row.value is NONE else {"first": row.value, "second": row.value, "lacks": lambda _: None}
+        row = replace(TABLE[kind][field], **value)
+    created = Subject(kind, field, otc_fixtures, row)
     yield created
     created.resource.destroy()
 

@@ -358,7 +358,6 @@ def clear_caches() -> None:
         per_region._objects.clear()
 
 
-
 def _use_clock(config: Config, clock: Clock) -> None:
     """Let the connection of these settings measure its waits with another clock."""
     settings = Settings.from_config(config.get)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def _get_tagged(call: Call, path: str, id_: str) -> tuple[Resource, Document]:
-    if path not in TAGGED or call.cloud.dialect.name == "otc":
+    if path not in TAGGED:
         raise HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
     resource = TAGGED[path]
     doc = call.get(resource.name, id_)
@@ -58,7 +58,7 @@ def _read_tags(call: Call) -> list[str]:
     return tags
 
 
-@service.put("/{path}/{id_}/tags")
+@service.put("/{path}/{id_}/tags", otc=False)
 def replace_tags(call: Call, path: str, id_: str) -> Document:
     """`PUT …/tags`: replace all tags."""
     tags = _read_tags(call)
@@ -67,7 +67,7 @@ def replace_tags(call: Call, path: str, id_: str) -> Document:
     return {"tags": tags}
 
 
-@service.put("/{path}/{id_}/tags/{tag}")
+@service.put("/{path}/{id_}/tags/{tag}", otc=False)
 def add_tag(call: Call, path: str, id_: str, tag: str) -> Reply:
     """`PUT …/tags/{tag}`: add a tag."""
     resource, doc = _get_tagged(call, path, id_)
