@@ -12,7 +12,7 @@ from ecs_pulumi.cloud import compute
 from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, ServiceClient, ServiceSpec
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import resolve
-from ecs_pulumi.cloud.errors import ConfigurationError, join_names
+from ecs_pulumi.cloud.errors import ApiError, ConfigurationError, join_names
 from ecs_pulumi.cloud.learned import Learned
 from ecs_pulumi.cloud.network import COLLECTIONS
 from ecs_pulumi.cloud.resource_reader import SERVER_GROUPS, NetworkObjects, ResourceReader, Servers, Volumes
@@ -26,6 +26,8 @@ T = TypeVar("T")
 # Catalog types that are no aliases in os-service-types. A catalog of the developer guide's cloud may list Nova only as
 # `compute_legacy`.
 _UNOFFICIAL_TYPES = {"compute": ("computev21", "compute_legacy"), "image": ("imagev2",)}
+_NO_PROJECT = frozenset({400, 401, 403, 404})
+"""The statuses with which clouds reject the login to a project that does not exist or that the user may not use."""
 # Microversions that add fields to a server: 2.9 locked, 2.3 delete_on_termination of volumes.
 # From 2.47 on, a server's flavor has no id, so reads use an older microversion.
 _SERVER_MICROVERSIONS = (compute.TAGS, compute.DESCRIPTION, "2.9", "2.3")
@@ -33,6 +35,12 @@ _SERVER_MICROVERSIONS = (compute.TAGS, compute.DESCRIPTION, "2.9", "2.3")
 
 class Connection:
     """A connection to a cloud. It sends no request before the first region is used.
+
+    Args:
+        settings: the stack configuration.
+        clock: the clock for retries and waits.
+        trace: called with a line for each request.
+        origin: the connection whose HTTP session is used, with another token.
 
     Attributes:
         settings: the stack configuration.
@@ -47,6 +55,7 @@ class Connection:
         *,
         clock: Clock | None = None,
         trace: Callable[[str], None] | None = None,
+        origin: "Connection | None" = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or Clock()
@@ -58,12 +67,12 @@ class Connection:
             )
             # The warning above is shown once; urllib3 would warn at each request.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self.transport = Transport(
-            self._credentials,
-            clock=self.clock,
-            max_retries=settings.max_retries,
-            trace=trace,
+        self.transport: Transport = (
+            origin.transport.for_another_token(self._credentials)
+            if origin
+            else Transport(self._credentials, clock=self.clock, max_retries=settings.max_retries, trace=trace)
         )
+        self._elsewhere: dict[str, Connection] = {}
         self._regions: dict[str | None, Region] = {}
         self._lock = threading.Lock()
 
@@ -95,29 +104,75 @@ class Connection:
         Raises:
             ConfigurationError: the catalog has no such region; the message lists the regions of the catalog.
         """
-        if name not in self._regions:
-            # Log in outside the lock, so that waiting threads share a failure instead of repeating the login in turn.
-            self.transport.access()
+        if name in self._regions:
+            return self._regions[name]
+        # Log in outside the lock, so that waiting threads share a failure instead of repeating the login in turn.
+        self.transport.access()
+        region = self._region_name(name)
+        connection = self._connection_for(region, name)
         with self._lock:
             if name not in self._regions:
-                region = self._region_name(name)
-                self._regions[name] = self._regions.get(region) or Region(self, region)
+                self._regions[name] = self._regions.get(region) or Region(connection, region)
                 self._regions[region] = self._regions[name]
             return self._regions[name]
 
     def _region_name(self, name: str | None) -> str:
         region = name or self._credentials.region
-        known = self._known_regions
         if region is None:
+            known = self.known_regions
             if len(known) != 1:
-                setting = self.settings.origin("region_name", "ecs:region (or OS_REGION_NAME)")
-                raise ConfigurationError(f"{setting} is missing; the catalog has {join_names(known)}")
+                raise ConfigurationError(
+                    f"{self._region_setting(name)} is missing; the catalog has {join_names(known)}"
+                )
             return known[0]
-        if known and region not in known:
-            standard = self.settings.origin("region_name", "ecs:region (or OS_REGION_NAME)")
-            setting = "region" if name else standard
-            raise ConfigurationError(f"{setting}: no region {region!r}; the catalog has {join_names(known)}")
         return region
+
+    def _region_setting(self, name: str | None) -> str:
+        return "region" if name else self.settings.origin("region_name", "ecs:region (or OS_REGION_NAME)")
+
+    def _connection_for(self, region: str, name: str | None) -> "Connection":
+        """Return the connection whose token is valid in a region.
+
+        Each project of the Open Telekom Cloud belongs to one region, is named like it, and its token's catalog has no
+        other one. There, another region needs a token for the project of that name, which the same user obtains.
+
+        Raises:
+            ConfigurationError: the catalog does not have the region, nor has the one of such a project.
+        """
+        known = self.known_regions
+        if not known or region in known:
+            return self
+        missing = f"{self._region_setting(name)}: no region {region!r}; the catalog has {join_names(known)}"
+        project = self.transport.access().project_name or ""
+        if project.partition("_")[0] not in known:
+            raise ConfigurationError(missing)
+        other = self._log_in_elsewhere(region)
+        try:
+            other.transport.access()
+        except ApiError as error:
+            if error.status not in _NO_PROJECT:
+                raise
+            raise ConfigurationError(f"{missing}, and there is no project {region!r} for another region") from error
+        if region not in other.known_regions:
+            raise ConfigurationError(missing)
+        return other
+
+    def _log_in_elsewhere(self, project: str) -> "Connection":
+        """Return a connection for the project of another region, as the same user; it has sent no request yet."""
+        access = self.transport.access()
+        settings = self.settings.model_copy(
+            update={
+                "region": project,
+                "project_name": project,
+                "project_id": None,
+                "project_domain_id": access.project_domain_id,
+                "project_domain_name": None,
+            }
+        )
+        with self._lock:
+            if project not in self._elsewhere:
+                self._elsewhere[project] = Connection(settings, clock=self.clock, origin=self)
+            return self._elsewhere[project]
 
     def endpoint(self, spec: ServiceSpec, region: str) -> str:
         """Return the URL of a service: the one in ``ecs:endpoints``, else the catalog's."""
@@ -128,7 +183,7 @@ class Connection:
         interface = self._credentials.interface
         catalog = self.transport.access().service_catalog
         # A catalog without regions is that of a cloud with a single region.
-        region_name = region if self._known_regions else None
+        region_name = region if self.known_regions else None
         for service_type in (spec.service, *_UNOFFICIAL_TYPES.get(spec.service, ())):
             for url in catalog.get_urls(service_type, interface, region_name):
                 return str(url)
@@ -160,7 +215,8 @@ class Connection:
         return project_id
 
     @cached_property
-    def _known_regions(self) -> list[str]:
+    def known_regions(self) -> list[str]:
+        """The regions in the catalog of the token."""
         # keystoneauth copies the whole catalog for each question about it.
         catalog = self.transport.access().service_catalog.normalize_catalog()
         names = {endpoint["region_name"] for service in catalog for endpoint in service.get("endpoints", [])}

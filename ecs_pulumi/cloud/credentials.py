@@ -20,6 +20,7 @@ from ecs_pulumi.cloud.errors import ConfigurationError, MissingCredentials, join
 from ecs_pulumi.cloud.settings import SERVICES, EntrySettings, Settings
 
 _USER = ("username", "user_id")
+_USER_DOMAIN = ("user_domain_id", "user_domain_name")
 _PASSWORD = (*_USER, "password", "user_domain_name", "user_domain_id")
 _APPLICATION = (
     "application_credential_id",
@@ -237,6 +238,8 @@ def _auth(settings: Settings, config: Mapping[str, Any]) -> dict[str, str]:
             from_settings[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
     section = config.get("auth") or {}
     from_config = {name: str(section.get(name) or config.get(name) or "") for name in _AUTH}
+    if config.get("profile") and from_config["auth_url"] and "://" not in from_config["auth_url"]:
+        from_config["auth_url"] = f"https://{from_config['auth_url']}"  # as in the OpenStack SDK's profile otc-swiss
     if settings.token or any(getattr(settings, name) for name in _APPLICATION):
         # The settings select a login method, so the options of another method in the environment are dropped.
         from_config = {name: value for name, value in from_config.items() if name not in {"token", *_PASSWORD}}
@@ -256,7 +259,10 @@ def _auth(settings: Settings, config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _domains(options: Mapping[str, str]) -> dict[str, str]:
-    """Use ``domain_…`` as the user's domain and, if the token is scoped to a project, as the project's domain."""
+    """Use ``domain_…`` as the user's domain and, if the token is scoped to a project, as the project's domain.
+
+    Without any domain of the project, it is the user's: not every cloud has a domain `default`.
+    """
     auth = dict(options)
     scoped = "project_id" in auth or "project_name" in auth
     for suffix in ("id", "name"):
@@ -267,6 +273,10 @@ def _domains(options: Mapping[str, str]) -> dict[str, str]:
                 auth[f"{part}_domain_{suffix}"] = domain
         if scoped:
             auth.pop(f"domain_{suffix}", None)
+    of_project = ("project_domain_id", "project_domain_name")
+    if "project_name" in auth and not any(name in auth for name in of_project):
+        of_user = {f"project_{name.removeprefix('user_')}": auth.get(name) for name in _USER_DOMAIN}
+        auth.update({name: domain for name, domain in of_user.items() if domain})
     for name, part in (("username", "user"), ("project_name", "project")):
         if name in auth and not any(f"{part}_domain_{suffix}" in auth for suffix in ("id", "name")):
             auth[f"{part}_domain_id"] = "default"  # the default of the openstack command
@@ -313,7 +323,8 @@ def _load_plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]
     try:
         loader: loading.BaseLoader[Any] = loading.get_plugin_loader(auth_type)
         known = {option.dest for option in loader.get_options()}
-        offered = {**config.get("auth", {}), **auth}
+        others = {name: value for name, value in config.get("auth", {}).items() if name not in _AUTH}
+        offered = {**others, **auth}
         plugin = loader.load_from_options(**{name: value for name, value in offered.items() if name in known})
     except (exceptions.ClientException, ImportError, TypeError, AttributeError, ValueError) as error:
         # Some plugins fail this way if an option is missing or a package is not installed.

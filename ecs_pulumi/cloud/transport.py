@@ -1,5 +1,6 @@
 """Sends HTTP requests, with tokens, retries and error mapping. No other module of this package uses HTTP."""
 
+import copy
 import http
 import math
 import re
@@ -111,6 +112,15 @@ class Transport:
         self.http.mount("http://", adapter)
         self.http.mount("https://", adapter)
         self.http.hooks["response"].append(self._on_response)
+        self._max_retries = max_retries
+        self._trace = trace
+        self._lock = threading.Lock()
+        self._reached: set[str] = set()
+        self._thread = threading.local()
+        self.use(credentials)
+
+    def use(self, credentials: Credentials) -> None:
+        """Obtain tokens with these credentials from now on."""
         self.keystone = KeystoneSession(
             auth=credentials.plugin,
             session=self.http,
@@ -122,14 +132,15 @@ class Transport:
         self._plugin = credentials.plugin
         self._auth_url = credentials.auth_url
         self._hint = credentials.hint
-        self._max_retries = max_retries
-        self._trace = trace
-        self._lock = threading.Lock()
         self._token_lock = threading.Lock()
         self._failure: errors.EcsError | None = None
         self._failed_at = -math.inf
-        self._reached: set[str] = set()
-        self._thread = threading.local()
+
+    def for_another_token(self, credentials: Credentials) -> "Transport":
+        """Return a transport with a token of its own; the HTTP session, the counters and the deadlines are shared."""
+        other = copy.copy(self)
+        other.use(credentials)
+        return other
 
     def set_deadline(self, moment: float) -> None:
         """Set the time until which requests of the calling thread are retried."""

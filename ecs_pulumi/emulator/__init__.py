@@ -22,7 +22,7 @@ Architecture:
   `ctx.has_outcome_fault("fail-create", name)`.
 - **The page** at `/` (`page.html`, sent to browsers only) polls the result of `topology.topology`, the state and the
   latest requests, and draws it. `control` serves both.
-- **`seed(ctx)`** in each service's module creates the initial objects of a new region (project `demo`).
+- **`seed(ctx)`** in each service's module creates the initial objects of a new region, in its first project.
 
 Nova calls the functions of `neutron.servers`, `cinder.servers` and `cinder.storage` with its own `ctx`. They raise
 `HttpError` with the status of the other service's API; Nova decides which status its own response has. Documents have

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from .context import STEPS, Context
 from .errors import HttpError
 from .faults import Fault, Faults
 from .routing import UNAUTHORIZED
+from .signing import ALGORITHM, signer
 from .store import Store
 
 if TYPE_CHECKING:
@@ -18,17 +18,6 @@ if TYPE_CHECKING:
 
     from .context import Call
     from .dialects import Dialect
-
-DOMAIN = {"id": "default", "name": "Default"}
-
-
-def fixed_id(name: str) -> str:
-    """Return the id of a built-in object. It is the same in every emulated cloud, so that logs can be compared."""
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"ecs-emulator:{name}").hex
-
-
-PROJECTS = {name: fixed_id(f"project/{name}") for name in ("demo", "admin")}
-USERS = {name: fixed_id(f"user/{name}") for name in ("demo", "admin")}
 
 
 class Cloud:
@@ -61,11 +50,18 @@ class Cloud:
         self.store = Store(state)
 
     @contextmanager
-    def transaction(self, region: str = "", project: str = "demo") -> Iterator[Context]:
-        """Run all steps that are due and open a transaction in which the state can be read and changed."""
+    def transaction(self, region: str = "", project: str | None = None) -> Iterator[Context]:
+        """Run all steps that are due and open a transaction in which the state can be read and changed.
+
+        Args:
+            region: the region of the objects.
+            project: name of the project. Default: the first one of the region.
+        """
         self.catch_up()
+        accounts = self.dialect.accounts
+        within = accounts.project(project) if project else accounts.default_project(region)
         with self.store.transaction():
-            yield Context(self, self.clock(), region, PROJECTS[project], USERS[project])
+            yield Context(self, self.clock(), region, within.id, accounts.user(within.users[0]).id)
 
     def catch_up(self) -> None:
         """Run every step that is due, each with the time at which it was due as `now`."""
@@ -77,13 +73,24 @@ class Cloud:
                 STEPS[due.name](ctx, due.subject, **due.args)
 
     def authenticate(self, call: Call) -> None:
-        """Set the project, user and roles of a request from its token; 401 without a valid one."""
-        token = self.store.get("token", "", call.headers.get("x-auth-token", ""))
-        if token is None or token["expires"] <= call.now or not token["project_id"]:
+        """Set the project, user and roles of a request from its token or its signature; 401 without a valid one.
+
+        Only Keystone, which belongs to no region, is used without a project, and a project of one region is of no use
+        in another one.
+        """
+        if call.headers.get("authorization", "").startswith(ALGORITHM):
+            key, project = signer(call)
+            user = self.dialect.accounts.user(key.user)
+            call.user_id, call.roles = user.id, user.roles
+            call.project_id = project.id if project else ""
+        else:
+            token = self.store.get("token", "", call.headers.get("x-auth-token", ""))
+            if token is None or token["expires"] <= call.now:
+                raise HttpError(401, UNAUTHORIZED)
+            call.project_id, call.user_id, call.roles = token["project_id"], token["user_id"], tuple(token["roles"])
+            project = self.dialect.accounts.project_by_id(call.project_id)
+        if call.region and (project is None or project.region not in (None, call.region)):
             raise HttpError(401, UNAUTHORIZED)
-        call.project_id = token["project_id"]
-        call.user_id = token["user_id"]
-        call.roles = tuple(token["roles"])
 
     def expire_tokens(self) -> None:
         """Invalidate all tokens."""

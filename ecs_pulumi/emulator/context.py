@@ -117,6 +117,8 @@ class Call(Context):
     headers: dict[str, str] = field(default_factory=dict)
     """Header names in lower case."""
     raw: bytes = b""
+    target: str = ""
+    """The path and the query of the URL, as they were sent."""
     origin: str = ""
     """`http://host:port`, as used by the client."""
     root: str = ""

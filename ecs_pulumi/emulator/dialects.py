@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args, get_type_hints
 
+from .accounts import OPENSTACK_ACCOUNTS, OTC_ACCOUNTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .accounts import Accounts
 
 DialectName = Literal["otc", "openstack"]
 Version = tuple[int, int]
@@ -98,6 +102,12 @@ class Dialect:
     volume_types: tuple[str, ...]
     catalog: tuple[tuple[str, str, str], ...]
     """Service type, name and URL template of every endpoint, with `{region}` and `{project}` as placeholders."""
+    interfaces: tuple[str, ...]
+    """The interfaces of every endpoint."""
+    accounts: Accounts
+    """The users and projects."""
+    identity_version: tuple[str, str]
+    """Id of Keystone's version and the time of its last change."""
     microversions: dict[str, tuple[Version, Version]]
     """The oldest and the newest microversion of Nova (`compute`) and Cinder (`volume`); without an entry, a service
     has no microversions."""
@@ -124,16 +134,20 @@ OTC = Dialect(
     volume_types=("SATA", "SAS", "SSD"),
     catalog=(
         ("compute", "nova", "/{region}/compute/v2.1/{project}"),
-        ("compute_legacy", "nova_legacy", "/{region}/compute/v2/{project}"),
+        ("ecs", "ecs", "/{region}/ecs/v1/{project}"),
         ("network", "neutron", "/{region}/network"),
+        ("vpc", "vpc", "/{region}/vpc/v1/{project}"),
+        ("vpc2.0", "vpc2.0", "/{region}/vpc/v2.0/{project}"),
+        ("volume", "cinder", "/{region}/volume/v2/{project}"),
         ("volumev2", "cinderv2", "/{region}/volume/v2/{project}"),
         ("evs", "evs", "/{region}/volume/v2/{project}"),
-        ("vpc", "vpc", "/{region}/vpc/v1/{project}"),
         ("volumev3", "cinderv3", "/{region}/volume/v3/{project}"),
-        ("block-storage", "cinder", "/{region}/volume/v3/{project}"),
         ("image", "glance", "/{region}/image"),
         ("identity", "keystone", "/v3"),
     ),
+    interfaces=("public",),
+    accounts=OTC_ACCOUNTS,
+    identity_version=("v3.6", "2016-04-04T00:00:00Z"),
     microversions={"compute": ((2, 1), (2, 60)), "volume": ((3, 0), (3, 50))},
     volume_apis={"v1": "SUPPORTED", "v2": "SUPPORTED", "v3": "CURRENT"},
     resize_running=False,
@@ -172,6 +186,9 @@ OPENSTACK = Dialect(
         ("image", "glance", "/{region}/image"),
         ("identity", "keystone", "/v3"),
     ),
+    interfaces=("public", "internal", "admin"),
+    accounts=OPENSTACK_ACCOUNTS,
+    identity_version=("v3.14", "2020-04-07T00:00:00Z"),
     microversions={"compute": ((2, 1), (2, 93)), "volume": ((3, 0), (3, 70))},
     volume_apis={"v3": "CURRENT"},
     resize_running=True,

@@ -30,6 +30,14 @@ class NoRoute(Exception):  # noqa: N818  # what happened, like the other names
     """Raised if a service has no such path or method."""
 
 
+class GatewayError(HttpError):
+    """An error of the API gateway, which has another body than those of the services."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(status, message)
+        self.code = code
+
+
 FAULT_NAMES = {
     400: "badRequest",
     401: "unauthorized",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_BODY = 114688
 """The maximum size of a request body in bytes, as in OpenStack's own services; larger bodies are not read."""
+SECRET_HEADERS = frozenset({"x-auth-token", "x-security-token", "authorization"})
 LOGGED, LOGGED_BYTES = 20_000, 16 * 2**20
 """The limits of the request log: the number of requests and their total size in bytes."""
 
@@ -47,7 +48,7 @@ class Request:
     request_id: str
     at: float
     headers: dict[str, str] = field(repr=False)
-    """Header names in lower case, without the token."""
+    """Header names in lower case, without the token and the signature."""
     body: Any = field(repr=False)
     """The body parsed as JSON; None if it is not JSON or the request failed. May contain secrets: memory only."""
     size: int = field(default=0, repr=False)
@@ -146,7 +147,7 @@ class Gateway:
             await _send_reply(send, reply, with_body=method != "HEAD")
 
     def _log(self, scope: Scope, status: int, ms: float, request_id: str, body: bytes) -> None:
-        headers = {name: value for name, value in _headers(scope).items() if name != "x-auth-token"}
+        headers = {name: value for name, value in _headers(scope).items() if name not in SECRET_HEADERS}
         path, query = scope["path"], scope["query_string"].decode("latin-1")
         size = sum(map(len, (path, query, body, *headers, *headers.values())))
         at = self.cloud.clock()
@@ -174,6 +175,7 @@ class Gateway:
             query=parse_qs(scope["query_string"].decode(), keep_blank_values=True),
             headers=headers,
             raw=body,
+            target=f"{scope['raw_path'].decode('latin-1')}?{scope['query_string'].decode('latin-1')}",
             origin=origin,
             root=origin + root,
             request_id=request_id,

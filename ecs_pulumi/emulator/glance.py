@@ -9,8 +9,8 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from .accounts import fixed_id
 from .clock import to_second
-from .cloud import PROJECTS
 from .context import Reply
 from .errors import HttpError, NoRoute, page
 from .routing import UNAUTHORIZED, Service
@@ -99,7 +99,7 @@ def seed(ctx: Context) -> None:
                 "protected": False,
                 "min_ram": min_ram,
                 "min_disk": min_disk,
-                "owner": PROJECTS["admin"],
+                "owner": fixed_id("project/admin"),
                 "os_hidden": False,
                 "os_hash_algo": "sha512",
                 "os_hash_value": digest,

@@ -7,7 +7,7 @@ from functools import partialmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .context import Reply
-from .errors import HttpError, NoRoute, keystone_error, named_fault, page
+from .errors import GatewayError, HttpError, NoRoute, keystone_error, named_fault, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,6 +137,9 @@ class Service:
 
     def error_reply(self, call: Call, error: HttpError) -> Reply:
         """Return the response to a rejected request."""
+        if isinstance(error, GatewayError):
+            body = {"error_msg": error.message, "error_code": error.code, "request_id": call.request_id}
+            return Reply(error.status, body, error.headers)
         if error.status == 401:  # noqa: PLR2004
             headers = {"WWW-Authenticate": f'Keystone uri="{call.origin}/v3"'}
             return Reply(401, keystone_error(error), headers | error.headers)

@@ -121,27 +121,35 @@ class Emulator:
     @property
     def settings(self) -> dict[str, str]:
         """The stack configuration for this cloud; the keys have no `ecs:` prefix."""
+        return self.settings_of(self.cloud.dialect.accounts.users[0].name)
+
+    def settings_of(self, user: str) -> dict[str, str]:
+        """Return the stack configuration for a user, such as `admin`, and the first project that belongs to it."""
+        accounts = self.cloud.dialect.accounts
+        account = accounts.user(user)
+        project = next(each for each in accounts.projects if each.users[0] == user)
         return {
             "authUrl": self.auth_url,
-            "username": "demo",
-            "password": keystone.PASSWORDS["demo"],
-            "projectName": "demo",
-            "userDomainName": "Default",
-            "projectDomainName": "Default",
+            "username": user,
+            "password": account.password or "",
+            "projectName": project.name,
+            "userDomainName": account.domain.name,
+            "projectDomainName": project.domain.name,
             "region": self.cloud.dialect.region,
         }
 
     @property
     def environment(self) -> dict[str, str]:
         """The `OS_*` environment variables for this cloud, as used by OpenStack clients."""
+        settings = self.settings
         return {
-            "OS_AUTH_URL": self.auth_url,
-            "OS_USERNAME": "demo",
-            "OS_PASSWORD": keystone.PASSWORDS["demo"],
-            "OS_PROJECT_NAME": "demo",
-            "OS_USER_DOMAIN_NAME": "Default",
-            "OS_PROJECT_DOMAIN_NAME": "Default",
-            "OS_REGION_NAME": self.cloud.dialect.region,
+            "OS_AUTH_URL": settings["authUrl"],
+            "OS_USERNAME": settings["username"],
+            "OS_PASSWORD": settings["password"],
+            "OS_PROJECT_NAME": settings["projectName"],
+            "OS_USER_DOMAIN_NAME": settings["userDomainName"],
+            "OS_PROJECT_DOMAIN_NAME": settings["projectDomainName"],
+            "OS_REGION_NAME": settings["region"],
             "OS_IDENTITY_API_VERSION": "3",
         }
 
@@ -166,10 +174,14 @@ class Emulator:
         """Change quota limits: `instances`, `cores`, `ram`, `volumes`, `gigabytes`, `port`, …; -1 means unlimited."""
         self.cloud.set_quota(**limits)
 
-    def state(self, region: str | None = None, project: str = "demo") -> AbstractContextManager[Context]:
+    def state(self, region: str | None = None, project: str | None = None) -> AbstractContextManager[Context]:
         """Open a transaction in which the current state can be inspected and changed.
 
         `with cloud.state() as state: state.find("server", name="web")`
+
+        Args:
+            region: the region. Default: the first one.
+            project: name of the project to which new objects belong. Default: the first one of the region.
         """
         return self.cloud.transaction(region or self.cloud.dialect.region, project)
 

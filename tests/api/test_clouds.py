@@ -15,7 +15,7 @@ from ecs_pulumi.adopt.__main__ import main as adopt
 from ecs_pulumi.cloud.errors import MissingCredentials
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from ecs_pulumi.emulator import Emulator
-from ecs_pulumi.emulator.cloud import PROJECTS
+from ecs_pulumi.emulator.accounts import fixed_id
 from ecs_pulumi.orphans import delete, find_orphans
 from ecs_pulumi.resources import clients
 from ecs_pulumi.stack import Stack
@@ -44,7 +44,7 @@ def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Em
     ):
         for name in [name for name in os.environ if name.startswith("OS_")]:
             patch.delenv(name)
-        twin = entry(other, project_name=None, project_domain_name=None, project_id=PROJECTS["demo"])
+        twin = entry(other, project_name=None, project_domain_name=None, project_id=fixed_id("project/demo"))
         entries = {"own": entry(own), "other": entry(other), "twin": twin}
         for name, value in write_clouds(tmp_path_factory.mktemp("clouds"), entries).items():
             patch.setenv(name, value)
@@ -329,7 +329,7 @@ def test_adopt_command_writes_program_for_other_cloud(
 ) -> None:
     """Every resource and lookup of the program names the entry, and no settings of a stack are needed."""
     monkeypatch.chdir(tmp_path)
-    admin = {**emulators["other"].settings, "username": "admin", "password": "admin-secret", "projectName": "admin"}
+    admin = emulators["other"].settings_of("admin")
     with client(emulators["other"].settings) as cloud, client(admin) as administrator:
         shared = administrator.network.create_network(name="everyone", is_shared=True)
         subnet = administrator.network.create_subnet(network_id=shared.id, ip_version=4, cidr="10.7.0.0/24")

@@ -242,10 +242,11 @@ def read_with_microversion(settings: dict[str, str]) -> None:
 
 def run_guide(cloud: Emulator) -> None:
     """Run the operations of chapters 3 to 7, on the guide's `/v2`."""
-    project_id = connection(ecs_settings(cloud.settings).get).region().project_id
+    first = connection(ecs_settings(cloud.settings).get)
+    project_id, domain_id = first.region().project_id, str(first.transport.access().user_domain_id)
     settings = ecs_settings(cloud.settings, apiVersions='{"compute": "2", "block-storage": "2"}')
     del settings["ecs:userDomainName"], settings["ecs:projectDomainName"], settings["ecs:projectName"]
-    settings |= {"ecs:userDomainId": "default", "ecs:projectId": project_id}
+    settings |= {"ecs:userDomainId": domain_id, "ecs:projectId": project_id}
     program = Program(settings)
     region = connection(settings.get).region()
     compute = region.compute

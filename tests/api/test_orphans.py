@@ -48,6 +48,7 @@ class Shop:
 
     def __init__(self, cloud: Emulator) -> None:
         self.config = {f"ecs:{name}": value for name, value in cloud.settings.items()}
+        self.admin = cloud.settings_of("admin")
         self.stack = Stack("shop", "dev", [], self.config)
 
     def region(self, **settings: str) -> Region:
@@ -239,7 +240,7 @@ def test_marker_with_space_needs_automatic_name(shop: Shop) -> None:
 
 def test_shared_network_of_another_project_is_no_orphan(shop: Shop) -> None:
     """A network that another project shares is ignored, even with the owner marker of this stack."""
-    admin = shop.region(username="admin", password="admin-secret", projectName="admin")
+    admin = shop.region(**shop.admin)
     theirs = network.create(admin.network, "network", {"name": "net", "shared": True, "description": f"{MARKER}net"})
     assert theirs["id"] in [each["id"] for each in network.list_all(shop.region().network, "network")]
     assert find_orphans(shop.stack) == []

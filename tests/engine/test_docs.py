@@ -70,7 +70,8 @@ SCENES = {
             "https://keystone.example.com/v3": "{auth_url}",
             "username: me": "username: demo",
             "from-a-password-manager": "demo-secret",
-            "project_name: shop": "project_name: demo",
+            "project_name: shop": "project_name: eu-de",
+            "user_domain_name: Default": "user_domain_name: OTC-EU-DE-00000000001000000001",
         }
     ),
     "docs/how-to/reach.md": Scene(before=PROJECT, after=KEY + "pulumi destroy\n"),

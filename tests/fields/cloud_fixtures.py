@@ -111,8 +111,8 @@ class CloudFixtures:
     def admin_config(self) -> dict[str, str]:
         """The settings of an administrator; skip the test if there is none."""
         if not self.live:
-            credentials = {"ecs:username": "admin", "ecs:password": "admin-secret", "ecs:projectName": "admin"}
-            return {**self.config, **credentials}
+            project = {"demo": "admin", "eu-de": "eu-de_admin"}[self.config["ecs:projectName"]]
+            return {**self.config, "ecs:username": "admin", "ecs:password": "admin-secret", "ecs:projectName": project}
         if "admin" not in OpenStackConfig().get_cloud_names():
             pytest.skip("needs an administrator: a cloud named admin in clouds.yaml")
         return {"ecs:cloud": "admin"}

@@ -13,31 +13,46 @@ if TYPE_CHECKING:
 
     from ecs_pulumi.emulator import Emulator, ManualClock
 
-DOMAIN = {"name": "Default"}
 STEP = 0.2
 TIMEOUT = 200.0
 
 
-def sign_in(cloud: Emulator, name: str = "demo", identity: dict[str, Any] | None = None) -> requests.Response:
-    """Request a token with the password of the user, or with other credentials."""
-    user = {"name": name, "domain": DOMAIN, "password": f"{name}-secret"}
+def sign_in(
+    cloud: Emulator,
+    name: str = "demo",
+    identity: dict[str, Any] | None = None,
+    scope: dict[str, Any] | None = None,
+) -> requests.Response:
+    """Request a token with the password of the user, or with other credentials, for its project or another scope."""
+    body = sign_in_body(cloud, name, identity, scope)
+    return requests.post(f"{cloud.auth_url}/auth/tokens", json=body, timeout=10)
+
+
+def sign_in_body(
+    cloud: Emulator,
+    name: str = "demo",
+    identity: dict[str, Any] | None = None,
+    scope: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the body of a request for a token; an empty scope is omitted."""
+    settings = cloud.settings_of(name)
+    user = {"name": name, "domain": {"name": settings["userDomainName"]}, "password": settings["password"]}
     credentials = identity or {"methods": ["password"], "password": {"user": user}}
-    scope = {"project": {"name": name, "domain": DOMAIN}}
-    return requests.post(
-        f"{cloud.auth_url}/auth/tokens", json={"auth": {"identity": credentials, "scope": scope}}, timeout=10
-    )
+    if scope is None:
+        scope = {"project": {"name": settings["projectName"], "domain": {"name": settings["projectDomainName"]}}}
+    return {"auth": {"identity": credentials, **({"scope": scope} if scope else {})}}
 
 
 class Account:
     """The project of a user (`demo` or `admin`) on an emulator with a manual clock."""
 
-    def __init__(self, cloud: Emulator, clock: ManualClock, name: str = "demo") -> None:
+    def __init__(self, cloud: Emulator, clock: ManualClock, name: str = "demo", region: str | None = None) -> None:
         self.cloud = cloud
         self.clock = clock
-        response = sign_in(cloud, name)
+        response = sign_in(cloud, name, scope={"project": {"name": region}} if region else None)
         token = response.json()["token"]
         self.project_id = token["project"]["id"]
-        self.region = cloud.settings["region"]
+        self.region = region or cloud.settings["region"]
         self.session = requests.Session()
         self.session.headers["X-Auth-Token"] = response.headers["X-Subject-Token"]
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic.alias_generators import to_snake
 
 from tests.api.emulator.plain import PlainClient
 
@@ -19,17 +20,9 @@ SPEED = 500
 
 def account_of(cloud: Emulator, name: str = "demo") -> PlainClient:
     """Return a client of an account of an emulator: `demo` or `admin`."""
-    from ecs_pulumi.emulator.keystone import PASSWORDS
-
-    auth = {
-        "auth_url": cloud.auth_url,
-        "username": name,
-        "password": PASSWORDS[name],
-        "project_name": name,
-        "user_domain_name": "Default",
-        "project_domain_name": "Default",
-    }
-    return PlainClient(live=False, auth=auth, region_name=cloud.environment["OS_REGION_NAME"])
+    auth = {to_snake(option): value for option, value in cloud.settings_of(name).items()}
+    region = auth.pop("region")
+    return PlainClient(live=False, auth=auth, region_name=region)
 
 
 @pytest.fixture(scope="session")

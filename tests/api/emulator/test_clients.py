@@ -35,7 +35,7 @@ def test_openstacksdk_server_lifecycle(cloud: Emulator) -> None:
     auth: dict[str, Any] = {name: settings[f"OS_{name.upper()}"] for name in names}
     sdk: Any = openstack.connect(
         **auth,
-        project_domain_name="Default",
+        project_domain_name=settings["OS_PROJECT_DOMAIN_NAME"],
         region_name=settings["OS_REGION_NAME"],
         load_yaml_config=False,
         load_envvars=False,

@@ -13,7 +13,7 @@ import requests
 from ecs_pulumi.emulator import Emulator, ManualClock
 from ecs_pulumi.emulator.keystone import APPLICATION_CREDENTIAL
 from ecs_pulumi.emulator.store import Store
-from tests.api.emulator.account import Account, sign_in
+from tests.api.emulator.account import Account, sign_in, sign_in_body
 from tests.support.command import running
 
 if TYPE_CHECKING:
@@ -154,61 +154,113 @@ def test_speed_divides_every_duration() -> None:
     assert 1.5 < duration < 2.5
 
 
-def test_regions_are_isolated(account: Account) -> None:
-    """A network exists in one region only. Every region has its own flavors, images and zones."""
-    network = account.network("only-here")
-    other = Account(account.cloud, account.clock)
-    other.region = "eu-nl"
-    assert account.neutron("GET", f"/networks/{network}").status == 200
-    assert other.neutron("GET", f"/networks/{network}").status == 404
-    zones = other.nova("GET", "/os-availability-zone").body["availabilityZoneInfo"]
-    assert [zone["zoneName"] for zone in zones] == ["eu-nl-01", "eu-nl-02", "eu-nl-03"]
-    assert other.flavor("s3.large.2") == account.flavor("s3.large.2")
+def test_regions_are_isolated() -> None:
+    """A network exists in one region only. Every region has its own flavors, images and zones, and its own project."""
+    with Emulator(clock=(clock := ManualClock())) as cloud:
+        account, other = Account(cloud, clock), Account(cloud, clock, region="eu-nl")
+        network = account.network("only-here")
+        assert account.neutron("GET", f"/networks/{network}").status == 200
+        assert other.neutron("GET", f"/networks/{network}").status == 404
+        zones = other.nova("GET", "/os-availability-zone").body["availabilityZoneInfo"]
+        assert [zone["zoneName"] for zone in zones] == ["eu-nl-01", "eu-nl-02", "eu-nl-03"]
+        assert other.flavor("s3.large.2") == account.flavor("s3.large.2")
+        account.region = "eu-nl"
+        assert account.neutron("GET", "/networks").status == 401, "a token is of no use in another region"
 
 
-def test_catalog_lists_every_service_in_every_region(account: Account) -> None:
-    """The catalog contains all service types, and every endpoint responds."""
+def test_catalog_has_endpoints_of_one_region(account: Account) -> None:
+    """In dialect `otc`, a token has the public endpoints of its project's region, and Keystone's in all regions."""
     catalog = sign_in(account.cloud).json()["token"]["catalog"]
     assert [entry["type"] for entry in catalog] == [
         "compute",
-        "compute_legacy",
+        "ecs",
         "network",
+        "vpc",
+        "vpc2.0",
+        "volume",
         "volumev2",
+        "evs",
         "volumev3",
-        "block-storage",
         "image",
         "identity",
     ]
     for entry in catalog:
-        assert {endpoint["region"] for endpoint in entry["endpoints"]} == {"eu-de", "eu-nl"}
+        regions = ["eu-de", "*"] if entry["type"] == "identity" else ["eu-de"]
+        assert [endpoint["region"] for endpoint in entry["endpoints"]] == regions
+        assert {endpoint["interface"] for endpoint in entry["endpoints"]} == {"public"}
         for endpoint in entry["endpoints"]:
             assert account.session.get(endpoint["url"], timeout=10).status_code in (200, 300, 404), endpoint["url"]
+    (identity,) = sign_in(account.cloud, scope={}).json()["token"]["catalog"]
+    assert [endpoint["region"] for endpoint in identity["endpoints"]] == ["*"], "a token of the domain"
 
 
-def test_authentication_methods(account: Account) -> None:
+def test_catalog_of_openstack_lists_every_interface() -> None:
+    """In dialect `openstack`, the catalog has the three interfaces of every service."""
+    with Emulator(dialect="openstack", clock=ManualClock()) as cloud:
+        catalog = sign_in(cloud).json()["token"]["catalog"]
+        short = requests.post(f"{cloud.auth_url}/auth/tokens?nocatalog", json=sign_in_body(cloud), timeout=10)
+    assert {entry["type"] for entry in catalog} >= {"compute", "network", "block-storage", "image", "identity"}
+    for entry in catalog:
+        assert [endpoint["interface"] for endpoint in entry["endpoints"]] == ["public", "internal", "admin"]
+    assert "catalog" not in short.json()["token"]
+
+
+def test_authentication_methods() -> None:
     """Authentication by user id, token and application credential (by id or name); wrong secrets return 401."""
+    with Emulator(dialect="openstack", clock=ManualClock()) as cloud:
+        token = sign_in(cloud)
+        user_id = token.json()["token"]["user"]["id"]
+        user = {"id": user_id, "password": "demo-secret"}
+        by_id = {key: APPLICATION_CREDENTIAL[key] for key in ("id", "secret")}
+        by_name = {"name": APPLICATION_CREDENTIAL["name"], "secret": by_id["secret"], "user": {"id": user_id}}
+        good = {
+            "password": {"user": user},
+            "token": {"id": token.headers["X-Subject-Token"]},
+            "application_credential": by_id,
+        }
+        bad = {
+            "password": {"user": user | {"password": "wrong"}},
+            "token": {"id": "wrong"},
+            "application_credential": by_id | {"secret": "wrong"},
+        }
+        for method, credentials in good.items():
+            assert sign_in(cloud, identity={"methods": [method], method: credentials}).status_code == 201, method
+        for method, credentials in bad.items():
+            assert sign_in(cloud, identity={"methods": [method], method: credentials}).status_code == 401, method
+        named = sign_in(cloud, identity={"methods": ["application_credential"], "application_credential": by_name})
+        assert named.json()["token"]["project"]["name"] == "demo"
+
+
+def test_authentication_of_otc(account: Account) -> None:
+    """In dialect `otc`, users are in the account's domain, tokens are always scoped, and role ids may be 0."""
     cloud = account.cloud
-    user_id = sign_in(cloud).json()["token"]["user"]["id"]
-    user = {"id": user_id, "password": "demo-secret"}
-    token = str(account.session.headers["X-Auth-Token"])
-    by_id = {key: APPLICATION_CREDENTIAL[key] for key in ("id", "secret")}
-    by_name = {"name": APPLICATION_CREDENTIAL["name"], "secret": by_id["secret"], "user": {"id": user_id}}
-    good = {
-        "password": {"user": user},
-        "token": {"id": token},
-        "application_credential": by_id,
+    domain = {"name": cloud.settings["userDomainName"]}
+    user = {"name": "demo", "password": "demo-secret", "domain": domain}
+    token = sign_in(cloud)
+    assert {role["id"] for role in token.json()["token"]["roles"]} == {"0"}
+    assert sign_in(cloud, scope={}).json()["token"]["domain"]["name"] == domain["name"]
+    assert sign_in(cloud, scope={"domain": domain}).json()["token"]["domain"]["name"] == domain["name"]
+    for project_domain in ({"id": "default"}, {"name": "Default"}, domain, None):
+        project = {"name": "eu-nl"} | ({"domain": project_domain} if project_domain else {})
+        scoped = sign_in(cloud, scope={"project": project, "domain": domain})
+        assert scoped.json()["token"]["project"]["name"] == "eu-nl"
+    rescoped = {"methods": ["token"], "token": {"id": token.headers["X-Subject-Token"]}}
+    assert sign_in(cloud, identity=rescoped, scope={"project": {"name": "eu-nl"}}).status_code == 201
+    refused = {
+        "domain default": {"methods": ["password"], "password": {"user": user | {"domain": {"id": "default"}}}},
+        "application credential": {
+            "methods": ["application_credential"],
+            "application_credential": {key: APPLICATION_CREDENTIAL[key] for key in ("id", "secret")},
+        },
+        "no passcode": {
+            "methods": ["password"],
+            "password": {"user": user | {"name": "careful", "password": "careful-secret"}},
+        },
     }
-    bad = {
-        "password": {"user": user | {"password": "wrong"}},
-        "token": {"id": "wrong"},
-        "application_credential": by_id | {"secret": "wrong"},
-    }
-    for method, credentials in good.items():
-        assert sign_in(cloud, identity={"methods": [method], method: credentials}).status_code == 201, method
-    for method, credentials in bad.items():
-        assert sign_in(cloud, identity={"methods": [method], method: credentials}).status_code == 401, method
-    named = sign_in(cloud, identity={"methods": ["application_credential"], "application_credential": by_name})
-    assert named.json()["token"]["project"]["name"] == "demo"
+    for name, identity in refused.items():
+        assert sign_in(cloud, identity=identity).status_code == 401, name
+    assert sign_in(cloud, scope={"project": {"name": "eu-xx"}}).status_code == 401
+    assert requests.get(cloud.auth_url, timeout=10).json()["version"]["id"] == "v3.6"
 
 
 def test_tokens_expire() -> None:
