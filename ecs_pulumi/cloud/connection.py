@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import urllib3
 
 from ecs_pulumi.cloud import compute
-from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, ServiceClient, ServiceSpec
+from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, VPC, ServiceClient, ServiceSpec
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import resolve
 from ecs_pulumi.cloud.errors import ConfigurationError, join_names
@@ -47,6 +47,7 @@ class Connection:
         *,
         clock: Clock | None = None,
         trace: Callable[[str], None] | None = None,
+        status: Callable[[str], None] | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or Clock()
@@ -63,6 +64,7 @@ class Connection:
             clock=self.clock,
             max_retries=settings.max_retries,
             trace=trace,
+            status=status,
         )
         self._regions: dict[str | None, Region] = {}
         self._lock = threading.Lock()
@@ -209,6 +211,11 @@ class Region:
     def identity(self) -> ServiceClient:
         """Keystone."""
         return self._client(IDENTITY)
+
+    @property
+    def vpc(self) -> ServiceClient:
+        """The own API of a Huawei-based cloud for networks."""
+        return self._client(VPC)
 
     @cached_property
     def resembles_otc(self) -> bool:
