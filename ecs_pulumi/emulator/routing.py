@@ -43,16 +43,16 @@ class Service:
         self._routes: dict[int, list[tuple[tuple[str, ...], dict[str, Handler]]]] = {}
         self._only: dict[tuple[str, tuple[str, ...]], DialectName] = {}
 
-    def route(self, method: str, template: str, *, only: DialectName | None = None) -> Callable[[H], H]:
+    def route(self, method: str, template: str, *, otc: bool = True, openstack: bool = True) -> Callable[[H], H]:
         """Register a handler for `method` on `template`; its `{name}` segments become keyword arguments.
 
-        `only` is the dialect that has the request; by default both have it.
+        `otc` and `openstack` are whether the clouds of that dialect offer the request.
         """
         segments = tuple(template.strip("/").split("/"))
 
         def register(handler: H) -> H:
-            if only:
-                self._only[method, segments] = only
+            if not (otc and openstack):
+                self._only[method, segments] = "otc" if otc else "openstack"
             routes = self._routes.setdefault(len(segments), [])
             for existing, methods in routes:
                 if existing == segments:

@@ -76,7 +76,7 @@ def check(
             raise _over_quota(message)
 
 
-@service.get("/os-quota-sets/{project_id}", only="otc")
+@service.get("/os-quota-sets/{project_id}", openstack=False)
 def quota_set(call: Call, project_id: str) -> dict[str, Any]:
     """`GET /os-quota-sets/{id}?usage=True`: the limits of the project and its use, in all and of each type."""
     if project_id != call.project_id:
@@ -90,7 +90,7 @@ def quota_set(call: Call, project_id: str) -> dict[str, Any]:
     return {"quota_set": {"id": project_id, **shown}}
 
 
-@service.get("/limits", only="openstack")
+@service.get("/limits", otc=False)
 def limits(call: Call) -> dict[str, Any]:
     """`GET /limits`."""
     now = used(call, call.project_id)

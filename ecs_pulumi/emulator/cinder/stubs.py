@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
 
 
-@service.get("/backups/detail", only="openstack")
+@service.get("/backups/detail", otc=False)
 def list_backups(_call: Call) -> dict[str, Any]:
     """`GET /backups/detail`: always empty, because backups are not emulated."""
     return {"backups": []}
 
 
-@service.get("/messages", only="openstack")
+@service.get("/messages", otc=False)
 def list_messages(call: Call) -> dict[str, Any]:
     """`GET /messages`, from microversion 3.3 on: the reasons of failed operations."""
     require_at_least(call, 3)

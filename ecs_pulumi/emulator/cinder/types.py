@@ -100,7 +100,7 @@ def list_types(call: Call) -> dict[str, Any]:
     return {"volume_types": [_view(kind) for kind in volume_types(call) if _is_visible(call, kind)]}
 
 
-@service.get("/types/default", only="openstack")
+@service.get("/types/default", otc=False)
 def show_default(call: Call) -> dict[str, Any]:
     """`GET /types/default`."""
     return {"volume_type": _view(find_type(call, None))}

@@ -29,7 +29,7 @@ def _require_extension(call: Call) -> None:
         raise HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
 
 
-@service.post("/qos/policies", only="openstack")
+@service.post("/qos/policies", otc=False)
 def create_policy(call: Call) -> Reply:
     """`POST /qos/policies`: for administrators only."""
     _require_extension(call)
@@ -40,7 +40,7 @@ def create_policy(call: Call) -> Reply:
     return Reply(201, {"policy": render(call, QOS_POLICY, doc)})
 
 
-@service.delete("/qos/policies/{policy_id}", only="openstack")
+@service.delete("/qos/policies/{policy_id}", otc=False)
 def delete_policy(call: Call, policy_id: str) -> None:
     """`DELETE /qos/policies/{id}`: 409 if a network or port uses the policy."""
     _require_extension(call)

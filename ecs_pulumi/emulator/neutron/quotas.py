@@ -31,7 +31,7 @@ def _limit(call: Call, resource: str) -> int:
     return LIMITED[resource] if limit < 0 else limit
 
 
-@service.get("/quotas/{project_id}/details", only="openstack")
+@service.get("/quotas/{project_id}/details", otc=False)
 def show_usage(call: Call, project_id: str) -> Document:
     """`GET /quotas/{id}/details`: the limits of a project and its usage."""
     if project_id != call.project_id and not call.is_admin:
@@ -48,13 +48,13 @@ def show_usage(call: Call, project_id: str) -> Document:
     return {"quota": usage}
 
 
-@service.get("/extensions", only="openstack")
+@service.get("/extensions", otc=False)
 def list_extensions(call: Call) -> Document:
     """`GET /extensions`."""
     return {"extensions": [_extension(alias, name) for alias, name in available_extensions(call).items()]}
 
 
-@service.get("/extensions/{alias}", only="openstack")
+@service.get("/extensions/{alias}", otc=False)
 def show_extension(call: Call, alias: str) -> Document:
     """`GET /extensions/{alias}`."""
     known = available_extensions(call)
@@ -73,7 +73,7 @@ def _extension(alias: str, name: str) -> Document:
     }
 
 
-@service.get("/availability_zones", only="openstack")
+@service.get("/availability_zones", otc=False)
 def list_zones(_call: Call) -> Document:
     """`GET /availability_zones`: the zones of the network agents; this cloud has no agents, and so no zones."""
     return {"availability_zones": []}

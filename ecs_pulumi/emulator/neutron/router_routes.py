@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from ecs_pulumi.emulator.store import Document
 
 
-@service.put("/routers/{router_id}/add_extraroutes", only="openstack")
+@service.put("/routers/{router_id}/add_extraroutes", otc=False)
 def add_routes(call: Call, router_id: str) -> Document:
     """`PUT /routers/{id}/add_extraroutes`: add routes; those that exist already are no error."""
     doc, requested = _read(call, router_id, "add_extraroutes")
     return _set(call, doc, [*doc["routes"], *(route for route in requested if route not in doc["routes"])])
 
 
-@service.put("/routers/{router_id}/remove_extraroutes", only="openstack")
+@service.put("/routers/{router_id}/remove_extraroutes", otc=False)
 def remove_routes(call: Call, router_id: str) -> Document:
     """`PUT /routers/{id}/remove_extraroutes`: remove routes; those that do not exist are no error."""
     doc, requested = _read(call, router_id, "remove_extraroutes")

@@ -48,7 +48,7 @@ def _require_extension(call: Call) -> None:
         raise HttpError(404, "The resource could not be found.", kind="HTTPNotFound")
 
 
-@service.get("/segments", only="openstack")
+@service.get("/segments", otc=False)
 def list_segments(call: Call) -> Document:
     """`GET /segments`."""
     _require_extension(call)

@@ -78,7 +78,7 @@ QUOTA_SET = (
 )
 
 
-@service.get("/os-quota-sets/{project_id}", only="otc")
+@service.get("/os-quota-sets/{project_id}", openstack=False)
 def quota_set(call: Call, project_id: str) -> dict[str, Any]:
     """`GET /os-quota-sets/{id}`: the limits, without the use. Those of networks have no meaning, and are unlimited."""
     if project_id != call.project_id:
@@ -86,7 +86,7 @@ def quota_set(call: Call, project_id: str) -> dict[str, Any]:
     return {"quota_set": {"id": project_id} | {name: call.quota(name) for name in QUOTA_SET}}
 
 
-@service.get("/os-quota-sets/{project_id}/defaults", only="otc")
+@service.get("/os-quota-sets/{project_id}/defaults", openstack=False)
 def default_quota_set(call: Call, project_id: str) -> dict[str, Any]:
     """`GET /os-quota-sets/{id}/defaults`."""
     defaults = call.cloud.dialect.quotas

@@ -48,7 +48,9 @@ def test_deletion_of_server_deletes_ports_given_by_id(account: Account, network:
     assert not [each for each in given if exists(account, each)]
 
 
-@pytest.mark.parametrize(("query", "stays"), [("", False), ("?reserve_port=False", False), ("?reserve_port=True", True)])
+@pytest.mark.parametrize(
+    ("query", "stays"), [("", False), ("?reserve_port=False", False), ("?reserve_port=True", True)]
+)
 def test_detach_deletes_port_unless_reserved(account: Account, network: str, query: str, stays: bool) -> None:  # noqa: FBT001
     """A detach deletes the port, unless `reserve_port` is true."""
     port = new_port(account, network)
