@@ -69,6 +69,7 @@ BLOCK_STORAGE = ServiceSpec("block-storage", "v3", scoped=True, discovers=True)
 NETWORK = ServiceSpec("network", "v2.0")
 IMAGE = ServiceSpec("image", "v2")
 IDENTITY = ServiceSpec("identity", "v3")
+VPC = ServiceSpec("vpc", "v1", scoped=True)  # the own API of Open Telekom Cloud and Huawei Cloud for networks
 
 
 class ServiceClient:

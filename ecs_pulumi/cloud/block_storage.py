@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.cloud.errors import EcsError, NotFound
+from ecs_pulumi.cloud.errors import EcsError, NotFound, ProxyNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,8 +100,8 @@ def default_type(api: ServiceClient) -> str | None:
     """Return the default volume type, or None if there is none (API reference, "Show default volume type")."""
     try:
         return str(api.get("/types/default", key="volume_type")["name"])
-    except NotFound:
-        return None
+    except (NotFound, ProxyNotFound):
+        return None  # Cinder has no default type, or the cloud does not show it
 
 
 def get_snapshot(api: ServiceClient, id: str) -> Document:
@@ -117,6 +117,11 @@ def list_availability_zones(api: ServiceClient) -> list[Document]:
 def get_limits(api: ServiceClient) -> Document:
     """Return the project's absolute limits and their usage (API reference, "Show absolute limits for project")."""
     return dict(api.get("/limits", key="limits")["absolute"])
+
+
+def get_quota_set(api: ServiceClient, project_id: str) -> Document:
+    """Return limit, in_use and reserved of each quota (API reference, "Show quota usage for a project")."""
+    return dict(api.get(f"/os-quota-sets/{project_id}", params={"usage": "True"}, key="quota_set"))
 
 
 def last_message(api: ServiceClient, id: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import urllib3
 
 from ecs_pulumi.cloud import compute
-from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, ServiceClient, ServiceSpec
+from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, VPC, ServiceClient, ServiceSpec
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import resolve
 from ecs_pulumi.cloud.errors import ApiError, ConfigurationError, join_names
@@ -55,6 +55,7 @@ class Connection:
         *,
         clock: Clock | None = None,
         trace: Callable[[str], None] | None = None,
+        status: Callable[[str], None] | None = None,
         origin: "Connection | None" = None,
     ) -> None:
         self.settings = settings
@@ -70,7 +71,9 @@ class Connection:
         self.transport: Transport = (
             origin.transport.for_another_token(self._credentials)
             if origin
-            else Transport(self._credentials, clock=self.clock, max_retries=settings.max_retries, trace=trace)
+            else Transport(
+                self._credentials, clock=self.clock, max_retries=settings.max_retries, trace=trace, status=status
+            )
         )
         self._elsewhere: dict[str, Connection] = {}
         self._regions: dict[str | None, Region] = {}
@@ -265,6 +268,11 @@ class Region:
     def identity(self) -> ServiceClient:
         """Keystone."""
         return self._client(IDENTITY)
+
+    @property
+    def vpc(self) -> ServiceClient:
+        """The own API of a Huawei-based cloud for networks."""
+        return self._client(VPC)
 
     @cached_property
     def resembles_otc(self) -> bool:

@@ -16,6 +16,7 @@
     │   ├── Conflict            409
     │   ├── TooManyRequests     429, and 413 if it reports a rate limit
     │   ├── ProxyNotFound       404 from a proxy; the object may exist
+    │   │   └── NotOffered      404 from the cloud's gateway, which does not know the request
     │   └── ServerError         5xx
     ├── WaitTimeout             a deadline passed while waiting
     ├── OperationFailed         an object ended in an error state
@@ -90,6 +91,10 @@ _PROXY_HINT = (
 )
 _RESET = re.compile(r"reset reason: (connection termination|local reset|remote reset|protocol error)")
 """Envoy's reasons, in a 503 response, for a connection that ended after the service received the request."""
+_NOT_PUBLISHED = "API not found"
+"""The message of a gateway for a path that no service publishes."""
+_QUOTA_CODES = frozenset({"OverQuota", "EVS.1034", "EVS.1042", "EVS.5413"})
+"""The names of Neutron and of EVS for an exceeded quota."""
 _PROXY_STATUSES = frozenset({403, 407})
 _MAY_HAVE_TAKEN_EFFECT = frozenset({408, 500, 502, 504})
 
@@ -219,6 +224,12 @@ class ProxyNotFound(ApiError):
     hint = "The response came from a proxy, not from the service: the service's URL is wrong, or the service is down."
 
 
+class NotOffered(ProxyNotFound):
+    """404 from the gateway of a cloud that does not offer the request. It says nothing about the object."""
+
+    hint = "The cloud's gateway does not know this request: the cloud does not offer it, or the service's URL is wrong."
+
+
 class ServerError(ApiError):
     """5xx: the cloud failed to process the request."""
 
@@ -330,15 +341,18 @@ def from_response(response: requests.Response) -> ApiError:
     message = one_line(_without_secrets(_without_echo(message), request))
     retry_after = _retry_after(response.headers.get("Retry-After"))
     request_id = request_id_of(response)
+    by_gateway = _gateway_document(response)
     error_class = _error_class(response.status_code, body_type, message, limited=retry_after is not None)
     if error_class is QuotaExceeded:
         message = _normalize_quota(message)
-    if error_class is NotFound and not (request_id or body_type):
+    if error_class is NotFound and by_gateway:
+        error_class = NotOffered
+    elif error_class is NotFound and not (request_id or body_type):
         error_class = ProxyNotFound
     error = error_class(
         response.status_code,
         message,
-        request_id,
+        request_id or by_gateway.get("request_id"),
         request.method or "",
         urlsplit(request.url or "").path,
         body_type,
@@ -373,7 +387,7 @@ def request_id_of(response: requests.Response) -> str | None:
 
 
 def _error_class(status: int, body_type: str | None, message: str, *, limited: bool) -> type[ApiError]:
-    if status in {403, 409, 413} and (body_type == "OverQuota" or _QUOTA.search(_QUOTED.sub("", message))):
+    if body_type in _QUOTA_CODES or (status in {403, 409, 413} and _QUOTA.search(_QUOTED.sub("", message))):
         return QuotaExceeded
     if status == http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE and limited:
         return TooManyRequests
@@ -408,11 +422,24 @@ def _parse_body(response: requests.Response) -> tuple[str | None, str]:  # noqa:
         return None, document["message"] or phrase
     for name, fault in document.items():  # {"itemNotFound": {…}} and {"error": {…}}
         if isinstance(fault, dict) and "message" in fault:
-            named = fault.get("title") if name == "error" else name
+            # {"error": {"code": 404, "title": "Not Found", …}} in Keystone, {"error": {"code": "EVS.5404", …}} in EVS
+            code = fault.get("code")
+            named = fault.get("title") or (code if isinstance(code, str) else None) if name == "error" else name
             return named, str(fault["message"] or phrase)
         if isinstance(fault, str) and name in {"error", "error_msg", "faultstring"}:
             return None, fault or phrase
     return None, phrase
+
+
+def _gateway_document(response: requests.Response) -> dict[str, Any]:
+    """Return the body of a response of the gateway of Open Telekom Cloud or Huawei Cloud, else an empty document."""
+    with contextlib.suppress(ValueError):
+        document = json.loads(response.content)
+        if isinstance(document, dict) and (
+            document.get("message") == _NOT_PUBLISHED or str(document.get("error_code")).startswith("APIGW.")
+        ):
+            return document
+    return {}
 
 
 def _reason_phrase(response: requests.Response) -> str:

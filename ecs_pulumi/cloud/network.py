@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud.collection import Collection
+from ecs_pulumi.cloud.errors import NotFound, NotOffered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,8 +53,14 @@ def delete(api: ServiceClient, kind: str, id: str) -> None:
 
 
 def list_availability_zones(api: ServiceClient) -> list[Document]:
-    """List the availability zones of networks and of routers (API reference, "List all availability zones")."""
-    return list(api.pages("/availability_zones", "availability_zones"))
+    """List the availability zones of networks and of routers (API reference, "List all availability zones").
+
+    The list is empty if the cloud has no such zones.
+    """
+    try:
+        return list(api.pages("/availability_zones", "availability_zones"))
+    except (NotFound, NotOffered):
+        return []
 
 
 def create(api: ServiceClient, kind: str, body: Document) -> Document:

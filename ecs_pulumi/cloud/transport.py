@@ -36,6 +36,12 @@ POLL_READ_TIMEOUT = 30.0
 _FIRST_DELAY = 0.5
 _MAX_DELAY = 30.0
 _MAX_RETRY_AFTER = 300.0
+_FIRST_HOLD = 10.0
+_MAX_HOLD = 60.0
+"""Seconds for which a host gets no requests after it has refused one as one of too many, without saying for how long.
+
+Open Telekom Cloud asks for a pause of up to a minute.
+"""
 _FIRST_CONTACT_RETRIES = 2
 _RETRIED_FOR_ANY_METHOD = frozenset({429, 503})  # the service did not accept the request
 _BROKEN_TLS = re.compile(r"EOF occurred|UNEXPECTED_EOF|TLS/SSL connection has been closed|BAD_RECORD_MAC")
@@ -87,6 +93,21 @@ class Response:
     date: float | None = None
 
 
+@dataclass
+class _Hold:
+    """A pause of the requests to a host that gets too many.
+
+    Attributes:
+        until: when it ends.
+        seconds: its length, which doubles from one to the next.
+        error: the error that caused it.
+    """
+
+    until: float
+    seconds: float
+    error: errors.TooManyRequests
+
+
 class Transport:
     """Sends the requests of all services and threads of a connection.
 
@@ -103,6 +124,7 @@ class Transport:
         clock: Clock,
         max_retries: int,
         trace: Callable[[str], None] | None = None,
+        status: Callable[[str], None] | None = None,
     ) -> None:
         self.clock = clock
         self.requests: Counter[tuple[str, str]] = Counter()
@@ -114,6 +136,8 @@ class Transport:
         self.http.hooks["response"].append(self._on_response)
         self._max_retries = max_retries
         self._trace = trace
+        self._status = status
+        self._holds: dict[str, _Hold] = {}
         self._lock = threading.Lock()
         self._reached: set[str] = set()
         self._thread = threading.local()
@@ -191,6 +215,7 @@ class Transport:
             ConnectionFailed: the request cannot have taken effect.
         """
         if poll:
+            self._raise_if_held(request.url)
             return self._send_once(request, POLL_READ_TIMEOUT)
         safe = request.method in _IDEMPOTENT_METHODS if idempotent is None else idempotent
         return self.with_retries(lambda: self._send_once(request, self.read_timeout), idempotent=safe, url=request.url)
@@ -206,6 +231,7 @@ class Transport:
         failures = 0
         while True:
             try:
+                self._wait_if_held(url)
                 return attempt()
             except errors.EcsError as error:
                 failures += 1
@@ -218,6 +244,47 @@ class Transport:
                     raise
                 self._write_trace(f"retrying in {delay:.1f} s: {errors.one_line(str(error))}")
                 self.clock.sleep(delay)
+
+    def _hold_back(self, url: str, error: errors.TooManyRequests) -> float:
+        """Pause all requests to a host, unless they are paused already. Return the seconds until the next attempt."""
+        host, now = urlsplit(url).netloc, self.clock.now()
+        with self._lock:
+            hold = self._holds.get(host)
+            if hold is None or now >= hold.until:
+                is_repeated = hold is not None and now - hold.until <= _MAX_HOLD
+                seconds = min(2 * hold.seconds, _MAX_HOLD) if hold and is_repeated else _FIRST_HOLD
+                hold = self._holds[host] = _Hold(now + self.clock.jitter(seconds), seconds, copy.copy(error))
+        self._show_hold(url, hold.until - now)
+        return self.clock.jitter(hold.until - now)
+
+    def _show_hold(self, url: str, seconds: float) -> None:
+        if self._status:
+            self._status(f"{_host(url)} gets too many requests; waiting for {seconds:.0f} s")
+
+    def _held(self, url: str) -> tuple[float, errors.TooManyRequests] | None:
+        """Return for how long a host gets no requests, and why; None if it gets requests."""
+        hold = self._holds.get(urlsplit(url).netloc)
+        left = hold.until - self.clock.now() if hold else 0.0
+        if hold is None or left <= 0:
+            return None
+        self._show_hold(url, left)
+        return left, copy.copy(hold.error)
+
+    def _wait_if_held(self, url: str) -> None:
+        """Wait until the host gets requests again. Many threads wait, and do not continue at the same moment."""
+        while held := self._held(url):
+            left, error = held
+            if self.clock.now() + left > getattr(self._thread, "deadline", math.inf):
+                error.retries_exhausted = error.deadline_exceeded = True
+                raise error
+            self.clock.sleep(self.clock.jitter(left))
+
+    def _raise_if_held(self, url: str) -> None:
+        """Raise the error of the host instead of sending a poll, which its caller repeats after that time."""
+        if held := self._held(url):
+            left, error = held
+            error.retry_after = self.clock.jitter(left)
+            raise error
 
     def _is_retryable(self, error: errors.EcsError, url: str, failures: int, *, idempotent: bool) -> bool:
         if error.retries_exhausted:
@@ -306,6 +373,8 @@ class Transport:
         error = errors.from_response(response)
         if isinstance(error, errors.Unauthorized):
             error.hint = self._hint
+        if isinstance(error, errors.TooManyRequests) and error.retry_after is None:
+            error.retry_after = self._hold_back(response.request.url or "", error)
         return error
 
     def _on_response(self, response: requests.Response, *_args: Any, **_kwargs: Any) -> None:

@@ -82,9 +82,18 @@ def keystone_error(error: HttpError) -> dict[str, Any]:
     return {"error": {"code": error.status, "message": error.message, "title": title}}
 
 
-def api_not_found(request_id: str) -> dict[str, str]:
-    """Return the error body of Open Telekom Cloud's gateway for a path or method that no service has."""
-    return {"message": "API not found", "request_id": request_id}
+def gateway_error(status: int, request_id: str) -> dict[str, str]:
+    """Return an error body of the Open Telekom Cloud's gateway.
+
+    Its status is 404 for a path or method that no service has, and 429 for too many requests.
+    """
+    if status == 404:  # noqa: PLR2004
+        return {"message": "API not found", "request_id": request_id}
+    return {
+        "error_msg": "The throttling threshold has been reached",
+        "error_code": "APIGW.0308",
+        "request_id": request_id,
+    }
 
 
 def page(status: int, message: str, accept: str) -> dict[str, Any] | str:

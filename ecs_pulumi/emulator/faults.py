@@ -34,6 +34,7 @@ class Fault(BaseModel):
     """A fault of requests (`path`, …) or of the operations that requests start (`outcome`).
 
     `Fault(method="POST", path="*/servers", status=503, times=2)` fails the next two creates;
+    `Fault(path="*/servers", gateway=429)` refuses every request as one of too many;
     `Fault(path="*/servers", drop="after")` executes every request and closes the connection without a response;
     `Fault(outcome="fail-spawn", name="web-*")` puts matching servers into ERROR.
     """
@@ -46,6 +47,11 @@ class Fault(BaseModel):
     status: int | None = Field(None, description="respond with this HTTP status instead of executing the request")
     body: Any = Field(None, description="body of that response: an object is sent as JSON, a string unchanged")
     headers: dict[str, str] = Field(default_factory=dict, description="extra headers of that response")
+    gateway: Literal[404, 429] | None = Field(
+        None,
+        description="respond with this status like the gateway of the Open Telekom Cloud, without Retry-After and"
+        " without the service's request id: 404 for a request that it does not know, 429 for too many requests",
+    )
     latency: float = Field(0.0, ge=0, description="delay in seconds, not scaled by the speed")
     drop: Literal["before", "after", "during"] | None = Field(
         None,
@@ -68,7 +74,7 @@ class Fault(BaseModel):
     @property
     def only_delays(self) -> bool:
         """Whether the fault only delays the normal response."""
-        return self.status is None and self.drop is None
+        return self.status is None and self.gateway is None and self.drop is None
 
     def matches_request(self, method: str, path: str, name: str) -> bool:
         """Return whether the fault applies to a request."""

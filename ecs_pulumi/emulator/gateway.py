@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from .context import Call, Reply
-from .errors import HttpError, NoRoute, api_not_found, page
+from .errors import HttpError, NoRoute, gateway_error, page
 from .routing import NO_ROUTE
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ class Gateway:
             await asyncio.sleep(latency)
         if fault and fault.drop == "before":
             reply = Reply(0)
+        elif fault and fault.gateway is not None:
+            reply = Reply(fault.gateway, gateway_error(fault.gateway, request_id), dict(fault.headers))
         elif fault and fault.status is not None:
             reply = Reply(fault.status, fault.body, {"X-Openstack-Request-Id": request_id, **fault.headers})
         else:
@@ -161,7 +163,7 @@ class Gateway:
         service, root, rest = self._service(path)
         if service is None:
             if self.cloud.dialect.name == "otc":
-                return Reply(404, api_not_found(request_id))
+                return Reply(404, gateway_error(404, request_id))
             return Reply(404, page(404, NO_ROUTE, headers.get("accept", "")))
         self.cloud.catch_up()
         call = Call(
@@ -188,7 +190,7 @@ class Gateway:
         except NoRoute:
             if self.cloud.dialect.name == "otc":
                 # The gateway responds itself, and the header with the request id is the service's.
-                return Reply(404, api_not_found(request_id))
+                return Reply(404, gateway_error(404, request_id))
             reply = service.no_route(call)
         reply.headers = service.reply_headers(call, request_id) | reply.headers
         return reply

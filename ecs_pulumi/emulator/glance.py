@@ -26,39 +26,32 @@ OTC: tuple[tuple[str, str | None, int, int, int, dict[str, str]], ...] = (
         "11e8f727-d439-4ed1-b3b8-33f46c0379c4",
         40,
         0,
-        0,
-        {
-            "__os_type": "Linux",
-            "hw_vif_multiqueue_enabled": "true",
-            "__imagetype": "gold",
-            "__quick_start": "true",
-            "virtual_env_type": "FusionCompute",
-            "__support_xen": "true",
-            "__support_kvm": "true",
-            "__image_source_type": "uds",
-            "__platform": "EulerOS",
-            "__os_version": "EulerOS 2.2 64bit",
-            "__os_bit": "64",
-            "__isregistered": "false",
-        },
+        1_073_741_824,
+        {"__platform": "EulerOS", "__os_version": "EulerOS 2.2 64bit", "hw_vif_multiqueue_enabled": "true"},
     ),
-    (
-        "Standard_Debian_12_latest",
-        None,
-        4,
-        512,
-        1_024_000_000,
-        {"__os_type": "Linux", "__platform": "Debian", "__os_version": "Debian GNU/Linux 12 64bit"},
-    ),
-    (
-        "Standard_Ubuntu_24.04_latest",
-        None,
-        8,
-        1024,
-        2_048_000_000,
-        {"__os_type": "Linux", "__platform": "Ubuntu", "__os_version": "Ubuntu 24.04 server 64bit"},
+    *(
+        (f"Standard_{name}_{which}", None, min_disk, min_ram, size, {"__platform": platform, "__os_version": version})
+        for name, min_disk, min_ram, size, platform, version in (
+            ("Debian_12", 4, 512, 1_024_000_000, "Debian", "Debian GNU/Linux 12 64bit"),
+            ("Ubuntu_24.04", 8, 1024, 2_048_000_000, "Ubuntu", "Ubuntu 24.04 server 64bit"),
+            ("Fedora_42_amd64_bios", 4, 512, 1_024_000_000, "Fedora", "Fedora 42 64bit"),
+            ("Fedora_42_amd64_uefi", 4, 512, 1_024_000_000, "Fedora", "Fedora 42 64bit"),
+        )
+        # The images are rebuilt every month; the former ones stay for a while under another name.
+        for which in ("latest", "prev")
     ),
 )
+OTC_FIELDS = {
+    "__imagetype": "gold",
+    "__isregistered": "true",
+    "__image_source_type": "uds",
+    "__os_bit": "64",
+    "__os_type": "Linux",
+    "__support_kvm": "true",
+    "virtual_env_type": "FusionCompute",
+}
+"""The fields of every public image of the Open Telekom Cloud."""
+MD5_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
 OPENSTACK: tuple[tuple[str, str | None, int, int, int, dict[str, str]], ...] = (
     ("cirros-peer", None, 1, 64, 16384, {"os_distro": "cirros", "architecture": "x86_64"}),
     ("debian-peer", None, 2, 64, 65536, {"os_distro": "debian", "architecture": "x86_64"}),
@@ -73,7 +66,7 @@ STANDARD_FIELDS = frozenset(
 )
 """The standard fields of an image; all other fields are its properties."""
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
-PAGING = frozenset({"limit", "marker", "sort", "member_status"})
+PAGING = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir", "member_status"})
 SUPPORTED = ("2.9", "2.7", "2.6", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 1000
@@ -84,31 +77,34 @@ def seed(ctx: Context) -> None:
     images = OTC if ctx.cloud.dialect.name == "otc" else OPENSTACK
     for name, id_, min_disk, min_ram, size, properties in images:
         digest = hashlib.sha512(name.encode()).hexdigest()
-        ctx.put(
-            "image",
-            {
-                **properties,
-                "name": name,
-                "disk_format": "raw",
-                "container_format": "bare",
-                "visibility": "public",
-                "size": size,
-                "virtual_size": size,
-                "status": "active",
-                "checksum": digest[:32],
-                "protected": False,
-                "min_ram": min_ram,
-                "min_disk": min_disk,
-                "owner": fixed_id("project/admin"),
-                "os_hidden": False,
-                "os_hash_algo": "sha512",
-                "os_hash_value": digest,
-                "id": id_ or str(uuid.uuid5(uuid.NAMESPACE_URL, f"ecs-emulator:image/{ctx.region}/{name}")),
-                "created_at": to_second(ctx.now),
-                "updated_at": to_second(ctx.now),
-                "tags": [],
-            },
-        )
+        image = {
+            **properties,
+            "name": name,
+            "disk_format": "raw",
+            "container_format": "bare",
+            "visibility": "public",
+            "size": size,
+            "virtual_size": size,
+            "status": "active",
+            "checksum": digest[:32],
+            "protected": False,
+            "min_ram": min_ram,
+            "min_disk": min_disk,
+            "owner": fixed_id("project/admin"),
+            "id": id_ or str(uuid.uuid5(uuid.NAMESPACE_URL, f"ecs-emulator:image/{ctx.region}/{name}")),
+            "created_at": to_second(ctx.now),
+            "updated_at": to_second(ctx.now),
+            "tags": [],
+        }
+        if ctx.cloud.dialect.name == "otc":
+            firmware = "uefi" if "_uefi_" in name else "bios"
+            image |= OTC_FIELDS | {"hw_firmware_type": firmware, "__image_size": str(size)}
+            # It does not know the size and the checksum of an image in this format.
+            image |= {"disk_format": "zvhd2", "protected": True, "size": 0, "virtual_size": None}
+            image |= {"checksum": MD5_OF_NOTHING}
+        else:
+            image |= {"os_hidden": False, "os_hash_algo": "sha512", "os_hash_value": digest}
+        ctx.put("image", image)
 
 
 class Glance(Service):
@@ -184,9 +180,12 @@ def _matches(image: Document, name: str, values: list[str]) -> bool:
 
 
 def _order(call: Call) -> list[tuple[str, str]]:
-    """Return the sort keys with their directions, from `sort=name:asc,id`."""
-    pairs = [part.partition(":") for part in (call.param("sort") or "created_at,id").split(",")]
-    order = [(key, direction or "desc") for key, _, direction in pairs]
+    """Return the sort keys with their directions, from `sort=name:asc,id`, or from `sort_key=name&sort_dir=asc`."""
+    if call.cloud.dialect.name == "otc":
+        order = [(call.param("sort_key") or "created_at", call.param("sort_dir") or "desc"), ("id", "desc")]
+    else:
+        pairs = [part.partition(":") for part in (call.param("sort") or "created_at,id").split(",")]
+        order = [(key, direction or "desc") for key, _, direction in pairs]
     for key, direction in order:
         if key not in SORT_KEYS:
             known = ", ".join(SORT_KEYS)

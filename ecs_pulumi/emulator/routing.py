@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .context import Call
+    from .dialects import DialectName
 
     Handler = Callable[..., Reply | dict[str, Any] | None]
     H = TypeVar("H", bound=Handler)
@@ -40,18 +41,18 @@ class Service:
         self.versions = versions
         self.project_in_path = project_in_path
         self._routes: dict[int, list[tuple[tuple[str, ...], dict[str, Handler]]]] = {}
-        self._not_in_otc: set[tuple[str, tuple[str, ...]]] = set()
+        self._only: dict[tuple[str, tuple[str, ...]], DialectName] = {}
 
-    def route(self, method: str, template: str, *, otc: bool = True) -> Callable[[H], H]:
+    def route(self, method: str, template: str, *, otc: bool = True, openstack: bool = True) -> Callable[[H], H]:
         """Register a handler for `method` on `template`; its `{name}` segments become keyword arguments.
 
-        `otc` is whether the Open Telekom Cloud documents the request; its gateway refuses all others.
+        `otc` and `openstack` are whether the clouds of that dialect offer the request.
         """
         segments = tuple(template.strip("/").split("/"))
 
         def register(handler: H) -> H:
-            if not otc:
-                self._not_in_otc.add((method, segments))
+            if not (otc and openstack):
+                self._only[method, segments] = "otc" if otc else "openstack"
             routes = self._routes.setdefault(len(segments), [])
             for existing, methods in routes:
                 if existing == segments:
@@ -99,7 +100,8 @@ class Service:
         for template, methods in self._routes.get(rest.count("/") + 1, ()):
             arguments = _match(template, rest.split("/"))
             if arguments is not None and call.method in methods:
-                if (call.method, template) in self._not_in_otc and call.cloud.dialect.name == "otc":
+                dialect = call.cloud.dialect.name
+                if self._only.get((call.method, template), dialect) != dialect:
                     raise NoRoute
                 result = methods[call.method](call, **arguments)
                 if isinstance(result, Reply):

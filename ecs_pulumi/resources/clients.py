@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.existing import ExistingObjects
 from ecs_pulumi.dynamic.handler import OperationContext
+from ecs_pulumi.dynamic.status import StatusLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +71,7 @@ def connection(config: Callable[[str], str | None], cloud: str | None = None) ->
         settings = settings.of_entry(cloud)
     with _connecting:
         if settings not in _connections:
-            opened = Connection(settings, trace=_debug)
+            opened = Connection(settings, trace=_debug, status=_show)
             for warning in opened.warnings:
                 rpc_bridge.warn_once(warning)
             # The entry may be the one that the stack uses: then both share the token, the lists and the plans.
@@ -81,6 +82,10 @@ def connection(config: Callable[[str], str | None], cloud: str | None = None) ->
 
 def _debug(line: str) -> None:
     rpc_bridge.log(rpc_bridge.current_request().urn, line, severity="debug")
+
+
+def _show(line: str) -> None:
+    StatusLine(rpc_bridge.current_request().urn)(line)
 
 
 def has_stored_secret() -> bool:

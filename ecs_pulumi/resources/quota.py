@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ecs_pulumi.cloud.connection import Region
     from ecs_pulumi.resources.clients import Context
 
+_NOT_OFFERED = (errors.NotFound, errors.ProxyNotFound)
 _BESIDE = "beside the one that it replaces; the update fails unless its options have delete_before_replace=True"
 _PAGE = 100
 """Objects that every cloud returns in one page."""
@@ -34,6 +36,14 @@ _CINDER = {
     "volumes": ("maxTotalVolumes", "totalVolumesUsed"),
     "gigabytes": ("maxTotalVolumeGigabytes", "totalGigabytesUsed"),
 }
+_VPC = {
+    "vpc": "routers",
+    "subnet": "subnets",
+    "securityGroup": "security_groups",
+    "securityGroupRule": "security_group_rules",
+    "publicIp": "floatingips",
+}
+"""The quotas by their names in the VPC API of Open Telekom Cloud, which has none for networks and ports."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +104,8 @@ class QuotaTracker:
         if service not in self._quotas:
             read: dict[str, Callable[[], dict[str, tuple[int, int]]]] = {
                 "compute": lambda: _absolute(compute.get_limits(self._region.compute), _NOVA),
-                "block storage": lambda: _absolute(block_storage.get_limits(self._region.block_storage), _CINDER),
-                "network": lambda: _details(network.get_quotas(self._region.network, self._region.project_id)),
+                "block storage": lambda: _of_storage(self._region),
+                "network": lambda: _of_network(self._region),
             }
             try:
                 self._quotas[service] = read[service]()
@@ -107,6 +117,44 @@ class QuotaTracker:
 
 def _absolute(limits: Mapping[str, Any], names: Mapping[str, tuple[str, str]]) -> dict[str, tuple[int, int]]:
     return {name: (limits[most], limits[used]) for name, (most, used) in names.items() if {most, used} <= limits.keys()}
+
+
+def _of_storage(region: Region) -> dict[str, tuple[int, int]]:
+    """Return the quotas of Cinder. Where it has no `/limits`, its quota set also shows those of each volume type."""
+    try:
+        return _absolute(block_storage.get_limits(region.block_storage), _CINDER)
+    except _NOT_OFFERED:
+        quotas = block_storage.get_quota_set(region.block_storage, region.project_id)
+    return {
+        name: (quota["limit"], quota["in_use"] + int(quota.get("reserved") or 0))
+        for name, quota in quotas.items()
+        if isinstance(quota, dict)
+    }
+
+
+def _of_network(region: Region) -> dict[str, tuple[int, int]]:
+    """Return the quotas of Neutron, or those of the cloud's own API where Neutron shows none."""
+    try:
+        return _details(network.get_quotas(region.network, region.project_id))
+    except _NOT_OFFERED:
+        listed = region.vpc.get("/quotas", key="quotas")["resources"]
+    return {_VPC[each["type"]]: (each["quota"], each["used"]) for each in listed if each["type"] in _VPC}
+
+
+def storage_needs(name: str, disks: Iterable[tuple[object, object]], *, each: int = 1) -> QuotaNeed:
+    """Return the needs of disks, which count for the quotas of all volumes and for those of their type.
+
+    Args:
+        name: The input to which an exceeded quota is reported.
+        disks: Size in GiB and type of each disk; a size or a type that is not known does not count.
+        each: How many volumes each disk adds: none if an existing one grows.
+    """
+    amounts: Counter[str] = Counter()
+    for size, volume_type in disks:
+        for suffix in ("", f"_{volume_type}") if isinstance(volume_type, str) else ("",):
+            amounts[f"volumes{suffix}"] += each
+            amounts[f"gigabytes{suffix}"] += size if isinstance(size, int) else 0
+    return QuotaNeed(name, "block storage", amounts)
 
 
 def _details(quotas: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

@@ -40,7 +40,7 @@ from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, kept_marker, markers_of, metadata_with_marker, owner_marker
-from ecs_pulumi.resources.quota import QuotaNeed, is_short
+from ecs_pulumi.resources.quota import QuotaNeed, is_short, storage_needs
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import create_body, diff_remote
 from ecs_pulumi.resources.steps import Impact, Step, shown
@@ -165,8 +165,8 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
     def quota_needs(self, context: Context, checked: CheckInputs) -> Iterator[QuotaNeed]:  # noqa: ARG002
         """Yield a new volume, or the growth of an existing one."""
         grown = (checked.known("size") or 0) - (checked.prior.get("size") or 0)
-        amounts = {"gigabytes": max(0, grown), "volumes": 0 if checked.prior else 1}
-        yield QuotaNeed("size", "block storage", amounts)
+        disk = max(0, grown), checked.known("volume_type")
+        yield storage_needs("size", [disk], each=0 if checked.prior else 1)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Treat the name and the id of an image as equal."""

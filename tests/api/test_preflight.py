@@ -5,16 +5,12 @@ The tests also check that a preview refuses nothing that the cloud accepts: unus
 
 from __future__ import annotations
 
-import os
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pulumi.dynamic import ConfigureRequest
 from pulumi.output import UNKNOWN
 
 from ecs_pulumi.dynamic import rpc_bridge
-from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources import clients, idempotent_create
 from tests.support.steps import Failed, Refused, Resource
@@ -23,35 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.landscape import Landscape
-
-
-class Run:
-    """The previews of one run. They share cached lists and planned objects, as the resources of a program do."""
-
-    def __init__(self, landscape: Landscape) -> None:
-        self.settings = {**landscape.settings, **landscape.secrets}
-        self.notices: list[str] = []
-        self.warnings: list[str] = []
-        self.request = rpc_bridge.RequestContext()
-        self.resource = ""
-        """The resource name of the next previewed resource, if its inputs have no `name`."""
-
-    def __call__(self, kind: str, prior: dict[str, Any] | None = None, /, **inputs: Any) -> list[str]:
-        """Return the problems of a resource, each with its property.
-
-        Args:
-            kind: The kind of the resource.
-            prior: The inputs of the last `up`.
-            inputs: The inputs that are set or changed.
-        """
-        self.request = rpc_bridge.RequestContext(
-            urn=f"urn:pulumi:dev::shop::{kind}::{inputs.get('name', self.resource)}"
-        )
-        provider = Provider(kind)
-        provider.configure(ConfigureRequest(config=SimpleNamespace(get=self.settings.get)))  # type: ignore[arg-type]
-        checked = provider.check(prior or {}, {**(prior or {}), **inputs})
-        problems = [(failure.property, failure.reason) for failure in checked.failures]
-        return [f"{name}: {reason}" if name else reason for name, reason in problems]
+    from tests.support.previews import Run
 
 
 class CloudFixtures:
@@ -85,22 +53,6 @@ def cloud() -> Iterator[Emulator]:
     """An emulated OpenStack cloud."""
     with Emulator(speed=200, dialect="openstack") as running:
         yield running
-
-
-@pytest.fixture
-def run(landscape: Landscape, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A run with empty caches."""
-    for name in [name for name in os.environ if name.startswith("OS_") and name not in landscape.env]:
-        monkeypatch.delenv(name)
-    monkeypatch.setattr(clients, "_connections", {})
-    new_run = Run(landscape)
-    monkeypatch.setattr(rpc_bridge, "current_request", lambda: new_run.request)
-
-    def report(_urn: str, text: str, *, severity: str = "info", **_: object) -> None:
-        (new_run.warnings if severity == "warning" else new_run.notices).append(text)
-
-    monkeypatch.setattr(rpc_bridge, "log", report)
-    return new_run
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def make_volume(
     size = size or source["size"]
     kind = find_type(ctx, volume_type or source.get("volume_type"))
     zone = check_zone(ctx, availability_zone or source.get("availability_zone"))
-    quotas.check(ctx, ctx.project_id, volumes=1, gigabytes=size, size=size)
+    quotas.check(ctx, ctx.project_id, kind["name"], volumes=1, gigabytes=size, size=size)
     # Clouds of this dialect record the name in the metadata; it overrides the user's value for that key.
     system_metadata = {"__system__volume_name": name} if ctx.cloud.dialect.name == "otc" and name else {}
     volume = {
@@ -234,7 +234,7 @@ def extend(ctx: Context, volume: Document, size: int, *, attached: bool) -> None
             f" currently {volume['status']}."
         )
         raise HttpError(400, message)
-    quotas.check(ctx, volume["project_id"], gigabytes=size - volume["size"], size=size)
+    quotas.check(ctx, volume["project_id"], volume["volume_type"], gigabytes=size - volume["size"], size=size)
     save(ctx, volume, status="extending")
     ctx.schedule(EXTEND_SECONDS, "cinder.extended", volume["id"], size=size, then=required)
 
@@ -329,7 +329,7 @@ def make_snapshot(
             f" {volume['status']}."
         )
         raise HttpError(400, message)
-    quotas.check(ctx, volume["project_id"], snapshots=1, gigabytes=volume["size"])
+    quotas.check(ctx, volume["project_id"], volume["volume_type"], snapshots=1, gigabytes=volume["size"])
     snapshot = {
         "id": str(uuid.uuid4()),
         "project_id": volume["project_id"],

@@ -71,6 +71,28 @@ def limits(call: Call) -> dict[str, Any]:
     return {"limits": {"rate": [], "absolute": {k: v for k, v in absolute.items() if k not in removed}}}
 
 
+QUOTA_SET = (
+    *("cores", "fixed_ips", "floating_ips", "injected_file_content_bytes", "injected_file_path_bytes"),
+    *("injected_files", "instances", "key_pairs", "metadata_items", "ram", "security_group_rules", "security_groups"),
+    *("server_group_members", "server_groups"),
+)
+
+
+@service.get("/os-quota-sets/{project_id}", openstack=False)
+def quota_set(call: Call, project_id: str) -> dict[str, Any]:
+    """`GET /os-quota-sets/{id}`: the limits, without the use. Those of networks have no meaning, and are unlimited."""
+    if project_id != call.project_id:
+        require_admin(call, "os-quota-sets:show")
+    return {"quota_set": {"id": project_id} | {name: call.quota(name) for name in QUOTA_SET}}
+
+
+@service.get("/os-quota-sets/{project_id}/defaults", openstack=False)
+def default_quota_set(call: Call, project_id: str) -> dict[str, Any]:
+    """`GET /os-quota-sets/{id}/defaults`."""
+    defaults = call.cloud.dialect.quotas
+    return {"quota_set": {"id": project_id} | {name: defaults.get(name, -1) for name in QUOTA_SET}}
+
+
 @service.get("/os-networks")
 def networks(call: Call) -> dict[str, Any]:
     """`GET /os-networks`: the fields of the ECS guide, a subset of Neutron's."""

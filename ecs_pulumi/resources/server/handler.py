@@ -15,7 +15,7 @@ from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, owner_marker
-from ecs_pulumi.resources.quota import QuotaNeed, is_short
+from ecs_pulumi.resources.quota import QuotaNeed, is_short, storage_needs
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
 from ecs_pulumi.resources.server import actions, create, disks, importing, nics, plan, preflight, schema
@@ -310,15 +310,15 @@ class ServerHandler(EcsHandler[ServerInputs]):
             yield QuotaNeed("flavor", "compute", needs)
             return
         yield QuotaNeed("flavor", "compute", {**needs, "instances": 1})
+        if (size := _root_volume_size(context, checked)) is not None:
+            yield storage_needs("image", [(size, None)])
         disks = [
-            device
+            (device.get("volume_size"), device.get("volume_type"))
             for _, device in checked.items("block_devices")
             if device.get("source_type") in ("blank", "image", "snapshot")
             and device.get("destination_type") == "volume"
         ]
-        sizes = [device.get("volume_size") for device in disks]
-        gigabytes = sum(size for size in sizes if isinstance(size, int))
-        yield QuotaNeed("block_devices", "block storage", {"volumes": len(disks), "gigabytes": gigabytes})
+        yield storage_needs("block_devices", disks)
         created = [nic for nic in objects(checked.values.get("networks")) if nic.get("port_id") is None]
         yield QuotaNeed("networks", "network", {"ports": len(created)})
 
@@ -337,6 +337,18 @@ def _flavor_needs(context: Context, name: str | None) -> dict[str, int]:
     except errors.EcsError:
         return {}
     return {"cores": flavor["vcpus"], "ram": flavor["ram"]}
+
+
+def _root_volume_size(context: Context, checked: CheckInputs) -> int | None:
+    """Return the size in GiB of the volume that a Huawei-based cloud makes for the root disk; None if it makes none."""
+    image = checked.known("image")
+    has_root = any(device.get("boot_index") == 0 for _, device in checked.items("block_devices"))
+    if not image or has_root or not context.cloud.region.resembles_otc:
+        return None
+    try:
+        return int(catalog(context.cloud.region).image(image).get("min_disk") or 0)
+    except errors.EcsError:
+        return 0
 
 
 def _program_reference(context: Context, name: str, id_: str, look_up: Callable[[str], RemoteObject]) -> str | None:

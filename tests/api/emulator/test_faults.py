@@ -44,6 +44,17 @@ def test_status_fault_applies_n_times(account: Account) -> None:
     assert responses[0].headers["X-Openstack-Request-Id"].startswith("req-")
 
 
+@pytest.mark.parametrize("status", [404, 429])
+def test_gateway_fault(account: Account, status: Any) -> None:
+    """The gateway responds without Retry-After and without the service's request id, and the request has no effect."""
+    account.cloud.fault(path="*/os-keypairs", gateway=status, times=1)
+    response = account.nova("POST", "/os-keypairs", {"keypair": {"name": "not-created"}})
+    assert response.status == status
+    assert "request_id" in response.body
+    assert not [name for name in response.headers if "request-id" in name.lower() or name.lower() == "retry-after"]
+    assert account.nova("GET", "/os-keypairs/not-created").status == 404
+
+
 def test_fault_matches_method_path_and_name(account: Account) -> None:
     """A fault applies if method, path (glob or regular expression) and name in the body match."""
     account.cloud.fault(method="POST", path="re:/os-keypairs$", name="bad-*", status=500)

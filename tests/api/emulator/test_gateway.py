@@ -44,7 +44,7 @@ def account() -> Iterator[Account]:
         "GET /compute/v2.1/{project}/no-such-path",
         "PUT /compute/v2.1/{project}/servers",
         "GET /compute/v3/{project}/servers",
-        "GET /image/v2/schemas/image",
+        "GET /image/v2/tasks",
         "GET /no-such-service/v1",
     ],
 )

@@ -221,8 +221,8 @@ def settings(**changes: Any) -> Settings:
 
 def connect(cloud: FakeCloud, clock: Clock | None = None, **changes: Any) -> Connection:
     """Return a connection whose requests go to the fake cloud."""
-    trace = changes.pop("trace", None)
-    connection = Connection(settings(**changes), clock=clock or FakeClock(), trace=trace)
+    trace, status = changes.pop("trace", None), changes.pop("status", None)
+    connection = Connection(settings(**changes), clock=clock or FakeClock(), trace=trace, status=status)
     connection.transport.http.mount("https://", cloud)
     return connection
 

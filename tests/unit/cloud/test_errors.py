@@ -14,6 +14,7 @@ from ecs_pulumi.cloud.errors import (
     Forbidden,
     NoMatch,
     NotFound,
+    NotOffered,
     NotUnique,
     OperationFailed,
     QuotaExceeded,
@@ -271,6 +272,18 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
         (500, '{"computeFault": {"mess', ServerError, f"Internal Server Error (HTTP 500, {REQUEST_ID})"),
         (500, [], ServerError, f"Internal Server Error (HTTP 500, {REQUEST_ID})"),
         (503, "upstream connect error", ServerError, f"upstream connect error (HTTP 503, {REQUEST_ID})"),
+        (
+            413,
+            {"error": {"code": "EVS.5413", "message": "Insufficient volume resources."}},
+            QuotaExceeded,
+            f"Insufficient volume resources (HTTP 413, {REQUEST_ID}). Free resources or request a higher quota.",
+        ),
+        (
+            400,
+            {"error": {"code": "EVS.1042", "message": "volume gigabytes exceeded the limit!"}},
+            QuotaExceeded,
+            f"volume gigabytes exceeded the limit! (HTTP 400, {REQUEST_ID}). Free resources or request a higher quota.",
+        ),
         (429, {"error": "slow down"}, TooManyRequests, f"slow down (HTTP 429, {REQUEST_ID})"),
         (400, {"NeutronError": "a plain text"}, BadRequest, f"a plain text (HTTP 400, {REQUEST_ID})"),
         (409, {"badRequest": {"message": None}}, Conflict, f"Conflict (HTTP 409, {REQUEST_ID})"),
@@ -295,6 +308,22 @@ def test_error_attributes() -> None:
     )
     assert error.request_id == REQUEST_ID
     assert error.retry_after == 5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "API not found", "request_id": "r-1"},
+        {"error_msg": "The API does not exist", "error_code": "APIGW.0101", "request_id": "r-1"},
+    ],
+)
+def test_gateway_does_not_know_the_request(body: Any) -> None:
+    """A 404 of the cloud's gateway does not mean that the object is gone, whatever headers it has."""
+    for headers in ({}, {"X-Openstack-Request-Id": ""}):
+        error = _error(404, body, headers=headers)
+        assert type(error) is NotOffered
+        assert not isinstance(error, NotFound)
+        assert "the cloud does not offer it" in str(error)
 
 
 def test_retry_after_accepts_date() -> None:

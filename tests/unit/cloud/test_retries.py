@@ -12,7 +12,7 @@ from urllib3 import exceptions as urllib3
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
-from ecs_pulumi.cloud import compute
+from ecs_pulumi.cloud import compute, network
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.connection import Connection
 from ecs_pulumi.cloud.errors import (
@@ -328,6 +328,74 @@ def test_rate_limit_error_after_max_retries(cloud: FakeCloud, clock: FakeClock) 
     with pytest.raises(TooManyRequests):
         compute.create_server(region.compute, {})
     assert len(clock.slept) == 2
+
+
+def test_too_many_requests_pause_the_host(cloud: FakeCloud, clock: FakeClock) -> None:
+    """After a 429 that does not say for how long, no request goes to this host for a while; others get theirs."""
+    lines: list[str] = []
+    connection = connect(cloud, clock, status=lines.append)
+    region = connection.region()
+    cloud.script("GET", PATH, Reply(429), SERVER)
+    cloud.script("GET", "/v2.0/ports/p", Reply(200, {"port": {"id": "p"}}))
+    started = clock.now()
+    with pytest.raises(TooManyRequests):
+        region.compute.request("GET", "/servers/1", poll=True)
+    assert lines == ["https://nova.test:8774 gets too many requests; waiting for 10 s"]
+    network.get(region.network, "port", "p")
+    assert clock.now() == started
+    with pytest.raises(TooManyRequests) as caught:
+        region.compute.request("GET", "/servers/1", poll=True)
+    assert caught.value.retry_after == 10.0
+    assert cloud.sent().count(f"GET {PATH}") == 1
+    compute.get_server(region.compute, "1")
+    assert clock.now() == started + 10.0
+    assert cloud.sent().count(f"GET {PATH}") == 2
+
+
+def test_pauses_of_a_host_grow_to_a_minute(cloud: FakeCloud, clock: FakeClock) -> None:
+    """The pause doubles with every further 429, up to the minute that the cloud asks for, and starts anew later."""
+    region = region_of(cloud, clock, max_retries=5)
+    cloud.script("POST", CREATE, *[Reply(429)] * 5, SERVER)
+    compute.create_server(region.compute, {"name": "web"})
+    assert clock.slept == [10.0, 20.0, 40.0, 60.0, 60.0]
+    clock.sleep(61.0)
+    clock.slept.clear()
+    cloud.script("POST", CREATE, Reply(429), SERVER)
+    compute.create_server(region.compute, {"name": "web"})
+    assert clock.slept == [10.0]
+
+
+def test_request_is_not_held_back_beyond_its_deadline(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A request whose operation ends before the pause does fails at once, with the reason for the pause."""
+    region = region_of(cloud, clock)
+    cloud.script("GET", PATH, Reply(429, {"error_msg": "throttled", "error_code": "APIGW.0308", "request_id": "r"}))
+    with pytest.raises(TooManyRequests):
+        region.compute.request("GET", "/servers/1", poll=True)
+    region.connection.transport.set_deadline(clock.now() + 5)
+    with pytest.raises(TooManyRequests, match=r"throttled \(HTTP 429, r\)") as caught:
+        compute.create_server(region.compute, {"name": "web"})
+    assert caught.value.deadline_exceeded
+    assert f"POST {CREATE}" not in cloud.sent()
+    assert clock.slept == []
+
+
+def test_parallel_requests_share_one_pause(cloud: FakeCloud, clock: FakeClock) -> None:
+    """Requests that were under way when a pause began do not make it longer."""
+    region = region_of(cloud, clock)
+    transport = region.connection.transport
+    error = TooManyRequests(429, "")
+    url = region.compute.url
+    assert transport._hold_back(url, error) == 10.0
+    clock.sleep(4.0)
+    assert transport._hold_back(url, error) == 6.0
+
+
+def test_login_waits_for_its_host(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A 429 of Keystone delays the login as well."""
+    answer, replies = cloud._token, [Reply(429)]
+    cloud.on("POST", "/v3/auth/tokens", lambda request: replies.pop() if replies else answer(request))
+    assert connect(cloud, clock).region().name == "eu-de"
+    assert clock.slept == [10.0]
 
 
 def test_invalid_url_error_names_setting(cloud: FakeCloud) -> None:
