@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tests.fields.cloud_fixtures import CloudFixtures
     from tests.support.steps import Resource
 
+
 def _external(fixtures: CloudFixtures) -> str:
     return fixtures.landscape.external_network
 
