@@ -68,6 +68,9 @@ class Rules:
     """What Nova does with actions that the Open Telekom Cloud does not document, such as `suspend`."""
     server_tags: Literal["plain", "pairs"] = "plain"
     """Whether a tag of a server is read back as it was set, or as `key=value`, with an empty value."""
+    network_rights: Literal["all", "none"] = "all"
+    """Whether an account that is no administrator may use Neutron. Without rights, lists are empty, and all other
+    requests are refused with 403."""
     extensions: Literal["common", "all"] = "common"
     """Whether Neutron has the extensions for DNS, QoS, segments and transparent VLANs."""
 

@@ -11,7 +11,7 @@ config = pulumi.Config()
 flavor = config.get("flavor") or "s3.medium.2"
 image = config.get("image") or "Standard_Debian_12_latest"
 user = config.get("user") or "debian"
-external = config.get("externalNetwork") or "public"
+external = config.get("externalNetwork") or "admin_external_net"
 SSH: ecs.SecurityGroupRuleArgs = {"direction": "ingress", "protocol": "tcp", "port_range_min": 22}
 
 network = ecs.Network("private")

@@ -9,7 +9,7 @@ import pulumi
 import ecs_pulumi as ecs
 
 config = pulumi.Config()
-external = config.get("externalNetwork") or "public"
+external = config.get("externalNetwork") or "admin_external_net"
 SHARED = "10.0.20.10"
 ADDRESSES = {"web-a": "10.0.20.11", "web-b": "10.0.20.12"}
 USER_DATA = """\

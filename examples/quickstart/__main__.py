@@ -8,7 +8,7 @@ config = pulumi.Config()
 flavor = config.get("flavor") or "s3.medium.2"
 image = config.get("image") or "Standard_Debian_12_latest"
 volume_type = config.get("volumeType") or "SSD"
-external = config.get("externalNetwork") or "public"
+external = config.get("externalNetwork") or "admin_external_net"
 user = config.get("user") or "debian"
 
 network = ecs.Network("network")

@@ -49,16 +49,18 @@ back = ecs.Port("back", network_id=network.id, fixed_ips=[{"subnet_id": subnet.i
 
 anti_affinity = ecs.ServerGroup("web", policy="anti-affinity")
 
-router = ecs.Router("app", external_network=config.get("externalNetwork") or "public")
+router = ecs.Router("app", external_network=config.get("externalNetwork") or "admin_external_net")
 
 router_interface = ecs.RouterInterface("app", router_id=router.id, subnet_id=subnet.id)
 
 route = ecs.RouterRoute("office", router_id=router.id, destination="192.168.10.0/24", nexthop="10.0.10.10")
 
 # It waits for the router between the port's subnet and the external network.
-floating_ip = ecs.FloatingIp("front", external_network=config.get("externalNetwork") or "public", port_id=port.id)
+floating_ip = ecs.FloatingIp(
+    "front", external_network=config.get("externalNetwork") or "admin_external_net", port_id=port.id
+)
 
-reserved = ecs.FloatingIp("back", external_network=config.get("externalNetwork") or "public")
+reserved = ecs.FloatingIp("back", external_network=config.get("externalNetwork") or "admin_external_net")
 association = ecs.FloatingIpAssociation("back", floating_ip_id=reserved.id, port_id=back.id)
 
 server = ecs.Server(

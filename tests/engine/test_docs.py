@@ -62,7 +62,12 @@ SCENES = {
     "README.md": Scene(before=PROJECT, after=KEY + "pulumi preview --expect-no-changes\n"),
     # The emulator of the test runs already, on another port.
     "docs/tutorial.md": Scene(
-        words={"ecs-pulumi emulator\n": "", "http://127.0.0.1:9876/v3": "{auth_url}"},
+        words={
+            "ecs-pulumi emulator\n": "",
+            "http://127.0.0.1:9876/v3": "{auth_url}",
+            # The cloud of the last section is of the same kind.
+            "externalNetwork public": "externalNetwork admin_external_net",
+        },
         after=KEY,
     ),
     "docs/how-to/own-cloud.md": Scene(

@@ -27,6 +27,7 @@ EXAMPLES = CHECKOUT / "examples"
 def test_quickstart(project: MakeProject, landscape: Landscape) -> None:
     """The program creates a server with its resources, resizes it in place, and deletes everything."""
     config = {"flavor": landscape.small, "image": landscape.image, "volumeType": landscape.volume_type}
+    config["externalNetwork"] = landscape.external_network
     quickstart = project(EXAMPLES / "quickstart", name="ecs-quickstart", config=config)
     assert set(quickstart.up().changes.values()) == {"create"}
     first = quickstart.outputs
@@ -50,6 +51,7 @@ def test_quickstart(project: MakeProject, landscape: Landscape) -> None:
 def test_bastion(project: MakeProject, landscape: Landscape) -> None:
     """Only the bastion has a floating IP; a private server is added and accepts SSH from the bastion's group only."""
     config = {"flavor": landscape.small, "image": landscape.image, "servers": "1"}
+    config["externalNetwork"] = landscape.external_network
     bastion = project(EXAMPLES / "bastion", name="bastion", config=config)
     assert set(bastion.up().changes.values()) == {"create"}
     hop = bastion.outputs["bastion"]
@@ -112,6 +114,7 @@ def test_reference_on_openstack(engine_path: Path, tmp_path: Path) -> None:
         env = {**environment(engine_path, tmp_path, "test"), **found.env}
         it = Project(tmp_path, EXAMPLES / "reference", env, "ecs-reference")
         it.settings({**found.settings, "flavor": found.small, "image": found.image, "volumeType": found.volume_type})
+        it.settings({"externalNetwork": found.external_network})
         it.settings({}, found.secrets)
         it.up()
         assert it.preview().changes == {}
@@ -121,6 +124,7 @@ def test_reference_on_openstack(engine_path: Path, tmp_path: Path) -> None:
 def test_reference(project: MakeProject, landscape: Landscape) -> None:
     """The program of the reference pages uses every kind, encrypts secrets, and leaves no change and no object."""
     config = {"flavor": landscape.small, "image": landscape.image, "volumeType": landscape.volume_type}
+    config["externalNetwork"] = landscape.external_network
     every_kind = project(EXAMPLES / "reference", name="ecs-reference", config=config)
     changes = every_kind.up().changes
     assert {name.split()[0] for name in changes} == {*kinds()}

@@ -8,6 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProject
+    from tests.support.landscape import Landscape
     from tests.support.project import Result
 
 PROGRAM = """
@@ -15,19 +16,19 @@ import ecs_pulumi as ecs
 
 network = ecs.Network("app")
 subnet = ecs.Subnet("app", network_id=network.id, cidr="10.0.0.0/24")
-router = ecs.Router("app", external_network="public")
+router = ecs.Router("app", external_network="EXTERNAL")
 interface = ecs.RouterInterface("app", router_id=router.id, subnet_id=subnet.id)
 for index in range(3):
     port = ecs.Port(f"port{index}", network_id=network.id)
-    ecs.FloatingIp(f"address{index}", external_network="public", port_id=port.id)
+    ecs.FloatingIp(f"address{index}", external_network="EXTERNAL", port_id=port.id)
     ecs.RouterRoute(f"route{index}", router_id=router.id, destination=f"10.1.{index}.0/24", nexthop="10.0.0.9")
 """
 
 
 @pytest.mark.thorough
-def test_waiting_resources_leave_a_worker_for_what_they_wait_for(project: MakeProject) -> None:
+def test_waiting_resources_leave_a_worker_for_what_they_wait_for(project: MakeProject, landscape: Landscape) -> None:
     """Floating IPs and routes come after the interfaces declared before them, and are deleted before these."""
-    stack = project(PROGRAM)
+    stack = project(PROGRAM.replace("EXTERNAL", landscape.external_network))
     assert _order(stack.up("--parallel=2")) == ["RouterInterface", "others"]
     assert _order(stack.destroy("--parallel=2")) == ["others", "RouterInterface"]
 

@@ -38,11 +38,11 @@ SERVER = """
     )
 """
 ROUTER = """
-    router = ecs.Router("router", external_network="public", opts=pulumi.ResourceOptions(depends_on=ROUTER_AFTER))
+    router = ecs.Router("router", external_network="EXTERNAL", opts=pulumi.ResourceOptions(depends_on=ROUTER_AFTER))
     ecs.RouterInterface("interface", router_id=router.id, subnet_id=subnet.id)
 """
 ADDRESS = """
-    address = ecs.FloatingIp("web", external_network="public", port_id=server.nics[0]["port_id"])
+    address = ecs.FloatingIp("web", external_network="EXTERNAL", port_id=server.nics[0]["port_id"])
     pulumi.export("address", address.address)
     pulumi.export("port", server.nics[0]["port_id"])
 """

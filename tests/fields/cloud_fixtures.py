@@ -171,7 +171,7 @@ class CloudFixtures:
         network = self.make("Network")
         if cidr:
             # Neutron allocates addresses at random; the lower half is reserved for addresses that tests request.
-            pool = {"start": cidr.replace(".0/24", ".128"), "end": cidr.replace(".0/24", ".254")}
+            pool = {"start": cidr.replace(".0/24", ".128"), "end": cidr.replace(".0/24", ".250")}
             self.make("Subnet", network_id=network.id, cidr=cidr, allocation_pools=[pool])
         return network.id
 
@@ -221,10 +221,10 @@ class CloudFixtures:
 
     @functools.cached_property
     def published_network(self) -> str:
-        """The id of a network that a router connects to `public`, with the subnet 10.90.5.0/24."""
+        """The id of a network that a router connects to the external network, with the subnet 10.90.5.0/24."""
         network = self.new_network("10.90.5.0/24")
         subnet = next(self.cloud.network.subnets(network_id=network))
-        router = self.make("Router", external_network="public")
+        router = self.make("Router", external_network=self.landscape.external_network)
         self.make("RouterInterface", router_id=router.id, subnet_id=subnet.id)
         return network
 
@@ -241,17 +241,17 @@ class CloudFixtures:
 
     @functools.cached_property
     def floating_ips(self) -> list[str]:
-        """The ids of two floating IPs of the external network `public`."""
-        return [self.make("FloatingIp", external_network="public").id for _ in range(2)]
+        """The ids of two floating IPs of the external network."""
+        return [self.make("FloatingIp", external_network=self.landscape.external_network).id for _ in range(2)]
 
     @functools.cached_property
     def external_subnet(self) -> Any:
-        """The IPv4 subnet of the external network `public`."""
-        public = self.admin.network.find_network("public", ignore_missing=False)
-        return next(self.admin.network.subnets(network_id=public.id, ip_version=4))
+        """The IPv4 subnet of the external network."""
+        external = self.admin.network.find_network(self.landscape.external_network, ignore_missing=False)
+        return next(self.admin.network.subnets(network_id=external.id, ip_version=4))
 
     def external_address(self, number: int) -> str:
-        """Return an address of the external network `public`, below 100."""
+        """Return an address of the external network, below 100."""
         return str(ipaddress.ip_network(self.external_subnet.cidr)[number])
 
     @functools.cached_property

@@ -31,6 +31,7 @@ class Landscape:
         volume_types: The names of the volume types.
         zones: The names of the compute zones.
         network: The id of an existing network, if the account has one.
+        external_network: The name of an external network.
     """
 
     live: bool
@@ -43,6 +44,7 @@ class Landscape:
     volume_types: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
     network: str | None = None
+    external_network: str = ""
 
     @property
     def small(self) -> str:
@@ -117,12 +119,15 @@ def discover(cloud: Connection) -> dict[str, Any]:
     # Images that fit the smallest flavor and the smallest disk come first.
     images = sorted(cloud.image.images(status="active"), key=lambda each: (each.min_disk, each.min_ram, each.name))
     networks = cloud.network.networks(project_id=cloud.current_project_id)
+    # A test may have created others.
+    external = sorted(cloud.network.networks(is_router_external=True), key=lambda each: str(each.created_at))
     return {
         "flavors": tuple(found.name for found in flavors[:3]),
         "images": tuple(found.name for found in images),
         "volume_types": tuple(sorted(found.name for found in cloud.block_storage.types())),
         "zones": tuple(sorted({zone.name for zone in cloud.compute.availability_zones() if zone.state["available"]})),
         "network": next((found.id for found in networks), None),
+        "external_network": external[0].name,
     }
 
 

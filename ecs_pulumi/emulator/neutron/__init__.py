@@ -14,6 +14,7 @@ from . import (  # noqa: F401
     address_groups,
     floating_ips,
     networks,
+    otc,
     ports,
     qos,
     quotas,
@@ -38,7 +39,8 @@ __all__ = ["seed", "service"]
 def seed(ctx: Context) -> None:
     """Create an external network, and the project's default security group and network, each network with a subnet."""
     security_groups.default_group(ctx, ctx.project_id)
-    for name, cidr, external in (("public", "203.0.113.0/24", True), ("demo-net", "10.10.0.0/24", False)):
+    outside = otc.external_network_name(ctx)
+    for name, cidr, external in ((outside, "203.0.113.0/24", True), ("demo-net", "10.10.0.0/24", False)):
         owner = "" if external else ctx.project_id
         network = networks.make_network(
             ctx,
@@ -52,7 +54,7 @@ def seed(ctx: Context) -> None:
             ipaddress.ip_network(cidr),
             SUBNET.defaults(extensions(ctx))
             | {
-                "name": f"{name.removesuffix('-net')}-subnet",
+                "name": "public-subnet" if external else "demo-subnet",
                 "project_id": owner,
                 "network_id": network["id"],
                 "ip_version": 4,

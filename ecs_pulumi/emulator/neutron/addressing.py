@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ecs_pulumi.emulator.errors import HttpError
 
+from . import otc
 from .addresses import contains_address, free_address, interface_identifier
 from .refusals import conflict, invalid_input
 
@@ -190,6 +191,7 @@ def _explicit_fixed_ip(ctx: Context, port: Document, subnet: Document, address: 
             " as the subnet is configured for automatic addresses"
         )
         raise HttpError(400, message, kind="AllocationOnAutoAddressSubnet")
+    otc.check_address(ctx, subnet, address)
     if is_taken(ctx, subnet["id"], address):
         message = f"IP address {address} already allocated in subnet {subnet['id']}"
         raise conflict("IpAddressAlreadyAllocated", message)

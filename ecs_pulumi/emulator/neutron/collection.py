@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.clock import to_second
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.versioned import next_link
 
+from . import otc
 from .attributes import boolean, integer
 from .documented import absent, filters
 from .refusals import bad_request, invalid_input, over_quota
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from .attributes import Resource
 
-CONTROLS = ("fields", "limit", "marker")
+CONTROLS = otc.PAGING
 TAG_FILTERS = ("tags", "tags-any", "not-tags", "not-tags-any")
 DIRECT = ("network_id", "device_id", "name", "project_id")
 """Filters for which the store has an index."""
@@ -115,6 +117,8 @@ def render(call: Call, resource: Resource, doc: Document) -> Document:
         if name in doc and name not in hidden and (call.is_admin or not attribute.admin_view_only)
     }
     view["tenant_id"] = doc["project_id"]
+    for name in ("created_at", "updated_at"):
+        view[name] = otc.time(call, view[name])
     return view
 
 
@@ -160,11 +164,13 @@ def listing(
         special: filters that do not compare an attribute's value.
         view: converts a document to its representation in the response.
     """
-    special, query = special or {}, filters(call, resource.name)
+    special = special or {}
+    call = replace(call, query=otc.query_of(call, resource.name))
+    query = filters(call, resource.name)
     _check_filters(call, resource, special)
     docs = [
         doc
-        for doc in candidates(call, resource)
+        for doc in (candidates(call, resource) if otc.may_use_networks(call) else ())
         if all(
             special[name](doc, values) if name in special else _matches(doc, name, values)
             for name, values in query.items()
@@ -174,9 +180,12 @@ def listing(
     page = _page(call, resource, docs)
     to_view = view or (lambda call, doc: render(call, resource, doc))
     body: Document = {resource.collection: [select_fields(call, to_view(call, doc)) for doc in page]}
-    limit = _limit(call)
+    limit, address = _limit(call), f"{call.root}/v2.0/{resource.path}"
+    shown = otc.links(call, address, page[0]["id"]) if page else []
     if limit and len(page) == limit:
-        body[f"{resource.collection}_links"] = next_link(call, f"{call.root}/v2.0/{resource.path}", page[-1]["id"])
+        shown += next_link(call, address, page[-1]["id"])
+    if shown:
+        body[f"{resource.collection}_links"] = shown
     return body
 
 
@@ -230,16 +239,21 @@ def _limit(call: Call) -> int:
     if not word.isdigit():
         message = f"Bad limit request: Limit must be an integer 0 or greater and not '{word}'."
         raise HttpError(400, message, kind="BadRequest")
-    return int(word)
+    return otc.page_size(call, int(word))
 
 
 def _page(call: Call, resource: Resource, docs: list[Document]) -> list[Document]:
     marker, limit = call.param("marker"), _limit(call)
+    is_reverse = str(call.param("page_reverse")).lower() == "true"
     docs.sort(key=lambda doc: str(doc["id"]))
     if marker:
+        if otc.is_otc(call) and call.get(resource.name, marker) is None:
+            raise bad_request(f"Invalid marker: {marker}")
         get_visible(call, resource, marker)
-        docs = [doc for doc in docs if doc["id"] > marker]
-    return docs[:limit] if limit else docs
+        docs = [doc for doc in docs if (doc["id"] < marker if is_reverse else doc["id"] > marker)]
+    if not limit:
+        return docs
+    return docs[-limit:] if is_reverse else docs[:limit]
 
 
 def parse_pairs(values: list[str]) -> dict[str, list[str]]:

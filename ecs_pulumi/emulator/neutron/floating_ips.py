@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ecs_pulumi.emulator.context import Reply, step
 from ecs_pulumi.emulator.errors import HttpError
 
+from . import otc
 from .addressing import ROUTER_INTERFACE
 from .associations import STATUS_STEP, associate
 from .collection import check_quota, check_revision, get_owned, get_visible, new_document, register_reads, render, touch
@@ -41,7 +42,7 @@ def create_floating_ip(call: Call) -> Reply:
     """`POST /floatingips`: selects a free address of the external network."""
     values = FLOATING_IP.read_create(call, extensions(call))
     # Open Telekom Cloud documents the attribute for users; upstream reserves it for administrators.
-    if values["floating_ip_address"] and not call.is_admin and call.cloud.dialect.name != "otc":
+    if values["floating_ip_address"] and not call.is_admin and not otc.is_otc(call):
         raise forbidden("create_floatingip", "floating_ip_address")
     check_quota(call, "floatingip", values["project_id"])
     check_policy(call, values)
@@ -84,6 +85,7 @@ register_reads(FLOATING_IP, view)
 def update_floating_ip(call: Call, floating_ip_id: str) -> Document:
     """`PUT /floatingips/{id}`: changes the port with which the floating IP is associated."""
     values = FLOATING_IP.read_update(call, extensions(call))
+    otc.refuse_or_drop(call, values, "fixed_ip_address")
     prior = get_owned(call, FLOATING_IP, floating_ip_id, "update")
     check_policy(call, values)
     check_revision(call, prior)
@@ -137,6 +139,7 @@ def _update_association(call: Call, prior: Document, values: Document, doc: Docu
     fixed = _internal_address(call, doc, get_visible(call, PORT, port_id), fixed_ip)
     router_id = _router(call, doc, port_id, fixed)
     if port_id != prior["port_id"]:
+        otc.check_floating_ip(call, doc, port_id)
         _check_not_associated(call, doc, port_id, fixed["ip_address"])
     current = (prior["port_id"], prior["fixed_ip_address"], prior["router_id"])
     if current != (port_id, fixed["ip_address"], router_id):

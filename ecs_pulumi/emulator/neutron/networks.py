@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
+from . import otc
 from .attributes import UNSET
 from .collection import (
     check_quota,
@@ -51,6 +52,7 @@ def view(call: Call, doc: Document) -> Document:
 def create_network(call: Call) -> Reply:
     """`POST /networks`."""
     values = NETWORK.read_create(call, extensions(call))
+    otc.check_network(call, values)
     check_quota(call, "network", values["project_id"])
     doc = make_network(call, values)
     return Reply(201, {"network": render(call, NETWORK, doc)})
@@ -81,6 +83,7 @@ register_reads(NETWORK, view)
 def update_network(call: Call, network_id: str) -> Document:
     """`PUT /networks/{id}`."""
     values = NETWORK.read_update(call, extensions(call))
+    otc.check_network(call, values)
     get_visible(call, NETWORK, network_id)
     NETWORK.check_admin_only(call, values, extensions(call))
     doc = get_owned(call, NETWORK, network_id, "update")

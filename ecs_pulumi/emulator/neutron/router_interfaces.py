@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import is_uuid
 
-from . import addressing
+from . import addressing, otc
 from .addressing import ROUTER_INTERFACE
 from .collection import get_owned, get_visible, touch
 from .ports import make_port, remove_port
@@ -109,6 +109,7 @@ def _add_port(call: Call, router: Document, port: Document) -> tuple[Document, l
     for subnet in subnets:
         _check_advertised(subnet)
     check_overlap(call, router, subnets)
+    otc.check_interface(call, subnets)
     if sum(subnet["ip_version"] == IPV4 for subnet in subnets) > 1:
         raise bad_resource("router", "Cannot have multiple IPv4 subnets on router port")
     changes = {"device_id": router["id"], "device_owner": ROUTER_INTERFACE, "status": "ACTIVE"}
@@ -125,6 +126,7 @@ def _add_subnet(call: Call, router: Document, subnet: Document) -> Document:
         raise bad_resource("router", message)
     _check_advertised(subnet)
     check_overlap(call, router, [subnet])
+    otc.check_interface(call, [subnet])
     fixed = {"subnet_id": subnet["id"], "ip_address": subnet["gateway_ip"]}
     if subnet["ip_version"] == IPV6:
         for port in interface_ports(call, router):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
-from . import addressing
+from . import addressing, otc
 from .addressing import ROUTER_INTERFACE
 from .attributes import UNSET
 from .collection import (
@@ -58,7 +58,10 @@ def interface_ports(ctx: Context, router: Document) -> list[Document]:
 def create_router(call: Call) -> Reply:
     """`POST /routers`."""
     values = ROUTER.read_create(call, extensions(call))
-    gateway = values.pop("external_gateway_info")
+    otc.check_router(call, values)
+    otc.check_up(call, values)
+    gateway = values.pop("external_gateway_info") or otc.default_gateway(call)
+    otc.check_gateway(call, gateway, has_interface=False)
     _check_gateway_policy(call, "create", gateway)
     check_quota(call, "router", values["project_id"])
     check_zones(call, values["availability_zone_hints"])
@@ -83,6 +86,12 @@ def update_router(call: Call, router_id: str) -> Document:
     get_visible(call, ROUTER, router_id)
     ROUTER.check_admin_only(call, values, extensions(call))
     prior = get_owned(call, ROUTER, router_id, "update")
+    otc.check_router(call, values)
+    otc.refuse_or_drop(call, values, "admin_state_up")
+    if "external_gateway_info" in values:
+        values["external_gateway_info"] = values["external_gateway_info"] or otc.default_gateway(call)
+        has_interface = bool(interface_ports(call, prior))
+        otc.check_gateway(call, values["external_gateway_info"], has_interface=has_interface)
     _check_gateway_policy(call, "update", values.get("external_gateway_info"))
     check_revision(call, prior)
     doc = dict(prior)
@@ -152,12 +161,12 @@ def check_overlap(call: Call, router: Document, subnets: Iterable[Document]) -> 
 
 def _default_snat(ctx: Context) -> bool:
     # Open Telekom Cloud translates addresses only if the program asks for it.
-    return ctx.cloud.dialect.name != "otc"
+    return not otc.is_otc(ctx)
 
 
 def _check_gateway_policy(call: Call, verb: str, gateway: Document | None) -> None:
     """Reject with 403 the properties of a gateway that only administrators may set."""
-    restricted = {"external_fixed_ips"} | ({"enable_snat"} if call.cloud.dialect.name != "otc" else set())
+    restricted = {"external_fixed_ips"} | (set() if otc.is_otc(call) else {"enable_snat"})
     if call.is_admin or not gateway or not restricted & gateway.keys():
         return
     action = f"rule:{verb}_router"

@@ -10,6 +10,8 @@ from ecs_pulumi.emulator.dialects import DIALECTS, DNS_AND_QOS, DialectName
 from ecs_pulumi.emulator.errors import HttpError, NoRoute, neutron_error
 from ecs_pulumi.emulator.routing import Service
 
+from .otc import check_rights
+
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call, Context
 
@@ -106,6 +108,10 @@ class Neutron(Service):
             for name in core
         ]
         return Reply(200, {"resources": resources})
+
+    def negotiate(self, call: Call) -> None:
+        """Reject a request of an account without rights."""
+        check_rights(call)
 
     def error_body(self, error: HttpError) -> Any:
         """Return an error body of the form `{"NeutronError": …}`."""

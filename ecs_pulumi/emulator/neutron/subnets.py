@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
-from . import addressing
+from . import addressing, otc
 from .addresses import (
     IPV4,
     SLAAC_PREFIX,
@@ -53,8 +53,11 @@ def create_subnet(call: Call) -> Reply:
     check_quota(call, "subnet", values["project_id"])
     prefix = _requested_prefix(values)
     network = get_visible(call, NETWORK, values["network_id"])
+    otc.check_subnet(call, network, values)
+    if prefix is not None:
+        otc.check_prefix(call, network, prefix)
     if prefix is None:
-        prefix = prefix_from_pool(call, values)
+        prefix = otc.ipv6_prefix(call, values) or prefix_from_pool(call, values)
     elif values["subnetpool_id"] not in (UNSET, None):
         check_in_pool(call, values["subnetpool_id"], prefix)
     doc = make_subnet(call, network, prefix, values)
@@ -84,7 +87,7 @@ def make_subnet(ctx: Context, network: Document, prefix: Prefix, values: Documen
             message = f"Requested subnet with cidr: {prefix} for network: {network['id']} overlaps with another subnet"
             raise invalid_input(message)
     if values["allocation_pools"] in (UNSET, []):
-        values["allocation_pools"] = default_pools(prefix, values["gateway_ip"])
+        values["allocation_pools"] = otc.usable_pools(ctx, prefix, default_pools(prefix, values["gateway_ip"]))
     else:
         values["allocation_pools"] = check_pools(values["allocation_pools"], prefix)
         if values["gateway_ip"]:
@@ -105,6 +108,10 @@ def update_subnet(call: Call, subnet_id: str) -> Document:
     """`PUT /subnets/{id}`."""
     values = SUBNET.read_update(call, extensions(call))
     doc = get_owned(call, SUBNET, subnet_id, "update")
+    otc.refuse_or_drop(call, values, "gateway_ip")
+    otc.check_up(call, values, "enable_dhcp")
+    if otc.is_otc(call):
+        values.pop("host_routes", None)
     prefix = ipaddress.ip_network(doc["cidr"])
     updated = doc | values
     _check(updated, prefix)

@@ -76,7 +76,7 @@ def test_routers_and_floating_ips_are_drawn(chrome: Chrome, account: Account) ->
     server = account.active("web", networks=[{"uuid": network}])
     used, unused = (account.floating_ip(of)["floating_ip_address"] for of in (server, None))
     page.shows("edge", "a router", used, "Floating IPs without a port", unused)
-    assert chrome.execute_script(HEADS) == ["public", "back", "Server", "Disks"]
+    assert chrome.execute_script(HEADS) == ["admin_external_net", "back", "Server", "Disks"]
     rows = {name: dots for name, *dots in chrome.execute_script(DOTS)}
     assert rows == {"edge": [True, True, ""], "web": [False, True, used]}
     chrome.find_element("id", "filter").send_keys(used)

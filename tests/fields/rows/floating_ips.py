@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from tests.fields.cloud_fixtures import CloudFixtures
     from tests.support.steps import Resource
 
-_OUTSIDE = {"external_network": "public"}
+
+def _external(fixtures: CloudFixtures) -> str:
+    return fixtures.landscape.external_network
+
+
+_OUTSIDE = {"external_network": _external}
 _QOS = NETWORK["qos_policy_id"]
 
 
@@ -29,7 +34,7 @@ def _other_subnet(g: CloudFixtures) -> list[str]:
 
 
 FLOATING_IP = {
-    "external_network": Row("public", lambda g: g.other_external_network, required=True),
+    "external_network": Row(_external, lambda g: g.other_external_network, required=True),
     "address": Row(
         lambda g: g.external_address(50),
         lambda g: g.external_address(51),

@@ -23,14 +23,18 @@ def _fixed_ip(number: int) -> Any:
     return lambda g: [{"subnet_id": g.external_subnet.id, "ip_address": g.external_address(number)}]
 
 
-_OUTSIDE = {"external_network": "public"}
+def _external(fixtures: CloudFixtures) -> str:
+    return fixtures.landscape.external_network
+
+
+_OUTSIDE = {"external_network": _external}
 
 ROUTER = {
     "name": Row("fields-one", "fields-two", out_of_band_change=put(name="fields-by-hand")),
     "description": Row("one", "two", clear="", out_of_band_change=put(description="by hand")),
     "admin_state_up": Row(False, True, out_of_band_change=put(admin_state_up=True)),
     "external_network": Row(
-        "public", lambda g: g.other_external_network, clear="", out_of_band_change=put(external_gateway_info={})
+        _external, lambda g: g.other_external_network, clear="", out_of_band_change=put(external_gateway_info={})
     ),
     "external_fixed_ips": Row(
         _fixed_ip(40),

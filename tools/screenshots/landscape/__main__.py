@@ -22,13 +22,13 @@ for name, cidr in (("frontend", "192.168.10.0/24"), ("backend", "10.20.0.0/24"))
     nets[name] = ecs.Network(name, name=name)
     subnets[name] = ecs.Subnet(name, network_id=nets[name].id, cidr=cidr)
 
-router = ecs.Router("edge", name="edge", external_network="public")
+router = ecs.Router("edge", name="edge", external_network="admin_external_net")
 for name, subnet in subnets.items():
     ecs.RouterInterface(name, router_id=router.id, subnet_id=subnet.id)
 
 key = ecs.KeyPair("deploy", name="deploy")
 vip = ecs.Port("vip", name="vip", network_id=nets["frontend"].id, fixed_ips=[{"subnet_id": subnets["frontend"].id}])
-ecs.FloatingIp("vip", external_network="public", port_id=vip.id)
+ecs.FloatingIp("vip", external_network="admin_external_net", port_id=vip.id)
 ecs.Volume("backup", name="backup", size=100, volume_type="SATA")
 
 for number in range(1, config.require_int("web") + 1):
@@ -56,6 +56,6 @@ database = ecs.Server(
     networks=[{"port_id": port.id}],
     block_devices=[DISK],
 )
-ecs.FloatingIp("db", external_network="public", port_id=port.id)
+ecs.FloatingIp("db", external_network="admin_external_net", port_id=port.id)
 data = ecs.Volume("data", name="data", size=50, volume_type="SSD")
 ecs.VolumeAttachment("data", server_id=database.id, volume_id=data.id)
