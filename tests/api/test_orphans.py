@@ -264,11 +264,11 @@ def test_delete_router_with_what_depends_on_it(shop: Shop) -> None:
     shop.create("SecurityGroupRule", "rule", **rule)
     shop.create("ServerGroup", "apart", policy="anti-affinity")
     port = shop.create("Port", "port", network_id=net, security_group_ids=groups)
-    router = shop.create("Router", "router", external_network="admin_external_net")
+    router = shop.create("Router", "router", external_network="public")
     shop.create("RouterInterface", "interface", router_id=router, subnet_id=subnet)
     shop.create("RouterRoute", "route", router_id=router, destination="10.8.0.0/16", nexthop="10.0.0.9")
-    shop.create("FloatingIp", "address", external_network="admin_external_net", port_id=port)
-    shop.create("FloatingIp", "spare", external_network="admin_external_net", description="mine")
+    shop.create("FloatingIp", "address", external_network="public", port_id=port)
+    shop.create("FloatingIp", "spare", external_network="public", description="mine")
     found = find_orphans(shop.stack)
     assert [each.kind for each in found] == [
         *("FloatingIp", "Router", "Port", "SecurityGroupRule", "SecurityGroup", "SecurityGroup", "Subnet", "Network"),

@@ -44,6 +44,7 @@ OTC: dict[str, dict[str, Row | NotOffered | NotKept]] = {
     "Network": {
         "description": NotKept("description: not kept"),
         "tags": NotKept("tags: not kept"),
+        "admin_state_up": NotOffered("admin_state_up"),
         "mtu": NotOffered("mtu"),
         "dns_domain": NotOffered("dns_domain"),
         "qos_policy_id": NotOffered("qos_policy_id", _ID),
