@@ -261,29 +261,24 @@ class Transport:
         if self._status:
             self._status(f"{_host(url)} gets too many requests; waiting for {seconds:.0f} s")
 
-    def _held(self, url: str) -> tuple[float, errors.TooManyRequests] | None:
-        """Return for how long a host gets no requests, and why; None if it gets requests."""
+    def _held(self, url: str) -> _Hold | None:
+        """Return the pause of a host; None if it gets requests, or if the operation of this thread ends before."""
         hold = self._holds.get(urlsplit(url).netloc)
-        left = hold.until - self.clock.now() if hold else 0.0
-        if hold is None or left <= 0:
+        if hold is None or hold.until <= self.clock.now() or hold.until > getattr(self._thread, "deadline", math.inf):
             return None
-        self._show_hold(url, left)
-        return left, copy.copy(hold.error)
+        self._show_hold(url, hold.until - self.clock.now())
+        return hold
 
     def _wait_if_held(self, url: str) -> None:
         """Wait until the host gets requests again. Many threads wait, and do not continue at the same moment."""
-        while held := self._held(url):
-            left, error = held
-            if self.clock.now() + left > getattr(self._thread, "deadline", math.inf):
-                error.retries_exhausted = error.deadline_exceeded = True
-                raise error
-            self.clock.sleep(self.clock.jitter(left))
+        while hold := self._held(url):
+            self.clock.sleep(self.clock.jitter(hold.until - self.clock.now()))
 
     def _raise_if_held(self, url: str) -> None:
         """Raise the error of the host instead of sending a poll, which its caller repeats after that time."""
-        if held := self._held(url):
-            left, error = held
-            error.retry_after = self.clock.jitter(left)
+        if hold := self._held(url):
+            error = copy.copy(hold.error)
+            error.retry_after = self.clock.jitter(hold.until - self.clock.now())
             raise error
 
     def _is_retryable(self, error: errors.EcsError, url: str, failures: int, *, idempotent: bool) -> bool:

@@ -86,8 +86,9 @@ def test_fault_leaves_no_orphan_or_duplicate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A fault causes at most a one-line error; the next `up` converges, and a destroy deletes everything."""
-    # A stall takes 90 seconds; for the other faults, a timeout of a minute keeps the tests short.
-    monkeypatch.setattr(steps, "TIMEOUT", 600.0 if fault.breaks == "stalled" else 60.0)
+    # A stall takes 90 seconds, and a pause after too many requests up to a minute; for the other faults, a timeout of a
+    # minute keeps the tests short.
+    monkeypatch.setattr(steps, "TIMEOUT", 600.0 if fault.breaks == "stalled" or fault.name == "429" else 60.0)
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
     rehearsal = rehearse(scene, world)
     cells = [

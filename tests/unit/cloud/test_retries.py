@@ -366,16 +366,16 @@ def test_pauses_of_a_host_grow_to_a_minute(cloud: FakeCloud, clock: FakeClock) -
 
 
 def test_request_is_not_held_back_beyond_its_deadline(cloud: FakeCloud, clock: FakeClock) -> None:
-    """A request whose operation ends before the pause does fails at once, with the reason for the pause."""
+    """A request whose operation ends before the pause does is sent at once, so that an operation can clean up."""
     region = region_of(cloud, clock)
-    cloud.script("GET", PATH, Reply(429, {"error_msg": "throttled", "error_code": "APIGW.0308", "request_id": "r"}))
-    with pytest.raises(TooManyRequests):
-        region.compute.request("GET", "/servers/1", poll=True)
+    throttled = {"error_msg": "throttled", "error_code": "APIGW.0308", "request_id": "r"}
+    cloud.script("GET", PATH, Reply(429, throttled))
+    cloud.script("DELETE", PATH, Reply(204))
     region.connection.transport.set_deadline(clock.now() + 5)
     with pytest.raises(TooManyRequests, match=r"throttled \(HTTP 429, r\)") as caught:
-        compute.create_server(region.compute, {"name": "web"})
+        compute.get_server(region.compute, "1")
     assert caught.value.deadline_exceeded
-    assert f"POST {CREATE}" not in cloud.sent()
+    compute.delete_server(region.compute, "1")
     assert clock.slept == []
 
 
