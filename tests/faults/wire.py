@@ -116,6 +116,12 @@ def _gateway(
     )
 
 
+def _not_offered() -> Response:
+    """Return the response of Open Telekom Cloud's gateway to a request that it does not know."""
+    body = {"message": "API not found", "request_id": "c7dfa0d5"}
+    return 404, json.dumps(body).encode(), {"Content-Type": "application/json"}
+
+
 def _altered(response: requests.Response, code: int, content: bytes, content_type: str) -> requests.Response:
     assert response.content is not None  # reads the body, so that the connection can be reused
     response.status_code = code
@@ -139,6 +145,7 @@ FAULTS = (
     _status(403, "Policy doesn't allow it.", persistent=True),
     _status(404, "The resource could not be found."),
     _gateway(404, name="404-gateway"),
+    Fault("404-not-offered", messages=("HTTP 404",), response=_not_offered()),
     _status(408, "Timed out.", persistent=True),
     _status(409, IN_A_TASK, persistent=True),
     _status(409, "It is in a state that does not allow it.", name="409-other"),
