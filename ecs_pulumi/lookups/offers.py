@@ -21,7 +21,8 @@ def get_availability_zones(
     """List the availability zones, sorted by name, including those that are unavailable.
 
     Args:
-        service: The service whose zones are listed: `compute`, `network` or `volume`.
+        service: The service whose zones are listed: `compute`, `network` or `volume`. For `network` the list is empty
+            if the cloud has no zones of networks, as on Open Telekom Cloud.
         region: The region. Default: the configured region.
         cloud: An entry of clouds.yaml. Default: the cloud of the stack.
     """

@@ -99,6 +99,8 @@ def test_flavors_images_zones_and_versions(landscape: Landscape) -> None:
     assert {item.name for item in ecs.list_images(status="active")} == {*landscape.images}
     assert {zone.name for zone in ecs.get_availability_zones() if zone.available} == {*landscape.zones}
     assert ecs.get_availability_zones("volume")
+    # Open Telekom Cloud has no such request, and OpenStack lists no zones without agents.
+    assert {zone.resource for zone in ecs.get_availability_zones("network")} <= {"network", "router"}
     assert {version.id for version in ecs.get_api_versions()} >= {"v2.1"}
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ecs_pulumi.cloud.errors import TooManyRequests
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.resources import clients
 from ecs_pulumi.resources.clients import connection
 from ecs_pulumi.resources.key_pair import HANDLER
@@ -64,3 +66,18 @@ def test_account_of_key_pairs(config: Callable[[str], str | None]) -> None:
     accounts = {name: HANDLER.account(config, name) for name in ("shop", "alias", "south", "books", "other", "gone")}
     assert {name for name, account in accounts.items() if not account} == {"shop", "alias", "south", "books"}
     assert accounts["other"] != accounts["gone"] == "gone"
+
+
+def test_pause_of_a_host_is_a_status_of_the_resource(
+    config: Callable[[str], str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resource shows that its requests wait because the host gets too many."""
+    shown: list[tuple[str, str, bool]] = []
+    request = rpc_bridge.RequestContext(urn="urn:pulumi:dev::shop::Server::web")
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+    monkeypatch.setattr(rpc_bridge, "log", lambda urn, line, *, ephemeral: shown.append((urn, line, ephemeral)))
+    transport = connection(config).transport
+    transport._hold_back("https://nova.test/v2.1/servers", TooManyRequests(429, ""))
+    ((urn, line, is_status),) = shown
+    assert (urn, is_status) == (request.urn, True)
+    assert line.startswith("https://nova.test gets too many requests; waiting for ")
