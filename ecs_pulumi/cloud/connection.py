@@ -12,7 +12,7 @@ from ecs_pulumi.cloud import compute
 from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, VPC, ServiceClient, ServiceSpec
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import resolve
-from ecs_pulumi.cloud.errors import ApiError, ConfigurationError, join_names
+from ecs_pulumi.cloud.errors import ApiError, ConfigurationError, ProjectNotFound, join_names
 from ecs_pulumi.cloud.learned import Learned
 from ecs_pulumi.cloud.network import COLLECTIONS
 from ecs_pulumi.cloud.resource_reader import SERVER_GROUPS, NetworkObjects, ResourceReader, Servers, Volumes
@@ -152,8 +152,8 @@ class Connection:
         other = self._log_in_elsewhere(region)
         try:
             other.transport.access()
-        except ApiError as error:
-            if error.status not in _NO_PROJECT:
+        except (ApiError, ProjectNotFound) as error:
+            if isinstance(error, ApiError) and error.status not in _NO_PROJECT:
                 raise
             raise ConfigurationError(f"{missing}, and there is no project {region!r} for another region") from error
         if region not in other.known_regions:
