@@ -147,7 +147,7 @@ class Connection:
             return self
         missing = f"{self._region_setting(name)}: no region {region!r}; the catalog has {join_names(known)}"
         project = self.transport.access().project_name or ""
-        if project.partition("_")[0] not in known:
+        if project.partition("_")[0] not in known and not any(map(self.resembles_otc, known)):
             raise ConfigurationError(missing)
         other = self._log_in_elsewhere(region)
         try:
@@ -197,6 +197,12 @@ class Connection:
             f"{join_names(sorted(name for name, found in offered.items() if found)) or 'no services'}. "
             f"Set the service's URL in {self.settings.origin(override, 'ecs:endpoints')}.",
         )
+
+    def resembles_otc(self, region: str) -> bool:
+        """Whether the catalog has the services `evs` and `vpc` in a region."""
+        catalog = self.transport.access().service_catalog
+        offered = catalog.get_endpoints_data(interface=self.interface, region_name=region)
+        return {"evs", "vpc"} <= {name for name, endpoints in offered.items() if endpoints}
 
     @property
     def interface(self) -> str:
@@ -280,9 +286,7 @@ class Region:
 
         It is used where an answer would come too late, for example because the object is deleted by then.
         """
-        catalog = self.connection.transport.access().service_catalog
-        offered = catalog.get_endpoints_data(interface=self.connection.interface, region_name=self.name)
-        return {"evs", "vpc"} <= {name for name, endpoints in offered.items() if endpoints}
+        return self.connection.resembles_otc(self.name)
 
     @property
     def server_microversion(self) -> str | None:

@@ -48,7 +48,7 @@ _SCOPE = (
     "domain_name",
     "domain_id",
 )
-_AUTH = ("auth_url", "token", *_PASSWORD, *_APPLICATION, *_ACCESS_KEY, *_AGENCY, *_SCOPE)
+_AUTH = ("auth_url", "token", *_PASSWORD, "passcode", *_APPLICATION, *_ACCESS_KEY, *_AGENCY, *_SCOPE)
 _OTHER_NAMES = {
     "ak": "access_key",
     "sk": "secret_key",
@@ -266,7 +266,7 @@ def _auth(settings: Settings, config: Mapping[str, Any]) -> dict[str, str]:
     """Return the options of the token request: those of the settings, else those of the merged configuration."""
     from_settings: dict[str, str] = {}
     for name in _AUTH:
-        value = getattr(settings, name)
+        value = getattr(settings, name, None)
         if value:
             from_settings[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
     section = config.get("auth") or {}
@@ -277,7 +277,7 @@ def _auth(settings: Settings, config: Mapping[str, Any]) -> dict[str, str]:
         from_config["auth_url"] = f"https://{from_config['auth_url']}"  # as in the OpenStack SDK's profile otc-swiss
     if settings.token or any(getattr(settings, name) for name in _APPLICATION):
         # The settings select a login method, so the options of another method in the environment are dropped.
-        dropped = {"token", *_PASSWORD, *_ACCESS_KEY}
+        dropped = {"token", "passcode", *_PASSWORD, *_ACCESS_KEY}
     elif settings.access_key or settings.secret_key:
         dropped = {"token", "password", *_APPLICATION} | ({"security_token"} if settings.access_key else set())
     elif settings.password:
@@ -390,7 +390,12 @@ def _user_plugin(
     if "user_id" not in auth:
         _require(auth, "username", settings)
     user: dict[str, Any] = {name: auth[name] for name in _PASSWORD if name in auth}
-    return v3.Password(url, **user, **scope)
+    plugin = v3.Password(url, **user, **scope)
+    if "passcode" in auth:
+        # It is valid for seconds, so it is no setting: it comes from OS_PASSCODE.
+        account = {name: value for name, value in user.items() if name != "password"}
+        plugin.add_method(v3.TOTPMethod(passcode=auth["passcode"], **account))
+    return plugin
 
 
 def _load_plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> BaseIdentityPlugin:

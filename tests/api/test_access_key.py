@@ -89,8 +89,9 @@ def test_objects_in_two_regions_with_access_key(cloud: Emulator) -> None:
         ({"projectName": None, "projectId": fixed_id("project/eu-de")}, "eu-de"),
         ({"region": "eu-nl"}, "eu-nl"),
         ({"region": "eu-nl", "projectName": None}, "eu-nl"),
+        ({"region": "eu-nl", "projectName": None, "projectId": fixed_id("project/eu-de")}, "eu-nl"),
     ],
-    ids=["name", "none", "id", "other region", "none in other region"],
+    ids=["name", "none", "id", "other region", "none in other region", "id in other region"],
 )
 def test_project_of_access_key(changes: dict[str, str | None], project: str, cloud: Emulator) -> None:
     """The project is the configured one, and without one the project that is named like the region."""
@@ -229,6 +230,20 @@ def test_clouds_yaml_and_variables(cloud: Emulator, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("OS_SECRET_KEY", "wrong")
     with pytest.raises(Unauthorized, match="Check OS_ACCESS_KEY, OS_SECRET_KEY, "):
         Connection(Settings()).region()
+
+
+def test_one_time_passcode(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The passcode of a virtual MFA device comes from a variable, and is sent beside the password."""
+    settings = {f"ecs:{name}": value for name, value in cloud.settings.items() if name != "username"}
+    settings |= {"ecs:userId": fixed_id("user/careful"), "ecs:password": "careful-secret"}
+    with pytest.raises(Unauthorized, match="Check ecs:userId, ecs:password, "):
+        connect(settings).region()
+    monkeypatch.setenv("OS_PASSCODE", "123456")
+    connection = connect(settings)
+    assert [connection.region(name).project_id for name in (None, "eu-nl")] == [
+        fixed_id("project/eu-de"),
+        fixed_id("project/eu-nl"),
+    ]
 
 
 def test_settings_select_the_login(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
