@@ -12,7 +12,7 @@ from ecs_pulumi.cloud import compute
 from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, VPC, ServiceClient, ServiceSpec
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import resolve
-from ecs_pulumi.cloud.errors import ApiError, ConfigurationError, join_names
+from ecs_pulumi.cloud.errors import ApiError, ConfigurationError, ProjectNotFound, join_names
 from ecs_pulumi.cloud.learned import Learned
 from ecs_pulumi.cloud.network import COLLECTIONS
 from ecs_pulumi.cloud.resource_reader import SERVER_GROUPS, NetworkObjects, ResourceReader, Servers, Volumes
@@ -147,13 +147,13 @@ class Connection:
             return self
         missing = f"{self._region_setting(name)}: no region {region!r}; the catalog has {join_names(known)}"
         project = self.transport.access().project_name or ""
-        if project.partition("_")[0] not in known:
+        if project.partition("_")[0] not in known and not any(map(self.resembles_otc, known)):
             raise ConfigurationError(missing)
         other = self._log_in_elsewhere(region)
         try:
             other.transport.access()
-        except ApiError as error:
-            if error.status not in _NO_PROJECT:
+        except (ApiError, ProjectNotFound) as error:
+            if isinstance(error, ApiError) and error.status not in _NO_PROJECT:
                 raise
             raise ConfigurationError(f"{missing}, and there is no project {region!r} for another region") from error
         if region not in other.known_regions:
@@ -197,6 +197,12 @@ class Connection:
             f"{join_names(sorted(name for name, found in offered.items() if found)) or 'no services'}. "
             f"Set the service's URL in {self.settings.origin(override, 'ecs:endpoints')}.",
         )
+
+    def resembles_otc(self, region: str) -> bool:
+        """Whether the catalog has the services `evs` and `vpc` in a region."""
+        catalog = self.transport.access().service_catalog
+        offered = catalog.get_endpoints_data(interface=self.interface, region_name=region)
+        return {"evs", "vpc"} <= {name for name, endpoints in offered.items() if endpoints}
 
     @property
     def interface(self) -> str:
@@ -280,9 +286,7 @@ class Region:
 
         It is used where an answer would come too late, for example because the object is deleted by then.
         """
-        catalog = self.connection.transport.access().service_catalog
-        offered = catalog.get_endpoints_data(interface=self.connection.interface, region_name=self.name)
-        return {"evs", "vpc"} <= {name for name, endpoints in offered.items() if endpoints}
+        return self.connection.resembles_otc(self.name)
 
     @property
     def server_microversion(self) -> str | None:

@@ -15,7 +15,9 @@ import requests
 from keystoneauth1.identity import v3
 from keystoneauth1.identity.base import BaseIdentityPlugin
 from pydantic import SecretStr
+from requests.auth import AuthBase
 
+from ecs_pulumi.cloud.access_key import AccessKeyAuth, AgencyMethod
 from ecs_pulumi.cloud.errors import ConfigurationError, MissingCredentials, join_names, one_line
 from ecs_pulumi.cloud.settings import SERVICES, EntrySettings, Settings
 
@@ -27,7 +29,17 @@ _APPLICATION = (
     "application_credential_name",
     "application_credential_secret",
 )
-_ACCOUNT = (*_USER, "user_domain_name", "user_domain_id", "application_credential_id", "application_credential_name")
+_ACCESS_KEY = ("access_key", "secret_key", "security_token")
+_AGENCY = ("agency_name", "agency_domain_name", "agency_domain_id")
+_ACCOUNT = (
+    *_USER,
+    "user_domain_name",
+    "user_domain_id",
+    "application_credential_id",
+    "application_credential_name",
+    "access_key",
+    *_AGENCY,
+)
 _SCOPE = (
     "project_name",
     "project_id",
@@ -36,7 +48,17 @@ _SCOPE = (
     "domain_name",
     "domain_id",
 )
-_AUTH = ("auth_url", "token", *_PASSWORD, *_APPLICATION, *_SCOPE)
+_AUTH = ("auth_url", "token", *_PASSWORD, "passcode", *_APPLICATION, *_ACCESS_KEY, *_AGENCY, *_SCOPE)
+_OTHER_NAMES = {
+    "ak": "access_key",
+    "sk": "secret_key",
+    "target_agency_name": "agency_name",
+    "target_domain_name": "agency_domain_name",
+    "target_domain_id": "agency_domain_id",
+    "target_project_name": "project_name",
+    "target_project_id": "project_id",
+}
+"""The names of options in clouds.yaml that python-otcextensions uses."""
 _ID_OR_NAME = (
     ("user_id", "username"),
     ("project_id", "project_name"),
@@ -44,9 +66,12 @@ _ID_OR_NAME = (
     ("project_domain_id", "project_domain_name"),
     ("domain_id", "domain_name"),
     ("application_credential_id", "application_credential_name"),
+    ("agency_domain_id", "agency_domain_name"),
 )
 _FILE_VARIABLES = ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")
-_BUILT_IN_AUTH_TYPES = frozenset({"", "password", "v3password", "token", "v3token", "v3applicationcredential"})
+_BUILT_IN_AUTH_TYPES = frozenset(
+    {"", "password", "v3password", "token", "v3token", "v3applicationcredential", "aksk", "agency"}
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +88,7 @@ class Credentials:
         endpoints: URLs that replace the catalog's, by service.
         hint: what to check if the cloud rejects the credentials; names the settings that were used.
         account: the URL and the user, in the form in which they are configured.
+        signer: signs every request, if there is an access key instead of tokens.
     """
 
     plugin: BaseIdentityPlugin
@@ -74,6 +100,7 @@ class Credentials:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     hint: str = ""
     account: tuple[str, ...] = ()
+    signer: AuthBase | None = None
 
 
 def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Credentials:
@@ -96,18 +123,23 @@ def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Cre
 
 def _build(settings: Settings, config: Mapping[str, Any], environ: Mapping[str, str]) -> Credentials:
     options = _auth(settings, config)
+    region = settings.region or config.get("region_name") or environ.get("OS_REGION_NAME") or None
+    if region and "access_key" in options and not {"project_id", "project_name"} & options.keys():
+        # The clouds that have access keys have a project for each region, which is named like it.
+        options["project_name"] = region
     auth = _domains(options)
     plugin = _plugin(auth, str(config.get("auth_type") or ""), config, settings)
     return Credentials(
         plugin=plugin,
         auth_url=plugin.auth_url or "",
-        region=settings.region or config.get("region_name") or environ.get("OS_REGION_NAME") or None,
+        region=region,
         interface=_interface(settings, config),
         verify=_verify(settings, config),
         cert=_client_certificate(settings, config),
         endpoints={**config.get("endpoints", {}), **settings.endpoints},
         hint=_hint(plugin, options, lambda name: _source(name, settings, environ)),
         account=(plugin.auth_url or "", *(auth.get(name, "") for name in _ACCOUNT)),
+        signer=plugin.signer if isinstance(plugin, AccessKeyAuth) else None,
     )
 
 
@@ -120,8 +152,9 @@ def _is_complete(settings: Settings, environ: Mapping[str, str]) -> bool:
     if settings.cloud or variables:
         return False
     user = settings.password and (settings.username or settings.user_id)
+    key = settings.access_key and settings.secret_key
     project = settings.project_id or settings.project_name
-    return bool(settings.auth_url and ((user and project) or settings.application_credential_secret))
+    return bool(settings.auth_url and (((user or key) and project) or settings.application_credential_secret))
 
 
 @contextlib.contextmanager
@@ -233,18 +266,25 @@ def _auth(settings: Settings, config: Mapping[str, Any]) -> dict[str, str]:
     """Return the options of the token request: those of the settings, else those of the merged configuration."""
     from_settings: dict[str, str] = {}
     for name in _AUTH:
-        value = getattr(settings, name)
+        value = getattr(settings, name, None)
         if value:
             from_settings[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
     section = config.get("auth") or {}
+    section = {**section, **{name: section[other] for other, name in _OTHER_NAMES.items() if section.get(other)}}
+    config = {**config, **{name: config[other] for other, name in _OTHER_NAMES.items() if config.get(other)}}
     from_config = {name: str(section.get(name) or config.get(name) or "") for name in _AUTH}
     if config.get("profile") and from_config["auth_url"] and "://" not in from_config["auth_url"]:
         from_config["auth_url"] = f"https://{from_config['auth_url']}"  # as in the OpenStack SDK's profile otc-swiss
     if settings.token or any(getattr(settings, name) for name in _APPLICATION):
         # The settings select a login method, so the options of another method in the environment are dropped.
-        from_config = {name: value for name, value in from_config.items() if name not in {"token", *_PASSWORD}}
+        dropped = {"token", "passcode", *_PASSWORD, *_ACCESS_KEY}
+    elif settings.access_key or settings.secret_key:
+        dropped = {"token", "password", *_APPLICATION} | ({"security_token"} if settings.access_key else set())
     elif settings.password:
-        from_config = {name: value for name, value in from_config.items() if name not in {"token", *_APPLICATION}}
+        dropped = {"token", *_APPLICATION, *_ACCESS_KEY}
+    else:
+        dropped = set()
+    from_config = {name: value for name, value in from_config.items() if name not in dropped}
     for pair in _ID_OR_NAME:
         if any(name in from_settings for name in pair):
             from_config = {name: value for name, value in from_config.items() if name not in pair}
@@ -264,6 +304,9 @@ def _domains(options: Mapping[str, str]) -> dict[str, str]:
     Without any domain of the project, it is the user's: not every cloud has a domain `default`.
     """
     auth = dict(options)
+    if not any(f"project_domain_{suffix}" in auth for suffix in ("id", "name")):
+        # The project is one of the account that created the agency.
+        auth.update({f"project_{name.removeprefix('agency_')}": auth[name] for name in _AGENCY[1:] if name in auth})
     scoped = "project_id" in auth or "project_name" in auth
     for suffix in ("id", "name"):
         domain = auth.get(f"domain_{suffix}")
@@ -295,6 +338,40 @@ def _plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any], set
         return _load_plugin(auth, auth_type, config)
     url = _identity_url(auth["auth_url"], settings)
     scope: dict[str, Any] = {name: auth[name] for name in _SCOPE if name in auth}
+    if auth_type == "agency" or "agency_name" in auth:
+        return _agency(url, auth, auth_type, scope, settings)
+    return _user_plugin(url, auth, auth_type, scope, settings)
+
+
+def _agency(
+    url: str, auth: Mapping[str, str], auth_type: str, scope: dict[str, Any], settings: Settings
+) -> BaseIdentityPlugin:
+    """Return the login through an agency, which needs a login in the user's own account before."""
+    _require(auth, "agency_name", settings)
+    if "agency_domain_id" not in auth:
+        _require(auth, "agency_domain_name", settings)
+    own_domain = {name.removeprefix("user_"): auth[name] for name in _USER_DOMAIN if name in auth}
+    delegate = _user_plugin(url, auth, auth_type, own_domain, settings)
+    domain = {name.removeprefix("agency_"): auth[name] for name in _AGENCY[1:] if name in auth}
+    return v3.Auth(url, [AgencyMethod(delegate, auth["agency_name"], domain)], **scope)
+
+
+def _user_plugin(
+    url: str, auth: Mapping[str, str], auth_type: str, scope: dict[str, Any], settings: Settings
+) -> BaseIdentityPlugin:
+    """Return the login of a user, with the first method of which there is a secret."""
+    has_key = "access_key" in auth or "secret_key" in auth
+    others = {"password", "token", "application_credential_secret"} & auth.keys()
+    # A password has precedence: the samples of Open Telekom Cloud have an access key beside it, for its object storage.
+    if (has_key and auth_type == "aksk") or (not others and (has_key or auth_type == "aksk")):
+        for name in ("access_key", "secret_key"):
+            if name not in auth:
+                raise MissingCredentials(_missing(name, settings))
+        project = {name: auth[name] for name in ("project_id", "project_name") if name in auth}
+        if not project:
+            standard = "ecs:projectName or ecs:projectId (or OS_PROJECT_NAME, OS_PROJECT_ID)"
+            raise ConfigurationError(f"{settings.origin('project_name', standard)} is missing")
+        return AccessKeyAuth(url, **{name: auth[name] for name in _ACCESS_KEY if name in auth}, **project)
     if "application_credential_secret" in auth:
         options: dict[str, Any] = {name: auth[name] for name in _APPLICATION if name in auth}
         if "application_credential_id" not in auth:
@@ -313,7 +390,12 @@ def _plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any], set
     if "user_id" not in auth:
         _require(auth, "username", settings)
     user: dict[str, Any] = {name: auth[name] for name in _PASSWORD if name in auth}
-    return v3.Password(url, **user, **scope)
+    plugin = v3.Password(url, **user, **scope)
+    if "passcode" in auth:
+        # It is valid for seconds, so it is no setting: it comes from OS_PASSCODE.
+        account = {name: value for name, value in user.items() if name != "password"}
+        plugin.add_method(v3.TOTPMethod(passcode=auth["passcode"], **account))
+    return plugin
 
 
 def _load_plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]) -> BaseIdentityPlugin:
@@ -349,6 +431,12 @@ def _hint(plugin: BaseIdentityPlugin, options: Mapping[str, str], source: Callab
         return f"Check {source('token')}: the token may have expired."
     if isinstance(plugin, v3.ApplicationCredential):
         return f"Check {join_names([source(name) for name in (*_APPLICATION, *_USER) if name in options])}."
+    if isinstance(plugin, AccessKeyAuth):
+        used = [source(name) for name in (*_ACCESS_KEY, "project_name", "project_id") if name in options]
+        return f"Check {join_names(used)}, and the clock of this machine."
+    if "agency_name" in options:
+        used = [source(name) for name in (*_AGENCY, *_PASSWORD, *_ACCESS_KEY, *_SCOPE) if name in options]
+        return f"Check {join_names(used)}."
     if not isinstance(plugin, v3.Password):
         return "Check the credentials of auth_type (OS_AUTH_TYPE or clouds.yaml)."
     used = [source(name) for name in (*_PASSWORD, *_SCOPE) if name in options]

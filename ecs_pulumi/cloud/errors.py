@@ -4,6 +4,7 @@
 
     EcsError                    str() is one line for a user
     ├── ConfigurationError      a setting is missing or wrong; the message names it, or the ``OS_`` variable
+    │   ├── ProjectNotFound     the user of an access key has no such project
     │   └── MissingCredentials  no cloud is configured, or no secret to log in with
     ├── ConnectionFailed        no usable response: endpoint down, DNS, TLS
     │   └── ResponseLost        … and the request may have taken effect
@@ -113,6 +114,10 @@ class EcsError(Exception):
 
 class ConfigurationError(EcsError):
     """A setting is missing or invalid; the message names it."""
+
+
+class ProjectNotFound(ConfigurationError):
+    """The user of an access key has no such project; the message lists the projects."""
 
 
 class MissingCredentials(ConfigurationError):

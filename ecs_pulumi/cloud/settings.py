@@ -47,6 +47,18 @@ class Settings(BaseModel):
     """Name of the application credential, instead of its id; requires the user as well."""
     application_credential_secret: SecretStr | None = None
     """Secret of the application credential."""
+    access_key: str | None = None
+    """Id of an access key (AK), which signs every request instead of a password or token; for Open Telekom Cloud."""
+    secret_key: SecretStr | None = None
+    """Secret of the access key (SK)."""
+    security_token: SecretStr | None = None
+    """Security token of a temporary access key. It is not renewed after it expires."""
+    agency_name: str | None = None
+    """Agency of another account whose resources are managed; the project is one of that account."""
+    agency_domain_name: str | None = None
+    """Name of the account (domain) that created the agency."""
+    agency_domain_id: str | None = None
+    """Id of that account."""
     project_name: str | None = None
     """Name of the project."""
     project_id: str | None = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
 from importlib import metadata
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -23,6 +23,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import exceptions as urllib3
 
 from ecs_pulumi.cloud import errors
+from ecs_pulumi.cloud.access_key import SigningSession
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import Credentials
 from ecs_pulumi.cloud.routes import path_template
@@ -144,10 +145,11 @@ class Transport:
         self.use(credentials)
 
     def use(self, credentials: Credentials) -> None:
-        """Obtain tokens with these credentials from now on."""
+        """Obtain tokens with these credentials from now on, or sign the requests if they are an access key."""
+        signing = SigningSession(self.http, credentials.signer) if credentials.signer else None
         self.keystone = KeystoneSession(
             auth=credentials.plugin,
-            session=self.http,
+            session=cast("requests.Session", signing) if signing else self.http,
             verify=credentials.verify,
             cert=credentials.cert,
             timeout=READ_TIMEOUT,
@@ -184,7 +186,8 @@ class Transport:
                 self._failure = error
                 # Waiting threads share the failure instead of repeating the login. Rejected credentials are never
                 # retried, because a login for each resource could lock the account.
-                self._failed_at = math.inf if isinstance(error, errors.Unauthorized) else self.clock.now()
+                is_final = isinstance(error, errors.Unauthorized | errors.ConfigurationError)
+                self._failed_at = math.inf if is_final else self.clock.now()
                 raise
 
     def _access(self) -> AccessInfoV3:
@@ -324,7 +327,7 @@ class Transport:
                 request.method,
                 json=request.json,
                 params=request.params,
-                headers={"Accept": "application/json", "X-Auth-Token": token, **request.headers},
+                headers={"Accept": "application/json", **({"X-Auth-Token": token} if token else {}), **request.headers},
                 authenticated=False,
                 raise_exc=False,
                 log=False,  # keystoneauth's log would contain secrets

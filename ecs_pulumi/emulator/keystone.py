@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .accounts import OPENSTACK_ACCOUNTS, fixed_id
 from .clock import to_second
 from .context import Reply
-from .errors import HttpError, keystone_error
+from .errors import HttpError, NoRoute, keystone_error
 from .routing import UNAUTHORIZED, Service
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Keystone(Service):
         if (call.method, call.path.rstrip("/")) == ("POST", "/v3/auth/tokens"):
             return issue(call)
         if call.path.startswith("/v3.0") and call.cloud.dialect.name != "otc":
-            return self.no_route(call)
+            raise NoRoute
         return super().handle(call)
 
 
@@ -290,7 +290,7 @@ def list_projects(call: Call) -> dict[str, Any]:
 def create_temporary_key(call: Call) -> Reply:
     """`POST /v3.0/OS-CREDENTIAL/securitytokens`: an access key that is valid for 15 minutes to 24 hours."""
     if call.version != "v3.0":
-        return service.no_route(call)
+        raise NoRoute
     identity = ((call.json() or {}).get("auth") or {}).get("identity") or {}
     if identity.get("methods") != ["token"]:
         raise HttpError(400, f"Expecting to find token in identity. {MALFORMED}")

@@ -90,5 +90,5 @@ def _show(line: str) -> None:
 
 def has_stored_secret() -> bool:
     """Whether the settings of a connection contain a secret, which may come from the state and be outdated."""
-    secrets = ("password", "token", "application_credential_secret")
+    secrets = ("password", "token", "application_credential_secret", "secret_key", "security_token")
     return any(getattr(settings, name) for settings in _connections for name in secrets)

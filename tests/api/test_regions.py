@@ -12,7 +12,7 @@ from ecs_pulumi.cloud.connection import Connection, Settings
 from ecs_pulumi.cloud.errors import ConfigurationError
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.emulator.accounts import fixed_id
-from tests.support.clouds import entry, write_clouds
+from tests.support.clouds import entry, hide_clouds, write_clouds
 from tests.support.steps import Failed, Resource, clear_caches
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ def cloud() -> Iterator[Emulator]:
     with Emulator(speed=500) as running:
         clear_caches()
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _no_other_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the variables and files that configure another cloud."""
+    hide_clouds(tmp_path, monkeypatch)
 
 
 def connect(cloud: Emulator, **changes: str | None) -> Connection:

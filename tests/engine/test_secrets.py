@@ -38,6 +38,13 @@ PROGRAM = """
         ],
     )
 """
+TWO_REGIONS = """
+    import ecs_pulumi as ecs
+
+    for region in ("eu-de", "eu-nl"):
+        network = ecs.Network(f"net-{region}", region=region)
+        ecs.Subnet(f"sub-{region}", region=region, network_id=network.id, cidr="10.0.14.0/24")
+"""
 PASSWORD, OTHER_PASSWORD, USER_DATA = "Quite-5ecret", "Quite-0ther", "#cloud-config: hush-hush"
 VERBOSE = ("--debug", "-v=9", "--logtostderr")
 INSECURE = "TLS certificates are not verified (ecs:insecure)"
@@ -113,6 +120,30 @@ def test_private_key_as_public_key_is_refused(project: MakeProject, cloud: Emula
     programs = (it.program, *it.folder.rglob("__pycache__/*"))
     files = [path for path in it.folder.rglob("*") if path.is_file() and path not in programs]
     assert [path for path in files if "b3BlbnNzaHush" in path.read_text(errors="replace")] == []
+
+
+def test_access_key_in_two_regions(project: MakeProject, cloud: Emulator) -> None:
+    """Runs that sign their requests work in two regions, and the secret key is in no output and no file."""
+    it = project(TWO_REGIONS, config={"ecs:accessKey": "DEMOACCESSKEY0000001"})
+    for name in ("ecs:username", "ecs:password", "ecs:userDomainName", "ecs:projectDomainName"):
+        it.config(name, None)
+    it.config("ecs:secretKey", "wrong-5ecret", secret=True)
+    failed = it.up(*VERBOSE, fails=True)
+    assert any("Check ecs:accessKey, ecs:secretKey, ecs:projectName, and the clock" in each for each in failed.errors)
+    it.config("ecs:secretKey", "demo-secret-key", secret=True)
+    cloud.requests.clear()
+    runs = [it.up(*VERBOSE), it.refresh(*VERBOSE), it.preview("--diff", *VERBOSE)]
+    assert {each["outputs"]["region"] for name, each in it.state().items() if "Network" in name} == {"eu-de", "eu-nl"}
+    assert it.preview().changes == {}
+    assert not [request for request in cloud.requests if request.path.endswith("/auth/tokens")]
+
+    runs += [failed, it.destroy(*VERBOSE)]
+    hidden = re.compile("demo-secret-key|wrong-5ecret")
+    engine_lines = re.compile(r'"msg":"(Unm|M)arshaling property for RPC')
+    output = "".join(each.text for each in runs)
+    assert [line for line in lines_with_secrets(output, hidden) if not engine_lines.search(line)] == []
+    files = [path for path in it.folder.rglob("*") if path.is_file()]
+    assert [path for path in files if hidden.search(path.read_text(errors="replace"))] == []
 
 
 @pytest.mark.thorough

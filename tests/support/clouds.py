@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -9,6 +10,8 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    import pytest
 
     from ecs_pulumi.emulator import Emulator
 
@@ -24,6 +27,14 @@ def entry(cloud: Emulator, **auth: str | None) -> dict[str, Any]:
     region, version = options.pop("region_name"), options.pop("identity_api_version")
     merged = {name: value for name, value in {**options, **auth}.items() if value is not None}
     return {"auth": merged, "region_name": region, "identity_api_version": version}
+
+
+def hide_clouds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the variables and files that configure a cloud."""
+    for name in [name for name in os.environ if name.startswith("OS_")]:
+        monkeypatch.delenv(name)
+    for name, value in write_clouds(folder, {}).items():
+        monkeypatch.setenv(name, value)
 
 
 def write_clouds(folder: Path, entries: Mapping[str, dict[str, Any]]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from keystoneauth1.identity import v3
 from ecs_pulumi.cloud.credentials import Credentials, resolve
 from ecs_pulumi.cloud.errors import ConfigurationError, MissingCredentials
 from ecs_pulumi.cloud.settings import Settings, misspelled
+from tests.support.clouds import write_clouds
 from tests.unit.cloud.fakes import settings
 
 CLOUDS = """
@@ -80,6 +81,12 @@ def test_all_documented_settings_are_read() -> None:
         "ecs:applicationCredentialId": "aci",
         "ecs:applicationCredentialName": "acn",
         "ecs:applicationCredentialSecret": "acs",
+        "ecs:accessKey": "ak",
+        "ecs:secretKey": "sk",
+        "ecs:securityToken": "st",
+        "ecs:agencyName": "an",
+        "ecs:agencyDomainName": "adn",
+        "ecs:agencyDomainId": "adi",
         "ecs:projectName": "pn",
         "ecs:projectId": "pi",
         "ecs:domainName": "dn",
@@ -219,6 +226,48 @@ def test_vendor_profile_provides_auth_url(clouds: Path) -> None:
     credentials = resolve(Settings(cloud="otc-shop"))
     assert credentials.auth_url == "https://iam.eu-de.otc.t-systems.com/v3"
     assert _password(credentials).user_domain_name == "OTC00000000001000000447"
+
+
+@pytest.mark.parametrize(
+    ("profile", "auth_url", "url"),
+    [
+        ("otc-swiss", None, "https://iam-pub.eu-ch2.sc.otc.t-systems.com/v3"),
+        ("otc-swiss", "iam.mirror.test", "https://iam.mirror.test/v3"),
+        ("otc", None, "https://iam.eu-nl.otc.t-systems.com/v3"),
+    ],
+)
+def test_vendor_profile_without_scheme(
+    profile: str, auth_url: str | None, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The URL of a vendor profile may have no scheme, as that of ``otc-swiss``; then it is https."""
+    auth = {"username": "me", "password": "pw", "project_name": "p", "user_domain_name": "OTC0"}
+    auth |= {"auth_url": auth_url} if auth_url else {}
+    region = "eu-nl" if profile == "otc" else "eu-ch2"
+    entries = {"it": {"profile": profile, "region_name": region, "auth": auth}}
+    for name, value in write_clouds(tmp_path, entries).items():
+        monkeypatch.setenv(name, value)
+    assert resolve(Settings(cloud="it")).auth_url == url
+
+
+@pytest.mark.parametrize(
+    ("domains", "user", "project"),
+    [
+        ({}, "default", "default"),
+        ({"user_domain_name": "OTC0"}, "OTC0", "OTC0"),
+        ({"user_domain_id": "0a"}, "0a", "0a"),
+        ({"project_domain_name": "OTC0"}, "default", "OTC0"),
+        ({"user_domain_name": "OTC0", "project_domain_id": "0b"}, "OTC0", "0b"),
+        ({"domain_name": "OTC0"}, "OTC0", "OTC0"),
+    ],
+    ids=["none", "user's name", "user's id", "project's", "both", "of both"],
+)
+def test_domain_of_project_is_that_of_user(domains: dict[str, str], user: str, project: str) -> None:
+    """Without a domain of the project it is the user's, because not every cloud has a domain ``default``."""
+    bare = Settings(auth_url="https://iam.test", username="u", password="p", project_name="n")
+    plugin: Any = resolve(bare.model_copy(update=domains)).plugin
+    method = _password(Credentials(plugin, ""))
+    assert (method.user_domain_id or method.user_domain_name) == user
+    assert (plugin.project_domain_id or plugin.project_domain_name) == project
 
 
 def test_os_variables_without_settings(monkeypatch: pytest.MonkeyPatch) -> None:

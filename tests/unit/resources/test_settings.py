@@ -35,7 +35,7 @@ def test_invalid_boolean_setting_is_an_error(setting: str) -> None:
         HANDLER.preflight_disabled({f"ecs:{setting}": "flase"}.get)
 
 
-@pytest.mark.parametrize("secret", ["password", "token", "applicationCredentialSecret"])
+@pytest.mark.parametrize("secret", ["password", "token", "applicationCredentialSecret", "secretKey", "securityToken"])
 def test_unauthorized_hint_mentions_stored_secrets(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hint appears only if a setting contains the secret: secrets in variables and files are not stored."""
     monkeypatch.setattr(clients, "_connections", {Settings.from_config({f"ecs:{secret}": "s"}.get): None})
