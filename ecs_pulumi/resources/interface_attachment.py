@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
@@ -249,7 +250,10 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Detach the NIC and wait until the port is free; delete a port that was created for the NIC."""
         server_id, port_id = split_id(id_, self.name)
-        port = while_active(context, server_id, partial(detach, context, server_id, port_id))
+        # A port that was created for the NIC goes with it.
+        keep_port = not (rpc_bridge.current_request().old_inputs or {}).get("network_id")
+        detach_nic = partial(detach, context, server_id, port_id, keep_port=keep_port)
+        port = while_active(context, server_id, detach_nic)
         if port and is_for_a_nic(port) and port.get("device_id") in (None, "", server_id):
             delete_port(context, port_id)
 
