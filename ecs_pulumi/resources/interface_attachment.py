@@ -35,6 +35,7 @@ from ecs_pulumi.resources.attachment import split_id
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
+from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.neutron import with_marker
 from ecs_pulumi.resources.nic import (
     TAG,
@@ -116,9 +117,11 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         yield from super().preflight(context, checked)
         names = catalog(context.cloud.region)
         yield from preflight.check_exists(checked, "server_id", names.server)
-        yield from preflight.check_exists(checked, "port_id", lambda id_: names.neutron("port", id_))
-        if checked.known("port_id") and checked.changed("port_id"):
-            preflight.port_in_use(context, checked, "port_id", checked.known("port_id"))
+        port_id = checked.known("port_id")
+        if port_id and checked.changed("port_id"):
+            if not created_in_this_run(port_id):
+                yield from preflight.missing_port(context, "port_id", port_id)
+            preflight.port_in_use(context, checked, "port_id", port_id)
         yield from preflight.check_exists(checked, "network_id", lambda id_: names.neutron("network", id_))
         if not checked.prior:
             yield from preflight.addresses(context, checked)

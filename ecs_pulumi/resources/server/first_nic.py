@@ -15,7 +15,7 @@ from ecs_pulumi.dynamic import rpc_bridge, run
 from ecs_pulumi.dynamic.fields import is_unknown, objects
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.notices import Notice
-from ecs_pulumi.resources.nic import FirstNicStays, detach_strictly, if_attached, lost_ports
+from ecs_pulumi.resources.nic import FirstNicStays, detach_strictly, lost_ports
 from ecs_pulumi.resources.server import nics
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from ecs_pulumi.resources.clients import Context
     from ecs_pulumi.resources.remote import RemoteObject
+
+_DETACHES = ("ACTIVE", "PAUSED", "SHUTOFF")
+"""The statuses in which Nova detaches NICs."""
 
 
 def is_fixed(context: Context) -> bool:
@@ -41,18 +44,19 @@ def leaves(context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -
         prior: The prior outputs.
         new: The desired inputs.
     """
-    first = _first(prior)
-    if first is None or not is_fixed(context) or new.get("networks") == "auto":
+    desired = objects(new.get("networks"))
+    if new.get("networks") == "auto" or not is_fixed(context):
         return False
-    nic, port_id = first
-    attached, priors = {"id": port_id, **prior["nics"][0]}, {port_id: nic}
-    if any(each == nic or nics.matches_port(context, each, attached, priors) for each in objects(new["networks"])):
-        return False
-    with contextlib.suppress(errors.EcsError):
-        # If it was detached outside of Pulumi, another NIC can take its place.
-        port, server_id = context.cloud.region.network_objects("port").read(port_id), context.id or new.get("adopt")
-        return if_attached(port, str(server_id)) is not None
-    return False
+    leaving = []
+    for nic, port in _recorded(prior):
+        same = [each for each in desired if each == nic]
+        same += [each for each in desired if nics.matches_port(context, each, port, {port["id"]: nic})]
+        if same:
+            desired.remove(same[0])
+        else:
+            leaving.append(port)
+    first = _read_first_mac(context, new) if leaving else None
+    return any(port["mac_address"] == first for port in leaving)
 
 
 def warn_of_replacement(context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -63,26 +67,40 @@ def warn_of_replacement(context: Context, prior: Mapping[str, Any], new: Mapping
         prior: The prior outputs.
         new: The desired inputs.
     """
-    nic, port_id = _first(prior) or ({}, "")
-    if not nic.get("port_id") or not is_fixed(context):
+    given = {port["mac_address"]: port["id"] for nic, port in _recorded(prior) if nic.get("port_id")}
+    port_id = given.get(_read_first_mac(context, new)) if given and is_fixed(context) else None
+    if not port_id:
         return
-    given = [each.get("port_id") for each in objects(new.get("networks"))]
+    wanted = [each.get("port_id") for each in objects(new.get("networks"))]
     declared = OWNERSHIP.other_owner(ObjectKey("Port", context.cloud.region.name, port_id), "")
     what = f"replacing {context.resource} deletes the port {port_id} of its first NIC, which stays with the server"
-    if port_id in given:
+    if port_id in wanted:
         advice = f"add `--replace '{declared}'`" if declared else "give the first NIC another port"
         text = f"{what}; the new server needs that port: {advice}, or the update ends without a server"
-    elif declared and not any(map(is_unknown, given)):
+    elif declared and not any(map(is_unknown, wanted)):
         text = f"{what}; `pulumi up --refresh` creates it anew afterwards"
     else:
         return
     context.warn(Notice.PORT_LOSS.with_code(text))
 
 
-def _first(prior: Mapping[str, Any]) -> tuple[Mapping[str, Any], str] | None:
-    """Return the first NIC of a server in `networks`, with its port; None if they are not known."""
-    recorded = nics.recorded_nics(prior)
-    return recorded[0] if recorded and recorded[0][0] else None
+def _recorded(prior: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], RemoteObject]]:
+    """Return the NICs in `networks`, each with its port; none if they are not known."""
+    known = zip(nics.recorded_nics(prior) or (), prior.get("nics") or (), strict=False)
+    return [(nic, {"id": port_id, **port}) for (nic, port_id), port in known if nic]
+
+
+def _read_first_mac(context: Context, new: Mapping[str, Any]) -> str | None:
+    """Return the MAC address of the first NIC of the server that a diff or an import is about."""
+    try:
+        return _first_mac(context.cloud.region.servers.get(context.id or str(new.get("adopt"))))
+    except errors.EcsError:
+        return None
+
+
+def _first_mac(remote: RemoteObject | None) -> str | None:
+    """Return the MAC address of a server's first NIC: Nova lists the addresses in the order of the NICs."""
+    return next((item["mac"] for items in nics.addresses(remote or {}).values() for item in items), None)
 
 
 def detach_others(context: Context, server_id: str, ports: Sequence[RemoteObject]) -> list[RemoteObject]:
@@ -97,23 +115,29 @@ def detach_others(context: Context, server_id: str, ports: Sequence[RemoteObject
         The ports that the server keeps: that of its first NIC, or all of them if its status does not allow a detach.
 
     Raises:
-        FirstNicStays: Several NICs are refused, so that their order is not the reason. The ports would be lost.
+        FirstNicStays: A NIC is refused that is not the first one. The port would be lost.
     """
     recorded = {port_id: nic for nic, port_id in nics.recorded_nics(context.prior) or ()}
     outliving = [port for port in ports if nics.outlives_nic(port, recorded.get(port["id"]))]
     remote = context.cloud.region.servers.get(server_id) if outliving else None
     if remote is None or remote.get("OS-EXT-STS:task_state") == "deleting":
         return outliving
-    kept: list[RemoteObject] = []
-    for port in outliving:
+    first, kept = _first_mac(remote), []
+    # Each NIC but one leaves. The first one is tried as well: not every cloud that resembles this one refuses it.
+    for port in sorted(outliving, key=lambda port: port["mac_address"] != first):
         try:
             detach_strictly(context, server_id, port["id"], keep_port=True)
         except errors.Conflict:
-            kept.append(port)
-        except FirstNicStays:
-            if kept:
+            if remote["status"] in _DETACHES:
                 raise
             kept.append(port)
+        except FirstNicStays:
+            if first not in (None, port["mac_address"]):
+                raise
+            kept.append(port)
+            first = port["mac_address"]
+        else:
+            first = None if port["mac_address"] == first else first
     return kept
 
 

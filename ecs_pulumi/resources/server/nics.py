@@ -140,9 +140,15 @@ def _nic(port: RemoteObject) -> dict[str, Any]:
 
 
 def _ports(context: Context, remote: RemoteObject) -> list[RemoteObject]:
-    """Return the server's ports. They are listed once for each time that the server was read."""
+    """Return the server's ports. They are listed once for each time that the server was read.
+
+    Neutron lists them in any order, Nova the addresses of a network in the order of the NICs.
+    """
     if _PORTS not in remote:
-        remote[_PORTS] = ports_of(context, remote["id"])
+        order = [item["mac"] for items in addresses(remote).values() for item in items]
+        place = {mac: index for index, mac in reversed(list(enumerate(order)))}
+        found = ports_of(context, remote["id"])
+        remote[_PORTS] = sorted(found, key=lambda port: place.get(port["mac_address"], len(order)))
     return list(remote[_PORTS])
 
 
