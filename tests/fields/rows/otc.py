@@ -45,10 +45,12 @@ class NotChanged:
 
     Attributes:
         reason: A pattern of the error message.
+        value: The value that a create sets; the first value of the row if not given.
         second: The value to which it cannot be changed; the second value of the row if not given.
     """
 
     reason: str
+    value: Any = NONE
     second: Any = NONE
 
 
@@ -82,7 +84,7 @@ OTC: dict[str, dict[str, OtcRow]] = {
         "description": NotKept("description: not kept"),
         "tags": NotKept("tags: not kept"),
         "admin_state_up": NotChanged("admin_state_up"),
-        "fixed_ips": NotChanged("fixed_ips", [{"ip_address": "10.90.1.51"}]),
+        "fixed_ips": NotChanged("fixed_ips", second=[{"ip_address": "10.90.1.51"}]),
         "security_group_ids": replace(PORT["security_group_ids"], never_empty="a port needs a security group"),
         "mac_address": NotOffered("mac_address"),
         "device_owner": Row("neutron:VIP_PORT", once="the cloud allows no other value", base=_port()),
