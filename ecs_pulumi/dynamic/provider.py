@@ -58,8 +58,8 @@ class Provider(ResourceProvider):
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate the desired inputs and return them in their normal form, with the problems found."""
         handler, request = self._handler, rpc_bridge.current_request()
-        run.compared(request.urn)
         prior, raw = _clean(_olds), _clean(news)
+        run.compared(request.urn, is_new=not prior)
         is_replacement = _is_replacement(request.urn, prior) or (
             # The engine sends no prior inputs with the first check of a forced replacement.
             bool(raw.get("adopt")) and not prior and state.read(request.project, request.stack).has(request.urn)

@@ -156,7 +156,8 @@ def report_lost(context: Context, server_id: str, ports: Sequence[RemoteObject])
             if _exists(context, port["id"]):
                 continue
             lost_ports(context.cloud.region)[port["id"]] = server_id
-            if not run.also_deletes(urn, "Port", port["id"], is_awaited=False):
+            resource = (urn, "Port", port["id"])
+            if not (run.replaces(*resource) or run.also_deletes(*resource, is_awaited=False)):
                 which = f"{port['name']} ({port['id']})" if port.get("name") else port["id"]
                 text = f"the cloud deleted the port {which} together with the server, which did not detach it"
                 advice = "if the program declares it, `pulumi up --refresh` creates it anew"
