@@ -45,7 +45,7 @@ def leaves(context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -
         new: The desired inputs.
     """
     desired = objects(new.get("networks"))
-    if new.get("networks") == "auto" or not is_fixed(context):
+    if new.get("networks") == "auto":
         return False
     leaving = []
     for nic, port in _recorded(prior):
@@ -55,7 +55,7 @@ def leaves(context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -
             desired.remove(same[0])
         else:
             leaving.append(port)
-    first = _read_first_mac(context, new) if leaving else None
+    first = _read_first_mac(context, new) if leaving and is_fixed(context) else None
     return any(port["mac_address"] == first for port in leaving)
 
 
@@ -68,7 +68,7 @@ def warn_of_replacement(context: Context, prior: Mapping[str, Any], new: Mapping
         new: The desired inputs.
     """
     given = {port["mac_address"]: port["id"] for nic, port in _recorded(prior) if nic.get("port_id")}
-    port_id = given.get(_read_first_mac(context, new)) if given and is_fixed(context) else None
+    port_id = given.get(_read_first_mac(context, new) or "") if given and is_fixed(context) else None
     if not port_id:
         return
     wanted = [each.get("port_id") for each in objects(new.get("networks"))]
