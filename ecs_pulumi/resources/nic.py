@@ -9,6 +9,7 @@ from ecs_pulumi.cloud import compute, errors, network
 from ecs_pulumi.cloud.batching import RequestBatcher
 from ecs_pulumi.cloud.polling import retry_while_busy
 from ecs_pulumi.dynamic.handler import auto_name
+from ecs_pulumi.resources import missing_attributes
 from ecs_pulumi.resources.attachment import left_to_server
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.idempotent_create import create_or_find
@@ -164,7 +165,7 @@ def create_and_attach_port(
     port = create_or_find(
         context,
         api,
-        send=lambda: network.create(api, "port", body),
+        send=lambda: missing_attributes.send(context, "port", body, partial(network.create, api, "port")),
         candidates=lambda: network.list_all(api, "port", name=body["name"]),
         marked=marker,
     )

@@ -64,7 +64,12 @@ def test_growth_counts_for_the_type(cloud: Emulator, run: Run) -> None:
     ("quota", "kind", "inputs", "message"),
     [
         ({"router": 1}, "Router", {}, "name: quota exceeded for routers: limit 1, in use 0"),
-        ({"floatingip": 1}, "FloatingIp", {"external_network": "admin_external_net"}, "quota exceeded for floatingips: limit 1"),
+        (
+            {"floatingip": 1},
+            "FloatingIp",
+            {"external_network": "admin_external_net"},
+            "quota exceeded for floatingips: limit 1",
+        ),
         ({"security_group": 2}, "SecurityGroup", {}, "quota exceeded for security_groups: limit 2, in use 1"),
     ],
 )

@@ -88,8 +88,9 @@ OTC: dict[str, dict[str, OtcRow]] = {
         "security_group_ids": replace(PORT["security_group_ids"], never_empty="a port needs a security group"),
         "mac_address": NotOffered("mac_address"),
         "device_owner": Row("neutron:VIP_PORT", once="the cloud allows no other value", base=_port()),
-        "dns_name": NotOffered("dns_name"),
-        "qos_policy_id": NotOffered("qos_policy_id", _ID),
+        # Another port shows in preview which attributes no port has.
+        "dns_name": NotOffered("dns_name", base=lambda g: {"network_id": g.ports and g.network}),
+        "qos_policy_id": NotOffered("qos_policy_id", _ID, base=lambda g: {"network_id": g.ports and g.network}),
         "value_specs": Row({"port_security_enabled": True}, {"port_security_enabled": False}, base=_port()),
     },
     "InterfaceAttachment": {"tag": NotOffered("tag")},
