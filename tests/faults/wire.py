@@ -343,6 +343,7 @@ class EmulatorWire(Wire):
             "method": request.method,
             "scheme": target.scheme,
             "path": unquote(target.path),
+            "raw_path": target.path.encode(),
             "query_string": target.query.encode(),
             "headers": [(_bytes(name), _bytes(value)) for name, value in request.headers.items()]
             + [(b"host", target.netloc.encode())],
