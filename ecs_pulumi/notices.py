@@ -35,6 +35,8 @@ class Notice(Enum):
     """An update in place makes a port unreachable at an address that it had."""
     CUTS = "cuts-connections"
     """An update in place no longer lets packets pass that passed before."""
+    PORT_LOSS = "port-loss"
+    """The cloud deletes a port that the program declares or needs together with the server that uses it."""
     IMPORT = "import-changes"
     """An import changes the existing object. The code is followed by the names of the changed inputs."""
     NOT_CHECKED = "not-checked"

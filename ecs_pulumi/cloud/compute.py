@@ -264,9 +264,18 @@ def list_interfaces(api: ServiceClient, id: str, microversion: str | None = None
     return list(api.pages(f"/servers/{id}/os-interface", "interfaceAttachments", None, microversion))
 
 
-def detach_interface(api: ServiceClient, id: str, port_id: str) -> None:
-    """Detach a NIC (API reference, "Detach Interface"). Nova answers 202 and does not report later failures."""
-    api.delete(f"/servers/{id}/os-interface/{port_id}")
+def detach_interface(api: ServiceClient, id: str, port_id: str, *, reserve_port: bool = False) -> None:
+    """Detach a NIC (API reference, "Detach Interface"). Nova answers 202 and does not report later failures.
+
+    Args:
+        api: compute.
+        id: the server.
+        port_id: the port of the NIC.
+        reserve_port: keep the port on a cloud that deletes it otherwise, such as the Open Telekom Cloud. OpenStack
+            keeps every port that Nova did not create, and ignores the parameter.
+    """
+    params = {"reserve_port": "True"} if reserve_port else None
+    api.delete(f"/servers/{id}/os-interface/{port_id}", params=params)
 
 
 def list_flavors(

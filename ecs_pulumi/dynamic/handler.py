@@ -209,10 +209,15 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """Return problems that the API would report during `up`. Called if the resource is new or changed."""
         return ()
 
-    def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
-        """Return the changed inputs that require a replacement. By default the field options decide."""
+    def requires_replacement(
+        self,
+        context: OperationContext[C],  # noqa: ARG002
+        prior: Mapping[str, Any],  # noqa: ARG002
+        new: Mapping[str, Any],  # noqa: ARG002
+        changed: list[str],
+    ) -> list[str]:
+        """Return the changed inputs that require a replacement. By default the field options decide. MUST NOT raise."""
         model = fields.fields_of(self.inputs)
-        del prior, new
         return [name for name in changed if model[name].has(fields.Replace)]
 
     def tainted(self, context: OperationContext[C], id_: str, prior: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
@@ -238,6 +243,12 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         Called in a diff, because only a diff knows the object's id and that the object is not replaced. `context.prior`
         holds the prior outputs.
         MUST send requests only if a changed input needs them.
+        """
+
+    def preflight_replacement(self, context: OperationContext[C], new: Mapping[str, Any]) -> None:
+        """Warn of what a replacement does besides; raise the error that it would end with.
+
+        Called in a diff like `preflight_update`.
         """
 
     def report_plan(self, context: OperationContext[C], new: Mapping[str, Any], changed: list[str]) -> None:

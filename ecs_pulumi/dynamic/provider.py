@@ -58,8 +58,8 @@ class Provider(ResourceProvider):
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate the desired inputs and return them in their normal form, with the problems found."""
         handler, request = self._handler, rpc_bridge.current_request()
-        run.compared(request.urn)
         prior, raw = _clean(_olds), _clean(news)
+        run.compared(request.urn, is_new=not prior)
         is_replacement = _is_replacement(request.urn, prior) or (
             # The engine sends no prior inputs with the first check of a forced replacement.
             bool(raw.get("adopt")) and not prior and state.read(request.project, request.stack).has(request.urn)
@@ -334,7 +334,7 @@ class Provider(ResourceProvider):
             for name in handler.alternatives
             if prior_alternatives and name not in (*prior_alternatives, *changed) and new.get(name) is not None
         ]
-        replaced = handler.requires_replacement(prior, new, changed)
+        replaced = handler.requires_replacement(context, prior, new, changed)
         if run.ends_refresh(request.urn):
             return rpc_bridge.difference(DiffResult(changes=bool(changed), replaces=replaced), changed)
         # A tainted object is deleted before its replacement is created: it may hold resources that this one needs.
@@ -345,6 +345,8 @@ class Provider(ResourceProvider):
                 context.notify(Notice.NEVER_USABLE.with_code(f"replace: {reason}"))
             elif replaced:
                 self._warn_about_data_loss(context, request.urn, "replacing", prior)
+                if not handler.preflight_disabled(self._setting):
+                    handler.preflight_replacement(context, new)
             elif changed and not handler.preflight_disabled(self._setting):
                 handler.preflight_update(context, id_, new, changed)
         except Exception as error:  # noqa: BLE001
@@ -484,7 +486,7 @@ class Provider(ResourceProvider):
             and not handler.is_equal(name, value, actual)
         ]
         changed += [name for name in handler.ownership_updates(context, remote) if name not in changed]
-        return actual, changed, handler.requires_replacement(actual, inputs, changed)
+        return actual, changed, handler.requires_replacement(context, actual, inputs, changed)
 
     def _keep_or_undo(
         self,

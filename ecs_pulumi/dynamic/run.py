@@ -33,6 +33,7 @@ _program = threading.Event()
 _compared: set[str] = set()
 _replaced: set[str] = set()
 _deleted_first: set[str] = set()
+_checked_as_new: set[str] = set()
 _refreshed: set[str] = set()
 
 
@@ -49,13 +50,14 @@ def has_program() -> bool:
     return _program.is_set()
 
 
-def compared(urn: str, *, replaced: bool = False, deleted_first: bool = False) -> None:
+def compared(urn: str, *, replaced: bool = False, deleted_first: bool = False, is_new: bool = False) -> None:
     """Record that the engine has requested a check or a diff of a resource.
 
     Args:
         urn: URN of the resource.
         replaced: Whether the run replaces it.
         deleted_first: Whether a replacement deletes the prior object before it creates the new one.
+        is_new: Whether it is a check without prior inputs.
     """
     program_seen()
     _refreshed.discard(urn)
@@ -64,6 +66,8 @@ def compared(urn: str, *, replaced: bool = False, deleted_first: bool = False) -
         _replaced.add(urn)
     if deleted_first:
         _deleted_first.add(urn)
+    if is_new:
+        _checked_as_new.add(urn)
 
 
 def deletes_first(urn: str) -> bool:
@@ -132,14 +136,17 @@ def also_deletes(urn: str, kind: str, id_: str, *, is_awaited: bool = True) -> b
 def replaces(urn: str, kind: str, id_: str) -> bool:
     """Whether this run, which works on the resource `urn`, replaces another resource of the stack.
 
+    The engine checks a resource that `--replace` names as a new one, although the state contains it.
+
     Args:
         urn: URN of the resource.
         kind: Kind of the other resource.
         id_: Id of the other resource.
     """
-    if not _replaced or not urn:
+    known = _replaced | _checked_as_new
+    if not known or not urn:
         return False
-    return any(other["urn"] in _replaced for other in _of(_resources(urn), kind, id_))
+    return any(other["urn"] in known for other in _of(_resources(urn), kind, id_))
 
 
 def _resources(urn: str) -> Sequence[Mapping[str, Any]]:

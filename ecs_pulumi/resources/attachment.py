@@ -19,10 +19,15 @@ def split_id(id_: str, kind: str) -> tuple[str, str]:
     return server_id, other
 
 
-def left_to_server(context: Context, server_id: str) -> bool:
-    """Whether a refused detach can be skipped, because the delete of the server will release the object.
+def left_to_server(context: Context, server_id: str, consequence: str = "its deletion releases what it uses") -> bool:
+    """Whether a refused detach can be skipped, because the server will be deleted.
 
     This holds for a server in `ERROR`, and for one that is being deleted or that the same run deletes.
+
+    Args:
+        context: The operation.
+        server_id: The server.
+        consequence: What the deletion of the server does to the object, for a notice.
     """
     try:
         server = compute.get_server(context.cloud.compute, server_id)
@@ -31,8 +36,6 @@ def left_to_server(context: Context, server_id: str) -> bool:
     status = server["status"]
     is_ending = status in ("ERROR", "DELETED", "SOFT_DELETED") or server.get("OS-EXT-STS:task_state") == "deleting"
     if is_ending or run.also_deletes(rpc_bridge.current_request().urn, "Server", server_id):
-        context.notify(
-            f"the server {server_id} is in status {status} and detaches nothing; its deletion releases what it uses"
-        )
+        context.notify(f"the server {server_id} is in status {status} and does not detach it; {consequence}")
         return True
     return False

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
@@ -34,6 +35,7 @@ from ecs_pulumi.resources.attachment import split_id
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
+from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.neutron import with_marker
 from ecs_pulumi.resources.nic import (
     TAG,
@@ -115,9 +117,11 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         yield from super().preflight(context, checked)
         names = catalog(context.cloud.region)
         yield from preflight.check_exists(checked, "server_id", names.server)
-        yield from preflight.check_exists(checked, "port_id", lambda id_: names.neutron("port", id_))
-        if checked.known("port_id") and checked.changed("port_id"):
-            preflight.port_in_use(context, checked, "port_id", checked.known("port_id"))
+        port_id = checked.known("port_id")
+        if port_id and checked.changed("port_id"):
+            if not created_in_this_run(port_id):
+                yield from preflight.missing_port(context, "port_id", port_id)
+            preflight.port_in_use(context, checked, "port_id", port_id)
         yield from preflight.check_exists(checked, "network_id", lambda id_: names.neutron("network", id_))
         if not checked.prior:
             yield from preflight.addresses(context, checked)
@@ -249,7 +253,10 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Detach the NIC and wait until the port is free; delete a port that was created for the NIC."""
         server_id, port_id = split_id(id_, self.name)
-        port = while_active(context, server_id, partial(detach, context, server_id, port_id))
+        # A port that was created for the NIC goes with it.
+        keep_port = not (rpc_bridge.current_request().old_inputs or {}).get("network_id")
+        detach_nic = partial(detach, context, server_id, port_id, keep_port=keep_port)
+        port = while_active(context, server_id, detach_nic)
         if port and is_for_a_nic(port) and port.get("device_id") in (None, "", server_id):
             delete_port(context, port_id)
 

@@ -9,6 +9,7 @@ from ecs_pulumi.cloud import compute, errors, network
 from ecs_pulumi.cloud.batching import RequestBatcher
 from ecs_pulumi.cloud.polling import retry_while_busy
 from ecs_pulumi.dynamic.handler import auto_name
+from ecs_pulumi.resources import missing_attributes
 from ecs_pulumi.resources.attachment import left_to_server
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.idempotent_create import create_or_find
@@ -16,13 +17,24 @@ from ecs_pulumi.resources.owner_markers import LONGEST_DESCRIPTION, OF_A_NIC, is
 from ecs_pulumi.resources.per_region import PerRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ecs_pulumi.resources.clients import Context
     from ecs_pulumi.resources.remote import RemoteObject
 
 TAG = "2.49"
 """Compute microversion that introduced tags of NICs."""
+
+
+class FirstNicStays(errors.OperationFailed):
+    """The cloud refuses to detach a NIC with 403: the Open Telekom Cloud detaches any NIC but the first one."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(
+            "the first NIC of a server cannot leave it on this cloud; only a replacement of the server changes it",
+            f"{error.partition(f' {errors.Forbidden.hint}')[0]} If this is another NIC, the account's roles in this "
+            "project do not allow the request.",
+        )
 
 
 def attach(
@@ -35,6 +47,7 @@ def attach(
     tag: str | None = None,
 ) -> RemoteObject:
     """Attach a port to a server, or let Nova create and attach one; return the port in Neutron's format."""
+    require_not_lost(context, [port_id])
     body: RemoteObject = {"port_id": port_id} if port_id else {"net_id": network_id}
     if addresses:
         body["fixed_ips"] = [{"ip_address": address} for address in addresses]
@@ -75,16 +88,39 @@ def owner_of_nic(owner: str | None, port: Mapping[str, Any]) -> str | None:
     return owner.removesuffix(OF_A_NIC) if owner and is_for_a_nic(port) else owner
 
 
-def detach(context: Context, server_id: str, port_id: str) -> RemoteObject | None:
-    """Detach a NIC from a server and wait until its port is free or deleted; return the port if it still exists."""
+def detach(context: Context, server_id: str, port_id: str, *, keep_port: bool) -> RemoteObject | None:
+    """Detach a NIC from a server and wait until its port is free or deleted; return the port if it still exists.
+
+    A server that ends anyway keeps a NIC that it does not detach.
+
+    Args:
+        context: The operation.
+        server_id: The server.
+        port_id: The port of the NIC.
+        keep_port: Whether the port outlives the NIC. Some clouds delete it unless the request reserves it.
+
+    Raises:
+        FirstNicStays: The NIC is the first one of the server, which this cloud does not detach.
+    """
     try:
-        send = partial(compute.detach_interface, context.cloud.compute, server_id, port_id)
+        return detach_strictly(context, server_id, port_id, keep_port=keep_port)
+    except (errors.Conflict, FirstNicStays):
+        is_deleted = context.cloud.region.resembles_otc
+        if left_to_server(context, server_id, *(["its deletion deletes the port"] if is_deleted else [])):
+            return context.cloud.region.network_objects("port").read(port_id)
+        raise
+
+
+def detach_strictly(context: Context, server_id: str, port_id: str, *, keep_port: bool) -> RemoteObject | None:
+    """Detach a NIC like `detach`, but raise `errors.Conflict` if the server does not detach it, whatever its end."""
+    try:
+        send = partial(_send_detach, context, server_id, port_id, keep_port=keep_port)
         retry_while_busy(send, context.cloud.deadline, progress=context.report_status)
     except errors.NotFound:
         pass
-    except errors.Conflict:
-        if left_to_server(context, server_id):
-            return context.cloud.region.network_objects("port").read(port_id)
+    except errors.Forbidden as error:
+        if context.cloud.region.resembles_otc:
+            raise FirstNicStays(str(error)) from error
         raise
     return context.cloud.region.network_objects("port").poller.wait(
         port_id,
@@ -94,6 +130,19 @@ def detach(context: Context, server_id: str, port_id: str) -> RemoteObject | Non
         describe=lambda port: "detaching" if if_attached(port, server_id) else "free",
         what=f"port {port_id} to be detached from server {server_id}",
     )
+
+
+def _send_detach(context: Context, server_id: str, port_id: str, *, keep_port: bool) -> None:
+    region, fact = context.cloud.region, ("interface", "refuses", "reserve_port")
+    reserve_port = keep_port and not region.learned.knows(*fact)
+    try:
+        compute.detach_interface(region.compute, server_id, port_id, reserve_port=reserve_port)
+    except errors.BadRequest:
+        # A cloud that may delete the port must not get the request without the parameter.
+        if not reserve_port or region.resembles_otc:
+            raise
+        compute.detach_interface(region.compute, server_id, port_id)
+        region.learned.note(*fact)
 
 
 def nic_marker(context: Context) -> str:
@@ -116,7 +165,7 @@ def create_and_attach_port(
     port = create_or_find(
         context,
         api,
-        send=lambda: network.create(api, "port", body),
+        send=lambda: missing_attributes.send(context, "port", body, partial(network.create, api, "port")),
         candidates=lambda: network.list_all(api, "port", name=body["name"]),
         marked=marker,
     )
@@ -155,6 +204,26 @@ def ports_of(context: Context, server_id: str) -> list[RemoteObject]:
 
 created_ports: PerRegion[dict[str, RemoteObject]] = PerRegion(lambda _: {})
 """The ports that this process created in a region, by id. Their network, MAC and fixed addresses need no request."""
+
+lost_ports: PerRegion[dict[str, str]] = PerRegion(lambda _: {})
+"""The ports that the cloud deleted in this run together with a server, with the id of the server."""
+
+
+def require_not_lost(context: Context, port_ids: Iterable[object]) -> None:
+    """Raise an error if the cloud deleted one of these ports in this run together with a server.
+
+    Raises:
+        OperationFailed: It did.
+    """
+    lost = lost_ports(context.cloud.region)
+    for port_id in port_ids:
+        if port_id in lost:
+            raise errors.OperationFailed(
+                f"the port {port_id} does not exist any more",
+                f"the cloud deleted it together with the server {lost[str(port_id)]}, which did not detach it; "
+                "`pulumi up --refresh` creates the port anew, and then what needs it",
+            )
+
 
 _port_lists: PerRegion[RequestBatcher[list[RemoteObject] | None]] = PerRegion(lambda _: RequestBatcher())
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ecs_pulumi.cloud import network
+from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     ChangedBy,
@@ -21,6 +22,7 @@ from ecs_pulumi.dynamic.fields import (
     Set,
     fields_of,
     match_items,
+    objects,
 )
 from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources import preflight
@@ -156,6 +158,16 @@ class PortHandler(NeutronHandler[PortInputs]):
         yield from preflight.check_exists(checked, "network_id", lambda id_: resolver.neutron("network", id_))
         yield from preflight.check_all_exist(checked, "security_group_ids", resolver.security_group_id)
         yield from preflight.addresses(context, checked)
+        unusual = {name: reason for name, reason in _undocumented(checked.values).items() if checked.changed(name)}
+        if unusual and context.cloud.region.resembles_otc:
+            context.warn(f"{_listed(unusual)}; this cloud will probably refuse it")
+
+    def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
+        """Warn of a change that an Open Telekom Cloud makes to no existing port."""
+        super().preflight_update(context, id_, new, changed)
+        fixed = [name for name in _FIXED if name in changed]
+        if fixed and context.cloud.region.resembles_otc:
+            context.warn(f"{errors.join_names(fixed)}: {_replace_advice()}; this cloud will probably refuse the change")
 
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
         """Return the ports of the project, without those of an `InterfaceAttachment`."""
@@ -238,6 +250,33 @@ class PortHandler(NeutronHandler[PortInputs]):
             resource.inputs |= dict.fromkeys(("dns_name", "binding_host_id", "binding_profile"))
         return resource
 
+    def _send_create(self, context: Context, body: RemoteObject) -> RemoteObject:
+        try:
+            return super()._send_create(context, body)
+        except errors.BadRequest as error:
+            raise self._explained(context, error, body, {}) from error
+
+    def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
+        try:
+            return super()._send_update(context, remote, body)
+        except errors.BadRequest as error:
+            fixed = {name: _replace_advice() for name in _FIXED if name in body}
+            raise self._explained(context, error, body, fixed) from error
+
+    def _explained(
+        self, context: Context, error: errors.BadRequest, body: RemoteObject, fixed: Mapping[str, str]
+    ) -> errors.EcsError:
+        """Return the error with the names of the properties that an Open Telekom Cloud documents differently."""
+        reasons = {**_undocumented({**body, "security_group_ids": body.get("security_groups")}), **fixed}
+        # A cloud that does not know the description of a port refuses that before anything else.
+        if not reasons or not context.cloud.region.resembles_otc or "description" in error.message:
+            return error
+        return errors.OperationFailed(_listed(reasons), str(error))
+
+    def _dependents(self, context: Context, id_: str) -> list[str]:
+        remote = self.read(context, id_)
+        return [f"server {remote['device_id']}"] if remote and remote.get("device_id") else []
+
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
         body = super()._body(values, remote)
         if not remote and body.get("binding:vnic_type") == "normal":
@@ -248,6 +287,30 @@ class PortHandler(NeutronHandler[PortInputs]):
         if "extra_dhcp_opts" in body:
             body["extra_dhcp_opts"] = _dhcp_options(body["extra_dhcp_opts"], remote.get("extra_dhcp_opts") or [])
         return body
+
+
+_FIXED = ("fixed_ips", "admin_state_up")
+"""The inputs that an Open Telekom Cloud documents for new ports only."""
+
+
+def _replace_advice() -> str:
+    return f"it cannot change on this cloud, only with the port: `--replace '{rpc_bridge.current_request().urn}'`"
+
+
+def _undocumented(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return what an Open Telekom Cloud documents differently, by input."""
+    reasons = {}
+    if len(objects(values.get("fixed_ips"))) > 1:
+        reasons["fixed_ips"] = "a port has one address on this cloud"
+    if values.get("security_group_ids") == [] and values.get("port_security_enabled") is not False:
+        reasons["security_group_ids"] = "a port needs a security group on this cloud"
+    if any(pair.get("ip_address") in ("0.0.0.0/0", "::/0") for pair in objects(values.get("allowed_address_pairs"))):
+        reasons["allowed_address_pairs"] = "on this cloud, 1.1.1.1/0 turns the check of the source off"
+    return reasons
+
+
+def _listed(reasons: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
 
 
 def _without(item: Mapping[str, Any], name: str, default: Any) -> RemoteObject:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem
 from ecs_pulumi.dynamic.handler import Provenance
+from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.resources.addresses import ip_range, port_address_range
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
@@ -32,6 +33,15 @@ def check_exists(checked: CheckInputs, name: str, look_up: Callable[[str], objec
     name_or_id = checked.known(name)
     if name_or_id and checked.changed(name) and not created_in_this_run(name_or_id):
         yield from missing(name, lambda: look_up(name_or_id))
+
+
+def missing_port(context: Context, name: str, port_id: str, place: str = "") -> Iterator[Problem]:
+    """Yield a problem of the input if the port does not exist, with advice if the program declares it."""
+    region = context.cloud.region
+    for problem in missing(name, lambda: catalog(region).neutron("port", port_id), place):
+        is_declared = OWNERSHIP.other_owner(ObjectKey("Port", region.name, port_id), "")
+        advice = ", although the program declares it: `pulumi up --refresh` creates it anew" if is_declared else ""
+        yield Problem(name, f"{problem.reason}{advice}")
 
 
 def check_all_exist(checked: CheckInputs, name: str, look_up: Callable[[str], object]) -> Iterator[Problem]:

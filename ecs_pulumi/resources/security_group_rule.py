@@ -176,10 +176,12 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
             return False
         return rule_key(new) == rule_key(prior)
 
-    def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
+    def requires_replacement(
+        self, context: Context, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]
+    ) -> list[str]:
         """Return the changed inputs, or those of the ports if only both together are a change."""
         ports = [] if is_equal_rule(new, prior) else [name for name in PORTS if new.get(name) is not None]
-        return super().requires_replacement(prior, new, changed) or ports
+        return super().requires_replacement(context, prior, new, changed) or ports
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Ignore differences in spelling."""

@@ -16,7 +16,7 @@ class ServerNetworkArgs(TypedDict):
     network_id: NotRequired[pulumi.Input[str]]
     """Network in which Nova creates a port. Set either this or `port_id`."""
     port_id: NotRequired[pulumi.Input[str]]
-    """Existing port. Deleting the server does not delete it."""
+    """Existing port. Deleting the server does not delete it, except that of the first NIC on Open Telekom Cloud."""
     fixed_ip: NotRequired[pulumi.Input[str]]
     """Requested address; only with `network_id`."""
     tag: NotRequired[pulumi.Input[str]]
@@ -77,7 +77,7 @@ class ServerNetwork(TypedDict):
     network_id: NotRequired[str]
     """Network in which Nova creates a port. Set either this or `port_id`."""
     port_id: NotRequired[str]
-    """Existing port. Deleting the server does not delete it."""
+    """Existing port. Deleting the server does not delete it, except that of the first NIC on Open Telekom Cloud."""
     fixed_ip: NotRequired[str]
     """Requested address; only with `network_id`."""
     tag: NotRequired[str]

@@ -93,6 +93,11 @@ def _with_power_state(power_state: str) -> Program:
     return lambda world: {**_plain_server(world), "power_state": power_state}
 
 
+def _second_nic_with_port(world: EmulatedWorld) -> Inputs:
+    networks = [{"network_id": world.base["net"]}, {"port_id": world.base["nic"]}]
+    return {**world.server(), "networks": networks}
+
+
 _ROOT = {
     "source_type": "image",
     "destination_type": "volume",
@@ -287,5 +292,28 @@ SCENES = [
     Scene("Server", "create", None, _plain_server, dialect="otc", cold=True),
     Scene("Server", "resize", _plain_server, lambda world: {**_plain_server(world), "flavor": LARGER["otc"]}, "otc"),
     Scene("Server", "destroy", _plain_server, None, dialect="otc"),
+    # These clouds delete the ports of all NICs with the server, and the port of a NIC with it.
+    Scene("Server", "destroy-keeping-port", _second_nic_with_port, None, dialect="otc"),
+    Scene(
+        "Server",
+        "replace-keeping-port",
+        _second_nic_with_port,
+        lambda world: {**_second_nic_with_port(world), "image": OTHER_IMAGE["otc"]},
+        dialect="otc",
+    ),
+    Scene(
+        "Server",
+        "release-port",
+        _second_nic_with_port,
+        lambda world: {**world.server(), "networks": [{"network_id": world.base["net"]}]},
+        dialect="otc",
+    ),
+    *(
+        Scene("InterfaceAttachment", name, before, None, dialect="otc")
+        for name, before in (
+            ("destroy", lambda world: {"server_id": world.base["server"], "port_id": world.base["nic"]}),
+            ("destroy-by-network", lambda world: {"server_id": world.base["server"], "network_id": world.base["net"]}),
+        )
+    ),
     Scene("Server", "create", None, _plain_server, dialect="old", cold=True),
 ]

@@ -91,7 +91,7 @@ class EmulatedWorld:
         cloud: The emulator.
         base: The ids of the base objects: `net`, `sub`, `port`, `nic`, `spare`, `group`, `spare-group`, `router`,
             `other-router`, `published`, `other-published` (ports), `address`, `other-address`, `disk`, `server`,
-            `other`. `router` is connected to 10.9.0.0/24; another router connects it to the external network.
+            `other`. `router` is connected to 10.9.0.0/24; it, or another router, connects that to the external network.
         wire: The HTTP adapter of the connection.
     """
 
@@ -209,6 +209,11 @@ class EmulatedWorld:
     def _is_deleted_with_group(self, rule: dict[str, Any]) -> bool:
         return "security_group_id" in rule and rule["security_group_id"] != self.base["group"]
 
+    @property
+    def external_network(self) -> str:
+        """The name of the external network."""
+        return "admin_external_net" if self.cloud.cloud.dialect.name == "otc" else "public"
+
     def _create_base(self) -> None:
         def create(kind: str, name: str, **inputs: Any) -> str:
             resource = self.resource(kind, name)
@@ -225,16 +230,19 @@ class EmulatedWorld:
             create("SecurityGroup", name)
         lan = create("Network", "lan")
         lan_sub = create("Subnet", "lan-sub", network_id=lan, cidr="10.9.0.0/24")
-        for name in ("router", "other-router"):
-            create("Router", name)
+        # An Open Telekom Cloud connects a subnet to one router.
+        is_otc = self.cloud.cloud.dialect.name == "otc"
+        create("Router", "router", **({"external_network": self.external_network} if is_otc else {}))
+        create("Router", "other-router")
         create("RouterInterface", "lan-interface", router_id=self.base["router"], subnet_id=lan_sub)
-        outside = create("Router", "outside", external_network="public")
-        gateway = create("Port", "gateway", network_id=lan)
-        create("RouterInterface", "outside-interface", router_id=outside, port_id=gateway)
+        if not is_otc:
+            outside = create("Router", "outside", external_network=self.external_network)
+            gateway = create("Port", "gateway", network_id=lan)
+            create("RouterInterface", "outside-interface", router_id=outside, port_id=gateway)
         for name in ("published", "other-published"):
             create("Port", name, network_id=lan)
         for name in ("address", "other-address"):
-            create("FloatingIp", name, external_network="public")
+            create("FloatingIp", name, external_network=self.external_network)
         create("Volume", "disk", size=1)
         for name in ("server", "other"):
             create("Server", name, **self.server(), networks=[{"network_id": net}])

@@ -16,7 +16,7 @@ from ecs_pulumi.dynamic import fields, rpc_bridge
 from ecs_pulumi.dynamic.handler import get_handler
 from tests.fields.assertions import assert_complete
 from tests.fields.rows import TABLE, Row
-from tests.fields.rows.otc import OTC, NotKept, NotOffered
+from tests.fields.rows.otc import OTC, NotChanged, NotKept, NotOffered
 from tests.fields.rows.row import NONE, known
 from tests.support.generated import KINDS
 from tests.support.steps import SAME, UNKNOWN, Failed, Refused, updates
@@ -69,7 +69,7 @@ def steps_of(kind: str, field: str, row: Row) -> Iterator[str]:
     yield "unknown"
     if not row.once:
         yield "change"
-    if is_collection(model_field) or row.clear is not NONE:
+    if (is_collection(model_field) or row.clear is not NONE) and not row.never_empty:
         yield "clear"
     if can_drift(model_field):
         yield "change out of band"
@@ -229,6 +229,10 @@ UNKNOWN_ATTRIBUTES = ("refuse", "drop")
 """What an Open Telekom Cloud may do with attributes that its documents do not name."""
 
 
+STEPS_ON_OTC: dict[type, str] = {NotOffered: "not offered", NotKept: "not kept", NotChanged: "not changed"}
+"""The step of a field that an Open Telekom Cloud does not treat as the field options declare."""
+
+
 def steps_on_otc() -> list[Any]:
     """Return the parameters of the steps on an Open Telekom Cloud, which do not repeat what the first cloud shows.
 
@@ -242,7 +246,7 @@ def steps_on_otc() -> list[Any]:
                     is_new = attributes == UNKNOWN_ATTRIBUTES[0] and not (row.admin or row.extension)
                     steps = [step for step in steps_of(kind, field, row) if is_new and step not in DECIDED_BY_PROVIDER]
                 else:
-                    steps = ["not offered" if isinstance(row, NotOffered) else "not kept"]
+                    steps = [STEPS_ON_OTC[type(row)]]
                 subject = (kind, field)
                 params += [
                     pytest.param(attributes, subject, step, id=f"{kind}.{field}: {step} ({attributes})")
@@ -311,6 +315,19 @@ def not_kept(subject: Subject) -> None:
         subject.resource.up(**program)
     assert re.search(row.warning, "\n".join(warnings)), warnings
     subject.assert_no_changes(program)
+
+
+def not_changed(subject: Subject) -> None:
+    """The create sets the field, an update fails with a line that names it, and the object is as before."""
+    row = OTC[subject.resource.kind][subject.field]
+    assert isinstance(row, NotChanged)
+    set_field(subject)
+    second = subject.values[1] if row.second is NONE else known(subject.fixtures, row.second)
+    with pytest.raises((Refused, Failed), match=row.reason):
+        subject.resource.up(**subject.program(second))
+    subject.resource.up(**subject.first)
+    subject.assert_value(subject.values[0])
+    subject.assert_no_changes(subject.first)
 
 
 def program_of(subject: Subject, row: NotOffered | NotKept) -> dict[str, Any]:
@@ -441,6 +458,7 @@ STEPS = {
     "reject": reject_field,
     "not offered": not_offered,
     "not kept": not_kept,
+    "not changed": not_changed,
 }
 
 

@@ -296,7 +296,11 @@ class Resource:
     def _delete(self, prior: State) -> None:
         self.log.append("delete")
         request = provider_pb2.DeleteRequest(
-            id=prior.id, urn=self.urn, properties=_struct(prior.outputs), timeout=TIMEOUT
+            id=prior.id,
+            urn=self.urn,
+            properties=_struct(prior.outputs),
+            old_inputs=_struct(prior.inputs),
+            timeout=TIMEOUT,
         )
         self._serve(lambda: self._provider.delete(prior.id, _dict(request.properties)), request)
 

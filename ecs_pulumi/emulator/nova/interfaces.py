@@ -39,7 +39,7 @@ def attach(call: Call, server_id: str) -> dict[str, Any]:
     """`POST …/os-interface`: attach a port, a new port in a network, or a new port in the only network."""
     addresses = {"type": "array", "items": fields({"ip_address": TEXT}, "ip_address"), "maxItems": 1}
     properties: dict[str, Any] = {"net_id": UUID, "port_id": UUID, "fixed_ips": addresses}
-    if call.at_least(49):
+    if call.at_least(49) and call.cloud.dialect.name != "otc":
         properties["tag"] = TAG
     requested = body(call, "interfaceAttachment", fields(properties))
     network_id, port_id = requested.get("net_id"), requested.get("port_id")

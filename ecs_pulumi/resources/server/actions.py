@@ -11,6 +11,7 @@ from ecs_pulumi.resources.idempotent_create import send_once
 from ecs_pulumi.resources.nic import delete_port, is_for_a_nic, ports_of
 from ecs_pulumi.resources.owner_markers import parse_owner_marker
 from ecs_pulumi.resources.remote import require_exists
+from ecs_pulumi.resources.server import first_nic
 from ecs_pulumi.resources.server.report_rules import destination
 
 if TYPE_CHECKING:
@@ -184,14 +185,19 @@ def delete(context: Context, id_: str, *, stop_first: bool, force: bool) -> None
             stop(context, id_)
     # Nova detaches the port that an `InterfaceAttachment` created, but does not delete it. The attachment itself may
     # not be part of this run, for example because of `deleted_with`.
-    ports = [port["id"] for port in ports_of(context, id_) if is_for_a_nic(port) and _is_of_stack(context, port)]
+    listed = ports_of(context, id_)
+    own = [port["id"] for port in listed if is_for_a_nic(port) and _is_of_stack(context, port)]
+    kept: list[RemoteObject] = []
+    if context.cloud.region.resembles_otc:
+        kept = first_nic.detach_others(context, id_, [port for port in listed if port["id"] not in own])
     with contextlib.suppress(errors.NotFound):
         is_forced = retry_while_busy(
             lambda: _delete(context, id_, force=force), context.cloud.deadline, progress=context.report_status
         )
         _await_gone(context, id_, is_forced=is_forced)
-    for port_id in ports:
+    for port_id in own:
         delete_port(context, port_id)
+    first_nic.report_lost(context, id_, kept)
 
 
 def _is_of_stack(context: Context, port: RemoteObject) -> bool:

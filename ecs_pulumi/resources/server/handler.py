@@ -13,12 +13,13 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
+from ecs_pulumi.resources.nic import require_not_lost
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, owner_marker
 from ecs_pulumi.resources.quota import QuotaNeed, is_short, storage_needs
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
-from ecs_pulumi.resources.server import actions, create, disks, importing, nics, plan, preflight, schema
+from ecs_pulumi.resources.server import actions, create, disks, first_nic, importing, nics, plan, preflight, schema
 from ecs_pulumi.resources.server.schema import ServerInputs, ServerOutputs
 from ecs_pulumi.resources.server.update import ServerUpdate
 
@@ -49,12 +50,18 @@ class ServerHandler(EcsHandler[ServerInputs]):
         yield from preflight.check(context, checked)
         yield from create.unsupported(context, checked)
 
-    def requires_replacement(self, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]) -> list[str]:
-        """Do not replace for `image` and `personality` if `image_policy` is `rebuild`."""
+    def requires_replacement(
+        self, context: Context, prior: Mapping[str, Any], new: Mapping[str, Any], changed: list[str]
+    ) -> list[str]:
+        """Do not replace for `image` and `personality` if `image_policy` is `rebuild`.
+
+        Some clouds do not detach the first NIC, so that only a replacement changes it.
+        """
         # A server without `image_id` boots from a volume, which a rebuild does not rewrite.
         is_rebuilt = new.get("image_policy") == "rebuild" and new.get("image") is not None and prior.get("image_id")
         rebuilt = ("image", "personality") if is_rebuilt else ()
-        return [name for name in super().requires_replacement(prior, new, changed) if name not in rebuilt]
+        replaced = [name for name in super().requires_replacement(context, prior, new, changed) if name not in rebuilt]
+        return [*replaced, *(["networks"] if "networks" in changed and first_nic.leaves(context, prior, new) else [])]
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
         """Treat the name and the id of a flavor or image as equal."""
@@ -90,6 +97,10 @@ class ServerHandler(EcsHandler[ServerInputs]):
         """Reject a flavor that the server cannot be resized to."""
         if "flavor" in changed and isinstance(new["flavor"], str):
             disks.require_fit(context, new["flavor"])
+
+    def preflight_replacement(self, context: Context, new: Mapping[str, Any]) -> None:
+        """Warn of the port that the cloud deletes with the server."""
+        first_nic.warn_of_replacement(context, context.prior, new)
 
     def planned_steps(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> list[plan.ServerStep]:
         """Plan from the prior outputs; a server that waits in VERIFY_RESIZE first ends its resize."""
@@ -141,6 +152,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def create(self, context: Context, desired: ServerInputs) -> RemoteObject:
         """Create the server, wait until it is active, then apply what a create request cannot express."""
+        require_not_lost(context, [nic.get("port_id") for nic in objects(to_plain(desired.networks))])
         body, microversion = create.create_request(context, desired)
         api = context.cloud.compute
         created = create_or_find(

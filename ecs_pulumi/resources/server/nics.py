@@ -76,7 +76,7 @@ def _own_ports(context: Context, remote: RemoteObject, desired: Any) -> Sequence
 
     A port that was detached outside of the stack is None in the list.
     """
-    recorded = _recorded(context.known)
+    recorded = recorded_nics(context.known)
     listed = addresses(remote)
     if recorded is not None and _PORTS not in remote and _has_nics(listed, context.known["nics"]):
         return list(context.known["nics"])
@@ -109,7 +109,7 @@ def _created_ports(context: Context, desired: Any) -> list[RemoteObject]:
     return [known[id_] for id_ in ids] if all(id_ in known for id_ in ids) else []
 
 
-def _recorded(prior: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]] | None:
+def recorded_nics(prior: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]] | None:
     """Return the ids of the server's own ports in the prior outputs, each with its NIC in `networks` if known.
 
     Returns None if the outputs do not contain them.
@@ -140,9 +140,15 @@ def _nic(port: RemoteObject) -> dict[str, Any]:
 
 
 def _ports(context: Context, remote: RemoteObject) -> list[RemoteObject]:
-    """Return the server's ports. They are listed once for each time that the server was read."""
+    """Return the server's ports. They are listed once for each time that the server was read.
+
+    Neutron lists them in any order, Nova the addresses of a network in the order of the NICs.
+    """
     if _PORTS not in remote:
-        remote[_PORTS] = ports_of(context, remote["id"])
+        order = [item["mac"] for items in addresses(remote).values() for item in items]
+        place = {mac: index for index, mac in reversed(list(enumerate(order)))}
+        found = ports_of(context, remote["id"])
+        remote[_PORTS] = sorted(found, key=lambda port: place.get(port["mac_address"], len(order)))
     return list(remote[_PORTS])
 
 
@@ -160,6 +166,8 @@ class InterfaceChanges:
     """The ports that the server has already, by their index in `nics`."""
     detached: list[RemoteObject]
     """The ports of NICs that the program no longer lists."""
+    outliving: set[str]
+    """The ids of those of them that outlive the NIC."""
 
     @property
     def has_changes(self) -> bool:
@@ -198,13 +206,14 @@ def compare_interfaces(
     # Do not detach NICs of other owners, such as an `InterfaceAttachment`. If the program did not manage the networks
     # before, the existing NICs stay beside those that it lists now.
     detached = [port for port in unmatched if port["id"] in prior_nics and (prior_networks is not None or not nics)]
-    return InterfaceChanges(nics, ports, detached)
+    outliving = {port["id"] for port in detached if outlives_nic(port, prior_nics[port["id"]])}
+    return InterfaceChanges(nics, ports, detached, outliving)
 
 
 def change_interfaces(context: Context, server_id: str, changes: InterfaceChanges) -> None:
     """Detach and attach NICs; afterwards `changes.ports` has a port for each NIC."""
     for port in changes.detached:
-        detach(context, server_id, port["id"])
+        detach(context, server_id, port["id"], keep_port=port["id"] in changes.outliving)
     if changes.detached:
         _wait_for_detached_addresses(context, server_id, {port["mac_address"] for port in changes.detached})
     ports = changes.ports
@@ -235,11 +244,21 @@ def record_interfaces(context: Context, remote: RemoteObject, interfaces: Interf
     context.record_outputs(networks=networks, nics=[_nic(by_id[id_]) for id_ in ids if id_ in by_id])
 
 
+def outlives_nic(port: RemoteObject, nic: Mapping[str, Any] | None) -> bool:
+    """Return whether a port stays when its NIC or its server goes, as OpenStack treats ports that a user created.
+
+    Args:
+        port: The port.
+        nic: Its NIC in `networks`; empty or None if it is not known.
+    """
+    return bool(nic.get("port_id")) if nic else _is_user_created(port)
+
+
 def _take_prior_ports(
     context: Context, prior: Mapping[str, Any], ports: list[RemoteObject]
 ) -> list[tuple[Mapping[str, Any], RemoteObject]]:
     """Remove the server's own ports before the change from `ports`; return each with its NIC in `networks`."""
-    recorded, prior_networks = _recorded(prior), prior.get("networks")
+    recorded, prior_networks = recorded_nics(prior), prior.get("networks")
     found: list[tuple[Mapping[str, Any], RemoteObject]]
     if recorded is not None:
         found = [(nic, port) for nic, port_id in recorded for port in ports if port["id"] == port_id]
@@ -320,7 +339,7 @@ def _ports_with_groups(context: Context, ports: Sequence[RemoteObject]) -> list[
     """
     if context.inputs.get("networks") in ("none", []):
         return []  # all NICs have other owners
-    recorded = _recorded(context.known)
+    recorded = recorded_nics(context.known)
     if recorded is None:
         selected = [port for port in ports if not _is_user_created(port)]
     else:
@@ -380,7 +399,7 @@ def _match_ports(
     candidates = sorted(ports, key=_is_user_created)
     # Match the NICs with a port or an address first, so that a NIC with a network only does not take their port.
     for index in sorted(range(len(nics)), key=lambda at: (not nics[at].get("port_id"), not nics[at].get("fixed_ip"))):
-        matching = (port for port in candidates if _matches(context, nics[index], port, prior_nics))
+        matching = (port for port in candidates if matches_port(context, nics[index], port, prior_nics))
         found = pairs[index] = next(matching, None)
         if found:
             candidates.remove(found)
@@ -388,9 +407,10 @@ def _match_ports(
     return [(nic, pairs[index]) for index, nic in enumerate(nics)]
 
 
-def _matches(
+def matches_port(
     context: Context, nic: Mapping[str, Any], port: RemoteObject, prior_nics: Mapping[str, Mapping[str, Any]] | None
 ) -> bool:
+    """Return whether a port of the server may be that of a NIC of the program."""
     prior_nic = (prior_nics or {}).get(port["id"])
     if prior_nic and nic.get("tag") not in (None, prior_nic.get("tag")):
         return False  # Nova sets a tag only when it attaches the NIC
@@ -407,7 +427,7 @@ def _matches_by_network(context: Context, port: RemoteObject, prior_nic: Mapping
     if prior_nic is not None:
         return not prior_nic.get("port_id")  # the resource that owns the port may delete it
     # If the server's own ports are known, another one is its own only if Nova created it for an `up` that was killed.
-    if _recorded(context.prior) is not None:
+    if recorded_nics(context.prior) is not None:
         return not _is_user_created(port)
     is_declared = parse_owner_marker(port.get("description") or "", context.project, context.stack)
     return not (is_for_a_nic(port) or is_declared)

@@ -129,7 +129,10 @@ def _nics(context: Context, checked: CheckInputs) -> Iterator[Problem]:
         for part, kind in (("network_id", "network"), ("port_id", "port")):
             if not isinstance(nic.get(part), str) or created_in_this_run(nic[part]):
                 continue
-            absent = list(preflight.missing("networks", partial(resolver.neutron, kind, nic[part]), f"[{index}]: "))
+            if kind == "port":
+                absent = list(preflight.missing_port(context, "networks", nic[part], f"[{index}]: "))
+            else:
+                absent = list(preflight.missing("networks", partial(resolver.neutron, kind, nic[part]), f"[{index}]: "))
             yield from absent
             if kind == "port" and nic[part] not in [each.get(part) for each in objects(checked.prior.get("networks"))]:
                 preflight.port_in_use(context, checked, f"networks[{index}]", nic[part])

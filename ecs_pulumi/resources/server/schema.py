@@ -67,7 +67,9 @@ class ServerNetwork(Nested):
         None, description="Network in which Nova creates a port. Set either this or `port_id`."
     )
     port_id: Annotated[str | None, Exclusive(), References("Port")] = Field(
-        None, description="Existing port. Deleting the server does not delete it."
+        None,
+        description="Existing port. Deleting the server does not delete it, except that of the first NIC on Open "
+        "Telekom Cloud.",
     )
     fixed_ip: Annotated[IpAddress | None, Exclusive()] = Field(
         None, description="Requested address; only with `network_id`."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.fields.rows.neutron import PORT
 from tests.fields.rows.row import NONE, Row
 
 
@@ -38,9 +39,31 @@ class NotKept:
     base: Any = None
 
 
+@dataclass(frozen=True)
+class NotChanged:
+    """A field that only a create can set: an update fails with one line, and the object keeps the first value.
+
+    Attributes:
+        reason: A pattern of the error message.
+        value: The value that a create sets; the first value of the row if not given.
+        second: The value to which it cannot be changed; the second value of the row if not given.
+    """
+
+    reason: str
+    value: Any = NONE
+    second: Any = NONE
+
+
+OtcRow = Row | NotOffered | NotKept | NotChanged
+
 _ID = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
 
-OTC: dict[str, dict[str, Row | NotOffered | NotKept]] = {
+
+def _port(**inputs: Any) -> Any:
+    return lambda g: {"network_id": g.subnet and g.network, **inputs}
+
+
+OTC: dict[str, dict[str, OtcRow]] = {
     "Network": {
         "description": NotKept("description: not kept"),
         "tags": NotKept("tags: not kept"),
@@ -57,6 +80,20 @@ OTC: dict[str, dict[str, Row | NotOffered | NotKept]] = {
         "stateful": NotOffered("stateful"),
         "value_specs": Row({"description": "one"}, {"description": "two"}),
     },
+    "Port": {
+        "description": NotKept("description: not kept"),
+        "tags": NotKept("tags: not kept"),
+        "admin_state_up": NotChanged("admin_state_up"),
+        "fixed_ips": NotChanged("fixed_ips", second=[{"ip_address": "10.90.1.51"}]),
+        "security_group_ids": replace(PORT["security_group_ids"], never_empty="a port needs a security group"),
+        "mac_address": NotOffered("mac_address"),
+        "device_owner": Row("neutron:VIP_PORT", once="the cloud allows no other value", base=_port()),
+        # Another port shows in preview which attributes no port has.
+        "dns_name": NotOffered("dns_name", base=lambda g: {"network_id": g.ports and g.network}),
+        "qos_policy_id": NotOffered("qos_policy_id", _ID, base=lambda g: {"network_id": g.ports and g.network}),
+        "value_specs": Row({"port_security_enabled": True}, {"port_security_enabled": False}, base=_port()),
+    },
+    "InterfaceAttachment": {"tag": NotOffered("tag")},
     "SecurityGroupRule": {},
 }
 """The kinds whose fields are tested on an Open Telekom Cloud, and the rows of the fields that differ there."""

@@ -31,6 +31,7 @@ class Row:
         then: Inputs that accompany `second`; they take precedence over `base`.
         clear: The value that clears the field, if that is not an empty list or map.
         keeps: Why an empty list or map changes nothing.
+        never_empty: Why the cloud refuses an empty list.
         out_of_band_change: Changes the field in the cloud, outside of Pulumi.
         delete_first: Whether a replacement deletes the prior object before it creates the new one.
         admin: Whether only administrators may set the field.
@@ -48,6 +49,7 @@ class Row:
     then: Any = None
     clear: Any = NONE
     keeps: str = ""
+    never_empty: str = ""
     out_of_band_change: OutOfBandChange | None = None
     delete_first: bool = False
     admin: bool = False

@@ -20,6 +20,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     set_state(monkeypatch)
     monkeypatch.setattr(run, "_compared", set())
     monkeypatch.setattr(run, "_replaced", set())
+    monkeypatch.setattr(run, "_checked_as_new", set())
     monkeypatch.setattr(run, "_refreshed", set())
 
 
@@ -116,6 +117,14 @@ def test_compared_server_is_only_deleted_if_replaced() -> None:
     assert deletes_server()
     run.compared(NIC)
     assert deletes_server()
+
+
+def test_forced_replacement() -> None:
+    """A resource of the state that is checked without prior inputs, as with `--replace`, is replaced."""
+    run.compared(SERVER)
+    assert not run.replaces(NIC, "Server", "s")
+    run.compared(SERVER, is_new=True)
+    assert run.replaces(NIC, "Server", "s")
 
 
 def test_refreshed_resource_is_not_compared() -> None:

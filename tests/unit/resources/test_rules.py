@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from pulumi.dynamic import CheckFailure, ConfigureRequest
@@ -471,7 +473,7 @@ def test_public_key_comparison(desired: str, prior: str, *, equal: bool) -> None
 def test_image_policy_decides_between_rebuild_and_replacement() -> None:
     """With `image_policy="rebuild"`, a change of `image` or `personality` does not replace the server."""
     changed = ["image", "personality", "key_name"]
-    requires_replacement = KINDS["Server"].requires_replacement
+    requires_replacement = partial(KINDS["Server"].requires_replacement, mock.Mock())
     assert requires_replacement({}, {}, changed) == changed
     new = {"image_policy": "rebuild", "image": "debian-13"}
     assert requires_replacement({"image_id": "1"}, new, changed) == ["key_name"]

@@ -1,0 +1,172 @@
+"""The ports of a server's NICs where the cloud deletes all of them with it, and does not detach the first NIC.
+
+OpenStack keeps the ports that a user created. The Open Telekom Cloud deletes the port of every NIC with the server, and
+answers 403 to a detach of the first one. So all other ports are detached before the server is deleted, a change of the
+first NIC is a replacement, and the preview of a replacement names the port that goes with the server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.dynamic import rpc_bridge, run
+from ecs_pulumi.dynamic.fields import is_unknown, objects
+from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
+from ecs_pulumi.notices import Notice
+from ecs_pulumi.resources.nic import FirstNicStays, detach_strictly, lost_ports
+from ecs_pulumi.resources.server import nics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ecs_pulumi.resources.clients import Context
+    from ecs_pulumi.resources.remote import RemoteObject
+
+_DETACHES = ("ACTIVE", "PAUSED", "SHUTOFF")
+"""The statuses in which Nova detaches NICs."""
+
+
+def is_fixed(context: Context) -> bool:
+    """Whether the cloud of a server resembles one that does not detach the first NIC; False if it is not known."""
+    try:
+        return context.cloud.region.resembles_otc
+    except errors.EcsError:
+        return False
+
+
+def leaves(context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether the program takes the first NIC out of a server, which then has to be replaced.
+
+    Args:
+        context: The diff of the server.
+        prior: The prior outputs.
+        new: The desired inputs.
+    """
+    desired = objects(new.get("networks"))
+    if new.get("networks") == "auto":
+        return False
+    leaving = []
+    for nic, port in _recorded(prior):
+        same = [each for each in desired if each == nic]
+        same += [each for each in desired if nics.matches_port(context, each, port, {port["id"]: nic})]
+        if same:
+            desired.remove(same[0])
+        else:
+            leaving.append(port)
+    first = _read_first_mac(context, new) if leaving and is_fixed(context) else None
+    return any(port["mac_address"] == first for port in leaving)
+
+
+def warn_of_replacement(context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Warn if a replacement deletes the port of the first NIC, although the program still declares or needs it.
+
+    Args:
+        context: The diff of the server.
+        prior: The prior outputs.
+        new: The desired inputs.
+    """
+    given = {port["mac_address"]: port["id"] for nic, port in _recorded(prior) if nic.get("port_id")}
+    port_id = given.get(_read_first_mac(context, new) or "") if given and is_fixed(context) else None
+    if not port_id:
+        return
+    wanted = [each.get("port_id") for each in objects(new.get("networks"))]
+    declared = OWNERSHIP.other_owner(ObjectKey("Port", context.cloud.region.name, port_id), "")
+    what = f"replacing {context.resource} deletes the port {port_id} of its first NIC, which stays with the server"
+    if port_id in wanted:
+        advice = f"add `--replace '{declared}'`" if declared else "give the first NIC another port"
+        text = f"{what}; the new server needs that port: {advice}, or the update ends without a server"
+    elif declared and not any(map(is_unknown, wanted)):
+        text = f"{what}; `pulumi up --refresh` creates it anew afterwards"
+    else:
+        return
+    context.warn(Notice.PORT_LOSS.with_code(text))
+
+
+def _recorded(prior: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], RemoteObject]]:
+    """Return the NICs in `networks`, each with its port; none if they are not known."""
+    known = zip(nics.recorded_nics(prior) or (), prior.get("nics") or (), strict=False)
+    return [(nic, {"id": port_id, **port}) for (nic, port_id), port in known if nic]
+
+
+def _read_first_mac(context: Context, new: Mapping[str, Any]) -> str | None:
+    """Return the MAC address of the first NIC of the server that a diff or an import is about."""
+    try:
+        return _first_mac(context.cloud.region.servers.get(context.id or str(new.get("adopt"))))
+    except errors.EcsError:
+        return None
+
+
+def _first_mac(remote: RemoteObject | None) -> str | None:
+    """Return the MAC address of a server's first NIC: Nova lists the addresses in the order of the NICs."""
+    return next((item["mac"] for items in nics.addresses(remote or {}).values() for item in items), None)
+
+
+def detach_others(context: Context, server_id: str, ports: Sequence[RemoteObject]) -> list[RemoteObject]:
+    """Detach the ports that outlive a server, because its deletion would delete them.
+
+    Args:
+        context: The deletion of the server.
+        server_id: The server.
+        ports: The ports of the server, without those that its deletion deletes on every cloud.
+
+    Returns:
+        The ports that the server keeps: that of its first NIC, or all of them if its status does not allow a detach.
+
+    Raises:
+        FirstNicStays: A NIC is refused that is not the first one. The port would be lost.
+    """
+    recorded = {port_id: nic for nic, port_id in nics.recorded_nics(context.prior) or ()}
+    outliving = [port for port in ports if nics.outlives_nic(port, recorded.get(port["id"]))]
+    remote = context.cloud.region.servers.get(server_id) if outliving else None
+    if remote is None or remote.get("OS-EXT-STS:task_state") == "deleting":
+        return outliving
+    first, kept = _first_mac(remote), []
+    # Each NIC but one leaves. The first one is tried as well: not every cloud that resembles this one refuses it.
+    for port in sorted(outliving, key=lambda port: port["mac_address"] != first):
+        try:
+            detach_strictly(context, server_id, port["id"], keep_port=True)
+        except errors.Conflict:
+            if remote["status"] in _DETACHES:
+                raise
+            kept.append(port)
+        except FirstNicStays:
+            if first not in (None, port["mac_address"]):
+                raise
+            kept.append(port)
+            first = port["mac_address"]
+        else:
+            first = None if port["mac_address"] == first else first
+    return kept
+
+
+def report_lost(context: Context, server_id: str, ports: Sequence[RemoteObject]) -> None:
+    """Warn of the ports that the cloud deleted with a server, unless this run deletes them as well.
+
+    Args:
+        context: The deletion of the server, which is gone.
+        server_id: The server.
+        ports: The ports that it kept.
+    """
+    urn = rpc_bridge.current_request().urn
+    for port in ports:
+        # An error in this look-up must not hide that the server is deleted.
+        with contextlib.suppress(errors.EcsError):
+            if _exists(context, port["id"]):
+                continue
+            lost_ports(context.cloud.region)[port["id"]] = server_id
+            resource = (urn, "Port", port["id"])
+            if not (run.replaces(*resource) or run.also_deletes(*resource, is_awaited=False)):
+                which = f"{port['name']} ({port['id']})" if port.get("name") else port["id"]
+                text = f"the cloud deleted the port {which} together with the server, which did not detach it"
+                advice = "if the program declares it, `pulumi up --refresh` creates it anew"
+                context.warn(Notice.PORT_LOSS.with_code(f"{text}; {advice}"))
+
+
+def _exists(context: Context, port_id: str) -> bool:
+    try:
+        network.get(context.cloud.network, "port", port_id)
+    except errors.NotFound:
+        return False
+    return True
