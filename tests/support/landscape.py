@@ -32,6 +32,7 @@ class Landscape:
         zones: The names of the compute zones.
         network: The id of an existing network, if the account has one.
         external_network: The name of an external network.
+        smallest_volume: The smallest size of an empty volume in GiB.
     """
 
     live: bool
@@ -45,6 +46,7 @@ class Landscape:
     zones: tuple[str, ...] = ()
     network: str | None = None
     external_network: str = ""
+    smallest_volume: int = 1
 
     @property
     def small(self) -> str:
@@ -170,5 +172,7 @@ def emulated(cloud: Emulator) -> Landscape:
 
     settings = {f"ecs:{name}": value for name, value in cloud.settings.items()}
     secrets = {"ecs:password": settings.pop("ecs:password")}
+    found: dict[str, Any] = {"smallest_volume": 10} if cloud.cloud.dialect.name == "otc" else {}
     with connect() as connection:
-        return Landscape(live=False, connect=connect, settings=settings, secrets=secrets, **discover(connection))
+        found |= discover(connection)
+    return Landscape(live=False, connect=connect, settings=settings, secrets=secrets, **found)
