@@ -218,8 +218,9 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
                 context.warn(f"size: {_UNSHELVE_FIRST}")
             elif remote is not None and remote["status"] == "in-use":
                 self._check_extendable(context, remote)
-        if "metadata" in changed and region.resembles_otc and not has_unknown(new["metadata"]):
-            self._check_fixed_keys(region.volumes.read(id_) or {}, new["metadata"])
+        desired = new.get("metadata")
+        if "metadata" in changed and desired and region.resembles_otc and not has_unknown(desired):
+            self._check_fixed_keys(region.volumes.read(id_) or {}, desired)
 
     def _check_extendable(self, context: Context, remote: RemoteObject) -> None:
         is_possible = volume_requests.can_extend_in_use(context.cloud.region)

@@ -78,6 +78,12 @@ class Landscape:
         """A compute zone."""
         return self.zones[0]
 
+    @property
+    def empty_volume(self) -> dict[str, Any]:
+        """The properties of the smallest empty volume, with the zone that some clouds require."""
+        zone = {"availability_zone": self.zone} if self.smallest_volume > 1 else {}
+        return {"size": self.smallest_volume, **zone}
+
     def objects(self) -> set[str]:
         """Return the ids of all objects of the account."""
         return set(self.named_objects())
@@ -172,7 +178,9 @@ def emulated(cloud: Emulator) -> Landscape:
 
     settings = {f"ecs:{name}": value for name, value in cloud.settings.items()}
     secrets = {"ecs:password": settings.pop("ecs:password")}
-    found: dict[str, Any] = {"smallest_volume": 10} if cloud.cloud.dialect.name == "otc" else {}
     with connect() as connection:
-        found |= discover(connection)
+        found = discover(connection)
+    if cloud.cloud.dialect.name == "otc":
+        # Not every zone has ESSD, and SATA is no longer sold.
+        found |= {"smallest_volume": 10, "volume_types": ("SAS", "SSD")}
     return Landscape(live=False, connect=connect, settings=settings, secrets=secrets, **found)
