@@ -116,6 +116,12 @@ class ServiceClient:
         project = f"/{self._project_id}" if self._spec.scoped else ""
         return f"{self._root}/{self._version()}{project}"
 
+    def of_version(self, segment: str) -> "ServiceClient":
+        """Return a client of the same service that uses another version in the URL, such as ``v2``."""
+        return ServiceClient(
+            self._transport, self._spec, self._root, self._project_id, forced=segment, on_write=self._on_write
+        )
+
     def _version(self) -> str:
         spec = self._spec
         if not spec.discovers:

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ecs_pulumi.cloud.errors import EcsError, NotFound, ProxyNotFound
 
@@ -65,6 +67,17 @@ def replace_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -
     return dict(api.put(f"/volumes/{id}/metadata", json={"metadata": dict(metadata)}, key="metadata"))
 
 
+def add_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> None:
+    """Add or change entries of the metadata (API reference, "Create metadata for volume")."""
+    api.post(f"/volumes/{id}/metadata", json={"metadata": dict(metadata)}, idempotent=True)
+
+
+def delete_metadata(api: ServiceClient, id: str, key: str) -> None:
+    """Delete an entry of the metadata, if there is one (API reference, "Delete a volume's metadata")."""
+    with contextlib.suppress(NotFound):
+        api.delete(f"/volumes/{id}/metadata/{quote(key, safe=':')}")
+
+
 def action(api: ServiceClient, id: str, name: str, body: Any = None, microversion: str | None = None) -> Any:
     """Run an action (API reference, "Volume actions")."""
     return api.post(f"/volumes/{id}/action", json={name: body}, microversion=microversion)
@@ -73,7 +86,7 @@ def action(api: ServiceClient, id: str, name: str, body: Any = None, microversio
 def extend(api: ServiceClient, id: str, size: int, microversion: str | None = None) -> None:
     """Extend a volume to ``size`` GiB (API reference, "Extend a volume size").
 
-    An attached volume needs microversion 3.42.
+    In OpenStack, an attached volume needs microversion 3.42.
     """
     action(api, id, "os-extend", {"new_size": size}, microversion)
 
@@ -84,6 +97,17 @@ def retype(api: ServiceClient, id: str, volume_type: str, policy: str = "on-dema
     The policy ``on-demand`` allows Cinder to migrate the volume's data.
     """
     action(api, id, "os-retype", {"new_type": volume_type, "migration_policy": policy})
+
+
+def retype_by_path(api: ServiceClient, id: str, volume_type: str) -> None:
+    """Change the type of a volume on an Open Telekom Cloud (EVS API reference, "Changing the EVS Disk Type").
+
+    Args:
+        api: block storage, v2.
+        id: the volume.
+        volume_type: the name of the type.
+    """
+    api.post(f"/volumes/{id}/retype", json={"os-retype": {"new_type": volume_type}})
 
 
 def set_read_only(api: ServiceClient, id: str, *, read_only: bool) -> None:

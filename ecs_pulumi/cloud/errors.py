@@ -83,9 +83,32 @@ _FORBIDDEN_HINTS = (
         re.compile(r"maximum allowed number of disk devices"),
         "Detach a volume that the server does not need, or attach this volume to another server.",
     ),
+    (
+        re.compile(r"metadata can not be operated"),
+        "The cloud itself sets this metadata; it can only be chosen when the volume is created.",
+    ),
     (re.compile(r"^Personality file"), "Shorten `personality`, or let `user_data` write the files."),
     (re.compile(r"Maximum number of metadata items"), "Shorten `metadata`: the limit holds for each server."),
 )
+_CODE = re.compile(r"[A-Za-z]+\.\d{4}")
+"""The codes of Open Telekom Cloud, such as EVS.1036; OpenStack repeats the HTTP status as the code."""
+_SOLD_OUT = "Choose another `volume_type` or `availability_zone`."
+_CODE_HINTS = {
+    "EVS.1010": "An empty volume has 10 to 32768 GiB, one that is made from an image 1 to 1024 GiB.",
+    "EVS.1043": (
+        "Remove `__system__encrypted`, `__system__cmkid` and `hw:passthrough` from `metadata`: the volume has those of "
+        "its source."
+    ),
+    "EVS.1064": "Its type may be changing, which takes up to hours: try again later.",
+    "EVS.2047": "It can only be set when the volume is created: replace the volume.",
+    "EVS.2054": "Set `availability_zone` to that of the snapshot's volume, or leave it out.",
+    "EVS.2071": _SOLD_OUT,
+    "EVS.2072": _SOLD_OUT,
+    "EVS.2087": "A volume can change to another kind of SSD, or to a faster type.",
+    "EVS.2094": "A volume that is made from an image cannot set `multiattach`.",
+    "EVS.2096": "Set `volume_type` to that of the snapshot's volume, or leave it out.",
+}
+"""What to do about errors of Open Telekom Cloud's block storage, by code."""
 _PROXY_HINT = (
     "The response came from a proxy, not from the service: check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and what the "
     "proxy allows."
@@ -159,7 +182,7 @@ class ApiError(EcsError):
         request_id: the id of the request in the cloud's logs.
         method: the request's method.
         path: the request's path.
-        body_type: the API's name for the error, such as ``itemNotFound`` or ``IpAddressInUse``.
+        body_type: the API's name or code for the error, such as ``itemNotFound``, ``IpAddressInUse`` or ``EVS.1036``.
         retry_after: seconds the API asks to wait before the next attempt.
     """
 
@@ -365,6 +388,7 @@ def from_response(response: requests.Response) -> ApiError:
     )
     if isinstance(error, Forbidden):
         error.hint = next((hint for known, hint in _FORBIDDEN_HINTS if known.search(message)), error.hint)
+    error.hint = _CODE_HINTS.get(body_type or "", error.hint)
     if response.status_code in _PROXY_STATUSES and not (request_id or body_type) and _is_html(response):
         error.hint = _PROXY_HINT
     return error
@@ -428,8 +452,9 @@ def _parse_body(response: requests.Response) -> tuple[str | None, str]:  # noqa:
     for name, fault in document.items():  # {"itemNotFound": {…}} and {"error": {…}}
         if isinstance(fault, dict) and "message" in fault:
             # {"error": {"code": 404, "title": "Not Found", …}} in Keystone, {"error": {"code": "EVS.5404", …}} in EVS
-            code = fault.get("code")
-            named = fault.get("title") or (code if isinstance(code, str) else None) if name == "error" else name
+            named = fault.get("title") if name == "error" else name
+            if _CODE.fullmatch(str(fault.get("code"))):
+                named = fault["code"]
             return named, str(fault["message"] or phrase)
         if isinstance(fault, str) and name in {"error", "error_msg", "faultstring"}:
             return None, fault or phrase

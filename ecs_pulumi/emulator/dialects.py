@@ -64,6 +64,10 @@ class Rules:
     them, as OpenStack does, refuse the request with 400, or drop them."""
     zone_required: Literal["no", "yes"] = "no"
     """Whether a volume needs an availability zone."""
+    end_of_sale: Literal["sell", "refuse"] = "sell"
+    """What Cinder does with a new volume of the type `SATA`, whose sale has ended in the Open Telekom Cloud."""
+    retype_status: Literal["shown", "hidden"] = "shown"
+    """Whether the status of a volume is `retyping` while its type changes; the Open Telekom Cloud documents none."""
     undocumented_actions: Literal["answer", "refuse"] = "answer"
     """What Nova does with actions that the Open Telekom Cloud does not document, such as `suspend`."""
     server_tags: Literal["plain", "pairs"] = "plain"
@@ -103,6 +107,7 @@ class Dialect:
     regions: dict[str, tuple[str, ...]]
     """Maps each region to its availability zones; the first region and the first zone are the defaults."""
     volume_types: tuple[str, ...]
+    """The names of the volume types; the first one is the default."""
     catalog: tuple[tuple[str, str, str], ...]
     """Service type, name and URL template of every endpoint, with `{region}` and `{project}` as placeholders."""
     interfaces: tuple[str, ...]
@@ -122,6 +127,8 @@ class Dialect:
     """Whether a request may create several security group rules; the Open Telekom Cloud documents none that does."""
     extensions: dict[str, str]
     """The Neutron extensions that clouds of the other kind lack, by alias."""
+    partial_volume_types: tuple[str, ...] = ()
+    """The volume types that the first zone lacks."""
     quotas: dict[str, int] = field(default_factory=lambda: dict(QUOTAS))
     rules: Rules = field(default_factory=Rules)
 
@@ -134,7 +141,8 @@ class Dialect:
 OTC = Dialect(
     name="otc",
     regions={"eu-de": ("eu-de-01", "eu-de-02", "eu-de-03"), "eu-nl": ("eu-nl-01", "eu-nl-02", "eu-nl-03")},
-    volume_types=("SATA", "SAS", "SSD"),
+    volume_types=("SAS", "SSD", "GPSSD", "ESSD", "SATA"),
+    partial_volume_types=("ESSD",),
     catalog=(
         ("compute", "nova", "/{region}/compute/v2.1/{project}"),
         ("ecs", "ecs", "/{region}/ecs/v1/{project}"),
@@ -156,7 +164,13 @@ OTC = Dialect(
     resize_running=False,
     bulk_rules=False,
     extensions={},
-    rules=Rules(unknown_attributes="refuse", extensions="all"),
+    rules=Rules(
+        unknown_attributes="refuse",
+        extensions="all",
+        zone_required="yes",
+        end_of_sale="refuse",
+        retype_status="hidden",
+    ),
     # Large enough for tests with thousands of servers.
     quotas=QUOTAS
     | {

@@ -25,6 +25,7 @@ OUTCOMES = (
     "defer-delete",  # the server's delete is deferred: SOFT_DELETED, keeping ports and volumes, until a forced delete
     "fail-create",  # the volume ends in error
     "fail-extend",  # the volume ends in error_extending
+    "fail-retype",  # the volume keeps its type, without an error
     "fail-delete",  # the volume ends in error_deleting
 )
 """The outcomes that a fault can cause; an object whose name contains an outcome has that outcome, too."""

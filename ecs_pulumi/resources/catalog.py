@@ -130,11 +130,15 @@ class NameResolver:
 
     def volume_zone(self, name: str) -> None:
         """Raise `NoMatch` if this zone is not available for volumes."""
-        api = self._region.block_storage
-        zones = self._cached("volume zones", lambda: block_storage.list_availability_zones(api))
-        usable = [zone["zoneName"] for zone in zones if zone.get("zoneState", {}).get("available", True)]
+        usable = self.volume_zones()
         if usable and name not in usable:
             raise _no_match("zone", name, usable, list_more=True)
+
+    def volume_zones(self) -> list[str]:
+        """Return the names of the zones that are available for volumes."""
+        api = self._region.block_storage
+        zones = self._cached("volume zones", lambda: block_storage.list_availability_zones(api))
+        return [zone["zoneName"] for zone in zones if zone.get("zoneState", {}).get("available", True)]
 
     def volume_type(self, name_or_id: str) -> RemoteObject:
         """Return a volume type. Raises `NoMatch`."""

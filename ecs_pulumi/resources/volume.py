@@ -31,7 +31,7 @@ from ecs_pulumi.dynamic.fields import (
     to_plain,
 )
 from ecs_pulumi.dynamic.handler import ImportedResource
-from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources import preflight, volume_requests
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.defaults import defaults
@@ -46,7 +46,7 @@ from ecs_pulumi.resources.request_body import create_body, diff_remote
 from ecs_pulumi.resources.steps import Impact, Step, shown
 from ecs_pulumi.resources.volume_report_rules import RULES, was_never_available
 
-_EXTEND_IN_USE, _FROM_BACKUP = "3.42", "3.47"
+_FROM_BACKUP = "3.47"
 _CINDER_KEYS = ("readonly", "attached_mode")
 """Metadata keys that Cinder writes; a program cannot set them."""
 _CLOUD_KEYS = re.compile(rf"{'|'.join(_CINDER_KEYS)}|__.*")
@@ -70,21 +70,29 @@ class VolumeInputs(Inputs):
     """
 
     size: Annotated[int, GrowOnly()] = Field(
-        ge=1, description="Size in GiB. It can only grow; growing an attached volume needs block-storage 3.42."
+        ge=1,
+        description="Size in GiB. It can only grow; growing an attached volume needs block-storage 3.42, except on "
+        "Open Telekom Cloud, where an empty volume has at least 10 GiB.",
     )
     name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
     metadata: Annotated[dict[str, str] | None, InPlace(), AlwaysSet()] = Field(
-        None, description="User-defined keys and values."
+        None,
+        description="User-defined keys and values. On Open Telekom Cloud, keys that the program never declared belong "
+        "to the cloud: they are no drift and stay. There, a new volume is encrypted with `__system__encrypted` (`1`) "
+        "and `__system__cmkid` (id of the key), and is a SCSI disk with `hw:passthrough` (`true`).",
     )
     volume_type: Annotated[str | None, InPlace(), Computed(), AlwaysSet(), ChangedBy()] = Field(
-        None, description="Volume type, for example `SATA`, `SAS` or `SSD`."
+        None, description="Volume type, for example `SAS`, `SSD` or `GPSSD`."
     )
     retype_policy: Annotated[Literal["never", "on-demand"], ProviderOnly()] = Field(
-        "on-demand", description="Whether a changed `volume_type` may move the data to other storage."
+        "on-demand",
+        description="Whether a changed `volume_type` may move the data to other storage. Open Telekom Cloud does not "
+        "let a program choose `never`.",
     )
     availability_zone: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
-        None, description="Availability zone."
+        None,
+        description="Availability zone. A cloud that requires one gets the first zone that has the volume type.",
     )
     image: Annotated[str | None, Replace()] = Field(
         None, description="Name or id of the image to create the volume from."
@@ -151,7 +159,8 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         """Check that type, zone and source exist and that the image fits into the volume."""
         yield from super().preflight(context, checked)
         names = catalog(context.cloud.region)
-        yield from preflight.check_exists(checked, "volume_type", names.volume_type)
+        unknown = list(preflight.check_exists(checked, "volume_type", names.volume_type))
+        yield from unknown or self._missing_in_zone(context, checked)
         yield from preflight.check_exists(checked, "availability_zone", names.volume_zone)
         yield from preflight.check_exists(checked, "snapshot_id", names.snapshot)
         yield from preflight.check_exists(checked, "source_volume_id", names.volume)
@@ -161,6 +170,16 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             image = names.image(checked.known("image"))
             if needed := preflight.disk_needed(image, checked.known("size")):
                 yield Problem("size", f"the image {image['name']} needs at least {needed} GiB")
+
+    def _missing_in_zone(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
+        """Check that the zone has the volume type, if the types name their zones."""
+        name, zone = checked.known("volume_type"), checked.known("availability_zone")
+        zone = zone or checked.prior.get("availability_zone")
+        if not (name and zone and checked.changed("volume_type", "availability_zone")):
+            return
+        zones = volume_requests.zones_of_type(catalog(context.cloud.region).volume_type(name))
+        if zones is not None and zone not in zones:
+            yield Problem("volume_type", f"the zone {zone} does not have {name}; zones that do: {', '.join(zones)}")
 
     def quota_needs(self, context: Context, checked: CheckInputs) -> Iterator[QuotaNeed]:  # noqa: ARG002
         """Yield a new volume, or the growth of an existing one."""
@@ -188,16 +207,38 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         return RULES.lost(prior)
 
     def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
-        """Check that a volume in use can grow: the API must support it, and the server must not be shelved.
+        """Check that a volume in use can grow, and that its server is not shelved; and the keys of new metadata.
 
         This reads the volume from the cloud, as its status in the state may be out of date.
         """
+        region = context.cloud.region
         if "size" in changed and not has_unknown(new["size"]):
-            remote = context.cloud.region.volumes.read(id_)
+            remote = region.volumes.read(id_)
             if remote is not None and remote["status"] == _RESERVED:
                 context.warn(f"size: {_UNSHELVE_FIRST}")
-            elif remote is not None:
-                self.require_extendable(context, remote)
+            elif remote is not None and remote["status"] == "in-use":
+                self._check_extendable(context, remote)
+        desired = new.get("metadata")
+        if "metadata" in changed and desired and region.resembles_otc and not has_unknown(desired):
+            self._check_fixed_keys(region.volumes.read(id_) or {}, desired)
+
+    def _check_extendable(self, context: Context, remote: RemoteObject) -> None:
+        is_possible = volume_requests.can_extend_in_use(context.cloud.region)
+        if is_possible is False:
+            raise volume_requests.cannot_extend(remote, "This cloud does not extend attached volumes. ")
+        if is_possible is None and not context.cloud.region.resembles_otc:
+            offered = context.cloud.block_storage.versions
+            context.warn(f"size: the cloud offers block-storage {offered}, which may not extend an attached volume")
+
+    @staticmethod
+    def _check_fixed_keys(remote: RemoteObject, desired: Mapping[str, str]) -> None:
+        """Raise an error if the program changes metadata that the cloud takes only when a volume is created."""
+        present = remote.get("metadata") or {}
+        for key, value in desired.items():
+            if volume_requests.FIXED_KEYS.fullmatch(key) and remote and present.get(key) != value:
+                current = repr(present[key]) if key in present else "not set"
+                reason = f"`{key}` is {current} and cannot change after the create: replace the volume"
+                raise errors.OperationFailed("metadata", reason)
 
     def planned_steps(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> "list[Step[VolumeUpdate]]":
         """Plan from the prior outputs."""
@@ -223,6 +264,9 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             "volume_type": None if volume_type == known.volume_type else volume_type,
             "availability_zone": None if known.one_volume_zone else outputs.get("availability_zone"),
         }
+        if existing.cloud.region.resembles_otc and (metadata := resource.inputs.pop("metadata", None)):
+            keys = ", ".join(f"`{key}`" for key in sorted(metadata))
+            resource.comments.append(f"metadata is left to the cloud, which may have written some of it: {keys}")
         return resource
 
     def find_own_orphans(self, context: Context, desired: VolumeInputs) -> list[tuple[str, str]]:  # noqa: ARG002
@@ -254,19 +298,24 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         if desired.multiattach and desired.volume_type and names.allows_several(desired.volume_type):
             # Newer clouds reject the attribute if the volume type already allows multiattach.
             del body["multiattach"]
+        region = context.cloud.region
         if metadata := metadata_with_marker(context, desired.metadata):
             body["metadata"] = metadata
         if not body.get("description") and owner_marker(context):
             body["description"] = owner_marker(context)
-        remote = create_or_find(
-            context,
-            api,
-            send=lambda: block_storage.create_volume(
-                api, body, hints=desired.scheduler_hints, microversion=_FROM_BACKUP if desired.backup_id else None
-            ),
-            candidates=lambda: block_storage.list_volumes(api, name=body.get("name")),
-            marked=body.get("description"),
-        )
+        microversion = _FROM_BACKUP if desired.backup_id else None
+        try:
+            remote = create_or_find(
+                context,
+                api,
+                send=lambda: volume_requests.create(
+                    region, body, hints=desired.scheduler_hints, microversion=microversion
+                ),
+                candidates=lambda: block_storage.list_volumes(api, name=body.get("name")),
+                marked=body.get("description"),
+            )
+        except errors.BadRequest as refused:
+            raise volume_requests.explained(region, refused, to_plain(desired)) from refused
         context.record_id(remote["id"])
         remote = self.wait_until_stable(context, remote["id"], "available")
         if desired.read_only:
@@ -289,7 +338,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         """Convert the remote object to outputs, without the metadata that the cloud writes itself."""
         image = remote.get("volume_image_metadata") or {}
         metadata = remote.get("metadata") or {}
-        hidden = _hidden(metadata, context.inputs.get("metadata"))
+        hidden = _hidden(context, metadata, context.inputs.get("metadata"))
         outputs = {
             "region": context.cloud.region.name,
             "metadata": {key: value for key, value in metadata.items() if key not in hidden},
@@ -309,6 +358,9 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
                 for item in remote.get("attachments") or ()
             ],
         }
+        if metadata.get("__system__encrypted") == "1":
+            # Open Telekom Cloud reports all volumes as not encrypted.
+            remote = {**remote, "encrypted": True}
         unchanged = ("size", "name", "description", "volume_type", "availability_zone", "snapshot_id", "multiattach")
         outputs |= {name: remote[name] for name in (*unchanged, "status", "encrypted", "created_at") if name in remote}
         desired_type = context.inputs.get("volume_type")
@@ -326,7 +378,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             remote = self.wait_until_stable(context, id_)
             changes = diff_remote(self, context, desired, remote)
         # Remove reserved keys that the program no longer declares; keep those that the cloud wrote.
-        hidden = _hidden(remote.get("metadata") or {}, desired.metadata) - set(_CINDER_KEYS)
+        hidden = _hidden(context, remote.get("metadata") or {}, desired.metadata) - set(_CINDER_KEYS)
         if desired.metadata is not None and hidden & set(prior.get("metadata") or {}):
             changes["metadata"] = desired.metadata
         update = VolumeUpdate(self, context, desired, prior, remote, changes)
@@ -362,18 +414,6 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
     def _users(self, context: Context, id_: str) -> list[str]:
         remote = self.read(context, id_) or {}
         return [f"server {item['server_id']} as {item['device']}" for item in remote.get("attachments") or ()]
-
-    def require_extendable(self, context: Context, remote: RemoteObject) -> None:
-        """Raise an error if the API cannot extend a volume in use."""
-        if remote["status"] != "in-use":
-            return
-        try:
-            context.cloud.block_storage.require("extending a volume in use", _EXTEND_IN_USE)
-        except errors.Unsupported as unsupported:
-            users = errors.join_names([f"server {item['server_id']}" for item in remote.get("attachments") or ()])
-            raise errors.OperationFailed(
-                "size", f"{unsupported}. It is attached to {users}: {_DETACH_FIRST}"
-            ) from unsupported
 
     def _wait_until_attached(self, context: Context, id_: str) -> RemoteObject:
         """Wait until a reserved volume is attached or available.
@@ -466,10 +506,14 @@ class VolumeUpdate:
 
     def replace_metadata(self) -> None:
         """Replace the program's metadata; the cloud's own entries and the owner marker stay."""
-        metadata = self.remote.get("metadata") or {}
-        kept = _hidden(metadata, self.desired.metadata) - set(_CINDER_KEYS) - set(self.prior.get("metadata") or {})
-        body = {key: metadata[key] for key in kept} | self.changes["metadata"] | kept_marker(self.context, self.remote)
-        block_storage.replace_metadata(self._api, self.remote["id"], body)
+        metadata, own = self.remote.get("metadata") or {}, set(self.prior.get("metadata") or {})
+        desired = self.changes["metadata"] | kept_marker(self.context, self.remote)
+        if self.context.cloud.region.resembles_otc:
+            volume_requests.change_metadata(self.context.cloud.region, self.remote, desired, sorted(own))
+        else:
+            kept = _hidden(self.context, metadata, self.desired.metadata) - set(_CINDER_KEYS) - own
+            body = {key: metadata[key] for key in kept} | desired
+            block_storage.replace_metadata(self._api, self.remote["id"], body)
         self._is_stale = True
 
     def extend(self) -> None:
@@ -479,9 +523,7 @@ class VolumeUpdate:
             raise errors.OperationFailed(
                 "size", f"can only grow: the volume has {self.remote['size']} GiB, the program asks for {size}"
             )
-        self.handler.require_extendable(context, self.remote)
-        is_attached = self.remote["status"] == "in-use"
-        block_storage.extend(self._api, id_, size, microversion=_EXTEND_IN_USE if is_attached else None)
+        volume_requests.extend(context.cloud.region, self.remote, size)
         grown = self.handler.wait_until_stable(context, id_)
         if grown["size"] < size:
             raise errors.OperationFailed("extend", f"the volume still has {grown['size']} GiB")
@@ -489,9 +531,45 @@ class VolumeUpdate:
 
     def retype(self) -> None:
         """Change the volume type."""
-        block_storage.retype(self._api, self.remote["id"], self.changes["volume_type"], self.desired.retype_policy)
-        self.handler.wait_until_stable(self.context, self.remote["id"])
-        self._is_stale = True
+        id_, context, region = self.remote["id"], self.context, self.context.cloud.region
+        new_type, policy, self._is_stale = self.changes["volume_type"], self.desired.retype_policy, True
+        if volume_requests.retype_as_action(region, id_, new_type, policy):
+            changed = self.handler.wait_until_stable(context, id_)
+            if not region.resembles_otc or _is_type(context, new_type, changed.get("volume_type")):
+                return
+        refused, deadline = volume_requests.retype_by_path(region, id_, new_type, policy), context.cloud.deadline
+        if refused is None:
+            self._wait_for_type(new_type, deadline)
+            return
+        try:
+            self._wait_for_type(new_type, Deadline(deadline.clock, min(_REFUSED_FOR, deadline.left())))
+        except errors.WaitTimeout as timeout:
+            reason = f"{str(refused).rstrip('.')}. If its type is already being changed, run `pulumi up` again later"
+            raise errors.OperationFailed(f"retype to {new_type}", reason) from timeout
+
+    def _wait_for_type(self, new_type: str, deadline: Deadline) -> None:
+        """Wait until the volume has the type: its status may not show that it is being changed."""
+        context, id_, was_shown = self.context, self.remote["id"], False
+
+        def done(remote: RemoteObject | None) -> bool:
+            nonlocal was_shown
+            volume = require_exists(remote, "Volume", id_)
+            if volume["status"] in _STABLE and _is_type(context, new_type, volume.get("volume_type")):
+                return True
+            if volume["status"].startswith("error") or (was_shown and volume["status"] in _STABLE):
+                reason = f"the volume type is still {volume.get('volume_type')}, in status {volume['status']}"
+                raise errors.OperationFailed(f"retype to {new_type}", reason)
+            was_shown = was_shown or volume["status"] == _RETYPING
+            return False
+
+        context.cloud.region.volumes.poller.wait(
+            id_,
+            done,
+            deadline=deadline,
+            progress=context.report_status,
+            describe=lambda volume: f"{_status(volume)}, type {(volume or {}).get('volume_type')}",
+            what=f"volume {id_} to have the type {new_type}",
+        )
 
     def set_read_only(self) -> None:
         """Set whether servers may only read the volume."""
@@ -529,15 +607,25 @@ _RESERVED, _RESERVED_FOR = "reserved", 60.0
 _UNSHELVE_FIRST = (
     "the volume is reserved, probably by a shelved server, and cannot be changed: unshelve the server first"
 )
-_DETACH_FIRST = "detach it first, in a separate `up`, as Pulumi deletes an attachment only after all updates"
+_RETYPING, _REFUSED_FOR = "retyping", 60.0
+"""Status of a volume whose type is being changed, and how long a refused change may have been requested before."""
 _NOT_DELETED = "error_deleting"
 _STUCK = "Only the cloud's operator can reset its state."
 
 
-def _hidden(metadata: Mapping[str, str], declared: Mapping[str, str] | None) -> set[str]:
-    """Return the reserved keys that the program does not declare."""
-    declared_keys = set(declared or ()) - {*_CINDER_KEYS, MARKER_KEY}
-    return {key for key in metadata if key == MARKER_KEY or _CLOUD_KEYS.fullmatch(key)} - declared_keys
+def _hidden(context: Context, metadata: Mapping[str, str], declared: Mapping[str, str] | None) -> set[str]:
+    """Return the reserved keys that the program does not declare; on an Open Telekom Cloud, all that it never declared.
+
+    That cloud writes keys of any name. A program without prior outputs that only reads the volume sees them.
+    """
+    unmanaged = {*_CINDER_KEYS, MARKER_KEY}
+    reserved = {key for key in metadata if key == MARKER_KEY or _CLOUD_KEYS.fullmatch(key)}
+    is_first_read = context.verb == "read" and not context.prior
+    if is_first_read or not context.cloud.region.resembles_otc:
+        return reserved - (set(declared or ()) - unmanaged)
+    prior = context.prior.get("metadata") or {}
+    removable = {key for key in prior if declared is None or not volume_requests.FIXED_KEYS.fullmatch(key)}
+    return set(metadata) - ((set(declared or ()) | removable) - unmanaged)
 
 
 def _is_type(context: Context, name_or_id: str, name: str | None) -> bool:

@@ -42,19 +42,26 @@ class Volume(
     """
 
     size: pulumi.Output[int]
-    """Size in GiB. It can only grow; growing an attached volume needs block-storage 3.42."""
+    """Size in GiB. It can only grow; growing an attached volume needs block-storage 3.42, except on Open Telekom
+    Cloud, where an empty volume has at least 10 GiB.
+    """
     name: pulumi.Output[str]
     """Name."""
     description: pulumi.Output[str | None]
     """Description."""
     metadata: pulumi.Output[dict[str, str]]
-    """User-defined keys and values."""
+    """User-defined keys and values. On Open Telekom Cloud, keys that the program never declared belong to the
+    cloud: they are no drift and stay. There, a new volume is encrypted with `__system__encrypted` (`1`) and
+    `__system__cmkid` (id of the key), and is a SCSI disk with `hw:passthrough` (`true`).
+    """
     volume_type: pulumi.Output[str]
-    """Volume type, for example `SATA`, `SAS` or `SSD`."""
+    """Volume type, for example `SAS`, `SSD` or `GPSSD`."""
     retype_policy: pulumi.Output[str]
-    """Whether a changed `volume_type` may move the data to other storage."""
+    """Whether a changed `volume_type` may move the data to other storage. Open Telekom Cloud does not let a
+    program choose `never`.
+    """
     availability_zone: pulumi.Output[str]
-    """Availability zone."""
+    """Availability zone. A cloud that requires one gets the first zone that has the volume type."""
     image: pulumi.Output[str | None]
     """Name or id of the image to create the volume from."""
     snapshot_id: pulumi.Output[str | None]
@@ -113,13 +120,19 @@ class Volume(
 
         Args:
             resource_name: Name of the resource in the program.
-            size: Size in GiB. It can only grow; growing an attached volume needs block-storage 3.42.
+            size: Size in GiB. It can only grow; growing an attached volume needs block-storage 3.42, except on Open
+                Telekom Cloud, where an empty volume has at least 10 GiB.
             name: Name.
             description: Description.
-            metadata: User-defined keys and values.
-            volume_type: Volume type, for example `SATA`, `SAS` or `SSD`.
-            retype_policy: Whether a changed `volume_type` may move the data to other storage. Default: 'on-demand'.
-            availability_zone: Availability zone. A change replaces the resource.
+            metadata: User-defined keys and values. On Open Telekom Cloud, keys that the program never declared
+                belong to the cloud: they are no drift and stay. There, a new volume is encrypted with
+                `__system__encrypted` (`1`) and `__system__cmkid` (id of the key), and is a SCSI disk with
+                `hw:passthrough` (`true`).
+            volume_type: Volume type, for example `SAS`, `SSD` or `GPSSD`.
+            retype_policy: Whether a changed `volume_type` may move the data to other storage. Open Telekom Cloud
+                does not let a program choose `never`. Default: 'on-demand'.
+            availability_zone: Availability zone. A cloud that requires one gets the first zone that has the volume
+                type. A change replaces the resource.
             image: Name or id of the image to create the volume from. A change replaces the resource.
             snapshot_id: Id of the snapshot to create the volume from. A change replaces the resource.
             source_volume_id: Id of the volume to copy. A change replaces the resource.

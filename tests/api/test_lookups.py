@@ -113,7 +113,7 @@ def test_objects_of_another_client_are_found(landscape: Landscape, name: str) ->
         port = cloud.network.create_port(network_id=network.id, name=name)
         cloud.compute.create_keypair(name=name)
         group = cloud.compute.create_server_group(name=name, policies=["anti-affinity"])
-        volume = cloud.block_storage.create_volume(name=name, size=1, metadata={"made": "for a test"})
+        volume = cloud.block_storage.create_volume(name=name, **landscape.empty_volume, metadata={"made": "for a test"})
         flavor = ecs.get_flavor(landscape.small)
         server = make_server(landscape, cloud, name, port.id, key_name=name)
         cloud.block_storage.wait_for_status(volume, interval=0.5)
@@ -188,7 +188,7 @@ def test_not_unique_error_lists_candidates(landscape: Landscape, name: str) -> N
             cloud.network.create_subnet(network_id=network.id, name=name, cidr=f"10.99.{number}.0/24", ip_version=4)
             cloud.network.create_port(network_id=network.id, name=name)
         for _ in range(2):
-            volume = cloud.block_storage.create_volume(name=name, size=1)
+            volume = cloud.block_storage.create_volume(name=name, **landscape.empty_volume)
             cloud.block_storage.wait_for_status(volume, interval=0.2)
 
     lookups: list[tuple[Callable[[], object], Callable[[], pulumi.Output[Any]]]] = [
@@ -231,7 +231,7 @@ def test_output_variants_return_results_of_lookups(
         port = cloud.network.create_port(network_id=network.id, name=name)
         cloud.compute.create_keypair(name=name)
         cloud.compute.create_server_group(name=name, policies=["anti-affinity"])
-        volume = cloud.block_storage.create_volume(name=name, size=1)
+        volume = cloud.block_storage.create_volume(name=name, **landscape.empty_volume)
         server = make_server(landscape, cloud, name, port.id)
         floating_ip = cloud.network.create_ip(floating_network_id=ecs.get_network(landscape.external_network).id)
         router = cloud.network.create_router(name=name)

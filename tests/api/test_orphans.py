@@ -85,7 +85,7 @@ class Shop:
         made = {"Network": self.create("Network", "net")}
         made["Subnet"] = self.create("Subnet", "subnet", network_id=made["Network"], cidr="10.0.0.0/24")
         made["Port"] = self.create("Port", "port", network_id=made["Network"])
-        made["Volume"] = self.create("Volume", "disk", size=1)
+        made["Volume"] = self.create("Volume", "disk", size=10)
         made["Server"] = self.create(
             "Server",
             "web",
@@ -176,7 +176,7 @@ def create_network_objects(shop: Shop, stack: str = "dev") -> dict[str, str]:
 
 def test_find_orphans_with_description(shop: Shop) -> None:
     """Objects with a description in the program are found by their metadata, or by their automatic names."""
-    made = {"Volume": shop.create("Volume", "disk", size=1, name="my disk", description="mine")}
+    made = {"Volume": shop.create("Volume", "disk", size=10, name="my disk", description="mine")}
     for kind, inputs in (
         ("Network", {}),
         ("Subnet", {"cidr": "10.0.0.0/24"}),
@@ -350,7 +350,7 @@ def test_delete_returns_orphans_that_cannot_be_deleted(shop: Shop, monkeypatch: 
     """An orphan that the API refuses to delete is returned with the reason; the others are deleted."""
     monkeypatch.setattr(deletion, "_RETRY_SECONDS", 0.1)
     net = shop.create("Network", "net")
-    shop.create("Volume", "disk", size=1)
+    shop.create("Volume", "disk", size=10)
     port = network.create(shop.region().network, "port", {"network_id": net})
     left = delete(shop.stack, find_orphans(shop.stack))
     ((orphan, reason),) = left.items()
@@ -441,7 +441,7 @@ def test_delete_without_id_needs_confirmation_by_state(
 ) -> None:
     """`--delete` without an id deletes only orphans with a pending create in the state; others need their ids."""
     retained, other = shop.create("Network", "kept"), shop.create("Network", "other")
-    confirmed = shop.create("Volume", "disk", size=1)
+    confirmed = shop.create("Volume", "disk", size=10)
     write_state(tmp_path, "export", pending={"disk": "disk-0a1b2c3d"})
     assert command() == 1
     output = capsys.readouterr().out
@@ -536,7 +536,7 @@ def test_unreadable_state_of_another_stack_prevents_deletion(
     command: Callable[..., int], shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """If the state of another stack cannot be read, only orphans with a pending create in this state are deleted."""
-    marked, pending = shop.create("Network", "net"), shop.create("Volume", "disk", size=1, description="by its name")
+    marked, pending = shop.create("Network", "net"), shop.create("Volume", "disk", size=10, description="by its name")
     write_state(tmp_path, "export", pending={"disk": "disk-0a1b2c3d", "chosen": "a-name"})
     write_state(tmp_path, "secret")
     (tmp_path / "secret").unlink()
@@ -617,7 +617,7 @@ def test_prompt_warns_of_unconfirmed_orphans(
     confirmed_by_state: bool,  # noqa: FBT001
 ) -> None:
     """The prompt warns that an orphan may belong to a stack in another backend, unless the state confirms it."""
-    id_ = shop.create("Volume", "disk", size=1)
+    id_ = shop.create("Volume", "disk", size=10)
     write_state(tmp_path, "export", pending={"disk": "disk-0a1b2c3d"} if confirmed_by_state else {})
     command("--delete", id_, answer="n")
     assert ("They may belong to a stack shop/dev" in capsys.readouterr().out) is not confirmed_by_state

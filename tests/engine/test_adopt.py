@@ -75,12 +75,15 @@ def build(cloud: Connection, landscape: Landscape) -> dict[str, str]:
     for index in range(3):
         name = f"{PREFIX}disk{index}"
         volume = cinder.create_volume(
-            name=name, size=1 + index, volume_type=landscape.volume_types[-1], metadata={"tier": "data"}
+            name=name,
+            **landscape.empty_volume | {"size": landscape.smallest_volume + index},
+            volume_type=landscape.volume_types[-1],
+            metadata={"tier": "data"},
         )
         created[name] = volume.id
     image = next(item.id for item in cloud.image.images(name=landscape.image))
     name = f"{PREFIX}root"
-    root = cinder.create_volume(name=name, size=40, image_id=image)
+    root = cinder.create_volume(name=name, **landscape.empty_volume | {"size": 40}, image_id=image)
     created[name] = root.id
     for volume_id in [created[f"{PREFIX}disk{index}"] for index in range(3)] + [root.id]:
         cinder.wait_for_status(cinder.get_volume(volume_id), "available", interval=0.2, wait=60)

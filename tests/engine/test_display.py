@@ -23,7 +23,7 @@ MANY_VOLUMES = f"""
     import ecs_pulumi as ecs
 
     for number in range({VOLUMES}):
-        ecs.Volume(f"disk-{{number}}", size=1)
+        ecs.Volume(f"disk-{{number}}", size=10)
 """
 SERVER = """
     import ecs_pulumi as ecs
@@ -52,12 +52,12 @@ WITH_DISKS = """
         block_devices=[{**disk, "delete_on_termination": True}],
         config_drive=False,
     )
-    ecs.Volume("data", size=1)
+    ecs.Volume("data", size=10)
 """
 VOLUME_AND_KEY = """
     import ecs_pulumi as ecs
 
-    disk = ecs.Volume("disk", size=1)
+    disk = ecs.Volume("disk", size=10)
     key = ecs.KeyPair("key")
 """
 
@@ -128,7 +128,7 @@ def test_warning_of_data_loss(cloud: Emulator, project: MakeProject) -> None:
         WITH_DISKS.replace("s3.medium.2", "s3.large.2").replace("False", "True").replace("ecs.Volume", "# ecs.Volume")
     )
     replaced = "replacing web deletes 1 volume with `delete_on_termination` [data-loss]"
-    deleted = "deleting data deletes its data (1 GiB) [data-loss]"
+    deleted = "deleting data deletes its data (10 GiB) [data-loss]"
     assert warnings(it.preview()) == [replaced]
     done = it.up()
     assert sorted(warnings(done)) == [deleted, replaced]
@@ -145,14 +145,14 @@ GROWING = """
 
 def test_reason_of_failed_update_is_visible(cloud: Emulator, project: MakeProject) -> None:
     """In a file it precedes the line of the engine; on a terminal it stays visible while other operations run."""
-    it = project(GROWING % 1)
+    it = project(GROWING % 10)
     it.up()
     reason = "error: update Volume bad: "
-    it.write(GROWING % 2)
+    it.write(GROWING % 11)
     failed = it.up(fails=True).text
     assert failed.index(reason) < failed.index("error: 1 error occurred")
 
-    it.write((GROWING % 3) + 'ecs.Volume("good", size=1)\n')
+    it.write((GROWING % 12) + 'ecs.Volume("good", size=10)\n')
     cloud.cloud.speed = SLOW
     on_terminal = up_on_a_terminal(it)
     assert on_terminal.status != 0

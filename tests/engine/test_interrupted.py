@@ -36,7 +36,7 @@ def test_up_after_a_killed_up_creates_nothing_twice(
         NETWORK
         + """
     port = ecs.Port("port", network_id=net.id, fixed_ips=[{"subnet_id": sub.id}])
-    ecs.Volume("disk", name="chosen", size=1)
+    ecs.Volume("disk", name="chosen", size=10)
     """
         + server(landscape, "web", '[{"port_id": port.id}]')
         + server(landscape, "app", '[{"network_id": net.id}]', ", opts=pulumi.ResourceOptions(depends_on=[sub])")

@@ -25,12 +25,12 @@ PROGRAM = """
     import ecs_pulumi as ecs
 
     ecs.KeyPair("key", name="known", public_key=pulumi.Config().require("key"))
-    ecs.Volume("disk", size=1)
+    ecs.Volume("disk", size=10)
 """
 DISK = """
     import ecs_pulumi as ecs
 
-    ecs.Volume("disk", size=1)
+    ecs.Volume("disk", size=10)
 """
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
 CONFIG = {"story:key": PUBLIC_KEY}

@@ -46,7 +46,7 @@ SERVER = """
     )
 """
 MORE = """
-    disk = ecs.Volume("disk", size=1)
+    disk = ecs.Volume("disk", size=10)
     ecs.VolumeAttachment("attached", server_id=server.id, volume_id=disk.id)
     ecs.InterfaceAttachment("bound", server_id=server.id, port_id=ports[1].id)
 """

@@ -101,7 +101,7 @@ def test_rename_of_attachments(project: MakeProject, landscape: Landscape) -> No
         NETWORK
         + server(landscape, "web", '[{"network_id": net.id}]', ", opts=pulumi.ResourceOptions(depends_on=[sub])")
         + """
-    disk = ecs.Volume("disk", size=1)
+    disk = ecs.Volume("disk", size=10)
     port = ecs.Port("port", network_id=net.id, fixed_ips=[{"subnet_id": sub.id}])
     ecs.VolumeAttachment("data", server_id=web.id, volume_id=disk.id)
     ecs.InterfaceAttachment("nic", server_id=web.id, port_id=port.id)
@@ -159,7 +159,7 @@ def test_forced_replacement(project: MakeProject, landscape: Landscape) -> None:
         + """
     port = ecs.Port("port", network_id=net.id, fixed_ips=[{"subnet_id": sub.id, "ip_address": "10.77.0.5"}])
     more = ecs.Port("more", network_id=net.id, fixed_ips=[{"subnet_id": sub.id}])
-    disk = ecs.Volume("disk", size=1)
+    disk = ecs.Volume("disk", size=10)
     """
         + server(landscape, "web", '[{"port_id": port.id}]')
         + """
@@ -268,7 +268,7 @@ def test_import_option_means_adopt(project: MakeProject, landscape: Landscape, c
 
 def test_stack_of_same_name_in_another_backend(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
     """Objects of a stack of the same name in another backend are neither imported nor deleted."""
-    program = f"{NETWORK}\n    ecs.Volume('disk', size=1)\n"
+    program = f"{NETWORK}\n    ecs.Volume('disk', size=10)\n"
     first, second = project(program), project(program)
     first.up()
     first_objects = landscape.objects()

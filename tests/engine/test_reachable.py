@@ -47,7 +47,7 @@ ADDRESS = """
     pulumi.export("port", server.nics[0]["port_id"])
 """
 VOLUME = """
-    ecs.Volume("data", size=1, availability_zone=server.availability_zone)
+    ecs.Volume("data", size=10, availability_zone=server.availability_zone)
 """
 
 

@@ -56,7 +56,8 @@ STORY = """
             }
         ],
     )
-    disk = ecs.Volume("disk", size=1, volume_type=config.require("type"), description="create for api test")
+    size, volume_type = config.require_int("disk"), config.require("type")
+    disk = ecs.Volume("disk", size=size, volume_type=volume_type, description="create for api test")
     ecs.VolumeAttachment("attached", server_id=server.id, volume_id=disk.id, device="/dev/sdb")
     ecs.InterfaceAttachment("bound", server_id=server.id, port_id=nic.id)
     pulumi.export("server", server.id)
@@ -74,6 +75,7 @@ def settings(landscape: Landscape) -> dict[str, str]:
         "story:flavor": landscape.small,
         "story:image": landscape.image,
         "story:type": landscape.volume_type,
+        "story:disk": str(landscape.smallest_volume),
     }
 
 
@@ -92,7 +94,7 @@ def test_workflow_of_the_guide(project: MakeProject, landscape: Landscape) -> No
     assert set(result.changes.values()) == {"create"}
     outputs = story.outputs
     assert outputs["address"].startswith("10.0.10.")
-    assert outputs["size"] == 1
+    assert outputs["size"] == landscape.smallest_volume
     assert "PRIVATE KEY" in outputs["private_key"]
     assert outputs.get("imported") is None
     if landscape.live:  # the emulator is too fast for a status line

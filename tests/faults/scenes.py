@@ -210,6 +210,23 @@ SCENES = [
         ("protect", {"read_only": True}),
     ),
     Scene("Volume", "create-read-only", None, lambda _: {"size": 1, "read_only": True, "image": "cirros-peer"}),
+    Scene("Volume", "create", None, lambda _: {"size": 10, "metadata": {"a": "1"}}, dialect="otc"),
+    Scene("Volume", "extend", lambda _: {"size": 10}, lambda _: {"size": 11}, dialect="otc"),
+    Scene(
+        "Volume",
+        "retype",
+        lambda _: {"size": 10, "volume_type": "SAS"},
+        lambda _: {"size": 10, "volume_type": "SSD"},
+        dialect="otc",
+    ),
+    Scene(
+        "Volume",
+        "metadata",
+        lambda _: {"size": 10, "metadata": {"a": "1", "b": "2"}},
+        lambda _: {"size": 10, "metadata": {"b": "3", "c": "4"}},
+        dialect="otc",
+    ),
+    Scene("Volume", "destroy", lambda _: {"size": 10}, None, dialect="otc"),
     Scene("Network", "create-described", None, lambda _: {"description": "mine"}),
     Scene(
         "Subnet",

@@ -243,7 +243,7 @@ class EmulatedWorld:
             create("Port", name, network_id=lan)
         for name in ("address", "other-address"):
             create("FloatingIp", name, external_network=self.external_network)
-        create("Volume", "disk", size=1)
+        create("Volume", "disk", size=10 if self.cloud.cloud.dialect.name == "otc" else 1)
         for name in ("server", "other"):
             create("Server", name, **self.server(), networks=[{"network_id": net}])
         self.start = self.snapshot()
@@ -270,6 +270,8 @@ def _comparable(kind: str, item: dict[str, Any], names: dict[str, str]) -> dict[
         values["nics"] = [names.get(nic["port_id"], "?") for nic in item["nics"]]
         values["volumes"] = [names.get(disk["volume_id"], "?") for disk in item["volumes"]]
     if kind == "volume":
+        # The Open Telekom Cloud repeats the first name, whose suffix is random, in the metadata.
+        values["metadata"] = {key: value for key, value in item["metadata"].items() if key != "__system__volume_name"}
         values["attachments"] = [names.get(one["server_id"], "?") for one in item["attachments"]]
     if kind == "port":
         values["addresses"] = len(item["fixed_ips"])

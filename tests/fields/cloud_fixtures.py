@@ -341,8 +341,8 @@ class CloudFixtures:
 
     @functools.cached_property
     def volumes(self) -> list[str]:
-        """The ids of two volumes of 1 GiB, to clone and to attach."""
-        return [self.make("Volume", size=1).id for _ in range(2)]
+        """The ids of two small volumes, to clone and to attach."""
+        return [self.make("Volume", size=self.landscape.smallest_volume).id for _ in range(2)]
 
     @functools.cached_property
     def snapshots(self) -> list[str]:

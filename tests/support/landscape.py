@@ -32,6 +32,7 @@ class Landscape:
         zones: The names of the compute zones.
         network: The id of an existing network, if the account has one.
         external_network: The name of an external network.
+        smallest_volume: The smallest size of an empty volume in GiB.
     """
 
     live: bool
@@ -45,6 +46,7 @@ class Landscape:
     zones: tuple[str, ...] = ()
     network: str | None = None
     external_network: str = ""
+    smallest_volume: int = 1
 
     @property
     def small(self) -> str:
@@ -75,6 +77,12 @@ class Landscape:
     def zone(self) -> str:
         """A compute zone."""
         return self.zones[0]
+
+    @property
+    def empty_volume(self) -> dict[str, Any]:
+        """The properties of the smallest empty volume, with the zone that some clouds require."""
+        zone = {"availability_zone": self.zone} if self.smallest_volume > 1 else {}
+        return {"size": self.smallest_volume, **zone}
 
     def objects(self) -> set[str]:
         """Return the ids of all objects of the account."""
@@ -171,4 +179,8 @@ def emulated(cloud: Emulator) -> Landscape:
     settings = {f"ecs:{name}": value for name, value in cloud.settings.items()}
     secrets = {"ecs:password": settings.pop("ecs:password")}
     with connect() as connection:
-        return Landscape(live=False, connect=connect, settings=settings, secrets=secrets, **discover(connection))
+        found = discover(connection)
+    if cloud.cloud.dialect.name == "otc":
+        # Not every zone has ESSD, and SATA is no longer sold.
+        found |= {"smallest_volume": 10, "volume_types": ("SAS", "SSD")}
+    return Landscape(live=False, connect=connect, settings=settings, secrets=secrets, **found)

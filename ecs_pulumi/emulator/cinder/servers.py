@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.errors import HttpError
 
+from .evs import is_retyping
 from .storage import get_volume, now, save
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def reserve(ctx: Context, volume_id: str) -> Document:
         HttpError: 404 if the volume does not exist, 400 if its status does not allow it.
     """
     volume = get_volume(ctx, volume_id)
+    check_not_retyping(volume)
     if volume["status"] == "in-use" and volume["multiattach"]:
         return volume
     if volume["status"] not in ("available", "downloading"):
@@ -29,6 +31,12 @@ def reserve(ctx: Context, volume_id: str) -> Document:
         )
         raise HttpError(400, message)
     return save(ctx, volume, status="reserved")
+
+
+def check_not_retyping(volume: Document) -> None:
+    """Raise 400 while the cloud changes the type of the volume, which the status may not show."""
+    if is_retyping(volume):
+        raise HttpError(400, f"Invalid volume: the type of volume {volume['id']} is being changed.")
 
 
 def attach(ctx: Context, volume_id: str, *, server_id: str, device: str, attachment_id: str) -> None:

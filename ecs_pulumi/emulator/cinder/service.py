@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
-from ecs_pulumi.emulator.errors import NoRoute, page
+from ecs_pulumi.emulator.errors import NoRoute, named_fault, page
 from ecs_pulumi.emulator.routing import NO_ROUTE
 from ecs_pulumi.emulator.versioned import Versioned
 
+from . import evs
+
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
+    from ecs_pulumi.emulator.errors import HttpError
 
 
 class Cinder(Versioned):
@@ -26,6 +29,16 @@ class Cinder(Versioned):
     def foreign_project(self, call: Call, project: str) -> str:  # noqa: ARG002
         """Return the error message for a URL with the id of another project."""
         return "Malformed request url"
+
+    def error_reply(self, call: Call, error: HttpError) -> Reply:
+        """Return the response to a rejected request; the Open Telekom Cloud has codes for some errors."""
+        if evs.is_evs(call):
+            error.kind = error.kind or evs.STATUS_CODES.get(error.status, "")
+        return super().error_reply(call, error)
+
+    def error_body(self, error: HttpError) -> dict[str, Any]:
+        """Return an error body: with its code, if it has one, else in the form of OpenStack."""
+        return evs.error_body(error) if error.kind else named_fault(error)
 
     def version_list(self, call: Call) -> Reply:
         """`GET /`: status 300, because there may be several versions."""

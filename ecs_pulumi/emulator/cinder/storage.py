@@ -14,7 +14,7 @@ from ecs_pulumi.emulator.context import step
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.glance import STANDARD_FIELDS
 
-from . import quotas
+from . import evs, quotas
 from .types import check_zone, find_type
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CREATE_SECONDS = 0.8
 EXTEND_SECONDS = 0.75
-RETYPE_SECONDS = 0.3
+RETYPE_SECONDS = {"otc": 30.0, "openstack": 0.3}
 DELETE_SECONDS = 0.7
 SNAPSHOT_SECONDS = 0.5
 
@@ -132,7 +132,7 @@ def make_volume(
             raise HttpError(400, message)
     size = size or source["size"]
     kind = find_type(ctx, volume_type or source.get("volume_type"))
-    zone = check_zone(ctx, availability_zone or source.get("availability_zone"))
+    zone = check_zone(ctx, availability_zone or source.get("availability_zone"), kind)
     quotas.check(ctx, ctx.project_id, kind["name"], volumes=1, gigabytes=size, size=size)
     # Clouds of this dialect record the name in the metadata; it overrides the user's value for that key.
     system_metadata = {"__system__volume_name": name} if ctx.cloud.dialect.name == "otc" and name else {}
@@ -193,7 +193,8 @@ def _created(ctx: Context, volume_id: str) -> None:
         add_failure_message(ctx, volume, *NOT_CREATED)
         return
     bootable = "true" if volume["volume_image_metadata"] else volume["bootable"]
-    save(ctx, volume, status="available", bootable=bootable)
+    metadata = evs.added_metadata(ctx, volume) | volume["metadata"]
+    save(ctx, volume, status="available", bootable=bootable, metadata=metadata)
 
 
 def add_failure_message(ctx: Context, volume: Document, event: str, reason: str) -> None:
@@ -221,6 +222,7 @@ def extend(ctx: Context, volume: Document, size: int, *, attached: bool) -> None
     Raises:
         HttpError: 400 if the size is not larger or the status does not allow it; 413 if the quota is exceeded.
     """
+    evs.check_extend(ctx, volume, size)
     if size <= volume["size"]:
         message = (
             "Invalid input received: New size for extend must be greater than current size. (current:"
@@ -258,30 +260,40 @@ def retype(ctx: Context, volume: Document, new_type: str) -> None:
         HttpError: 404 for an unknown type; 400 if the volume has that type or its status does not allow it.
     """
     kind = find_type(ctx, new_type)
-    if volume["status"] not in ("available", "in-use") or kind["name"] == volume["volume_type"]:
+    if evs.is_evs(ctx):
+        evs.check_retype(ctx, volume, kind)
+    is_stable = volume["status"] in ("available", "in-use") and not evs.is_retyping(volume)
+    if not is_stable or kind["name"] == volume["volume_type"]:
         raise HttpError(400, RETYPE_REFUSED)
     then = volume["status"]
-    save(ctx, volume, status="retyping")
-    ctx.schedule(RETYPE_SECONDS, "cinder.retyped", volume["id"], type_id=kind["id"], then=then)
+    is_shown = ctx.cloud.dialect.rules.retype_status == "shown"
+    save(ctx, volume, status="retyping" if is_shown else then, retyping=True)
+    seconds = RETYPE_SECONDS[ctx.cloud.dialect.name]
+    ctx.schedule(seconds, "cinder.retyped", volume["id"], type_id=kind["id"], then=then)
 
 
 @step("cinder.retyped")
 def _retyped(ctx: Context, volume_id: str, type_id: str, then: str) -> None:
     volume = ctx.get("volume", volume_id)
-    if volume is not None:
-        save(ctx, volume, status=then, volume_type=find_type(ctx, type_id)["name"], volume_type_id=type_id)
+    if volume is None:
+        return
+    if ctx.has_outcome_fault("fail-retype", volume["name"]):
+        save(ctx, volume, status=then, retyping=False)
+    else:
+        kind = find_type(ctx, type_id)
+        save(ctx, volume, status=then, retyping=False, volume_type=kind["name"], volume_type_id=type_id)
 
 
 def delete(ctx: Context, volume: Document, *, cascade: bool = False) -> None:
-    """Start deleting a volume, and its snapshots if `cascade` is set.
+    """Start deleting a volume, and its snapshots if `cascade` is set. In the Open Telekom Cloud, always with them.
 
     Raises:
-        HttpError: 400 if the volume is in use, or if it has snapshots and `cascade` is not set.
+        HttpError: 400 if the volume is in use, or if it has snapshots and they are not deleted with it.
     """
     snapshots = ctx.find("snapshot", volume_id=volume["id"])
-    deletable = volume["status"] in DELETABLE and not volume["attachments"]
-    if not deletable or (snapshots and not cascade):
-        raise HttpError(400, NOT_DELETABLE)
+    deletable = volume["status"] in DELETABLE and not volume["attachments"] and not evs.is_retyping(volume)
+    if not deletable or (snapshots and not cascade and not evs.is_evs(ctx)):
+        raise HttpError(400, NOT_DELETABLE, kind="EVS.1046" if evs.is_evs(ctx) else "")
     for snapshot in snapshots:
         ctx.remove("snapshot", snapshot["id"])
     begin_delete(ctx, volume["id"])
@@ -323,7 +335,8 @@ def make_snapshot(
     """
     if volume["status"] == "creating":
         raise HttpError(400, "Invalid volume: volume is not assigned to a host")
-    if volume["status"] != "available" and not (force and volume["status"] == "in-use"):
+    is_stable = volume["status"] == "available" or (force and volume["status"] == "in-use")
+    if not is_stable or evs.is_retyping(volume):
         message = (
             f"Invalid volume: Volume {volume['id']} status must be available, but current status is:"
             f" {volume['status']}."

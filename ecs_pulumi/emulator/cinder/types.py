@@ -10,6 +10,7 @@ from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import NAME, OPTIONAL_TEXT, TEXT, body, fields
 from ecs_pulumi.emulator.versioned import require_admin
 
+from . import evs
 from .service import service
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def seed(ctx: Context) -> None:
                 "description": "Default Volume Type" if name == DEFAULT else f"{name} volumes",
                 "is_public": True,
                 "projects": [],
-                "extra_specs": {},
+                "extra_specs": evs.extra_specs(ctx, name),
             },
         )
 
@@ -73,12 +74,14 @@ def zones(ctx: Context) -> tuple[str, ...]:
     return ctx.zones()[:1] if ctx.cloud.dialect.name == "openstack" else ctx.zones()
 
 
-def check_zone(ctx: Context, zone: str | None) -> str:
-    """Return the zone to use; raise 400 for a zone without storage."""
-    if zone is None:
-        return zones(ctx)[0]
+def check_zone(ctx: Context, zone: str | None, kind: Document) -> str:
+    """Return the zone to use for a volume of this type; raise 400 for a zone without storage, or without the type."""
+    if not zone:
+        zone = next((each for each in zones(ctx) if evs.has_type(each, kind)), zones(ctx)[0])
     if zone not in zones(ctx):
-        raise HttpError(400, f"Availability zone '{zone}' is invalid.")
+        code = "EVS.1036" if evs.is_evs(ctx) else ""
+        raise HttpError(400, f"Availability zone '{zone}' is invalid.", kind=code)
+    evs.check_available(ctx, kind, zone)
     return zone
 
 

@@ -149,6 +149,10 @@ def detach(call: Call, server_id: str, volume_id: str) -> Reply:
     if entry["root"]:
         raise HttpError(400, "Cannot detach a root device volume")
     check_state(doc, "detach_volume", _changeable(call))
+    try:
+        cinder.check_not_retyping(volume)
+    except HttpError as error:
+        raise _translate_cinder_error(call, error) from None
     if volume["status"] != "in-use" and doc["vm_state"] != "shelved_offloaded":
         raise _translate_cinder_error(
             call,

@@ -108,6 +108,11 @@ class Account:
         found = self.neutron("GET", "/networks?router:external=true").body["networks"]
         return str(found[0]["id"])
 
+    def empty_volume(self, **fields: Any) -> dict[str, Any]:
+        """Return a create request for an empty volume of the size and in the zone that each dialect allows."""
+        zone = self.cloud.cloud.dialect.regions[self.region][0]
+        return {"volume": {"size": 10, "availability_zone": zone, **fields}}
+
     def image(self, text: str = "ebian") -> str:
         """Return the id of the image whose name contains the text."""
         found = self.nova("GET", "/images/detail").body["images"]

@@ -113,8 +113,7 @@ def churn(account: Account) -> None:
     network = account.network()
     server = account.server(networks=[{"uuid": network}])
     account.nova("POST", "/servers", {"server": {"name": "x" * 1000}})
-    disk = {"volume": {"size": 1, "name": "fail-create"}}
-    volume = account.cinder("POST", "/volumes", disk).body["volume"]["id"]
+    volume = account.cinder("POST", "/volumes", account.empty_volume(name="fail-create")).body["volume"]["id"]
     account.clock.advance(60)
     account.act(server, "os-stop")
     account.clock.advance(60)

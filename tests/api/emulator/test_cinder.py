@@ -364,20 +364,3 @@ def test_otc_versions() -> None:
         plain = api.send("GET", f"{root}/v2{types}", **{"OpenStack-API-Version": "volume 3.51"})
         assert (plain.status, "OpenStack-API-Version" in plain.headers) == (200, False)
         assert api.send("GET", f"{root}/v1{types}").status == 404
-
-
-def test_otc_dialect() -> None:
-    """Dialect `otc` serves v2, and keeps the volume name in the metadata."""
-    with Emulator() as cloud:
-        api = account_of(cloud)
-        root = api.volume_url.partition("/v3")[0]
-        body = {"name": "openapi_vol02", "availability_zone": "eu-de-01", "volume_type": "SATA", "size": 40}
-        response = api.send("POST", f"{root}/v2/{api.project_id}/volumes", {"volume": body})
-        assert response.status == 202
-        assert "OpenStack-API-Version" not in response.headers
-        created = response.body["volume"]
-        assert created["metadata"] == {"__system__volume_name": "openapi_vol02"}
-        assert (created["shareable"], created["replication_status"]) == (False, "disabled")
-        assert created["links"][0]["href"].startswith(f"{root}/v2/{api.project_id}/volumes/")
-        metadata = api.volume("PUT", f"/volumes/{created['id']}/metadata", {"metadata": {"a": "b"}}).body
-        assert metadata == {"metadata": {"__system__volume_name": "openapi_vol02", "a": "b"}}

@@ -40,6 +40,7 @@ def test_openstacksdk_server_lifecycle(cloud: Emulator) -> None:
         load_yaml_config=False,
         load_envvars=False,
     )
+    zoned = cloud.cloud.dialect.name == "otc"
     small, large = (sdk.compute.find_flavor(name) for name in FLAVORS[cloud.cloud.dialect.name])
     image = next(image for image in sdk.image.images() if "ebian" in image.name)
     key = sdk.compute.create_keypair(name="key")
@@ -57,7 +58,9 @@ def test_openstacksdk_server_lifecycle(cloud: Emulator) -> None:
     )
     server = sdk.compute.wait_for_server(server, interval=INTERVAL)
     assert server.addresses["net"][0]["addr"] == port.fixed_ips[0]["ip_address"]
-    volume = sdk.block_storage.create_volume(name="data", size=1)
+    volume = sdk.block_storage.create_volume(
+        name="data", size=10, availability_zone=server.availability_zone if zoned else None
+    )
     sdk.block_storage.wait_for_status(volume, "available", interval=INTERVAL)
     sdk.compute.create_volume_attachment(server, volume_id=volume.id)
     sdk.block_storage.wait_for_status(sdk.block_storage.get_volume(volume.id), "in-use", interval=INTERVAL)
@@ -96,7 +99,7 @@ def test_openstack_command_server_lifecycle() -> None:
         subnet create --network net --subnet-range 10.9.0.0/24 subnet
         keypair create key
         server create --flavor {small} --image Standard_Debian_12_latest --boot-from-volume 4 --network net web
-        volume create --size 1 data
+        volume create --size 10 --availability-zone eu-de-01 data
         server add volume web data
         server stop web
         server resize --flavor {large} web

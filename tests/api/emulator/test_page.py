@@ -71,7 +71,7 @@ def test_topology_contains_unattached_objects(account: Account) -> None:
     """The topology contains volumes, ports, key pairs, security groups and snapshots that belong to no server."""
     network = account.network()
     account.neutron("POST", "/ports", {"port": {"network_id": network, "name": "vip"}})
-    volume = account.cinder("POST", "/volumes", {"volume": {"size": 2, "name": "spare"}}).body["volume"]["id"]
+    volume = account.cinder("POST", "/volumes", account.empty_volume(name="spare")).body["volume"]["id"]
     account.wait_for_volume(volume, "available")
     account.cinder("POST", "/snapshots", {"snapshot": {"volume_id": volume, "name": "before"}})
     account.nova("POST", "/os-keypairs", {"keypair": {"name": "deploy"}})

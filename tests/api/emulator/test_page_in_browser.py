@@ -30,8 +30,8 @@ def test_empty_cloud_shows_stack_settings(chrome: Chrome, account: Account) -> N
     page = Page(chrome, account.cloud.url)
     for name, value in account.cloud.settings.items():
         page.shows(f"pulumi config set ecs:{name} {value}", at="#empty")
-    account.cinder("POST", "/volumes", {"volume": {"size": 3, "name": "data"}})
-    page.shows("data", "3 GB", "creating")
+    account.cinder("POST", "/volumes", account.empty_volume(name="data"))
+    page.shows("data", "10 GB", "creating")
     assert page.text("#empty") == ""
 
 
@@ -189,7 +189,7 @@ def test_text_contrast_meets_wcag(chrome: Chrome, account: Account, scheme: str)
     account.act(resized, "os-stop", None)
     account.wait_for(resized, "SHUTOFF")
     account.server("young", networks=[{"uuid": network}])
-    account.cinder("POST", "/volumes", {"volume": {"size": 3, "name": "data"}})
+    account.cinder("POST", "/volumes", account.empty_volume(name="data"))
     account.nova("GET", "/servers/none")
     account.router(network)
     account.floating_ip(resized)

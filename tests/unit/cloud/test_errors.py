@@ -417,3 +417,50 @@ def test_hint_for_403_or_407_of_proxy(status: int) -> None:
     error = _error(status, page, headers={"X-Openstack-Request-Id": "", "Content-Type": "text/html"})
     assert str(error).startswith(f"ERROR: Access Denied (HTTP {status}). The response came from a proxy, not from the")
     assert "NO_PROXY" in error.hint
+
+
+def test_code_of_error_is_its_type() -> None:
+    """A code of Open Telekom Cloud is the type of the error, in either format; Keystone's number is none."""
+    body = {"code": "EVS.1036", "message": "invalid availability zone!"}
+    assert _error(400, {"error": body}).body_type == "EVS.1036"
+    assert _error(400, {"badRequest": body}).body_type == "EVS.1036"
+    keystone = {"error": {"code": 400, "message": "…", "title": "Bad Request"}}
+    assert _error(400, keystone).body_type == "Bad Request"
+    assert _error(400, {"badRequest": {"code": "400", "message": "…"}}).body_type == "badRequest"
+
+
+def test_missing_volume_without_request_id_is_not_found() -> None:
+    """The code shows that the service itself answered, although the response has no request id."""
+    body = {"error": {"code": "EVS.5404", "message": "Volume 11 could not be found."}}
+    error = _error(404, body, headers={"X-Openstack-Request-Id": ""})
+    assert (type(error), str(error)) == (NotFound, "Volume 11 could not be found (HTTP 404)")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (413, "EVS.5413", "Insufficient volume quota."),
+        (400, "EVS.1034", "volume count exceeded volume count quota!"),
+        (400, "EVS.1042", "volume gigabytes exceeded volume gigabytes quota!"),
+    ],
+)
+def test_codes_of_exceeded_quotas(status: int, code: str, message: str) -> None:
+    """A volume beyond a quota of Open Telekom Cloud is an exceeded quota, whatever the status."""
+    error = _error(status, {"error": {"code": code, "message": message}})
+    assert isinstance(error, QuotaExceeded)
+    assert str(error).endswith("Free resources or request a higher quota.")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "hint"),
+    [
+        (400, "EVS.1010", "invalid volume size!", "An empty volume has 10 to 32768 GiB"),
+        (400, "EVS.2072", "Volume type [SSD] in availability zone [AZ1] is sold out !", "Choose another `volume_type`"),
+        (403, "EVS.5403", "metadata can not be operated.", "only be chosen when the volume is created"),
+    ],
+)
+def test_codes_are_explained(status: int, code: str, message: str, hint: str) -> None:
+    """The error of a known code says what to do, and blames no role for it."""
+    text = str(_error(status, {"error": {"code": code, "message": message}}))
+    assert hint in text
+    assert "roles" not in text

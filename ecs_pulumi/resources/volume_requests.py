@@ -1,0 +1,212 @@
+"""The requests for volumes in which clouds differ: as in OpenStack first, in another way after a refusal."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ecs_pulumi.cloud import block_storage, errors
+from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.idempotent_create import send_once
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ecs_pulumi.cloud.connection import Region
+    from ecs_pulumi.resources.remote import RemoteObject
+
+EXTEND_IN_USE = "3.42"
+FIXED_KEYS = re.compile(r"__system__.*|hw:passthrough|full_clone|backupId")
+"""Metadata keys that the Open Telekom Cloud writes, or takes only when a volume is created."""
+
+_ZONE_REQUIRED = ("block-storage", "requires", "availability_zone")
+_RETYPES_BY_PATH = ("block-storage", "retypes", "by path")
+_NO_EXTEND_IN_USE = ("block-storage", "refuses", "extend in use")
+_ZONE_NAMED = re.compile(r"availability.?zone|\bAZ\b", re.IGNORECASE)
+_UNKNOWN_ACTION = re.compile(r"no such action", re.IGNORECASE)
+_NEVER_ALLOWED = ("EVS.1020", "EVS.2070", "EVS.2071", "EVS.2072", "EVS.2087")
+"""Codes of a refusal of the new type itself, which no running change of the type explains."""
+_CHANGING = "EVS.1064"
+"""The code for a volume that cannot be extended now, detached or not."""
+_DETACH_FIRST = "detach it first, in a separate `up`, as Pulumi deletes an attachment only after all updates"
+_RARELY_OFFERED = ("source_volume_id", "backup_id", "scheduler_hints")
+
+
+def create(region: Region, volume: Mapping[str, Any], **options: Any) -> RemoteObject:
+    """Create a volume. If the cloud requires a zone and the program sets none, use the first one that has the type.
+
+    Args:
+        region: The region.
+        volume: The volume in the body of the request.
+        options: The options of `block_storage.create_volume`.
+
+    Raises:
+        OperationFailed: The cloud requires a zone, and none could be found.
+    """
+    body, api = dict(volume), region.block_storage
+    is_refused = not body.get("availability_zone") and region.learned.knows(*_ZONE_REQUIRED)
+    if not is_refused:
+        try:
+            return block_storage.create_volume(api, body, **options)
+        except errors.BadRequest as refused:
+            # How Open Telekom Cloud words this refusal is not documented. Any other one follows the next request, too.
+            is_about_zone = bool(_ZONE_NAMED.search(refused.message)) or region.resembles_otc
+            if body.get("availability_zone") or not is_about_zone:
+                raise
+    body["availability_zone"] = _first_zone(region, body)
+    created = block_storage.create_volume(api, body, **options)
+    region.learned.note(*_ZONE_REQUIRED)
+    return created
+
+
+def _first_zone(region: Region, body: Mapping[str, Any]) -> str:
+    """Return the zone of the snapshot's volume, or the first zone that has the type."""
+    api, names = region.block_storage, catalog(region)
+    try:
+        if snapshot := body.get("snapshot_id"):
+            source = block_storage.get_volume(api, block_storage.get_snapshot(api, snapshot)["volume_id"])
+            return str(source["availability_zone"])
+        allowed = zones_of_type(names.volume_type(body["volume_type"])) if body.get("volume_type") else None
+        found = [zone for zone in names.volume_zones() if allowed is None or zone in allowed]
+    except errors.EcsError as error:
+        # The create was refused, so the error must not look like that of a create whose response was lost.
+        raise errors.OperationFailed(
+            "availability_zone", f"this cloud requires it, and the search failed: {error}"
+        ) from error
+    if not found:
+        raise errors.OperationFailed(
+            "availability_zone", f"this cloud requires it; it lists no zone with {body.get('volume_type')}"
+        )
+    return found[0]
+
+
+def zones_of_type(volume_type: RemoteObject) -> list[str] | None:
+    """Return the zones that have a volume type; None if the cloud does not restrict it to zones, or hides them."""
+    listed = (volume_type.get("extra_specs") or {}).get("RESKEY:availability_zones")
+    return [zone.strip() for zone in listed.split(",")] if listed else None
+
+
+def explained(region: Region, error: errors.BadRequest, inputs: Mapping[str, Any]) -> errors.EcsError:
+    """Return the error of a refused create; it names the inputs that the Open Telekom Cloud does not document."""
+    suspects = [name for name in _RARELY_OFFERED if inputs.get(name)]
+    if not suspects or not (_has_code(error) or region.resembles_otc):
+        return error
+    return errors.OperationFailed(" and ".join(suspects), f"{error}. This cloud does not document it: remove it")
+
+
+def can_extend_in_use(region: Region) -> bool | None:
+    """Whether the cloud extends a volume that is attached; None if only a request shows it."""
+    if region.block_storage.supports(EXTEND_IN_USE):
+        return True
+    return False if region.learned.knows(*_NO_EXTEND_IN_USE) else None
+
+
+def extend(region: Region, remote: RemoteObject, size: int) -> None:
+    """Extend a volume. An attached one is extended with the microversion that allows it, if the cloud offers it.
+
+    Raises:
+        OperationFailed: The cloud does not extend the volume while it is attached.
+    """
+    is_attached, api = remote["status"] == "in-use", region.block_storage
+    microversion = EXTEND_IN_USE if is_attached and api.supports(EXTEND_IN_USE) else None
+    try:
+        block_storage.extend(api, remote["id"], size, microversion=microversion)
+    except errors.BadRequest as refused:
+        is_about_status = is_attached and "status" in refused.message and refused.body_type != _CHANGING
+        if not is_about_status or (microversion and not _has_code(refused)):
+            raise
+        if not _has_code(refused):
+            region.learned.note(*_NO_EXTEND_IN_USE)
+        raise cannot_extend(remote, f"{str(refused).rstrip('.')}. ") from refused
+
+
+def cannot_extend(remote: RemoteObject, reason: str = "") -> errors.OperationFailed:
+    """Return the error for an attached volume that the cloud does not extend.
+
+    Args:
+        remote: The volume.
+        reason: The sentence of the cloud.
+    """
+    users = errors.join_names([f"server {item['server_id']}" for item in remote.get("attachments") or ()])
+    return errors.OperationFailed("size", f"{reason}It is attached to {users}: {_DETACH_FIRST}")
+
+
+def retype_as_action(region: Region, id_: str, volume_type: str, policy: str) -> bool:
+    """Request another type as in OpenStack; return False if the cloud knows no such action."""
+    if region.learned.knows(*_RETYPES_BY_PATH):
+        return False
+    try:
+        block_storage.retype(region.block_storage, id_, volume_type, policy)
+    except errors.BadRequest as refused:
+        if not _is_unknown_action(region, refused):
+            raise
+        return False
+    return True
+
+
+def retype_by_path(region: Region, id_: str, volume_type: str, policy: str) -> errors.BadRequest | None:
+    """Request another type by the path of the Open Telekom Cloud. The status may not show that it is being changed.
+
+    Returns:
+        The error if the cloud refuses the request, possibly because an earlier run has requested the change already.
+
+    Raises:
+        OperationFailed: The cloud does not let the program choose whether the data may move, or has no such path.
+    """
+    if policy == "never":
+        reason = "this cloud decides itself whether the data move: set it to `on-demand` to change `volume_type`"
+        raise errors.OperationFailed("retype_policy", reason)
+    api, is_lost = region.block_storage.of_version("v2"), False
+    name = str(catalog(region).volume_type(volume_type)["name"])
+
+    def send() -> bool:
+        block_storage.retype_by_path(api, id_, name)
+        return True
+
+    def find(_: errors.EcsError) -> bool | None:
+        nonlocal is_lost
+        is_lost = True
+        return block_storage.get_volume(api, id_).get("volume_type") == name or None
+
+    try:
+        # A repeated request has the same effect, or is refused because the first one has taken effect.
+        send_once(send, find)
+    except errors.BadRequest as refused:
+        if refused.body_type in _NEVER_ALLOWED:
+            raise
+        result = None if is_lost else refused
+    except errors.ProxyNotFound as missing:
+        reason = f"this cloud has neither an action nor a path of its own for it: {missing}"
+        raise errors.OperationFailed(f"retype to {volume_type}", reason) from missing
+    else:
+        result = None
+    region.learned.note(*_RETYPES_BY_PATH)
+    return result
+
+
+def _is_unknown_action(region: Region, refused: errors.BadRequest) -> bool:
+    if refused.body_type in _NEVER_ALLOWED:
+        return False
+    return bool(_UNKNOWN_ACTION.search(refused.message)) or _has_code(refused) or region.resembles_otc
+
+
+def change_metadata(region: Region, remote: RemoteObject, desired: Mapping[str, str], own: Iterable[str]) -> None:
+    """Change entries of the metadata one by one, because the other ones belong to the cloud.
+
+    Args:
+        region: The region.
+        remote: The volume.
+        desired: The entries to have.
+        own: The keys that the program declared before; those that it no longer declares are removed.
+    """
+    api, id_, present = region.block_storage, remote["id"], remote.get("metadata") or {}
+    changed = {key: value for key, value in desired.items() if present.get(key) != value}
+    if changed:
+        block_storage.add_metadata(api, id_, changed)
+    for key in own:
+        if key in present and key not in desired and not FIXED_KEYS.fullmatch(key):
+            block_storage.delete_metadata(api, id_, key)
+
+
+def _has_code(error: errors.ApiError) -> bool:
+    return (error.body_type or "").startswith("EVS.")
