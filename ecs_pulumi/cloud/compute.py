@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -23,6 +25,8 @@ REQUESTED_HOST = "2.74"
 """The microversion that the request for a host of a new server needs."""
 SERVER_GROUP_RULES = "2.64"
 """The microversion that the rules of a server group's policy need."""
+SERVERS_PER_PAGE = 1000
+"""The most servers that clouds return in a page; without a limit, some return only 25."""
 
 
 def create_server(
@@ -69,7 +73,7 @@ def list_servers(
     """List servers with details, by the filters of the guide (3.3, step 2).
 
     ``limit`` is the total number of servers to return; without it every page is read. ``not_tags`` needs microversion
-    2.26.
+    2.26. Clouds read ``name`` in different ways, see ``name_filter``.
     """
     tags = not_tags if not_tags is None or isinstance(not_tags, str) else ",".join(not_tags)
     params = _without_none(
@@ -79,16 +83,24 @@ def list_servers(
             "flavor": flavor,
             "name": name,
             "status": status,
-            "limit": limit,
+            "limit": min(limit or SERVERS_PER_PAGE, SERVERS_PER_PAGE),
             "marker": marker,
             "not-tags": tags,
             "reservation_id": reservation_id,
             "all_tenants": None if all_tenants is None else int(all_tenants),
         },
     )
-    if limit is not None:
-        return api.page("/servers/detail", "servers", params, microversion)[0]
-    return list(api.pages("/servers/detail", "servers", params, microversion))
+    return list(itertools.islice(api.pages("/servers/detail", "servers", params, microversion), limit))
+
+
+def name_filter(name: str) -> str | None:
+    """Return a ``name`` for ``list_servers`` with which every cloud lists the servers of this name; None without one.
+
+    OpenStack reads it as a regular expression that matches a part of the name, the Open Telekom Cloud as a part of the
+    name. So this is the longest part of the name without special characters, other than dots. The caller compares the
+    names in the list.
+    """
+    return max(re.findall(r"[\w .:@/-]+", name), key=len, default=None)
 
 
 def update_server(api: ServiceClient, id: str, changes: Document) -> Document:
@@ -133,6 +145,16 @@ def action(
 def replace_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> dict[str, str]:
     """Set the metadata; keys that are not given are deleted (API reference, "Replace Server Metadata Items")."""
     return _document(api.put(f"/servers/{id}/metadata", json={"metadata": dict(metadata)}, key="metadata"))
+
+
+def merge_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> None:
+    """Add and overwrite metadata; other keys are kept (API reference, "Create or Update Server Metadata Items")."""
+    api.post(f"/servers/{id}/metadata", json={"metadata": dict(metadata)}, idempotent=True)
+
+
+def delete_metadata(api: ServiceClient, id: str, key: str) -> None:
+    """Delete one key of the metadata (API reference, "Delete Server Metadata Item")."""
+    api.delete(f"/servers/{id}/metadata/{quote(key, safe='')}")
 
 
 def replace_tags(api: ServiceClient, id: str, tags: Sequence[str]) -> None:

@@ -70,6 +70,8 @@ class Rules:
     """Whether the status of a volume is `retyping` while its type changes; the Open Telekom Cloud documents none."""
     undocumented_actions: Literal["answer", "refuse"] = "answer"
     """What Nova does with actions that the Open Telekom Cloud does not document, such as `suspend`."""
+    server_metadata: Literal["plain", "extended"] = "plain"
+    """Whether Nova adds entries of its own, such as `metering.image_id`, to the metadata of a new server."""
     server_tags: Literal["plain", "pairs"] = "plain"
     """Whether a tag of a server is read back as it was set, or as `key=value`, with an empty value."""
     network_rights: Literal["all", "none"] = "all"
@@ -121,8 +123,6 @@ class Dialect:
     has no microversions."""
     volume_apis: dict[str, str]
     """The versions that Cinder lists, oldest first, with their status."""
-    resize_running: bool
-    """Whether a running server may be resized; the developer guide requires a stopped one."""
     bulk_rules: bool
     """Whether a request may create several security group rules; the Open Telekom Cloud documents none that does."""
     extensions: dict[str, str]
@@ -161,15 +161,16 @@ OTC = Dialect(
     identity_version=("v3.6", "2016-04-04T00:00:00Z"),
     microversions={"compute": ((2, 1), (2, 60)), "volume": ((3, 0), (3, 50))},
     volume_apis={"v1": "SUPPORTED", "v2": "SUPPORTED", "v3": "CURRENT"},
-    resize_running=False,
     bulk_rules=False,
     extensions={},
     rules=Rules(
         unknown_attributes="refuse",
-        extensions="all",
         zone_required="yes",
         end_of_sale="refuse",
         retype_status="hidden",
+        undocumented_actions="refuse",
+        server_metadata="extended",
+        extensions="all",
     ),
     # Large enough for tests with thousands of servers.
     quotas=QUOTAS
@@ -208,7 +209,6 @@ OPENSTACK = Dialect(
     identity_version=("v3.14", "2020-04-07T00:00:00Z"),
     microversions={"compute": ((2, 1), (2, 93)), "volume": ((3, 0), (3, 70))},
     volume_apis={"v3": "CURRENT"},
-    resize_running=True,
     bulk_rules=True,
     extensions={
         "dvr": "Distributed Virtual Router",

@@ -42,8 +42,7 @@ def get_server(
     criteria = {"name": name, "id": id}
     require_criteria("server", criteria)
     target = region_of(region, cloud)
-    # Nova interprets the name as a regular expression.
-    documents = _by_id(target, id) if id else _list(target, name=f"^{re.escape(name or '')}$")
+    documents = _by_id(target, id) if id else _list(target, name=compute.name_filter(name or ""))
     return exactly_one(
         [item for item in documents if name in (None, item.name)], "server", criteria, lambda: _list(target)
     )
@@ -95,7 +94,8 @@ def list_servers(
     target = region_of(region, cloud)
     if not_tags and target.compute.versions.id != "v2":
         target.compute.require("not_tags", _NOT_TAGS)
-    return _list(
+    list_servers_of = _list_and_filter if target.resembles_otc else _list
+    return list_servers_of(
         target,
         changes_since=changes_since,
         image=image,
@@ -146,6 +146,27 @@ def list_servers_output(
 def _list(region: Region, **filters: Any) -> list[ServerInfo]:
     documents = compute.list_servers(region.compute, **filters, microversion=region.server_microversion)
     return [ServerInfo.model_validate(item) for item in documents]
+
+
+def _list_and_filter(
+    region: Region, *, image: str | None, flavor: str | None, name: str | None, limit: int | None, **filters: Any
+) -> list[ServerInfo]:
+    """List the servers of an Open Telekom Cloud, and compare here what that cloud compares in another way.
+
+    It matches parts of names and flavors, not regular expressions. A filter by image switches all other filters off,
+    and does not find the servers that were created from that image without a block device.
+    """
+    try:
+        pattern = re.compile(name or "")
+    except re.error as error:
+        raise errors.ConfigurationError(f"name: invalid regular expression: {error}") from None
+    part = name if name == compute.name_filter(name or "") and "." not in (name or "") else None
+    found = [
+        item
+        for item in _list(region, name=part, flavor=flavor, **filters)
+        if pattern.search(item.name) and flavor in (None, item.flavor_id) and image in (None, item.image_id)
+    ]
+    return found[:limit]
 
 
 def _by_id(region: Region, id_: str) -> list[ServerInfo]:

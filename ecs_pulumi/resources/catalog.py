@@ -44,7 +44,7 @@ class NameResolver:
         Raises:
             NoMatch: It does not exist; the message lists similar names.
         """
-        flavors = self._cached("flavors", lambda: compute.list_flavors(self._region.compute))
+        flavors = self.flavors()
         found = _pick(flavors, name_or_id, "flavor")
         if found is None:
             try:
@@ -52,6 +52,17 @@ class NameResolver:
             except errors.NotFound:
                 raise _no_match("flavor", name_or_id, (item["name"] for item in flavors)) from None
         return found
+
+    def flavors(self) -> list[RemoteObject]:
+        """Return the flavors that the project may use."""
+        return self._cached("flavors", lambda: compute.list_flavors(self._region.compute))
+
+    def extra_specs(self, flavor: RemoteObject) -> RemoteObject:
+        """Return the extra specs of a flavor."""
+        id_ = flavor["id"]
+        return self._cached(("extra specs", id_), lambda: [compute.get_flavor_extra_specs(self._region.compute, id_)])[
+            0
+        ]
 
     def flavor_name(self, id_: str) -> str:
         """Return the name of a flavor, or its id if it no longer exists."""

@@ -203,7 +203,9 @@ class Server(
     image: pulumi.Output[str | None]
     """Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place."""
     metadata: pulumi.Output[dict[str, str]]
-    """User-defined keys and values."""
+    """User-defined keys and values. Those that the cloud itself writes, such as `metering.image_id`, are neither
+    changed nor removed.
+    """
     tags: pulumi.Output[list[str] | None]
     """Tags, a set."""
     security_groups: pulumi.Output[list[str]]
@@ -212,7 +214,8 @@ class Server(
     """Password of the administrator account in the server."""
     power_state: pulumi.Output[str | None]
     """Desired power state, from creation on. If the cloud rejects a change of a paused, suspended or shelved
-    server, the server is made active for the change and returned to its power state.
+    server, the server is made active for the change and returned to its power state. Some clouds offer
+    `active` and `shutoff` only.
     """
     networks: pulumi.Output[str | list[ServerNetwork] | None]
     """NICs in order; `auto` lets the cloud choose, `none` means no NIC (both need compute 2.37)."""
@@ -337,12 +340,14 @@ class Server(
             description: Description. Requires compute 2.19.
             image: Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place. A
                 change replaces the resource.
-            metadata: User-defined keys and values.
+            metadata: User-defined keys and values. Those that the cloud itself writes, such as `metering.image_id`,
+                are neither changed nor removed.
             tags: Tags, a set. Requires compute 2.26.
             security_groups: Names or ids of the security groups of the NICs that Nova creates, a set.
             admin_pass: Password of the administrator account in the server.
             power_state: Desired power state, from creation on. If the cloud rejects a change of a paused, suspended
-                or shelved server, the server is made active for the change and returned to its power state.
+                or shelved server, the server is made active for the change and returned to its power state. Some
+                clouds offer `active` and `shutoff` only.
             networks: NICs in order; `auto` lets the cloud choose, `none` means no NIC (both need compute 2.37).
             block_devices: Disks of the new server; it boots from the one with `boot_index` 0. A change replaces the
                 resource.

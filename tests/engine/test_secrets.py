@@ -51,6 +51,15 @@ INSECURE = "TLS certificates are not verified (ecs:insecure)"
 
 
 @pytest.fixture
+def cloud() -> Iterator[Emulator]:
+    """An emulated cloud that changes the password of a server."""
+    from ecs_pulumi.emulator import Emulator
+
+    with Emulator(speed=100, rules={"undocumented_actions": "answer"}) as running:
+        yield running
+
+
+@pytest.fixture
 def secrets(landscape: Landscape) -> re.Pattern[str]:
     """A pattern of all secrets: of the account, of the program, and those that the cloud generates."""
     hidden = [*landscape.secrets.values(), PASSWORD, OTHER_PASSWORD, "hush-hush"]

@@ -308,6 +308,17 @@ SCENES = [
     Scene("Server", "destroy-by-force", lambda world: {**_server(world), "force_delete": True}, None),
     Scene("Server", "create", None, _plain_server, dialect="otc", cold=True),
     Scene("Server", "resize", _plain_server, lambda world: {**_plain_server(world), "flavor": LARGER["otc"]}, "otc"),
+    Scene(
+        "Server",
+        "resize-running",
+        _plain_server,
+        lambda world: {**_plain_server(world), "flavor": LARGER["otc"], "stop_before_resize": False},
+        "otc",
+    ),
+    Scene("Server", "metadata", _plain_server, lambda world: {**_plain_server(world), "metadata": {"b": "2"}}, "otc"),
+    Scene("Server", "stop", _plain_server, _with_power_state("shutoff"), "otc"),
+    Scene("Server", "start", _with_power_state("shutoff"), _with_power_state("active"), "otc"),
+    Scene("Server", "refresh", _plain_server, _plain_server, "otc"),
     Scene("Server", "destroy", _plain_server, None, dialect="otc"),
     # These clouds delete the ports of all NICs with the server, and the port of a NIC with it.
     Scene("Server", "destroy-keeping-port", _second_nic_with_port, None, dialect="otc"),

@@ -190,10 +190,15 @@ def check_floating_ip(ctx: Context, doc: Document, port_id: str) -> None:
 
 
 def query_of(call: Call, name: str) -> dict[str, list[str]]:
-    """Return the filters of a list: for networks, the one for external networks excludes all others."""
+    """Return the filters of a list: the one for external networks excludes all others, and only the last id counts.
+
+    The documents do not describe a repeated `id`.
+    """
     is_external = "true" in [each.lower() for each in call.query.get("router:external", ())]
     if name == "network" and is_external and is_otc(call):
         return {key: values for key, values in call.query.items() if key in ("router:external", *PAGING)}
+    if is_otc(call) and "id" in call.query:
+        return call.query | {"id": call.query["id"][-1:]}
     return call.query
 
 

@@ -64,6 +64,15 @@ SHORT = 0.6
 
 ACTIONS: dict[str, Action] = {}
 """The handlers by action name, the key of the request body. The module `resize` registers its own."""
+UNDOCUMENTED = frozenset(
+    {
+        *("changePassword", "forceDelete", "os-resetState", "rescue", "unrescue"),
+        *("pause", "unpause", "suspend", "resume", "shelve", "shelveOffload", "unshelve"),
+    }
+)
+"""The actions that the Open Telekom Cloud does not document."""
+OTC_REBUILD = ("name", "metadata", "imageRef", "key_name", "user_data", "adminPass")
+"""The fields that the Open Telekom Cloud documents for a rebuild."""
 
 
 def action(name: str) -> Callable[[Action], Action]:
@@ -85,10 +94,11 @@ def act(call: Call, server_id: str) -> Reply:
     if len(document) != 1:
         raise HttpError(400, "There is no such action: " + ", ".join(document))
     name = next(iter(document))
+    refuses = call.cloud.dialect.rules.undocumented_actions == "refuse"
+    if name not in ACTIONS or (refuses and name in UNDOCUMENTED):
+        raise HttpError(400, f"There is no such action: {name}")
     if name == "os-resetState":
         require_admin(call, "os-admin-actions:reset_state")
-    if name not in ACTIONS:
-        raise HttpError(400, f"There is no such action: {name}")
     doc = get_scheduled_server(call, server_id, "has no mapping to a cell.")
     if name not in ("lock", "unlock", "changePassword"):
         check_lock(call, doc)
@@ -248,8 +258,10 @@ def unshelve(call: Call, doc: Document) -> Reply:
     return Reply(202)
 
 
-def _boot_image_id(call: Call, doc: Document) -> str | None:
-    """Return the id of the image that the root volume was created from."""
+def boot_image_id(call: Call, doc: Document) -> str | None:
+    """Return the id of the image that the server was created from, also by its root volume."""
+    if doc["image_id"]:
+        return str(doc["image_id"])
     root = next((volume["volume_id"] for volume in doc["volumes"] if volume["root"]), "")
     volume = call.get("volume", root) or {}
     image_id: str | None = volume.get("volume_image_metadata", {}).get("image_id")
@@ -263,33 +275,14 @@ def _booted_from_volume(doc: Document) -> bool:
 @action("rebuild")
 def rebuild(call: Call, doc: Document) -> Reply:
     """Reinstall the root disk from an image; id, addresses and all other disks are kept."""
-    properties: Schema = {
-        "imageRef": TEXT,
-        "adminPass": TEXT,
-        "name": NAME,
-        "metadata": METADATA,
-        "preserve_ephemeral": BOOLEAN,
-        "OS-DCF:diskConfig": DISK_CONFIG,
-        "accessIPv4": TEXT,
-        "accessIPv6": TEXT,
-    }
-    if not call.at_least(57):
-        properties["personality"] = {"type": "array"}
-    if call.at_least(19):
-        properties["description"] = OPTIONAL_TEXT
-    if call.at_least(54):
-        properties["key_name"] = OPTIONAL_TEXT
-    if call.at_least(57):
-        properties["user_data"] = {"type": ["string", "null"], "format": "base64"}
-    if call.at_least(90):
-        properties["hostname"] = TEXT
-    requested = body(call, "rebuild", fields(properties, "imageRef"))
+    requested = body(call, "rebuild", fields(_rebuild_properties(call), "imageRef"))
     image_id = requested["imageRef"].rpartition("/")[2]
     image = call.get("image", image_id)
     if image is None:
         raise HttpError(400, "Cannot find image for rebuild")
-    check_state(doc, "rebuild", ("active", "stopped", "error"))
-    if _booted_from_volume(doc) and image_id != _boot_image_id(call, doc) and not call.at_least(93):
+    from_error = () if call.cloud.dialect.name == "otc" else ("error",)
+    check_state(doc, "rebuild", ("active", "stopped", *from_error))
+    if _booted_from_volume(doc) and image_id != boot_image_id(call, doc) and not call.at_least(93):
         raise HttpError(
             400,
             f"Image {image_id} is unacceptable: Unable to rebuild with a different image for a volume-backed server.",
@@ -311,6 +304,33 @@ def rebuild(call: Call, doc: Document) -> Reply:
     if call.at_least(57):
         rendered["user_data"] = requested.get("user_data", doc["user_data"])
     return Reply(202, {"server": rendered}, {"Location": f"{call.self_base}/servers/{doc['id']}"})
+
+
+def _rebuild_properties(call: Call) -> Schema:
+    """Return the schemas of the fields of a rebuild."""
+    properties: Schema = {
+        "imageRef": TEXT,
+        "adminPass": TEXT,
+        "name": NAME,
+        "metadata": METADATA,
+        "preserve_ephemeral": BOOLEAN,
+        "OS-DCF:diskConfig": DISK_CONFIG,
+        "accessIPv4": TEXT,
+        "accessIPv6": TEXT,
+    }
+    if not call.at_least(57):
+        properties["personality"] = {"type": "array"}
+    if call.at_least(19):
+        properties["description"] = OPTIONAL_TEXT
+    if call.at_least(54):
+        properties["key_name"] = OPTIONAL_TEXT
+    if call.at_least(57):
+        properties["user_data"] = {"type": ["string", "null"], "format": "base64"}
+    if call.at_least(90):
+        properties["hostname"] = TEXT
+    if call.cloud.dialect.name == "otc":
+        return {name: schema for name, schema in properties.items() if name in OTC_REBUILD}
+    return properties
 
 
 @server_step("nova.stop_again")

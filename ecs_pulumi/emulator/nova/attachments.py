@@ -19,7 +19,7 @@ from .instance import (
     save,
     server_step,
 )
-from .lifecycle import next_device, volume_entry
+from .lifecycle import device_prefix, next_device, volume_entry
 from .service import service
 
 if TYPE_CHECKING:
@@ -31,13 +31,17 @@ ATTACHING = 1.7
 DETACHING = 1.5
 FORGETTING = 0.4
 
+MOST_DISKS, MOST_VBD_DISKS = 60, 24
+"""The number of disks, and of those that are no SCSI disks, that a server of dialect `otc` may have."""
+
 _CHANGEABLE = ("active", "paused", "stopped", "resized", "soft-delete")
 _SHELVED, _SHELVED_SINCE = ("shelved", "shelved_offloaded"), 20
 
 
 def _changeable(call: Call) -> tuple[str, ...]:
     """Return the `vm_state` values in which volumes can be attached and detached."""
-    return (*_CHANGEABLE, *_SHELVED) if call.at_least(_SHELVED_SINCE) else _CHANGEABLE
+    states = (*_CHANGEABLE, *_SHELVED) if call.at_least(_SHELVED_SINCE) else _CHANGEABLE
+    return tuple(state for state in states if state != "paused" or call.cloud.dialect.name != "otc")
 
 
 @service.post("/servers/{server_id}/os-volume_attachments")
@@ -62,11 +66,11 @@ def attach(call: Call, server_id: str) -> Reply:
     if volume["multiattach"] and not call.at_least(60):
         raise HttpError(400, "Multiattach volumes are only supported starting with compute API version 2.60.")
     _check_unattached(doc, volume)
+    if call.cloud.dialect.name == "otc":
+        _check_documented_limits(call, doc, volume, requested.get("device"))
     reserve_volume(call, volume_id)
-    device = next_device(doc)
-    if call.cloud.dialect.name == "otc" and requested.get("device"):
-        # The cloud of the ECS guide keeps the requested device name. The hypervisor of OpenStack ignores it.
-        device = requested["device"]
+    # Neither cloud uses a requested name that is not the next one. The hypervisor of OpenStack ignores all of them.
+    device = next_device(call, doc)
     entry = volume_entry(
         device,
         volume_id=volume_id,
@@ -78,6 +82,27 @@ def attach(call: Call, server_id: str) -> Reply:
     save(call, doc)
     call.schedule(RESERVED, "nova.attaching", server_id, volume_id=volume_id)
     return Reply(200, {"volumeAttachment": _render(call, doc, entry)})
+
+
+def _check_documented_limits(call: Call, doc: Document, volume: Document, device: str | None) -> None:
+    """Check the zone of the volume, the number of disks, and the device name."""
+    if volume["availability_zone"] != doc["zone"]:
+        raise HttpError(
+            400,
+            f"Invalid volume: Instance {doc['id']} and volume {volume['id']} are not in the same availability_zone."
+            f" Instance is in {doc['zone']}. Volume is in {volume['availability_zone']}",
+        )
+    disks = [call.get("volume", entry["volume_id"]) or {} for entry in doc["volumes"]] + [volume]
+    vbd = [disk for disk in disks if str(disk.get("metadata", {}).get("hw:passthrough")).lower() != "true"]
+    for counted, most in ((disks, MOST_DISKS), (vbd, MOST_VBD_DISKS)):
+        if len(counted) > most:
+            message = f"The maximum allowed number of disk devices ({most}) to attach to a single instance has been"
+            raise HttpError(403, f"{message} exceeded.")
+    if volume["bootable"] == "true" and not device:
+        raise HttpError(400, "Invalid input received: the device of a bootable volume must be specified.")
+    letter = (device or "").rpartition("/")[2].removeprefix("xvd")[-1:]
+    if device and f"{device_prefix(call)}{letter}" in [entry["device"] for entry in doc["volumes"]]:
+        raise HttpError(409, f"The supplied device path ({device}) is in use.")
 
 
 def _check_unattached(doc: Document, volume: Document) -> None:

@@ -158,7 +158,7 @@ def create(call: Call) -> Reply:
         boot_image = image["id"] if image and root_size is None else ""
         doc |= {"image_id": boot_image, "reservation_id": reservation, "requested_networks": networks}
         doc |= {"security_group_ids": groups, "hints": hints, "destination": destination}
-        doc["volumes"] = _disks(doc, [dict(volume) for volume in volumes])
+        doc["volumes"] = _disks(call, doc, [dict(volume) for volume in volumes])
         for volume in doc["volumes"]:
             if volume["volume_id"]:
                 reserve_volume(call, volume["volume_id"])
@@ -204,7 +204,7 @@ def _document(call: Call, requested: Document, flavor: Document, zone: str) -> D
         "project_id": call.project_id,
         "user_id": call.user_id,
         "description": description,
-        "metadata": requested.get("metadata", {}),
+        "metadata": requested.get("metadata", {}) | _metadata_of_cloud(call, requested),
         "tags": list(dict.fromkeys(requested.get("tags", []))),
         "flavor": flavor,
         "created": call.now,
@@ -233,6 +233,23 @@ def _document(call: Call, requested: Document, flavor: Document, zone: str) -> D
         "resize": None,
         "nics": [],
         "volumes": [],
+    }
+
+
+def _metadata_of_cloud(call: Call, requested: Document) -> dict[str, str]:
+    """Return the metadata that an Open Telekom Cloud adds to a server."""
+    if call.cloud.dialect.rules.server_metadata == "plain":
+        return {}
+    image_id = str(requested.get("imageRef") or "").rpartition("/")[2]
+    image = {"metering.image_id": image_id, "metering.imagetype": "gold"} if image_id else {}
+    return {
+        **image,
+        "metering.resourcespeccode": f"{requested['flavorRef']}.linux".rpartition("/")[2],
+        "metering.resourcetype": "1",
+        "charging_mode": "0",
+        "os_bit": "64",
+        "os_type": "Linux",
+        "__support_agent_list": "hss,ces",
     }
 
 
@@ -439,10 +456,10 @@ def _volume(call: Call, device: Document, source: str, source_doc: Document, siz
     }
 
 
-def _disks(doc: Document, volumes: list[Document]) -> list[Document]:
+def _disks(call: Call, doc: Document, volumes: list[Document]) -> list[Document]:
     """Assign device names to the disks, the root disk first."""
     for volume in sorted(volumes, key=lambda volume: not volume["root"]):
-        doc["volumes"].append(volume_entry(next_device(doc), **volume))
+        doc["volumes"].append(volume_entry(next_device(call, doc), **volume))
     return list(doc["volumes"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,10 @@ OTC = (
     ("s3.xlarge.1", 4, 4096, 0),
     ("s3.xlarge.2", 4, 8192, 0),
     ("s3.2xlarge.2", 8, 16384, 0),
+    ("s3.4xlarge.2", 16, 32768, 0),
+    ("s3.4xlarge.4", 16, 65536, 0),
+    ("c3.large.2", 2, 4096, 0),
+    ("c3.xlarge.2", 4, 8192, 0),
     ("c1.medium", 1, 1024, 0),
     ("c1.large", 2, 2048, 0),
     ("c1.xlarge", 4, 4096, 0),
@@ -35,6 +40,8 @@ OTC = (
     ("x1.nohost", 1, 1024, 0),
     ("x1.huge", 65536, 524_288_000, 0),
 )
+SOLD_OUT = ("sellout", "obt_sellout", "abandon")
+"""The values of `cond:operation:status` of flavors with which no server can be created."""
 OPENSTACK = (
     ("101", "s1.small", 1, 1024, 10, 0),
     ("102", "s1.medium", 2, 2048, 20, 0),
@@ -71,7 +78,10 @@ SORT_KEYS = (
 
 
 def seed(ctx: Context) -> None:
-    """Create the flavors of the dialect: `x1.nohost` fits no host, `x1.huge` exceeds every quota."""
+    """Create the flavors of the dialect: `x1.nohost` fits no host, `x1.huge` exceeds every quota.
+
+    In dialect `otc`, `s3.4xlarge.2` is sold out, and `s3.4xlarge.4` is sold out in the first zone.
+    """
     if ctx.cloud.dialect.name == "otc":
         rows = [(name, name, vcpus, ram, disk, 0) for name, vcpus, ram, disk in OTC]
     else:
@@ -84,10 +94,50 @@ def seed(ctx: Context) -> None:
             "ram": ram,
             "disk": disk,
             "ephemeral": ephemeral,
-            "extra_specs": {},
+            "extra_specs": _extra_specs(ctx, name) if ctx.cloud.dialect.name == "otc" else {},
             "_order": order,
         }
         ctx.put("flavor", flavor)
+
+
+def _extra_specs(ctx: Context, name: str) -> dict[str, str]:
+    """Return the extra specs of a flavor of dialect `otc`; the `c1` flavors of the ECS guide have none."""
+    family, generation = name[0], name[1]
+    if name[:2] not in ("s3", "c3"):
+        return {}
+    specs = {
+        "ecs:performancetype": "normal" if family == "s" else "computingv3",
+        "ecs:generation": generation,
+        "ecs:virtualization_env_types": "CloudCompute",
+        "resource_type": f"IOoptimized{family.upper()}{generation}_2",
+        "instance_vnic:type": "enhanced",
+        "instance_vnic:instance_bandwidth": "1500",
+        "instance_vnic:max_count": "4",
+        "quota:max_rate": "1500",
+        "quota:min_rate": "200",
+        "quota:max_pps": "200000",
+        "cond:compute": "autorecovery",
+    }
+    first, second, *_ = ctx.zones()
+    conditions = {
+        "s3.2xlarge.2": {"cond:operation:status": "promotion"},
+        "s3.4xlarge.2": {"cond:operation:status": "sellout"},
+        "s3.4xlarge.4": {"cond:operation:az": f"{first}(sellout), {second}(normal)"},
+    }
+    return specs | conditions.get(name, {})
+
+
+def resource_type(flavor: Document) -> str | None:
+    """Return the type of the hosts of a flavor."""
+    found: str | None = flavor["extra_specs"].get("resource_type")
+    return found
+
+
+def is_sold_out(flavor: Document, zone: str) -> bool:
+    """Return whether no host of the zone has room for a server of the flavor."""
+    specs = flavor["extra_specs"]
+    of_zones = dict(re.findall(r"([^\s,()]+)\((\w+)\)", specs.get("cond:operation:az", "")))
+    return of_zones.get(zone, specs.get("cond:operation:status", "normal")) in SOLD_OUT
 
 
 def find_flavor(ctx: Context, reference: Any) -> Document:

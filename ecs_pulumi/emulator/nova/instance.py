@@ -311,7 +311,7 @@ def _attributes(call: Call, doc: Document) -> dict[str, Any]:
             "hostname": doc["hostname"],
             "kernel_id": "",
             "ramdisk_id": "",
-            "root_device_name": "/dev/sda",
+            "root_device_name": "/dev/vda" if call.cloud.dialect.name == "otc" else "/dev/sda",
             "user_data": doc["user_data"],
         }
     attributes = {f"OS-EXT-SRV-ATTR:{name}": value for name, value in rendered.items()}

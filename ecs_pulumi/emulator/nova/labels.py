@@ -40,6 +40,15 @@ def replace_metadata(call: Call, server_id: str) -> dict[str, Any]:
     return {"metadata": _save_metadata(call, _get_changeable_server(call, server_id), requested)}
 
 
+@service.delete("/servers/{server_id}/metadata/{key}")
+def delete_metadata_item(call: Call, server_id: str, key: str) -> None:
+    """`DELETE …/metadata/{key}`."""
+    doc = _get_changeable_server(call, server_id)
+    if key not in doc["metadata"]:
+        raise HttpError(404, "Metadata item was not found")
+    _save_metadata(call, doc, {name: value for name, value in doc["metadata"].items() if name != key})
+
+
 def _get_changeable_server(call: Call, server_id: str) -> Document:
     doc = get_server(call, server_id)
     check_lock(call, doc)

@@ -275,10 +275,17 @@ def volume_entry(device: str, **fields: Any) -> Document:
     }
 
 
-def next_device(doc: Document) -> str:
-    """Return the first free device name; `/dev/sda` is reserved for the root disk."""
+def next_device(ctx: Context, doc: Document) -> str:
+    """Return the first free device name; the first of all is reserved for the root disk."""
+    prefix = device_prefix(ctx)
     taken = {volume["device"] for volume in doc["volumes"]}
     if doc["image_id"]:
-        taken.add("/dev/sda")
-    letters = (f"/dev/sd{chr(ord('a') + i)}" for i in range(26))
-    return next(name for name in letters if name not in taken)
+        taken.add(f"{prefix}a")
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    names = (f"{prefix}{first}{letter}" for first in ("", *letters) for letter in letters)
+    return next(name for name in names if name not in taken)
+
+
+def device_prefix(ctx: Context) -> str:
+    """Return the part of a device name before its letter."""
+    return "/dev/vd" if ctx.cloud.dialect.name == "otc" else "/dev/sd"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from .flavors import is_sold_out
 from .instance import find_server
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def hosts(ctx: Context) -> Iterator[Host]:
 def find_host(ctx: Context, doc: Document) -> Host | None:
     """Return the host that suits the zone, the hints and the group of a server; None if there is none."""
     found = [host for host in hosts(ctx) if doc["zone"] in ("", host["zone"])]
+    found = [host for host in found if not is_sold_out(doc["flavor"], host["zone"])]
     wanted = doc.get("destination") or {}
     found = [host for host in found if wanted.items() <= host.items()]
     hints = doc.get("hints") or {}

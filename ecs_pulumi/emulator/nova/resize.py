@@ -8,8 +8,8 @@ from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import DISK_CONFIG, FLAVOR, NOTHING, body, fields
 
-from .actions import action, finish_task_after
-from .flavors import fits_no_host
+from .actions import action, boot_image_id, finish_task_after
+from .flavors import fits_no_host, is_sold_out, resource_type
 from .instance import (
     RUNNING,
     SHUTDOWN,
@@ -37,8 +37,8 @@ STOPPING_AGAIN = 0.8
 def resize(call: Call, doc: Document) -> Reply:
     """Resize the server to another flavor, up to the status VERIFY_RESIZE."""
     requested = body(call, "resize", fields({"flavorRef": FLAVOR, "OS-DCF:diskConfig": DISK_CONFIG}, "flavorRef"))
-    can_be_running = call.cloud.dialect.resize_running
-    check_state(doc, "resize", ("active", "stopped") if can_be_running else ("stopped",))
+    # The cloud stops a running server, and starts it again on its new host.
+    check_state(doc, "resize", ("active", "stopped"))
     flavor_id = str(requested["flavorRef"]).rpartition("/")[2]
     flavor = call.get("flavor", flavor_id)
     if flavor is None:
@@ -48,6 +48,8 @@ def resize(call: Call, doc: Document) -> Reply:
         raise HttpError(400, "When resizing, instances must change flavor!")
     if doc["image_id"] and flavor["disk"] == 0 and old["disk"] != 0:
         raise HttpError(400, "Resize to zero disk flavor is not allowed.")
+    if call.cloud.dialect.name == "otc":
+        _check_documented_limits(call, doc, flavor)
     # Until the resize is confirmed, the larger of both flavors counts against the quota.
     claim(
         call,
@@ -58,11 +60,22 @@ def resize(call: Call, doc: Document) -> Reply:
     begin_action(call, doc, "resize")
     doc["resize"] = {"new": flavor, "old": old, "vm_state": doc["vm_state"]}
     save(call, doc, task_state="resize_prep")
-    if fits_no_host(flavor) or call.has_outcome_fault("fallback-resize", doc["name"]):
+    has_no_host = fits_no_host(flavor) or is_sold_out(flavor, doc["zone"])
+    if has_no_host or call.has_outcome_fault("fallback-resize", doc["name"]):
         call.schedule(FALLING_BACK, "nova.resize_fell_back", doc["id"])
     else:
         call.schedule(PHASES[0][1], "nova.resize", doc["id"], phase=1)
     return Reply(202)
+
+
+def _check_documented_limits(call: Call, doc: Document, flavor: Document) -> None:
+    """Reject a larger disk, and for a server that was created from an image, another resource type."""
+    old = doc["flavor"]
+    if flavor["disk"] > old["disk"]:
+        raise HttpError(400, "The system disk of the flavor must not change.")
+    types = {resource_type(flavor), resource_type(old)} - {None}
+    if boot_image_id(call, doc) and len(types) > 1:
+        raise HttpError(400, f"Flavor {flavor['id']} has another resource type than flavor {old['id']}.")
 
 
 @server_step("nova.resize_fell_back")

@@ -11,6 +11,7 @@ from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import DISK_CONFIG, NAME, TEXT, body, fields, is_true
 from ecs_pulumi.emulator.versioned import next_link
 
+from .actions import boot_image_id
 from .instance import (
     VM_STATES,
     begin_action,
@@ -23,7 +24,7 @@ from .instance import (
     status_of,
 )
 from .lifecycle import begin_delete
-from .service import page, require_admin, service
+from .service import LIST_LIMIT, page, require_admin, service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 TAG_FILTERS = ("tags", "tags-any", "not-tags", "not-tags-any")
 CHUNK = 1000
+OTC_PAGE = 25
+"""The size of a page of the Open Telekom Cloud, if the request names none."""
 
 
 @service.get("/servers")
@@ -90,7 +93,12 @@ def delete(call: Call, server_id: str) -> None:
 
 
 def _listing(call: Call, path: str, rule: str, render: Callable[[Call, Document], dict[str, Any]]) -> dict[str, Any]:
+    is_otc = call.cloud.dialect.name == "otc"
     marker, limit = page(call)
+    if is_otc and call.param("image"):
+        marker, limit = None, LIST_LIMIT
+    elif is_otc and not call.param("limit"):
+        limit = OTC_PAGE
     all_projects = call.param("all_tenants") is not None and is_true(call.param("all_tenants") or "1")
     if all_projects:
         require_admin(call, f"servers:{rule}:get_all_tenants")
@@ -118,8 +126,13 @@ def _listing(call: Call, path: str, rule: str, render: Callable[[Call, Document]
 
 def _filters(call: Call) -> tuple[dict[str, Any], list[Callable[[Document], bool]]]:
     """Return the filters of the request: the query for the database, and the predicates to apply to its result."""
+    is_otc = call.cloud.dialect.name == "otc"
     query: dict[str, Any] = {}
     keep: list[Callable[[Document], bool]] = []
+    if is_otc and call.param("image"):
+        # This filter overrides all others, and it does not find a server that was created with `imageRef`.
+        image_id = _last_part(call, "image")
+        return {"deleted": False}, [lambda doc: not doc["image_id"] and boot_image_id(call, doc) == image_id]
     changes_since = _time_param(call, "changes-since")
     if changes_since is None:
         query["deleted"] = False
@@ -128,31 +141,55 @@ def _filters(call: Call) -> tuple[dict[str, Any], list[Callable[[Document], bool
     changes_before = _time_param(call, "changes-before") if call.at_least(66) else None
     if changes_before is not None:
         keep.append(lambda doc: doc["updated"] <= changes_before)
+    if call.param("reservation_id"):
+        query["reservation_id"] = call.param("reservation_id")
+    _status_filter(call, query, keep)
+    if is_otc:
+        keep += _otc_matches(call)
+    else:
+        query |= _name_pattern(call)
+        keep += _matches(call)
+    if call.at_least(26) or is_otc:
+        keep += [_tag_filter(name, call.param(name) or "") for name in TAG_FILTERS if call.param(name)]
+    return query, keep
+
+
+def _otc_matches(call: Call) -> list[Callable[[Document], bool]]:
+    """Return the filters of the Open Telekom Cloud by a part of the name, of the flavor's id or of an address."""
+    name, flavor, address = call.param("name") or "", _last_part(call, "flavor"), call.param("ip") or ""
+    return [
+        lambda doc: name in doc["name"] and flavor in doc["flavor"]["id"],
+        lambda doc: not address or any(address in each for nic in doc["nics"] for each in nic["addresses"]),
+    ]
+
+
+def _name_pattern(call: Call) -> dict[str, Any]:
+    """Return the query by the regular expression of the name; 400 for an invalid one, also of an address."""
     for field in ("name", "ip", "ip6"):
         try:
             re.compile(call.param(field) or "")
         except re.error:
             raise HttpError(400, f"Invalid filter {field}.") from None
-    if call.param("name"):
-        query["matching"] = {"name": call.param("name")}
-    if call.param("reservation_id"):
-        query["reservation_id"] = call.param("reservation_id")
-    _status_filter(call, query, keep)
-    image, flavor = call.param("image"), call.param("flavor")
-    if image:
-        image_id = image.rpartition("/")[2]
+    return {"matching": {"name": call.param("name")}} if call.param("name") else {}
+
+
+def _matches(call: Call) -> list[Callable[[Document], bool]]:
+    """Return the filters by image, flavor, and the regular expressions of addresses."""
+    keep: list[Callable[[Document], bool]] = []
+    if image_id := _last_part(call, "image"):
         keep.append(lambda doc: doc["image_id"] == image_id)
-    if flavor:
-        flavor_id = flavor.rpartition("/")[2]
+    if flavor_id := _last_part(call, "flavor"):
         keep.append(lambda doc: doc["flavor"]["id"] == flavor_id)
-    keep += [
+    return keep + [
         partial(_has_address, version=version, pattern=pattern)
         for name, version in (("ip", 4), ("ip6", 6))
         if (pattern := call.param(name))
     ]
-    if call.at_least(26) or call.cloud.dialect.name == "otc":
-        keep += [_tag_filter(name, call.param(name) or "") for name in TAG_FILTERS if call.param(name)]
-    return query, keep
+
+
+def _last_part(call: Call, name: str) -> str:
+    """Return the id in a parameter that is an id or a link."""
+    return (call.param(name) or "").rpartition("/")[2]
 
 
 def _time_param(call: Call, name: str) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors
@@ -35,6 +36,13 @@ TO_ACTIVE = {"shutoff": "start", "paused": "unpause", "suspended": "resume", "sh
 FROM_ACTIVE = {"shutoff": "stop", "paused": "pause", "suspended": "suspend", "shelved_offloaded": "shelve"}
 """The action that brings an active server to this power state."""
 _API_NAMES = {"start": "os-start", "stop": "os-stop"}
+_ALTERNATIVES = {
+    "changePassword": "set `admin_pass` when the server is created, or change the password in the server",
+    **dict.fromkeys(("pause", "suspend", "shelve"), 'use "active" or "shutoff"'),
+    **dict.fromkeys(("unpause", "resume", "unshelve"), "ask the operator of the cloud to make the server active"),
+}
+"""The actions that some clouds do not offer, and what to do instead."""
+_NO_SUCH_ACTION = re.compile(r"\bno such action\b", re.IGNORECASE)
 REFUSES_ATTACHMENTS = ("SUSPENDED", "SHELVED", "SHELVED_OFFLOADED")
 """Statuses in which Nova rejects attaching and detaching (volumes of a shelved server: before compute 2.20)."""
 _STUCK = "A hard reboot (`openstack server reboot --hard`) or the cloud's operator may recover it."
@@ -237,11 +245,15 @@ def _await_gone(context: Context, id_: str, *, is_forced: bool) -> None:
 
 def _delete(context: Context, id_: str, *, force: bool) -> bool:
     """Send the delete request; return whether it is a forced one, which the cloud does not defer."""
+    learned = context.cloud.region.learned
+    force = force and not learned.knows("compute", "lacks", "forceDelete")
     try:
         compute.delete_server(context.cloud.compute, id_, force=force)
-    except (errors.BadRequest, errors.Forbidden, errors.NotFound):
+    except (errors.BadRequest, errors.Forbidden, errors.NotFound, errors.ProxyNotFound) as error:
         if not force:
             raise
+        if _NO_SUCH_ACTION.search(error.message):
+            learned.note("compute", "lacks", "forceDelete")
         # The force-delete action may return 404 for a server that was just created.
         compute.delete_server(context.cloud.compute, id_)
         return False
@@ -272,14 +284,56 @@ def _request_action(
         is_under_way = isinstance(error, errors.BadRequest) and remote["status"] == "VERIFY_RESIZE"
         return remote if task_of(remote) or is_under_way or took_effect(remote) else None
 
-    def send() -> Any:
+    def request() -> Any:
         return retry_while_busy(
-            lambda: compute.action(context.cloud.compute, id_, action, body),
-            context.cloud.deadline,
-            progress=context.report_status,
+            lambda: send(context, id_, action, body), context.cloud.deadline, progress=context.report_status
         )
 
-    send_once(send, find_effect, *rejections)
+    send_once(request, find_effect, *rejections)
+
+
+def send(context: Context, id_: str, action: str, body: Any = None) -> None:
+    """Send an action.
+
+    Raises:
+        OperationFailed: The cloud does not offer the action; it is not sent again in this region.
+    """
+    if reason := not_offered(context, action):
+        raise errors.OperationFailed(_input_of(action), reason)
+    try:
+        compute.action(context.cloud.compute, id_, action, body)
+    except (errors.BadRequest, errors.NotFound, errors.ProxyNotFound) as error:
+        if not _is_not_offered(context, id_, action, error):
+            raise
+        # The 404 of a proxy may be temporary.
+        is_certain = not isinstance(error, errors.ProxyNotFound)
+        if is_certain:
+            context.cloud.region.learned.note("compute", "lacks", action)
+        reason = _refusal(action, "does not" if is_certain else "may not")
+        raise errors.OperationFailed(_input_of(action), f"{reason}: {error}") from error
+
+
+def not_offered(context: Context, name: str | None) -> str | None:
+    """Return that the cloud does not offer an action, or the one that leads to a power state, if that is known."""
+    action = FROM_ACTIVE.get(name or "", name or "")
+    return _refusal(action, "does not") if context.cloud.region.learned.knows("compute", "lacks", action) else None
+
+
+def _refusal(action: str, does_not: str) -> str:
+    advice = _ALTERNATIVES.get(action)
+    return f"this cloud {does_not} offer the action {action}" + (f"; {advice}" if advice else "")
+
+
+def _input_of(action: str) -> str:
+    return "admin_pass" if action == "changePassword" else "power_state"
+
+
+def _is_not_offered(context: Context, id_: str, action: str, error: errors.ApiError) -> bool:
+    """Whether the error means that the cloud has no such action; Nova answers 400, a gateway may answer 404."""
+    if isinstance(error, errors.BadRequest):
+        return bool(_NO_SUCH_ACTION.search(error.message))
+    is_optional = action in _ALTERNATIVES and id_ not in error.message
+    return is_optional and context.cloud.region.servers.get(id_) is not None
 
 
 def _act(context: Context, id_: str, action: str, body: Any, ends: Collection[str], what: str) -> RemoteObject:

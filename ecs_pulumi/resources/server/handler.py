@@ -1,6 +1,5 @@
 """Server: an Elastic Cloud Server (guide, chapters 4 and 5; Nova API reference, "Servers")."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from ecs_pulumi.resources.quota import QuotaNeed, is_short, storage_needs
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
 from ecs_pulumi.resources.server import actions, create, disks, first_nic, importing, nics, plan, preflight, schema
+from ecs_pulumi.resources.server.cloud_metadata import keys_of_cloud
 from ecs_pulumi.resources.server.schema import ServerInputs, ServerOutputs
 from ecs_pulumi.resources.server.update import ServerUpdate
 
@@ -97,6 +97,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
         """Reject a flavor that the server cannot be resized to."""
         if "flavor" in changed and isinstance(new["flavor"], str):
             disks.require_fit(context, new["flavor"])
+            preflight.check_resize(context, new["flavor"])
 
     def preflight_replacement(self, context: Context, new: Mapping[str, Any]) -> None:
         """Warn of the port that the cloud deletes with the server."""
@@ -134,10 +135,10 @@ class ServerHandler(EcsHandler[ServerInputs]):
         if not marker:
             return []
         # Each run generates a new suffix for an automatic name.
-        pattern = f"^{re.escape(context.resource)}-" if is_auto_name(name, context.resource) else f"^{re.escape(name)}$"
+        part = compute.name_filter(f"{context.resource}-" if is_auto_name(name, context.resource) else name)
         microversion = context.cloud.region.server_microversion
         found = marked_objects(context.cloud.region, "server").of(
-            narrow=lambda: compute.list_servers(api, name=pattern, microversion=microversion),
+            narrow=lambda: compute.list_servers(api, name=part, microversion=microversion),
             list_all=lambda: self.list_all(context),
             is_own=lambda remote: marker in markers_of(remote),
             is_short=is_short(context.cloud.region, "compute", "instances"),
@@ -190,11 +191,12 @@ class ServerHandler(EcsHandler[ServerInputs]):
         names, flavor_id = catalog(context.cloud.region), actions.flavor_id(remote)
         image_id = (remote.get("image") or {}).get("id")
         addresses = nics.addresses(remote)
-        metadata = {key: value for key, value in (remote.get("metadata") or {}).items() if key != MARKER_KEY}
+        metadata = remote.get("metadata") or {}
+        hidden = {MARKER_KEY, *keys_of_cloud(context, metadata)}
         outputs: dict[str, Any] = {
             "region": context.cloud.region.name,
             "name": remote["name"],
-            "metadata": metadata,
+            "metadata": {key: value for key, value in metadata.items() if key not in hidden},
             "key_name": remote.get("key_name"),
             "config_drive": bool(remote.get("config_drive")),
             "admin_pass": context.known.get("admin_pass"),
@@ -381,7 +383,7 @@ def _program_reference(context: Context, name: str, id_: str, look_up: Callable[
 
 def _named(context: Context, name: str) -> list[RemoteObject]:
     microversion = context.cloud.region.server_microversion
-    found = compute.list_servers(context.cloud.compute, name=f"^{re.escape(name)}$", microversion=microversion)
+    found = compute.list_servers(context.cloud.compute, name=compute.name_filter(name), microversion=microversion)
     return [
         {**server, "description": server.get("description") or (server.get("metadata") or {}).get(MARKER_KEY)}
         for server in found

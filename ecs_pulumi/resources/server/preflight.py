@@ -12,6 +12,7 @@ from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.planned import planned
+from ecs_pulumi.resources.server import actions, stock
 from ecs_pulumi.resources.server.schema import may_boot_from_device
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def check(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     yield from _fit(flavor, image, checked)
     if flavor:
         _diskless(context, checked, flavor)
+        yield from _in_stock(context, checked, flavor)
+    yield from _actions(context, checked)
     yield from _key_pair(context, checked)
     yield from preflight.check_exists(checked, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
     yield from _groups(context, checked)
@@ -48,6 +51,44 @@ def check(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     yield from _nics(context, checked)
     yield from _choice_of_network(context, checked)
     yield from _disks(context, checked)
+
+
+def _in_stock(context: Context, checked: CheckInputs, flavor: RemoteObject) -> Iterator[Problem]:
+    """Check that a new server's flavor is not sold out; `check_resize` checks it for one that exists."""
+    zone = checked.values.get("availability_zone")
+    if checked.prior:
+        return
+    zone = zone.split(":")[0] if isinstance(zone, str) else None
+    if reason := stock.shortage(context, flavor, zone):
+        yield Problem("flavor", reason)
+    elif not checked.has("availability_zone") and (zones := stock.zones_without(context, flavor)):
+        context.notify(f"flavor: {flavor['name']} is sold out in {errors.join_names(zones)}; set availability_zone")
+
+
+def check_resize(context: Context, name: str) -> None:
+    """Reject a resize to a flavor that is sold out, and report one that the cloud refuses for a server from an image.
+
+    Raises:
+        OperationFailed: The flavor is sold out in the zone of the server.
+    """
+    flavor, prior = catalog(context.cloud.region).flavor(name), context.prior
+    if reason := stock.shortage(context, flavor, prior.get("availability_zone")):
+        raise errors.OperationFailed("flavor", reason)
+    types = stock.resource_types(context, prior.get("flavor_id") or prior["flavor"], name)
+    if prior.get("image") and len(set(types)) > 1:
+        context.warn(
+            f"flavor: {flavor['name']} has the resource type {types[1]}, the server has {types[0]}: "
+            "the cloud refuses such a resize of a server that was created from an image"
+        )
+
+
+def _actions(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Check that the cloud offers the actions that a change needs, as far as this process has learned."""
+    if checked.changed("power_state") and (reason := actions.not_offered(context, checked.known("power_state"))):
+        yield Problem("power_state", reason)
+    is_update = checked.prior and checked.has("admin_pass") and checked.changed("admin_pass")
+    if is_update and (reason := actions.not_offered(context, "changePassword")):
+        yield Problem("admin_pass", reason)
 
 
 def _key_pair(context: Context, checked: CheckInputs) -> Iterator[Problem]:

@@ -155,7 +155,9 @@ class ServerInputs(Inputs):
         None, max_length=255, description="Description."
     )
     metadata: Annotated[dict[str, str] | None, InPlace(), AlwaysSet()] = Field(
-        None, description="User-defined keys and values."
+        None,
+        description="User-defined keys and values. Those that the cloud itself writes, such as `metering.image_id`, "
+        "are neither changed nor removed.",
     )
     tags: Annotated[list[str] | None, InPlace(), Set(), RequiresMicroversion("compute", compute.TAGS)] = Field(
         None, description="Tags, a set."
@@ -169,7 +171,8 @@ class ServerInputs(Inputs):
     power_state: Annotated[PowerState | None, InPlace()] = Field(
         None,
         description="Desired power state, from creation on. If the cloud rejects a change of a paused, suspended or "
-        "shelved server, the server is made active for the change and returned to its power state.",
+        "shelved server, the server is made active for the change and returned to its power state. Some clouds offer "
+        "`active` and `shutoff` only.",
     )
     networks: Annotated[Literal["auto", "none"] | list[ServerNetwork] | None, InPlace()] = Field(
         None, description="NICs in order; `auto` lets the cloud choose, `none` means no NIC (both need compute 2.37)."

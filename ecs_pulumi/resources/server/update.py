@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from ecs_pulumi.resources.owner_markers import kept_marker
 from ecs_pulumi.resources.remote import require_exists
 from ecs_pulumi.resources.server import actions, nics
 from ecs_pulumi.resources.server.actions import FROM_ACTIVE, POWER_BY_STATUS, power_after
+from ecs_pulumi.resources.server.cloud_metadata import keys_of_cloud
 from ecs_pulumi.resources.server.create import encoded_files
 
 if TYPE_CHECKING:
@@ -67,10 +69,20 @@ class ServerUpdate:
         self._is_stale = True
 
     def replace_metadata(self) -> None:
-        """Replace the metadata; the owner marker stays."""
+        """Replace the metadata; the owner marker and what the cloud has written stay."""
+        api, id_, present = self.context.cloud.compute, self.remote["id"], self.remote.get("metadata") or {}
         metadata = {**self.changes["metadata"], **kept_marker(self.context, self.remote)}
-        compute.replace_metadata(self.context.cloud.compute, self.remote["id"], metadata)
+        kept = keys_of_cloud(self.context, present)
         self._is_stale = True
+        if not kept:
+            compute.replace_metadata(api, id_, metadata)
+            return
+        # The cloud may refuse a request that names its own entries, even with their present values.
+        if changed := {key: value for key, value in metadata.items() if present.get(key) != value}:
+            compute.merge_metadata(api, id_, changed)
+        for key in present.keys() - metadata.keys() - kept:
+            with contextlib.suppress(errors.NotFound):
+                compute.delete_metadata(api, id_, key)
 
     def replace_tags(self) -> None:
         """Replace the tags."""
@@ -144,7 +156,7 @@ class ServerUpdate:
     def change_password(self) -> None:
         """Set the administrator's password."""
         body = {"adminPass": self.desired.admin_pass}
-        compute.action(self.context.cloud.compute, self.remote["id"], "changePassword", body)
+        actions.send(self.context, self.remote["id"], "changePassword", body)
         self.context.record_outputs(admin_pass=self.desired.admin_pass)
         # A response to the next action that is lost must not find this task instead of its own.
         self._update(actions.wait_until_idle(self.context, self._read()))

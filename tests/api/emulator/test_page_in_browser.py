@@ -43,7 +43,7 @@ def test_page_follows_server_lifecycle(chrome: Chrome, account: Account) -> None
     server = account.server("web", networks=[{"uuid": network}])
     page.shows("web", "BUILD: scheduling", "1 server")
     account.wait_for(server, "ACTIVE")
-    page.shows("ACTIVE", "10.1.0.", "/dev/sda", "4 GB", "in-use", "s3.large.2")
+    page.shows("ACTIVE", "10.1.0.", "/dev/vda", "4 GB", "in-use", "s3.large.2")
     page.shows("POST", "compute", "/servers", "202", at="aside")
     account.act(server, "os-stop", None)
     account.wait_for(server, "SHUTOFF")
@@ -90,7 +90,7 @@ def test_disks_are_in_view_with_many_networks(chrome: Chrome, account: Account, 
     account.router(made[0])
     account.active("web", networks=[{"uuid": network} for network in made])
     page = Page(chrome, account.cloud.url)
-    page.shows("web", "/dev/sda")
+    page.shows("web", "/dev/vda")
     assert set(chrome.execute_script("return document.querySelector('table.topology').classList.value").split()) == {
         "topology",
         *layout.split(),

@@ -295,7 +295,7 @@ def test_trace_has_one_line_per_request(cloud: FakeCloud) -> None:
     cloud.on("GET", DETAIL, lambda _: Reply(200, {"servers": []}, {"X-Compute-Request-Id": "req-7"}))
     compute.list_servers(region.compute, name="web")
     assert lines[0].startswith("POST /v3/auth/tokens 201 ")
-    assert lines[1].startswith(f"GET {DETAIL}?name=web 200 ")
+    assert lines[1].startswith(f"GET {DETAIL}?name=web&limit=1000 200 ")
     assert lines[1].endswith(" ms req-7")
     assert not any(PASSWORD in line or "token-1" in line for line in lines)
 

@@ -1,5 +1,6 @@
 """Waits: when they end, which errors they tolerate, and how many requests they send."""
 
+import re
 import threading
 from collections.abc import Callable
 from collections.abc import Collection as Ids
@@ -68,6 +69,8 @@ class Fleet:
     def list(self, request: Request) -> Reply:
         """Answer a list request with all servers."""
         assert request.query["changes-since"]
+        # Without a limit, some clouds return 25 servers in a page.
+        assert request.query["limit"] == ["1000"]
         others = [{"id": f"foreign-{number}", "status": "ACTIVE"} for number in range(self.foreign_count)]
         return Reply(200, {"servers": [*map(self.document, self.ready), *others]}, DATE)
 
@@ -485,3 +488,52 @@ def test_incomplete_list_does_not_mean_missing(cloud: FakeCloud, clock: FakeCloc
     ports = region.network_objects("port")
     assert _run_in_threads(ports, 4, lambda number: _wait(ports, f"port-{number}", **options)) == []
     assert None not in documents
+
+
+@pytest.mark.parametrize("count", [4, 40])
+def test_filter_by_several_ids_is_not_used_again(cloud: FakeCloud, clock: FakeClock, count: int) -> None:
+    """If the cloud uses one of several ids, later polls read few objects one by one, and many from the whole list."""
+    region = region_of(cloud, clock)
+    ready_at = clock.time + 20
+
+    def port(id_: str) -> Document:
+        return {"id": id_, "status": "ACTIVE" if clock.time > ready_at else "BUILD"}
+
+    def list_ports(request: Request) -> Reply:
+        ids = request.query["id"][-1:] if "id" in request.query else [f"port-{number}" for number in range(100)]
+        return Reply(200, {"ports": [port(id_) for id_ in ids]})
+
+    cloud.on("GET", "/v2.0/ports", list_ports)
+    cloud.on("GET", "/v2.0/ports/*", lambda request: Reply(200, {"port": port(request.path.rpartition("/")[2])}))
+    ports = region.network_objects("port")
+    assert _run_in_threads(ports, count, lambda number: _wait(ports, f"port-{number}")) == []
+    lists = [request.query for request in cloud.log if request.path == "/v2.0/ports"]
+    assert len(lists) > 1 or count == 4
+    assert ["id" in query for query in lists] == [True, *[False] * (len(lists) - 1)]
+    assert ports.get_many([f"port-{number}" for number in range(count)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("web-1.a_b", "web-1.a_b"), ("my web", "my web"), ("a+long[name]", "long"), ("(b)", "b"), ("+*?", None)],
+)
+def test_name_filter_is_right_as_regular_expression_and_as_part(name: str, part: str | None) -> None:
+    """The filter finds the name whether the cloud reads it as a regular expression or as a part of the name."""
+    assert compute.name_filter(name) == part
+    assert part is None or (part in name and re.search(part, name))
+
+
+def test_list_of_servers_has_the_requested_length(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A limit larger than a page needs several requests, and no more than these."""
+    region = region_of(cloud, clock)
+
+    def page(request: Request) -> Reply:
+        start = int(request.query.get("marker", ["-1"])[0]) + 1
+        found = [{"id": str(number)} for number in range(start, start + min(25, int(request.query["limit"][0])))]
+        link = {"rel": "next", "href": f"http://nova/servers/detail?marker={found[-1]['id']}"}
+        return Reply(200, {"servers": found, "servers_links": [link]})
+
+    cloud.on("GET", f"{SERVERS}/detail", page)
+    found = compute.list_servers(region.compute, limit=50)
+    assert [each["id"] for each in found] == [str(number) for number in range(50)]
+    assert len(cloud.sent()) == 2
