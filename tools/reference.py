@@ -148,6 +148,12 @@ a setting causes a warning, since it has no effect.
 `pulumi refresh` and `pulumi destroy` use the settings of the last `up`; with `--run-program` they use the current
 settings. Variables and `clouds.yaml` are read on every run; prefer them for credentials.
 
+Open Telekom Cloud has no application credentials, but access keys and agencies. In `clouds.yaml`, their options have
+the names of the variables in lower case, and those of python-otcextensions are accepted as well (`ak`, `sk`,
+`target_agency_name`, `target_domain_name`, `target_domain_id`, `target_project_name`, `target_project_id`). A password
+beside an access key has precedence, unless `auth_type` is `aksk`. `OS_PASSCODE` is the one-time passcode of a user with
+a virtual MFA device.
+
 A resource or lookup that names a `cloud` uses that entry of `clouds.yaml` alone: of these settings, only
 `ecs:maxRetries`, `ecs:preflight` and `ecs:marker` apply to it, and no variable does, except `OS_CLIENT_CONFIG_FILE` and
 `OS_CLIENT_SECURE_FILE`, which name the files. See [Two clouds in one program](../how-to/two-clouds.md).

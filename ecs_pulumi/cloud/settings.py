@@ -30,7 +30,9 @@ class Settings(BaseModel):
     cloud: str | None = None
     """Entry of clouds.yaml that provides the settings below which are not set here."""
     region: str | None = None
-    """Region; required only if the catalog has several."""
+    """Region; required only if the catalog has several. Where a token is valid in one region only, as in Open Telekom
+    Cloud, another region than that of the project is the project of its name, with a token of its own.
+    """
     auth_url: str | None = None
     """URL of Keystone, with or without `/v3`."""
     username: str | None = None
@@ -72,7 +74,7 @@ class Settings(BaseModel):
     user_domain_id: str | None = None
     """Id of the user's domain."""
     project_domain_name: str | None = None
-    """Domain of the project."""
+    """Domain of the project. Default: that of the user."""
     project_domain_id: str | None = None
     """Id of the project's domain."""
     interface: Literal["public", "internal", "admin"] | None = None

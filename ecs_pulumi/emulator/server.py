@@ -38,6 +38,8 @@ class Emulator:
         requests.get(cloud.auth_url)
     ```
 
+    `accounts.py` lists the users, projects, access keys and agencies of both dialects.
+
     Args:
         dialect: `otc` enforces what the Open Telekom Cloud documents; `openstack` is a current OpenStack release.
         rules: changes of the dialect's rules; see `Rules`.

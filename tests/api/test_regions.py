@@ -6,7 +6,9 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from pulumi.runtime import set_all_config
 
+import ecs_pulumi as ecs
 from ecs_pulumi.cloud.api import COMPUTE
 from ecs_pulumi.cloud.connection import Connection, Settings
 from ecs_pulumi.cloud.errors import ConfigurationError
@@ -71,6 +73,16 @@ def test_misspelled_region_is_refused_in_preview_after_one_request(cloud: Emulat
     assert [request.status for request in cloud.requests if request.path == TOKENS[1]] == [201, 401]
 
 
+def test_lookup_in_another_region(cloud: Emulator) -> None:
+    """A lookup of a program finds what is in the project of its region."""
+    set_all_config({f"ecs:{name}": value for name, value in cloud.settings.items()}, ["ecs:password"])
+    with cloud.state("eu-nl") as state:
+        (network,) = state.find("network", name="demo-net")
+    assert ecs.get_network("demo-net", region="eu-nl").id == network["id"]
+    with pytest.raises(ecs.LookupFailed, match=f"^get_network: {TYPO}$"):
+        ecs.get_network("demo-net", region="eu-xx")
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -113,6 +125,17 @@ def test_threads_share_the_token_of_a_region(cloud: Emulator) -> None:
         thread.join()
     assert len(set(map(id, found))) == 1
     assert connection.requests[TOKENS] == 2
+
+
+def test_expired_tokens_are_renewed_in_each_region(cloud: Emulator) -> None:
+    """After the tokens have expired, each region obtains a new one for its own project."""
+    connection = connect(cloud)
+    regions = [connection.region(name) for name in ("eu-de", "eu-nl")]
+    cloud.expire_tokens()
+    for region in regions:
+        (network,) = region.network.get("/networks", params={"name": "demo-net"}, key="networks")
+        assert network["project_id"] == region.project_id
+    assert connection.requests[TOKENS] == 4
 
 
 def test_failed_login_to_a_region_is_no_misspelled_region(cloud: Emulator) -> None:
