@@ -631,7 +631,7 @@ def test_import_from_another_stack_replaces_owner_marker(shop: Shop, compute_ver
     inputs: dict[str, dict[str, Any]] = {
         "Subnet": {"network_id": made["Network"], "cidr": "10.0.0.0/24"},
         "Port": {"network_id": made["Network"]},
-        "Volume": {"size": 1},
+        "Volume": {"size": 10},
         "Server": {
             "flavor": compute.list_flavors(shop.region().compute)[0]["name"],
             "block_devices": [{**ROOT, "uuid": image.list_images(shop.region().image)[0]["id"]}],
