@@ -11,6 +11,7 @@ from tests.support.interrupted import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from ecs_pulumi.emulator import Emulator
     from tests.conftest import MakeProject
     from tests.support.landscape import Landscape
