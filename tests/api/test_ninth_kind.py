@@ -47,7 +47,7 @@ def new(cloud: Emulator) -> Callable[..., Resource]:
 def test_life_of_a_resource(new: Callable[..., Resource]) -> None:
     """It is checked, created, updated in place, replaced, refreshed and deleted, as its field options say."""
     disk, copy = new("Volume", "disk"), new(KIND)
-    disk.up(size=1)
+    disk.up(size=10)
     with pytest.raises(Refused, match="no such input; did you mean `name`"):
         copy.preview(volume_id=disk.id, nam="web")
     with pytest.raises(Refused, match="there is no volume"):
@@ -56,9 +56,9 @@ def test_life_of_a_resource(new: Callable[..., Resource]) -> None:
     assert copy.preview(volume_id=disk.id, description="before") == SAME
     assert copy.up(volume_id=disk.id, description="after") == updates("description")
     copy.refresh()
-    assert (copy.outputs["description"], copy.outputs["status"], copy.outputs["size"]) == ("after", "available", 1)
+    assert (copy.outputs["description"], copy.outputs["status"], copy.outputs["size"]) == ("after", "available", 10)
     other = new("Volume", "other")
-    other.up(size=1)
+    other.up(size=10)
     assert copy.preview(volume_id=other.id, description="after") == Step("replace", frozenset({"volume_id"}))
     id_ = copy.id
     copy.destroy()
@@ -69,16 +69,16 @@ def test_life_of_a_resource(new: Callable[..., Resource]) -> None:
 def test_quota_is_checked(new: Callable[..., Resource], cloud: Emulator) -> None:
     """A preview reports a quota that the needs of its handler exceed."""
     disk = new("Volume", "disk")
-    disk.up(size=1)
-    cloud.set_quota(gigabytes=1)
-    with pytest.raises(Refused, match=r"volume_id: quota exceeded for gigabytes: limit 1, in use 1, .* needs 1"):
+    disk.up(size=10)
+    cloud.set_quota(gigabytes=10)
+    with pytest.raises(Refused, match=r"volume_id: quota exceeded for gigabytes: limit 10, in use 10, .* needs 10"):
         new(KIND).preview(volume_id=disk.id)
 
 
 def test_orphan_is_found_and_deleted(new: Callable[..., Resource], cloud: Emulator) -> None:
     """`orphans` finds it by its owner marker, and deletes it."""
     disk, copy = new("Volume", "disk"), new(KIND, "copy")
-    disk.up(size=1)
+    disk.up(size=10)
     copy.up(volume_id=disk.id)
     id_ = copy.id
     stack = Stack(PROJECT, STACK, [], {f"ecs:{name}": value for name, value in cloud.settings.items()})
@@ -98,7 +98,7 @@ def test_existing_object_is_imported(
 ) -> None:
     """`adopt` writes it after the volume, which it refers to; a selected snapshot adds the volume."""
     disk, copy = new("Volume", "disk"), new(KIND, "copy")
-    disk.up(size=1, name="disk")
+    disk.up(size=10, name="disk")
     copy.up(volume_id=disk.id, name="copy", description="before the upgrade")
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
