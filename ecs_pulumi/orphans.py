@@ -215,6 +215,7 @@ def delete(stack: Stack, found: Sequence[Orphan], unreadable: Iterable[str] = ()
 
 def _delete(stack: Stack, orphan: Orphan) -> str | None:
     context = _context(stack, "delete", orphan.kind, orphan.region, orphan.cloud, orphan.resource)
+    context.warn = lambda line: print(f"warning: {line}", file=sys.stderr)
     try:
         get_handler(orphan.kind).delete_orphan(context, orphan.id)
     except errors.EcsError as error:

@@ -168,7 +168,8 @@ FAULTS = (
     Fault(
         "html",
         takes_effect=True,
-        messages=_UNREADABLE,
+        # A refusal that the page replaces is noticed at the end of the wait for what the request should have done.
+        messages=(*_UNREADABLE, "Gave up waiting"),
         alter=lambda response: _altered(response, 200, HTML.encode(), "text/html"),
         persistent=True,
     ),
