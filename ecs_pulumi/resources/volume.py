@@ -234,7 +234,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
     def _check_fixed_keys(remote: RemoteObject, desired: Mapping[str, str]) -> None:
         """Raise an error if the program changes metadata that the cloud takes only when a volume is created."""
         present = remote.get("metadata") or {}
-        for key, value in desired.items():
+        for key, value in sorted(desired.items()):
             if volume_requests.FIXED_KEYS.fullmatch(key) and remote and present.get(key) != value:
                 current = repr(present[key]) if key in present else "not set"
                 reason = f"`{key}` is {current} and cannot change after the create: replace the volume"

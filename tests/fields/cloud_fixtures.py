@@ -333,11 +333,11 @@ class CloudFixtures:
 
     @functools.cached_property
     def _boot_volume(self) -> dict[str, Any]:
-        """The root disk of a server whose flavor has none."""
+        """The root disk of a server whose flavor has none, and the zone in which it shares disks with others."""
         if self.cloud.compute.find_flavor(self.landscape.small, ignore_missing=False).disk:
             return {}
         root = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 40}
-        return {"block_devices": [{**root, "delete_on_termination": True}]}
+        return {"block_devices": [{**root, "delete_on_termination": True}], "availability_zone": self.landscape.zone}
 
     @functools.cached_property
     def volumes(self) -> list[str]:

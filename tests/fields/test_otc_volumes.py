@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -42,13 +41,6 @@ class Otc(CloudFixtures):
         ]
         self.emulator.requests.clear()
         return statuses
-
-    @functools.cached_property
-    def server_in_first_zone(self) -> str:
-        """The id of a server in the zone that volumes get if they set none."""
-        root = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 40}
-        disks = [{**root, "delete_on_termination": True}]
-        return self.make("Server", **self.server_inputs, block_devices=disks, availability_zone="eu-de-01").id
 
     def metadata(self, disk: Resource) -> dict[str, str]:
         """Return the metadata of a volume without the owner marker."""
@@ -222,7 +214,7 @@ def test_extend_of_attached_volume(otc: Otc, new_in_otc: New, warnings: list[str
     config = {"ecs:apiVersions": json.dumps({"block-storage": version})} if version else {}
     disk, attachment = new_in_otc(config=config), new_in_otc("VolumeAttachment", config=config)
     disk.up(size=10)
-    attachment.up(server_id=otc.server_in_first_zone, volume_id=disk.id)
+    attachment.up(server_id=otc.server, volume_id=disk.id)
     assert_updates_in_place(disk, "size", {"size": 11})
     assert (disk.outputs["status"], warnings) == ("in-use", [])
 
@@ -295,7 +287,7 @@ def test_encryption_of_existing_volume_is_refused_in_preview(new_in_otc: New) ->
     """Metadata that the cloud takes only for a new volume cannot be added later; its present value is no change."""
     disk = new_in_otc()
     disk.up(size=10)
-    with pytest.raises(Failed, match="metadata: `__system__encrypted` is not set and cannot change after the create"):
+    with pytest.raises(Failed, match="metadata: `__system__cmkid` is not set and cannot change after the create"):
         disk.preview(size=10, metadata=ENCRYPTED)
     assert_updates_in_place(disk, "metadata", {"size": 10, "metadata": {"hw:passthrough": "false"}})
 

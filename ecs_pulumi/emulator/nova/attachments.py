@@ -51,7 +51,7 @@ def attach(call: Call, server_id: str) -> Reply:
         "volumeId": UUID,
         "device": {"type": ["string", "null"], "pattern": r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*$"},
     }
-    if call.at_least(49):
+    if call.at_least(49) and call.cloud.dialect.name != "otc":
         properties["tag"] = TAG
     if call.at_least(79):
         properties["delete_on_termination"] = BOOLEAN

@@ -138,5 +138,9 @@ OTC: dict[str, dict[str, OtcRow]] = {
     "InterfaceAttachment": {"tag": NotOffered("tag")},
     "SecurityGroupRule": {},
     "Volume": OTC_VOLUME,
+    "VolumeAttachment": {
+        "tag": NotOffered("'tag' was unexpected"),
+        "delete_on_termination": NotOffered("delete_on_termination: needs compute microversion 2.79"),
+    },
 }
 """The kinds whose fields are tested on an Open Telekom Cloud, and the rows of the fields that differ there."""
