@@ -57,7 +57,7 @@ def cloud() -> Iterator[Emulator]:
     """An emulated cloud that changes the password of a server."""
     from ecs_pulumi.emulator import Emulator
 
-    with Emulator(speed=100, rules={"undocumented_actions": "answer"}) as running:
+    with Emulator(speed=200, rules={"undocumented_actions": "answer"}) as running:
         yield running
 
 
