@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings, misspelled
 from ecs_pulumi.dynamic.fields import fields_of
-from ecs_pulumi.dynamic.handler import OperationContext, get_handler, is_auto_name, owner_from_name, signer
+from ecs_pulumi.dynamic.handler import OperationContext, get_handler, is_auto_name
 from ecs_pulumi.dynamic.state import backend_fingerprint, cloud_of
 from ecs_pulumi.resources import registry
 from ecs_pulumi.resources.owner_markers import markers_of
@@ -276,18 +276,11 @@ def _create_evidence(handler: ResourceHandler[Any, Any, Any], create: Mapping[st
 
 def _owner(stack: Stack, handler: ResourceHandler[Any, Any, Any], remote: Mapping[str, Any]) -> str | None:
     """Return the resource in an object's owner marker, or in its automatic name if the object has no marker."""
-    name = remote.get("name") or ""
-    if handler.encodes_owner_in_name and not markers_of(remote) and (owner := _owner_from_name(stack, name)):
-        return owner
     owner = handler.owner_of(remote, stack.project, stack.name, backend_fingerprint())
+    if owner is None or not markers_of(remote):
+        return owner
     # An owner marker followed by other text looks like the marker of a resource with spaces in its name.
-    return owner if owner and (is_auto_name(name, owner) or not re.search(r"\s", owner)) else None
-
-
-def _owner_from_name(stack: Stack, name: str) -> str | None:
-    # If the backend was not known when the object was created, the name encodes the stack without the backend.
-    signers = (signer(stack.project, stack.name, backend) for backend in (backend_fingerprint(), ""))
-    return next((resource for each in signers if (resource := owner_from_name(name, each))), None)
+    return owner if is_auto_name(remote.get("name") or "", owner) or not re.search(r"\s", owner) else None
 
 
 def _parse_time(text: str | None) -> datetime | None:
