@@ -111,7 +111,11 @@ def _without_descriptions(dialect: Literal["otc", "otc_drop"], *ids: str) -> lis
         create("Router", lambda _: {}),
         create(
             "FloatingIp",
-            lambda world: {"external_network": "public", "port_id": world.base["published"], "tags": ["one"]},
+            lambda world: {
+                "external_network": world.external_network,
+                "port_id": world.base["published"],
+                "tags": ["one"],
+            },
         ),
         create(
             "InterfaceAttachment",
@@ -193,7 +197,7 @@ SCENES = [
     ),
     *_life(
         "Router",
-        lambda _: {"external_network": "public", "tags": ["one"]},
+        lambda world: {"external_network": world.external_network, "tags": ["one"]},
         ("update", {"name": "other", "description": "mine", "tags": ["two"]}),
         ("disconnect", {"external_network": ""}),
     ),
@@ -247,12 +251,17 @@ SCENES = [
     Scene("RouterRoute", "destroy", _route, None, dialect="otc"),
     *_life(
         "FloatingIp",
-        lambda world: {"external_network": "public", "port_id": world.base["published"], "tags": ["one"]},
+        lambda world: {"external_network": world.external_network, "port_id": world.base["published"], "tags": ["one"]},
         ("update", {"description": "mine", "tags": ["two"]}),
         ("move", {"port_id": lambda world: world.base["other-published"]}),
         ("release", {"port_id": ""}),
     ),
-    Scene("FloatingIp", "create-described", None, lambda _: {"external_network": "public", "description": "mine"}),
+    Scene(
+        "FloatingIp",
+        "create-described",
+        None,
+        lambda world: {"external_network": world.external_network, "description": "mine"},
+    ),
     *_life(
         "FloatingIpAssociation",
         lambda world: {"floating_ip_id": world.base["address"], "port_id": world.base["published"]},
