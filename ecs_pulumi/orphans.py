@@ -48,7 +48,8 @@ Finds objects that the current stack created and that are not in its state: obje
                   description of networks, subnets, ports, security groups and their rules, routers and floating IPs
                   for which the program sets none (unless ecs:marker is false)
   name            the automatic name of a key pair, server group, network, subnet, port, security group or router: half
-                  of its suffix is computed from the project, the stack, the backend and the resource
+                  of its suffix is computed from the project, the stack, the backend and the resource. It is the only
+                  evidence in a cloud that keeps no descriptions, such as Open Telekom Cloud
 
 --delete without an id deletes the objects for which the evidence is the state. An owner marker or a name does not show
 whether a killed run left the object or retain_on_delete kept it: such an object is only deleted with --delete ID.
@@ -73,7 +74,8 @@ The command does not find: attachments of volumes and of ports that the program 
 unless the state records their creation, networks, subnets, ports, security groups and routers for which the program
 sets both name and description, floating IPs and rules of security groups for which it sets a description, key pairs and
 server groups for which it sets a name, and interfaces and routes of routers (the next `up` says how to import them);
-objects in other projects of the cloud; objects that were created before the stack was renamed."""
+in a cloud that keeps no descriptions, networks, subnets, ports and routers for which the program sets a name, and
+floating IPs; objects in other projects of the cloud; objects that were created before the stack was renamed."""
 _STATE, _MARKER = "the state", "its owner marker"
 _UNNAMED = "not named: it may have been kept by retain_on_delete"
 _MAX_PARALLEL_DELETES = 16
