@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings, misspelled
 from ecs_pulumi.dynamic.fields import fields_of
-from ecs_pulumi.dynamic.handler import OperationContext, get_handler, is_auto_name, owner_from_name, signer
+from ecs_pulumi.dynamic.handler import OperationContext, get_handler, is_auto_name
 from ecs_pulumi.dynamic.state import backend_fingerprint, cloud_of
 from ecs_pulumi.resources import registry
 from ecs_pulumi.resources.owner_markers import markers_of
@@ -48,7 +48,8 @@ Finds objects that the current stack created and that are not in its state: obje
                   description of networks, subnets, ports, security groups and their rules, routers and floating IPs
                   for which the program sets none (unless ecs:marker is false)
   name            the automatic name of a key pair, server group, network, subnet, port, security group or router: half
-                  of its suffix is computed from the project, the stack, the backend and the resource
+                  of its suffix is computed from the project, the stack, the backend and the resource. It is the only
+                  evidence in a cloud that keeps no descriptions, such as Open Telekom Cloud
 
 --delete without an id deletes the objects for which the evidence is the state. An owner marker or a name does not show
 whether a killed run left the object or retain_on_delete kept it: such an object is only deleted with --delete ID.
@@ -73,7 +74,8 @@ The command does not find: attachments of volumes and of ports that the program 
 unless the state records their creation, networks, subnets, ports, security groups and routers for which the program
 sets both name and description, floating IPs and rules of security groups for which it sets a description, key pairs and
 server groups for which it sets a name, and interfaces and routes of routers (the next `up` says how to import them);
-objects in other projects of the cloud; objects that were created before the stack was renamed."""
+in a cloud that keeps no descriptions, networks, subnets, ports and routers for which the program sets a name, and
+floating IPs; objects in other projects of the cloud; objects that were created before the stack was renamed."""
 _STATE, _MARKER = "the state", "its owner marker"
 _UNNAMED = "not named: it may have been kept by retain_on_delete"
 _MAX_PARALLEL_DELETES = 16
@@ -276,18 +278,11 @@ def _create_evidence(handler: ResourceHandler[Any, Any, Any], create: Mapping[st
 
 def _owner(stack: Stack, handler: ResourceHandler[Any, Any, Any], remote: Mapping[str, Any]) -> str | None:
     """Return the resource in an object's owner marker, or in its automatic name if the object has no marker."""
-    name = remote.get("name") or ""
-    if handler.encodes_owner_in_name and not markers_of(remote) and (owner := _owner_from_name(stack, name)):
-        return owner
     owner = handler.owner_of(remote, stack.project, stack.name, backend_fingerprint())
+    if owner is None or not markers_of(remote):
+        return owner
     # An owner marker followed by other text looks like the marker of a resource with spaces in its name.
-    return owner if owner and (is_auto_name(name, owner) or not re.search(r"\s", owner)) else None
-
-
-def _owner_from_name(stack: Stack, name: str) -> str | None:
-    # If the backend was not known when the object was created, the name encodes the stack without the backend.
-    signers = (signer(stack.project, stack.name, backend) for backend in (backend_fingerprint(), ""))
-    return next((resource for each in signers if (resource := owner_from_name(name, each))), None)
+    return owner if is_auto_name(remote.get("name") or "", owner) or not re.search(r"\s", owner) else None
 
 
 def _parse_time(text: str | None) -> datetime | None:

@@ -159,6 +159,12 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         """The address."""
         return f"floating-ip-{remote['floating_ip_address']}"
 
+    def result_evidence(self, inputs: Mapping[str, Any], remote: RemoteObject) -> str:
+        """Compare the description, or the port in a cloud without descriptions."""
+        if "description" in remote:
+            return super().result_evidence(inputs, remote)
+        return "port" if inputs.get("port_id") and inputs["port_id"] == remote.get("port_id") else ""
+
     def attached_to(self, remote: RemoteObject) -> list[str]:
         """Return the server whose port has the floating IP, if the API returns it."""
         server = (remote.get("port_details") or {}).get("device_id")
@@ -211,7 +217,7 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
 
     def _is_own_without_description(self, context: Context, desired: FloatingIpInputs, remote: RemoteObject) -> bool:
         """Whether the port shows it. An address without a port may be that of any other program."""
-        is_same = bool(desired.port_id) and remote.get("port_id") == desired.port_id
+        is_same = bool(self.result_evidence({"port_id": desired.port_id}, remote))
         return is_same and context.provenance(remote["id"], None) is Provenance.INTERRUPTED
 
     def _same_objects(self, context: Context, body: RemoteObject) -> list[RemoteObject]:
@@ -222,8 +228,11 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         return [
             each
             for each in listed
-            if (description and "description" in each)
-            or (not each.get("description") and each.get("port_id") in (None, body.get("port_id")))
+            if (
+                description or (not each.get("description") and each.get("port_id") in (None, body.get("port_id")))
+                if "description" in each
+                else each.get("port_id") == body.get("port_id")
+            )
         ]
 
     def _is_unique(self, body: RemoteObject, remote: RemoteObject) -> bool:

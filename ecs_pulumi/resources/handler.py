@@ -16,6 +16,7 @@ from ecs_pulumi.resources.owner_markers import (
     is_owner_marker,
     marker_to_write,
     markers_of,
+    owner_in_name,
     parse_owner_marker,
 )
 from ecs_pulumi.resources.remote import RemoteObject
@@ -62,9 +63,14 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         return misspelled(names)
 
     def owner_of(self, remote: RemoteObject, project: str, stack: str, backend: str) -> str | None:
-        """The resource in the owner marker of a remote object; None for a marker of another stack or backend."""
-        found = (parse_owner_marker(marker, project, stack, backend) for marker in markers_of(remote))
-        return next(filter(None, found), None)
+        """The resource in the owner marker of a remote object, or in its automatic name if it has no marker.
+
+        None for a marker of another stack or backend.
+        """
+        markers = markers_of(remote)
+        if self.encodes_owner_in_name and not markers:
+            return owner_in_name(remote.get("name") or "", project, stack, backend)
+        return next(filter(None, (parse_owner_marker(each, project, stack, backend) for each in markers)), None)
 
     def result_evidence(self, inputs: Mapping[str, Any], remote: RemoteObject) -> str:
         """Compare the description that the program sets."""

@@ -45,6 +45,7 @@ from ecs_pulumi.resources.nic import (
     detach,
     if_attached,
     is_for_a_nic,
+    is_nic_of,
     nic_marker,
     owner_of_nic,
 )
@@ -103,6 +104,7 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
     dependencies = ("Subnet",)
     inputs = InterfaceAttachmentInputs
     outputs = InterfaceAttachmentOutputs
+    encodes_owner_in_name = True  # in the name of the port that is created for the NIC
     # A NIC with an existing port and one that owns its port are different NICs.
     alternatives = ("port_id", "network_id")
 
@@ -146,7 +148,7 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         return id_.rpartition("/")[2]
 
     def owner_of(self, remote: RemoteObject, project: str, stack: str, backend: str) -> str | None:
-        """The resource in the owner marker of the port."""
+        """The resource in the owner marker or the name of the port."""
         return owner_of_nic(super().owner_of(remote, project, stack, backend), remote)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
@@ -177,7 +179,9 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         """Find ports with the NIC's owner marker that are attached to the server or not attached yet."""
         if not desired.network_id:
             return []
-        ports = with_marker(context, "port", nic_marker(context))
+        if not (marker := nic_marker(context)):
+            return []
+        ports = with_marker(context, "port", marker, partial(is_nic_of, context))
         return [
             (f"{desired.server_id}/{port['id']}", None)
             for port in ports

@@ -88,9 +88,10 @@ def not_offered(error: errors.EcsError, attributes: list[str], properties: Mappi
     return errors.OperationFailed(f"{inputs}: this cloud does not accept it; remove it from the program", str(error))
 
 
-def warn(context: Context, kind: str, label: str) -> None:
-    """Warn, once for each resource, that the cloud does not keep a label that the program sets."""
-    if context.cloud.region.learned.note("warned", kind, context.resource, label):
+def warn_if_missing(context: Context, kind: str, label: str) -> None:
+    """Warn, once for each resource, if the cloud does not keep a label that the program sets."""
+    region = context.cloud.region
+    if is_missing(region, kind, label) and region.learned.note("warned", kind, context.resource, label):
         context.warn(
             f"{label}: not kept, because this cloud stores no {label} of a {kind.replace('_', ' ')}; "
             "the object is complete without it"

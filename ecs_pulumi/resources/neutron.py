@@ -14,7 +14,7 @@ from ecs_pulumi.dynamic.handler import Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources import missing_attributes
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler
-from ecs_pulumi.resources.idempotent_create import create_or_find
+from ecs_pulumi.resources.idempotent_create import create_or_find, created_in_this_run
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import owner_marker
 from ecs_pulumi.resources.quota import QuotaNeed, is_short
@@ -66,6 +66,9 @@ class NeutronHandler(EcsHandler[I]):
         An orphan has the owner marker of the resource. If the program sets the description, or the cloud keeps none, an
         orphan has an automatic name that encodes the resource. If the program sets the name as well, the state has to
         confirm the orphan.
+
+        Raises:
+            OperationFailed: An interrupted run may have created an object, and nothing but its name tells.
         """
         marker = owner_marker(context)
         if not marker:
@@ -83,7 +86,15 @@ class NeutronHandler(EcsHandler[I]):
         name, remote_name = getattr(desired, "name", None) or "", remote.get("name") or ""
         if is_auto_name(name, context.resource):
             return owner_from_name(remote_name, context.signer) == context.resource
-        return name == remote_name and context.provenance(remote["id"], name) is Provenance.INTERRUPTED
+        # Others may have chosen the same name.
+        is_same = name == remote_name and not created_in_this_run(remote["id"])
+        if is_same and context.provenance(remote["id"], name) is Provenance.INTERRUPTED:
+            raise errors.OperationFailed(
+                f"a {self.name} named {name} exists already",
+                f'an interrupted run may have created it, which this cloud does not tell: set adopt="{remote["id"]}" '
+                "if it did, otherwise choose another name, or run `pulumi refresh --clear-pending-creates`",
+            )
+        return False
 
     def _with_own_description(self, context: Context, desired: I) -> list[RemoteObject]:
         name = getattr(desired, "name", None) or ""
@@ -97,6 +108,12 @@ class NeutronHandler(EcsHandler[I]):
             if each.get("description") == desired.description
             and context.provenance(each["id"], each["name"]) is Provenance.INTERRUPTED
         ]
+
+    def result_evidence(self, inputs: Mapping[str, Any], remote: RemoteObject) -> str:
+        """Compare the description, or the network in a cloud without descriptions."""
+        if "description" in remote or not remote.get("network_id"):
+            return super().result_evidence(inputs, remote)
+        return "network" if inputs.get("network_id") == remote["network_id"] else ""
 
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
         """Return the objects of the project, without those of other projects that are shared with it."""
@@ -129,7 +146,7 @@ class NeutronHandler(EcsHandler[I]):
         for label in missing_attributes.LABELS:
             is_new = checked.changed(label) or checked.has("adopt")
             if checked.values.get(label) and is_new and missing_attributes.is_known_missing(region, kind, label):
-                missing_attributes.warn(context, kind, label)
+                missing_attributes.warn_if_missing(context, kind, label)
         for name, field in fields.fields_of(self.inputs).items():
             value = checked.known(name)
             if value is None or not checked.changed(name) or not self._is_sent(name) or field.has(fields.WriteOnly):
@@ -164,7 +181,9 @@ class NeutronHandler(EcsHandler[I]):
         )
         context.record_id(remote["id"])
         self._check_response(context, fields.to_plain(desired), remote)
-        return self._tag(context, remote, desired.tags)
+        remote = self._tag(context, remote, desired.tags)
+        self._warn_of_labels(context, desired, {})
+        return remote
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the object from the list that all refreshes of this kind share."""
@@ -177,7 +196,7 @@ class NeutronHandler(EcsHandler[I]):
         except errors.NotFound:
             return None
 
-    def update(self, context: Context, id_: str, desired: I, prior: Mapping[str, Any]) -> RemoteObject:  # noqa: ARG002
+    def update(self, context: Context, id_: str, desired: I, prior: Mapping[str, Any]) -> RemoteObject:
         """Send the changed attributes in one request, and changed tags in another."""
         remote = require_exists(self.read(context, id_), self.name, id_)
         changes = self._changes(context, desired, remote)
@@ -185,7 +204,9 @@ class NeutronHandler(EcsHandler[I]):
         if body:
             remote = self._send(context, body, partial(self._send_update, context, remote))
             self._check_response(context, changes, remote)
-        return self._tag(context, remote, desired.tags)
+        remote = self._tag(context, remote, desired.tags)
+        self._warn_of_labels(context, desired, prior)
+        return remote
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Delete the object. While ports still use it, retry until the timeout, then raise an error that lists them."""
@@ -211,14 +232,15 @@ class NeutronHandler(EcsHandler[I]):
     def _send(
         self, context: Context, body: RemoteObject, request: Callable[[RemoteObject], RemoteObject]
     ) -> RemoteObject:
-        """Send a request without the description that this cloud does not keep, and warn if the program sets it."""
         properties = {self._attribute(name): name for name in fields.fields_of(self.inputs)}
-        remote = missing_attributes.send(context, self.singular, body, request, properties)
-        if context.inputs.get("description") and missing_attributes.is_missing(
-            context.cloud.region, self.singular, "description"
-        ):
-            missing_attributes.warn(context, self.singular, "description")
-        return remote
+        return missing_attributes.send(context, self.singular, body, request, properties)
+
+    def _warn_of_labels(self, context: Context, desired: I, prior: Mapping[str, Any]) -> None:
+        """Warn of the new labels that this cloud does not keep."""
+        for label in missing_attributes.LABELS:
+            value = getattr(desired, label)
+            if value and value != prior.get(label):
+                missing_attributes.warn_if_missing(context, self.singular, label)
 
     def _check_response(self, context: Context, sent: Mapping[str, Any], remote: RemoteObject) -> None:
         """Compare the response to a request with the inputs that it contained.
@@ -295,7 +317,6 @@ class NeutronHandler(EcsHandler[I]):
                 missing_attributes.note(region, self.singular, "tags")
             else:
                 return {**remote, "tags": sorted(set(desired))}
-        missing_attributes.warn(context, self.singular, "tags")
         return remote
 
 
@@ -315,11 +336,20 @@ def with_marker(
     region = context.cloud.region
     api, project_id = region.network, region.project_id
 
-    def list_all() -> list[RemoteObject]:
-        listed = network.list_all(api, singular, tenant_id=project_id)
-        for remote in listed[:1]:
+    def listed(**query: str) -> list[RemoteObject]:
+        found = network.list_all(api, singular, **query)
+        for remote in found[:1]:
             missing_attributes.learn_from(region, singular, remote)
-        return listed
+        return found
+
+    def list_all() -> list[RemoteObject]:
+        return listed(tenant_id=project_id)
+
+    def list_marked() -> list[RemoteObject]:
+        try:
+            return listed(description=marker)
+        except errors.BadRequest:
+            return list_all()
 
     def has_marker(remote: RemoteObject) -> bool:
         if marker and "description" in remote:
@@ -329,7 +359,7 @@ def with_marker(
     # A cloud without descriptions may refuse or ignore the filter.
     is_filtered = marker and not region.resembles_otc
     return marked_objects(region, singular).of(
-        narrow=(lambda: network.list_all(api, singular, description=marker)) if is_filtered else list_all,
+        narrow=list_marked if is_filtered else list_all,
         list_all=list_all,
         is_own=has_marker,
         is_short=is_short(region, "network", network.COLLECTIONS[singular].list_key),

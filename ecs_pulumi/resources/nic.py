@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors, network
 from ecs_pulumi.cloud.batching import RequestBatcher
 from ecs_pulumi.cloud.polling import retry_while_busy
-from ecs_pulumi.dynamic.handler import auto_name
+from ecs_pulumi.dynamic.handler import SUFFIX_BYTES, auto_name, owner_from_name
 from ecs_pulumi.resources import missing_attributes
 from ecs_pulumi.resources.attachment import left_to_server
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.idempotent_create import create_or_find
-from ecs_pulumi.resources.owner_markers import LONGEST_DESCRIPTION, OF_A_NIC, is_owner_marker, owner_marker
+from ecs_pulumi.resources.owner_markers import (
+    LONGEST_DESCRIPTION,
+    OF_A_NIC,
+    is_owner_marker,
+    owner_marker,
+)
 from ecs_pulumi.resources.per_region import PerRegion
 
 if TYPE_CHECKING:
@@ -22,6 +28,9 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.clients import Context
     from ecs_pulumi.resources.remote import RemoteObject
 
+_NAMED_NIC = ".nic"
+"""Suffix of the resource in the name of a port that was created for an `InterfaceAttachment`."""
+_NIC_NAME = re.compile(rf".*{re.escape(_NAMED_NIC)}-[0-9a-f]{{{2 * SUFFIX_BYTES}}}", re.DOTALL)
 TAG = "2.49"
 """Compute microversion that introduced tags of NICs."""
 
@@ -78,14 +87,24 @@ def attach(
 
 
 def is_for_a_nic(port: Mapping[str, Any]) -> bool:
-    """Return whether a port was created for the NIC of an `InterfaceAttachment`, of this stack or another one."""
+    """Return whether a port was created for the NIC of an `InterfaceAttachment`, of this stack or another one.
+
+    The owner marker shows it, or the name if the cloud has no descriptions.
+    """
+    if "description" not in port:
+        return bool(_NIC_NAME.fullmatch(port.get("name") or ""))
     description = port.get("description") or ""
     return is_owner_marker(description) and description.endswith(OF_A_NIC)
 
 
 def owner_of_nic(owner: str | None, port: Mapping[str, Any]) -> str | None:
-    """Return the resource in the owner marker of a port, without the suffix for a NIC."""
-    return owner.removesuffix(OF_A_NIC) if owner and is_for_a_nic(port) else owner
+    """Return the resource in the owner marker or the name of a port, without the suffix for a NIC."""
+    return owner.removesuffix(OF_A_NIC).removesuffix(_NAMED_NIC) if owner and is_for_a_nic(port) else owner
+
+
+def is_nic_of(context: Context, port: Mapping[str, Any]) -> bool:
+    """Return whether the name of a port shows that it was created for this NIC."""
+    return owner_from_name(port.get("name") or "", context.signer) == f"{context.resource}{_NAMED_NIC}"
 
 
 def detach(context: Context, server_id: str, port_id: str, *, keep_port: bool) -> RemoteObject | None:
@@ -159,7 +178,8 @@ def create_and_attach_port(
     A port that Nova creates has no marker, so it could not be found if the process is killed before the response.
     """
     api = context.cloud.network
-    body: RemoteObject = {"network_id": network_id, "name": auto_name(context.resource, b""), "description": marker}
+    name = auto_name(f"{context.resource}{_NAMED_NIC}", b"", context.signer if context.stack else "")
+    body: RemoteObject = {"network_id": network_id, "name": name, "description": marker}
     if addresses:
         body["fixed_ips"] = [{"ip_address": address} for address in addresses]
     port = create_or_find(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ecs_pulumi.dynamic.handler import owner_from_name, signer
 from ecs_pulumi.dynamic.state import FINGERPRINT_LENGTH
 
 if TYPE_CHECKING:
@@ -61,6 +62,22 @@ def marker_to_write(context: Context, text: str | None) -> str | None:
         parse_owner_marker(present, context.project, context.stack) and not present.endswith(OF_A_NIC)
     )
     return own if own and not is_of_stack and _MARKER_PATTERN.fullmatch(present) else None
+
+
+def owner_in(context: Context, remote: Mapping[str, Any]) -> str | None:
+    """Return the resource of this stack in an object's owner marker, or in its name if the cloud has no descriptions.
+
+    The backend is not compared: the object may have been created before it was known.
+    """
+    if "description" in remote:
+        return parse_owner_marker(remote["description"] or "", context.project, context.stack)
+    return owner_in_name(remote.get("name") or "", context.project, context.stack, context.backend)
+
+
+def owner_in_name(name: str, project: str, stack: str, backend: str) -> str | None:
+    """Return the resource of this stack in an automatic name, also in one that was given without a backend."""
+    signers = dict.fromkeys(signer(project, stack, each) for each in (backend, ""))
+    return next(filter(None, (owner_from_name(name, each) for each in signers)), None)
 
 
 def is_owner_marker(text: str) -> bool:

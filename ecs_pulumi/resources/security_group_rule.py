@@ -248,8 +248,8 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
             else:
                 raise _exists(context, found) from conflict
         context.record_id(remote["id"])
-        if desired.description and missing_attributes.is_missing(context.cloud.region, _RULE, "description"):
-            missing_attributes.warn(context, _RULE, "description")
+        if desired.description:
+            missing_attributes.warn_if_missing(context, _RULE, "description")
         return remote
 
     def _take_over(

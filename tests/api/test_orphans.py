@@ -156,6 +156,53 @@ def test_find_orphans_in_cloud_without_descriptions(attributes: str, monkeypatch
         assert len(find_orphans(Stack("shop", "prod", [], shop.config))) == len(made)
 
 
+@pytest.mark.parametrize("attributes", ["refuse", "drop"])
+def test_find_nic_in_cloud_without_descriptions(attributes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The port of a NIC is told by its name from those that the program declares, and from those of other stacks."""
+    without_environment(monkeypatch)
+    with Emulator(speed=200, dialect="otc", rules={"unknown_attributes": attributes}) as cloud:
+        shop = Shop(cloud)
+        made = shop.create_all()
+        where = {"server_id": made["Server"], "network_id": made["Network"]}
+        nic = shop.create("InterfaceAttachment", "nic", **where)
+        shop.create("InterfaceAttachment", "nic", stack="prod", **where)
+        stack = shop.with_state(*made.values())
+        (found,) = find_orphans(stack)
+        assert (found.kind, found.id, found.resource, found.evidence) == ("InterfaceAttachment", nic, "nic", "its name")
+        assert delete(stack, [found]) == {}
+        assert find_orphans(stack) == []
+        ports = network.list_all(shop.region().network, "port", device_id=made["Server"])
+        assert len(ports) == 2, "that of the server and that of the other stack"
+
+
+@pytest.mark.parametrize("attributes", ["refuse", "drop"])
+def test_pending_create_in_cloud_without_descriptions(attributes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pending create in the state and the port identify a floating IP, name and network a port."""
+    without_environment(monkeypatch)
+    with Emulator(speed=200, dialect="otc", rules={"unknown_attributes": attributes}) as cloud:
+        shop = Shop(cloud)
+        net = shop.create("Network", "net")
+        subnet = shop.create("Subnet", "subnet", network_id=net, cidr="10.0.0.0/24")
+        router = shop.create("Router", "router", external_network="admin_external_net")
+        interface = shop.create("RouterInterface", "interface", router_id=router, subnet_id=subnet)
+        inputs = {"network_id": net, "name": "chosen"}
+        port = shop.create("Port", "port", fixed_ips=[{"subnet_id": subnet}], **inputs)
+        external = {"external_network": "admin_external_net"}
+        address = shop.create("FloatingIp", "address", port_id=port, **external)
+        shop.create("FloatingIp", "spare", **external)
+        pending = [
+            {"urn": f"urn:pulumi:dev::shop::{type_}::{name}", "type": type_, "inputs": values}
+            for type_, name, values in (
+                ("pulumi-python:dynamic/ecs:Port", "port", inputs),
+                ("pulumi-python:dynamic/ecs:FloatingIp", "address", {"port_id": port, **external}),
+            )
+        ]
+        known = shop.with_state(net, subnet, router, interface).resources
+        found = find_orphans(Stack("shop", "dev", known, shop.config, pending))
+        assert {each.id: each.evidence for each in found} == {address: "its port", port: "its name and network"}
+        assert not any(each.confirmed_by_state for each in found)
+
+
 def create_network_objects(shop: Shop, stack: str = "dev") -> dict[str, str]:
     """Create an object of each kind of Neutron whose orphans a stack can identify; return their ids by kind."""
     made: dict[str, str] = {}

@@ -30,7 +30,8 @@ class Scene:
         name: The name of the operation, for the test id.
         before: The prior inputs; None if the object does not exist yet.
         after: The desired inputs; None for a destroy, `before` itself for a refresh.
-        dialect: The dialect of the cloud; `old` is an OpenStack whose Nova API is used without microversions.
+        dialect: The dialect of the cloud; `old` is an OpenStack whose Nova API is used without microversions, and
+            `otc_drop` drops unknown attributes instead of refusing them.
         cold: Whether the operation is the first of its process, which has no token yet.
     """
 
@@ -38,7 +39,7 @@ class Scene:
     name: str
     before: Program | None
     after: Program | None
-    dialect: Literal["otc", "openstack", "old"] = "openstack"
+    dialect: Literal["otc", "otc_drop", "openstack", "old"] = "openstack"
     cold: bool = False
 
     @property
@@ -87,6 +88,42 @@ def _plain_server(world: EmulatedWorld) -> Inputs:
 
 def _route(world: EmulatedWorld) -> Inputs:
     return {"router_id": world.base["router"], "destination": "192.168.9.0/24", "nexthop": "10.9.0.5"}
+
+
+def _without_descriptions(dialect: Literal["otc", "otc_drop"], *ids: str) -> list[Scene]:
+    """Return the creates of objects that have no description, in which an owner marker would be.
+
+    Args:
+        dialect: The dialect of the cloud.
+        ids: The kinds and names of the creates. Default: all.
+    """
+
+    def create(kind: str, program: Program, name: str = "create") -> Scene:
+        return Scene(kind, name, None, program, dialect=dialect)
+
+    scenes = [
+        create("Network", lambda _: {}),
+        create("Network", lambda _: {"name": "chosen"}, "create-named"),
+        create("Network", lambda _: {"description": "mine", "tags": ["one"]}, "create-labelled"),
+        create("Subnet", lambda world: {"network_id": world.base["spare"], "cidr": "10.8.0.0/24"}),
+        create("Port", lambda world: {"network_id": world.base["net"]}),
+        create("Port", lambda world: {"network_id": world.base["net"], "name": "chosen"}, "create-named"),
+        create("Router", lambda _: {}),
+        create(
+            "FloatingIp",
+            lambda world: {
+                "external_network": world.external_network,
+                "port_id": world.base["published"],
+                "tags": ["one"],
+            },
+        ),
+        create(
+            "InterfaceAttachment",
+            lambda world: {"server_id": world.base["server"], "network_id": world.base["lan"]},
+            "create-by-network",
+        ),
+    ]
+    return [scene for scene in scenes if not ids or f"{scene.kind}-{scene.name}" in ids]
 
 
 def _with_power_state(power_state: str) -> Program:
@@ -160,12 +197,42 @@ SCENES = [
     ),
     *_life(
         "Router",
-        lambda _: {"external_network": "public", "tags": ["one"]},
+        lambda world: {"external_network": world.external_network, "tags": ["one"]},
         ("update", {"name": "other", "description": "mine", "tags": ["two"]}),
         ("disconnect", {"external_network": ""}),
     ),
     Scene("Router", "create-described", None, lambda _: {"description": "mine"}),
     Scene("Router", "adopt", None, lambda world: {"adopt": world.base["other-router"], "name": "other"}),
+    *_without_descriptions("otc"),
+    *_without_descriptions(
+        "otc_drop",
+        "Network-create-labelled",
+        "Port-create",
+        "FloatingIp-create",
+        "InterfaceAttachment-create-by-network",
+    ),
+    Scene("SecurityGroup", "create-described", None, lambda _: {"description": "mine"}, dialect="otc"),
+    Scene(
+        "SecurityGroupRule",
+        "create",
+        None,
+        lambda world: {"security_group_id": world.base["group"], **SSH},
+        dialect="otc",
+    ),
+    Scene(
+        "RouterInterface",
+        "create",
+        None,
+        lambda world: {"router_id": world.base["router"], "subnet_id": world.base["sub"]},
+        dialect="otc",
+    ),
+    Scene(
+        "FloatingIpAssociation",
+        "create",
+        None,
+        lambda world: {"floating_ip_id": world.base["address"], "port_id": world.base["published"]},
+        dialect="otc",
+    ),
     *_life("RouterInterface", lambda world: {"router_id": world.base["router"], "subnet_id": world.base["sub"]}),
     Scene(
         "RouterInterface",
@@ -184,12 +251,17 @@ SCENES = [
     Scene("RouterRoute", "destroy", _route, None, dialect="otc"),
     *_life(
         "FloatingIp",
-        lambda world: {"external_network": "public", "port_id": world.base["published"], "tags": ["one"]},
+        lambda world: {"external_network": world.external_network, "port_id": world.base["published"], "tags": ["one"]},
         ("update", {"description": "mine", "tags": ["two"]}),
         ("move", {"port_id": lambda world: world.base["other-published"]}),
         ("release", {"port_id": ""}),
     ),
-    Scene("FloatingIp", "create-described", None, lambda _: {"external_network": "public", "description": "mine"}),
+    Scene(
+        "FloatingIp",
+        "create-described",
+        None,
+        lambda world: {"external_network": world.external_network, "description": "mine"},
+    ),
     *_life(
         "FloatingIpAssociation",
         lambda world: {"floating_ip_id": world.base["address"], "port_id": world.base["published"]},

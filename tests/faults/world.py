@@ -95,12 +95,19 @@ class EmulatedWorld:
         wire: The HTTP adapter of the connection.
     """
 
-    def __init__(self, dialect: DialectName, *, name: str = "", settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        dialect: DialectName,
+        *,
+        name: str = "",
+        settings: Mapping[str, str] | None = None,
+        rules: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name or dialect
         self._more_settings = settings or {}
         self._time = ManualClock(float(int(time.time())))
         self._clock = SteppedClock(self._time)
-        self.cloud = Emulator(dialect=dialect, clock=self._time, speed=SPEED, token_lifetime=1e9)
+        self.cloud = Emulator(dialect=dialect, rules=rules, clock=self._time, speed=SPEED, token_lifetime=1e9)
         self.base: dict[str, str] = {}
         self.wire = EmulatorWire(self.cloud, self._time)
 

@@ -10,7 +10,7 @@ from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.cloud.polling import retry_while_busy
 from ecs_pulumi.resources.idempotent_create import send_once
 from ecs_pulumi.resources.nic import delete_port, is_for_a_nic, ports_of
-from ecs_pulumi.resources.owner_markers import parse_owner_marker
+from ecs_pulumi.resources.owner_markers import owner_in
 from ecs_pulumi.resources.remote import require_exists
 from ecs_pulumi.resources.server import first_nic
 from ecs_pulumi.resources.server.report_rules import destination
@@ -194,7 +194,7 @@ def delete(context: Context, id_: str, *, stop_first: bool, force: bool) -> None
     # Nova detaches the port that an `InterfaceAttachment` created, but does not delete it. The attachment itself may
     # not be part of this run, for example because of `deleted_with`.
     listed = ports_of(context, id_)
-    own = [port["id"] for port in listed if is_for_a_nic(port) and _is_of_stack(context, port)]
+    own = [port["id"] for port in listed if is_for_a_nic(port) and owner_in(context, port)]
     kept: list[RemoteObject] = []
     if context.cloud.region.resembles_otc:
         kept = first_nic.detach_others(context, id_, [port for port in listed if port["id"] not in own])
@@ -206,10 +206,6 @@ def delete(context: Context, id_: str, *, stop_first: bool, force: bool) -> None
     for port_id in own:
         delete_port(context, port_id)
     first_nic.report_lost(context, id_, kept)
-
-
-def _is_of_stack(context: Context, port: RemoteObject) -> bool:
-    return parse_owner_marker(port["description"], context.project, context.stack) is not None
 
 
 def is_gone(remote: RemoteObject | None) -> bool:

@@ -12,7 +12,7 @@ from ecs_pulumi.dynamic.fields import objects, to_plain
 from ecs_pulumi.resources.addresses import canonical_ip
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.nic import attach, created_ports, detach, is_for_a_nic, ports_of
-from ecs_pulumi.resources.owner_markers import is_owner_marker, parse_owner_marker
+from ecs_pulumi.resources.owner_markers import is_owner_marker, owner_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -345,8 +345,13 @@ def _ports_with_groups(context: Context, ports: Sequence[RemoteObject]) -> list[
     else:
         ids = {port_id for nic, port_id in recorded if not nic.get("port_id")}
         selected = [port for port in ports if port["id"] in ids]
-    selected = selected or [port for port in ports if not is_owner_marker(port.get("description") or "")]
+    selected = selected or [port for port in ports if not _is_declared(context, port)]
     return [port for port in selected if port.get("port_security_enabled") is not False]
+
+
+def _is_declared(context: Context, port: RemoteObject) -> bool:
+    """Return whether a resource created the port: its owner marker is that of any stack, its name that of this one."""
+    return is_owner_marker(port.get("description") or "") or bool(owner_in(context, port))
 
 
 def _references_by_id(context: Context, desired: Sequence[str]) -> dict[str, str]:
@@ -429,5 +434,4 @@ def _matches_by_network(context: Context, port: RemoteObject, prior_nic: Mapping
     # If the server's own ports are known, another one is its own only if Nova created it for an `up` that was killed.
     if recorded_nics(context.prior) is not None:
         return not _is_user_created(port)
-    is_declared = parse_owner_marker(port.get("description") or "", context.project, context.stack)
-    return not (is_for_a_nic(port) or is_declared)
+    return not (is_for_a_nic(port) or owner_in(context, port))
