@@ -32,6 +32,7 @@ class Scene:
         after: The desired inputs; None for a destroy, `before` itself for a refresh.
         dialect: The dialect of the cloud; `old` is an OpenStack whose Nova API is used without microversions.
         cold: Whether the operation is the first of its process, which has no token yet.
+        resource: The name of the resource.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Scene:
     after: Program | None
     dialect: Literal["otc", "openstack", "old"] = "openstack"
     cold: bool = False
+    resource: str = "it"
 
     @property
     def id(self) -> str:
@@ -85,6 +87,12 @@ def _plain_server(world: EmulatedWorld) -> Inputs:
     return {**world.server(), "networks": [{"port_id": world.base["port"]}], "metadata": {"a": "1"}}
 
 
+def _of_image(world: EmulatedWorld) -> Inputs:
+    # The next run deletes what a killed one has created; an Open Telekom Cloud deletes the port of a server with it.
+    server = {name: value for name, value in _plain_server(world).items() if name != "block_devices"}
+    return {**server, "networks": [{"network_id": world.base["net"]}]}
+
+
 def _route(world: EmulatedWorld) -> Inputs:
     return {"router_id": world.base["router"], "destination": "192.168.9.0/24", "nexthop": "10.9.0.5"}
 
@@ -105,6 +113,8 @@ _ROOT = {
     "volume_size": 1,
     "delete_on_termination": True,
 }
+
+_DATA = {"source_type": "blank", "destination_type": "volume", "volume_size": 1, "delete_on_termination": True}
 
 SCENES = [
     *_life(
@@ -344,5 +354,10 @@ SCENES = [
             ("destroy-by-network", lambda world: {"server_id": world.base["server"], "network_id": world.base["net"]}),
         )
     ),
+    Scene("Server", "create-of-image", None, _of_image, dialect="otc"),
+    Scene("Server", "create-with-data-disk", None, lambda w: {**_of_image(w), "block_devices": [_DATA]}, dialect="otc"),
+    Scene("Server", "create-tagged", None, lambda w: {**_of_image(w), "tags": ["one", "two"]}, dialect="otc"),
+    Scene("Server", "create-marked-in-metadata", None, _of_image, dialect="otc", resource="x" * 80),
+    Scene("Server", "create-diskless", None, lambda world: {**_plain_server(world), "flavor": "s1.diskless"}),
     Scene("Server", "create", None, _plain_server, dialect="old", cold=True),
 ]
