@@ -31,6 +31,8 @@ from ecs_pulumi.resources.request_body import create_body
 _TYPED, _OF_USER = "2.2", "2.10"
 _PRIVATE = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File|Private-Lines:")
 _CLOCKS_DIFFER = 2.0
+_LONGEST_KEY = 1024
+"""The smallest limit of a known cloud for an imported key."""
 
 
 def _without_comment(key: str) -> str:
@@ -184,6 +186,10 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
             remote = send_once(
                 lambda: compute.create_key_pair(api, body, microversion=microversion), find_existing, errors.Conflict
             )
+        except errors.BadRequest as error:
+            if len(desired.public_key or "") > _LONGEST_KEY and "key" in error.message:
+                error.hint = f"public_key: some clouds import at most {_LONGEST_KEY} bytes; shorten its comment."
+            raise
         except errors.Forbidden as forbidden:
             if not body.get("user_id"):
                 raise

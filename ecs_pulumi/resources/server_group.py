@@ -115,7 +115,12 @@ class ServerGroupHandler(EcsHandler[ServerGroupInputs]):
             ]
 
         send = partial(compute.create_server_group, api, desired.name or "", desired.policy, rules)
-        remote = create_or_find(context, api, send, candidates)
+        try:
+            remote = create_or_find(context, api, send, candidates)
+        except errors.BadRequest as error:
+            if desired.policy in error.message:
+                error.hint = f"policy: this cloud does not offer `{desired.policy}`; set another policy."
+            raise
         context.record_id(remote["id"])
         return remote
 

@@ -201,7 +201,10 @@ class Server(
     description: pulumi.Output[str | None]
     """Description."""
     image: pulumi.Output[str | None]
-    """Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place."""
+    """Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place. With a
+    flavor without a disk, the root disk is a volume of the size that the image needs, deleted with the
+    server.
+    """
     metadata: pulumi.Output[dict[str, str]]
     """User-defined keys and values. Those that the cloud itself writes, such as `metering.image_id`, are neither
     changed nor removed.
@@ -338,8 +341,9 @@ class Server(
             flavor: Name or id of the flavor. A change stops the server, resizes, confirms, and starts it again.
             name: Name.
             description: Description. Requires compute 2.19.
-            image: Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place. A
-                change replaces the resource.
+            image: Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place.
+                With a flavor without a disk, the root disk is a volume of the size that the image needs, deleted
+                with the server. A change replaces the resource.
             metadata: User-defined keys and values. Those that the cloud itself writes, such as `metering.image_id`,
                 are neither changed nor removed.
             tags: Tags, a set. Requires compute 2.26.

@@ -221,6 +221,24 @@ def create_network_objects(shop: Shop, stack: str = "dev") -> dict[str, str]:
     return made
 
 
+def test_find_server_whose_description_is_refused() -> None:
+    """A server whose owner marker is too long for the descriptions of its cloud is found by its metadata."""
+    with Emulator(speed=200, dialect="otc") as cloud:
+        shop = Shop(cloud)
+        network = shop.create("Network", "net")
+        shop.create("Subnet", "subnet", network_id=network, cidr="10.0.0.0/24")
+        server = shop.create(
+            "Server",
+            "x" * 80,
+            name="web",
+            flavor="s3.medium.1",
+            image="Standard_Debian_12_latest",
+            networks=[{"network_id": network}],
+        )
+        (found,) = (orphan for orphan in find_orphans(shop.stack) if orphan.kind == "Server")
+        assert (found.id, found.resource) == (server, "x" * 80)
+
+
 def test_find_orphans_with_description(shop: Shop) -> None:
     """Objects with a description in the program are found by their metadata, or by their automatic names."""
     made = {"Volume": shop.create("Volume", "disk", size=10, name="my disk", description="mine")}

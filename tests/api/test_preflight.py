@@ -248,22 +248,6 @@ def test_security_group_ids_refuses_names(run: Run, fixtures: CloudFixtures) -> 
     assert problem == 'security_group_ids: there is no security group "defualt"; did you mean default?'
 
 
-def test_flavor_without_disk_is_a_warning(run: Run, cloud: Emulator) -> None:
-    """If the server boots from an image, some clouds refuse it, and others create a volume."""
-    with cloud.state() as ctx:
-        ctx.put("flavor", {**(ctx.get("flavor", "101") or {}), "id": "100", "name": "s1.diskless", "disk": 0})
-    server = {"flavor": "s1.diskless", "image": "cirros-peer"}
-    assert run("Server", **server) == []
-    (warning,) = run.warnings
-    assert warning.startswith("flavor: s1.diskless has no disk; ")
-    assert "add a block device with boot_index 0 and destination_type volume" in warning
-    run.warnings.clear()
-    boot = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 5}
-    assert run("Server", **server, block_devices=[boot]) == []
-    assert run("Server", **server, block_devices=[UNKNOWN]) == []
-    assert run.warnings == []
-
-
 def test_server_without_networks_is_refused_if_there_are_several(
     run: Run, landscape: Landscape, fixtures: CloudFixtures
 ) -> None:

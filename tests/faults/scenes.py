@@ -33,6 +33,7 @@ class Scene:
         dialect: The dialect of the cloud; `old` is an OpenStack whose Nova API is used without microversions, and
             `otc_drop` drops unknown attributes instead of refusing them.
         cold: Whether the operation is the first of its process, which has no token yet.
+        resource: The name of the resource.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Scene:
     after: Program | None
     dialect: Literal["otc", "otc_drop", "openstack", "old"] = "openstack"
     cold: bool = False
+    resource: str = "it"
 
     @property
     def id(self) -> str:
@@ -84,6 +86,12 @@ def _server(world: EmulatedWorld) -> Inputs:
 
 def _plain_server(world: EmulatedWorld) -> Inputs:
     return {**world.server(), "networks": [{"port_id": world.base["port"]}], "metadata": {"a": "1"}}
+
+
+def _of_image(world: EmulatedWorld) -> Inputs:
+    # The next run deletes what a killed one has created; an Open Telekom Cloud deletes the port of a server with it.
+    server = {name: value for name, value in _plain_server(world).items() if name != "block_devices"}
+    return {**server, "networks": [{"network_id": world.base["net"]}]}
 
 
 def _route(world: EmulatedWorld) -> Inputs:
@@ -142,6 +150,8 @@ _ROOT = {
     "volume_size": 1,
     "delete_on_termination": True,
 }
+
+_DATA = {"source_type": "blank", "destination_type": "volume", "volume_size": 1, "delete_on_termination": True}
 
 SCENES = [
     *_life(
@@ -416,5 +426,10 @@ SCENES = [
             ("destroy-by-network", lambda world: {"server_id": world.base["server"], "network_id": world.base["net"]}),
         )
     ),
+    Scene("Server", "create-of-image", None, _of_image, dialect="otc"),
+    Scene("Server", "create-with-data-disk", None, lambda w: {**_of_image(w), "block_devices": [_DATA]}, dialect="otc"),
+    Scene("Server", "create-tagged", None, lambda w: {**_of_image(w), "tags": ["one", "two"]}, dialect="otc"),
+    Scene("Server", "create-marked-in-metadata", None, _of_image, dialect="otc", resource="x" * 80),
+    Scene("Server", "create-diskless", None, lambda world: {**_plain_server(world), "flavor": "s1.diskless"}),
     Scene("Server", "create", None, _plain_server, dialect="old", cold=True),
 ]

@@ -45,7 +45,7 @@ def rehearse(scene: Scene, world: EmulatedWorld) -> Rehearsal:
     if scene not in _rehearsals:
         world.restore(world.start)
         world.connect()
-        resource = world.resource(scene.kind)
+        resource = world.resource(scene.kind, scene.resource)
         ids = world.ids()
         if scene.before:
             resource.up(**scene.before(world))
@@ -73,7 +73,7 @@ def stage(scene: Scene, world: EmulatedWorld) -> steps.Resource:
     rehearsal = rehearse(scene, world)
     world.restore(rehearsal.cloud)
     world.connect(warm=not scene.cold)
-    resource = world.resource(scene.kind)
+    resource = world.resource(scene.kind, scene.resource)
     resource.state = copy.deepcopy(rehearsal.state)
     return resource
 

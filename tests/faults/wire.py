@@ -132,6 +132,8 @@ def _altered(response: requests.Response, code: int, content: bytes, content_typ
 
 _BROKEN = ("connection broke", "no response")
 _UNREADABLE = ("invalid response",)
+_WITHOUT_REASON = (*_UNREADABLE, "Bad Request (HTTP 400", "Forbidden (HTTP 403")
+"""The messages for a body that is cut: that of a refusal lacks its reason."""
 
 FAULTS = (
     Fault("refused", messages=("Cannot reach",), breaks="refused", persistent=True),
@@ -176,13 +178,13 @@ FAULTS = (
     Fault(
         "empty",
         takes_effect=True,
-        messages=_UNREADABLE,
+        messages=_WITHOUT_REASON,
         alter=lambda response: _altered(response, response.status_code, b"", "text/plain"),
     ),
     Fault(
         "truncated",
         takes_effect=True,
-        messages=_UNREADABLE,
+        messages=_WITHOUT_REASON,
         alter=lambda response: _altered(
             response, response.status_code, response.content[: len(response.content) // 2], "application/json"
         ),

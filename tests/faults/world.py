@@ -253,6 +253,8 @@ class EmulatedWorld:
         create("Volume", "disk", size=10 if self.cloud.cloud.dialect.name == "otc" else 1)
         for name in ("server", "other"):
             create("Server", name, **self.server(), networks=[{"network_id": net}])
+        with self.cloud.state() as state:
+            state.put("flavor", {**state.find("flavor")[0], "id": "100", "name": "s1.diskless", "disk": 0})
         self.start = self.snapshot()
 
     def server(self) -> dict[str, Any]:

@@ -328,16 +328,7 @@ class CloudFixtures:
             "flavor": self.landscape.small,
             "image": self.landscape.image,
             "networks": [{"network_id": self.network}],
-            **self._boot_volume,
         }
-
-    @functools.cached_property
-    def _boot_volume(self) -> dict[str, Any]:
-        """The root disk of a server whose flavor has none, and the zone in which it shares disks with others."""
-        if self.cloud.compute.find_flavor(self.landscape.small, ignore_missing=False).disk:
-            return {}
-        root = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 40}
-        return {"block_devices": [{**root, "delete_on_termination": True}], "availability_zone": self.landscape.zone}
 
     @functools.cached_property
     def volumes(self) -> list[str]:

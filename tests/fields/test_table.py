@@ -380,7 +380,8 @@ def clear_field(subject: Subject) -> None:
     """An empty list or map removes all items; the `clear` value of a row clears its field."""
     subject.set_first()
     kept = subject.values[0]
-    empty = subject.row.clear if subject.row.clear is not NONE else ({} if isinstance(kept, dict) else [])
+    clear = known(subject.fixtures, subject.row.clear)
+    empty = clear if clear is not NONE else ({} if isinstance(kept, dict) else [])
     if subject.row.keeps:
         assert subject.resource.preview(**subject.program(empty)) == SAME
     else:

@@ -13,6 +13,7 @@ from ecs_pulumi.emulator.context import step
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.versioned import links
 
+from . import otc
 from .flavors import embedded
 
 if TYPE_CHECKING:
@@ -260,7 +261,7 @@ def core(call: Call, doc: Document, *, full: bool) -> dict[str, Any]:
     if call.at_least(19):
         rendered["description"] = doc["description"]
     if call.at_least(26):
-        rendered["tags"] = doc["tags"]
+        rendered["tags"] = otc.render_tags(call, doc["tags"])
     if call.at_least(63):
         rendered["trusted_image_certificates"] = None
     return rendered

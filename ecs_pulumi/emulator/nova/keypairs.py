@@ -20,6 +20,7 @@ from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import NAME, TEXT, body, fields
 from ecs_pulumi.emulator.versioned import next_link
 
+from . import otc
 from .service import page, require_admin, service
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def create(call: Call) -> Reply:
 
 
 def _body_schema(call: Call) -> dict[str, Any]:
-    properties: dict[str, Any] = {"name": NAME, "public_key": TEXT}
+    key = otc.PUBLIC_KEY if call.cloud.dialect.name == "otc" else TEXT
+    properties: dict[str, Any] = {"name": NAME, "public_key": key}
     if call.at_least(2):
         properties["type"] = {"type": "string", "enum": ["ssh", "x509"]}
     if call.at_least(10):
@@ -87,7 +89,7 @@ def index(call: Call) -> dict[str, Any]:
         call.find("keypair", user_id=_owner(call, call.param("user_id"), "index")), key=lambda pair: pair["name"]
     )
     response: dict[str, Any] = {}
-    if call.at_least(35):
+    if call.at_least(35) and call.cloud.dialect.name != "otc":
         marker, limit = page(call)
         names = [pair["name"] for pair in pairs]
         if marker is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
@@ -9,6 +10,7 @@ from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import Schema, body, metadata
 from ecs_pulumi.emulator.versioned import require_at_least
 
+from . import otc
 from .instance import check_lock, check_state, get_server, save
 from .service import service
 
@@ -68,20 +70,26 @@ def _save_metadata(call: Call, doc: Document, items: dict[str, str]) -> dict[str
 def replace_tags(call: Call, server_id: str) -> dict[str, Any]:
     """`PUT …/tags`: replace all tags."""
     require_at_least(call, 26)
-    requested = list(dict.fromkeys(body(call, "tags", TAGS)))
+    requested = list(dict.fromkeys(body(call, "tags", _tags(call))))
     save(call, _get_taggable_server(call, server_id), tags=requested)
-    return {"tags": requested}
+    return {"tags": otc.render_tags(call, requested)}
 
 
 @service.put("/servers/{server_id}/tags/{tag}")
 def add_tag(call: Call, server_id: str, tag: str) -> Reply:
     """`PUT …/tags/{tag}`."""
     require_at_least(call, 26)
+    if call.cloud.dialect.name == "otc" and not re.fullmatch("[a-zA-Z0-9_-]{1,80}", tag):
+        raise HttpError(400, f"Invalid input for field/attribute tag. Value: {tag}. '{tag}' does not match")
     doc = _get_taggable_server(call, server_id)
     if tag in doc["tags"]:
         return Reply(204)
     save(call, doc, tags=[*doc["tags"], tag])
     return Reply(201, headers={"Location": f"{call.self_base}/servers/{server_id}/tags/{tag}"})
+
+
+def _tags(call: Call) -> Schema:
+    return otc.TAGS if call.cloud.dialect.name == "otc" else TAGS
 
 
 def _get_taggable_server(call: Call, server_id: str) -> Document:

@@ -80,8 +80,8 @@ def _schema(call: Call) -> Schema:
     policies = ["anti-affinity"]
     if call.cloud.dialect.name != "otc":
         policies.append("affinity")
-    if call.at_least(15):
-        policies += ["soft-anti-affinity", "soft-affinity"]
+        if call.at_least(15):
+            policies += ["soft-anti-affinity", "soft-affinity"]
     policy: Schema = {"type": "string", "enum": policies}
     if call.at_least(64):
         rules = fields({"max_server_per_host": COUNT})

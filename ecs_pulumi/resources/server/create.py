@@ -15,6 +15,7 @@ from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.owner_markers import metadata_with_marker, owner_marker
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.request_body import create_body
+from ecs_pulumi.resources.server import refusals
 from ecs_pulumi.resources.server.nics import deduplicate_groups
 from ecs_pulumi.resources.server.report_rules import destination
 from ecs_pulumi.resources.server.schema import ServerInputs
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _NETWORK_KEYWORDS, _DEVICE_TAGS, _MULTIATTACH, _VOLUME_TYPE = "2.37", "2.42", "2.60", "2.67"
 _LAST_PERSONALITY = "2.56"
 _NO_SUBNET = re.compile(r"Network (\S+) requires a subnet")
+_ZERO_DISK = re.compile("Only volume-backed servers are allowed for flavors with zero disk")
 _SUBNET_SECONDS = 60.0
 """How long a new server waits for a subnet of its network."""
 
@@ -81,6 +83,52 @@ def unsupported(context: Context, checked: CheckInputs) -> Iterator[Problem]:
             yield Problem("personality", f"{last}, but {name} needs {microversion}")
 
 
+class CreateRequest:
+    """The create request of a server, which leaves out what the cloud refuses.
+
+    What a cloud refuses is learned from its answers. The owner marker is then only in the metadata, tags are set after
+    the creation, and the root disk of a flavor without a disk is a volume.
+    """
+
+    def __init__(self, context: Context, desired: ServerInputs) -> None:
+        self._context, self._desired = context, desired
+        self._body, self._microversion = create_request(context, desired)
+
+    def send(self) -> RemoteObject:
+        """Create the server, without what the cloud refuses."""
+        while True:
+            try:
+                return once_subnets_exist(self._context, self._send)
+            except (errors.BadRequest, errors.Forbidden) as error:
+                prior = self._body
+                if refused := _refused(prior, self._desired, error.message):
+                    self._context.cloud.region.learned.note(*_REFUSES, refused)
+                    self._body, self._microversion = create_request(self._context, self._desired)
+                if self._body == prior:
+                    error.hint = refusals.hint(self._desired, error) or error.hint
+                    raise
+
+    def _send(self) -> RemoteObject:
+        hints, api = self._desired.scheduler_hints, self._context.cloud.compute
+        return compute.create_server(api, self._body, hints=hints, microversion=self._microversion)
+
+
+_REFUSES = ("server", "refuses")
+_MARKER, _TAGS, _KEYWORD, _IMAGE_ALONE = "marker in the description", "tags", "networks as a keyword", "image alone"
+"""What some clouds refuse in a create request."""
+
+
+def _refused(body: Mapping[str, Any], desired: ServerInputs, message: str) -> str | None:
+    """Return what a refused create request is better sent without; None if the program has to change."""
+    if "description" in body and not desired.description and re.search(r"\bdescription\b", message):
+        return _MARKER
+    if "tags" in body and "tags" in refusals.unexpected(message):
+        return _TAGS
+    if isinstance(body.get("networks"), str) and desired.networks is None and re.search(r"\bnetworks\b", message):
+        return _KEYWORD
+    return _IMAGE_ALONE if _ZERO_DISK.search(message) and "block_device_mapping_v2" not in body else None
+
+
 def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObject, str | None]:
     """Return the body of the create request and the microversion it needs."""
     api, names = context.cloud.compute, catalog(context.cloud.region)
@@ -91,9 +139,17 @@ def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObjec
         desired, "name", "description", "key_name", "availability_zone", "config_drive", "hypervisor_hostname"
     )
     body |= create_body(desired, admin_pass="adminPass", disk_config="OS-DCF:diskConfig")  # noqa: S106  (a name)
-    body["flavorRef"] = names.flavor(desired.flavor)["id"]
-    image_id = names.image(desired.image)["id"] if desired.image else None
-    body |= _disks(context, to_plain(desired.block_devices), image_id)
+    flavor = names.flavor(desired.flavor)
+    body["flavorRef"] = flavor["id"]
+    image = names.image(desired.image) if desired.image else None
+    if (
+        image
+        and not desired.block_devices
+        and not (flavor["disk"] == 0 and context.cloud.region.learned.knows(*_REFUSES, _IMAGE_ALONE))
+    ):
+        body["imageRef"] = image["id"]
+    else:
+        body |= _disks(_devices(context, to_plain(desired.block_devices) or [], image, flavor))
     if desired.user_data is not None:
         body["user_data"] = to_base64(desired.user_data)
     if desired.personality is not None:
@@ -102,12 +158,9 @@ def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObjec
         body["security_groups"] = [{"name": group} for group in deduplicate_groups(context, desired.security_groups)]
     if metadata := metadata_with_marker(context, desired.metadata):
         body["metadata"] = metadata
-    if owner_marker(context) and not desired.description and api.supports(compute.DESCRIPTION):
-        body["description"] = owner_marker(context)
-        required.add(compute.DESCRIPTION)
-    if desired.tags and api.supports(compute.TAGS_IN_CREATE):
-        body["tags"] = sorted(set(desired.tags))
-        required.add(compute.TAGS_IN_CREATE)
+    labels, label_microversions = _labels(context, desired)
+    body |= labels
+    required |= label_microversions
     if any(item.volume_type for item in desired.block_devices or ()) and api.supports(_VOLUME_TYPE):
         required.add(_VOLUME_TYPE)
     if any(_is_shared(context, item) for item in to_plain(desired.block_devices) or ()):
@@ -121,6 +174,25 @@ def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObjec
     elif microversion and _number(microversion) >= _number(_NETWORK_KEYWORDS):
         body["networks"] = desired.networks or "auto"
     return body, microversion
+
+
+def _labels(context: Context, desired: ServerInputs) -> tuple[RemoteObject, set[str]]:
+    """Return the owner marker and the tags as far as the create request may have them, and the microversions for it."""
+    api, learned = context.cloud.compute, context.cloud.region.learned
+    body: RemoteObject = {}
+    microversions = set()
+    if owner_marker(context) and not desired.description and api.supports(compute.DESCRIPTION):
+        # Below this microversion, the description would be the name.
+        microversions.add(compute.DESCRIPTION)
+        if not learned.knows(*_REFUSES, _MARKER):
+            body["description"] = owner_marker(context)
+    # The microversion for tags makes a request without networks say so by a keyword.
+    without_keyword = desired.networks is None and learned.knows(*_REFUSES, _KEYWORD)
+    refuses_tags = without_keyword or learned.knows(*_REFUSES, _TAGS)
+    if desired.tags and not refuses_tags and api.supports(compute.TAGS_IN_CREATE):
+        microversions.add(compute.TAGS_IN_CREATE)
+        body["tags"] = sorted(set(desired.tags))
+    return body, microversions
 
 
 def _is_shared(context: Context, device: Mapping[str, Any]) -> bool:
@@ -144,27 +216,34 @@ def _nic(nic: Mapping[str, Any]) -> RemoteObject:
     return {key: value for key, value in {**body, "tag": nic.get("tag")}.items() if value is not None}
 
 
-def _devices(context: Context, devices: list[RemoteObject], image_id: str | None) -> list[RemoteObject]:
+def _devices(
+    context: Context, devices: list[RemoteObject], image: RemoteObject | None, flavor: RemoteObject
+) -> list[RemoteObject]:
     """Return the block devices; the boot device gets the server's image unless it names another source."""
     root = next((device for device in devices if device.get("boot_index") == 0), None)
-    if root is None and image_id:
+    if root is None and image:
         # With block devices in the request, Nova builds the root disk from the image only if a device says so.
-        local = {"source_type": "image", "destination_type": "local", "boot_index": 0, "delete_on_termination": True}
-        devices = [{**local, "uuid": image_id}, *devices]
-    elif root is not None and root["source_type"] == "image":
-        image = root.get("uuid")
-        root["uuid"] = catalog(context.cloud.region).image(image)["id"] if image else image_id
+        root = {"source_type": "image", "uuid": image["id"], "boot_index": 0, "delete_on_termination": True}
+        size = {"destination_type": "volume", "volume_size": root_volume_size(image)}
+        return [{**root, **({"destination_type": "local"} if flavor["disk"] else size)}, *devices]
+    if root is not None and root["source_type"] == "image":
+        source = catalog(context.cloud.region).image(root["uuid"]) if root.get("uuid") else image
+        root["uuid"] = source and source["id"]
     return devices
 
 
-def _disks(context: Context, devices: list[RemoteObject] | None, image_id: str | None) -> RemoteObject:
-    if not devices:
-        return {"imageRef": image_id}
+def root_volume_size(image: RemoteObject) -> int:
+    """Return the size in GiB of the volume that an image needs."""
+    sizes = [int(image.get(name) or 0) for name in ("size", "virtual_size")]
+    return max(1, int(image.get("min_disk") or 0), *(-(-size // 2**30) for size in sizes))
+
+
+def _disks(devices: list[RemoteObject]) -> RemoteObject:
     # Without a destination type Nova does not attach the device and leaves its volume reserved forever.
     devices = [
         {name: value for name, value in device.items() if name != "multiattach"}
         | {"destination_type": destination(device)}
-        for device in _devices(context, devices, image_id)
+        for device in devices
     ]
     local = [device for device in devices if device["destination_type"] == "local"]
     # Nova fills a local root disk only if the request also has `imageRef`.

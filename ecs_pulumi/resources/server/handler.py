@@ -154,24 +154,33 @@ class ServerHandler(EcsHandler[ServerInputs]):
     def create(self, context: Context, desired: ServerInputs) -> RemoteObject:
         """Create the server, wait until it is active, then apply what a create request cannot express."""
         require_not_lost(context, [nic.get("port_id") for nic in objects(to_plain(desired.networks))])
-        body, microversion = create.create_request(context, desired)
-        api = context.cloud.compute
         created = create_or_find(
             context,
-            api,
-            send=lambda: create.once_subnets_exist(
-                context,
-                lambda: compute.create_server(api, body, hints=desired.scheduler_hints, microversion=microversion),
-            ),
-            candidates=lambda: _named(context, body["name"]),
-            marked=body.get("description") or owner_marker(context),
+            context.cloud.compute,
+            send=create.CreateRequest(context, desired).send,
+            candidates=lambda: _named(context, desired),
+            marked=desired.description or owner_marker(context),
         )
         context.record_id(created["id"])
         context.record_outputs(admin_pass=desired.admin_pass or created.get("adminPass"))
         remote = actions.wait_until_active(context, created["id"])
+        self._require_kept(context, remote, desired)
         # An empty list means no NICs. The older API cannot express that: it treats an empty list as a missing one.
         networks = "auto" if desired.networks == [] else to_plain(desired.networks)
         return self._apply(context, remote, desired, {"networks": networks})
+
+    def _require_kept(self, context: Context, remote: RemoteObject, desired: ServerInputs) -> None:
+        """Fail if the cloud created the server without what cannot be changed later: each update would replace it.
+
+        Raises:
+            OperationFailed: The server has another `config_drive` or `disk_config`.
+        """
+        outputs = self.to_outputs(context, remote)
+        for name in ("config_drive", "disk_config"):
+            value = getattr(desired, name)
+            if value is not None and outputs.get(name, value) != value:
+                reason = "the cloud created the server without it; remove it from the program"
+                raise errors.OperationFailed(name, reason)
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the server from the list that all refreshes of servers share."""
@@ -218,7 +227,10 @@ class ServerHandler(EcsHandler[ServerInputs]):
             "flavor": _program_reference(context, "flavor", flavor_id, names.flavor) or names.flavor_name(flavor_id),
             "pending_action": context.known.get("pending_action"),
         }
-        outputs |= {name: remote[name] for name in ("description", "tags") if name in remote}
+        if "description" in remote:
+            outputs["description"] = remote["description"]
+        if "tags" in remote:
+            outputs["tags"] = _tags(context, remote)
         optional = {
             "power_state": actions.power_state(remote),
             "availability_zone": remote.get("OS-EXT-AZ:availability_zone"),
@@ -272,7 +284,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
         changes, inputs = diff_remote(self, context, desired, remote), to_plain(desired)
         update = ServerUpdate(context, desired, prior, remote, changes)
         names = set(changes) - {"tags", "admin_pass"}
-        if desired.tags is not None and set(desired.tags) != set(remote.get("tags") or ()):
+        if desired.tags is not None and set(desired.tags) != set(_tags(context, remote)):
             names.add("tags")
         if "networks" in names or prior.get("networks") != inputs.get("networks"):
             names.discard("networks")
@@ -381,14 +393,21 @@ def _program_reference(context: Context, name: str, id_: str, look_up: Callable[
         return None
 
 
-def _named(context: Context, name: str) -> list[RemoteObject]:
+def _tags(context: Context, remote: RemoteObject) -> list[str]:
+    """Return the tags as the program writes them: some clouds show `tag` as the key of an empty value, `tag=`."""
+    declared = {tag.removesuffix("="): tag for tag in context.inputs.get("tags") or ()}
+    return [declared.get(tag.removesuffix("="), tag) for tag in remote.get("tags") or ()]
+
+
+def _named(context: Context, desired: ServerInputs) -> list[RemoteObject]:
+    """Return the servers with the name, and the owner marker as their description unless the program sets one."""
     microversion = context.cloud.region.server_microversion
+    name = str(desired.name)
     found = compute.list_servers(context.cloud.compute, name=compute.name_filter(name), microversion=microversion)
-    return [
-        {**server, "description": server.get("description") or (server.get("metadata") or {}).get(MARKER_KEY)}
-        for server in found
-        if server["name"] == name
-    ]
+    named = [server for server in found if server["name"] == name]
+    if desired.description:
+        return named
+    return [{**server, "description": next(iter(markers_of(server)), None)} for server in named]
 
 
 def _first(addresses: Mapping[str, list[dict[str, Any]]], version: int) -> str | None:

@@ -41,7 +41,6 @@ def check(context: Context, checked: CheckInputs) -> Iterator[Problem]:
             yield Problem("image", str(error))
     yield from _fit(flavor, image, checked)
     if flavor:
-        _diskless(context, checked, flavor)
         yield from _in_stock(context, checked, flavor)
     yield from _actions(context, checked)
     yield from _key_pair(context, checked)
@@ -146,19 +145,6 @@ def _choice_of_network(context: Context, checked: CheckInputs) -> Iterator[Probl
         listed = errors.join_names(sorted(network.get("name") or network["id"] for network in usable))
         reason = f"the cloud does not choose among the {len(usable)} networks of this project ({listed})"
         yield Problem("networks", f'{reason}; list those to connect, or give "none"')
-
-
-def _diskless(context: Context, checked: CheckInputs, flavor: RemoteObject) -> None:
-    """Warn if the flavor has no disk and the server boots from an image.
-
-    This is only a warning: some clouds create a volume for the root disk, and others allow it for some accounts.
-    """
-    if not flavor["disk"] and not checked.prior and checked.has("image") and not may_boot_from_device(checked):
-        context.warn(
-            f"flavor: {flavor['name']} has no disk; unless the cloud creates a volume for the root disk by itself, it "
-            "refuses a server that boots from an image (HTTP 403): add a block device with boot_index 0 and "
-            "destination_type volume, or choose another flavor"
-        )
 
 
 def _nics(context: Context, checked: CheckInputs) -> Iterator[Problem]:

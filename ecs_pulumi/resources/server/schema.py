@@ -148,7 +148,9 @@ class ServerInputs(Inputs):
     )
     image: Annotated[str | None, Replace()] = Field(
         None,
-        description="Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place.",
+        description="Name or id of the image. With `image_policy` = `rebuild` a change rebuilds the server in place. "
+        "With a flavor without a disk, the root disk is a volume of the size that the image needs, deleted with the "
+        "server.",
     )
     name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, min_length=1, max_length=255, description="Name.")
     description: Annotated[str | None, InPlace(), RequiresMicroversion("compute", compute.DESCRIPTION)] = Field(

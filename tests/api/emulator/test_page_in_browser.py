@@ -98,13 +98,16 @@ def test_disks_are_in_view_with_many_networks(chrome: Chrome, account: Account, 
     assert chrome.execute_script(RIGHT_OF_VIEW) == []
 
 
-def test_names_are_escaped(chrome: Chrome, account: Account) -> None:
+def test_names_are_escaped(chrome: Chrome) -> None:
     """Names are displayed as text and never interpreted as HTML."""
-    page = Page(chrome, account.cloud.url)
-    name = "<img src=x onerror=document.title='taken'><b>&amp;"
-    account.server(name, networks=[{"uuid": account.network(name)}])
-    page.shows(name)
-    assert chrome.title == "ECS emulator"
+    clock = ManualClock()
+    with Emulator(clock=clock, dialect="openstack") as cloud:
+        account = Account(cloud, clock)
+        page = Page(chrome, cloud.url)
+        name = "<img src=x onerror=document.title='taken'><b>&amp;"
+        account.server(name, networks=[{"uuid": account.network(name)}])
+        page.shows(name)
+        assert chrome.title == "ECS emulator"
 
 
 def test_filter_and_pause_with_many_servers(chrome: Chrome, account: Account) -> None:
@@ -114,11 +117,11 @@ def test_filter_and_pause_with_many_servers(chrome: Chrome, account: Account) ->
     account.server("web", networks=[{"uuid": network}], min_count=200)
     failed = account.server("no-host", networks=[{"uuid": network}])
     account.wait_for(failed, "ERROR")
-    page.shows("201 servers", "web-200")
+    page.shows("201 servers", "web-0199")
     rows = "return document.querySelectorAll('tbody th[scope=row]').length"
-    chrome.find_element("id", "filter").send_keys("WEB-177")
+    chrome.find_element("id", "filter").send_keys("WEB-0177")
     assert chrome.execute_script(rows) == 1
-    page.shows("web-177", "200 more servers are not shown.")
+    page.shows("web-0177", "200 more servers are not shown.")
     chrome.find_element("id", "filter").send_keys(Keys.CONTROL, "a", Keys.DELETE)
     chrome.find_element("css selector", "[data-status=ERROR]").send_keys(Keys.ENTER)
     assert chrome.execute_script(rows) == 1

@@ -1,0 +1,56 @@
+"""Why some clouds refuse to create a server that others create, and what the program can do about it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ecs_pulumi.cloud import errors
+
+if TYPE_CHECKING:
+    from ecs_pulumi.resources.server.schema import ServerInputs
+
+_UNEXPECTED = re.compile(r"\((.*?) (?:was|were) unexpected\)")
+_PROPERTIES = {"OS-DCF:diskConfig": "disk_config"}
+"""The inputs that have another name in the API."""
+_LONGEST_NAME, _LONGEST_DESCRIPTION, _LONGEST_USER_DATA = 128, 85, 32 * 1024
+"""The smallest limits of a known cloud."""
+
+
+def unexpected(message: str) -> list[str]:
+    """Return the names of the properties that the API does not know, from the message of its refusal."""
+    found = _UNEXPECTED.search(message)
+    return re.findall(r"'([^']*)'", found[1]) if found else []
+
+
+def hint(desired: ServerInputs, error: errors.ApiError) -> str | None:
+    """Return what to change in the program after a refused create request; None if the message says enough."""
+    if not isinstance(error, errors.BadRequest):
+        return None
+    message = error.message
+    for name in (_PROPERTIES.get(each, each) for each in unexpected(message)):
+        place = next((place for place in ("networks", "block_devices") if _sets(getattr(desired, place), name)), None)
+        if place:
+            return f"{place}: this cloud does not offer `{name}` there; remove it."
+        return f"{name}: this cloud does not offer it; remove it from the program."
+    if re.search(r"\bnetworks\b", message) and (not isinstance(desired.networks, list) or not desired.networks):
+        return "networks: list the networks or ports to connect; this cloud creates no server without them."
+    if re.search(r"\bdestination_type\b", message):
+        return "block_devices: this cloud has no local disks; set destination_type to `volume`."
+    return _limit(desired, message)
+
+
+def _limit(desired: ServerInputs, message: str) -> str | None:
+    name, description = desired.name or "", desired.description or ""
+    if re.search(r"\bname\b", message) and not re.fullmatch(rf"[A-Za-z0-9_.-]{{1,{_LONGEST_NAME}}}", name):
+        return f"name: some clouds allow at most {_LONGEST_NAME} letters, digits, `_`, `-` and `.`."
+    if re.search(r"\bdescription\b", message) and not re.fullmatch(rf"[^<>]{{0,{_LONGEST_DESCRIPTION}}}", description):
+        return f"description: some clouds allow at most {_LONGEST_DESCRIPTION} characters, without `<` and `>`."
+    is_long = len(desired.user_data or "") > _LONGEST_USER_DATA
+    if is_long and re.search(r"\buser.data\b", message, re.IGNORECASE):
+        return f"user_data: some clouds allow at most {_LONGEST_USER_DATA // 1024} KB."
+    return None
+
+
+def _sets(items: object, name: str) -> bool:
+    return isinstance(items, list) and any(getattr(item, name, None) is not None for item in items)
