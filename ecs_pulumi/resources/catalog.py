@@ -266,7 +266,10 @@ class NameResolver:
         found = _pick(networks, name_or_id, "external network")
         if found is None:
             # The list lacks networks that another provider has created since it was read.
-            current = list_external(**{"id" if is_uuid(name_or_id) else "name": name_or_id})
+            listed = list_external(**{"id" if is_uuid(name_or_id) else "name": name_or_id})
+            # A cloud may ignore all filters but the one for external networks.
+            known = {each["id"] for each in networks}
+            current = [each for each in listed if each["id"] not in known]
             networks += current
             found = _pick(current, name_or_id, "external network")
         if found is None:
