@@ -343,7 +343,10 @@ def _no_match(what: str, name: str, names: Iterable[str], *, list_more: bool = F
     names = list(names)
     similar = close_matches(name, names)
     hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
-    if names and not similar:
+    if not names:
+        # Some clouds answer with an empty list instead of a 403.
+        hint = "; there is none, or the account has no right to list them"
+    elif not similar:
         hint = f"; available: {errors.join_names(sorted(set(names)), _MANY if list_more else _FEW)}"
     return errors.NoMatch(similar, f'there is no {what} "{name}"{hint}')
 
