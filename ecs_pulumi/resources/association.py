@@ -13,7 +13,7 @@ from ecs_pulumi.dynamic import rpc_bridge, state
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, is_unknown
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.notices import Notice
-from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources import missing_attributes, preflight
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.planned import planned
@@ -65,12 +65,12 @@ def associate(context: Context, id_: str, body: Mapping[str, Any]) -> RemoteObje
         id_: The floating IP.
         body: The changes, with `port_id`.
     """
-    api, clock = context.cloud.network, context.cloud.connection.clock
+    clock = context.cloud.connection.clock
     started, pause = clock.now(), 0.2
     with hints(context, body):
         while True:
             try:
-                return network.update(api, "floatingip", id_, dict(body))
+                return _update(context, id_, body)
             except (errors.NotFound, errors.BadRequest) as error:
                 if not _is_not_connected(error):
                     raise
@@ -84,6 +84,31 @@ def associate(context: Context, id_: str, body: Mapping[str, Any]) -> RemoteObje
                 context.report_status("waiting until the port's other floating IP is released")
             clock.sleep(pause)
             pause = min(pause * 1.5, 5.0)
+
+
+def _update(context: Context, id_: str, body: Mapping[str, Any]) -> RemoteObject:
+    """Send an update of a floating IP, without the address of the port if the cloud does not accept it.
+
+    Raises:
+        OperationFailed: The floating IP leads to another address of the port.
+    """
+    api, learned, fixed_ip = context.cloud.network, context.cloud.region.learned, body.get("fixed_ip_address")
+    fact = ("network", "floatingip", "update without", "fixed_ip_address")
+    if fixed_ip and learned.knows(*fact):
+        body = {name: value for name, value in body.items() if name != "fixed_ip_address"}
+    try:
+        remote = network.update(api, "floatingip", id_, dict(body))
+    except errors.BadRequest as error:
+        if "fixed_ip_address" not in body or not missing_attributes.refuses(error, "fixed_ip_address"):
+            raise
+        learned.note(*fact)
+        return _update(context, id_, body)
+    if fixed_ip and fixed_ip != remote.get("fixed_ip_address"):
+        raise errors.OperationFailed(
+            f"fixed_ip: this cloud ignored it, and chose {remote.get('fixed_ip_address')}",
+            "remove it from the program, or set this address",
+        )
+    return remote
 
 
 def _report_missing_router(context: Context, error: errors.ApiError, pause: float) -> None:

@@ -266,7 +266,10 @@ class NameResolver:
         found = _pick(networks, name_or_id, "external network")
         if found is None:
             # The list lacks networks that another provider has created since it was read.
-            current = list_external(**{"id" if is_uuid(name_or_id) else "name": name_or_id})
+            listed = list_external(**{"id" if is_uuid(name_or_id) else "name": name_or_id})
+            # A cloud may ignore all filters but the one for external networks.
+            known = {each["id"] for each in networks}
+            current = [each for each in listed if each["id"] not in known]
             networks += current
             found = _pick(current, name_or_id, "external network")
         if found is None:
@@ -340,7 +343,10 @@ def _no_match(what: str, name: str, names: Iterable[str], *, list_more: bool = F
     names = list(names)
     similar = close_matches(name, names)
     hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
-    if names and not similar:
+    if not names:
+        # Some clouds answer with an empty list instead of a 403.
+        hint = "; there is none, or the account has no right to list them"
+    elif not similar:
         hint = f"; available: {errors.join_names(sorted(set(names)), _MANY if list_more else _FEW)}"
     return errors.NoMatch(similar, f'there is no {what} "{name}"{hint}')
 

@@ -22,7 +22,7 @@ from ecs_pulumi.dynamic.fields import (
     WriteOnly,
 )
 from ecs_pulumi.dynamic.handler import ImportedResource, Provenance
-from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources import missing_attributes, preflight
 from ecs_pulumi.resources.addresses import IpAddress
 from ecs_pulumi.resources.association import (
     ASSOCIATION,
@@ -249,6 +249,8 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
                 try:
                     return super()._send_create(context, {**common, "subnet_id": subnets.pop(0)})
                 except (errors.Conflict, errors.BadRequest) as error:
+                    if missing_attributes.refuses(error, "subnet_id"):
+                        raise missing_attributes.not_offered(error, ["subnet_ids"], {}) from error
                     if not (subnets and is_exhausted(error)):
                         raise
             return super()._send_create(context, common)

@@ -126,6 +126,11 @@ def _attributes(region: Region, kind: str) -> frozenset[str] | None:
 _samples: PerRegion[dict[str, frozenset[str] | None]] = PerRegion(lambda _: {})
 
 
+def refuses(error: errors.EcsError, attribute: str) -> bool:
+    """Whether the cloud refuses an attribute because it does not have it."""
+    return isinstance(error, errors.BadRequest) and bool(_refused(error, {attribute: None}))
+
+
 def _refused(error: errors.BadRequest, body: Mapping[str, Any]) -> list[str]:
     """Return the attributes of a request that the cloud refuses because it does not have them."""
     listed = _LISTED.search(error.message)

@@ -180,7 +180,15 @@ class RouterHandler(NeutronHandler[RouterInputs]):
 
     def create(self, context: Context, desired: RouterInputs) -> RemoteObject:
         """Create the router with its gateway."""
-        return super().create(context, _with_network_id(context, desired))
+        try:
+            return super().create(context, _with_network_id(context, desired))
+        except errors.BadRequest as error:
+            if desired.enable_snat and context.cloud.region.resembles_otc:
+                error.hint = (
+                    "enable_snat: this cloud translates addresses only for a router that has an interface. Create the "
+                    "router and its RouterInterface without it, and set it in the next `pulumi up`."
+                )
+            raise
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Delete the router once its interfaces are gone."""

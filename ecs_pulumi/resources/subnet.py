@@ -3,12 +3,14 @@
 import contextlib
 import ipaddress
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     ChangedBy,
@@ -27,7 +29,14 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.handler import ImportedResource, Provenance
 from ecs_pulumi.resources import preflight
-from ecs_pulumi.resources.addresses import IpAddress, IpAddressAsWritten, Range, ip_range, port_address_range
+from ecs_pulumi.resources.addresses import (
+    IpAddress,
+    IpAddressAsWritten,
+    Range,
+    canonical_ip,
+    ip_range,
+    port_address_range,
+)
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
@@ -125,7 +134,9 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Check that `cidr`, the gateway and the allocation pools are valid and do not contradict each other."""
         if not checked.has("subnet_pool_id") or checked.has("cidr"):
-            yield from exactly_one_of(checked, "cidr", "subnet_pool_id")
+            # Some clouds choose the range of an IPv6 subnet.
+            is_chosen = checked.known("ip_version") == _IPV6
+            yield from exactly_one_of(checked, "cidr", "subnet_pool_id", required=not is_chosen)
         if checked.has("gateway_ip") and checked.known("no_gateway"):
             yield Problem("no_gateway", "give only one of `gateway_ip` or `no_gateway`")
         network, problem = _parse_cidr(checked)
@@ -137,27 +148,63 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that the network exists and the range is free in it."""
         yield from super().preflight(context, checked)
-        resolver = catalog(context.cloud.region)
+        resolver, network_id = catalog(context.cloud.region), checked.known("network_id")
+        if context.cloud.region.resembles_otc:
+            _of_single_subnet.add(network_id)
+        elif not checked.provided("cidr", "subnet_pool_id"):
+            yield from exactly_one_of(checked, "cidr", "subnet_pool_id")
         yield from preflight.check_exists(checked, "network_id", lambda id_: resolver.neutron("network", id_))
         yield from _check_overlap(context, checked)
 
+    def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
+        """Warn of a change of the gateway, which some clouds refuse."""
+        super().preflight_update(context, id_, new, changed)
+        if context.cloud.region.resembles_otc:
+            for name in _GATEWAY.intersection(changed):
+                context.warn(f"{name}: this cloud may not change the gateway of a subnet. If so, {_replace_hint()}")
+
     def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """Delete first if the ranges overlap or the pool changes: Neutron allows neither within one network."""
+        """Delete first if the ranges overlap or the pool changes: Neutron allows neither within one network.
+
+        Delete it first as well if its network can have only one subnet of an IP version.
+        """
         if new.get("network_id") != prior.get("network_id"):
             return False
+        if new.get("network_id") in _of_single_subnet:
+            return bool(new.get("ip_version", _IPV4) == prior.get("ip_version", _IPV4))
         if new.get("subnet_pool_id") != prior.get("subnet_pool_id"):
             return True
         ranges = [_range(item.get("cidr")) for item in (prior, new)]
         return all(ranges) and ranges[0].overlaps(ranges[1])
 
     def create(self, context: Context, desired: SubnetInputs) -> RemoteObject:
-        """Create the subnet. If it overlaps the subnet it replaces, the error says how to replace that one."""
-        try:
-            return super().create(context, desired)
-        except errors.BadRequest as error:
-            if self._overlaps_predecessor(context, desired):
-                raise errors.OperationFailed(str(error), _RANGE_IN_USE) from error
-            raise
+        """Create the subnet. If it overlaps the subnet it replaces, the error says how to replace that one.
+
+        Where the cloud chooses the range of an IPv6 subnet, it may require an IPv4 subnet: wait a minute for that one.
+        """
+        clock, pause = context.cloud.connection.clock, 0.2
+        end = clock.now() + min(_IPV4_SECONDS, context.cloud.deadline.left())
+        while True:
+            try:
+                return super().create(context, desired)
+            except errors.BadRequest as error:
+                if desired.no_gateway and "gateway_ip" in error.message:
+                    error.hint = "Remove `no_gateway`: this cloud has no subnet without a gateway."
+                if self._overlaps_predecessor(context, desired):
+                    raise errors.OperationFailed(str(error), _RANGE_IN_USE) from error
+                if not self._lacks_ipv4(context, desired) or clock.now() + pause > end:
+                    raise
+            context.report_status("waiting for the IPv4 subnet of the network")
+            clock.sleep(pause)
+            pause = min(pause * 1.5, 5.0)
+
+    @staticmethod
+    def _lacks_ipv4(context: Context, desired: SubnetInputs) -> bool:
+        """Whether the cloud chooses the range, and the network has no IPv4 subnet yet."""
+        if desired.ip_version == _IPV4 or desired.cidr or desired.subnet_pool_id:
+            return False
+        others = network.list_all(context.cloud.network, "subnet", network_id=desired.network_id)
+        return all(each["ip_version"] != _IPV4 for each in others)
 
     @staticmethod
     def _overlaps_predecessor(context: Context, desired: SubnetInputs) -> bool:
@@ -193,6 +240,21 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
             resource.inputs["allocation_pools"] = outputs.get("allocation_pools")
         return resource
 
+    def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
+        """Explain an update of the gateway that the cloud refuses or ignores."""
+        refusal: errors.EcsError | None = None
+        try:
+            updated = super()._send_update(context, remote, body)
+        except errors.BadRequest as error:
+            if not _FIXED_GATEWAY.search(error.message):
+                raise
+            refusal = error
+        else:
+            desired = body.get("gateway_ip")
+            if "gateway_ip" not in body or updated.get("gateway_ip") == (desired and canonical_ip(desired)):
+                return updated
+        raise errors.OperationFailed("gateway_ip: this cloud does not change it", _replace_hint()) from refusal
+
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
         body = super()._body(values, remote)
         if body.pop("no_gateway", False):
@@ -206,6 +268,20 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
 
     def _dependents(self, context: Context, id_: str) -> list[str]:
         return dependent_ports(context, fixed_ips=f"subnet_id={id_}")
+
+
+_IPV4, _IPV6 = 4, 6
+_IPV4_SECONDS = 60.0
+_GATEWAY = frozenset({"gateway_ip", "no_gateway"})
+_FIXED_GATEWAY = re.compile(r"(unrecogni[sz]ed|read-only|cannot|not allowed).*\bgateway_ip\b", re.IGNORECASE)
+"""The refusal of a change of the gateway."""
+_of_single_subnet: set[str | None] = set()
+"""Networks that can have only one subnet of an IP version, as far as their cloud shows it before a request does."""
+
+
+def _replace_hint() -> str:
+    urn = rpc_bridge.current_request().urn
+    return f"replace the subnet with `pulumi up --replace '{urn}'`, or return to the former gateway"
 
 
 _RANGE_IN_USE = (

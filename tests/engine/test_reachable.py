@@ -64,7 +64,8 @@ def test_server_with_a_floating_ip_in_one_line(
 ) -> None:
     """A floating IP leads to the port that Nova made, whatever the order of the resources, and keeps its address."""
     config = {"story:flavor": landscape.small, "story:image": landscape.image}
-    story = project("".join(program).replace("ROUTER_AFTER", router_after), config=config)
+    text = "".join(program).replace("ROUTER_AFTER", router_after)
+    story = project(text.replace("EXTERNAL", landscape.external_network), config=config)
     existing = landscape.objects()
 
     def port_of_address() -> str:
@@ -93,18 +94,57 @@ def test_server_with_a_floating_ip_in_one_line(
     assert landscape.objects() <= existing
 
 
+def test_whole_way_on_open_telekom_cloud(project: MakeProject, cloud: Emulator) -> None:
+    """Network, subnet, router, interface and floating IP in one `up`; translation for all servers in the next one."""
+    outside = "admin_external_net"
+    program = f"""
+        import ecs_pulumi as ecs
+        import pulumi
+
+        snat = pulumi.Config().get_bool("snat")
+        network = ecs.Network("net")
+        subnet = ecs.Subnet("subnet", network_id=network.id, cidr="10.0.20.0/24")
+        six = ecs.Subnet("six", network_id=network.id, ip_version=6)
+        router = ecs.Router("router", external_network="{outside}", enable_snat=snat)
+        ecs.RouterInterface("interface", router_id=router.id, subnet_id=subnet.id)
+        port = ecs.Port("web", network_id=network.id, fixed_ips=[{{"subnet_id": subnet.id}}])
+        address = ecs.FloatingIp("web", external_network="{outside}", port_id=port.id)
+        ecs.RouterRoute("vpn", router_id=router.id, destination="10.9.0.0/24", nexthop="10.0.20.9")
+        pulumi.export("address", address.address)
+    """
+    story = project(program)
+    story.up()
+    assert story.preview().changes == {}
+    story.refresh()
+    assert story.preview().changes == {}
+    assert story.state()["Router router"]["outputs"]["enable_snat"] is False
+    assert story.state()["FloatingIp web"]["outputs"]["router_id"] == story.state()["Router router"]["id"]
+    first = story.outputs["address"]
+    story.config("snat", "true")
+    assert story.preview().changes == {"Router router": "update"}
+    story.up()
+    assert story.state()["Router router"]["outputs"]["enable_snat"] is True
+    assert story.outputs["address"] == first
+    assert story.preview().changes == {}
+    story.destroy()
+    with cloud.state() as state:
+        assert [found["name"] for found in state.find("network", project_id=state.project_id)] == ["demo-net"]
+        assert state.find("router") == state.find("floatingip") == []
+
+
 def test_preview_keeps_outputs_that_an_update_cannot_change(project: MakeProject, cloud: Emulator) -> None:
     """An updated server has known NICs in the preview; what refers to them shows no change, unless they may change."""
     landscape = emulated(cloud)
     named = SERVER.replace("flavor=", 'name=config.get("name"), flavor=')
-    program = named + ROUTER.replace("ROUTER_AFTER", "[]") + ADDRESS + VOLUME
+    router, address = (part.replace("EXTERNAL", landscape.external_network) for part in (ROUTER, ADDRESS))
+    program = named + router.replace("ROUTER_AFTER", "[]") + address + VOLUME
     config = {"story:flavor": landscape.small, "story:image": landscape.image}
     story = project(program, config=config)
     story.up()
 
     story.config("name", "shop")
     assert story.preview().changes == {"Server web": "update"}
-    story.write(named + ROUTER.replace("ROUTER_AFTER", "[]") + ADDRESS)
+    story.write(named + router.replace("ROUTER_AFTER", "[]") + address)
     story.up()
     story.config("flavor", landscape.medium)
     shown = story.preview()

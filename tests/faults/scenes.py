@@ -55,17 +55,23 @@ class Scene:
         return self.after is not None and self.after is self.before
 
 
-def _life(kind: str, program: Program, *updates: tuple[str, Mapping[str, Any]], cold: bool = False) -> list[Scene]:
+def _life(
+    kind: str,
+    program: Program,
+    *updates: tuple[str, Mapping[str, Any]],
+    dialect: Literal["otc", "openstack"] = "openstack",
+    cold: bool = False,
+) -> list[Scene]:
     """Return scenes for create, each update, refresh and destroy."""
 
     def updated(more: Mapping[str, Any]) -> Program:
         return lambda world: {**program(world), **{key: _resolve(world, value) for key, value in more.items()}}
 
     return [
-        Scene(kind, "create", None, program, cold=cold),
-        *(Scene(kind, name, program, updated(more)) for name, more in updates),
-        Scene(kind, "refresh", program, program),
-        Scene(kind, "destroy", program, None),
+        Scene(kind, "create", None, program, dialect, cold),
+        *(Scene(kind, name, program, updated(more), dialect) for name, more in updates),
+        Scene(kind, "refresh", program, program, dialect),
+        Scene(kind, "destroy", program, None, dialect),
     ]
 
 
@@ -178,6 +184,26 @@ SCENES = [
         ("update", {"name": "other", "dns_nameservers": ["8.8.8.8"], "no_gateway": True, "tags": []}),
     ),
     *_life(
+        "Subnet",
+        lambda world: {"network_id": world.base["spare"], "cidr": "10.8.0.0/24"},
+        ("update", {"name": "other", "dns_nameservers": ["8.8.8.8"]}),
+        dialect="otc",
+    ),
+    Scene(
+        "Subnet",
+        "replace",
+        lambda world: {"network_id": world.base["spare"], "cidr": "10.8.0.0/24"},
+        lambda world: {"network_id": world.base["spare"], "cidr": "10.18.0.0/24"},
+        dialect="otc",
+    ),
+    Scene(
+        "Subnet",
+        "create-without-range",
+        None,
+        lambda world: {"network_id": world.base["net"], "ip_version": 6},
+        dialect="otc",
+    ),
+    *_life(
         "Port",
         lambda world: {"network_id": world.base["net"], "tags": ["one"]},
         ("update", {"name": "other", "admin_state_up": False, "security_group_ids": [], "tags": ["two"]}),
@@ -211,6 +237,7 @@ SCENES = [
         ("update", {"name": "other", "description": "mine", "tags": ["two"]}),
         ("disconnect", {"external_network": ""}),
     ),
+    *_life("Router", lambda _: {}, ("update", {"name": "other"}), dialect="otc"),
     Scene("Router", "create-described", None, lambda _: {"description": "mine"}),
     Scene("Router", "adopt", None, lambda world: {"adopt": world.base["other-router"], "name": "other"}),
     *_without_descriptions("otc"),
@@ -256,6 +283,11 @@ SCENES = [
         lambda world: {"router_id": world.base["router"], "subnet_id": world.base["sub"]},
         lambda world: {"router_id": world.base["other-router"], "subnet_id": world.base["sub"]},
     ),
+    *_life(
+        "RouterInterface",
+        lambda world: {"router_id": world.base["other-router"], "subnet_id": world.base["sub"]},
+        dialect="otc",
+    ),
     *_life("RouterRoute", _route),
     Scene("RouterRoute", "create", None, _route, dialect="otc"),
     Scene("RouterRoute", "destroy", _route, None, dialect="otc"),
@@ -273,9 +305,22 @@ SCENES = [
         lambda world: {"external_network": world.external_network, "description": "mine"},
     ),
     *_life(
+        "FloatingIp",
+        lambda world: {"external_network": world.external_network, "port_id": world.base["published"]},
+        ("move", {"port_id": lambda world: world.base["other-published"]}),
+        ("release", {"port_id": ""}),
+        dialect="otc",
+    ),
+    *_life(
         "FloatingIpAssociation",
         lambda world: {"floating_ip_id": world.base["address"], "port_id": world.base["published"]},
         ("move", {"port_id": lambda world: world.base["other-published"]}),
+    ),
+    *_life(
+        "FloatingIpAssociation",
+        lambda world: {"floating_ip_id": world.base["address"], "port_id": world.base["published"]},
+        ("move", {"port_id": lambda world: world.base["other-published"]}),
+        dialect="otc",
     ),
     Scene(
         "FloatingIpAssociation",

@@ -186,6 +186,11 @@ class CloudFixtures:
         return self.new_network("10.90.2.0/24")
 
     @functools.cached_property
+    def network_with_subnet(self) -> str:
+        """The id of a network with the subnet 10.90.6.0/24, for tests that create IPv6 subnets."""
+        return self.new_network("10.90.6.0/24")
+
+    @functools.cached_property
     def bare_network(self) -> str:
         """The id of a network without a subnet, for tests that create subnets."""
         return self.new_network()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,12 +42,25 @@ def extended_fixtures() -> Iterator[CloudFixtures]:
 
 
 @pytest.fixture(scope="session")
-def otc_fixtures(request: pytest.FixtureRequest) -> Iterator[CloudFixtures]:
-    """The shared objects in an emulated cloud of the dialect `otc`; its parameter is the rule `unknown_attributes`."""
-    rules = {"unknown_attributes": getattr(request, "param", "refuse")}
-    with emulator("otc", rules=rules) as emulated, CloudFixtures(emulated) as created:
-        created.drops_attributes = rules["unknown_attributes"] == "drop"
-        yield created
+def otc_clouds() -> Iterator[Callable[[str], CloudFixtures]]:
+    """Return the shared objects in an emulated cloud of the dialect `otc`, by its rule `unknown_attributes`."""
+    with contextlib.ExitStack() as clouds:
+
+        @functools.cache
+        def of_rule(unknown_attributes: str) -> CloudFixtures:
+            rules = {"unknown_attributes": unknown_attributes}
+            emulated = clouds.enter_context(emulator("otc", rules=rules))
+            created = clouds.enter_context(CloudFixtures(emulated))
+            created.drops_attributes = unknown_attributes == "drop"
+            return created
+
+        yield of_rule
+
+
+@pytest.fixture(scope="session")
+def otc_fixtures(otc_clouds: Callable[[str], CloudFixtures]) -> CloudFixtures:
+    """The shared objects in an emulated cloud of the dialect `otc`, which refuses unknown attributes."""
+    return otc_clouds("refuse")
 
 
 @pytest.fixture

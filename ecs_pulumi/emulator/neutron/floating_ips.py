@@ -85,7 +85,6 @@ register_reads(FLOATING_IP, view)
 def update_floating_ip(call: Call, floating_ip_id: str) -> Document:
     """`PUT /floatingips/{id}`: changes the port with which the floating IP is associated."""
     values = FLOATING_IP.read_update(call, extensions(call))
-    otc.refuse_or_drop(call, values, "fixed_ip_address")
     prior = get_owned(call, FLOATING_IP, floating_ip_id, "update")
     check_policy(call, values)
     check_revision(call, prior)

@@ -13,7 +13,7 @@ from ecs_pulumi.emulator.errors import HttpError
 
 from .addresses import IPV4, Prefix, contains_prefix
 from .attributes import UNSET
-from .refusals import bad_request, bad_resource, conflict, forbidden, invalid_attribute, invalid_input
+from .refusals import bad_resource, conflict, forbidden, invalid_attribute, invalid_input
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call, Context
@@ -54,15 +54,6 @@ def check_rights(call: Call) -> None:
     is_list = call.method == "GET" and call.path.strip("/").count("/") == 1
     if not is_list and not may_use_networks(call):
         raise forbidden(call.method.lower())
-
-
-def refuse_or_drop(ctx: Context, values: Document, *names: str) -> None:
-    """Refuse attributes that an update cannot change, or drop them, as the rule for unknown attributes says."""
-    for name in names if is_otc(ctx) else ():
-        if name in values:
-            if ctx.cloud.dialect.rules.unknown_attributes != "drop":
-                raise bad_request(f"Cannot update read-only attribute {name}")
-            del values[name]
 
 
 def check_up(ctx: Context, values: Document, name: str = "admin_state_up") -> None:

@@ -87,7 +87,6 @@ def update_router(call: Call, router_id: str) -> Document:
     ROUTER.check_admin_only(call, values, extensions(call))
     prior = get_owned(call, ROUTER, router_id, "update")
     otc.check_router(call, values)
-    otc.refuse_or_drop(call, values, "admin_state_up")
     if "external_gateway_info" in values:
         values["external_gateway_info"] = values["external_gateway_info"] or otc.default_gateway(call)
         has_interface = bool(interface_ports(call, prior))

@@ -108,7 +108,6 @@ def update_subnet(call: Call, subnet_id: str) -> Document:
     """`PUT /subnets/{id}`."""
     values = SUBNET.read_update(call, extensions(call))
     doc = get_owned(call, SUBNET, subnet_id, "update")
-    otc.refuse_or_drop(call, values, "gateway_ip")
     otc.check_up(call, values, "enable_dhcp")
     if otc.is_otc(call):
         values.pop("host_routes", None)

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.fields.rows.compute import SERVER
-from tests.fields.rows.neutron import PORT
-from tests.fields.rows.row import NONE, Row
+from tests.fields.rows.floating_ips import FLOATING_IP
+from tests.fields.rows.neutron import PORT, SUBNET
+from tests.fields.rows.routers import ROUTER
+from tests.fields.rows.row import NONE, Row, put
 from tests.fields.rows.storage import VOLUME
 
 if TYPE_CHECKING:
@@ -23,11 +25,15 @@ class NotOffered:
         reason: A pattern of the error message.
         value: The value that is refused; the first value of the row if not given.
         base: The other inputs, if they are different from those of the row.
+        only: The rule for unknown attributes under which it is refused, if the other one makes no difference.
+        is_ignored: Whether the cloud always ignores the field, instead of refusing it; then the object is left.
     """
 
     reason: str
     value: Any = NONE
     base: Any = None
+    is_ignored: bool = False
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,33 @@ class NotChanged:
 OtcRow = Row | NotOffered | NotKept | NotChanged
 
 _ID = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
+
+
+def _six(fixtures: CloudFixtures) -> dict[str, Any]:
+    return {"network_id": fixtures.network_with_subnet, "ip_version": 6}
+
+
+def _other_gateway(fixtures: CloudFixtures, resource: Resource) -> None:
+    network = fixtures.admin.network.find_network(fixtures.other_external_network, ignore_missing=False)
+    put(external_gateway_info={"network_id": network.id})(fixtures, resource)
+
+
+def _own_project_twice(fixtures: CloudFixtures) -> dict[str, str]:
+    return {"tenant_id": fixtures.project_id, "project_id": fixtures.project_id}
+
+
+def _beside_another(fixtures: CloudFixtures) -> dict[str, Any]:
+    # A preview learns from another floating IP which attributes they have.
+    assert fixtures.floating_ips
+    return {"external_network": fixtures.landscape.external_network}
+
+
+def _own_project(fixtures: CloudFixtures) -> dict[str, str]:
+    return {"tenant_id": fixtures.project_id}
+
+
+_ONE_ADDRESS = Row("", "", lacks=lambda _: "a port has one address")
+
 TEN_GIB = {"size": 10}
 IN_SECOND_ZONE = {"size": 10, "availability_zone": "eu-de-02"}
 
@@ -184,5 +217,46 @@ OTC: dict[str, dict[str, OtcRow]] = {
         "tag": NotOffered("'tag' was unexpected"),
         "delete_on_termination": NotOffered("delete_on_termination: needs compute microversion 2.79"),
     },
+    "Subnet": {
+        "cidr": replace(SUBNET["cidr"], delete_first=True),
+        # The cloud chooses the range of an IPv6 subnet.
+        "ip_version": replace(SUBNET["ip_version"], then={"cidr": None}),
+        "ipv6_address_mode": Row("dhcpv6-stateful", base=_six, once="the cloud has only one mode"),
+        "ipv6_ra_mode": Row("dhcpv6-stateful", base=_six, once="the cloud has only one mode"),
+        "prefix_length": NotOffered("prefix_length"),
+        "gateway_ip": NotChanged("gateway_ip: this cloud does not change it"),
+        "no_gateway": NotOffered("no_gateway"),
+        "enable_dhcp": NotOffered("enable_dhcp"),
+        "host_routes": NotOffered("host_routes", is_ignored=True),
+        "service_types": NotOffered("service_types"),
+        "dns_publish_fixed_ip": NotOffered("dns_publish_fixed_ip"),
+        "segment_id": NotOffered("segment_id", _ID),
+        "description": NotKept("description: not kept"),
+        "tags": NotKept("tags: not kept"),
+    },
+    "Router": {
+        "description": NotKept("description: not kept"),
+        "tags": NotKept("tags: not kept"),
+        "admin_state_up": NotOffered("admin_state_up"),
+        # A router always has a gateway.
+        "external_network": replace(ROUTER["external_network"], clear=NONE, out_of_band_change=_other_gateway),
+        "external_fixed_ips": NotOffered("external_fixed_ips"),
+        "enable_snat": NotOffered("enable_snat", value=True),
+        "availability_zone_hints": NotOffered("availability_zone_hints", ["eu-de-01"]),
+        "value_specs": Row({"admin_state_up": True}, _own_project),
+    },
+    "RouterInterface": {},
+    "RouterRoute": {},
+    "FloatingIp": {
+        "description": NotKept("description: not kept"),
+        "tags": NotKept("tags: not kept"),
+        "subnet_ids": NotOffered("subnet_ids", only="refuse"),
+        "fixed_ip": _ONE_ADDRESS,
+        "dns_name": NotOffered("dns_name", base=_beside_another),
+        "dns_domain": NotOffered("dns_domain", base=_beside_another),
+        "qos_policy_id": NotOffered("qos_policy_id", _ID, base=_beside_another),
+        "value_specs": replace(FLOATING_IP["value_specs"], first=_own_project, second=_own_project_twice),
+    },
+    "FloatingIpAssociation": {"fixed_ip": _ONE_ADDRESS},
 }
 """The kinds whose fields are tested on an Open Telekom Cloud, and the rows of the fields that differ there."""

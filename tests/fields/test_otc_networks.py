@@ -1,0 +1,211 @@
+"""Subnets, routers and floating IPs on an Open Telekom Cloud, where the table of fields is not enough."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ecs_pulumi.cloud import network
+from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.emulator import Emulator
+from ecs_pulumi.emulator.dialects import changed_rules
+from tests.fields.assertions import assert_complete, assert_no_changes
+from tests.fields.cloud_fixtures import SPEED, CloudFixtures
+from tests.support.landscape import emulated
+from tests.support.steps import SAME, Failed, Refused, Step, updates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.steps import Resource
+
+    New = Callable[..., Resource]
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Emulator]:
+    """An emulated Open Telekom Cloud; its parameter is the rule `unknown_attributes`."""
+    for name in ("OS_CLOUD", "OS_AUTH_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with Emulator(speed=SPEED, dialect="otc", rules={"unknown_attributes": getattr(request, "param", "refuse")}) as it:
+        yield it
+
+
+@pytest.fixture
+def fixtures(cloud: Emulator) -> Iterator[CloudFixtures]:
+    """The objects of this cloud."""
+    with CloudFixtures(emulated(cloud)) as created:
+        yield created
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The warnings of the provider."""
+    lines: list[str] = []
+
+    def log(_urn: str, line: str, *, severity: str = "info", **_: object) -> None:
+        if severity == "warning":
+            lines.append(line)
+
+    monkeypatch.setattr(rpc_bridge, "log", log)
+    return lines
+
+
+@pytest.fixture
+def subnet(new: New, fixtures: CloudFixtures) -> Resource:
+    """A subnet that does not exist yet."""
+    del fixtures
+    return new("Subnet")
+
+
+def in_network(fixtures: CloudFixtures, **inputs: Any) -> dict[str, Any]:
+    """Return the inputs of a subnet in a network without other subnets."""
+    return {"network_id": fixtures.bare_network, "cidr": "10.91.0.0/24", **inputs}
+
+
+@pytest.mark.parametrize("cloud", ["refuse", "drop"], indirect=True)
+@pytest.mark.parametrize("change", [{"gateway_ip": "10.91.0.252"}, {"no_gateway": True}])
+def test_gateway_that_never_changes(
+    subnet: Resource, fixtures: CloudFixtures, warnings: list[str], change: dict[str, Any]
+) -> None:
+    """A preview warns; the update fails with a line that says to replace the subnet, and changes nothing."""
+    program = in_network(fixtures, gateway_ip="10.91.0.1")
+    subnet.up(**program)
+    changed = {**in_network(fixtures), **change}
+    subnet.preview(**changed)
+    assert any(f"{next(iter(change))}: this cloud may not change the gateway" in line for line in warnings)
+    with pytest.raises(Failed, match=r"gateway_ip: this cloud does not change it: replace the subnet") as failure:
+        subnet.up(**changed)
+    assert subnet.urn in str(failure.value)
+    subnet.up(**program)
+    assert_no_changes(subnet, program)
+
+
+def test_subnet_is_deleted_before_its_replacement(subnet: Resource, fixtures: CloudFixtures) -> None:
+    """A network has one subnet, so a preview shows that a replacement deletes first; not so in another network."""
+    subnet.up(**in_network(fixtures))
+    other = in_network(fixtures, cidr="10.92.0.0/24")
+    assert subnet.preview(**other) == Step("replace", frozenset({"cidr"}), delete_first=True)
+    subnet.up(**other)
+    moved = other | {"network_id": fixtures.other_bare_network}
+    assert subnet.preview(**moved) == Step("replace", frozenset({"network_id"}))
+
+
+def test_ipv6_subnet_has_no_range(new: New, fixtures: CloudFixtures) -> None:
+    """The cloud chooses the range of an IPv6 subnet; one that the program sets is refused by the cloud."""
+    program = {"network_id": fixtures.network_with_subnet, "ip_version": 6}
+    subnet = new("Subnet")
+    subnet.up(**program)
+    assert subnet.outputs["cidr"].endswith("/64")
+    assert_complete(subnet, program)
+    subnet.destroy()
+    with pytest.raises(Failed, match="cidr must not be supplied for IPv6"):
+        subnet.up(**program, cidr="2001:db8:91::/64")
+
+
+def test_ipv6_subnet_waits_for_ipv4(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An IPv6 subnet that comes first waits until its network has an IPv4 subnet, and not for ever."""
+    four, six, program = new("Subnet"), new("Subnet"), {"network_id": fixtures.bare_network, "ip_version": 6}
+    four.name = "four"
+    send, attempts = network.create, []
+
+    def create(*arguments: Any) -> Any:
+        attempts.append(arguments)
+        if len(attempts) == 3:
+            fixtures.cloud.network.create_subnet(network_id=fixtures.bare_network, ip_version=4, cidr="10.91.0.0/24")
+        return send(*arguments)
+
+    monkeypatch.setattr(network, "create", create)
+    six.up(**program)
+    assert len(attempts) == 3
+    assert six.outputs["cidr"]
+    with pytest.raises(Failed, match="has no IPv4 subnet"):
+        four.up(network_id=fixtures.other_bare_network, ip_version=6)
+    six.destroy()
+    for each in list(fixtures.cloud.network.subnets(network_id=fixtures.bare_network)):
+        fixtures.cloud.network.delete_subnet(each)
+
+
+def test_external_network_is_found_where_other_filters_are_ignored(new: New, fixtures: CloudFixtures) -> None:
+    """A name that no network has is reported, and does not make the others ambiguous."""
+    address = new("FloatingIp")
+    for name in ("no-such-net", "no-such-net"):
+        with pytest.raises(Refused, match='there is no external network "no-such-net"; available: admin_external_net'):
+            address.up(external_network=name)
+    address.up(external_network=fixtures.landscape.external_network)
+    assert_complete(address, {"external_network": fixtures.landscape.external_network})
+
+
+def test_router_without_translation(new: New, fixtures: CloudFixtures) -> None:
+    """A gateway that does not translate is no change; translation is possible in a second `up`, after an interface."""
+    router, interface = new("Router"), new("RouterInterface")
+    program = {"external_network": fixtures.landscape.external_network}
+    with pytest.raises(Failed, match="enable_snat: this cloud translates addresses only for a router that has an int"):
+        router.up(**program, enable_snat=True)
+    assert router.state is None
+    router.up(**program)
+    assert router.outputs["enable_snat"] is False
+    assert_complete(router, program)
+    interface.up(router_id=router.id, subnet_id=fixtures.subnet)
+    translating = {**program, "enable_snat": True}
+    assert router.up(**translating) == updates("enable_snat")
+    assert_complete(router, translating)
+    assert router.preview(**program) == SAME
+    interface.destroy()
+
+
+def test_router_keeps_the_gateway_that_it_has_by_itself(new: New, fixtures: CloudFixtures) -> None:
+    """A router without `external_network` leads outside nevertheless, without a diff; it cannot be removed."""
+    router = new("Router")
+    router.up()
+    assert router.outputs["external_network"] == fixtures.landscape.external_network
+    assert_complete(router, {})
+    with pytest.raises(Failed, match="this cloud ignored external_network"):
+        router.up(external_network="")
+    router.up()
+    assert_no_changes(router, {})
+
+
+@pytest.mark.parametrize("cloud", ["refuse", "drop"], indirect=True)
+def test_address_that_the_cloud_derives_from_the_port(new: New, fixtures: CloudFixtures) -> None:
+    """An update without the address of the port leads to its only one; another desired address is an error."""
+    first, second = fixtures.published_ports
+    addresses = {port: fixtures.cloud.network.get_port(port).fixed_ips[0]["ip_address"] for port in (first, second)}
+    association = new("FloatingIpAssociation")
+    program = {"floating_ip_id": fixtures.floating_ips[0], "port_id": first, "fixed_ip": addresses[first]}
+    association.up(**program)
+    assert association.outputs["fixed_ip"] == addresses[first]
+    assert_complete(association, program)
+    moved = {**program, "port_id": second, "fixed_ip": addresses[second]}
+    association.up(**moved)
+    assert_complete(association, moved)
+    with pytest.raises(Failed, match=rf"fixed_ip: this cloud ignored it, and chose {addresses[first]}"):
+        association.up(**{**program, "fixed_ip": addresses[second]})
+
+
+def test_lists_without_rights_are_no_deletion(new: New, fixtures: CloudFixtures, cloud: Emulator) -> None:
+    """A refresh of an account that lost its rights fails, and keeps what the empty lists no longer contain."""
+    resources = {kind: new(kind) for kind in ("Network", "Subnet", "Port", "Router", "RouterInterface", "FloatingIp")}
+    resources["Network"].up()
+    network_id = {"network_id": resources["Network"].id}
+    resources["Subnet"].up(**network_id, cidr="10.91.0.0/24")
+    resources["Port"].up(**network_id)
+    resources["Router"].up()
+    interface = {"router_id": resources["Router"].id, "subnet_id": resources["Subnet"].id}
+    resources["RouterInterface"].up(**interface)
+    resources["FloatingIp"].up(external_network=fixtures.landscape.external_network)
+    dialect = cloud.cloud.dialect
+    cloud.cloud.dialect = dataclasses.replace(dialect, rules=changed_rules(dialect.rules, {"network_rights": "none"}))
+    for resource in resources.values():
+        before = resource.state
+        with pytest.raises(Failed, match="disallowed by policy"):
+            resource.refresh()
+        assert resource.state == before
+    with pytest.raises((Refused, Failed), match="there is none, or the account has no right to list them"):
+        new("FloatingIp").up(external_network=fixtures.landscape.external_network)
+    cloud.cloud.dialect = dialect
+    for resource in resources.values():
+        resource.refresh()
+        assert resource.state is not None
