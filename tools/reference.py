@@ -165,9 +165,8 @@ Lookups find existing objects while the program runs. They use the same [setting
 ```python
 flavor = ecs.get_flavor(min_vcpus=2, min_ram=4096)  # the smallest that fits
 image = ecs.get_image(name_regex="(?i)debian", most_recent=True)
-root = {{"source_type": "image", "destination_type": "volume", "boot_index": 0, "delete_on_termination": True}}
-size = max(10, image.min_disk)
-server = ecs.Server("web", flavor=flavor.id, image=image.id, block_devices=[{{**root, "volume_size": size}}])
+network = ecs.get_network(name="demo-net")
+server = ecs.Server("web", flavor=flavor.id, image=image.id, networks=[{{"network_id": network.id}}])
 ```
 
 - Each lookup has a variant with the suffix `_output` and the same arguments. It accepts outputs of resources and

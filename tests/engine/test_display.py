@@ -45,12 +45,14 @@ WITH_DISKS = """
     import ecs_pulumi as ecs
 
     disk = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 10}
+    network = ecs.get_network(name="demo-net")
     ecs.Server(
         "web",
         flavor="s3.medium.2",
         image="Standard_Debian_12_latest",
         block_devices=[{**disk, "delete_on_termination": True}],
-        config_drive=False,
+        networks=[{"network_id": network.id}],
+        user_data="before",
     )
     ecs.Volume("data", size=10)
 """
@@ -125,9 +127,10 @@ def test_warning_of_data_loss(cloud: Emulator, project: MakeProject) -> None:
     it = project(WITH_DISKS)
     it.up()
     it.write(
-        WITH_DISKS.replace("s3.medium.2", "s3.large.2").replace("False", "True").replace("ecs.Volume", "# ecs.Volume")
+        WITH_DISKS.replace("s3.medium.2", "s3.large.2").replace("before", "after").replace("ecs.Volume", "# ecs.Volume")
     )
-    replaced = "replacing web deletes 1 volume with `delete_on_termination` [data-loss]"
+    root = it.state()["Server web"]["outputs"]["volumes_attached"][0]["id"]
+    replaced = f"replacing web deletes the volume {root} [data-loss]"
     deleted = "deleting data deletes its data (10 GiB) [data-loss]"
     assert warnings(it.preview()) == [replaced]
     done = it.up()
