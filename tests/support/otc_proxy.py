@@ -173,9 +173,12 @@ def _has_no_route(exchange: Exchange) -> Reply:
 
 def _detach(exchange: Exchange) -> Reply | None:
     """Delete a detached port unless it is reserved; refuse to detach the first NIC."""
-    listed = exchange.send("GET", exchange.url.rpartition("/")[0]).json().get("interfaceAttachments", [])
+    server = exchange.url.partition("/os-interface")[0]
+    listed = exchange.send("GET", f"{server}/os-interface").json().get("interfaceAttachments", [])
+    addresses = exchange.send("GET", server).json().get("server", {}).get("addresses", {})
+    first = next((each["OS-EXT-IPS-MAC:mac_addr"] for network in addresses.values() for each in network), None)
     port = exchange.path["port"]
-    if [nic["port_id"] for nic in listed][:1] == [port]:
+    if first in [nic["mac_addr"] for nic in listed if nic["port_id"] == port]:
         exchange.play("first NIC refused")
         return Reply(403, {"forbidden": {"code": 403, "message": "The primary NIC cannot be detached."}})
     if exchange.query == "reserve_port=True":

@@ -115,30 +115,31 @@ def detach_others(context: Context, server_id: str, ports: Sequence[RemoteObject
         The ports that the server keeps: that of its first NIC, or all of them if its status does not allow a detach.
 
     Raises:
-        FirstNicStays: A NIC is refused that is not the first one. The port would be lost.
+        FirstNicStays: The refused NICs are not just the first one. Their ports would be lost.
     """
     recorded = {port_id: nic for nic, port_id in nics.recorded_nics(context.prior) or ()}
     outliving = [port for port in ports if nics.outlives_nic(port, recorded.get(port["id"]))]
     remote = context.cloud.region.servers.get(server_id) if outliving else None
     if remote is None or remote.get("OS-EXT-STS:task_state") == "deleting":
         return outliving
-    first, kept = _first_mac(remote), []
+    kept: list[RemoteObject] = []
+    refused: list[tuple[RemoteObject, FirstNicStays]] = []
     # Each NIC but one leaves. The first one is tried as well: not every cloud that resembles this one refuses it.
-    for port in sorted(outliving, key=lambda port: port["mac_address"] != first):
+    for port in outliving:
         try:
             detach_strictly(context, server_id, port["id"], keep_port=True)
         except errors.Conflict:
             if remote["status"] in _DETACHES:
                 raise
             kept.append(port)
-        except FirstNicStays:
-            if first not in (None, port["mac_address"]):
-                raise
-            kept.append(port)
-            first = port["mac_address"]
-        else:
-            first = None if port["mac_address"] == first else first
-    return kept
+        except FirstNicStays as error:
+            refused.append((port, error))
+    stays = [port for port, _ in refused]
+    is_first = len(stays) == 1 and (stays[0]["mac_address"] == _first_mac(remote) or len(outliving) > 1)
+    if stays and not is_first:
+        # The account may have no right to detach NICs, and then the deletion would lose all these ports.
+        raise refused[0][1]
+    return kept + stays
 
 
 def report_lost(context: Context, server_id: str, ports: Sequence[RemoteObject]) -> None:
