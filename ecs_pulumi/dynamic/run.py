@@ -34,6 +34,7 @@ _compared: set[str] = set()
 _replaced: set[str] = set()
 _deleted_first: set[str] = set()
 _checked_as_new: set[str] = set()
+_created: set[str] = set()
 _refreshed: set[str] = set()
 
 
@@ -68,6 +69,11 @@ def compared(urn: str, *, replaced: bool = False, deleted_first: bool = False, i
         _deleted_first.add(urn)
     if is_new:
         _checked_as_new.add(urn)
+
+
+def created(id_: str) -> None:
+    """Record that the run has created an object with this id."""
+    _created.add(id_)
 
 
 def deletes_first(urn: str) -> bool:
@@ -136,7 +142,8 @@ def also_deletes(urn: str, kind: str, id_: str, *, is_awaited: bool = True) -> b
 def replaces(urn: str, kind: str, id_: str) -> bool:
     """Whether this run, which works on the resource `urn`, replaces another resource of the stack.
 
-    The engine checks a resource that `--replace` names as a new one, although the state contains it.
+    The engine checks a resource that `--replace` names as a new one, although the state contains it. The state may
+    have been read after the run created the resource, which then is not replaced.
 
     Args:
         urn: URN of the resource.
@@ -144,7 +151,7 @@ def replaces(urn: str, kind: str, id_: str) -> bool:
         id_: Id of the other resource.
     """
     known = _replaced | _checked_as_new
-    if not known or not urn:
+    if not known or not urn or id_ in _created:
         return False
     return any(other["urn"] in known for other in _of(_resources(urn), kind, id_))
 

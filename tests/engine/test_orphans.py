@@ -28,7 +28,7 @@ PROGRAM = """
         "web",
         flavor=config.require("flavor"),
         image=config.require("image"),
-        networks=[{"port_id": port.id}],
+        networks=[{"network_id": network.id}, {"port_id": port.id}],
         block_devices=[
             {
                 "source_type": "image",

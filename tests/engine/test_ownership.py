@@ -161,7 +161,7 @@ def test_forced_replacement(project: MakeProject, landscape: Landscape) -> None:
     more = ecs.Port("more", network_id=net.id, fixed_ips=[{"subnet_id": sub.id}])
     disk = ecs.Volume("disk", size=10)
     """
-        + server(landscape, "web", '[{"port_id": port.id}]')
+        + server(landscape, "web", '[{"network_id": net.id}, {"port_id": port.id}]')
         + """
     ecs.VolumeAttachment("data", server_id=web.id, volume_id=disk.id)
     ecs.InterfaceAttachment("nic", server_id=web.id, port_id=more.id)

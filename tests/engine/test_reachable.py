@@ -151,4 +151,5 @@ def test_preview_keeps_outputs_that_an_update_cannot_change(project: MakeProject
     assert shown.changes == {"Server web": "update"}
     assert "disconnects" not in shown.text
     story.write(story.program.read_text().replace("subnet.network_id}", "subnet.network_id, 'fixed_ip': '10.0.20.77'}"))
-    assert story.preview().changes == {"Server web": "update", "FloatingIp web": "update"}
+    # The first NIC cannot leave this server.
+    assert story.preview().changes == {"Server web": "replace", "FloatingIp web": "update"}

@@ -21,6 +21,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_compared", set())
     monkeypatch.setattr(run, "_replaced", set())
     monkeypatch.setattr(run, "_checked_as_new", set())
+    monkeypatch.setattr(run, "_created", set())
     monkeypatch.setattr(run, "_refreshed", set())
 
 
@@ -125,6 +126,13 @@ def test_forced_replacement() -> None:
     assert not run.replaces(NIC, "Server", "s")
     run.compared(SERVER, is_new=True)
     assert run.replaces(NIC, "Server", "s")
+
+
+def test_new_resource_is_not_replaced() -> None:
+    """A resource that the run has created is in the state as well, and is not replaced."""
+    run.compared(SERVER, is_new=True)
+    run.created("s")
+    assert not run.replaces(NIC, "Server", "s")
 
 
 def test_refreshed_resource_is_not_compared() -> None:

@@ -29,7 +29,7 @@ for name, subnet in subnets.items():
 key = ecs.KeyPair("deploy", name="deploy")
 vip = ecs.Port("vip", name="vip", network_id=nets["frontend"].id, fixed_ips=[{"subnet_id": subnets["frontend"].id}])
 ecs.FloatingIp("vip", external_network="admin_external_net", port_id=vip.id)
-ecs.Volume("backup", name="backup", size=100, volume_type="SATA")
+ecs.Volume("backup", name="backup", size=100, volume_type="SAS")
 
 for number in range(1, config.require_int("web") + 1):
     ports = [
