@@ -128,5 +128,5 @@ def orphans(of: Project, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
     """
     command: Sequence[str] = (sys.executable, "-m", "ecs_pulumi.orphans", "--json", *arguments)
     done = subprocess.run(command, cwd=of.folder, env=of.env, capture_output=True, text=True, check=False, timeout=120)
-    assert not done.stderr
+    assert not done.stderr, done.stderr
     return done.returncode, json.loads(done.stdout)["orphans"]
