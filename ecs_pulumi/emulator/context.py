@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .cloud import Cloud
+    from .dialects import Rules
 
 
 @dataclass
@@ -28,6 +29,16 @@ class Context:
     region: str
     project_id: str
     user_id: str
+
+    @property
+    def is_otc(self) -> bool:
+        """Whether the cloud is an Open Telekom Cloud."""
+        return self.cloud.dialect.name == "otc"
+
+    @property
+    def rules(self) -> Rules:
+        """What the cloud does where its documents leave it open."""
+        return self.cloud.dialect.rules
 
     def get(self, kind: str, id_: str) -> Document | None:
         """Return a document of this region, of any project, or None."""

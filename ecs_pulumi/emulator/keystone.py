@@ -56,7 +56,7 @@ class Keystone(Service):
         """Serve the request for a token without authentication, and all other requests like any service."""
         if (call.method, call.path.rstrip("/")) == ("POST", "/v3/auth/tokens"):
             return issue(call)
-        if call.path.startswith("/v3.0") and call.cloud.dialect.name != "otc":
+        if call.path.startswith("/v3.0") and not call.is_otc:
             raise NoRoute
         return super().handle(call)
 
@@ -115,7 +115,6 @@ def issue(call: Call) -> Reply:
 
 def _check_credentials(call: Call, identity: Document, methods: list[Any]) -> tuple[User, Project | None]:
     """Return the user of the credentials and, for an application credential, its project."""
-    is_otc = call.cloud.dialect.name == "otc"
     method = methods[0]
     credentials = identity.get(method)
     if not isinstance(credentials, dict):
@@ -133,9 +132,9 @@ def _check_credentials(call: Call, identity: Document, methods: list[Any]) -> tu
     if method == "token":
         token = _valid_token(call, str(credentials.get("id")), HttpError(401, UNAUTHORIZED))
         return call.cloud.dialect.accounts.user(token["user"]), None
-    if method == "assume_role" and is_otc:
+    if method == "assume_role" and call.is_otc:
         return _agency(call, credentials), None
-    if method == "application_credential" and not is_otc:
+    if method == "application_credential" and not call.is_otc:
         matches = credentials.get("id") == APPLICATION_CREDENTIAL["id"] or (
             credentials.get("name") == APPLICATION_CREDENTIAL["name"]
             and _user(call, credentials.get("user") or {}).name == "demo"
@@ -171,16 +170,15 @@ def _is_domain(reference: Any, domain: Domain) -> bool:
 
 def _scope(call: Call, scope: Any, user: User) -> tuple[Project | None, Domain | None]:
     """Return the requested project or domain; neither for an unscoped token, which the Open Telekom Cloud lacks."""
-    is_otc = call.cloud.dialect.name == "otc"
     if not isinstance(scope, dict):
-        return None, user.domain if is_otc else None
+        return None, user.domain if call.is_otc else None
     reference = scope.get("project")
     if isinstance(reference, dict):
         for project in call.cloud.dialect.accounts.projects:
             named = reference.get("name") == project.name and _may_contain(call, reference.get("domain"), project)
             if (reference.get("id") == project.id or named) and user.name in project.users:
                 return project, None
-    elif is_otc and _is_domain(scope.get("domain"), user.domain):
+    elif call.is_otc and _is_domain(scope.get("domain"), user.domain):
         return None, user.domain
     raise HttpError(401, UNAUTHORIZED)
 
@@ -222,9 +220,10 @@ def _token_body(call: Call, token: Document) -> dict[str, Any]:
     if token["domain"]:
         body |= {"domain": user.domain.reference}
     if token["roles"]:
-        is_otc = call.cloud.dialect.name == "otc"
         body |= {
-            "roles": [{"id": "0" if is_otc else fixed_id(f"role/{role}"), "name": role} for role in token["roles"]],
+            "roles": [
+                {"id": "0" if call.is_otc else fixed_id(f"role/{role}"), "name": role} for role in token["roles"]
+            ],
         }
         if "nocatalog" not in call.query:
             body |= {"catalog": catalog(call, project)}
@@ -240,7 +239,7 @@ def catalog(call: Call, project: Project | None) -> list[dict[str, Any]]:
     regions = [region for region in dialect.regions if project and project.region in (None, region)]
     services = []
     for kind, name, template in dialect.catalog:
-        everywhere = ["*"] if dialect.name == "otc" and kind == "identity" else []
+        everywhere = ["*"] if call.is_otc and kind == "identity" else []
         endpoints = [
             {
                 "id": fixed_id(f"endpoint/{kind}/{region}/{interface}"),

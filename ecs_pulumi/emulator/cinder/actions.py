@@ -10,7 +10,7 @@ from ecs_pulumi.emulator.errors import HttpError, NoRoute
 from ecs_pulumi.emulator.validation import BOOLEAN, COUNT, TEXT, Schema, body, fields, is_true
 from ecs_pulumi.emulator.versioned import require_admin
 
-from . import evs, storage
+from . import storage
 from .service import service
 from .volumes import get_visible_volume
 
@@ -44,7 +44,7 @@ def act(call: Call, volume_id: str) -> Reply:
     if not isinstance(document, dict) or not document:
         raise HttpError(400, "Malformed request body")
     name = next(iter(document))
-    if name not in ACTIONS or (name == "os-retype" and evs.is_evs(call)):
+    if name not in ACTIONS or (name == "os-retype" and call.is_otc):
         message = f"There is no such action: {name}. Verify the request body and Content-Type header and try again."
         raise HttpError(400, message)
     run, schema = ACTIONS[name]
@@ -55,15 +55,15 @@ def act(call: Call, volume_id: str) -> Reply:
 @action("os-extend", fields({"new_size": COUNT}, "new_size"))
 def extend(call: Call, volume: Document, arguments: dict[str, Any]) -> Reply:
     """Extend the volume; an attached one from microversion 3.42 on, in the Open Telekom Cloud with any version."""
-    attached = call.at_least(EXTEND_ATTACHED_SINCE) or evs.is_evs(call)
+    attached = call.at_least(EXTEND_ATTACHED_SINCE) or call.is_otc
     storage.extend(call, volume, int(arguments["new_size"]), attached=attached)
     return Reply(202)
 
 
-@service.post("/volumes/{volume_id}/retype")
+@service.post("/volumes/{volume_id}/retype", openstack=False)
 def retype_in_otc(call: Call, volume_id: str) -> Reply:
     """`POST /volumes/{id}/retype`: only in v2 of the Open Telekom Cloud, which has no such action."""
-    if call.version != "v2" or not evs.is_evs(call):
+    if call.version != "v2":
         raise NoRoute
     arguments = body(call, "os-retype", fields({"new_type": TEXT}, "new_type"))
     storage.retype(call, get_visible_volume(call, volume_id), arguments["new_type"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.errors import HttpError
 
-from .evs import is_retyping
+from .otc import is_retyping
 from .storage import get_volume, now, save
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from ecs_pulumi.emulator.errors import NoRoute, named_fault, page
 from ecs_pulumi.emulator.routing import NO_ROUTE
 from ecs_pulumi.emulator.versioned import Versioned
 
-from . import evs
+from . import otc
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.context import Call
@@ -32,13 +32,13 @@ class Cinder(Versioned):
 
     def error_reply(self, call: Call, error: HttpError) -> Reply:
         """Return the response to a rejected request; the Open Telekom Cloud has codes for some errors."""
-        if evs.is_evs(call):
-            error.kind = error.kind or evs.STATUS_CODES.get(error.status, "")
+        if call.is_otc:
+            error.kind = error.kind or otc.STATUS_CODES.get(error.status, "")
         return super().error_reply(call, error)
 
     def error_body(self, error: HttpError) -> dict[str, Any]:
         """Return an error body: with its code, if it has one, else in the form of OpenStack."""
-        return evs.error_body(error) if error.kind else named_fault(error)
+        return otc.error_body(error) if error.kind else named_fault(error)
 
     def version_list(self, call: Call) -> Reply:
         """`GET /`: status 300, because there may be several versions."""

@@ -14,7 +14,7 @@ from ecs_pulumi.emulator.context import step
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.glance import STANDARD_FIELDS
 
-from . import evs, quotas
+from . import otc, quotas
 from .types import check_zone, find_type
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def make_volume(
     zone = check_zone(ctx, availability_zone or source.get("availability_zone"), kind)
     quotas.check(ctx, ctx.project_id, kind["name"], volumes=1, gigabytes=size, size=size)
     # Clouds of this dialect record the name in the metadata; it overrides the user's value for that key.
-    system_metadata = {"__system__volume_name": name} if ctx.cloud.dialect.name == "otc" and name else {}
+    system_metadata = {"__system__volume_name": name} if ctx.is_otc and name else {}
     volume = {
         "id": str(uuid.uuid4()),
         "name": name,
@@ -154,7 +154,7 @@ def make_volume(
         "metadata": {**(metadata or {}), **system_metadata},
         "bootable": source.get("bootable", "false"),
         "encrypted": False,
-        "replication_status": "disabled" if ctx.cloud.dialect.name == "otc" else None,
+        "replication_status": "disabled" if ctx.is_otc else None,
         "consistencygroup_id": None,
         "multiattach": multiattach or kind["extra_specs"].get("multiattach") == "<is> True",
         "attachments": [],
@@ -193,7 +193,7 @@ def _created(ctx: Context, volume_id: str) -> None:
         add_failure_message(ctx, volume, *NOT_CREATED)
         return
     bootable = "true" if volume["volume_image_metadata"] else volume["bootable"]
-    metadata = evs.added_metadata(ctx, volume) | volume["metadata"]
+    metadata = otc.added_metadata(ctx, volume) | volume["metadata"]
     save(ctx, volume, status="available", bootable=bootable, metadata=metadata)
 
 
@@ -222,7 +222,7 @@ def extend(ctx: Context, volume: Document, size: int, *, attached: bool) -> None
     Raises:
         HttpError: 400 if the size is not larger or the status does not allow it; 413 if the quota is exceeded.
     """
-    evs.check_extend(ctx, volume, size)
+    otc.check_extend(ctx, volume, size)
     if size <= volume["size"]:
         message = (
             "Invalid input received: New size for extend must be greater than current size. (current:"
@@ -260,14 +260,14 @@ def retype(ctx: Context, volume: Document, new_type: str) -> None:
         HttpError: 404 for an unknown type; 400 if the volume has that type or its status does not allow it.
     """
     kind = find_type(ctx, new_type)
-    if evs.is_evs(ctx):
-        evs.check_retype(ctx, volume, kind)
-    is_stable = volume["status"] in ("available", "in-use") and not evs.is_retyping(volume)
+    if ctx.is_otc:
+        otc.check_retype(ctx, volume, kind)
+    is_stable = volume["status"] in ("available", "in-use") and not otc.is_retyping(volume)
     if not is_stable or kind["name"] == volume["volume_type"]:
         raise HttpError(400, RETYPE_REFUSED)
     then = volume["status"]
-    is_shown = ctx.cloud.dialect.rules.retype_status == "shown"
-    save(ctx, volume, status="retyping" if is_shown else then, retyping=True)
+    is_shown = ctx.rules.retype_status == "shown"
+    save(ctx, volume, status="retyping" if is_shown else then, retyping=ctx.is_otc or not is_shown)
     seconds = RETYPE_SECONDS[ctx.cloud.dialect.name]
     ctx.schedule(seconds, "cinder.retyped", volume["id"], type_id=kind["id"], then=then)
 
@@ -291,9 +291,9 @@ def delete(ctx: Context, volume: Document, *, cascade: bool = False) -> None:
         HttpError: 400 if the volume is in use, or if it has snapshots and they are not deleted with it.
     """
     snapshots = ctx.find("snapshot", volume_id=volume["id"])
-    deletable = volume["status"] in DELETABLE and not volume["attachments"] and not evs.is_retyping(volume)
-    if not deletable or (snapshots and not cascade and not evs.is_evs(ctx)):
-        raise HttpError(400, NOT_DELETABLE, kind="EVS.1046" if evs.is_evs(ctx) else "")
+    deletable = volume["status"] in DELETABLE and not volume["attachments"] and not otc.is_retyping(volume)
+    if not deletable or (snapshots and not cascade and not ctx.is_otc):
+        raise HttpError(400, NOT_DELETABLE, kind="EVS.1046" if ctx.is_otc else "")
     for snapshot in snapshots:
         ctx.remove("snapshot", snapshot["id"])
     begin_delete(ctx, volume["id"])
@@ -336,7 +336,7 @@ def make_snapshot(
     if volume["status"] == "creating":
         raise HttpError(400, "Invalid volume: volume is not assigned to a host")
     is_stable = volume["status"] == "available" or (force and volume["status"] == "in-use")
-    if not is_stable or evs.is_retyping(volume):
+    if not is_stable or otc.is_retyping(volume):
         message = (
             f"Invalid volume: Volume {volume['id']} status must be available, but current status is:"
             f" {volume['status']}."

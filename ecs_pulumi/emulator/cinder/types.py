@@ -10,7 +10,7 @@ from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import NAME, OPTIONAL_TEXT, TEXT, body, fields
 from ecs_pulumi.emulator.versioned import require_admin
 
-from . import evs
+from . import otc
 from .service import service
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ NEW_TYPE = fields(
 def seed(ctx: Context) -> None:
     """Create the volume types of the dialect; the first type is the default."""
     names = ctx.cloud.dialect.volume_types
-    additional = (DEFAULT,) if ctx.cloud.dialect.name == "openstack" else ()
+    additional = (DEFAULT,) if not ctx.is_otc else ()
     for name in (*additional, *names):
         ctx.put(
             "volume_type",
@@ -42,7 +42,7 @@ def seed(ctx: Context) -> None:
                 "description": "Default Volume Type" if name == DEFAULT else f"{name} volumes",
                 "is_public": True,
                 "projects": [],
-                "extra_specs": evs.extra_specs(ctx, name),
+                "extra_specs": otc.extra_specs(ctx, name),
             },
         )
 
@@ -71,17 +71,17 @@ def find_type(ctx: Context, name_or_id: str | None) -> Document:
 
 def zones(ctx: Context) -> tuple[str, ...]:
     """Return the zones with storage: all zones, or only the first one in a current OpenStack."""
-    return ctx.zones()[:1] if ctx.cloud.dialect.name == "openstack" else ctx.zones()
+    return ctx.zones()[:1] if not ctx.is_otc else ctx.zones()
 
 
 def check_zone(ctx: Context, zone: str | None, kind: Document) -> str:
     """Return the zone to use for a volume of this type; raise 400 for a zone without storage, or without the type."""
     if not zone:
-        zone = next((each for each in zones(ctx) if evs.has_type(each, kind)), zones(ctx)[0])
+        zone = next((each for each in zones(ctx) if otc.has_type(each, kind)), zones(ctx)[0])
     if zone not in zones(ctx):
-        code = "EVS.1036" if evs.is_evs(ctx) else ""
+        code = "EVS.1036" if ctx.is_otc else ""
         raise HttpError(400, f"Availability zone '{zone}' is invalid.", kind=code)
-    evs.check_available(ctx, kind, zone)
+    otc.check_available(ctx, kind, zone)
     return zone
 
 

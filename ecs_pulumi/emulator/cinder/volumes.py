@@ -11,7 +11,7 @@ from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import BOOLEAN, OPTIONAL_TEXT, Schema, body, fields, is_true, metadata
 from ecs_pulumi.emulator.versioned import links
 
-from . import evs, storage
+from . import otc, storage
 from .listing import serve
 from .service import service
 
@@ -62,7 +62,7 @@ def write_view(call: Call, volume: Document) -> Document:
     """Return a volume as POST and PUT show it."""
     result = {name: volume[name] for name in FIELDS}
     result["links"] = links(call, f"volumes/{volume['id']}")
-    if call.cloud.dialect.name == "otc":
+    if call.is_otc:
         result["shareable"] = volume["multiattach"]
     additions: dict[int, Document] = {
         13: {"group_id": None},
@@ -118,11 +118,11 @@ def create_volume(call: Call) -> Reply:
     """`POST /volumes`."""
     requested = body(call, "volume", NEW_VOLUME, HINTS)
     names = read_names(requested)
-    evs.check_create(call, requested, names, set(call.json()) - {"volume"})
+    otc.check_create(call, requested, names, set(call.json()) - {"volume"})
     if requested.get("backup_id"):
         raise HttpError(404, f"Backup {requested['backup_id']} could not be found.")
     multiattach = is_true(requested.get("multiattach", False))
-    if multiattach and call.cloud.dialect.name == "openstack":
+    if multiattach and not call.is_otc:
         raise HttpError(400, NO_MULTIATTACH)
     sources = {name: requested.get(name) for name in ("snapshot_id", "source_volid")}
     if requested.get("size") is None and not any(sources.values()):
@@ -167,9 +167,9 @@ def update_volume(call: Call, volume_id: str) -> dict[str, Any]:
     requested = body(call, "volume", fields({**NAMES, "metadata": METADATA}))
     changes: dict[str, Any] = dict(read_names(requested))
     volume = get_visible_volume(call, volume_id)
-    evs.check_names(call, changes)
+    otc.check_names(call, changes)
     if "metadata" in requested:
-        evs.check_metadata(call, volume, requested["metadata"], replaced=True)
+        otc.check_metadata(call, volume, requested["metadata"], replaced=True)
         changes["metadata"] = _system_metadata(volume) | requested["metadata"]
     if changes:
         # Like the real service, do not change `updated_at`.
@@ -197,7 +197,7 @@ def add_metadata(call: Call, volume_id: str) -> dict[str, Any]:
     """`POST /volumes/{id}/metadata`: add entries."""
     requested = body(call, "metadata", METADATA)
     volume = get_visible_volume(call, volume_id)
-    evs.check_metadata(call, volume, requested, replaced=False)
+    otc.check_metadata(call, volume, requested, replaced=False)
     return {"metadata": call.put("volume", volume | {"metadata": volume["metadata"] | requested})["metadata"]}
 
 
@@ -206,7 +206,7 @@ def replace_metadata(call: Call, volume_id: str) -> dict[str, Any]:
     """`PUT /volumes/{id}/metadata`: replace all entries."""
     requested = body(call, "metadata", METADATA)
     volume = get_visible_volume(call, volume_id)
-    evs.check_metadata(call, volume, requested, replaced=True)
+    otc.check_metadata(call, volume, requested, replaced=True)
     return {"metadata": call.put("volume", volume | {"metadata": _system_metadata(volume) | requested})["metadata"]}
 
 
@@ -216,7 +216,7 @@ def delete_metadata(call: Call, volume_id: str, key: str) -> Reply:
     volume = get_visible_volume(call, volume_id)
     if key not in volume["metadata"]:
         raise HttpError(404, "Metadata item was not found")
-    evs.check_key(call, key)
+    otc.check_key(call, key)
     kept = {name: value for name, value in volume["metadata"].items() if name != key}
     call.put("volume", volume | {"metadata": kept})
     return Reply(200)

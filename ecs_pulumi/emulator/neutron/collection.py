@@ -247,7 +247,7 @@ def _page(call: Call, resource: Resource, docs: list[Document]) -> list[Document
     is_reverse = str(call.param("page_reverse")).lower() == "true"
     docs.sort(key=lambda doc: str(doc["id"]))
     if marker:
-        if otc.is_otc(call) and call.get(resource.name, marker) is None:
+        if call.is_otc and call.get(resource.name, marker) is None:
             raise bad_request(f"Invalid marker: {marker}")
         get_visible(call, resource, marker)
         docs = [doc for doc in docs if (doc["id"] < marker if is_reverse else doc["id"] > marker)]

@@ -78,7 +78,7 @@ def absent(call: Call, name: str) -> frozenset[str]:
         call: The request. An administrator of the cloud sees them.
         name: The name of the resource.
     """
-    if call.cloud.dialect.rules.unknown_attributes == "keep" or call.is_admin:
+    if call.rules.unknown_attributes == "keep" or call.is_admin:
         return frozenset()
     return _ABSENT if name.startswith("security_group") else _ABSENT | {"description"}
 
@@ -89,7 +89,7 @@ def settable(call: Call, name: str, verb: Verb, fields: dict[str, Any]) -> dict[
     Raises:
         HttpError: The request contains others, and the cloud refuses them.
     """
-    rule = call.cloud.dialect.rules.unknown_attributes
+    rule = call.rules.unknown_attributes
     if rule == "keep" or call.is_admin or name not in SETTABLE:
         return fields
     documented = SETTABLE[name][verb]
@@ -107,6 +107,6 @@ def filters(call: Call, name: str) -> dict[str, list[str]]:
     """
     hidden = absent(call, name)
     unknown = [each for each in call.query if each in hidden or (hidden and "tags" in each)]
-    if unknown and call.cloud.dialect.rules.unknown_attributes == "refuse":
+    if unknown and call.rules.unknown_attributes == "refuse":
         raise bad_request(f"{unknown} is invalid attribute for filtering")
     return {each: values for each, values in call.query.items() if each not in unknown}

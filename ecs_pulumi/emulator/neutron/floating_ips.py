@@ -42,7 +42,7 @@ def create_floating_ip(call: Call) -> Reply:
     """`POST /floatingips`: selects a free address of the external network."""
     values = FLOATING_IP.read_create(call, extensions(call))
     # Open Telekom Cloud documents the attribute for users; upstream reserves it for administrators.
-    if values["floating_ip_address"] and not call.is_admin and not otc.is_otc(call):
+    if values["floating_ip_address"] and not call.is_admin and not call.is_otc:
         raise forbidden("create_floatingip", "floating_ip_address")
     check_quota(call, "floatingip", values["project_id"])
     check_policy(call, values)

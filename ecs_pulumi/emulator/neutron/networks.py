@@ -127,7 +127,7 @@ def delete_network(call: Call, network_id: str) -> None:
 def check_zones(ctx: Context, hints: list[Any]) -> None:
     """Reject with 404 a zone that does not exist."""
     # In the real service, the zones are those of the network agents; a cloud without agents has none.
-    known = ctx.zones() if ctx.cloud.dialect.name == "otc" else ()
+    known = ctx.zones() if ctx.is_otc else ()
     for zone in hints:
         if zone not in known:
             message = f"AvailabilityZone {zone} could not be found."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 
-from . import addressing
+from . import addressing, otc
 from .associations import check_floating_ips, release_port
 from .attributes import UNSET
 from .collection import (
@@ -20,7 +20,6 @@ from .collection import (
     render,
     touch,
 )
-from .port_rules import check_port, check_unused
 from .qos import check_policy
 from .refusals import conflict
 from .resources import NETWORK, PORT
@@ -57,7 +56,7 @@ def _dns_name(name: str, fixed: dict[str, str]) -> dict[str, str]:
 def create_port(call: Call) -> Reply:
     """`POST /ports`."""
     values = PORT.read_create(call, extensions(call))
-    check_port(call, values)
+    otc.check_port(call, values)
     network = get_visible(call, NETWORK, values["network_id"])
     check_quota(call, "port", values["project_id"])
     doc = make_port(call, network, values)
@@ -89,7 +88,7 @@ def update_port(call: Call, port_id: str) -> Document:
     get_visible(call, PORT, port_id)
     PORT.check_admin_only(call, values, extensions(call))
     prior = get_owned(call, PORT, port_id, "update")
-    check_port(call, {"port_security_enabled": prior["port_security_enabled"], **values})
+    otc.check_port(call, {"port_security_enabled": prior["port_security_enabled"], **values})
     check_policy(call, values)
     doc = prior | values
     network = call.get("network", doc["network_id"])
@@ -121,7 +120,7 @@ def delete_port(call: Call, port_id: str) -> None:
     if doc["device_owner"] in ROUTER_OWNERS:
         message = f"Port {port_id} cannot be deleted directly via the port API: has device owner {doc['device_owner']}."
         raise conflict("ServicePortInUse", message)
-    check_unused(call, doc)
+    otc.check_port_unused(call, doc)
     remove_port(call, doc)
     notify_nova(call, doc)
 

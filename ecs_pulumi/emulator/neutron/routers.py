@@ -160,12 +160,12 @@ def check_overlap(call: Call, router: Document, subnets: Iterable[Document]) -> 
 
 def _default_snat(ctx: Context) -> bool:
     # Open Telekom Cloud translates addresses only if the program asks for it.
-    return not otc.is_otc(ctx)
+    return not ctx.is_otc
 
 
 def _check_gateway_policy(call: Call, verb: str, gateway: Document | None) -> None:
     """Reject with 403 the properties of a gateway that only administrators may set."""
-    restricted = {"external_fixed_ips"} | (set() if otc.is_otc(call) else {"enable_snat"})
+    restricted = {"external_fixed_ips"} | (set() if call.is_otc else {"enable_snat"})
     if call.is_admin or not gateway or not restricted & gateway.keys():
         return
     action = f"rule:{verb}_router"

@@ -109,7 +109,7 @@ def update_subnet(call: Call, subnet_id: str) -> Document:
     values = SUBNET.read_update(call, extensions(call))
     doc = get_owned(call, SUBNET, subnet_id, "update")
     otc.check_up(call, values, "enable_dhcp")
-    if otc.is_otc(call):
+    if call.is_otc:
         values.pop("host_routes", None)
     prefix = ipaddress.ip_network(doc["cidr"])
     updated = doc | values

@@ -94,7 +94,7 @@ def act(call: Call, server_id: str) -> Reply:
     if len(document) != 1:
         raise HttpError(400, "There is no such action: " + ", ".join(document))
     name = next(iter(document))
-    refuses = call.cloud.dialect.rules.undocumented_actions == "refuse"
+    refuses = call.rules.undocumented_actions == "refuse"
     if name not in ACTIONS or (refuses and name in UNDOCUMENTED):
         raise HttpError(400, f"There is no such action: {name}")
     if name == "os-resetState":
@@ -280,7 +280,7 @@ def rebuild(call: Call, doc: Document) -> Reply:
     image = call.get("image", image_id)
     if image is None:
         raise HttpError(400, "Cannot find image for rebuild")
-    from_error = () if call.cloud.dialect.name == "otc" else ("error",)
+    from_error = () if call.is_otc else ("error",)
     check_state(doc, "rebuild", ("active", "stopped", *from_error))
     if _booted_from_volume(doc) and image_id != boot_image_id(call, doc) and not call.at_least(93):
         raise HttpError(
@@ -328,7 +328,7 @@ def _rebuild_properties(call: Call) -> Schema:
         properties["user_data"] = {"type": ["string", "null"], "format": "base64"}
     if call.at_least(90):
         properties["hostname"] = TEXT
-    if call.cloud.dialect.name == "otc":
+    if call.is_otc:
         return {name: schema for name, schema in properties.items() if name in OTC_REBUILD}
     return properties
 

@@ -9,6 +9,7 @@ from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import BOOLEAN, TAG, UUID, body, fields, is_true
 
+from . import otc
 from .instance import (
     begin_action,
     check_lock,
@@ -31,9 +32,6 @@ ATTACHING = 1.7
 DETACHING = 1.5
 FORGETTING = 0.4
 
-MOST_DISKS, MOST_VBD_DISKS = 60, 24
-"""The number of disks, and of those that are no SCSI disks, that a server of dialect `otc` may have."""
-
 _CHANGEABLE = ("active", "paused", "stopped", "resized", "soft-delete")
 _SHELVED, _SHELVED_SINCE = ("shelved", "shelved_offloaded"), 20
 
@@ -41,7 +39,7 @@ _SHELVED, _SHELVED_SINCE = ("shelved", "shelved_offloaded"), 20
 def _changeable(call: Call) -> tuple[str, ...]:
     """Return the `vm_state` values in which volumes can be attached and detached."""
     states = (*_CHANGEABLE, *_SHELVED) if call.at_least(_SHELVED_SINCE) else _CHANGEABLE
-    return tuple(state for state in states if state != "paused" or call.cloud.dialect.name != "otc")
+    return tuple(state for state in states if state != "paused" or not call.is_otc)
 
 
 @service.post("/servers/{server_id}/os-volume_attachments")
@@ -51,7 +49,7 @@ def attach(call: Call, server_id: str) -> Reply:
         "volumeId": UUID,
         "device": {"type": ["string", "null"], "pattern": r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*$"},
     }
-    if call.at_least(49) and call.cloud.dialect.name != "otc":
+    if call.at_least(49) and not call.is_otc:
         properties["tag"] = TAG
     if call.at_least(79):
         properties["delete_on_termination"] = BOOLEAN
@@ -66,7 +64,7 @@ def attach(call: Call, server_id: str) -> Reply:
     if volume["multiattach"] and not call.at_least(60):
         raise HttpError(400, "Multiattach volumes are only supported starting with compute API version 2.60.")
     _check_unattached(doc, volume)
-    if call.cloud.dialect.name == "otc":
+    if call.is_otc:
         _check_documented_limits(call, doc, volume, requested.get("device"))
     reserve_volume(call, volume_id)
     # Neither cloud uses a requested name that is not the next one. The hypervisor of OpenStack ignores all of them.
@@ -94,7 +92,7 @@ def _check_documented_limits(call: Call, doc: Document, volume: Document, device
         )
     disks = [call.get("volume", entry["volume_id"]) or {} for entry in doc["volumes"]] + [volume]
     vbd = [disk for disk in disks if str(disk.get("metadata", {}).get("hw:passthrough")).lower() != "true"]
-    for counted, most in ((disks, MOST_DISKS), (vbd, MOST_VBD_DISKS)):
+    for counted, most in ((disks, otc.MOST_DISKS), (vbd, otc.MOST_VBD_DISKS)):
         if len(counted) > most:
             message = f"The maximum allowed number of disk devices ({most}) to attach to a single instance has been"
             raise HttpError(403, f"{message} exceeded.")

@@ -88,10 +88,9 @@ def _body_schema(call: Call) -> Schema:
     # Device tags exist from 2.32 to 2.36 and again since 2.42.
     if call.at_least(42) or (call.at_least(32) and not call.at_least(37)):
         device["tag"] = network["tag"] = TAG
-    is_otc = call.cloud.dialect.name == "otc"
-    if call.at_least(67) or is_otc:
+    if call.at_least(67) or call.is_otc:
         device["volume_type"] = SHORT_TEXT
-    if is_otc:
+    if call.is_otc:
         device = {name: device[name] for name in otc.DEVICE_FIELDS} | otc.DEVICE
         network = dict(NETWORK)
     properties: Schema = {
@@ -127,9 +126,9 @@ def _body_schema(call: Call) -> Schema:
         properties["host"] = properties["hypervisor_hostname"] = TEXT
     if call.at_least(90):
         properties["hostname"] = {"type": "string", "minLength": 2, "maxLength": 63}
-    if is_otc:
+    if call.is_otc:
         otc.restrict(properties)
-    return fields(properties, "name", "flavorRef", *(["networks"] if call.at_least(37) or is_otc else []))
+    return fields(properties, "name", "flavorRef", *(["networks"] if call.at_least(37) or call.is_otc else []))
 
 
 @service.post("/servers")
@@ -150,8 +149,7 @@ def create(call: Call) -> Reply:
     _check_local(flavor, requested.get("block_device_mapping_v2") or [])
     hints = _hints(call)
     count = _count(requested)
-    is_otc = call.cloud.dialect.name == "otc"
-    if is_otc:
+    if call.is_otc:
         otc.check(requested, count)
     claim(
         call,
@@ -163,14 +161,14 @@ def create(call: Call) -> Reply:
     reservation = f"r-{''.join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))}"
     docs = []
     for number in range(count):
-        suffix = f"-{number:04d}" if is_otc else f"-{number + 1}"
+        suffix = f"-{number:04d}" if call.is_otc else f"-{number + 1}"
         name = requested["name"] if count == 1 else f"{requested['name']}{suffix}"
         doc = _document(call, requested | {"name": name}, flavor, zone)
         boot_image = image["id"] if image and root_size is None else ""
         doc |= {"image_id": boot_image, "reservation_id": reservation, "requested_networks": networks}
         doc |= {"security_group_ids": groups, "hints": hints, "destination": destination}
         doc["volumes"] = _disks(call, doc, [dict(volume) for volume in volumes])
-        if image and is_otc:
+        if image and call.is_otc:
             doc["image_id"] = image["id"]  # the root disk is a volume, and Nova shows the image all the same
         for volume in doc["volumes"]:
             if volume["volume_id"]:
@@ -251,7 +249,7 @@ def _document(call: Call, requested: Document, flavor: Document, zone: str) -> D
 
 def _metadata_of_cloud(call: Call, requested: Document) -> dict[str, str]:
     """Return the metadata that an Open Telekom Cloud adds to a server."""
-    if call.cloud.dialect.rules.server_metadata == "plain":
+    if call.rules.server_metadata == "plain":
         return {}
     image_id = str(requested.get("imageRef") or "").rpartition("/")[2]
     image = {"metering.image_id": image_id, "metering.imagetype": "gold"} if image_id else {}
@@ -374,12 +372,11 @@ def _volumes(call: Call, requested: Document, image: Document | None) -> tuple[l
     The size is None if the root disk is local, and 0 if the size of the root volume is unknown.
     """
     devices = requested.get("block_device_mapping_v2") or []
-    is_otc = call.cloud.dialect.name == "otc"
     indexes = sorted(int(each["boot_index"]) for each in devices if _bootable(each))
     if image is not None and not devices:
-        devices = [otc.root_volume(image)] if is_otc else []
+        devices = [otc.root_volume(image)] if call.is_otc else []
         indexes = [0]
-    elif image is not None and is_otc:
+    elif image is not None and call.is_otc:
         indexes = []  # the cloud takes either the image or the disks
     if indexes != list(range(len(indexes))) or not indexes:
         raise HttpError(
@@ -507,6 +504,6 @@ def _hints(call: Call) -> Document:
     group = hints.get("group")
     if group is not None and call.get("server_group", str(group)) is None:
         raise HttpError(400, f"Instance group {group} could not be found.")
-    if call.cloud.dialect.name == "otc":
+    if call.is_otc:
         return {"group": group} if group else {}  # the other hints that the emulator knows have no effect
     return hints

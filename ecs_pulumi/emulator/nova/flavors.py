@@ -82,10 +82,8 @@ def seed(ctx: Context) -> None:
 
     In dialect `otc`, `s3.4xlarge.2` is sold out, and `s3.4xlarge.4` is sold out in the first zone.
     """
-    if ctx.cloud.dialect.name == "otc":
-        rows = [(name, name, vcpus, ram, disk, 0) for name, vcpus, ram, disk in OTC]
-    else:
-        rows = list(OPENSTACK)
+    of_otc = [(name, name, vcpus, ram, disk, 0) for name, vcpus, ram, disk in OTC]
+    rows = of_otc if ctx.is_otc else OPENSTACK
     for order, (id_, name, vcpus, ram, disk, ephemeral) in enumerate(rows):
         flavor = {
             "id": id_,
@@ -94,7 +92,7 @@ def seed(ctx: Context) -> None:
             "ram": ram,
             "disk": disk,
             "ephemeral": ephemeral,
-            "extra_specs": _extra_specs(ctx, name) if ctx.cloud.dialect.name == "otc" else {},
+            "extra_specs": _extra_specs(ctx, name) if ctx.is_otc else {},
             "_order": order,
         }
         ctx.put("flavor", flavor)

@@ -288,7 +288,7 @@ def detailed(call: Call, doc: Document) -> dict[str, Any]:
     groups = [{"name": name} for nic in doc["nics"] for name in groups_of(call, nic["port_id"])]
     if groups:
         rendered["security_groups"] = groups
-    if call.cloud.dialect.name == "otc" or call.is_admin:
+    if call.is_otc or call.is_admin:
         rendered |= _attributes(call, doc)
     if call.at_least(71):
         groups = call.find("server_group", project_id=doc["project_id"])
@@ -312,7 +312,7 @@ def _attributes(call: Call, doc: Document) -> dict[str, Any]:
             "hostname": doc["hostname"],
             "kernel_id": "",
             "ramdisk_id": "",
-            "root_device_name": "/dev/vda" if call.cloud.dialect.name == "otc" else "/dev/sda",
+            "root_device_name": "/dev/vda" if call.is_otc else "/dev/sda",
             "user_data": doc["user_data"],
         }
     attributes = {f"OS-EXT-SRV-ATTR:{name}": value for name, value in rendered.items()}

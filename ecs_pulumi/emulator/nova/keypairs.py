@@ -73,7 +73,7 @@ def create(call: Call) -> Reply:
 
 
 def _body_schema(call: Call) -> dict[str, Any]:
-    key = otc.PUBLIC_KEY if call.cloud.dialect.name == "otc" else TEXT
+    key = otc.PUBLIC_KEY if call.is_otc else TEXT
     properties: dict[str, Any] = {"name": NAME, "public_key": key}
     if call.at_least(2):
         properties["type"] = {"type": "string", "enum": ["ssh", "x509"]}
@@ -89,7 +89,7 @@ def index(call: Call) -> dict[str, Any]:
         call.find("keypair", user_id=_owner(call, call.param("user_id"), "index")), key=lambda pair: pair["name"]
     )
     response: dict[str, Any] = {}
-    if call.at_least(35) and call.cloud.dialect.name != "otc":
+    if call.at_least(35) and not call.is_otc:
         marker, limit = page(call)
         names = [pair["name"] for pair in pairs]
         if marker is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
@@ -79,8 +78,10 @@ def replace_tags(call: Call, server_id: str) -> dict[str, Any]:
 def add_tag(call: Call, server_id: str, tag: str) -> Reply:
     """`PUT …/tags/{tag}`."""
     require_at_least(call, 26)
-    if call.cloud.dialect.name == "otc" and not re.fullmatch("[a-zA-Z0-9_-]{1,80}", tag):
-        raise HttpError(400, f"Invalid input for field/attribute tag. Value: {tag}. '{tag}' does not match")
+    if call.is_otc and not otc.TAG.fullmatch(tag):
+        raise HttpError(
+            400, f"Invalid input for field/attribute tag. Value: {tag}. '{tag}' does not match '{otc.TAG.pattern}'"
+        )
     doc = _get_taggable_server(call, server_id)
     if tag in doc["tags"]:
         return Reply(204)
@@ -89,7 +90,7 @@ def add_tag(call: Call, server_id: str, tag: str) -> Reply:
 
 
 def _tags(call: Call) -> Schema:
-    return otc.TAGS if call.cloud.dialect.name == "otc" else TAGS
+    return otc.TAGS if call.is_otc else TAGS
 
 
 def _get_taggable_server(call: Call, server_id: str) -> Document:

@@ -84,7 +84,7 @@ def _allocate(ctx: Context, doc: Document) -> None:
 
 def _volume_zone(ctx: Context, doc: Document) -> str | None:
     # Cinder selects the zone where its zones differ from Nova's: OpenStack has a single zone for volumes.
-    return doc["zone"] if ctx.cloud.dialect.name == "otc" else None
+    return doc["zone"] if ctx.is_otc else None
 
 
 def plug_in(ctx: Context, doc: Document, requested: Document, *, groups: list[str] | None = None) -> Document:
@@ -222,7 +222,7 @@ def _complete_build_before_delete(ctx: Context, doc: Document) -> None:
 @server_step("nova.finish_delete")
 def _finish_delete(ctx: Context, doc: Document) -> None:
     # The Open Telekom Cloud also deletes the ports that the user created.
-    release_ports(ctx, doc, delete=True if ctx.cloud.dialect.name == "otc" else None)
+    release_ports(ctx, doc, delete=True if ctx.is_otc else None)
     for volume in doc["volumes"]:
         if volume["volume_id"]:
             cinder.detach(ctx, volume["volume_id"], doc["id"])
@@ -288,4 +288,4 @@ def next_device(ctx: Context, doc: Document) -> str:
 
 def device_prefix(ctx: Context) -> str:
     """Return the part of a device name before its letter."""
-    return "/dev/vd" if ctx.cloud.dialect.name == "otc" else "/dev/sd"
+    return "/dev/vd" if ctx.is_otc else "/dev/sd"

@@ -18,13 +18,11 @@ LONGEST_BATCH_NAME = 59
 """In a batch, the cloud appends a hyphen and a number of four digits to the name."""
 NEW_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[a-zA-Z0-9_.-]*$"}
 DESCRIPTION: Schema = {"type": ["string", "null"], "maxLength": 85, "pattern": "^[^<>]*$"}
-TAGS: Schema = {
-    "type": "array",
-    "maxItems": 50,
-    "items": {"type": "string", "minLength": 1, "maxLength": 80, "pattern": "^[a-zA-Z0-9_-]*$"},
-}
+TAG = re.compile("[a-zA-Z0-9_-]{1,80}")
+TAGS: Schema = {"type": "array", "maxItems": 50, "items": {"type": "string", "pattern": f"^{TAG.pattern}$"}}
 PUBLIC_KEY: Schema = {"type": "string", "maxLength": 1024}
-MAX_DISKS = 24
+MOST_DISKS, MOST_VBD_DISKS = 60, 24
+"""The number of disks that a server may have, and of those that are no SCSI disks; a new server has no SCSI disks."""
 DEVICE_FIELDS = ("source_type", "uuid", "volume_size", "volume_type", "device_name", "delete_on_termination")
 """The fields of a block device that are as in Nova."""
 DEVICE: Schema = {
@@ -41,7 +39,7 @@ def restrict(properties: Schema) -> None:
         properties.pop(name, None)
     properties["name"] = NEW_NAME
     properties["networks"] |= {"type": "array", "minItems": 1}
-    properties["block_device_mapping_v2"]["maxItems"] = MAX_DISKS
+    properties["block_device_mapping_v2"]["maxItems"] = MOST_VBD_DISKS
     if "description" in properties:
         properties["description"] = DESCRIPTION
 
@@ -69,4 +67,4 @@ def root_volume(image: Document) -> dict[str, Any]:
 
 def render_tags(call: Call, tags: list[str]) -> list[str]:
     """Return the tags of a server as the cloud shows them, which the rule `server_tags` determines."""
-    return [f"{tag}=" for tag in tags] if call.cloud.dialect.rules.server_tags == "pairs" else tags
+    return [f"{tag}=" for tag in tags] if call.rules.server_tags == "pairs" else tags

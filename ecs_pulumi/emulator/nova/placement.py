@@ -22,11 +22,10 @@ HOSTS_PER_ZONE = {"otc": 4, "openstack": 1}
 
 def hosts(ctx: Context) -> Iterator[Host]:
     """Yield the hosts of the region, those of the default zone first."""
-    is_otc = ctx.cloud.dialect.name == "otc"
     for index, zone in enumerate(ctx.zones(), 1):
         for number in range(1, HOSTS_PER_ZONE[ctx.cloud.dialect.name] + 1):
-            name = f"pod{number:02}.{zone}" if is_otc else f"compute-{index}"
-            yield {"host": name, "hypervisor": f"nova{number:03}@1" if is_otc else name, "zone": zone}
+            name = f"pod{number:02}.{zone}" if ctx.is_otc else f"compute-{index}"
+            yield {"host": name, "hypervisor": f"nova{number:03}@1" if ctx.is_otc else name, "zone": zone}
 
 
 def find_host(ctx: Context, doc: Document) -> Host | None:

@@ -48,7 +48,7 @@ def resize(call: Call, doc: Document) -> Reply:
         raise HttpError(400, "When resizing, instances must change flavor!")
     if doc["image_id"] and flavor["disk"] == 0 and old["disk"] != 0:
         raise HttpError(400, "Resize to zero disk flavor is not allowed.")
-    if call.cloud.dialect.name == "otc":
+    if call.is_otc:
         _check_documented_limits(call, doc, flavor)
     # Until the resize is confirmed, the larger of both flavors counts against the quota.
     claim(

@@ -78,7 +78,7 @@ def members(ctx: Context, group: Document) -> list[str]:
 
 def _schema(call: Call) -> Schema:
     policies = ["anti-affinity"]
-    if call.cloud.dialect.name != "otc":
+    if not call.is_otc:
         policies.append("affinity")
         if call.at_least(15):
             policies += ["soft-anti-affinity", "soft-affinity"]

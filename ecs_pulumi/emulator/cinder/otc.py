@@ -34,11 +34,6 @@ _PROTECTED = re.compile(r"__system__.*|hw:passthrough|full_clone|backupId")
 """The metadata that only the cloud changes once the volume exists."""
 
 
-def is_evs(ctx: Context) -> bool:
-    """Whether the cloud is an Open Telekom Cloud."""
-    return ctx.cloud.dialect.name == "otc"
-
-
 def error_body(error: HttpError) -> dict[str, Any]:
     """Return an error body with a code: `{"error": {"code": "EVS.1036", "message": …}}`."""
     return {"error": {"code": error.kind, "message": error.message}}
@@ -46,7 +41,7 @@ def error_body(error: HttpError) -> dict[str, Any]:
 
 def extra_specs(ctx: Context, name: str) -> dict[str, str]:
     """Return the specifications of a built-in volume type: the zones that have it."""
-    if not is_evs(ctx):
+    if not ctx.is_otc:
         return {}
     zones = ctx.zones()[1:] if name in ctx.cloud.dialect.partial_volume_types else ctx.zones()
     return {"volume_backend_name": name, "availability-zone": zones[0], ZONES_OF_TYPE: ",".join(zones)}
@@ -60,12 +55,12 @@ def has_type(zone: str, kind: Document) -> bool:
 
 def check_available(ctx: Context, kind: Document, zone: str) -> None:
     """Reject a volume type that the zone does not have, or that is no longer sold."""
-    if not is_evs(ctx):
+    if not ctx.is_otc:
         return
     if not has_type(zone, kind):
         message = f"Invalid input received: Availability zone [{zone}] do not have volume type [{kind['name']}]"
         raise HttpError(400, message, kind="EVS.2071")
-    if kind["name"] == ENDED and ctx.cloud.dialect.rules.end_of_sale == "refuse":
+    if kind["name"] == ENDED and ctx.rules.end_of_sale == "refuse":
         raise HttpError(400, f"Volume type [{ENDED}] in availability zone [{zone}] is sold out !", kind="EVS.2072")
 
 
@@ -78,7 +73,7 @@ def check_create(ctx: Context, requested: Document, names: Mapping[str, str | No
         names: name and description.
         others: the other keys of the body.
     """
-    if not is_evs(ctx):
+    if not ctx.is_otc:
         return
     if any(others):
         raise HttpError(400, "Malformed request body.", kind="EVS.5400")
@@ -86,7 +81,7 @@ def check_create(ctx: Context, requested: Document, names: Mapping[str, str | No
         raise HttpError(400, "source_volid is currently not supported")
     if requested.get("backup_id"):
         raise HttpError(400, "invalid backup id!", kind="EVS.1006")
-    if not requested.get("availability_zone") and ctx.cloud.dialect.rules.zone_required == "yes":
+    if not requested.get("availability_zone") and ctx.rules.zone_required == "yes":
         raise HttpError(400, "invalid availability zone!", kind="EVS.1036")
     check_names(ctx, names)
     snapshot = ctx.get("snapshot", requested.get("snapshot_id") or "") or {}
@@ -100,7 +95,7 @@ def check_create(ctx: Context, requested: Document, names: Mapping[str, str | No
 def check_names(ctx: Context, names: Mapping[str, str | None]) -> None:
     """Reject a name or a description that is too long."""
     for name, code in (("name", "EVS.1003"), ("description", "EVS.1004")):
-        if is_evs(ctx) and len((names.get(name) or "").encode()) > LONGEST:
+        if ctx.is_otc and len((names.get(name) or "").encode()) > LONGEST:
             raise HttpError(400, f"invalid volume {name}!", kind=code)
 
 
@@ -131,7 +126,7 @@ def _check_new_metadata(requested: Document) -> None:
 
 def added_metadata(ctx: Context, volume: Document) -> dict[str, str]:
     """Return the metadata that the cloud adds to a volume once it is available."""
-    if not is_evs(ctx):
+    if not ctx.is_otc:
         return {}
     return {_SCSI: "false"} | ({"full_clone": "1"} if volume["snapshot_id"] else {})
 
@@ -145,7 +140,7 @@ def check_metadata(ctx: Context, volume: Document, metadata: Mapping[str, str], 
         metadata: the entries of the request.
         replaced: whether the entries that the request does not contain would be removed.
     """
-    if not is_evs(ctx):
+    if not ctx.is_otc:
         return
     present = {key: value for key, value in volume["metadata"].items() if _PROTECTED.fullmatch(key)}
     if replaced and present.keys() - metadata.keys():
@@ -156,13 +151,13 @@ def check_metadata(ctx: Context, volume: Document, metadata: Mapping[str, str], 
 
 def check_key(ctx: Context, key: str) -> None:
     """Reject the removal of an entry of the metadata that belongs to the cloud."""
-    if is_evs(ctx) and _PROTECTED.fullmatch(key):
+    if ctx.is_otc and _PROTECTED.fullmatch(key):
         raise HttpError(403, "metadata can not be operated.", kind="EVS.5403")
 
 
 def check_extend(ctx: Context, volume: Document, size: int) -> None:
     """Reject the extension of a volume that is shared, changing its type, or larger than the cloud allows."""
-    if not is_evs(ctx):
+    if not ctx.is_otc:
         return
     if size >= (SYSTEM_DISK if volume["volume_image_metadata"] else DATA_DISK).stop:
         raise HttpError(400, "volume can not be extended!", kind="EVS.1014")
@@ -183,5 +178,5 @@ def check_retype(ctx: Context, volume: Document, kind: Document) -> None:
 
 
 def is_retyping(volume: Document) -> bool:
-    """Whether the cloud is changing the type of a volume, which the status may not show."""
+    """Whether the type of a volume is changing although its status may allow other requests."""
     return bool(volume.get("retyping"))
