@@ -74,7 +74,7 @@ MAX_LIMIT = 1000
 
 def seed(ctx: Context) -> None:
     """Create the public images of the dialect."""
-    images = OTC if ctx.cloud.dialect.name == "otc" else OPENSTACK
+    images = OTC if ctx.is_otc else OPENSTACK
     for name, id_, min_disk, min_ram, size, properties in images:
         digest = hashlib.sha512(name.encode()).hexdigest()
         image = {
@@ -96,7 +96,7 @@ def seed(ctx: Context) -> None:
             "updated_at": to_second(ctx.now),
             "tags": [],
         }
-        if ctx.cloud.dialect.name == "otc":
+        if ctx.is_otc:
             firmware = "uefi" if "_uefi_" in name else "bios"
             image |= OTC_FIELDS | {"hw_firmware_type": firmware, "__image_size": str(size)}
             # It does not know the size and the checksum of an image in this format.
@@ -181,7 +181,7 @@ def _matches(image: Document, name: str, values: list[str]) -> bool:
 
 def _order(call: Call) -> list[tuple[str, str]]:
     """Return the sort keys with their directions, from `sort=name:asc,id`, or from `sort_key=name&sort_dir=asc`."""
-    if call.cloud.dialect.name == "otc":
+    if call.is_otc or call.param("sort_key"):
         order = [(call.param("sort_key") or "created_at", call.param("sort_dir") or "desc"), ("id", "desc")]
     else:
         pairs = [part.partition(":") for part in (call.param("sort") or "created_at,id").split(",")]

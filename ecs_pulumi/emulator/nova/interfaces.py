@@ -37,9 +37,11 @@ UNEXPECTED = (
 @service.post("/servers/{server_id}/os-interface")
 def attach(call: Call, server_id: str) -> dict[str, Any]:
     """`POST …/os-interface`: attach a port, a new port in a network, or a new port in the only network."""
-    addresses = {"type": "array", "items": fields({"ip_address": TEXT}, "ip_address"), "maxItems": 1}
+    addresses: dict[str, Any] = {"type": "array", "items": fields({"ip_address": TEXT}, "ip_address")}
+    if not call.is_otc:  # which uses the first address and ignores the others
+        addresses["maxItems"] = 1
     properties: dict[str, Any] = {"net_id": UUID, "port_id": UUID, "fixed_ips": addresses}
-    if call.at_least(49) and call.cloud.dialect.name != "otc":
+    if call.at_least(49) and not call.is_otc:
         properties["tag"] = TAG
     requested = body(call, "interfaceAttachment", fields(properties))
     network_id, port_id = requested.get("net_id"), requested.get("port_id")
@@ -123,7 +125,7 @@ def detach(call: Call, server_id: str, port_id: str) -> Reply:
     check_lock(call, doc)
     check_state(doc, "detach_interface", CHANGEABLE)
     delete = None
-    if call.cloud.dialect.name == "otc":
+    if call.is_otc:
         if doc["nics"] and doc["nics"][0]["port_id"] == port_id:
             raise HttpError(403, f"Port {port_id} is the primary NIC of instance {server_id} and cannot be detached.")
         delete = str(call.param("reserve_port")).lower() != "true"

@@ -58,7 +58,7 @@ def show(call: Call, server_id: str) -> dict[str, Any]:
 
 @service.put("/servers/{server_id}")
 def update(call: Call, server_id: str) -> dict[str, Any]:
-    """`PUT /servers/{id}`: name, description, access addresses, disk config, host name."""
+    """`PUT /servers/{id}`: name, description, access addresses, disk config, host name. `otc` has the first two."""
     properties: dict[str, Any] = {
         "name": NAME,
         "OS-DCF:diskConfig": DISK_CONFIG,
@@ -69,6 +69,8 @@ def update(call: Call, server_id: str) -> dict[str, Any]:
         properties["description"] = {"type": ["string", "null"], "maxLength": 255}
     if call.at_least(90):
         properties["hostname"] = {"type": "string", "minLength": 2, "maxLength": 63}
+    if call.is_otc:
+        properties = {name: schema for name, schema in properties.items() if name in ("name", "description")}
     requested = body(call, "server", fields(properties))
     doc = get_server(call, server_id)
     stored = {
@@ -93,11 +95,10 @@ def delete(call: Call, server_id: str) -> None:
 
 
 def _listing(call: Call, path: str, rule: str, render: Callable[[Call, Document], dict[str, Any]]) -> dict[str, Any]:
-    is_otc = call.cloud.dialect.name == "otc"
     marker, limit = page(call)
-    if is_otc and call.param("image"):
+    if call.is_otc and call.param("image"):
         marker, limit = None, LIST_LIMIT
-    elif is_otc and not call.param("limit"):
+    elif call.is_otc and not call.param("limit"):
         limit = OTC_PAGE
     all_projects = call.param("all_tenants") is not None and is_true(call.param("all_tenants") or "1")
     if all_projects:
@@ -126,10 +127,9 @@ def _listing(call: Call, path: str, rule: str, render: Callable[[Call, Document]
 
 def _filters(call: Call) -> tuple[dict[str, Any], list[Callable[[Document], bool]]]:
     """Return the filters of the request: the query for the database, and the predicates to apply to its result."""
-    is_otc = call.cloud.dialect.name == "otc"
     query: dict[str, Any] = {}
     keep: list[Callable[[Document], bool]] = []
-    if is_otc and call.param("image"):
+    if call.is_otc and call.param("image"):
         # This filter overrides all others, and it does not find a server that was created with `imageRef`.
         image_id = _last_part(call, "image")
         return {"deleted": False}, [lambda doc: not doc["image_id"] and boot_image_id(call, doc) == image_id]
@@ -144,12 +144,12 @@ def _filters(call: Call) -> tuple[dict[str, Any], list[Callable[[Document], bool
     if call.param("reservation_id"):
         query["reservation_id"] = call.param("reservation_id")
     _status_filter(call, query, keep)
-    if is_otc:
+    if call.is_otc:
         keep += _otc_matches(call)
     else:
         query |= _name_pattern(call)
         keep += _matches(call)
-    if call.at_least(26) or is_otc:
+    if call.at_least(26) or call.is_otc:
         keep += [_tag_filter(name, call.param(name) or "") for name in TAG_FILTERS if call.param(name)]
     return query, keep
 
