@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import requests
 
+from ecs_pulumi.emulator import Emulator, ManualClock
 from tests.api.emulator.plain import Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ecs_pulumi.emulator import Emulator, ManualClock
+    from ecs_pulumi.emulator.dialects import DialectName
 
 STEP = 0.2
 TIMEOUT = 200.0
@@ -191,3 +193,16 @@ class Account:
                 return history
             self.clock.advance(STEP)
         raise AssertionError(f"{volume} did not reach {status}: {history}")
+
+
+@contextmanager
+def signed_in(dialect: DialectName = "otc", **rules: str) -> Iterator[Account]:
+    """Return an account of a new emulator with a manual clock.
+
+    Args:
+        dialect: The dialect of the emulator.
+        rules: Changes of the dialect's rules.
+    """
+    clock = ManualClock()
+    with Emulator(dialect=dialect, clock=clock, rules=rules) as cloud:
+        yield Account(cloud, clock)

@@ -1,4 +1,4 @@
-"""Fixtures that run the same test on the emulator and on a real OpenStack."""
+"""An account of the emulator, and fixtures that run the same test on the emulator and on a real OpenStack."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic.alias_generators import to_snake
 
+from tests.api.emulator.account import Account, signed_in
 from tests.api.emulator.plain import PlainClient
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ def account_of(cloud: Emulator, name: str = "demo") -> PlainClient:
     auth = {to_snake(option): value for option, value in cloud.settings_of(name).items()}
     region = auth.pop("region")
     return PlainClient(live=False, auth=auth, region_name=region)
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Account]:
+    """An account of an emulated Open Telekom Cloud, which the tests of a module share."""
+    with signed_in() as created:
+        yield created
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -14,19 +14,8 @@ from ecs_pulumi.emulator.gateway import MAX_BODY
 from ecs_pulumi.emulator.nova import lifecycle
 from tests.api.emulator.account import Account
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 TIMEOUT = 10.0
 """Timeout of every request."""
-
-
-@pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    """An account of an emulator with dialect `otc`."""
-    clock = ManualClock()
-    with Emulator(clock=clock) as cloud:
-        yield Account(cloud, clock)
 
 
 def servers_url(account: Account) -> str:

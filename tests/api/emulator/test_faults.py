@@ -19,19 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Account]:
-    """An account of an emulator with dialect `otc`."""
-    clock = ManualClock()
-    with Emulator(clock=clock) as cloud:
-        yield Account(cloud, clock)
-
-
 @pytest.fixture
-def account(shared: Account) -> Iterator[Account]:
+def account(account: Account) -> Iterator[Account]:
     """The shared account; its faults are cleared after the test."""
-    yield shared
-    shared.cloud.clear_faults()
+    yield account
+    account.cloud.clear_faults()
 
 
 def test_status_fault_applies_n_times(account: Account) -> None:

@@ -6,19 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecs_pulumi.emulator import Emulator, ManualClock
-from tests.api.emulator.account import Account
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    """An account of an emulator with dialect `otc`."""
-    clock = ManualClock()
-    with Emulator(clock=clock) as cloud:
-        yield Account(cloud, clock)
+    from tests.api.emulator.account import Account
 
 
 @pytest.mark.parametrize(

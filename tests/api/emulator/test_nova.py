@@ -7,19 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.emulator import Emulator, ManualClock
-from tests.api.emulator.account import Account
+from tests.api.emulator.account import Account, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    """An account of an emulator with dialect `otc`."""
-    clock = ManualClock()
-    with Emulator(clock=clock) as cloud:
-        yield Account(cloud, clock)
 
 
 @pytest.fixture(scope="module")
@@ -214,9 +205,7 @@ def test_otc_tags(account: Account, network: str) -> None:
 
 def test_otc_shows_tags_as_pairs() -> None:
     """With the rule `server_tags=pairs` a tag is shown as a key with an empty value."""
-    clock = ManualClock()
-    with Emulator(clock=clock, rules={"server_tags": "pairs"}) as cloud:
-        account = Account(cloud, clock)
+    with signed_in(server_tags="pairs") as account:
         server = account.active("tagged", networks=[{"uuid": account.network()}])
         account.nova("PUT", f"/servers/{server}/tags", {"tags": ["a"]}, microversion="2.26")
         assert account.show(server, microversion="2.26")["tags"] == ["a="]
@@ -308,9 +297,7 @@ def test_delete_during_build_shows_active(account: Account, network: str) -> Non
 
 def test_deleted_port_disappears_from_server() -> None:
     """Upstream, the interface list is updated immediately, the addresses of the server a moment later."""
-    clock = ManualClock()
-    with Emulator(clock=clock, dialect="openstack") as cloud:
-        account = Account(cloud, clock)
+    with signed_in("openstack") as account:
         network = account.network()
         port = account.neutron("POST", "/ports", {"port": {"network_id": network}}).body["port"]["id"]
         server = account.active("losing", networks=[{"port": port}])

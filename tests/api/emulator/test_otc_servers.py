@@ -6,24 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.emulator import Emulator, ManualClock
 from ecs_pulumi.emulator.nova.actions import UNDOCUMENTED
-from tests.api.emulator.account import Account
+from tests.api.emulator.account import Account, signed_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.api.emulator.plain import Response
 
 ANY_ID = "f0f0f0f0-1111-4222-8333-444444444444"
-
-
-@pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    """An account of an emulator with dialect `otc`."""
-    clock = ManualClock()
-    with Emulator(clock=clock) as cloud:
-        yield Account(cloud, clock)
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +56,7 @@ def test_undocumented_action_is_refused(account: Account, action: str) -> None:
 
 def test_rule_offers_undocumented_actions() -> None:
     """With the rule `undocumented_actions=answer`, the cloud suspends a server."""
-    clock = ManualClock()
-    with Emulator(clock=clock, rules={"undocumented_actions": "answer"}) as cloud:
-        account = Account(cloud, clock)
+    with signed_in(undocumented_actions="answer") as account:
         server = account.active(networks=[{"uuid": account.network()}])
         assert account.act(server, "suspend").status == 202
         account.wait_for(server, "SUSPENDED")
@@ -141,9 +128,7 @@ def test_flavors_have_extra_specs(account: Account) -> None:
 
 def test_page_has_25_servers() -> None:
     """A list without `limit` has pages of 25 servers; with it, up to 1000."""
-    clock = ManualClock()
-    with Emulator(clock=clock) as cloud:
-        account = Account(cloud, clock)
+    with signed_in() as account:
         network = account.network()
         for number in range(26):
             account.server(f"many-{number}", networks=[{"uuid": network}])
@@ -174,9 +159,7 @@ def test_image_overrides_other_filters(account: Account, server: str) -> None:
 def test_cloud_adds_metadata(account: Account, server: str) -> None:
     """A new server has metadata of the cloud, unless the rule `server_metadata` is `plain`."""
     assert account.show(server)["metadata"].items() >= {"metering.resourcetype": "1", "os_bit": "64"}.items()
-    clock = ManualClock()
-    with Emulator(clock=clock, rules={"server_metadata": "plain"}) as cloud:
-        plain = Account(cloud, clock)
+    with signed_in(server_metadata="plain") as plain:
         assert plain.show(plain.server(networks=[{"uuid": plain.network()}]))["metadata"] == {}
 
 
@@ -226,3 +209,21 @@ def test_rebuild_takes_documented_fields_only(account: Account, server: str) -> 
     files = [{"path": "/etc/motd", "contents": "aGk="}]
     response = account.act(server, "rebuild", {"imageRef": account.image(), "personality": files})
     assert (response.status, "'personality' was unexpected" in response.message) == (400, True)
+
+
+def test_update_takes_name_and_description_only(account: Account, server: str) -> None:
+    """A server has no other field that `PUT` changes."""
+    for refused in ({"accessIPv4": "10.0.0.1"}, {"accessIPv6": "::1"}, {"OS-DCF:diskConfig": "AUTO"}):
+        assert account.nova("PUT", f"/servers/{server}", {"server": refused}).status == 400
+    changed = {"server": {"name": "shared", "description": "mine"}}
+    assert account.nova("PUT", f"/servers/{server}", changed, microversion="2.19").status == 200
+
+
+def test_new_nic_has_the_first_requested_address(account: Account) -> None:
+    """Of several `fixed_ips` in a request for a NIC, only the first one counts."""
+    network = account.network("addresses", "10.5.0.0/24")
+    server = account.active("addressed", networks=[{"uuid": network}])
+    addresses = [{"ip_address": f"10.5.0.{number}"} for number in (20, 21)]
+    body = {"interfaceAttachment": {"net_id": network, "fixed_ips": addresses}}
+    added = account.nova("POST", f"/servers/{server}/os-interface", body).body["interfaceAttachment"]
+    assert [each["ip_address"] for each in added["fixed_ips"]] == ["10.5.0.20"]

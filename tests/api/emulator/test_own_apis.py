@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecs_pulumi.emulator import Emulator, ManualClock
-from tests.api.emulator.account import Account
+from tests.api.emulator.account import Account, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +15,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def account() -> Iterator[Account]:
     """An account of an emulator with dialect `otc`."""
-    clock = ManualClock()
-    with Emulator(clock=clock) as cloud:
-        yield Account(cloud, clock)
+    with signed_in() as created:
+        yield created
 
 
 def test_vpc_quotas(account: Account) -> None:
@@ -40,9 +38,7 @@ def test_vpc_quotas(account: Account) -> None:
 
 def test_openstack_has_no_vpc_api() -> None:
     """OpenStack has no such service."""
-    clock = ManualClock()
-    with Emulator(dialect="openstack", clock=clock) as cloud:
-        account = Account(cloud, clock)
+    with signed_in("openstack") as account:
         assert account.send("GET", f"/vpc/v1/{account.project_id}/quotas").status == 404
 
 

@@ -8,7 +8,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from ecs_pulumi.emulator import Emulator, ManualClock
-from tests.api.emulator.account import Account
+from tests.api.emulator.account import Account, signed_in
 from tests.support.page import Page
 
 if TYPE_CHECKING:
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def account() -> Iterator[Account]:
     """An account of a separate emulator for each test."""
-    clock = ManualClock()
-    with Emulator(clock=clock) as cloud:
-        yield Account(cloud, clock)
+    with signed_in() as created:
+        yield created
 
 
 def test_empty_cloud_shows_stack_settings(chrome: Chrome, account: Account) -> None:

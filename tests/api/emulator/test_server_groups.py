@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.emulator import Emulator, ManualClock
-from tests.api.emulator.account import Account
+from tests.api.emulator.account import Account, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,17 +21,15 @@ LATEST = "2.64"
 @pytest.fixture(scope="module", params=["otc", "openstack"])
 def account(request: pytest.FixtureRequest) -> Iterator[Account]:
     """An account of an emulator of each dialect."""
-    clock = ManualClock()
-    with Emulator(clock=clock, dialect=request.param) as cloud:
-        yield Account(cloud, clock)
+    with signed_in(request.param) as created:
+        yield created
 
 
 @pytest.fixture(scope="module")
 def openstack() -> Iterator[Account]:
     """An account of an emulator with the dialect `openstack`, which has two hosts."""
-    clock = ManualClock()
-    with Emulator(clock=clock, dialect="openstack") as cloud:
-        yield Account(cloud, clock)
+    with signed_in("openstack") as created:
+        yield created
 
 
 def create(account: Account, microversion: str = "", **group: Any) -> Response:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.emulator import Emulator, ManualClock
-from tests.api.emulator.account import Account
+from tests.api.emulator.account import Account, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +32,8 @@ ABSENT = ("description", "tags", "mtu", "qos_policy_id", "service_types", "segme
 @pytest.fixture(scope="module", params=["refuse", "drop"])
 def account(request: pytest.FixtureRequest) -> Iterator[Account]:
     """An account of an emulator with dialect `otc`, with each way to treat unknown attributes."""
-    clock = ManualClock()
-    with Emulator(clock=clock, rules={"unknown_attributes": request.param}) as cloud:
-        yield Account(cloud, clock)
+    with signed_in(unknown_attributes=request.param) as created:
+        yield created
 
 
 def is_refusing(account: Account) -> bool:

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.emulator import Emulator, ManualClock
-from tests.api.emulator.account import Account
+from tests.api.emulator.account import Account, signed_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.api.emulator.plain import Response
 
 ZONE = {"availability_zone": "eu-de-02"}
 KEY_ID = "6eb22a4f-1d5e-4f0a-9d6c-0d5a9f1f6f4e"
-
-
-@contextmanager
-def signed_in(**rules: str) -> Iterator[Account]:
-    """Return an account of a new emulator with these rules."""
-    clock = ManualClock()
-    with Emulator(dialect="otc", clock=clock, rules=rules) as cloud:
-        yield Account(cloud, clock)
-
-
-@pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    """An account of an emulator with the rules of the dialect."""
-    with signed_in() as created:
-        yield created
 
 
 def request(account: Account, **volume: Any) -> Response:
