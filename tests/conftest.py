@@ -124,6 +124,24 @@ def cloud() -> Iterator[Emulator]:
         yield running
 
 
+@pytest.fixture
+def warnings() -> Iterator[list[str]]:
+    """The warnings of the provider since the start of the test."""
+    from tests.support.messages import recorded
+
+    with recorded("warning") as messages:
+        yield messages
+
+
+@pytest.fixture
+def messages() -> Iterator[list[str]]:
+    """The messages of the provider since the start of the test."""
+    from tests.support.messages import recorded
+
+    with recorded() as shown:
+        yield shown
+
+
 @pytest.fixture(scope="session")
 def chrome() -> Iterator[Chrome]:
     """A browser; skip the test if none is installed."""

@@ -19,7 +19,7 @@ from ecs_pulumi.emulator.accounts import fixed_id
 from ecs_pulumi.orphans import delete, find_orphans
 from ecs_pulumi.resources import clients
 from ecs_pulumi.stack import Stack
-from tests.support.clouds import entry, write_clouds
+from tests.support.clouds import entry, hide_variables, write_clouds
 from tests.support.landscape import client
 from tests.support.steps import PROJECT, SAME, STACK, UNKNOWN, Failed, Refused, Resource, Step, clear_caches
 
@@ -42,8 +42,7 @@ def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Em
         Emulator(speed=200, dialect="openstack") as other,
         pytest.MonkeyPatch.context() as patch,
     ):
-        for name in [name for name in os.environ if name.startswith("OS_")]:
-            patch.delenv(name)
+        hide_variables(patch)
         twin = entry(other, project_name=None, project_domain_name=None, project_id=fixed_id("project/demo"))
         entries = {"own": entry(own), "other": entry(other), "twin": twin}
         for name, value in write_clouds(tmp_path_factory.mktemp("clouds"), entries).items():

@@ -8,7 +8,6 @@ import pytest
 
 from ecs_pulumi.cloud import network
 from ecs_pulumi.cloud.learned import Learned
-from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.handler import OperationContext, auto_name, get_handler
 from ecs_pulumi.emulator import Emulator
 from tests.support.steps import PROJECT, SAME, STACK, Failed, Refused, Resource
@@ -34,19 +33,6 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Emulator]:
 def config(cloud: Emulator) -> dict[str, str]:
     """The settings of a stack on the cloud."""
     return {f"ecs:{name}": value for name, value in cloud.settings.items()}
-
-
-@pytest.fixture
-def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The warnings since the start of the test."""
-    found: list[str] = []
-
-    def log(_: str, message: str, severity: str = "info", **__: Any) -> None:
-        if severity == "warning":
-            found.append(message)
-
-    monkeypatch.setattr(rpc_bridge, "log", log)
-    return found
 
 
 def create(config: dict[str, str], kind: str, resource: str, *, search: bool = True, **inputs: Any) -> Any:

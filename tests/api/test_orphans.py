@@ -19,6 +19,7 @@ from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.orphans import _age, delete, find_orphans, main
 from ecs_pulumi.resources import deletion
 from ecs_pulumi.stack import Stack
+from tests.support.clouds import hide_variables
 from tests.support.command import ASCII_LOCALE, run_unread
 from tests.support.steps import PROJECT, SAME, STACK, Refused, Resource
 
@@ -113,8 +114,7 @@ def shop(cloud: Emulator, monkeypatch: pytest.MonkeyPatch) -> Shop:
 
 def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the settings of another cloud."""
-    for name in [name for name in os.environ if name.startswith("OS_")]:
-        monkeypatch.delenv(name)
+    hide_variables(monkeypatch)
 
 
 def ids(stack: Stack) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +10,7 @@ from pulumi.runtime import set_all_config
 import ecs_pulumi as ecs
 from ecs_pulumi.emulator import Emulator, ManualClock
 from tests.api.emulator.account import Account
+from tests.support.clouds import hide_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,7 @@ def account() -> Iterator[Account]:
     """An account with 60 servers."""
     clock = ManualClock()
     with pytest.MonkeyPatch.context() as patch, Emulator(dialect="otc", clock=clock) as cloud:
-        for name in [name for name in os.environ if name.startswith("OS_")]:
-            patch.delenv(name)
+        hide_variables(patch)
         account = Account(cloud, clock)
         network = account.network()
         for name in (*NAMES, *(f"other-{number}" for number in range(54))):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.cloud import network
-from ecs_pulumi.dynamic import rpc_bridge
 from tests.faults.scenes import OTHER_IMAGE
 from tests.support.steps import Failed, Refused, Step
 
@@ -34,19 +33,6 @@ def cloud(otc: EmulatedWorld) -> EmulatedWorld:
     otc.restore(otc.start)
     otc.connect()
     return otc
-
-
-@pytest.fixture
-def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The warnings of all operations."""
-    found: list[str] = []
-
-    def log(_: str, message: str, severity: str = "info", **__: Any) -> None:
-        if severity == "warning":
-            found.append(message)
-
-    monkeypatch.setattr(rpc_bridge, "log", log)
-    return found
 
 
 def ports(world: EmulatedWorld, **filters: str) -> set[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import ipaddress
-import os
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from openstack.config import OpenStackConfig
 from pydantic.alias_generators import to_snake
 
 from ecs_pulumi.cloud.clock import Clock
+from tests.support.clouds import hide_variables
 from tests.support.steps import Resource, clear_caches
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
     from typing_extensions import Self
 
+    from ecs_pulumi.emulator import Emulator
     from ecs_pulumi.emulator.dialects import DialectName
     from tests.support.landscape import Landscape
 
@@ -35,17 +36,39 @@ SPEED = 200
 
 
 @contextlib.contextmanager
-def emulator(dialect: DialectName, *, rules: dict[str, str] | None = None, **fault: Any) -> Iterator[Landscape]:
-    """Run an emulated cloud, optionally with other rules or a fault, in an environment without OS_* variables."""
+def run_emulator(dialect: DialectName, *, rules: dict[str, str] | None = None) -> Iterator[Emulator]:
+    """Run an emulated cloud, optionally with other rules, in an environment without OS_* variables."""
     from ecs_pulumi.emulator import Emulator
-    from tests.support.landscape import emulated
 
     with pytest.MonkeyPatch.context() as patch, Emulator(speed=SPEED, dialect=dialect, rules=rules) as cloud:
-        for name in [name for name in os.environ if name.startswith("OS_")]:
-            patch.delenv(name)
+        hide_variables(patch)
+        yield cloud
+
+
+@contextlib.contextmanager
+def emulator(dialect: DialectName, *, rules: dict[str, str] | None = None, **fault: Any) -> Iterator[Landscape]:
+    """Run an emulated cloud, optionally with other rules or a fault, and return what the tests use in it."""
+    from tests.support.landscape import emulated
+
+    with run_emulator(dialect, rules=rules) as cloud:
         if fault:
             cloud.fault(**fault)
         yield emulated(cloud)
+
+
+@contextlib.contextmanager
+def new_resources(fixtures: CloudFixtures, default: str = "") -> Iterator[Callable[..., Resource]]:
+    """Return a function that returns new resources, of the default kind if none is given; finally destroy them."""
+    created: list[Resource] = []
+
+    def resource(kind: str = default, name: str = "", **options: Any) -> Resource:
+        created.append(fixtures.resource(kind, **options))
+        created[-1].name = name or created[-1].name
+        return created[-1]
+
+    yield resource
+    for each in reversed(created):
+        each.destroy()
 
 
 class ScaledClock(Clock):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fields.cloud_fixtures import CloudFixtures, emulator
+from tests.fields.cloud_fixtures import CloudFixtures, emulator, new_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,12 +66,5 @@ def otc_fixtures(otc_clouds: Callable[[str], CloudFixtures]) -> CloudFixtures:
 @pytest.fixture
 def new(fixtures: CloudFixtures) -> Iterator[Callable[..., Resource]]:
     """Return new resources; destroy them after the test, the last one first."""
-    created: list[Resource] = []
-
-    def resource(kind: str, **options: Any) -> Resource:
-        created.append(fixtures.resource(kind, **options))
-        return created[-1]
-
-    yield resource
-    for each in reversed(created):
-        each.destroy()
+    with new_resources(fixtures) as resource:
+        yield resource

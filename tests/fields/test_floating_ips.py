@@ -40,19 +40,6 @@ def island(new: New) -> tuple[Resource, Resource]:
     return subnet, port
 
 
-@pytest.fixture
-def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The warnings of the provider."""
-    lines: list[str] = []
-
-    def log(_urn: str, line: str, *, severity: str = "info", **_: object) -> None:
-        if severity == "warning":
-            lines.append(line)
-
-    monkeypatch.setattr(rpc_bridge, "log", log)
-    return lines
-
-
 def other_inputs(kind: str, fixtures: CloudFixtures) -> dict[str, Any]:
     """Return the inputs of a floating IP or an association besides the port."""
     return dict(OUTSIDE) if kind == "FloatingIp" else {"floating_ip_id": fixtures.floating_ips[0]}

@@ -8,29 +8,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.cloud import network
-from ecs_pulumi.dynamic import rpc_bridge
-from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.emulator.dialects import changed_rules
 from tests.fields.assertions import assert_complete, assert_no_changes
-from tests.fields.cloud_fixtures import SPEED, CloudFixtures
+from tests.fields.cloud_fixtures import CloudFixtures, run_emulator
 from tests.support.landscape import emulated
 from tests.support.steps import SAME, Failed, Refused, Step, updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ecs_pulumi.emulator import Emulator
     from tests.support.steps import Resource
 
     New = Callable[..., Resource]
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Emulator]:
+def cloud(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """An emulated Open Telekom Cloud; its parameter is the rule `unknown_attributes`."""
-    for name in ("OS_CLOUD", "OS_AUTH_URL"):
-        monkeypatch.delenv(name, raising=False)
-    with Emulator(speed=SPEED, dialect="otc", rules={"unknown_attributes": getattr(request, "param", "refuse")}) as it:
-        yield it
+    with run_emulator("otc", rules={"unknown_attributes": getattr(request, "param", "refuse")}) as running:
+        yield running
 
 
 @pytest.fixture
@@ -38,19 +35,6 @@ def fixtures(cloud: Emulator) -> Iterator[CloudFixtures]:
     """The objects of this cloud."""
     with CloudFixtures(emulated(cloud)) as created:
         yield created
-
-
-@pytest.fixture
-def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The warnings of the provider."""
-    lines: list[str] = []
-
-    def log(_urn: str, line: str, *, severity: str = "info", **_: object) -> None:
-        if severity == "warning":
-            lines.append(line)
-
-    monkeypatch.setattr(rpc_bridge, "log", log)
-    return lines
 
 
 @pytest.fixture

@@ -6,26 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.dynamic import rpc_bridge
 from tests.support.steps import Failed
 
 if TYPE_CHECKING:
     from tests.fields.cloud_fixtures import CloudFixtures
 
 ADDRESSES = [{"ip_address": "10.90.1.53"}, {"ip_address": "10.90.1.54"}]
-
-
-@pytest.fixture
-def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The warnings of all operations."""
-    found: list[str] = []
-
-    def log(_: str, message: str, severity: str = "info", **__: Any) -> None:
-        if severity == "warning":
-            found.append(message)
-
-    monkeypatch.setattr(rpc_bridge, "log", log)
-    return found
 
 
 @pytest.mark.parametrize(

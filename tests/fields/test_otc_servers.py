@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.emulator import Emulator
 from tests.fields.assertions import assert_no_changes, assert_updates_in_place
-from tests.fields.cloud_fixtures import SPEED, CloudFixtures
+from tests.fields.cloud_fixtures import CloudFixtures, run_emulator
 from tests.support.landscape import emulated
 from tests.support.steps import SAME, Failed, Refused, Step, updates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from ecs_pulumi.emulator import Emulator
     from tests.support.steps import Resource
 
 DISK = {
@@ -32,9 +31,7 @@ SOLD_OUT, SOLD_OUT_IN_ZONE = "s3.4xlarge.2", "s3.4xlarge.4"
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Emulator]:
     """An emulated Open Telekom Cloud."""
-    with pytest.MonkeyPatch.context() as patch, Emulator(speed=SPEED, dialect="otc") as running:
-        for name in [name for name in os.environ if name.startswith("OS_")]:
-            patch.delenv(name)
+    with run_emulator("otc") as running:
         yield running
 
 
@@ -200,15 +197,13 @@ def test_sold_out_flavor_is_refused_in_preview(
     assert refused.value.reasons["flavor"].startswith(reason)
 
 
-def test_flavor_in_stock_in_another_zone(
-    server: Resource, program: dict[str, Any], notices: Callable[[], list[str]]
-) -> None:
+def test_flavor_in_stock_in_another_zone(server: Resource, program: dict[str, Any], messages: list[str]) -> None:
     """A flavor is accepted in the zones that have it; without a zone, a notice names those that do not."""
     wanted = program | {"flavor": SOLD_OUT_IN_ZONE}
     assert server.preview(**wanted, availability_zone=OTHER_ZONE) == Step("create")
-    assert not [line for line in notices() if "sold out" in line]
+    assert not [line for line in messages if "sold out" in line]
     assert server.preview(**wanted) == Step("create")
-    assert [line for line in notices() if f"{SOLD_OUT_IN_ZONE} is sold out in {ZONE}; set availability_zone" in line]
+    assert [line for line in messages if f"{SOLD_OUT_IN_ZONE} is sold out in {ZONE}; set availability_zone" in line]
 
 
 def test_resize_to_sold_out_flavor_is_refused_in_preview(server: Resource, program: dict[str, Any]) -> None:
@@ -219,13 +214,11 @@ def test_resize_to_sold_out_flavor_is_refused_in_preview(server: Resource, progr
     assert server.preview(**program, availability_zone=ZONE) == SAME
 
 
-def test_resize_to_another_resource_type(
-    server: Resource, program: dict[str, Any], notices: Callable[[], list[str]]
-) -> None:
+def test_resize_to_another_resource_type(server: Resource, program: dict[str, Any], messages: list[str]) -> None:
     """The preview warns, the cloud refuses, and the server runs with its flavor again."""
     server.up(**program)
     assert server.preview(**program | {"flavor": "c3.large.2"}) == updates("flavor")
-    assert [line for line in notices() if "c3.large.2 has the resource type IOoptimizedC3_2" in line]
+    assert [line for line in messages if "c3.large.2 has the resource type IOoptimizedC3_2" in line]
     with pytest.raises(Failed, match="another resource type"):
         server.up(**program | {"flavor": "c3.large.2"})
     server.refresh()
@@ -242,23 +235,3 @@ def test_many_servers_need_few_requests_for_extra_specs(
     for resource in (one, two):
         resource._plan(program)
     assert len(sent(cloud, start, "os-extra_specs")) == 1
-
-
-@pytest.fixture
-def notices(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """Return a function that returns the notices and warnings since its last call."""
-    from ecs_pulumi.dynamic import rpc_bridge
-
-    lines: list[str] = []
-
-    def log(_: str, message: str, *__: Any, **___: Any) -> None:
-        lines.append(message)
-
-    monkeypatch.setattr(rpc_bridge, "log", log)
-
-    def take() -> list[str]:
-        taken = lines.copy()
-        lines.clear()
-        return taken
-
-    return take

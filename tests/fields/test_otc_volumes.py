@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.dynamic import rpc_bridge
-from ecs_pulumi.emulator import Emulator
 from tests.fields.assertions import assert_no_changes, assert_updates_in_place
-from tests.fields.cloud_fixtures import SPEED, CloudFixtures
+from tests.fields.cloud_fixtures import CloudFixtures, new_resources, run_emulator
 from tests.support import steps
 from tests.support.landscape import emulated
 from tests.support.steps import SAME, Failed, Refused, updates
@@ -19,6 +17,7 @@ from tests.support.steps import SAME, Failed, Refused, updates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ecs_pulumi.emulator import Emulator
     from tests.support.steps import Resource
 
     New = Callable[..., Resource]
@@ -57,11 +56,8 @@ class Otc(CloudFixtures):
 @contextmanager
 def otc_with(**rules: str) -> Iterator[Otc]:
     """Return a new cloud with these rules."""
-    # Environment variables would select another cloud.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("OS_CLOUD", raising=False)
-        with Emulator(dialect="otc", speed=SPEED, rules=rules) as cloud, Otc(cloud) as created:
-            yield created
+    with run_emulator("otc", rules=rules) as cloud, Otc(cloud) as created:
+        yield created
 
 
 @pytest.fixture(scope="module")
@@ -74,28 +70,8 @@ def otc() -> Iterator[Otc]:
 @pytest.fixture
 def new_in_otc(otc: Otc) -> Iterator[New]:
     """Return new resources; destroy them after the test, the last one first."""
-    created: list[Resource] = []
-
-    def resource(kind: str = "Volume", **options: Any) -> Resource:
-        created.append(otc.resource(kind, **options))
-        return created[-1]
-
-    yield resource
-    for each in reversed(created):
-        each.destroy()
-
-
-@pytest.fixture
-def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The warnings of the test."""
-    shown: list[str] = []
-
-    def log(_: str, message: str, severity: str = "info", **__: Any) -> None:
-        if severity == "warning":
-            shown.append(message)
-
-    monkeypatch.setattr(rpc_bridge, "log", log)
-    return shown
+    with new_resources(otc, "Volume") as resource:
+        yield resource
 
 
 @pytest.fixture

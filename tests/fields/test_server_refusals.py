@@ -9,7 +9,7 @@ import pytest
 
 from ecs_pulumi.cloud import compute, errors
 from tests.fields.assertions import assert_complete, assert_no_changes
-from tests.fields.cloud_fixtures import CloudFixtures, emulator
+from tests.fields.cloud_fixtures import CloudFixtures, emulator, new_resources
 from tests.fields.rows.compute import KEYS
 from tests.support.steps import Failed, Resource, updates
 
@@ -28,31 +28,11 @@ def otc(request: pytest.FixtureRequest) -> Iterator[CloudFixtures]:
         yield created
 
 
-def _make(fixtures: CloudFixtures, created: list[Resource]) -> New:
-    def resource(kind: str = "Server", name: str = "", **options: Any) -> Resource:
-        created.append(fixtures.resource(kind, **options))
-        created[-1].name = name or created[-1].name
-        return created[-1]
-
-    return resource
-
-
 @pytest.fixture
 def new_on_otc(otc: CloudFixtures) -> Iterator[New]:
     """Return new resources in this cloud; destroy them after the test."""
-    created: list[Resource] = []
-    yield _make(otc, created)
-    for each in reversed(created):
-        each.destroy()
-
-
-@pytest.fixture
-def new(fixtures: CloudFixtures) -> Iterator[New]:
-    """Return new resources in a cloud that refuses less; destroy them after the test."""
-    created: list[Resource] = []
-    yield _make(fixtures, created)
-    for each in reversed(created):
-        each.destroy()
+    with new_resources(otc, "Server") as resource:
+        yield resource
 
 
 def disks_of(fixtures: CloudFixtures, server: Resource) -> list[tuple[int, bool, bool]]:
@@ -141,7 +121,7 @@ def test_flavor_without_disk(fixtures: CloudFixtures, new: New) -> None:
     """On a cloud that refuses to boot from an image with such a flavor, the root disk becomes a volume."""
     flavor = str(fixtures.new_flavor(ram=512, vcpus=1, disk=0).name)
     for disks in ([], [DATA]):
-        server = new()
+        server = new("Server")
         program = {**fixtures.server_inputs, "flavor": flavor, "block_devices": disks}
         server.up(**program)
         size = max(1, fixtures.cloud.image.find_image(program["image"], ignore_missing=False).min_disk)

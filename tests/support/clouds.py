@@ -29,10 +29,15 @@ def entry(cloud: Emulator, **auth: str | None) -> dict[str, Any]:
     return {"auth": merged, "region_name": region, "identity_api_version": version}
 
 
+def hide_variables(patch: pytest.MonkeyPatch) -> None:
+    """Hide the variables that configure a cloud."""
+    for name in [name for name in os.environ if name.startswith("OS_")]:
+        patch.delenv(name)
+
+
 def hide_clouds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the variables and files that configure a cloud."""
-    for name in [name for name in os.environ if name.startswith("OS_")]:
-        monkeypatch.delenv(name)
+    hide_variables(monkeypatch)
     for name, value in write_clouds(folder, {}).items():
         monkeypatch.setenv(name, value)
 

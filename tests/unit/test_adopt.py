@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -13,6 +12,7 @@ from ecs_pulumi.adopt.__main__ import _report, _settings, main
 from ecs_pulumi.adopt.text import Call, Ref, declaration, resource_name, stem, variable
 from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.stack import Stack
+from tests.support.clouds import hide_variables
 from tests.support.command import formatted
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def test_name_cannot_end_a_comment(end: str) -> None:
 
 def test_secret_settings_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command for a secret setting contains no value; Pulumi prompts for it."""
-    for name in [name for name in os.environ if name.startswith("OS_")]:
-        monkeypatch.delenv(name)
+    hide_variables(monkeypatch)
     config = {"ecs:username": "demo", "ecs:password": "demo-secret", "ecs:projectName": "shop"}
     stack = Stack("shop", "dev", [], config, secrets=frozenset({"ecs:username"}))
     assert list(_settings(stack, "eu-de")) == [
@@ -134,8 +133,7 @@ def test_missing_cloud_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Outside of a project and without `OS_*` variables the command fails with one line on how to select a cloud."""
-    for name in [name for name in os.environ if name.startswith("OS_")]:
-        monkeypatch.delenv(name)
+    hide_variables(monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert main(["--all"]) == 2

@@ -21,6 +21,7 @@ from pulumi.runtime import rpc
 from ecs_pulumi.cloud.transport import Transport
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.provider import Provider
+from tests.support.clouds import hide_variables
 from tests.support.generated import KINDS, inputs
 
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ def _no_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         pytest.fail("a request was sent")
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("OS_")]:
-            patch.delenv(name)
+        hide_variables(patch)
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         for method in ("send", "access", "with_retries"):
             patch.setattr(Transport, method, refuse)
