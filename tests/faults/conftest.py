@@ -31,13 +31,6 @@ def otc() -> Iterator[EmulatedWorld]:
 
 
 @pytest.fixture(scope="session")
-def otc_drop() -> Iterator[EmulatedWorld]:
-    """An emulated cloud of the dialect `otc` that drops unknown attributes instead of refusing them."""
-    with EmulatedWorld("otc", name="otc_drop", rules={"unknown_attributes": "drop"}) as world:
-        yield world
-
-
-@pytest.fixture(scope="session")
 def old() -> Iterator[EmulatedWorld]:
     """An emulated cloud whose Nova API is used without microversions."""
     with EmulatedWorld("openstack", name="old", settings={"apiVersions": '{"compute": "2.1"}'}) as world:

@@ -35,11 +35,10 @@ WITHOUT_OWNER_MARKER = (
     *("KeyPair-import", "Network-create-named-and-described", "ServerGroup-create-named"),
     *("SecurityGroup-create-named-and-described", "SecurityGroupRule-create-described"),
     *("FloatingIp-create-described", "RouterInterface-create", "RouterInterface-create-by-port"),
-    *("RouterRoute-create", "RouterRoute-create-otc", "RouterInterface-create-otc"),
-    *("FloatingIp-create-otc", "FloatingIp-create-otc_drop"),
+    *("RouterRoute-create", "RouterRoute-create-otc", "FloatingIp-create-otc"),
 )
 """Scenes whose objects have no owner marker; only a pending operation of the state identifies them."""
-NAMED = ("Network-create-named-otc", "Port-create-named-otc")
+NAMED = ("Network-create-named-otc",)
 """Scenes whose objects have only a name of the program, in a cloud without descriptions.
 
 Only the next `up` finds them, if the state has a pending operation, and says how to import what it finds.

@@ -101,13 +101,12 @@ class EmulatedWorld:
         *,
         name: str = "",
         settings: Mapping[str, str] | None = None,
-        rules: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name or dialect
         self._more_settings = settings or {}
         self._time = ManualClock(float(int(time.time())))
         self._clock = SteppedClock(self._time)
-        self.cloud = Emulator(dialect=dialect, rules=rules, clock=self._time, speed=SPEED, token_lifetime=1e9)
+        self.cloud = Emulator(dialect=dialect, clock=self._time, speed=SPEED, token_lifetime=1e9)
         self.base: dict[str, str] = {}
         self.wire = EmulatorWire(self.cloud, self._time)
 
@@ -250,7 +249,7 @@ class EmulatedWorld:
             create("Port", name, network_id=lan)
         for name in ("address", "other-address"):
             create("FloatingIp", name, external_network=self.external_network)
-        create("Volume", "disk", size=10 if self.cloud.cloud.dialect.name == "otc" else 1)
+        create("Volume", "disk", size=10 if is_otc else 1)
         for name in ("server", "other"):
             create("Server", name, **self.server(), networks=[{"network_id": net}])
         with self.cloud.state() as state:
