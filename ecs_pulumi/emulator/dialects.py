@@ -54,26 +54,27 @@ DNS_AND_QOS = {
 
 @dataclass(frozen=True)
 class Rules:
-    """The behaviour that the documents of a cloud leave open, or that differs between clouds of the same kind.
+    """What a cloud does where its documents leave it open, or where clouds of the same kind differ.
 
-    `Emulator(rules={"unknown_attributes": "drop"})` and `--rule unknown_attributes=drop` change a rule.
+    `Emulator(rules={"unknown_attributes": "drop"})` and `--rule unknown_attributes=drop` change a rule. The page on the
+    Open Telekom Cloud lists them for users.
     """
 
     unknown_attributes: Literal["keep", "refuse", "drop"] = "keep"
-    """What Neutron does with attributes that the Open Telekom Cloud does not document, such as `description`: keep
-    them, as OpenStack does, refuse the request with 400, or drop them."""
+    """Whether Neutron keeps attributes that the Open Telekom Cloud does not document, such as `description`, as
+    OpenStack does, refuses the request with 400, or drops them."""
     zone_required: Literal["no", "yes"] = "no"
-    """Whether a volume needs an availability zone."""
+    """Whether Cinder refuses a new volume without an availability zone."""
     end_of_sale: Literal["sell", "refuse"] = "sell"
-    """What Cinder does with a new volume of the type `SATA`, whose sale has ended in the Open Telekom Cloud."""
+    """Whether Cinder still sells volumes of the type `SATA`, whose sale has ended in the Open Telekom Cloud."""
     retype_status: Literal["shown", "hidden"] = "shown"
-    """Whether the status of a volume is `retyping` while its type changes; the Open Telekom Cloud documents none."""
+    """Whether Cinder shows the status `retyping` while the type of a volume changes, or the status before it."""
     undocumented_actions: Literal["answer", "refuse"] = "answer"
-    """What Nova does with actions that the Open Telekom Cloud does not document, such as `suspend`."""
+    """Whether Nova answers to actions that the Open Telekom Cloud does not document, such as `suspend`."""
     server_metadata: Literal["plain", "extended"] = "plain"
-    """Whether Nova adds entries of its own, such as `metering.image_id`, to the metadata of a new server."""
+    """Whether Nova adds entries of the cloud, such as `metering.image_id`, to the metadata of a new server."""
     server_tags: Literal["plain", "pairs"] = "plain"
-    """Whether a tag of a server is read back as it was set, or as `key=value`, with an empty value."""
+    """Whether Nova shows a tag of a server as it was set, or as `key=value`, with an empty value."""
     network_rights: Literal["all", "none"] = "all"
     """Whether an account that is no administrator may use Neutron. Without rights, lists are empty, and all other
     requests are refused with 403."""

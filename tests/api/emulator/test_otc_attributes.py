@@ -127,3 +127,13 @@ def test_no_path_of_qos_segments_and_trunks(account: Account) -> None:
     for path in ("/qos/policies", "/segments", "/trunks"):
         answer = account.neutron("GET", path)
         assert (answer.status, answer.body["message"]) == (404, "API not found"), path
+
+
+@pytest.mark.parametrize(("extensions", "status"), [("all", 201), ("common", 400)])
+def test_kept_attributes(extensions: str, status: int) -> None:
+    """With the rule `unknown_attributes=keep` all attributes are as in OpenStack, those of extensions by their rule."""
+    with signed_in(unknown_attributes="keep", extensions=extensions) as account:
+        network = create(account, "network", description="mine", mtu=1400).body["network"]
+        assert (network["description"], network["mtu"], network["tags"]) == ("mine", 1400, [])
+        assert create(account, "subnet", gateway_ip=None).body["subnet"]["gateway_ip"] is None
+        assert create(account, "network", dns_domain="example.org.").status == status
