@@ -37,7 +37,7 @@ OTC: tuple[tuple[str, str | None, int, int, int, dict[str, str]], ...] = (
             ("Fedora_42_amd64_bios", 4, 512, 1_024_000_000, "Fedora", "Fedora 42 64bit"),
             ("Fedora_42_amd64_uefi", 4, 512, 1_024_000_000, "Fedora", "Fedora 42 64bit"),
         )
-        # The images are rebuilt every month; the former ones stay for a while under another name.
+        # The images are rebuilt every month; those of the month before stay under another name.
         for which in ("latest", "prev")
     ),
 )

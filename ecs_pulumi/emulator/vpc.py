@@ -41,13 +41,13 @@ def show_quotas(call: Call) -> dict[str, Any]:
         for name, resource in QUOTAS.items()
     }
     usage |= {name: (limit, 0) for name, limit in OTHERS.items()}
-    wanted = call.param("type")
+    requested = call.param("type")
     return {
         "quotas": {
             "resources": [
                 {"type": name, "used": used, "quota": limit, "min": 0}
                 for name, (limit, used) in usage.items()
-                if wanted in (None, name)
+                if requested in (None, name)
             ]
         }
     }

@@ -90,7 +90,7 @@ def test_ipv6_subnet_has_no_range(new: New, fixtures: CloudFixtures) -> None:
 
 
 def test_ipv6_subnet_waits_for_ipv4(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An IPv6 subnet that comes first waits until its network has an IPv4 subnet, and not for ever."""
+    """An IPv6 subnet that comes first waits until its network has an IPv4 subnet, up to the deadline."""
     four, six, program = new("Subnet"), new("Subnet"), {"network_id": fixtures.bare_network, "ip_version": 6}
     four.name = "four"
     send, attempts = network.create, []

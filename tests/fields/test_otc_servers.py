@@ -102,7 +102,7 @@ def test_metadata_written_by_hand_is_drift(otc: CloudFixtures, server: Resource,
 
 
 def test_import_keeps_metadata_of_cloud(otc: CloudFixtures, server: Resource, program: dict[str, Any]) -> None:
-    """An import with other metadata removes the keys of the former owner only."""
+    """An import with other metadata removes the keys of the prior owner only."""
     server.up(**program, metadata={"mine": "1"})
     of_cloud = metadata_of(otc, server).items() - {"mine": "1"}.items()
     assert of_cloud
@@ -199,10 +199,10 @@ def test_sold_out_flavor_is_refused_in_preview(
 
 def test_flavor_in_stock_in_another_zone(server: Resource, program: dict[str, Any], messages: list[str]) -> None:
     """A flavor is accepted in the zones that have it; without a zone, a notice names those that do not."""
-    wanted = program | {"flavor": SOLD_OUT_IN_ZONE}
-    assert server.preview(**wanted, availability_zone=OTHER_ZONE) == Step("create")
+    desired = program | {"flavor": SOLD_OUT_IN_ZONE}
+    assert server.preview(**desired, availability_zone=OTHER_ZONE) == Step("create")
     assert not [line for line in messages if "sold out" in line]
-    assert server.preview(**wanted) == Step("create")
+    assert server.preview(**desired) == Step("create")
     assert [line for line in messages if f"{SOLD_OUT_IN_ZONE} is sold out in {ZONE}; set availability_zone" in line]
 
 

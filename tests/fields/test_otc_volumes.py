@@ -248,7 +248,7 @@ def test_removed_key_is_deleted_after_a_failure(otc: Otc, new_in_otc: New) -> No
 
 
 def test_encrypted_scsi_disk(otc: Otc, new_in_otc: New) -> None:
-    """Encryption and SCSI are asked for with metadata, which stay; later they cannot be changed, only forgotten."""
+    """Metadata select encryption and SCSI, and stay; an update cannot change them, only stop managing them."""
     disk, metadata = new_in_otc(), {**ENCRYPTED, "hw:passthrough": "true"}
     disk.up(size=10, metadata=metadata)
     assert disk.outputs["encrypted"] is True

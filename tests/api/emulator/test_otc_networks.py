@@ -143,7 +143,7 @@ def test_name_of_router(otc: PlainClient) -> None:
 
 
 def test_gateway_of_router(otc: PlainClient, network: str) -> None:
-    """Every router leads outside; it translates only if asked to, which requires an interface."""
+    """Every router leads outside; it translates only on request, which requires an interface."""
     outside = external_network(otc)
     created = otc.create("/routers", name="router")
     shown = created["external_gateway_info"]

@@ -1,4 +1,4 @@
-"""Servers of the emulator in dialect `otc`: their actions, lists, metadata, disks and flavors."""
+"""Servers of the emulator in dialect `otc`: versions, actions, lists, metadata, tags, disks, flavors and key pairs."""
 
 from __future__ import annotations
 
@@ -166,8 +166,8 @@ def test_cloud_adds_metadata(account: Account, server: str) -> None:
 def test_devices_are_named_in_sequence(account: Account, network: str) -> None:
     """A device name that is not the next one is replaced by it, and one that is in use is refused."""
     server = account.active("disks", networks=[{"uuid": network}])
-    for asked, named in (("/dev/sdb", "/dev/vdb"), ("/dev/vdx", "/dev/vdc"), (None, "/dev/vdd")):
-        response = attach(account, server, volume(account), device=asked)
+    for requested, named in (("/dev/sdb", "/dev/vdb"), ("/dev/vdx", "/dev/vdc"), (None, "/dev/vdd")):
+        response = attach(account, server, volume(account), device=requested)
         assert response.body["volumeAttachment"]["device"] == named
     response = attach(account, server, volume(account), device="/dev/vdc")
     assert (response.status, response.message) == (409, "The supplied device path (/dev/vdc) is in use.")
@@ -227,3 +227,73 @@ def test_new_nic_has_the_first_requested_address(account: Account) -> None:
     body = {"interfaceAttachment": {"net_id": network, "fixed_ips": addresses}}
     added = account.nova("POST", f"/servers/{server}/os-interface", body).body["interfaceAttachment"]
     assert [each["ip_address"] for each in added["fixed_ips"]] == ["10.5.0.20"]
+
+
+def test_resizes_running_server(account: Account, network: str) -> None:
+    """A resize of a running server leads to VERIFY_RESIZE, and the server is ACTIVE after the confirm."""
+    server = account.active("resized", networks=[{"uuid": network}])
+    assert account.act(server, "resize", {"flavorRef": "s3.xlarge.2"}).status == 202
+    assert account.wait_for(server, "VERIFY_RESIZE") == [
+        ("RESIZE", "resize_prep"),
+        ("RESIZE", "resize_migrating"),
+        ("RESIZE", "resize_migrated"),
+        ("RESIZE", "resize_finish"),
+        ("VERIFY_RESIZE", None),
+    ]
+    assert account.show(server)["OS-EXT-STS:vm_state"] == "resized"
+    assert account.act(server, "confirmResize").status == 204
+    assert account.show(server)["status"] == "VERIFY_RESIZE"
+    assert account.act(server, "confirmResize").status == 400
+    account.wait_for(server, "ACTIVE")
+    assert account.show(server)["flavor"]["id"] == "s3.xlarge.2"
+
+
+def test_limits_of_tags(account: Account, network: str) -> None:
+    """A tag has at most 80 letters, digits, hyphens and underscores."""
+    server = account.active("tagged", networks=[{"uuid": network}])
+    path = f"/servers/{server}/tags"
+    tags = ["a" * 80, "B-1_2"]
+    assert account.nova("PUT", path, {"tags": tags}, microversion="2.26").body == {"tags": tags}
+    assert account.show(server, microversion="2.26")["tags"] == tags
+    for refused in ("a" * 81, "a=b", "a b", "ä"):
+        assert account.nova("PUT", path, {"tags": [refused]}, microversion="2.26").status == 400
+    assert account.nova("PUT", f"{path}/a=b", microversion="2.26").status == 400
+
+
+def test_shows_tags_as_pairs() -> None:
+    """With the rule `server_tags=pairs` a tag is shown as a key with an empty value."""
+    with signed_in(server_tags="pairs") as account:
+        server = account.active("tagged", networks=[{"uuid": account.network()}])
+        account.nova("PUT", f"/servers/{server}/tags", {"tags": ["a"]}, microversion="2.26")
+        assert account.show(server, microversion="2.26")["tags"] == ["a="]
+
+
+def test_has_the_microversions_of_queens(account: Account) -> None:
+    """`/v2.1` has the microversions 2.1 to 2.60 under both header names; newer ones return 406. `/v2` has none."""
+    versions = account.send("GET", "/compute/").body["versions"]
+    assert [(each["id"], each["status"], each["version"], each["min_version"]) for each in versions] == [
+        ("v2.0", "SUPPORTED", "", ""),
+        ("v2.1", "CURRENT", "2.60", "2.1"),
+    ]
+    assert account.nova("GET", "/servers", microversion="2.60").headers["OpenStack-API-Version"] == "compute 2.60"
+    older = account.nova("GET", "/servers", **{"X-OpenStack-Nova-API-Version": "2.26"})
+    assert older.headers["X-OpenStack-Nova-API-Version"] == "2.26"
+    refused = account.nova("GET", "/servers", microversion="2.61")
+    assert (refused.status, refused.message) == (
+        406,
+        "Version 2.61 is not supported by the API. Minimum is 2.1 and maximum is 2.60.",
+    )
+    plain = account.nova("GET", "/servers", version="v2", microversion="2.61")
+    assert plain.status == 200
+    assert not [name for name in plain.headers if "api-version" in name.lower()]
+
+
+def test_imports_short_keys_only(account: Account) -> None:
+    """A public key of more than 1024 bytes is rejected."""
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn "
+
+    def imported(length: int) -> int:
+        body = {"keypair": {"name": f"of-{length}", "public_key": key + "c" * (length - len(key))}}
+        return account.nova("POST", "/os-keypairs", body).status
+
+    assert [imported(1024), imported(1025)] == [200, 400]

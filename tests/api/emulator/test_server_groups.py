@@ -88,12 +88,6 @@ def test_invalid_group(account: Account, group: dict[str, Any]) -> None:
     assert create(account, **group).status == 400
 
 
-def test_otc_has_only_anti_affinity() -> None:
-    """The Open Telekom Cloud has one policy."""
-    with Emulator() as cloud:
-        assert create(Account(cloud, ManualClock()), name="group", policies=["affinity"]).status == 400
-
-
 def test_microversions(openstack: Account) -> None:
     """2.13 adds the project, 2.15 the soft policies, 2.64 the rules, which only anti-affinity has."""
     assert "project_id" in create(openstack, "2.13", name="group", policies=["affinity"]).body["server_group"]
