@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import is_uuid
 
-from .documented import settable
+from .documented import is_for_users, settable
 from .refusals import bad_request, forbidden, invalid_attribute, invalid_input
 
 if TYPE_CHECKING:
@@ -222,6 +222,7 @@ class Resource:
             name
             for name, attribute in known.items()
             if "create" in attribute.admin and name in fields and values[name] != attribute.default
+            if not is_for_users(call, name)
         ]
         if restricted and not call.is_admin:
             raise forbidden(f"create_{self.name}", *restricted)
@@ -244,7 +245,7 @@ class Resource:
     def check_admin_only(self, call: Call, values: dict[str, Any], extensions: frozenset[str]) -> None:
         """Reject with 403 an update of attributes that only administrators may set; call this after the 404 check."""
         known = self.known(extensions)
-        restricted = [name for name in values if "update" in known[name].admin]
+        restricted = [name for name in values if "update" in known[name].admin and not is_for_users(call, name)]
         if restricted and not call.is_admin:
             raise forbidden(f"update_{self.name}", *restricted)
 

@@ -13,7 +13,7 @@ from ecs_pulumi.emulator.versioned import next_link
 
 from . import otc
 from .attributes import boolean, integer
-from .documented import absent, filters
+from .documented import absent, filters, is_for_users
 from .refusals import bad_request, invalid_input, over_quota
 from .service import extensions, service
 
@@ -114,7 +114,8 @@ def render(call: Call, resource: Resource, doc: Document) -> Document:
     view = {
         name: doc[name]
         for name, attribute in known.items()
-        if name in doc and name not in hidden and (call.is_admin or not attribute.admin_view_only)
+        if name in doc and name not in hidden
+        if call.is_admin or not attribute.admin_view_only or is_for_users(call, name)
     }
     view["tenant_id"] = doc["project_id"]
     for name in ("created_at", "updated_at"):

@@ -69,6 +69,13 @@ _ABSENT = frozenset(
         *("numa_affinity_policy", "ipv4_address_scope", "ipv6_address_scope", "normalized_cidr"),
     }
 )
+_FOR_USERS = frozenset({"binding:profile"})
+"""The attributes that the documents name for all users, and OpenStack's policy for administrators only."""
+
+
+def is_for_users(call: Call, attribute: str) -> bool:
+    """Whether users may set and see an attribute that OpenStack reserves for administrators."""
+    return call.is_otc and attribute in _FOR_USERS
 
 
 def absent(call: Call, name: str) -> frozenset[str]:

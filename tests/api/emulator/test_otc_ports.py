@@ -94,6 +94,14 @@ def test_accepted_ports(account: Account, network: str) -> None:
     assert account.neutron("PUT", f"/ports/{port}", {"port": {"name": "plain"}}).status == 200
 
 
+def test_users_set_the_binding_profile(account: Account, network: str) -> None:
+    """The documents name `binding:profile` for all users; OpenStack reserves it for administrators."""
+    port, profile = new_port(account, network, **{"binding:profile": {"a": "b"}}), {"c": "d"}
+    assert account.neutron("GET", f"/ports/{port}").body["port"]["binding:profile"] == {"a": "b"}
+    updated = account.neutron("PUT", f"/ports/{port}", {"port": {"binding:profile": profile}})
+    assert updated.body["port"]["binding:profile"] == profile
+
+
 def test_update_keeps_security_groups(account: Account, network: str) -> None:
     """An update cannot remove the last security group."""
     port = new_port(account, network)
