@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.dynamic import rpc_bridge
 from tests.fields.assertions import assert_no_changes
 from tests.fields.cloud_fixtures import CloudFixtures
 from tests.support.otc_proxy import OtcProxy
@@ -47,15 +46,8 @@ def exists(fixtures: CloudFixtures, port: Resource) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["Network", "Subnet", "Port"])
-def test_labels_are_not_kept(kind: str, new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_are_not_kept(kind: str, new: New, fixtures: CloudFixtures, warnings: list[str]) -> None:
     """Descriptions and tags that Neutron refuses cost a warning, neither the object nor a change without end."""
-    warnings: list[str] = []
-
-    def log(_: str, message: str, severity: str = "info", **__: Any) -> None:
-        if severity == "warning":
-            warnings.append(message)
-
-    monkeypatch.setattr(rpc_bridge, "log", log)
     needs: dict[str, dict[str, Any]] = {
         "Network": {},
         "Subnet": {"network_id": fixtures.bare_network, "cidr": "10.91.0.0/24"},
