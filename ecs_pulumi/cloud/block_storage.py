@@ -67,7 +67,7 @@ def replace_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -
     return dict(api.put(f"/volumes/{id}/metadata", json={"metadata": dict(metadata)}, key="metadata"))
 
 
-def add_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> None:
+def merge_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> None:
     """Add or change entries of the metadata (API reference, "Create metadata for volume")."""
     api.post(f"/volumes/{id}/metadata", json={"metadata": dict(metadata)}, idempotent=True)
 

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ecs_pulumi.cloud.errors import EcsError, one_line
+from ecs_pulumi.cloud.errors import EcsError, NotFound, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,8 +154,9 @@ def merge_metadata(api: ServiceClient, id: str, metadata: Mapping[str, str]) -> 
 
 
 def delete_metadata(api: ServiceClient, id: str, key: str) -> None:
-    """Delete one key of the metadata (API reference, "Delete Server Metadata Item")."""
-    api.delete(f"/servers/{id}/metadata/{quote(key, safe='')}")
+    """Delete a key of the metadata, if there is one (API reference, "Delete Server Metadata Item")."""
+    with contextlib.suppress(NotFound):
+        api.delete(f"/servers/{id}/metadata/{quote(key, safe='')}")
 
 
 def replace_tags(api: ServiceClient, id: str, tags: Sequence[str]) -> None:

@@ -1,6 +1,5 @@
 """Volume: a disk (guide, chapter 6; Cinder API reference, "Volumes")."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -31,15 +30,16 @@ from ecs_pulumi.dynamic.fields import (
     to_plain,
 )
 from ecs_pulumi.dynamic.handler import ImportedResource
-from ecs_pulumi.resources import preflight, volume_requests
+from ecs_pulumi.resources import cloud_metadata, preflight, volume_requests
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.cloud_metadata import CINDER_KEYS, FIXED_KEYS, keys_in_volume
 from ecs_pulumi.resources.defaults import defaults
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find
 from ecs_pulumi.resources.orphan_search import marked_objects
-from ecs_pulumi.resources.owner_markers import MARKER_KEY, kept_marker, markers_of, metadata_with_marker, owner_marker
+from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, metadata_with_marker, owner_marker
 from ecs_pulumi.resources.quota import QuotaNeed, is_short, storage_needs
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import create_body, diff_remote
@@ -47,10 +47,6 @@ from ecs_pulumi.resources.steps import Impact, Step, shown
 from ecs_pulumi.resources.volume_report_rules import RULES, was_never_available
 
 _FROM_BACKUP = "3.47"
-_CINDER_KEYS = ("readonly", "attached_mode")
-"""Metadata keys that Cinder writes; a program cannot set them."""
-_CLOUD_KEYS = re.compile(rf"{'|'.join(_CINDER_KEYS)}|__.*")
-"""Metadata keys that the cloud writes: Cinder's, and Open Telekom Cloud's `__system__…`, which a program may set."""
 _BEFORE_AVAILABLE = ("creating", "downloading", "restoring-backup", "error")
 """Statuses of a volume that may never have been available."""
 
@@ -151,7 +147,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         yield from exactly_one_of(checked, "image", "snapshot_id", "source_volume_id", "backup_id", required=False)
         metadata = checked.values.get("metadata")
         for key in metadata if isinstance(metadata, Mapping) else ():
-            if key in _CINDER_KEYS:
+            if key in CINDER_KEYS:
                 hint = "; set `read_only`" if key == "readonly" else ""
                 yield Problem("metadata", f"`{key}` is written by the cloud itself{hint}")
 
@@ -235,7 +231,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         """Raise an error if the program changes metadata that the cloud takes only when a volume is created."""
         present = remote.get("metadata") or {}
         for key, value in sorted(desired.items()):
-            if volume_requests.FIXED_KEYS.fullmatch(key) and remote and present.get(key) != value:
+            if FIXED_KEYS.fullmatch(key) and remote and present.get(key) != value:
                 current = repr(present[key]) if key in present else "not set"
                 reason = f"`{key}` is {current} and cannot change after the create: replace the volume"
                 raise errors.OperationFailed("metadata", reason)
@@ -338,7 +334,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         """Convert the remote object to outputs, without the metadata that the cloud writes itself."""
         image = remote.get("volume_image_metadata") or {}
         metadata = remote.get("metadata") or {}
-        hidden = _hidden(context, metadata, context.inputs.get("metadata"))
+        hidden = keys_in_volume(context, metadata, context.inputs.get("metadata"))
         outputs = {
             "region": context.cloud.region.name,
             "metadata": {key: value for key, value in metadata.items() if key not in hidden},
@@ -378,10 +374,10 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             remote = self.wait_until_stable(context, id_)
             changes = diff_remote(self, context, desired, remote)
         # Remove reserved keys that the program no longer declares; keep those that the cloud wrote.
-        hidden = _hidden(context, remote.get("metadata") or {}, desired.metadata) - set(_CINDER_KEYS)
+        hidden = keys_in_volume(context, remote.get("metadata") or {}, desired.metadata) - CINDER_KEYS
         if desired.metadata is not None and hidden & set(prior.get("metadata") or {}):
             changes["metadata"] = desired.metadata
-        update = VolumeUpdate(self, context, desired, prior, remote, changes)
+        update = VolumeUpdate(self, context, desired, remote, changes)
         for step in plan(changes, to_plain(desired), self.to_outputs(context, remote)):
             step.run(update)
         return update.result()
@@ -466,8 +462,6 @@ class VolumeUpdate:
     handler: VolumeHandler
     context: Context
     desired: VolumeInputs
-    prior: Mapping[str, Any]
-    """The prior outputs."""
     remote: RemoteObject
     """The volume as of the last read or wait."""
     changes: Mapping[str, Any]
@@ -506,14 +500,8 @@ class VolumeUpdate:
 
     def replace_metadata(self) -> None:
         """Replace the program's metadata; the cloud's own entries and the owner marker stay."""
-        metadata, own = self.remote.get("metadata") or {}, set(self.prior.get("metadata") or {})
-        desired = self.changes["metadata"] | kept_marker(self.context, self.remote)
-        if self.context.cloud.region.resembles_otc:
-            volume_requests.change_metadata(self.context.cloud.region, self.remote, desired, sorted(own))
-        else:
-            kept = _hidden(self.context, metadata, self.desired.metadata) - set(_CINDER_KEYS) - own
-            body = {key: metadata[key] for key in kept} | desired
-            block_storage.replace_metadata(self._api, self.remote["id"], body)
+        kept = keys_in_volume(self.context, self.remote.get("metadata") or {}, self.desired.metadata)
+        cloud_metadata.write(block_storage, self._api, self.context, self.remote, self.changes["metadata"], kept)
         self._is_stale = True
 
     def extend(self) -> None:
@@ -533,11 +521,15 @@ class VolumeUpdate:
         """Change the volume type."""
         id_, context, region = self.remote["id"], self.context, self.context.cloud.region
         new_type, policy, self._is_stale = self.changes["volume_type"], self.desired.retype_policy, True
-        if volume_requests.retype_as_action(region, id_, new_type, policy):
-            changed = self.handler.wait_until_stable(context, id_)
-            if not region.resembles_otc or _is_type(context, new_type, changed.get("volume_type")):
-                return
-        refused, deadline = volume_requests.retype_by_path(region, id_, new_type, policy), context.cloud.deadline
+        refused_action = None
+        if not volume_requests.retypes_by_path(region):
+            refused_action = volume_requests.retype_as_action(region, id_, new_type, policy)
+            if refused_action is None:
+                changed = self.handler.wait_until_stable(context, id_)
+                if not region.resembles_otc or _is_type(context, new_type, changed.get("volume_type")):
+                    return
+        refused = volume_requests.retype_by_path(region, id_, new_type, policy, refused_action)
+        deadline = context.cloud.deadline
         if refused is None:
             self._wait_for_type(new_type, deadline)
             return
@@ -611,21 +603,6 @@ _RETYPING, _REFUSED_FOR = "retyping", 60.0
 """Status of a volume whose type is being changed, and how long a refused change may have been requested before."""
 _NOT_DELETED = "error_deleting"
 _STUCK = "Only the cloud's operator can reset its state."
-
-
-def _hidden(context: Context, metadata: Mapping[str, str], declared: Mapping[str, str] | None) -> set[str]:
-    """Return the reserved keys that the program does not declare; on an Open Telekom Cloud, all that it never declared.
-
-    That cloud writes keys of any name. A program without prior outputs that only reads the volume sees them.
-    """
-    unmanaged = {*_CINDER_KEYS, MARKER_KEY}
-    reserved = {key for key in metadata if key == MARKER_KEY or _CLOUD_KEYS.fullmatch(key)}
-    is_first_read = context.verb == "read" and not context.prior
-    if is_first_read or not context.cloud.region.resembles_otc:
-        return reserved - (set(declared or ()) - unmanaged)
-    prior = context.prior.get("metadata") or {}
-    removable = {key for key in prior if declared is None or not volume_requests.FIXED_KEYS.fullmatch(key)}
-    return set(metadata) - ((set(declared or ()) | removable) - unmanaged)
 
 
 def _is_type(context: Context, name_or_id: str, name: str | None) -> bool:

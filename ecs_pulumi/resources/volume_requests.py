@@ -10,20 +10,20 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import send_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from ecs_pulumi.cloud.connection import Region
     from ecs_pulumi.resources.remote import RemoteObject
 
 EXTEND_IN_USE = "3.42"
-FIXED_KEYS = re.compile(r"__system__.*|hw:passthrough|full_clone|backupId")
-"""Metadata keys that the Open Telekom Cloud writes, or takes only when a volume is created."""
 
 _ZONE_REQUIRED = ("block-storage", "requires", "availability_zone")
 _RETYPES_BY_PATH = ("block-storage", "retypes", "by path")
 _NO_EXTEND_IN_USE = ("block-storage", "refuses", "extend in use")
-_ZONE_NAMED = re.compile(r"availability.?zone|\bAZ\b", re.IGNORECASE)
-_UNKNOWN_ACTION = re.compile(r"no such action", re.IGNORECASE)
+_ZONE = re.compile(r"availability.?zone", re.IGNORECASE)
+_NO_SUCH_ACTION = re.compile(r"no such action", re.IGNORECASE)
+_ABOUT_ACTION = re.compile(r"\baction\b|os-retype", re.IGNORECASE)
+"""What a refusal names that is about the action, not about the volume or its type."""
 _NEVER_ALLOWED = ("EVS.1020", "EVS.2070", "EVS.2071", "EVS.2072", "EVS.2087")
 """Codes of a refusal of the new type itself, which no running change of the type explains."""
 _CHANGING = "EVS.1064"
@@ -44,19 +44,34 @@ def create(region: Region, volume: Mapping[str, Any], **options: Any) -> RemoteO
         OperationFailed: The cloud requires a zone, and none could be found.
     """
     body, api = dict(volume), region.block_storage
-    is_refused = not body.get("availability_zone") and region.learned.knows(*_ZONE_REQUIRED)
-    if not is_refused:
+    if body.get("availability_zone"):
+        return block_storage.create_volume(api, body, **options)
+    if region.learned.knows(*_ZONE_REQUIRED):
+        body["availability_zone"] = _first_zone(region, body)
+        return block_storage.create_volume(api, body, **options)
+    try:
+        return block_storage.create_volume(api, body, **options)
+    except errors.BadRequest as refused:
+        # How Open Telekom Cloud words this refusal is not documented. Any other one follows the next request, too.
+        is_named = bool(_ZONE.search(_without_labels(refused.message, body)))
+        if not (is_named or region.resembles_otc):
+            raise
         try:
-            return block_storage.create_volume(api, body, **options)
-        except errors.BadRequest as refused:
-            # How Open Telekom Cloud words this refusal is not documented. Any other one follows the next request, too.
-            is_about_zone = bool(_ZONE_NAMED.search(refused.message)) or region.resembles_otc
-            if body.get("availability_zone") or not is_about_zone:
+            body["availability_zone"] = _first_zone(region, body)
+        except errors.OperationFailed:
+            if is_named:
                 raise
-    body["availability_zone"] = _first_zone(region, body)
+            raise refused from None
     created = block_storage.create_volume(api, body, **options)
     region.learned.note(*_ZONE_REQUIRED)
     return created
+
+
+def _without_labels(message: str, volume: Mapping[str, Any]) -> str:
+    """Return a message without the name and the description of the volume, which it may repeat."""
+    for label in filter(None, (volume.get("name"), volume.get("description"))):
+        message = message.replace(label, "")
+    return message
 
 
 def _first_zone(region: Region, body: Mapping[str, Any]) -> str:
@@ -131,21 +146,37 @@ def cannot_extend(remote: RemoteObject, reason: str = "") -> errors.OperationFai
     return errors.OperationFailed("size", f"{reason}It is attached to {users}: {_DETACH_FIRST}")
 
 
-def retype_as_action(region: Region, id_: str, volume_type: str, policy: str) -> bool:
-    """Request another type as in OpenStack; return False if the cloud knows no such action."""
-    if region.learned.knows(*_RETYPES_BY_PATH):
-        return False
+def retypes_by_path(region: Region) -> bool:
+    """Whether the cloud is known to change types by the path of the Open Telekom Cloud only."""
+    return region.learned.knows(*_RETYPES_BY_PATH)
+
+
+def retype_as_action(region: Region, id_: str, volume_type: str, policy: str) -> errors.BadRequest | None:
+    """Request another type as in OpenStack.
+
+    Returns:
+        The error if the cloud refuses the request, possibly because it knows no such action.
+    """
     try:
         block_storage.retype(region.block_storage, id_, volume_type, policy)
     except errors.BadRequest as refused:
-        if not _is_unknown_action(region, refused):
+        if not _may_be_unknown_action(region, refused):
             raise
-        return False
-    return True
+        return refused
+    return None
 
 
-def retype_by_path(region: Region, id_: str, volume_type: str, policy: str) -> errors.BadRequest | None:
+def retype_by_path(
+    region: Region, id_: str, volume_type: str, policy: str, refused_action: errors.BadRequest | None
+) -> errors.BadRequest | None:
     """Request another type by the path of the Open Telekom Cloud. The status may not show that it is being changed.
+
+    Args:
+        region: The region.
+        id_: The volume.
+        volume_type: Name or id of the type.
+        policy: The policy of the program.
+        refused_action: The refusal of the action, if it was sent.
 
     Returns:
         The error if the cloud refuses the request, possibly because an earlier run has requested the change already.
@@ -155,7 +186,7 @@ def retype_by_path(region: Region, id_: str, volume_type: str, policy: str) -> e
     """
     if policy == "never":
         reason = "this cloud decides itself whether the data move: set it to `on-demand` to change `volume_type`"
-        raise errors.OperationFailed("retype_policy", reason)
+        raise errors.OperationFailed("retype_policy", f"{_first(refused_action)}{reason}")
     api, is_lost = region.block_storage.of_version("v2"), False
     name = str(catalog(region).volume_type(volume_type)["name"])
 
@@ -174,38 +205,25 @@ def retype_by_path(region: Region, id_: str, volume_type: str, policy: str) -> e
     except errors.BadRequest as refused:
         if refused.body_type in _NEVER_ALLOWED:
             raise
-        result = None if is_lost else refused
-    except errors.ProxyNotFound as missing:
-        reason = f"this cloud has neither an action nor a path of its own for it: {missing}"
+        if _has_code(refused):
+            region.learned.note(*_RETYPES_BY_PATH)
+        return None if is_lost else refused
+    except (errors.NotFound, errors.ProxyNotFound) as missing:
+        reason = f"{_first(refused_action)}this cloud has no path of its own for it either: {missing}"
         raise errors.OperationFailed(f"retype to {volume_type}", reason) from missing
-    else:
-        result = None
     region.learned.note(*_RETYPES_BY_PATH)
-    return result
+    return None
 
 
-def _is_unknown_action(region: Region, refused: errors.BadRequest) -> bool:
-    if refused.body_type in _NEVER_ALLOWED:
-        return False
-    return bool(_UNKNOWN_ACTION.search(refused.message)) or _has_code(refused) or region.resembles_otc
+def _first(refused_action: errors.BadRequest | None) -> str:
+    return f"{str(refused_action).rstrip('.')}. " if refused_action else ""
 
 
-def change_metadata(region: Region, remote: RemoteObject, desired: Mapping[str, str], own: Iterable[str]) -> None:
-    """Change entries of the metadata one by one, because the other ones belong to the cloud.
-
-    Args:
-        region: The region.
-        remote: The volume.
-        desired: The entries to have.
-        own: The keys that the program declared before; those that it no longer declares are removed.
-    """
-    api, id_, present = region.block_storage, remote["id"], remote.get("metadata") or {}
-    changed = {key: value for key, value in desired.items() if present.get(key) != value}
-    if changed:
-        block_storage.add_metadata(api, id_, changed)
-    for key in own:
-        if key in present and key not in desired and not FIXED_KEYS.fullmatch(key):
-            block_storage.delete_metadata(api, id_, key)
+def _may_be_unknown_action(region: Region, refused: errors.BadRequest) -> bool:
+    """Whether a cloud may have refused the action itself; how Open Telekom Cloud words this is not documented."""
+    if _has_code(refused):
+        return refused.body_type not in _NEVER_ALLOWED
+    return bool((_ABOUT_ACTION if region.resembles_otc else _NO_SUCH_ACTION).search(refused.message))
 
 
 def _has_code(error: errors.ApiError) -> bool:

@@ -54,9 +54,9 @@ class Otc(CloudFixtures):
 
 
 @contextmanager
-def otc_with(**rules: str) -> Iterator[Otc]:
+def otc_with(dialect: str = "otc", **rules: str) -> Iterator[Otc]:
     """Return a new cloud with these rules."""
-    with run_emulator("otc", rules=rules) as cloud, Otc(cloud) as created:
+    with run_emulator(dialect, rules=rules) as cloud, Otc(cloud) as created:
         yield created
 
 
@@ -111,6 +111,33 @@ def test_zone_of_snapshot(otc: Otc, new_in_otc: New) -> None:
     assert_no_changes(copy, {"size": 10, "snapshot_id": snapshot})
 
 
+@pytest.mark.parametrize("name", ["az-42", "availability-zone"])
+def test_name_is_not_taken_for_a_refusal_of_the_zone(name: str) -> None:
+    """An OpenStack that refuses a volume and repeats its name gets no second request."""
+    with otc_with("openstack") as cloud:
+        refusal = {"badRequest": {"message": f"Invalid volume: {name} is not allowed as a name"}}
+        cloud.emulator.fault(method="POST", path="*/volumes", status=400, times=1, body=refusal)
+        disk = cloud.resource("Volume")
+        with pytest.raises(Failed, match=f"{name} is not allowed as a name"):
+            disk.up(size=1, name=name)
+        assert cloud.sent("POST", "/volumes") == [400]
+
+
+def test_search_for_a_zone_does_not_hide_the_refusal(otc: Otc, new_in_otc: New) -> None:
+    """If no zone can be found, the error is the refusal of the create, unless that is about the zone."""
+    otc.emulator.fault(method="GET", path="*/os-availability-zone", status=403)
+    try:
+        otc.emulator.fault(
+            method="POST", path="*/volumes", status=400, times=1, body={"error": {"message": "too small"}}
+        )
+        with pytest.raises(Failed, match=r"too small \(HTTP 400"):
+            new_in_otc().up(size=1)
+        with pytest.raises(Failed, match="availability_zone: this cloud requires it, and the search failed"):
+            new_in_otc().up(size=10)
+    finally:
+        otc.emulator.clear_faults()
+
+
 def test_type_that_the_zone_lacks_is_refused_in_preview(new_in_otc: New) -> None:
     """A preview compares the zone with the zones of the type, for a new volume and for a change of the type."""
     disk = new_in_otc()
@@ -150,11 +177,53 @@ def test_retype_to_slower_type_fails(new_in_otc: New) -> None:
     assert_no_changes(disk, {"size": 10, "volume_type": "SSD"})
 
 
+@pytest.mark.parametrize(
+    ("refusal", "shown"),
+    [
+        ({"badRequest": {"message": "Volume backup in progress"}}, "Volume backup in progress"),
+        (
+            {"error": {"code": "EVS.5400", "message": "Malformed body"}},
+            "Malformed body.*has no path of its own for it either: API not found",
+        ),
+    ],
+    ids=["the volume", "unknown"],
+)
+def test_retype_refused_by_a_cloud_without_the_path(
+    otc: Otc, new_in_otc: New, refusal: dict[str, Any], shown: str
+) -> None:
+    """The error shows the refusal of the action, and the cloud is not taken for one that has the path."""
+    disk = new_in_otc()
+    disk.up(size=10, volume_type="SAS")
+    otc.emulator.fault(method="POST", path="*/action", status=400, body=refusal)
+    otc.emulator.fault(method="POST", path="*/retype", gateway=404)
+    try:
+        with pytest.raises(Failed, match=shown):
+            disk.up(size=10, volume_type="SSD")
+    finally:
+        otc.emulator.clear_faults()
+    otc.sent("POST", "/action")
+    disk.up(size=10, volume_type="SSD")
+    assert otc.sent("POST", f"{disk.id}/action") == [400]
+
+
+@pytest.mark.usefixtures("one_process")
+def test_refusal_without_a_code_does_not_prove_the_path(otc: Otc, new_in_otc: New) -> None:
+    """Only an answer of the path itself shows that a cloud has it."""
+    disk = new_in_otc()
+    disk.up(size=10, volume_type="SAS")
+    otc.emulator.fault(method="POST", path="*/retype", status=400, times=1, body={"badRequest": {"message": "no"}})
+    with pytest.raises(Failed, match="no .*If its type is already being changed"):
+        disk.up(size=10, volume_type="SSD")
+    otc.sent("POST", "/action")
+    disk.up(size=10, volume_type="SSD")
+    assert otc.sent("POST", f"{disk.id}/action") == [400]
+
+
 def test_retype_without_moving_data_is_refused(new_in_otc: New) -> None:
     """The cloud has no policy `never`: the change fails, and names the input."""
     disk = new_in_otc()
     disk.up(size=10, volume_type="SAS")
-    with pytest.raises(Failed, match="retype_policy: this cloud decides itself whether the data move: set it to"):
+    with pytest.raises(Failed, match="retype_policy: .*no such action.* this cloud decides itself .* move: set it to"):
         disk.up(size=10, volume_type="SSD", retype_policy="never")
     disk.up(size=10, volume_type="SSD")
     assert_no_changes(disk, {"size": 10, "volume_type": "SSD"})

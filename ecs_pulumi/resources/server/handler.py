@@ -8,6 +8,7 @@ from ecs_pulumi.dynamic.existing import Key
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
 from ecs_pulumi.dynamic.handler import ImportedResource, is_auto_name
 from ecs_pulumi.dynamic.ignored import is_ignored
+from ecs_pulumi.resources import cloud_metadata
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
@@ -19,7 +20,6 @@ from ecs_pulumi.resources.quota import QuotaNeed, is_short, storage_needs
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
 from ecs_pulumi.resources.server import actions, create, disks, first_nic, importing, nics, plan, preflight, schema
-from ecs_pulumi.resources.server.cloud_metadata import keys_of_cloud
 from ecs_pulumi.resources.server.schema import ServerInputs, ServerOutputs
 from ecs_pulumi.resources.server.update import ServerUpdate
 
@@ -201,7 +201,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
         image_id = (remote.get("image") or {}).get("id")
         addresses = nics.addresses(remote)
         metadata = remote.get("metadata") or {}
-        hidden = {MARKER_KEY, *keys_of_cloud(context, metadata)}
+        hidden = {MARKER_KEY, *cloud_metadata.keys_in_server(context, metadata)}
         outputs: dict[str, Any] = {
             "region": context.cloud.region.name,
             "name": remote["name"],

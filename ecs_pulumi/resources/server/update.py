@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.dynamic.fields import to_plain
+from ecs_pulumi.resources import cloud_metadata
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.owner_markers import kept_marker
 from ecs_pulumi.resources.remote import require_exists
 from ecs_pulumi.resources.server import actions, nics
 from ecs_pulumi.resources.server.actions import FROM_ACTIVE, POWER_BY_STATUS, power_after
-from ecs_pulumi.resources.server.cloud_metadata import keys_of_cloud
 from ecs_pulumi.resources.server.create import encoded_files
 
 if TYPE_CHECKING:
@@ -70,19 +68,10 @@ class ServerUpdate:
 
     def replace_metadata(self) -> None:
         """Replace the metadata; the owner marker and what the cloud has written stay."""
-        api, id_, present = self.context.cloud.compute, self.remote["id"], self.remote.get("metadata") or {}
-        metadata = {**self.changes["metadata"], **kept_marker(self.context, self.remote)}
-        kept = keys_of_cloud(self.context, present)
+        context, desired = self.context, self.changes["metadata"]
+        kept = cloud_metadata.keys_in_server(context, self.remote.get("metadata") or {})
         self._is_stale = True
-        if not kept:
-            compute.replace_metadata(api, id_, metadata)
-            return
-        # The cloud may refuse a request that names its own entries, even with their present values.
-        if changed := {key: value for key, value in metadata.items() if present.get(key) != value}:
-            compute.merge_metadata(api, id_, changed)
-        for key in present.keys() - metadata.keys() - kept:
-            with contextlib.suppress(errors.NotFound):
-                compute.delete_metadata(api, id_, key)
+        cloud_metadata.write(compute, context.cloud.compute, context, self.remote, desired, kept)
 
     def replace_tags(self) -> None:
         """Replace the tags."""

@@ -7,9 +7,16 @@ from typing import Any, cast
 
 import pytest
 
-from ecs_pulumi.resources.server.cloud_metadata import keys_of_cloud
+from ecs_pulumi.resources.cloud_metadata import keys_in_server
 
 METERED = {"metering.image_id": "a", "vpc_id": "b", "os_type": "Linux", "__support_agent_list": "hss", "mine": "1"}
+
+
+def of_cloud_in(metadata: dict[str, str], declared: Any, prior: Any, *, resembles_otc: bool) -> set[str]:
+    """Return the keys of the cloud in a server."""
+    cloud = SimpleNamespace(region=SimpleNamespace(resembles_otc=resembles_otc))
+    context = SimpleNamespace(cloud=cloud, inputs={"metadata": declared}, prior={"metadata": prior})
+    return keys_in_server(cast("Any", context), metadata)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +30,7 @@ METERED = {"metering.image_id": "a", "vpc_id": "b", "os_type": "Linux", "__suppo
     ],
     ids=["all", "declared", "declared before", "names without metering", "none"],
 )
-def test_keys_of_cloud(metadata: dict[str, str], declared: Any, prior: Any, of_cloud: set[str]) -> None:
+def test_keys_in_server(metadata: dict[str, str], declared: Any, prior: Any, of_cloud: set[str]) -> None:
     """Reserved prefixes belong to the cloud, plain names only beside `metering.*`, and no key that was declared."""
-    context = SimpleNamespace(inputs={"metadata": declared}, prior={"metadata": prior})
-    assert keys_of_cloud(cast("Any", context), metadata) == of_cloud
+    assert of_cloud_in(metadata, declared, prior, resembles_otc=True) == of_cloud
+    assert of_cloud_in(metadata, declared, prior, resembles_otc=False) == set()
