@@ -124,6 +124,7 @@ class Call(Context):
 
     method: str = "GET"
     path: str = "/"
+    """The path without region and service, percent-encoded."""
     query: dict[str, list[str]] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     """Header names in lower case."""

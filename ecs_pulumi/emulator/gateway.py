@@ -11,7 +11,7 @@ import uuid
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from .context import Call, Reply
 from .errors import HttpError, NoRoute, gateway_error, page
@@ -158,11 +158,13 @@ class Gateway:
         )
 
     def _serve(self, scope: Scope, headers: dict[str, str], body: bytes, request_id: str) -> Reply:
-        method, path = scope["method"], scope["path"]
+        method, is_otc = scope["method"], self.cloud.dialect.name == "otc"
+        # The services of OpenStack see no difference between a slash and an encoded one.
+        path = scope["raw_path"].decode("latin-1") if is_otc else quote(scope["path"])
         origin = f"{scope['scheme']}://{headers.get('host', '')}"
         service, root, rest = self._service(path)
         if service is None:
-            if self.cloud.dialect.name == "otc":
+            if is_otc:
                 return Reply(404, gateway_error(404, request_id))
             return Reply(404, page(404, NO_ROUTE, headers.get("accept", "")))
         self.cloud.catch_up()
@@ -188,7 +190,7 @@ class Gateway:
         except HttpError as error:
             reply = service.error_reply(call, error)
         except NoRoute:
-            if self.cloud.dialect.name == "otc":
+            if is_otc:
                 # The gateway responds itself, and the header with the request id is the service's.
                 return Reply(404, gateway_error(404, request_id))
             reply = service.no_route(call)

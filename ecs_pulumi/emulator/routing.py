@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import partialmethod
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
 
 from .context import Reply
 from .errors import GatewayError, HttpError, NoRoute, keystone_error, named_fault, page
@@ -98,7 +99,7 @@ class Service:
                 call.self_base += f"/{project}"
                 call.bookmark_base += f"/{project}"
         for template, methods in self._routes.get(rest.count("/") + 1, ()):
-            arguments = _match(template, rest.split("/"))
+            arguments = _match(template, [unquote(segment) for segment in rest.split("/")])
             if arguments is not None and call.method in methods:
                 dialect = call.cloud.dialect.name
                 if self._only.get((call.method, template), dialect) != dialect:

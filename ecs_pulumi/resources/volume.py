@@ -1,5 +1,6 @@
 """Volume: a disk (guide, chapter 6; Cinder API reference, "Volumes")."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -198,9 +199,13 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         reason = block_storage.last_message(context.cloud.block_storage, id_) or "the cloud recorded no reason"
         return f"the volume never became available: {reason}"
 
-    def data_loss(self, context: Context, prior: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
-        """Report the volume's data, unless the volume was never available."""
-        return RULES.lost(prior)
+    def data_loss(self, context: Context, prior: Mapping[str, Any]) -> list[str]:
+        """Report the volume's data, unless the volume was never available; OpenStack refuses while it has snapshots."""
+        lost = RULES.lost(prior)
+        with contextlib.suppress(errors.EcsError):
+            if lost and context.cloud.region.resembles_otc:
+                lost.append("its snapshots, if it has any")
+        return lost
 
     def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
         """Check that a volume in use can grow, and that its server is not shelved; and the keys of new metadata.

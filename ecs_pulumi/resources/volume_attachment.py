@@ -1,6 +1,7 @@
 """VolumeAttachment: a volume in a server (guide, chapter 6; Nova API reference, "Servers with volume attachments")."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any
@@ -261,13 +262,19 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
             is_requested = existing is not None
             return existing
 
-        # An attachment that an interrupted `up` requested is used as it is.
-        send_once(
-            (lambda: self._when_stable(context, desired.volume_id, attach)) if desired.multiattach else attach,
-            find_attachment,
-            errors.BadRequest,
-            errors.Conflict,
-        )
+        try:
+            # An attachment that an interrupted `up` requested is used as it is.
+            send_once(
+                (lambda: self._when_stable(context, desired.volume_id, attach)) if desired.multiattach else attach,
+                find_attachment,
+                errors.BadRequest,
+                errors.Conflict,
+            )
+        except errors.BadRequest as refused:
+            if self._needs_device(context, desired, refused):
+                reason = f"{str(refused).rstrip('.')}. Set it to the next free name in the server, such as `/dev/vdb`"
+                raise errors.OperationFailed("device", reason) from refused
+            raise
 
         if is_requested and self._is_shelved(context, desired.server_id):
             # Cinder keeps the volume `reserved` as long as the server has no host.
@@ -285,6 +292,12 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         what = f"volume {desired.volume_id} to be in-use by server {desired.server_id}"
         volume = self._wait(context, desired.volume_id, attached, what)
         return require_exists(_attachment(volume, desired.server_id), self.name, context.id)
+
+    def _needs_device(self, context: Context, desired: VolumeAttachmentInputs, refused: errors.BadRequest) -> bool:
+        """Return whether the cloud demands a device name, as the Open Telekom Cloud may do for a bootable volume."""
+        if desired.device or desired.tag or not _DEVICE.search(refused.message):
+            return False
+        return str((context.cloud.region.volumes.read(desired.volume_id) or {}).get("bootable")).lower() == "true"
 
     def _is_stale(self, context: Context, id_: str, volume_id: str) -> bool:
         """Return whether Nova lists an attachment that was detached: it removes it a moment later than Cinder."""
@@ -313,6 +326,7 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         )
 
 
+_DEVICE = re.compile(r"\bdevice\b", re.IGNORECASE)
 _STALE_TIMEOUT = 60.0
 _TRANSITIONS = ("reserved", "attaching", "detaching")
 

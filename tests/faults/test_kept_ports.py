@@ -8,6 +8,7 @@ import pytest
 
 from ecs_pulumi.cloud import network
 from tests.faults.scenes import OTHER_IMAGE
+from tests.support import steps
 from tests.support.steps import Failed, Refused, Step
 
 if TYPE_CHECKING:
@@ -71,6 +72,27 @@ def test_port_survives_deletion_of_server(world: EmulatedWorld) -> None:
     assert ports(world) == before
     assert world.base["port"] in ports(world, device_id="")
     assert world.base["nic"] in ports(world, device_id="")
+
+
+def test_first_nic_is_tried_once(cloud: EmulatedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first refusal in a process, no request is sent for the first NIC of a server that is deleted."""
+    monkeypatch.setattr(steps, "clear_caches", lambda: None)
+    tried: list[list[int]] = []
+    for names in (["port"], ["nic"], ["two", "three"]):
+        made = [by_port(cloud, name) if name in cloud.base else new_port(cloud, name) for name in names]
+        web = server(cloud, *made)
+        cloud.cloud.requests.clear()
+        web.destroy()
+        sent = [each for each in cloud.cloud.requests if each.method == "DELETE" and "/os-interface/" in each.path]
+        tried.append([each.status for each in sent])
+    assert tried == [[403], [], [202]]
+
+
+def new_port(world: EmulatedWorld, name: str) -> dict[str, Any]:
+    """Create a port, and return a NIC with it."""
+    port = world.resource("Port", name)
+    port.up(network_id=world.base["net"])
+    return {"port_id": port.id}
 
 
 def test_port_survives_replacement_of_server(world: EmulatedWorld) -> None:

@@ -166,6 +166,16 @@ def test_forced_deletion_is_an_ordinary_one(cloud: Emulator, server: Resource, p
     assert "DELETE" in sent(cloud, start, f"/servers/{id_}")
 
 
+def test_page_of_a_proxy_is_no_forced_deletion(cloud: Emulator, server: Resource, program: dict[str, Any]) -> None:
+    """If a proxy responds with a page of its own to the forced deletion, an ordinary one deletes the server."""
+    server.up(**program, force_delete=True)
+    path = f"*/servers/{server.id}/action"
+    cloud.fault(method="POST", path=path, status=200, times=1, body="<html><h1>Sign in</h1></html>")
+    start = len(cloud.requests)
+    server.destroy()
+    assert sent(cloud, start, "/servers/").count("DELETE") == 1
+
+
 @pytest.mark.parametrize("stop_before_resize", [True, False])
 def test_running_server_is_resized(
     server: Resource,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecs_pulumi.dynamic import provider
 from tests.fields.assertions import assert_no_changes, assert_updates_in_place
 from tests.fields.cloud_fixtures import CloudFixtures, new_resources, run_emulator
 from tests.support import steps
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ecs_pulumi.emulator import Emulator
+    from ecs_pulumi.emulator.dialects import DialectName
     from tests.support.steps import Resource
 
     New = Callable[..., Resource]
@@ -54,7 +56,7 @@ class Otc(CloudFixtures):
 
 
 @contextmanager
-def otc_with(dialect: str = "otc", **rules: str) -> Iterator[Otc]:
+def otc_with(dialect: DialectName = "otc", **rules: str) -> Iterator[Otc]:
     """Return a new cloud with these rules."""
     with run_emulator(dialect, rules=rules) as cloud, Otc(cloud) as created:
         yield created
@@ -212,7 +214,7 @@ def test_refusal_without_a_code_does_not_prove_the_path(otc: Otc, new_in_otc: Ne
     disk = new_in_otc()
     disk.up(size=10, volume_type="SAS")
     otc.emulator.fault(method="POST", path="*/retype", status=400, times=1, body={"badRequest": {"message": "no"}})
-    with pytest.raises(Failed, match="no .*If its type is already being changed"):
+    with pytest.raises(Failed, match=r"no .*If its type is already being changed"):
         disk.up(size=10, volume_type="SSD")
     otc.sent("POST", "/action")
     disk.up(size=10, volume_type="SSD")
@@ -223,7 +225,7 @@ def test_retype_without_moving_data_is_refused(new_in_otc: New) -> None:
     """The cloud has no policy `never`: the change fails, and names the input."""
     disk = new_in_otc()
     disk.up(size=10, volume_type="SAS")
-    with pytest.raises(Failed, match="retype_policy: .*no such action.* this cloud decides itself .* move: set it to"):
+    with pytest.raises(Failed, match=r"retype_policy: .*no such action.* this cloud decides itself .* move: set it to"):
         disk.up(size=10, volume_type="SSD", retype_policy="never")
     disk.up(size=10, volume_type="SSD")
     assert_no_changes(disk, {"size": 10, "volume_type": "SSD"})
@@ -264,6 +266,28 @@ def test_extend_of_attached_volume(otc: Otc, new_in_otc: New, warnings: list[str
     assert (disk.outputs["status"], warnings) == ("in-use", [])
 
 
+def test_attachment_of_bootable_volume_needs_a_device(otc: Otc, new_in_otc: New) -> None:
+    """The error names the property, and the volume is attached with it."""
+    zone = otc.cloud.compute.get_server(otc.server).availability_zone
+    disk, attachment = new_in_otc(), new_in_otc("VolumeAttachment")
+    disk.up(size=8, image=otc.images[0], availability_zone=zone)
+    program = {"server_id": otc.server, "volume_id": disk.id}
+    with pytest.raises(Failed, match=r"device: .*must be specified.*Set it to the next free name") as failed:
+        attachment.up(**program)
+    assert "\n" not in str(failed.value)
+    attachment.up(**program, device="/dev/vdb")
+    assert_no_changes(attachment, program | {"device": "/dev/vdb"})
+
+
+def test_deletion_warns_of_snapshots(new_in_otc: New, warnings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cloud deletes the snapshots of a volume with it, which a preview says."""
+    monkeypatch.setattr(provider, "_reported_losses", set())
+    disk = new_in_otc()
+    disk.up(size=10)
+    disk.preview(size=10, availability_zone="eu-de-03")
+    assert warnings[-1].startswith(f"replacing {disk.name} deletes its data (10 GiB) and its snapshots, if it has any")
+
+
 def test_extend_of_shared_volume_fails(otc: Otc, new_in_otc: New) -> None:
     """A shared volume that is attached is not extended; the error says to detach it."""
     disk = new_in_otc()
@@ -291,6 +315,14 @@ def test_metadata_of_the_cloud_is_no_drift(otc: Otc, new_in_otc: New) -> None:
         assert otc.metadata(disk) == of_cloud | metadata
     assert_no_changes(disk, {"size": 10, "name": "disk"})
     assert disk.outputs["metadata"] == {}
+
+
+def test_key_with_a_slash_is_removed(otc: Otc, new_in_otc: New) -> None:
+    """The requests for one key quote it."""
+    disk = new_in_otc()
+    disk.up(size=10, metadata={"a/b: c": "1"})
+    assert_updates_in_place(disk, "metadata", {"size": 10, "metadata": {}})
+    assert "a/b: c" not in otc.metadata(disk)
 
 
 def test_metadata_removed_by_hand_is_drift(otc: Otc, new_in_otc: New) -> None:

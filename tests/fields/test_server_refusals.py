@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.cloud import compute, errors
+from ecs_pulumi.resources.server.handler import ServerHandler
 from tests.fields.assertions import assert_complete, assert_no_changes
 from tests.fields.cloud_fixtures import CloudFixtures, emulator, new_resources
 from tests.fields.rows.compute import KEYS
@@ -156,10 +157,18 @@ def test_hint_after_a_refusal(otc: CloudFixtures, new_on_otc: New, field: str, v
 def test_ignored_config_drive_is_an_error(otc: CloudFixtures, new_on_otc: New) -> None:
     """If the cloud creates the server without what the program sets, the error names the property."""
     server = new_on_otc(config={"ecs:apiVersions": json.dumps({"compute": "2"})})  # drops unknown fields
-    with pytest.raises(Failed, match="config_drive: the cloud created the server without it; remove it"):
+    with pytest.raises(Failed, match="config_drive: the cloud created the server with False, not True; remove it"):
         server.up(**otc.server_inputs, config_drive=True)
     server.up(**otc.server_inputs)
     assert_no_changes(server, otc.server_inputs)
+
+
+def test_forced_config_drive_is_an_error(fixtures: CloudFixtures, new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the cloud adds what the program rules out, as with Nova's option `force_config_drive`, the error says so."""
+    to_outputs = ServerHandler.to_outputs
+    monkeypatch.setattr(ServerHandler, "to_outputs", lambda *args: {**to_outputs(*args), "config_drive": True})
+    with pytest.raises(Failed, match="config_drive: the cloud created the server with True, not False; remove it"):
+        new("Server").up(**fixtures.server_inputs, config_drive=False)
 
 
 @pytest.mark.parametrize("policy", ["affinity", "soft-anti-affinity"])

@@ -197,11 +197,9 @@ def delete(context: Context, id_: str, *, stop_first: bool, force: bool) -> None
     own = [port["id"] for port in listed if is_for_a_nic(port) and owner_in(context, port)]
     kept: list[RemoteObject] = []
     if context.cloud.region.resembles_otc:
-        kept = first_nic.detach_others(context, id_, [port for port in listed if port["id"] not in own])
+        kept = first_nic.detach_others(context, id_, listed, own)
     with contextlib.suppress(errors.NotFound):
-        is_forced = retry_while_busy(
-            lambda: _delete(context, id_, force=force), context.cloud.deadline, progress=context.report_status
-        )
+        is_forced = _request_deletion(context, id_, force=force)
         _await_gone(context, id_, is_forced=is_forced)
     for port_id in own:
         delete_port(context, port_id)
@@ -217,8 +215,11 @@ def _await_gone(context: Context, id_: str, *, is_forced: bool) -> None:
     api, servers, started = context.cloud.compute, context.cloud.region.servers, False
 
     def gone(remote: RemoteObject | None) -> bool:
-        nonlocal started
+        nonlocal started, is_forced
         started = started or bool(remote and task_of(remote) == "deleting")
+        if is_forced and remote and not started:
+            # Nova shows the task before it responds. So the response came from a proxy that hides a refusal.
+            is_forced = _request_deletion(context, id_, force=False)
         if remote and started and remote["status"] == "ERROR" and not task_of(remote):
             reason = compute.fault_of(remote) or compute.last_failed_action(api, id_, of="delete")
             raise errors.OperationFailed(f"server {id_} could not be deleted", reason)
@@ -239,8 +240,14 @@ def _await_gone(context: Context, id_: str, *, is_forced: bool) -> None:
         )
 
 
-def _delete(context: Context, id_: str, *, force: bool) -> bool:
+def _request_deletion(context: Context, id_: str, *, force: bool) -> bool:
     """Send the delete request; return whether it is a forced one, which the cloud does not defer."""
+    return retry_while_busy(
+        lambda: _delete(context, id_, force=force), context.cloud.deadline, progress=context.report_status
+    )
+
+
+def _delete(context: Context, id_: str, *, force: bool) -> bool:
     learned = context.cloud.region.learned
     force = force and not learned.knows("compute", "lacks", "forceDelete")
     try:

@@ -19,11 +19,12 @@ from ecs_pulumi.resources.nic import FirstNicStays, detach_strictly, lost_ports
 from ecs_pulumi.resources.server import nics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from ecs_pulumi.resources.clients import Context
     from ecs_pulumi.resources.remote import RemoteObject
 
+_FIRST_STAYS = ("compute", "keeps", "first NIC")
 _DETACHES = ("ACTIVE", "PAUSED", "SHUTOFF")
 """The statuses in which Nova detaches NICs."""
 
@@ -103,13 +104,16 @@ def _first_mac(remote: RemoteObject | None) -> str | None:
     return next((item["mac"] for items in nics.addresses(remote or {}).values() for item in items), None)
 
 
-def detach_others(context: Context, server_id: str, ports: Sequence[RemoteObject]) -> list[RemoteObject]:
+def detach_others(
+    context: Context, server_id: str, ports: Sequence[RemoteObject], own: Collection[str]
+) -> list[RemoteObject]:
     """Detach the ports that outlive a server, because its deletion would delete them.
 
     Args:
         context: The deletion of the server.
         server_id: The server.
-        ports: The ports of the server, without those that its deletion deletes on every cloud.
+        ports: The ports of the server.
+        own: The ids of those that its deletion deletes on every cloud.
 
     Returns:
         The ports that the server keeps: that of its first NIC, or all of them if its status does not allow a detach.
@@ -118,14 +122,21 @@ def detach_others(context: Context, server_id: str, ports: Sequence[RemoteObject
         FirstNicStays: The refused NICs are not just the first one. Their ports would be lost.
     """
     recorded = {port_id: nic for nic, port_id in nics.recorded_nics(context.prior) or ()}
-    outliving = [port for port in ports if nics.outlives_nic(port, recorded.get(port["id"]))]
-    remote = context.cloud.region.servers.get(server_id) if outliving else None
+    outliving = [port for port in ports if port["id"] not in own and nics.outlives_nic(port, recorded.get(port["id"]))]
+    remote, learned = context.cloud.region.servers.get(server_id) if outliving else None, context.cloud.region.learned
     if remote is None or remote.get("OS-EXT-STS:task_state") == "deleting":
         return outliving
     kept: list[RemoteObject] = []
     refused: list[tuple[RemoteObject, FirstNicStays]] = []
-    # Each NIC but one leaves. The first one is tried as well: not every cloud that resembles this one refuses it.
+    # Each NIC but one leaves. The first one is tried as well, until a refusal: not every cloud that resembles this one
+    # refuses it. Once all others have left, the last one is the first NIC, even if the addresses have another order.
+    first = _first_mac(remote)
+    outliving.sort(key=lambda port: port["mac_address"] == first)
+    spares_last = learned.knows(*_FIRST_STAYS) and len(outliving) == len(ports)
     for port in outliving:
+        if spares_last and port is outliving[-1] and not refused:
+            kept.append(port)
+            continue
         try:
             detach_strictly(context, server_id, port["id"], keep_port=True)
         except errors.Conflict:
@@ -135,10 +146,12 @@ def detach_others(context: Context, server_id: str, ports: Sequence[RemoteObject
         except FirstNicStays as error:
             refused.append((port, error))
     stays = [port for port, _ in refused]
-    is_first = len(stays) == 1 and (stays[0]["mac_address"] == _first_mac(remote) or len(outliving) > 1)
+    is_first = len(stays) == 1 and (stays[0]["mac_address"] == first or len(outliving) > 1)
     if stays and not is_first:
         # The account may have no right to detach NICs, and then the deletion would lose all these ports.
         raise refused[0][1]
+    if stays:
+        learned.note(*_FIRST_STAYS)
     return kept + stays
 
 

@@ -22,6 +22,7 @@ from ecs_pulumi.resources.request_body import diff_remote
 from ecs_pulumi.resources.server import actions, create, disks, first_nic, importing, nics, plan, preflight, schema
 from ecs_pulumi.resources.server.schema import ServerInputs, ServerOutputs
 from ecs_pulumi.resources.server.update import ServerUpdate
+from ecs_pulumi.resources.steps import shown
 
 
 class ServerHandler(EcsHandler[ServerInputs]):
@@ -179,8 +180,8 @@ class ServerHandler(EcsHandler[ServerInputs]):
         for name in ("config_drive", "disk_config"):
             value = getattr(desired, name)
             if value is not None and outputs.get(name, value) != value:
-                reason = "the cloud created the server without it; remove it from the program"
-                raise errors.OperationFailed(name, reason)
+                reason = f"the cloud created the server with {shown(outputs[name])}, not {shown(value)}"
+                raise errors.OperationFailed(name, f"{reason}; remove it from the program")
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the server from the list that all refreshes of servers share."""
