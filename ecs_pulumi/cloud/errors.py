@@ -120,6 +120,18 @@ _NOT_PUBLISHED = "API not found"
 _QUOTA_CODES = frozenset({"OverQuota", "EVS.1034", "EVS.1042", "EVS.5413"})
 """The names of Neutron and of EVS for an exceeded quota."""
 _PROXY_STATUSES = frozenset({403, 407})
+_NAMED_INVALID = re.compile(r"Invalid input for (?:field/attribute )?(?P<name>[\w:-]+)")
+_UNKNOWN_ATTRIBUTES = re.compile(
+    r"Unrecognized attribute\(s\) '(?P<unrecognized>[^']*)'"
+    r"|Attribute '(?P<not_allowed>[^']*)' not allowed in (?:POST|PUT)\b"
+    r"|Cannot update read-only attribute (?P<read_only>[\w:-]+)"
+    r"|(?:Invalid input for \S+: )?Additional properties are not allowed \((?P<unexpected>.*) (?:was|were) unexpected\)"
+)
+"""What Neutron, and the schemas of Nova and Cinder, answer to an attribute that they do not have.
+
+It MUST match the beginning of a message: what follows may repeat a value of the program, which can be any text.
+"""
+_UNKNOWN_ACTION = re.compile(r"There is no such action: ")
 _MAY_HAVE_TAKEN_EFFECT = frozenset({408, 500, 502, 504})
 
 
@@ -407,6 +419,31 @@ def timed_out(error: EcsError) -> bool:
     if isinstance(error, ApiError):
         return error.status == http.HTTPStatus.GATEWAY_TIMEOUT
     return isinstance(error, ResponseLost) and error.is_timeout
+
+
+def unknown_attributes(error: EcsError) -> list[str]:
+    """Return the attributes that a request must not have, because the API does not know them or never changes them.
+
+    A complaint about the value of an attribute names none.
+    """
+    found = _UNKNOWN_ATTRIBUTES.match(error.message) if isinstance(error, BadRequest) else None
+    if not found:
+        return []
+    if found["unexpected"]:
+        return re.findall(r"'([^']*)'", found["unexpected"])
+    names = found["unrecognized"] or found["not_allowed"] or found["read_only"] or ""
+    return [name.strip() for name in names.split(",")]
+
+
+def invalid_attribute(error: EcsError) -> str | None:
+    """Return the attribute whose value the API rejects; None if the error is about something else."""
+    found = _NAMED_INVALID.match(error.message) if isinstance(error, BadRequest) else None
+    return found["name"] if found else None
+
+
+def is_unknown_action(error: EcsError) -> bool:
+    """Whether the API has no such action of a server or a volume."""
+    return isinstance(error, BadRequest) and bool(_UNKNOWN_ACTION.match(error.message))
 
 
 def request_id_of(response: requests.Response) -> str | None:

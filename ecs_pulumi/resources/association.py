@@ -13,7 +13,7 @@ from ecs_pulumi.dynamic import rpc_bridge, state
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, is_unknown
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.notices import Notice
-from ecs_pulumi.resources import missing_attributes, preflight
+from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.planned import planned
@@ -99,7 +99,7 @@ def _update(context: Context, id_: str, body: Mapping[str, Any]) -> RemoteObject
     try:
         remote = network.update(api, "floatingip", id_, dict(body))
     except errors.BadRequest as error:
-        if "fixed_ip_address" not in body or not missing_attributes.refuses(error, "fixed_ip_address"):
+        if "fixed_ip_address" not in body or "fixed_ip_address" not in errors.unknown_attributes(error):
             raise
         learned.note(*fact)
         return _update(context, id_, body)

@@ -309,6 +309,23 @@ class NameResolver:
             ("ports of", device_id), lambda: network.list_all(self._region.network, "port", device_id=device_id)
         )
 
+    def sample(self, kind: str) -> RemoteObject | None:
+        """Return one object of a kind of the network service; None if there was none, or the account lists none."""
+
+        def any_object() -> list[RemoteObject]:
+            try:
+                found = network.get_any(self._region.network, kind)
+            except errors.ApiError:
+                return []  # an account that may not list objects may still create them
+            return [found] if found else []
+
+        return next(iter(self._cached(("sample", kind), any_object)), None)
+
+    def expect_sample(self, kind: str) -> None:
+        """Search for a sample again if there was none: now there is an object of the kind."""
+        with self._lock:
+            self._cache = {key: found for key, found in self._cache.items() if found or key != ("sample", kind)}
+
     def _require_name(
         self, what: str, name: str, list_all: Callable[[], Iterable[RemoteObject]], get: Callable[[], RemoteObject]
     ) -> None:

@@ -217,28 +217,22 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
 
     def _is_own_without_description(self, context: Context, desired: FloatingIpInputs, remote: RemoteObject) -> bool:
         """Whether the port shows it. An address without a port may be that of any other program."""
-        is_same = bool(self.result_evidence({"port_id": desired.port_id}, remote))
+        is_same = bool(desired.port_id) and desired.port_id == remote.get("port_id")
         return is_same and context.provenance(remote["id"], None) is Provenance.INTERRUPTED
 
     def _same_objects(self, context: Context, body: RemoteObject) -> list[RemoteObject]:
-        description, network_id = body.get("description"), body["floating_network_id"]
         listed: list[RemoteObject] = network.list_all(
-            context.cloud.network, self.singular, floating_network_id=network_id
+            context.cloud.network, self.singular, floating_network_id=body["floating_network_id"]
         )
-        return [
-            each
-            for each in listed
-            if (
-                description or (not each.get("description") and each.get("port_id") in (None, body.get("port_id")))
-                if "description" in each
-                else each.get("port_id") == body.get("port_id")
-            )
-        ]
+        port_id = body.get("port_id")
+        ports = [port_id] if body.get("description") else [port_id, None]
+        return [each for each in listed if each.get("description") or each.get("port_id") in ports]
 
-    def _is_unique(self, body: RemoteObject, remote: RemoteObject) -> bool:
+    def _is_own(self, context: Context, body: RemoteObject, remote: RemoteObject) -> bool | None:
         """Whether the description shows it, or the port: an address of a port has one floating IP."""
         has_port = bool(body.get("port_id")) and remote.get("port_id") == body["port_id"]
-        return has_port or super()._is_unique(body, remote)
+        own = super()._is_own(context, body, remote)
+        return has_port or None if own is None else own
 
     def _send_create(self, context: Context, body: RemoteObject) -> RemoteObject:
         """Send the request for each subnet, until one of them has a free address."""
@@ -249,7 +243,7 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
                 try:
                     return super()._send_create(context, {**common, "subnet_id": subnets.pop(0)})
                 except (errors.Conflict, errors.BadRequest) as error:
-                    if missing_attributes.refuses(error, "subnet_id"):
+                    if "subnet_id" in errors.unknown_attributes(error):
                         raise missing_attributes.not_offered(error, ["subnet_ids"], {}) from error
                     if not (subnets and is_exhausted(error)):
                         raise

@@ -75,9 +75,7 @@ def create_or_find(
     api: ServiceClient,
     send: Callable[[], RemoteObject],
     candidates: Callable[[], Iterable[RemoteObject]],
-    marked: str | None = None,
-    *,
-    is_unique: Callable[[RemoteObject], bool] = lambda _: True,
+    is_own: Callable[[RemoteObject], bool | None] = lambda _: True,
 ) -> RemoteObject:
     """Send a create request. After a lost response, search for the object before sending it again.
 
@@ -86,10 +84,7 @@ def create_or_find(
         api: The service.
         send: Sends the request.
         candidates: Lists the objects with the name of the object.
-        marked: The description in the request, which distinguishes the object from others of the same name, unless
-            the cloud keeps no descriptions.
-        is_unique: Whether such an object differs from those that others create at the same time, for example by its
-            name.
+        is_own: Whether such an object is the one in the request; None if others may create the same at the same time.
 
     Raises:
         OperationFailed: Nothing distinguishes the object, and one exists that the request may have created.
@@ -100,15 +95,14 @@ def create_or_find(
         matches = (
             remote
             for remote in _search(context, api, candidates, error)
-            if marked in (None, "", remote.get("description", marked))
-            and not created_in_this_run(remote["id"])
-            and is_younger(api, remote, start, _CLOCKS_DIFFER)
+            if not created_in_this_run(remote["id"]) and is_younger(api, remote, start, _CLOCKS_DIFFER)
         )
         found = set()
         for remote in matches:
-            if is_unique(remote):
+            if (own := is_own(remote)) is None:
+                found.add(remote["id"])
+            elif own:
                 return remote
-            found.add(remote["id"])
         if found:
             which = _MAY_BE.format(" or ".join(sorted(found)))
             raise errors.OperationFailed(str(error).rstrip("."), which) from error
@@ -117,6 +111,11 @@ def create_or_find(
     created = send_once(send, find, duplicates=True)
     _created.add(created["id"])
     return created
+
+
+def has_description(text: str | None) -> Callable[[RemoteObject], bool]:
+    """Return whether an object has the description in a create request, as far as the request and the API have one."""
+    return lambda remote: text in (None, "", remote.get("description", text))
 
 
 def created_in_this_run(id_: str) -> bool:

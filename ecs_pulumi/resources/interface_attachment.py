@@ -137,7 +137,7 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         """Return the ports of the project that were created for an `InterfaceAttachment` and are attached."""
         region = context.cloud.region
         ports = network.list_all(region.network, "port", tenant_id=region.project_id)
-        return [port for port in ports if is_for_a_nic(port) and port.get("device_id")]
+        return [port for port in ports if is_for_a_nic(context.cloud.region, port) and port.get("device_id")]
 
     def id_of(self, remote: RemoteObject) -> str:
         """The ids of the server and the port."""
@@ -208,13 +208,13 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the port from the list that all refreshes of ports share."""
         server_id, port_id = split_id(id_, self.name)
-        return _nic(context.cloud.region.network_objects("port").read(port_id), server_id)
+        return _nic(context, context.cloud.region.network_objects("port").read(port_id), server_id)
 
     def read(self, context: Context, id_: str) -> RemoteObject | None:
         """Return the current port if it is attached to the server, or was created for this NIC."""
         server_id, port_id = split_id(id_, self.name)
         try:
-            return _nic(network.get(context.cloud.network, "port", port_id), server_id)
+            return _nic(context, network.get(context.cloud.network, "port", port_id), server_id)
         except errors.NotFound:
             return None
 
@@ -261,13 +261,14 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         keep_port = not (rpc_bridge.current_request().old_inputs or {}).get("network_id")
         detach_nic = partial(detach, context, server_id, port_id, keep_port=keep_port)
         port = while_active(context, server_id, detach_nic)
-        if port and is_for_a_nic(port) and port.get("device_id") in (None, "", server_id):
+        if port and is_for_a_nic(context.cloud.region, port) and port.get("device_id") in (None, "", server_id):
             delete_port(context, port_id)
 
 
-def _nic(port: RemoteObject | None, server_id: str) -> RemoteObject | None:
+def _nic(context: Context, port: RemoteObject | None, server_id: str) -> RemoteObject | None:
     """Return the port of a NIC; a port that was created for the NIC also counts while it is detached."""
-    return {**port, _SERVER: server_id} if port and is_for_a_nic(port) else if_attached(port, server_id)
+    is_for_nic = port and is_for_a_nic(context.cloud.region, port)
+    return {**port, _SERVER: server_id} if port and is_for_nic else if_attached(port, server_id)
 
 
 HANDLER = InterfaceAttachmentHandler()

@@ -7,11 +7,10 @@ so it is an error.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from ecs_pulumi.cloud import errors, network
-from ecs_pulumi.resources.per_region import PerRegion
+from ecs_pulumi.cloud import errors
+from ecs_pulumi.resources.catalog import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,16 +20,23 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.remote import RemoteObject
 
 LABELS = ("description", "tags")
-"""The attributes without which an object works."""
-_REFUSED = re.compile(
-    r"unrecogni[sz]ed|unknown|unexpected|unsupported|not (allowed|supported|recogni[sz]ed)", re.IGNORECASE
-)
-_LISTED = re.compile(r"Unrecognized attribute\(s\) '(?P<names>[^']*)'")
+"""The inputs without which an object works."""
 
 
-def is_missing(region: Region, kind: str, attribute: str) -> bool:
+def has_learned_missing(region: Region, kind: str, attribute: str) -> bool:
     """Whether an answer has shown that the objects of this kind, such as `port`, do not have the attribute."""
     return region.learned.knows("network", kind, "without", attribute)
+
+
+def keeps_no_description(region: Region, kind: str, remote: Mapping[str, Any]) -> bool:
+    """Whether an object without a description may have been created with one, because the cloud keeps none.
+
+    An Open Telekom Cloud may drop the description of a request, except that of a security group, and show an empty
+    one. It is too late to learn that from the first response if that is lost.
+    """
+    may_drop = region.resembles_otc and not kind.startswith("security_group")
+    is_empty = not remote.get("description")
+    return "description" not in remote or (is_empty and (may_drop or has_learned_missing(region, kind, "description")))
 
 
 def learn_from(region: Region, kind: str, remote: Mapping[str, Any]) -> None:
@@ -59,25 +65,31 @@ def send(
         kind: The API's name of one object, such as `port`.
         body: The attributes.
         request: Sends them.
-        properties: The inputs with these attributes, by the API's name, if they are named differently.
+        properties: What the program sets these attributes by, by the API's name, if that is not an input of this name.
 
     Raises:
         OperationFailed: The cloud does not have another attribute; the message names its input.
     """
-    region = context.cloud.region
-    body = {name: value for name, value in body.items() if name not in LABELS or not is_missing(region, kind, name)}
+    region, properties = context.cloud.region, properties or {}
+
+    def is_label(name: str) -> bool:
+        return properties.get(name, name) in LABELS
+
+    body = {
+        name: value for name, value in body.items() if not (is_label(name) and has_learned_missing(region, kind, name))
+    }
     try:
         remote = request(body)
     except errors.BadRequest as error:
-        refused = _refused(error, body)
+        refused = [name for name in errors.unknown_attributes(error) if name in body]
         if not refused:
             raise
-        if others := [name for name in refused if name not in LABELS]:
-            raise not_offered(error, others, properties or {}) from error
+        if others := [name for name in refused if not is_label(name)]:
+            raise not_offered(error, others, properties) from error
         for label in refused:
             note(region, kind, label)
         return send(context, kind, body, request, properties)
-    if "description" in body and "description" not in remote:
+    if body.get("description") and not remote.get("description"):
         note(region, kind, "description")
     return remote
 
@@ -91,50 +103,22 @@ def not_offered(error: errors.EcsError, attributes: list[str], properties: Mappi
 def warn_if_missing(context: Context, kind: str, label: str) -> None:
     """Warn, once for each resource, if the cloud does not keep a label that the program sets."""
     region = context.cloud.region
-    if is_missing(region, kind, label) and region.learned.note("warned", kind, context.resource, label):
+    if has_learned_missing(region, kind, label) and region.learned.note("warned", kind, context.resource, label):
         context.warn(
             f"{label}: not kept, because this cloud stores no {label} of a {kind.replace('_', ' ')}; "
             "the object is complete without it"
         )
 
 
-def is_known_missing(region: Region, kind: str, attribute: str) -> bool:
+def look_up_missing(region: Region, kind: str, attribute: str) -> bool:
     """Whether the objects of this kind do not have the attribute. May read one of them, for a preview."""
-    if is_missing(region, kind, attribute):
+    if has_learned_missing(region, kind, attribute):
         return True
     # What an account sees of an attribute with a prefix, such as `binding:profile`, depends on its rights.
     if not region.resembles_otc or ":" in attribute:
         return False
-    known = _attributes(region, kind)
-    return known is not None and attribute not in known
-
-
-def _attributes(region: Region, kind: str) -> frozenset[str] | None:
-    """Return the attributes of one object of a kind; None if there is no object."""
-    known = _samples(region)
-    if kind not in known:
-        try:
-            remote = network.get_any(region.network, kind)
-        except errors.ApiError:
-            remote = None  # an account that may not list objects may still create them
-        known[kind] = None if remote is None else frozenset(remote)
-        if remote is not None:
-            learn_from(region, kind, remote)
-    return known[kind]
-
-
-_samples: PerRegion[dict[str, frozenset[str] | None]] = PerRegion(lambda _: {})
-
-
-def refuses(error: errors.EcsError, attribute: str) -> bool:
-    """Whether the cloud refuses an attribute because it does not have it."""
-    return isinstance(error, errors.BadRequest) and bool(_refused(error, {attribute: None}))
-
-
-def _refused(error: errors.BadRequest, body: Mapping[str, Any]) -> list[str]:
-    """Return the attributes of a request that the cloud refuses because it does not have them."""
-    listed = _LISTED.search(error.message)
-    names = {name.strip() for name in listed["names"].split(",")} if listed else set()
-    if _REFUSED.search(error.message):
-        names |= {label for label in LABELS if re.search(rf"\b{label}\b", error.message)}
-    return [name for name in body if name in names]
+    remote = catalog(region).sample(kind)
+    if remote is None:
+        return False
+    learn_from(region, kind, remote)
+    return attribute not in remote

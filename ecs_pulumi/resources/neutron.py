@@ -12,6 +12,7 @@ from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.fields import AlwaysSet, Computed, InPlace, Replace, Set, WriteOnly
 from ecs_pulumi.dynamic.handler import Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources import missing_attributes
+from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find, created_in_this_run
@@ -75,11 +76,11 @@ class NeutronHandler(EcsHandler[I]):
             return []
         is_own = partial(self._is_own_without_description, context, desired)
         found = with_marker(context, self.singular, marker, is_own)
-        if desired.description and not missing_attributes.is_missing(
+        if desired.description and not missing_attributes.has_learned_missing(
             context.cloud.region, self.singular, "description"
         ):
             found += self._with_own_description(context, desired)
-        return [(each["id"], each.get("name")) for each in found]
+        return list(dict.fromkeys((each["id"], each.get("name")) for each in found))
 
     def _is_own_without_description(self, context: Context, desired: I, remote: RemoteObject) -> bool:
         """Whether an object that cannot have an owner marker was created for this resource."""
@@ -145,14 +146,14 @@ class NeutronHandler(EcsHandler[I]):
         region, kind = context.cloud.region, self.singular
         for label in missing_attributes.LABELS:
             is_new = checked.changed(label) or checked.has("adopt")
-            if checked.values.get(label) and is_new and missing_attributes.is_known_missing(region, kind, label):
+            if checked.values.get(label) and is_new and missing_attributes.look_up_missing(region, kind, label):
                 missing_attributes.warn_if_missing(context, kind, label)
         for name, field in fields.fields_of(self.inputs).items():
             value = checked.known(name)
             if value is None or not checked.changed(name) or not self._is_sent(name) or field.has(fields.WriteOnly):
                 continue
             for attribute in self._body({name: value}, {}):
-                if attribute not in missing_attributes.LABELS and missing_attributes.is_known_missing(
+                if attribute not in missing_attributes.LABELS and missing_attributes.look_up_missing(
                     region, kind, attribute
                 ):
                     what = kind.replace("_", " ")
@@ -166,7 +167,8 @@ class NeutronHandler(EcsHandler[I]):
     def create(self, context: Context, desired: I) -> RemoteObject:
         """Create the object with one request, and set its tags with another."""
         body = self._body({name: value for name, value in fields.to_plain(desired).items() if self._is_sent(name)}, {})
-        body.update(fields.to_plain(desired.value_specs) or {})
+        value_specs = fields.to_plain(desired.value_specs) or {}
+        body.update(value_specs)
         body.setdefault("description", owner_marker(context))
         if not body["description"]:
             del body["description"]
@@ -174,12 +176,12 @@ class NeutronHandler(EcsHandler[I]):
         remote = create_or_find(
             context,
             api,
-            send=lambda: self._send(context, body, partial(self._send_create, context)),
+            send=lambda: self._send(context, body, partial(self._send_create, context), value_specs),
             candidates=lambda: self._same_objects(context, body),
-            marked=body.get("description"),
-            is_unique=partial(self._is_unique, body),
+            is_own=partial(self._is_own, context, body),
         )
         context.record_id(remote["id"])
+        catalog(context.cloud.region).expect_sample(self.singular)
         self._check_response(context, fields.to_plain(desired), remote)
         remote = self._tag(context, remote, desired.tags)
         self._warn_of_labels(context, desired, {})
@@ -202,8 +204,11 @@ class NeutronHandler(EcsHandler[I]):
         changes = self._changes(context, desired, remote)
         body = self._body({name: value for name, value in changes.items() if self._is_sent(name)}, remote)
         if body:
-            remote = self._send(context, body, partial(self._send_update, context, remote))
-            self._check_response(context, changes, remote)
+            # A cloud may keep none of the attributes.
+            remote = self._send(
+                context, body, lambda kept: self._send_update(context, remote, kept) if kept else remote
+            )
+        self._check_response(context, fields.to_plain(desired), remote)
         remote = self._tag(context, remote, desired.tags)
         self._warn_of_labels(context, desired, prior)
         return remote
@@ -220,19 +225,25 @@ class NeutronHandler(EcsHandler[I]):
         """Return every input and output that the API returns, by the names of the fields."""
         if context.verb != "create":
             missing_attributes.learn_from(context.cloud.region, self.singular, remote)
+        is_missing = partial(missing_attributes.has_learned_missing, context.cloud.region, self.singular)
         outputs: dict[str, Any] = {"region": context.cloud.region.name}
         for model in (self.inputs, self.outputs):
             for name in fields.fields_of(model):
                 attribute = self._attribute(name)
-                if attribute in remote:
+                if attribute in remote and not (name in missing_attributes.LABELS and is_missing(name)):
                     outputs[name] = remote[attribute]
         outputs["project_id"] = remote.get("project_id", remote.get("tenant_id"))
         return outputs
 
     def _send(
-        self, context: Context, body: RemoteObject, request: Callable[[RemoteObject], RemoteObject]
+        self,
+        context: Context,
+        body: RemoteObject,
+        request: Callable[[RemoteObject], RemoteObject],
+        value_specs: Iterable[str] = (),
     ) -> RemoteObject:
         properties = {self._attribute(name): name for name in fields.fields_of(self.inputs)}
+        properties |= {name: f"value_specs.{name}" for name in value_specs}
         return missing_attributes.send(context, self.singular, body, request, properties)
 
     def _warn_of_labels(self, context: Context, desired: I, prior: Mapping[str, Any]) -> None:
@@ -242,30 +253,31 @@ class NeutronHandler(EcsHandler[I]):
             if value and value != prior.get(label):
                 missing_attributes.warn_if_missing(context, self.singular, label)
 
-    def _check_response(self, context: Context, sent: Mapping[str, Any], remote: RemoteObject) -> None:
-        """Compare the response to a request with the inputs that it contained.
+    def _check_response(self, context: Context, desired: Mapping[str, Any], remote: RemoteObject) -> None:
+        """Compare the object with the desired inputs after a request that the cloud has accepted.
 
-        Warn of those that the object does not have; the state contains them. Raise an error for those that the object
-        has with another value: otherwise each preview would show a change that no update makes.
+        Raises:
+            OperationFailed: It ignored some of them. The object may work differently than the program says, and each
+                preview would show a change that no update makes, or none at all.
         """
         region = context.cloud.region
         if not region.resembles_otc:
             return
         outputs, ignored = self.to_outputs(context, remote), []
-        for name, value in sent.items():
+        for name, value in desired.items():
             attribute, field = self._attribute(name), fields.fields_of(self.inputs)[name]
             if name in missing_attributes.LABELS or not self._is_sent(name):
                 continue
             if field.has(fields.WriteOnly) or field.has(fields.Advisory):
                 continue
-            if name not in outputs:
+            if attribute not in remote and ":" not in attribute and name not in outputs:
                 missing_attributes.note(region, self.singular, attribute)
-                context.warn(f"{name}: this cloud has no {attribute} of a {self.singular}, and ignored it")
-            elif not self.is_equal(name, value, outputs):
+                ignored.append(f"{name} (it has no {attribute} of a {self.singular.replace('_', ' ')})")
+            elif name in outputs and not self.is_equal(name, value, outputs):
                 ignored.append(f"{name} (it is {fields.format_value(str(outputs[name]))})")
         if ignored:
             raise errors.OperationFailed(
-                f"this cloud ignored {errors.join_names(ignored)}", "remove it from the program, or set this value"
+                f"this cloud ignored {errors.join_names(ignored)}", "remove it from the program, or set what it is"
             )
 
     def _send_create(self, context: Context, body: RemoteObject) -> RemoteObject:
@@ -276,9 +288,15 @@ class NeutronHandler(EcsHandler[I]):
         listed = network.list_all(context.cloud.network, self.singular, name=body["name"])
         return [each for each in listed if each.get("network_id") == body.get("network_id")]
 
-    def _is_unique(self, body: RemoteObject, remote: RemoteObject) -> bool:
-        """Whether one of `_same_objects` is no object that another client created at the same time."""
-        return bool(body.get("name") or (body.get("description") and "description" in remote))
+    def _is_own(self, context: Context, body: RemoteObject, remote: RemoteObject) -> bool | None:
+        """Whether one of `_same_objects` is that of the request; None if another client may have created it."""
+        desired, present = body.get("description"), remote.get("description")
+        if present:
+            return bool(present == desired)
+        if desired and not missing_attributes.keeps_no_description(context.cloud.region, self.singular, remote):
+            return False
+        # Others may choose the same name, unless it encodes the resource.
+        return owner_from_name(remote.get("name") or "", context.signer) == context.resource or None
 
     def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
         return network.update(context.cloud.network, self.singular, remote["id"], body)
@@ -308,11 +326,12 @@ class NeutronHandler(EcsHandler[I]):
         if desired is None or set(desired) == set(remote.get("tags", ())):
             return remote
         region = context.cloud.region
-        if not missing_attributes.is_missing(region, self.singular, "tags"):
+        if not missing_attributes.has_learned_missing(region, self.singular, "tags"):
             try:
                 network.replace_tags(region.network, self.singular, remote["id"], sorted(set(desired)))
-            except (errors.NotFound, errors.ProxyNotFound):
-                if "tags" in remote:
+            except (errors.NotFound, errors.NotOffered) as error:
+                # The 404 must be about the path, and not about an object that was deleted meanwhile.
+                if "tags" in remote or remote["id"] in error.message:
                     raise
                 missing_attributes.note(region, self.singular, "tags")
             else:
@@ -329,7 +348,7 @@ def with_marker(
         context: The operation.
         singular: The API's name of one object.
         marker: The owner marker in the description; empty to ignore the description.
-        is_own: Selects the objects without a description: this cloud keeps none, or it is ignored.
+        is_own: Selects among the objects of which the cloud keeps no description, or whose description is ignored.
     """
     if not marker and is_own is None:
         return []
@@ -352,7 +371,7 @@ def with_marker(
             return list_all()
 
     def has_marker(remote: RemoteObject) -> bool:
-        if marker and "description" in remote:
+        if marker and not missing_attributes.keeps_no_description(region, singular, remote):
             return bool(remote["description"] == marker)
         return is_own is not None and is_own(remote)
 

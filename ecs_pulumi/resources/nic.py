@@ -18,6 +18,7 @@ from ecs_pulumi.resources.owner_markers import (
     LONGEST_DESCRIPTION,
     OF_A_NIC,
     is_owner_marker,
+    markers_of,
     owner_marker,
 )
 from ecs_pulumi.resources.per_region import PerRegion
@@ -25,6 +26,7 @@ from ecs_pulumi.resources.per_region import PerRegion
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ecs_pulumi.cloud.connection import Region
     from ecs_pulumi.resources.clients import Context
     from ecs_pulumi.resources.remote import RemoteObject
 
@@ -86,12 +88,12 @@ def attach(
     }
 
 
-def is_for_a_nic(port: Mapping[str, Any]) -> bool:
+def is_for_a_nic(region: Region, port: Mapping[str, Any]) -> bool:
     """Return whether a port was created for the NIC of an `InterfaceAttachment`, of this stack or another one.
 
-    The owner marker shows it, or the name if the cloud has no descriptions.
+    The owner marker shows it, or the name if the cloud keeps no descriptions.
     """
-    if "description" not in port:
+    if missing_attributes.keeps_no_description(region, "port", port):
         return bool(_NIC_NAME.fullmatch(port.get("name") or ""))
     description = port.get("description") or ""
     return is_owner_marker(description) and description.endswith(OF_A_NIC)
@@ -99,7 +101,7 @@ def is_for_a_nic(port: Mapping[str, Any]) -> bool:
 
 def owner_of_nic(owner: str | None, port: Mapping[str, Any]) -> str | None:
     """Return the resource in the owner marker or the name of a port, without the suffix for a NIC."""
-    return owner.removesuffix(OF_A_NIC).removesuffix(_NAMED_NIC) if owner and is_for_a_nic(port) else owner
+    return owner and owner.removesuffix(OF_A_NIC if markers_of(port) else _NAMED_NIC)
 
 
 def is_nic_of(context: Context, port: Mapping[str, Any]) -> bool:
@@ -186,8 +188,7 @@ def create_and_attach_port(
         context,
         api,
         send=lambda: missing_attributes.send(context, "port", body, partial(network.create, api, "port")),
-        candidates=lambda: network.list_all(api, "port", name=body["name"]),
-        marked=marker,
+        candidates=lambda: network.list_all(api, "port", name=name),  # no other port has this name
     )
     try:
         return attach(context, server_id, port_id=port["id"], tag=tag)

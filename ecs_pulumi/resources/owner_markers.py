@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.dynamic.handler import owner_from_name, signer
 from ecs_pulumi.dynamic.state import FINGERPRINT_LENGTH
+from ecs_pulumi.resources.missing_attributes import keeps_no_description
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,14 +65,14 @@ def marker_to_write(context: Context, text: str | None) -> str | None:
     return own if own and not is_of_stack and _MARKER_PATTERN.fullmatch(present) else None
 
 
-def owner_in(context: Context, remote: Mapping[str, Any]) -> str | None:
-    """Return the resource of this stack in an object's owner marker, or in its name if the cloud has no descriptions.
+def owner_in(context: Context, port: Mapping[str, Any]) -> str | None:
+    """Return the resource of this stack in a port's owner marker, or in its name if the cloud keeps no descriptions.
 
-    The backend is not compared: the object may have been created before it was known.
+    The backend is not compared: the port may have been created before it was known.
     """
-    if "description" in remote:
-        return parse_owner_marker(remote["description"] or "", context.project, context.stack)
-    return owner_in_name(remote.get("name") or "", context.project, context.stack, context.backend)
+    if keeps_no_description(context.cloud.region, "port", port):
+        return owner_in_name(port.get("name") or "", context.project, context.stack, context.backend)
+    return parse_owner_marker(port["description"] or "", context.project, context.stack)
 
 
 def owner_in_name(name: str, project: str, stack: str, backend: str) -> str | None:

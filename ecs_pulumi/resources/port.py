@@ -171,7 +171,8 @@ class PortHandler(NeutronHandler[PortInputs]):
 
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
         """Return the ports of the project, without those of an `InterfaceAttachment`."""
-        return [port for port in super().list_all(context) if not (is_for_a_nic(port) and port.get("device_id"))]
+        region, ports = context.cloud.region, super().list_all(context)
+        return [port for port in ports if not (is_for_a_nic(region, port) and port.get("device_id"))]
 
     def list_visible(self, context: Context) -> Iterable[RemoteObject]:
         """Return all ports of the project."""
@@ -269,7 +270,7 @@ class PortHandler(NeutronHandler[PortInputs]):
         """Return the error with the names of the properties that an Open Telekom Cloud documents differently."""
         reasons = {**_undocumented({**body, "security_group_ids": body.get("security_groups")}), **fixed}
         # A cloud that does not know the description of a port refuses that before anything else.
-        if not reasons or not context.cloud.region.resembles_otc or "description" in error.message:
+        if not reasons or not context.cloud.region.resembles_otc or "description" in errors.unknown_attributes(error):
             return error
         return errors.OperationFailed(_listed(reasons), str(error))
 

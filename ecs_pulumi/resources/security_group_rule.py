@@ -232,7 +232,7 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
             return [rule for rule in listed if rule_key(rule) == rule_key(wanted)]
 
         try:
-            remote = create_or_find(context, api, send, identical, marked=body.get("description"))
+            remote = create_or_find(context, api, send, identical, partial(_is_described, context, body))
         except errors.QuotaExceeded:
             raise
         except errors.Conflict as conflict:
@@ -241,7 +241,7 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
                 raise
             is_young = is_lost and is_younger(api, found, start, _CLOCKS_DIFFER)
             is_own = is_young or context.provenance(found["id"], None) is Provenance.INTERRUPTED
-            if is_own and (found.get("description", body.get("description")) or "") == body.get("description", ""):
+            if is_own and _is_described(context, body, found):
                 remote = found
             elif _is_given_up(context, found):
                 remote = self._take_over(context, desired, body, found)
@@ -258,7 +258,7 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
         """Return the rule that another resource gives up, or a new one in its place if the description differs."""
         description = found.get("description") or ""
         is_any = desired.description is None and is_owner_marker(description)
-        if is_any or description == body.get("description", ""):
+        if is_any or _is_described(context, body, found):
             return found
         if not run.replaces(rpc_bridge.current_request().urn, self.name, found["id"]):
             raise _exists(context, found)
@@ -280,7 +280,9 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
 
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Return the attributes that are inputs or outputs."""
-        names = ("security_group_id", *RULE_FIELDS, "description", "created_at")
+        names = ["security_group_id", *RULE_FIELDS, "description", "created_at"]
+        if missing_attributes.has_learned_missing(context.cloud.region, _RULE, "description"):
+            names.remove("description")
         return {
             "region": context.cloud.region.name,
             **{name: remote[name] for name in names if name in remote},
@@ -303,6 +305,12 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
             network.delete(context.cloud.network, _RULE, id_)
         except errors.NotFound:
             return
+
+
+def _is_described(context: Context, body: RemoteObject, rule: RemoteObject) -> bool:
+    """Whether a rule has the description of a request, unless the cloud keeps none."""
+    is_same = (rule.get("description") or "") == body.get("description", "")
+    return is_same or missing_attributes.keeps_no_description(context.cloud.region, _RULE, rule)
 
 
 def _managed_by_group(context: Context, group_id: str) -> Iterator[Problem]:

@@ -3,7 +3,6 @@
 import contextlib
 import ipaddress
 import itertools
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -246,7 +245,7 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         try:
             updated = super()._send_update(context, remote, body)
         except errors.BadRequest as error:
-            if not _FIXED_GATEWAY.search(error.message):
+            if "gateway_ip" not in errors.unknown_attributes(error):
                 raise
             refusal = error
         else:
@@ -273,8 +272,6 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
 _IPV4, _IPV6 = 4, 6
 _IPV4_SECONDS = 60.0
 _GATEWAY = frozenset({"gateway_ip", "no_gateway"})
-_FIXED_GATEWAY = re.compile(r"(unrecogni[sz]ed|read-only|cannot|not allowed).*\bgateway_ip\b", re.IGNORECASE)
-"""The refusal of a change of the gateway."""
 _of_single_subnet: set[str | None] = set()
 """Networks that can have only one subnet of an IP version, as far as their cloud shows it before a request does."""
 

@@ -38,7 +38,7 @@ from ecs_pulumi.resources.cloud_metadata import CINDER_KEYS, FIXED_KEYS, keys_in
 from ecs_pulumi.resources.defaults import defaults
 from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler
-from ecs_pulumi.resources.idempotent_create import create_or_find
+from ecs_pulumi.resources.idempotent_create import create_or_find, has_description
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, metadata_with_marker, owner_marker
 from ecs_pulumi.resources.quota import QuotaNeed, is_short, storage_needs
@@ -313,7 +313,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
                     region, body, hints=desired.scheduler_hints, microversion=microversion
                 ),
                 candidates=lambda: block_storage.list_volumes(api, name=body.get("name")),
-                marked=body.get("description"),
+                is_own=has_description(body.get("description")),
             )
         except errors.BadRequest as refused:
             raise volume_requests.explained(region, refused, to_plain(desired)) from refused

@@ -21,7 +21,6 @@ _ZONE_REQUIRED = ("block-storage", "requires", "availability_zone")
 _RETYPES_BY_PATH = ("block-storage", "retypes", "by path")
 _NO_EXTEND_IN_USE = ("block-storage", "refuses", "extend in use")
 _ZONE = re.compile(r"availability.?zone", re.IGNORECASE)
-_NO_SUCH_ACTION = re.compile(r"no such action", re.IGNORECASE)
 _ABOUT_ACTION = re.compile(r"\baction\b|os-retype", re.IGNORECASE)
 """What a refusal names that is about the action, not about the volume or its type."""
 _NEVER_ALLOWED = ("EVS.1020", "EVS.2070", "EVS.2071", "EVS.2072", "EVS.2087")
@@ -223,7 +222,8 @@ def _may_be_unknown_action(region: Region, refused: errors.BadRequest) -> bool:
     """Whether a cloud may have refused the action itself; how Open Telekom Cloud words this is not documented."""
     if _has_code(refused):
         return refused.body_type not in _NEVER_ALLOWED
-    return bool((_ABOUT_ACTION if region.resembles_otc else _NO_SUCH_ACTION).search(refused.message))
+    is_about_action = region.resembles_otc and _ABOUT_ACTION.search(refused.message)
+    return errors.is_unknown_action(refused) or bool(is_about_action)
 
 
 def _has_code(error: errors.ApiError) -> bool:

@@ -15,7 +15,7 @@ from ecs_pulumi.report_rules import ReportRules
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.handler import EcsHandler
-from ecs_pulumi.resources.idempotent_create import create_or_find
+from ecs_pulumi.resources.idempotent_create import create_or_find, has_description
 from ecs_pulumi.resources.owner_markers import owner_marker
 from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import require_exists
@@ -79,7 +79,8 @@ class SnapshotHandler(EcsHandler[SnapshotInputs]):
         api, body = context.cloud.block_storage, create_body(desired, "volume_id", "name", "description")
         body.setdefault("description", owner_marker(context))
         send = partial(api.post, "/snapshots", json={"snapshot": body}, key="snapshot")
-        created = create_or_find(context, api, send, lambda: self.list_all(context), body["description"])
+        is_own = has_description(body["description"])
+        created = create_or_find(context, api, send, lambda: self.list_all(context), is_own)
         context.record_id(created["id"])
         return require_exists(self._wait(context, created["id"], "available"), self.name, created["id"])
 

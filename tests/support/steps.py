@@ -33,7 +33,7 @@ from ecs_pulumi.dynamic import provider, rpc_bridge, state
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.dynamic.state import Owner, StackState
-from ecs_pulumi.resources import catalog, clients, missing_attributes, orphan_search, planned, quota
+from ecs_pulumi.resources import catalog, clients, orphan_search, planned, quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -356,9 +356,7 @@ def clear_caches() -> None:
         for region in set(connection._regions.values()):
             region._drop()
             region.learned = Learned()
-    for per_region in (
-        *(catalog.catalog, planned.planned, quota._tracker, orphan_search._by_region, missing_attributes._samples),
-    ):
+    for per_region in (*(catalog.catalog, planned.planned, quota._tracker, orphan_search._by_region),):
         per_region._objects.clear()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors
@@ -42,7 +41,6 @@ _ALTERNATIVES = {
     **dict.fromkeys(("unpause", "resume", "unshelve"), "ask the operator of the cloud to make the server active"),
 }
 """The actions that some clouds do not offer, and what to do instead."""
-_NO_SUCH_ACTION = re.compile(r"\bno such action\b", re.IGNORECASE)
 REFUSES_ATTACHMENTS = ("SUSPENDED", "SHELVED", "SHELVED_OFFLOADED")
 """Statuses in which Nova rejects attaching and detaching (volumes of a shelved server: before compute 2.20)."""
 _STUCK = "A hard reboot (`openstack server reboot --hard`) or the cloud's operator may recover it."
@@ -194,7 +192,7 @@ def delete(context: Context, id_: str, *, stop_first: bool, force: bool) -> None
     # Nova detaches the port that an `InterfaceAttachment` created, but does not delete it. The attachment itself may
     # not be part of this run, for example because of `deleted_with`.
     listed = ports_of(context, id_)
-    own = [port["id"] for port in listed if is_for_a_nic(port) and owner_in(context, port)]
+    own = [port["id"] for port in listed if is_for_a_nic(context.cloud.region, port) and owner_in(context, port)]
     kept: list[RemoteObject] = []
     if context.cloud.region.resembles_otc:
         kept = first_nic.detach_others(context, id_, listed, own)
@@ -255,7 +253,7 @@ def _delete(context: Context, id_: str, *, force: bool) -> bool:
     except (errors.BadRequest, errors.Forbidden, errors.NotFound, errors.ProxyNotFound) as error:
         if not force:
             raise
-        if _NO_SUCH_ACTION.search(error.message):
+        if errors.is_unknown_action(error):
             learned.note("compute", "lacks", "forceDelete")
         # The force-delete action may return 404 for a server that was just created.
         compute.delete_server(context.cloud.compute, id_)
@@ -334,7 +332,7 @@ def _input_of(action: str) -> str:
 def _is_not_offered(context: Context, id_: str, action: str, error: errors.ApiError) -> bool:
     """Whether the error means that the cloud has no such action; Nova answers 400, a gateway may answer 404."""
     if isinstance(error, errors.BadRequest):
-        return bool(_NO_SUCH_ACTION.search(error.message))
+        return errors.is_unknown_action(error)
     is_optional = action in _ALTERNATIVES and id_ not in error.message
     return is_optional and context.cloud.region.servers.get(id_) is not None
 

@@ -101,7 +101,7 @@ class CreateRequest:
                 return once_subnets_exist(self._context, self._send)
             except (errors.BadRequest, errors.Forbidden) as error:
                 prior = self._body
-                if refused := _refused(prior, self._desired, error.message):
+                if refused := _refused(self._context, prior, self._desired, error):
                     self._context.cloud.region.learned.note(*_REFUSES, refused)
                     self._body, self._microversion = create_request(self._context, self._desired)
                 if self._body == prior:
@@ -118,15 +118,22 @@ _MARKER, _TAGS, _KEYWORD, _IMAGE_ALONE = "marker in the description", "tags", "n
 """What some clouds refuse in a create request."""
 
 
-def _refused(body: Mapping[str, Any], desired: ServerInputs, message: str) -> str | None:
+def _refused(
+    context: Context, body: Mapping[str, Any], desired: ServerInputs, error: errors.BadRequest | errors.Forbidden
+) -> str | None:
     """Return what a refused create request is better sent without; None if the program has to change."""
-    if "description" in body and not desired.description and re.search(r"\bdescription\b", message):
+    refused = {*errors.unknown_attributes(error), errors.invalid_attribute(error)}
+    # How an Open Telekom Cloud words this refusal is not documented. The metadata contain the marker in any case.
+    is_marker = context.cloud.region.resembles_otc and re.search(r"\bdescription\b", error.message)
+    if "description" in body and not desired.description and ("description" in refused or is_marker):
         return _MARKER
-    if "tags" in body and "tags" in refusals.unexpected(message):
+    if "tags" in body and "tags" in refused:
         return _TAGS
-    if isinstance(body.get("networks"), str) and desired.networks is None and re.search(r"\bnetworks\b", message):
+    # Without the keyword the request must be one that the cloud refuses for no other reason: it could create a server
+    # without NICs.
+    if isinstance(body.get("networks"), str) and desired.networks is None and "networks" in refused:
         return _KEYWORD
-    return _IMAGE_ALONE if _ZERO_DISK.search(message) and "block_device_mapping_v2" not in body else None
+    return _IMAGE_ALONE if _ZERO_DISK.search(error.message) and "block_device_mapping_v2" not in body else None
 
 
 def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObject, str | None]:

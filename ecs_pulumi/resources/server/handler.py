@@ -12,7 +12,7 @@ from ecs_pulumi.resources import cloud_metadata
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
-from ecs_pulumi.resources.idempotent_create import create_or_find
+from ecs_pulumi.resources.idempotent_create import create_or_find, has_description
 from ecs_pulumi.resources.nic import require_not_lost
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, owner_marker
@@ -160,7 +160,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
             context.cloud.compute,
             send=create.CreateRequest(context, desired).send,
             candidates=lambda: _named(context, desired),
-            marked=desired.description or owner_marker(context),
+            is_own=has_description(desired.description or owner_marker(context)),
         )
         context.record_id(created["id"])
         context.record_outputs(admin_pass=desired.admin_pass or created.get("adminPass"))

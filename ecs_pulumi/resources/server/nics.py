@@ -434,4 +434,4 @@ def _matches_by_network(context: Context, port: RemoteObject, prior_nic: Mapping
     # If the server's own ports are known, another one is its own only if Nova created it for an `up` that was killed.
     if recorded_nics(context.prior) is not None:
         return not _is_user_created(port)
-    return not (is_for_a_nic(port) or owner_in(context, port))
+    return not (is_for_a_nic(context.cloud.region, port) or owner_in(context, port))

@@ -10,17 +10,10 @@ from ecs_pulumi.cloud import errors
 if TYPE_CHECKING:
     from ecs_pulumi.resources.server.schema import ServerInputs
 
-_UNEXPECTED = re.compile(r"\((.*?) (?:was|were) unexpected\)")
 _PROPERTIES = {"OS-DCF:diskConfig": "disk_config"}
 """The inputs that have another name in the API."""
 _LONGEST_NAME, _LONGEST_DESCRIPTION, _LONGEST_USER_DATA = 128, 85, 32 * 1024
 """The smallest limits of a known cloud."""
-
-
-def unexpected(message: str) -> list[str]:
-    """Return the names of the properties that the API does not know, from the message of its refusal."""
-    found = _UNEXPECTED.search(message)
-    return re.findall(r"'([^']*)'", found[1]) if found else []
 
 
 def hint(desired: ServerInputs, error: errors.ApiError) -> str | None:
@@ -28,7 +21,7 @@ def hint(desired: ServerInputs, error: errors.ApiError) -> str | None:
     if not isinstance(error, errors.BadRequest):
         return None
     message = error.message
-    for name in (_PROPERTIES.get(each, each) for each in unexpected(message)):
+    for name in (_PROPERTIES.get(each, each) for each in errors.unknown_attributes(error)):
         place = next((place for place in ("networks", "block_devices") if _sets(getattr(desired, place), name)), None)
         if place:
             return f"{place}: this cloud does not offer `{name}` there; remove it."
