@@ -375,8 +375,10 @@ def with_marker(
             return bool(remote["description"] == marker)
         return is_own is not None and is_own(remote)
 
-    # A cloud without descriptions may refuse or ignore the filter.
-    is_filtered = marker and not region.resembles_otc
+    # A cloud without descriptions may refuse or ignore the filter, and finds nothing with it.
+    is_filtered = marker and not (
+        region.resembles_otc or missing_attributes.has_learned_missing(region, singular, "description")
+    )
     return marked_objects(region, singular).of(
         narrow=list_marked if is_filtered else list_all,
         list_all=list_all,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -10,7 +12,9 @@ from ecs_pulumi.cloud import network
 from ecs_pulumi.cloud.learned import Learned
 from ecs_pulumi.dynamic.handler import OperationContext, auto_name, get_handler
 from ecs_pulumi.emulator import Emulator
-from tests.support.steps import PROJECT, SAME, STACK, Failed, Refused, Resource
+from ecs_pulumi.resources import missing_attributes
+from tests.support import steps
+from tests.support.steps import PROJECT, SAME, STACK, Failed, Refused, Resource, updates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,3 +182,209 @@ def test_adopted_object_with_declared_description(config: dict[str, str], warnin
     resource.up(**program)
     assert [line for line in warnings if "description: not kept" in line]
     assert resource.preview(**program) == SAME
+
+
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All resources share what the first one has learned."""
+    monkeypatch.setattr(steps, "clear_caches", lambda: None)
+
+
+@pytest.fixture
+def upstream() -> Iterator[Emulator]:
+    """A cloud that keeps descriptions and tags."""
+    with Emulator(speed=200, dialect="openstack") as running:
+        yield running
+
+
+def settings(cloud: Emulator) -> dict[str, str]:
+    """Return the settings of a stack on a cloud."""
+    return {f"ecs:{name}": value for name, value in cloud.settings.items()}
+
+
+def refuse(cloud: Emulator, message: str, *, method: str = "POST", times: int | None = 1) -> None:
+    """Let the cloud refuse requests for networks."""
+    body = {"NeutronError": {"type": "HTTPBadRequest", "message": message, "detail": ""}}
+    path = "*/networks" if method == "POST" else "*/networks/*"
+    cloud.fault(method=method, path=path, status=400, times=times, body=body)
+
+
+def networks(cloud: Emulator) -> dict[str, Any]:
+    """Return the networks of the cloud by name."""
+    with cloud.state() as state:
+        return {each["name"]: each for each in state.find("network")}
+
+
+@pytest.mark.usefixtures("one_process")
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Invalid input for description. Reason: characters '<' and '>' are not allowed.",
+        "Invalid input for description. Reason: 'unknown x' contains unsupported characters.",
+        "Invalid input for name. Reason: 'unknown-description' exceeds the limit.",
+        "tags: not supported in this release",
+    ],
+)
+def test_refused_value_is_not_learned(upstream: Emulator, message: str) -> None:
+    """An error about a value fails the operation with the words of the API, and the next objects keep their labels."""
+    first, second = (Resource("Network", settings(upstream), name) for name in ("first", "second"))
+    refuse(upstream, message)
+    with pytest.raises(Failed) as failure:
+        first.up(description="a <b>")
+    assert message.rstrip(".") in str(failure.value)
+    second.up(description="mine", tags=["one"])
+    assert (second.outputs["description"], second.outputs["tags"]) == ("mine", ["one"])
+
+
+@pytest.mark.usefixtures("one_process")
+def test_tags_in_value_specs_are_an_error(upstream: Emulator) -> None:
+    """They are not dropped, the error names where the program sets them, and other objects keep their tags."""
+    first, second = (Resource("Network", settings(upstream), name) for name in ("first", "second"))
+    with pytest.raises(Failed, match=r"value_specs\.tags: this cloud does not accept it; remove it"):
+        first.up(value_specs={"tags": ["one"]})
+    assert first.state is None
+    second.up(tags=["two"])
+    assert second.outputs["tags"] == ["two"]
+
+
+def test_description_in_value_specs_is_an_error(cloud: Emulator, config: dict[str, str]) -> None:
+    """What the program sets for one cloud is not left out, also if it is known that the cloud refuses it."""
+    if cloud.cloud.dialect.rules.unknown_attributes == "drop":
+        pytest.skip("nothing shows that the value is ignored")
+    create(config, "Network", "net")
+    resource = Resource("Network", config)
+    with pytest.raises(Failed, match=r"value_specs\.description: this cloud does not accept it"):
+        resource.up(value_specs={"description": "mine"})
+
+
+@pytest.mark.usefixtures("one_process")
+def test_lost_response_after_description_was_refused(upstream: Emulator) -> None:
+    """A cloud that refuses descriptions and shows empty ones: the name tells the object, which is not created twice."""
+    refuse(upstream, "Unrecognized attribute(s) 'description'")
+    first, second = (Resource("Network", settings(upstream), name) for name in ("first", "second"))
+    first.up()
+    upstream.fault(method="POST", path="*/networks", drop="after", times=1)
+    second.up()
+    assert [name for name in networks(upstream) if name.startswith("second-")] == [second.outputs["name"]]
+    assert len([each for each in upstream.requests if each.method == "POST" and "/networks" in each.path]) == 3
+
+
+@pytest.mark.usefixtures("one_process")
+def test_orphan_after_description_was_refused(upstream: Emulator) -> None:
+    """On such a cloud a create finds what a killed run of the same resource has left, by its name."""
+    handler = get_handler("Network")
+    clients = handler.connect(settings(upstream).get, None, 60)
+    context: OperationContext[Any] = OperationContext(
+        verb="create", kind="Network", resource="it", connect=lambda: clients, timeout=60, project=PROJECT, stack=STACK
+    )
+    name = auto_name("it", b"", context.signer)
+    id_ = network.create(clients.region.network, "network", {"name": name})["id"]
+    refuse(upstream, "Unrecognized attribute(s) 'description'")
+    Resource("Network", settings(upstream), "first").up()
+    desired = handler.inputs.model_validate({"name": auto_name("it", b"", context.signer)})
+    assert handler.find_own_orphans(context, desired) == [(id_, name)]
+
+
+@pytest.mark.usefixtures("one_process")
+def test_description_that_is_shown_empty_is_no_change(upstream: Emulator, warnings: list[str]) -> None:
+    """Such a description is one warning; previews show no change, and an update sends no request without attributes."""
+    for method in ("POST", "PUT"):
+        refuse(upstream, "Unrecognized attribute(s) 'description'", method=method, times=None if method == "PUT" else 1)
+    resource = Resource("Network", settings(upstream))
+    resource.up(description="mine")
+    assert len(warnings) == 1
+    resource.refresh()
+    assert resource.preview(description="mine") == SAME
+    upstream.requests.clear()
+    assert resource.up(description="other") == updates("description")
+    assert resource.preview(description="other") == SAME
+    assert [each for each in upstream.requests if each.method == "PUT"] == []
+
+
+def test_first_refused_update_sends_nothing_else(upstream: Emulator) -> None:
+    """An update whose only attribute is refused is not repeated without any."""
+    resource = Resource("Network", settings(upstream))
+    resource.up(description="one")
+    refuse(upstream, "Unrecognized attribute(s) 'description'", method="PUT", times=None)
+    upstream.requests.clear()
+    resource.up(description="two")
+    assert statuses(upstream, "PUT", resource.id) == [400]
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_explicit_name_of_another_owner(cloud: Emulator, config: dict[str, str], drop: Any) -> None:
+    """After a lost response, an object with a name that others may choose is not taken over; the error names it."""
+    if cloud.cloud.dialect.name == "openstack":
+        pytest.skip("an OpenStack keeps descriptions")
+    region: Region = get_handler("Network").connect(config.get, None, 60).region
+    foreign = network.create(region.network, "network", {"name": "shared"})["id"]
+    resource = Resource("Network", config)
+    cloud.fault(method="POST", path="*/networks", drop=drop, times=1)
+    with pytest.raises(Failed, match=r"may have created .* but nothing distinguishes that object") as failure:
+        resource.up(name="shared")
+    assert foreign in str(failure.value)
+    assert resource.state is None
+
+
+def test_other_description_is_another_object(upstream: Emulator) -> None:
+    """Where the cloud keeps descriptions, an object with the same name but another description is not taken over."""
+    region: Region = get_handler("Network").connect(settings(upstream).get, None, 60).region
+    resource = Resource("Network", settings(upstream))
+    foreign = network.create(region.network, "network", {"name": "shared"})["id"]
+    upstream.fault(method="POST", path="*/networks", drop="before", times=1)
+    resource.up(name="shared")
+    assert resource.id != foreign
+
+
+@pytest.mark.parametrize(
+    ("is_otc", "kind", "remote", "keeps_none"),
+    [
+        (False, "network", {"description": ""}, False),
+        (False, "network", {}, True),
+        (True, "network", {"description": ""}, True),
+        (True, "network", {"description": "mine"}, False),
+        (True, "security_group", {"description": ""}, False),
+    ],
+)
+def test_empty_description_on_otc(is_otc: bool, kind: str, remote: dict[str, str], keeps_none: bool) -> None:  # noqa: FBT001
+    """An Open Telekom Cloud may drop a description and show an empty one, before any response has shown it."""
+    region = cast("Region", SimpleNamespace(resembles_otc=is_otc, learned=Learned()))
+    assert missing_attributes.keeps_no_description(region, kind, remote) is keeps_none
+    missing_attributes.note(region, kind, "description")
+    assert missing_attributes.keeps_no_description(region, kind, remote) is (remote.get("description", "") == "")
+
+
+def test_ignored_attribute_is_an_error_for_every_resource(cloud: Emulator, config: dict[str, str]) -> None:
+    """The first create fails as the next ones, and again until the program no longer sets it; the object is kept."""
+    if cloud.cloud.dialect.name == "openstack" or cloud.cloud.dialect.rules.unknown_attributes == "refuse":
+        pytest.skip("only an Open Telekom Cloud that drops attributes ignores them")
+    first, second = (Resource("Port", config, name) for name in ("first", "second"))
+    plain = {"network_id": create(config, "Network", "net")["id"]}
+    program = plain | {"qos_policy_id": "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"}
+    words = r"this cloud ignored qos_policy_id .it has no qos_policy_id of a port.: remove it from the program"
+    for _ in range(2):
+        with pytest.raises(Failed, match=words):
+            first.up(**program)
+        assert first.state is not None
+    with pytest.raises(Refused, match="qos_policy_id: this cloud has no qos_policy_id of a port; remove it"):
+        second.up(**program)
+    first.up(**plain)
+    assert first.preview(**plain) == SAME
+
+
+@pytest.mark.usefixtures("one_process")
+def test_sample_is_read_once(cloud: Emulator, config: dict[str, str]) -> None:
+    """Parallel previews read one object of a kind; if there is none, the next search is after the first create."""
+    if cloud.cloud.dialect.name == "openstack":
+        pytest.skip("only an Open Telekom Cloud lacks so many attributes")
+    region: Region = get_handler("Router").connect(config.get, None, 60).region
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: missing_attributes.look_up_missing(region, "router", "flavor_id"), range(8)))
+    assert not any(found)
+    assert statuses(cloud, "GET", "/routers") == [200]
+    Resource("Router", config).up()
+    cloud.requests.clear()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: missing_attributes.look_up_missing(region, "router", "flavor_id"), range(8)))
+    assert all(found)
+    assert statuses(cloud, "GET", "/routers") == [200]

@@ -11,6 +11,12 @@ from tests.faults.world import EmulatedWorld
 Inputs = Mapping[str, Any]
 Program = Callable[[EmulatedWorld], Inputs]
 
+NAMED = ("Network-create-named-otc",)
+"""Scenes whose objects have only a name of the program, in a cloud without descriptions.
+
+Nothing shows whether another client has created them. After a lost response, the error says which object it may be;
+after a kill, the next `up` does, if the state has a pending operation.
+"""
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn someone@example.org"
 PASSWORD, USER_DATA = "Quite-5ecret", "#cloud-config: hush-hush"
 SSH = {"direction": "ingress", "protocol": "tcp", "port_range_min": 22, "remote_ip_prefix": "10.0.0.0/8"}

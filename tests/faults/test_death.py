@@ -17,7 +17,7 @@ from ecs_pulumi.orphans import delete, find_orphans
 from ecs_pulumi.stack import Stack
 from tests.faults.conftest import CELLS
 from tests.faults.repetitions import of_kill, select
-from tests.faults.scenes import SCENES, Scene
+from tests.faults.scenes import NAMED, SCENES, Scene
 from tests.faults.trial import attempt, check_convergence, check_destroy, perform, rehearse, stage
 from tests.faults.world import BACKEND
 from tests.support import steps
@@ -38,11 +38,6 @@ WITHOUT_OWNER_MARKER = (
     *("RouterRoute-create", "RouterRoute-create-otc", "FloatingIp-create-otc"),
 )
 """Scenes whose objects have no owner marker; only a pending operation of the state identifies them."""
-NAMED = ("Network-create-named-otc",)
-"""Scenes whose objects have only a name of the program, in a cloud without descriptions.
-
-Only the next `up` finds them, if the state has a pending operation, and says how to import what it finds.
-"""
 IMPORTED = ("KeyPair", "RouterInterface", "RouterRoute")
 """Kinds whose objects are unique: without a pending operation, the next `up` says how to import what it finds."""
 RELATIONS = ("RouterInterface", "RouterRoute", "FloatingIpAssociation", "VolumeAttachment")

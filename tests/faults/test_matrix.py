@@ -17,7 +17,7 @@ import pytest
 
 from tests.faults.conftest import CELLS, PROXY_CELLS
 from tests.faults.repetitions import is_absorbed, of_fault, of_proxy_fault, select
-from tests.faults.scenes import SCENES, Scene
+from tests.faults.scenes import NAMED, SCENES, Scene
 from tests.faults.trial import (
     attempt,
     check_convergence,
@@ -55,6 +55,10 @@ def run_with_fault(scene: Scene, world: EmulatedWorld, fault: Fault, at: int, *,
     if failure is not None and is_absorbed(rehearse(scene, world).requests[at], fault, persistent=persistent):
         yield f"the client did not repeat the read: {failure}"
     world.wire.inject()
+    if failure is not None and scene.id in NAMED and (created := world.ids() - rehearse(scene, world).ids):
+        if len(created) > 1 or not all(f"{id_}, but nothing distinguishes" in failure for id_ in created):
+            yield f"does not name the object that may have been created: {created}, after: {failure}"
+        return
     if failure is not None:
         yield from check_error_message(failure, resource, fault.messages)
         yield from check_no_orphans(scene, resource, world, failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,6 +95,31 @@ def test_tags_do_not_ask_for_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     with emulator("otc") as landscape, CloudFixtures(landscape) as fixtures, pytest.raises(Failed, match="no more"):
         fixtures.resource("Server").up(flavor=landscape.small, image=landscape.image, tags=["one"])
     assert sent == [("auto", ["one"], "2.52"), (None, None, "2.26")]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Invalid input for name 'networks': 'networks' does not match the description",
+        "Networks of this project have no room: networks and description are fine",
+    ],
+)
+def test_words_of_a_refusal_change_no_request(monkeypatch: pytest.MonkeyPatch, message: str) -> None:
+    """A refusal for another reason is not repeated without the keyword for networks, or without the owner marker."""
+    sent: list[Any] = []
+
+    def refuse(_: Any, server: Any, **__: Any) -> Any:
+        sent.append(server)
+        raise errors.BadRequest(400, message)
+
+    monkeypatch.setattr(compute, "create_server", refuse)
+    with (
+        emulator("openstack") as landscape,
+        CloudFixtures(landscape) as fixtures,
+        pytest.raises(Failed, match=re.escape(message)),
+    ):
+        fixtures.resource("Server").up(flavor=landscape.small, image=landscape.image, tags=["one"])
+    assert [each["networks"] for each in sent] == ["auto"]
 
 
 def test_image_alone_on_otc(otc: CloudFixtures, new_on_otc: New) -> None:

@@ -24,6 +24,9 @@ from ecs_pulumi.cloud.errors import (
     Unsupported,
     WaitTimeout,
     from_response,
+    invalid_attribute,
+    is_unknown_action,
+    unknown_attributes,
 )
 
 REQUEST_ID = "req-6c8fb133-bc20-4867-a4de-4d5371989dc8"
@@ -464,3 +467,56 @@ def test_codes_are_explained(status: int, code: str, message: str, hint: str) ->
     text = str(_error(status, {"error": {"code": code, "message": message}}))
     assert hint in text
     assert "roles" not in text
+
+
+SCHEMA = "Invalid input for field/attribute server. Value: {'name': 'x'}. "
+
+
+@pytest.mark.parametrize(
+    ("message", "attributes"),
+    [
+        ("Unrecognized attribute(s) 'description, mtu'", ["description", "mtu"]),
+        ("Attribute 'tags' not allowed in POST", ["tags"]),
+        ("Cannot update read-only attribute gateway_ip", ["gateway_ip"]),
+        (f"{SCHEMA}Additional properties are not allowed ('tags', 'hostname' were unexpected)", ["tags", "hostname"]),
+        ("Additional properties are not allowed ('tag' was unexpected)", ["tag"]),
+        ("Invalid input for description. Reason: characters '<' and '>' are not allowed.", []),
+        ("Invalid input for description. Reason: 'unknown x' contains unsupported characters.", []),
+        ("Invalid input for name. Reason: 'Unrecognized attribute(s) 'description'' exceeds the limit.", []),
+        ("Network Attribute 'tags' not allowed in POST could not be found.", []),
+        ("The description is not supported", []),
+    ],
+)
+def test_unknown_attributes_are_told_from_refused_values(message: str, attributes: list[str]) -> None:
+    """Only the wording for an attribute that the API does not have names one; a value in a message never does."""
+    neutron = _error(400, {"NeutronError": {"type": "HTTPBadRequest", "message": message, "detail": ""}})
+    nova = _error(400, {"badRequest": {"code": 400, "message": message}})
+    assert unknown_attributes(neutron) == unknown_attributes(nova) == attributes
+    assert unknown_attributes(_error(409, {"conflictingRequest": {"code": 409, "message": message}})) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "attribute"),
+    [
+        ("Invalid input for field/attribute networks. Value: auto. 'auto' is not of type 'array'", "networks"),
+        ("Invalid input for field/attribute name. 'x' is too long", "name"),
+        ("Invalid input for name. Reason: 'Invalid input for networks' is too long.", "name"),
+        ("No valid host was found for the networks", None),
+    ],
+)
+def test_invalid_attribute_is_the_one_of_the_schema(message: str, attribute: str | None) -> None:
+    """The attribute is the one whose value does not fit, not a word of the message or of a value."""
+    assert invalid_attribute(_error(400, {"badRequest": {"code": 400, "message": message}})) == attribute
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "is_unknown"),
+    [
+        (400, "There is no such action: os-retype. Verify the request body and try again.", True),
+        (400, "Volume 'no such action' is in use", False),
+        (409, "There is no such action: os-retype", False),
+    ],
+)
+def test_unknown_action_is_told_from_a_refused_one(status: int, message: str, is_unknown: bool) -> None:  # noqa: FBT001
+    """Only the wording of Nova and Cinder for an action that they do not have counts."""
+    assert is_unknown_action(_error(status, {"badRequest": {"code": status, "message": message}})) is is_unknown
