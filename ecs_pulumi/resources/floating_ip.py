@@ -204,16 +204,22 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
 
     def _with_own_description(self, context: Context, desired: FloatingIpInputs) -> list[RemoteObject]:
         external = catalog(context.cloud.region).external_network(desired.external_network)["id"]
-        listed: Iterable[RemoteObject] = network.list_all(
-            context.cloud.network, self.singular, floating_network_id=external
-        )
         return [
             each
-            for each in listed
+            for each in self._list(context, external, desired.description)
             if each.get("description") == desired.description
             and each.get("port_id") in (None, desired.port_id)
             and context.provenance(each["id"], None) is Provenance.INTERRUPTED
         ]
+
+    def _list(self, context: Context, network_id: str, description: str | None) -> Iterable[RemoteObject]:
+        """List the floating IPs of an external network, and only those with the description if the cloud has any."""
+        if context.cloud.region.resembles_otc:
+            description = None
+        listed: list[RemoteObject] = network.list_all(
+            context.cloud.network, self.singular, description=description, floating_network_id=network_id
+        )
+        return listed
 
     def _is_own_without_description(self, context: Context, desired: FloatingIpInputs, remote: RemoteObject) -> bool:
         """Whether the port shows it. An address without a port may be that of any other program."""
@@ -222,12 +228,9 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
 
     def _same_objects(self, context: Context, body: RemoteObject) -> list[RemoteObject]:
         description, network_id = body.get("description"), body["floating_network_id"]
-        listed: list[RemoteObject] = network.list_all(
-            context.cloud.network, self.singular, floating_network_id=network_id
-        )
         return [
             each
-            for each in listed
+            for each in self._list(context, network_id, description)
             if (
                 description or (not each.get("description") and each.get("port_id") in (None, body.get("port_id")))
                 if "description" in each
