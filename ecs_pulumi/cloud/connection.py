@@ -126,6 +126,10 @@ class Connection:
                 self._regions[region] = self._regions[name]
             return self._regions[name]
 
+    def known_region(self, name: str | None = None) -> "Region | None":
+        """Return a region that `region` has returned before, None for any other. This sends no request."""
+        return self._regions.get(name)
+
     def _region_name(self, name: str | None) -> str:
         region = name or self._credentials.region
         if region is None:
