@@ -94,14 +94,20 @@ def list_servers(
     return list(itertools.islice(api.pages("/servers/detail", "servers", params, microversion), limit))
 
 
-def name_filter(name: str) -> str | None:
-    """Return a ``name`` for ``list_servers`` with which every cloud lists the servers of this name; None without one.
+def name_filter(name: str, *, as_part: bool, is_prefix: bool = False) -> str | None:
+    """Return a ``name`` for ``list_servers`` that selects the servers of this name; None without one.
 
-    OpenStack reads it as a regular expression that matches a part of the name, the Open Telekom Cloud as a part of the
-    name. So this is the longest part of the name without special characters, other than dots. The caller compares the
-    names in the list.
+    OpenStack reads it as a regular expression, the Open Telekom Cloud as a part of the name. There, it is the longest
+    part of the name without special characters, other than dots, and the caller compares the names in the list.
+
+    Args:
+        name: the name.
+        as_part: whether the cloud reads it as a part of the name.
+        is_prefix: whether the names only begin with this one.
     """
-    return max(re.findall(r"[\w .:@/-]+", name), key=len, default=None)
+    if as_part:
+        return max(re.findall(r"[\w .:@/-]+", name), key=len, default=None)
+    return f"^{re.escape(name)}" + ("" if is_prefix else "$")
 
 
 def update_server(api: ServiceClient, id: str, changes: Document) -> Document:

@@ -40,6 +40,7 @@ class Connection:
         settings: the stack configuration.
         clock: the clock for retries and waits.
         trace: called with a line for each request.
+        status: called with a line about a pause of all requests, while it lasts.
         origin: the connection whose HTTP session is used, with another token.
 
     Attributes:
@@ -75,7 +76,8 @@ class Connection:
                 self._credentials, clock=self.clock, max_retries=settings.max_retries, trace=trace, status=status
             )
         )
-        self._elsewhere: dict[str, Connection] = {}
+        self._origin = origin
+        self._connections_by_project: dict[str, Connection] = {}
         self._regions: dict[str | None, Region] = {}
         self._lock = threading.Lock()
 
@@ -83,6 +85,11 @@ class Connection:
     def account(self) -> tuple[str, ...]:
         """The URL of Keystone and the user, in the form in which they are configured."""
         return self._credentials.account
+
+    @property
+    def configured_region(self) -> str | None:
+        """The region of the settings, None if they have none."""
+        return self._credentials.region
 
     @property
     def identity(self) -> tuple[object, ...] | None:
@@ -119,6 +126,10 @@ class Connection:
                 self._regions[region] = self._regions[name]
             return self._regions[name]
 
+    def known_region(self, name: str | None = None) -> "Region | None":
+        """Return a region that `region` has returned before, None for any other. This sends no request."""
+        return self._regions.get(name)
+
     def _region_name(self, name: str | None) -> str:
         region = name or self._credentials.region
         if region is None:
@@ -149,7 +160,7 @@ class Connection:
         project = self.transport.access().project_name or ""
         if project.partition("_")[0] not in known and not any(map(self.resembles_otc, known)):
             raise ConfigurationError(missing)
-        other = self._log_in_elsewhere(region)
+        other = self._connection_to_project(region)
         try:
             other.transport.access()
         except (ApiError, ProjectNotFound) as error:
@@ -160,7 +171,7 @@ class Connection:
             raise ConfigurationError(missing)
         return other
 
-    def _log_in_elsewhere(self, project: str) -> "Connection":
+    def _connection_to_project(self, project: str) -> "Connection":
         """Return a connection for the project of another region, as the same user; it has sent no request yet."""
         access = self.transport.access()
         settings = self.settings.model_copy(
@@ -173,13 +184,14 @@ class Connection:
             }
         )
         with self._lock:
-            if project not in self._elsewhere:
-                self._elsewhere[project] = Connection(settings, clock=self.clock, origin=self)
-            return self._elsewhere[project]
+            if project not in self._connections_by_project:
+                self._connections_by_project[project] = Connection(settings, clock=self.clock, origin=self)
+            return self._connections_by_project[project]
 
     def endpoint(self, spec: ServiceSpec, region: str) -> str:
-        """Return the URL of a service: the one in ``ecs:endpoints``, else the catalog's."""
-        if url := self._credentials.endpoints.get(spec.service):
+        """Return the URL of a service: the one in ``ecs:endpoints`` if it is of this region, else the catalog's."""
+        url, is_of_region = self._credentials.endpoints.get(spec.service), self._has_endpoints_of(region)
+        if url and is_of_region:
             return url
         if spec is IDENTITY:
             return self._credentials.auth_url
@@ -190,13 +202,26 @@ class Connection:
         for service_type in (spec.service, *_UNOFFICIAL_TYPES.get(spec.service, ())):
             for url in catalog.get_urls(service_type, interface, region_name):
                 return str(url)
-        override = f"{spec.service.replace('-', '_')}_endpoint_override"
+        setting = self.settings.origin(f"{spec.service.replace('-', '_')}_endpoint_override", "ecs:endpoints")
         offered = catalog.get_endpoints_data(interface=interface, region_name=region_name)
         raise ConfigurationError(
             f"The catalog has no {spec.service} service in region {region} (interface {interface}); it has "
             f"{join_names(sorted(name for name, found in offered.items() if found)) or 'no services'}. "
-            f"Set the service's URL in {self.settings.origin(override, 'ecs:endpoints')}.",
+            + (
+                f"Set the service's URL in {setting}."
+                if is_of_region
+                else "An entry of clouds.yaml (`cloud`) can have the service's URL for that region."
+            ),
         )
+
+    def _has_endpoints_of(self, region: str) -> bool:
+        """Whether ``ecs:endpoints`` is for a region: the configured one, and those in the catalog of the same token.
+
+        The region of another token has another project, and other URLs.
+        """
+        configured = (self._origin or self).configured_region
+        is_in_catalog = not self.known_regions or configured in (None, *self.known_regions)
+        return region == configured or (self._origin is None and is_in_catalog)
 
     def resembles_otc(self, region: str) -> bool:
         """Whether the catalog has the services `evs` and `vpc` in a region."""

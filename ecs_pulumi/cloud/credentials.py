@@ -301,7 +301,8 @@ def _auth(settings: Settings, config: Mapping[str, Any]) -> dict[str, str]:
 def _domains(options: Mapping[str, str]) -> dict[str, str]:
     """Use ``domain_…`` as the user's domain and, if the token is scoped to a project, as the project's domain.
 
-    Without any domain of the project, it is the user's: not every cloud has a domain `default`.
+    Without any domain, it is `default`, as in the openstack command; the domain of a project by an agency is that of
+    the agency.
     """
     auth = dict(options)
     if not any(f"project_domain_{suffix}" in auth for suffix in ("id", "name")):
@@ -316,13 +317,9 @@ def _domains(options: Mapping[str, str]) -> dict[str, str]:
                 auth[f"{part}_domain_{suffix}"] = domain
         if scoped:
             auth.pop(f"domain_{suffix}", None)
-    of_project = ("project_domain_id", "project_domain_name")
-    if "project_name" in auth and not any(name in auth for name in of_project):
-        of_user = {f"project_{name.removeprefix('user_')}": auth.get(name) for name in _USER_DOMAIN}
-        auth.update({name: domain for name, domain in of_user.items() if domain})
     for name, part in (("username", "user"), ("project_name", "project")):
         if name in auth and not any(f"{part}_domain_{suffix}" in auth for suffix in ("id", "name")):
-            auth[f"{part}_domain_id"] = "default"  # the default of the openstack command
+            auth[f"{part}_domain_id"] = "default"
     return auth
 
 

@@ -25,8 +25,8 @@
     ├── NotUnique               a lookup found several objects
     └── NoMatch                 a lookup found no object
 
-No message contains a token, a password, user data or a private key: the values of such fields of the request are
-replaced with ``***`` if the API repeats them.
+No message contains a token, a signature, a password, user data or a private key: the values of such headers and
+fields of the request are replaced with ``***`` if the API repeats them.
 """
 
 # ruff: noqa: N818 - the names describe what happened, like the API's own names
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 _MAX_LENGTH = 600
 _SECRETS = frozenset({"adminpass", "password", "user_data", "contents", "private_key", "secret", "passcode"})
+_SECRET_HEADERS = ("X-Auth-Token", "X-Security-Token", "Authorization")
 _QUOTA = re.compile(r"quota|\bmaximum number of\b", re.IGNORECASE)
 _QUOTED = re.compile(r"'[^']*'")  # an object's name, which may contain "quota"
 _NOVA_QUOTA = re.compile(
@@ -547,8 +548,11 @@ def _without_secrets(message: str, request: requests.PreparedRequest) -> str:
 
 
 def _secrets(request: requests.PreparedRequest) -> Iterator[str]:
-    if token := request.headers.get("X-Auth-Token"):
-        yield token if isinstance(token, str) else token.decode()
+    for name in _SECRET_HEADERS:
+        if value := request.headers.get(name):
+            text = value if isinstance(value, str) else value.decode()
+            # The rest of a header with a signature is not secret: the id of the key, and the names of headers.
+            yield text.rpartition("Signature=")[2]
     with contextlib.suppress(ValueError, TypeError):
         yield from _secret_values(json.loads(request.body or "null"))
 

@@ -264,9 +264,14 @@ class NetworkObjects(ResourceReader):
         return PollResult(documents, request_id)
 
     def _compare(self, listed: PollResult, others: PollResult) -> None:
-        """Learn that the cloud does not filter by several ids if it listed only some of the objects that exist."""
-        if listed.documents and any(others.documents.values()):
-            self.filters_by_ids = False
+        """Learn that the cloud filters by one of several ids if it listed one object, and several others exist.
+
+        A list that lacks other objects is an outdated one.
+        """
+        for chunk in self._chunks({*listed.documents, *others.documents}):
+            found = sum(id in listed.documents for id in chunk)
+            if found == 1 and sum(bool(others.documents.get(id)) for id in chunk) > 1:
+                self.filters_by_ids = False
 
     def _chunks(self, ids: Ids[str]) -> list[list[str]]:
         ordered = sorted(ids)

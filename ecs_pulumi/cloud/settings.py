@@ -74,7 +74,7 @@ class Settings(BaseModel):
     user_domain_id: str | None = None
     """Id of the user's domain."""
     project_domain_name: str | None = None
-    """Domain of the project. Default: that of the user."""
+    """Domain of the project. Default: `default`; with an agency, that of the agency."""
     project_domain_id: str | None = None
     """Id of the project's domain."""
     interface: Literal["public", "internal", "admin"] | None = None
@@ -88,7 +88,7 @@ class Settings(BaseModel):
     insecure: bool | None = None
     """Whether to skip the verification of certificates. An attacker on the network can then read the password."""
     endpoints: Mapping[str, str] = Field(default_factory=dict)
-    """URLs that replace the catalog's."""
+    """URLs that replace the catalog's. They are not used for a region that needs a token of its own."""
     api_versions: Mapping[str, str] = Field(default_factory=dict)
     """API versions, for example `2` for the old Nova API or `2.60` as the highest microversion to use.
     Default: the newest version that both the cloud and this provider support.

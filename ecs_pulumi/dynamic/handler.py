@@ -288,7 +288,12 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """Delete an object that no state contains, for `orphans`, with what belongs to it and has no owner marker."""
         self.delete(context, id_, {})
 
-    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def delete_before_replace(
+        self,
+        context: OperationContext[C],  # noqa: ARG002
+        prior: Mapping[str, Any],  # noqa: ARG002
+        new: Mapping[str, Any],
+    ) -> bool:
         """Whether the old object must be deleted before its replacement is created, because both cannot coexist."""
         return self.is_exclusive(new)
 

@@ -357,7 +357,7 @@ class Provider(ResourceProvider):
         if changed and not replaced:
             handler.report_plan(context, new, changed)
         # Also set for an update in place: `replace_on_changes` may turn any change into a replacement.
-        deleted_first = bool(tainted) or (bool(changed) and handler.delete_before_replace(request.resource, prior, new))
+        deleted_first = bool(tainted) or (bool(changed) and handler.delete_before_replace(context, prior, new))
         run.compared(request.urn, replaced=bool(replaced), deleted_first=deleted_first)
         pending = None if changed or replaced else handler.pending_work(prior)
         if pending:

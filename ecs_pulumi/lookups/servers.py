@@ -42,7 +42,7 @@ def get_server(
     criteria = {"name": name, "id": id}
     require_criteria("server", criteria)
     target = region_of(region, cloud)
-    documents = _by_id(target, id) if id else _list(target, name=compute.name_filter(name or ""))
+    documents = _by_id(target, id) if id else _list(target, name=_name_filter(target, name or ""))
     return exactly_one(
         [item for item in documents if name in (None, item.name)], "server", criteria, lambda: _list(target)
     )
@@ -160,13 +160,17 @@ def _list_and_filter(
         pattern = re.compile(name or "")
     except re.error as error:
         raise errors.ConfigurationError(f"name: invalid regular expression: {error}") from None
-    part = name if name == compute.name_filter(name or "") and "." not in (name or "") else None
+    part = name if name == _name_filter(region, name or "") and "." not in (name or "") else None
     found = [
         item
         for item in _list(region, name=part, flavor=flavor, **filters)
         if pattern.search(item.name) and flavor in (None, item.flavor_id) and image in (None, item.image_id)
     ]
     return found[:limit]
+
+
+def _name_filter(region: Region, name: str) -> str | None:
+    return compute.name_filter(name, as_part=region.resembles_otc)
 
 
 def _by_id(region: Region, id_: str) -> list[ServerInfo]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http
 import ipaddress
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.router import INTERFACE_OWNERS
+from ecs_pulumi.resources.same_run import retry_while_awaited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +35,6 @@ _EXHAUSTED = ("IpAddressGenerationFailure", "ExternalIpAddressExhausted")
 _TAKEN = ("IpAddressInUse", "IpAddressAlreadyAllocated")
 """The beginnings of the API's names for the error that a requested address is in use."""
 ASSOCIATION = "FloatingIpAssociation"
-_RELEASE_SECONDS = 60.0
 _PATIENCE = 5.0
 """Seconds in which another resource of the program may release the port by itself."""
 _IPV4 = 4
@@ -65,25 +66,33 @@ def associate(context: Context, id_: str, body: Mapping[str, Any]) -> RemoteObje
         id_: The floating IP.
         body: The changes, with `port_id`.
     """
-    clock = context.cloud.connection.clock
-    started, pause = clock.now(), 0.2
+
+    def in_use(error: errors.ApiError, waited: float) -> str | None:
+        if not isinstance(error, errors.Conflict) or error.body_type != _IN_USE:
+            return None
+        if _release_port(context, _holders(context, body, error), with_removed=waited > _PATIENCE):
+            return ""
+        return "waiting until the port's other floating IP is released"
+
+    def not_connected(error: errors.ApiError, _: float) -> str | None:
+        if not _is_not_connected(error):
+            return None
+        subnet, external = _names(context, error)
+        return f"waiting for a router between {subnet} and {external}"
+
+    def send() -> RemoteObject:
+        return retry_while_awaited(context, lambda: _update(context, id_, body), in_use)
+
     with hints(context, body):
-        while True:
-            try:
-                return _update(context, id_, body)
-            except (errors.NotFound, errors.BadRequest) as error:
-                if not _is_not_connected(error):
-                    raise
-                _report_missing_router(context, error, pause)
-            except errors.Conflict as error:
-                waited = clock.now() - started
-                if error.body_type != _IN_USE or waited > min(_RELEASE_SECONDS, context.cloud.deadline.left()):
-                    raise
-                if _release_port(context, _holders(context, body, error), with_removed=waited > _PATIENCE):
-                    continue
-                context.report_status("waiting until the port's other floating IP is released")
-            clock.sleep(pause)
-            pause = min(pause * 1.5, 5.0)
+        try:
+            return retry_while_awaited(context, send, not_connected, seconds=math.inf)
+        except errors.ApiError as error:
+            if not _is_not_connected(error):
+                raise
+            subnet, external = _names(context, error)
+            what = f"no router connects the subnet {subnet} to the external network {external}"
+            hint = "Connect them with a RouterInterface, or increase the timeout with custom_timeouts."
+            raise errors.OperationFailed(what, f"{error.message.rstrip('.')}. {hint}") from error
 
 
 def _update(context: Context, id_: str, body: Mapping[str, Any]) -> RemoteObject:
@@ -109,16 +118,6 @@ def _update(context: Context, id_: str, body: Mapping[str, Any]) -> RemoteObject
             "remove it from the program, or set this address",
         )
     return remote
-
-
-def _report_missing_router(context: Context, error: errors.ApiError, pause: float) -> None:
-    """Show which router an association waits for. Raise an error if the time is over before the next attempt."""
-    subnet, external = _names(context, error)
-    if context.cloud.deadline.left() <= pause:
-        what = f"no router connects the subnet {subnet} to the external network {external}"
-        hint = "Connect them with a RouterInterface, or increase the timeout with custom_timeouts."
-        raise errors.OperationFailed(what, f"{error.message.rstrip('.')}. {hint}") from error
-    context.report_status(f"waiting for a router between {subnet} and {external}")
 
 
 @contextlib.contextmanager

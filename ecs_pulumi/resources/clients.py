@@ -35,6 +35,11 @@ class Clients:
         return self.connection.region(self.region_name)
 
     @property
+    def known_region(self) -> Region | None:
+        """The region of the resource if this process has used it before; this sends no request."""
+        return self.connection.known_region(self.region_name)
+
+    @property
     def compute(self) -> ServiceClient:
         """Nova."""
         return self.region.compute

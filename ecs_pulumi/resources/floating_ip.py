@@ -204,16 +204,23 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
 
     def _with_own_description(self, context: Context, desired: FloatingIpInputs) -> list[RemoteObject]:
         external = catalog(context.cloud.region).external_network(desired.external_network)["id"]
-        listed: Iterable[RemoteObject] = network.list_all(
-            context.cloud.network, self.singular, floating_network_id=external
-        )
         return [
             each
-            for each in listed
+            for each in self._list(context, external, desired.description)
             if each.get("description") == desired.description
             and each.get("port_id") in (None, desired.port_id)
             and context.provenance(each["id"], None) is Provenance.INTERRUPTED
         ]
+
+    def _list(self, context: Context, network_id: str, description: str | None) -> Iterable[RemoteObject]:
+        """List the floating IPs of an external network, and only those with the description if the cloud has any."""
+        region = context.cloud.region
+        if region.resembles_otc or missing_attributes.has_learned_missing(region, self.singular, "description"):
+            description = None
+        listed: list[RemoteObject] = network.list_all(
+            context.cloud.network, self.singular, description=description, floating_network_id=network_id
+        )
+        return listed
 
     def _is_own_without_description(self, context: Context, desired: FloatingIpInputs, remote: RemoteObject) -> bool:
         """Whether the port shows it. An address without a port may be that of any other program."""
@@ -221,9 +228,7 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         return is_same and context.provenance(remote["id"], None) is Provenance.INTERRUPTED
 
     def _same_objects(self, context: Context, body: RemoteObject) -> list[RemoteObject]:
-        listed: list[RemoteObject] = network.list_all(
-            context.cloud.network, self.singular, floating_network_id=body["floating_network_id"]
-        )
+        listed = self._list(context, body["floating_network_id"], body.get("description"))
         port_id = body.get("port_id")
         ports = [port_id] if body.get("description") else [port_id, None]
         return [each for each in listed if each.get("description") or each.get("port_id") in ports]

@@ -104,9 +104,9 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
             reason = 'not an OpenSSH public key such as "ssh-ed25519 AAAA… comment"'
             yield Problem("public_key", reason, hides_value=True)
 
-    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    def delete_before_replace(self, context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Delete first if the replacement has the same name; an automatic name is generated anew."""
-        return new.get("name") == prior.get("name") and not is_auto_name(str(new.get("name")), resource)
+        return new.get("name") == prior.get("name") and not is_auto_name(str(new.get("name")), context.resource)
 
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check the name and the microversions for `type` and `user_id`; API v2 accepts and ignores both."""

@@ -101,7 +101,7 @@ class NetworkHandler(NeutronHandler[NetworkInputs]):
         if checked.known("external") and (name := checked.known("name")):
             planned(context.cloud.region).external_networks.add(name)
 
-    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def delete_before_replace(self, context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Delete first if both use one segment or one flat physical network, which only one network can use."""
         segment, physical = new.get("provider_segmentation_id"), new.get("provider_physical_network")
         if new.get("provider_network_type") == "flat":

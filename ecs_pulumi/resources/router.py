@@ -35,6 +35,7 @@ from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.router_report_rules import GATEWAY
+from ecs_pulumi.resources.same_run import retry_while_awaited
 
 INTERFACE_OWNERS = (
     "network:router_interface",
@@ -43,7 +44,6 @@ INTERFACE_OWNERS = (
 )
 """The device owners of the ports that connect routers to subnets."""
 _GATEWAY_IN_USE = "RouterExternalGatewayInUseByFloatingIp"
-_RELEASE_SECONDS = 60.0
 _RELEASE_FIRST = (
     "First release them with an update of their own: remove `port_id` of each FloatingIp, or the FloatingIpAssociation"
 )
@@ -329,21 +329,15 @@ def _gateway(given: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, 
 
 def _once_unused(context: Context, router_id: str, send: Callable[[], RemoteObject]) -> RemoteObject:
     """Send an update of a gateway. While floating IPs need the gateway, which this run may release, wait a minute."""
-    clock, pause = context.cloud.connection.clock, 0.2
-    end = clock.now() + min(_RELEASE_SECONDS, context.cloud.deadline.left())
-    while True:
-        try:
-            return send()
-        except errors.Conflict as error:
-            if error.body_type != _GATEWAY_IN_USE:
-                raise
-            users = _named(network.list_all(context.cloud.network, "floatingip", router_id=router_id))
-            if clock.now() + pause > end:
-                error.hint = f"{users} need the gateway. {_RELEASE_FIRST}"
-                raise
-            context.report_status(f"waiting until {users} no longer need the gateway")
-        clock.sleep(pause)
-        pause = min(pause * 1.5, 5.0)
+
+    def awaited(error: errors.ApiError, _: float) -> str | None:
+        if not isinstance(error, errors.Conflict) or error.body_type != _GATEWAY_IN_USE:
+            return None
+        users = _named(network.list_all(context.cloud.network, "floatingip", router_id=router_id))
+        error.hint = f"{users} need the gateway. {_RELEASE_FIRST}"
+        return f"waiting until {users} no longer need the gateway"
+
+    return retry_while_awaited(context, send, awaited)
 
 
 def _named(floating_ips: list[RemoteObject]) -> str:

@@ -132,7 +132,7 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
                 for found in _find(ports, **{place: desired}):
                     yield from check_foreign(context, place, self.id_of(found), _EXISTING)
 
-    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def delete_before_replace(self, context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Delete first if the subnet stays the same: its gateway's address belongs to one router."""
         _compared[rpc_bridge.current_request().urn] = tuple(map(prior.get, ("router_id", "port_id", "subnet_id")))
         return self._is_same(prior, new)

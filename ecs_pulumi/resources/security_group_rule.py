@@ -170,7 +170,7 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
             resource.inputs["remote_ip_prefix"] = remote.get("normalized_cidr") or remote["remote_ip_prefix"]
         return resource
 
-    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def delete_before_replace(self, context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Delete first if both are the same rule, for example with another description."""
         if has_unknown(new.get("security_group_id")) or new.get("security_group_id") != prior.get("security_group_id"):
             return False

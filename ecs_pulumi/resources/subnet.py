@@ -42,6 +42,7 @@ from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, shared_reason
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject
+from ecs_pulumi.resources.same_run import retry_while_awaited
 
 
 class SubnetAllocationPool(Nested):
@@ -147,10 +148,8 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
     def preflight(self, context: Context, checked: CheckInputs) -> Iterator[Problem]:
         """Check that the network exists and the range is free in it."""
         yield from super().preflight(context, checked)
-        resolver, network_id = catalog(context.cloud.region), checked.known("network_id")
-        if context.cloud.region.resembles_otc:
-            _of_single_subnet.add(network_id)
-        elif not checked.provided("cidr", "subnet_pool_id"):
+        resolver = catalog(context.cloud.region)
+        if not context.cloud.region.resembles_otc and not checked.provided("cidr", "subnet_pool_id"):
             yield from exactly_one_of(checked, "cidr", "subnet_pool_id")
         yield from preflight.check_exists(checked, "network_id", lambda id_: resolver.neutron("network", id_))
         yield from _check_overlap(context, checked)
@@ -162,40 +161,43 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
             for name in _GATEWAY.intersection(changed):
                 context.warn(f"{name}: this cloud may not change the gateway of a subnet. If so, {_replace_hint()}")
 
-    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def delete_before_replace(self, context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Delete first if the ranges overlap or the pool changes: Neutron allows neither within one network.
 
-        Delete it first as well if its network can have only one subnet of an IP version.
+        Delete it first as well if its network can have only one subnet of an IP version, as far as a request of this
+        process has shown what the cloud is. Without preflight checks, only the create shows it.
         """
         if new.get("network_id") != prior.get("network_id"):
             return False
-        if new.get("network_id") in _of_single_subnet:
-            return bool(new.get("ip_version", _IPV4) == prior.get("ip_version", _IPV4))
         if new.get("subnet_pool_id") != prior.get("subnet_pool_id"):
             return True
         ranges = [_range(item.get("cidr")) for item in (prior, new)]
-        return all(ranges) and ranges[0].overlaps(ranges[1])
+        if all(ranges) and ranges[0].overlaps(ranges[1]):
+            return True
+        if new.get("ip_version", _IPV4) != prior.get("ip_version", _IPV4):
+            return False
+        with contextlib.suppress(errors.EcsError):  # for example without credentials
+            region = context.cloud.known_region
+            return region is not None and region.resembles_otc
+        return False
 
     def create(self, context: Context, desired: SubnetInputs) -> RemoteObject:
-        """Create the subnet. If it overlaps the subnet it replaces, the error says how to replace that one.
+        """Create the subnet. If it cannot exist beside the one that it replaces, the error says what to do.
 
         Where the cloud chooses the range of an IPv6 subnet, it may require an IPv4 subnet: wait a minute for that one.
         """
-        clock, pause = context.cloud.connection.clock, 0.2
-        end = clock.now() + min(_IPV4_SECONDS, context.cloud.deadline.left())
-        while True:
-            try:
-                return super().create(context, desired)
-            except errors.BadRequest as error:
-                if desired.no_gateway and "gateway_ip" in error.message:
-                    error.hint = "Remove `no_gateway`: this cloud has no subnet without a gateway."
-                if self._overlaps_predecessor(context, desired):
-                    raise errors.OperationFailed(str(error), _RANGE_IN_USE) from error
-                if not self._lacks_ipv4(context, desired) or clock.now() + pause > end:
-                    raise
-            context.report_status("waiting for the IPv4 subnet of the network")
-            clock.sleep(pause)
-            pause = min(pause * 1.5, 5.0)
+        create = super().create
+
+        def awaited(error: errors.ApiError, _: float) -> str | None:
+            if not isinstance(error, errors.BadRequest):
+                return None
+            if desired.no_gateway and "gateway_ip" in error.message:
+                error.hint = "Remove `no_gateway`: this cloud has no subnet without a gateway."
+            if self._excludes_predecessor(context, desired):
+                raise errors.OperationFailed(str(error), _EXCLUDES_PREDECESSOR) from error
+            return "waiting for the IPv4 subnet of the network" if self._lacks_ipv4(context, desired) else None
+
+        return retry_while_awaited(context, lambda: create(context, desired), awaited)
 
     @staticmethod
     def _lacks_ipv4(context: Context, desired: SubnetInputs) -> bool:
@@ -206,15 +208,18 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         return all(each["ip_version"] != _IPV4 for each in others)
 
     @staticmethod
-    def _overlaps_predecessor(context: Context, desired: SubnetInputs) -> bool:
-        """Whether the desired range overlaps the subnet that is being replaced."""
+    def _excludes_predecessor(context: Context, desired: SubnetInputs) -> bool:
+        """Whether its range or its network rules out that it exists beside the subnet that is being replaced."""
         with contextlib.suppress(errors.EcsError):
             others = network.list_all(context.cloud.network, "subnet", network_id=desired.network_id)
-            desired_range = _range(desired.cidr)
+            desired_range, is_single = _range(desired.cidr), context.cloud.region.resembles_otc
             return any(
-                desired_range.overlaps(_range(each["cidr"]))
+                (
+                    (is_single and each["ip_version"] == desired.ip_version)
+                    or (desired_range and desired_range.overlaps(_range(each["cidr"])))
+                )
                 and context.provenance(each["id"], None) is Provenance.PREDECESSOR
-                for each in (others if desired_range else ())
+                for each in others
             )
         return False
 
@@ -270,10 +275,7 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
 
 
 _IPV4, _IPV6 = 4, 6
-_IPV4_SECONDS = 60.0
 _GATEWAY = frozenset({"gateway_ip", "no_gateway"})
-_of_single_subnet: set[str | None] = set()
-"""Networks that can have only one subnet of an IP version, as far as their cloud shows it before a request does."""
 
 
 def _replace_hint() -> str:
@@ -281,8 +283,8 @@ def _replace_hint() -> str:
     return f"replace the subnet with `pulumi up --replace '{urn}'`, or return to the former gateway"
 
 
-_RANGE_IN_USE = (
-    "the range overlaps the subnet that is being replaced: set delete_before_replace=True in the options of the "
+_EXCLUDES_PREDECESSOR = (
+    "it cannot exist beside the subnet that is being replaced: set delete_before_replace=True in the options of the "
     "resource, so that Pulumi deletes that subnet first"
 )
 

@@ -144,6 +144,20 @@ def test_temporary_access_key(cloud: Emulator) -> None:
             connect(by_key(cloud, **keys, securityToken=other)).region()
 
 
+def test_errors_do_not_contain_the_security_token(cloud: Emulator) -> None:
+    """A gateway that repeats the signed request does not reveal the token, neither at the login nor afterwards."""
+    key = temporary(cloud)
+    token = key["securitytoken"]
+    settings = by_key(cloud, accessKey=key["access"], secretKey=key["secret"], securityToken=token)
+    body = {"error_msg": f"verify aksk signature fail, x-security-token:{token}|e3b0", "error_code": "APIGW.0301"}
+    for path in ("*/auth/projects", "*/auth/catalog", "*/networks"):
+        cloud.fault(method="GET", path=path, status=401, body=body, times=2)
+        with pytest.raises(Unauthorized, match=r"x-security-token:\*\*\*\|e3b0") as failed:
+            connect(settings).region().network.get("/networks", key="networks")
+        assert token not in str(failed.value)
+        cloud.clear_faults()
+
+
 def temporary(cloud: Emulator) -> dict[str, str]:
     """Return a temporary access key of the user."""
     token = connect({f"ecs:{name}": value for name, value in cloud.settings.items()}).transport.access().auth_token

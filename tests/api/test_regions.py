@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from pulumi.runtime import set_all_config
 
 import ecs_pulumi as ecs
-from ecs_pulumi.cloud.api import COMPUTE
+from ecs_pulumi.cloud.api import COMPUTE, NETWORK
 from ecs_pulumi.cloud.connection import Connection, Settings
 from ecs_pulumi.cloud.errors import ConfigurationError
 from ecs_pulumi.emulator import Emulator
@@ -98,6 +100,48 @@ def test_configured_region_of_another_project(changes: dict[str, str | None], cl
     assert (region.name, region.project_id) == ("eu-nl", fixed_id("project/eu-nl"))
     assert region.resembles_otc
     assert "/eu-nl/compute/" in region.connection.endpoint(COMPUTE, "eu-nl")
+
+
+@pytest.mark.parametrize(
+    ("configured", "of_configured"),
+    [("eu-de", {"eu-de": True, "eu-nl": False}), ("eu-nl", {"eu-de": False, "eu-nl": True})],
+)
+def test_endpoints_are_those_of_the_configured_region(
+    configured: str, of_configured: dict[str, bool], cloud: Emulator
+) -> None:
+    """A region with another token gets the URLs of its own catalog, whether the project is its own or the other's."""
+    config = {f"ecs:{name}": value for name, value in {**cloud.settings, "region": configured}.items()}
+    url = "https://network.test"
+    connection = Connection(Settings.from_config({**config, "ecs:endpoints": json.dumps({"network": url})}.get))
+    for name, is_configured in of_configured.items():
+        region = connection.region(name)
+        found = region.connection.endpoint(NETWORK, name)
+        assert found == url if is_configured else f"/{name}/network" in found
+
+
+def test_endpoints_hold_for_all_regions_of_a_catalog() -> None:
+    """On a cloud whose token is valid in several regions, the URLs replace those of each region."""
+    with Emulator(dialect="openstack") as upstream:
+        dialect = upstream.cloud.dialect
+        upstream.cloud.dialect = replace(dialect, regions={**dialect.regions, "RegionTwo": ("nova",)})
+        config = {f"ecs:{name}": value for name, value in upstream.settings.items()}
+        url = "https://network.test"
+        connection = Connection(Settings.from_config({**config, "ecs:endpoints": json.dumps({"network": url})}.get))
+        assert [connection.region(name).connection.endpoint(NETWORK, name) for name in ("RegionOne", "RegionTwo")] == [
+            url,
+            url,
+        ]
+
+
+def test_service_without_endpoint_in_other_region(cloud: Emulator) -> None:
+    """If the catalog of the other region lacks a service, the error tells that ecs:endpoints does not add it."""
+    dialect = cloud.cloud.dialect
+    cloud.cloud.dialect = replace(dialect, catalog=tuple(each for each in dialect.catalog if each[0] != "network"))
+    connection = connect(cloud)
+    with pytest.raises(ConfigurationError, match=r"in region eu-de .* Set the service's URL in ecs:endpoints\.$"):
+        connection.region("eu-de").network.get("/networks")
+    with pytest.raises(ConfigurationError, match=r"in region eu-nl .* An entry of clouds.yaml .* for that region\.$"):
+        connection.region("eu-nl").network.get("/networks")
 
 
 def test_regions_of_an_entry(cloud: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,7 +196,7 @@ def test_failed_move_keeps_the_port(
     new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """A move to a port that has a floating IP of others fails, and changes neither of the two."""
-    monkeypatch.setattr(association, "_RELEASE_SECONDS", 6.0)
+    monkeypatch.setattr("ecs_pulumi.resources.same_run._SECONDS", 6.0)
     api, (first, second) = fixtures.cloud.network, fixtures.published_ports
     other = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=second)
     resource, inputs = new(kind), other_inputs(kind, fixtures)
@@ -276,7 +276,7 @@ def test_port_of_a_removed_resource_is_released(
 
 def test_port_with_another_floating_ip(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the floating IP of the port."""
-    monkeypatch.setattr(association, "_RELEASE_SECONDS", 5.0)
+    monkeypatch.setattr("ecs_pulumi.resources.same_run._SECONDS", 5.0)
     first, second = new("FloatingIp"), new("FloatingIp")
     inputs = {**OUTSIDE, "port_id": fixtures.published_ports[0]}
     first.up(**inputs)

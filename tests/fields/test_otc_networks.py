@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.cloud import network
+from ecs_pulumi.cloud.connection import Connection
 from ecs_pulumi.emulator.dialects import changed_rules
 from tests.fields.assertions import assert_complete, assert_no_changes
 from tests.fields.cloud_fixtures import CloudFixtures, run_emulator
@@ -67,8 +68,22 @@ def test_gateway_that_never_changes(
     assert_no_changes(subnet, program)
 
 
-def test_subnet_is_deleted_before_its_replacement(subnet: Resource, fixtures: CloudFixtures) -> None:
+def test_replacement_of_subnet_in_a_process_without_requests(
+    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If nothing but the create shows that a network has one subnet, its error says what to do."""
+    subnet = new("Subnet", config={"ecs:preflight": "false"})
+    subnet.up(**in_network(fixtures))
+    monkeypatch.setattr(Connection, "known_region", lambda *_: None)
+    with pytest.raises(Failed, match=r"cannot exist beside the subnet .*: set delete_before_replace=True"):
+        subnet.up(**in_network(fixtures, cidr="10.92.0.0/24"))
+    assert fixtures.cloud.network.get_subnet(subnet.id).cidr == "10.91.0.0/24"
+
+
+@pytest.mark.parametrize("preflight", ["true", "false"])
+def test_subnet_is_deleted_before_its_replacement(new: New, fixtures: CloudFixtures, preflight: str) -> None:
     """A network has one subnet, so a preview shows that a replacement deletes first; not so in another network."""
+    subnet = new("Subnet", config={"ecs:preflight": preflight})
     subnet.up(**in_network(fixtures))
     other = in_network(fixtures, cidr="10.92.0.0/24")
     assert subnet.preview(**other) == Step("replace", frozenset({"cidr"}), delete_first=True)

@@ -502,7 +502,7 @@ def test_gateway_that_a_floating_ip_needs(
     router, _, port = connected
     lines: list[str] = []
     monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: lines.append(text))
-    monkeypatch.setattr("ecs_pulumi.resources.router._RELEASE_SECONDS", 2.0)
+    monkeypatch.setattr("ecs_pulumi.resources.same_run._SECONDS", 2.0)
     api, inputs = fixtures.cloud.network, {"external_network": external_network and fixtures.other_external_network}
     floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
     named = f"the floating IPs {floating_ip.floating_ip_address}"

@@ -8,13 +8,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, compute, errors
-from ecs_pulumi.cloud.polling import poll_interval
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, fields_of, to_plain
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.owner_markers import metadata_with_marker, owner_marker
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.request_body import create_body
+from ecs_pulumi.resources.same_run import retry_while_awaited
 from ecs_pulumi.resources.server import refusals
 from ecs_pulumi.resources.server.nics import deduplicate_groups
 from ecs_pulumi.resources.server.report_rules import destination
@@ -30,8 +30,6 @@ _NETWORK_KEYWORDS, _DEVICE_TAGS, _MULTIATTACH, _VOLUME_TYPE = "2.37", "2.42", "2
 _LAST_PERSONALITY = "2.56"
 _NO_SUBNET = re.compile(r"Network (\S+) requires a subnet")
 _ZERO_DISK = re.compile("Only volume-backed servers are allowed for flavors with zero disk")
-_SUBNET_SECONDS = 60.0
-"""How long a new server waits for a subnet of its network."""
 
 
 def required_microversions(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -279,17 +277,11 @@ def once_subnets_exist(context: Context, send: Callable[[], RemoteObject]) -> Re
 
     A server refers to its network, and not to the subnet, which the engine may create later.
     """
-    clock = context.cloud.connection.clock
-    start = clock.now()
-    while True:
-        try:
-            return send()
-        except errors.BadRequest as error:
-            found = _NO_SUBNET.match(error.message)
-            age = clock.now() - start
-            if not found or age > min(_SUBNET_SECONDS, context.cloud.deadline.left()):
-                raise
-            if not created_in_this_run(found[1]) and not planned(context.cloud.region).subnets(found[1]):
-                raise
-            context.report_status(f"waiting for a subnet of the network {found[1]}")
-            clock.sleep(poll_interval(age))
+
+    def awaited(error: errors.ApiError, _: float) -> str | None:
+        found = _NO_SUBNET.match(error.message) if isinstance(error, errors.BadRequest) else None
+        if not found or not (created_in_this_run(found[1]) or planned(context.cloud.region).subnets(found[1])):
+            return None
+        return f"waiting for a subnet of the network {found[1]}"
+
+    return retry_while_awaited(context, send, awaited)

@@ -121,7 +121,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
             return f"an update that failed changed the power state of the server, which will be {power} again"
         return None
 
-    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+    def delete_before_replace(self, context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Also delete first if the prior server uses one: another resource of the program may need it."""
         return self.is_exclusive(new) or self.is_exclusive(prior)
 
@@ -132,14 +132,14 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def find_own_orphans(self, context: Context, desired: ServerInputs) -> list[tuple[str, str]]:
         """Find the servers whose description or metadata contains the owner marker."""
-        api, marker, name = context.cloud.compute, owner_marker(context), desired.name or ""
+        marker, name = owner_marker(context), desired.name or ""
         if not marker:
             return []
         # Each run generates a new suffix for an automatic name.
-        part = compute.name_filter(f"{context.resource}-" if is_auto_name(name, context.resource) else name)
-        microversion = context.cloud.region.server_microversion
+        is_prefix = is_auto_name(name, context.resource)
+        name = f"{context.resource}-" if is_prefix else name
         found = marked_objects(context.cloud.region, "server").of(
-            narrow=lambda: compute.list_servers(api, name=part, microversion=microversion),
+            narrow=lambda: _list_by_name(context, name, is_prefix=is_prefix),
             list_all=lambda: self.list_all(context),
             is_own=lambda remote: marker in markers_of(remote),
             is_short=is_short(context.cloud.region, "compute", "instances"),
@@ -400,12 +400,17 @@ def _tags(context: Context, remote: RemoteObject) -> list[str]:
     return [declared.get(tag.removesuffix("="), tag) for tag in remote.get("tags") or ()]
 
 
+def _list_by_name(context: Context, name: str, *, is_prefix: bool = False) -> list[RemoteObject]:
+    """List the servers with a name, or whose name begins with it. Some clouds list servers with similar names too."""
+    region = context.cloud.region
+    pattern = compute.name_filter(name, as_part=region.resembles_otc, is_prefix=is_prefix)
+    return compute.list_servers(region.compute, name=pattern, microversion=region.server_microversion)
+
+
 def _named(context: Context, desired: ServerInputs) -> list[RemoteObject]:
     """Return the servers with the name, and the owner marker as their description unless the program sets one."""
-    microversion = context.cloud.region.server_microversion
     name = str(desired.name)
-    found = compute.list_servers(context.cloud.compute, name=compute.name_filter(name), microversion=microversion)
-    named = [server for server in found if server["name"] == name]
+    named = [server for server in _list_by_name(context, name) if server["name"] == name]
     if desired.description:
         return named
     return [{**server, "description": next(iter(markers_of(server)), None)} for server in named]

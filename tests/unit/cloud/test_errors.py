@@ -32,7 +32,14 @@ from ecs_pulumi.cloud.errors import (
 REQUEST_ID = "req-6c8fb133-bc20-4867-a4de-4d5371989dc8"
 
 
-def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] | None = None) -> ApiError:
+def _error(
+    status: int,
+    body: Any,
+    *,
+    sent: Any = None,
+    headers: dict[str, str] | None = None,
+    sent_headers: dict[str, str] | None = None,
+) -> ApiError:
     response = requests.Response()
     response.status_code = status
     response._content = (body if isinstance(body, str) else json.dumps(body)).encode()
@@ -40,6 +47,8 @@ def _error(status: int, body: Any, *, sent: Any = None, headers: dict[str, str] 
     response.request = requests.Request(
         "POST", "https://nova.test/v2.1/p/servers", json=sent, headers={"X-Auth-Token": "gAAAAA-secret-token"}
     ).prepare()
+    if sent_headers:
+        response.request.headers.update(sent_headers)
     return from_response(response)
 
 
@@ -362,6 +371,15 @@ def test_secrets_of_request_are_removed_from_message(sent: Any, message: str) ->
     assert "s3cr3t-Pass" not in text
     assert "secret-token" not in text
     assert "***" in text
+
+
+def test_secrets_of_signed_request_are_removed_from_message() -> None:
+    """A gateway may repeat the request that was signed, and the header with the signature; the key's id is kept."""
+    signed = "SDK-HMAC-SHA256 Access=AKID, SignedHeaders=host;x-security-token, Signature="
+    sent = {"X-Security-Token": "temporary-token", "Authorization": f"{signed}0a1b2c3d"}
+    message = f"verify fail: host:nova.test|x-security-token:temporary-token||{signed}0a1b2c3d"
+    error = _error(401, {"error_msg": message, "error_code": "APIGW.0301"}, sent_headers=sent)
+    assert error.message == f"verify fail: host:nova.test|x-security-token:***||{signed}***"
 
 
 def test_short_secret_is_replaced_only_if_quoted() -> None:

@@ -513,14 +513,47 @@ def test_filter_by_several_ids_is_not_used_again(cloud: FakeCloud, clock: FakeCl
     assert ports.get_many([f"port-{number}" for number in range(count)]) == {}
 
 
+@pytest.mark.parametrize("count", [2, 4, 40])
+def test_outdated_list_does_not_end_the_filter(cloud: FakeCloud, clock: FakeClock, count: int) -> None:
+    """A list that lacks one of the objects that exist is outdated; later polls still filter by ids."""
+    region = region_of(cloud, clock)
+    ready_at = clock.time + 20
+    lists: list[list[str]] = []
+
+    def port(id_: str) -> Document:
+        return {"id": id_, "status": "ACTIVE" if clock.time > ready_at else "BUILD"}
+
+    def list_ports(request: Request) -> Reply:
+        lists.append(request.query.get("id", []))
+        return Reply(200, {"ports": [port(id_) for id_ in lists[-1][len(lists) == 1 :]]})
+
+    cloud.on("GET", "/v2.0/ports", list_ports)
+    cloud.on("GET", "/v2.0/ports/*", lambda request: Reply(200, {"port": port(request.path.rpartition("/")[2])}))
+    ports = region.network_objects("port")
+    assert _run_in_threads(ports, count, lambda number: _wait(ports, f"port-{number}")) == []
+    assert len(lists) > 1
+    assert all(len(ids) == count for ids in lists)
+
+
 @pytest.mark.parametrize(
     ("name", "part"),
     [("web-1.a_b", "web-1.a_b"), ("my web", "my web"), ("a+long[name]", "long"), ("(b)", "b"), ("+*?", None)],
 )
 def test_name_filter_is_right_as_regular_expression_and_as_part(name: str, part: str | None) -> None:
     """The filter finds the name whether the cloud reads it as a regular expression or as a part of the name."""
-    assert compute.name_filter(name) == part
+    assert compute.name_filter(name, as_part=True) == part
     assert part is None or (part in name and re.search(part, name))
+
+
+def test_name_filter_as_regular_expression_selects_one_name() -> None:
+    """OpenStack lists the servers with this name, and no others."""
+    names = ["db", "db-2", "my-db", "a+b", "aab"]
+
+    def listed(name: str, **options: bool) -> list[str]:
+        pattern = compute.name_filter(name, as_part=False, **options)
+        return [each for each in names if re.search(str(pattern), each)]
+
+    assert [listed("db"), listed("a+b"), listed("db", is_prefix=True)] == [["db"], ["a+b"], ["db", "db-2"]]
 
 
 def test_list_of_servers_has_the_requested_length(cloud: FakeCloud, clock: FakeClock) -> None:

@@ -253,21 +253,38 @@ def test_vendor_profile_without_scheme(
     ("domains", "user", "project"),
     [
         ({}, "default", "default"),
-        ({"user_domain_name": "OTC0"}, "OTC0", "OTC0"),
-        ({"user_domain_id": "0a"}, "0a", "0a"),
+        ({"user_domain_name": "LDAP"}, "LDAP", "default"),
+        ({"user_domain_id": "0a"}, "0a", "default"),
         ({"project_domain_name": "OTC0"}, "default", "OTC0"),
         ({"user_domain_name": "OTC0", "project_domain_id": "0b"}, "OTC0", "0b"),
         ({"domain_name": "OTC0"}, "OTC0", "OTC0"),
     ],
     ids=["none", "user's name", "user's id", "project's", "both", "of both"],
 )
-def test_domain_of_project_is_that_of_user(domains: dict[str, str], user: str, project: str) -> None:
-    """Without a domain of the project it is the user's, because not every cloud has a domain ``default``."""
+def test_domain_of_user_and_of_project(domains: dict[str, str], user: str, project: str) -> None:
+    """Each of the two is `default` unless it is set, as in the openstack command."""
     bare = Settings(auth_url="https://iam.test", username="u", password="p", project_name="n")
     plugin: Any = resolve(bare.model_copy(update=domains)).plugin
     method = _password(Credentials(plugin, ""))
     assert (method.user_domain_id or method.user_domain_name) == user
     assert (plugin.project_domain_id or plugin.project_domain_name) == project
+
+
+@pytest.mark.parametrize(
+    ("domains", "expected"),
+    [
+        ({"agency_domain_name": "theirs"}, (None, "theirs")),
+        ({"agency_domain_id": "0t"}, ("0t", None)),
+        ({"agency_domain_name": "theirs", "domain_name": "mine"}, (None, "theirs")),
+        ({"agency_domain_name": "theirs", "project_domain_name": "other"}, (None, "other")),
+    ],
+    ids=["name", "id", "user's", "set"],
+)
+def test_domain_of_project_by_agency(domains: dict[str, str], expected: tuple[str | None, str | None]) -> None:
+    """The project of an agency belongs to the account that created it."""
+    bare = Settings(auth_url="https://iam.test", username="u", password="p", project_name="n", agency_name="a")
+    plugin: Any = resolve(bare.model_copy(update={"user_domain_name": "mine", **domains})).plugin
+    assert (plugin.project_domain_id, plugin.project_domain_name) == expected
 
 
 def test_os_variables_without_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,9 @@ class _Bakery(ResourceHandler[None, CakeInputs, RemoteObject]):
     def pending_work(self, prior: Mapping[str, Any]) -> str | None:
         return "it still has to be cooled" if prior.get("status") == "hot" else None
 
-    def delete_before_replace(self, resource: str, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    def delete_before_replace(
+        self, context: OperationContext[None], prior: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> bool:
         return new.get("plate") is not None
 
     def create(self, context: OperationContext[None], desired: CakeInputs) -> RemoteObject:

@@ -451,7 +451,9 @@ def test_delete_before_replace(
     expected: bool,  # noqa: FBT001
 ) -> None:
     """The old object is deleted first if it shares a port, address, volume, range or key pair name with the new one."""
-    assert KINDS[kind].delete_before_replace("web", prior, new) is expected
+    cloud = SimpleNamespace(known_region=None)
+    context: OperationContext[Any] = OperationContext("diff", kind, "web", connect=lambda: cloud, timeout=1)
+    assert KINDS[kind].delete_before_replace(context, prior, new) is expected
 
 
 @pytest.mark.parametrize(
