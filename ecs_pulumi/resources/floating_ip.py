@@ -217,9 +217,11 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         region = context.cloud.region
         if region.resembles_otc or missing_attributes.has_learned_missing(region, self.singular, "description"):
             description = None
-        listed: list[RemoteObject] = network.list_all(
-            context.cloud.network, self.singular, description=description, floating_network_id=network_id
-        )
+        find = partial(network.list_all, region.network, self.singular, floating_network_id=network_id)
+        try:
+            listed: list[RemoteObject] = find(description=description)
+        except errors.BadRequest:
+            listed = find()  # a cloud without descriptions refuses to filter by them
         return listed
 
     def _is_own_without_description(self, context: Context, desired: FloatingIpInputs, remote: RemoteObject) -> bool:
