@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecs_pulumi.dynamic import provider
 from tests.fields.assertions import assert_no_changes, assert_updates_in_place
 from tests.fields.cloud_fixtures import CloudFixtures, run_emulator
 from tests.support.landscape import emulated
@@ -245,3 +246,25 @@ def test_many_servers_need_few_requests_for_extra_specs(
     for resource in (one, two):
         resource._plan(program)
     assert len(sent(cloud, start, "os-extra_specs")) == 1
+
+
+@pytest.mark.parametrize("disks", [1, 2])
+def test_root_volume_is_lost_once(
+    otc: CloudFixtures,
+    server: Resource,
+    program: dict[str, Any],
+    warnings: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    disks: int,
+) -> None:
+    """The warning of a replacement counts the volume that the cloud made of `image` as the root disk."""
+    monkeypatch.setattr(provider, "_reported_losses", set())
+    data = {"source_type": "blank", "destination_type": "volume", "volume_size": 10, "delete_on_termination": True}
+    program = program | {"block_devices": [data] * (disks - 1)}
+    server.up(**program)
+    ids = [each["id"] for each in server.outputs["volumes_attached"]]
+    server.preview(**program | {"key_name": otc.make("KeyPair").id})
+    (line,) = [each for each in warnings if "data-loss" in each]
+    assert len(ids) == disks
+    lost = f"its root disk (the volume {ids[0]})" if disks == 1 else f"the volumes {', '.join(ids)}"
+    assert line == f"replacing {server.name} deletes {lost} [data-loss]"
