@@ -238,7 +238,12 @@ def test_image_of_volume_backed_server_is_used_once(size: int) -> None:
     (server,) = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call) and is_server(node))
     inputs = {item.arg: item.value for item in server.keywords}
     assert ast.literal_eval(inputs["image"]).startswith("Standard_")
-    device: dict[str, Any] = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": size}
+    device: dict[str, Any] = {
+        "source_type": "image",
+        "destination_type": "volume",
+        "boot_index": 0,
+        "volume_size": size,
+    }
     devices = ast.literal_eval(inputs["block_devices"]) if "block_devices" in inputs else None
     device |= {"delete_on_termination": True, "volume_type": "SAS"}
     assert devices == ([device] if size else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -268,3 +269,17 @@ def test_root_volume_is_lost_once(
     assert len(ids) == disks
     lost = f"its root disk (the volume {ids[0]})" if disks == 1 else f"the volumes {', '.join(ids)}"
     assert line == f"replacing {server.name} deletes {lost} [data-loss]"
+
+
+@pytest.mark.parametrize("inputs", [{}, {"networks": "auto"}], ids=["unset", "auto"])
+def test_choice_of_network_is_left_to_the_program(
+    otc: CloudFixtures, server: Resource, program: dict[str, Any], inputs: dict[str, Any]
+) -> None:
+    """The preview lists some of the networks, and does not advise a server without NICs, which this cloud refuses."""
+    for _ in range(6):
+        otc.make("Network")
+    without = {name: value for name, value in program.items() if name != "networks"}
+    with pytest.raises(Refused) as refusal:
+        server.preview(**without, **inputs)
+    text = str(refusal.value)
+    assert re.search(r"networks of this project \(([^,]+, ){4}[^,]+ and \d+ more\); list those to connect$", text)
