@@ -427,7 +427,7 @@ class Provider(ResourceProvider):
         handler = self._handler
         remote = handler.read(context, desired.adopt)
         if remote is None:
-            raise ProgramError(f"adopt: there is no {handler.name} {desired.adopt} in this project and region")
+            raise ProgramError(f"adopt: {_nothing_to_adopt(handler.name, desired.adopt)}")
         actual, changed, replaced = self._compare_with_remote(context, remote, inputs)
         if replaced:
             listed = "; ".join(
@@ -452,7 +452,7 @@ class Provider(ResourceProvider):
             )
             return [fields.Problem("adopt", reason)]
         if remote is None:
-            return [fields.Problem("adopt", f"there is no {handler.name} {known['adopt']} in this project and region")]
+            return [fields.Problem("adopt", _nothing_to_adopt(handler.name, known["adopt"]))]
         actual, changed, replaced = self._compare_with_remote(context, remote, known)
         if replaced:
             return [
@@ -464,8 +464,9 @@ class Provider(ResourceProvider):
             context.prior = actual
             handler.preflight_update(context, known["adopt"], inputs, changed)
             handler.report_plan(context, inputs, changed)
-        unchanged = {name: value for name, value in inputs.items() if name not in changed}
-        return list(handler.preflight(context, fields.CheckInputs(inputs, {**actual, **unchanged})))
+        # As in every other check, an input that the program does not set has no prior value.
+        given = {name: inputs.get(name) for name in fields.fields_of(handler.inputs) if name not in changed}
+        return list(handler.preflight(context, fields.CheckInputs(inputs, {**actual, **given})))
 
     def _compare_with_remote(
         self, context: OperationContext[Any], remote: Any, inputs: Mapping[str, Any]
@@ -641,6 +642,11 @@ def _is_replacement(urn: str, prior: Mapping[str, Any]) -> bool:
     if prior and urn:
         _existing.add(urn)
     return not prior and urn in _existing
+
+
+def _nothing_to_adopt(kind: str, id_: str) -> str:
+    """Return that there is no object to import, and what to do if somebody deleted it."""
+    return f"there is no {kind} {id_} in this project and region; remove `adopt` to create a new one"
 
 
 def _entry(values: Mapping[str, Any]) -> str | None:

@@ -220,3 +220,51 @@ def test_program_is_formatted_as_by_ruff(listed: Existing, name: str) -> None:
     existing = renamed(listed, name, name)
     text = program(existing, select(existing, everything=True))
     assert formatted(text) == text
+
+
+@pytest.mark.parametrize("size", [0, 100])
+def test_image_of_volume_backed_server_is_used_once(size: int) -> None:
+    """A cloud that makes a volume of `image` gets no device for it; a grown one is the root disk, without a source."""
+    with Emulator(speed=1000, dialect="otc") as running:
+        env: dict[str, Any] = {key.removeprefix("OS_").lower(): value for key, value in running.environment.items()}
+        with openstack.connect(**env) as connection:
+            disk = build_from_image(connection)
+            if size:
+                connection.block_storage.extend_volume(disk, size)
+                connection.block_storage.wait_for_status(connection.block_storage.get_volume(disk), "in-use")
+        cloud = get_handler("Server").connect({f"ecs:{k}": v for k, v in running.settings.items()}.get, None, 60)
+        existing = ExistingObjects(cloud, registry.kinds())
+        text = program(existing, select(existing, everything=True))
+    (server,) = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call) and is_server(node))
+    inputs = {item.arg: item.value for item in server.keywords}
+    assert ast.literal_eval(inputs["image"]).startswith("Standard_")
+    device: dict[str, Any] = {
+        "source_type": "image",
+        "destination_type": "volume",
+        "boot_index": 0,
+        "volume_size": size,
+    }
+    devices = ast.literal_eval(inputs["block_devices"]) if "block_devices" in inputs else None
+    device |= {"delete_on_termination": True, "volume_type": "SAS"}
+    assert devices == ([device] if size else None)
+    assert "ecs.Volume" not in text, "the disk is a part of the server"
+
+
+def is_server(node: ast.Call) -> bool:
+    """Whether a call declares a server."""
+    return ast.unparse(node.func) == "ecs.Server"
+
+
+def build_from_image(connection: Any) -> str:
+    """Create a server from `imageRef` alone on an Open Telekom Cloud, and return the id of its only disk."""
+    network = connection.network.create_network(name="net")
+    connection.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.0.0.0/24")
+    image = next(iter(connection.image.images()))
+    flavor = next(each for each in connection.compute.flavors() if each.name == "s3.medium.2")
+    server = connection.compute.create_server(
+        name="web", flavor_id=flavor.id, image_id=image.id, networks=[{"uuid": network.id}]
+    )
+    server = connection.compute.wait_for_server(server, interval=0.05)
+    assert server.image.id == image.id
+    (disk,) = server.attached_volumes
+    return str(disk.id)

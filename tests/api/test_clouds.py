@@ -210,7 +210,8 @@ def test_adopt(new: Callable[..., Resource], emulators: dict[str, Emulator]) -> 
     """`adopt` imports an object of the other cloud."""
     with client(emulators["other"].settings) as cloud:
         existing = cloud.network.create_network(name="existing").id
-    with pytest.raises(Refused, match=f"adopt: there is no Network {existing} in this project and region$"):
+    expected = f"adopt: there is no Network {existing} in this project and region; remove `adopt` to create a new one$"
+    with pytest.raises(Refused, match=expected):
         new("Network").up(name="existing", adopt=existing)
     it = new("Network")
     it.up(name="existing", adopt=existing, cloud="other")

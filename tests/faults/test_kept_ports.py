@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.cloud import network
+from ecs_pulumi.cloud import compute, image, network
 from tests.faults.scenes import OTHER_IMAGE
 from tests.support import steps
 from tests.support.steps import Failed, Refused, Step
@@ -239,6 +239,55 @@ def test_server_in_error_is_deleted_with_its_ports(cloud: EmulatedWorld, warning
     web.destroy()
     assert cloud.base["port"] not in ports(cloud)
     assert cloud.base["port"] in warnings[0]
+
+
+def test_port_survives_deletion_of_building_server(cloud: EmulatedWorld, warnings: list[str]) -> None:
+    """The deletion waits for a build, in which the cloud detaches no NIC."""
+    building = build(cloud, by_network(cloud), by_port(cloud, "port"))
+    while not ports(cloud, device_id=building.id):
+        cloud._time.advance(0.1)
+    found = cloud.region.servers.get(building.id)
+    assert found
+    assert found["status"] == "BUILD"
+    building.destroy()
+    assert cloud.base["port"] in ports(cloud, device_id="")
+    assert not any("port-loss" in line for line in warnings)
+
+
+def test_hanging_build_is_deleted_with_its_ports(cloud: EmulatedWorld, warnings: list[str]) -> None:
+    """A build that does not end is deleted before the timeout, and the port that went with it is named."""
+    web = server(cloud, by_network(cloud), by_port(cloud, "port"))
+    with cloud.cloud.state() as state:
+        state.put("server", {**(state.get("server", web.id) or {}), "vm_state": "building"})
+    web.destroy()
+    assert cloud.base["port"] not in ports(cloud)
+    assert any(cloud.base["port"] in line and "port-loss" in line for line in warnings)
+
+
+def test_build_without_ports_of_the_program_is_deleted_at_once(cloud: EmulatedWorld) -> None:
+    """The deletion does not wait for a build whose NICs all have ports of Nova."""
+    building = build(cloud, by_network(cloud))
+    assert building.state
+    building.state.outputs["networks"] = [by_network(cloud)]
+    start = cloud._time.now
+    building.destroy()
+    assert cloud._time.now - start < 5
+
+
+def build(world: EmulatedWorld, *nics: dict[str, Any]) -> Resource:
+    """Create a server of which an `up` was killed, and return it while it is building."""
+    region = world.region
+    created = world.resource("Server", "web")
+    flavor = next(each for each in compute.list_flavors(region.compute) if each["name"] == world.server()["flavor"])
+    body = {
+        "name": "web",
+        "flavorRef": flavor["id"],
+        "imageRef": image.list_images(region.image)[0]["id"],
+        "networks": [{"uuid": nic.get("network_id"), "port": nic.get("port_id")} for nic in nics],
+    }
+    body["networks"] = [{name: id_ for name, id_ in nic.items() if id_} for nic in body["networks"]]
+    created.state = created.get(compute.create_server(region.compute, body)["id"])
+    return created
 
 
 def test_query_parameter_that_the_cloud_refuses(openstack: EmulatedWorld, monkeypatch: pytest.MonkeyPatch) -> None:

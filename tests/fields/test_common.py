@@ -305,9 +305,9 @@ def _missing_id(kind: str) -> str:
 
 @each_kind
 def test_adopt_of_missing_object(kind: str, example: ExampleObject) -> None:
-    """`adopt` with the id of no object fails, and the error contains the id."""
+    """`adopt` with the id of no object fails; the error contains the id, and what to do if it was deleted."""
     id_ = _missing_id(kind)
-    with pytest.raises(Refused, match=f"adopt: there is no {kind} {id_}"):
+    with pytest.raises(Refused, match=rf"adopt: there is no {kind} {id_} .*; remove `adopt` to create a new one"):
         example.resource.up(**example.inputs, adopt=id_)
     assert example.resource.state is None
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecs_pulumi.dynamic import provider
 from tests.fields.assertions import assert_no_changes, assert_updates_in_place
 from tests.fields.cloud_fixtures import CloudFixtures, run_emulator
 from tests.support.landscape import emulated
@@ -245,3 +247,39 @@ def test_many_servers_need_few_requests_for_extra_specs(
     for resource in (one, two):
         resource._plan(program)
     assert len(sent(cloud, start, "os-extra_specs")) == 1
+
+
+@pytest.mark.parametrize("disks", [1, 2])
+def test_root_volume_is_lost_once(
+    otc: CloudFixtures,
+    server: Resource,
+    program: dict[str, Any],
+    warnings: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    disks: int,
+) -> None:
+    """The warning of a replacement counts the volume that the cloud made of `image` as the root disk."""
+    monkeypatch.setattr(provider, "_reported_losses", set())
+    data = {"source_type": "blank", "destination_type": "volume", "volume_size": 10, "delete_on_termination": True}
+    program = program | {"block_devices": [data] * (disks - 1)}
+    server.up(**program)
+    ids = [each["id"] for each in server.outputs["volumes_attached"]]
+    server.preview(**program | {"key_name": otc.make("KeyPair").id})
+    (line,) = [each for each in warnings if "data-loss" in each]
+    assert len(ids) == disks
+    lost = f"its root disk (the volume {ids[0]})" if disks == 1 else f"the volumes {', '.join(ids)}"
+    assert line == f"replacing {server.name} deletes {lost} [data-loss]"
+
+
+@pytest.mark.parametrize("inputs", [{}, {"networks": "auto"}], ids=["unset", "auto"])
+def test_choice_of_network_is_left_to_the_program(
+    otc: CloudFixtures, server: Resource, program: dict[str, Any], inputs: dict[str, Any]
+) -> None:
+    """The preview lists some of the networks, and does not advise a server without NICs, which this cloud refuses."""
+    for _ in range(6):
+        otc.make("Network")
+    without = {name: value for name, value in program.items() if name != "networks"}
+    with pytest.raises(Refused) as refusal:
+        server.preview(**without, **inputs)
+    text = str(refusal.value)
+    assert re.search(r"networks of this project \(([^,]+, ){4}[^,]+ and \d+ more\); list those to connect$", text)

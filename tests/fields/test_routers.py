@@ -328,6 +328,23 @@ def test_route_waits_for_interface(new: New, fixtures: CloudFixtures, at_status:
         each.destroy()
 
 
+@pytest.mark.parametrize("reference", ["subnet_id", "port_id"])
+def test_import_of_interface_in_use(
+    connected: tuple[Resource, Resource, str], new: New, fixtures: CloudFixtures, warnings: list[str], reference: str
+) -> None:
+    """The import of an interface says nothing of a replacement, whichever input names it."""
+    router, interface, port = connected
+    api = fixtures.cloud.network
+    floating_ip = api.create_ip(floating_network_id=fixtures.external_subnet.network_id, port_id=port)
+    inputs, id_ = {"router_id": router.id, reference: interface.outputs[reference]}, interface.id
+    interface.forget()
+    imported = new("RouterInterface")
+    imported.up(**inputs, adopt=id_)
+    assert warnings == []
+    assert imported.preview(**inputs) == SAME
+    api.delete_ip(floating_ip.id)
+
+
 def test_interface_waits_for_floating_ip(
     connected: tuple[Resource, Resource, str], fixtures: CloudFixtures, at_status: Any
 ) -> None:

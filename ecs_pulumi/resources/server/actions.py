@@ -189,13 +189,15 @@ def delete(context: Context, id_: str, *, stop_first: bool, force: bool) -> None
         remote = context.cloud.region.servers.get(id_)
         if remote and remote["status"] == "ACTIVE":
             stop(context, id_)
+    loses_ports = context.cloud.region.resembles_otc
+    remote = first_nic.wait_for_build(context, id_) if loses_ports else None
     # Nova detaches the port that an `InterfaceAttachment` created, but does not delete it. The attachment itself may
     # not be part of this run, for example because of `deleted_with`.
     listed = ports_of(context, id_)
     own = [port["id"] for port in listed if is_for_a_nic(context.cloud.region, port) and owner_in(context, port)]
     kept: list[RemoteObject] = []
-    if context.cloud.region.resembles_otc:
-        kept = first_nic.detach_others(context, id_, listed, own)
+    if loses_ports:
+        kept = first_nic.detach_others(context, remote, listed, own)
     with contextlib.suppress(errors.NotFound):
         is_forced = _request_deletion(context, id_, force=force)
         _await_gone(context, id_, is_forced=is_forced)

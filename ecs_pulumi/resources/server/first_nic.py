@@ -11,6 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.cloud.polling import Deadline
 from ecs_pulumi.dynamic import rpc_bridge, run
 from ecs_pulumi.dynamic.fields import is_unknown, objects
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
@@ -104,14 +105,42 @@ def _first_mac(remote: RemoteObject | None) -> str | None:
     return next((item["mac"] for items in nics.addresses(remote or {}).values() for item in items), None)
 
 
+def wait_for_build(context: Context, server_id: str) -> RemoteObject | None:
+    """Return a server that will be deleted, after the end of its build if it may have NICs with ports of the program.
+
+    Nova detaches no NIC during a build, and may not have bound all ports yet. A build that hangs takes at most half of
+    the time: then the server is deleted together with its ports.
+    """
+    given = context.prior.get("networks")
+    if isinstance(given, list) and not any(nic.get("port_id") for nic in objects(given)):
+        return context.cloud.region.servers.get(server_id)
+    deadline = context.cloud.deadline
+    with contextlib.suppress(errors.WaitTimeout):
+        return context.cloud.region.servers.poller.wait(
+            server_id,
+            lambda server: server is None or server["status"] != "BUILD" or is_being_deleted(server),
+            deadline=Deadline(deadline.clock, deadline.left() / 2),
+            progress=context.report_status,
+            describe=lambda server: str(server and server["status"]),
+            what=f"the build of server {server_id}",
+            first_delay=0,
+        )
+    return context.cloud.region.servers.get(server_id)
+
+
+def is_being_deleted(remote: RemoteObject) -> bool:
+    """Whether the cloud is deleting the server."""
+    return bool(remote.get("OS-EXT-STS:task_state") == "deleting")
+
+
 def detach_others(
-    context: Context, server_id: str, ports: Sequence[RemoteObject], own: Collection[str]
+    context: Context, remote: RemoteObject | None, ports: Sequence[RemoteObject], own: Collection[str]
 ) -> list[RemoteObject]:
     """Detach the ports that outlive a server, because its deletion would delete them.
 
     Args:
         context: The deletion of the server.
-        server_id: The server.
+        remote: The server; None if it is gone.
         ports: The ports of the server.
         own: The ids of those that its deletion deletes on every cloud.
 
@@ -123,8 +152,8 @@ def detach_others(
     """
     recorded = {port_id: nic for nic, port_id in nics.recorded_nics(context.prior) or ()}
     outliving = [port for port in ports if port["id"] not in own and nics.outlives_nic(port, recorded.get(port["id"]))]
-    remote, learned = context.cloud.region.servers.get(server_id) if outliving else None, context.cloud.region.learned
-    if remote is None or remote.get("OS-EXT-STS:task_state") == "deleting":
+    learned = context.cloud.region.learned
+    if remote is None or is_being_deleted(remote):
         return outliving
     kept: list[RemoteObject] = []
     refused: list[tuple[RemoteObject, FirstNicStays]] = []
@@ -138,7 +167,7 @@ def detach_others(
             kept.append(port)
             continue
         try:
-            detach_strictly(context, server_id, port["id"], keep_port=True)
+            detach_strictly(context, remote["id"], port["id"], keep_port=True)
         except errors.Conflict:
             if remote["status"] in _DETACHES:
                 raise

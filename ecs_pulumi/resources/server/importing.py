@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ecs_pulumi.cloud import errors
+from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.defaults import defaults
+from ecs_pulumi.resources.server.create import root_volume_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -116,7 +119,12 @@ def _add_disks(resource: ImportedResource, existing: Existing, server: RemoteObj
     """Add the block devices, and the image of the root disk if it is one of them."""
     known = defaults(existing.cloud.region)
     root, own, devices = _root(existing, server), _own_disks(existing, server), []
-    resource.inputs["image"] = None
+    if root is not None and server.get("image"):
+        # A replacement gets such a disk from `image` alone, unless the disk has grown.
+        own = [disk for disk in own if disk is not root or _is_larger_than_image(existing, server, disk)]
+        root = root if root in own else None
+    else:
+        resource.inputs["image"] = None
     for disk in own:
         outputs = existing.outputs("Volume", disk)
         source: RemoteObject = {"source_type": "blank"}
@@ -174,11 +182,28 @@ def _disks(existing: Existing, server: RemoteObject) -> list[RemoteObject]:
 
 
 def _root(existing: Existing, server: RemoteObject) -> RemoteObject | None:
-    """Return the volume that the server boots from; None if it boots from an image."""
-    if server.get("image"):
-        return None
+    """Return the volume that the server boots from; None if it boots from a local disk."""
     disks = _disks(existing, server)
-    return next((disk for disk in disks if str(disk.get("bootable")).lower() == "true"), next(iter(disks), None))
+    bootable = next((disk for disk in disks if str(disk.get("bootable")).lower() == "true"), None)
+    if server.get("image"):
+        # Some clouds show the image of a server although they made a volume of it.
+        return bootable if bootable and _is_first(existing, server, bootable) else None
+    return bootable or next(iter(disks), None)
+
+
+def _is_first(existing: Existing, server: RemoteObject, disk: RemoteObject) -> bool:
+    """Whether the disk is the first device of the server, which it cannot be next to a local root disk."""
+    devices = [item.get("device") for item in disk["attachments"] if item["server_id"] == server["id"]]
+    return any((device or "").endswith("da") for device in devices) or existing.cloud.region.resembles_otc
+
+
+def _is_larger_than_image(existing: Existing, server: RemoteObject, disk: RemoteObject) -> bool:
+    """Whether the disk is larger than the volume that a cloud makes of the server's image."""
+    try:
+        image = catalog(existing.cloud.region).image(server["image"]["id"])
+    except errors.EcsError:
+        return False  # the image is gone
+    return int(disk["size"]) > root_volume_size(image)
 
 
 def _own_disks(existing: Existing, server: RemoteObject) -> list[RemoteObject]:
@@ -191,7 +216,9 @@ def _own_disks(existing: Existing, server: RemoteObject) -> list[RemoteObject]:
     own: list[RemoteObject] = []
     for disk in _disks(existing, server):
         is_deleted = on_termination.get(disk["id"])
-        if disk is root:
+        if disk is root and server.get("image"):
+            is_deleted = is_deleted is not False
+        elif disk is root:
             has_source = disk.get("volume_image_metadata") or disk.get("snapshot_id")
             # The older API does not return delete_on_termination. A volume that Nova created has no name.
             is_deleted = has_source and (not disk.get("name") if is_deleted is None else is_deleted)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _NONE = "2.37"
 """The compute microversion that introduced `networks: none`."""
+_SHOWN_NETWORKS = 5
 
 
 def check(context: Context, checked: CheckInputs) -> Iterator[Problem]:
@@ -142,9 +143,12 @@ def _choice_of_network(context: Context, checked: CheckInputs) -> Iterator[Probl
         # Without the list, the create request reports the error.
         return
     if len(usable) > 1:
-        listed = errors.join_names(sorted(network.get("name") or network["id"] for network in usable))
+        names = sorted(network.get("name") or network["id"] for network in usable)
+        listed = errors.join_names(names, most=_SHOWN_NETWORKS)
         reason = f"the cloud does not choose among the {len(usable)} networks of this project ({listed})"
-        yield Problem("networks", f'{reason}; list those to connect, or give "none"')
+        # A Huawei-based cloud creates no server without NICs.
+        other = "" if context.cloud.region.resembles_otc else ', or give "none"'
+        yield Problem("networks", f"{reason}; list those to connect{other}")
 
 
 def _nics(context: Context, checked: CheckInputs) -> Iterator[Problem]:

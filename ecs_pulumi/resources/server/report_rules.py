@@ -31,19 +31,22 @@ class ServerReportRules(ReportRules):
 
         Args:
             outputs: The prior outputs.
-            size: The size of the root disk in GiB, if it is known.
+            size: The size of the local root disk in GiB, if it is known; 0 if the root disk is a volume.
         """
         if was_never_active(outputs):
             return []
         lost = []
         devices = [each for each in outputs.get("block_devices") or () if isinstance(each, dict)]
+        attached = [each for each in outputs.get("volumes_attached") or () if isinstance(each, dict)]
+        deleted = [str(each["id"]) for each in attached if each.get("delete_on_termination")]
         if outputs.get("image_id") or (outputs.get("image") and not devices):
-            lost.append(f"its root disk ({size} GiB)" if size else "its root disk")
+            if size == 0 and len(deleted) == 1:
+                lost.append(f"its root disk (the volume {deleted.pop()})")
+            elif size != 0 or not deleted:
+                lost.append(f"its root disk ({size} GiB)" if size else "its root disk")
         local = [each for each in devices if destination(each) == "local" and each.get("boot_index") != 0]
         if local:
             lost.append(f"its {len(local)} further local disks" if len(local) > 1 else "its local disk")
-        attached = [each for each in outputs.get("volumes_attached") or () if isinstance(each, dict)]
-        deleted = [str(each["id"]) for each in attached if each.get("delete_on_termination")]
         if deleted:
             lost.append(f"the volume{'s' * (len(deleted) > 1)} {', '.join(deleted)}")
         elif any("delete_on_termination" not in each for each in attached):
