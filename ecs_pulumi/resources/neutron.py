@@ -46,6 +46,7 @@ class NeutronInputs(UnnamedInputs):
     name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
 
 
+_MAX_SHOWN = 60
 I = TypeVar("I", bound=UnnamedInputs)  # noqa: E741  (the inputs model)
 
 
@@ -262,11 +263,19 @@ class NeutronHandler(EcsHandler[I]):
                 missing_attributes.note(region, self.singular, attribute)
                 context.warn(f"{name}: this cloud has no {attribute} of a {self.singular}, and ignored it")
             elif not self.is_equal(name, value, outputs):
-                ignored.append(f"{name} (it is {fields.format_value(str(outputs[name]))})")
+                ignored.append(name)
         if ignored:
+            is_update = context.verb == "update"
+            labels = [f"{name}{_it_is(outputs[name])}" for name in ignored]
+            advice = [self._replacement_advice(name) for name in ignored] if is_update else []
             raise errors.OperationFailed(
-                f"this cloud ignored {errors.join_names(ignored)}", "remove it from the program, or set this value"
+                f"this cloud ignored {errors.join_names(labels)}",
+                next(filter(None, advice), None) or "remove it from the program, or set this value",
             )
+
+    def _replacement_advice(self, name: str) -> str | None:  # noqa: ARG002
+        """Return what to do about an input that an update did not change; None if a new object would not have it."""
+        return None
 
     def _send_create(self, context: Context, body: RemoteObject) -> RemoteObject:
         return network.create(context.cloud.network, self.singular, body)
@@ -318,6 +327,12 @@ class NeutronHandler(EcsHandler[I]):
             else:
                 return {**remote, "tags": sorted(set(desired))}
         return remote
+
+
+def _it_is(value: Any) -> str:
+    """Return the value that an object has, in parentheses; nothing for one that is too long for a message."""
+    text = str(value)
+    return f" (it is {fields.format_value(text)})" if len(text) <= _MAX_SHOWN else ""
 
 
 def with_marker(
