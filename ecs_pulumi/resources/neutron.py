@@ -156,8 +156,8 @@ class NeutronHandler(EcsHandler[I]):
                 if attribute not in missing_attributes.LABELS and missing_attributes.is_known_missing(
                     region, kind, attribute
                 ):
-                    what = kind.replace("_", " ")
-                    yield fields.Problem(name, f"this cloud has no {attribute} of a {what}; remove it from the program")
+                    reason = f"{missing_attributes.words_for(kind)} has no {attribute} on this cloud"
+                    yield fields.Problem(name, f"{reason}; remove it from the program")
 
     def quota_needs(self, context: Context, checked: fields.CheckInputs) -> Iterable[QuotaNeed]:  # noqa: ARG002
         """Return one object of this kind for a create."""
@@ -261,7 +261,8 @@ class NeutronHandler(EcsHandler[I]):
                 continue
             if name not in outputs:
                 missing_attributes.note(region, self.singular, attribute)
-                context.warn(f"{name}: this cloud has no {attribute} of a {self.singular}, and ignored it")
+                what = missing_attributes.words_for(self.singular)
+                context.warn(f"{name}: {what} has no {attribute} on this cloud, which ignored it")
             elif not self.is_equal(name, value, outputs):
                 ignored.append(name)
         if ignored:

@@ -202,6 +202,22 @@ def test_ipv6_subnet_waits_for_ipv4(new: New, fixtures: CloudFixtures, monkeypat
         fixtures.cloud.network.delete_subnet(each)
 
 
+def test_words_for_kinds(new: New, fixtures: CloudFixtures, warnings: list[str]) -> None:
+    """Messages about what an object cannot have name its kind in words."""
+    address, router, program = (
+        new("FloatingIp"),
+        new("Router"),
+        {"external_network": fixtures.landscape.external_network},
+    )
+    address.up(**program, tags=["blue"])
+    assert "tags: not kept, because this cloud stores no tags of a floating IP; the object is complete without it" in (
+        warnings
+    )
+    router.up(**program)
+    with pytest.raises(Refused, match="distributed: a router has no distributed on this cloud; remove it from the"):
+        router.preview(**program, distributed=True)
+
+
 def test_external_network_is_found_where_other_filters_are_ignored(new: New, fixtures: CloudFixtures) -> None:
     """A name that no network has is reported, and does not make the others ambiguous."""
     address = new("FloatingIp")
