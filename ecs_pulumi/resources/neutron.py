@@ -156,8 +156,9 @@ class NeutronHandler(EcsHandler[I]):
                 if attribute not in missing_attributes.LABELS and missing_attributes.is_known_missing(
                     region, kind, attribute
                 ):
-                    reason = f"{missing_attributes.words_for(kind)} has no {attribute} on this cloud"
-                    yield fields.Problem(name, f"{reason}; remove it from the program")
+                    what = missing_attributes.words_for(kind)
+                    reason = f"this cloud has no such attribute of {what}; remove it from the program"
+                    yield fields.Problem(name, reason)
 
     def quota_needs(self, context: Context, checked: fields.CheckInputs) -> Iterable[QuotaNeed]:  # noqa: ARG002
         """Return one object of this kind for a create."""
@@ -262,7 +263,7 @@ class NeutronHandler(EcsHandler[I]):
             if name not in outputs:
                 missing_attributes.note(region, self.singular, attribute)
                 what = missing_attributes.words_for(self.singular)
-                context.warn(f"{name}: {what} has no {attribute} on this cloud, which ignored it")
+                context.warn(f"{name}: this cloud has no such attribute of {what}, and ignored it")
             elif not self.is_equal(name, value, outputs):
                 ignored.append(name)
         if ignored:

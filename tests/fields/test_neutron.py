@@ -297,7 +297,7 @@ def test_subnet_gateway_behind_a_router(
         line.startswith(f"{name}: the update fails, because the router {router.id} has the address of the former")
         for line in shown
     )
-    with pytest.raises(Failed, match="gateway_ip: a router has the address .*remove its RouterInterface .*HTTP 409"):
+    with pytest.raises(Failed, match=r"gateway_ip: a router has the address .*remove its RouterInterface .*HTTP 409"):
         subnet.up(**base, **change)
     subnet.up(**base, gateway_ip="10.96.0.1")
     interface.destroy()

@@ -214,7 +214,7 @@ def test_words_for_kinds(new: New, fixtures: CloudFixtures, warnings: list[str])
         warnings
     )
     router.up(**program)
-    with pytest.raises(Refused, match="distributed: a router has no distributed on this cloud; remove it from the"):
+    with pytest.raises(Refused, match="distributed: this cloud has no such attribute of a router; remove it from the"):
         router.preview(**program, distributed=True)
 
 
