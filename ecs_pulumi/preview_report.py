@@ -301,7 +301,7 @@ def _format_value(value: Any) -> str:
 
 def code(text: object) -> str:
     """Format any text as code in Markdown, so that it contains no active markup, mention or line break."""
-    plain = re.sub(r"[`\x00-\x1f\x7f]", " ", str(text)).strip()
+    plain = re.sub(r"[\x00-\x1f\x7f]", " ", str(text).replace("`", "")).strip()
     return f"`{plain}`" if plain else ""
 
 

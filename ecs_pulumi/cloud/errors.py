@@ -69,6 +69,7 @@ _ECHO = re.compile(
     re.DOTALL,
 )
 _MAX_QUOTED_VALUE = 60
+_SHOWN = 100
 # Messages that Nova sends with 403 for other reasons than a missing role (its exceptions of code 403 that requests of
 # this package can cause), with the hint for each.
 _FORBIDDEN_HINTS = (
@@ -379,7 +380,7 @@ def from_response(response: requests.Response) -> ApiError:
     """Convert a response of status 300 and above to an error."""
     request = response.request
     body_type, message = _parse_body(response)
-    message = one_line(_without_secrets(_without_echo(message), request))
+    message = one_line(_shorten_values(_without_secrets(_without_echo(message), request)))
     retry_after = _retry_after(response.headers.get("Retry-After"))
     request_id = request_id_of(response)
     by_gateway = _gateway_document(response)
@@ -537,6 +538,11 @@ def _without_echo(message: str) -> str:
     value = echo["value"]
     quoted_value = "" if value[:1] in {"{", "["} or len(value) > _MAX_QUOTED_VALUE else f" '{value}'"
     return f"Invalid input for {echo['field']}{quoted_value}: {echo['reason']}"
+
+
+def _shorten_values(message: str) -> str:
+    """Shorten what has no spaces and no message needs in full, such as a public key that is refused."""
+    return re.sub(rf"(\S{{{_SHOWN}}})\S{{{_MAX_QUOTED_VALUE},}}", r"\1…", message)
 
 
 def _without_secrets(message: str, request: requests.PreparedRequest) -> str:

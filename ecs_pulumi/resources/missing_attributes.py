@@ -23,6 +23,11 @@ LABELS = ("description", "tags")
 """The inputs without which an object works."""
 
 
+def words_for(kind: str) -> str:
+    """Return the words for one object of a kind, such as `a floating IP`."""
+    return f"a {kind.replace('floatingip', 'floating IP').replace('_', ' ')}"
+
+
 def has_learned_missing(region: Region, kind: str, attribute: str) -> bool:
     """Whether an answer has shown that the objects of this kind, such as `port`, do not have the attribute."""
     return region.learned.knows("network", kind, "without", attribute)
@@ -105,7 +110,7 @@ def warn_if_missing(context: Context, kind: str, label: str) -> None:
     region = context.cloud.region
     if has_learned_missing(region, kind, label) and region.learned.note("warned", kind, context.resource, label):
         context.warn(
-            f"{label}: not kept, because this cloud stores no {label} of a {kind.replace('_', ' ')}; "
+            f"{label}: not kept, because this cloud stores no {label} of {words_for(kind)}; "
             "the object is complete without it"
         )
 

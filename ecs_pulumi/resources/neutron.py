@@ -47,6 +47,7 @@ class NeutronInputs(UnnamedInputs):
     name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
 
 
+_MAX_SHOWN = 60
 I = TypeVar("I", bound=UnnamedInputs)  # noqa: E741  (the inputs model)
 
 
@@ -156,8 +157,9 @@ class NeutronHandler(EcsHandler[I]):
                 if attribute not in missing_attributes.LABELS and missing_attributes.look_up_missing(
                     region, kind, attribute
                 ):
-                    what = kind.replace("_", " ")
-                    yield fields.Problem(name, f"this cloud has no {attribute} of a {what}; remove it from the program")
+                    what = missing_attributes.words_for(kind)
+                    reason = f"this cloud has no such attribute of {what}; remove it from the program"
+                    yield fields.Problem(name, reason)
 
     def quota_needs(self, context: Context, checked: fields.CheckInputs) -> Iterable[QuotaNeed]:  # noqa: ARG002
         """Return one object of this kind for a create."""
@@ -263,7 +265,8 @@ class NeutronHandler(EcsHandler[I]):
         region = context.cloud.region
         if not region.resembles_otc:
             return
-        outputs, ignored = self.to_outputs(context, remote), []
+        outputs = self.to_outputs(context, remote)
+        ignored: dict[str, str] = {}
         for name, value in desired.items():
             attribute, field = self._attribute(name), fields.fields_of(self.inputs)[name]
             if name in missing_attributes.LABELS or not self._is_sent(name):
@@ -272,13 +275,20 @@ class NeutronHandler(EcsHandler[I]):
                 continue
             if attribute not in remote and ":" not in attribute and name not in outputs:
                 missing_attributes.note(region, self.singular, attribute)
-                ignored.append(f"{name} (it has no {attribute} of a {self.singular.replace('_', ' ')})")
+                ignored[name] = f"{name} (it has no such attribute of {missing_attributes.words_for(self.singular)})"
             elif name in outputs and not self.is_equal(name, value, outputs):
-                ignored.append(f"{name} (it is {fields.format_value(str(outputs[name]))})")
+                ignored[name] = f"{name}{_it_is(outputs[name])}"
         if ignored:
+            is_update = context.verb == "update"
+            advice = [self._replacement_advice(name) for name in ignored] if is_update else []
             raise errors.OperationFailed(
-                f"this cloud ignored {errors.join_names(ignored)}", "remove it from the program, or set what it is"
+                f"this cloud ignored {errors.join_names(ignored.values())}",
+                next(filter(None, advice), None) or "remove it from the program, or set what it is",
             )
+
+    def _replacement_advice(self, name: str) -> str | None:  # noqa: ARG002
+        """Return what to do about an input that an update did not change; None if a new object would not have it."""
+        return None
 
     def _send_create(self, context: Context, body: RemoteObject) -> RemoteObject:
         return network.create(context.cloud.network, self.singular, body)
@@ -337,6 +347,12 @@ class NeutronHandler(EcsHandler[I]):
             else:
                 return {**remote, "tags": sorted(set(desired))}
         return remote
+
+
+def _it_is(value: Any) -> str:
+    """Return the value that an object has, in parentheses; nothing for one that is too long for a message."""
+    text = str(value)
+    return f" (it is {fields.format_value(text)})" if len(text) <= _MAX_SHOWN else ""
 
 
 def with_marker(

@@ -264,6 +264,9 @@ class PortHandler(NeutronHandler[PortInputs]):
             fixed = {name: _replace_advice() for name in _FIXED if name in body}
             raise self._explained(context, error, body, fixed) from error
 
+    def _replacement_advice(self, name: str) -> str | None:
+        return _replace_advice() if name in _FIXED else None
+
     def _explained(
         self, context: Context, error: errors.BadRequest, body: RemoteObject, fixed: Mapping[str, str]
     ) -> errors.EcsError:

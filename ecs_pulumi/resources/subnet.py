@@ -3,13 +3,13 @@
 import contextlib
 import ipaddress
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
-from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     ChangedBy,
@@ -25,6 +25,7 @@ from ecs_pulumi.dynamic.fields import (
     exactly_one_of,
     format_value,
     has_unknown,
+    to_plain,
 )
 from ecs_pulumi.dynamic.handler import ImportedResource, Provenance
 from ecs_pulumi.resources import preflight
@@ -39,9 +40,16 @@ from ecs_pulumi.resources.addresses import (
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
-from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, shared_reason
+from ecs_pulumi.resources.neutron import (
+    NeutronHandler,
+    NeutronInputs,
+    dependent_ports,
+    describe_port,
+    shared_reason,
+)
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject
+from ecs_pulumi.resources.router import INTERFACE_OWNERS
 from ecs_pulumi.resources.same_run import retry_while_awaited
 
 
@@ -155,11 +163,24 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         yield from _check_overlap(context, checked)
 
     def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
-        """Warn of a change of the gateway, which some clouds refuse."""
+        """Warn of a change of the gateway, which some clouds refuse, and others while a router has its address."""
         super().preflight_update(context, id_, new, changed)
-        if context.cloud.region.resembles_otc:
-            for name in _GATEWAY.intersection(changed):
-                context.warn(f"{name}: this cloud may not change the gateway of a subnet. If so, {_replace_hint()}")
+        region, prior = context.cloud.region, context.prior
+        for name in sorted(_GATEWAY.intersection(changed)):
+            if region.resembles_otc:
+                users = _users_in_preview(context, id_, prior["network_id"])
+                advice = _gateway_advice(prior.get("gateway_ip"), users, none=bool(new.get("no_gateway")))
+                context.warn(f"{name}: this cloud may not change the gateway of a subnet. If so, {advice}")
+            elif router := _router_of_gateway(context, prior):
+                context.warn(f"{name}: the update fails, because the router {router} {_GATEWAY_IN_USE}")
+
+    def preflight_replacement(self, context: Context, new: Mapping[str, Any]) -> None:
+        """Warn of the ports that keep the subnet from being deleted before its replacement is created."""
+        super().preflight_replacement(context, new)
+        if self.delete_before_replace(context, context.prior, new):
+            users = _users_in_preview(context, context.id, context.prior["network_id"])
+            if users:
+                context.warn(f"the subnet is deleted before its replacement is created, but {_in_use(users)}")
 
     def delete_before_replace(self, context: Context, prior: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Delete first if the ranges overlap or the pool changes: Neutron allows neither within one network.
@@ -193,8 +214,8 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
                 return None
             if desired.no_gateway and "gateway_ip" in error.message:
                 error.hint = "Remove `no_gateway`: this cloud has no subnet without a gateway."
-            if self._excludes_predecessor(context, desired):
-                raise errors.OperationFailed(str(error), _EXCLUDES_PREDECESSOR) from error
+            if explained := self._explained(context, desired, error):
+                raise explained from error
             return "waiting for the IPv4 subnet of the network" if self._lacks_ipv4(context, desired) else None
 
         return retry_while_awaited(context, lambda: create(context, desired), awaited)
@@ -223,6 +244,14 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
             )
         return False
 
+    def _explained(self, context: Context, desired: SubnetInputs, error: errors.BadRequest) -> errors.EcsError | None:
+        """Return the error for a subnet that cannot exist beside another one, or for an input; None otherwise."""
+        if self._excludes_predecessor(context, desired):
+            return errors.OperationFailed(str(error), _EXCLUDES_PREDECESSOR)
+        if "has a subnet already" in error.message:
+            return errors.OperationFailed(f"network_id: {_ONE_SUBNET}", str(error))
+        return _refused_input(context, to_plain(desired), error)
+
     def to_outputs(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Return the attributes of the API, and `no_gateway`."""
         return {**super().to_outputs(context, remote), "no_gateway": remote.get("gateway_ip") is None}
@@ -245,19 +274,27 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         return resource
 
     def _send_update(self, context: Context, remote: RemoteObject, body: RemoteObject) -> RemoteObject:
-        """Explain an update of the gateway that the cloud refuses or ignores."""
+        """Explain an update of the gateway that the cloud refuses, ignores, or does not make behind a router."""
         refusal: errors.EcsError | None = None
         try:
             updated = super()._send_update(context, remote, body)
         except errors.BadRequest as error:
             if "gateway_ip" not in errors.unknown_attributes(error):
-                raise
+                raise _refused_input(context, body, error) or error from None
             refusal = error
+        except errors.Conflict as error:
+            if "gateway_ip" not in body or "gateway" not in error.message.lower():
+                raise
+            raise errors.OperationFailed(f"gateway_ip: a router {_GATEWAY_IN_USE}", str(error)) from error
         else:
             desired = body.get("gateway_ip")
             if "gateway_ip" not in body or updated.get("gateway_ip") == (desired and canonical_ip(desired)):
                 return updated
-        raise errors.OperationFailed("gateway_ip: this cloud does not change it", _replace_hint()) from refusal
+        ports = network.list_all(context.cloud.network, "port", network_id=remote["network_id"])
+        advice = _gateway_advice(
+            remote.get("gateway_ip"), _users(ports, remote["id"]), none=body.get("gateway_ip") is None
+        )
+        raise errors.OperationFailed("gateway_ip: this cloud does not change it", advice) from refusal
 
     def _body(self, values: Mapping[str, Any], remote: RemoteObject) -> RemoteObject:
         body = super()._body(values, remote)
@@ -278,11 +315,86 @@ _IPV4, _IPV6 = 4, 6
 _GATEWAY = frozenset({"gateway_ip", "no_gateway"})
 
 
-def _replace_hint() -> str:
-    urn = rpc_bridge.current_request().urn
-    return f"replace the subnet with `pulumi up --replace '{urn}'`, or return to the former gateway"
+_GATEWAY_IN_USE = (
+    "has the address of the former gateway: remove its RouterInterface with an `up` of its own before the change, and "
+    "add it again afterwards, or return to the former gateway"
+)
+_LISTED = 5
+"""How many ports a message lists."""
 
 
+def _gateway_advice(former: str | None, users: list[str], *, none: bool) -> str:
+    """Return what to do where the gateway of a subnet never changes.
+
+    Args:
+        former: The gateway.
+        users: The ports that have to be deleted before the subnet.
+        none: Whether the program wants no gateway, which a new subnet would not have either.
+    """
+    keep = f"return to the former gateway {former}"
+    if none:
+        return keep
+    if users:
+        return f"{keep}: a new subnet is no way, because this one {_in_use(users)}"
+    return f'set replace_on_changes=["gateway_ip"] in the options of the resource to replace the subnet, or {keep}'
+
+
+def _in_use(users: list[str]) -> str:
+    listed = errors.join_names(users, _LISTED)
+    return f"is in use by {listed}; it can only be deleted after them"
+
+
+def _users(ports: Iterable[RemoteObject], subnet_id: str) -> list[str]:
+    """Describe the ports of a subnet that do not end with it, as those of its router and of DHCP do."""
+    return [
+        describe_port(port)
+        for port in ports
+        if any(each["subnet_id"] == subnet_id for each in port.get("fixed_ips") or ())
+        and not str(port.get("device_owner") or "").startswith("network:")
+    ]
+
+
+def _users_in_preview(context: Context, subnet_id: str, network_id: str) -> list[str]:
+    """Describe these ports as far as the account may see them."""
+    with contextlib.suppress(errors.ApiError):
+        return _users(catalog(context.cloud.region).ports(network_id), subnet_id)
+    return []
+
+
+def _router_of_gateway(context: Context, prior: Mapping[str, Any]) -> str | None:
+    """Return the router that has the address of the gateway; None if there is none."""
+    address = prior.get("gateway_ip")
+    with contextlib.suppress(errors.ApiError):
+        port = address and catalog(context.cloud.region).port_with_address(
+            prior["network_id"], ipaddress.ip_address(address)
+        )
+        if port and port.get("device_owner") in INTERFACE_OWNERS:
+            return str(port["device_id"])
+    return None
+
+
+_INVALID = re.compile(r"Invalid input for (?P<name>\w+)")
+
+
+def _refused_input(
+    context: Context, values: Mapping[str, Any], error: errors.BadRequest
+) -> errors.OperationFailed | None:
+    """Return the error with the input that an Open Telekom Cloud restricts; None if the error names none."""
+    if not context.cloud.region.resembles_otc:
+        return None
+    cidr, found = values.get("cidr"), _INVALID.match(error.message)
+    if cidr and cidr in error.message:
+        name = "cidr"
+    elif found and found["name"] in values:
+        name = "no_gateway" if found["name"] == "gateway_ip" and values.get("no_gateway") else found["name"]
+    else:
+        return None
+    value = values[name]
+    shown = f" {format_value(value)}" if isinstance(value, str | int) else ""
+    return errors.OperationFailed(f"{name}: this cloud does not accept{shown or ' it'}", str(error))
+
+
+_ONE_SUBNET = "a network has one subnet of each IP version on this cloud; use another network"
 _EXCLUDES_PREDECESSOR = (
     "it cannot exist beside the subnet that is being replaced: set delete_before_replace=True in the options of the "
     "resource, so that Pulumi deletes that subnet first"
@@ -290,7 +402,7 @@ _EXCLUDES_PREDECESSOR = (
 
 
 def _check_overlap(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """Check that the range overlaps no other subnet of the network."""
+    """Check that the range overlaps no other subnet of the network, and that the network can have another one."""
     network_id, cidr = checked.known("network_id"), checked.known("cidr")
     if (
         not network_id
@@ -304,19 +416,33 @@ def _check_overlap(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     for other in preflight.subnets_of(context, network_id) if cidr else ():
         if own and "id" in other and _range(other["cidr"]) == own:
             continue
-        if other["cidr"] and ipaddress.ip_network(cidr).overlaps(ip_range(other["cidr"])):
+        desired, range_ = ipaddress.ip_network(cidr), ip_range(other["cidr"]) if other["cidr"] else None
+        is_only = range_ and range_.version == desired.version and context.cloud.region.resembles_otc
+        if range_ and (is_only or desired.overlaps(range_)):
             if "id" in other and preflight.is_own_object(context, checked, (other["id"], other["name"])):
+                _warn_of_forced_replacement(context, other)
                 continue
             is_planned = "id" not in other
             which = "another subnet of this program" if is_planned else f"the subnet {other.get('name') or other['id']}"
-            reason = f"overlaps {other['cidr']}, the range of {which}"
+            name, reason = "cidr", f"overlaps {other['cidr']}, the range of {which}"
+            if is_only:
+                name, reason = "network_id", f"{_ONE_SUBNET}: this one has {which}"
             if checked.prior:
                 # The same update may delete the other subnet first.
-                context.warn(f"cidr: {reason}; the update fails unless that subnet is deleted or replaced first")
+                context.warn(f"{name}: {reason}; the update fails unless that subnet is deleted or replaced first")
             else:
-                yield Problem("cidr", reason)
+                yield Problem(name, reason)
             return
     planned(context.cloud.region).add_subnet(network_id, cidr)
+
+
+def _warn_of_forced_replacement(context: Context, predecessor: RemoteObject) -> None:
+    """Warn that `--replace`, of which only this check knows, creates first, and of what keeps the other order back."""
+    if context.provenance(predecessor["id"], None) is not Provenance.PREDECESSOR:
+        return
+    users = _users_in_preview(context, predecessor["id"], predecessor["network_id"])
+    also = f". The subnet {_in_use(users)}" if users else ""
+    context.warn(f"the replacement fails unless the options of the resource have delete_before_replace=True{also}")
 
 
 def _pools_without_gateway(gateway: str, pools: list[RemoteObject]) -> RemoteObject:

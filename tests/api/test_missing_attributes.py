@@ -361,7 +361,7 @@ def test_ignored_attribute_is_an_error_for_every_resource(cloud: Emulator, confi
     first, second = (Resource("Port", config, name) for name in ("first", "second"))
     plain = {"network_id": create(config, "Network", "net")["id"]}
     program = plain | {"qos_policy_id": "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"}
-    words = r"this cloud ignored qos_policy_id .it has no qos_policy_id of a port.: remove it from the program"
+    words = r"this cloud ignored qos_policy_id .it has no such attribute of a port.: remove it from the program"
     for _ in range(2):
         with pytest.raises(Failed, match=words):
             first.up(**program)

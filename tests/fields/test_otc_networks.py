@@ -10,6 +10,7 @@ import pytest
 from ecs_pulumi.cloud import network
 from ecs_pulumi.cloud.connection import Connection
 from ecs_pulumi.emulator.dialects import changed_rules
+from ecs_pulumi.resources import idempotent_create
 from tests.fields.assertions import assert_complete, assert_no_changes
 from tests.fields.cloud_fixtures import CloudFixtures, run_emulator
 from tests.support.landscape import emulated
@@ -55,15 +56,18 @@ def in_network(fixtures: CloudFixtures, **inputs: Any) -> dict[str, Any]:
 def test_gateway_that_never_changes(
     subnet: Resource, fixtures: CloudFixtures, warnings: list[str], change: dict[str, Any]
 ) -> None:
-    """A preview warns; the update fails with a line that says to replace the subnet, and changes nothing."""
+    """A preview warns; the update fails with a line that says what can be done, and changes nothing."""
     program = in_network(fixtures, gateway_ip="10.91.0.1")
     subnet.up(**program)
     changed = {**in_network(fixtures), **change}
     subnet.preview(**changed)
     assert any(f"{next(iter(change))}: this cloud may not change the gateway" in line for line in warnings)
-    with pytest.raises(Failed, match=r"gateway_ip: this cloud does not change it: replace the subnet") as failure:
+    with pytest.raises(
+        Failed, match=r"gateway_ip: this cloud does not change it: .*former gateway 10.91.0.1"
+    ) as failure:
         subnet.up(**changed)
-    assert subnet.urn in str(failure.value)
+    # A new subnet would have a gateway as well.
+    assert ("replace_on_changes" in str(failure.value)) is ("gateway_ip" in change)
     subnet.up(**program)
     assert_no_changes(subnet, program)
 
@@ -78,6 +82,77 @@ def test_replacement_of_subnet_in_a_process_without_requests(
     with pytest.raises(Failed, match=r"cannot exist beside the subnet .*: set delete_before_replace=True"):
         subnet.up(**in_network(fixtures, cidr="10.92.0.0/24"))
     assert fixtures.cloud.network.get_subnet(subnet.id).cidr == "10.91.0.0/24"
+
+
+@pytest.mark.parametrize("cloud", ["refuse", "drop"], indirect=True)
+def test_gateway_of_subnet_with_ports(new: New, subnet: Resource, fixtures: CloudFixtures, warnings: list[str]) -> None:
+    """Preview and update name the ports that keep the subnet from being replaced, and advise no replacement."""
+    program, port = in_network(fixtures, gateway_ip="10.91.0.1"), new("Port")
+    subnet.up(**program)
+    port.up(network_id=fixtures.bare_network)
+    blocked = (
+        f"return to the former gateway 10.91.0.1: a new subnet is no way, because this one is in use by port {port.id}"
+    )
+    subnet.preview(**program | {"gateway_ip": "10.91.0.252"})
+    assert any(blocked in line for line in warnings)
+    with pytest.raises(Failed, match=blocked):
+        subnet.up(**program | {"gateway_ip": "10.91.0.252"})
+    subnet.up(**program)
+    warnings.clear()
+    assert subnet.preview(**program | {"cidr": "10.92.0.0/24", "gateway_ip": "10.92.0.1"}).delete_first
+    assert any(f"but is in use by port {port.id}" in line for line in warnings)
+    port.destroy()
+
+
+@pytest.mark.parametrize("cloud", ["refuse", "drop"], indirect=True)
+@pytest.mark.parametrize("name", ["fixed_ips", "admin_state_up"])
+def test_port_that_never_changes(new: New, fixtures: CloudFixtures, name: str) -> None:
+    """An update that the cloud refuses or ignores fails with the option that replaces the port."""
+    port = new("Port")
+    program = {"network_id": fixtures.network, "fixed_ips": [{"subnet_id": fixtures.subnet}]}
+    port.up(**program)
+    address = [{"subnet_id": fixtures.subnet, "ip_address": "10.90.1.55"}]
+    changed = program | {"fixed_ips": address, "admin_state_up": False}
+    with pytest.raises(Failed, match=rf"only with the port: `--replace '{port.urn}'`") as failed:
+        port.up(**program | {name: changed[name]})
+    assert name in str(failed.value)
+    assert " characters" not in str(failed.value)
+
+
+def test_second_subnet_of_network(
+    new: New, fixtures: CloudFixtures, subnet: Resource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A preview reports a second subnet of a network; without preflight checks, the error says the same."""
+    subnet.up(**in_network(fixtures))
+    # A run does not check what it has created itself.
+    monkeypatch.setattr(idempotent_create, "_created", set())
+    second = in_network(fixtures, cidr="10.92.0.0/24")
+    other = new("Subnet")
+    other.name = "other"
+    with pytest.raises(Refused, match="network_id: a network has one subnet of each IP version on this cloud"):
+        other.preview(**second)
+    unchecked = new("Subnet", config={"ecs:preflight": "false"})
+    unchecked.name = "other"
+    with pytest.raises(Failed, match="network_id: a network has one subnet of each IP version on this cloud"):
+        unchecked.up(**second)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "name"),
+    [({"cidr": "10.91.0.0/30"}, "cidr"), ({"cidr": "8.8.8.0/24"}, "cidr"), ({"enable_dhcp": False}, "enable_dhcp")],
+    ids=["small", "public", "no-dhcp"],
+)
+def test_refused_subnet(subnet: Resource, fixtures: CloudFixtures, inputs: dict[str, Any], name: str) -> None:
+    """The refusal of a subnet names its property."""
+    with pytest.raises(Failed, match=rf" {name}: this cloud does not accept "):
+        subnet.up(**in_network(fixtures, **inputs))
+
+
+def test_refused_update_of_subnet(subnet: Resource, fixtures: CloudFixtures) -> None:
+    """The refusal of an update names the property as well."""
+    subnet.up(**in_network(fixtures))
+    with pytest.raises(Failed, match="enable_dhcp: this cloud does not accept false"):
+        subnet.up(**in_network(fixtures, enable_dhcp=False))
 
 
 @pytest.mark.parametrize("preflight", ["true", "false"])
@@ -125,6 +200,22 @@ def test_ipv6_subnet_waits_for_ipv4(new: New, fixtures: CloudFixtures, monkeypat
     six.destroy()
     for each in list(fixtures.cloud.network.subnets(network_id=fixtures.bare_network)):
         fixtures.cloud.network.delete_subnet(each)
+
+
+def test_words_for_kinds(new: New, fixtures: CloudFixtures, warnings: list[str]) -> None:
+    """Messages about what an object cannot have name its kind in words."""
+    address, router, program = (
+        new("FloatingIp"),
+        new("Router"),
+        {"external_network": fixtures.landscape.external_network},
+    )
+    address.up(**program, tags=["blue"])
+    assert "tags: not kept, because this cloud stores no tags of a floating IP; the object is complete without it" in (
+        warnings
+    )
+    router.up(**program)
+    with pytest.raises(Refused, match="distributed: this cloud has no such attribute of a router; remove it from the"):
+        router.preview(**program, distributed=True)
 
 
 def test_external_network_is_found_where_other_filters_are_ignored(new: New, fixtures: CloudFixtures) -> None:

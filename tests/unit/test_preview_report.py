@@ -369,7 +369,7 @@ def test_markup_in_name_is_escaped(document: dict[str, Any]) -> None:
     server = step(document, "resized")
     server["urn"] = server["urn"].replace("resized", "web`\n## All is well <b>@team</b>")
     summary = markdown(read(json.dumps(document)))
-    assert "`web  ## All is well <b>@team</b>`" in summary
+    assert "`web ## All is well <b>@team</b>`" in summary
 
 
 def test_long_section_is_truncated(document: dict[str, Any]) -> None:

@@ -388,9 +388,16 @@ def test_short_secret_is_replaced_only_if_quoted() -> None:
     assert error.message == "bad value *** for adminPass"
 
 
+def test_long_value_is_shortened() -> None:
+    """A message shows the beginning of a refused key, so that its end is not cut off; ids and addresses are whole."""
+    key, address = "A" * 900, f"https://cloud.example/v2.0/{'b' * 100}"
+    error = _error(400, {"badRequest": {"message": f"'ssh-rsa {key}' at {address} is too long"}})
+    assert error.message == f"'ssh-rsa {'A' * 100}… at {address} is too long"
+
+
 def test_long_message_is_truncated() -> None:
     """A message has at most 600 characters."""
-    assert len(_error(500, {"computeFault": {"message": "x" * 5000}}).message) == 600
+    assert len(_error(500, {"computeFault": {"message": "x " * 5000}}).message) == 600
 
 
 def test_messages_of_other_errors() -> None:
