@@ -70,6 +70,8 @@ _ECHO = re.compile(
 )
 _MAX_QUOTED_VALUE = 60
 _SHOWN = 100
+_LINE_BREAKS = re.compile(r"(?:<br />)+\n")
+"""The markup that WebOb writes into a message. Other tags may be a part of a value that the message repeats."""
 # Messages that Nova sends with 403 for other reasons than a missing role (its exceptions of code 403 that requests of
 # this package can cause), with the hint for each.
 _FORBIDDEN_HINTS = (
@@ -521,7 +523,7 @@ def _text(response: requests.Response) -> str:
     """Return the readable text of a body that is not JSON, or an empty string."""
     if _is_html(response):
         title = re.search(r"<(title|h1)[^>]*>(.*?)</\1>", response.text, re.IGNORECASE | re.DOTALL)
-        return html.unescape(title[2]) if title else ""
+        return html.unescape(re.sub(r"<[^>]*>", " ", title[2])) if title else ""
     return "" if response.content.lstrip()[:1] in {b"{", b"["} else response.text
 
 
@@ -530,8 +532,8 @@ def _is_html(response: requests.Response) -> bool:
 
 
 def _without_echo(message: str) -> str:
-    """Remove the documents that schema errors repeat."""
-    message = re.sub(r"<[a-z]+ */?>", " ", message.split("\n\nFailed validating", maxsplit=1)[0])
+    """Remove the documents that schema errors repeat, and the line breaks of WebOb's errors."""
+    message = _LINE_BREAKS.sub(" ", message.split("\n\nFailed validating", maxsplit=1)[0])
     echo = _ECHO.fullmatch(message)
     if not echo:
         return message

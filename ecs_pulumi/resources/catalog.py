@@ -6,6 +6,7 @@ import ipaddress
 import re
 import threading
 import weakref
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import block_storage, compute, errors, image, network
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
+_NEWEST = 50
 _FEW, _MANY = 3, 10
 """How many existing names an error lists if none is similar to the requested one."""
 
@@ -28,6 +30,11 @@ _FEW, _MANY = 3, 10
 def is_uuid(text: str) -> bool:
     """Whether the text has the form of a UUID."""
     return bool(_UUID.fullmatch(text))
+
+
+def zone_of_server(server: RemoteObject) -> str | None:
+    """Return the zone of a server; None or empty if it has no host."""
+    return server.get("OS-EXT-AZ:availability_zone")
 
 
 class NameResolver:
@@ -138,6 +145,12 @@ class NameResolver:
         usable = [zone["zoneName"] for zone in zones if zone.get("zoneState", {}).get("available", True)]
         if usable and name not in usable:
             raise _no_match("zone", name, usable, list_more=True)
+
+    def server_zones(self) -> list[str]:
+        """Return the zones of the newest servers of the project, the one with most of them first."""
+        api = self._region.compute
+        newest = self._cached("newest servers", lambda: compute.list_servers(api, limit=_NEWEST))
+        return [zone for zone, _ in Counter(filter(None, map(zone_of_server, newest))).most_common()]
 
     def volume_zone(self, name: str) -> None:
         """Raise `NoMatch` if this zone is not available for volumes."""

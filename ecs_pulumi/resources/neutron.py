@@ -282,7 +282,7 @@ class NeutronHandler(EcsHandler[I]):
             is_update = context.verb == "update"
             advice = [self._replacement_advice(name) for name in ignored] if is_update else []
             raise errors.OperationFailed(
-                f"this cloud ignored {errors.join_names(ignored.values())}",
+                f"this cloud ignored {errors.join_names(list(ignored.values()))}",
                 next(filter(None, advice), None) or "remove it from the program, or set what it is",
             )
 

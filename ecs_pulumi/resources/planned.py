@@ -19,6 +19,7 @@ class Plans:
             pair that does not exist yet.
         security_groups: Names of the security groups that the program declares, for the same reason.
         external_networks: Names of the external networks that the program declares, for the same reason.
+        server_zones: Zones of the servers that the program declares, as far as they are known.
         connected_subnets: Ids of the subnets that the program connects to a router; None for one that is not known yet.
         interfaces: For each router, the ids of the subnets that the program connects to it, with the resources.
     """
@@ -27,6 +28,7 @@ class Plans:
         self.key_pairs: set[str] = set()
         self.security_groups: set[str] = set()
         self.external_networks: set[str] = set()
+        self.server_zones: list[str] = []
         self.connected_subnets: set[str | None] = set()
         self.interfaces: dict[str, dict[str, str]] = {}
         self._subnets: dict[str, list[RemoteObject]] = {}

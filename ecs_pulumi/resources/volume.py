@@ -89,7 +89,8 @@ class VolumeInputs(Inputs):
     )
     availability_zone: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
         None,
-        description="Availability zone. A cloud that requires one gets the first zone that has the volume type.",
+        description="Availability zone. If a cloud requires one, it is a zone that has the volume type, if "
+        "possible that of other servers.",
     )
     image: Annotated[str | None, Replace()] = Field(
         None, description="Name or id of the image to create the volume from."
@@ -174,9 +175,8 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         zone = zone or checked.prior.get("availability_zone")
         if not (name and zone and checked.changed("volume_type", "availability_zone")):
             return
-        zones = volume_requests.zones_of_type(catalog(context.cloud.region).volume_type(name))
-        if zones is not None and zone not in zones:
-            yield Problem("volume_type", f"the zone {zone} does not have {name}; zones that do: {', '.join(zones)}")
+        if reason := volume_requests.lacking_type(context.cloud.region, name, zone):
+            yield Problem("volume_type", reason)
 
     def quota_needs(self, context: Context, checked: CheckInputs) -> Iterator[QuotaNeed]:  # noqa: ARG002
         """Yield a new volume, or the growth of an existing one."""
@@ -208,7 +208,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         return lost
 
     def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
-        """Check that a volume in use can grow, and that its server is not shelved; and the keys of new metadata.
+        """Check that a volume in use can grow, and that its server is not shelved; the keys of metadata; the new type.
 
         This reads the volume from the cloud, as its status in the state may be out of date.
         """
@@ -219,9 +219,19 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
                 context.warn(f"size: {_UNSHELVE_FIRST}")
             elif remote is not None and remote["status"] == "in-use":
                 self._check_extendable(context, remote)
+        new_type = new.get("volume_type")
+        if "volume_type" in changed and isinstance(new_type, str):
+            self._check_type(context, new_type)
         desired = new.get("metadata")
         if "metadata" in changed and desired and region.resembles_otc and not has_unknown(desired):
             self._check_fixed_keys(region.volumes.read(id_) or {}, desired)
+
+    @staticmethod
+    def _check_type(context: Context, volume_type: str) -> None:
+        """Raise an error if the zone, which the inputs do not have if the cloud chose it, lacks the new type."""
+        zone = context.prior.get("availability_zone")
+        if zone and (reason := volume_requests.lacking_type(context.cloud.region, volume_type, zone)):
+            raise errors.OperationFailed("volume_type", reason)
 
     def _check_extendable(self, context: Context, remote: RemoteObject) -> None:
         is_possible = volume_requests.can_extend_in_use(context.cloud.region)

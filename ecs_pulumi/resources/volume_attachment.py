@@ -29,15 +29,17 @@ from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.activation import while_active
 from ecs_pulumi.resources.attachment import left_to_server, split_id
-from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.catalog import catalog, zone_of_server
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
-from ecs_pulumi.resources.idempotent_create import send_once
+from ecs_pulumi.resources.idempotent_create import created_in_this_run, send_once
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import create_body
 from ecs_pulumi.resources.server import importing
+from ecs_pulumi.resources.server.refusals import ZONES_DIFFER
 
 _TAG, _MULTIATTACH, _DELETE_ON_TERMINATION = "2.49", "2.60", "2.79"
+_ZONES_DIFFER = "set `availability_zone=server.availability_zone` in the Volume, which replaces it"
 
 
 class VolumeAttachmentInputs(Inputs):
@@ -86,6 +88,21 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         yield from missing
         if checked.known("volume_id") and checked.changed("volume_id") and not missing:
             preflight.volume_in_use(context, checked, checked.known("volume_id"))
+        if checked.changed("server_id", "volume_id") and not missing:
+            yield from self._other_zone(context, checked.known("server_id"), checked.known("volume_id"))
+
+    @staticmethod
+    def _other_zone(context: Context, server_id: str | None, volume_id: str | None) -> Iterator[Problem]:
+        """Check that server and volume are in one zone, as the Open Telekom Cloud demands."""
+        region = context.cloud.region
+        if not (region.resembles_otc and server_id and volume_id):
+            return
+        if created_in_this_run(server_id) or created_in_this_run(volume_id):
+            return
+        server = zone_of_server(region.servers.read(server_id) or {})
+        volume = (region.volumes.read(volume_id) or {}).get("availability_zone")
+        if server and volume and server != volume:
+            yield Problem("volume_id", f"the volume is in {volume}, the server in {server}: {_ZONES_DIFFER}")
 
     def candidates(self, existing: Existing) -> Iterator[Candidate]:
         """Yield the volumes in each server that its own resource does not declare."""
@@ -107,11 +124,13 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         context.record_id(f"{desired.server_id}/{desired.volume_id}")
         try:
             return while_active(context, desired.server_id, partial(self._attach, context, desired))
-        except errors.EcsError:
+        except errors.EcsError as error:
             # Nova lists an attachment as soon as it is requested, Cinder only once the server has the volume.
             with contextlib.suppress(errors.EcsError):
                 if self._in_nova(context, context.id) is None:
                     context.clear_id()
+            if isinstance(error, errors.BadRequest) and ZONES_DIFFER.search(error.message):
+                raise errors.OperationFailed("volume_id", f"{str(error).rstrip(chr(46))}: {_ZONES_DIFFER}") from error
             raise
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, errors
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import send_once
+from ecs_pulumi.resources.planned import planned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +34,7 @@ _RARELY_OFFERED = ("source_volume_id", "backup_id", "scheduler_hints")
 
 
 def create(region: Region, volume: Mapping[str, Any], **options: Any) -> RemoteObject:
-    """Create a volume. If the cloud requires a zone and the program sets none, use the first one that has the type.
+    """Create a volume. If the cloud requires a zone and the program sets none, use one that has the type.
 
     Args:
         region: The region.
@@ -46,7 +48,7 @@ def create(region: Region, volume: Mapping[str, Any], **options: Any) -> RemoteO
     if body.get("availability_zone"):
         return block_storage.create_volume(api, body, **options)
     if region.learned.knows(*_ZONE_REQUIRED):
-        body["availability_zone"] = _first_zone(region, body)
+        body["availability_zone"] = _suitable_zone(region, body)
         return block_storage.create_volume(api, body, **options)
     try:
         return block_storage.create_volume(api, body, **options)
@@ -56,7 +58,7 @@ def create(region: Region, volume: Mapping[str, Any], **options: Any) -> RemoteO
         if not (is_named or region.resembles_otc):
             raise
         try:
-            body["availability_zone"] = _first_zone(region, body)
+            body["availability_zone"] = _suitable_zone(region, body)
         except errors.OperationFailed:
             if is_named:
                 raise
@@ -73,8 +75,8 @@ def _without_labels(message: str, volume: Mapping[str, Any]) -> str:
     return message
 
 
-def _first_zone(region: Region, body: Mapping[str, Any]) -> str:
-    """Return the zone of the snapshot's volume, or the first zone that has the type."""
+def _suitable_zone(region: Region, body: Mapping[str, Any]) -> str:
+    """Return the zone of the snapshot's volume, or a zone that has the type: best one in which there are servers."""
     api, names = region.block_storage, catalog(region)
     try:
         if snapshot := body.get("snapshot_id"):
@@ -91,7 +93,24 @@ def _first_zone(region: Region, body: Mapping[str, Any]) -> str:
         raise errors.OperationFailed(
             "availability_zone", f"this cloud requires it; it lists no zone with {body.get('volume_type')}"
         )
-    return found[0]
+    return _zone_with_servers(region, found) if len(found) > 1 else found[0]
+
+
+def _zone_with_servers(region: Region, zones: list[str]) -> str:
+    """Return the zone in which the program or the project has servers, because they attach no volume of another one."""
+    suits = zones.__contains__
+    with contextlib.suppress(errors.EcsError):
+        of_program = filter(suits, planned(region).server_zones)
+        return next(of_program, None) or next(filter(suits, catalog(region).server_zones()), zones[0])
+    return zones[0]
+
+
+def lacking_type(region: Region, name: str, zone: str) -> str | None:
+    """Return that the zone does not have this volume type; None if it has, or if the types do not name their zones."""
+    zones = zones_of_type(catalog(region).volume_type(name))
+    if zones is None or zone in zones:
+        return None
+    return f"the zone {zone} does not have {name}; zones that do: {', '.join(zones)}"
 
 
 def zones_of_type(volume_type: RemoteObject) -> list[str] | None:

@@ -61,7 +61,9 @@ class Volume(
     program choose `never`.
     """
     availability_zone: pulumi.Output[str]
-    """Availability zone. A cloud that requires one gets the first zone that has the volume type."""
+    """Availability zone. If a cloud requires one, it is a zone that has the volume type, if possible that of
+    other servers.
+    """
     image: pulumi.Output[str | None]
     """Name or id of the image to create the volume from."""
     snapshot_id: pulumi.Output[str | None]
@@ -131,8 +133,8 @@ class Volume(
             volume_type: Volume type, for example `SAS`, `SSD` or `GPSSD`.
             retype_policy: Whether a changed `volume_type` may move the data to other storage. Open Telekom Cloud
                 does not let a program choose `never`. Default: 'on-demand'.
-            availability_zone: Availability zone. A cloud that requires one gets the first zone that has the volume
-                type. A change replaces the resource.
+            availability_zone: Availability zone. If a cloud requires one, it is a zone that has the volume type, if
+                possible that of other servers. A change replaces the resource.
             image: Name or id of the image to create the volume from. A change replaces the resource.
             snapshot_id: Id of the snapshot to create the volume from. A change replaces the resource.
             source_volume_id: Id of the volume to copy. A change replaces the resource.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.dynamic import provider
+from ecs_pulumi.resources import idempotent_create
 from tests.fields.assertions import assert_no_changes, assert_updates_in_place
 from tests.fields.cloud_fixtures import CloudFixtures, new_resources, run_emulator
 from tests.support import steps
@@ -149,6 +150,78 @@ def test_type_that_the_zone_lacks_is_refused_in_preview(new_in_otc: New) -> None
     disk.up(size=10, availability_zone="eu-de-01")
     with refused:
         disk.preview(size=10, volume_type="ESSD")
+
+
+def test_type_that_the_chosen_zone_lacks_is_refused_in_preview(new_in_otc: New) -> None:
+    """A preview knows the zone of an existing volume also if the program does not name it."""
+    disk = new_in_otc()
+    disk.up(size=10, volume_type="SSD")
+    assert disk.outputs["availability_zone"] == "eu-de-01"
+    with pytest.raises(Failed, match="volume_type: the zone eu-de-01 does not have ESSD; zones that do: eu-de-02"):
+        disk.preview(size=10, volume_type="ESSD")
+    assert disk.preview(size=10, volume_type="GPSSD") == updates("volume_type")
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_chosen_zone_has_servers(new_in_otc: New, otc: Otc, monkeypatch: pytest.MonkeyPatch, declared: bool) -> None:  # noqa: FBT001
+    """A volume without a zone is in the zone of the servers of the program, or of the project, if it has the type."""
+    server, disk, fast = new_in_otc("Server"), new_in_otc(), new_in_otc()
+    program = otc.server_inputs | {"availability_zone": "eu-de-03"}
+    if declared:
+        monkeypatch.setattr(steps, "clear_caches", lambda: None)
+        server.preview(**program)
+    else:
+        server.up(**program)
+    disk.up(size=10)
+    fast.up(size=10, volume_type="ESSD")
+    assert [each.outputs["availability_zone"] for each in (disk, fast)] == ["eu-de-03", "eu-de-03"]
+    assert_no_changes(disk, {"size": 10})
+
+
+def test_failed_list_of_servers_does_not_matter(new_in_otc: New, otc: Otc) -> None:
+    """If the servers cannot be listed, a volume is in the first zone that has its type."""
+    otc.emulator.fault(method="GET", path="*/servers/detail", status=403, times=10)
+    disk = new_in_otc()
+    disk.up(size=10, volume_type="ESSD")
+    assert disk.outputs["availability_zone"] == "eu-de-02"
+    otc.emulator.clear_faults()
+
+
+def test_volume_of_another_zone_is_not_attached(otc: Otc, new_in_otc: New) -> None:
+    """The error of `up` and the next preview name the property and the zone; the next preview sees it by itself."""
+    disk, attachment = new_in_otc(), new_in_otc("VolumeAttachment")
+    disk.up(size=10, availability_zone="eu-de-03")
+    program = {"server_id": otc.server, "volume_id": disk.id}
+    advice = r"`availability_zone=server.availability_zone` in the Volume, which replaces it"
+    with pytest.raises(Failed, match=rf"volume_id: .*not in the same availability_zone.*: set {advice}"):
+        attachment.up(**program)
+    assert attachment.state is None
+    idempotent_create._created.clear()  # the next command is another process
+    with pytest.raises(
+        Refused, match=rf"^volume_id: the volume is in eu-de-03, the server in eu-de-0[12]: set {advice}$"
+    ):
+        attachment.preview(**program)
+
+
+def test_server_with_volume_of_another_zone(otc: Otc, new_in_otc: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preview compares the zone of a new server with those of its volumes and their types; so does the error."""
+    disk, server = new_in_otc(), new_in_otc("Server")
+    disk.up(size=10, availability_zone="eu-de-03", image=otc.landscape.image)
+    root = {"source_type": "volume", "destination_type": "volume", "uuid": disk.id, "boot_index": 0}
+    program = otc.server_inputs | {"image": None, "block_devices": [root]}
+    with pytest.raises(Failed, match=r"not in the same availability zone.*\. availability_zone: set it to that of the"):
+        server.up(**program, availability_zone="eu-de-01")
+    idempotent_create._created.clear()
+    with pytest.raises(
+        Refused, match=r"block_devices\[0\]: the volume is in eu-de-03, the server would be in eu-de-01"
+    ):
+        server.preview(**program, availability_zone="eu-de-01")
+    typed = {"source_type": "image", "destination_type": "volume", "volume_size": 10, "boot_index": 0}
+    typed |= {"volume_type": "ESSD"}
+    with pytest.raises(Refused, match=r"block_devices\[0\]: the zone eu-de-01 does not have ESSD; zones that do: eu"):
+        server.preview(**otc.server_inputs | {"block_devices": [typed]}, availability_zone="eu-de-01")
+    server.up(**program)
+    assert server.outputs["availability_zone"] == "eu-de-03"
 
 
 @pytest.mark.usefixtures("one_process")

@@ -180,6 +180,41 @@ def test_hint_after_a_refusal(otc: CloudFixtures, new_on_otc: New, field: str, v
     assert "uuuu" not in str(failed.value)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "hint"),
+    [
+        ("name", "my server", "name: some clouds allow at most 128 letters"),
+        ("description", "a <b> x", "'a <b> x'.* description: some clouds allow at most 85 characters"),
+        ("description", "\u00e4" * 128, "too long.* description: some clouds allow at most 85 characters"),
+        (
+            "tags",
+            ["one", "env=prod"],
+            "'env=prod'.* tags: a tag has at most 60 characters.*letters, digits, `_` and `-`",
+        ),
+    ],
+    ids=["name", "markup", "bytes", "tags"],
+)
+def test_hint_after_a_refused_update(otc: CloudFixtures, new_on_otc: New, field: str, value: Any, hint: str) -> None:
+    """A change to what the cloud does not keep fails with the property and the limit."""
+    server = new_on_otc()
+    program = otc.server_inputs | {"name": "web"}
+    server.up(**program)
+    with pytest.raises(Failed, match=hint):
+        server.up(**program | {field: value})
+
+
+def test_refused_tag_of_a_new_server(otc: CloudFixtures, new_on_otc: New) -> None:
+    """The error names the tags although they are set after the create request."""
+    with pytest.raises(Failed, match="tags: a tag has at most 60 characters"):
+        new_on_otc().up(**otc.server_inputs, tags=["one", "env=prod"])
+
+
+def test_tag_in_a_refused_create(fixtures: CloudFixtures, new: New) -> None:
+    """The error names the tags if the create request has them."""
+    with pytest.raises(Failed, match=r"is too long .* tags: a tag has at most 60 characters"):
+        new("Server").up(**fixtures.server_inputs, tags=["one", "x" * 61])
+
+
 def test_ignored_config_drive_is_an_error(otc: CloudFixtures, new_on_otc: New) -> None:
     """If the cloud creates the server without what the program sets, the error names the property."""
     server = new_on_otc(config={"ecs:apiVersions": json.dumps({"compute": "2"})})  # drops unknown fields

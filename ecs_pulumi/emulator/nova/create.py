@@ -151,6 +151,7 @@ def create(call: Call) -> Reply:
     count = _count(requested)
     if call.is_otc:
         otc.check(requested, count)
+        zone = otc.zone_of_volumes(call, zone, [each["volume_id"] for each in volumes if each["volume_id"]])
     claim(
         call,
         call.project_id,

@@ -18,6 +18,10 @@ LONGEST_BATCH_NAME = 59
 """In a batch, the cloud appends a hyphen and a number of four digits to the name."""
 NEW_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[a-zA-Z0-9_.-]*$"}
 DESCRIPTION: Schema = {"type": ["string", "null"], "maxLength": 85, "pattern": "^[^<>]*$"}
+LONGEST_CHANGED_DESCRIPTION = 255
+"""The longest description that a server can be given after its creation, in bytes."""
+CHANGED: Schema = {"name": NEW_NAME, "description": {"type": ["string", "null"], "pattern": "^[^<>]*$"}}
+"""The properties of a server that can be changed."""
 TAG = re.compile("[a-zA-Z0-9_-]{1,80}")
 TAGS: Schema = {"type": "array", "maxItems": 50, "items": {"type": "string", "pattern": f"^{TAG.pattern}$"}}
 PUBLIC_KEY: Schema = {"type": "string", "maxLength": 1024}
@@ -54,6 +58,31 @@ def check(requested: Document, count: int) -> None:
             raise HttpError(400, f"Invalid input for field/attribute name. '{requested['name']}' is too long")
         if any(each.get("source_type") == "volume" for each in requested.get("block_device_mapping_v2") or ()):
             raise HttpError(400, "Cannot attach one or more volumes to multiple instances")
+
+
+def zone_of_volumes(call: Call, zone: str, volume_ids: list[str]) -> str:
+    """Return the zone of a new server with these volumes: that of the volumes, if the request names none.
+
+    Raises:
+        HttpError: the volumes are in another zone, or in several.
+    """
+    volumes = [call.get("volume", id_) or {} for id_ in volume_ids]
+    zones = sorted({volume["availability_zone"] for volume in volumes} | ({zone} - {""}))
+    if len(zones) > 1:
+        raise HttpError(
+            400,
+            "Invalid volume: Server and volumes are not in the same availability zone. Server is in: "
+            f"{zone}. Volumes are in: {', '.join(each for each in zones if each != zone)}",
+        )
+    return zones[0] if zones else ""
+
+
+def check_description(requested: Document) -> None:
+    """Check the length of a description that a server is given after its creation."""
+    description = requested.get("description") or ""
+    if len(description.encode()) > LONGEST_CHANGED_DESCRIPTION:
+        field = "Invalid input for field/attribute description"
+        raise HttpError(400, f"{field}. Value: {description}. '{description}' is too long")
 
 
 def root_volume(image: Document) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.validation import DISK_CONFIG, NAME, TEXT, body, fields, is_true
 from ecs_pulumi.emulator.versioned import next_link
 
+from . import otc
 from .actions import boot_image_id
 from .instance import (
     VM_STATES,
@@ -70,8 +71,10 @@ def update(call: Call, server_id: str) -> dict[str, Any]:
     if call.at_least(90):
         properties["hostname"] = {"type": "string", "minLength": 2, "maxLength": 63}
     if call.is_otc:
-        properties = {name: schema for name, schema in properties.items() if name in ("name", "description")}
+        properties = {name: schema for name, schema in otc.CHANGED.items() if name in properties}
     requested = body(call, "server", fields(properties))
+    if call.is_otc:
+        otc.check_description(requested)
     doc = get_server(call, server_id)
     stored = {
         "name": "name",

@@ -9,13 +9,14 @@ from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects, to_plain
 from ecs_pulumi.dynamic.handler import ImportedResource, is_auto_name
 from ecs_pulumi.dynamic.ignored import is_ignored
 from ecs_pulumi.resources import cloud_metadata
-from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.catalog import catalog, zone_of_server
 from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find, has_description
 from ecs_pulumi.resources.nic import require_not_lost
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, owner_marker
+from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.quota import QuotaNeed, is_short, storage_needs
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
@@ -166,6 +167,8 @@ class ServerHandler(EcsHandler[ServerInputs]):
         context.record_outputs(admin_pass=desired.admin_pass or created.get("adminPass"))
         remote = actions.wait_until_active(context, created["id"])
         self._require_kept(context, remote, desired)
+        if zone := zone_of_server(remote):
+            planned(context.cloud.region).server_zones.append(zone)
         # An empty list means no NICs. The older API cannot express that: it treats an empty list as a missing one.
         networks = "auto" if desired.networks == [] else to_plain(desired.networks)
         return self._apply(context, remote, desired, {"networks": networks})

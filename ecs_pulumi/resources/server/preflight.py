@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, objects
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
-from ecs_pulumi.resources import preflight
+from ecs_pulumi.resources import preflight, volume_requests
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.planned import planned
@@ -46,6 +46,8 @@ def check(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     yield from _actions(context, checked)
     yield from _key_pair(context, checked)
     yield from preflight.check_exists(checked, "availability_zone", lambda zone: names.zone(zone.split(":")[0]))
+    if zone := _zone(checked):
+        planned(context.cloud.region).server_zones.append(zone)
     yield from _groups(context, checked)
     yield from _server_group(context, checked)
     yield from _nics(context, checked)
@@ -53,12 +55,17 @@ def check(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     yield from _disks(context, checked)
 
 
+def _zone(checked: CheckInputs) -> str | None:
+    """Return the zone in the program, without the host that an administrator may append; None if it is not known."""
+    zone = checked.known("availability_zone")
+    return zone.split(":")[0] if zone else None
+
+
 def _in_stock(context: Context, checked: CheckInputs, flavor: RemoteObject) -> Iterator[Problem]:
     """Check that a new server's flavor is not sold out; `check_resize` checks it for one that exists."""
-    zone = checked.values.get("availability_zone")
+    zone = _zone(checked)
     if checked.prior:
         return
-    zone = zone.split(":")[0] if isinstance(zone, str) else None
     if reason := stock.shortage(context, flavor, zone):
         yield Problem("flavor", reason)
     elif not checked.has("availability_zone") and (zones := stock.zones_without(context, flavor)):
@@ -174,23 +181,46 @@ def _nics(context: Context, checked: CheckInputs) -> Iterator[Problem]:
 
 def _disks(context: Context, checked: CheckInputs) -> Iterator[Problem]:
     """Check that the sources and volume types of a server's block devices exist, and that the images fit."""
-    if not checked.changed("block_devices"):
+    if not checked.changed("block_devices", "availability_zone"):
         return
     resolver = catalog(context.cloud.region)
     for index, device in checked.items("block_devices"):
         place = f"[{index}]: "
         yield from _check_delete_on_termination(context, device, place)
         if isinstance(device.get("volume_type"), str):
-            yield from preflight.missing("block_devices", partial(resolver.volume_type, device["volume_type"]), place)
+            absent = list(
+                preflight.missing("block_devices", partial(resolver.volume_type, device["volume_type"]), place)
+            )
+            yield from absent or _lacking_type(context, checked, device["volume_type"], place)
         look_up = {"volume": resolver.volume, "snapshot": resolver.snapshot}.get(str(device.get("source_type")))
         if look_up and isinstance(device.get("uuid"), str) and not created_in_this_run(device["uuid"]):
-            yield from preflight.missing("block_devices", partial(look_up, device["uuid"]), place)
+            absent = list(preflight.missing("block_devices", partial(look_up, device["uuid"]), place))
+            yield from absent
+            if device["source_type"] == "volume" and not absent:
+                yield from _other_zone(context, checked, device["uuid"], place)
         if device.get("source_type") == "image" and isinstance(device.get("uuid"), str):
             absent = list(preflight.missing("block_devices", partial(resolver.image, device["uuid"]), place))
             yield from absent
             image = {} if absent else resolver.image(device["uuid"])
             if needed := preflight.disk_needed(image, device.get("volume_size")):
                 yield Problem("block_devices", f"{place}its image needs a disk of at least {needed} GiB")
+
+
+def _lacking_type(context: Context, checked: CheckInputs, name: str, place: str) -> Iterator[Problem]:
+    """Check that the zone of the server has the volume type, if the types name their zones."""
+    zone = _zone(checked)
+    if zone and (reason := volume_requests.lacking_type(context.cloud.region, name, zone)):
+        yield Problem("block_devices", f"{place}{reason}")
+
+
+def _other_zone(context: Context, checked: CheckInputs, volume_id: str, place: str) -> Iterator[Problem]:
+    """Check that a volume is in the zone of the server, as the Open Telekom Cloud demands."""
+    region, zone = context.cloud.region, _zone(checked)
+    if zone and region.resembles_otc:
+        volume = catalog(region).volume(volume_id).get("availability_zone")
+        if volume and volume != zone:
+            reason = f"the volume is in {volume}, the server would be in {zone}: set `availability_zone` to {volume}"
+            yield Problem("block_devices", f"{place}{reason}")
 
 
 def _check_delete_on_termination(context: Context, device: Mapping[str, object], place: str) -> Iterator[Problem]:

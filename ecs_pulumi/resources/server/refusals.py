@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ecs_pulumi.resources.server.schema import ServerInputs
 
+ZONES_DIFFER = re.compile(r"not in the same availability.?zone")
+"""What a cloud answers if a server is to have a volume of another zone."""
 _PROPERTIES = {"OS-DCF:diskConfig": "disk_config"}
 """The inputs that have another name in the API."""
+_NAMES_AN_ITEM = re.compile(r"Invalid input for \d+\b")
+"""What the API answers to an invalid item of a list: it does not name the list."""
 _LONGEST_NAME, _LONGEST_DESCRIPTION, _LONGEST_USER_DATA = 128, 85, 32 * 1024
 """The smallest limits of a known cloud."""
 
@@ -33,8 +40,24 @@ def hint(desired: ServerInputs, error: errors.ApiError) -> str | None:
     return _limit(desired, message)
 
 
+@contextlib.contextmanager
+def explained(desired: ServerInputs) -> Iterator[None]:
+    """Add to the error of a refused update which limit an input exceeds."""
+    try:
+        yield
+    except errors.BadRequest as error:
+        error.hint = _limit(desired, error.message) or error.hint
+        raise
+
+
 def _limit(desired: ServerInputs, message: str) -> str | None:
     name, description = desired.name or "", desired.description or ""
+    if ZONES_DIFFER.search(message):
+        return "availability_zone: set it to that of the volumes in `block_devices`."
+    if _NAMES_AN_ITEM.match(message) and any(f"'{tag}'" in message for tag in desired.tags or ()):
+        return (
+            "tags: a tag has at most 60 characters, no `,` and no `/`; some clouds allow letters, digits, `_` and `-`."
+        )
     if re.search(r"\bname\b", message) and not re.fullmatch(rf"[A-Za-z0-9_.-]{{1,{_LONGEST_NAME}}}", name):
         return f"name: some clouds allow at most {_LONGEST_NAME} letters, digits, `_`, `-` and `.`."
     if re.search(r"\bdescription\b", message) and not re.fullmatch(rf"[^<>]{{0,{_LONGEST_DESCRIPTION}}}", description):

@@ -10,7 +10,7 @@ from ecs_pulumi.dynamic.fields import to_plain
 from ecs_pulumi.resources import cloud_metadata
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.remote import require_exists
-from ecs_pulumi.resources.server import actions, nics
+from ecs_pulumi.resources.server import actions, nics, refusals
 from ecs_pulumi.resources.server.actions import FROM_ACTIVE, POWER_BY_STATUS, power_after
 from ecs_pulumi.resources.server.create import encoded_files
 
@@ -63,7 +63,8 @@ class ServerUpdate:
     def update_attributes(self) -> None:
         """Change name and description."""
         attributes = {name: self.changes[name] for name in ("name", "description") if name in self.changes}
-        compute.update_server(self.context.cloud.compute, self.remote["id"], attributes)
+        with refusals.explained(self.desired):
+            compute.update_server(self.context.cloud.compute, self.remote["id"], attributes)
         self._is_stale = True
 
     def replace_metadata(self) -> None:
@@ -76,7 +77,8 @@ class ServerUpdate:
     def replace_tags(self) -> None:
         """Replace the tags."""
         tags = sorted(set(self.desired.tags or ()))
-        compute.replace_tags(self.context.cloud.compute, self.remote["id"], tags)
+        with refusals.explained(self.desired):
+            compute.replace_tags(self.context.cloud.compute, self.remote["id"], tags)
         self._is_stale = True
 
     def record_unchanged(self) -> None:

@@ -179,6 +179,16 @@ def test_volume_of_other_zone_is_refused(account: Account, server: str) -> None:
     assert (response.status, "not in the same availability_zone" in response.message) == (400, True)
 
 
+def test_new_server_with_volume_of_other_zone_is_refused(account: Account, network: str) -> None:
+    """A new server shares the zone of its volumes, and has it if the request names none."""
+    disk = volume(account, availability_zone="eu-de-02", imageRef=account.image())
+    root = {"source_type": "volume", "destination_type": "volume", "uuid": disk, "boot_index": 0}
+    requested = {"networks": [{"uuid": network}], "imageRef": None, "block_device_mapping_v2": [root]}
+    response = account.nova("POST", "/servers", account.body("other", **requested, availability_zone="eu-de-01"))
+    assert (response.status, "not in the same availability zone" in response.message) == (400, True)
+    assert account.show(account.active("same", **requested))["OS-EXT-AZ:availability_zone"] == "eu-de-02"
+
+
 def test_bootable_volume_needs_device(account: Account, server: str) -> None:
     """A bootable volume is attached only under a name that the request gives."""
     bootable = volume(account, imageRef=account.image())
@@ -215,8 +225,19 @@ def test_update_takes_name_and_description_only(account: Account, server: str) -
     """A server has no other field that `PUT` changes."""
     for refused in ({"accessIPv4": "10.0.0.1"}, {"accessIPv6": "::1"}, {"OS-DCF:diskConfig": "AUTO"}):
         assert account.nova("PUT", f"/servers/{server}", {"server": refused}).status == 400
-    changed = {"server": {"name": "shared", "description": "mine"}}
+    changed = {"server": {"name": "shared", "description": "m" * 255}}
     assert account.nova("PUT", f"/servers/{server}", changed, microversion="2.19").status == 200
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [{"name": "my server"}, {"name": "n" * 129}, {"description": "a <b> x"}, {"description": "\u00e4" * 128}],
+    ids=["space", "long-name", "markup", "bytes"],
+)
+def test_update_has_the_limits_of_names_and_descriptions(account: Account, server: str, refused: Any) -> None:
+    """A changed name is limited like that of a new server; a changed description has at most 255 bytes."""
+    response = account.nova("PUT", f"/servers/{server}", {"server": refused}, microversion="2.19")
+    assert (response.status, next(iter(refused)) in response.message) == (400, True)
 
 
 def test_new_nic_has_the_first_requested_address(account: Account) -> None:

@@ -214,6 +214,21 @@ def _error(
             {
                 "badRequest": {
                     "code": 400,
+                    "message": "Invalid input for field/attribute description. Value: a <b> x<br />. 'a <b> x<br />' "
+                    "does not match '^[^<>]*$'",
+                },
+            },
+            BadRequest,
+            (
+                "Invalid input for description 'a <b> x<br />': 'a <b> x<br />' does not match '^[^<>]*$' "
+                f"(HTTP 400, {REQUEST_ID})"
+            ),
+        ),
+        (
+            400,
+            {
+                "badRequest": {
+                    "code": 400,
                     "message": "Invalid input for field/attribute size. Value: 0. 0 is less than the minimum of 1",
                 },
             },
