@@ -169,8 +169,14 @@ class Transport:
         return other
 
     def set_deadline(self, moment: float) -> None:
-        """Set the time until which requests of the calling thread are retried."""
+        """Set the time until which requests of the calling thread are retried. This begins an operation."""
         self._thread.deadline = moment
+        self._thread.missed = False
+
+    @property
+    def missed_object(self) -> bool:
+        """Whether a request of the operation in the calling thread, except for polls, got a 404."""
+        return bool(getattr(self._thread, "missed", False))
 
     def access(self) -> AccessInfoV3:
         """Return the token with its project and catalog. It is requested once, and renewed when it expires."""
@@ -221,7 +227,13 @@ class Transport:
             self._raise_if_held(request.url)
             return self._send_once(request, POLL_READ_TIMEOUT)
         safe = request.method in _IDEMPOTENT_METHODS if idempotent is None else idempotent
-        return self.with_retries(lambda: self._send_once(request, self.read_timeout), idempotent=safe, url=request.url)
+        try:
+            return self.with_retries(
+                lambda: self._send_once(request, self.read_timeout), idempotent=safe, url=request.url
+            )
+        except errors.NotFound:
+            self._thread.missed = True
+            raise
 
     def with_retries(
         self,
