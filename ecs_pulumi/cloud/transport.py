@@ -201,7 +201,10 @@ class Transport:
             access = self._plugin.get_access(self.keystone)
         except keystone.ClientException as error:
             # A lost token response has no side effects, so the caller treats the request as not sent.
-            raise self.map_exception(error, "POST", self._auth_url, "identity", harmless=True) from error
+            failure = self.map_exception(error, "POST", self._auth_url, "identity", harmless=True)
+            if isinstance(failure, errors.NotFound):
+                failure.hint = self._hint  # a login through an agency that does not exist is a 404
+            raise failure from error
         if not isinstance(access, AccessInfoV3):
             raise errors.ConfigurationError(
                 "ecs:authUrl (or OS_AUTH_URL): only version 3 of the identity API is supported"
