@@ -87,7 +87,12 @@ class AccessKeyAuth(BaseIdentityPlugin):
         security_token: belongs to a temporary key.
         project_id: the project.
         project_name: the name of the project, instead of its id.
+
+    Attributes:
+        project_setting: where the name of the project comes from, for messages.
     """
+
+    project_setting = "project_name"
 
     def __init__(
         self,
@@ -115,7 +120,9 @@ class AccessKeyAuth(BaseIdentityPlugin):
             projects = {str(each["name"]): each for each in self._projects(session)}
             if self._project_name not in projects:
                 known = join_names(sorted(projects)) or "none"
-                raise ProjectNotFound(f"There is no project {self._project_name!r}; the access key has: {known}")
+                raise ProjectNotFound(
+                    f"{self.project_setting}: there is no project {self._project_name!r}; the access key has: {known}"
+                )
             found = projects[self._project_name]
             project |= {"id": found["id"], "name": found["name"], "domain": {"id": found.get("domain_id")}}
         # From now on, the signer names the project in each request.

@@ -124,11 +124,19 @@ def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Cre
 def _build(settings: Settings, config: Mapping[str, Any], environ: Mapping[str, str]) -> Credentials:
     options = _auth(settings, config)
     region = settings.region or config.get("region_name") or environ.get("OS_REGION_NAME") or None
+    sources: dict[str, str] = {}
     if region and "access_key" in options and not {"project_id", "project_name"} & options.keys():
         # The clouds that have access keys have a project for each region, which is named like it.
         options["project_name"] = region
+        sources["project_name"] = _source("region_name", settings, environ)
     auth = _domains(options)
     plugin = _plugin(auth, str(config.get("auth_type") or ""), config, settings)
+
+    def source(name: str) -> str:
+        return sources.get(name) or _source(name, settings, environ)
+
+    if isinstance(plugin, AccessKeyAuth):
+        plugin.project_setting = source("project_name")
     return Credentials(
         plugin=plugin,
         auth_url=plugin.auth_url or "",
@@ -137,7 +145,7 @@ def _build(settings: Settings, config: Mapping[str, Any], environ: Mapping[str, 
         verify=_verify(settings, config),
         cert=_client_certificate(settings, config),
         endpoints={**config.get("endpoints", {}), **settings.endpoints},
-        hint=_hint(plugin, options, lambda name: _source(name, settings, environ)),
+        hint=_hint(plugin, options, source),
         account=(plugin.auth_url or "", *(auth.get(name, "") for name in _ACCOUNT)),
         signer=plugin.signer if isinstance(plugin, AccessKeyAuth) else None,
     )
@@ -326,7 +334,7 @@ def _domains(options: Mapping[str, str]) -> dict[str, str]:
 def _plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any], settings: Settings) -> BaseIdentityPlugin:
     if not auth.get("auth_url"):
         if isinstance(settings, EntrySettings):
-            raise ConfigurationError(_missing("auth_url", settings))
+            raise ConfigurationError(_missing("auth_url", settings=settings))
         raise MissingCredentials(
             "No cloud is configured. Name a clouds.yaml entry in ecs:cloud (or OS_CLOUD), or set "
             "ecs:authUrl, ecs:username, ecs:password and ecs:projectName (or OS_AUTH_URL and so on).",
@@ -361,9 +369,8 @@ def _user_plugin(
     others = {"password", "token", "application_credential_secret"} & auth.keys()
     # A password has precedence: the samples of Open Telekom Cloud have an access key beside it, for its object storage.
     if (has_key and auth_type == "aksk") or (not others and (has_key or auth_type == "aksk")):
-        for name in ("access_key", "secret_key"):
-            if name not in auth:
-                raise MissingCredentials(_missing(name, settings))
+        if missing := [name for name in ("access_key", "secret_key") if name not in auth]:
+            raise MissingCredentials(_missing(*missing, settings=settings))
         project = {name: auth[name] for name in ("project_id", "project_name") if name in auth}
         if not project:
             standard = "ecs:projectName or ecs:projectId (or OS_PROJECT_NAME, OS_PROJECT_ID)"
@@ -382,8 +389,9 @@ def _user_plugin(
     if "password" not in auth:
         # For example in a pull request from a fork, whose CI run has the URL but no secrets.
         by_application = any(name in auth for name in _APPLICATION)
-        missing = "application_credential_secret" if by_application else "password"
-        raise MissingCredentials(_missing(missing, settings))
+        without_user = [] if by_application or auth.keys() & set(_USER) else ["username"]
+        secret = "application_credential_secret" if by_application else "password"
+        raise MissingCredentials(_missing(*without_user, secret, settings=settings))
     if "user_id" not in auth:
         _require(auth, "username", settings)
     user: dict[str, Any] = {name: auth[name] for name in _PASSWORD if name in auth}
@@ -444,8 +452,9 @@ def _hint(plugin: BaseIdentityPlugin, options: Mapping[str, str], source: Callab
 
 def _source(name: str, settings: Settings, environ: Mapping[str, str]) -> str:
     """The name of the setting or variable that the value of an option comes from."""
-    if getattr(settings, name):
-        return f"ecs:{_camel(name)}"
+    setting = "region" if name == "region_name" else name
+    if getattr(settings, setting):
+        return f"ecs:{_camel(setting)}"
     if isinstance(settings, EntrySettings):
         return settings.origin(name, name)
     # A cloud that is selected by name takes its credentials from clouds.yaml, not from the variables.
@@ -456,12 +465,14 @@ def _source(name: str, settings: Settings, environ: Mapping[str, str]) -> str:
 
 def _require(auth: Mapping[str, str], name: str, settings: Settings) -> None:
     if name not in auth:
-        raise ConfigurationError(_missing(name, settings))
+        raise ConfigurationError(_missing(name, settings=settings))
 
 
-def _missing(name: str, settings: Settings) -> str:
-    origin = settings.origin(name, f"ecs:{_camel(name)} (or OS_{name.upper()}, or {name} in clouds.yaml)")
-    return f"{origin} is missing"
+def _missing(*names: str, settings: Settings) -> str:
+    origins = [
+        settings.origin(name, f"ecs:{_camel(name)} (or OS_{name.upper()}, or {name} in clouds.yaml)") for name in names
+    ]
+    return f"{' and '.join(origins)} {'is' if len(names) == 1 else 'are'} missing"
 
 
 def _identity_url(url: str, settings: Settings) -> str:

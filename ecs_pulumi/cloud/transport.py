@@ -169,8 +169,14 @@ class Transport:
         return other
 
     def set_deadline(self, moment: float) -> None:
-        """Set the time until which requests of the calling thread are retried."""
+        """Set the time until which requests of the calling thread are retried. This begins an operation."""
         self._thread.deadline = moment
+        self._thread.missed = False
+
+    @property
+    def missed_object(self) -> bool:
+        """Whether a request of the operation in the calling thread, except for polls, got a 404."""
+        return bool(getattr(self._thread, "missed", False))
 
     def access(self) -> AccessInfoV3:
         """Return the token with its project and catalog. It is requested once, and renewed when it expires."""
@@ -195,7 +201,10 @@ class Transport:
             access = self._plugin.get_access(self.keystone)
         except keystone.ClientException as error:
             # A lost token response has no side effects, so the caller treats the request as not sent.
-            raise self.map_exception(error, "POST", self._auth_url, "identity", harmless=True) from error
+            failure = self.map_exception(error, "POST", self._auth_url, "identity", harmless=True)
+            if isinstance(failure, errors.NotFound):
+                failure.hint = self._hint  # a login through an agency that does not exist is a 404
+            raise failure from error
         if not isinstance(access, AccessInfoV3):
             raise errors.ConfigurationError(
                 "ecs:authUrl (or OS_AUTH_URL): only version 3 of the identity API is supported"
@@ -221,7 +230,13 @@ class Transport:
             self._raise_if_held(request.url)
             return self._send_once(request, POLL_READ_TIMEOUT)
         safe = request.method in _IDEMPOTENT_METHODS if idempotent is None else idempotent
-        return self.with_retries(lambda: self._send_once(request, self.read_timeout), idempotent=safe, url=request.url)
+        try:
+            return self.with_retries(
+                lambda: self._send_once(request, self.read_timeout), idempotent=safe, url=request.url
+            )
+        except errors.NotFound:
+            self._thread.missed = True
+            raise
 
     def with_retries(
         self,

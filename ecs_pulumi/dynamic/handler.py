@@ -227,6 +227,24 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """
         return []
 
+    def why_hidden(
+        self,
+        context: OperationContext[C],  # noqa: ARG002
+        peers: Callable[[], Iterable[Mapping[str, Any]]],  # noqa: ARG002
+    ) -> str | None:
+        """Return why the API may hide an object that it did not find; None if the object no longer exists.
+
+        Args:
+            context: The operation; `prior` holds the prior outputs.
+            peers: Returns the outputs of the resources of this stack in the same region of the same cloud, except for
+                those whose owner the program sets. Reads the state.
+        """
+        return None
+
+    def missed_object(self, context: OperationContext[C]) -> bool:  # noqa: ARG002
+        """Whether the API answered a request of this operation that an object does not exist."""
+        return False
+
     def failure_reason(self, context: OperationContext[C], id_: str, prior: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Return why a `tainted` object never became usable, for the notice that it will be replaced."""
         return "it was never usable"

@@ -125,6 +125,8 @@ class Provider(ResourceProvider):
         try:
             remote = handler.read_cached(context, id_)
             if remote is None:
+                if request.has_state:
+                    self._require_gone(context, request)
                 return ReadResult("", {})
             outs = self._outputs(context, remote, prior)
         except Exception as error:  # noqa: BLE001
@@ -161,12 +163,29 @@ class Provider(ResourceProvider):
             # Without a program (`pulumi destroy`) the engine itself lists every resource that it deletes.
             self._warn_about_data_loss(context, request.urn, "deleting", prior)
         try:
+            # If the outputs show that the object may be hidden, a read tells; otherwise only a 404 is a reason to ask.
+            suspected = handler.why_hidden(context, tuple) is not None
+            if suspected and handler.read(context, _id) is None:
+                self._require_gone(context, request)
             handler.delete(context, _id, prior)
+            if not suspected and handler.missed_object(context):
+                self._require_gone(context, request)
         except Exception as error:  # noqa: BLE001
             self._fail(context, error)
         if key:
             OWNERSHIP.release(key, request.urn)
         context.report_status("")
+
+    def _require_gone(self, context: OperationContext[Any], request: rpc_bridge.RequestContext) -> None:
+        """Raise an error if the object that the API does not find may only be hidden from these credentials."""
+        if (request.old_inputs or {}).get("project_id"):
+            return  # an administrator, who sees every project
+        region = context.prior.get("region")
+        reason = self._handler.why_hidden(
+            context, lambda: state.read(request.project, request.stack).outputs_in(region, context.entry)
+        )
+        if reason and not state.read(request.project, request.stack).only_reads(request.urn):
+            raise ProgramError(f"not found, but may exist: {reason}")
 
     @property
     def _handler(self) -> ResourceHandler[Any, Any, Any]:

@@ -70,9 +70,31 @@ class StackState:
         found = self.owners.get(key._replace(account=""), ())
         return [owner.urn for owner in found if account(owner.cloud) == key.account]
 
+    def only_reads(self, urn: str) -> bool:
+        """Whether the resource with this URN is only read (`EcsResource.get`)."""
+        return any(each["urn"] == urn and each.get("external") for each in self.resources)
+
     def retains(self, urn: str) -> bool:
         """Whether the resource with this URN has the option `retain_on_delete`."""
         return any(each["urn"] == urn and each.get("retainOnDelete") for each in self.resources)
+
+    def outputs_in(self, region: object, cloud: str | None) -> list[Mapping[str, Any]]:
+        """Return the outputs of the resources in a region of a cloud, except those with a project of the program.
+
+        Resources that are only read (`EcsResource.get`) are omitted, too.
+
+        Args:
+            region: The region.
+            cloud: The entry of clouds.yaml; None for the cloud of the stack.
+        """
+        managed = (each for each in self.resources if stack.is_ecs(each) and not each.get("external"))
+        return [
+            each["outputs"]
+            for each in managed
+            if (each.get("outputs") or {}).get("region") == region
+            and cloud_of(each) == cloud
+            and not (each.get("inputs") or {}).get("project_id")
+        ]
 
     def interrupted(self, urn: str, in_flight: Mapping[str, Any] | None = None) -> list[Mapping[str, Any]]:
         """Return the inputs of the creates of this URN that an earlier run began and did not finish.

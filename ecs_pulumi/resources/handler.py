@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecs_pulumi.cloud import errors
+from ecs_pulumi.cloud.errors import join_names
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.handler import ResourceHandler
 from ecs_pulumi.notices import Notice
@@ -107,6 +108,26 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
             return None
         return Notice.NOT_CHECKED.with_code(f"Nothing was checked against the cloud: {error}")
 
+    def why_hidden(self, context: Context, peers: Callable[[], Iterable[Mapping[str, Any]]]) -> str | None:
+        """Return that the object belongs to another project than that of the credentials, which cannot see it.
+
+        The outputs of servers, volumes and attachments do not contain the project. They are taken to be in the
+        project of the Neutron objects of the stack, if none of these is in the project of the credentials.
+        """
+        owners = [context.prior] if context.prior.get("project_id") else peers()
+        projects = {str(each["project_id"]) for each in owners if each.get("project_id") and not _is_public(each)}
+        current = context.cloud.region.project_id
+        if not projects or current in projects:
+            return None
+        return (
+            f"the credentials are for project {current}, and it belongs to project {join_names(sorted(projects))}; "
+            "use the credentials of that project (if the object is gone, remove it with `pulumi state delete`)"
+        )
+
+    def missed_object(self, context: Context) -> bool:
+        """Whether a request, except for polls, got a 404."""
+        return context.cloud.connection.transport.missed_object
+
     def ownership_updates(self, context: Context, remote: RemoteObject) -> dict[str, Any]:
         """Return the updates that replace another stack's owner marker by that of this stack."""
         marker = None if context.inputs.get("description") else marker_to_write(context, remote.get("description"))
@@ -149,3 +170,8 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
     def quota_needs(self, context: Context, checked: fields.CheckInputs) -> Iterable[quota.QuotaNeed]:  # noqa: ARG002
         """Return what a new object, or an update of one, adds to the use of the project's quotas."""
         return ()
+
+
+def _is_public(outputs: Mapping[str, Any]) -> bool:
+    """Whether every project can see a network: that of another project hides nothing."""
+    return bool(outputs.get("shared") or outputs.get("external"))

@@ -108,13 +108,28 @@ REJECTED = r"Check ecs:accessKey, ecs:secretKey, ecs:projectName, and the clock 
     [
         ({"secretKey": "wrong"}, rf"verify aksk signature fail \(HTTP 401.*{REJECTED}"),
         ({"accessKey": "NONE"}, rf"access key NONE does not exist \(HTTP 401.*{REJECTED}"),
-        ({"projectName": "eu-xx"}, r"^There is no project 'eu-xx'; the access key has: eu-de, eu-nl$"),
+        ({"projectName": "eu-xx"}, r"^ecs:projectName: there is no project 'eu-xx'; the access key has: eu-de, eu-nl$"),
+        ({"projectName": None, "region": "eu-xx"}, r"^ecs:region: there is no project 'eu-xx'; .* has: eu-de, eu-nl$"),
+        (
+            {"projectName": None, "secretKey": "wrong"},
+            r"\(HTTP 401.*Check ecs:accessKey, ecs:secretKey, ecs:region, and the clock of this machine\.$",
+        ),
         ({"secretKey": None}, r"^ecs:secretKey \(or OS_SECRET_KEY, or secret_key in clouds.yaml\) is missing$"),
         ({"accessKey": None}, r"^ecs:accessKey \(or OS_ACCESS_KEY, or access_key in clouds.yaml\) is missing$"),
         ({"projectName": None, "region": None}, r"^ecs:projectName or ecs:projectId .* is missing$"),
         ({"region": "eu-xx"}, "the catalog has eu-de, and there is no project 'eu-xx' for another region$"),
     ],
-    ids=["secret", "access key", "project", "no secret", "no access key", "no project", "region"],
+    ids=[
+        "secret",
+        "access key",
+        "project",
+        "project of region",
+        "secret without project",
+        "no secret",
+        "no access key",
+        "no project",
+        "region",
+    ],
 )
 def test_error_of_access_key_is_one_line(changes: dict[str, str | None], message: str, cloud: Emulator) -> None:
     """The error names the settings, and does not contain the secret key."""
@@ -204,11 +219,12 @@ def test_objects_of_another_account_by_agency(changes: dict[str, str | None], cl
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"agencyName": "other"}, r"^Could not find agency: other \(HTTP 404"),
+        ({"agencyName": "other"}, r"^Could not find agency: other \(HTTP 404.*\. Check ecs:agencyName, ecs:agencyDom"),
+        ({"agencyDomainName": "other"}, r"\(HTTP 404.*\. Check ecs:agencyName, ecs:agencyDomainName, ecs:username, "),
         ({"password": "wrong"}, r"\(HTTP 401.*Check ecs:agencyName, ecs:agencyDomainName, .*ecs:password, "),
         ({"agencyDomainName": None}, r"^ecs:agencyDomainName \(or OS_AGENCY_DOMAIN_NAME, or .*\) is missing$"),
     ],
-    ids=["agency", "password", "no domain"],
+    ids=["agency", "domain", "password", "no domain"],
 )
 def test_error_of_agency_is_one_line(changes: dict[str, str | None], message: str, cloud: Emulator) -> None:
     """The error names the settings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import os
@@ -12,6 +13,7 @@ import pytest
 
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.handler import get_handler
+from ecs_pulumi.emulator.accounts import fixed_id
 from tests.fields.assertions import VOLATILE_OUTPUTS, stable
 from tests.fields.rows import TABLE
 from tests.fields.rows.compute import KEYS
@@ -362,6 +364,55 @@ def test_object_deleted_outside_of_pulumi(kind: str, example: ExampleObject) -> 
     example.delete()
     example.resource.destroy()
     assert example.resource.state is None
+
+
+OF_OTC: dict[str, dict[str, Any]] = {
+    "Router": {"external_network": "admin_external_net"},
+    "FloatingIp": {"external_network": "admin_external_net"},
+    "Volume": {"size": 10},
+}
+"""What differs in the example objects on an Open Telekom Cloud."""
+
+
+# A key pair belongs to a user: the cloud refuses to show it to another one, instead of answering 404.
+@pytest.mark.parametrize("kind", [kind for kind in SPECIMENS if kind != "KeyPair"])
+def test_object_of_another_account(kind: str, otc_fixtures: CloudFixtures) -> None:
+    """With credentials of another account no operation takes the object for deleted, because the state shows its owner.
+
+    The state of many kinds does not name the project: then other resources of the stack show it, unless one of them is
+    in the project of the credentials.
+    """
+    agency = {"ecs:agencyName": "ecs-agency", "ecs:agencyDomainName": "OTC-EU-DE-00000000001000000002"}
+    config = {name: value for name, value in otc_fixtures.config.items() if name != "ecs:projectDomainName"}
+    elsewhere = Resource(kind, config | agency)
+    own = otc_fixtures.resource(kind)
+    own.up(**{**SPECIMENS[kind].inputs(otc_fixtures), **OF_OTC.get(kind, {})})
+    try:
+        elsewhere.state = copy.deepcopy(own.state)
+        project = str(otc_fixtures.cloud.current_project_id)
+        named = "project_id" in own.outputs
+        elsewhere.others = [] if named else [_network(otc_fixtures, project)]
+        elsewhere.others += [_network(otc_fixtures, "of-program", inputs={"project_id": "of-program"})]
+        reason = rf"{kind} .* not found, but may exist: the credentials are for project \w+, .* project {project};"
+        with pytest.raises(Failed, match=f"^read {reason}"):
+            elsewhere.refresh()
+        with pytest.raises(Failed, match=f"^delete {reason}"):
+            elsewhere.destroy()
+        assert elsewhere.state is not None
+        elsewhere.outputs.pop("project_id", None)
+        elsewhere.others = [_network(otc_fixtures, project), _network(otc_fixtures, fixed_id("project/agency/eu-de"))]
+        elsewhere.refresh()
+        assert elsewhere.state is None
+    finally:
+        own.destroy()
+
+
+def _network(fixtures: CloudFixtures, project: str, **more: Any) -> dict[str, Any]:
+    """Return the entry of a network in the state."""
+    outputs = {"region": fixtures.region, "project_id": project}
+    kind = "pulumi-python:dynamic/ecs:Network"
+    urn = f"urn:pulumi:test::fields::{kind}::{project}"
+    return {"urn": urn, "type": kind, "id": project, "outputs": outputs, **more}
 
 
 @pytest.mark.thorough

@@ -132,6 +132,7 @@ class Resource:
         pending_create: The inputs of a create without a response; the engine records them before it sends the request.
         backend: The fingerprint of the backend that stores the state; empty if it is unknown.
         ignore_changes: The inputs of the resource option `ignore_changes`.
+        others: The entries of other resources in the state, as `pulumi stack export` writes them.
         interrupted: The inputs of creates that were running when the engine was killed; the state keeps them.
     """
 
@@ -145,6 +146,7 @@ class Resource:
         self.pending_create: dict[str, Any] | None = None
         self.backend = ""
         self.ignore_changes: tuple[str, ...] = ()
+        self.others: list[dict[str, Any]] = []
         self.interrupted: list[dict[str, Any]] = []
         self._context = mock.NonCallableMock(spec=grpc.ServicerContext) if bridge else None
         self._provider = Provider(kind)
@@ -321,7 +323,7 @@ class Resource:
             key = ObjectKey(self.kind, outputs.get("region", ""), self.state.id)
             owners[key] = [Owner(self.urn, outputs.get("cloud"))]
         pending = [self.pending_create] if self.pending_create else []
-        return StackState((), owners, {self.urn: [*self.interrupted, *pending]})
+        return StackState(self.others, owners, {self.urn: [*self.interrupted, *pending]})
 
     def _serve(self, call: Callable[[], Any], request: Any) -> Any:  # the rpc_bridge looks for `request` and `context`
         """Call the provider as the host does: with the request and its gRPC context in the calling frame."""

@@ -371,7 +371,13 @@ def test_missing_or_contradictory_setting_error_names_setting(changes: dict[str,
     [
         ({"auth_url": None}, "No cloud is configured"),
         ({"password": None}, "ecs:password (or OS_PASSWORD, or password in clouds.yaml) is missing"),
-        ({"password": None, "username": None}, "ecs:password (or OS_PASSWORD, or password in clouds.yaml) is missing"),
+        (
+            {"password": None, "username": None},
+            (
+                "ecs:username (or OS_USERNAME, or username in clouds.yaml) and "
+                "ecs:password (or OS_PASSWORD, or password in clouds.yaml) are missing"
+            ),
+        ),
         (
             {"password": None, "username": None, "application_credential_id": "a"},
             "ecs:applicationCredentialSecret (or OS_APPLICATION_CREDENTIAL_SECRET, or",
