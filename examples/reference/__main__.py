@@ -68,7 +68,7 @@ server = ecs.Server(
     flavor=flavor,  # a change resizes: stop, resize, confirm, start
     image=image,
     key_name=generated.name,
-    networks=[{"port_id": port.id}],
+    networks=[{"port_id": port.id}],  # on Open Telekom Cloud, this port is deleted with its server
     block_devices=[
         {
             "source_type": "image",

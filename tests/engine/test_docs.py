@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.support.command import printed
+from tests.support.landscape import client
 from tests.support.pages import Block, blocks, missing, script
 from tools.workspace import CHECKOUT, environment
 
@@ -80,6 +81,7 @@ SCENES = {
         }
     ),
     "docs/how-to/reach.md": Scene(before=PROJECT, after=KEY + "pulumi destroy\n"),
+    "docs/clouds/open-telekom-cloud.md": Scene(before=PROJECT, after="pulumi destroy\n"),
     "docs/how-to/resize.md": Scene(before=PROJECT),
     "docs/how-to/boot-from-volume.md": Scene(before=PROJECT),
     "docs/how-to/ci.md": Scene(
@@ -192,3 +194,23 @@ def test_site(tmp_path: Path) -> None:
     printed((*command, str(CHECKOUT / "docs"), str(tmp_path / "site")), folder=CHECKOUT)
     assert "s3.medium" in (tmp_path / "site" / "tutorial.html").read_text()
     assert "resize" in (tmp_path / "site" / "searchindex.js").read_text()
+
+
+def test_names_of_open_telekom_cloud() -> None:
+    """The emulated cloud has the zones, flavors, images, volume types and networks that its page names."""
+    from ecs_pulumi.emulator import Emulator
+
+    rows = re.findall(
+        r"^\| ([\w ]+) \| (`.*) \|$", PAGES["docs/clouds/open-telekom-cloud.md"].read_text(), re.MULTILINE
+    )
+    listed = {what: set(re.findall(r"`([^`]+)`", names)) for what, names in rows}
+    with Emulator() as emulated, client(emulated.settings) as it:
+        found = {
+            "zones": {each.name for each in it.compute.availability_zones()},
+            "flavors": {each.name for each in it.compute.flavors()},
+            "images": {each.name for each in it.image.images()},
+            "volume types": {each.name for each in it.block_storage.types()},
+            "external network": {each.name for each in it.network.networks(is_router_external=True)},
+        }
+    named = {what: {name for name in listed[what] if len(name) > 1} - found[what] for what in found}
+    assert not any(named.values()), named
