@@ -1,0 +1,42 @@
+"""A stack whose credentials are replaced by those of another account, with the real engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator import Emulator
+    from tests.conftest import MakeProject
+
+NETWORK = """
+    import ecs_pulumi as ecs
+
+    network = ecs.Network("net")
+    subnet = ecs.Subnet("sub", network_id=network.id, cidr="10.77.0.0/24")
+"""
+SERVER = """
+    ecs.Server("web", flavor="s3.medium.2", image="Standard_Debian_12_latest", networks=[{"network_id": network.id}])
+"""
+
+
+@pytest.mark.thorough
+def test_no_resource_is_lost(project: MakeProject, cloud: Emulator) -> None:
+    """Refresh, destroy and an `up` without the server fail with the reason; the state keeps every resource."""
+    it = project(NETWORK + SERVER)
+    it.up()
+    before = {urn: each["id"] for urn, each in it.state().items() if each.get("id")}
+    agency = {"ecs:agencyName": "ecs-agency", "ecs:agencyDomainName": "OTC-EU-DE-00000000001000000002"}
+    for key, value in {**agency, "ecs:projectDomainName": None}.items():
+        it.config(key, value)
+    reason = "not found, but may exist: the credentials are for project"
+    it.write(NETWORK)
+    for result in (it.refresh("--run-program", fails=True), it.up(fails=True), it.destroy("--run-program", fails=True)):
+        assert any(reason in error for error in result.errors), result.errors
+        assert {urn: each["id"] for urn, each in it.state().items() if each.get("id")} == before
+    for key in agency:
+        it.config(key, None)
+    it.config("ecs:projectDomainName", cloud.settings["projectDomainName"])
+    it.up()
+    it.destroy()
