@@ -245,7 +245,7 @@ def test_image_of_volume_backed_server_is_used_once(size: int) -> None:
         "volume_size": size,
     }
     devices = ast.literal_eval(inputs["block_devices"]) if "block_devices" in inputs else None
-    device |= {"delete_on_termination": True, "volume_type": "SAS"}
+    device |= {"volume_size": size, "delete_on_termination": True, "volume_type": "SAS"}
     assert devices == ([device] if size else None)
     assert "ecs.Volume" not in text, "the disk is a part of the server"
 
