@@ -200,10 +200,14 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         return f"the volume never became available: {reason}"
 
     def data_loss(self, context: Context, prior: Mapping[str, Any]) -> list[str]:
-        """Report the volume's data, unless the volume was never available; OpenStack refuses while it has snapshots."""
+        """Report the volume's data, unless the volume was never available; OpenStack refuses while it has snapshots.
+
+        Whether the cloud deletes them is told as far as a request of this process has shown what the cloud is.
+        """
         lost = RULES.lost(prior)
-        with contextlib.suppress(errors.EcsError):
-            if lost and context.cloud.region.resembles_otc:
+        with contextlib.suppress(errors.EcsError):  # for example without credentials
+            region = context.cloud.known_region
+            if lost and region and region.resembles_otc:
                 lost.append("its snapshots, if it has any")
         return lost
 

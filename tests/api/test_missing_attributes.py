@@ -366,7 +366,7 @@ def test_ignored_attribute_is_an_error_for_every_resource(cloud: Emulator, confi
         with pytest.raises(Failed, match=words):
             first.up(**program)
         assert first.state is not None
-    with pytest.raises(Refused, match="qos_policy_id: this cloud has no qos_policy_id of a port; remove it"):
+    with pytest.raises(Refused, match="qos_policy_id: this cloud has no such attribute of a port; remove it"):
         second.up(**program)
     first.up(**plain)
     assert first.preview(**plain) == SAME
