@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import urllib3
@@ -12,8 +12,8 @@ from ecs_pulumi.cloud import compute
 from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, VPC, ServiceClient, ServiceSpec
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import resolve
+from ecs_pulumi.cloud.differences import Differences
 from ecs_pulumi.cloud.errors import ApiError, ConfigurationError, ProjectNotFound, join_names
-from ecs_pulumi.cloud.learned import Learned
 from ecs_pulumi.cloud.network import COLLECTIONS
 from ecs_pulumi.cloud.resource_reader import SERVER_GROUPS, NetworkObjects, ResourceReader, Servers, Volumes
 from ecs_pulumi.cloud.settings import Settings
@@ -158,7 +158,8 @@ class Connection:
             return self
         missing = f"{self._region_setting(name)}: no region {region!r}; the catalog has {join_names(known)}"
         project = self.transport.access().project_name or ""
-        if project.partition("_")[0] not in known and not any(map(self.resembles_otc, known)):
+        of_known = (Differences(partial(self.service_types, each)) for each in known)
+        if project.partition("_")[0] not in known and not any(each.has_project_per_region for each in of_known):
             raise ConfigurationError(missing)
         other = self._connection_to_project(region)
         try:
@@ -223,11 +224,11 @@ class Connection:
         is_in_catalog = not self.known_regions or configured in (None, *self.known_regions)
         return region == configured or (self._origin is None and is_in_catalog)
 
-    def resembles_otc(self, region: str) -> bool:
-        """Whether the catalog has the services `evs` and `vpc` in a region."""
+    def service_types(self, region: str) -> set[str]:
+        """Return the types of the services that the catalog has in a region."""
         catalog = self.transport.access().service_catalog
         offered = catalog.get_endpoints_data(interface=self.interface, region_name=region)
-        return {"evs", "vpc"} <= {name for name, endpoints in offered.items() if endpoints}
+        return {name for name, endpoints in offered.items() if endpoints}
 
     @property
     def interface(self) -> str:
@@ -264,14 +265,14 @@ class Region:
         name: the region's name in the catalog.
         connection: the connection that the region belongs to.
         project_id: the project of all requests.
-        learned: what the answers of its services have shown.
+        differences: in what it differs from OpenStack.
     """
 
     def __init__(self, connection: Connection, name: str) -> None:
         self.name = name
         self.connection = connection
         self.project_id = connection.project_id
-        self.learned = Learned()
+        self.differences = Differences(partial(connection.service_types, name))
         self._parts: dict[str, Any] = {}
         self._lock = threading.RLock()
 
@@ -304,14 +305,6 @@ class Region:
     def vpc(self) -> ServiceClient:
         """The own API of a Huawei-based cloud for networks."""
         return self._client(VPC)
-
-    @cached_property
-    def resembles_otc(self) -> bool:
-        """Whether the catalog has the services `evs` and `vpc`: a sign of a Huawei-based cloud before any other.
-
-        It is used where an answer would come too late, for example because the object is deleted by then.
-        """
-        return self.connection.resembles_otc(self.name)
 
     @property
     def server_microversion(self) -> str | None:

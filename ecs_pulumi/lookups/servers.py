@@ -94,7 +94,7 @@ def list_servers(
     target = region_of(region, cloud)
     if not_tags and target.compute.versions.id != "v2":
         target.compute.require("not_tags", _NOT_TAGS)
-    list_servers_of = _list_and_filter if target.resembles_otc else _list
+    list_servers_of = _list_and_filter if target.differences.filters_servers_loosely else _list
     return list_servers_of(
         target,
         changes_since=changes_since,
@@ -170,7 +170,7 @@ def _list_and_filter(
 
 
 def _name_filter(region: Region, name: str) -> str | None:
-    return compute.name_filter(name, as_part=region.resembles_otc)
+    return compute.name_filter(name, as_part=region.differences.filters_servers_loosely)
 
 
 def _by_id(region: Region, id_: str) -> list[ServerInfo]:

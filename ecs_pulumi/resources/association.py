@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.cloud.differences import Fact
 from ecs_pulumi.dynamic import rpc_bridge, state
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, is_unknown
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
@@ -101,16 +102,16 @@ def _update(context: Context, id_: str, body: Mapping[str, Any]) -> RemoteObject
     Raises:
         OperationFailed: The floating IP leads to another address of the port.
     """
-    api, learned, fixed_ip = context.cloud.network, context.cloud.region.learned, body.get("fixed_ip_address")
-    fact = ("network", "floatingip", "update without", "fixed_ip_address")
-    if fixed_ip and learned.knows(*fact):
+    api, differences = context.cloud.network, context.cloud.region.differences
+    fixed_ip = body.get("fixed_ip_address")
+    if fixed_ip and differences.knows(Fact.NO_FIXED_IP_IN_UPDATE):
         body = {name: value for name, value in body.items() if name != "fixed_ip_address"}
     try:
         remote = network.update(api, "floatingip", id_, dict(body))
     except errors.BadRequest as error:
         if "fixed_ip_address" not in body or "fixed_ip_address" not in errors.unknown_attributes(error):
             raise
-        learned.note(*fact)
+        differences.note(Fact.NO_FIXED_IP_IN_UPDATE)
         return _update(context, id_, body)
     if fixed_ip and fixed_ip != remote.get("fixed_ip_address"):
         raise errors.OperationFailed(

@@ -50,7 +50,7 @@ def keys_in_server(context: Context, metadata: Mapping[str, str]) -> set[str]:
         context: The operation.
         metadata: The metadata of the remote object.
     """
-    if not context.cloud.region.resembles_otc:
+    if not context.cloud.region.differences.writes_metadata:
         return set()
     declared = {*(context.inputs.get("metadata") or ()), *(context.prior.get("metadata") or ())}
     is_metered = any(key.startswith("metering.") for key in metadata)
@@ -70,7 +70,7 @@ def keys_in_volume(context: Context, metadata: Mapping[str, str], declared: Mapp
     """
     unmanaged = {*CINDER_KEYS, MARKER_KEY}
     is_first_read = context.verb == "read" and not context.prior
-    if is_first_read or not context.cloud.region.resembles_otc:
+    if is_first_read or not context.cloud.region.differences.writes_metadata:
         reserved = {key for key in metadata if key in unmanaged or key.startswith("__")}
         return reserved - (set(declared or ()) - unmanaged)
     prior = context.prior.get("metadata") or {}
@@ -98,7 +98,7 @@ def write(
     """
     id_, present = remote["id"], remote.get("metadata") or {}
     metadata = {**desired, **kept_marker(context, remote)}
-    if not context.cloud.region.resembles_otc:
+    if not context.cloud.region.differences.writes_metadata:
         kept = of_cloud - CINDER_KEYS - set(context.prior.get("metadata") or ())
         requests.replace_metadata(api, id_, {key: present[key] for key in sorted(kept)} | metadata)
         return

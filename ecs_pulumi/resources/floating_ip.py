@@ -215,7 +215,7 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
     def _list(self, context: Context, network_id: str, description: str | None) -> Iterable[RemoteObject]:
         """List the floating IPs of an external network, and only those with the description if the cloud has any."""
         region = context.cloud.region
-        if region.resembles_otc or missing_attributes.has_learned_missing(region, self.singular, "description"):
+        if not region.differences.filters_by_description(self.singular):
             description = None
         find = partial(network.list_all, region.network, self.singular, floating_network_id=network_id)
         try:

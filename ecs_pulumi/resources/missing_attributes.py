@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors
+from ecs_pulumi.cloud.differences import Fact
 from ecs_pulumi.resources.catalog import catalog
+from ecs_pulumi.resources.per_region import PerRegion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 LABELS = ("description", "tags")
 """The inputs without which an object works."""
 
+_warned: PerRegion[set[tuple[str, str, str]]] = PerRegion(lambda _: set())
+"""The kinds, resources and labels of the warnings that this process has shown."""
+
 
 def words_for(kind: str) -> str:
     """Return the words for one object of a kind, such as `a floating IP`."""
@@ -30,7 +35,7 @@ def words_for(kind: str) -> str:
 
 def has_learned_missing(region: Region, kind: str, attribute: str) -> bool:
     """Whether an answer has shown that the objects of this kind, such as `port`, do not have the attribute."""
-    return region.learned.knows("network", kind, "without", attribute)
+    return region.differences.knows(Fact.NO_ATTRIBUTE, kind, attribute)
 
 
 def keeps_no_description(region: Region, kind: str, remote: Mapping[str, Any]) -> bool:
@@ -39,7 +44,7 @@ def keeps_no_description(region: Region, kind: str, remote: Mapping[str, Any]) -
     An Open Telekom Cloud may drop the description of a request, except that of a security group, and show an empty
     one. It is too late to learn that from the first response if that is lost.
     """
-    may_drop = region.resembles_otc and not kind.startswith("security_group")
+    may_drop = region.differences.may_drop_attributes and not kind.startswith("security_group")
     is_empty = not remote.get("description")
     return "description" not in remote or (is_empty and (may_drop or has_learned_missing(region, kind, "description")))
 
@@ -53,7 +58,7 @@ def learn_from(region: Region, kind: str, remote: Mapping[str, Any]) -> None:
 
 def note(region: Region, kind: str, attribute: str) -> None:
     """Note that the objects of this kind do not have the attribute."""
-    region.learned.note("network", kind, "without", attribute)
+    region.differences.note(Fact.NO_ATTRIBUTE, kind, attribute)
 
 
 def send(
@@ -107,8 +112,9 @@ def not_offered(error: errors.EcsError, attributes: list[str], properties: Mappi
 
 def warn_if_missing(context: Context, kind: str, label: str) -> None:
     """Warn, once for each resource, if the cloud does not keep a label that the program sets."""
-    region = context.cloud.region
-    if has_learned_missing(region, kind, label) and region.learned.note("warned", kind, context.resource, label):
+    region, warning = context.cloud.region, (kind, context.resource, label)
+    if has_learned_missing(region, kind, label) and warning not in _warned(region):
+        _warned(region).add(warning)
         context.warn(
             f"{label}: not kept, because this cloud stores no {label} of {words_for(kind)}; "
             "the object is complete without it"
@@ -120,7 +126,7 @@ def look_up_missing(region: Region, kind: str, attribute: str) -> bool:
     if has_learned_missing(region, kind, attribute):
         return True
     # What an account sees of an attribute with a prefix, such as `binding:profile`, depends on its rights.
-    if not region.resembles_otc or ":" in attribute:
+    if not region.differences.may_drop_attributes or ":" in attribute:
         return False
     remote = catalog(region).sample(kind)
     if remote is None:

@@ -263,7 +263,7 @@ class NeutronHandler(EcsHandler[I]):
                 preview would show a change that no update makes, or none at all.
         """
         region = context.cloud.region
-        if not region.resembles_otc:
+        if not region.differences.may_drop_attributes:
             return
         outputs = self.to_outputs(context, remote)
         ignored: dict[str, str] = {}
@@ -392,9 +392,7 @@ def with_marker(
         return is_own is not None and is_own(remote)
 
     # A cloud without descriptions may refuse or ignore the filter, and finds nothing with it.
-    is_filtered = marker and not (
-        region.resembles_otc or missing_attributes.has_learned_missing(region, singular, "description")
-    )
+    is_filtered = marker and region.differences.filters_by_description(singular)
     return marked_objects(region, singular).of(
         narrow=list_marked if is_filtered else list_all,
         list_all=list_all,

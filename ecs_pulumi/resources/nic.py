@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors, network
 from ecs_pulumi.cloud.batching import RequestBatcher
+from ecs_pulumi.cloud.differences import Fact
 from ecs_pulumi.cloud.polling import retry_while_busy
 from ecs_pulumi.dynamic.handler import SUFFIX_BYTES, auto_name, owner_from_name
 from ecs_pulumi.resources import missing_attributes
@@ -126,7 +127,7 @@ def detach(context: Context, server_id: str, port_id: str, *, keep_port: bool) -
     try:
         return detach_strictly(context, server_id, port_id, keep_port=keep_port)
     except (errors.Conflict, FirstNicStays):
-        is_deleted = context.cloud.region.resembles_otc
+        is_deleted = context.cloud.region.differences.deletes_ports_with_nics
         if left_to_server(context, server_id, *(["its deletion deletes the port"] if is_deleted else [])):
             return context.cloud.region.network_objects("port").read(port_id)
         raise
@@ -140,7 +141,7 @@ def detach_strictly(context: Context, server_id: str, port_id: str, *, keep_port
     except errors.NotFound:
         pass
     except errors.Forbidden as error:
-        if context.cloud.region.resembles_otc:
+        if context.cloud.region.differences.keeps_first_nic:
             raise FirstNicStays(str(error)) from error
         raise
     return context.cloud.region.network_objects("port").poller.wait(
@@ -154,16 +155,16 @@ def detach_strictly(context: Context, server_id: str, port_id: str, *, keep_port
 
 
 def _send_detach(context: Context, server_id: str, port_id: str, *, keep_port: bool) -> None:
-    region, fact = context.cloud.region, ("interface", "refuses", "reserve_port")
-    reserve_port = keep_port and not region.learned.knows(*fact)
+    region, differences = context.cloud.region, context.cloud.region.differences
+    reserve_port = keep_port and not differences.knows(Fact.NO_RESERVED_PORT)
     try:
         compute.detach_interface(region.compute, server_id, port_id, reserve_port=reserve_port)
     except errors.BadRequest:
         # A cloud that may delete the port must not get the request without the parameter.
-        if not reserve_port or region.resembles_otc:
+        if not reserve_port or differences.deletes_ports_with_nics:
             raise
         compute.detach_interface(region.compute, server_id, port_id)
-        region.learned.note(*fact)
+        differences.note(Fact.NO_RESERVED_PORT)
 
 
 def nic_marker(context: Context) -> str:

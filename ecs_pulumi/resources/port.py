@@ -159,14 +159,14 @@ class PortHandler(NeutronHandler[PortInputs]):
         yield from preflight.check_all_exist(checked, "security_group_ids", resolver.security_group_id)
         yield from preflight.addresses(context, checked)
         unusual = {name: reason for name, reason in _undocumented(checked.values).items() if checked.changed(name)}
-        if unusual and context.cloud.region.resembles_otc:
+        if unusual and context.cloud.region.differences.restricts_ports:
             context.warn(f"{_listed(unusual)}; this cloud will probably refuse it")
 
     def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
         """Warn of a change that an Open Telekom Cloud makes to no existing port."""
         super().preflight_update(context, id_, new, changed)
         fixed = [name for name in _FIXED if name in changed]
-        if fixed and context.cloud.region.resembles_otc:
+        if fixed and context.cloud.region.differences.restricts_ports:
             context.warn(f"{errors.join_names(fixed)}: {_replace_advice()}; this cloud will probably refuse the change")
 
     def list_all(self, context: Context) -> Iterable[RemoteObject]:
@@ -273,7 +273,8 @@ class PortHandler(NeutronHandler[PortInputs]):
         """Return the error with the names of the properties that an Open Telekom Cloud documents differently."""
         reasons = {**_undocumented({**body, "security_group_ids": body.get("security_groups")}), **fixed}
         # A cloud that does not know the description of a port refuses that before anything else.
-        if not reasons or not context.cloud.region.resembles_otc or "description" in errors.unknown_attributes(error):
+        is_about_other = "description" in errors.unknown_attributes(error)
+        if not reasons or is_about_other or not context.cloud.region.differences.has_undocumented_refusals:
             return error
         return errors.OperationFailed(_listed(reasons), str(error))
 

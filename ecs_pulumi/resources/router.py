@@ -183,7 +183,7 @@ class RouterHandler(NeutronHandler[RouterInputs]):
         try:
             return super().create(context, _with_network_id(context, desired))
         except errors.BadRequest as error:
-            if desired.enable_snat and context.cloud.region.resembles_otc:
+            if desired.enable_snat and context.cloud.region.differences.has_undocumented_refusals:
                 error.hint = (
                     "enable_snat: this cloud translates addresses only for a router that has an interface. Create the "
                     "router and its RouterInterface without it, and set it in the next `pulumi up`."

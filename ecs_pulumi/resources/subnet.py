@@ -157,7 +157,7 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         """Check that the network exists and the range is free in it."""
         yield from super().preflight(context, checked)
         resolver = catalog(context.cloud.region)
-        if not context.cloud.region.resembles_otc and not checked.provided("cidr", "subnet_pool_id"):
+        if not (context.cloud.region.differences.chooses_ipv6_ranges or checked.provided("cidr", "subnet_pool_id")):
             yield from exactly_one_of(checked, "cidr", "subnet_pool_id")
         yield from preflight.check_exists(checked, "network_id", lambda id_: resolver.neutron("network", id_))
         yield from _check_overlap(context, checked)
@@ -167,7 +167,7 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         super().preflight_update(context, id_, new, changed)
         region, prior = context.cloud.region, context.prior
         for name in sorted(_GATEWAY.intersection(changed)):
-            if region.resembles_otc:
+            if region.differences.keeps_gateways:
                 users = _users_in_preview(context, id_, prior["network_id"])
                 advice = _gateway_advice(prior.get("gateway_ip"), users, none=bool(new.get("no_gateway")))
                 context.warn(f"{name}: this cloud may not change the gateway of a subnet. If so, {advice}")
@@ -199,7 +199,7 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
             return False
         with contextlib.suppress(errors.EcsError):  # for example without credentials
             region = context.cloud.known_region
-            return region is not None and region.resembles_otc
+            return region is not None and region.differences.has_one_subnet_per_version
         return False
 
     def create(self, context: Context, desired: SubnetInputs) -> RemoteObject:
@@ -233,7 +233,8 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         """Whether its range or its network rules out that it exists beside the subnet that is being replaced."""
         with contextlib.suppress(errors.EcsError):
             others = network.list_all(context.cloud.network, "subnet", network_id=desired.network_id)
-            desired_range, is_single = _range(desired.cidr), context.cloud.region.resembles_otc
+            desired_range = _range(desired.cidr)
+            is_single = context.cloud.region.differences.has_one_subnet_per_version
             return any(
                 (
                     (is_single and each["ip_version"] == desired.ip_version)
@@ -380,7 +381,7 @@ def _refused_input(
     context: Context, values: Mapping[str, Any], error: errors.BadRequest
 ) -> errors.OperationFailed | None:
     """Return the error with the input that an Open Telekom Cloud restricts; None if the error names none."""
-    if not context.cloud.region.resembles_otc:
+    if not context.cloud.region.differences.has_undocumented_refusals:
         return None
     cidr, found = values.get("cidr"), _INVALID.match(error.message)
     if cidr and cidr in error.message:
@@ -417,7 +418,8 @@ def _check_overlap(context: Context, checked: CheckInputs) -> Iterator[Problem]:
         if own and "id" in other and _range(other["cidr"]) == own:
             continue
         desired, range_ = ipaddress.ip_network(cidr), ip_range(other["cidr"]) if other["cidr"] else None
-        is_only = range_ and range_.version == desired.version and context.cloud.region.resembles_otc
+        is_same_version = range_ and range_.version == desired.version
+        is_only = is_same_version and context.cloud.region.differences.has_one_subnet_per_version
         if range_ and (is_only or desired.overlaps(range_)):
             if "id" in other and preflight.is_own_object(context, checked, (other["id"], other["name"])):
                 _warn_of_forced_replacement(context, other)

@@ -207,7 +207,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         lost = RULES.lost(prior)
         with contextlib.suppress(errors.EcsError):  # for example without credentials
             region = context.cloud.known_region
-            if lost and region and region.resembles_otc:
+            if lost and region and region.differences.deletes_snapshots_with_volume:
                 lost.append("its snapshots, if it has any")
         return lost
 
@@ -227,7 +227,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         if "volume_type" in changed and isinstance(new_type, str):
             self._check_type(context, new_type)
         desired = new.get("metadata")
-        if "metadata" in changed and desired and region.resembles_otc and not has_unknown(desired):
+        if "metadata" in changed and desired and region.differences.writes_metadata and not has_unknown(desired):
             self._check_fixed_keys(region.volumes.read(id_) or {}, desired)
 
     @staticmethod
@@ -241,7 +241,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         is_possible = volume_requests.can_extend_in_use(context.cloud.region)
         if is_possible is False:
             raise volume_requests.cannot_extend(remote, "This cloud does not extend attached volumes. ")
-        if is_possible is None and not context.cloud.region.resembles_otc:
+        if is_possible is None and not context.cloud.region.differences.extends_attached_volumes:
             offered = context.cloud.block_storage.versions
             context.warn(f"size: the cloud offers block-storage {offered}, which may not extend an attached volume")
 
@@ -279,7 +279,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             "volume_type": None if volume_type == known.volume_type else volume_type,
             "availability_zone": None if known.one_volume_zone else outputs.get("availability_zone"),
         }
-        if existing.cloud.region.resembles_otc and (metadata := resource.inputs.pop("metadata", None)):
+        if existing.cloud.region.differences.writes_metadata and (metadata := resource.inputs.pop("metadata", None)):
             keys = ", ".join(f"`{key}`" for key in sorted(metadata))
             resource.comments.append(f"metadata is left to the cloud, which may have written some of it: {keys}")
         return resource
@@ -545,7 +545,8 @@ class VolumeUpdate:
             refused_action = volume_requests.retype_as_action(region, id_, new_type, policy)
             if refused_action is None:
                 changed = self.handler.wait_until_stable(context, id_)
-                if not region.resembles_otc or _is_type(context, new_type, changed.get("volume_type")):
+                may_be_ignored = region.differences.may_retype_by_path
+                if not may_be_ignored or _is_type(context, new_type, changed.get("volume_type")):
                     return
         refused = volume_requests.retype_by_path(region, id_, new_type, policy, refused_action)
         deadline = context.cloud.deadline

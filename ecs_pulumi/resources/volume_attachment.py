@@ -95,7 +95,7 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
     def _other_zone(context: Context, server_id: str | None, volume_id: str | None) -> Iterator[Problem]:
         """Check that server and volume are in one zone, as the Open Telekom Cloud demands."""
         region = context.cloud.region
-        if not (region.resembles_otc and server_id and volume_id):
+        if not (region.differences.attaches_within_zone_only and server_id and volume_id):
             return
         if created_in_this_run(server_id) or created_in_this_run(volume_id):
             return

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, errors
+from ecs_pulumi.cloud.differences import Fact
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import send_once
 from ecs_pulumi.resources.planned import planned
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 EXTEND_IN_USE = "3.42"
 
-_ZONE_REQUIRED = ("block-storage", "requires", "availability_zone")
-_RETYPES_BY_PATH = ("block-storage", "retypes", "by path")
-_NO_EXTEND_IN_USE = ("block-storage", "refuses", "extend in use")
 _ZONE = re.compile(r"availability.?zone", re.IGNORECASE)
 _ABOUT_ACTION = re.compile(r"\baction\b|os-retype", re.IGNORECASE)
 """What a refusal names that is about the action, not about the volume or its type."""
@@ -47,7 +45,7 @@ def create(region: Region, volume: Mapping[str, Any], **options: Any) -> RemoteO
     body, api = dict(volume), region.block_storage
     if body.get("availability_zone"):
         return block_storage.create_volume(api, body, **options)
-    if region.learned.knows(*_ZONE_REQUIRED):
+    if region.differences.knows(Fact.ZONE_REQUIRED):
         body["availability_zone"] = _suitable_zone(region, body)
         return block_storage.create_volume(api, body, **options)
     try:
@@ -55,7 +53,7 @@ def create(region: Region, volume: Mapping[str, Any], **options: Any) -> RemoteO
     except errors.BadRequest as refused:
         # How Open Telekom Cloud words this refusal is not documented. Any other one follows the next request, too.
         is_named = bool(_ZONE.search(_without_labels(refused.message, body)))
-        if not (is_named or region.resembles_otc):
+        if not (is_named or region.differences.has_undocumented_refusals):
             raise
         try:
             body["availability_zone"] = _suitable_zone(region, body)
@@ -64,7 +62,7 @@ def create(region: Region, volume: Mapping[str, Any], **options: Any) -> RemoteO
                 raise
             raise refused from None
     created = block_storage.create_volume(api, body, **options)
-    region.learned.note(*_ZONE_REQUIRED)
+    region.differences.note(Fact.ZONE_REQUIRED)
     return created
 
 
@@ -122,7 +120,7 @@ def zones_of_type(volume_type: RemoteObject) -> list[str] | None:
 def explained(region: Region, error: errors.BadRequest, inputs: Mapping[str, Any]) -> errors.EcsError:
     """Return the error of a refused create; it names the inputs that the Open Telekom Cloud does not document."""
     suspects = [name for name in _RARELY_OFFERED if inputs.get(name)]
-    if not suspects or not (_has_code(error) or region.resembles_otc):
+    if not suspects or not (_has_code(error) or region.differences.has_undocumented_refusals):
         return error
     return errors.OperationFailed(" and ".join(suspects), f"{error}. This cloud does not document it: remove it")
 
@@ -131,7 +129,7 @@ def can_extend_in_use(region: Region) -> bool | None:
     """Whether the cloud extends a volume that is attached; None if only a request shows it."""
     if region.block_storage.supports(EXTEND_IN_USE):
         return True
-    return False if region.learned.knows(*_NO_EXTEND_IN_USE) else None
+    return False if region.differences.knows(Fact.NO_EXTEND_IN_USE) else None
 
 
 def extend(region: Region, remote: RemoteObject, size: int) -> None:
@@ -149,7 +147,7 @@ def extend(region: Region, remote: RemoteObject, size: int) -> None:
         if not is_about_status or (microversion and not _has_code(refused)):
             raise
         if not _has_code(refused):
-            region.learned.note(*_NO_EXTEND_IN_USE)
+            region.differences.note(Fact.NO_EXTEND_IN_USE)
         raise cannot_extend(remote, f"{str(refused).rstrip('.')}. ") from refused
 
 
@@ -166,7 +164,7 @@ def cannot_extend(remote: RemoteObject, reason: str = "") -> errors.OperationFai
 
 def retypes_by_path(region: Region) -> bool:
     """Whether the cloud is known to change types by the path of the Open Telekom Cloud only."""
-    return region.learned.knows(*_RETYPES_BY_PATH)
+    return region.differences.knows(Fact.RETYPES_BY_PATH)
 
 
 def retype_as_action(region: Region, id_: str, volume_type: str, policy: str) -> errors.BadRequest | None:
@@ -224,12 +222,12 @@ def retype_by_path(
         if refused.body_type in _NEVER_ALLOWED:
             raise
         if _has_code(refused):
-            region.learned.note(*_RETYPES_BY_PATH)
+            region.differences.note(Fact.RETYPES_BY_PATH)
         return None if is_lost else refused
     except (errors.NotFound, errors.ProxyNotFound) as missing:
         reason = f"{_first(refused_action)}this cloud has no path of its own for it either: {missing}"
         raise errors.OperationFailed(f"retype to {volume_type}", reason) from missing
-    region.learned.note(*_RETYPES_BY_PATH)
+    region.differences.note(Fact.RETYPES_BY_PATH)
     return None
 
 
@@ -241,7 +239,7 @@ def _may_be_unknown_action(region: Region, refused: errors.BadRequest) -> bool:
     """Whether a cloud may have refused the action itself; how Open Telekom Cloud words this is not documented."""
     if _has_code(refused):
         return refused.body_type not in _NEVER_ALLOWED
-    is_about_action = region.resembles_otc and _ABOUT_ACTION.search(refused.message)
+    is_about_action = region.differences.may_retype_by_path and _ABOUT_ACTION.search(refused.message)
     return errors.is_unknown_action(refused) or bool(is_about_action)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from ecs_pulumi.cloud import network
-from ecs_pulumi.cloud.learned import Learned
+from ecs_pulumi.cloud.differences import Differences
 from ecs_pulumi.dynamic.handler import OperationContext, auto_name, get_handler
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources import missing_attributes
@@ -89,7 +89,7 @@ def test_refusal_is_learned(cloud: Emulator, config: dict[str, str]) -> None:
 def test_list_shows_that_descriptions_are_missing(cloud: Emulator, config: dict[str, str]) -> None:
     """The list in which a create searches for orphans makes even the first refusal unnecessary."""
     create(config, "Network", "net0", search=False)
-    get_handler("Network").connect(config.get, None, 60).region.learned = Learned()
+    get_handler("Network").connect(config.get, None, 60).region.differences._facts.clear()
     cloud.requests.clear()
     create(config, "Network", "net1")
     assert statuses(cloud, "POST", "/networks") == [201]
@@ -348,7 +348,7 @@ def test_other_description_is_another_object(upstream: Emulator) -> None:
 )
 def test_empty_description_on_otc(is_otc: bool, kind: str, remote: dict[str, str], keeps_none: bool) -> None:  # noqa: FBT001
     """An Open Telekom Cloud may drop a description and show an empty one, before any response has shown it."""
-    region = cast("Region", SimpleNamespace(resembles_otc=is_otc, learned=Learned()))
+    region = cast("Region", SimpleNamespace(differences=Differences(lambda: {"evs", "vpc"} if is_otc else set())))
     assert missing_attributes.keeps_no_description(region, kind, remote) is keeps_none
     missing_attributes.note(region, kind, "description")
     assert missing_attributes.keeps_no_description(region, kind, remote) is (remote.get("description", "") == "")

@@ -98,7 +98,7 @@ def test_configured_region_of_another_project(changes: dict[str, str | None], cl
     """The configured region may also be another one than that of the configured project."""
     region = connect(cloud, **changes).region()
     assert (region.name, region.project_id) == ("eu-nl", fixed_id("project/eu-nl"))
-    assert region.resembles_otc
+    assert region.differences.has_project_per_region
     assert "/eu-nl/compute/" in region.connection.endpoint(COMPUTE, "eu-nl")
 
 

@@ -28,12 +28,11 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2
 
 from ecs_pulumi.cloud.connection import Connection, Settings
-from ecs_pulumi.cloud.learned import Learned
 from ecs_pulumi.dynamic import provider, rpc_bridge, state
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.dynamic.state import Owner, StackState
-from ecs_pulumi.resources import catalog, clients, orphan_search, planned, quota
+from ecs_pulumi.resources import catalog, clients, missing_attributes, orphan_search, planned, quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -357,8 +356,9 @@ def clear_caches() -> None:
     for connection in list(clients._connections.values()):
         for region in set(connection._regions.values()):
             region._drop()
-            region.learned = Learned()
-    for per_region in (*(catalog.catalog, planned.planned, quota._tracker, orphan_search._by_region),):
+            region.differences._facts.clear()
+    shared = (catalog.catalog, planned.planned, quota._tracker, orphan_search._by_region, missing_attributes._warned)
+    for per_region in shared:
         per_region._objects.clear()
 
 

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors
+from ecs_pulumi.cloud.differences import Fact
 from ecs_pulumi.cloud.polling import retry_while_busy
 from ecs_pulumi.resources.idempotent_create import send_once
 from ecs_pulumi.resources.nic import delete_port, is_for_a_nic, ports_of
@@ -189,7 +190,7 @@ def delete(context: Context, id_: str, *, stop_first: bool, force: bool) -> None
         remote = context.cloud.region.servers.get(id_)
         if remote and remote["status"] == "ACTIVE":
             stop(context, id_)
-    loses_ports = context.cloud.region.resembles_otc
+    loses_ports = context.cloud.region.differences.deletes_ports_with_nics
     remote = first_nic.wait_for_build(context, id_) if loses_ports else None
     # Nova detaches the port that an `InterfaceAttachment` created, but does not delete it. The attachment itself may
     # not be part of this run, for example because of `deleted_with`.
@@ -248,15 +249,15 @@ def _request_deletion(context: Context, id_: str, *, force: bool) -> bool:
 
 
 def _delete(context: Context, id_: str, *, force: bool) -> bool:
-    learned = context.cloud.region.learned
-    force = force and not learned.knows("compute", "lacks", "forceDelete")
+    differences = context.cloud.region.differences
+    force = force and not differences.knows(Fact.NO_ACTION, "forceDelete")
     try:
         compute.delete_server(context.cloud.compute, id_, force=force)
     except (errors.BadRequest, errors.Forbidden, errors.NotFound, errors.ProxyNotFound) as error:
         if not force:
             raise
         if errors.is_unknown_action(error):
-            learned.note("compute", "lacks", "forceDelete")
+            differences.note(Fact.NO_ACTION, "forceDelete")
         # The force-delete action may return 404 for a server that was just created.
         compute.delete_server(context.cloud.compute, id_)
         return False
@@ -311,7 +312,7 @@ def send(context: Context, id_: str, action: str, body: Any = None) -> None:
         # The 404 of a proxy may be temporary.
         is_certain = not isinstance(error, errors.ProxyNotFound)
         if is_certain:
-            context.cloud.region.learned.note("compute", "lacks", action)
+            context.cloud.region.differences.note(Fact.NO_ACTION, action)
         reason = _refusal(action, "does not" if is_certain else "may not")
         raise errors.OperationFailed(_input_of(action), f"{reason}: {error}") from error
 
@@ -319,7 +320,7 @@ def send(context: Context, id_: str, action: str, body: Any = None) -> None:
 def not_offered(context: Context, name: str | None) -> str | None:
     """Return that the cloud does not offer an action, or the one that leads to a power state, if that is known."""
     action = FROM_ACTIVE.get(name or "", name or "")
-    return _refusal(action, "does not") if context.cloud.region.learned.knows("compute", "lacks", action) else None
+    return _refusal(action, "does not") if context.cloud.region.differences.knows(Fact.NO_ACTION, action) else None
 
 
 def _refusal(action: str, does_not: str) -> str:

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, compute, errors
+from ecs_pulumi.cloud.differences import Fact
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem, fields_of, to_plain
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
@@ -100,7 +101,7 @@ class CreateRequest:
             except (errors.BadRequest, errors.Forbidden) as error:
                 prior = self._body
                 if refused := _refused(self._context, prior, self._desired, error):
-                    self._context.cloud.region.learned.note(*_REFUSES, refused)
+                    self._context.cloud.region.differences.note(refused)
                     self._body, self._microversion = create_request(self._context, self._desired)
                 if self._body == prior:
                     error.hint = refusals.hint(self._desired, error) or error.hint
@@ -111,27 +112,24 @@ class CreateRequest:
         return compute.create_server(api, self._body, hints=hints, microversion=self._microversion)
 
 
-_REFUSES = ("server", "refuses")
-_MARKER, _TAGS, _KEYWORD, _IMAGE_ALONE = "marker in the description", "tags", "networks as a keyword", "image alone"
-"""What some clouds refuse in a create request."""
-
-
 def _refused(
     context: Context, body: Mapping[str, Any], desired: ServerInputs, error: errors.BadRequest | errors.Forbidden
-) -> str | None:
-    """Return what a refused create request is better sent without; None if the program has to change."""
+) -> Fact | None:
+    """Return what a refused create request shows, which is better sent without; None if the program has to change."""
     refused = {*errors.unknown_attributes(error), errors.invalid_attribute(error)}
     # How an Open Telekom Cloud words this refusal is not documented. The metadata contain the marker in any case.
-    is_marker = context.cloud.region.resembles_otc and re.search(r"\bdescription\b", error.message)
+    may_be_marker = context.cloud.region.differences.has_undocumented_refusals
+    is_marker = may_be_marker and re.search(r"\bdescription\b", error.message)
     if "description" in body and not desired.description and ("description" in refused or is_marker):
-        return _MARKER
+        return Fact.NO_DESCRIPTION_FOR_MARKER
     if "tags" in body and "tags" in refused:
-        return _TAGS
+        return Fact.NO_TAGS_IN_CREATE
     # Without the keyword the request must be one that the cloud refuses for no other reason: it could create a server
     # without NICs.
     if isinstance(body.get("networks"), str) and desired.networks is None and "networks" in refused:
-        return _KEYWORD
-    return _IMAGE_ALONE if _ZERO_DISK.search(error.message) and "block_device_mapping_v2" not in body else None
+        return Fact.NO_NETWORKS_KEYWORD
+    is_zero_disk = _ZERO_DISK.search(error.message) and "block_device_mapping_v2" not in body
+    return Fact.NO_SERVER_WITHOUT_DISK if is_zero_disk else None
 
 
 def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObject, str | None]:
@@ -150,7 +148,7 @@ def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObjec
     if (
         image
         and not desired.block_devices
-        and not (flavor["disk"] == 0 and context.cloud.region.learned.knows(*_REFUSES, _IMAGE_ALONE))
+        and not (flavor["disk"] == 0 and context.cloud.region.differences.knows(Fact.NO_SERVER_WITHOUT_DISK))
     ):
         body["imageRef"] = image["id"]
     else:
@@ -183,17 +181,17 @@ def create_request(context: Context, desired: ServerInputs) -> tuple[RemoteObjec
 
 def _labels(context: Context, desired: ServerInputs) -> tuple[RemoteObject, set[str]]:
     """Return the owner marker and the tags as far as the create request may have them, and the microversions for it."""
-    api, learned = context.cloud.compute, context.cloud.region.learned
+    api, differences = context.cloud.compute, context.cloud.region.differences
     body: RemoteObject = {}
     microversions = set()
     if owner_marker(context) and not desired.description and api.supports(compute.DESCRIPTION):
         # Below this microversion, the description would be the name.
         microversions.add(compute.DESCRIPTION)
-        if not learned.knows(*_REFUSES, _MARKER):
+        if not differences.knows(Fact.NO_DESCRIPTION_FOR_MARKER):
             body["description"] = owner_marker(context)
     # The microversion for tags makes a request without networks say so by a keyword.
-    without_keyword = desired.networks is None and learned.knows(*_REFUSES, _KEYWORD)
-    refuses_tags = without_keyword or learned.knows(*_REFUSES, _TAGS)
+    without_keyword = desired.networks is None and differences.knows(Fact.NO_NETWORKS_KEYWORD)
+    refuses_tags = without_keyword or differences.knows(Fact.NO_TAGS_IN_CREATE)
     if desired.tags and not refuses_tags and api.supports(compute.TAGS_IN_CREATE):
         microversions.add(compute.TAGS_IN_CREATE)
         body["tags"] = sorted(set(desired.tags))

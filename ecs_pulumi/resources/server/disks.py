@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.server import first_nic
 from ecs_pulumi.resources.server.report_rules import RULES
 
 if TYPE_CHECKING:
@@ -48,10 +47,18 @@ def _disk_of(context: Context, flavor: str) -> int | None:
         return None
 
 
+def _boots_from_volumes_only(context: Context) -> bool:
+    """Whether the cloud has no local disks; False if it is not known, for example without credentials."""
+    try:
+        return context.cloud.region.differences.boots_from_volumes_only
+    except errors.EcsError:
+        return False
+
+
 def data_loss(context: Context, prior: Mapping[str, Any]) -> list[str]:
     """List the disks that Nova deletes with the server: its local disks, and volumes with `delete_on_termination`."""
-    if prior.get("image_id") and first_nic.is_fixed(context):
-        return RULES.lost(prior, 0)  # that cloud has no local disks
+    if prior.get("image_id") and _boots_from_volumes_only(context):
+        return RULES.lost(prior, 0)
     # A deletion sends no request for a warning.
     flavor = prior.get("image_id") and context.verb != "delete" and (prior.get("flavor_id") or prior.get("flavor"))
     return RULES.lost(prior, _disk_of(context, flavor) if flavor else None)

@@ -11,6 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.cloud.differences import Fact
 from ecs_pulumi.cloud.polling import Deadline
 from ecs_pulumi.dynamic import rpc_bridge, run
 from ecs_pulumi.dynamic.fields import is_unknown, objects
@@ -25,15 +26,14 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.clients import Context
     from ecs_pulumi.resources.remote import RemoteObject
 
-_FIRST_STAYS = ("compute", "keeps", "first NIC")
 _DETACHES = ("ACTIVE", "PAUSED", "SHUTOFF")
 """The statuses in which Nova detaches NICs."""
 
 
 def is_fixed(context: Context) -> bool:
-    """Whether the cloud of a server resembles one that does not detach the first NIC; False if it is not known."""
+    """Whether the cloud of a server does not detach the first NIC; False if it is not known."""
     try:
-        return context.cloud.region.resembles_otc
+        return context.cloud.region.differences.keeps_first_nic
     except errors.EcsError:
         return False
 
@@ -152,7 +152,7 @@ def detach_others(
     """
     recorded = {port_id: nic for nic, port_id in nics.recorded_nics(context.prior) or ()}
     outliving = [port for port in ports if port["id"] not in own and nics.outlives_nic(port, recorded.get(port["id"]))]
-    learned = context.cloud.region.learned
+    differences = context.cloud.region.differences
     if remote is None or is_being_deleted(remote):
         return outliving
     kept: list[RemoteObject] = []
@@ -161,7 +161,7 @@ def detach_others(
     # refuses it. Once all others have left, the last one is the first NIC, even if the addresses have another order.
     first = _first_mac(remote)
     outliving.sort(key=lambda port: port["mac_address"] == first)
-    spares_last = learned.knows(*_FIRST_STAYS) and len(outliving) == len(ports)
+    spares_last = differences.knows(Fact.FIRST_NIC_STAYS) and len(outliving) == len(ports)
     for port in outliving:
         if spares_last and port is outliving[-1] and not refused:
             kept.append(port)
@@ -180,7 +180,7 @@ def detach_others(
         # The account may have no right to detach NICs, and then the deletion would lose all these ports.
         raise refused[0][1]
     if stays:
-        learned.note(*_FIRST_STAYS)
+        differences.note(Fact.FIRST_NIC_STAYS)
     return kept + stays
 
 

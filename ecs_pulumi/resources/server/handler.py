@@ -373,7 +373,7 @@ def _root_volume_size(context: Context, checked: CheckInputs) -> int | None:
     """Return the size in GiB of the volume that a Huawei-based cloud makes for the root disk; None if it makes none."""
     image = checked.known("image")
     has_root = any(device.get("boot_index") == 0 for _, device in checked.items("block_devices"))
-    if not image or has_root or not context.cloud.region.resembles_otc:
+    if not image or has_root or not context.cloud.region.differences.boots_from_volumes_only:
         return None
     try:
         return int(catalog(context.cloud.region).image(image).get("min_disk") or 0)
@@ -406,7 +406,7 @@ def _tags(context: Context, remote: RemoteObject) -> list[str]:
 def _list_by_name(context: Context, name: str, *, is_prefix: bool = False) -> list[RemoteObject]:
     """List the servers with a name, or whose name begins with it. Some clouds list servers with similar names too."""
     region = context.cloud.region
-    pattern = compute.name_filter(name, as_part=region.resembles_otc, is_prefix=is_prefix)
+    pattern = compute.name_filter(name, as_part=region.differences.filters_servers_loosely, is_prefix=is_prefix)
     return compute.list_servers(region.compute, name=pattern, microversion=region.server_microversion)
 
 

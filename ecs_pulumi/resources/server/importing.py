@@ -194,7 +194,8 @@ def _root(existing: Existing, server: RemoteObject) -> RemoteObject | None:
 def _is_first(existing: Existing, server: RemoteObject, disk: RemoteObject) -> bool:
     """Whether the disk is the first device of the server, which it cannot be next to a local root disk."""
     devices = [item.get("device") for item in disk["attachments"] if item["server_id"] == server["id"]]
-    return any((device or "").endswith("da") for device in devices) or existing.cloud.region.resembles_otc
+    is_first = any((device or "").endswith("da") for device in devices)
+    return is_first or existing.cloud.region.differences.boots_from_volumes_only
 
 
 def _is_larger_than_image(existing: Existing, server: RemoteObject, disk: RemoteObject) -> bool:

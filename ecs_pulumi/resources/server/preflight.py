@@ -153,8 +153,7 @@ def _choice_of_network(context: Context, checked: CheckInputs) -> Iterator[Probl
         names = sorted(network.get("name") or network["id"] for network in usable)
         listed = errors.join_names(names, most=_SHOWN_NETWORKS)
         reason = f"the cloud does not choose among the {len(usable)} networks of this project ({listed})"
-        # A Huawei-based cloud creates no server without NICs.
-        other = "" if context.cloud.region.resembles_otc else ', or give "none"'
+        other = "" if context.cloud.region.differences.requires_nics else ', or give "none"'
         yield Problem("networks", f"{reason}; list those to connect{other}")
 
 
@@ -216,7 +215,7 @@ def _lacking_type(context: Context, checked: CheckInputs, name: str, place: str)
 def _other_zone(context: Context, checked: CheckInputs, volume_id: str, place: str) -> Iterator[Problem]:
     """Check that a volume is in the zone of the server, as the Open Telekom Cloud demands."""
     region, zone = context.cloud.region, _zone(checked)
-    if zone and region.resembles_otc:
+    if zone and region.differences.attaches_within_zone_only:
         volume = catalog(region).volume(volume_id).get("availability_zone")
         if volume and volume != zone:
             reason = f"the volume is in {volume}, the server would be in {zone}: set `availability_zone` to {volume}"

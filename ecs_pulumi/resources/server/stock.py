@@ -78,7 +78,7 @@ def _of_zones(specs: RemoteObject) -> dict[str, str]:
 def _extra_specs(context: Context, flavor: RemoteObject) -> RemoteObject:
     region = context.cloud.region
     try:
-        return catalog(region).extra_specs(flavor) if region.resembles_otc else {}
+        return catalog(region).extra_specs(flavor) if region.differences.has_sold_out_flavors else {}
     except errors.ApiError:
         return {}  # the create request reports what is wrong
 

@@ -12,9 +12,9 @@ from ecs_pulumi.resources.cloud_metadata import keys_in_server
 METERED = {"metering.image_id": "a", "vpc_id": "b", "os_type": "Linux", "__support_agent_list": "hss", "mine": "1"}
 
 
-def of_cloud_in(metadata: dict[str, str], declared: Any, prior: Any, *, resembles_otc: bool) -> set[str]:
+def of_cloud_in(metadata: dict[str, str], declared: Any, prior: Any, *, writes_metadata: bool) -> set[str]:
     """Return the keys of the cloud in a server."""
-    cloud = SimpleNamespace(region=SimpleNamespace(resembles_otc=resembles_otc))
+    cloud = SimpleNamespace(region=SimpleNamespace(differences=SimpleNamespace(writes_metadata=writes_metadata)))
     context = SimpleNamespace(cloud=cloud, inputs={"metadata": declared}, prior={"metadata": prior})
     return keys_in_server(cast("Any", context), metadata)
 
@@ -32,5 +32,5 @@ def of_cloud_in(metadata: dict[str, str], declared: Any, prior: Any, *, resemble
 )
 def test_keys_in_server(metadata: dict[str, str], declared: Any, prior: Any, of_cloud: set[str]) -> None:
     """Reserved prefixes belong to the cloud, plain names only beside `metering.*`, and no key that was declared."""
-    assert of_cloud_in(metadata, declared, prior, resembles_otc=True) == of_cloud
-    assert of_cloud_in(metadata, declared, prior, resembles_otc=False) == set()
+    assert of_cloud_in(metadata, declared, prior, writes_metadata=True) == of_cloud
+    assert of_cloud_in(metadata, declared, prior, writes_metadata=False) == set()

@@ -6,11 +6,12 @@ import re
 
 import pytest
 
+from ecs_pulumi.cloud.differences import Differences
 from tools.workspace import CHECKOUT
 
 PAGE = (CHECKOUT / "docs/design/cloud-differences.md").read_text()
 ROWS = re.findall(r"^\| (\d+) \|(.*)\|$", PAGE, re.MULTILINE)
-PROVIDER, EMULATOR = 33, 35
+PROVIDER, EMULATOR = 37, 35
 """The number of differences that the two tables have."""
 
 
@@ -29,3 +30,13 @@ def test_row_names_tests_that_exist(row: int) -> None:
     for each in named:
         path, _, function = each.partition("::")
         assert f"def {function}" in (CHECKOUT / path).read_text(), each
+
+
+ASSUMED = {name: value for name, value in vars(Differences).items() if isinstance(value, property)}
+
+
+@pytest.mark.parametrize("name", ASSUMED)
+def test_assumed_difference_names_its_rows(name: str) -> None:
+    """What is assumed of a cloud without an answer is described in rows of the first table."""
+    (listed,) = re.findall(r"\(rows? ([\d, ]+)\)", ASSUMED[name].__doc__ or "")
+    assert all(1 <= int(row) <= PROVIDER for row in listed.split(", "))
