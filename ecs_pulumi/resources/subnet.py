@@ -171,7 +171,8 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
                 users = _users_in_preview(context, id_, prior["network_id"])
                 advice = _gateway_advice(prior.get("gateway_ip"), users, none=bool(new.get("no_gateway")))
                 context.warn(f"{name}: this cloud may not change the gateway of a subnet. If so, {advice}")
-            elif router := _router_of_gateway(context, prior):
+            # OpenStack lets a subnet lose its gateway behind a router.
+            elif not new.get("no_gateway") and (router := _router_of_gateway(context, prior)):
                 context.warn(f"{name}: the update fails, because the router {router} {_GATEWAY_IN_USE}")
 
     def preflight_replacement(self, context: Context, new: Mapping[str, Any]) -> None:

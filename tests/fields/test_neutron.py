@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.dynamic import rpc_bridge
 from tests.fields.assertions import assert_no_changes, assert_updates_in_place
 from tests.support.steps import SAME, Failed, Refused, updates
 
@@ -278,32 +277,39 @@ def test_subnet_gateway_and_no_gateway(new: New, fixtures: CloudFixtures) -> Non
     assert fixtures.cloud.network.get_subnet(subnet.id).gateway_ip == "10.96.0.254"
 
 
-@pytest.mark.parametrize("change", [{"gateway_ip": "10.96.0.254"}, {"no_gateway": True}], ids=["other", "none"])
-def test_subnet_gateway_behind_a_router(
-    new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
-) -> None:
+def test_subnet_gateway_behind_a_router(new: New, fixtures: CloudFixtures, warnings: list[str]) -> None:
     """The gateway of a connected subnet cannot change: preview and error name it, the router, and what to do."""
-    subnet, router, interface, shown = new("Subnet"), new("Router"), new("RouterInterface"), []
+    subnet, router, interface = new("Subnet"), new("Router"), new("RouterInterface")
     base = {"network_id": fixtures.bare_network, "cidr": "10.96.0.0/24"}
     subnet.up(**base, gateway_ip="10.96.0.1")
     router.up()
     interface.up(router_id=router.id, subnet_id=subnet.id)
-    monkeypatch.setattr(rpc_bridge, "log", lambda _, text, **__: shown.append(text))
+    warnings.clear()
     subnet.preview(**base, gateway_ip="10.96.0.1", dns_nameservers=["9.9.9.9"])
-    assert shown == []
-    (name,) = change
-    subnet.preview(**base, **change)
-    assert any(
-        line.startswith(f"{name}: the update fails, because the router {router.id} has the address of the former")
-        for line in shown
-    )
+    assert warnings == []
+    subnet.preview(**base, gateway_ip="10.96.0.254")
+    reason = f"gateway_ip: the update fails, because the router {router.id} has the address of the former"
+    assert any(line.startswith(reason) for line in warnings)
     with pytest.raises(Failed, match=r"gateway_ip: a router has the address .*remove its RouterInterface .*HTTP 409"):
-        subnet.up(**base, **change)
+        subnet.up(**base, gateway_ip="10.96.0.254")
     subnet.up(**base, gateway_ip="10.96.0.1")
     interface.destroy()
-    shown.clear()
-    subnet.up(**base, **change)
-    assert shown == []
+    warnings.clear()
+    subnet.up(**base, gateway_ip="10.96.0.254")
+    assert warnings == []
+
+
+def test_subnet_loses_its_gateway_behind_a_router(new: New, fixtures: CloudFixtures, warnings: list[str]) -> None:
+    """The gateway of a connected subnet can be removed."""
+    subnet, router, interface = new("Subnet"), new("Router"), new("RouterInterface")
+    base = {"network_id": fixtures.bare_network, "cidr": "10.96.0.0/24"}
+    subnet.up(**base, gateway_ip="10.96.0.1")
+    router.up()
+    interface.up(router_id=router.id, subnet_id=subnet.id)
+    warnings.clear()
+    subnet.up(**base, no_gateway=True)
+    assert warnings == []
+    assert subnet.outputs.get("gateway_ip") is None
 
 
 def test_subnet_no_gateway_false_restores_the_implied_gateway(new: New, fixtures: CloudFixtures) -> None:

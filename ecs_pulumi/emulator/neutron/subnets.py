@@ -116,7 +116,7 @@ def update_subnet(call: Call, subnet_id: str) -> Document:
     _check(updated, prefix)
     if "allocation_pools" in values:
         updated["allocation_pools"] = check_pools(values["allocation_pools"], prefix)
-    if updated["gateway_ip"] != doc["gateway_ip"]:
+    if updated["gateway_ip"] and updated["gateway_ip"] != doc["gateway_ip"]:
         _check_gateway_unused(call, doc)
     if updated["gateway_ip"] and ("gateway_ip" in values or "allocation_pools" in values):
         check_gateway_in_pools(updated["gateway_ip"], updated["allocation_pools"])
