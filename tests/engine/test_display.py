@@ -131,7 +131,7 @@ def test_warning_of_data_loss(cloud: Emulator, project: MakeProject) -> None:
     )
     root = it.state()["Server web"]["outputs"]["volumes_attached"][0]["id"]
     replaced = f"replacing web deletes the volume {root} [data-loss]"
-    deleted = "deleting data deletes its data (10 GiB) [data-loss]"
+    deleted = "deleting data deletes its data (10 GiB) and its snapshots, if it has any [data-loss]"
     assert warnings(it.preview()) == [replaced]
     done = it.up()
     assert sorted(warnings(done)) == [deleted, replaced]
