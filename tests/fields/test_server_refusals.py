@@ -203,6 +203,17 @@ def test_hint_after_a_refused_update(otc: CloudFixtures, new_on_otc: New, field:
         server.up(**program | {field: value})
 
 
+def test_refusal_of_another_object_is_no_hint_about_the_name() -> None:
+    """A message with the word "name" that is not about the name of the server keeps its own hint."""
+    message = "Unable to find security_group with name or id 'web'"
+    fault: dict[str, Any] = {"method": "POST", "path": "*/servers", "status": 400, "times": 1}
+    body = {"badRequest": {"message": message, "code": 400}}
+    with emulator("openstack", **fault, body=body) as landscape, CloudFixtures(landscape) as created:
+        with pytest.raises(Failed, match=message) as failed:
+            created.resource("Server").up(**created.server_inputs | {"name": "my server"})
+        assert "name: some clouds" not in str(failed.value)
+
+
 def test_refused_tag_of_a_new_server(otc: CloudFixtures, new_on_otc: New) -> None:
     """The error names the tags although they are set after the create request."""
     with pytest.raises(Failed, match="tags: a tag has at most 60 characters"):

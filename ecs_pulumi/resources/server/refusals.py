@@ -37,7 +37,7 @@ def hint(desired: ServerInputs, error: errors.ApiError) -> str | None:
         return "networks: list the networks or ports to connect; this cloud creates no server without them."
     if re.search(r"\bdestination_type\b", message):
         return "block_devices: this cloud has no local disks; set destination_type to `volume`."
-    return _limit(desired, message)
+    return _limit(desired, error)
 
 
 @contextlib.contextmanager
@@ -46,21 +46,27 @@ def explained(desired: ServerInputs) -> Iterator[None]:
     try:
         yield
     except errors.BadRequest as error:
-        error.hint = _limit(desired, error.message) or error.hint
+        error.hint = _limit(desired, error) or error.hint
         raise
 
 
-def _limit(desired: ServerInputs, message: str) -> str | None:
-    name, description = desired.name or "", desired.description or ""
+def _limit(desired: ServerInputs, error: errors.BadRequest) -> str | None:
+    name, description, message = desired.name or "", desired.description or "", error.message
+
+    def is_about(attribute: str, value: str) -> bool:
+        # Refusals of other objects contain the word "name" as well.
+        is_repeated = bool(value) and value in message and re.search(rf"\b{attribute}\b", message)
+        return errors.invalid_attribute(error) == attribute or bool(is_repeated)
+
     if ZONES_DIFFER.search(message):
         return "availability_zone: set it to that of the volumes in `block_devices`."
     if _NAMES_AN_ITEM.match(message) and any(f"'{tag}'" in message for tag in desired.tags or ()):
         return (
             "tags: a tag has at most 60 characters, no `,` and no `/`; some clouds allow letters, digits, `_` and `-`."
         )
-    if re.search(r"\bname\b", message) and not re.fullmatch(rf"[A-Za-z0-9_.-]{{1,{_LONGEST_NAME}}}", name):
+    if is_about("name", name) and not re.fullmatch(rf"[A-Za-z0-9_.-]{{1,{_LONGEST_NAME}}}", name):
         return f"name: some clouds allow at most {_LONGEST_NAME} letters, digits, `_`, `-` and `.`."
-    if re.search(r"\bdescription\b", message) and not re.fullmatch(rf"[^<>]{{0,{_LONGEST_DESCRIPTION}}}", description):
+    if is_about("description", description) and not re.fullmatch(rf"[^<>]{{0,{_LONGEST_DESCRIPTION}}}", description):
         return f"description: some clouds allow at most {_LONGEST_DESCRIPTION} characters, without `<` and `>`."
     is_long = len(desired.user_data or "") > _LONGEST_USER_DATA
     if is_long and re.search(r"\buser.data\b", message, re.IGNORECASE):
