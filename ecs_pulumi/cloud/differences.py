@@ -47,6 +47,8 @@ class Fact(Enum):
     """A detach has no parameter `reserve_port`: a 400, and the same request without it succeeded."""
     NO_FIXED_IP_IN_UPDATE = auto()
     """The update of a floating IP cannot choose the address of its port: a 400 named `fixed_ip_address` as unknown."""
+    NO_LIST_OF_RULES = auto()
+    """A request creates one rule of a security group: a 400 or 404 for a list, each rule of which was then created."""
     ZONE_REQUIRED = auto()
     """A new volume needs a zone: the request was refused, and the same one with a zone succeeded."""
     NO_EXTEND_IN_USE = auto()
@@ -155,7 +157,7 @@ class Differences:
     def writes_metadata(self) -> bool:
         """Writes metadata of servers and volumes, and keeps some as they were created (rows 15, 16, 32).
 
-        No answer tells who wrote an entry.
+        No answer shows who wrote an entry.
         """
         return self._has_sign
 

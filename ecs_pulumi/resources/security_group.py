@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.cloud.differences import Fact
 from ecs_pulumi.cloud.polling import wait_for
 from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.dynamic.existing import Key
@@ -38,7 +39,6 @@ from ecs_pulumi.resources.deletion import User, delete_when_unused
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, describe_port
 from ecs_pulumi.resources.owner_markers import is_owner_marker
-from ecs_pulumi.resources.per_region import PerRegion
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject
@@ -463,8 +463,8 @@ class RuleUpdate:
 
     def _create(self, bodies: list[RemoteObject]) -> None:
         """Create rules with one request, where the API accepts a list, else with one request for each."""
-        support = _bulk_support(self._context.cloud.region)
-        if len(bodies) > 1 and support.is_offered:
+        differences = self._context.cloud.region.differences
+        if len(bodies) > 1 and not differences.knows(Fact.NO_LIST_OF_RULES):
             try:
                 self._rules += network.create_several(self._api, _RULE, bodies)
             except (errors.BadRequest, errors.NotFound):
@@ -478,17 +478,8 @@ class RuleUpdate:
             except errors.ApiError as error:
                 error.hint = f"The rule is {describe_rule(body)}. {error.hint}".rstrip()
                 raise
-        support.is_offered = support.is_offered and len(bodies) <= 1
-
-
-class _BulkSupport:
-    """Whether the API of a region accepts a list of rules, as far as it is known."""
-
-    def __init__(self) -> None:
-        self.is_offered = True
-
-
-_bulk_support = PerRegion(lambda _: _BulkSupport())
+        if len(bodies) > 1:
+            differences.note(Fact.NO_LIST_OF_RULES)
 
 
 def has_rule_resources(existing: Existing, group: RemoteObject) -> bool:
