@@ -163,7 +163,7 @@ class Provider(ResourceProvider):
             # Without a program (`pulumi destroy`) the engine itself lists every resource that it deletes.
             self._warn_about_data_loss(context, request.urn, "deleting", prior)
         try:
-            # If the outputs show that the object may be hidden, a read tells; otherwise only a 404 is a reason to ask.
+            # If the outputs show that the object may be hidden, a read decides; otherwise only a 404 does.
             suspected = handler.why_hidden(context, tuple) is not None
             if suspected and handler.read(context, _id) is None:
                 self._require_gone(context, request)

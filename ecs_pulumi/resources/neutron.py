@@ -70,7 +70,7 @@ class NeutronHandler(EcsHandler[I]):
         confirm the orphan.
 
         Raises:
-            OperationFailed: An interrupted run may have created an object, and nothing but its name tells.
+            OperationFailed: An interrupted run may have created an object, and nothing but its name shows it.
         """
         marker = owner_marker(context)
         if not marker:

@@ -202,7 +202,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
     def data_loss(self, context: Context, prior: Mapping[str, Any]) -> list[str]:
         """Report the volume's data, unless the volume was never available; OpenStack refuses while it has snapshots.
 
-        Whether the cloud deletes them is told as far as a request of this process has shown what the cloud is.
+        Whether the cloud deletes them is known as far as a request of this process has shown what the cloud is.
         """
         lost = RULES.lost(prior)
         with contextlib.suppress(errors.EcsError):  # for example without credentials

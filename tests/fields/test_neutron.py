@@ -277,14 +277,23 @@ def test_subnet_gateway_and_no_gateway(new: New, fixtures: CloudFixtures) -> Non
     assert fixtures.cloud.network.get_subnet(subnet.id).gateway_ip == "10.96.0.254"
 
 
-def test_subnet_gateway_behind_a_router(new: New, fixtures: CloudFixtures, warnings: list[str]) -> None:
-    """The gateway of a connected subnet cannot change: preview and error name it, the router, and what to do."""
+CONNECTED = {"cidr": "10.96.0.0/24"}
+
+
+def connected(new: New, fixtures: CloudFixtures) -> list[Resource]:
+    """Return a subnet with the gateway 10.96.0.1, a router, and the interface that connects them."""
     subnet, router, interface = new("Subnet"), new("Router"), new("RouterInterface")
-    base = {"network_id": fixtures.bare_network, "cidr": "10.96.0.0/24"}
-    subnet.up(**base, gateway_ip="10.96.0.1")
+    subnet.up(network_id=fixtures.bare_network, **CONNECTED, gateway_ip="10.96.0.1")
     router.up()
     interface.up(router_id=router.id, subnet_id=subnet.id)
+    return [subnet, router, interface]
+
+
+def test_subnet_gateway_behind_a_router(new: New, fixtures: CloudFixtures, warnings: list[str]) -> None:
+    """The gateway of a connected subnet cannot change: preview and error name it, the router, and what to do."""
+    subnet, router, interface = connected(new, fixtures)
     warnings.clear()
+    base = {"network_id": fixtures.bare_network, **CONNECTED}
     subnet.preview(**base, gateway_ip="10.96.0.1", dns_nameservers=["9.9.9.9"])
     assert warnings == []
     subnet.preview(**base, gateway_ip="10.96.0.254")
@@ -301,12 +310,9 @@ def test_subnet_gateway_behind_a_router(new: New, fixtures: CloudFixtures, warni
 
 def test_subnet_loses_its_gateway_behind_a_router(new: New, fixtures: CloudFixtures, warnings: list[str]) -> None:
     """The gateway of a connected subnet can be removed."""
-    subnet, router, interface = new("Subnet"), new("Router"), new("RouterInterface")
-    base = {"network_id": fixtures.bare_network, "cidr": "10.96.0.0/24"}
-    subnet.up(**base, gateway_ip="10.96.0.1")
-    router.up()
-    interface.up(router_id=router.id, subnet_id=subnet.id)
+    subnet, *_ = connected(new, fixtures)
     warnings.clear()
+    base = {"network_id": fixtures.bare_network, **CONNECTED}
     subnet.up(**base, no_gateway=True)
     assert warnings == []
     assert subnet.outputs.get("gateway_ip") is None

@@ -31,8 +31,8 @@ _REFUSED = b"HTTP/1.1 %s\r\nContent-Type: text/html\r\nContent-Length: 14\r\nCon
 _OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    """A server that handles each connection in its own thread."""
+class ThreadedServer(socketserver.ThreadingTCPServer):
+    """A server that runs in the background, and handles each connection in its own thread."""
 
     daemon_threads = True
     block_on_close = False
@@ -46,7 +46,7 @@ class _Server(socketserver.ThreadingTCPServer):
         self.server_close()
 
 
-class ForwardProxy(_Server):
+class ForwardProxy(ThreadedServer):
     """The proxy.
 
     Attributes:
@@ -123,7 +123,7 @@ class _Hop(socketserver.BaseRequestHandler):
                 (upstream if is_request else self.request).sendall(data)
 
 
-class TlsFront(_Server):
+class TlsFront(ThreadedServer):
     """Terminates TLS for a plain HTTP server on this machine.
 
     Attributes:

@@ -14,19 +14,18 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 
+from tests.support.forward_proxy import ThreadedServer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from typing_extensions import Self
 
 KINDS = "networks|subnets|ports|routers|floatingips"
 """The collections of Neutron whose documents name no description."""
@@ -59,7 +58,7 @@ def changed(response: requests.Response, body: Any = None) -> Reply:
     return Reply(response.status_code, content, kept)
 
 
-class OtcProxy(ThreadingHTTPServer):
+class OtcProxy(ThreadedServer):
     """The proxy, on a free local port.
 
     Attributes:
@@ -68,22 +67,11 @@ class OtcProxy(ThreadingHTTPServer):
         network: The URL of Neutron, from the catalog of the last login.
     """
 
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.played: Counter[str] = Counter()
         self.network = ""
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
 
 
 class Exchange:

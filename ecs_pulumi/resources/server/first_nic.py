@@ -73,13 +73,13 @@ def warn_of_replacement(context: Context, prior: Mapping[str, Any], new: Mapping
     port_id = given.get(_read_first_mac(context, new) or "") if given and is_fixed(context) else None
     if not port_id:
         return
-    wanted = [each.get("port_id") for each in objects(new.get("networks"))]
+    desired_ports = [each.get("port_id") for each in objects(new.get("networks"))]
     declared = OWNERSHIP.other_owner(ObjectKey("Port", context.cloud.region.name, port_id), "")
     what = f"replacing {context.resource} deletes the port {port_id} of its first NIC, which stays with the server"
-    if port_id in wanted:
+    if port_id in desired_ports:
         advice = f"add `--replace '{declared}'`" if declared else "give the first NIC another port"
         text = f"{what}; the new server needs that port: {advice}, or the update ends without a server"
-    elif declared and not any(map(is_unknown, wanted)):
+    elif declared and not any(map(is_unknown, desired_ports)):
         text = f"{what}; `pulumi up --refresh` creates it anew afterwards"
     else:
         return
