@@ -209,23 +209,29 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         Where the cloud chooses the range of an IPv6 subnet, it may require an IPv4 subnet: wait a minute for that one.
         """
         create = super().create
+        is_last_attempt = False
 
         def awaited(error: errors.ApiError, _: float) -> str | None:
+            nonlocal is_last_attempt
             if not isinstance(error, errors.BadRequest):
                 return None
             if desired.no_gateway and "gateway_ip" in error.message:
                 error.hint = "Remove `no_gateway`: this cloud has no subnet without a gateway."
             if explained := self._explained(context, desired, error):
                 raise explained from error
-            return "waiting for the IPv4 subnet of the network" if self._lacks_ipv4(context, desired) else None
+            if desired.ip_version == _IPV4 or desired.cidr or desired.subnet_pool_id or is_last_attempt:
+                return None
+            if self._lacks_ipv4(context, desired):
+                return "waiting for the IPv4 subnet of the network"
+            # That subnet may have been created after the refusal.
+            is_last_attempt = True
+            return ""
 
         return retry_while_awaited(context, lambda: create(context, desired), awaited)
 
     @staticmethod
     def _lacks_ipv4(context: Context, desired: SubnetInputs) -> bool:
-        """Whether the cloud chooses the range, and the network has no IPv4 subnet yet."""
-        if desired.ip_version == _IPV4 or desired.cidr or desired.subnet_pool_id:
-            return False
+        """Whether the network has no IPv4 subnet yet."""
         others = network.list_all(context.cloud.network, "subnet", network_id=desired.network_id)
         return all(each["ip_version"] != _IPV4 for each in others)
 

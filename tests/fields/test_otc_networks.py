@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.cloud import network
+from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.cloud.connection import Connection
 from ecs_pulumi.emulator.dialects import changed_rules
 from ecs_pulumi.resources import idempotent_create
@@ -197,6 +197,27 @@ def test_ipv6_subnet_waits_for_ipv4(new: New, fixtures: CloudFixtures, monkeypat
     assert six.outputs["cidr"]
     with pytest.raises(Failed, match="has no IPv4 subnet"):
         four.up(network_id=fixtures.other_bare_network, ip_version=6)
+    six.destroy()
+    for each in list(fixtures.cloud.network.subnets(network_id=fixtures.bare_network)):
+        fixtures.cloud.network.delete_subnet(each)
+
+
+def test_ipv4_subnet_right_after_refusal(new: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An IPv6 subnet is requested again if the IPv4 subnet was created between the refusal and the look for it."""
+    six, program = new("Subnet"), {"network_id": fixtures.bare_network, "ip_version": 6}
+    send, attempts = network.create, []
+
+    def create(*arguments: Any) -> Any:
+        attempts.append(arguments)
+        try:
+            return send(*arguments)
+        except errors.BadRequest:
+            fixtures.cloud.network.create_subnet(network_id=fixtures.bare_network, ip_version=4, cidr="10.91.0.0/24")
+            raise
+
+    monkeypatch.setattr(network, "create", create)
+    six.up(**program)
+    assert len(attempts) == 2
     six.destroy()
     for each in list(fixtures.cloud.network.subnets(network_id=fixtures.bare_network)):
         fixtures.cloud.network.delete_subnet(each)
