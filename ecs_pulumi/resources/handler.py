@@ -111,8 +111,8 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
     def why_hidden(self, context: Context, peers: Callable[[], Iterable[Mapping[str, Any]]]) -> str | None:
         """Return that the object belongs to another project than that of the credentials, which cannot see it.
 
-        The outputs of servers, volumes and attachments do not contain the project. They are taken to be in the
-        project of the Neutron objects of the stack, if none of these is in the project of the credentials.
+        The outputs of key pairs and attachments do not contain the project. They are taken to be in the project of the
+        other objects of the stack, if none of these is in the project of the credentials.
         """
         owners = [context.prior] if context.prior.get("project_id") else peers()
         projects = {str(each["project_id"]) for each in owners if each.get("project_id") and not _is_public(each)}
@@ -170,6 +170,11 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
     def quota_needs(self, context: Context, checked: fields.CheckInputs) -> Iterable[quota.QuotaNeed]:  # noqa: ARG002
         """Return what a new object, or an update of one, adds to the use of the project's quotas."""
         return ()
+
+
+def project_of(context: Context, shown: str | None) -> str:
+    """Return the project of an object: the one that its API shows, or the known one, or that of the credentials."""
+    return str(shown or context.known.get("project_id") or context.cloud.region.project_id)
 
 
 def _is_public(outputs: Mapping[str, Any]) -> bool:

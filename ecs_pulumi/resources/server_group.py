@@ -8,11 +8,20 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ecs_pulumi.cloud import compute, errors
-from ecs_pulumi.dynamic.fields import AlwaysSet, CheckInputs, Inputs, Outputs, Problem, Replace, RequiresMicroversion
+from ecs_pulumi.dynamic.fields import (
+    AlwaysSet,
+    ChangedBy,
+    CheckInputs,
+    Inputs,
+    Outputs,
+    Problem,
+    Replace,
+    RequiresMicroversion,
+)
 from ecs_pulumi.dynamic.handler import Provenance, is_auto_name, owner_from_name
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context
-from ecs_pulumi.resources.handler import EcsHandler
+from ecs_pulumi.resources.handler import EcsHandler, project_of
 from ecs_pulumi.resources.idempotent_create import create_or_find, created_in_this_run
 from ecs_pulumi.resources.quota import QuotaNeed
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
@@ -39,6 +48,7 @@ class ServerGroupInputs(Inputs):
 class ServerGroupOutputs(Outputs):
     """Outputs of a server group that are not inputs."""
 
+    project_id: Annotated[str, ChangedBy()] = Field(description="Id of the project that owns the group.")
     members: list[str] = Field(description="Ids of the servers in the group, as of its last refresh.")
 
 
@@ -137,7 +147,8 @@ class ServerGroupHandler(EcsHandler[ServerGroupInputs]):
         outputs = {"region": context.cloud.region.name, "name": remote["name"], "policy": _policy(remote)}
         if "rules" in remote:
             outputs["max_server_per_host"] = remote["rules"].get("max_server_per_host")
-        return {**outputs, "members": remote["members"]}
+        project_id = project_of(context, remote.get("project_id"))
+        return {**outputs, "project_id": project_id, "members": remote["members"]}
 
     def update(
         self,

@@ -37,7 +37,7 @@ from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.cloud_metadata import CINDER_KEYS, FIXED_KEYS, keys_in_volume
 from ecs_pulumi.resources.defaults import defaults
 from ecs_pulumi.resources.deletion import delete_when_unused
-from ecs_pulumi.resources.handler import EcsHandler
+from ecs_pulumi.resources.handler import EcsHandler, project_of
 from ecs_pulumi.resources.idempotent_create import create_or_find, has_description
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, metadata_with_marker, owner_marker
@@ -122,6 +122,7 @@ class VolumeOutputs(Outputs):
     bootable: Annotated[bool, ChangedBy()] = Field(description="Whether a server can boot from it.")
     encrypted: Annotated[bool, ChangedBy(("volume_type",))] = Field(description="Whether it is encrypted.")
     attachments: list[VolumeAttachedServer] = Field(description="Servers that the volume is attached to.")
+    project_id: Annotated[str, ChangedBy()] = Field(description="Id of the project that owns the volume.")
     created_at: Annotated[str, ChangedBy()] = Field(description="Time of creation, UTC.")
     image_id: Annotated[str | None, ChangedBy()] = Field(
         None, description="Id of the image that the volume was created from."
@@ -356,6 +357,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         hidden = keys_in_volume(context, metadata, context.inputs.get("metadata"))
         outputs = {
             "region": context.cloud.region.name,
+            "project_id": project_of(context, remote.get("os-vol-tenant-attr:tenant_id")),
             "metadata": {key: value for key, value in metadata.items() if key not in hidden},
             "read_only": str(metadata.get("readonly", "false")).lower() == "true",
             "source_volume_id": remote.get("source_volid"),

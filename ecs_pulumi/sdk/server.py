@@ -186,6 +186,7 @@ class Server(
         "access_ip_v6": ("networks",),
         "nics": ("networks",),
         "hostname": ("name",),
+        "project_id": (),
         "created": (),
     },
 ):
@@ -286,6 +287,8 @@ class Server(
     """Host name."""
     locked: pulumi.Output[bool | None]
     """Whether the server is locked against changes."""
+    project_id: pulumi.Output[str]
+    """Id of the project that owns the server."""
     created: pulumi.Output[str]
     """Time of creation, UTC."""
     updated: pulumi.Output[str]

@@ -11,7 +11,7 @@ class ServerGroup(
     EcsResource,
     kind="ServerGroup",
     provider="gASVTQAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMC1NlcnZlckdyb3VwlHNiLg==",
-    kept={"name": (), "region": ()},
+    kept={"name": (), "region": (), "project_id": ()},
 ):
     """A group of servers with a policy for their hosts: the same one, or different ones.
 
@@ -26,6 +26,8 @@ class ServerGroup(
     """Name."""
     max_server_per_host: pulumi.Output[int | None]
     """How many servers may share a host; only with `anti-affinity`. Default: 1."""
+    project_id: pulumi.Output[str]
+    """Id of the project that owns the group."""
     members: pulumi.Output[list[str]]
     """Ids of the servers in the group, as of its last refresh."""
 

@@ -31,6 +31,7 @@ class Volume(
         "region": (),
         "bootable": (),
         "encrypted": ("volume_type",),
+        "project_id": (),
         "created_at": (),
         "image_id": (),
         "image_name": (),
@@ -86,6 +87,8 @@ class Volume(
     """Whether it is encrypted."""
     attachments: pulumi.Output[list[VolumeAttachedServer]]
     """Servers that the volume is attached to."""
+    project_id: pulumi.Output[str]
+    """Id of the project that owns the volume."""
     created_at: pulumi.Output[str]
     """Time of creation, UTC."""
     image_id: pulumi.Output[str | None]

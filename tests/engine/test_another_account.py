@@ -40,3 +40,27 @@ def test_no_resource_is_lost(project: MakeProject, cloud: Emulator) -> None:
     it.config("ecs:projectDomainName", cloud.settings["projectDomainName"])
     it.up()
     it.destroy()
+
+
+def test_no_server_or_volume_is_lost(project: MakeProject, cloud: Emulator) -> None:
+    """The same without any object of Neutron in the stack."""
+    with cloud.state() as state:
+        [network] = state.find("network", name="demo-net")
+    it = project(f"""
+        import ecs_pulumi as ecs
+
+        group = ecs.ServerGroup("group", policy="anti-affinity")
+        networks = [{{"network_id": "{network["id"]}"}}]
+        server = ecs.Server("web", flavor="s3.medium.2", image="Standard_Debian_12_latest", networks=networks)
+        volume = ecs.Volume("data", size=10)
+        ecs.VolumeAttachment("data", server_id=server.id, volume_id=volume.id)
+    """)
+    it.up()
+    before = {urn: each["id"] for urn, each in it.state().items() if each.get("id")}
+    agency = {"ecs:agencyName": "ecs-agency", "ecs:agencyDomainName": "OTC-EU-DE-00000000001000000002"}
+    for key, value in {**agency, "ecs:projectDomainName": None}.items():
+        it.config(key, value)
+    reason = "not found, but may exist: the credentials are for project"
+    for result in (it.refresh("--run-program", fails=True), it.destroy("--run-program", fails=True)):
+        assert any(reason in error for error in result.errors), result.errors
+        assert {urn: each["id"] for urn, each in it.state().items() if each.get("id")} == before

@@ -11,7 +11,7 @@ from ecs_pulumi.dynamic.ignored import is_ignored
 from ecs_pulumi.resources import cloud_metadata
 from ecs_pulumi.resources.catalog import catalog, zone_of_server
 from ecs_pulumi.resources.clients import Context, Existing
-from ecs_pulumi.resources.handler import EcsHandler
+from ecs_pulumi.resources.handler import EcsHandler, project_of
 from ecs_pulumi.resources.idempotent_create import create_or_find, has_description
 from ecs_pulumi.resources.nic import require_not_lost
 from ecs_pulumi.resources.orphan_search import marked_objects
@@ -212,6 +212,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
             "metadata": {key: value for key, value in metadata.items() if key not in hidden},
             "key_name": remote.get("key_name"),
             "config_drive": bool(remote.get("config_drive")),
+            "project_id": project_of(context, remote.get("tenant_id")),
             "admin_pass": context.known.get("admin_pass"),
             "flavor_id": flavor_id,
             "image_id": image_id,

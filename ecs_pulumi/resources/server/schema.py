@@ -261,6 +261,7 @@ class ServerOutputs(Outputs):
     instance_name: str | None = Field(None, description="Name in the hypervisor.")
     hostname: Annotated[str | None, ChangedBy(("name",))] = Field(None, description="Host name.")
     locked: bool | None = Field(None, description="Whether the server is locked against changes.")
+    project_id: Annotated[str, ChangedBy()] = Field(description="Id of the project that owns the server.")
     created: Annotated[str, ChangedBy()] = Field(description="Time of creation, UTC.")
     updated: str = Field(description="Time of the last change, UTC.")
     launched_at: str | None = Field(None, description="Time of the first start, UTC.")
