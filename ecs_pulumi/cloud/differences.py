@@ -114,6 +114,11 @@ class Differences:
         return self._has_sign
 
     @property
+    def documents_few_actions(self) -> bool:
+        """Documents no pause, suspend, shelve and changePassword (row 7). Needed in previews, before the refusal."""
+        return self._has_sign
+
+    @property
     def has_sold_out_flavors(self) -> bool:
         """The extra specs of a flavor say where it is sold out (row 27). Elsewhere, they are not worth the requests."""
         return self._has_sign

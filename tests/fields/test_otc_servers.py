@@ -125,9 +125,16 @@ def test_declared_key_is_of_the_program(otc: CloudFixtures, server: Resource, pr
 
 
 @pytest.mark.parametrize("power_state", ["paused", "suspended", "shelved_offloaded"])
-def test_power_state_is_not_offered(server: Resource, program: dict[str, Any], power_state: str) -> None:
-    """The error names the action and what is possible; the server runs, and the next preview in the process knows."""
+def test_power_state_is_not_offered(
+    server: Resource, program: dict[str, Any], power_state: str, warnings: list[str]
+) -> None:
+    """The preview warns. The error names the action and what is possible; the next preview in the process knows."""
     server.up(**program)
+    server.preview(**program, power_state=power_state)
+    assert any(
+        warning.startswith("power_state: this cloud may not offer the action") and '; use "active"' in warning
+        for warning in warnings
+    )
     with pytest.raises(
         Failed, match=r"power_state: this cloud does not offer the action .*; use .* no such action"
     ) as e:

@@ -323,6 +323,13 @@ def not_offered(context: Context, name: str | None) -> str | None:
     return _refusal(action, "does not") if context.cloud.region.differences.knows(Fact.NO_ACTION, action) else None
 
 
+def maybe_not_offered(context: Context, name: str | None) -> str | None:
+    """Return that the cloud does not document an action, or the one that leads to a power state, if that is so."""
+    action = FROM_ACTIVE.get(name or "", name or "")
+    is_in_doubt = action in _ALTERNATIVES and context.cloud.region.differences.documents_few_actions
+    return _refusal(action, "may not") if is_in_doubt else None
+
+
 def _refusal(action: str, does_not: str) -> str:
     advice = _ALTERNATIVES.get(action)
     return f"this cloud {does_not} offer the action {action}" + (f"; {advice}" if advice else "")

@@ -90,12 +90,15 @@ def check_resize(context: Context, name: str) -> None:
 
 
 def _actions(context: Context, checked: CheckInputs) -> Iterator[Problem]:
-    """Check that the cloud offers the actions that a change needs, as far as this process has learned."""
-    if checked.changed("power_state") and (reason := actions.not_offered(context, checked.known("power_state"))):
-        yield Problem("power_state", reason)
-    is_update = checked.prior and checked.has("admin_pass") and checked.changed("admin_pass")
-    if is_update and (reason := actions.not_offered(context, "changePassword")):
-        yield Problem("admin_pass", reason)
+    """Check that the cloud offers the actions that a change needs; warn if it may not."""
+    sets_password = checked.prior and checked.has("admin_pass")
+    for name, action in (("power_state", checked.known("power_state")), ("admin_pass", "changePassword")):
+        if not checked.changed(name) or (name == "admin_pass" and not sets_password):
+            continue
+        if reason := actions.not_offered(context, action):
+            yield Problem(name, reason)
+        elif reason := actions.maybe_not_offered(context, action):
+            context.warn(f"{name}: {reason}")
 
 
 def _key_pair(context: Context, checked: CheckInputs) -> Iterator[Problem]:
