@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecs_pulumi.cloud.errors import TooManyRequests
-from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.dynamic import rpc_bridge, status
+from ecs_pulumi.dynamic.status import RateLimiter
 from ecs_pulumi.resources import clients
 from ecs_pulumi.resources.clients import connection
 from ecs_pulumi.resources.key_pair import HANDLER
@@ -76,6 +77,8 @@ def test_pause_of_a_host_is_a_status_of_the_resource(
     request = rpc_bridge.RequestContext(urn="urn:pulumi:dev::shop::Server::web")
     monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
     monkeypatch.setattr(rpc_bridge, "log", lambda urn, line, *, ephemeral: shown.append((urn, line, ephemeral)))
+    # In a pipeline, other tests may have used up the status lines of this process.
+    monkeypatch.setattr(status, "_rate_limiter", lambda: RateLimiter(None, 0.0))
     transport = connection(config).transport
     transport._hold_back("https://nova.test/v2.1/servers", TooManyRequests(429, ""))
     ((urn, line, is_status),) = shown
