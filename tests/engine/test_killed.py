@@ -45,9 +45,9 @@ def cloud() -> Iterator[Emulator]:
 
 
 def until_requested(cloud: Emulator, path: str) -> None:
-    """Wait until the cloud has received a create request."""
+    """Wait until the cloud has accepted a create request; it refuses a volume without a zone first."""
     end = time.monotonic() + TIMEOUT
-    while not any(each.method == "POST" and each.path.endswith(path) for each in cloud.requests):
+    while not any((each.method, each.status) == ("POST", 202) and each.path.endswith(path) for each in cloud.requests):
         assert time.monotonic() < end
         time.sleep(0.1)
 
