@@ -9,6 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from ecs_pulumi.emulator import Emulator
     from tests.conftest import MakeProject
+    from tests.support.project import Project
 
 NETWORK = """
     import ecs_pulumi as ecs
@@ -21,21 +22,28 @@ SERVER = """
 """
 
 
+AGENCY = {"ecs:agencyName": "ecs-agency", "ecs:agencyDomainName": "OTC-EU-DE-00000000001000000002"}
+REASON = "not found, but may exist: the credentials are for project"
+
+
+def use_another_account(it: Project) -> None:
+    """Change the settings of a stack to an agency in another account."""
+    for key, value in {**AGENCY, "ecs:projectDomainName": None}.items():
+        it.config(key, value)
+
+
 @pytest.mark.thorough
 def test_no_resource_is_lost(project: MakeProject, cloud: Emulator) -> None:
     """Refresh, destroy and an `up` without the server fail with the reason; the state keeps every resource."""
     it = project(NETWORK + SERVER)
     it.up()
     before = {urn: each["id"] for urn, each in it.state().items() if each.get("id")}
-    agency = {"ecs:agencyName": "ecs-agency", "ecs:agencyDomainName": "OTC-EU-DE-00000000001000000002"}
-    for key, value in {**agency, "ecs:projectDomainName": None}.items():
-        it.config(key, value)
-    reason = "not found, but may exist: the credentials are for project"
+    use_another_account(it)
     it.write(NETWORK)
     for result in (it.refresh("--run-program", fails=True), it.up(fails=True), it.destroy("--run-program", fails=True)):
-        assert any(reason in error for error in result.errors), result.errors
+        assert any(REASON in error for error in result.errors), result.errors
         assert {urn: each["id"] for urn, each in it.state().items() if each.get("id")} == before
-    for key in agency:
+    for key in AGENCY:
         it.config(key, None)
     it.config("ecs:projectDomainName", cloud.settings["projectDomainName"])
     it.up()
@@ -57,10 +65,7 @@ def test_no_server_or_volume_is_lost(project: MakeProject, cloud: Emulator) -> N
     """)
     it.up()
     before = {urn: each["id"] for urn, each in it.state().items() if each.get("id")}
-    agency = {"ecs:agencyName": "ecs-agency", "ecs:agencyDomainName": "OTC-EU-DE-00000000001000000002"}
-    for key, value in {**agency, "ecs:projectDomainName": None}.items():
-        it.config(key, value)
-    reason = "not found, but may exist: the credentials are for project"
+    use_another_account(it)
     for result in (it.refresh("--run-program", fails=True), it.destroy("--run-program", fails=True)):
-        assert any(reason in error for error in result.errors), result.errors
+        assert any(REASON in error for error in result.errors), result.errors
         assert {urn: each["id"] for urn, each in it.state().items() if each.get("id")} == before
