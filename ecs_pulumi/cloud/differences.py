@@ -32,7 +32,7 @@ class Fact(Enum):
     The subject is the API's name of one object, such as `port`, and the attribute.
     """
     NO_ACTION = auto()
-    """An action of servers, which is the subject, is not offered: a 400 or 404 said that there is no such action."""
+    """An action of servers, which is the subject, is not offered: there is no such action, by a 400 or 404."""
     NO_DESCRIPTION_FOR_MARKER = auto()
     """A new server may not have the owner marker as its description: a 400 or 403 named `description`."""
     NO_TAGS_IN_CREATE = auto()
@@ -40,7 +40,7 @@ class Fact(Enum):
     NO_NETWORKS_KEYWORD = auto()
     """A new server cannot have a keyword as `networks`: a 400 or 403 named `networks`."""
     NO_SERVER_WITHOUT_DISK = auto()
-    """A flavor without a disk needs a root volume beside the image: the refusal of Nova said so."""
+    """A flavor without a disk needs a root volume beside the image, by the message of a refusal."""
     FIRST_NIC_STAYS = auto()
     """The first NIC of a server cannot be detached: a 403 for that one alone."""
     NO_RESERVED_PORT = auto()

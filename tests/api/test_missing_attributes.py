@@ -10,11 +10,11 @@ import pytest
 
 from ecs_pulumi.cloud import network
 from ecs_pulumi.cloud.differences import Differences
-from ecs_pulumi.dynamic.handler import OperationContext, auto_name, get_handler
+from ecs_pulumi.dynamic.handler import auto_name, get_handler
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources import missing_attributes
 from tests.support import steps
-from tests.support.steps import PROJECT, SAME, STACK, Failed, Refused, Resource, updates
+from tests.support.steps import SAME, Failed, Refused, Resource, context_of_create, updates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,17 +49,7 @@ def create(config: dict[str, str], kind: str, resource: str, *, search: bool = T
         search: Whether to search for orphans first.
         inputs: The inputs.
     """
-    handler = get_handler(kind)
-    context: OperationContext[Any] = OperationContext(
-        verb="create",
-        kind=kind,
-        resource=resource,
-        connect=lambda: handler.connect(config.get, None, 60),
-        timeout=60,
-        project=PROJECT,
-        stack=STACK,
-        inputs=inputs,
-    )
+    handler, context = get_handler(kind), context_of_create(kind, resource, config, inputs)
     inputs.setdefault("name", auto_name(resource, b"", context.signer))
     desired = handler.inputs.model_validate(inputs)
     assert not search or handler.find_own_orphans(context, desired) == []
@@ -259,7 +249,7 @@ def test_description_in_value_specs_is_an_error(cloud: Emulator, config: dict[st
 
 @pytest.mark.usefixtures("one_process")
 def test_lost_response_after_description_was_refused(upstream: Emulator) -> None:
-    """A cloud that refuses descriptions and shows empty ones: the name tells the object, which is not created twice."""
+    """Where a cloud refuses descriptions and shows empty ones, the name identifies the object: nothing is doubled."""
     refuse(upstream, "Unrecognized attribute(s) 'description'")
     first, second = (Resource("Network", settings(upstream), name) for name in ("first", "second"))
     first.up()
@@ -272,13 +262,9 @@ def test_lost_response_after_description_was_refused(upstream: Emulator) -> None
 @pytest.mark.usefixtures("one_process")
 def test_orphan_after_description_was_refused(upstream: Emulator) -> None:
     """On such a cloud a create finds what a killed run of the same resource has left, by its name."""
-    handler = get_handler("Network")
-    clients = handler.connect(settings(upstream).get, None, 60)
-    context: OperationContext[Any] = OperationContext(
-        verb="create", kind="Network", resource="it", connect=lambda: clients, timeout=60, project=PROJECT, stack=STACK
-    )
+    handler, context = get_handler("Network"), context_of_create("Network", "it", settings(upstream))
     name = auto_name("it", b"", context.signer)
-    id_ = network.create(clients.region.network, "network", {"name": name})["id"]
+    id_ = network.create(context.cloud.network, "network", {"name": name})["id"]
     refuse(upstream, "Unrecognized attribute(s) 'description'")
     Resource("Network", settings(upstream), "first").up()
     desired = handler.inputs.model_validate({"name": auto_name("it", b"", context.signer)})

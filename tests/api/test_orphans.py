@@ -14,14 +14,14 @@ import pytest
 
 from ecs_pulumi.cloud import compute, image, network
 from ecs_pulumi.cloud.errors import ConfigurationError
-from ecs_pulumi.dynamic.handler import OperationContext, auto_name, get_handler
+from ecs_pulumi.dynamic.handler import auto_name, get_handler
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.orphans import _age, delete, find_orphans, main
 from ecs_pulumi.resources import deletion
 from ecs_pulumi.stack import Stack
 from tests.support.clouds import hide_variables
 from tests.support.command import ASCII_LOCALE, run_unread
-from tests.support.steps import PROJECT, SAME, STACK, Refused, Resource
+from tests.support.steps import PROJECT, SAME, STACK, Refused, Resource, context_of_create
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -65,17 +65,8 @@ class Shop:
 
     def create(self, kind: str, resource: str, *, project: str = "shop", stack: str = "dev", **inputs: Any) -> str:
         """Create an object as an `up` does, and return its id."""
-        handler, config = get_handler(kind), self.config
-        context: OperationContext[Any] = OperationContext(
-            verb="create",
-            kind=kind,
-            resource=resource,
-            connect=lambda: handler.connect(config.get, None, 60),
-            timeout=60,
-            project=project,
-            stack=stack,
-            inputs=inputs,
-        )
+        handler = get_handler(kind)
+        context = context_of_create(kind, resource, self.config, inputs, project=project, stack=stack)
         default_name = {"name": f"{resource}-0a1b2c3d"} if "name" in handler.inputs.model_fields else {}
         handler.create(context, handler.inputs.model_validate({**default_name, **inputs}))
         return context.id
@@ -158,7 +149,7 @@ def test_find_orphans_in_cloud_without_descriptions(attributes: str, monkeypatch
 
 @pytest.mark.parametrize("attributes", ["refuse", "drop"])
 def test_find_nic_in_cloud_without_descriptions(attributes: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The port of a NIC is told by its name from those that the program declares, and from those of other stacks."""
+    """The name distinguishes the port of a NIC from those that the program declares, and from those of other stacks."""
     without_environment(monkeypatch)
     with Emulator(speed=200, dialect="otc", rules={"unknown_attributes": attributes}) as cloud:
         shop = Shop(cloud)

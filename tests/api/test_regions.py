@@ -134,7 +134,7 @@ def test_endpoints_hold_for_all_regions_of_a_catalog() -> None:
 
 
 def test_service_without_endpoint_in_other_region(cloud: Emulator) -> None:
-    """If the catalog of the other region lacks a service, the error tells that ecs:endpoints does not add it."""
+    """If the catalog of the other region lacks a service, the error says that ecs:endpoints does not add it."""
     dialect = cloud.cloud.dialect
     cloud.cloud.dialect = replace(dialect, catalog=tuple(each for each in dialect.catalog if each[0] != "network"))
     connection = connect(cloud)

@@ -29,6 +29,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from ecs_pulumi.cloud.connection import Connection, Settings
 from ecs_pulumi.dynamic import provider, rpc_bridge, state
+from ecs_pulumi.dynamic.handler import OperationContext, get_handler
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.dynamic.state import Owner, StackState
@@ -349,6 +350,37 @@ class Resource:
                 if detail.Unpack(partial):
                     outputs, inputs = _dict(partial.properties), _dict(partial.inputs)
                     self.state = State(partial.id, inputs, outputs, list(partial.reasons))
+
+
+def context_of_create(
+    kind: str,
+    resource: str,
+    config: Mapping[str, str],
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    project: str = PROJECT,
+    stack: str = STACK,
+) -> OperationContext[Any]:
+    """Return the context with which the provider calls the handler of a kind to create an object.
+
+    Args:
+        kind: The kind.
+        resource: The name of the resource.
+        config: The settings of the stack.
+        inputs: The inputs. Default: none.
+        project: The project.
+        stack: The stack.
+    """
+    return OperationContext(
+        verb="create",
+        kind=kind,
+        resource=resource,
+        connect=lambda: get_handler(kind).connect(config.get, None, 60),
+        timeout=60,
+        project=project,
+        stack=stack,
+        inputs={} if inputs is None else inputs,
+    )
 
 
 def clear_caches() -> None:
