@@ -215,12 +215,13 @@ def build_groups(neutron: Any) -> dict[str, str]:
 
 
 def build_routers(neutron: Any, landscape: Landscape, created: dict[str, str]) -> dict[str, str]:
-    """Create a router with two interfaces and a gateway, and one with an interface by port and a route."""
+    """Create a router with three interfaces and a gateway, and one with an interface by port and a route."""
     gateway = {"network_id": neutron.find_network(landscape.external_network).id}
     outside = neutron.create_router(name=f"{PREFIX}outside", external_gateway_info=gateway).id
     inside = neutron.create_router(name=f"{PREFIX}inside", description="for backups", is_admin_state_up=False).id
-    for tier in ("web", "ops"):
-        neutron.add_interface_to_router(outside, subnet=created[f"{PREFIX}{tier}-4"])
+    # Neutron chooses the subnet of a NIC that Nova creates, here the subnet with the smaller id.
+    for subnet in ("web-4", "ops-4", "ops-other"):
+        neutron.add_interface_to_router(outside, subnet=created[f"{PREFIX}{subnet}"])
     address = {"subnet_id": created[f"{PREFIX}data-4"], "ip_address": "10.21.0.3"}
     port = neutron.create_port(name=f"{PREFIX}hop", network_id=created["network data"], fixed_ips=[address]).id
     neutron.add_interface_to_router(inside, port=port)
