@@ -1,10 +1,9 @@
 """The base of the generated resource classes. It loads neither the schemas nor the provider."""
 
-import asyncio
 import functools
 import inspect
 import weakref
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast, get_args, get_origin
 
 import pulumi
@@ -13,6 +12,7 @@ from pulumi.dynamic.dynamic import PROVIDER_KEY
 from typing_extensions import Self, is_typeddict
 
 from ecs_pulumi.sdk.exclusive import is_exclusive
+from ecs_pulumi.sdk.outputs import LazyOutputs, Property
 
 
 class EcsResource(pulumi.dynamic.Resource):
@@ -63,6 +63,7 @@ class EcsResource(pulumi.dynamic.Resource):
         for name, value in (
             ("__annotations__", {name: _without_typed_dicts(hint) for name, hint in hints.items()}),
             ("__init__", _constructor(cls.__init__)),
+            *((name, Property(name, cls._kept.get(name))) for name in cls._properties),
         ):
             setattr(cls, name, value)
 
@@ -102,29 +103,31 @@ def _constructor(signature: Any) -> Any:
 def _register(
     self: EcsResource, resource_name: str, *, opts: pulumi.ResourceOptions | None = None, **inputs: Any
 ) -> None:
-    # Outputs resolve in the program only if they are declared as properties.
-    properties: dict[str, Any] = dict.fromkeys(self._properties)
+    opts = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(additional_secret_outputs=list(self._secrets)), opts)
+    # Pulumi's SDK resolves the properties that are declared. The others are requested when the program uses them,
+    # without the information which values are secret.
+    is_read = opts.id is not None
+    secrets = opts.additional_secret_outputs or ()
+    properties: dict[str, Any] = dict.fromkeys(self._properties if is_read else secrets)
     for name, value in inputs.items():
-        is_secret = name in self._secrets and value is not None
-        properties[name] = pulumi.Output.secret(value) if is_secret else value
-    secrets = pulumi.ResourceOptions(additional_secret_outputs=list(self._secrets) or None)
-    opts = pulumi.ResourceOptions.merge(secrets, opts)
+        if value is not None:
+            properties[name] = pulumi.Output.secret(value) if name in self._secrets else value
     if opts.import_ is not None:
         # The engine imports from the plug-in without the kind; `adopt` is an input of the program.
         properties["adopt"], opts.import_ = opts.import_, None
     if opts.delete_before_replace is None and is_exclusive(self._exclusive, inputs):
         # A forced replacement (`--replace`, `state taint`) asks no provider for the order.
         opts.delete_before_replace = True
-    if opts.id is None:
+    if not is_read:
         opts = _with_dependencies(self, opts)
     properties[PROVIDER_KEY] = self._serialized_provider
     pulumi.CustomResource.__init__(self, f"pulumi-python:{self._resource_type_name}", resource_name, properties, opts)
-    if opts.id is not None:
+    if is_read:
         # The engine answers the read of an existing object without its id, which the SDK takes for unknown in a
         # preview; everything that refers to it would seem to be replaced.
         self.__dict__["id"] = pulumi.Output.all(self.urn, opts.id).apply(lambda known: known[1])
-    elif pulumi.runtime.is_dry_run():
-        _keep_outputs(self, opts.additional_secret_outputs or ())
+    else:
+        LazyOutputs(self, self._outputs, secrets).add_to(self._properties)
 
 
 _declared: weakref.WeakKeyDictionary[Any, dict[str, list[EcsResource]]] = weakref.WeakKeyDictionary()
@@ -141,94 +144,6 @@ def _with_dependencies(self: EcsResource, opts: pulumi.ResourceOptions) -> pulum
     declared.setdefault(self._kind, []).append(self)
     needed = [resource for kind in self._dependencies for resource in declared.get(kind, ())]
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed)) if needed else opts
-
-
-def _keep_outputs(self: EcsResource, secrets: Sequence[str]) -> None:
-    """In a preview, give the outputs that an update keeps their prior values.
-
-    The engine asks a provider of this host for no outputs in a preview, so all that are no inputs would be unknown, and
-    each update of a resource would seem to change what refers to them.
-
-    Args:
-        self: The resource, registered.
-        secrets: The outputs that are secret. They stay unknown, since the prior values are not marked as secret.
-    """
-    registered = dict(self.__dict__)
-
-    @functools.cache
-    def prior() -> asyncio.Future[Mapping[str, Any]]:
-        return asyncio.ensure_future(_outputs_before_update(registered, self._outputs))
-
-    for name, changed_by in self._kept.items():
-        if name not in secrets:
-            inputs = {each: registered[each] for each in changed_by}
-            self.__dict__[name] = _with_prior_value(registered[name], name, inputs, prior)
-
-
-def _with_prior_value(
-    current: pulumi.Output[Any],
-    name: str,
-    inputs: Mapping[str, pulumi.Output[Any]],
-    prior: Callable[[], Awaitable[Mapping[str, Any]]],
-) -> pulumi.Output[Any]:
-    """Return an output with its prior value if it has no value and none of these inputs changes."""
-
-    async def resolve(value: Any) -> Any:
-        # A value that is missing is None here, unlike one that is unknown because the program refers to an unknown one.
-        if await current.future(with_unknowns=True) is not None:
-            return value
-        known = await prior()
-        for each, output in inputs.items():
-            # An input without a value is not managed. An unknown value equals nothing.
-            if await output.future(with_unknowns=True) not in (None, known.get(each)):
-                return value
-        return value if known.get(name) is None else known[name]
-
-    return current.apply(resolve, run_with_unknowns=True)
-
-
-async def _outputs_before_update(registered: Mapping[str, Any], outputs: Sequence[str]) -> Mapping[str, Any]:
-    """The prior outputs of a resource that will be updated in place, else none.
-
-    Args:
-        registered: The attributes of the resource.
-        outputs: The outputs that are no inputs. All of them are known if the resource does not change.
-    """
-    is_unchanged = any([await registered[name].is_known() for name in outputs])
-    # A resource that will be created or replaced has no id yet.
-    if is_unchanged or not await registered["id"].is_known():
-        return {}
-    prior: Mapping[str, Any] = (await _prior_outputs()).get(await registered["urn"].future(), {})
-    return prior
-
-
-_prior: weakref.WeakKeyDictionary[Any, asyncio.Task[Mapping[str, Any]]] = weakref.WeakKeyDictionary()
-"""The outputs in the state of the stack by URN, read once for each program."""
-
-
-async def _prior_outputs() -> Mapping[str, Any]:
-    monitor = pulumi.runtime.settings.get_monitor()
-    if monitor not in _prior:
-        _prior[monitor] = asyncio.ensure_future(_read_prior_outputs())
-    return await _prior[monitor]
-
-
-async def _read_prior_outputs() -> Mapping[str, Any]:
-    """The outputs in the state; none if the engine does not return them, and then what a preview shows is unknown."""
-    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    try:
-        result = await pulumi.runtime.invoke_async("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack})
-        return {urn: _with_integers(each.get("outputs") or {}) for urn, each in result["outputs"].items()}
-    except Exception:  # noqa: BLE001  (the names of stacks differ between backends, and so do the errors)
-        return {}
-
-
-def _with_integers(outputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the outputs with integers as such: the engine sends each number as a float."""
-    return {
-        name: int(value) if isinstance(value, float) and value.is_integer() else value
-        for name, value in outputs.items()
-    }
 
 
 def _without_typed_dicts(hint: Any) -> Any:
