@@ -195,21 +195,33 @@ class ModelField:
 
     def has(self, option: type[FieldOption]) -> bool:
         """Whether the field has this option."""
-        return any(isinstance(item, option) for item in self.info.metadata)
+        known = self._options
+        if option not in known:
+            known[option] = any(isinstance(item, option) for item in self.info.metadata)
+        return known[option]
+
+    @functools.cached_property
+    def _options(self) -> dict[type[FieldOption], bool]:
+        return {}
 
     @property
     def since(self) -> RequiresMicroversion | None:
         """The microversion that the field requires; None if it requires none."""
         return next((item for item in self.info.metadata if isinstance(item, RequiresMicroversion)), None)
 
-    @property
+    @functools.cached_property
     def default(self) -> Any:
-        """The value that is used if the field is omitted; None if there is none."""
-        return None if self.info.default is PydanticUndefined else self.info.default
+        """The plain value that is used if the field is omitted; None if there is none."""
+        return None if self.info.default is PydanticUndefined else to_plain(self.info.default)
 
     def canonical(self, value: Any) -> Any:
         """Return a value of this field with all texts in it in the form in which they are compared."""
-        return _canonical(value, self.info.annotation, self.info.metadata)
+        return _canonical(value, self.info.annotation, self.info.metadata) if self._has_canonical_form else value
+
+    @functools.cached_property
+    def _has_canonical_form(self) -> bool:
+        """Whether the field, or a part of it, has the option `ComparedAs`."""
+        return any(_compared_as(self.info.annotation, self.info.metadata))
 
     @functools.cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -253,6 +265,18 @@ def _canonical(value: Any, annotation: Any, options: Iterable[Any] = ()) -> Any:
         known = fields_of(annotation)
         return {key: known[key].canonical(item) if key in known else item for key, item in value.items()}
     return value
+
+
+def _compared_as(annotation: Any, options: Iterable[Any] = ()) -> Iterator[ComparedAs]:
+    """Yield the options `ComparedAs` of a type and of its parts."""
+    args = get_args(annotation)
+    options = args[1:] if get_origin(annotation) is Annotated else options
+    yield from (option for option in options if isinstance(option, ComparedAs))
+    for part in args:
+        yield from _compared_as(part)
+    if _is_model(annotation):
+        for field in fields_of(annotation).values():
+            yield from _compared_as(field.info.annotation, field.info.metadata)
 
 
 def _union_members(annotation: Any) -> list[Any]:
@@ -315,7 +339,7 @@ def managed_inputs(model: type[BaseModel], outputs: Mapping[str, Any]) -> dict[s
         value = outputs.get(name)
         is_unmanaged = any(map(field.has, (ProviderOnly, WriteOnly, Computed, Secret)))
         is_empty = field.default is None and value in (None, "", [], {}, False)
-        if not (is_unmanaged or is_empty or value == to_plain(field.default)):
+        if not (is_unmanaged or is_empty or value == field.default):
             inputs[name] = value
     return inputs
 
@@ -439,6 +463,8 @@ def exactly_one_of(checked: CheckInputs, *names: str, required: bool = True) -> 
 
 def to_plain(value: Any) -> Any:
     """Convert a value to JSON types: models become maps without their unset properties, 1.0 becomes 1."""
+    if isinstance(value, (str, bool, int)) or value is None:
+        return value
     if isinstance(value, BaseModel):
         return to_plain(dict(value))
     if isinstance(value, Mapping):
@@ -484,7 +510,7 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
     for name, field in known.items():
         value = to_plain(raw.get(name))
         if value is None:
-            value = to_plain(field.default)
+            value = field.default
         if value is None:
             if field.info.is_required():
                 problems.append(Problem(name, "required, and missing"))
