@@ -109,6 +109,24 @@ class _Hold:
     error: errors.TooManyRequests
 
 
+class _Session(requests.Session):
+    """A session that reads the proxies and the CA file in the environment once for each host, and no `.netrc`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False  # it includes `.netrc`, whose passwords are not for these APIs
+        self._from_environment: dict[Any, Any] = {}
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Return the settings of a request."""
+        key = urlsplit(url)[:2], stream, verify, cert
+        if key not in self._from_environment:
+            with requests.Session() as session:
+                found = session.merge_environment_settings(url, proxies, stream, verify, cert)
+            self._from_environment[key] = found
+        return self._from_environment[key].copy()
+
+
 class Transport:
     """Sends the requests of all services and threads of a connection.
 
@@ -129,7 +147,7 @@ class Transport:
     ) -> None:
         self.clock = clock
         self.requests: Counter[tuple[str, str]] = Counter()
-        self.http = requests.Session()
+        self.http = _Session()
         self.read_timeout = READ_TIMEOUT
         adapter = HTTPAdapter(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0)
         self.http.mount("http://", adapter)
