@@ -51,13 +51,17 @@ class NameResolver:
         Raises:
             NoMatch: It does not exist; the message lists similar names.
         """
-        flavors = self.flavors()
-        found = _pick(flavors, name_or_id, "flavor")
-        if found is None:
+
+        def get() -> list[RemoteObject]:
             try:
-                found = compute.get_flavor(self._region.compute, name_or_id)
+                return [compute.get_flavor(self._region.compute, name_or_id)]
             except errors.NotFound:
-                raise _no_match("flavor", name_or_id, (item["name"] for item in flavors)) from None
+                return []
+
+        flavors = self.flavors()
+        found = _pick(flavors, name_or_id, "flavor") or next(iter(self._cached(("flavor", name_or_id), get)), None)
+        if found is None:
+            raise _no_match("flavor", name_or_id, (item["name"] for item in flavors))
         return found
 
     def flavors(self) -> list[RemoteObject]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecs_pulumi.cloud import compute, image, network
+from ecs_pulumi.cloud import compute, errors, image, network
 from ecs_pulumi.cloud.connection import Connection, Region, Settings
 from ecs_pulumi.cloud.polling import Deadline
 from ecs_pulumi.emulator import Emulator
+from ecs_pulumi.resources.catalog import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,3 +111,13 @@ def test_concurrent_waits_share_polls(cloud: Emulator, region: Region) -> None:
     with ThreadPoolExecutor(10) as pool:
         assert all(pool.map(lambda id_: wait_until_active(region, id_), ids))
     assert len(cloud.requests) <= 6
+
+
+def test_misspelled_flavor_costs_one_request(cloud: Emulator, region: Region) -> None:
+    """However many servers have it, the flavor is requested once more than the list."""
+    names = catalog(region)
+    for _ in range(3):
+        with pytest.raises(errors.NoMatch, match=r"did you mean s1\.small"):
+            names.flavor("s1.smal")
+    sent = [each.path.rpartition("/flavors/")[2] for each in cloud.requests if "/flavors/" in each.path]
+    assert sent == ["detail", "s1.smal"]
