@@ -131,6 +131,7 @@ def _allocate_per_version(ctx: Context, port: Document, subnets: list[Document])
     allocated = []
     for version in (4, 6):
         of_version = [subnet for subnet in subnets if subnet["ip_version"] == version and not is_automatic(subnet)]
+        of_version.sort(key=lambda subnet: str(subnet["id"]))  # Neutron begins with the smallest id
         eligible = [
             subnet
             for subnet in of_version

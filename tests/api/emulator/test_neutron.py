@@ -462,6 +462,14 @@ def test_port_fixed_ips(api: PlainClient, network: dict[str, Any], subnet: dict[
         assert addresses(response.body["port"]) == expected
 
 
+def test_port_of_network_with_several_subnets(api: PlainClient, network: dict[str, Any]) -> None:
+    """A port without requested addresses gets one from the IPv4 subnet with the smallest id, whichever is older."""
+    ranges = [f"10.77.{number}.0/24" for number in range(4)]
+    subnets = [api.create("/subnets", network_id=network["id"], ip_version=4, cidr=cidr)["id"] for cidr in ranges]
+    (fixed,) = api.create("/ports", network_id=network["id"])["fixed_ips"]
+    assert fixed["subnet_id"] == min(subnets)
+
+
 @pytest.mark.parametrize(
     ("fixed", "error"),
     [
