@@ -20,6 +20,8 @@ Architecture:
   `ctx.cancel(subject)` removes the pending steps. Durations are those of a real cloud, divided by `--speed`.
 - **Faults**: the gateway applies the faults for requests. Long-running operations check
   `ctx.has_outcome_fault("fail-create", name)`.
+- **Stale reads**: `--stale` lets a GET run in a view of the state of some time ago (`Store.view_of`), so the handler of
+  a GET must not change anything.
 - **The page** at `/` (`page.html`, sent to browsers only) polls the result of `topology.topology`, the state and the
   latest requests, and draws it. `control` serves both.
 - **`seed(ctx)`** in each service's module creates the initial objects of a new region, in its first project.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+import random
 import sys
+from functools import partial
 
 from ecs_pulumi.streams import run
 
@@ -44,6 +46,14 @@ def main(argv: list[str] | None = None) -> int:
         " (default: %(default)s)",
     )
     parser.add_argument(
+        "--stale",
+        type=_age,
+        default=0.0,
+        metavar="SECONDS",
+        help="let each GET of Nova, Neutron and Cinder show the state of up to this many seconds ago: new objects are"
+        " missing, changed and deleted ones are as they were (default: the current state)",
+    )
+    parser.add_argument(
         "--rule",
         type=_rule,
         action="append",
@@ -70,6 +80,7 @@ def main(argv: list[str] | None = None) -> int:
             speed=options.speed,
             dialect=options.dialect,
             rules=dict(options.rule),
+            stale=partial(random.uniform, 0.0, options.stale) if options.stale else 0.0,
         )
     except StateError as error:
         print(error, file=sys.stderr)  # noqa: T201
@@ -104,6 +115,13 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > _LAST_PORT:
         raise argparse.ArgumentTypeError(f"must be a number from 0 to {_LAST_PORT}")
     return int(text)
+
+
+def _age(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= (age := float(text)) < math.inf:
+            return age
+    raise argparse.ArgumentTypeError("must be a finite number, 0 or greater")
 
 
 def _speed(text: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from .context import STEPS, Context
@@ -30,6 +30,7 @@ class Cloud:
         clock: returns the current time in seconds since the epoch.
         faults: active from the start.
         token_lifetime: seconds until a token expires.
+        stale: how old the state is that a GET of Nova, Neutron or Cinder shows; see `set_stale`.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Cloud:
         clock: Callable[[], float] = time.time,
         faults: tuple[Fault, ...] = (),
         token_lifetime: float = 4 * 3600,
+        stale: float | Callable[[], float] = 0.0,
     ) -> None:
         self.dialect = dialect
         self.speed = speed
@@ -48,6 +50,29 @@ class Cloud:
         self.token_lifetime = token_lifetime
         self.faults = Faults(faults)
         self.store = Store(state)
+        self._step_at: float | None = None
+        self._age: Callable[[], float] | None = None
+        self.set_stale(stale)
+
+    def set_stale(self, age: float | Callable[[], float]) -> None:
+        """Show the state of some time ago to each GET of Nova, Neutron and Cinder, from now on.
+
+        What was created since then is missing, and what was changed or deleted is shown as it was.
+
+        Args:
+            age: the age of the state in seconds, not scaled by the speed, or a function that returns it for a request;
+                0 is the current state.
+        """
+        self._age = age if callable(age) else (lambda: age) if age else None
+        moment = lambda: self.clock() if self._step_at is None else self._step_at  # noqa: E731
+        self.store.record_history(moment if self._age else None)
+
+    @contextmanager
+    def view(self, call: Call) -> Iterator[None]:
+        """Serve the request from the state that it may see: a GET of a region's service from a stale one."""
+        age = self._age() if self._age and call.region and call.method == "GET" else 0.0
+        with self.store.view_of(call.now - age) if age else nullcontext():
+            yield
 
     @contextmanager
     def transaction(self, region: str = "", project: str | None = None) -> Iterator[Context]:
@@ -70,7 +95,11 @@ class Cloud:
             now = self.clock()
             while (due := self.store.next_due(now)) is not None:
                 ctx = Context(self, due.at, due.region, due.project_id, due.user_id)
-                STEPS[due.name](ctx, due.subject, **due.args)
+                self._step_at = due.at
+                try:
+                    STEPS[due.name](ctx, due.subject, **due.args)
+                finally:
+                    self._step_at = None
 
     def authenticate(self, call: Call) -> None:
         """Set the project, user and roles of a request from its token or its signature; 401 without a valid one.

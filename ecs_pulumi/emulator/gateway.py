@@ -185,7 +185,7 @@ class Gateway:
             request_id=request_id,
         )
         try:
-            with self.cloud.store.transaction():
+            with self.cloud.store.transaction(), self.cloud.view(call):
                 reply = service.handle(call)
         except HttpError as error:
             reply = service.error_reply(call, error)

@@ -50,6 +50,8 @@ class Emulator:
         host: the address to listen on.
         port: the port to listen on; 0 selects a free port.
         token_lifetime: seconds until a token expires.
+        stale: the age in seconds of the state that each GET of Nova, Neutron and Cinder shows, or a function that
+            returns it for a request, such as `partial(random.Random(7).uniform, 0, 5)`.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         token_lifetime: float = 4 * 3600,
+        stale: float | Callable[[], float] = 0.0,
     ) -> None:
         kind = DIALECTS[dialect]
         self.cloud = Cloud(
@@ -73,6 +76,7 @@ class Emulator:
             clock=clock,
             faults=tuple(faults),
             token_lifetime=token_lifetime,
+            stale=stale,
         )
         _seed(self.cloud)
         connections: dict[tuple[str, int], Any] = {}
@@ -171,6 +175,10 @@ class Emulator:
     def expire_tokens(self) -> None:
         """Invalidate all tokens."""
         self.cloud.expire_tokens()
+
+    def set_stale(self, age: float | Callable[[], float]) -> None:
+        """Change the age in seconds of the state that GETs show; 0 is the current state."""
+        self.cloud.set_stale(age)
 
     def set_quota(self, **limits: int) -> None:
         """Change quota limits: `instances`, `cores`, `ram`, `volumes`, `gigabytes`, `port`, …; -1 means unlimited."""

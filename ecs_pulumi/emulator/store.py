@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Document = dict[str, Any]
 
@@ -73,6 +73,26 @@ VERSION = 1
 """The version of the schema; state files of other versions are rejected."""
 
 
+_COPIED = ", ".join(("seq", "kind", "region", "id", "doc", *COLUMNS))
+_UNRECORDED = ("token", "access-key")
+"""Kinds of Keystone, whose objects always have their current state."""
+_PRIOR = ", ".join(f"OLD.{column}" for column in _COPIED.split(", "))
+_ROWS = {
+    "INSERT": ("NEW", "NULL, NEW.kind, NEW.region, NEW.id" + ", NULL" * (1 + len(COLUMNS))),
+    "UPDATE": ("OLD", _PRIOR),
+    "DELETE": ("OLD", _PRIOR),
+}
+_TRIGGER = (
+    "CREATE TEMP TRIGGER history_{event} AFTER {event} ON main.objects WHEN {row}.kind NOT IN {without}"
+    " BEGIN INSERT INTO history (moment, {columns}) VALUES (moment(), {values}); END;"
+)
+HISTORY = f"CREATE TEMP TABLE history (number INTEGER PRIMARY KEY, moment REAL NOT NULL, {_COPIED});" + "".join(
+    _TRIGGER.format(event=event, row=row, values=values, without=_UNRECORDED, columns=_COPIED)
+    for event, (row, values) in _ROWS.items()
+)
+"""The prior row of each change, or one without `seq` for an object that did not exist. In memory only."""
+
+
 class StateError(Exception):
     """The state file cannot be used; the message states the reason."""
 
@@ -122,6 +142,42 @@ class Store:
                     self._db.execute("COMMIT")
             finally:
                 self._depth -= 1
+
+    def record_history(self, moment: Callable[[], float] | None) -> None:
+        """Record the prior documents of all changes from now on, and forget earlier ones.
+
+        Args:
+            moment: returns the time of a change; None records nothing.
+        """
+        with self._lock:
+            for event in _ROWS:
+                self._db.execute(f"DROP TRIGGER IF EXISTS history_{event}")
+            self._db.execute("DROP TABLE IF EXISTS temp.history")
+            if moment:
+                self._db.create_function("moment", 0, moment)
+                self._db.executescript(HISTORY)
+
+    @contextmanager
+    def view_of(self, moment: float) -> Iterator[None]:
+        """Show the objects as they were at a time, which needs a history of the changes since then.
+
+        The block must not change anything. Older history is deleted.
+        """
+        self._db.execute("DELETE FROM history WHERE moment <= ?", (moment,))
+        prior = self._db.execute(
+            f"SELECT {_COPIED} FROM history WHERE number IN (SELECT min(number) FROM history GROUP BY kind, region, id)"  # noqa: S608
+        ).fetchall()
+        self._db.execute("SAVEPOINT present")
+        try:
+            for row in prior:
+                self.remove(*row[1:4])
+            slots = ", ".join("?" * (5 + len(COLUMNS)))
+            existing = [row for row in prior if row[0] is not None]
+            self._db.executemany(f"INSERT INTO objects ({_COPIED}) VALUES ({slots})", existing)  # noqa: S608
+            yield
+        finally:
+            self._db.execute("ROLLBACK TO present")
+            self._db.execute("RELEASE present")
 
     def get(self, kind: str, region: str, id_: str) -> Document | None:
         """Return the document, or None."""

@@ -170,6 +170,7 @@ class EmulatedWorld:
     def restore(self, snapshot: Snapshot) -> None:
         """Restore contents and time of the cloud."""
         self.cloud.clear_faults()
+        self.cloud.set_stale(0.0)
         self.wire.stalled.clear()
         with self.cloud.cloud.store._lock:
             snapshot.cloud.backup(self.cloud.cloud.store._db)
