@@ -19,11 +19,11 @@ import requests
 from keystoneauth1 import exceptions as keystone
 from keystoneauth1.access import AccessInfoV3
 from keystoneauth1.session import Session as KeystoneSession
-from requests.adapters import HTTPAdapter
 from urllib3 import exceptions as urllib3
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.access_key import SigningSession
+from ecs_pulumi.cloud.bounded_http import BoundedAdapter
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import Credentials
 from ecs_pulumi.cloud.routes import path_template
@@ -149,7 +149,7 @@ class Transport:
         self.requests: Counter[tuple[str, str]] = Counter()
         self.http = _Session()
         self.read_timeout = READ_TIMEOUT
-        adapter = HTTPAdapter(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0)
+        adapter = BoundedAdapter(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0)
         self.http.mount("http://", adapter)
         self.http.mount("https://", adapter)
         self.http.hooks["response"].append(self._on_response)

@@ -5,6 +5,7 @@ import datetime as dt
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -127,6 +128,87 @@ def test_broken_connection_after_request_raises_response_lost(
         _send(f"http://127.0.0.1:{server.port}/servers", "GET")
     assert not isinstance(caught.value, ResponseLost)
     assert f"http://127.0.0.1:{server.port} (compute)" in str(caught.value)
+
+
+RESPONSE = HEAD.replace(b"100", b"200") + b'{"server": {"name": "' + b"x" * 176 + b'"}}'
+CHUNKED = HEAD.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked") + b"1\r\n{\r\n" + b"1\r\n \r\n" * 200
+
+
+def _drip(response: bytes, after: int, pause: float = 0.03) -> Callable[[socket.socket], None]:
+    """Return a handler that sends a response byte by byte after the first ones, never slower than the read timeout."""
+
+    def handle(connection: socket.socket) -> None:
+        read_message(connection)
+        connection.sendall(response[:after])
+        for at in range(after, len(response)):
+            connection.sendall(response[at : at + 1])
+            time.sleep(pause)
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("response", "after"),
+    [
+        pytest.param(RESPONSE, 0, id="status"),
+        pytest.param(RESPONSE, 20, id="headers"),
+        pytest.param(RESPONSE, len(HEAD) + 5, id="body"),
+        pytest.param(CHUNKED, len(HEAD) + 20, id="chunks"),
+    ],
+)
+def test_response_that_never_ends_counts_as_lost(origin: "Origin", response: bytes, after: int) -> None:
+    """A response that arrives byte by byte is given up, although no byte takes as long as the read timeout."""
+    server = origin.start(_drip(response, after))
+    with pytest.raises(ResponseLost):
+        origin.post(server, read_timeout=0.1)
+    assert server.accepted == 1
+
+
+def test_response_through_proxy_that_never_ends_counts_as_lost(proxy: ForwardProxy, origin: "Origin") -> None:
+    """The same holds behind a proxy."""
+    assert proxy.url
+    server = origin.start(_drip(RESPONSE, 0))
+    with pytest.raises(ResponseLost):
+        origin.post(server, read_timeout=0.1)
+
+
+def test_slow_response_arrives(serve: Callable[..., Server]) -> None:
+    """A response may take longer than the read timeout as a whole."""
+    server = serve(_drip(RESPONSE, len(RESPONSE) - 4, pause=0.3))
+    _send(f"http://127.0.0.1:{server.port}/servers", "GET", read_timeout=0.9)
+    assert server.accepted == 1
+
+
+@pytest.mark.parametrize("poll", [False, True], ids=["request", "poll"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_every_request_ends(
+    serve: Callable[..., Server],
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    poll: bool,  # noqa: FBT001
+) -> None:
+    """No request and no poll waits for a response that never ends."""
+    monkeypatch.setattr(transport, "POLL_READ_TIMEOUT", 0.1)
+    server = serve(_drip(RESPONSE, 0))
+    connection = Connection(settings(max_retries=0), clock=FakeClock())
+    connection.transport.http.mount("https://iam.test", FakeCloud())
+    connection.transport.read_timeout = 0.1
+    with pytest.raises(ConnectionFailed):
+        connection.transport.send(Request(method, f"http://127.0.0.1:{server.port}/x", "compute"), poll=poll)
+
+
+def test_login_and_discovery_end(serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The requests that keystoneauth sends are limited as well."""
+    monkeypatch.setattr(transport, "READ_TIMEOUT", 0.1)
+    url = f"http://127.0.0.1:{serve(_drip(RESPONSE, 0)).port}"
+    with pytest.raises(ConnectionFailed):
+        Connection(settings(max_retries=0, auth_url=f"{url}/v3"), clock=FakeClock()).transport.access()
+    cloud = FakeCloud()
+    cloud.catalog["compute"] = url
+    connection = Connection(settings(max_retries=0), clock=FakeClock())
+    connection.transport.http.mount("https://iam.test", cloud)
+    with pytest.raises(ConnectionFailed):
+        assert connection.region().compute.versions
 
 
 def test_broken_tls_handshake_raises_response_lost(serve: Callable[..., Server]) -> None:
