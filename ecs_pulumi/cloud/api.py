@@ -13,6 +13,7 @@ from keystoneauth1.discover import Discover, VersionData, version_to_string
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.clock import Clock
+from ecs_pulumi.cloud.own_writes import OwnWrites
 from ecs_pulumi.cloud.transport import Request, Response, Transport, utc_now
 
 Microversion = tuple[int, int]
@@ -109,6 +110,11 @@ class ServiceClient:
     def clock(self) -> Clock:
         """The connection's clock."""
         return self._transport.clock
+
+    @property
+    def writes(self) -> OwnWrites:
+        """What this process has written, which a read may not show yet."""
+        return self._transport.writes
 
     @property
     def url(self) -> str:

@@ -104,10 +104,11 @@ class ResourceReader:
         """Learn from the objects that the lists of a poll contain, and from the others, which were read one by one."""
 
     def _get_each(self, ids: Iterable[str], *, poll: bool = False) -> PollResult:
-        """Read each object with a GET."""
+        """Read each object with a GET. A poll omits an object that is so new that a stale read may not show it."""
         documents: dict[str, Document | None] = {}
         request_id = None
         for id in ids:
+            may_appear = poll and self._api.writes.appears_in(id) > 0
             try:
                 response = self._api.request(
                     "GET",
@@ -117,7 +118,9 @@ class ResourceReader:
                     poll=poll,
                 )
             except NotFound as error:
-                documents[id], request_id = None, error.request_id
+                request_id = error.request_id
+                if not may_appear:
+                    documents[id] = None
             else:
                 documents[id], request_id = self._unless_deleted(response.body), response.request_id
         return PollResult(documents, request_id)
@@ -218,7 +221,8 @@ class Volumes(ResourceReader):
                 break
         # A volume that an earlier list contained and the complete list does not contain was deleted.
         complete = query is None and len(items) < size
-        deleted = self._previously_listed.intersection(ids).difference(found) if complete else ()
+        missing = self._previously_listed.intersection(ids).difference(found) if complete else ()
+        deleted = [id for id in missing if not self._api.writes.appears_in(id)]
         self._previously_listed = self._previously_listed.intersection(ids).union(found)
         return PollResult({**found, **dict.fromkeys(deleted)}, request_id)
 

@@ -26,6 +26,7 @@ from ecs_pulumi.cloud.access_key import SigningSession
 from ecs_pulumi.cloud.bounded_http import BoundedAdapter
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import Credentials
+from ecs_pulumi.cloud.own_writes import OwnWrites
 from ecs_pulumi.cloud.routes import path_template
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ _MAX_HOLD = 60.0
 Open Telekom Cloud asks for a pause of up to a minute.
 """
 _FIRST_CONTACT_RETRIES = 2
+_APPEARANCE_INTERVAL = 0.5
 _RETRIED_FOR_ANY_METHOD = frozenset({429, 503})  # the service did not accept the request
 _BROKEN_TLS = re.compile(r"EOF occurred|UNEXPECTED_EOF|TLS/SSL connection has been closed|BAD_RECORD_MAC")
 """OpenSSL's messages for a connection that broke, as opposed to a TLS handshake that cannot succeed."""
@@ -134,6 +136,7 @@ class Transport:
         requests: number of requests sent, by method and path template.
         http: the HTTP session of all requests.
         read_timeout: seconds without received data after which the response counts as lost.
+        writes: what this process has written, which a read may not show yet.
     """
 
     def __init__(
@@ -149,6 +152,7 @@ class Transport:
         self.requests: Counter[tuple[str, str]] = Counter()
         self.http = _Session()
         self.read_timeout = READ_TIMEOUT
+        self.writes = OwnWrites(clock)
         adapter = BoundedAdapter(pool_connections=8, pool_maxsize=POOL_SIZE, max_retries=0)
         self.http.mount("http://", adapter)
         self.http.mount("https://", adapter)
@@ -232,6 +236,8 @@ class Transport:
     def send(self, request: Request, *, idempotent: bool | None = None, poll: bool = False) -> Response:
         """Send a request, and retry it after transient errors.
 
+        A GET of an object that this process created a moment ago is repeated while the API does not find it.
+
         Args:
             request: the request.
             idempotent: whether sending the request twice has the same effect as sending it once. Default: as defined
@@ -248,13 +254,23 @@ class Transport:
             self._raise_if_held(request.url)
             return self._send_once(request, POLL_READ_TIMEOUT)
         safe = request.method in _IDEMPOTENT_METHODS if idempotent is None else idempotent
-        try:
-            return self.with_retries(
-                lambda: self._send_once(request, self.read_timeout), idempotent=safe, url=request.url
-            )
-        except errors.NotFound:
-            self._thread.missed = True
-            raise
+        response: Response | None = None
+        while True:
+            may_appear = request.method == "GET" and self.writes.appears_at(request.url)
+            try:
+                response = self.with_retries(
+                    lambda: self._send_once(request, self.read_timeout), idempotent=safe, url=request.url
+                )
+            except errors.NotFound:
+                if may_appear:
+                    self.clock.sleep(min(_APPEARANCE_INTERVAL, may_appear))
+                    continue
+                self._thread.missed = True
+                raise
+            finally:
+                if request.method != "GET":
+                    self.writes.record(request.method, request.url, request.json, response and response.body)
+            return response
 
     def with_retries(
         self,

@@ -443,6 +443,18 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """Return the current object, None if it does not exist. MUST NOT use a cache."""
         return self.read_cached(context, id_)
 
+    def settle(self, context: OperationContext[C], refusal: Exception | None = None) -> bool:  # noqa: ARG002
+        """Wait until reads show all that an earlier run wrote, if the API may be late with that.
+
+        Args:
+            context: The operation.
+            refusal: The error that may be due to a read which was out of date; any other one is not waited for.
+
+        Returns:
+            Whether a repeated read may show more than the last one.
+        """
+        return False
+
     @abstractmethod
     def to_outputs(self, context: OperationContext[C], remote: R) -> dict[str, Any]:
         """Return inputs and outputs of a remote object by name. Properties that the API does not return are omitted."""

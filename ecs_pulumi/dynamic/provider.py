@@ -124,16 +124,32 @@ class Provider(ResourceProvider):
         context = self._new_context("read", request, prior, id_, prior)
         try:
             remote = handler.read_cached(context, id_)
-            if remote is None:
+            outs = None if remote is None else self._outputs(context, remote, prior)
+            # Without the object, or with another one in its place, the next update would create it anew.
+            if request.has_state and self._is_lost(outs, request) and handler.settle(context):
+                remote = handler.read(context, id_)
+                outs = None if remote is None else self._outputs(context, remote, prior)
+            if outs is None:
                 if request.has_state:
                     self._require_gone(context, request)
                 return ReadResult("", {})
-            outs = self._outputs(context, remote, prior)
         except Exception as error:  # noqa: BLE001
             self._fail(context, error)
         prior_inputs = _clean(request.old_inputs or {})
         inputs = self._inputs_from_outputs(prior_inputs, outs) | fields.emptied_inputs(handler.inputs, prior_inputs)
         return ReadResult(id_, outs, inputs or None)
+
+    def _is_lost(self, outs: Mapping[str, Any] | None, request: rpc_bridge.RequestContext) -> bool:
+        """Whether a refresh to these outputs, or to no object, makes the next update create the object anew."""
+        inputs = _clean(request.old_inputs or {})
+        if outs is None:
+            return True
+        model = fields.fields_of(self._handler.inputs)
+        return any(
+            value is not None and field.has(fields.Replace) and not self._handler.is_equal(name, value, outs)
+            for name, field in model.items()
+            if name in outs and (value := inputs.get(name)) is not None
+        )
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Update the remote object in place to the desired inputs."""
@@ -144,7 +160,7 @@ class Provider(ResourceProvider):
             if request.ignore_changes:
                 inputs = self._ignored_from_remote(context, inputs, request.ignore_changes)
                 context.inputs = inputs
-            remote = handler.update(context, _id, handler.inputs.model_validate(inputs), prior)
+            remote = self._change(context, _id, handler.inputs.model_validate(inputs), prior)
             result = UpdateResult(self._outputs(context, remote, inputs))
         except Exception as error:  # noqa: BLE001
             self._keep_or_undo(context, error, inputs, undo=False, prior=prior)
@@ -291,16 +307,17 @@ class Provider(ResourceProvider):
             ProgramError: An object carries this resource's owner marker, but the state does not confirm that an
                 interrupted run created it.
         """
+        known = state.read(request.project, request.stack)
+        if known.interrupted(request.urn, context.inputs):
+            self._handler.settle(context)
         for id_, name in self._handler.find_own_orphans(context, desired):
             provenance = context.provenance(id_, name)
             if provenance is Provenance.INTERRUPTED:
                 return id_
             # An owner marker without a backend may belong to a stack of the same name in another backend.
-            if (
-                provenance is Provenance.FOREIGN
-                and context.backend
-                and not state.read(request.project, request.stack).retains(request.urn)
-            ):
+            if provenance is Provenance.FOREIGN and context.backend and not known.retains(request.urn):
+                if self._handler.settle(context):
+                    return self._find_orphan(context, request, desired)  # it may be deleted already
                 which = f"{name} ({id_})" if name else id_
                 raise ProgramError(
                     f"{context.kind} {which} already exists: an earlier run created it for this resource, but the "
@@ -323,7 +340,16 @@ class Provider(ResourceProvider):
                 "requires a replacement; delete it with `ecs-pulumi orphans --delete`"
             )
         context.record_id(id_)
-        return handler.update(context, id_, desired, actual)
+        return self._change(context, id_, desired, actual)
+
+    def _change(self, context: OperationContext[Any], id_: str, desired: Any, prior: Mapping[str, Any]) -> Any:
+        """Update the object; repeat that if it is refused because the object was read in an earlier state."""
+        try:
+            return self._handler.update(context, id_, desired, prior)
+        except Exception as error:
+            if not self._handler.settle(context, error):
+                raise
+        return self._handler.update(context, id_, desired, prior)
 
     def _ignored_from_remote(
         self, context: OperationContext[Any], inputs: Mapping[str, Any], paths: Sequence[str]
@@ -454,7 +480,7 @@ class Provider(ResourceProvider):
             )
             raise ProgramError(f"adopt: {desired.adopt} cannot be imported without replacing it: {listed}")
         context.record_id(desired.adopt)
-        return handler.update(context, desired.adopt, desired, actual) if changed else remote
+        return self._change(context, desired.adopt, desired, actual) if changed else remote
 
     def _check_import(self, request: rpc_bridge.RequestContext, inputs: Mapping[str, Any]) -> list[fields.Problem]:
         """Return problems that prevent the import of an object, and show a notice of the changes that it makes."""

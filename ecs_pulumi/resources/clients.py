@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ecs_pulumi.cloud.api import ServiceClient
     from ecs_pulumi.cloud.connection import Connection, Region
+    from ecs_pulumi.cloud.own_writes import OwnWrites
     from ecs_pulumi.cloud.polling import Deadline
 
 
@@ -38,6 +39,11 @@ class Clients:
     def known_region(self) -> Region | None:
         """The region of the resource if this process has used it before; this sends no request."""
         return self.connection.known_region(self.region_name)
+
+    @property
+    def writes(self) -> OwnWrites:
+        """What this process has written, which a read may not show yet."""
+        return self.connection.transport.writes
 
     @property
     def compute(self) -> ServiceClient:

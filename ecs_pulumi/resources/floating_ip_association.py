@@ -1,6 +1,7 @@
 """FloatingIpAssociation: associates a floating IP with a port (Neutron API reference, "Floating IPs")."""
 
 import contextlib
+import operator
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -27,7 +28,7 @@ from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
-from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.request_body import create_body, diff_remote
 
 
@@ -133,10 +134,10 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
         context: Context,
         id_: str,
         desired: FloatingIpAssociationInputs,
-        prior: Mapping[str, Any],  # noqa: ARG002
+        prior: Mapping[str, Any],
     ) -> RemoteObject:
         """Move the floating IP to another port or another address of the port."""
-        remote = require_exists(_find(context, id_), "FloatingIp", id_)
+        remote = self.read_current(context, id_, desired, prior, read=lambda: _find(context, id_))
         if diff_remote(self, context, desired, remote):
             return associate(context, id_, _body(desired))
         return remote
@@ -148,13 +149,13 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
             remote = self.read(context, id_)
             return remote is not None and remote["port_id"] == prior.get("port_id", remote["port_id"])
 
-        if not is_associated():
+        if not context.cloud.writes.read_until(is_associated, bool, id_):
             return
         try:
             network.update(context.cloud.network, "floatingip", id_, {"port_id": None})
         except errors.NotFound as error:
             # Only the floating IP shows whether the association is gone.
-            if is_associated():
+            if context.cloud.writes.read_until(is_associated, operator.not_, id_):
                 raise errors.OperationFailed("the floating IP still has the port", str(error)) from error
 
 

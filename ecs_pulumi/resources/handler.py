@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecs_pulumi.cloud import errors
@@ -12,6 +14,7 @@ from ecs_pulumi.dynamic.handler import ResourceHandler
 from ecs_pulumi.notices import Notice
 from ecs_pulumi.resources import quota, steps
 from ecs_pulumi.resources.clients import Clients, connection, has_stored_secret
+from ecs_pulumi.resources.orphan_search import forget
 from ecs_pulumi.resources.owner_markers import (
     MARKER_KEY,
     is_owner_marker,
@@ -20,7 +23,7 @@ from ecs_pulumi.resources.owner_markers import (
     owner_in_name,
     parse_owner_marker,
 )
-from ecs_pulumi.resources.remote import RemoteObject
+from ecs_pulumi.resources.remote import RemoteObject, require_exists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from ecs_pulumi.dynamic.handler import ImportedResource
     from ecs_pulumi.resources.clients import Context, Existing
 
+_ABOUT_STATE = (errors.BadRequest, errors.Conflict)
+"""The refusals that may be about the state of an object, as opposed to what a request contains."""
 I = TypeVar("I", bound=fields.Inputs)  # noqa: E741
 
 _STORED_SETTINGS = (
@@ -123,6 +128,76 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
             f"the credentials are for project {current}, and it belongs to project {join_names(sorted(projects))}; "
             "use the credentials of that project (if the object is gone, remove it with `pulumi state delete`)"
         )
+
+    def settle(self, context: Context, refusal: Exception | None = None) -> bool:
+        """Wait until no read can show what an earlier run wrote as it was before; False if none can already.
+
+        Some refusals say that the object has another state than the one that was read.
+        """
+        left = context.cloud.writes.settles_in()
+        if left <= 0 or not (refusal is None or isinstance(refusal, _ABOUT_STATE)):
+            return False
+        context.report_status(f"waiting for {left:.0f} s, in which the cloud may show an earlier state")
+        context.cloud.connection.clock.sleep(left)
+        forget(context.cloud.region)
+        return True
+
+    def is_gone(self, context: Context, id_: str, *objects: str) -> bool:
+        """Whether an object does not exist; a read that shows it counts only if it cannot be stale.
+
+        Args:
+            context: The operation.
+            id_: The object.
+            objects: What was written to, such as both ends of a relation.
+        """
+        return context.cloud.writes.read_until(lambda: self.read(context, id_), operator.not_, *objects) is None
+
+    def read_current(
+        self,
+        context: Context,
+        id_: str,
+        desired: I,
+        prior: Mapping[str, Any],
+        read: Callable[[], RemoteObject | None] | None = None,
+    ) -> RemoteObject:
+        """Return the object from which an update starts.
+
+        An object that already has a value that the program has changed may be shown as it was before an earlier run
+        changed it. It is read again until no read can be stale: otherwise the update would not send that value.
+
+        Args:
+            context: The operation.
+            id_: The object.
+            desired: The desired inputs.
+            prior: The prior outputs.
+            read: Reads it, if not `read`.
+
+        Raises:
+            OperationFailed: It does not exist.
+        """
+        values = fields.to_plain(desired)
+        changed = {name for name in values.keys() & prior.keys() if not self.is_equal(name, values[name], prior)}
+
+        def is_expected(remote: RemoteObject | None) -> bool:
+            if remote is None:
+                return False
+            outputs = self.to_outputs(context, remote)
+            return not any(self.is_equal(name, values[name], outputs) for name in changed & outputs.keys())
+
+        remote = context.cloud.writes.read_until(read or partial(self.read, context, id_), is_expected, id_)
+        return require_exists(remote, self.name, id_)
+
+    def read_until(self, context: Context, id_: str, shows: Callable[[RemoteObject], bool]) -> RemoteObject:
+        """Return the current object, once it shows the effect of this process's last requests or cannot be stale.
+
+        Raises:
+            OperationFailed: It does not exist.
+        """
+
+        def read() -> RemoteObject:
+            return require_exists(self.read(context, id_), self.name, id_)
+
+        return context.cloud.writes.read_until(read, shows, id_)
 
     def missed_object(self, context: Context) -> bool:
         """Whether a request, except for polls, got a 404."""

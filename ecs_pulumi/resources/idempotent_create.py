@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ecs_pulumi.resources.remote import RemoteObject
 
 _ATTEMPTS = 3
-_SEARCH_DELAYS = (0.0, 0.5, 1.5, 3.0)
+_SEARCH_DELAYS = (0.0, 0.5, 1.5, 4.0)
+"""Together longer than a read may be stale."""
 _TIMEOUT_SEARCH_DELAYS = (6.0, 12.0, 24.0, 48.0)
 _LONGEST_SHARE_OF_TIME_LEFT = 0.25
 _CLOCKS_DIFFER = 60.0

@@ -50,7 +50,7 @@ from ecs_pulumi.resources.nic import (
     owner_of_nic,
 )
 from ecs_pulumi.resources.quota import QuotaNeed
-from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.server import importing
 
 _DETACHED = "DETACHED"
@@ -245,10 +245,10 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         context: Context,
         id_: str,
         desired: InterfaceAttachmentInputs,
-        prior: Mapping[str, Any],  # noqa: ARG002
+        prior: Mapping[str, Any],
     ) -> RemoteObject:
         """Attach the NIC again if it was detached outside of Pulumi; no input can be changed in place."""
-        remote = require_exists(self.read(context, id_), self.name, id_)
+        remote = self.read_current(context, id_, desired, prior)
         if if_attached(remote, desired.server_id):
             return remote
         attach_again = partial(attach, context, desired.server_id, port_id=remote["id"], tag=desired.tag)
@@ -261,6 +261,8 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         keep_port = not (rpc_bridge.current_request().old_inputs or {}).get("network_id")
         detach_nic = partial(detach, context, server_id, port_id, keep_port=keep_port)
         port = while_active(context, server_id, detach_nic)
+        if port is None and not keep_port and nic_marker(context):
+            delete_port(context, port_id)  # a read may not show a port that an earlier run has just created
         if port and is_for_a_nic(context.cloud.region, port) and port.get("device_id") in (None, "", server_id):
             delete_port(context, port_id)
 

@@ -25,7 +25,7 @@ from ecs_pulumi.resources.clients import Context, Existing, connection
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import is_younger, send_once
 from ecs_pulumi.resources.planned import planned
-from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.request_body import create_body
 
 _TYPED, _OF_USER = "2.2", "2.10"
@@ -213,9 +213,9 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
         private_key = remote.get("private_key") or context.prior.get("private_key")
         return {**outputs, "private_key": private_key, "region": context.cloud.region.name}
 
-    def update(self, context: Context, id_: str, desired: KeyPairInputs, prior: Mapping[str, Any]) -> RemoteObject:  # noqa: ARG002
+    def update(self, context: Context, id_: str, desired: KeyPairInputs, prior: Mapping[str, Any]) -> RemoteObject:
         """Read the key pair; no input can be changed in place."""
-        return require_exists(self.read(context, id_), self.name, id_)
+        return self.read_current(context, id_, desired, prior)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:
         """Delete the key pair; existing servers keep the key."""
@@ -254,15 +254,25 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
             OperationFailed: Another owner, or another resource of this stack, has a key pair with this name.
         """
         name = body["name"]
-        existing = self._get(context, name, desired.user_id)
+
+        def is_same(existing: RemoteObject) -> bool:
+            return bool(desired.public_key) and self.is_equal("public_key", desired.public_key, existing)
+
+        def is_ours(existing: RemoteObject) -> bool:
+            return sent is not None and self._was_created_by_request(context, existing, sent)
+
+        # A stale read may also show a key pair with this name that was deleted.
+        existing = context.cloud.writes.read_until(
+            lambda: self._get(context, name, desired.user_id),
+            lambda found: found is not None and (is_same if desired.public_key else is_ours)(found),
+            name,
+        )
         if existing is None:
             if isinstance(error, errors.Conflict):
                 raise error
             return None
-        is_same = bool(desired.public_key) and self.is_equal("public_key", desired.public_key, existing)
-        is_ours = sent is not None and self._was_created_by_request(context, existing, sent)
-        provenance = Provenance.INTERRUPTED if is_ours else context.provenance(name, name)
-        if is_same and provenance in (Provenance.INTERRUPTED, Provenance.RENAMED):
+        provenance = Provenance.INTERRUPTED if is_ours(existing) else context.provenance(name, name)
+        if is_same(existing) and provenance in (Provenance.INTERRUPTED, Provenance.RENAMED):
             return existing
         if not desired.public_key and provenance is Provenance.INTERRUPTED:
             # The private key was in the lost response, so the pair is useless.

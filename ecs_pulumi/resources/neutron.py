@@ -19,13 +19,13 @@ from ecs_pulumi.resources.idempotent_create import create_or_find, created_in_th
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import owner_marker
 from ecs_pulumi.resources.quota import QuotaNeed, is_short
-from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import diff_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ecs_pulumi.resources.clients import Context, Existing
+    from ecs_pulumi.resources.remote import RemoteObject
 
 
 class UnnamedInputs(fields.Inputs):
@@ -202,7 +202,7 @@ class NeutronHandler(EcsHandler[I]):
 
     def update(self, context: Context, id_: str, desired: I, prior: Mapping[str, Any]) -> RemoteObject:
         """Send the changed attributes in one request, and changed tags in another."""
-        remote = require_exists(self.read(context, id_), self.name, id_)
+        remote = self.read_current(context, id_, desired, prior)
         changes = self._changes(context, desired, remote)
         body = self._body({name: value for name, value in changes.items() if self._is_sent(name)}, remote)
         if body:
@@ -397,6 +397,7 @@ def with_marker(
         narrow=list_marked if is_filtered else list_all,
         list_all=list_all,
         is_own=has_marker,
+        has_deleted=context.cloud.writes.has_deleted,
         is_short=is_short(region, "network", network.COLLECTIONS[singular].list_key),
     )
 

@@ -72,7 +72,8 @@ def attach(
         send = partial(compute.attach_interface, api, server_id, body, microversion=TAG if tag else None)
         interface = retry_while_busy(send, context.cloud.deadline, progress=context.report_status)
     except (errors.ResponseLost, errors.Conflict, errors.ServerError) as error:
-        attached = _find_attached(context, server_id, port_id, network_id, addresses, prior_ids)
+        find = partial(_find_attached, context, server_id, port_id, network_id, addresses, prior_ids)
+        attached = context.cloud.writes.read_until(find, bool, server_id)
         if attached is not None:
             return attached
         if isinstance(error, errors.ServerError) and network_id:

@@ -36,6 +36,7 @@ class MarkedObjects:
         list_all: Callable[[], Iterable[RemoteObject]],
         is_own: Callable[[RemoteObject], bool],
         *,
+        has_deleted: Callable[[str], bool],
         is_short: bool = False,
     ) -> list[RemoteObject]:
         """Return the orphans of one resource, without those that are being deleted.
@@ -44,6 +45,7 @@ class MarkedObjects:
             narrow: Lists the objects that may belong to the resource.
             list_all: Lists all objects of the kind.
             is_own: Whether an object carries the resource's owner marker.
+            has_deleted: Whether this process has deleted an object, which a list may still contain.
             is_short: Whether the list of all objects is so short that the first search requests it.
         """
         with self._lock:
@@ -58,7 +60,10 @@ class MarkedObjects:
         return [
             each
             for each in found
-            if is_own(each) and not created_in_this_run(each["id"]) and not _is_being_deleted(each)
+            if is_own(each)
+            and not created_in_this_run(each["id"])
+            and not has_deleted(each["id"])
+            and not _is_being_deleted(each)
         ]
 
 
@@ -67,6 +72,11 @@ def _is_being_deleted(remote: RemoteObject) -> bool:
 
 
 _by_region: PerRegion[dict[str, MarkedObjects]] = PerRegion(lambda _: {})
+
+
+def forget(region: Region) -> None:
+    """Let the next search request the lists again."""
+    _by_region(region).clear()
 
 
 def marked_objects(region: Region, kind: str) -> MarkedObjects:

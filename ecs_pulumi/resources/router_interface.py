@@ -32,7 +32,7 @@ from ecs_pulumi.resources.deletion import User, delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import created_in_this_run, send_once
 from ecs_pulumi.resources.planned import planned
-from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.router import INTERFACE_OWNERS, interface_ports
 from ecs_pulumi.resources.router_route import change_route, check_foreign, check_own, router_lock
 
@@ -211,10 +211,15 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         is_sent = False
 
         def find(error: errors.EcsError) -> RemoteObject | None:
-            ports = interface_ports(context, desired.router_id)
-            if isinstance(error, errors.BadRequest) and self._remove_overlapping(context, ports, error):
+            if isinstance(error, errors.BadRequest) and self._remove_overlapping(context, desired.router_id, error):
                 return add()
-            found = next(_find(ports, desired.subnet_id, desired.port_id), None)
+
+            def read() -> RemoteObject | None:
+                ports = interface_ports(context, desired.router_id)
+                return next(_find(ports, desired.subnet_id, desired.port_id), None)
+
+            may_exist = is_sent or "already" in str(error)
+            found = context.cloud.writes.read_until(read, bool, desired.router_id) if may_exist else read()
             if found is not None:
                 check_own(context, self.id_of(found), _EXISTING, is_sent=is_sent)
             return found
@@ -229,7 +234,10 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
             is_sent = True
             # Until the port is read, its IP version is unknown. An id with the subnet is valid for both versions.
             context.record_id("/".join(filter(None, (desired.router_id, port_id, desired.subnet_id))))
-            return network.get(api, "port", port_id)
+            return context.cloud.writes.read_until(lambda: network.get(api, "port", port_id), shows, port_id)
+
+        def shows(port: RemoteObject) -> bool:
+            return port["device_id"] == desired.router_id and desired.subnet_id in (None, *_subnet_ids(port))
 
         def add() -> RemoteObject:
             return send_once(send, find, errors.BadRequest, errors.Conflict)
@@ -238,16 +246,18 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         context.record_id(self.id_of(remote))
         return remote
 
-    def _remove_overlapping(self, context: Context, ports: Iterable[RemoteObject], error: errors.BadRequest) -> bool:
+    def _remove_overlapping(self, context: Context, router_id: str, error: errors.BadRequest) -> bool:
         """Remove the interface that is being replaced if the API names its subnet because the ranges overlap.
 
         The engine, which does not know the ranges, deletes it only after the create.
         """
+        if "overlaps" not in error.message:
+            return False
         replaced = _compared.get(rpc_bridge.current_request().urn)
+        ports = interface_ports(context, router_id)
         for remote in (remote for port in ports for remote in _interfaces_of(port)):
             subnet_id = str(_subnet_id(remote))
-            is_overlapping = "overlaps" in error.message and subnet_id in error.message
-            if is_overlapping and replaced == (remote["device_id"], remote["id"], subnet_id):
+            if subnet_id in error.message and replaced == (remote["device_id"], remote["id"], subnet_id):
                 self.delete(context, self.id_of(remote), {})
                 return True
         return False
@@ -284,11 +294,11 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         self,
         context: Context,
         id_: str,
-        desired: RouterInterfaceInputs,  # noqa: ARG002
-        prior: Mapping[str, Any],  # noqa: ARG002
+        desired: RouterInterfaceInputs,
+        prior: Mapping[str, Any],
     ) -> RemoteObject:
         """Return the interface: no input can be changed in place."""
-        return require_exists(self.read(context, id_), self.name, id_)
+        return self.read_current(context, id_, desired, prior)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Remove the interface once no floating IP and no route needs it."""
@@ -302,7 +312,7 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
                     routers.remove_interface(context.cloud.network, router_id, interface)
             except errors.NotFound as error:
                 # Only the port shows whether the interface is gone.
-                if self.read(context, id_) is not None:
+                if not self.is_gone(context, id_, router_id, port_id):
                     raise errors.OperationFailed("the router still has the interface", str(error)) from error
 
         def users() -> list[User]:

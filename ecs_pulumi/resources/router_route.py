@@ -62,6 +62,8 @@ class _Routers:
         self.is_atomic = True
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
+        self.changed: dict[str, RemoteObject] = {}
+        """The routers as the last change of their routes left them."""
 
     def lock(self, router_id: str) -> threading.Lock:
         """Return the lock of a router, for changes that the cloud does not make safely at the same time."""
@@ -70,6 +72,7 @@ class _Routers:
 
 
 _routers = PerRegion(_Routers)
+_PAUSE = 1.0
 
 
 class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
@@ -160,7 +163,7 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
         """
         remote = {"router_id": desired.router_id, "destination": desired.destination, "nexthop": desired.nexthop}
         id_ = self.id_of(remote)
-        if not created_in_this_run(desired.router_id) and self.read(context, id_) is not None:
+        if not created_in_this_run(desired.router_id) and not self.is_gone(context, id_, desired.router_id):
             check_own(context, id_, _EXISTING)
 
         def is_added() -> bool:
@@ -186,7 +189,7 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
         except errors.EcsError:
             # Without a response, only the router shows whether it has the route.
             with contextlib.suppress(errors.EcsError):
-                if self.read(context, id_) is None:
+                if context.cloud.writes.read_until(lambda: self.read(context, id_), bool, desired.router_id) is None:
                     context.clear_id()
             raise
         return remote
@@ -216,7 +219,8 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
         prior: Mapping[str, Any],  # noqa: ARG002
     ) -> RemoteObject:
         """Add the route if a create that failed did not; no input can be changed in place."""
-        return self.read(context, id_) or self.create(context, desired)
+        found = context.cloud.writes.read_until(lambda: self.read(context, id_), bool, desired.router_id)
+        return found or self.create(context, desired)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Remove the route."""
@@ -225,7 +229,7 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
             change_route(context, remote, "remove")
         except errors.NotFound as error:
             # Only the router shows whether the route is gone.
-            if self.read(context, id_) is not None:
+            if not self.is_gone(context, id_, remote["router_id"]):
                 raise errors.OperationFailed("the router still has the route", str(error)) from error
 
 
@@ -312,19 +316,38 @@ def change_route(context: Context, remote: RemoteObject, verb: Literal["add", "r
             return
     with router_lock(context, router_id):
         for attempts_left in reversed(range(_CHANGES_ELSEWHERE)):
-            router = network.get(api, "router", router_id)
+            router = _current_router(context, remote, verb)
             current = router.get("routes") or []
             if (route in current) == (verb == "add"):
                 return
             routes = [*current, route] if verb == "add" else [each for each in current if each != route]
             try:
-                routers.replace_routes(api, router, routes)
+                known.changed[router_id] = routers.replace_routes(api, router, routes)
             except errors.ApiError as error:
                 if error.status != http.HTTPStatus.PRECONDITION_FAILED or not attempts_left:
                     raise
                 context.report_status("another program changed the router; reading it again")
+                context.cloud.connection.clock.sleep(min(_PAUSE, context.cloud.writes.settles_in(router_id)))
             else:
                 return
+
+
+def _current_router(context: Context, remote: RemoteObject, verb: str) -> RemoteObject:
+    """Return the router whose routes are replaced as a whole: a stale one would lose the routes that it lacks.
+
+    A cloud with revision numbers refuses the change of a stale one.
+    """
+    api, writes, router_id = context.cloud.network, context.cloud.writes, remote["router_id"]
+    known = _routers(context.cloud.region)
+    while True:
+        left = writes.settles_in(router_id)
+        if left > 0 and router_id in known.changed:
+            return known.changed[router_id]
+        router = network.get(api, "router", router_id)
+        is_needed = (_route_of(remote) in (router.get("routes") or [])) != (verb == "add")
+        if left <= 0 or (is_needed and router.get("revision_number") is not None):
+            return router
+        context.cloud.connection.clock.sleep(min(_PAUSE, left))
 
 
 def _route_of(remote: RemoteObject) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import contextlib
 import http
 import itertools
+import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -451,15 +452,20 @@ class RuleUpdate:
 
     def _still_missing(self, rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Read the rules of the group again, and return those that it still lacks."""
-        self._rules = wait_for(
-            lambda: network.list_all(self._api, _RULE, security_group_id=self._group_id),
-            done=lambda _: True,
-            deadline=self._context.cloud.deadline,
-            what="the rules of the group",
-        )
-        own = {self._group_id}
-        present = {rule_key(rule, own) for rule in self._rules}
-        return [rule for rule in rules if rule_key(rule, own) not in present]
+
+        def read() -> list[Mapping[str, Any]]:
+            listed = wait_for(
+                lambda: network.list_all(self._api, _RULE, security_group_id=self._group_id),
+                done=lambda _: True,
+                deadline=self._context.cloud.deadline,
+                what="the rules of the group",
+            )
+            self._rules = [rule for rule in listed if not self._context.cloud.writes.has_deleted(rule["id"])]
+            own = {self._group_id}
+            present = {rule_key(rule, own) for rule in self._rules}
+            return [rule for rule in rules if rule_key(rule, own) not in present]
+
+        return self._context.cloud.writes.read_until(read, operator.not_, self._group_id)
 
     def _create(self, bodies: list[RemoteObject]) -> None:
         """Create rules with one request, where the API accepts a list, else with one request for each."""

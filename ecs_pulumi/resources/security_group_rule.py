@@ -34,7 +34,7 @@ from ecs_pulumi.resources.idempotent_create import create_or_find, created_in_th
 from ecs_pulumi.resources.neutron import with_marker
 from ecs_pulumi.resources.owner_markers import is_owner_marker, owner_marker
 from ecs_pulumi.resources.quota import QuotaNeed
-from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.security_group import has_rule_resources
 from ecs_pulumi.resources.security_rules import (
     NEW_RULE_OF,
@@ -236,9 +236,10 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
         except errors.QuotaExceeded:
             raise
         except errors.Conflict as conflict:
-            found = next(iter(identical()), None)
-            if found is None:
+            listed = context.cloud.writes.read_until(identical, bool, desired.security_group_id)
+            if not listed:
                 raise
+            found = listed[0]
             is_young = is_lost and is_younger(api, found, start, _CLOCKS_DIFFER)
             is_own = is_young or context.provenance(found["id"], None) is Provenance.INTERRUPTED
             if is_own and _is_described(context, body, found):
@@ -293,11 +294,11 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
         self,
         context: Context,
         id_: str,
-        desired: SecurityGroupRuleInputs,  # noqa: ARG002
-        prior: Mapping[str, Any],  # noqa: ARG002
+        desired: SecurityGroupRuleInputs,
+        prior: Mapping[str, Any],
     ) -> RemoteObject:
         """Return the rule: no input can be changed in place."""
-        return require_exists(self.read(context, id_), self.name, id_)
+        return self.read_current(context, id_, desired, prior)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Delete the rule."""

@@ -24,7 +24,7 @@ from ecs_pulumi.resources.clients import Context
 from ecs_pulumi.resources.handler import EcsHandler, project_of
 from ecs_pulumi.resources.idempotent_create import create_or_find, created_in_this_run
 from ecs_pulumi.resources.quota import QuotaNeed
-from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.remote import RemoteObject
 
 _SOFT_POLICIES = "2.15"
 
@@ -154,11 +154,11 @@ class ServerGroupHandler(EcsHandler[ServerGroupInputs]):
         self,
         context: Context,
         id_: str,
-        desired: ServerGroupInputs,  # noqa: ARG002
-        prior: Mapping[str, Any],  # noqa: ARG002
+        desired: ServerGroupInputs,
+        prior: Mapping[str, Any],
     ) -> RemoteObject:
         """Read the group; no input can be changed in place."""
-        return require_exists(self.read(context, id_), self.name, id_)
+        return self.read_current(context, id_, desired, prior)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Delete the group. Servers that are still in it remain."""

@@ -1,8 +1,9 @@
 """Volume: a disk (guide, chapter 6; Cinder API reference, "Volumes")."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -295,6 +296,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             narrow=lambda: block_storage.list_volumes(api, metadata=repr({MARKER_KEY: marker})),
             list_all=lambda: self.list_all(context),
             is_own=lambda remote: marker in markers_of(remote),
+            has_deleted=context.cloud.writes.has_deleted,
             is_short=is_short(context.cloud.region, "block storage", "volumes"),
         )
         return [(each["id"], each.get("name") or "") for each in found]
@@ -336,7 +338,9 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         remote = self.wait_until_stable(context, remote["id"], "available")
         if desired.read_only:
             block_storage.set_read_only(api, remote["id"], read_only=True)
-            remote = require_exists(self.read(context, remote["id"]), self.name, remote["id"])
+            remote = self.read_until(
+                context, remote["id"], lambda volume: self.to_outputs(context, volume)["read_only"]
+            )
         return remote
 
     def read_cached(self, context: Context, id_: str) -> RemoteObject | None:
@@ -387,7 +391,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
 
     def update(self, context: Context, id_: str, desired: VolumeInputs, prior: Mapping[str, Any]) -> RemoteObject:
         """Run the plan of the differences."""
-        remote = require_exists(self.read(context, id_), self.name, id_)
+        remote = self.read_current(context, id_, desired, prior)
         changes = diff_remote(self, context, desired, remote)
         if remote["status"] == _RESERVED and not {"size", "volume_type"}.isdisjoint(changes):
             remote = self._wait_until_attached(context, id_)
@@ -411,7 +415,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             try:
                 block_storage.delete_volume(context.cloud.block_storage, id_)
             except errors.BadRequest as busy:
-                remote = self.read(context, id_)
+                remote = context.cloud.writes.read_until(lambda: self.read(context, id_), bool, id_)
                 # Cinder answers 400 instead of 409 if the volume is attached or busy.
                 if remote is not None and remote["status"] == _NOT_DELETED:
                     raise _delete_failed(id_) from busy
@@ -452,18 +456,34 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             raise errors.OperationFailed(f"volume {id_}", _UNSHELVE_FIRST) from timeout
         return remote
 
-    def wait_until_stable(self, context: Context, id_: str, *desired: str) -> RemoteObject:
-        """Wait until the volume has one of these statuses; the default is `available` or `in-use`."""
+    def wait_until_stable(
+        self,
+        context: Context,
+        id_: str,
+        *desired: str,
+        shows: Callable[[RemoteObject], bool] = lambda _: True,
+    ) -> RemoteObject:
+        """Wait until the volume has one of these statuses.
+
+        Args:
+            context: The operation.
+            id_: The volume.
+            desired: The statuses; the default is `available` or `in-use`.
+            shows: Whether a volume in such a status shows the effect of the last request. If it does not, it may be the
+                volume from before that request, until no read can be stale.
+        """
 
         def done(remote: RemoteObject | None) -> bool:
-            status = require_exists(remote, self.name, id_)["status"]
+            volume = require_exists(remote, self.name, id_)
+            status = volume["status"]
             if status.startswith("error"):
                 reason = block_storage.last_message(context.cloud.block_storage, id_) or "the cloud recorded no reason"
                 hint = _STUCK if status == "error_extending" else ""
                 raise errors.OperationFailed(
                     f"volume {id_} is in status {status}", f"{reason.rstrip('.')}. {hint}".rstrip()
                 )
-            return status in (desired or _STABLE)
+            is_end = status in (desired or _STABLE)
+            return is_end and (context.cloud.writes.is_settled(id_) or shows(volume))
 
         remote = context.cloud.region.volumes.poller.wait(
             id_,
@@ -500,9 +520,11 @@ class VolumeUpdate:
             OperationFailed: The cloud did not change the type.
         """
         if self._is_stale:
-            self.remote = require_exists(
-                self.handler.read(self.context, self.remote["id"]), "Volume", self.remote["id"]
-            )
+
+            def shows(remote: RemoteObject) -> bool:
+                return diff_remote(self.handler, self.context, self.desired, remote).keys().isdisjoint(self.changes)
+
+            self.remote = self.handler.read_until(self.context, self.remote["id"], shows)
         desired, current = self.changes.get("volume_type"), self.remote.get("volume_type")
         if desired and not _is_type(self.context, desired, current):
             raise errors.OperationFailed(
@@ -533,7 +555,7 @@ class VolumeUpdate:
                 "size", f"can only grow: the volume has {self.remote['size']} GiB, the program asks for {size}"
             )
         volume_requests.extend(context.cloud.region, self.remote, size)
-        grown = self.handler.wait_until_stable(context, id_)
+        grown = self.handler.wait_until_stable(context, id_, shows=lambda volume: volume["size"] >= size)
         if grown["size"] < size:
             raise errors.OperationFailed("extend", f"the volume still has {grown['size']} GiB")
         self._is_stale = True
@@ -546,9 +568,10 @@ class VolumeUpdate:
         if not volume_requests.retypes_by_path(region):
             refused_action = volume_requests.retype_as_action(region, id_, new_type, policy)
             if refused_action is None:
-                changed = self.handler.wait_until_stable(context, id_)
+                has_type = partial(self._has_type, new_type)
+                changed = self.handler.wait_until_stable(context, id_, shows=has_type)
                 may_be_ignored = region.differences.may_retype_by_path
-                if not may_be_ignored or _is_type(context, new_type, changed.get("volume_type")):
+                if not may_be_ignored or has_type(changed):
                     return
         refused = volume_requests.retype_by_path(region, id_, new_type, policy, refused_action)
         deadline = context.cloud.deadline
@@ -561,6 +584,9 @@ class VolumeUpdate:
             reason = f"{str(refused).rstrip('.')}. If its type is already being changed, run `pulumi up` again later"
             raise errors.OperationFailed(f"retype to {new_type}", reason) from timeout
 
+    def _has_type(self, volume_type: str, volume: RemoteObject) -> bool:
+        return _is_type(self.context, volume_type, volume.get("volume_type"))
+
     def _wait_for_type(self, new_type: str, deadline: Deadline) -> None:
         """Wait until the volume has the type: its status may not show that it is being changed."""
         context, id_, was_shown = self.context, self.remote["id"], False
@@ -568,7 +594,7 @@ class VolumeUpdate:
         def done(remote: RemoteObject | None) -> bool:
             nonlocal was_shown
             volume = require_exists(remote, "Volume", id_)
-            if volume["status"] in _STABLE and _is_type(context, new_type, volume.get("volume_type")):
+            if volume["status"] in _STABLE and self._has_type(new_type, volume):
                 return True
             if volume["status"].startswith("error") or (was_shown and volume["status"] in _STABLE):
                 reason = f"the volume type is still {volume.get('volume_type')}, in status {volume['status']}"

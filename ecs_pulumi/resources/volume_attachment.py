@@ -127,7 +127,8 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         except errors.EcsError as error:
             # Nova lists an attachment as soon as it is requested, Cinder only once the server has the volume.
             with contextlib.suppress(errors.EcsError):
-                if self._in_nova(context, context.id) is None:
+                listed = partial(self._in_nova, context, context.id)
+                if context.cloud.writes.read_until(listed, bool, desired.server_id) is None:
                     context.clear_id()
             if isinstance(error, errors.BadRequest) and ZONES_DIFFER.search(error.message):
                 raise errors.OperationFailed("volume_id", f"{str(error).rstrip(chr(46))}: {_ZONES_DIFFER}") from error
@@ -177,7 +178,7 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         prior: Mapping[str, Any],  # noqa: ARG002
     ) -> RemoteObject:
         """Finish an attachment that an interrupted `up` started; no input can be changed in place."""
-        remote = self.read(context, id_)
+        remote = context.cloud.writes.read_until(lambda: self.read(context, id_), bool, desired.volume_id)
         if remote and (remote["status"] == "in-use" or self._is_shelved(context, desired.server_id)):
             return remote
         return while_active(context, desired.server_id, partial(self._attach, context, desired))
@@ -201,7 +202,8 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         def gone(volume: RemoteObject | None) -> bool:
             nonlocal detaching
             remote = _attachment(volume, server_id)
-            if remote and detaching and remote["status"] == "in-use":
+            is_sure = context.cloud.writes.is_settled(volume_id)
+            if remote and detaching and is_sure and remote["status"] == "in-use":
                 reason = compute.last_failed_action(context.cloud.compute, server_id, of="detach_volume")
                 raise errors.OperationFailed(f"the server {server_id} failed to detach the volume {volume_id}", reason)
             detaching = remote is not None and remote["status"] == "detaching"
@@ -301,7 +303,10 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
 
         def attached(volume: RemoteObject | None) -> bool:
             status = require_exists(volume, "Volume", desired.volume_id)["status"]
-            if status.startswith("error") or (status == "available" and self._in_nova(context, id_) is None):
+            is_sure = context.cloud.writes.is_settled(desired.volume_id)
+            if is_sure and (
+                status.startswith("error") or (status == "available" and self._in_nova(context, id_) is None)
+            ):
                 reason = compute.last_failed_action(api, desired.server_id, of="attach_volume")
                 raise errors.OperationFailed(
                     f"the server {desired.server_id} failed to attach the volume ({status})", reason

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.repetitions import REASONS
+from tests.faults.repetitions import CELLS, CLASSES
 from tests.faults.world import EmulatedWorld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CELLS = "cells of the matrix"
-PROXY_CELLS = "cells of the matrix through a proxy"
+
+ALL = "all"
 
 
 @pytest.fixture(scope="session")
@@ -38,19 +39,34 @@ def old() -> Iterator[EmulatedWorld]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the number of cells that were tested."""
+    """Print the number of cells that were tested, by class of fault and by kind, and why others were left out."""
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     calls = [report for report in reports if getattr(report, "when", "") == "call"]
+    found = [value for report in calls for name, value in report.user_properties if name == CELLS]
+    if not found:
+        return
+    tested: Counter[tuple[str, str]] = Counter()
+    every: Counter[tuple[str, str]] = Counter()
+    reasons: Counter[str] = Counter()
+    for fault_class, kind, count, left in found:
+        for row in (kind, ALL):
+            for column in (fault_class, ALL):
+                tested[row, column] += count
+                every[row, column] += count + sum(left.values())
+        reasons.update(left)
 
-    def total(name: str) -> int:
-        return sum(value for report in calls for key, value in report.user_properties if key == name)
+    def cell(row: str, column: str) -> str:
+        count, of = tested[row, column], every[row, column]
+        return f"{count}" if count == of else f"{count} of {of}"
 
-    for name, what in (
-        (CELLS, "each with one fault at one request of one operation of one kind."),
-        (PROXY_CELLS, "through a forward proxy: each fault once at every request that is not a GET."),
-    ):
-        if count := total(name):
-            terminalreporter.write_line(f"Fault matrix: {count} cells, {what}")
-    for reason in REASONS:
-        if count := total(reason):
-            terminalreporter.write_line(f"Left to `make thorough`: {count} cells, because {reason}.")
+    columns = [*(each for each in CLASSES if every[ALL, each]), ALL]
+    kinds = sorted({row for row, _ in every} - {ALL})
+    table = [["", *columns], *([row, *(cell(row, column) for column in columns)] for row in (*kinds, ALL))]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    terminalreporter.write_line(
+        f"Fault matrix: {cell(ALL, ALL)} cells, each with one fault in one operation of one kind."
+    )
+    for line in table:
+        terminalreporter.write_line("  ".join(map(str.ljust, line, widths)).rstrip())
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"Left out: {count} cells, because {reason}.")

@@ -15,11 +15,12 @@ from tests.faults.scenes import SCENES, Scene
 from tests.faults.trial import rehearse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
 
     from tests.faults.wire import Fault, Request
     from tests.faults.world import EmulatedWorld
 
+Recorder: TypeAlias = "Callable[[str, object], None]"
 Cells: TypeAlias = "list[tuple[int, Request]]"
 """Requests of a scene with their indexes."""
 
@@ -31,7 +32,16 @@ ABSORBED = "the client repeats a read after a fault that occurs once, whichever 
 NO_EFFECT = "a read has no effect, so that another fault is the same for it"
 SAME_CLIENT = "the client recognizes the failure of a proxy, whichever operation sends the request"
 UNCHANGED = "a kill at a read leaves the same objects as the kill before the next change"
-REASONS = (SAME_LINES, ABSORBED, NO_EFFECT, SAME_CLIENT, UNCHANGED)
+OTHER_SEED = "another seed chooses the ages of stale reads anew"
+REASONS = (SAME_LINES, ABSORBED, NO_EFFECT, SAME_CLIENT, UNCHANGED, OTHER_SEED)
+GONE = "a 404 for the object of the operation is no fault: the object is deleted"
+"""Why a cell is not tested by `make thorough` either."""
+
+FAULTS, PROXY, KILLS = "faults", "proxy", "kills"
+STALLS, OUTCOMES, STALE, CLOCKS, STACKS = "stalls", "outcomes", "stale reads", "clocks", "two stacks"
+CLASSES = (FAULTS, PROXY, KILLS, STALLS, OUTCOMES, STALE, CLOCKS, STACKS)
+"""The classes of faults, for the size of the matrix."""
+CELLS = "cells"
 
 
 @dataclass(frozen=True)
@@ -96,12 +106,23 @@ def of_kill(scene: Scene, world: EmulatedWorld, at: int, *, after: bool) -> str:
     return "" if requests[at].changes or at == edge else UNCHANGED
 
 
-def select(
-    cells: Cells, reason: Callable[[int], str], record_property: Callable[[str, object], None], name: str
-) -> Cells:
-    """Return the cells to test, and count them and the repetitions for the summary of the run."""
-    reasons = {at: "" if EVERY_CELL else reason(at) for at, _ in cells}
-    record_property(name, sum(not each for each in reasons.values()))
-    for each, count in Counter(filter(None, reasons.values())).items():
-        record_property(each, count)
-    return [(at, request) for at, request in cells if not reasons[at]]
+def count(
+    record_property: Recorder, fault_class: str, kind: str, tested: int = 1, left: Mapping[str, int] | None = None
+) -> None:
+    """Count cells for the summary of the run.
+
+    Args:
+        record_property: The fixture of the test.
+        fault_class: One of `CLASSES`.
+        kind: The kind of the resource.
+        tested: The number of cells that the test runs.
+        left: The number of cells that it leaves out, by reason.
+    """
+    record_property(CELLS, [fault_class, kind, tested, dict(left or {})])
+
+
+def select(cells: Cells, reason: Callable[[int], str], record_property: Recorder, fault_class: str, kind: str) -> Cells:
+    """Return the cells to test, and count them and those that are left out for the summary of the run."""
+    reasons = {at: found for at, _ in cells if (found := reason(at)) and (found == GONE or not EVERY_CELL)}
+    count(record_property, fault_class, kind, len(cells) - len(reasons), Counter(reasons.values()))
+    return [(at, request) for at, request in cells if at not in reasons]

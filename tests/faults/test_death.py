@@ -15,8 +15,7 @@ import pytest
 
 from ecs_pulumi.orphans import delete, find_orphans
 from ecs_pulumi.stack import Stack
-from tests.faults.conftest import CELLS
-from tests.faults.repetitions import of_kill, select
+from tests.faults.repetitions import KILLS, of_kill, select
 from tests.faults.scenes import NAMED, SCENES, Scene
 from tests.faults.trial import attempt, check_convergence, check_destroy, perform, rehearse, stage
 from tests.faults.world import BACKEND
@@ -119,6 +118,12 @@ def run_killed(scene: Scene, world: EmulatedWorld, at: int, *, after: bool, engi
 def _killed_resource(scene: Scene, world: EmulatedWorld, at: int, *, after: bool) -> Resource:
     """Kill the process during the scene, and return the resource with its state afterwards."""
     resource = stage(scene, world)
+    run_until_killed(scene, resource, world, at, after=after)
+    return resource
+
+
+def run_until_killed(scene: Scene, resource: Resource, world: EmulatedWorld, at: int, *, after: bool = True) -> None:
+    """Run the scene until the process is killed before or after a request."""
     with pytest.MonkeyPatch.context() as patch:
         KillSwitch(world, at, after=after, patch=patch)
         try:
@@ -127,7 +132,6 @@ def _killed_resource(scene: Scene, world: EmulatedWorld, at: int, *, after: bool
             pass
         else:
             raise AssertionError("the process was not killed")
-    return resource
 
 
 def _stack(resource: Resource, world: EmulatedWorld, *, engine: bool) -> Stack:
@@ -163,6 +167,6 @@ def test_killed_process_leaves_no_undetected_orphan(
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
     requests = list(enumerate(rehearse(scene, world).requests))
     problems: list[str] = []
-    for at, each in select(requests, partial(of_kill, scene, world, after=after), record_property, CELLS):
+    for at, each in select(requests, partial(of_kill, scene, world, after=after), record_property, KILLS, scene.kind):
         problems += [f"{at} {each}: {problem}" for problem in run_killed(scene, world, at, after=after, engine=engine)]
     assert not problems, "\n" + "\n".join(problems)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.conftest import CELLS, PROXY_CELLS
+from tests.faults import repetitions
 from tests.faults.repetitions import is_absorbed, of_fault, of_proxy_fault, select
 from tests.faults.scenes import NAMED, SCENES, Scene
 from tests.faults.trial import (
@@ -95,13 +95,14 @@ def test_fault_leaves_no_orphan_or_duplicate(
     monkeypatch.setattr(steps, "TIMEOUT", 600.0 if fault.breaks == "stalled" or fault.name == "429" else 60.0)
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
     rehearsal = rehearse(scene, world)
-    cells = [
-        (at, recorded)
-        for at, recorded in enumerate(rehearsal.requests)
-        if not _reports_missing_object(scene, fault, recorded, rehearsal.state)
-    ]
-    reason = partial(of_fault, scene, world, fault=fault, persistent=persistent)
-    _run_cells(scene, world, fault, select(cells, reason, record_property, CELLS), persistent=persistent)
+
+    def reason(at: int) -> str:
+        if _reports_missing_object(scene, fault, rehearsal.requests[at], rehearsal.state):
+            return repetitions.GONE
+        return of_fault(scene, world, at, fault, persistent=persistent)
+
+    cells = select(list(enumerate(rehearsal.requests)), reason, record_property, repetitions.FAULTS, scene.kind)
+    _run_cells(scene, world, fault, cells, persistent=persistent)
 
 
 @pytest.mark.parametrize("fault", PROXY_FAULTS, ids=lambda fault: fault.name)
@@ -114,7 +115,7 @@ def test_fault_through_proxy_leaves_no_orphan_or_duplicate(
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
     cells = [(at, each) for at, each in enumerate(rehearse(scene, world).requests) if each.changes]
     reason = partial(of_proxy_fault, scene, world)
-    _run_cells(scene, world, fault, select(cells, reason, record_property, PROXY_CELLS))
+    _run_cells(scene, world, fault, select(cells, reason, record_property, repetitions.PROXY, scene.kind))
 
 
 def _run_cells(

@@ -37,12 +37,12 @@ class Rehearsal:
     contents: list[str]
 
 
-_rehearsals: dict[Scene, Rehearsal] = {}
+_rehearsals: dict[tuple[Scene, EmulatedWorld], Rehearsal] = {}
 
 
 def rehearse(scene: Scene, world: EmulatedWorld) -> Rehearsal:
     """Run the scene without a failure, once for all tests."""
-    if scene not in _rehearsals:
+    if (scene, world) not in _rehearsals:
         world.restore(world.start)
         world.connect()
         resource = world.resource(scene.kind, scene.resource)
@@ -54,8 +54,8 @@ def rehearse(scene: Scene, world: EmulatedWorld) -> Rehearsal:
         world.wire.inject()
         perform(scene, resource, world)
         requests = list(world.wire.requests)
-        _rehearsals[scene] = Rehearsal(cloud, state, ids, requests, world.contents())
-    return _rehearsals[scene]
+        _rehearsals[scene, world] = Rehearsal(cloud, state, ids, requests, world.contents())
+    return _rehearsals[scene, world]
 
 
 def perform(scene: Scene, resource: steps.Resource, world: EmulatedWorld) -> None:
@@ -137,7 +137,7 @@ def check_convergence(
                 yield f"a failed refresh removed the resource from the state: {failure}"
             perform(scene, resource, world)
         if (actual := world.contents()) != rehearsal.contents:
-            yield f"{_difference(rehearsal.contents, actual)}, after: {failure}"
+            yield f"{difference(rehearsal.contents, actual)}, after: {failure}"
         if scene.after and (step := resource.preview(**scene.after(world))) != steps.SAME:
             yield f"the next preview shows {step}, after: {failure}"
         resource.destroy()
@@ -147,7 +147,8 @@ def check_convergence(
         yield f"the next run failed: {error}, after: {failure}"
 
 
-def _difference(expected: list[str], actual: list[str]) -> str:
+def difference(expected: list[str], actual: list[str]) -> str:
+    """Describe how the contents of the cloud differ from the expected ones."""
     missing = [item for item in expected if item not in actual]
     surplus = [item for item in actual if item not in expected]
     if not missing and not surplus:

@@ -93,6 +93,13 @@ class EmulatedWorld:
             `other-router`, `published`, `other-published` (ports), `address`, `other-address`, `disk`, `server`,
             `other`. `router` is connected to 10.9.0.0/24; it, or another router, connects that to the external network.
         wire: The HTTP adapter of the connection.
+
+    Args:
+        dialect: The dialect of the emulator.
+        name: The name. Default: the dialect.
+        settings: Further settings of the connection.
+        ahead: Seconds by which the clock of the cloud is ahead of that of this computer. If it is not, tokens do not
+            expire.
     """
 
     def __init__(
@@ -101,12 +108,14 @@ class EmulatedWorld:
         *,
         name: str = "",
         settings: Mapping[str, str] | None = None,
+        ahead: float = 0.0,
     ) -> None:
         self.name = name or dialect
         self._more_settings = settings or {}
-        self._time = ManualClock(float(int(time.time())))
+        self._time = ManualClock(float(int(time.time() + ahead)))
         self._clock = SteppedClock(self._time)
-        self.cloud = Emulator(dialect=dialect, clock=self._time, speed=SPEED, token_lifetime=1e9)
+        lifetime = 3600.0 if ahead else 1e9
+        self.cloud = Emulator(dialect=dialect, clock=self._time, speed=SPEED, token_lifetime=lifetime)
         self.base: dict[str, str] = {}
         self.wire = EmulatorWire(self.cloud, self._time)
 
@@ -175,6 +184,10 @@ class EmulatedWorld:
         with self.cloud.cloud.store._lock:
             snapshot.cloud.backup(self.cloud.cloud.store._db)
         self._time.now = snapshot.time
+
+    def pass_time(self, seconds: float) -> None:
+        """Advance the time of the cloud."""
+        self._time.advance(seconds)
 
     def ids(self) -> set[str]:
         """Return the ids of all objects of the project, without the rules of the groups of a scene."""

@@ -119,32 +119,48 @@ def resize(context: Context, id_: str, flavor: RemoteObject) -> RemoteObject:
     """Resize to a flavor, until the resize has to be confirmed or the cloud confirmed it by itself."""
     body, ends = {"flavorRef": flavor["id"]}, ("VERIFY_RESIZE", "ACTIVE", "SHUTOFF")
     _request_action(context, id_, "resize", body, lambda server: server["status"].endswith("RESIZE"))
-    what = f"to become {flavor['name']}"
-    return _wait(context, id_, lambda server: server["status"] in ends and not task_of(server), what)
+
+    def shows(server: RemoteObject) -> bool:
+        return bool(server["status"] == "VERIFY_RESIZE" or flavor_id(server) == flavor["id"])
+
+    return _wait_for_status(context, id_, ends, f"to become {flavor['name']}", shows=shows)
 
 
 def rebuild(context: Context, remote: RemoteObject, image_id: str, files: Any) -> RemoteObject:
     """Rebuild the server from an image, with these files if any; a stopped one is stopped again afterwards."""
     id_, body = remote["id"], {"imageRef": image_id} | ({"personality": files} if files else {})
-    _request_action(context, id_, "rebuild", body, lambda server: (server.get("image") or {}).get("id") == image_id)
-    rebuilt = _wait_for_status(context, id_, ("ACTIVE", "SHUTOFF"), "to be rebuilt", "rebuild")
+
+    def has_image(server: RemoteObject) -> bool:
+        return bool((server.get("image") or {}).get("id") == image_id)
+
+    _request_action(context, id_, "rebuild", body, has_image)
+    is_other = not has_image(remote)
+
+    def shows(server: RemoteObject) -> bool:
+        return is_other and has_image(server)
+
+    rebuilt = _wait_for_status(context, id_, ("ACTIVE", "SHUTOFF"), "to be rebuilt", "rebuild", shows=shows)
     if remote["status"] != "SHUTOFF":
         return rebuilt
     # Nova starts a stopped server and stops it again; in between it is ACTIVE without a task.
-    return _wait_for_status(context, id_, ("SHUTOFF",), "to be stopped again")
+    return _wait_for_status(context, id_, ("SHUTOFF",), "to be stopped again", shows=shows)
 
 
-def leave_verify_resize(context: Context, id_: str, action: str, doing: str) -> RemoteObject:
+def leave_verify_resize(context: Context, remote: RemoteObject, action: str, doing: str) -> RemoteObject:
     """Confirm or revert a resize, unless the cloud confirmed it by itself."""
-    ends = ("ACTIVE", "SHUTOFF")
+    id_, ends = remote["id"], ("ACTIVE", "SHUTOFF")
     # In the words of the wait below, so that a log does not contain the status twice.
     context.report_status(f"VERIFY_RESIZE, {doing}, 0 s")
     # Ignore a rejection if the cloud confirmed by itself, or if a request whose response was lost took effect.
     _request_action(
         context, id_, action, None, lambda remote: remote["status"] in ends, errors.Conflict, errors.BadRequest
     )
-    done, notes = (lambda server: server["status"] in ends and not task_of(server)), {"VERIFY_RESIZE": doing}
-    return _wait(context, id_, done, f"to complete {action}", notes)
+
+    def shows(server: RemoteObject) -> bool:
+        return (flavor_id(server) == flavor_id(remote)) == (action == "confirmResize")
+
+    what, notes = f"to complete {action}", {"VERIFY_RESIZE": doing}
+    return _wait_for_status(context, id_, ends, what, notes=notes, shows=shows)
 
 
 def set_power_state(context: Context, remote: RemoteObject, target: str) -> RemoteObject:
@@ -172,7 +188,12 @@ def _change_power_state(context: Context, remote: RemoteObject, to: str) -> Remo
     id_, action = remote["id"], TO_ACTIVE[POWER_BY_STATUS[remote["status"]]] if to == "active" else FROM_ACTIVE[to]
     ends = tuple(status for status, power in POWER_BY_STATUS.items() if power == to)
     what = {"active": "to run", "shelved_offloaded": "to be shelved"}.get(to, f"to be {to}")
-    remote = _act(context, id_, _API_NAMES.get(action, action), None, ends, what)
+
+    def shows(server: RemoteObject) -> bool:
+        return flavor_id(server) == flavor_id(prior)
+
+    prior = remote
+    remote = _act(context, id_, _API_NAMES.get(action, action), None, ends, what, shows=shows)
     return _offload(context, id_) if remote["status"] == "SHELVED" else remote
 
 
@@ -218,10 +239,11 @@ def _await_gone(context: Context, id_: str, *, is_forced: bool) -> None:
     def gone(remote: RemoteObject | None) -> bool:
         nonlocal started, is_forced
         started = started or bool(remote and task_of(remote) == "deleting")
-        if is_forced and remote and not started:
+        is_sure = _is_settled(context, id_)
+        if is_forced and remote and not started and is_sure:
             # Nova shows the task before it responds. So the response came from a proxy that hides a refusal.
             is_forced = _request_deletion(context, id_, force=False)
-        if remote and started and remote["status"] == "ERROR" and not task_of(remote):
+        if remote and started and is_sure and remote["status"] == "ERROR" and not task_of(remote):
             reason = compute.fault_of(remote) or compute.last_failed_action(api, id_, of="delete")
             raise errors.OperationFailed(f"server {id_} could not be deleted", reason)
         return remote is None if is_forced else is_gone(remote)
@@ -284,9 +306,15 @@ def _request_action(
     """
 
     def find_effect(error: errors.EcsError) -> RemoteObject | None:
-        remote = require_exists(context.cloud.region.servers.get(id_), "Server", id_)
-        is_under_way = isinstance(error, errors.BadRequest) and remote["status"] == "VERIFY_RESIZE"
-        return remote if task_of(remote) or is_under_way or took_effect(remote) else None
+        def shows(remote: RemoteObject) -> bool:
+            is_under_way = isinstance(error, errors.BadRequest) and remote["status"] == "VERIFY_RESIZE"
+            return bool(task_of(remote)) or is_under_way or took_effect(remote)
+
+        def read() -> RemoteObject:
+            return require_exists(context.cloud.region.servers.get(id_), "Server", id_)
+
+        remote = context.cloud.writes.read_until(read, shows, id_)
+        return remote if shows(remote) else None
 
     def request() -> Any:
         return retry_while_busy(
@@ -347,24 +375,55 @@ def _is_not_offered(context: Context, id_: str, action: str, error: errors.ApiEr
     return is_optional and context.cloud.region.servers.get(id_) is not None
 
 
-def _act(context: Context, id_: str, action: str, body: Any, ends: Collection[str], what: str) -> RemoteObject:
+def _act(
+    context: Context,
+    id_: str,
+    action: str,
+    body: Any,
+    ends: Collection[str],
+    what: str,
+    shows: Callable[[RemoteObject], bool] = lambda _: True,
+) -> RemoteObject:
     # A conflict may mean that an earlier `up`, which was killed, sent the same action.
     _request_action(context, id_, action, body, lambda remote: remote["status"] in ends, errors.Conflict)
-    return _wait_for_status(context, id_, ends, what, action)
+    return _wait_for_status(context, id_, ends, what, action, shows=shows)
+
+
+def _is_settled(context: Context, id_: str) -> bool:
+    return context.cloud.writes.is_settled(id_)
 
 
 def _wait_for_status(
-    context: Context, id_: str, ends: Collection[str], what: str, action: str = "", notes: Mapping[str, str] = _NO_NOTES
+    context: Context,
+    id_: str,
+    ends: Collection[str],
+    what: str,
+    action: str = "",
+    *,
+    notes: Mapping[str, str] = _NO_NOTES,
+    shows: Callable[[RemoteObject], bool] = lambda _: True,
 ) -> RemoteObject:
-    """Wait until the server is in one of these statuses and runs no task."""
+    """Wait until the server is in one of these statuses and runs no task.
+
+    Args:
+        context: The operation.
+        id_: The server.
+        ends: The statuses.
+        what: What the wait is for.
+        action: The action whose failure ends the wait; empty if the statuses show it.
+        notes: Additions to the status line, as of `_wait`.
+        shows: Whether a server in one of these statuses shows the effect of the last request. If it does not, it may be
+            the server from before that request, until no read can be stale.
+    """
     started = False
 
     def done(remote: RemoteObject) -> bool:
         nonlocal started
         started = started or bool(task_of(remote))
+        is_sure = _is_settled(context, id_)
         if remote["status"] in ends and not task_of(remote):
-            return True
-        if started and action and not task_of(remote) and remote["status"] in POWER_BY_STATUS:
+            return is_sure or shows(remote)
+        if started and is_sure and action and not task_of(remote) and remote["status"] in POWER_BY_STATUS:
             reason = compute.last_failed_action(context.cloud.compute, id_, of=action.removeprefix("os-"))
             raise errors.OperationFailed(f"the server is {remote['status']} after {action}", reason)
         return False
@@ -381,7 +440,7 @@ def _wait(context: Context, id_: str, done: Any, what: str, notes: Mapping[str, 
 
     def is_done(remote: RemoteObject | None) -> bool:
         server = require_exists(remote, "Server", id_)
-        if server["status"] == "ERROR" and not task_of(server):
+        if server["status"] == "ERROR" and not task_of(server) and _is_settled(context, id_):
             reason = compute.fault_of(server) or compute.last_failed_action(context.cloud.compute, id_)
             raise errors.OperationFailed(f"server {id_} is in ERROR", reason)
         return bool(done(server))

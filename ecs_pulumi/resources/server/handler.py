@@ -1,6 +1,7 @@
 """Server: an Elastic Cloud Server (guide, chapters 4 and 5; Nova API reference, "Servers")."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from ecs_pulumi.cloud import compute, errors
@@ -18,7 +19,7 @@ from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, owner_marker
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.quota import QuotaNeed, is_short, storage_needs
-from ecs_pulumi.resources.remote import RemoteObject, require_exists
+from ecs_pulumi.resources.remote import RemoteObject
 from ecs_pulumi.resources.request_body import diff_remote
 from ecs_pulumi.resources.server import actions, create, disks, first_nic, importing, nics, plan, preflight, schema
 from ecs_pulumi.resources.server.schema import ServerInputs, ServerOutputs
@@ -143,6 +144,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
             narrow=lambda: _list_by_name(context, name, is_prefix=is_prefix),
             list_all=lambda: self.list_all(context),
             is_own=lambda remote: marker in markers_of(remote),
+            has_deleted=context.cloud.writes.has_deleted,
             is_short=is_short(context.cloud.region, "compute", "instances"),
         )
         return [(each["id"], each["name"]) for each in found]
@@ -261,7 +263,7 @@ class ServerHandler(EcsHandler[ServerInputs]):
 
     def update(self, context: Context, id_: str, desired: ServerInputs, prior: Mapping[str, Any]) -> RemoteObject:
         """Finish an interrupted operation, then run the plan of the differences."""
-        remote = actions.wait_until_idle(context, require_exists(self.read(context, id_), self.name, id_))
+        remote = actions.wait_until_idle(context, self.read_current(context, id_, desired, prior))
         if remote["status"] == "VERIFY_RESIZE":
             update, steps = self._plan(context, remote, desired, prior)
             update.run(steps)
@@ -286,8 +288,9 @@ class ServerHandler(EcsHandler[ServerInputs]):
         self, context: Context, remote: RemoteObject, desired: ServerInputs, prior: Mapping[str, Any]
     ) -> tuple[ServerUpdate, list[plan.ServerStep]]:
         """Return the update of a server, and its steps from the remote object to the desired inputs."""
-        changes, inputs = diff_remote(self, context, desired, remote), to_plain(desired)
-        update = ServerUpdate(context, desired, prior, remote, changes)
+        differing = partial(diff_remote, self, context, desired)
+        changes, inputs = differing(remote), to_plain(desired)
+        update = ServerUpdate(context, desired, prior, remote, differing, changes)
         names = set(changes) - {"tags", "admin_pass"}
         if desired.tags is not None and set(desired.tags) != set(_tags(context, remote)):
             names.add("tags")

@@ -147,7 +147,11 @@ def _ports(context: Context, remote: RemoteObject) -> list[RemoteObject]:
     if _PORTS not in remote:
         order = [item["mac"] for items in addresses(remote).values() for item in items]
         place = {mac: index for index, mac in reversed(list(enumerate(order)))}
-        found = ports_of(context, remote["id"])
+        found = context.cloud.writes.read_until(
+            lambda: ports_of(context, remote["id"]),
+            lambda ports: set(place) <= {port["mac_address"] for port in ports},
+            remote["id"],
+        )
         remote[_PORTS] = sorted(found, key=lambda port: place.get(port["mac_address"], len(order)))
     return list(remote[_PORTS])
 
@@ -227,6 +231,13 @@ def change_interfaces(context: Context, server_id: str, changes: InterfaceChange
                 addresses=[nic["fixed_ip"]] if nic.get("fixed_ip") else (),
                 tag=nic.get("tag"),
             )
+
+
+def shows_interfaces(context: Context, remote: RemoteObject, interfaces: InterfaceChanges) -> bool:
+    """Return whether Nova and Neutron show all NICs of the program in a server."""
+    ports = list(interfaces.ports.values())
+    is_listed = {port["id"] for port in ports} <= {port["id"] for port in _ports(context, remote)}
+    return is_listed and {port["mac_address"] for port in ports} <= _macs(addresses(remote))
 
 
 def record_interfaces(context: Context, remote: RemoteObject, interfaces: InterfaceChanges) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import compute, errors
@@ -15,12 +16,16 @@ from ecs_pulumi.resources.server.actions import FROM_ACTIVE, POWER_BY_STATUS, po
 from ecs_pulumi.resources.server.create import encoded_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ecs_pulumi.resources.clients import Context
     from ecs_pulumi.resources.remote import RemoteObject
     from ecs_pulumi.resources.server.schema import ServerInputs
     from ecs_pulumi.resources.steps import Step
+
+
+_ATTRIBUTES = frozenset({"name", "description", "metadata", "tags", "security_groups"})
+"""The inputs whose change is not waited for."""
 
 
 @dataclass
@@ -33,6 +38,8 @@ class ServerUpdate:
     """The prior outputs."""
     remote: RemoteObject
     """The server as of the last read or wait."""
+    differing: Callable[[RemoteObject], Mapping[str, Any]]
+    """Returns the inputs that differ from a remote object, with their desired values."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """The inputs that differ from the remote object, with their desired values."""
     interfaces: nics.InterfaceChanges | None = None
@@ -56,7 +63,7 @@ class ServerUpdate:
         Raises:
             OperationFailed: The server is in ERROR.
         """
-        actions.require_not_in_error(self._read() if self._is_stale else self.remote)
+        actions.require_not_in_error(self._read_changed() if self._is_stale else self.remote)
         self.context.record_outputs(pending_action=None)
         return self.remote
 
@@ -94,11 +101,14 @@ class ServerUpdate:
         """Attach and detach NICs, and record the ports of those that the program lists."""
         if self.interfaces:
             nics.change_interfaces(self.context, self.remote["id"], self.interfaces)
-            nics.record_interfaces(self.context, self._read(), self.interfaces)
+            shows = partial(nics.shows_interfaces, self.context, interfaces=self.interfaces)
+            remote = self.context.cloud.writes.read_until(self._read, shows, self.remote["id"])
+            nics.record_interfaces(self.context, remote, self.interfaces)
 
     def change_security_groups(self) -> None:
         """Set the security groups of the NICs that Nova created."""
         nics.change_security_groups(self.context, self.remote, self.desired.security_groups or ())
+        self.context.cloud.writes.touch(self.remote["id"])
         self._is_stale = True
 
     def wake(self, until: str) -> None:
@@ -123,20 +133,20 @@ class ServerUpdate:
         Raises:
             OperationFailed: The cloud did not resize the server.
         """
-        context, id_ = self.context, self.remote["id"]
+        context = self.context
         if self.remote["status"] == "VERIFY_RESIZE":
-            self._update(actions.leave_verify_resize(context, id_, "confirmResize", "confirming"))
+            self._update(actions.leave_verify_resize(context, self.remote, "confirmResize", "confirming"))
         flavor = catalog(context.cloud.region).flavor(self.desired.flavor)
         if actions.flavor_id(self.remote) != flavor["id"]:
             # If Nova finds no host for a resize, the server's document does not show the failure.
-            reason = compute.last_failed_action(context.cloud.compute, id_, of="resize")
+            reason = compute.last_failed_action(context.cloud.compute, self.remote["id"], of="resize")
             raise errors.OperationFailed(f"the cloud did not resize to {flavor['name']}", reason)
 
     def end_earlier_resize(self, action: str, progress: str) -> None:
         """Confirm or revert the resize of an update that was interrupted."""
         if self.prior.get("vm_state") == "active" or self.prior.get("pending_action"):
             self._return_later("start")
-        self._update(actions.leave_verify_resize(self.context, self.remote["id"], action, progress))
+        self._update(actions.leave_verify_resize(self.context, self.remote, action, progress))
 
     def rebuild(self) -> None:
         """Rebuild the server from the desired image; it keeps its id, addresses and volumes."""
@@ -161,6 +171,15 @@ class ServerUpdate:
     def _return_later(self, action: str) -> None:
         """Record the action that returns the server to its power state, unless an earlier step or update did."""
         self.context.record_outputs(pending_action=self.context.known.get("pending_action") or action)
+
+    def _read_changed(self) -> RemoteObject:
+        """Read the server once the API shows the changed attributes."""
+
+        def shows(remote: RemoteObject) -> bool:
+            return _ATTRIBUTES.isdisjoint(self.differing(remote))
+
+        writes = self.context.cloud.writes
+        return writes.read_until(self._read, shows, self.remote["id"])
 
     def _read(self) -> RemoteObject:
         id_ = self.remote["id"]
