@@ -123,6 +123,7 @@ _NOT_PUBLISHED = "API not found"
 """The message of a gateway for a path that no service publishes."""
 _QUOTA_CODES = frozenset({"OverQuota", "EVS.1034", "EVS.1042", "EVS.5413"})
 """The names of Neutron and of EVS for an exceeded quota."""
+_MAX_RETRY_AFTER = 300.0
 _PROXY_STATUSES = frozenset({403, 407})
 _NAMED_INVALID = re.compile(r"Invalid input for (?:field/attribute )?(?P<name>[\w:-]+)")
 _UNKNOWN_ATTRIBUTES = re.compile(
@@ -383,7 +384,7 @@ def from_response(response: requests.Response) -> ApiError:
     request = response.request
     body_type, message = _parse_body(response)
     message = one_line(_shorten_values(_without_secrets(_without_echo(message), request)))
-    retry_after = _retry_after(response.headers.get("Retry-After"))
+    retry_after = _retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))
     request_id = request_id_of(response)
     by_gateway = _gateway_document(response)
     error_class = _error_class(response.status_code, body_type, message, limited=retry_after is not None)
@@ -579,14 +580,19 @@ def _secret_values(document: Any) -> Iterator[str]:
             yield from _secret_values(item)
 
 
-def _retry_after(header: str | None) -> float | None:
-    if not header:
-        return None
-    if header.strip().isdigit():
-        return float(header)
+def _retry_after(header: str | None, date: str | None) -> float | None:
+    """Return the seconds of a Retry-After header, at most five minutes; a time is relative to the cloud's clock."""
+    seconds = float(header) if header and header.strip().isdigit() else None
+    if header and seconds is None and (moment := http_date(header)) is not None:
+        now = http_date(date)
+        seconds = max(0.0, moment - (time.time() if now is None else now))
+    return None if seconds is None else min(seconds, _MAX_RETRY_AFTER)
+
+
+def http_date(header: str | None) -> float | None:
+    """Return the time in a header in seconds since the epoch; None if it contains none."""
     with contextlib.suppress(ValueError, TypeError):
-        date = parsedate_to_datetime(header)
-        return max(0.0, date.timestamp() - time.time())
+        return parsedate_to_datetime(header or "").timestamp()
     return None
 
 

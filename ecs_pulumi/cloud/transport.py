@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from functools import cache
 from importlib import metadata
 from typing import Any, TypeVar, cast
@@ -37,7 +36,6 @@ READ_TIMEOUT = 90.0
 POLL_READ_TIMEOUT = 30.0
 _FIRST_DELAY = 0.5
 _MAX_DELAY = 30.0
-_MAX_RETRY_AFTER = 300.0
 _FIRST_HOLD = 10.0
 _MAX_HOLD = 60.0
 """Seconds for which a host gets no requests after it has refused one as one of too many, without saying for how long.
@@ -351,7 +349,7 @@ class Transport:
     def _delay(self, error: errors.EcsError, failures: int) -> float:
         retry_after = error.retry_after if isinstance(error, errors.ApiError) else None
         backoff = self.clock.jitter(min(_FIRST_DELAY * 2 ** (failures - 1), _MAX_DELAY))
-        return max(min(retry_after or 0.0, _MAX_RETRY_AFTER), backoff)
+        return max(retry_after or 0.0, backoff)
 
     def _send_once(self, request: Request, read_timeout: float) -> Response:
         """Send the request once, or twice if the token has expired at the first attempt."""
@@ -365,7 +363,7 @@ class Transport:
         return Response(
             body=_parsed(response, request),
             request_id=errors.request_id_of(response),
-            date=_date(response),
+            date=errors.http_date(response.headers.get("Date")),
         )
 
     def _exchange(self, request: Request, token: str, read_timeout: float) -> requests.Response:
@@ -474,13 +472,6 @@ def _response_lost(message: str, method: str, *, is_timeout: bool = False) -> er
         if method == "GET"
         else errors.ResponseLost(message, is_timeout=is_timeout)
     )
-
-
-def _date(response: requests.Response) -> float | None:
-    try:
-        return parsedate_to_datetime(response.headers["Date"]).timestamp()
-    except (KeyError, ValueError, TypeError):
-        return None
 
 
 def _host(url: str) -> str:

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote
 
@@ -140,6 +141,8 @@ class Gateway:
             reply = Reply(fault.status, fault.body, {"X-Openstack-Request-Id": request_id, **fault.headers})
         else:
             reply = self._serve(scope, headers, body, request_id)
+        # The time of this cloud, not that of the web server.
+        reply.headers.setdefault("Date", formatdate(self.cloud.clock(), usegmt=True))
         dropped = fault is not None and fault.drop is not None
         status = 0 if dropped else reply.status
         self._log(scope, status, (time.perf_counter() - started) * 1000, request_id, b"" if status >= 400 else body)  # noqa: PLR2004

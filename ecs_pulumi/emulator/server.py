@@ -103,6 +103,7 @@ class Emulator:
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                date_header=False,  # the gateway sets it
                 timeout_keep_alive=75,
             )
         )

@@ -14,7 +14,6 @@ import ssl
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -372,7 +371,6 @@ class EmulatorWire(Wire):
         except StopIteration:
             start, content = sent
         headers = {name.decode(): value.decode() for name, value in start["headers"]}
-        headers.setdefault("Date", formatdate(self._cloud.cloud.clock(), usegmt=True))
         return self._respond(request, start["status"], content["body"], headers)
 
     def _disconnect(self, fault: Fault, request: requests.PreparedRequest, **options: Any) -> requests.Response:

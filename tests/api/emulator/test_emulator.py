@@ -205,6 +205,15 @@ def test_catalog_of_openstack_lists_every_interface() -> None:
     assert "catalog" not in short.json()["token"]
 
 
+def test_responses_have_the_time_of_the_cloud() -> None:
+    """The Date header follows the clock of the cloud."""
+    clock = ManualClock()
+    with Emulator(clock=clock) as cloud:
+        assert requests.get(cloud.auth_url, timeout=10).headers["Date"] == "Tue, 14 Nov 2023 22:13:20 GMT"
+        clock.advance(60.0)
+        assert sign_in(cloud).headers["Date"] == "Tue, 14 Nov 2023 22:14:20 GMT"
+
+
 def test_authentication_methods() -> None:
     """Authentication by user id, token and application credential (by id or name); wrong secrets return 401."""
     with Emulator(dialect="openstack", clock=ManualClock()) as cloud:

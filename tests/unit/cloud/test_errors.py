@@ -1,6 +1,7 @@
 """Error messages: one line for every format of error body that OpenStack services send."""
 
 import json
+import time
 from email.utils import formatdate
 from typing import Any
 
@@ -359,6 +360,20 @@ def test_retry_after_accepts_date() -> None:
     assert seconds is not None
     assert seconds < 5
     assert _error(503, "", headers={"Retry-After": "soon"}).retry_after is None
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_retry_after_is_relative_to_clock_of_cloud(minutes: int) -> None:
+    """A date in Retry-After is compared with the Date header, because the local clock may differ by minutes."""
+    now = time.time() + 60 * minutes
+    headers = {"Retry-After": formatdate(now + 7, usegmt=True), "Date": formatdate(now, usegmt=True)}
+    assert _error(503, "", headers=headers).retry_after == 7.0
+
+
+@pytest.mark.parametrize("header", ["86400", formatdate(time.time() + 86400, usegmt=True)], ids=["seconds", "date"])
+def test_retry_after_is_limited(header: str) -> None:
+    """No request and no poll waits for longer than five minutes."""
+    assert _error(429, "", headers={"Retry-After": header}).retry_after == 300.0
 
 
 @pytest.mark.parametrize(
