@@ -6,11 +6,13 @@ All API responses are correct; only the outcome is not. Each outcome runs with a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ecs_pulumi.cloud import compute
+from tests.faults.repetitions import OUTCOMES as OUTCOMES_CLASS
+from tests.faults.repetitions import count
 from tests.faults.scenes import SCENES, Scene
 from tests.faults.trial import attempt, check_convergence, check_error_message, check_no_orphans, rehearse, stage
 from tests.support import steps
@@ -112,15 +114,19 @@ def _repair(resource: steps.Resource, world: EmulatedWorld) -> None:
     world.connect()
 
 
-def test_next_up_converges_after_failed_outcome(openstack: EmulatedWorld, outcome: Outcome) -> None:
+def test_next_up_converges_after_failed_outcome(
+    openstack: EmulatedWorld, outcome: Outcome, record_property: Any
+) -> None:
     """The error has the reason and the id; the next `up` converges, or repeats the recommendation."""
+    count(record_property, OUTCOMES_CLASS, _scene(outcome).kind)
     problems = list(_problems(outcome, _scene(outcome), openstack))
     assert not problems, "\n" + "\n".join(problems)
 
 
-def test_destroy_after_failed_outcome(openstack: EmulatedWorld, outcome: Outcome) -> None:
+def test_destroy_after_failed_outcome(openstack: EmulatedWorld, outcome: Outcome, record_property: Any) -> None:
     """A destroy deletes the object, whatever status it has."""
     scene = _scene(outcome)
+    count(record_property, OUTCOMES_CLASS, scene.kind)
     resource, _ = _run(outcome, scene, openstack)
     if scene.after is None and outcome.stuck:
         _repair(resource, openstack)

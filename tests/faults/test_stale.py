@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.faults.repetitions import EVERY_CELL, OTHER_SEED, STALE, count
 from tests.faults.scenes import NAMED, SCENES, Scene
 from tests.faults.test_death import run_until_killed
 from tests.faults.trial import attempt, check_error_message, check_no_orphans, difference, rehearse, stage
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 SECONDS = 5.0
 LATER = 10.0
-SEEDS = (1, 2, 3)
+SEEDS = tuple(range(1, 11 if EVERY_CELL else 2))
+LEFT = {} if EVERY_CELL else {OTHER_SEED: 9}
+"""The cells of the other seeds, for the operation with the first seed."""
 LOST = next(fault for fault in FAULTS if fault.name == "dropped-after")
 
 
@@ -92,8 +95,9 @@ def _refresh(scene: Scene, resource: Resource, world: EmulatedWorld) -> Iterator
 
 @pytest.mark.parametrize("age", AGES)
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.id)
-def test_stale_reads(scene: Scene, age: str, request: pytest.FixtureRequest) -> None:
+def test_stale_reads(scene: Scene, age: str, request: pytest.FixtureRequest, record_property: Any) -> None:
     """The operation succeeds, a refresh keeps the object, and a destroy right after the `up` deletes everything."""
+    count(record_property, STALE, scene.kind, left=LEFT if age == "seed-1" else None)
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
     resource = stage(scene, world)
     stale = StaleReads(world, age)
@@ -104,8 +108,9 @@ def test_stale_reads(scene: Scene, age: str, request: pytest.FixtureRequest) -> 
 
 @pytest.mark.parametrize("age", AGES)
 @pytest.mark.parametrize("scene", [scene for scene in SCENES if scene.before], ids=lambda scene: scene.id)
-def test_stale_reads_after_create(scene: Scene, age: str, request: pytest.FixtureRequest) -> None:
+def test_stale_reads_after_create(scene: Scene, age: str, request: pytest.FixtureRequest, record_property: Any) -> None:
     """The same holds if another process has created the object immediately before."""
+    count(record_property, STALE, scene.kind, left=LEFT if age == "seed-1" else None)
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
     assert scene.before
     rehearse(scene, world)
@@ -121,13 +126,12 @@ def test_stale_reads_after_create(scene: Scene, age: str, request: pytest.Fixtur
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.id)
-def test_lost_response_and_stale_reads(scene: Scene, request: pytest.FixtureRequest) -> None:
+def test_lost_response_and_stale_reads(scene: Scene, request: pytest.FixtureRequest, record_property: Any) -> None:
     """If in addition the response to a request is lost, the operation or the next `up` converges without duplicates."""
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
-    problems: list[str] = []
-    for at, recorded in enumerate(rehearse(scene, world).requests):
-        if recorded.changes:
-            problems += [f"{at} {recorded}: {each}" for each in _run_lost(scene, world, at)]
+    cells = [(at, each) for at, each in enumerate(rehearse(scene, world).requests) if each.changes]
+    count(record_property, STALE, scene.kind, len(cells))
+    problems = [f"{at} {each}: {problem}" for at, each in cells for problem in _run_lost(scene, world, at)]
     assert not problems, "\n" + "\n".join(problems)
 
 
@@ -160,13 +164,12 @@ def _run_lost(scene: Scene, world: EmulatedWorld, at: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("scene", [scene for scene in SCENES if not scene.before], ids=lambda scene: scene.id)
-def test_killed_create_and_stale_reads(scene: Scene, request: pytest.FixtureRequest) -> None:
+def test_killed_create_and_stale_reads(scene: Scene, request: pytest.FixtureRequest, record_property: Any) -> None:
     """If engine and provider are killed during a create, an `up` immediately afterwards creates no second object."""
     world: EmulatedWorld = request.getfixturevalue(scene.dialect)
-    problems: list[str] = []
-    for at, recorded in enumerate(rehearse(scene, world).requests):
-        if recorded.changes:
-            problems += [f"{at} {recorded}: {each}" for each in _run_killed(scene, world, at)]
+    cells = [(at, each) for at, each in enumerate(rehearse(scene, world).requests) if each.changes]
+    count(record_property, STALE, scene.kind, len(cells))
+    problems = [f"{at} {each}: {problem}" for at, each in cells for problem in _run_killed(scene, world, at)]
     assert not problems, "\n" + "\n".join(problems)
 
 

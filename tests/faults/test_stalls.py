@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.faults.repetitions import STALLS, count
 from tests.faults.scenes import SCENES, Scene
 from tests.faults.trial import attempt, rehearse, stage
 from tests.faults.wire import FAULTS
@@ -44,7 +45,7 @@ def _kinds(world: EmulatedWorld) -> Counter[str]:
 
 @pytest.mark.parametrize("scene", CREATES, ids=lambda scene: scene.id)
 def test_create_that_takes_effect_after_timeout_is_not_repeated(
-    scene: Scene, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, request: pytest.FixtureRequest, record_property: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run sends the create once, and fails with an error that the object may still appear."""
     monkeypatch.setattr(steps, "TIMEOUT", 600.0)
@@ -53,6 +54,7 @@ def test_create_that_takes_effect_after_timeout_is_not_repeated(
     expected = Counter(json.loads(line)[0] for line in rehearsal.contents)
     creates = [at for at, recorded in enumerate(rehearsal.requests) if _creates(recorded)]
     assert creates
+    count(record_property, STALLS, scene.kind, len(creates))
     for stalled in creates:
         resource = stage(scene, world)
         world.wire.inject(STALL, partial(_has_index, stalled))

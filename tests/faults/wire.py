@@ -29,7 +29,7 @@ from ecs_pulumi.cloud.routes import path_template
 from tests.support.forward_proxy import ForwardProxy, TlsFront
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from ecs_pulumi.emulator import Emulator, ManualClock
@@ -275,6 +275,15 @@ class Wire(HTTPAdapter):
         self.fault_count = 0
         self._target = None
         self._plan = (fault, at, persistent) if fault else None
+
+    def suspend(self) -> Any:
+        """Return the fault that is being injected, for `resume`."""
+        return self._plan, self._target, self.fault_count
+
+    def resume(self, suspended: Any, recorded: Sequence[Request]) -> None:
+        """Inject the suspended fault again, with the requests that were recorded before."""
+        self._plan, self._target, self.fault_count = suspended
+        self.requests[:] = recorded
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         """Send one request, or inject the fault into it."""

@@ -6,17 +6,20 @@ import json
 import re
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from typing_extensions import Self
 
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.connection import Connection, Settings
+from ecs_pulumi.dynamic import provider, run
+from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from ecs_pulumi.emulator import Emulator, ManualClock
-from ecs_pulumi.resources import catalog, clients, idempotent_create, planned
+from ecs_pulumi.resources import association, catalog, clients, idempotent_create, planned, router_interface
 from tests.faults.wire import EmulatorWire
 from tests.support.steps import Resource
 
@@ -49,6 +52,18 @@ _COMPARED_FIELDS = {
     "keypair": ("name", "type"),
     "server_group": ("name", "policy", "rules"),
 }
+_PROCESS_STATE: tuple[tuple[Any, str], ...] = (
+    (OWNERSHIP, "_owners"),
+    *((provider, name) for name in ("_existing", "_reported_losses")),
+    *(
+        (run, name)
+        for name in ("_compared", "_replaced", "_deleted_first", "_checked_as_new", "_created", "_refreshed")
+    ),
+    (idempotent_create, "_created"),
+    (association, "_moves"),
+    (router_interface, "_compared"),
+)
+"""What the provider remembers until its process ends, besides its connections."""
 _SUFFIX = re.compile(r"-[0-9a-f]{8}$")
 
 
@@ -168,6 +183,21 @@ class EmulatedWorld:
             region = connection.region()
             for api, versions in ((region.compute, self._versions[0]), (region.block_storage, self._versions[1])):
                 api._versions = versions
+
+    @contextmanager
+    def other_process(self) -> Iterator[None]:
+        """Serve the block as another process does, also during an operation of this one."""
+        connection, wire_requests = clients._connections[self._settings], list(self.wire.requests)
+        plan = self.wire.suspend()
+        with ExitStack() as swapped:
+            for owner, name in _PROCESS_STATE:
+                swapped.enter_context(mock.patch.object(owner, name, type(getattr(owner, name))()))
+            self.connect()
+            try:
+                yield
+            finally:
+                clients._connections[self._settings] = connection
+                self.wire.resume(plan, wire_requests)
 
     def snapshot(self) -> Snapshot:
         """Return a snapshot of the cloud."""

@@ -134,6 +134,7 @@ class Resource:
         ignore_changes: The inputs of the resource option `ignore_changes`.
         others: The entries of other resources in the state, as `pulumi stack export` writes them.
         interrupted: The inputs of creates that were running when the engine was killed; the state keeps them.
+        stack: The name of the stack.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class Resource:
         self.ignore_changes: tuple[str, ...] = ()
         self.others: list[dict[str, Any]] = []
         self.interrupted: list[dict[str, Any]] = []
+        self.stack = STACK
         self._context = mock.NonCallableMock(spec=grpc.ServicerContext) if bridge else None
         self._provider = Provider(kind)
         self._config = Config(raw_config=dict(config), project_name=PROJECT)
@@ -158,7 +160,7 @@ class Resource:
     @property
     def urn(self) -> str:
         """The URN of the resource."""
-        return f"urn:pulumi:{STACK}::{PROJECT}::pulumi-python:dynamic/ecs:{self.kind}::{self.name}"
+        return f"urn:pulumi:{self.stack}::{PROJECT}::pulumi-python:dynamic/ecs:{self.kind}::{self.name}"
 
     @property
     def id(self) -> str:
@@ -329,7 +331,7 @@ class Resource:
         """Call the provider as the host does: with the request and its gRPC context in the calling frame."""
         if (context := self._context) is not None:
             context.reset_mock()
-        _serving.resource = self
+        outer, _serving.resource = _serving.resource, self
         try:
             result = call()
         except rpc_bridge.Failure as failure:
@@ -337,7 +339,7 @@ class Resource:
             self._record_failure(context)
             raise Failed(str(failure)) from failure
         finally:
-            _serving.resource = None
+            _serving.resource = outer
         self.pending_create = None
         return result
 
