@@ -101,6 +101,10 @@ def _route(world: EmulatedWorld) -> Inputs:
     return {"router_id": world.base["router"], "destination": "192.168.9.0/24", "nexthop": "10.9.0.5"}
 
 
+def _interface(world: EmulatedWorld) -> Inputs:
+    return {"router_id": world.base["router"], "subnet_id": world.base["sub"]}
+
+
 def _with_power_state(power_state: str) -> Program:
     return lambda world: {**_plain_server(world), "power_state": power_state}
 
@@ -173,7 +177,7 @@ ON_OPENSTACK = [
     ),
     Scene("Router", "create-described", None, lambda _: {"description": "mine"}),
     Scene("Router", "adopt", None, lambda world: {"adopt": world.base["other-router"], "name": "other"}),
-    *_life("RouterInterface", lambda world: {"router_id": world.base["router"], "subnet_id": world.base["sub"]}),
+    *_life("RouterInterface", _interface),
     Scene(
         "RouterInterface",
         "create-by-port",
@@ -345,6 +349,16 @@ ON_OTC = [
     _on_otc("Subnet", "replace", _subnet("10.8.0.0/24"), _subnet("10.18.0.0/24")),
     _on_otc("Subnet", "create-without-range", None, lambda world: {"network_id": world.base["net"], "ip_version": 6}),
     _on_otc("SecurityGroup", "create", None, lambda _: {"rules": [SSH, WEB]}),
+    _on_otc("SecurityGroupRule", "create", None, lambda world: {"security_group_id": world.base["group"], **SSH}),
+    _on_otc("ServerGroup", "create", None, lambda _: {"policy": "anti-affinity"}),
+    _on_otc("RouterInterface", "create", None, _interface),
+    _on_otc("RouterInterface", "destroy", _interface, None),
+    _on_otc(
+        "FloatingIpAssociation",
+        "create",
+        None,
+        lambda world: {"floating_ip_id": world.base["address"], "port_id": world.base["published"]},
+    ),
     _on_otc("RouterRoute", "create", None, _route),
     _on_otc("RouterRoute", "destroy", _route, None),
     _on_otc("Volume", "create", None, lambda _: {"size": 10, "metadata": {"a": "1"}}),

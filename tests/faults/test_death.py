@@ -34,7 +34,7 @@ WITHOUT_OWNER_MARKER = (
     *("KeyPair-import", "Network-create-named-and-described", "ServerGroup-create-named"),
     *("SecurityGroup-create-named-and-described", "SecurityGroupRule-create-described"),
     *("FloatingIp-create-described", "RouterInterface-create", "RouterInterface-create-by-port"),
-    *("RouterRoute-create", "RouterRoute-create-otc", "FloatingIp-create-otc"),
+    *("RouterRoute-create", "RouterRoute-create-otc", "RouterInterface-create-otc", "FloatingIp-create-otc"),
 )
 """Scenes whose objects have no owner marker; only a pending operation of the state identifies them."""
 IMPORTED = ("KeyPair", "RouterInterface", "RouterRoute")
