@@ -30,7 +30,6 @@ class Cloud:
         clock: returns the current time in seconds since the epoch.
         faults: active from the start.
         token_lifetime: seconds until a token expires.
-        stale: how old the state is that a GET of Nova, Neutron or Cinder shows; see `set_stale`.
     """
 
     def __init__(
@@ -42,7 +41,6 @@ class Cloud:
         clock: Callable[[], float] = time.time,
         faults: tuple[Fault, ...] = (),
         token_lifetime: float = 4 * 3600,
-        stale: float | Callable[[], float] = 0.0,
     ) -> None:
         self.dialect = dialect
         self.speed = speed
@@ -52,7 +50,6 @@ class Cloud:
         self.store = Store(state)
         self._step_at: float | None = None
         self._age: Callable[[], float] | None = None
-        self.set_stale(stale)
 
     def set_stale(self, age: float | Callable[[], float]) -> None:
         """Show the state of some time ago to each GET of Nova, Neutron and Cinder, from now on.

@@ -76,9 +76,9 @@ class Emulator:
             clock=clock,
             faults=tuple(faults),
             token_lifetime=token_lifetime,
-            stale=stale,
         )
         _seed(self.cloud)
+        self.cloud.set_stale(stale)  # the initial objects exist from the start
         connections: dict[tuple[str, int], Any] = {}
         offered: list[Service] = [nova.service, neutron.service, cinder.service, glance.service]
         if kind.name == "otc":

@@ -24,6 +24,13 @@ def account() -> Iterator[Account]:
         yield Account(cloud, clock)
 
 
+def test_initial_objects_exist_from_the_start() -> None:
+    """What each cloud has is not missing in the first seconds."""
+    clock = ManualClock()
+    with Emulator(dialect="openstack", clock=clock, stale=5.0) as cloud:
+        assert Account(cloud, clock).nova("GET", "/flavors").body["flavors"]
+
+
 def test_new_object_is_missing(account: Account) -> None:
     """An object appears in lists and by its id after that time, and can be changed before."""
     path = f"/networks/{account.neutron('POST', '/networks', {'network': {'name': 'a'}}).body['network']['id']}"
