@@ -450,7 +450,9 @@ class Provider(ResourceProvider):
         actual, changed, replaced = self._compare_with_remote(context, remote, inputs)
         if replaced:
             listed = "; ".join(
-                f"`{name}` is {actual.get(name)!r}, the program sets {inputs[name]!r}" for name in replaced
+                f"`{name}` is {fields.format_value(actual.get(name))}, "
+                f"the program sets {fields.format_value(inputs[name])}"
+                for name in replaced
             )
             raise ProgramError(f"adopt: {desired.adopt} cannot be imported without replacing it: {listed}")
         context.record_id(desired.adopt)
@@ -475,7 +477,11 @@ class Provider(ResourceProvider):
         actual, changed, replaced = self._compare_with_remote(context, remote, known)
         if replaced:
             return [
-                fields.Problem(name, f"{known['adopt']} has {actual.get(name)!r} and would have to be replaced")
+                fields.Problem(
+                    name,
+                    f"it is {fields.format_value(actual.get(name))} in {known['adopt']}, "
+                    "which would have to be replaced",
+                )
                 for name in replaced
             ]
         if changed:
@@ -637,7 +643,7 @@ class Provider(ResourceProvider):
             message = f"{message} {hint}"
         which = f" ({context.id})" if context.id and context.id not in f"{name} {message}" else ""
         which += _in_cloud(context, message)
-        return " ".join(f"{context.verb} {context.kind} {name}{which}: {message}".split())
+        return fields.printable(" ".join(f"{context.verb} {context.kind} {name}{which}: {message}".split()))
 
     def _format_error(self, error: Exception) -> str:
         if isinstance(error, ProgramError):
@@ -702,6 +708,7 @@ def _clean(props: Mapping[str, Any]) -> dict[str, Any]:
 def _check_failure(
     handler: ResourceHandler[Any, Any, Any], problem: fields.Problem, inputs: Mapping[str, Any]
 ) -> CheckFailure:
+    problem = replace(problem, reason=fields.printable(problem.reason))
     field = fields.fields_of(handler.inputs).get(problem.property)
     value = inputs.get(problem.property)
     is_secret = problem.hides_value or (field is not None and field.has(fields.Secret))
