@@ -198,7 +198,7 @@ def misspelled(names: Iterable[str]) -> list[str]:
 def _mapping(setting: str, text: str) -> dict[str, str]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise ConfigurationError(f'ecs:{setting}: expected a map from service to text, such as {{"compute": "…"}}')

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-_MAX_VALUE_LENGTH = 80
+MAX_VALUE_LENGTH = 80
+"""Number of characters of a value that a message repeats."""
 _LONG_WORD = re.compile(r"(\S{80})\S{176,}")
 _MAX_PROPERTIES = 4
 """Number of an object's properties that a message lists."""
@@ -582,7 +583,7 @@ def close_matches(name: str, names: Iterable[str], count: int = 3) -> list[str]:
 def _unknown_input(name: str, known: Collection[str]) -> Problem:
     reason = _no_such(name, known)
     # The engine prints the name of a property as it is, in full length and with line breaks.
-    is_printable = name.isidentifier() and len(name) <= _MAX_VALUE_LENGTH
+    is_printable = name.isidentifier() and len(name) <= MAX_VALUE_LENGTH
     return Problem(name, reason) if is_printable else Problem("", f"{format_value(name)}: {reason}")
 
 
@@ -626,7 +627,7 @@ def _path(parts: Sequence[int | str]) -> str:
     """Format the path of a property as in a program."""
     path = ""
     for part in parts:
-        if isinstance(part, str) and part.isidentifier() and len(part) <= _MAX_VALUE_LENGTH:
+        if isinstance(part, str) and part.isidentifier() and len(part) <= MAX_VALUE_LENGTH:
             path += f".{part}"
         else:
             path += f"[{part if isinstance(part, int) else format_value(part)}]"
@@ -639,7 +640,7 @@ def format_value(value: Any) -> str:
         return "not set"
     text = json.dumps(value, ensure_ascii=False, default=lambda _: "…")
     length = len(value if isinstance(value, str) else text)
-    if length > _MAX_VALUE_LENGTH:
+    if length > MAX_VALUE_LENGTH:
         return f"{length} characters"
     return printable(text)
 

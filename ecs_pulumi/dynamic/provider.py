@@ -712,7 +712,8 @@ def _check_failure(
     field = fields.fields_of(handler.inputs).get(problem.property)
     value = inputs.get(problem.property)
     is_secret = problem.hides_value or (field is not None and field.has(fields.Secret))
-    if field is not None and (is_secret or isinstance(value, (list, dict)) or fields.has_unknown(value)):
+    is_long = isinstance(value, str) and not (len(value) <= fields.MAX_VALUE_LENGTH and value.isprintable())
+    if field is not None and (is_secret or is_long or isinstance(value, (list, dict)) or fields.has_unknown(value)):
         # The engine prints the value of the property that a failure names: in clear, in full length, and as
         # "output<string>{}" if it is unknown. Therefore the failure names no property here.
         return CheckFailure("", _with_property(problem))

@@ -91,13 +91,14 @@ def inputs(draw: st.DrawFn, kind: ResourceHandler[Any, Any, Any], *, wild: bool 
     if not wild:
         names |= {name for name, field in known.items() if field.info.is_required()}
         names.discard("adopt")
-    values = {name: draw(_fitting(known[name].info.annotation, wild=wild)) for name in sorted(names)}
+    values = {name: draw(fitting(known[name].info.annotation, wild=wild)) for name in sorted(names)}
     if not wild:
         values |= draw(st.sampled_from(({}, MATCHING.get(kind.name, {}))))
     return {**draw(st.dictionaries(_texts.filter(bool), _anything, max_size=1)), **values} if wild else values
 
 
-def _fitting(annotation: Any, *, wild: bool) -> st.SearchStrategy[Any]:
+def fitting(annotation: Any, *, wild: bool) -> st.SearchStrategy[Any]:
+    """Generate values of a type; with `wild`, sometimes also of others."""
     return _strategy(annotation, wild=wild)
 
 
@@ -115,12 +116,12 @@ def _of_type(annotation: Any, *, wild: bool) -> st.SearchStrategy[Any]:
     if origin in (Union, types.UnionType):
         return st.one_of(*(_of_type(branch, wild=wild) for branch in args if branch is not types.NoneType))
     if origin is list:
-        return st.lists(_fitting(args[0], wild=wild), max_size=3)
+        return st.lists(fitting(args[0], wild=wild), max_size=3)
     if origin is dict:
-        return st.dictionaries(_texts, _fitting(args[1], wild=wild), max_size=3)
+        return st.dictionaries(_texts, fitting(args[1], wild=wild), max_size=3)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         model = annotation.model_fields
-        parts = {name: _fitting(field.annotation, wild=wild) for name, field in model.items()}
+        parts = {name: fitting(field.annotation, wild=wild) for name, field in model.items()}
         required = {name: part for name, part in parts.items() if model[name].is_required() and not wild}
         optional = {name: part for name, part in parts.items() if name not in required}
         fits = st.fixed_dictionaries(required, optional=optional)
