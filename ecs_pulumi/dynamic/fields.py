@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 MAX_VALUE_LENGTH = 80
 """Number of characters of a value that a message repeats."""
+_UNSET_IF_EMPTY = ("region", "project_id")
+"""Inputs that are often set from variables. An empty one differs from every value, so each `up` would replace."""
 _LONG_WORD = re.compile(r"(\S{80})\S{176,}")
 _MAX_PROPERTIES = 4
 """Number of an object's properties that a message lists."""
@@ -515,7 +517,7 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
     problems += [_unknown_input(name, known) for name in raw if name not in known]
     for name, field in known.items():
         value = to_plain(raw.get(name))
-        if value is None:
+        if value is None or (value == "" and name in _UNSET_IF_EMPTY):
             value = field.default
         if value is None:
             if field.info.is_required():
