@@ -159,7 +159,7 @@ def read(text: str) -> Preview:
             errors=tuple(_messages(diagnostics, "error")),
             warnings=tuple(text for notice, text in _warnings(diagnostics) if notice not in _IN_A_SECTION),
         )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         reason = "the input is not what `pulumi preview --json` prints; if it is empty, see the output of the preview"
         raise ReportError(reason) from error
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")
 _MAX_PARALLEL_EXPORTS = 4
 _ECS = "pulumi-python:dynamic/ecs"
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""The exceptions that a document with another structure than expected raises."""
 
 
 class StackError(Exception):
@@ -88,15 +90,18 @@ def load_stack(name: str | None = None, state: Path | None = None) -> Stack:
         resources, pending = _parse_export(exported)
     except OSError as error:
         raise StackError(f"{state}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _MALFORMED as error:
         raise StackError(f"{state or 'the state'}: not what `pulumi stack export` writes") from error
     urn_prefix = f"urn:pulumi:{stack}::{project}::"
     for resource in resources:
         if not str(resource.get("urn")).startswith(urn_prefix):
             raise StackError(f"the state is not that of {project}/{stack}: it has {resource.get('urn')}")
-    config = json.loads(_pulumi("config", "--json", "--show-secrets", *options))
-    settings = {key: item["value"] for key, item in config.items() if "value" in item}
-    secrets = frozenset(key for key, item in config.items() if item.get("secret"))
+    try:
+        config = json.loads(_pulumi("config", "--json", "--show-secrets", *options))
+        settings = {key: str(item["value"]) for key, item in config.items() if "value" in item}
+        secrets = frozenset(key for key, item in config.items() if item.get("secret"))
+    except _MALFORMED as error:
+        raise StackError("pulumi config: returned an invalid response") from error
     return Stack(project, stack, resources, settings, pending, secrets)
 
 
@@ -129,7 +134,7 @@ def export(project: str, name: str) -> tuple[list[dict[str, Any]], list[dict[str
 def _exported(stack: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     try:
         return _parse_export(json.loads(_pulumi("stack", "export", "--stack", stack)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _MALFORMED as error:
         raise StackError("not what `pulumi stack export` writes") from error
 
 
@@ -148,9 +153,11 @@ def other_stacks() -> OtherStacks:
     """Read the states of all stacks in the current backend, of any project."""
     try:
         listed = json.loads(_pulumi("stack", "ls", "--all", "--json"))
+        names = [str(each["name"]) for each in listed if each.get("resourceCount") != 0]
     except StackError as error:
         return OtherStacks(unreadable={"pulumi stack ls": str(error)})
-    names = [each["name"] for each in listed if each.get("resourceCount") != 0]
+    except _MALFORMED:
+        return OtherStacks(unreadable={"pulumi stack ls": "returned an invalid response"})
     with ThreadPoolExecutor(_MAX_PARALLEL_EXPORTS) as pool:
         states = list(pool.map(_ids, names))
     read = {name: ids for name, ids in zip(names, states, strict=True) if not isinstance(ids, StackError)}

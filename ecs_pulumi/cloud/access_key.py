@@ -18,7 +18,7 @@ from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.session import Session
 from requests.auth import AuthBase
 
-from ecs_pulumi.cloud.errors import ProjectNotFound, join_names
+from ecs_pulumi.cloud.errors import ProjectNotFound, join_names, quoted
 
 ALGORITHM = "SDK-HMAC-SHA256"
 _SIGNED_HEADERS = frozenset({"content-type", "host", "x-sdk-date", "x-project-id", "x-domain-id", "x-security-token"})
@@ -121,7 +121,8 @@ class AccessKeyAuth(BaseIdentityPlugin):
             if self._project_name not in projects:
                 known = join_names(sorted(projects)) or "none"
                 raise ProjectNotFound(
-                    f"{self.project_setting}: there is no project {self._project_name!r}; the access key has: {known}"
+                    f"{self.project_setting}: there is no project {quoted(self._project_name)}; "
+                    f"the access key has: {known}"
                 )
             found = projects[self._project_name]
             project |= {"id": found["id"], "name": found["name"], "domain": {"id": found.get("domain_id")}}

@@ -19,6 +19,7 @@ from ecs_pulumi.cloud.transport import Request, Response, Transport, utc_now
 Microversion = tuple[int, int]
 
 _VERSION = re.compile(r"v(\d+)(?:\.(\d+))?")
+_PATH = re.compile(r"(?:/(?!\.\.?(?:/|$))[^/?#\\\x00-\x20\x7f]+)+")
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,9 @@ class ServiceClient:
 
         With ``poll`` the request is not retried and has a short timeout, because the next poll follows soon.
         """
+        if not _PATH.fullmatch(path):
+            # Otherwise the request would be one for another object, or for a list.
+            raise errors.NotFound(404, "no object has such an id", method=method, path=path)
         request = Request(method, self.url + path, self.service, json, params, microversion, key, headers or {})
         try:
             response = self._transport.send(request, idempotent=idempotent, poll=poll)

@@ -13,7 +13,7 @@ from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWOR
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import resolve
 from ecs_pulumi.cloud.differences import Differences
-from ecs_pulumi.cloud.errors import ApiError, ConfigurationError, ProjectNotFound, join_names
+from ecs_pulumi.cloud.errors import ApiError, ConfigurationError, ProjectNotFound, join_names, quoted
 from ecs_pulumi.cloud.network import COLLECTIONS
 from ecs_pulumi.cloud.resource_reader import SERVER_GROUPS, NetworkObjects, ResourceReader, Servers, Volumes
 from ecs_pulumi.cloud.settings import Settings
@@ -61,8 +61,8 @@ class Connection:
     ) -> None:
         self.settings = settings
         self.clock = clock or Clock()
-        self.warnings: list[str] = []
         self._credentials = resolve(settings)
+        self.warnings: list[str] = [*self._credentials.warnings]
         if self._credentials.verify is False:
             self.warnings.append(
                 "TLS certificates are not verified (ecs:insecure): an attacker on the network can read the password.",
@@ -156,7 +156,7 @@ class Connection:
         known = self.known_regions
         if not known or region in known:
             return self
-        missing = f"{self._region_setting(name)}: no region {region!r}; the catalog has {join_names(known)}"
+        missing = f"{self._region_setting(name)}: no region {quoted(region)}; the catalog has {join_names(known)}"
         project = self.transport.access().project_name or ""
         of_known = (Differences(partial(self.service_types, each)) for each in known)
         if project.partition("_")[0] not in known and not any(each.has_project_per_region for each in of_known):
@@ -167,7 +167,9 @@ class Connection:
         except (ApiError, ProjectNotFound) as error:
             if isinstance(error, ApiError) and error.status not in _NO_PROJECT:
                 raise
-            raise ConfigurationError(f"{missing}, and there is no project {region!r} for another region") from error
+            raise ConfigurationError(
+                f"{missing}, and there is no project {quoted(region)} for another region"
+            ) from error
         if region not in other.known_regions:
             raise ConfigurationError(missing)
         return other

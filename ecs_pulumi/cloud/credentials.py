@@ -3,8 +3,10 @@
 import contextlib
 import importlib.util
 import os
+import re
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +20,7 @@ from pydantic import SecretStr
 from requests.auth import AuthBase
 
 from ecs_pulumi.cloud.access_key import AccessKeyAuth, AgencyMethod
-from ecs_pulumi.cloud.errors import ConfigurationError, MissingCredentials, join_names, one_line
+from ecs_pulumi.cloud.errors import ConfigurationError, MissingCredentials, join_names, one_line, quoted
 from ecs_pulumi.cloud.settings import SERVICES, EntrySettings, Settings
 
 _USER = ("username", "user_id")
@@ -68,6 +70,9 @@ _ID_OR_NAME = (
     ("application_credential_id", "application_credential_name"),
     ("agency_domain_id", "agency_domain_name"),
 )
+_SENT_AS_HEADERS = ("token", "access_key", "security_token", "project_id")
+_HEADER = re.compile("[!-~]+")
+_FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 _FILE_VARIABLES = ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")
 _BUILT_IN_AUTH_TYPES = frozenset(
     {"", "password", "v3password", "token", "v3token", "v3applicationcredential", "aksk", "agency"}
@@ -89,6 +94,7 @@ class Credentials:
         hint: what to check if the cloud rejects the credentials; names the settings that were used.
         account: the URL and the user, in the form in which they are configured.
         signer: signs every request, if there is an access key instead of tokens.
+        warnings: warnings about clouds.yaml to show to the user.
     """
 
     plugin: BaseIdentityPlugin
@@ -101,6 +107,7 @@ class Credentials:
     hint: str = ""
     account: tuple[str, ...] = ()
     signer: AuthBase | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def resolve(settings: Settings, environ: Mapping[str, str] | None = None) -> Credentials:
@@ -135,6 +142,9 @@ def _build(settings: Settings, config: Mapping[str, Any], environ: Mapping[str, 
     def source(name: str) -> str:
         return sources.get(name) or _source(name, settings, environ)
 
+    for name in _SENT_AS_HEADERS:
+        if name in options and not _HEADER.fullmatch(options[name]):
+            raise ConfigurationError(f"{source(name)}: contains a line break, a space or another invalid character")
     if isinstance(plugin, AccessKeyAuth):
         plugin.project_setting = source("project_name")
     return Credentials(
@@ -148,6 +158,7 @@ def _build(settings: Settings, config: Mapping[str, Any], environ: Mapping[str, 
         hint=_hint(plugin, options, source),
         account=(plugin.auth_url or "", *(auth.get(name, "") for name in _ACCOUNT)),
         signer=plugin.signer if isinstance(plugin, AccessKeyAuth) else None,
+        warnings=config.get("warnings", ()),
     )
 
 
@@ -177,7 +188,7 @@ def _name_malformed_files() -> Iterator[list[str]]:
     except requests.RequestException as error:
         where = error.request.url if error.request else one_line(str(error))
         raise ConfigurationError(f"the profile of the cloud cannot be fetched from {where}") from error
-    except (TypeError, AttributeError, ValueError, LookupError) as error:
+    except (TypeError, AttributeError, ValueError, LookupError, RecursionError) as error:
         if not files:
             names = sorted(name for name in os.environ if name.startswith("OS_"))
             raise ConfigurationError(
@@ -205,21 +216,27 @@ def _merge_config(settings: Settings, files: list[str]) -> dict[str, Any]:
             known = sorted(set(loader.get_cloud_names()) - {"defaults", "envvars"})
             file = loader.config_filename
             raise ConfigurationError(
-                f"{source}: no cloud {name!r} in {file}; its clouds are: {join_names(known) or 'none'}"
+                f"{source}: no cloud {quoted(name)} in {file}; its clouds are: {join_names(known) or 'none'}"
                 if file
-                else f"{source}: cannot look up cloud {name!r}, because no clouds.yaml was found in the project's "
-                "directory, ~/.config/openstack or /etc/openstack, nor with OS_CLIENT_CONFIG_FILE",
+                else f"{source}: cannot look up cloud {quoted(name)}, because no clouds.yaml was found in the "
+                "project's directory, ~/.config/openstack or /etc/openstack, nor with OS_CLIENT_CONFIG_FILE",
             )
-        try:
-            region = loader.get_one(cloud=settings.cloud, validate=False, region_name=settings.region)
-        except ConfigException:
-            # clouds.yaml may not list every region; the catalog does, and the region is checked against it later.
-            region = loader.get_one(cloud=settings.cloud, validate=False)
+        # Python would print a warning with a line of source code.
+        with warnings.catch_warnings(record=True) as raised:
+            warnings.simplefilter("default")
+            try:
+                region = loader.get_one(cloud=settings.cloud, validate=False, region_name=settings.region)
+            except ConfigException:
+                # clouds.yaml may not list every region; the catalog does, and the region is checked against it later.
+                region = loader.get_one(cloud=settings.cloud, validate=False)
         overrides = {service: region.get_endpoint(service) for service in SERVICES if service != "identity"}
     except ConfigException as error:
         origin = setting if settings.cloud else "OS_CLOUD or clouds.yaml"
         raise ConfigurationError(f"{origin}: {error}") from error
-    return {**region.config, "endpoints": {service: url for service, url in overrides.items() if url}}
+    for_users = [each for each in raised if not issubclass(each.category, _FOR_DEVELOPERS)]
+    shown = [f"clouds.yaml: {one_line(str(each.message))}" for each in for_users]
+    endpoints = {service: url for service, url in overrides.items() if url}
+    return {**region.config, "endpoints": endpoints, "warnings": tuple(dict.fromkeys(shown))}
 
 
 def _entry_loader() -> Any:
@@ -479,7 +496,7 @@ def _identity_url(url: str, settings: Settings) -> str:
     """Return the URL of the v3 API for a URL with any version or none."""
     if not url.startswith(("http://", "https://")):
         origin = settings.origin("auth_url", "ecs:authUrl (or OS_AUTH_URL)")
-        raise ConfigurationError(f"{origin}: {url!r} is not an http or https URL")
+        raise ConfigurationError(f"{origin}: {quoted(url)} is not an http or https URL")
     base = url.rstrip("/")
     head, _, last = base.rpartition("/")
     return base if last == "v3" else f"{head if last == 'v2.0' else base}/v3"
@@ -521,7 +538,7 @@ def _existing_file(path: str | None, option: str, settings: Settings) -> str | N
     except (OSError, RuntimeError):
         exists = False
     if not exists:
-        raise ConfigurationError(f"{name}: no file {path}")
+        raise ConfigurationError(f"{name}: no file {quoted(path)}")
     return str(expanded)
 
 

@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     import requests
 
 _MAX_LENGTH = 600
+_MAX_QUOTED = 80
+_USER_INFO = re.compile(r"//[^/@\s]*@")
+_SECONDS = re.compile(r"\s*[0-9]{1,9}\s*")
 _SECRETS = frozenset({"adminpass", "password", "user_data", "contents", "private_key", "secret", "passcode"})
 _SECRET_HEADERS = ("X-Auth-Token", "X-Security-Token", "Authorization")
 _QUOTA = re.compile(r"quota|\bmaximum number of\b", re.IGNORECASE)
@@ -374,9 +377,17 @@ def join_names(names: Sequence[str], most: int = 10) -> str:
 
 
 def one_line(text: str) -> str:
-    """Remove line breaks from a text and truncate it to a length that suits a terminal."""
-    flat = " ".join(text.split())
+    """Remove line breaks and control characters from a text, and truncate it to a length that suits a terminal."""
+    flat = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return flat if len(flat) <= _MAX_LENGTH else f"{flat[: _MAX_LENGTH - 1]}…"
+
+
+def quoted(value: object) -> str:
+    """Quote the value of a setting for a message; omit what is too long for one line or may be a secret."""
+    text = _USER_INFO.sub("//…@", str(value))
+    if "-----BEGIN" in text:
+        return "the content of a file"
+    return repr(text) if len(text) <= _MAX_QUOTED else f"a text of {len(text)} characters"
 
 
 def from_response(response: requests.Response) -> ApiError:
@@ -480,7 +491,7 @@ def _parse_body(response: requests.Response) -> tuple[str | None, str]:  # noqa:
     phrase = _reason_phrase(response)
     try:
         document = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, _text(response) or phrase
     if not isinstance(document, dict):
         return None, phrase
@@ -505,7 +516,7 @@ def _parse_body(response: requests.Response) -> tuple[str | None, str]:  # noqa:
 
 def _gateway_document(response: requests.Response) -> dict[str, Any]:
     """Return the body of a response of the gateway of Open Telekom Cloud or Huawei Cloud, else an empty document."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         document = json.loads(response.content)
         if isinstance(document, dict) and (
             document.get("message") == _NOT_PUBLISHED or str(document.get("error_code")).startswith("APIGW.")
@@ -582,7 +593,7 @@ def _secret_values(document: Any) -> Iterator[str]:
 
 def _retry_after(header: str | None, date: str | None) -> float | None:
     """Return the seconds of a Retry-After header, at most five minutes; a time is relative to the cloud's clock."""
-    seconds = float(header) if header and header.strip().isdigit() else None
+    seconds = float(header) if header and _SECONDS.fullmatch(header.strip()) else None
     if header and seconds is None and (moment := http_date(header)) is not None:
         now = http_date(date)
         seconds = max(0.0, moment - (time.time() if now is None else now))
@@ -591,7 +602,7 @@ def _retry_after(header: str | None, date: str | None) -> float | None:
 
 def http_date(header: str | None) -> float | None:
     """Return the time in a header in seconds since the epoch; None if it contains none."""
-    with contextlib.suppress(ValueError, TypeError):
+    with contextlib.suppress(ValueError, TypeError, LookupError, OverflowError):
         return parsedate_to_datetime(header or "").timestamp()
     return None
 

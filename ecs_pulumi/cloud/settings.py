@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
-from ecs_pulumi.cloud.errors import ConfigurationError
+from ecs_pulumi.cloud.errors import ConfigurationError, quoted
 
 NAMESPACE = "ecs:"
 SERVICES = ("compute", "network", "block-storage", "image", "identity")
@@ -107,7 +107,7 @@ class Settings(BaseModel):
     def _urls(cls, endpoints: Mapping[str, str]) -> Mapping[str, str]:
         for service, url in endpoints.items():
             if not url.startswith(("http://", "https://")):
-                raise ValueError(f"{service}: {url!r} is not an http or https URL")
+                raise ValueError(f"{service}: {quoted(url)} is not an http or https URL")
         return endpoints
 
     @field_validator("api_versions")
@@ -115,7 +115,7 @@ class Settings(BaseModel):
     def _versions(cls, versions: Mapping[str, str]) -> Mapping[str, str]:
         for service, version in versions.items():
             if not _VERSION.fullmatch(version):
-                raise ValueError(f'{service}: {version!r} is not a version such as "2" or "2.1"')
+                raise ValueError(f'{service}: {quoted(version)} is not a version such as "2" or "2.1"')
         return versions
 
     def __hash__(self) -> int:
@@ -164,9 +164,11 @@ class Settings(BaseModel):
         except ValidationError as error:
             detail = error.errors(include_input=False, include_url=False)[0]
             name = str(detail["loc"][0]) if detail["loc"] else "configuration"
-            reason = detail["msg"].removeprefix("Value error, ")
+            reason = (
+                detail["msg"].removeprefix("Value error, ").replace("Input should", "must").partition(", unable")[0]
+            )
             if detail["type"] == "bool_parsing":
-                reason = f"{values[name]!r} is neither true nor false"
+                reason = f"{quoted(values[name])} is neither true nor false"
             raise ConfigurationError(f"{NAMESPACE}{to_camel(name)}: {reason}") from None
 
 
@@ -175,7 +177,7 @@ class EntrySettings(Settings):
 
     def origin(self, name: str, standard: str) -> str:  # noqa: ARG002
         """Return the place in clouds.yaml."""
-        return f"{name} of cloud {self.cloud!r} in clouds.yaml"
+        return f"{name} of cloud {quoted(self.cloud)} in clouds.yaml"
 
 
 def misspelled(names: Iterable[str]) -> list[str]:
@@ -196,7 +198,7 @@ def misspelled(names: Iterable[str]) -> list[str]:
 def _mapping(setting: str, text: str) -> dict[str, str]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise ConfigurationError(f'ecs:{setting}: expected a map from service to text, such as {{"compute": "…"}}')

@@ -13,6 +13,8 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+import math
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-_MAX_VALUE_LENGTH = 80
+MAX_VALUE_LENGTH = 80
+"""Number of characters of a value that a message repeats."""
+_UNSET_IF_EMPTY = ("region", "project_id")
+"""Inputs that are often set from variables. An empty one differs from every value, so each `up` would replace."""
+_LONG_WORD = re.compile(r"(\S{80})\S{176,}")
 _MAX_PROPERTIES = 4
 """Number of an object's properties that a message lists."""
 
@@ -459,6 +465,8 @@ def exactly_one_of(checked: CheckInputs, *names: str, required: bool = True) -> 
         yield Problem(provided[1], f"give only one of {listed}; `{provided[0]}` is set as well")
     elif required and not provided:
         yield Problem(names[0], f"one of {listed} is required")
+    elif required and checked.values[provided[0]] == "":
+        yield Problem(provided[0], "required, and empty")
 
 
 def to_plain(value: Any) -> Any:
@@ -506,10 +514,10 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
     inputs: dict[str, Any] = {}
     problems: list[Problem] = []
     known = fields_of(model)
-    problems += [Problem(name, _no_such(name, known)) for name in raw if name not in known]
+    problems += [_unknown_input(name, known) for name in raw if name not in known]
     for name, field in known.items():
         value = to_plain(raw.get(name))
-        if value is None:
+        if value is None or (value == "" and name in _UNSET_IF_EMPTY):
             value = field.default
         if value is None:
             if field.info.is_required():
@@ -522,7 +530,24 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
             inputs[name] = _without_duplicates(field, to_plain(field.adapter.validate_python(value)))
         except ValidationError as error:
             problems.append(Problem(name, _format_error(field, error.errors(include_url=False))))
+            continue
+        if value == "" and field.info.is_required():
+            # For example an id from a variable that is not set. It would be an empty part of the path of a request.
+            problems.append(Problem(name, "required, and empty"))
+        elif not _is_json(value):
+            problems.append(Problem(name, "must not contain assets, archives or infinite numbers"))
     return inputs, problems
+
+
+def _is_json(value: Any) -> bool:
+    """Whether JSON can represent the known parts of a value."""
+    if isinstance(value, Mapping):
+        return all(map(_is_json, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, (str, bool, int, Unknown))
 
 
 def cleared_inputs(model: type[Inputs], inputs: Mapping[str, Any], prior: Mapping[str, Any]) -> dict[str, str]:
@@ -557,6 +582,13 @@ def close_matches(name: str, names: Iterable[str], count: int = 3) -> list[str]:
     return difflib.get_close_matches(name, list(names), n=count, cutoff=0.5)
 
 
+def _unknown_input(name: str, known: Collection[str]) -> Problem:
+    reason = _no_such(name, known)
+    # The engine prints the name of a property as it is, in full length and with line breaks.
+    is_printable = name.isidentifier() and len(name) <= MAX_VALUE_LENGTH
+    return Problem(name, reason) if is_printable else Problem("", f"{format_value(name)}: {reason}")
+
+
 def _no_such(name: str, names: Collection[str], what: str = "input") -> str:
     matched = close_matches(name, names, 1)
     if matched:
@@ -573,6 +605,7 @@ def _format_error(field: ModelField, details: Sequence[ErrorDetails]) -> str:
     detail = max(details, key=lambda item: (len(item["loc"]), item["type"] == "extra_forbidden"))
     path, message = detail["loc"][first:], detail["msg"].removeprefix("Value error, ")
     message = (message[:1].lower() + message[1:]).replace("input should be", "must be").replace("should", "must")
+    message = message.replace("a valid dictionary", "a map")
     forms = [form for member in reversed(members) if (form := _type_form(member))] if not path else []
     if detail["type"] == "extra_forbidden":
         return f"{_path(path)}: {_no_such(str(path[-1]), _properties(field.info.annotation), 'property')}"
@@ -596,17 +629,28 @@ def _path(parts: Sequence[int | str]) -> str:
     """Format the path of a property as in a program."""
     path = ""
     for part in parts:
-        if isinstance(part, str) and part.isidentifier() and len(part) <= _MAX_VALUE_LENGTH:
+        if isinstance(part, str) and part.isidentifier() and len(part) <= MAX_VALUE_LENGTH:
             path += f".{part}"
         else:
             path += f"[{part if isinstance(part, int) else format_value(part)}]"
     return path.lstrip(".")
 
 
-def format_value(value: str | float) -> str:
+def format_value(value: Any) -> str:
     """Format a value for a message: as JSON on one line, or only its length if it is too long."""
-    length = len(str(value))
-    return json.dumps(value, ensure_ascii=False) if length <= _MAX_VALUE_LENGTH else f"{length} characters"
+    if value is None:
+        return "not set"
+    text = json.dumps(value, ensure_ascii=False, default=lambda _: "…")
+    length = len(value if isinstance(value, str) else text)
+    if length > MAX_VALUE_LENGTH:
+        return f"{length} characters"
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Shorten long words, and escape the characters that a terminal interprets, such as a change of direction."""
+    short = _LONG_WORD.sub(r"\1…", text)
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in short)
 
 
 def matches(field: ModelField, desired: Any, actual: Any) -> bool:

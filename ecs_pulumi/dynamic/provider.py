@@ -476,7 +476,9 @@ class Provider(ResourceProvider):
         actual, changed, replaced = self._compare_with_remote(context, remote, inputs)
         if replaced:
             listed = "; ".join(
-                f"`{name}` is {actual.get(name)!r}, the program sets {inputs[name]!r}" for name in replaced
+                f"`{name}` is {fields.format_value(actual.get(name))}, "
+                f"the program sets {fields.format_value(inputs[name])}"
+                for name in replaced
             )
             raise ProgramError(f"adopt: {desired.adopt} cannot be imported without replacing it: {listed}")
         context.record_id(desired.adopt)
@@ -501,7 +503,11 @@ class Provider(ResourceProvider):
         actual, changed, replaced = self._compare_with_remote(context, remote, known)
         if replaced:
             return [
-                fields.Problem(name, f"{known['adopt']} has {actual.get(name)!r} and would have to be replaced")
+                fields.Problem(
+                    name,
+                    f"it is {fields.format_value(actual.get(name))} in {known['adopt']}, "
+                    "which would have to be replaced",
+                )
                 for name in replaced
             ]
         if changed:
@@ -663,7 +669,7 @@ class Provider(ResourceProvider):
             message = f"{message} {hint}"
         which = f" ({context.id})" if context.id and context.id not in f"{name} {message}" else ""
         which += _in_cloud(context, message)
-        return " ".join(f"{context.verb} {context.kind} {name}{which}: {message}".split())
+        return fields.printable(" ".join(f"{context.verb} {context.kind} {name}{which}: {message}".split()))
 
     def _format_error(self, error: Exception) -> str:
         if isinstance(error, ProgramError):
@@ -728,10 +734,12 @@ def _clean(props: Mapping[str, Any]) -> dict[str, Any]:
 def _check_failure(
     handler: ResourceHandler[Any, Any, Any], problem: fields.Problem, inputs: Mapping[str, Any]
 ) -> CheckFailure:
+    problem = replace(problem, reason=fields.printable(problem.reason))
     field = fields.fields_of(handler.inputs).get(problem.property)
     value = inputs.get(problem.property)
     is_secret = problem.hides_value or (field is not None and field.has(fields.Secret))
-    if field is not None and (is_secret or isinstance(value, (list, dict)) or fields.has_unknown(value)):
+    is_long = isinstance(value, str) and not (len(value) <= fields.MAX_VALUE_LENGTH and value.isprintable())
+    if field is not None and (is_secret or is_long or isinstance(value, (list, dict)) or fields.has_unknown(value)):
         # The engine prints the value of the property that a failure names: in clear, in full length, and as
         # "output<string>{}" if it is unknown. Therefore the failure names no property here.
         return CheckFailure("", _with_property(problem))

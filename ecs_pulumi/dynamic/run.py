@@ -172,7 +172,7 @@ def _is_serial(arguments: list[str]) -> bool:
     pairs = itertools.zip_longest(map(_PARALLEL.fullmatch, arguments), arguments[1:], fillvalue="")
     limits = [match[1] or following for match, following in pairs if match]
     limits += [os.environ["PULUMI_PARALLEL"]] if "PULUMI_PARALLEL" in os.environ else []
-    return any(not each.isdigit() or int(each) < _MIN_PARALLEL for each in limits)
+    return any(not each.isdecimal() or int(each[:9]) < _MIN_PARALLEL for each in limits)
 
 
 def engine() -> tuple[int | None, list[str]]:

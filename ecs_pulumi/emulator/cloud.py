@@ -124,7 +124,7 @@ class Cloud:
             for token in self.store.find("token", ""):
                 self.store.remove("token", "", token["id"])
 
-    def set_quota(self, **limits: int) -> None:
+    def set_quota(self, /, **limits: int) -> None:
         """Change quota limits (`instances`, `cores`, `gigabytes`, `port`, …); -1 means unlimited."""
         with self.store.transaction():
             current = self.store.get("quota", "", "quota") or {"id": "quota"}

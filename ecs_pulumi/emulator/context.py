@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -151,11 +152,17 @@ class Call(Context):
         return values[-1] if values else default
 
     def json(self) -> Any:
-        """Parse the body as JSON, None if it is empty; 400 with the message of Nova and Cinder if it is not valid."""
+        """Parse the body as JSON, None if it is empty; 400 with the message of Nova and Cinder if it is not valid.
+
+        NaN, infinity and lone surrogates are not valid: no document can contain them.
+        """
         try:
-            return json.loads(self.raw) if self.raw else None
+            document = json.loads(self.raw, parse_float=_finite, parse_constant=_finite) if self.raw else None
+            if b"\\ud" in self.raw.lower():
+                json.dumps(document, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise HttpError(400, "Malformed request body") from None
+        return document
 
     def at_least(self, minor: int) -> bool:
         """Return whether the request uses microversion 2.`minor` (3.`minor` in Cinder) or newer."""
@@ -165,3 +172,9 @@ class Call(Context):
     def is_admin(self) -> bool:
         """Whether the token has the admin role."""
         return "admin" in self.roles
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(text)
+    return number

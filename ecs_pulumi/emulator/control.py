@@ -5,15 +5,19 @@ The page itself is at `/`. It is only sent to clients that accept HTML; Keystone
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 
 from .faults import Fault  # noqa: TC001  # FastAPI reads the annotation
 from .topology import topology
+from .validation import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +35,18 @@ PAGE_HEADERS = {
     " connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Vary": "Accept",
 }
+
+Limit = Annotated[int, Field(ge=-1, le=LARGEST)]
+
+
+async def refuse(_request: Request, error: Exception) -> Response:
+    """Answer 422 to a request that does not match its schema.
+
+    The error of FastAPI repeats the value, which cannot always be sent.
+    """
+    details = error.errors() if isinstance(error, RequestValidationError) else ()
+    lines = [f"{'.'.join(map(str, each['loc'][1:]))}: {each['msg']}" for each in details]
+    return Response(json.dumps({"detail": lines}), 422, media_type="application/json")
 
 
 def with_page(app: ASGIApp) -> ASGIApp:
@@ -99,7 +115,7 @@ def router(cloud: Cloud, requests: RequestLog, access: Callable[[], dict[str, di
         return Response(status_code=204)
 
     @routes.put("/quotas", status_code=204)
-    def set_quotas(limits: dict[str, int]) -> Response:
+    def set_quotas(limits: dict[str, Limit]) -> Response:
         """Change quota limits; -1 means unlimited."""
         cloud.set_quota(**limits)
         return Response(status_code=204)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 import re
 import threading
 from typing import Any, Literal
@@ -11,6 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 MOST = 1000
 """The maximum number of active faults."""
+
+MOST_LATENCY = 86_400
+"""The maximum delay of a fault in seconds."""
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: ([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
 OUTCOMES = (
     "fail-spawn",  # the hypervisor fails to build the server: ERROR, with a fault
@@ -45,7 +50,9 @@ class Fault(BaseModel):
     method: str = Field("*", description="HTTP method, or * for any")
     path: str = Field("*", description="glob for the path (with region and service), or `re:` and a regular expression")
     name: str = Field("*", description="glob for the name in the request's body, or for the name of the object")
-    status: int | None = Field(None, description="respond with this HTTP status instead of executing the request")
+    status: int | None = Field(
+        None, ge=200, le=599, description="respond with this HTTP status instead of executing the request"
+    )
     body: Any = Field(None, description="body of that response: an object is sent as JSON, a string unchanged")
     headers: dict[str, str] = Field(default_factory=dict, description="extra headers of that response")
     gateway: Literal[404, 429] | None = Field(
@@ -53,7 +60,7 @@ class Fault(BaseModel):
         description="respond with this status like the gateway of the Open Telekom Cloud, without Retry-After and"
         " without the service's request id: 404 for a request that it does not know, 429 for too many requests",
     )
-    latency: float = Field(0.0, ge=0, description="delay in seconds, not scaled by the speed")
+    latency: float = Field(0.0, ge=0, le=MOST_LATENCY, description="delay in seconds, not scaled by the speed")
     drop: Literal["before", "after", "during"] | None = Field(
         None,
         description="close the connection before executing the request, after it, or in the middle of the response",
@@ -71,6 +78,20 @@ class Fault(BaseModel):
             except re.error as error:
                 raise ValueError(f"{path} is not a regular expression: {error}") from None
         return path
+
+    @field_validator("body")
+    @classmethod
+    def _check_body(cls, body: Any) -> Any:
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        return body
+
+    @field_validator("headers")
+    @classmethod
+    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not _HEADER.fullmatch(f"{name}: {value}") or name.lower() in ("content-length", "transfer-encoding"):
+                raise ValueError(f"{name!r} cannot be sent as a header")
+        return headers
 
     @property
     def only_delays(self) -> bool:

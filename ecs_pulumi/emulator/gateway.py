@@ -259,7 +259,7 @@ def _name_in_body(body: bytes) -> str:
 
 def _encode(reply: Reply) -> tuple[dict[str, Any], bytes]:
     headers = dict(reply.headers)
-    if reply.body is None:
+    if reply.body is None or reply.status in (204, 304):  # HTTP forbids a body
         content = b""
     elif isinstance(reply.body, bytes):
         content = reply.body

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from .clock import to_second
 from .context import Reply
 from .errors import HttpError, NoRoute, page
 from .routing import UNAUTHORIZED, Service
+from .validation import limit_of
 
 if TYPE_CHECKING:
     from .context import Call, Context
@@ -199,11 +199,7 @@ def _limit(call: Call) -> int:
     text = call.param("limit")
     if text is None:
         return DEFAULT_LIMIT
-    if not re.fullmatch("-?[0-9]+", text):
-        raise HttpError(400, "limit param must be an integer")
-    if int(text) < 0:
-        raise HttpError(400, "limit param must be positive")
-    return min(int(text), MAX_LIMIT)
+    return min(limit_of(text), MAX_LIMIT)
 
 
 @service.get("/images/{image_id}")

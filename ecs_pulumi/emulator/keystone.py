@@ -31,6 +31,7 @@ MALFORMED = (
 )
 _TEMPORARY_SECONDS = 900
 """How long a temporary access key is valid by default."""
+_SHORTEST, _LONGEST = 900, 86400
 
 
 class Keystone(Service):
@@ -83,15 +84,13 @@ def issue(call: Call) -> Reply:
         body = call.json()
     except HttpError:
         raise HttpError(400, f"Expecting to find valid JSON in request body. {MALFORMED}") from None
-    auth = body.get("auth") if isinstance(body, dict) else None
-    if not isinstance(auth, dict):
-        raise HttpError(400, "'auth' is a required property")
-    identity = auth.get("identity")
-    if not isinstance(identity, dict):
-        raise HttpError(400, "'identity' is a required property")
+    auth = _object(body, "auth")
+    identity = _object(auth, "identity")
     methods = identity.get("methods")
     if not isinstance(methods, list):
         raise HttpError(400, "'methods' is a required property")
+    if not all(isinstance(method, str) for method in methods):
+        raise HttpError(400, f"{methods[0]!r} is not of type 'string'")
     if not methods:
         raise HttpError(401, UNAUTHORIZED)
     user, bound_project = _check_credentials(call, identity, methods)
@@ -113,6 +112,14 @@ def issue(call: Call) -> Reply:
     return Reply(201, _token_body(call, token), {"X-Subject-Token": token["id"]})
 
 
+def _object(values: Any, name: str) -> Document:
+    """Return an object inside another one; 400 if there is none."""
+    value = values.get(name) if isinstance(values, dict) else None
+    if not isinstance(value, dict):
+        raise HttpError(400, f"'{name}' is a required property")
+    return value
+
+
 def _check_credentials(call: Call, identity: Document, methods: list[Any]) -> tuple[User, Project | None]:
     """Return the user of the credentials and, for an application credential, its project."""
     method = methods[0]
@@ -120,12 +127,12 @@ def _check_credentials(call: Call, identity: Document, methods: list[Any]) -> tu
     if not isinstance(credentials, dict):
         raise HttpError(400, f"Expecting to find {method} in identity. {MALFORMED}")
     if method == "password":
-        reference = credentials.get("user") or {}
+        reference = _object(credentials, "user")
         user = _user(call, reference)
         if user.password is None or reference.get("password") != user.password:
             raise HttpError(401, UNAUTHORIZED)
         if user.passcode:
-            totp = (identity.get("totp") or {}).get("user") or {} if "totp" in methods else {}
+            totp = _object(_object(identity, "totp"), "user") if "totp" in methods else {}
             if (totp.get("id"), totp.get("passcode")) != (user.id, user.passcode):
                 raise HttpError(401, UNAUTHORIZED)
         return user, None
@@ -137,7 +144,7 @@ def _check_credentials(call: Call, identity: Document, methods: list[Any]) -> tu
     if method == "application_credential" and not call.is_otc:
         matches = credentials.get("id") == APPLICATION_CREDENTIAL["id"] or (
             credentials.get("name") == APPLICATION_CREDENTIAL["name"]
-            and _user(call, credentials.get("user") or {}).name == "demo"
+            and _user(call, _object(credentials, "user")).name == "demo"
         )
         if matches and credentials.get("secret") == APPLICATION_CREDENTIAL["secret"]:
             return call.cloud.dialect.accounts.user("demo"), call.cloud.dialect.accounts.project("demo")
@@ -188,8 +195,8 @@ def _may_contain(call: Call, reference: Any, project: Project) -> bool:
     tolerated = call.cloud.dialect.accounts.tolerated
     if _is_domain(reference, project.domain):
         return True
-    given = {reference.get("id"), reference.get("name")} - {None} if isinstance(reference, dict) else set()
-    return bool(tolerated) and given <= set(tolerated)
+    given = [reference[key] for key in ("id", "name") if key in reference] if isinstance(reference, dict) else []
+    return bool(tolerated) and all(each is None or each in tolerated for each in given)
 
 
 def _valid_token(call: Call, id_: str, error: HttpError) -> Document:
@@ -290,17 +297,20 @@ def create_temporary_key(call: Call) -> Reply:
     """`POST /v3.0/OS-CREDENTIAL/securitytokens`: an access key that is valid for 15 minutes to 24 hours."""
     if call.version != "v3.0":
         raise NoRoute
-    identity = ((call.json() or {}).get("auth") or {}).get("identity") or {}
+    identity = _object(_object(call.json(), "auth"), "identity")
     if identity.get("methods") != ["token"]:
         raise HttpError(400, f"Expecting to find token in identity. {MALFORMED}")
-    options = identity.get("token") or {}
+    options = _object(identity, "token") if identity.get("token") else {}
+    seconds = options.get("duration_seconds", _TEMPORARY_SECONDS)
+    if not isinstance(seconds, int) or not _SHORTEST <= seconds <= _LONGEST:
+        raise HttpError(400, "'duration_seconds' must be a number from 900 to 86400")
     token = _valid_token(call, str(options.get("id") or call.headers.get("x-auth-token")), HttpError(401, UNAUTHORIZED))
     key: Document = {
         "id": "TEMP" + secrets.token_hex(8).upper(),
         "secret": secrets.token_urlsafe(30),
         "token": secrets.token_urlsafe(120),
         "user": token["user"],
-        "expires": call.now + float(options.get("duration_seconds") or _TEMPORARY_SECONDS),
+        "expires": call.now + seconds,
     }
     call.cloud.store.put("access-key", "", key)
     credential = {"access": key["id"], "secret": key["secret"], "securitytoken": key["token"]}

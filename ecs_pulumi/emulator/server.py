@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from . import cinder, control, glance, keystone, neutron, nova, vpc
@@ -86,6 +87,7 @@ class Emulator:
         services = {each.path: each for each in offered}
         self._gateway = Gateway(self.cloud, services, keystone.service, connections)
         app = FastAPI(title="ECS emulator", docs_url="/_emulator/docs", openapi_url="/_emulator/openapi.json")
+        app.add_exception_handler(RequestValidationError, control.refuse)
         app.include_router(
             control.router(
                 self.cloud,
@@ -181,7 +183,7 @@ class Emulator:
         """Change the age in seconds of the state that GETs show; 0 is the current state."""
         self.cloud.set_stale(age)
 
-    def set_quota(self, **limits: int) -> None:
+    def set_quota(self, /, **limits: int) -> None:
         """Change quota limits: `instances`, `cores`, `ram`, `volumes`, `gigabytes`, `port`, …; -1 means unlimited."""
         self.cloud.set_quota(**limits)
 

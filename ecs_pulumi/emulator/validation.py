@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -31,10 +32,13 @@ TEXT: Schema = {"type": "string"}
 OPTIONAL_TEXT: Schema = {"type": ["string", "null"]}
 NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 255}
 UUID: Schema = {"type": "string", "format": "uuid"}
+ADDRESS: Schema = {"type": "string", "oneOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 TAG: Schema = {"type": "string", "minLength": 1, "maxLength": 60}
 FLAVOR: Schema = {"type": ["string", "integer"], "minLength": 1}
 DISK_CONFIG: Schema = {"type": "string", "enum": ["AUTO", "MANUAL"]}
 COUNT: Schema = {"type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": 1}
+LARGEST = 2**63 - 1
+"""The largest integer that a database stores."""
 NOTHING: Schema = {"type": "null"}
 
 
@@ -60,6 +64,22 @@ def is_uuid(value: Any) -> bool:
 def is_true(value: Any) -> bool:
     """Return the boolean value of a value that `BOOLEAN` accepts."""
     return str(value).lower() in {"true", "1", "on", "yes", "y", "t"}
+
+
+def number(text: str, largest: int = LARGEST) -> int | None:
+    """Return the number that a text of decimal digits stands for; None if it is no such text or too large."""
+    if not re.fullmatch(f"[0-9]{{1,{len(str(largest))}}}", text):
+        return None
+    return found if (found := int(text)) <= largest else None
+
+
+def limit_of(text: str) -> int:
+    """Return the limit of a list of Cinder or Glance; 400 with their message if it is not valid."""
+    limit = number(text)
+    if limit is None:
+        problem = "positive" if re.fullmatch("-[0-9]+", text) else "an integer"
+        raise HttpError(400, f"limit param must be {problem}")
+    return limit
 
 
 def body(call: Call, root: str, schema: Schema, *others: str) -> Any:
@@ -94,8 +114,12 @@ def _message(error: ValidationError) -> str:
 
 
 def _minimum(_validator: Any, minimum: int, instance: Any, _schema: Schema) -> Iterator[ValidationError]:
-    """Compare a number in a string as well: both services accept it."""
-    if re.fullmatch("-?[0-9]+", str(instance)) and int(instance) < minimum:
+    """Compare a number in a string as well: both services accept it. Numbers are limited to 64 bits."""
+    if not re.fullmatch("-?[0-9]+", str(instance)):
+        return
+    if number(str(instance).removeprefix("-")) is None:
+        yield ValidationError(f"{str(instance)[:30]} is outside the range of integers")
+    elif int(instance) < minimum:
         yield ValidationError(f"{instance} is less than the minimum of {minimum}")
 
 
@@ -121,6 +145,16 @@ LENIENT = extend(STRICT, {"additionalProperties": _remove_unknown})  # type: ign
 @FORMATS.checks("uuid")
 def _matches_uuid(value: object) -> bool:
     return not isinstance(value, str) or is_uuid(value)
+
+
+@FORMATS.checks("ipv4", ValueError)
+def _matches_ipv4(value: object) -> bool:
+    return not isinstance(value, str) or ipaddress.IPv4Address(value) is not None
+
+
+@FORMATS.checks("ipv6", ValueError)
+def _matches_ipv6(value: object) -> bool:
+    return not isinstance(value, str) or ("%" not in value and ipaddress.IPv6Address(value) is not None)
 
 
 @FORMATS.checks("base64", binascii.Error)

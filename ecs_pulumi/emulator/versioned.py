@@ -49,7 +49,7 @@ class Versioned(Service):
         if requested == "latest":
             call.microversion = newest
             return
-        match = re.fullmatch(r"([1-9]\d*)\.([1-9]\d*|0)", requested)
+        match = re.fullmatch(r"([1-9]\d{0,8})\.([1-9]\d{0,8}|0)", requested)
         if match is None:
             message = f"API Version String {requested} is of invalid format. Must be of format MajorNum.MinorNum."
             raise HttpError(400, message)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator
@@ -10,7 +12,7 @@ from pydantic import BeforeValidator
 from ecs_pulumi.dynamic.fields import close_matches, format_value, is_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterator, Mapping
+    from collections.abc import Collection, Hashable, Iterator
 
 SELF = "self"
 """The `remote_group_id` of a rule that refers to its own group."""
@@ -73,26 +75,27 @@ Direction: TypeAlias = Literal["ingress", "egress"]
 
 
 def rule_key(rule: Mapping[str, Any], own: Collection[str] = ()) -> tuple[Hashable, ...] | None:
-    """Return the form of a rule in which all spellings of it are equal; None if a value of it is unknown.
+    """Return the form of a rule in which all spellings of it are equal; None if a value is unknown or it is no rule.
 
     Args:
         rule: A rule of a program, or one that the API returned. In a preview it may be unknown as a whole.
         own: The ids of the group of the rule, which are equal to `self`.
     """
-    if is_unknown(rule) or any(is_unknown(rule.get(name)) for name in RULE_FIELDS):
+    if not isinstance(rule, Mapping) or any(is_unknown(rule.get(name)) for name in RULE_FIELDS):
         return None
     ethertype = rule.get("ethertype") or "IPv4"
     protocol = canonical_protocol(rule.get("protocol"), ethertype)
     group = rule.get("remote_group_id") or None
-    return (
+    key = (
         rule.get("direction"),
         ethertype,
         protocol,
         *_ports(rule, protocol),
         canonical_prefix(rule.get("remote_ip_prefix")),
-        SELF if group in own else group,
+        SELF if isinstance(group, str) and group in own else group,
         rule.get("remote_address_group_id") or None,
     )
+    return None if any(isinstance(part, (list, Mapping)) for part in key) else key
 
 
 def canonical_protocol(value: Any, ethertype: str) -> Any:
@@ -205,7 +208,7 @@ def _number(value: Any) -> Any:
     word = str(value).lower()
     if word == _ANY:
         return None
-    return int(word) if word.isdecimal() else _NUMBERS.get(word, word)
+    return int(word) if re.fullmatch("[0-9]{1,9}", word) else _NUMBERS.get(word, word)
 
 
 def _has_range(ports: tuple[Any, Any], others: tuple[Any, ...], protocol: Any) -> bool:
@@ -255,12 +258,13 @@ def _check_ports(rule: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[
     elif number in (_ICMP, _ICMPV6):
         for name, what in (("port_range_min", "type"), ("port_range_max", "code")):
             if name in known and not 0 <= known[name] <= _LAST_NUMBER:
-                yield name, f"the {what} of ICMP is a number from 0 to {_LAST_NUMBER}, got {known[name]}"
+                yield name, f"the {what} of ICMP is a number from 0 to {_LAST_NUMBER}, got {format_value(known[name])}"
         if "port_range_min" not in rule:
             yield "port_range_min", "required: the code of ICMP (`port_range_max`) needs its type"
     else:
         names = ", ".join(_WITH_PORTS)
-        has = "without a protocol" if number is None else f"of protocol {known['protocol']}"
+        protocol = f"of protocol {known['protocol']}" if isinstance(number, int) else "of an unknown protocol"
+        has = "without a protocol" if number is None else protocol
         yield given[0], f"a rule {has} has no ports; ports exist for {names}, types and codes for icmp"
 
 
@@ -269,7 +273,7 @@ def _check_port_range(rule: Mapping[str, Any], known: Mapping[str, Any]) -> Iter
     for name in PORTS:
         if name in known and not 0 < known[name] <= _LAST_PORT:
             is_valid = False
-            yield name, f"a port is a number from 1 to {_LAST_PORT}, got {known[name]}"
+            yield name, f"a port is a number from 1 to {_LAST_PORT}, got {format_value(known[name])}"
     if "port_range_min" not in rule:
         yield "port_range_min", "required together with `port_range_max`"
     elif is_valid and known.keys() >= {"port_range_min", "port_range_max"}:

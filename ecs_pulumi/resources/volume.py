@@ -15,6 +15,7 @@ from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     ChangedBy,
     CheckInputs,
+    ComparedAs,
     Computed,
     GrowOnly,
     InPlace,
@@ -72,8 +73,13 @@ class VolumeInputs(Inputs):
         description="Size in GiB. It can only grow; growing an attached volume needs block-storage 3.42, except on "
         "Open Telekom Cloud, where an empty volume has at least 10 GiB.",
     )
-    name: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Name.")
-    description: Annotated[str | None, InPlace()] = Field(None, max_length=255, description="Description.")
+    # Cinder removes the spaces around both.
+    name: Annotated[str | None, InPlace(), AlwaysSet(), ComparedAs(str.strip)] = Field(
+        None, max_length=255, description="Name."
+    )
+    description: Annotated[str | None, InPlace(), ComparedAs(str.strip)] = Field(
+        None, max_length=255, description="Description."
+    )
     metadata: Annotated[dict[str, str] | None, InPlace(), AlwaysSet()] = Field(
         None,
         description="User-defined keys and values. On Open Telekom Cloud, keys that the program never declared belong "

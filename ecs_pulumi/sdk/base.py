@@ -13,6 +13,7 @@ from typing_extensions import Self, is_typeddict
 
 from ecs_pulumi.sdk.exclusive import is_exclusive
 from ecs_pulumi.sdk.outputs import LazyOutputs, Property
+from ecs_pulumi.sdk.values import unsendable
 
 
 class EcsResource(pulumi.dynamic.Resource):
@@ -110,6 +111,9 @@ def _register(
     secrets = opts.additional_secret_outputs or ()
     properties: dict[str, Any] = dict.fromkeys(self._properties if is_read else secrets)
     for name, value in inputs.items():
+        if reason := unsendable(value):
+            # Pulumi prints this error without a traceback.
+            raise pulumi.RunError(f"{self._kind} {resource_name}: {name}: the program passes {reason}")
         if value is not None:
             properties[name] = pulumi.Output.secret(value) if name in self._secrets else value
     if opts.import_ is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import limit_of, number
 from ecs_pulumi.emulator.versioned import next_link
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ def serve(call: Call, kind: str, path: str, view: Callable[[Call, Document], Doc
         path: the path of the list.
         view: converts a document to its representation in the response.
     """
-    size = min(_limit(call), PAGE)
+    size = min(limit_of(call.param("limit") or str(PAGE)), PAGE)
     if call.param("sort") not in NEWEST_FIRST:
         raise HttpError(400, "Invalid input received: Invalid sort key")
     equal: dict[str, Any] = {name: call.param(name) for name in FILTERS if name in call.query}
-    if str(equal.get("size")).isdecimal():
-        equal["size"] = int(equal["size"])
+    if (size_filter := number(str(equal.get("size")))) is not None:
+        equal["size"] = size_filter
     marker = call.param("marker")
     if marker is not None and call.get(kind, marker) is None:
         raise HttpError(404, f"{kind.capitalize()} {marker} could not be found.")
@@ -41,13 +42,3 @@ def serve(call: Call, kind: str, path: str, view: Callable[[Call, Document], Doc
     if page and len(page) == size:
         body[f"{kind}s_links"] = next_link(call, f"{call.self_base}/{path}", page[-1]["id"])
     return body
-
-
-def _limit(call: Call) -> int:
-    try:
-        limit = int(call.param("limit") or PAGE)
-    except ValueError:
-        raise HttpError(400, "limit param must be an integer") from None
-    if limit < 0:
-        raise HttpError(400, "limit param must be positive")
-    return limit

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def _view(call: Call, doc: Document) -> Document:
     result = render(call, ADDRESS_GROUP, doc)
-    del result["tags"]
+    result.pop("tags", None)
     return result
 
 

@@ -6,7 +6,7 @@ import ipaddress
 import random
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.errors import HttpError
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Prefix = ipaddress.IPv4Network | ipaddress.IPv6Network
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 Pool = dict[str, str]
 """`{"start": address, "end": address}`, both inclusive."""
@@ -25,6 +27,24 @@ SLAAC_PREFIX = 64
 ATTEMPTS, WINDOW = 8, 1023
 """The number of random attempts per series, and the offset up to which the first series searches a pool."""
 MAC = re.compile(r"([0-9a-f]{2}[:-]){5}[0-9a-f]{2}", re.IGNORECASE)
+
+
+def parse(text: Any) -> Interface:
+    """Parse an address with or without the length of a prefix.
+
+    Raises:
+        ValueError: it is not the text of an address. Unlike `ipaddress`, numbers and IPv6 zones are not accepted.
+    """
+    if not isinstance(text, str) or "%" in text:
+        raise ValueError(text)
+    return ipaddress.ip_interface(text)
+
+
+def parse_address(text: Any) -> Address:
+    """Parse an address; see `parse`."""
+    if "/" in str(text):
+        raise ValueError(text)
+    return parse(text).ip
 
 
 def parse_prefix(text: str) -> Prefix:

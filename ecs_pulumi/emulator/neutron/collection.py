@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.clock import to_second
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import number
 from ecs_pulumi.emulator.versioned import next_link
 
 from . import otc
@@ -70,8 +71,8 @@ def not_found(resource: Resource, id_: str) -> HttpError:
 
 def check_revision(call: Call, doc: Document) -> None:
     """Reject with 412 a request whose `If-Match` header requires another revision number."""
-    match = re.fullmatch(r"revision_number=(\d+)", call.headers.get("if-match", ""))
-    if match and "revision-if-match" in extensions(call) and int(match[1]) != doc["revision_number"]:
+    match = re.fullmatch("revision_number=([0-9]+)", call.headers.get("if-match", ""))
+    if match and "revision-if-match" in extensions(call) and number(match[1]) != doc["revision_number"]:
         message = f"Constrained to {match[1]}, but current revision is {doc['revision_number']}"
         raise HttpError(412, message, kind="RevisionNumberConstraintFailed")
 
@@ -237,10 +238,11 @@ def _matches(doc: Document, name: str, values: list[str]) -> bool:
 
 def _limit(call: Call) -> int:
     word = call.param("limit", "0") or "0"
-    if not word.isdigit():
+    limit = number(word)
+    if limit is None:
         message = f"Bad limit request: Limit must be an integer 0 or greater and not '{word}'."
         raise HttpError(400, message, kind="BadRequest")
-    return otc.page_size(call, int(word))
+    return otc.page_size(call, limit)
 
 
 def _page(call: Call, resource: Resource, docs: list[Document]) -> list[Document]:

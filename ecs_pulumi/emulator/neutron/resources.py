@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from ecs_pulumi.emulator.errors import HttpError
 
-from .addresses import MAC, Prefix
+from .addresses import MAC, Prefix, parse, parse_address
 from .attributes import (
     READ_ONLY,
     Attribute,
@@ -37,7 +36,7 @@ NO_MAC = "00:00:00:00:00:00"
 def address(name: str, value: Any) -> str:
     """Accept an IP address; return its short form."""
     try:
-        return str(ipaddress.ip_address(value))
+        return str(parse_address(value))
     except ValueError:
         raise invalid_attribute(name, f"'{value}' is not a valid IP address") from None
 
@@ -71,24 +70,24 @@ def pools(name: str, value: Any) -> list[dict[str, str]]:
 
 def nameservers(name: str, value: Any) -> list[str]:
     """Accept DNS servers without repetitions; keep their order."""
-    if value is None:
-        return []
-    for server in value:
+    if value is not None and not isinstance(value, list):
+        raise invalid_attribute(name, f"Invalid data format for nameserver: '{value}'")
+    for server in value or ():
         try:
-            ipaddress.ip_address(server)
+            parse_address(server)
         except ValueError:
             message = f"'{server}' is not a valid nameserver. '{server}' is not a valid IP address"
             raise invalid_attribute(name, message) from None
-    repeated = duplicates(value)
+    repeated = duplicates(value or [])
     if repeated:
         raise invalid_attribute(name, f"Duplicate nameserver {repeated}")
-    return list(value)
+    return list(value or ())
 
 
 def prefix(name: str, value: Any) -> str:
     """Accept a prefix without host bits."""
     try:
-        network = ipaddress.ip_network(value, strict=False)
+        network = parse(value).network
     except ValueError:
         raise invalid_attribute(name, f"'{value}' is not a valid CIDR") from None
     if str(value).lower() != str(network):
@@ -183,7 +182,7 @@ def _address_pair(pair: Any) -> dict[str, str]:
     if "mac_address" in pair and not MAC.fullmatch(str(pair["mac_address"])):
         raise bad_request(f"'{pair['mac_address']}' is not a valid MAC address")
     try:
-        ipaddress.ip_interface(pair["ip_address"])
+        parse(pair["ip_address"])
     except ValueError:
         raise bad_request(f"'{pair['ip_address']}' is not a valid IP address") from None
     return dict(pair)
@@ -214,7 +213,7 @@ def prefixes(name: str, value: Any) -> list[str]:
     read: list[Prefix] = []
     for text_ in value:
         try:
-            read.append(ipaddress.ip_network(text_, strict=False))
+            read.append(parse(text_).network)
         except ValueError:
             raise invalid_attribute(name, f"'{text_}' is not a valid IP subnet") from None
     return [str(network) for network in read]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import number
+
+from .addresses import parse
 
 if TYPE_CHECKING:
     from ecs_pulumi.emulator.store import Document
@@ -60,7 +62,7 @@ def protocol(_name: str, value: Any) -> str | None:
     if value is None:
         return None
     word = str(value).lower()
-    if word in NUMBERS or (word.isdigit() and int(word) <= LAST_NUMBER):
+    if word in NUMBERS or number(word, LAST_NUMBER) is not None:
         return word
     message = (
         f"Security group rule protocol {value} not supported. Only protocol values"
@@ -73,9 +75,9 @@ def port_value(_name: str, value: Any) -> int | None:
     """Accept a number from 0 to 65535, or None."""
     if value is None:
         return None
-    word = str(value)
-    if word.isdigit() and int(word) <= LAST_PORT:
-        return int(word)
+    port = number(str(value), LAST_PORT)
+    if port is not None:
+        return port
     raise HttpError(400, f"Invalid value for port {value}", kind="SecurityGroupInvalidPortValue")
 
 
@@ -84,7 +86,7 @@ def ip_prefix(_name: str, value: Any) -> str | None:
     if not value:
         return None
     try:
-        return str(ipaddress.ip_interface(value))
+        return str(parse(value))
     except ValueError:
         raise HttpError(400, f"Invalid CIDR {value} given as IP prefix.", kind="InvalidCIDR") from None
 
@@ -107,7 +109,7 @@ def check(rule: Document) -> None:
     """Reject with 400 a rule whose attributes contradict each other."""
     _check_ports(rule)
     prefix = rule["remote_ip_prefix"]
-    if prefix and f"IPv{ipaddress.ip_interface(prefix).version}" != rule["ethertype"]:
+    if prefix and f"IPv{parse(prefix).version}" != rule["ethertype"]:
         message = f"Conflicting value ethertype {rule['ethertype']} for CIDR {prefix}"
         raise HttpError(400, message, kind="SecurityGroupRuleParameterConflict")
     ipv6_only = (*IPV6_ONLY, *(str(NUMBERS[name]) for name in IPV6_ONLY))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from ecs_pulumi.emulator.context import Reply
@@ -39,8 +38,8 @@ def _set(call: Call, resource: Resource, doc: Document, tags: set[str]) -> None:
 
 def _read_tags(call: Call) -> list[str]:
     try:
-        body = json.loads(call.raw)
-    except ValueError:
+        body = call.json()
+    except HttpError:
         body = None
     if not isinstance(body, dict) or "tags" not in body:
         raise invalid_input("Invalid tags body")

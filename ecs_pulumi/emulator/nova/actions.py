@@ -74,6 +74,9 @@ UNDOCUMENTED = frozenset(
 OTC_REBUILD = ("name", "metadata", "imageRef", "key_name", "user_data", "adminPass")
 """The fields that the Open Telekom Cloud documents for a rebuild."""
 
+RESCUE: Schema = fields({"adminPass": TEXT, "rescue_image_ref": TEXT}) | {"type": ["object", "null"]}
+LOCK: Schema = fields({"locked_reason": NAME}) | {"type": ["object", "null"]}
+
 
 def action(name: str) -> Callable[[Action], Action]:
     """Register a function as the handler of an action."""
@@ -315,8 +318,8 @@ def _rebuild_properties(call: Call) -> Schema:
         "metadata": METADATA,
         "preserve_ephemeral": BOOLEAN,
         "OS-DCF:diskConfig": DISK_CONFIG,
-        "accessIPv4": TEXT,
-        "accessIPv6": TEXT,
+        "accessIPv4": {"type": "string", "format": "ipv4"},
+        "accessIPv6": {"type": "string", "format": "ipv6"},
     }
     if not call.at_least(57):
         properties["personality"] = {"type": "array"}
@@ -343,12 +346,12 @@ def _stop_again(ctx: Context, doc: Document) -> None:
 @action("rescue")
 def rescue(call: Call, doc: Document) -> Reply:
     """Boot the server into a rescue image."""
+    options = body(call, "rescue", RESCUE) or {}
     check_state(doc, "rescue", ("active", "stopped", "error"))
     if _booted_from_volume(doc) and not call.at_least(87):
         raise HttpError(400, f"Instance {doc['id']} cannot be rescued: Cannot rescue a volume-backed instance")
     begin_action(call, doc, "rescue")
     finish_task_after(call, doc, RESCUING, task="rescuing", vm_state="rescued", power_state=RUNNING)
-    options = (call.json() or {}).get("rescue") or {}
     return Reply(200, {"adminPass": options.get("adminPass") or new_password()})
 
 
@@ -364,9 +367,8 @@ def unrescue(call: Call, doc: Document) -> Reply:
 @action("lock")
 def lock(call: Call, doc: Document) -> Reply:
     """Lock the server: all actions are rejected until it is unlocked."""
-    options = call.json()["lock"] or {}
-    reason = options.get("locked_reason") if call.at_least(73) else None
-    save(call, doc, locked=True, locked_reason=reason)
+    options = body(call, "lock", LOCK if call.at_least(73) else {}) or {}
+    save(call, doc, locked=True, locked_reason=options["locked_reason"] if call.at_least(73) and options else None)
     return Reply(202)
 
 

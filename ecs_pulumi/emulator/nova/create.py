@@ -14,6 +14,7 @@ from ecs_pulumi.emulator.validation import (
     COUNT,
     DISK_CONFIG,
     FLAVOR,
+    LARGEST,
     NAME,
     OPTIONAL_TEXT,
     TAG,
@@ -49,7 +50,7 @@ BLOCK_DEVICE: Schema = {
     "virtual_name": TEXT,
     "volume_id": OPTIONAL_TEXT,
     "snapshot_id": OPTIONAL_TEXT,
-    "volume_size": {"type": ["integer", "string", "null"], "pattern": "^[0-9]+$"},
+    "volume_size": {"type": ["integer", "string", "null"], "pattern": "^[0-9]+$", "minimum": 0},
     "device_name": OPTIONAL_TEXT,
     "delete_on_termination": BOOLEAN,
     "no_device": {"type": ["boolean", "string", "null"]},
@@ -61,7 +62,7 @@ BLOCK_DEVICE: Schema = {
     "guest_format": SHORT_TEXT,
     "device_type": SHORT_TEXT,
     "disk_bus": SHORT_TEXT,
-    "boot_index": {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]+$"},
+    "boot_index": {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]+$", "minimum": -LARGEST},
 }
 NETWORK: Schema = {"fixed_ip": OPTIONAL_TEXT, "port": OPTIONAL_TEXT, "uuid": TEXT}
 FILE = fields({"path": TEXT, "contents": {"type": "string", "format": "base64"}})
@@ -102,8 +103,8 @@ def _body_schema(call: Call) -> Schema:
         "networks": {"type": ["array", "string"] if call.at_least(37) else "array", "items": fields(network)},
         "block_device_mapping_v2": {"type": "array", "items": fields(device)},
         "OS-DCF:diskConfig": DISK_CONFIG,
-        "accessIPv4": TEXT,
-        "accessIPv6": TEXT,
+        "accessIPv4": {"type": "string", "format": "ipv4"},
+        "accessIPv6": {"type": "string", "format": "ipv6"},
         "availability_zone": NAME,
         "config_drive": BOOLEAN,
         "key_name": NAME,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
-from ecs_pulumi.emulator.validation import BOOLEAN, NAME, body, fields
+from ecs_pulumi.emulator.validation import BOOLEAN, NAME, body, fields, number
 from ecs_pulumi.emulator.versioned import links, next_link
 
 from .service import page, require_admin, service
@@ -220,9 +220,10 @@ def _listing(call: Call, path: str, render: Any) -> dict[str, Any]:
     for parameter, field in (("minDisk", "disk"), ("minRam", "ram")):
         minimum = call.param(parameter)
         if minimum is not None:
-            if not minimum.isdigit():
+            least = number(minimum)
+            if least is None:
                 raise HttpError(400, f"Invalid {parameter} filter [{minimum}]")
-            flavors = [flavor for flavor in flavors if flavor[field] >= int(minimum)]
+            flavors = [flavor for flavor in flavors if flavor[field] >= least]
     key = call.param("sort_key", "flavorid") or ""
     if key not in SORT_KEYS:
         raise HttpError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.neutron import servers as neutron
-from ecs_pulumi.emulator.validation import TAG, TEXT, UUID, body, fields
+from ecs_pulumi.emulator.validation import ADDRESS, TAG, UUID, body, fields
 
 from .instance import (
     begin_action,
@@ -37,7 +37,7 @@ UNEXPECTED = (
 @service.post("/servers/{server_id}/os-interface")
 def attach(call: Call, server_id: str) -> dict[str, Any]:
     """`POST …/os-interface`: attach a port, a new port in a network, or a new port in the only network."""
-    addresses: dict[str, Any] = {"type": "array", "items": fields({"ip_address": TEXT}, "ip_address")}
+    addresses: dict[str, Any] = {"type": "array", "items": fields({"ip_address": ADDRESS}, "ip_address")}
     if not call.is_otc:  # which uses the first address and ignores the others
         addresses["maxItems"] = 1
     properties: dict[str, Any] = {"net_id": UUID, "port_id": UUID, "fixed_ips": addresses}

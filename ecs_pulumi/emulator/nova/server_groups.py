@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
-from ecs_pulumi.emulator.validation import COUNT, NAME, Schema, body, fields
+from ecs_pulumi.emulator.validation import COUNT, NAME, Schema, body, fields, number
 
 from .instance import find_server, new_id
 from .service import LIST_LIMIT, page, service
@@ -22,7 +22,9 @@ def list_groups(call: Call) -> dict[str, Any]:
     everything = call.is_admin and "all_projects" in call.query
     groups = call.find("server_group", **({} if everything else {"project_id": call.project_id}))
     _, limit = page(call)
-    offset = int(call.param("offset") or 0)
+    offset = number(call.param("offset") or "0")
+    if offset is None:
+        raise HttpError(400, "offset param must be an integer")
     return {"server_groups": [_render(call, group) for group in groups[offset : offset + (limit or LIST_LIMIT)]]}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator.clock import parse
 from ecs_pulumi.emulator.errors import HttpError
-from ecs_pulumi.emulator.validation import DISK_CONFIG, NAME, TEXT, body, fields, is_true
+from ecs_pulumi.emulator.validation import DISK_CONFIG, NAME, body, fields, is_true
 from ecs_pulumi.emulator.versioned import next_link
 
 from . import otc
@@ -63,8 +63,8 @@ def update(call: Call, server_id: str) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "name": NAME,
         "OS-DCF:diskConfig": DISK_CONFIG,
-        "accessIPv4": TEXT,
-        "accessIPv6": TEXT,
+        "accessIPv4": {"type": "string", "format": "ipv4"},
+        "accessIPv6": {"type": "string", "format": "ipv6"},
     }
     if call.at_least(19):
         properties["description"] = {"type": ["string", "null"], "maxLength": 255}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.emulator import versioned
 from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
+from ecs_pulumi.emulator.validation import number
 from ecs_pulumi.emulator.versioned import Versioned
 
 if TYPE_CHECKING:
@@ -66,9 +66,10 @@ def require_admin(call: Call, rule: str) -> None:
 def page(call: Call) -> tuple[str | None, int]:
     """Return the marker and the limit of the request."""
     limit = call.param("limit")
-    if limit is not None and not re.fullmatch("[0-9]*", limit):
+    most = number(limit or str(LIST_LIMIT))
+    if most is None:
         raise HttpError(
             400,
             f"Invalid input for query parameters limit. Value: {limit}. '{limit}' does not match '^[0-9]*$'",
         )
-    return call.param("marker"), min(int(limit) if limit else LIST_LIMIT, LIST_LIMIT)
+    return call.param("marker"), min(most, LIST_LIMIT)

@@ -161,12 +161,12 @@ def test_repr_hides_secrets() -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "message"),
     [
-        ("maxRetries", "many", "ecs:maxRetries: Input should be a valid integer"),
-        ("maxRetries", "-1", "ecs:maxRetries: Input should be greater than or equal to 0"),
+        ("maxRetries", "many", "ecs:maxRetries: must be a valid integer"),
+        ("maxRetries", "-1", "ecs:maxRetries: must be greater than or equal to 0"),
         ("insecure", "perhaps", "ecs:insecure: 'perhaps' is neither true nor false"),
         ("preflight", "0.5", "ecs:preflight: '0.5' is neither true nor false"),
         ("marker", "flase", "ecs:marker: 'flase' is neither true nor false"),
-        ("interface", "outside", "ecs:interface: Input should be 'public', 'internal' or 'admin'"),
+        ("interface", "outside", "ecs:interface: must be 'public', 'internal' or 'admin'"),
         ("endpoints", "https://c.test", "ecs:endpoints: expected a map from service to text"),
         ("endpoints", '{"computer": "https://c.test"}', "ecs:endpoints: unknown service computer; known services are "),
         ("endpoints", '{"compute": "c.test"}', "ecs:endpoints: compute: 'c.test' is not an http or https URL"),
@@ -355,7 +355,7 @@ def test_auth_url_version_is_optional(auth_url: str, url: str) -> None:
         ({"password": None}, "ecs:password (or OS_PASSWORD, or password in clouds.yaml) is missing"),
         ({"username": None}, "ecs:username (or OS_USERNAME, or username in clouds.yaml) is missing"),
         ({"project_name": "p"}, "ecs:projectId and ecs:projectName exclude each other"),
-        ({"cacert": "/no/such/file"}, "ecs:cacert (or OS_CACERT, or cacert in clouds.yaml): no file /no/such/file"),
+        ({"cacert": "/no/such/file"}, "ecs:cacert (or OS_CACERT, or cacert in clouds.yaml): no file '/no/such/file'"),
         ({"application_credential_name": "n", "application_credential_secret": "s", "username": None}, "ecs:username"),
     ],
 )
@@ -442,7 +442,7 @@ def test_malformed_secure_yaml_error_names_file(clouds: Path, monkeypatch: pytes
         ("OS_AUTH_TYPE", "v3totp", "auth_type v3totp .*passcode"),
         ("OS_AUTH_TYPE", "v3kerberos", "auth_type v3kerberos .*: Using the kerberos authentication plugin"),
         ("OS_NETWORKS", "x", "one of the OS_"),
-        ("OS_CACERT", "~nobody77/ca.pem", "OS_CACERT, .*no file ~nobody77"),
+        ("OS_CACERT", "~nobody77/ca.pem", "OS_CACERT, .*no file '~nobody77"),
         ("OS_KEY", f"-----BEGIN PRIVATE KEY-----\n{'A' * 3000}", "OS_KEY, .*: expected the path of a file, got "),
     ],
 )

@@ -163,7 +163,7 @@ def test_validate_accepts_unknown_values(raw: dict[str, Any]) -> None:
         ({"glaze": [UNKNOWN, "sugar"]}, '[1]: must be {kind, grams}, got "sugar"'),
         ({"tags": [UNKNOWN, ["b"]]}, "[1]: must be a valid string"),
         ({"notes": {"a": UNKNOWN, "b": ["c"]}}, ".b: must be a valid string".lstrip(".")),
-        ({"notes": [UNKNOWN]}, "must be a valid dictionary"),
+        ({"notes": [UNKNOWN]}, "must be a map"),
     ],
 )
 def test_validate_checks_known_values_beside_unknown_ones(raw: dict[str, Any], reason: str) -> None:

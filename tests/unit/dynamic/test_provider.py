@@ -394,7 +394,7 @@ def test_adopt_fails_if_replacement_is_required(provider: Provider, bakery: _Bak
     with pytest.raises(Failure) as failed:
         provider.create({"adopt": "c7", "flour": "oat", "shelf": "s2"})
     assert "c7 cannot be imported without replacing it" in str(failed.value)
-    assert "`flour` is 'rye', the program sets 'oat'; `shelf` is None, the program sets 's2'" in str(failed.value)
+    assert '`flour` is "rye", the program sets "oat"; `shelf` is not set, the program sets "s2"' in str(failed.value)
     assert bakery.cakes["c7"] == {"flour": "rye", "shelf": None}
 
 
