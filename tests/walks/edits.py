@@ -1,4 +1,4 @@
-"""Random programs and random edits of them that a cloud can apply in one `up`.
+"""Random edits of programs.
 
 An edit is a function that takes a program and a random generator. It returns the edited program and a description such
 as `rename KeyPair`, or None if the edit is not applicable.
@@ -6,12 +6,10 @@ as `rename KeyPair`, or None if the edit is not applicable.
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.walks import routing
-from tests.walks.following import can_follow
 from tests.walks.programs import (
     VARIABLES,
     Declaration,
@@ -27,16 +25,15 @@ from tests.walks.programs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    import random
+    from collections.abc import Callable, Iterator
 
 Edited = tuple[Program, str]
 Edit = "Callable[[Program, random.Random], Edited | None]"
 
-FEWEST, MOST = 2, 16
+FEWEST = 2
 MOST_SERVERS = 3
 MOST_REMOVED = 3
-TWO_AT_ONCE = 0.25
-ROUNDS = 20
 KEYS = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn one@example.org",
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUGyshFLP8Zuyv7TqYSnGO0Jd0KkF8Qx7eGOFDXQ two@example.org",
@@ -66,6 +63,13 @@ _WEIGHTS = {
     "ServerGroup": 2,
 }
 """The relative frequency with which each kind is added."""
+DELETED_WITH = {
+    "VolumeAttachment": "server_id",
+    "InterfaceAttachment": "server_id",
+    "FloatingIpAssociation": "floating_ip_id",
+    "SecurityGroupRule": "security_group_id",
+}
+"""The input of each kind whose object the cloud deletes together with that of a resource of another kind."""
 POLICIES = ("affinity", "soft-affinity", "soft-anti-affinity")
 _COMMON = {"name": NAMES, "description": ("mine", "yours"), "tags": _TAGS}
 IN_PLACE: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -138,18 +142,20 @@ def listed_ports(server: Declaration) -> list[str]:
 def add(program: Program, chance: random.Random) -> Edited | None:
     """Add a resource."""
     (kind,) = chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
-    new = _new(program, kind, chance)
-    return None if new is None else (ordered((*program, new)), f"add {kind}")
+    added = new(program, kind, chance)
+    return None if added is None else (ordered((*program, added)), f"add {kind}")
 
 
-def _new(program: Program, kind: str, chance: random.Random) -> Declaration | None:
+def new(program: Program, kind: str, chance: random.Random) -> Declaration | None:
+    """Return a new resource of a kind; None if the program lacks what it needs."""
     inputs = _NEW[kind](program, chance)
     if inputs is None:
         return None
     for name, values in IN_PLACE.get(kind, {}).items():
         if name not in inputs and chance.random() < 0.15:
             inputs[name] = chance.choice(values)
-    return Declaration(kind, free_name(program, kind), inputs)
+    deleted_with = DELETED_WITH.get(kind, "") if chance.random() < 0.4 else ""
+    return Declaration(kind, free_name(program, kind), inputs, deleted_with=deleted_with)
 
 
 def _network(program: Program, chance: random.Random) -> dict[str, Any] | None:
@@ -377,7 +383,7 @@ _NEW = {
 # ---------------------------------------------------------------- change, replace, remove
 
 
-_OTHER_IN_PLACE = {
+OTHER_IN_PLACE = {
     "Volume": ("size",),
     "Server": ("flavor", "networks"),
     "Port": ("security_group_ids",),
@@ -394,7 +400,7 @@ def change(program: Program, chance: random.Random) -> Edited | None:
     declaration = pick(program, chance)
     options = [
         *IN_PLACE.get(declaration.kind, {}),
-        *_OTHER_IN_PLACE.get(declaration.kind, ()),
+        *OTHER_IN_PLACE.get(declaration.kind, ()),
     ]
     if not options:
         return None
@@ -464,7 +470,8 @@ def _replacements(program: Program, declaration: Declaration, chance: random.Ran
     if declaration.kind == "Server":
         yield {"image": next(image for image in IMAGES if image != declaration.inputs["image"])}
         hints = [{"group": Ref(each.name)} for each in of_kind(program, "ServerGroup")]
-        yield {"scheduler_hints": chance.choice([None, *hints])}
+        if hints:
+            yield {"scheduler_hints": chance.choice(hints)}
         yield {"user_data": f"#cloud-config {chance.randrange(99)}"}
         keys = [Ref(each.name, "name") for each in of_kind(program, "KeyPair")]
         if keys:
@@ -604,82 +611,3 @@ def publish(program: Program, chance: random.Random) -> Edited | None:
             edited = changed(without(program, *(rule.name for rule in rules)), each.name, {"rules": nested})
             found.append((edited, "move rules into group"))
     return chance.choice(found) if found else None
-
-
-# ---------------------------------------------------------------- walks
-
-
-@dataclass(frozen=True)
-class Walk:
-    """A program and a sequence of edits.
-
-    Attributes:
-        programs: The program before the first edit and after each edit.
-        edits: The descriptions of the edits.
-    """
-
-    programs: tuple[Program, ...]
-    edits: tuple[str, ...]
-
-
-EDITS: dict[str, tuple[Any, int]] = {
-    "add": (add, 2),
-    "change": (change, 6),
-    "replace": (replace_one, 4),
-    "remove": (remove, 1),
-    "reorder": (reorder, 1),
-    "rename": (rename, 3),
-    "alias": (rename_with_alias, 2),
-    "swap": (swap, 3),
-    "move": (move, 3),
-    "publish": (publish, 3),
-}
-"""Every kind of edit with its relative frequency."""
-
-
-def walk(seed: int, *, edits: Collection[str] = tuple(EDITS)) -> Walk:
-    """Return a random program of 2 to 16 resources and a sequence of 6 to 10 edits, some of which combine two.
-
-    Args:
-        seed: The seed of the random generator.
-        edits: The allowed kinds of edits.
-    """
-    chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
-    programs: list[Program] = [first(chance)]
-    made: list[str] = []
-    count = chance.randint(6, 10)
-    while len(made) < count:
-        before = tuple(replace(each, alias="") for each in programs[-1])
-        edited = _edited(before, chance, edits)
-        if chance.random() < TWO_AT_ONCE and edited:
-            more = _edited(edited[0], chance, edits)
-            edited = more and (more[0], f"{edited[1]}, {more[1]}")
-        if edited and edited[0] != before and FEWEST <= len(edited[0]) <= MOST and can_follow(before, edited[0]):
-            programs.append(edited[0])
-            made.append(edited[1])
-    return Walk(tuple(programs), tuple(made))
-
-
-def _edited(program: Program, chance: random.Random, edits: Collection[str]) -> Edited | None:
-    names = [name for name in EDITS if name in edits]
-    (name,) = chance.choices(names, [EDITS[name][1] for name in names])
-    edited: Edited | None = EDITS[name][0](program, chance)
-    return edited
-
-
-def first(chance: random.Random) -> Program:
-    """Return a random initial program."""
-    size = chance.randint(FEWEST, MOST)
-    program: Program = ()
-    # Most kinds require a network and a subnet, and those of the routers require an interface.
-    routed = ("Router", "RouterInterface") if chance.random() < 0.6 else ()
-    for kind in ("Network", "Subnet", *routed):
-        new = _new(program, kind, chance)
-        assert new is not None
-        program = ordered((*program, new))
-    for _ in range(ROUNDS * size):
-        if len(program) >= size:
-            break
-        if (edited := add(program, chance)) and routing.is_valid(edited[0]):
-            program = edited[0]
-    return program

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.walks.cloud import SharedWorld, caches_preserved
-from tests.walks.edits import Walk
+from tests.walks.model import ByHand, Stage, Walk
 from tests.walks.programs import Declaration, Program, Ref, changed, ordered, without
 from tests.walks.walking import find_failure, format_failure
 
@@ -27,10 +27,16 @@ def declared(**resources: tuple[str, dict[str, Any]]) -> Program:
     return ordered(Declaration(kind, name, inputs) for name, (kind, inputs) in resources.items())
 
 
-def check(world: SharedWorld, *programs: Program) -> None:
-    """Apply the programs one after the other, and destroy the stack; the cloud has to match each of them."""
-    walk = Walk(programs, ("",) * (len(programs) - 1))
-    if failure := find_failure(walk, world, 0):
+def check(world: SharedWorld, *stages: Program | Stage, cascades: bool | None = None) -> None:
+    """Apply the programs one after the other, and destroy the stack; the cloud has to match each of them.
+
+    Args:
+        world: The cloud.
+        stages: The programs, or stages with more options.
+        cascades: See `Stack`.
+    """
+    walk = Walk(tuple(each if isinstance(each, Stage) else Stage(each) for each in stages))
+    if failure := find_failure(walk, world, 0, cascades=cascades):
         pytest.fail(format_failure(walk, failure, 0), pytrace=False)
 
 

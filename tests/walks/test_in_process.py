@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.walks.cloud import SharedWorld, caches_preserved
-from tests.walks.edits import walk
+from tests.walks.generator import walk
 from tests.walks.walking import find_failure, format_failure, minimize
 
 if TYPE_CHECKING:
