@@ -143,3 +143,20 @@ def test_renamed_interface_of_a_subnet_that_is_replaced_by_one_of_the_same_range
     )
     after = declared(net2=("Network", {}), sub1=("Subnet", {"network_id": Ref("net2"), **subnet}), rtr1=("Router", {}))
     check(world, before, ordered((*after, Declaration("RouterInterface", "rif2", inputs, alias="rif1"))))
+
+
+ATTACHED = declared(
+    net1=("Network", {}),
+    sub1=("Subnet", {"network_id": Ref("net1"), "cidr": "10.20.0.0/24"}),
+    port1=("Port", {"network_id": Ref("net1"), "fixed_ips": [{"subnet_id": Ref("sub1")}]}),
+    srv1=("Server", {"flavor": "s1.small", "image": "cirros-peer", "networks": [{"network_id": Ref("net1")}]}),
+)
+"""A server, and a port that it does not use."""
+
+
+def test_port_in_list_and_attachment(world: SharedWorld) -> None:
+    """An `up --target` attaches a port that the server's list still has; the server then keeps it for its new owner."""
+    listed = changed(ATTACHED, "srv1", {"networks": [{"network_id": Ref("net1")}, {"port_id": Ref("port1")}]})
+    nic = Declaration("InterfaceAttachment", "nic1", {"server_id": Ref("srv1"), "port_id": Ref("port1")})
+    moved = ordered((*ATTACHED, nic))
+    check(world, listed, Stage(moved, targets=("nic1",)), moved, ATTACHED)
