@@ -160,3 +160,10 @@ def test_port_in_list_and_attachment(world: SharedWorld) -> None:
     nic = Declaration("InterfaceAttachment", "nic1", {"server_id": Ref("srv1"), "port_id": Ref("port1")})
     moved = ordered((*ATTACHED, nic))
     check(world, listed, Stage(moved, targets=("nic1",)), moved, ATTACHED)
+
+
+def test_server_with_the_port_of_an_attachment_is_deleted_by_hand(world: SharedWorld) -> None:
+    """The port that an attachment created outlives a server that another client deletes, and is no orphan."""
+    nic = Declaration("InterfaceAttachment", "nic1", {"server_id": Ref("srv1"), "network_id": Ref("net1")})
+    program = ordered((*ATTACHED, nic))
+    check(world, program, Stage(program, by_hand=ByHand("delete", "srv1")))
