@@ -167,3 +167,26 @@ def test_server_with_the_port_of_an_attachment_is_deleted_by_hand(world: SharedW
     nic = Declaration("InterfaceAttachment", "nic1", {"server_id": Ref("srv1"), "network_id": Ref("net1")})
     program = ordered((*ATTACHED, nic))
     check(world, program, Stage(program, by_hand=ByHand("delete", "srv1")))
+
+
+@pytest.mark.parametrize("cascades", [False, True])
+def test_attachments_that_are_deleted_with_their_server(world: SharedWorld, cascades: bool) -> None:  # noqa: FBT001
+    """A volume and a port can be deleted before their server, and an attachment can move or be replaced with it."""
+    program = ordered(
+        (
+            *ATTACHED,
+            Declaration("Volume", "vol1", {"size": 1}),
+            *(
+                Declaration(kind, name, {"server_id": Ref("srv1"), **inputs}, deleted_with="server_id")
+                for kind, name, inputs in (
+                    ("VolumeAttachment", "vat1", {"volume_id": Ref("vol1")}),
+                    ("InterfaceAttachment", "nic1", {"port_id": Ref("port1")}),
+                    ("InterfaceAttachment", "nic2", {"network_id": Ref("net1")}),
+                )
+            ),
+        )
+    )
+    replaced = changed(program, "srv1", {"image": "debian-peer"})
+    other = Declaration("Server", "srv2", dict(ATTACHED[-1].inputs))
+    moved = changed(changed((*replaced, other), "vat1", {"server_id": Ref("srv2")}), "nic1", {"server_id": Ref("srv2")})
+    check(world, program, replaced, moved, without(moved, "srv1"), moved, cascades=cascades)
