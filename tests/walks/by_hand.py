@@ -84,6 +84,11 @@ class Client:
                     self._send(service, "PUT", f"/{path}/{ids[change.name]}", {key: {name: value}})
         self._settle()
 
+    def detach(self, server_id: str, port_id: str) -> None:
+        """Detach a port from a server."""
+        self._send("compute", "DELETE", f"/servers/{server_id}/os-interface/{port_id}")
+        self._until(lambda: not (self._get("network", f"/ports/{port_id}") or {}).get("port", {}).get("device_id"))
+
     def _delete(self, program: Program, declared: Declaration, ids: Mapping[str, str]) -> None:
         id_ = ids[declared.name]
         first, _, second = id_.partition("/")
@@ -91,8 +96,7 @@ class Client:
             self._send("compute", "DELETE", f"/servers/{first}/os-volume_attachments/{second}")
             self._until(lambda: not self._get("block_storage", f"/volumes/{second}")["volume"]["attachments"])
         elif declared.kind == "InterfaceAttachment":
-            self._send("compute", "DELETE", f"/servers/{first}/os-interface/{second}")
-            self._until(lambda: not (self._get("network", f"/ports/{second}") or {}).get("port", {}).get("device_id"))
+            self.detach(first, second)
         elif declared.kind == "FloatingIpAssociation":
             self._send("network", "PUT", f"/floatingips/{id_}", {"floatingip": {"port_id": None}})
         elif declared.kind == "RouterInterface":

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecs_pulumi.emulator import ManualClock
 from tests.walks.cloud import SharedWorld, caches_preserved
+from tests.walks.engine import Stack
 from tests.walks.model import ByHand, Stage, Walk
 from tests.walks.programs import Declaration, Program, Ref, changed, ordered, without
 from tests.walks.walking import find_failure, format_failure
@@ -190,3 +194,27 @@ def test_attachments_that_are_deleted_with_their_server(world: SharedWorld, casc
     other = Declaration("Server", "srv2", dict(ATTACHED[-1].inputs))
     moved = changed(changed((*replaced, other), "vat1", {"server_id": Ref("srv2")}), "nic1", {"server_id": Ref("srv2")})
     check(world, program, replaced, moved, without(moved, "srv1"), moved, cascades=cascades)
+
+
+def test_port_moves_to_a_server_whose_update_comes_first(world: SharedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server waits for a port that the program moves to it until the update of the other server releases it."""
+    first, port = changed(ATTACHED, "srv1", {"name": "one"}), {"port_id": Ref("port1")}
+    other = Declaration("Server", "srv2", {**ATTACHED[-1].inputs, "networks": [{"network_id": Ref("net1")}, port]})
+    world.restore(world.start)
+    stack = Stack(world.config, random.Random(0), world.start_process)  # noqa: S311  (chance, not a secret)
+    stack.up(ordered((*first, other)))
+    ids = {name: record.id for name, record in stack.records_by_name.items()}
+    advance = ManualClock.advance
+
+    def release(clock: ManualClock, seconds: float) -> None:
+        """Detach the port while the first update waits, as the update of the other server does at the same time."""
+        monkeypatch.setattr(ManualClock, "advance", advance)
+        world.client.detach(ids["srv2"], ids["port1"])
+        clock.advance(seconds)
+
+    monkeypatch.setattr(ManualClock, "advance", release)
+    nics = [{"network_id": Ref("net1")}]
+    after = ordered((*changed(first, "srv1", {"networks": [*nics, port]}), replace(other, inputs=ATTACHED[-1].inputs)))
+    assert stack.up(after)["Server srv1"] == "update"
+    assert world.differences(after, ids, {}) == []
+    assert set(stack.preview(after).values()) == {"same"}

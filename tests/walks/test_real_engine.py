@@ -14,7 +14,8 @@ from tests.support.landscape import client
 from tests.walks.by_hand import Client
 from tests.walks.cloud import NOTIFICATION_SECONDS, Documents, SharedWorld, caches_preserved, documents
 from tests.walks.generator import walk
-from tests.walks.model import Walk
+from tests.walks.model import Stage, Walk
+from tests.walks.programs import Declaration, Ref
 from tests.walks.real import RealStack
 from tests.walks.walking import Failure, Walker, format_failure
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import MakeProject
-    from tests.walks.model import Stage
+    from tests.walks.programs import Program
 
 COUNT = int(os.environ.get("WALKS_REAL", "2"))
 FIRST = int(os.environ.get("WALKS_FIRST", "500"))
@@ -43,15 +44,8 @@ def world() -> Iterator[SharedWorld]:
         yield created
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
-def test_cloud_converges_to_program_with_real_engine(
-    project: MakeProject, cloud: Emulator, world: SharedWorld, seed: int
-) -> None:
-    """After every `up` the cloud has exactly the declared objects, and the next preview shows no changes.
-
-    Every `up` has the steps that the engine in this process has as well.
-    """
-    short = Walk(walk(seed).stages[: EDITS + 1])
+def real_stack(project: MakeProject, cloud: Emulator) -> RealStack:
+    """Return a stack without resources on an emulated cloud."""
 
     def settle() -> None:
         time.sleep(NOTIFICATION_SECONDS / cloud.cloud.speed)
@@ -61,7 +55,19 @@ def test_cloud_converges_to_program_with_real_engine(
         with cloud.state() as state:
             return documents(state)
 
-    stack = RealStack(project("import pulumi\n"), Client(client(cloud.settings), settle), contents)
+    return RealStack(project("import pulumi\n"), Client(client(cloud.settings), settle), contents)
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+def test_cloud_converges_to_program_with_real_engine(
+    project: MakeProject, cloud: Emulator, world: SharedWorld, seed: int
+) -> None:
+    """After every `up` the cloud has exactly the declared objects, and the next preview shows no changes.
+
+    Every `up` has the steps that the engine in this process has as well.
+    """
+    short = Walk(walk(seed).stages[: EDITS + 1])
+    stack = real_stack(project, cloud)
     shadow = Walker(world, seed, cascades=stack.cascades, refreshes=False)
 
     def fail(at: int, problems: list[str]) -> None:
@@ -86,3 +92,28 @@ def _other_steps(stack: RealStack, shadow: Walker, stage: Stage) -> list[str]:
             return [f"{when} in this process: {problem}" for problem in problems]
     made = {name: step for name, step in shadow.made.items() if step != "same"} if not stage.is_refused else {}
     return [] if made == stack.made else [f"the steps are {stack.made}, in this process {made}"]
+
+
+def test_servers_swap_ports(project: MakeProject, cloud: Emulator) -> None:
+    """Two servers whose lists swap their ports wait for each other in one `up`."""
+
+    def program(first: str, second: str) -> Program:
+        network = (
+            Declaration("Network", "net1", {}),
+            Declaration("Subnet", "sub1", {"network_id": Ref("net1"), "cidr": "10.20.0.0/24"}),
+        )
+        ports = [
+            Declaration("Port", name, {"network_id": Ref("net1"), "fixed_ips": [{"subnet_id": Ref("sub1")}]})
+            for name in ("port1", "port2")
+        ]
+        servers = [
+            Declaration("Server", name, {"flavor": "s1.small", "image": "cirros-peer", "networks": [{"port_id": port}]})
+            for name, port in (("srv1", Ref(first)), ("srv2", Ref(second)))
+        ]
+        return (*network, *ports, *servers)
+
+    stack = real_stack(project, cloud)
+    assert list(stack.apply(Stage(program("port1", "port2")))) == []
+    assert list(stack.apply(Stage(program("port2", "port1")), "--refresh")) == []
+    assert stack.made == {"Server srv1": "update", "Server srv2": "update"}
+    assert list(stack.destroy()) == []
