@@ -210,4 +210,6 @@ def expected(program: Program, change: ByHand) -> tuple[dict[str, tuple[str, ...
         is_declared = "rules" in declared.inputs
     else:
         is_declared = any(name not in declared.ignored for name, _ in change.values)
-    return ({change.name: ("update",)} if is_declared else {}), set()
+    # The engine does not know the outputs of a resource that it will update.
+    may = dependents(program, change.name) if is_declared else set()
+    return ({change.name: ("update",)} if is_declared else {}), may

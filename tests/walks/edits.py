@@ -386,7 +386,7 @@ _NEW = {
 OTHER_IN_PLACE = {
     "Volume": ("size",),
     "Server": ("flavor", "networks"),
-    "Port": ("security_group_ids",),
+    "Port": ("security_group_ids", "fixed_ips"),
     "SecurityGroup": ("rules", "rules"),
     "Router": ("external_network",),
     "FloatingIp": ("port_id", "port_id"),
@@ -395,20 +395,59 @@ OTHER_IN_PLACE = {
 """Inputs that change in place, whose values depend on the program."""
 
 
+REQUIRED = {"FloatingIpAssociation": ("port_id",), "Port": ("fixed_ips",)}
+"""Inputs that every resource of a kind keeps."""
+
+
 def change(program: Program, chance: random.Random) -> Edited | None:
     """Change or unset one input that changes in place."""
+    return _change(program, pick(program, chance), 1, chance)
+
+
+def change_several(program: Program, chance: random.Random) -> Edited | None:
+    """Change or unset several inputs that change in place."""
+    return _change(program, pick(program, chance), chance.randint(2, 4), chance)
+
+
+def _change(program: Program, declaration: Declaration, count: int, chance: random.Random) -> Edited | None:
+    options = [*IN_PLACE.get(declaration.kind, {}), *OTHER_IN_PLACE.get(declaration.kind, ())]
+    inputs: dict[str, Any] = {}
+    for name in chance.sample(options, min(count, len(options))):
+        value = _next_value(program, declaration, name, chance)
+        if value is not None or (name in declaration.inputs and name not in REQUIRED.get(declaration.kind, ())):
+            inputs[name] = value
+    return (
+        (changed(program, declaration.name, inputs), f"change {declaration.kind} {'+'.join(inputs)}")
+        if inputs
+        else None
+    )
+
+
+_EMPTY: dict[str, Any] = {"description": "", "metadata": {}}
+"""The empty values of inputs that are no lists."""
+
+
+def clear(program: Program, chance: random.Random) -> Edited | None:
+    """Set all lists, maps and descriptions of a resource that can be empty to empty values."""
     declaration = pick(program, chance)
-    options = [
-        *IN_PLACE.get(declaration.kind, {}),
-        *OTHER_IN_PLACE.get(declaration.kind, ()),
+    emptied = [
+        name
+        for name, values in IN_PLACE.get(declaration.kind, {}).items()
+        if name in _EMPTY or isinstance(values[0], list)
     ]
-    if not options:
+    emptied += [name for name in ("security_group_ids", "rules") if name in declaration.inputs]
+    inputs = {name: _EMPTY.get(name, []) for name in emptied}
+    return (changed(program, declaration.name, inputs), f"clear {declaration.kind}") if inputs else None
+
+
+def reorder_nics(program: Program, chance: random.Random) -> Edited | None:
+    """Change the order of the NICs of a server."""
+    found = [each for each in of_kind(program, "Server") if len(each.inputs["networks"]) > 1]
+    if not found:
         return None
-    name = chance.choice(options)
-    value = _next_value(program, declaration, name, chance)
-    if value is None and (name not in declaration.inputs or declaration.kind == "FloatingIpAssociation"):
-        return None
-    return changed(program, declaration.name, {name: value}), f"change {declaration.kind} {name}"
+    server = chance.choice(found)
+    nics = chance.sample(server.inputs["networks"], len(server.inputs["networks"]))
+    return changed(program, server.name, {"networks": nics}), "reorder NICs"
 
 
 def _next_value(program: Program, declaration: Declaration, name: str, chance: random.Random) -> Any:
@@ -421,8 +460,8 @@ def _next_value(program: Program, declaration: Declaration, name: str, chance: r
         more = _new_nics(program, chance)[:1]
         fewer = [nic for nic in prior if nic != chance.choice(prior)]
         return fewer if len(fewer) > 0 and (not more or chance.random() < 0.5) else [*prior, *more]
-    if name in _NEXT:
-        return _NEXT[name](program, declaration, chance)
+    if name in NEXT:
+        return NEXT[name](program, declaration, chance)
     others = [value for value in IN_PLACE[declaration.kind][name] if value != prior]
     return chance.choice([*others, None] if prior is not None else others)
 
@@ -434,11 +473,30 @@ def _next_port(program: Program, declaration: Declaration, chance: random.Random
     return chance.choice(choices) if choices and ("port_id" in declaration.inputs or is_free) else None
 
 
-_NEXT: dict[str, Callable[[Program, Declaration, random.Random], Any]] = {
+def free_addresses(program: Program, port: Declaration) -> list[dict[str, Any]]:
+    """Return the addresses of a port with an address that no port of the program has."""
+    subnet = find(program, port.inputs["fixed_ips"][0]["subnet_id"].name)
+    return [{"subnet_id": Ref(subnet.name), "ip_address": _free_address(program, subnet)}]
+
+
+def _next_addresses(program: Program, declaration: Declaration, chance: random.Random) -> list[dict[str, Any]] | None:
+    """Return the addresses of a port with another one, or with one that Neutron chooses."""
+    in_use = {name for port, _ in routing.published(program) if port for name in port}
+    in_use |= {name for one in routing.connections(program).values() for name in one.port}
+    (item,) = declaration.inputs["fixed_ips"]
+    if declaration.name in in_use:
+        return None
+    if "ip_address" not in item or chance.random() < 0.7:
+        return free_addresses(program, declaration)
+    return [{"subnet_id": item["subnet_id"]}]
+
+
+NEXT: dict[str, Callable[[Program, Declaration, random.Random], Any]] = {
     "rules": lambda program, declaration, chance: _rules(program, declaration.name, chance),
     "security_group_ids": lambda program, _, chance: _group_refs(program, chance),
     "external_network": lambda _, declaration, __: "" if declaration.inputs.get("external_network") else routing.PUBLIC,
     "port_id": _next_port,
+    "fixed_ips": _next_addresses,
 }
 
 
@@ -583,6 +641,11 @@ def move(program: Program, chance: random.Random) -> Edited | None:
                 )
                 edited = ordered((*changed(program, server.name, {"networks": nics}), new))
                 found.append((edited, "move port from list to attachment"))
+                # An engine without concurrency updates the servers in the order of the program.
+                for later in servers[servers.index(server) + 1 :]:
+                    more = {"networks": [*later.inputs["networks"], {"port_id": Ref(port)}]}
+                    edited = changed(changed(program, server.name, {"networks": nics}), later.name, more)
+                    found.append((edited, "move port to another server"))
     return chance.choice(found) if found else None
 
 

@@ -252,7 +252,7 @@ class Stack:
         chance: random.Random,
         start_process: Callable[[], None],
         *,
-        cascades: bool | None = None,
+        cascades: bool = False,
     ) -> None:
         """Create a stack without resources.
 
@@ -260,14 +260,13 @@ class Stack:
             config: Its settings, by full key.
             chance: The generator of the random seeds.
             start_process: Clears the caches of this process, as in a new provider process.
-            cascades: Whether the engine replaces a resource together with the one that it is deleted with, as from
-                3.260 on; by default at random.
+            cascades: Whether the engine replaces a resource together with the one that it is deleted with.
         """
         self.state: list[Record] = []
         self._config = config
         self._chance = chance
         self._start_process = start_process
-        self._cascades = chance.random() < 0.5 if cascades is None else cascades
+        self._cascades = cascades
 
     def preview(self, program: Program, targets: Collection[str] = ()) -> dict[str, str]:
         """Return the step of each resource: create, same, update, replace or delete. Raises Refused or Failed.

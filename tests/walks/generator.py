@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.walks import by_hand, edits, options, routing
 from tests.walks.following import can_follow
 from tests.walks.model import Stage, Walk, deployed
-from tests.walks.programs import dependents, ordered
+from tests.walks.programs import VARIABLES, changed, dependents, of_kind, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,11 +23,17 @@ ROUNDS = 20
 TWO_AT_ONCE = 0.25
 BY_HAND = 0.15
 TARGETED = 0.15
+SWAPPED = 0.03
+_ADDRESSES = (VARIABLES["FloatingIp"], VARIABLES["FloatingIpAssociation"])
+ADDRESS_IN_USE = "already used by the port"
 PROTECTED, RETAINED, TIMED = 0.05, 0.15, 0.05
 
 EDITS: dict[str, tuple[Any, int]] = {
     "add": (edits.add, 2),
     "change": (edits.change, 6),
+    "change several": (edits.change_several, 3),
+    "clear": (edits.clear, 1),
+    "reorder NICs": (edits.reorder_nics, 1),
     "replace": (edits.replace_one, 4),
     "remove": (edits.remove, 1),
     "reorder": (edits.reorder, 1),
@@ -55,11 +62,13 @@ def random_walk(chance: random.Random, *, only: Collection[str] = tuple(EDITS)) 
         more: list[Stage] = []
         while not more or any(_creates(before, stage, retained) for stage in more):
             more = _next(stages[-1].program, before, chance, only)
-        for stage in more:
+        for each in more:
+            # Half of the walks of an engine continue with the state that a refresh changed.
+            stage = replace(each, is_refreshed=chance.random() < 0.5)
             stages.append(stage)
             retained |= {each.name for each in before if each.retain and each not in stage.program}
             before = deployed(before, stage)
-    return Walk(tuple(stages))
+    return Walk(tuple(stages), cascades=chance.random() < 0.5)
 
 
 def _creates(before: Program, stage: Stage, retained: Collection[str]) -> bool:
@@ -86,6 +95,8 @@ def _next(program: Program, before: Program, chance: random.Random, only: Collec
     if chance.random() < BY_HAND:
         change = by_hand.choose(before, chance)
         return [Stage(program, f"by hand: {change.action} {change.name}", by_hand=change)] if change else []
+    if chance.random() < SWAPPED:
+        return _swap_addresses(program, before, chance)
     edited = _edited(program, chance, only)
     if chance.random() < TWO_AT_ONCE and edited:
         more = _edited(edited[0], chance, only)
@@ -93,13 +104,14 @@ def _next(program: Program, before: Program, chance: random.Random, only: Collec
     if not edited or edited[0] == program or not FEWEST <= len(edited[0]) <= MOST:
         return []
     after, description = options.allowed(edited[0]), edited[1]
-    if not can_follow(before, after):
+    # A resource with the prior name of another one is that resource for the engine.
+    if {each.alias for each in after} & {each.name for each in after} or not can_follow(before, after):
         return []
     stages = []
     if guarded := options.guarded(before, after):
         declared = {each.alias or each.name for each in after}
         if guarded - declared and chance.random() < 0.5:
-            stages.append(Stage(after, f"{description}, which is refused", is_refused=True))
+            stages.append(Stage(after, f"{description}, which is refused", refusal=options.PROTECTED))
         free = {"protect": False}
         program = options.with_options(program, dict.fromkeys(guarded, free))
         stages.append(Stage(program, f"unprotect {', '.join(sorted(guarded))}"))
@@ -109,6 +121,29 @@ def _next(program: Program, before: Program, chance: random.Random, only: Collec
         stages.append(Stage(after, f"{description}, target {', '.join(targets)}", targets))
         description = "apply the rest"
     return [*stages, Stage(after, description)]
+
+
+def _swap_addresses(program: Program, before: Program, chance: random.Random) -> list[Stage]:
+    """Return the stages that swap the addresses of two ports, after a refused one that swaps them at once."""
+    ports = [each for each in of_kind(program, "Port") if "ip_address" in each.inputs["fixed_ips"][0]]
+    pairs = [
+        (one, other)
+        for one, other in itertools.combinations(ports, 2)
+        if one.inputs["fixed_ips"][0]["subnet_id"] == other.inputs["fixed_ips"][0]["subnet_id"]
+    ]
+    if not pairs:
+        return []
+    one, other = chance.choice(pairs)
+    if not all(edits.NEXT["fixed_ips"](program, each, chance) for each in (one, other)):
+        return []
+    moved = changed(program, one.name, {"fixed_ips": edits.free_addresses(program, one)})
+    given = changed(moved, other.name, {"fixed_ips": one.inputs["fixed_ips"]})
+    swapped = changed(given, one.name, {"fixed_ips": other.inputs["fixed_ips"]})
+    names = f"the addresses of {one.name} and {other.name}"
+    stages = [Stage(swapped, f"swap {names}, which is refused", refusal=ADDRESS_IN_USE)]
+    stages += [Stage(each, f"swap {names} in steps") for each in (moved, given, swapped)]
+    steps = itertools.pairwise((before, moved, given, swapped))
+    return stages if all(can_follow(*pair) for pair in steps) else []
 
 
 def _edited(program: Program, chance: random.Random, only: Collection[str]) -> Edited | None:
@@ -126,6 +161,9 @@ def _targets(program: Program, before: Program, after: Program, chance: random.R
         return ()
     chosen = chance.choice(changes)
     targets = dependents(program, chosen) | dependents(after, chosen)
+    if any(name.startswith(_ADDRESSES) and name not in targets for name in changes):
+        # The delete of an association changes the floating IP, which would not be compared.
+        return ()
     known = targets | {each.name for each in before}
     if not all(desired[name].refers_to() <= known for name in targets if name in desired):
         return ()

@@ -36,22 +36,31 @@ class Stage:
         program: The program.
         edit: The description of the edit since the prior stage.
         targets: The names of the resources of `--target`; empty for all.
-        is_refused: Whether the engine refuses it because a resource is protected; nothing is changed then.
+        refusal: What the preview says to refuse it, in part; nothing is changed then. Empty if it is not refused.
         by_hand: A change of the cloud before the `up`, which then refreshes the state.
+        is_refreshed: Whether the next stage starts with the state that a refresh after the `up` returns.
     """
 
     program: Program
     edit: str = ""
     targets: tuple[str, ...] = ()
-    is_refused: bool = False
+    refusal: str = ""
     by_hand: ByHand | None = None
+    is_refreshed: bool = True
 
 
 @dataclass(frozen=True)
 class Walk:
-    """A sequence of programs with the ways in which they are applied."""
+    """A sequence of programs with the ways in which they are applied.
+
+    Attributes:
+        stages: The programs.
+        cascades: Whether the engine in this process replaces a resource together with the one that it is deleted with,
+            as real engines from 3.260 on do.
+    """
 
     stages: tuple[Stage, ...]
+    cascades: bool = False
 
     @property
     def programs(self) -> list[Program]:
@@ -72,7 +81,7 @@ def deployed(before: Program, stage: Stage, fresh: Collection[str] = ()) -> Prog
         stage: The stage.
         fresh: The names of the resources whose object the stage creates; `ignore_changes` does not apply to them.
     """
-    if stage.is_refused:
+    if stage.refusal:
         return before
     prior = {each.name: each for each in before}
     desired = {each.name: each for each in stage.program}

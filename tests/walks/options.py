@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 RETAINABLE = ("Network", "KeyPair", "Volume", "SecurityGroup", "ServerGroup", "Router", "FloatingIp")
 """The kinds whose objects can stay while what uses them is deleted."""
+PROTECTED = "protect"
+"""What the engine says to refuse the delete or the replacement of a protected resource, in part."""
 NOT_IGNORED = ("power_state", "volume_type")
 """Inputs on which the steps of other inputs depend."""
 

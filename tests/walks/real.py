@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.walks.cloud import Documents, differences, key_of
 from tests.walks.model import deployed
+from tests.walks.options import PROTECTED
 from tests.walks.programs import VARIABLES, to_source
 from tests.walks.walking import unexpected
 from tools.engine.engine import version_of
@@ -61,10 +62,10 @@ class RealStack:
         if stage.by_hand:
             self._client.apply(stage.by_hand, self._before, self._ids())
         self.project.program.write_text(to_source(stage.program))
-        if stage.is_refused:
+        if stage.refusal:
             refused = self.project.preview(fails=True)
-            if "protect" not in refused.text:
-                yield f"the error does not name the protection: {refused.text}"
+            if stage.refusal not in refused.text:
+                yield f"the error does not say {stage.refusal!r}: {refused.text}"
             self.made = {}
             yield from self.differences()
             return
@@ -88,7 +89,7 @@ class RealStack:
         """Delete all resources, and yield the problems."""
         if any(each.protect for each in self._before):
             refused: Result = self.project.destroy("--preview-only", fails=True)
-            if "protect" not in refused.text:
+            if PROTECTED not in refused.text:
                 yield f"the error does not name the protection: {refused.text}"
             yield from self.differences()
             self.project.run("state", "unprotect", "--all", "--yes")

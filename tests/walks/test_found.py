@@ -31,16 +31,16 @@ def declared(**resources: tuple[str, dict[str, Any]]) -> Program:
     return ordered(Declaration(kind, name, inputs) for name, (kind, inputs) in resources.items())
 
 
-def check(world: SharedWorld, *stages: Program | Stage, cascades: bool | None = None) -> None:
+def check(world: SharedWorld, *stages: Program | Stage, cascades: bool = False) -> None:
     """Apply the programs one after the other, and destroy the stack; the cloud has to match each of them.
 
     Args:
         world: The cloud.
         stages: The programs, or stages with more options.
-        cascades: See `Stack`.
+        cascades: See `Walk`.
     """
-    walk = Walk(tuple(each if isinstance(each, Stage) else Stage(each) for each in stages))
-    if failure := find_failure(walk, world, 0, cascades=cascades):
+    walk = Walk(tuple(each if isinstance(each, Stage) else Stage(each) for each in stages), cascades)
+    if failure := find_failure(walk, world, 0):
         pytest.fail(format_failure(walk, failure, 0), pytrace=False)
 
 

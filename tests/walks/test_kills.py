@@ -100,7 +100,7 @@ def test_kill_leaves_no_orphan_or_duplicate(
     """After `cancel` and `up` the cloud has exactly the declared objects; a destroy deletes everything."""
     chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
     disturbance = list(DISTURBANCES)[seed % len(DISTURBANCES)]
-    plain = [stage for stage in walk(seed).stages if not (stage.is_refused or stage.targets or stage.by_hand)]
+    plain = [stage for stage in walk(seed).stages if not (stage.refusal or stage.targets or stage.by_hand)]
     short = Walk(tuple(plain[:2]))
     folder = tmp_path / "project"
     folder.mkdir()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from tests.support.steps import Failed, Refused
 from tests.walks.by_hand import expected
@@ -13,7 +14,7 @@ from tests.walks.cloud import key_of
 from tests.walks.engine import Protected, Stack
 from tests.walks.following import can_follow
 from tests.walks.model import Walk, deployed
-from tests.walks.options import guarded, with_options
+from tests.walks.options import PROTECTED, guarded, with_options
 from tests.walks.programs import changed, dependents, to_source, without
 
 if TYPE_CHECKING:
@@ -58,23 +59,19 @@ class Walker:
         made: The steps of the last `up`, by kind and name.
     """
 
-    def __init__(
-        self, world: SharedWorld, seed: int, *, cascades: bool | None = None, refreshes: bool | None = None
-    ) -> None:
+    def __init__(self, world: SharedWorld, seed: int, *, cascades: bool = False) -> None:
         """Restore the cloud, and create a stack.
 
         Args:
             world: The cloud.
             seed: The seed of what differs between runs.
             cascades: See `Stack`.
-            refreshes: Whether to continue with the refreshed state after each `up`; by default at random.
         """
         world.restore(world.start)
         self._world = world
-        self._chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
-        self._stack = Stack(world.config, self._chance, world.start_process, cascades=cascades)
+        chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
+        self._stack = Stack(world.config, chance, world.start_process, cascades=cascades)
         self.made: dict[str, str] = {}
-        self._refreshes = refreshes
         self._expected: dict[str, str] = {}
         self._before: Program = ()
         """What the stack has."""
@@ -90,16 +87,16 @@ class Walker:
             yield "preview of change by hand", lambda: self._preview_of(stage, change)
         else:
             yield "preview", lambda: self._preview(stage)
-        if not stage.is_refused:
+        if not stage.refusal:
             yield "up", lambda: self._up(stage)
         yield "cloud after up", self._cloud
-        if stage.is_refused:
+        if stage.refusal:
             return
         yield "preview after up", lambda: self._pending_changes(stage)
         state_before = self._stack.copy_state()
         yield "refresh", self._refresh
         yield "preview after refresh", lambda: self._pending_changes(stage)
-        if self._chance.random() < 0.5 if self._refreshes is None else not self._refreshes:
+        if not stage.is_refreshed:
             self._stack.state = state_before
 
     def last_steps(self) -> Iterator[tuple[str, Callable[[], list[str]]]]:
@@ -126,11 +123,11 @@ class Walker:
     def _preview(self, stage: Stage) -> list[str]:
         try:
             self._expected = self._stack.preview(stage.program, stage.targets)
-        except Protected:
-            if stage.is_refused:
+        except Refused as refused:
+            if stage.refusal and stage.refusal in str(refused):
                 return []
             raise
-        return ["does not refuse to change protected resources"] if stage.is_refused else []
+        return [f"is not refused with {stage.refusal!r}"] if stage.refusal else []
 
     def _up(self, stage: Stage) -> list[str]:
         before = self._stack.copy_state()
@@ -206,9 +203,9 @@ def unexpected(before: Program, change: ByHand, steps: Mapping[str, str]) -> lis
     ]
 
 
-def find_failure(walk: Walk, world: SharedWorld, seed: int, *, cascades: bool | None = None) -> Failure | None:
+def find_failure(walk: Walk, world: SharedWorld, seed: int) -> Failure | None:
     """Run the walk; return the first failure, None if all checks pass."""
-    walker = Walker(world, seed, cascades=cascades)
+    walker = Walker(world, seed, cascades=walk.cascades)
     last = len(walk.stages) - 1
     for at, stage in enumerate(walk.stages):
         steps = walker.steps(stage)
@@ -231,20 +228,20 @@ def _first_failure(at: int, steps: Iterator[tuple[str, Callable[[], list[str]]]]
 def minimize(walk: Walk, world: SharedWorld, seed: int, failure: Failure) -> tuple[Walk, Failure]:
     """Return a minimal walk with the same failure, and that failure."""
     trials = 0
-    walk = Walk(walk.stages[: failure.at + 1])
-    progress = True
-    while progress:
-        progress = False
-        for shorter in _shorter(walk):
-            if not is_possible(shorter):
+    walk = replace(walk, stages=walk.stages[: failure.at + 1])
+    before: Walk | None = None
+    while before != walk:
+        before = walk
+        for shorten in _shortenings(walk):
+            shorter = shorten(walk)
+            if shorter is None or shorter == walk or not is_possible(shorter):
                 continue
             trials += 1
             if trials > MAX_TRIALS:
                 return walk, failure
             repeated = find_failure(shorter, world, seed)
             if repeated and repeated.signature == failure.signature:
-                walk, failure, progress = shorter, repeated, True
-                break
+                walk, failure = shorter, repeated
     return walk, failure
 
 
@@ -257,13 +254,13 @@ def is_possible(walk: Walk) -> bool:
             after = deployed(before, stage)
         except ValueError:
             return False
-        if stage.is_refused and not guarded(before, stage.program) - {each.name for each in stage.program}:
+        if stage.refusal == PROTECTED and not guarded(before, stage.program) - {each.name for each in stage.program}:
             return False
         if stage.by_hand and (without_aliases(program) != without_aliases(stage.program)):
             return False
         if index and not can_follow(before, after):
             return False
-        before, program = after, program if stage.is_refused else stage.program
+        before, program = after, program if stage.refusal else stage.program
     return True
 
 
@@ -272,61 +269,68 @@ def without_aliases(program: Program) -> Program:
     return tuple(replace(each, alias="") for each in program)
 
 
-def _shorter(walk: Walk) -> Iterator[Walk]:
-    for index in range(len(walk.stages) - 1):
-        yield Walk((*walk.stages[:index], *walk.stages[index + 1 :]))
+def _shortenings(walk: Walk) -> Iterator[Callable[[Walk], Walk | None]]:
+    """Yield functions that return a shorter walk; each can be applied to what the prior ones have shortened."""
+    for stage in walk.stages[:-1]:
+        yield partial(_without_stage, stage=stage)
     names = sorted({each.name for program in walk.programs for each in program})
+    for name in reversed(names):
+        yield partial(_without_resource, name=name)
     for name in names:
-        removed = {each for program in walk.programs for each in dependents(program, name)}
-        programs = [without(program, name) for program in walk.programs]
-        is_changed = any(stage.by_hand and stage.by_hand.name in removed for stage in walk.stages)
-        if all(programs) and not is_changed:
-            yield _with_programs(walk, programs)
-    for name in names:
-        for option in ({"protect": False}, {"retain": False}, {"ignored": ()}, {"deleted_with": ""}, {"minutes": 0}):
-            programs = [with_options(program, {name: option}) for program in walk.programs]
-            if programs != walk.programs:
-                yield _with_programs(walk, programs)
-    yield from _with_fewer_inputs(walk)
+        for option in _NO_OPTIONS:
+            yield partial(_without_option, name=name, option=option)
+    for name, field in sorted({(each.name, name) for one in walk.programs for each in one for name in each.inputs}):
+        if field not in _REQUIRED:
+            yield partial(_without_input, name=name, field=field)
+    for stage in walk.stages:
+        yield lambda walk, stage=stage: replace(  # type: ignore[misc]
+            walk, stages=tuple(replace(each, is_refreshed=True) if each == stage else each for each in walk.stages)
+        )
+    yield lambda walk: replace(walk, cascades=False)
 
 
-def _with_programs(walk: Walk, programs: Sequence[Program]) -> Walk:
-    return Walk(tuple(replace(stage, program=program) for stage, program in zip(walk.stages, programs, strict=True)))
+def _without_stage(walk: Walk, stage: Stage) -> Walk:
+    return replace(walk, stages=tuple(each for each in walk.stages if each != stage))
+
+
+def _without_resource(walk: Walk, name: str) -> Walk | None:
+    removed = {each for program in walk.programs for each in dependents(program, name)}
+    programs = [without(program, name) for program in walk.programs]
+    is_changed = any(stage.by_hand and stage.by_hand.name in removed for stage in walk.stages)
+    return _with_programs(walk, programs) if all(programs) and not is_changed else None
+
+
+_NO_OPTIONS: tuple[dict[str, Any], ...] = (
+    {"protect": False},
+    {"retain": False},
+    {"ignored": ()},
+    {"deleted_with": ""},
+    {"minutes": 0},
+)
+
+
+def _without_option(walk: Walk, name: str, option: Mapping[str, Any]) -> Walk:
+    return _with_programs(walk, [with_options(program, {name: option}) for program in walk.programs])
 
 
 _REQUIRED = {
-    "network_id",
-    "cidr",
-    "allocation_pools",
-    "fixed_ips",
-    "size",
-    "flavor",
-    "image",
-    "networks",
-    "server_id",
-    "volume_id",
-    "port_id",
-    "direction",
-    "security_group_id",
-    "router_id",
-    "subnet_id",
-    "destination",
-    "nexthop",
-    "floating_ip_id",
-    "policy",
+    *("network_id", "cidr", "allocation_pools", "fixed_ips", "size", "flavor", "image", "networks", "server_id"),
+    *("volume_id", "port_id", "direction", "security_group_id", "router_id", "subnet_id", "destination", "nexthop"),
+    *("floating_ip_id", "policy"),
 }
 
 
-def _with_fewer_inputs(walk: Walk) -> Iterator[Walk]:
-    names = {(each.name, name) for program in walk.programs for each in program for name in each.inputs}
-    for name, field in sorted(names):
-        if field in _REQUIRED:
-            continue
-        programs = [
-            changed(program, name, {field: None}) if any(each.name == name for each in program) else program
-            for program in walk.programs
-        ]
-        yield _with_programs(walk, programs)
+def _without_input(walk: Walk, name: str, field: str) -> Walk:
+    programs = [
+        changed(program, name, {field: None}) if any(each.name == name for each in program) else program
+        for program in walk.programs
+    ]
+    return _with_programs(walk, programs)
+
+
+def _with_programs(walk: Walk, programs: Sequence[Program]) -> Walk:
+    stages = zip(walk.stages, programs, strict=True)
+    return replace(walk, stages=tuple(replace(stage, program=program) for stage, program in stages))
 
 
 def format_failure(walk: Walk, failure: Failure, seed: int) -> str:
