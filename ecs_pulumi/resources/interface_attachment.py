@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
-from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.dynamic import rpc_bridge, state
 from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
@@ -176,17 +176,19 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         return resource
 
     def find_own_orphans(self, context: Context, desired: InterfaceAttachmentInputs) -> list[tuple[str, None]]:
-        """Find ports with the NIC's owner marker that are attached to the server or not attached yet."""
+        """Find ports with the NIC's owner marker that are attached to the server or not attached yet.
+
+        A port in the state is no orphan: its server was deleted outside of Pulumi, and the NIC is being replaced.
+        """
         if not desired.network_id:
             return []
         if not (marker := nic_marker(context)):
             return []
         ports = with_marker(context, "port", marker, partial(is_nic_of, context))
-        return [
-            (f"{desired.server_id}/{port['id']}", None)
-            for port in ports
-            if port.get("device_id") in (None, "", desired.server_id)
-        ]
+        found = [port["id"] for port in ports if port.get("device_id") in (None, "", desired.server_id)]
+        known = state.read(context.project, context.stack).resources if found else ()
+        managed = {self.object_id(str(each.get("id"))) for each in known}
+        return [(f"{desired.server_id}/{id_}", None) for id_ in found if id_ not in managed]
 
     def create(self, context: Context, desired: InterfaceAttachmentInputs) -> RemoteObject:
         """Attach the NIC; a port that is attached to the server already is used as it is."""

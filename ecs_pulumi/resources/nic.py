@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.cloud import compute, errors, network
 from ecs_pulumi.cloud.batching import RequestBatcher
 from ecs_pulumi.cloud.differences import Fact
-from ecs_pulumi.cloud.polling import retry_while_busy
+from ecs_pulumi.cloud.polling import Deadline, retry_while_busy
+from ecs_pulumi.dynamic import rpc_bridge, state
 from ecs_pulumi.dynamic.handler import SUFFIX_BYTES, auto_name, owner_from_name
+from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.resources import missing_attributes
 from ecs_pulumi.resources.attachment import left_to_server
 from ecs_pulumi.resources.deletion import delete_when_unused
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _NAMED_NIC = ".nic"
 """Suffix of the resource in the name of a port that was created for an `InterfaceAttachment`."""
 _NIC_NAME = re.compile(rf".*{re.escape(_NAMED_NIC)}-[0-9a-f]{{{2 * SUFFIX_BYTES}}}", re.DOTALL)
+_RELEASED_WITHIN = 60.0
 TAG = "2.49"
 """Compute microversion that introduced tags of NICs."""
 
@@ -68,9 +71,18 @@ def attach(
     api = context.cloud.compute
     # If the response is lost, the new NIC is recognized because it is not among the server's prior ports.
     prior_ids = set() if port_id or addresses else {port["id"] for port in ports_of(context, server_id)}
+    send = partial(compute.attach_interface, api, server_id, body, microversion=TAG if tag else None)
+
+    def send_until_released() -> RemoteObject:
+        try:
+            return retry_while_busy(send, context.cloud.deadline, progress=context.report_status)
+        except errors.Conflict:
+            if port_id and _is_released(context, port_id, server_id):
+                return retry_while_busy(send, context.cloud.deadline, progress=context.report_status)
+            raise
+
     try:
-        send = partial(compute.attach_interface, api, server_id, body, microversion=TAG if tag else None)
-        interface = retry_while_busy(send, context.cloud.deadline, progress=context.report_status)
+        interface = send_until_released()
     except (errors.ResponseLost, errors.Conflict, errors.ServerError) as error:
         find = partial(_find_attached, context, server_id, port_id, network_id, addresses, prior_ids)
         attached = context.cloud.writes.read_until(find, bool, server_id)
@@ -88,6 +100,30 @@ def attach(
         "fixed_ips": interface["fixed_ips"],
         "status": interface["port_state"],
     }
+
+
+def _is_released(context: Context, port_id: str, server_id: str) -> bool:
+    """Wait until another server of the stack releases a port, which the program may be moving in the same run."""
+    region, request = context.cloud.region, rpc_bridge.current_request()
+    try:
+        holder = network.get(region.network, "port", port_id).get("device_id")
+        if holder in (None, "", server_id):
+            return holder != server_id
+        owners = state.read(request.project, request.stack).owners
+        still_has = OWNERSHIP.other_owner(ObjectKey("InterfaceAttachment", region.name, f"{holder}/{port_id}"), "")
+        if ObjectKey("Server", region.name, holder) not in owners or still_has:
+            return False
+        region.network_objects("port").poller.wait(
+            port_id,
+            lambda port: port is None or port.get("device_id") != holder,
+            deadline=Deadline(context.cloud.deadline.clock, min(_RELEASED_WITHIN, context.cloud.deadline.left())),
+            progress=context.report_status,
+            describe=lambda _: "attached",
+            what=f"server {holder} to release the port {port_id}",
+        )
+    except errors.EcsError:
+        return False
+    return True
 
 
 def is_for_a_nic(region: Region, port: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from pydantic import Field
 from ecs_pulumi.cloud import block_storage, errors
 from ecs_pulumi.cloud.api import ServiceClient
 from ecs_pulumi.cloud.polling import Deadline, wait_for
+from ecs_pulumi.dynamic import rpc_bridge, run
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     ChangedBy,
@@ -32,7 +33,7 @@ from ecs_pulumi.dynamic.fields import (
     has_unknown,
     to_plain,
 )
-from ecs_pulumi.dynamic.handler import ImportedResource
+from ecs_pulumi.dynamic.handler import ImportedResource, get_handler
 from ecs_pulumi.resources import cloud_metadata, preflight, volume_requests
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.clients import Context, Existing
@@ -426,7 +427,9 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
                 if remote is not None and remote["status"] == _NOT_DELETED:
                     raise _delete_failed(id_) from busy
                 if remote is not None and remote["status"] != "deleting":
-                    raise errors.Conflict(400, busy.message, busy.request_id) from busy
+                    if not self._detached_with_servers(context, remote):
+                        raise errors.Conflict(400, busy.message, busy.request_id) from busy
+                    delete()
 
         delete_when_unused(context, delete, lambda: self._users(context, id_))
         region.volumes.poller.wait(
@@ -437,6 +440,28 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
             describe=_status,
             what=f"volume {id_} to be gone",
         )
+
+    def _detached_with_servers(self, context: Context, remote: RemoteObject) -> bool:
+        """Wait until the volume is detached, if this run also deletes every server that has it.
+
+        The engine deletes them at the same time as the volume if their attachments have the option `deleted_with`.
+        """
+        urn, servers = rpc_bridge.current_request().urn, [item["server_id"] for item in remote.get("attachments") or ()]
+        if not servers or not all(run.also_deletes(urn, "Server", each, is_awaited=False) for each in servers):
+            return False
+        for each in servers:
+            if not run.also_deletes(urn, "Server", each):
+                # The server is deleted only after the volume.
+                get_handler("VolumeAttachment").delete(context, f"{each}/{remote['id']}", {})
+        context.cloud.region.volumes.poller.wait(
+            remote["id"],
+            lambda volume: volume is None or volume["status"] not in _IN_SERVER,
+            deadline=context.cloud.deadline,
+            progress=context.report_status,
+            describe=_status,
+            what=f"volume {remote['id']} to be detached from a server that this run deletes as well",
+        )
+        return True
 
     def _users(self, context: Context, id_: str) -> list[str]:
         remote = self.read(context, id_) or {}
@@ -656,6 +681,7 @@ _UNSHELVE_FIRST = (
 _RETYPING, _REFUSED_FOR = "retyping", 60.0
 """Status of a volume whose type is being changed, and how long a refused change may have been requested before."""
 _NOT_DELETED = "error_deleting"
+_IN_SERVER = ("in-use", "detaching")
 _STUCK = "Only the cloud's operator can reset its state."
 
 

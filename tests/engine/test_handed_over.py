@@ -74,3 +74,45 @@ def test_attachment_with_deleted_with(project: MakeProject, landscape: Landscape
     stack.destroy()
     with cloud.state() as state:
         assert state.find("port", project_id=state.project_id) == []
+
+
+UNITS = """
+    import pulumi
+    import ecs_pulumi as ecs
+
+    config = pulumi.Config()
+    options = config.get_bool("option")
+    network = ecs.Network("net")
+    subnet = ecs.Subnet("subnet", network_id=network.id, cidr="10.0.14.0/24")
+    for number in range(3):
+        server = ecs.Server(
+            f"web-{number}",
+            flavor=config.require("flavor"),
+            image=config.require("image"),
+            networks=[{"network_id": network.id}],
+            opts=pulumi.ResourceOptions(depends_on=[subnet]),
+        )
+        volume = ecs.Volume(f"data-{number}", size=1)
+        port = ecs.Port(f"port-{number}", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id}])
+        opts = pulumi.ResourceOptions(deleted_with=server, delete_before_replace=True) if options else None
+        ecs.VolumeAttachment(f"data-{number}", server_id=server.id, volume_id=volume.id, opts=opts)
+        ecs.InterfaceAttachment(f"nic-{number}", server_id=server.id, port_id=port.id, opts=opts)
+"""
+
+
+def test_deleted_with_saves_requests(project: MakeProject, landscape: Landscape, cloud: Emulator) -> None:
+    """With `deleted_with` a destroy detaches nothing, and waits for the volumes with one request per poll."""
+    counts = {}
+    for option in (False, True):
+        config = {"story:flavor": landscape.small, "story:image": landscape.image, "story:option": str(option).lower()}
+        stack = project(UNITS, config=config)
+        stack.up()
+        cloud.requests.clear()
+        stack.destroy()
+        counts[option] = [(each.method, each.path) for each in cloud.requests]
+        with cloud.state() as state:
+            assert state.find("volume", project_id=state.project_id) == []
+            assert state.find("port", project_id=state.project_id) == []
+    detaches = [path for method, path in counts[True] if method == "DELETE" and "/servers/" in path and "/os-" in path]
+    assert detaches == []
+    assert len(counts[True]) < len(counts[False])

@@ -67,6 +67,7 @@ class Project:
             name: The project's name.
         """
         self.folder = folder
+        self.name = name
         self.env = {**env, "PULUMI_DEBUG_COMMANDS": "1"}  # for --event-log
         self._runs = 0
         if isinstance(program, Path):
@@ -155,6 +156,11 @@ class Project:
         plain = [part for key, value in settings.items() for part in ("--plaintext", f"{key}={value}")]
         hidden = [part for key, value in (secrets or {}).items() for part in ("--secret", f"{key}={value}")]
         self.run("config", "set-all", *plain, *hidden)
+
+    @property
+    def stack_urn(self) -> str:
+        """The beginning of the URNs of the stack's resources."""
+        return f"urn:pulumi:{STACK}::{self.name}"
 
     @property
     def outputs(self) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from ecs_pulumi.dynamic import state
 from ecs_pulumi.dynamic.ownership import OWNERSHIP
 from ecs_pulumi.resources.owner_markers import is_owner_marker
 from tests.faults.world import EmulatedWorld
+from tests.support.landscape import client
+from tests.walks.by_hand import Client
 from tests.walks.programs import Ref, find, resolve
 from tests.walks.routing import rule_values
 
@@ -36,6 +38,13 @@ _API_KINDS = {
     "FloatingIp": "floatingip",
     "ServerGroup": "server_group",
 }
+
+
+def key_of(kind: str, id_: str) -> tuple[str, str]:
+    """Return the key of the object of a resource."""
+    return _API_KINDS.get(kind, kind.lower()), id_
+
+
 _PARTS = ("VolumeAttachment", "InterfaceAttachment", "RouterInterface", "RouterRoute", "FloatingIpAssociation")
 """The kinds that are part of an object of another kind."""
 _API_NAMES = {"security_group_ids": "security_groups"}
@@ -140,7 +149,7 @@ def _expected(each: Declaration, ids: Mapping[str, str], remote: Documents) -> t
         expected["subnets"] = [item["subnet_id"] for item in inputs["fixed_ips"]]
         if any("ip_address" in item for item in inputs["fixed_ips"]):
             expected["addresses"] = [item["ip_address"] for item in inputs["fixed_ips"]]
-    return (_API_KINDS.get(each.kind, each.kind.lower()), ids[each.name]), expected
+    return key_of(each.kind, ids[each.name]), expected
 
 
 def _value(item: dict[str, Any], field: str) -> Any:
@@ -197,8 +206,8 @@ def _routing(
             if one.kind == "RouterRoute" and one.inputs["router_id"] == Ref(each.name)
         ]
         actual = sorted((one["destination"], one["nexthop"]) for one in item["routes"])
-        if actual != sorted(routes):
-            yield f"{each.name}: has the routes {actual}, not {sorted(routes)}"
+        if actual != sorted(set(routes)):
+            yield f"{each.name}: has the routes {actual}, not {sorted(set(routes))}"
         wanted = each.inputs.get("external_network")
         if wanted is not None and bool(item["external_gateway_info"]) != bool(wanted):
             yield f"{each.name}: has the gateway {item['external_gateway_info']}"
@@ -287,11 +296,24 @@ class SharedWorld(EmulatedWorld):
             self.unmanaged = documents(state)
         self.start = self.snapshot()
 
-    def differences(self, program: Program, ids: Mapping[str, str]) -> list[str]:
+    def differences(self, program: Program, ids: Mapping[str, str], retained: Documents) -> list[str]:
         """Return the differences between the cloud and the program, after all notifications."""
-        self._time.advance(NOTIFICATION_SECONDS)
+        return list(differences(program, ids, self.unmanaged | retained, self.documents()))
+
+    def documents(self) -> Documents:
+        """Return the objects of the cloud, after all notifications."""
+        self.settle()
         with self.cloud.state() as state:
-            return list(differences(program, ids, self.unmanaged, documents(state)))
+            return documents(state)
+
+    def settle(self) -> None:
+        """Advance the time until all notifications have arrived."""
+        self._time.advance(NOTIFICATION_SECONDS)
+
+    @functools.cached_property
+    def client(self) -> Client:
+        """Another client of the cloud."""
+        return Client(client(self.cloud.settings), self.settle)
 
     def start_process(self) -> None:
         """Clear the caches and reconnect, as in a new process."""

@@ -1,4 +1,4 @@
-"""Random programs and random edits of them that a cloud can apply in one `up`.
+"""Random edits of programs.
 
 An edit is a function that takes a program and a random generator. It returns the edited program and a description such
 as `rename KeyPair`, or None if the edit is not applicable.
@@ -6,12 +6,10 @@ as `rename KeyPair`, or None if the edit is not applicable.
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.walks import routing
-from tests.walks.following import can_follow
 from tests.walks.programs import (
     VARIABLES,
     Declaration,
@@ -27,16 +25,15 @@ from tests.walks.programs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    import random
+    from collections.abc import Callable, Iterator
 
 Edited = tuple[Program, str]
 Edit = "Callable[[Program, random.Random], Edited | None]"
 
-FEWEST, MOST = 2, 16
+FEWEST = 2
 MOST_SERVERS = 3
 MOST_REMOVED = 3
-TWO_AT_ONCE = 0.25
-ROUNDS = 20
 KEYS = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn one@example.org",
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUGyshFLP8Zuyv7TqYSnGO0Jd0KkF8Qx7eGOFDXQ two@example.org",
@@ -66,6 +63,13 @@ _WEIGHTS = {
     "ServerGroup": 2,
 }
 """The relative frequency with which each kind is added."""
+DELETED_WITH = {
+    "VolumeAttachment": "server_id",
+    "InterfaceAttachment": "server_id",
+    "FloatingIpAssociation": "floating_ip_id",
+    "SecurityGroupRule": "security_group_id",
+}
+"""The input of each kind whose object the cloud deletes together with that of a resource of another kind."""
 POLICIES = ("affinity", "soft-affinity", "soft-anti-affinity")
 _COMMON = {"name": NAMES, "description": ("mine", "yours"), "tags": _TAGS}
 IN_PLACE: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -138,18 +142,20 @@ def listed_ports(server: Declaration) -> list[str]:
 def add(program: Program, chance: random.Random) -> Edited | None:
     """Add a resource."""
     (kind,) = chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
-    new = _new(program, kind, chance)
-    return None if new is None else (ordered((*program, new)), f"add {kind}")
+    added = new(program, kind, chance)
+    return None if added is None else (ordered((*program, added)), f"add {kind}")
 
 
-def _new(program: Program, kind: str, chance: random.Random) -> Declaration | None:
+def new(program: Program, kind: str, chance: random.Random) -> Declaration | None:
+    """Return a new resource of a kind; None if the program lacks what it needs."""
     inputs = _NEW[kind](program, chance)
     if inputs is None:
         return None
     for name, values in IN_PLACE.get(kind, {}).items():
         if name not in inputs and chance.random() < 0.15:
             inputs[name] = chance.choice(values)
-    return Declaration(kind, free_name(program, kind), inputs)
+    deleted_with = DELETED_WITH.get(kind, "") if chance.random() < 0.4 else ""
+    return Declaration(kind, free_name(program, kind), inputs, deleted_with=deleted_with)
 
 
 def _network(program: Program, chance: random.Random) -> dict[str, Any] | None:
@@ -377,10 +383,10 @@ _NEW = {
 # ---------------------------------------------------------------- change, replace, remove
 
 
-_OTHER_IN_PLACE = {
+OTHER_IN_PLACE = {
     "Volume": ("size",),
     "Server": ("flavor", "networks"),
-    "Port": ("security_group_ids",),
+    "Port": ("security_group_ids", "fixed_ips"),
     "SecurityGroup": ("rules", "rules"),
     "Router": ("external_network",),
     "FloatingIp": ("port_id", "port_id"),
@@ -389,20 +395,59 @@ _OTHER_IN_PLACE = {
 """Inputs that change in place, whose values depend on the program."""
 
 
+REQUIRED = {"FloatingIpAssociation": ("port_id",), "Port": ("fixed_ips",)}
+"""Inputs that every resource of a kind keeps."""
+
+
 def change(program: Program, chance: random.Random) -> Edited | None:
     """Change or unset one input that changes in place."""
+    return _change(program, pick(program, chance), 1, chance)
+
+
+def change_several(program: Program, chance: random.Random) -> Edited | None:
+    """Change or unset several inputs that change in place."""
+    return _change(program, pick(program, chance), chance.randint(2, 4), chance)
+
+
+def _change(program: Program, declaration: Declaration, count: int, chance: random.Random) -> Edited | None:
+    options = [*IN_PLACE.get(declaration.kind, {}), *OTHER_IN_PLACE.get(declaration.kind, ())]
+    inputs: dict[str, Any] = {}
+    for name in chance.sample(options, min(count, len(options))):
+        value = _next_value(program, declaration, name, chance)
+        if value is not None or (name in declaration.inputs and name not in REQUIRED.get(declaration.kind, ())):
+            inputs[name] = value
+    return (
+        (changed(program, declaration.name, inputs), f"change {declaration.kind} {'+'.join(inputs)}")
+        if inputs
+        else None
+    )
+
+
+_EMPTY: dict[str, Any] = {"description": "", "metadata": {}}
+"""The empty values of inputs that are no lists."""
+
+
+def clear(program: Program, chance: random.Random) -> Edited | None:
+    """Set all lists, maps and descriptions of a resource that can be empty to empty values."""
     declaration = pick(program, chance)
-    options = [
-        *IN_PLACE.get(declaration.kind, {}),
-        *_OTHER_IN_PLACE.get(declaration.kind, ()),
+    emptied = [
+        name
+        for name, values in IN_PLACE.get(declaration.kind, {}).items()
+        if name in _EMPTY or isinstance(values[0], list)
     ]
-    if not options:
+    emptied += [name for name in ("security_group_ids", "rules") if name in declaration.inputs]
+    inputs = {name: _EMPTY.get(name, []) for name in emptied}
+    return (changed(program, declaration.name, inputs), f"clear {declaration.kind}") if inputs else None
+
+
+def reorder_nics(program: Program, chance: random.Random) -> Edited | None:
+    """Change the order of the NICs of a server."""
+    found = [each for each in of_kind(program, "Server") if len(each.inputs["networks"]) > 1]
+    if not found:
         return None
-    name = chance.choice(options)
-    value = _next_value(program, declaration, name, chance)
-    if value is None and (name not in declaration.inputs or declaration.kind == "FloatingIpAssociation"):
-        return None
-    return changed(program, declaration.name, {name: value}), f"change {declaration.kind} {name}"
+    server = chance.choice(found)
+    nics = chance.sample(server.inputs["networks"], len(server.inputs["networks"]))
+    return changed(program, server.name, {"networks": nics}), "reorder NICs"
 
 
 def _next_value(program: Program, declaration: Declaration, name: str, chance: random.Random) -> Any:
@@ -415,8 +460,8 @@ def _next_value(program: Program, declaration: Declaration, name: str, chance: r
         more = _new_nics(program, chance)[:1]
         fewer = [nic for nic in prior if nic != chance.choice(prior)]
         return fewer if len(fewer) > 0 and (not more or chance.random() < 0.5) else [*prior, *more]
-    if name in _NEXT:
-        return _NEXT[name](program, declaration, chance)
+    if name in NEXT:
+        return NEXT[name](program, declaration, chance)
     others = [value for value in IN_PLACE[declaration.kind][name] if value != prior]
     return chance.choice([*others, None] if prior is not None else others)
 
@@ -428,11 +473,30 @@ def _next_port(program: Program, declaration: Declaration, chance: random.Random
     return chance.choice(choices) if choices and ("port_id" in declaration.inputs or is_free) else None
 
 
-_NEXT: dict[str, Callable[[Program, Declaration, random.Random], Any]] = {
+def free_addresses(program: Program, port: Declaration) -> list[dict[str, Any]]:
+    """Return the addresses of a port with an address that no port of the program has."""
+    subnet = find(program, port.inputs["fixed_ips"][0]["subnet_id"].name)
+    return [{"subnet_id": Ref(subnet.name), "ip_address": _free_address(program, subnet)}]
+
+
+def _next_addresses(program: Program, declaration: Declaration, chance: random.Random) -> list[dict[str, Any]] | None:
+    """Return the addresses of a port with another one, or with one that Neutron chooses."""
+    in_use = {name for port, _ in routing.published(program) if port for name in port}
+    in_use |= {name for one in routing.connections(program).values() for name in one.port}
+    (item,) = declaration.inputs["fixed_ips"]
+    if declaration.name in in_use:
+        return None
+    if "ip_address" not in item or chance.random() < 0.7:
+        return free_addresses(program, declaration)
+    return [{"subnet_id": item["subnet_id"]}]
+
+
+NEXT: dict[str, Callable[[Program, Declaration, random.Random], Any]] = {
     "rules": lambda program, declaration, chance: _rules(program, declaration.name, chance),
     "security_group_ids": lambda program, _, chance: _group_refs(program, chance),
     "external_network": lambda _, declaration, __: "" if declaration.inputs.get("external_network") else routing.PUBLIC,
     "port_id": _next_port,
+    "fixed_ips": _next_addresses,
 }
 
 
@@ -464,7 +528,8 @@ def _replacements(program: Program, declaration: Declaration, chance: random.Ran
     if declaration.kind == "Server":
         yield {"image": next(image for image in IMAGES if image != declaration.inputs["image"])}
         hints = [{"group": Ref(each.name)} for each in of_kind(program, "ServerGroup")]
-        yield {"scheduler_hints": chance.choice([None, *hints])}
+        if hints:
+            yield {"scheduler_hints": chance.choice(hints)}
         yield {"user_data": f"#cloud-config {chance.randrange(99)}"}
         keys = [Ref(each.name, "name") for each in of_kind(program, "KeyPair")]
         if keys:
@@ -576,6 +641,11 @@ def move(program: Program, chance: random.Random) -> Edited | None:
                 )
                 edited = ordered((*changed(program, server.name, {"networks": nics}), new))
                 found.append((edited, "move port from list to attachment"))
+                # An engine without concurrency updates the servers in the order of the program.
+                for later in servers[servers.index(server) + 1 :]:
+                    more = {"networks": [*later.inputs["networks"], {"port_id": Ref(port)}]}
+                    edited = changed(changed(program, server.name, {"networks": nics}), later.name, more)
+                    found.append((edited, "move port to another server"))
     return chance.choice(found) if found else None
 
 
@@ -604,82 +674,3 @@ def publish(program: Program, chance: random.Random) -> Edited | None:
             edited = changed(without(program, *(rule.name for rule in rules)), each.name, {"rules": nested})
             found.append((edited, "move rules into group"))
     return chance.choice(found) if found else None
-
-
-# ---------------------------------------------------------------- walks
-
-
-@dataclass(frozen=True)
-class Walk:
-    """A program and a sequence of edits.
-
-    Attributes:
-        programs: The program before the first edit and after each edit.
-        edits: The descriptions of the edits.
-    """
-
-    programs: tuple[Program, ...]
-    edits: tuple[str, ...]
-
-
-EDITS: dict[str, tuple[Any, int]] = {
-    "add": (add, 2),
-    "change": (change, 6),
-    "replace": (replace_one, 4),
-    "remove": (remove, 1),
-    "reorder": (reorder, 1),
-    "rename": (rename, 3),
-    "alias": (rename_with_alias, 2),
-    "swap": (swap, 3),
-    "move": (move, 3),
-    "publish": (publish, 3),
-}
-"""Every kind of edit with its relative frequency."""
-
-
-def walk(seed: int, *, edits: Collection[str] = tuple(EDITS)) -> Walk:
-    """Return a random program of 2 to 16 resources and a sequence of 6 to 10 edits, some of which combine two.
-
-    Args:
-        seed: The seed of the random generator.
-        edits: The allowed kinds of edits.
-    """
-    chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
-    programs: list[Program] = [first(chance)]
-    made: list[str] = []
-    count = chance.randint(6, 10)
-    while len(made) < count:
-        before = tuple(replace(each, alias="") for each in programs[-1])
-        edited = _edited(before, chance, edits)
-        if chance.random() < TWO_AT_ONCE and edited:
-            more = _edited(edited[0], chance, edits)
-            edited = more and (more[0], f"{edited[1]}, {more[1]}")
-        if edited and edited[0] != before and FEWEST <= len(edited[0]) <= MOST and can_follow(before, edited[0]):
-            programs.append(edited[0])
-            made.append(edited[1])
-    return Walk(tuple(programs), tuple(made))
-
-
-def _edited(program: Program, chance: random.Random, edits: Collection[str]) -> Edited | None:
-    names = [name for name in EDITS if name in edits]
-    (name,) = chance.choices(names, [EDITS[name][1] for name in names])
-    edited: Edited | None = EDITS[name][0](program, chance)
-    return edited
-
-
-def first(chance: random.Random) -> Program:
-    """Return a random initial program."""
-    size = chance.randint(FEWEST, MOST)
-    program: Program = ()
-    # Most kinds require a network and a subnet, and those of the routers require an interface.
-    routed = ("Router", "RouterInterface") if chance.random() < 0.6 else ()
-    for kind in ("Network", "Subnet", *routed):
-        new = _new(program, kind, chance)
-        assert new is not None
-        program = ordered((*program, new))
-    for _ in range(ROUNDS * size):
-        if len(program) >= size:
-            break
-        if (edited := add(program, chance)) and routing.is_valid(edited[0]):
-            program = edited[0]
-    return program

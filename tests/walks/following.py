@@ -7,8 +7,8 @@ key pair or an attachment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from tests.walks.programs import networks_of_nics, of_kind, renamed
 from tests.walks.routing import connections, is_kept, is_valid, published, rule_values
@@ -39,19 +39,40 @@ def can_follow(before: Program, after: Program) -> bool:
     """Whether one `up` can change the cloud from one program to the next."""
     # An aliased resource is the same resource under its new name.
     before = renamed(before, {each.alias: each.name for each in after if each.alias})
-    if _shrinks(before, after) or _grows_in_a_shelved_server(before, after):
+    if _shrinks(before, after) or _grows_in_a_shelved_server(before, after) or _loses_port(before, after):
         return False
     if _uses_deleted_subnet(before, after) or not is_valid(after) or not is_kept(before, after):
         return False
     prior_holders = dict(_holders(before))
     for item, holder in _holders(after):
         prior = prior_holders.get(item, holder)
-        if prior.name == holder.name:
+        if prior.name == holder.name or _is_moved(item, prior, holder, before, after):
             continue
         keeps_name = any(each.name == prior.name and "name" not in each.inputs for each in after)
         if not holder.identity or holder.identity != prior.identity or (item[0] == "key" and keeps_name):
             return False
     return True
+
+
+def _is_moved(item: UniqueItem, prior: Holder, holder: Holder, before: Program, after: Program) -> bool:
+    """Whether a port moves from a server to one that is updated later."""
+    servers = [each for each in after if each.kind == "Server"]
+    names = [each.name for each in servers]
+    if item[0] != "port" or prior.name not in names or holder.name not in names:
+        return False
+    former = {each.name: each for each in before}
+    is_kept = all(
+        each.name in former
+        and replace(each, inputs=_without_nics(each))
+        == replace(former[each.name], inputs=_without_nics(former[each.name]))
+        for each in servers
+        if each.name in (prior.name, holder.name)
+    )
+    return is_kept and names.index(prior.name) < names.index(holder.name)
+
+
+def _without_nics(server: Declaration) -> dict[str, Any]:
+    return {name: value for name, value in server.inputs.items() if name != "networks"}
 
 
 def _holders(program: Program) -> Iterator[tuple[UniqueItem, Holder]]:
@@ -130,6 +151,16 @@ def _grows_in_a_shelved_server(before: Program, after: Program) -> bool:
         attached.get(each.name) in shelved and each.inputs["size"] != prior_sizes.get(each.name)
         for each in of_kind(after, "Volume")
     )
+
+
+def _loses_port(before: Program, after: Program) -> bool:
+    """Whether a router interface is deleted, with which Neutron deletes a port that the program still declares."""
+
+    def ports(program: Program) -> set[str]:
+        found = of_kind(program, "RouterInterface")
+        return {each.inputs["port_id"].name for each in found if "port_id" in each.inputs}
+
+    return bool((ports(before) - ports(after)) & {each.name for each in after})
 
 
 def _uses_deleted_subnet(before: Program, after: Program) -> bool:

@@ -28,6 +28,9 @@ VARIABLES = {
 }
 """Every kind with the prefix of its resource names, which are also the variable names of the program."""
 
+_FLAGS = ("protect", "retain_on_delete")
+"""The resource options that are switches."""
+
 CONNECTED = ("FloatingIp", "FloatingIpAssociation", "RouterRoute")
 """The kinds that need an interface of a router, to which they do not refer."""
 
@@ -57,6 +60,11 @@ class Declaration:
         inputs: Its inputs: plain values and, at any depth, references.
         depends_on: The names of the resources of the option `depends_on`.
         alias: The prior name of the option `aliases`; empty for none.
+        protect: The option `protect`.
+        retain: The option `retain_on_delete`.
+        ignored: The inputs of the option `ignore_changes`.
+        deleted_with: The input that refers to the resource of the option `deleted_with`; empty for none.
+        minutes: The timeout of every operation in the option `custom_timeouts`; 0 for the default.
     """
 
     kind: str
@@ -64,6 +72,11 @@ class Declaration:
     inputs: Mapping[str, Any]
     depends_on: tuple[str, ...] = ()
     alias: str = ""
+    protect: bool = False
+    retain: bool = False
+    ignored: tuple[str, ...] = ()
+    deleted_with: str = ""
+    minutes: int = 0
 
     def refers_to(self) -> set[str]:
         """Return the names of the resources that it depends on."""
@@ -153,6 +166,9 @@ def ordered(program: Any) -> Program:
 
     A NIC by network depends on the subnets of the network, to which it does not refer. A floating IP and a route come
     after the interfaces without which they cannot exist, but do not depend on them: the provider waits for them.
+
+    Raises:
+        ValueError: A resource refers to one that the program does not contain.
     """
     remaining = list(program)
     interfaces = {each.name for each in remaining if each.kind == "RouterInterface"}
@@ -165,7 +181,9 @@ def ordered(program: Any) -> Program:
     done: list[Declaration] = []
     known: set[str] = set()
     while remaining:
-        each = next(each for each in remaining if each.refers_to() | later.get(each.name, set()) <= known)
+        each = next((each for each in remaining if each.refers_to() | later.get(each.name, set()) <= known), None)
+        if each is None:
+            raise ValueError(f"a resource refers to one that does not exist: {remaining}")
         remaining.remove(each)
         done.append(each)
         known.add(each.name)
@@ -191,6 +209,15 @@ def to_source(program: Program) -> str:
             options.append(f"depends_on=[{', '.join(each.depends_on)}]")
         if each.alias:
             options.append(f"aliases=[pulumi.Alias(name={each.alias!r})]")
+        options += [f"{name}=True" for name in _FLAGS if getattr(each, name.partition("_")[0])]
+        if each.ignored:
+            options.append(f"ignore_changes={list(each.ignored)!r}")
+        if each.deleted_with:
+            # From 3.260 on, the engine replaces the resource together with the other one, and creates it first.
+            options.append(f"deleted_with={each.inputs[each.deleted_with].name}, delete_before_replace=True")
+        if each.minutes:
+            timeouts = ", ".join(f"{name}='{each.minutes}m'" for name in ("create", "update", "delete"))
+            options.append(f"custom_timeouts=pulumi.CustomTimeouts({timeouts})")
         if options:
             arguments.append(f"opts=pulumi.ResourceOptions({', '.join(options)})")
         lines.append(f"{each.name} = ecs.{each.kind}({', '.join(arguments)})")

@@ -135,7 +135,7 @@ def is_kept(before: Program, after: Program) -> bool:
     routers = {each.name: each.inputs.get("external_network") or "" for each in of_kind(after, "Router")}
     for user in users(before):
         needs = needed(before, user)
-        name = next(name for name, one in prior_interfaces.items() if one == needs)
+        name = next((name for name, one in prior_interfaces.items() if one == needs), "")
         if needs is None or interfaces.get(name) == needs:
             continue
         is_deleted = name not in interfaces and routers.get(needs.router, needs.gateway) == needs.gateway

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ecs_pulumi.emulator import ManualClock
 from tests.walks.cloud import SharedWorld, caches_preserved
-from tests.walks.edits import Walk
+from tests.walks.engine import Stack
+from tests.walks.model import ByHand, Stage, Walk
 from tests.walks.programs import Declaration, Program, Ref, changed, ordered, without
 from tests.walks.walking import find_failure, format_failure
 
@@ -27,9 +31,15 @@ def declared(**resources: tuple[str, dict[str, Any]]) -> Program:
     return ordered(Declaration(kind, name, inputs) for name, (kind, inputs) in resources.items())
 
 
-def check(world: SharedWorld, *programs: Program) -> None:
-    """Apply the programs one after the other, and destroy the stack; the cloud has to match each of them."""
-    walk = Walk(programs, ("",) * (len(programs) - 1))
+def check(world: SharedWorld, *stages: Program | Stage, cascades: bool = False) -> None:
+    """Apply the programs one after the other, and destroy the stack; the cloud has to match each of them.
+
+    Args:
+        world: The cloud.
+        stages: The programs, or stages with more options.
+        cascades: See `Walk`.
+    """
+    walk = Walk(tuple(each if isinstance(each, Stage) else Stage(each) for each in stages), cascades)
     if failure := find_failure(walk, world, 0):
         pytest.fail(format_failure(walk, failure, 0), pytrace=False)
 
@@ -137,3 +147,74 @@ def test_renamed_interface_of_a_subnet_that_is_replaced_by_one_of_the_same_range
     )
     after = declared(net2=("Network", {}), sub1=("Subnet", {"network_id": Ref("net2"), **subnet}), rtr1=("Router", {}))
     check(world, before, ordered((*after, Declaration("RouterInterface", "rif2", inputs, alias="rif1"))))
+
+
+ATTACHED = declared(
+    net1=("Network", {}),
+    sub1=("Subnet", {"network_id": Ref("net1"), "cidr": "10.20.0.0/24"}),
+    port1=("Port", {"network_id": Ref("net1"), "fixed_ips": [{"subnet_id": Ref("sub1")}]}),
+    srv1=("Server", {"flavor": "s1.small", "image": "cirros-peer", "networks": [{"network_id": Ref("net1")}]}),
+)
+"""A server, and a port that it does not use."""
+
+
+def test_port_in_list_and_attachment(world: SharedWorld) -> None:
+    """An `up --target` attaches a port that the server's list still has; the server then keeps it for its new owner."""
+    listed = changed(ATTACHED, "srv1", {"networks": [{"network_id": Ref("net1")}, {"port_id": Ref("port1")}]})
+    nic = Declaration("InterfaceAttachment", "nic1", {"server_id": Ref("srv1"), "port_id": Ref("port1")})
+    moved = ordered((*ATTACHED, nic))
+    check(world, listed, Stage(moved, targets=("nic1",)), moved, ATTACHED)
+
+
+def test_server_with_the_port_of_an_attachment_is_deleted_by_hand(world: SharedWorld) -> None:
+    """The port that an attachment created outlives a server that another client deletes, and is no orphan."""
+    nic = Declaration("InterfaceAttachment", "nic1", {"server_id": Ref("srv1"), "network_id": Ref("net1")})
+    program = ordered((*ATTACHED, nic))
+    check(world, program, Stage(program, by_hand=ByHand("delete", "srv1")))
+
+
+@pytest.mark.parametrize("cascades", [False, True])
+def test_attachments_that_are_deleted_with_their_server(world: SharedWorld, cascades: bool) -> None:  # noqa: FBT001
+    """A volume and a port can be deleted before their server, and an attachment can move or be replaced with it."""
+    program = ordered(
+        (
+            *ATTACHED,
+            Declaration("Volume", "vol1", {"size": 1}),
+            *(
+                Declaration(kind, name, {"server_id": Ref("srv1"), **inputs}, deleted_with="server_id")
+                for kind, name, inputs in (
+                    ("VolumeAttachment", "vat1", {"volume_id": Ref("vol1")}),
+                    ("InterfaceAttachment", "nic1", {"port_id": Ref("port1")}),
+                    ("InterfaceAttachment", "nic2", {"network_id": Ref("net1")}),
+                )
+            ),
+        )
+    )
+    replaced = changed(program, "srv1", {"image": "debian-peer"})
+    other = Declaration("Server", "srv2", dict(ATTACHED[-1].inputs))
+    moved = changed(changed((*replaced, other), "vat1", {"server_id": Ref("srv2")}), "nic1", {"server_id": Ref("srv2")})
+    check(world, program, replaced, moved, without(moved, "srv1"), moved, cascades=cascades)
+
+
+def test_port_moves_to_a_server_whose_update_comes_first(world: SharedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server waits for a port that the program moves to it until the update of the other server releases it."""
+    first, port = changed(ATTACHED, "srv1", {"name": "one"}), {"port_id": Ref("port1")}
+    other = Declaration("Server", "srv2", {**ATTACHED[-1].inputs, "networks": [{"network_id": Ref("net1")}, port]})
+    world.restore(world.start)
+    stack = Stack(world.config, random.Random(0), world.start_process)  # noqa: S311  (chance, not a secret)
+    stack.up(ordered((*first, other)))
+    ids = {name: record.id for name, record in stack.records_by_name.items()}
+    advance = ManualClock.advance
+
+    def release(clock: ManualClock, seconds: float) -> None:
+        """Detach the port while the first update waits, as the update of the other server does at the same time."""
+        monkeypatch.setattr(ManualClock, "advance", advance)
+        world.client.detach(ids["srv2"], ids["port1"])
+        clock.advance(seconds)
+
+    monkeypatch.setattr(ManualClock, "advance", release)
+    nics = [{"network_id": Ref("net1")}]
+    after = ordered((*changed(first, "srv1", {"networks": [*nics, port]}), replace(other, inputs=ATTACHED[-1].inputs)))
+    assert stack.up(after)["Server srv1"] == "update"
+    assert world.differences(after, ids, {}) == []
+    assert set(stack.preview(after).values()) == {"same"}

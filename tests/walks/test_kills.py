@@ -12,8 +12,9 @@ import pytest
 from tests.support.interrupted import orphans
 from tests.support.project import Project
 from tests.walks.cloud import differences
-from tests.walks.edits import Walk, walk
+from tests.walks.generator import walk
 from tests.walks.kills import DISTURBANCES, UNRECORDED, RestartedCloud, run_disturbed
+from tests.walks.model import Walk
 from tests.walks.programs import to_source
 from tests.walks.walking import Failure, format_failure
 from tools.workspace import environment
@@ -99,8 +100,8 @@ def test_kill_leaves_no_orphan_or_duplicate(
     """After `cancel` and `up` the cloud has exactly the declared objects; a destroy deletes everything."""
     chance = random.Random(seed)  # noqa: S311  (chance, not a secret)
     disturbance = list(DISTURBANCES)[seed % len(DISTURBANCES)]
-    whole = walk(seed)
-    short = Walk(whole.programs[:2], whole.edits[:1])
+    plain = [stage for stage in walk(seed).stages if not (stage.refusal or stage.targets or stage.by_hand)]
+    short = Walk(tuple(plain[:2]))
     folder = tmp_path / "project"
     folder.mkdir()
     project = Project(folder, "import pulumi\n", environment(engine_path, folder, "test"))

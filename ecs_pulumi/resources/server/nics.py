@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.cloud.polling import Deadline
+from ecs_pulumi.dynamic import rpc_bridge, state
 from ecs_pulumi.dynamic.fields import objects, to_plain
+from ecs_pulumi.dynamic.ownership import ObjectKey
 from ecs_pulumi.resources.addresses import canonical_ip
 from ecs_pulumi.resources.catalog import catalog, is_uuid
 from ecs_pulumi.resources.nic import attach, created_ports, detach, is_for_a_nic, ports_of
@@ -209,9 +211,23 @@ def compare_interfaces(
     ports |= {index: port for index, (_, port) in zip(new, found, strict=True) if port}
     # Do not detach NICs of other owners, such as an `InterfaceAttachment`. If the program did not manage the networks
     # before, the existing NICs stay beside those that it lists now.
-    detached = [port for port in unmatched if port["id"] in prior_nics and (prior_networks is not None or not nics)]
+    detached = [
+        port
+        for port in unmatched
+        if port["id"] in prior_nics
+        and (prior_networks is not None or not nics)
+        and not _has_attachment(context, remote["id"], port["id"])
+    ]
     outliving = {port["id"] for port in detached if outlives_nic(port, prior_nics[port["id"]])}
     return InterfaceChanges(nics, ports, detached, outliving)
+
+
+def _has_attachment(context: Context, server_id: str, port_id: str) -> bool:
+    """Return whether an `InterfaceAttachment` of this stack has a NIC, which an earlier `up` created in addition."""
+    request = rpc_bridge.current_request()
+    key = ObjectKey("InterfaceAttachment", context.cloud.region.name, f"{server_id}/{port_id}")
+    owners = state.read(request.project, request.stack).owners.get(key, ())
+    return any(owner.urn != request.urn for owner in owners)
 
 
 def change_interfaces(context: Context, server_id: str, changes: InterfaceChanges) -> None:
