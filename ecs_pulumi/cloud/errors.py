@@ -593,7 +593,7 @@ def _secret_values(document: Any) -> Iterator[str]:
 
 def _retry_after(header: str | None, date: str | None) -> float | None:
     """Return the seconds of a Retry-After header, at most five minutes; a time is relative to the cloud's clock."""
-    seconds = float(header) if header and _SECONDS.fullmatch(header.strip()) else None
+    seconds = float(header) if header and _SECONDS.fullmatch(header) else None
     if header and seconds is None and (moment := http_date(header)) is not None:
         now = http_date(date)
         seconds = max(0.0, moment - (time.time() if now is None else now))

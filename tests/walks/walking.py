@@ -205,12 +205,16 @@ def unexpected(before: Program, change: ByHand, steps: Mapping[str, str]) -> lis
 
 def find_failure(walk: Walk, world: SharedWorld, seed: int) -> Failure | None:
     """Run the walk; return the first failure, None if all checks pass."""
-    walker = Walker(world, seed, cascades=walk.cascades)
+    return run(Walker(world, seed, cascades=walk.cascades), walk)
+
+
+def run(walker: Walker, walk: Walk, between: Callable[[], None] = lambda: None) -> Failure | None:
+    """Run the walk, and `between` after each of its stages; return the first failure, None if all checks pass."""
     last = len(walk.stages) - 1
     for at, stage in enumerate(walk.stages):
-        steps = walker.steps(stage)
-        if failure := _first_failure(at, steps):
+        if failure := _first_failure(at, walker.steps(stage)):
             return failure
+        between()
     return _first_failure(last, walker.last_steps())
 
 
