@@ -4,6 +4,7 @@
 READY := .venv/.ready
 BIN := .venv/bin
 PYTHON := $(BIN)/python
+BAD_INPUT := tests/bad_input tests/unit/test_inputs.py tests/host/test_bad_input.py
 
 help: ## list the targets
 	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(/:.*/, "", $$1); printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +27,9 @@ test-live: engine ## run the lifecycle tests on the cloud of OS_CLOUD
 walks: engine ## run more random programs and kills than `make test`, in about an hour
 	@WALKS_FIRST=1000 WALKS_SEEDS=300 WALKS_REAL=20 WALKS_EDITS=10 WALKS_KILLS=50 $(PYTHON) -m pytest -n 2 tests/walks $(PYTEST)
 
-thorough: engine ## run every cell of the fault matrix, which `make test` samples
+thorough: engine ## run every cell of the fault matrix, and 30 times as much bad input, which `make test` samples
 	@FAULTS_ALL=1 $(PYTHON) -m pytest -n 2 tests/faults $(PYTEST)
+	@EXAMPLES=30 $(PYTHON) -m pytest -n 2 $(BAD_INPUT) $(PYTEST)
 
 bench: engine ## measure the cost of every operation (BENCH="--cloud NAME" for a real cloud)
 	@$(PYTHON) -m tools.bench $(BENCH)

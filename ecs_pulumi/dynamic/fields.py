@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 MAX_VALUE_LENGTH = 80
 """Number of characters of a value that a message repeats."""
-_UNSET_IF_EMPTY = ("region", "project_id")
-"""Inputs that are often set from variables. An empty one differs from every value, so each `up` would replace."""
+_UNSET_IF_EMPTY = ("region", "project_id", "availability_zone")
+"""Inputs that the cloud chooses if they are empty: an empty one differs from each value, and `up` would replace."""
 _LONG_WORD = re.compile(r"(\S{80})\S{176,}")
 _MAX_PROPERTIES = 4
 """Number of an object's properties that a message lists."""

@@ -37,6 +37,8 @@ TAG: Schema = {"type": "string", "minLength": 1, "maxLength": 60}
 FLAVOR: Schema = {"type": ["string", "integer"], "minLength": 1}
 DISK_CONFIG: Schema = {"type": "string", "enum": ["AUTO", "MANUAL"]}
 COUNT: Schema = {"type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": 1}
+MOST = 2**31 - 1
+"""The largest number in a request body of Nova or Cinder."""
 LARGEST = 2**63 - 1
 """The largest integer that a database stores."""
 NOTHING: Schema = {"type": "null"}
@@ -114,11 +116,11 @@ def _message(error: ValidationError) -> str:
 
 
 def _minimum(_validator: Any, minimum: int, instance: Any, _schema: Schema) -> Iterator[ValidationError]:
-    """Compare a number in a string as well: both services accept it. Numbers are limited to 64 bits."""
+    """Compare a number in a string as well: both services accept it. Their databases store no larger numbers."""
     if not re.fullmatch("-?[0-9]+", str(instance)):
         return
-    if number(str(instance).removeprefix("-")) is None:
-        yield ValidationError(f"{str(instance)[:30]} is outside the range of integers")
+    if number(str(instance).removeprefix("-"), MOST) is None:
+        yield ValidationError(f"{str(instance)[:30]} is greater than the maximum of {MOST}")
     elif int(instance) < minimum:
         yield ValidationError(f"{instance} is less than the minimum of {minimum}")
 

@@ -43,7 +43,13 @@ from ecs_pulumi.resources.deletion import delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler, project_of
 from ecs_pulumi.resources.idempotent_create import create_or_find, has_description
 from ecs_pulumi.resources.orphan_search import marked_objects
-from ecs_pulumi.resources.owner_markers import MARKER_KEY, markers_of, metadata_with_marker, owner_marker
+from ecs_pulumi.resources.owner_markers import (
+    MARKER_KEY,
+    is_owner_marker,
+    markers_of,
+    metadata_with_marker,
+    owner_marker,
+)
 from ecs_pulumi.resources.quota import QuotaNeed, is_short, storage_needs
 from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import create_body, diff_remote
@@ -194,7 +200,9 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         yield storage_needs("size", [disk], each=0 if checked.prior else 1)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """Treat the name and the id of an image as equal."""
+        """Treat the name and the id of an image as equal, and an owner marker as no description."""
+        if name == "description" and desired == "" and is_owner_marker(prior.get("description") or ""):
+            return True
         if name == "image" and desired is not None:
             return desired in (prior.get("image"), prior.get("image_id"), prior.get("image_name"))
         return super().is_equal(name, desired, prior)

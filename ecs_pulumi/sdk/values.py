@@ -6,6 +6,7 @@ from typing import Any
 
 import pulumi
 from pulumi import _types as input_types
+from pulumi.output import Unknown
 
 _DEEPEST = 90
 """Protocol buffers refuse messages with more than 100 levels; each list or object has up to two of them."""
@@ -19,7 +20,7 @@ def unsendable(value: Any, depth: int = 0) -> str:
 
     Pulumi itself fails with a traceback, after other resources have been registered.
     """
-    if isinstance(value, (pulumi.Output, pulumi.Resource)) or inspect.isawaitable(value):
+    if isinstance(value, (pulumi.Output, pulumi.Resource, Unknown)) or inspect.isawaitable(value):
         return ""
     if isinstance(value, (str, int, float, type(None))):
         return _unsendable_scalar(value)

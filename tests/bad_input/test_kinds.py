@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import given
@@ -103,6 +103,21 @@ def test_empty_region_and_project_are_the_default(world: EmulatedWorld, kind: st
     """An empty region or project, such as one from a variable that is not set, is not replaced at every `up`."""
     names = {"region", "project_id"} & fields.fields_of(KINDS[kind].inputs).keys()
     assert texts_of(world, kind, [dict.fromkeys(names, "")]) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (kind, name)
+        for kind in KINDS
+        for name, field in fields.fields_of(KINDS[kind].inputs).items()
+        if not field.info.is_required() and str in (field.info.annotation, *get_args(field.info.annotation))
+    ],
+)
+@pytest.mark.parametrize("world", ["openstack"], indirect=True)
+def test_empty_text_is_no_lasting_difference(world: EmulatedWorld, kind: str, name: str) -> None:
+    """An empty text is used or refused: if the create succeeds, the next preview shows no difference."""
+    texts_of(world, kind, [{name: ""}])
 
 
 @pytest.mark.parametrize("name", [" ", " a b ", "\tc\n"], ids=["space", "outside", "control"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import decimal
 import enum
@@ -64,4 +65,12 @@ def test_value_is_refused(value: Any, reason: str) -> None:
 def test_value_is_passed(value: Any) -> None:
     """What Pulumi can pass is checked by the provider, which knows the types of the inputs."""
     assert unsendable(value) == ""
-    assert unsendable(pulumi.Output.from_input("a")) == ""
+
+
+def test_output_is_passed() -> None:
+    """An output is passed, whatever its value."""
+
+    async def reason() -> str:
+        return unsendable(pulumi.Output.from_input("a"))
+
+    assert asyncio.run(reason()) == ""

@@ -54,6 +54,8 @@ def parse_prefix(text: str) -> Prefix:
         ValueError: the text is not a prefix.
     """
     address, slash, length = text.partition("/")
+    if "%" in address:
+        raise ValueError(text)
     if ":" not in address:
         octets = [str(int(octet)) for octet in address.split(".")]
         address = ".".join(octets + ["0"] * (IPV4 - len(octets)))

@@ -10,11 +10,12 @@ from ecs_pulumi.emulator.context import Reply
 from ecs_pulumi.emulator.errors import HttpError
 from ecs_pulumi.emulator.neutron import servers as neutron
 from ecs_pulumi.emulator.validation import (
+    ADDRESS,
     BOOLEAN,
     COUNT,
     DISK_CONFIG,
     FLAVOR,
-    LARGEST,
+    MOST,
     NAME,
     OPTIONAL_TEXT,
     TAG,
@@ -50,7 +51,7 @@ BLOCK_DEVICE: Schema = {
     "virtual_name": TEXT,
     "volume_id": OPTIONAL_TEXT,
     "snapshot_id": OPTIONAL_TEXT,
-    "volume_size": {"type": ["integer", "string", "null"], "pattern": "^[0-9]+$", "minimum": 0},
+    "volume_size": {"type": ["integer", "string", "null"], "pattern": "^[0-9]+$", "minimum": 1},
     "device_name": OPTIONAL_TEXT,
     "delete_on_termination": BOOLEAN,
     "no_device": {"type": ["boolean", "string", "null"]},
@@ -62,9 +63,9 @@ BLOCK_DEVICE: Schema = {
     "guest_format": SHORT_TEXT,
     "device_type": SHORT_TEXT,
     "disk_bus": SHORT_TEXT,
-    "boot_index": {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]+$", "minimum": -LARGEST},
+    "boot_index": {"type": ["integer", "string", "null"], "pattern": "^-?[0-9]+$", "minimum": -MOST},
 }
-NETWORK: Schema = {"fixed_ip": OPTIONAL_TEXT, "port": OPTIONAL_TEXT, "uuid": TEXT}
+NETWORK: Schema = {"fixed_ip": ADDRESS, "port": OPTIONAL_TEXT, "uuid": TEXT}
 FILE = fields({"path": TEXT, "contents": {"type": "string", "format": "base64"}})
 SERVER_IDS: Schema = {"anyOf": [UUID, {"type": "array", "items": UUID}]}
 SCHEDULER_HINTS: Schema = {
