@@ -6,6 +6,7 @@ first brings the object into its initial state.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args, get_origin
@@ -33,7 +34,7 @@ COMMON_FIELDS = {"region", "cloud", "adopt"}
 ANY_ID = "0b3ed1e7-2b1d-4a6e-8f7e-3a2d6d0c8b0e"
 
 
-DECIDED_BY_PROVIDER = ("unknown", "ignore")
+DECIDED_BY_PROVIDER = ("unknown", "ignore", "every pair")
 """The steps that send a cloud nothing but what the other steps of the field send."""
 
 
@@ -78,6 +79,8 @@ def steps_of(kind: str, field: str, row: Row) -> Iterator[str]:
             yield "ignore"
     if row.admin or row.extension:
         yield "reject"
+    if not (row.once or model_field.has(fields.GrowOnly)):
+        yield "every pair"
 
 
 class Subject:
@@ -112,6 +115,21 @@ class Subject:
     def second(self) -> dict[str, Any]:
         """The inputs with the second value of the field."""
         return self.program(self.values[1], second=True)
+
+    def programs(self) -> dict[str, dict[str, Any]]:
+        """Return the programs with each value of the field: none if possible, both values, and an empty one."""
+        found = {"first": self.first, "second": self.second}
+        if not (self.model_field.info.is_required() or self.row.required):
+            found["none"] = self.program()
+        if (is_collection(self.model_field) or self.row.clear is not NONE) and not self.row.never_empty:
+            found["empty"] = self.program(self.empty)
+        return {name: program for name, program in found.items() if name != "empty" or self.empty not in self.values}
+
+    @property
+    def empty(self) -> Any:
+        """The value that clears the field."""
+        clear = known(self.fixtures, self.row.clear)
+        return clear if clear is not NONE else ({} if isinstance(self.values[0], dict) else [])
 
     def set_first(self) -> None:
         """Bring the object to the first value of the field."""
@@ -379,13 +397,10 @@ def unset_field(subject: Subject) -> None:
 def clear_field(subject: Subject) -> None:
     """An empty list or map removes all items; the `clear` value of a row clears its field."""
     subject.set_first()
-    kept = subject.values[0]
-    clear = known(subject.fixtures, subject.row.clear)
-    empty = clear if clear is not NONE else ({} if isinstance(kept, dict) else [])
     if subject.row.keeps:
-        assert subject.resource.preview(**subject.program(empty)) == SAME
+        assert subject.resource.preview(**subject.program(subject.empty)) == SAME
     else:
-        subject.change_to(subject.program(empty))
+        subject.change_to(subject.program(subject.empty))
 
 
 def change_field_out_of_band(subject: Subject) -> None:
@@ -448,7 +463,38 @@ def reject_field(subject: Subject) -> None:
         resource.destroy()
 
 
+def change_between_all_values(subject: Subject) -> None:
+    """Every ordered pair of values, with none and an empty one, is an edit after which no changes remain."""
+    programs = subject.programs()
+    subject.set_first()
+    for name in circuit(list(programs)):
+        subject.resource.up(**programs[name])
+        if name in ("first", "second"):
+            subject.assert_value(programs[name][subject.field])
+        subject.assert_no_changes(programs[name])
+    subject.resource.destroy()
+
+
+def circuit(names: list[str]) -> list[str]:
+    """Return a sequence that, after the first name, follows each ordered pair of different names once."""
+    pairs = {one: [other for other in names if other != one] for one in names}
+    stack, found = [names[0]], []
+    while stack:
+        if following := pairs[stack[-1]]:
+            stack.append(following.pop())
+        else:
+            found.append(stack.pop())
+    return found[::-1][1:]
+
+
+def test_circuit_follows_every_pair() -> None:
+    """The sequence contains each ordered pair of values once."""
+    names = ["a", "b", "c", "d"]
+    assert sorted(itertools.pairwise(["a", *circuit(names)])) == sorted(itertools.permutations(names, 2))
+
+
 STEPS = {
+    "every pair": change_between_all_values,
     "set": set_field,
     "change": change_field,
     "unset": unset_field,
