@@ -24,8 +24,8 @@ test: lint engine ## run the linters, then every test that needs no cloud
 test-live: engine ## run the lifecycle tests on the cloud of OS_CLOUD
 	@$(PYTHON) -m pytest -m live $(PYTEST)
 
-walks: engine ## run more random programs and kills than `make test`, in about an hour
-	@WALKS_FIRST=1000 WALKS_SEEDS=300 WALKS_REAL=20 WALKS_EDITS=10 WALKS_KILLS=50 $(PYTHON) -m pytest -n 2 tests/walks $(PYTEST)
+walks: engine ## run thousands of random programs, hundreds with the engine, and kills, in some hours
+	@WALKS_FIRST=1000 WALKS_SEEDS=2000 WALKS_DRAWN=500 WALKS_REAL=300 WALKS_EDITS=5 WALKS_KILLS=50 $(PYTHON) -m pytest -n 2 tests/walks $(PYTEST)
 
 thorough: engine ## run every cell of the fault matrix, and 30 times as much bad input, which `make test` samples
 	@FAULTS_ALL=1 $(PYTHON) -m pytest -n 2 tests/faults $(PYTEST)

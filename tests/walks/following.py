@@ -41,7 +41,12 @@ def can_follow(before: Program, after: Program) -> bool:
     before = renamed(before, {each.alias: each.name for each in after if each.alias})
     if _shrinks(before, after) or _grows_in_a_shelved_server(before, after) or _loses_port(before, after):
         return False
-    if _uses_deleted_subnet(before, after) or not is_valid(after) or not is_kept(before, after):
+    if (
+        _unsets(before, after)
+        or _uses_deleted_subnet(before, after)
+        or not is_valid(after)
+        or not is_kept(before, after)
+    ):
         return False
     prior_holders = dict(_holders(before))
     for item, holder in _holders(after):
@@ -150,6 +155,16 @@ def _grows_in_a_shelved_server(before: Program, after: Program) -> bool:
     return any(
         attached.get(each.name) in shelved and each.inputs["size"] != prior_sizes.get(each.name)
         for each in of_kind(after, "Volume")
+    )
+
+
+def _unsets(before: Program, after: Program) -> bool:
+    """Whether a resource no longer sets references that its object then keeps."""
+    prior = {each.name: each.inputs for each in before}
+    return any(
+        name in prior.get(each.name, {}) and name not in each.inputs
+        for each in after
+        for name in ("security_group_ids", "scheduler_hints")
     )
 
 
