@@ -84,6 +84,12 @@ class Client:
                     self._send(service, "PUT", f"/{path}/{ids[change.name]}", {key: {name: value}})
         self._settle()
 
+    def read(self, kind: str, id_: str) -> dict[str, Any] | None:
+        """Return the object of a resource, as its API shows it; None if it does not exist."""
+        service, path, key = COLLECTIONS[kind]
+        found: dict[str, Any] | None = self._get(service, f"/{path}/{id_}")
+        return found and found[key]
+
     def detach(self, server_id: str, port_id: str) -> None:
         """Detach a port from a server."""
         self._send("compute", "DELETE", f"/servers/{server_id}/os-interface/{port_id}")
@@ -121,17 +127,21 @@ class Client:
 
     def _get(self, service: str, path: str) -> Any:
         """Return an object; None if it does not exist."""
-        response = getattr(self._connection, service).get(path)
+        response = getattr(self._connection, service).get(path, microversion=_microversion(service))
         if response.status_code == 404:
             return None
         assert response.ok, response.text
         return response.json()
 
     def _send(self, service: str, method: str, path: str, body: Any = None) -> None:
-        # The newest microversion of Nova serves what older ones do not, such as the description of a server.
-        microversion = "2.79" if service == "compute" else None
-        response = getattr(self._connection, service).request(path, method, json=body, microversion=microversion)
+        client = getattr(self._connection, service)
+        response = client.request(path, method, json=body, microversion=_microversion(service))
         assert response.ok, response.text
+
+
+def _microversion(service: str) -> str | None:
+    """Return a microversion that serves the description of a server and the policy of a group."""
+    return "2.79" if service == "compute" else None
 
 
 # ---------------------------------------------------------------- choose a change
