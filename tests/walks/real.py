@@ -14,7 +14,7 @@ from tools.engine.engine import version_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from tests.support.project import Project, Result
+    from tests.support.project import Project
     from tests.walks.by_hand import Client
     from tests.walks.model import Stage
     from tests.walks.programs import Program
@@ -88,9 +88,9 @@ class RealStack:
     def destroy(self) -> Iterator[str]:
         """Delete all resources, and yield the problems."""
         if any(each.protect for each in self._before):
-            refused: Result = self.project.destroy("--preview-only", fails=True)
-            if PROTECTED not in refused.text:
-                yield f"the error does not name the protection: {refused.text}"
+            refused = self.project.run("destroy", "--preview-only", fails=True)
+            if PROTECTED not in refused:
+                yield f"the error does not name the protection: {refused}"
             yield from self.differences()
             self.project.run("state", "unprotect", "--all", "--yes")
         before = self.project.state()

@@ -15,7 +15,8 @@ from tests.support.landscape import client
 from tests.walks.by_hand import Client
 from tests.walks.cloud import NOTIFICATION_SECONDS, Documents, SharedWorld, caches_preserved, documents
 from tests.walks.generator import walk
-from tests.walks.model import Stage, Walk
+from tests.walks.model import ByHand, Stage, Walk
+from tests.walks.options import PROTECTED
 from tests.walks.programs import Declaration, Ref
 from tests.walks.real import RealStack
 from tests.walks.walking import Failure, Walker, format_failure
@@ -118,4 +119,19 @@ def test_servers_swap_ports(project: MakeProject, cloud: Emulator) -> None:
     assert list(stack.apply(Stage(program("port1", "port2")))) == []
     assert list(stack.apply(Stage(program("port2", "port1")), "--refresh")) == []
     assert stack.made == {"Server srv1": "update", "Server srv2": "update"}
+    assert list(stack.destroy()) == []
+
+
+def test_options_of_a_key_pair(project: MakeProject, cloud: Emulator) -> None:
+    """The engine refuses to delete what is protected, and leaves what is retained; ignored inputs stay as they are."""
+    key = Declaration("KeyPair", "key1", {}, protect=True, retain=True)
+    network = Declaration("Network", "net1", {"description": "mine"}, minutes=20)
+    ignored = replace(network, inputs={"description": "yours"}, ignored=("description",))
+    stack = real_stack(project, cloud)
+    assert list(stack.apply(Stage((key, network)))) == []
+    assert list(stack.apply(Stage((network,), refusal=PROTECTED))) == []
+    assert list(stack.apply(Stage((key, ignored)), "--refresh")) == []
+    assert list(stack.apply(Stage((key, ignored), by_hand=ByHand("delete", "net1")))) == []
+    other = Declaration("Network", "net2", {})
+    assert list(stack.apply(Stage((key, ignored, other), targets=("net2",)))) == []
     assert list(stack.destroy()) == []
