@@ -161,6 +161,8 @@ def _value(item: dict[str, Any], field: str) -> Any:
     if field in ("subnets", "addresses"):
         return [one["subnet_id" if field == "subnets" else "ip_address"] for one in item["fixed_ips"]]
     value = item.get(_API_NAMES.get(field, field))
+    if field == "description" and is_owner_marker(value or ""):
+        return ""  # an object without a description has an owner marker
     if field == "metadata":
         return {key: text for key, text in (value or {}).items() if key != _MARKER}
     if field == "allowed_address_pairs":
