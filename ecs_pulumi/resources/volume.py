@@ -334,8 +334,9 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         region = context.cloud.region
         if metadata := metadata_with_marker(context, desired.metadata):
             body["metadata"] = metadata
-        if not body.get("description") and owner_marker(context):
-            body["description"] = owner_marker(context)
+        marker = owner_marker(context)
+        if desired.description is None and marker:
+            body["description"] = marker
         microversion = _FROM_BACKUP if desired.backup_id else None
         try:
             remote = create_or_find(
@@ -345,7 +346,9 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
                     region, body, hints=desired.scheduler_hints, microversion=microversion
                 ),
                 candidates=lambda: block_storage.list_volumes(api, name=body.get("name")),
-                is_own=has_description(body.get("description")),
+                is_own=(lambda volume: marker in markers_of(volume))
+                if marker
+                else has_description(desired.description),
             )
         except errors.BadRequest as refused:
             raise volume_requests.explained(region, refused, to_plain(desired)) from refused

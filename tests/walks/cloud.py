@@ -156,11 +156,9 @@ def _value(item: dict[str, Any], field: str) -> Any:
     """Return a value of a document in the form of `_expected`."""
     if field == "servers":
         return [one["server_id"] for one in item["attachments"]]
-    if field == "flavor_name":
-        return item["flavor"]["name"]
     if field in ("subnets", "addresses"):
         return [one["subnet_id" if field == "subnets" else "ip_address"] for one in item["fixed_ips"]]
-    value = item.get(_API_NAMES.get(field, field))
+    value = item["flavor"]["name"] if field == "flavor_name" else item.get(_API_NAMES.get(field, field))
     if field == "description" and is_owner_marker(value or ""):
         return ""  # an object without a description has an owner marker
     if field == "metadata":

@@ -218,3 +218,9 @@ def test_port_moves_to_a_server_whose_update_comes_first(world: SharedWorld, mon
     assert stack.up(after)["Server srv1"] == "update"
     assert world.differences(after, ids, {}) == []
     assert set(stack.preview(after).values()) == {"same"}
+
+
+def test_volume_with_an_empty_description(world: SharedWorld) -> None:
+    """A create keeps an empty description, as an update does, and does not write the owner marker into it."""
+    program = declared(vol1=("Volume", {"size": 1, "description": ""}))
+    check(world, program, changed(program, "vol1", {"image": "cirros-peer"}))
