@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pygal  # type: ignore[import-untyped]
-from pygal.style import DefaultStyle  # type: ignore[import-untyped]
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -23,6 +20,10 @@ def draw(file: Path, points: Mapping[str, Sequence[tuple[int, float]]]) -> None:
         file: The SVG file to write.
         points: The points of each line.
     """
+    # Here, because it adds an import hook that Python warns about.
+    import pygal  # type: ignore[import-untyped]
+    from pygal.style import DefaultStyle  # type: ignore[import-untyped]
+
     # Without scripts, which a page would have to load from elsewhere.
     chart = pygal.XY(
         logarithmic=True,
