@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 PROVIDER = "terraform-provider-openstack"
 REQUEST = "OpenStack Request URL: "
 """The beginning of the line that the provider logs for each request."""
-CHANGES = 2
-"""The exit status of a plan that shows changes."""
 
 # The provider is used as it is, without a registry.
 _CONFIG = """
@@ -66,12 +64,16 @@ class Peer:
         """Create everything."""
         return self._measure("apply", "-auto-approve")
 
+    def first_plan(self) -> Run:
+        """Show what will be created."""
+        return self._measure("plan")
+
     def plan(self) -> Run:
-        """Show that nothing changes, from the state alone."""
+        """Show that nothing changes, from the state alone; fail if something does."""
         return self._measure("plan", "-refresh=false", "-detailed-exitcode")
 
     def refresh(self) -> Run:
-        """Show that nothing changes, after reading every object; the default of the peer."""
+        """Show the same after reading every object, as the peer does by default."""
         return self._measure("plan", "-detailed-exitcode")
 
     def change(self, variable: str, value: str) -> Run:

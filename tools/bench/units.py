@@ -130,7 +130,7 @@ def _peer(bench: Bench, programs: Path, count: int) -> Runs:
     variables = {"units": count, "flavor": place.small["name"], "image": place.image["name"]}
     peer = Peer(programs, bench.fresh(), bench.env, variables)
     operations: dict[str, Callable[[], Run]] = {
-        FIRST: peer.refresh,
+        FIRST: peer.first_plan,
         CREATE: peer.create,
         PREVIEW: peer.plan,
         REFRESH: peer.refresh,
