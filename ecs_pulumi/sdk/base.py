@@ -12,7 +12,7 @@ from pulumi.dynamic.dynamic import PROVIDER_KEY
 from typing_extensions import Self, is_typeddict
 
 from ecs_pulumi.sdk.exclusive import is_exclusive
-from ecs_pulumi.sdk.outputs import LazyOutputs, Property
+from ecs_pulumi.sdk.outputs import LazyOutputs, await_requests_first, output_property
 from ecs_pulumi.sdk.values import unsendable
 
 
@@ -57,14 +57,19 @@ class EcsResource(pulumi.dynamic.Resource):
         super().__init_subclass__(module="ecs", name=kind)
         cls._serialized_provider, cls._secrets, cls._exclusive = provider, secrets, exclusive
         cls._kind, cls._dependencies, cls._kept = kind, dependencies, kept or {}
-        hints = inspect.get_annotations(cls)
-        cls._properties = [*hints, "region", "cloud", "adopt"]
+        hints = dict(inspect.get_annotations(cls))
         cls._outputs = [name for name in hints if name not in inspect.signature(cls.__init__).parameters]
+        common = inspect.get_annotations(EcsResource)
+        hints |= {name: hint for name, hint in common.items() if not name.startswith("_")}
+        cls._properties = list(hints)
         # Set by name, since a type checker takes an assignment for a declaration with another type.
         for name, value in (
-            ("__annotations__", {name: _without_typed_dicts(hint) for name, hint in hints.items()}),
+            ("__annotations__", {}),
             ("__init__", _constructor(cls.__init__)),
-            *((name, Property(name, cls._kept.get(name))) for name in cls._properties),
+            *(
+                (name, output_property(name, _without_typed_dicts(hint), cls._kept.get(name)))
+                for name, hint in hints.items()
+            ),
         ):
             setattr(cls, name, value)
 
@@ -105,11 +110,8 @@ def _register(
     self: EcsResource, resource_name: str, *, opts: pulumi.ResourceOptions | None = None, **inputs: Any
 ) -> None:
     opts = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(additional_secret_outputs=list(self._secrets)), opts)
-    # Pulumi's SDK resolves the properties that are declared. The others are requested when the program uses them,
-    # without the information which values are secret.
     is_read = opts.id is not None
-    secrets = opts.additional_secret_outputs or ()
-    properties: dict[str, Any] = dict.fromkeys(self._properties if is_read else secrets)
+    properties: dict[str, Any] = dict.fromkeys(self._properties) if is_read else {}
     for name, value in inputs.items():
         if reason := unsendable(value):
             # Pulumi prints this error without a traceback.
@@ -131,6 +133,7 @@ def _register(
         # preview; everything that refers to it would seem to be replaced.
         self.__dict__["id"] = pulumi.Output.all(self.urn, opts.id).apply(lambda known: known[1])
     else:
+        secrets = opts.additional_secret_outputs or ()
         LazyOutputs(self, self._outputs, secrets).add_to(self._properties)
 
 
@@ -144,7 +147,11 @@ def _with_dependencies(self: EcsResource, opts: pulumi.ResourceOptions) -> pulum
     The provider waits for such a resource as well, but meanwhile occupies a worker of the engine: with many waiting
     resources, none would be left for the one that they wait for.
     """
-    declared = _declared.setdefault(pulumi.runtime.settings.get_monitor(), {})
+    monitor = pulumi.runtime.settings.get_monitor()
+    if monitor not in _declared:
+        _declared[monitor] = {}
+        await_requests_first()
+    declared = _declared[monitor]
     declared.setdefault(self._kind, []).append(self)
     needed = [resource for kind in self._dependencies for resource in declared.get(kind, ())]
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed)) if needed else opts

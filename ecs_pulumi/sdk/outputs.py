@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 _ATTRIBUTE = "_lazy_outputs"
 
 
-class Property:
-    """A property of a class of resources.
+def output_property(name: str, hint: Any, changed_by: Sequence[str] | None) -> property:
+    """Return a property for an output of a class of resources.
+
+    It is an annotated getter, because Pulumi's SDK evaluates class annotations again for each resource.
 
     Args:
-        name: Its name.
+        name: The name of the output.
+        hint: Its type.
         changed_by: If an update in place keeps this output unless it changes certain inputs: these inputs; else None.
     """
 
-    def __init__(self, name: str, changed_by: Sequence[str] | None) -> None:
-        self._name = name
-        self._changed_by = changed_by
-
-    def __get__(self, resource: pulumi.CustomResource | None, _: type | None = None) -> Any:
-        if resource is None:
-            return self
+    def read(resource: pulumi.CustomResource) -> Any:
         attributes = resource.__dict__
-        if self._name not in attributes:
-            raise AttributeError(self._name)
+        if name not in attributes:
+            raise AttributeError(name)
         outputs: LazyOutputs | None = attributes.get(_ATTRIBUTE)
-        return outputs.get(self._name, self._changed_by) if outputs else attributes[self._name]
+        return outputs.get(name, changed_by) if outputs else attributes[name]
 
-    def __set__(self, resource: pulumi.CustomResource, value: Any) -> None:
-        resource.__dict__[self._name] = value
+    def write(resource: pulumi.CustomResource, value: Any) -> None:
+        resource.__dict__[name] = value
+
+    read.__name__, read.__annotations__ = name, {"return": hint}
+    return property(pulumi.getter(read), write)
 
 
 class LazyOutputs:
@@ -87,7 +87,7 @@ class LazyOutputs:
         is_kept = changed_by is not None and name not in self._secrets and pulumi.runtime.is_dry_run()
         if isinstance(declared, _Later):
             value = asyncio.ensure_future(self._value(name, changed_by if is_kept else None))
-            output = pulumi.Output({self._resource}, value, self._is_known(value))
+            output = pulumi.Output({self._resource}, value, self._is_known(value), self._is_secret(name))
         elif is_kept:
             output = declared.apply(lambda _: self._value(name, changed_by), run_with_unknowns=True)
         else:
@@ -99,6 +99,9 @@ class LazyOutputs:
         # In a preview, a value that is missing may still be set. A resource that an `up` skips has no id.
         is_final = not pulumi.runtime.is_dry_run() and await self._resource.id.is_known()
         return await value is not None or is_final
+
+    async def _is_secret(self, name: str) -> bool:
+        return name in self._secrets
 
     async def _value(self, name: str, changed_by: Sequence[str] | None) -> Any:
         value = await self._registered_value(name)
@@ -131,6 +134,18 @@ class LazyOutputs:
             return {}
         prior: Mapping[str, Any] = (await _prior_outputs()).get(str(await self._resource.urn.future()), {})
         return prior
+
+
+def await_requests_first() -> None:
+    """Let the SDK wait for the requests of the program, of which there is one for each resource, before its outputs.
+
+    The SDK does so if a request has begun when the program ends, and its requests begin only after that. Otherwise it
+    waits for all outputs at once, and each time that one is there, again for all others: with a thousand resources that
+    takes half of the processor time of the program.
+    """
+    settings = pulumi.runtime.settings
+    if manager := getattr(settings, "_get_rpc_manager", None):
+        manager().rpcs.append(asyncio.ensure_future(asyncio.sleep(0)))
 
 
 class _Later:

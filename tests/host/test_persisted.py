@@ -2,15 +2,11 @@
 
 import base64
 import pickletools
-import subprocess
-import sys
-import textwrap
 
 import dill  # type: ignore[import-untyped]
 from pulumi.dynamic.dynamic import serialize_provider
 
 from ecs_pulumi.dynamic.provider import Provider
-from tools.workspace import CHECKOUT
 
 RECORDED = (
     "gASVSAAAAAAAAACMG2Vjc19wdWx1bWkuZHluYW1pYy5wcm92aWRlcpSMCFByb3ZpZGVylJOUKYGUfZSMCWtpbmRfbmFtZZSMBlNlcnZlcpRzYi4="
@@ -33,28 +29,6 @@ def test_pickle_contains_only_class_and_kind() -> None:
 def test_provider_is_not_serialized_as_secret() -> None:
     """`__provider` is not a secret, so that the state of a stack without secrets needs no passphrase."""
     assert Provider.serialize_as_secret_always is False
-
-
-def test_many_resources_do_not_exceed_recursion_limit() -> None:
-    """The provider is pickled once per kind, because the SDK's recursion depth grows with each serialization."""
-    script = """
-        import sys, pulumi
-        import ecs_pulumi as ecs
-        from tests.support.fragments import Nothing
-
-        pulumi.runtime.set_mocks(Nothing())
-        depth = 150
-
-        @pulumi.runtime.test
-        def declare():
-            sys.setrecursionlimit(depth)
-            for number in range(2 * depth):
-                ecs.KeyPair(f"key{number}")
-            sys.setrecursionlimit(1000)
-
-        declare()
-    """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=CHECKOUT, timeout=120, check=True)
 
 
 def _strings(pickled: str) -> list[str]:

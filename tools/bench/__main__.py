@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.bench import growth, startup, units
+from tools.bench.bench import Bench
 from tools.bench.page import rewrite
 from tools.bench.place import emulated, named
 from tools.workspace import CHECKOUT, end_in_order, engine, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from tools.bench.place import Place
+    from collections.abc import Callable, Iterator
 
     Measured = tuple[str, str]  # name of the measurement, tables in Markdown
 
-PARTS: dict[str, Callable[[Place, Callable[[str], Path], dict[str, str], Sequence[int], int], Iterator[Measured]]] = {
+PARTS: dict[str, Callable[[Bench], Iterator[Measured]]] = {
     "units": units.measured,
     "growth": growth.measured,
     "startup": startup.measured,
@@ -38,6 +37,8 @@ def main() -> int:
         "--servers", type=_numbers, default=(1, 10, 100), metavar="N,N", help="servers; default: 1,10,100"
     )
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="rounds of units; the fastest counts")
+    parser.add_argument("--peer", type=Path, metavar="DIR", help="a folder with tofu and its OpenStack provider")
+    parser.add_argument("--details", action="store_true", help="add the requests by path")
     parser.add_argument("--page", type=Path, metavar="FILE", help="also write the tables into this page")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all that apply")
     options = parser.parse_args()
@@ -49,19 +50,24 @@ def main() -> int:
         place = stack.enter_context(named(options.cloud) if options.cloud else emulated())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ecs-bench-")))
 
-        def fresh(name: str) -> Path:
-            created = folder / name
-            created.mkdir()
-            return created
-
         env = environment(programs, folder, "bench") | dict(place.env)
         del env["PULUMI_STACK"], env["PULUMI_OPTION_CONFIG_FILE"]
         # Compile the package once, as pip does at installation, instead of in every process.
         env.pop("PYTHONDONTWRITEBYTECODE", None)
         compileall.compile_dir(CHECKOUT / "ecs_pulumi", quiet=2)
+        bench = Bench(
+            place,
+            env,
+            folder,
+            options.units,
+            options.servers,
+            options.rounds,
+            options.peer,
+            options.page,
+            options.details,
+        )
         for part in parts:
-            amounts = options.servers if part == "growth" else options.units
-            for name, text in PARTS[part](place, fresh, env, amounts, options.rounds):
+            for name, text in PARTS[part](bench):
                 print(text, flush=True)
                 if options.page:
                     rewrite(options.page, f"{name}, {'emulator' if place.emulator else 'cloud'}", text)

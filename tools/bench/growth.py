@@ -10,105 +10,112 @@ from typing import TYPE_CHECKING
 
 from ecs_pulumi.cloud import compute, network
 from tools.bench import engine
-from tools.bench.report import circumstances, details, seconds, table
+from tools.bench.chart import draw
+from tools.bench.report import circumstances, details, ratio, seconds, table
 from tools.bench.stack import Run, Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
     from ecs_pulumi.cloud.api import ServiceClient
     from ecs_pulumi.emulator import Emulator
+    from tools.bench.bench import Bench
     from tools.bench.place import Place
 
 OTHER_SERVERS = 5000
 DAY = 86400.0
 PARALLEL = 64
 SMALL = 3
-COLUMNS = ("servers", "operation", "requests", "wall time", "engine alone", "provider CPU", "peak memory", "state")
-ENGINES = {"up": "create", "preview": "preview", "refresh": "refresh", "update of one": "update", "destroy": "destroy"}
+COLUMNS = (
+    "servers",
+    "preview",
+    "engine alone",
+    "ratio",
+    "up",
+    "engine alone",
+    "refresh",
+    "destroy",
+    "requests of the up",
+    "provider CPU of the up",
+    "of the preview",
+    "peak memory",
+    "state",
+)
+LINES = ("up", "up: engine alone", "preview", "preview: engine alone")
 
 
-def measured(
-    place: Place,
-    fresh: Callable[[str], Path],
-    env: dict[str, str],
-    amounts: Sequence[int],
-    rounds: int,  # noqa: ARG001 - one round is enough to see the growth
-) -> Iterator[tuple[str, str]]:
+def measured(bench: Bench) -> Iterator[tuple[str, str]]:
     """Measure stacks of different sizes, and a small stack in a project with many other servers.
 
     Args:
-        place: The cloud.
-        fresh: Creates a folder.
-        env: The environment of the stacks.
-        amounts: Numbers of servers.
-        rounds: Not used.
+        bench: The place and the amounts. One round is enough to see the growth.
 
     Yields:
         The name of the measurement, and its tables.
     """
-    for count in amounts:
-        load = os.getloadavg()[0]
-        runs = _operations(place, fresh(f"servers{count}"), env, count)
-        engine_alone = engine.alone(fresh(f"engine{count}"), env, resources=count, changed=1, parallel=PARALLEL)
-        requests = details({name: run for name, (run, _) in runs.items()})
-        heading = f"### {count} server{'s' * (count != 1)} on {place.title}"
-        rows = table(COLUMNS, _rows(str(count), runs, engine_alone))
-        yield f"growth {count}", f"{heading}\n\n{circumstances(load)}\n{rows}\n{requests}"
-    if place.emulator:
-        yield "growth among others", _among_others(place, place.emulator, fresh, env)
-
-
-def _among_others(place: Place, cloud: Emulator, fresh: Callable[[str], Path], env: dict[str, str]) -> str:
     load = os.getloadavg()[0]
-    engine_alone = engine.alone(fresh("engine"), env, resources=SMALL, changed=1, parallel=PARALLEL)
-    rows = _rows(str(SMALL), _operations(place, fresh("beside"), env, SMALL), engine_alone)
-    _add_other_servers(place, cloud)
-    rows += _rows(
-        f"{SMALL} in a project with {OTHER_SERVERS} others",
-        _operations(place, fresh("among"), env, SMALL),
-        engine_alone,
+    rows, texts = [], []
+    points: dict[str, list[tuple[int, float]]] = {line: [] for line in LINES}
+    for count in bench.servers:
+        runs, size = _operations(bench, count)
+        alone = engine.alone(bench.fresh(), bench.env, resources=count, changed=1, parallel=PARALLEL)
+        rows.append(_row(str(count), runs, size, alone))
+        texts.append(details({f"{name} of {count}": run for name, run in runs.items()}))
+        times = (runs["up"].seconds, alone["create"], runs["preview"].seconds, alone["preview"])
+        for line, value in zip(LINES, times, strict=True):
+            points[line].append((count, value))
+    if bench.place.emulator:
+        _add_other_servers(bench.place, bench.place.emulator)
+        rows.append(_row(f"{SMALL}, beside {OTHER_SERVERS} others", *_operations(bench, SMALL), {}))
+    chart = ""
+    if bench.page:
+        draw(bench.page.parent / "images" / "growth.svg", points)
+        chart = "![The time of an up and of a preview by the number of servers](images/growth.svg)\n\n"
+    requests = "\n".join(texts) if bench.details else ""
+    yield "growth", f"{circumstances(load)}\n{chart}{table(COLUMNS, rows)}{requests}"
+
+
+def _row(title: str, runs: Mapping[str, Run], size: int, engine_alone: Mapping[str, float]) -> tuple[object, ...]:
+    preview, up = runs["preview"], runs["up"]
+    return (
+        title,
+        seconds(preview.seconds),
+        seconds(engine_alone.get("preview")),
+        ratio(preview.seconds, engine_alone.get("preview")),
+        seconds(up.seconds),
+        seconds(engine_alone.get("create")),
+        seconds(runs["refresh"].seconds),
+        seconds(runs["destroy"].seconds),
+        up.total,
+        seconds(up.cpu),
+        seconds(preview.cpu),
+        f"{up.peak:.0f} MB",
+        f"{size / 1e3:.0f} kB",
     )
-    return f"### A small stack in a large project\n\n{circumstances(load)}\n{table(COLUMNS, rows)}"
 
 
-def _rows(title: str, runs: dict[str, tuple[Run, int]], engine_alone: Mapping[str, float]) -> list[Sequence[object]]:
-    return [
-        (
-            title,
-            name,
-            run.total,
-            seconds(run.seconds),
-            seconds(engine_alone[ENGINES[name]]),
-            seconds(run.cpu),
-            f"{run.peak:.0f} MB",
-            f"{size / 1e3:.0f} kB",
-        )
-        for name, (run, size) in runs.items()
-    ]
-
-
-def _operations(place: Place, folder: Path, env: dict[str, str], count: int) -> dict[str, tuple[Run, int]]:
+def _operations(bench: Bench, count: int) -> tuple[dict[str, Run], int]:
+    """Run all operations; return their cost and the size of the state."""
+    place = bench.place
     config = {"servers": count, "flavor": place.small["name"], "image": place.image["name"]}
-    stack = Stack("servers", folder, env, config, parallel=PARALLEL)
-    runs: dict[str, tuple[Run, int]] = {}
+    stack = Stack("servers", bench.fresh(), bench.env, config, parallel=PARALLEL)
+    runs: dict[str, Run] = {}
+    size = 0
     try:
         operations: dict[str, Callable[[], Run]] = {
             "up": stack.up,
             "preview": stack.preview,
             "refresh": stack.refresh,
-            "update of one": lambda: stack.up("--config", f"bench:first={place.large['name']}"),
             "destroy": stack.destroy,
         }
         for name, work in operations.items():
-            run = work()
-            runs[name] = run, stack.state_size()
+            runs[name] = run = work()
+            size = size or stack.state_size()
             print(f"{count} servers: {name}: {run.total} requests, {run.seconds:.1f} s", file=sys.stderr, flush=True)
     finally:
         if "destroy" not in runs:
             stack.leave_nothing()
-    return runs
+    return runs, size
 
 
 def _add_other_servers(place: Place, cloud: Emulator) -> None:

@@ -34,9 +34,9 @@ def folded(title: str, text: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{text}\n</details>\n"
 
 
-def ratio(value: float, floor: float | None) -> str:
-    """Return a value as a multiple of its floor."""
-    return f"{value / floor:.2f}" if floor else "-"
+def ratio(value: float | None, other: float | None) -> str:
+    """Return a value as a multiple of another one."""
+    return "-" if value is None or not other else f"{value / other:.2f}"
 
 
 def seconds(value: float | None) -> str:

@@ -91,9 +91,9 @@ class Stack:
         """`pulumi up`."""
         return self.measure("up", "--skip-preview", *arguments)
 
-    def preview(self, *arguments: str) -> Run:
-        """`pulumi preview`."""
-        return self.measure("preview", *arguments)
+    def preview(self, *arguments: str, fails: bool = False) -> Run:
+        """`pulumi preview`, which may be expected to fail."""
+        return self.measure("preview", *arguments, fails=fails)
 
     def refresh(self, *arguments: str) -> Run:
         """`pulumi refresh`."""
@@ -103,7 +103,7 @@ class Stack:
         """`pulumi destroy`."""
         return self.measure("destroy", "--skip-preview", *arguments)
 
-    def measure(self, *command: str) -> Run:
+    def measure(self, *command: str, fails: bool = False) -> Run:
         """Run a `pulumi` command and measure it."""
         log = self._folder / "events.json"
         log.unlink(missing_ok=True)
@@ -120,8 +120,8 @@ class Stack:
         with Sampler(child.pid) as sampled:
             output, _ = child.communicate()
         seconds = time.monotonic() - started
-        if child.returncode:
-            raise SystemExit(f"pulumi {' '.join(command)} failed:\n{output[-5000:]}")
+        if bool(child.returncode) != fails:
+            raise SystemExit(f"pulumi {' '.join(command)} {'succeeded' if fails else 'failed'}:\n{output[-5000:]}")
         return Run(_requests(log.read_text().splitlines()), seconds, sampled.cpu, sampled.peak)
 
     def state_size(self) -> int:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from tools.bench.report import circumstances, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
-    from tools.bench.place import Place
+    from tools.bench.bench import Bench
 
 TIMES = 3
 IMPORTS = {
@@ -27,35 +26,25 @@ IMPORTS = {
 }
 
 
-def measured(
-    place: Place,  # noqa: ARG001
-    fresh: Callable[[str], Path],  # noqa: ARG001
-    env: dict[str, str],
-    amounts: Sequence[int],  # noqa: ARG001
-    rounds: int,  # noqa: ARG001
-) -> Iterator[tuple[str, str]]:
+def measured(bench: Bench) -> Iterator[tuple[str, str]]:
     """Measure imports with `-X importtime`; the fastest of several runs counts.
 
     Args:
-        place: Not used.
-        fresh: Not used.
-        env: The environment of the process.
-        amounts: Not used.
-        rounds: Not used.
+        bench: The environment of the processes.
 
     Yields:
         The name of the measurement, and its table.
     """
     load = os.getloadavg()[0]
-    rows = [(title, f"{_imports(statement, env):.0f} ms") for title, statement in IMPORTS.items()]
+    rows = [(title, f"{_imports(statement, bench.env):.0f} ms") for title, statement in IMPORTS.items()]
     yield "startup", f"{circumstances(load)}\n{table(('what', 'imports take'), rows)}"
 
 
-def _imports(statement: str, env: dict[str, str]) -> float:
+def _imports(statement: str, env: Mapping[str, str]) -> float:
     return min(_once(statement, env) for _ in range(TIMES))
 
 
-def _once(statement: str, env: dict[str, str]) -> float:
+def _once(statement: str, env: Mapping[str, str]) -> float:
     """Return the import time, in milliseconds, of the modules that a bare interpreter does not import."""
     output = subprocess.run(
         (sys.executable, "-X", "importtime", "-c", statement), env=env, capture_output=True, text=True, check=True
