@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", help="parts of module names, such as cloud/polling (default: all)")
     parser.add_argument("--share", type=float, default=0.1, help="share of the other mutants; default: 0.1")
     parser.add_argument("--seed", type=int, default=15, help="seed of the share; default: 15")
-    parser.add_argument("--limit", type=float, default=30.0, help="seconds of the tests of a mutant; default: 30")
+    parser.add_argument("--limit", type=float, default=8.0, help="seconds of the tests of a folder; default: 8")
     parser.add_argument("--record", action="store_true", help="record again which tests reach which lines")
     parser.add_argument("--again", action="store_true", help="repeat also what an earlier run has found")
     parser.add_argument("--page", action="store_true", help="write the table to the page of the documentation")

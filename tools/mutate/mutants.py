@@ -29,7 +29,7 @@ _IMPORTANT = re.compile(
     r"(^|_)((re)?creat|delet|detach|remov|retr[iy]|replac|resum|taint|transient|repeat|lost|orphan|may_have_taken)"
     r"|(^|_)(diff|busy|once|effect)(_|$)"
 )
-_HARMLESS_CALLS = {"replace", "remove", "created"}
+_HARMLESS_CALLS = {"replace", "remove", "removeprefix", "removesuffix", "created"}
 """Methods of texts, lists and records, whose names say nothing about the cloud."""
 _UNCHANGED_FIELDS = {"annotation", "returns", "decorator_list", "ctx", "type_params", "format_spec"}
 _SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
@@ -62,7 +62,8 @@ class Mutant:
         function: The qualified name of the function or method; a nested function belongs to the outer one.
         change: The original and the changed code.
         line: The line of the change.
-        end: The last line of the changed code.
+        lines: The lines of the changed code.
+        statement: The lines of the statement that contains it; of a compound statement, those of its head.
         number: The position among the mutants of the module.
         important: Whether the function creates, deletes, retries or decides on a replacement.
     """
@@ -71,7 +72,8 @@ class Mutant:
     function: str
     change: str
     line: int
-    end: int
+    lines: range
+    statement: range
     number: int
     important: bool
 
@@ -100,16 +102,22 @@ class Module:
         """All mutants, in the order of the source."""
         counts: Counter[str] = Counter()
         created = []
+        statements = {key_of(each): sorted(_statements(each), key=len) for _, each in _functions(self._tree, "")}
         important = {key_of(each): _is_important(self.name, name, each) for name, each in _functions(self._tree, "")}
         for number, (name, function, original, changed) in enumerate(self._changes()):
             change = _describe(original, changed)
             counts[f"{name}: {change}"] += 1
             if (count := counts[f"{name}: {change}"]) > 1:
                 change += f" (no. {count})"
-            # A statement that follows the change runs anyway; the first line tells which tests reach the change.
-            line = getattr(original, "lineno", function.lineno)
-            end = getattr(original, "end_lineno", line) if isinstance(original, ast.expr) else line
-            created.append(Mutant(self.name, name, change, line, end, number, important[key_of(function)]))
+            placed = next(each for each in (*_placed(original), function) if each.lineno)
+            statement = next((each for each in statements[key_of(function)] if placed.lineno in each), None)
+            # Of a statement that is left out, its beginning tells which tests reach it.
+            end = (placed.end_lineno or placed.lineno) if isinstance(original, ast.expr) else placed.lineno
+            lines = range(placed.lineno, end + 1)
+            is_important = important[key_of(function)]
+            created.append(
+                Mutant(self.name, name, change, placed.lineno, lines, statement or lines, number, is_important)
+            )
         return created
 
     @cached_property
@@ -180,6 +188,19 @@ def key_of(function: Function | CodeType) -> tuple[str, int]:
     if isinstance(function, CodeType):
         return function.co_name, function.co_firstlineno
     return function.name, min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
+
+
+def _placed(node: ast.AST) -> Iterator[ast.expr | ast.stmt | ast.ExceptHandler]:
+    """Yield the parts of a node that have a position in the source."""
+    return (each for each in ast.walk(node) if isinstance(each, ast.expr | ast.stmt | ast.ExceptHandler))
+
+
+def _statements(function: Function) -> Iterator[range]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            end = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+            yield range(node.lineno, max(end, node.lineno) + 1)
 
 
 def _codes(code: CodeType) -> Iterator[tuple[tuple[str, int], CodeType]]:

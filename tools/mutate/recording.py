@@ -87,10 +87,14 @@ class Recording:
         """Return the tests that reach the mutant; if its function has changed, those that reach the function."""
         lines = self.reached.get(module.name, {}).get(mutant.function, {})
         start, _, text = module.functions[mutant.function]
-        places = [str(line - start) for line in range(mutant.line, mutant.end + 1)]
+        # Not each line of a statement is an instruction.
+        choices = [mutant.lines, mutant.statement]
         if self.versions.get(module.name, {}).get(mutant.function) != text:
-            places = list(lines)
+            choices = [range(start, start + 1 + max(map(int, lines), default=0))]
         mask = 0
-        for place in places:
-            mask |= int(lines.get(place, "0"), 16)
+        for choice in choices:
+            for line in choice:
+                mask |= int(lines.get(str(line - start), "0"), 16)
+            if mask:
+                break
         return {test for index, test in enumerate(self.tests) if mask >> index & 1} & self.seconds.keys()

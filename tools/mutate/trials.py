@@ -6,6 +6,7 @@ code of its function is exchanged, with the tests that reach its line, until one
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import hashlib
 import importlib
@@ -16,11 +17,12 @@ import resource
 import select
 import shutil
 import signal
+import sys
 import time
+import warnings
 import zlib
 from collections import defaultdict
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 from types import FunctionType
@@ -29,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 import coverage
 import pytest
 from _pytest.runner import runtestprotocol
+from keystoneauth1 import loading
 
 from tools.mutate.mutants import PARTS, Mutant, key_of, modules
 from tools.mutate.recording import Recording
@@ -37,7 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-FOLDERS = ("tests/unit", "tests/api", "tests/fields", "tests/host", "tests/walks", "tests/faults")
+FOLDERS = ("tests/unit", "tests/host", "tests/fields", "tests/faults", "tests/api", "tests/walks")
+"""The folders of the tests; their fixtures of the session do not go together, so that each has a fork of its own."""
 _IGNORED = ("tests/api/emulator", "tests/unit/tools", "tests/faults/test_stalls.py")
 """Tests of other code, and tests that take long for what they add."""
 _OTHER_PROCESSES = {"engine_path", "project", "chrome", "plugin", "renamed", "live_landscape"}
@@ -133,9 +137,36 @@ class Trials:
         self._modules = {module.name: module for module in modules(package)}
         self._recording = Recording.load(folder)
         self._functions = _functions(package)
+        self._warm_up()
         # Forks that do not touch the collected objects share their memory.
         gc.collect()
         gc.freeze()
+
+    def _warm_up(self) -> None:
+        """Load what a test with an emulator loads, so that not each fork does it again.
+
+        The test runs in a fork, because it starts threads and fills the caches of the package.
+        """
+        test = next(
+            (test for test, item in self._items.items() if "landscape" in getattr(item, "fixturenames", ())), ""
+        )
+        if not test:
+            return
+
+        def load(report: Callable[[dict[str, Any]], None]) -> None:
+            self._passes(test, None)
+            for name in sorted(sys.modules):
+                report({"name": name})
+
+        _, lines = self._fork(load, 60, 60.0)
+        for line in lines:
+            with contextlib.suppress(ImportError), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                importlib.import_module(line["name"])
+        from ecs_pulumi.emulator import Emulator
+
+        Emulator()  # loads more when the first one is created
+        loading.get_plugin_loader("password")  # searches all distributions for its plugins once
 
     def record(self, *, everything: bool) -> None:
         """Run tests once, those of each file in a fork of its own, and record the lines that they reach.
@@ -179,22 +210,39 @@ class Trials:
             measured.stop()
             measured.save()
 
-    def tests_of(self, mutant: Mutant, limit: float) -> list[str]:
-        """Return the tests that reach the mutant, the fastest of each test function first, up to a time in seconds."""
-        tests = self._recording.tests_of(self._modules[mutant.module], mutant)
-        groups: dict[str, list[tuple[float, str]]] = defaultdict(list)
-        for seconds, test in sorted((self._recording.seconds[test], test) for test in tests & self._items.keys()):
-            groups[test.partition("[")[0]].append((seconds, test))
-        ranked = sorted((rank, *each) for group in groups.values() for rank, each in enumerate(group))
-        totals = list(accumulate(seconds for _, seconds, _ in ranked))
-        # A slow test is better than none.
-        return [test for index, (_, _, test) in enumerate(ranked) if not index or totals[index] <= limit]
+    def tests_of(self, mutant: Mutant, limit: float) -> list[list[str]]:
+        """Return the tests that reach the mutant, by folder.
 
-    def attempt(self, mutant: Mutant | None, tests: Sequence[str]) -> Trial:
-        """Run the tests with the mutant, or, if there is none, without a change."""
-        if not tests:
-            return Trial("uncovered")
+        In each folder, the fastest test of each test function comes first, then the second fastest, and so on.
+
+        Args:
+            mutant: The mutant.
+            limit: The seconds that the tests of a folder may take together; a slower test is better than none.
+        """
+        tests = self._recording.tests_of(self._modules[mutant.module], mutant) & self._items.keys()
+        chosen = []
+        for folder in FOLDERS:
+            groups: dict[str, list[tuple[float, str]]] = defaultdict(list)
+            own = (test for test in tests if test.startswith(f"{folder}/"))
+            for seconds, test in sorted((self._recording.seconds[test], test) for test in own):
+                groups[test.partition("[")[0]].append((seconds, test))
+            ranked = sorted((rank, *each) for group in groups.values() for rank, each in enumerate(group))
+            totals = list(accumulate(seconds for _, seconds, _ in ranked))
+            chosen.append([test for index, (_, _, test) in enumerate(ranked) if not index or totals[index] <= limit])
+        return list(filter(None, chosen))
+
+    def attempt(self, mutant: Mutant | None, tests: Sequence[Sequence[str]]) -> Trial:
+        """Run the tests with the mutant, or, if there is none, without a change; those of each folder in a fork."""
         codes = self._modules[mutant.module].codes(mutant) if mutant else {}
+        trial = Trial("survived" if tests else "uncovered")
+        for group in tests:
+            new = self._attempt_group(codes, group)
+            trial = replace(new, tests=trial.tests + new.tests, seconds=round(trial.seconds + new.seconds, 3))
+            if trial.outcome != "survived":
+                break
+        return trial
+
+    def _attempt_group(self, codes: dict[Any, Any], tests: Sequence[str]) -> Trial:
         expected = [self._recording.seconds[test] for test in tests]
         start = resource.getrusage(resource.RUSAGE_CHILDREN)
         status, lines = self._fork(
@@ -288,7 +336,7 @@ def _kill_group(child: int) -> None:
         return
 
 
-@contextmanager
+@contextlib.contextmanager
 def _silence() -> Iterator[None]:
     with open(os.devnull, "r+b") as nothing:  # noqa: PTH123  (a device, not a file)
         for number in (0, 1, 2):
