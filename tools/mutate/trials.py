@@ -48,7 +48,7 @@ _OTHER_PROCESSES = {"engine_path", "project", "chrome", "plugin", "renamed", "li
 """Fixtures of tests that run the code in other processes, where no mutant is active."""
 _SAMPLED = {"tests/faults/test_matrix.py": 12, "tests/faults/test_death.py": 6, "tests/fields/test_table.py": 1}
 """Of these tests, one of so many."""
-_MIN_CPU_SECONDS = 5
+_MIN_CPU_SECONDS = 3
 _STALL_SECONDS = 20.0
 
 
@@ -158,7 +158,7 @@ class Trials:
             for name in sorted(sys.modules):
                 report({"name": name})
 
-        _, lines = self._fork(load, 60, 60.0)
+        _, lines = self._fork(load, 60.0)
         for line in lines:
             with contextlib.suppress(ImportError), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -186,7 +186,7 @@ class Trials:
                 continue
             data = self._folder / "recording.coverage"
             data.unlink(missing_ok=True)
-            status, lines = self._fork(partial(self._record, tests, data), 3600, 3600.0)
+            status, lines = self._fork(partial(self._record, tests, data), 3600.0)
             passed = {line["test"]: line["seconds"] for line in lines if line["passed"]}
             failed = [line["test"] for line in lines if not line["passed"]]
             _print(f"{file}: {len(passed)} tests, {sum(passed.values()):.0f} s", *failed, sep="\n  failed: ")
@@ -228,7 +228,10 @@ class Trials:
                 groups[test.partition("[")[0]].append((seconds, test))
             ranked = sorted((rank, *each) for group in groups.values() for rank, each in enumerate(group))
             totals = list(accumulate(seconds for _, seconds, _ in ranked))
-            chosen.append([test for index, (_, _, test) in enumerate(ranked) if not index or totals[index] <= limit])
+            picked = [test for index, (_, _, test) in enumerate(ranked) if not index or totals[index] <= limit]
+            # The tests of a file share the fixtures of their module.
+            files = list(dict.fromkeys(test.partition("::")[0] for test in picked))
+            chosen.append(sorted(picked, key=lambda test: files.index(test.partition("::")[0])))
         return list(filter(None, chosen))
 
     def attempt(self, mutant: Mutant | None, tests: Sequence[Sequence[str]]) -> Trial:
@@ -243,13 +246,9 @@ class Trials:
         return trial
 
     def _attempt_group(self, codes: dict[Any, Any], tests: Sequence[str]) -> Trial:
-        expected = [self._recording.seconds[test] for test in tests]
         start = resource.getrusage(resource.RUSAGE_CHILDREN)
-        status, lines = self._fork(
-            lambda report: self._attempt(codes, tests, report),
-            int(_MIN_CPU_SECONDS + 4 * sum(expected)),
-            _STALL_SECONDS + 10 * max(expected),
-        )
+        stall = _STALL_SECONDS + 10 * max(self._recording.seconds[test] for test in tests)
+        status, lines = self._fork(lambda report: self._attempt(codes, tests, report), stall)
         end = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds = end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
         failed = next((line["test"] for line in lines if not line["passed"]), "")
@@ -265,6 +264,9 @@ class Trials:
             for function in self._functions.get((original.co_filename, *key), ()):
                 function.__code__ = changed
         for index, test in enumerate(tests):
+            used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+            limit = int(used + _MIN_CPU_SECONDS + 5 * self._recording.seconds[test])
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, -1))
             passed = self._passes(test, tests[index + 1] if index + 1 < len(tests) else None)
             report({"test": test, "passed": passed})
             if not passed:
@@ -276,13 +278,12 @@ class Trials:
         return not any(each.failed for each in reports)
 
     def _fork(
-        self, run: Callable[[Callable[[dict[str, Any]], None]], None], cpu: int, stall: float
+        self, run: Callable[[Callable[[dict[str, Any]], None]], None], stall: float
     ) -> tuple[int, list[dict[str, Any]]]:
         """Call the function in a fork.
 
         Args:
             run: The function; its argument sends a line to this process.
-            cpu: The limit of the CPU time in seconds.
             stall: The limit of the seconds without a line.
 
         Returns:
@@ -295,7 +296,6 @@ class Trials:
             status = 70
             try:
                 os.setsid()
-                resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))
                 with _silence():
                     run(partial(_send, writer))
                 status = 0
