@@ -302,16 +302,9 @@ class ServiceClient:
             "PUT", path, json=json, microversion=microversion, key=key, idempotent=idempotent, headers=headers
         ).body
 
-    def delete(
-        self,
-        path: str,
-        *,
-        json: Any = None,
-        params: Mapping[str, Any] | None = None,
-        microversion: str | None = None,
-    ) -> None:
+    def delete(self, path: str, *, params: Mapping[str, Any] | None = None, microversion: str | None = None) -> None:
         """Send a DELETE."""
-        self.request("DELETE", path, json=json, params=params, microversion=microversion)
+        self.request("DELETE", path, params=params, microversion=microversion)
 
     def pages(
         self,

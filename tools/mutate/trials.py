@@ -217,21 +217,25 @@ class Trials:
 
         Args:
             mutant: The mutant.
-            limit: The seconds that the tests of a folder may take together; a slower test is better than none.
+            limit: The seconds that the tests of a folder may take together. If all tests are slower, the fastest is
+                better than none.
         """
+        durations = self._recording.seconds
         tests = self._recording.tests_of(self._modules[mutant.module], mutant) & self._items.keys()
         chosen = []
         for folder in FOLDERS:
             groups: dict[str, list[tuple[float, str]]] = defaultdict(list)
             own = (test for test in tests if test.startswith(f"{folder}/"))
-            for seconds, test in sorted((self._recording.seconds[test], test) for test in own):
+            for seconds, test in sorted((durations[test], test) for test in own):
                 groups[test.partition("[")[0]].append((seconds, test))
             ranked = sorted((rank, *each) for group in groups.values() for rank, each in enumerate(group))
             totals = list(accumulate(seconds for _, seconds, _ in ranked))
-            picked = [test for index, (_, _, test) in enumerate(ranked) if not index or totals[index] <= limit]
+            picked = [test for index, (_, _, test) in enumerate(ranked) if totals[index] <= limit]
             # The tests of a file share the fixtures of their module.
             files = list(dict.fromkeys(test.partition("::")[0] for test in picked))
             chosen.append(sorted(picked, key=lambda test: files.index(test.partition("::")[0])))
+        if tests and not any(chosen):
+            return [[min(tests, key=lambda test: (durations[test], test))]]
         return list(filter(None, chosen))
 
     def attempt(self, mutant: Mutant | None, tests: Sequence[Sequence[str]]) -> Trial:
