@@ -17,6 +17,7 @@ from ecs_pulumi.cloud.errors import (
     EcsError,
     Forbidden,
     OperationFailed,
+    ProxyNotFound,
     ServerError,
     WaitTimeout,
 )
@@ -360,6 +361,43 @@ def test_volumes_are_polled_with_list_of_newest(cloud: FakeCloud, clock: FakeClo
 def test_poll_interval_grows_with_age() -> None:
     """The interval starts at 0.2 seconds and grows to 4 seconds."""
     assert [poll_interval(age) for age in (0, 1, 4, 20, 600)] == [0.2, 0.2, 0.6, 3.0, 4.0]
+
+
+def test_wait_for_sleeps_between_its_polls(clock: FakeClock) -> None:
+    """The first poll is after `first_delay`; the next one after the interval, or as late as the API asks for."""
+    values: list[Any] = [ServerError(503, "busy", retry_after=30.0), ServerError(503, "busy"), "attaching", "in-use"]
+
+    def observe() -> str:
+        value = values.pop(0)
+        if isinstance(value, EcsError):
+            raise value
+        return str(value)
+
+    options: Any = {"done": lambda value: value == "in-use", "deadline": Deadline(clock, 60), "what": "disk"}
+    wait_for(observe, **options, first_delay=2.0)
+    assert clock.slept == pytest.approx([2.0, 30.0, poll_interval(32), poll_interval(32 + poll_interval(32))])
+    clock.slept.clear()
+    values = ["attaching", "in-use"]
+    wait_for(observe, **options)
+    assert clock.slept == [0.0, poll_interval(0)]
+
+
+def test_wait_for_ends_with_permanent_errors(clock: FakeClock) -> None:
+    """An error that is not a response of the API is raised as it is."""
+    with pytest.raises(OperationFailed, match="ERROR"):
+        wait_for(
+            lambda: _raise(OperationFailed("ERROR", "no host")), done=bool, deadline=Deadline(clock, 60), what="disk"
+        )
+    assert sum(clock.slept) == 0
+
+
+def test_wait_for_without_successful_poll_has_an_unknown_status(clock: FakeClock) -> None:
+    """The 404 of a proxy that is restarted does not end a wait; the timeout says that no poll succeeded."""
+    with pytest.raises(WaitTimeout, match="last status: unknown; the last poll failed: no route") as caught:
+        wait_for(
+            lambda: _raise(ProxyNotFound(404, "no route")), done=bool, deadline=Deadline(clock, 60), what="the disk"
+        )
+    assert caught.value.seconds == pytest.approx(60)
 
 
 def test_wait_for_polls_until_done(clock: FakeClock) -> None:

@@ -9,10 +9,13 @@ import pytest
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.polling import Deadline
-from ecs_pulumi.resources.idempotent_create import create_or_find
+from ecs_pulumi.resources import idempotent_create
+from ecs_pulumi.resources.idempotent_create import create_or_find, send_once
 from tests.unit.cloud.fakes import FakeClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ecs_pulumi.cloud.api import ServiceClient
     from ecs_pulumi.resources.clients import Context
     from ecs_pulumi.resources.remote import RemoteObject
@@ -97,3 +100,73 @@ def test_search_uses_at_most_half_of_timeout(failure: errors.EcsError, timeout: 
     except errors.OperationFailed:
         assert failure is STALL
     assert cloud.clock.now() - start <= min(timeout / 2, MINUTES / 2)
+
+
+def test_search_ignores_objects_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object that this run created for another resource, or that is older than the request, is not the result."""
+    cloud = SlowCloud(10 * MINUTES, BROKEN)
+    monkeypatch.setattr(idempotent_create, "_created", {"of-another-resource"})
+    listed = [
+        {"id": "of-another-resource"},
+        {"id": "older", "created_at": "1970-01-01T00:00:30Z"},
+        {"id": "own", "created_at": "1970-01-01T00:16:30"},
+    ]
+    # The clock of the operation shows 1000 seconds; the clocks may differ by a minute.
+    monkeypatch.setattr(cloud, "server_time", cloud.clock.now, raising=False)
+    monkeypatch.setattr(cloud, "list", lambda: listed[:2])
+    assert cloud.create_or_find(timeout=10 * MINUTES)["id"] == f"slow-2-{id(cloud)}"
+    cloud.requests = 0
+    monkeypatch.setattr(cloud, "list", lambda: listed)
+    assert cloud.create_or_find(timeout=10 * MINUTES)["id"] == "own"
+
+
+def failing(*failures: errors.EcsError) -> tuple[Callable[[], str], list[str]]:
+    """Return a request that fails with these errors before it succeeds, and the list of its attempts."""
+    remaining, attempts = list(failures), list[str]()
+
+    def send() -> str:
+        attempts.append("sent")
+        if remaining:
+            raise remaining.pop(0)
+        return "done"
+
+    return send, attempts
+
+
+INTERNAL = errors.ServerError(500, "Internal Server Error")
+REFUSED = errors.Conflict(409, "it exists")
+
+
+@pytest.mark.parametrize("failure", [BROKEN, BAD_GATEWAY, STALL, GATEWAY_TIMEOUT])
+def test_request_without_duplicates_is_sent_again(failure: errors.EcsError) -> None:
+    """A request that can take effect only once is repeated also after a timeout."""
+    send, attempts = failing(failure)
+    assert send_once(send, lambda _: None) == "done"
+    assert len(attempts) == 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "sent"), [(INTERNAL, 1), (REFUSED, 1), (errors.BadRequest(400, "invalid"), 1), (BROKEN, 3)]
+)
+def test_failure_is_raised_after_the_last_attempt(failure: errors.EcsError, sent: int) -> None:
+    """A lost response is repeated twice; an error of the service itself and a refusal are raised at once."""
+    send, attempts = failing(*[failure] * 5)
+    with pytest.raises(type(failure)) as caught:
+        send_once(send, lambda _: None, errors.Conflict)
+    assert caught.value is failure
+    assert len(attempts) == sent
+
+
+@pytest.mark.parametrize("failure", [INTERNAL, REFUSED, BROKEN, STALL])
+def test_effect_of_the_request_is_its_result(failure: errors.EcsError) -> None:
+    """If the search finds the effect of the request, it is not sent again."""
+    send, attempts = failing(failure)
+    assert send_once(send, lambda _: "found", errors.Conflict) == "found"
+    assert len(attempts) == 1
+
+
+def test_error_after_a_timeout_is_one_sentence() -> None:
+    """The period of the API's message is not followed by more of the sentence."""
+    send, _ = failing(errors.ResponseLost("no answer in time.", is_timeout=True))
+    with pytest.raises(errors.OperationFailed, match=r"^no answer in time: the object was not found yet"):
+        send_once(send, lambda _: None, duplicates=True)
