@@ -10,7 +10,7 @@ import pytest
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.polling import Deadline
 from ecs_pulumi.resources import idempotent_create
-from ecs_pulumi.resources.idempotent_create import create_or_find, send_once
+from ecs_pulumi.resources.idempotent_create import create_or_find, has_description, send_once
 from tests.unit.cloud.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ class SlowCloud:
         """List the objects."""
         return [{"id": f"slow-1-{id(self)}"}] if self.clock.now() >= self._ready else []
 
-    def create_or_find(self, timeout: float) -> RemoteObject:
+    def create_or_find(self, timeout: float, **options: Any) -> RemoteObject:
         """Call `create_or_find` in an operation with this timeout."""
         clients = SimpleNamespace(deadline=Deadline(self.clock, timeout))
         context = SimpleNamespace(report_status=lambda _: None, cloud=clients)
         return create_or_find(
-            cast("Context", context), cast("ServiceClient", cast("Any", self)), self.create, self.list
+            cast("Context", context), cast("ServiceClient", cast("Any", self)), self.create, self.list, **options
         )
 
 
@@ -118,6 +118,35 @@ def test_search_ignores_objects_of_others(monkeypatch: pytest.MonkeyPatch) -> No
     cloud.requests = 0
     monkeypatch.setattr(cloud, "list", lambda: listed)
     assert cloud.create_or_find(timeout=10 * MINUTES)["id"] == "own"
+
+
+@pytest.mark.parametrize("own", [True, False, None])
+def test_search_asks_whether_the_object_is_own(*, own: bool | None) -> None:
+    """An object of another resource is not the result, and one that may be of another is named by the error."""
+    cloud = SlowCloud(0.0, errors.ResponseLost("the connection broke."))
+    if own is None:
+        with pytest.raises(errors.OperationFailed) as caught:
+            cloud.create_or_find(timeout=10 * MINUTES, is_own=lambda _: own)
+        assert str(caught.value).startswith(f"the connection broke: the request may have created slow-1-{id(cloud)}, ")
+    else:
+        created = cloud.create_or_find(timeout=10 * MINUTES, is_own=lambda _: own)
+        assert created["id"] == f"slow-{1 if own else 2}-{id(cloud)}"
+
+
+@pytest.mark.parametrize(
+    ("text", "remote", "expected"),
+    [
+        ("a", {"description": "a"}, True),
+        ("a", {"description": "b"}, False),
+        ("a", {"description": ""}, False),
+        ("a", {}, True),
+        ("", {"description": "b"}, True),
+        (None, {"description": "b"}, True),
+    ],
+)
+def test_objects_are_distinguished_by_their_description(text: str, remote: dict[str, str], *, expected: bool) -> None:
+    """An object has the description of a request, as far as the request has one and the API returns one."""
+    assert has_description(text)(remote) is expected
 
 
 def failing(*failures: errors.EcsError) -> tuple[Callable[[], str], list[str]]:
