@@ -49,7 +49,7 @@ _OTHER_PROCESSES = {"engine_path", "project", "chrome", "plugin", "renamed", "li
 _SAMPLED = {"tests/faults/test_matrix.py": 12, "tests/faults/test_death.py": 6, "tests/fields/test_table.py": 1}
 """Of these tests, one of so many."""
 _MIN_CPU_SECONDS = 3
-_STALL_SECONDS = 20.0
+_STALL_SECONDS = 10.0
 
 
 @dataclass(frozen=True)

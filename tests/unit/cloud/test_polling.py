@@ -433,6 +433,18 @@ def _raise(error: Exception) -> Any:
     raise error
 
 
+def test_retry_while_busy_waits_at_growing_intervals(clock: FakeClock) -> None:
+    """The pauses depend on the time since the first request, and end with the deadline."""
+    busy = Conflict(409, "Cannot 'reboot' instance while it is in task_state rebooting")
+    with pytest.raises(Conflict):
+        retry_while_busy(lambda: _raise(busy), Deadline(clock, 20))
+    assert sum(clock.slept) == pytest.approx(20)
+    elapsed = 0.0
+    for pause in clock.slept[:-1]:
+        assert pause == pytest.approx(poll_interval(elapsed))
+        elapsed += pause
+
+
 def test_retry_while_busy(clock: FakeClock) -> None:
     """A 409 for a running task is retried until the deadline; any other conflict is raised."""
     busy = "Cannot 'resize' instance 0ce1 while it is in task_state resize_prep"
