@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import resource
 import select
 import shutil
@@ -213,7 +214,8 @@ class Trials:
     def tests_of(self, mutant: Mutant, limit: float) -> list[list[str]]:
         """Return the tests that reach the mutant, by folder.
 
-        In each folder, the fastest test of each test function comes first, then the second fastest, and so on.
+        In each folder, the fastest test of each test function comes first, then the second fastest, and so on; before
+        them, those whose names have words of the mutated function in common.
 
         Args:
             mutant: The mutant.
@@ -221,6 +223,7 @@ class Trials:
                 better than none.
         """
         durations = self._recording.seconds
+        words = set(re.findall(r"[a-z]{4,}", f"{mutant.module.partition('/')[2]} {mutant.function}".lower()))
         tests = self._recording.tests_of(self._modules[mutant.module], mutant) & self._items.keys()
         chosen = []
         for folder in FOLDERS:
@@ -228,9 +231,13 @@ class Trials:
             own = (test for test in tests if test.startswith(f"{folder}/"))
             for seconds, test in sorted((durations[test], test) for test in own):
                 groups[test.partition("[")[0]].append((seconds, test))
-            ranked = sorted((rank, *each) for group in groups.values() for rank, each in enumerate(group))
-            totals = list(accumulate(seconds for _, seconds, _ in ranked))
-            picked = [test for index, (_, _, test) in enumerate(ranked) if totals[index] <= limit]
+            ranked = sorted(
+                (rank, -sum(word in name for word in words), seconds, test)
+                for name, group in groups.items()
+                for rank, (seconds, test) in enumerate(group)
+            )
+            totals = list(accumulate(seconds for _, _, seconds, _ in ranked))
+            picked = [test for index, (*_, test) in enumerate(ranked) if totals[index] <= limit]
             # The tests of a file share the fixtures of their module.
             files = list(dict.fromkeys(test.partition("::")[0] for test in picked))
             chosen.append(sorted(picked, key=lambda test: files.index(test.partition("::")[0])))

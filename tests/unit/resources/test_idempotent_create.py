@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,11 +11,11 @@ import pytest
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.polling import Deadline
 from ecs_pulumi.resources import idempotent_create
-from ecs_pulumi.resources.idempotent_create import create_or_find, has_description, send_once
+from ecs_pulumi.resources.idempotent_create import create_or_find, has_description, is_younger, send_once
 from tests.unit.cloud.fakes import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ecs_pulumi.cloud.api import ServiceClient
     from ecs_pulumi.resources.clients import Context
@@ -147,6 +148,37 @@ def test_search_asks_whether_the_object_is_own(*, own: bool | None) -> None:
 def test_objects_are_distinguished_by_their_description(text: str, remote: dict[str, str], *, expected: bool) -> None:
     """An object has the description of a request, as far as the request has one and the API returns one."""
     assert has_description(text)(remote) is expected
+
+
+@pytest.fixture
+def far_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process runs in another time zone than the cloud."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_east")
+@pytest.mark.parametrize(
+    ("remote", "expected"),
+    [
+        ({"created_at": "1970-01-01T00:15:30Z"}, True),
+        ({"created_at": "1970-01-01T00:15:29Z"}, False),
+        ({"created": "1970-01-01T00:15:29Z"}, False),
+        ({"created_at": "1970-01-01T00:15:30"}, True),
+        ({"created_at": "1970-01-01T00:15:29"}, False),
+        ({"created_at": "1970-01-01T01:15:30+01:00"}, True),
+        ({"created_at": "1970-01-01T01:15:29+01:00"}, False),
+        ({"created_at": None}, True),
+        ({}, True),
+    ],
+)
+def test_age_of_an_object_is_by_the_clock_of_the_cloud(remote: dict[str, str], *, expected: bool) -> None:
+    """The cloud's clock shows 1000 seconds, ten seconds after the moment; the clocks may differ by a minute."""
+    api = cast("ServiceClient", SimpleNamespace(server_time=lambda: 1000.0, clock=SimpleNamespace(now=lambda: 70.0)))
+    assert is_younger(api, remote, 60.0, 60.0) is expected
 
 
 def failing(*failures: errors.EcsError) -> tuple[Callable[[], str], list[str]]:
