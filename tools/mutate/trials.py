@@ -25,7 +25,6 @@ import zlib
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import accumulate
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -236,8 +235,11 @@ class Trials:
                 for name, group in groups.items()
                 for rank, (seconds, test) in enumerate(group)
             )
-            totals = list(accumulate(seconds for _, _, seconds, _ in ranked))
-            picked = [test for index, (*_, test) in enumerate(ranked) if totals[index] <= limit]
+            picked, left = [], limit
+            for _, _, seconds, test in ranked:
+                if seconds <= left:
+                    picked.append(test)
+                    left -= seconds
             # The tests of a file share the fixtures of their module.
             files = list(dict.fromkeys(test.partition("::")[0] for test in picked))
             chosen.append(sorted(picked, key=lambda test: files.index(test.partition("::")[0])))

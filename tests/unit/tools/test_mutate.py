@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from tools.mutate.__main__ import EXPLAINED, PACKAGE, PAGE, explained, select
 from tools.mutate.mutants import Module, key_of, modules
+from tools.mutate.recording import Recording
 from tools.mutate.report import survivors, table
-from tools.mutate.trials import Trial
+from tools.mutate.trials import Trial, Trials
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +94,89 @@ def test_functions_that_create_or_delete_are_tried_in_full(tmp_path: Path) -> No
     assert [each.function for each in selected if each.important] == ["delete_port", "g", "g"]
     assert len(selected) == 3 + 2
     assert selected == select(example, 0.2, 1)
+
+
+@pytest.fixture
+def trials(tmp_path: Path) -> Trials:
+    """A runner without tests of its own, whose recording has tests of two folders that reach a function."""
+    runner = object.__new__(Trials)
+    runner._folder = tmp_path
+    runner._functions = {}
+    example = module(tmp_path, "def detach(a):\n    f(a)\n    return a\n")
+    runner._modules = {example.name: example}
+    seconds = {
+        "tests/unit/test_a.py::test_quick[1]": 0.1,
+        "tests/unit/test_a.py::test_quick[2]": 0.2,
+        "tests/unit/test_a.py::test_slow": 3.0,
+        "tests/unit/test_b.py::test_detach": 0.5,
+        "tests/fields/test_c.py::test_field": 0.1,
+        "tests/fields/test_c.py::test_elsewhere": 0.1,
+    }
+    runner._recording = Recording(
+        seconds=seconds,
+        tests=list(seconds),
+        reached={example.name: {"detach": {"1": "1f"}}},
+        versions={example.name: {"detach": example.functions["detach"][2]}},
+    )
+    runner._items = dict.fromkeys(seconds, cast("pytest.Item", None))
+    return runner
+
+
+def test_tests_of_a_mutant(trials: Trials) -> None:
+    """Tests that reach the line run: one of each function before another, those with a similar name first."""
+    first, second = trials._modules["cloud/example.py"].mutants
+    unit, fields = trials.tests_of(first, 1.0)
+    assert [test.partition("::")[2] for test in unit] == ["test_detach", "test_quick[1]", "test_quick[2]"]
+    assert fields == ["tests/fields/test_c.py::test_field"]
+    # No test reaches the second line.
+    assert trials.tests_of(second, 1.0) == []
+    assert trials.attempt(second, []).outcome == "uncovered"
+    trials._recording.seconds = {"tests/unit/test_a.py::test_slow": 3.0}
+    assert trials.tests_of(first, 1.0) == [["tests/unit/test_a.py::test_slow"]]
+
+
+def test_changed_function_is_tried_with_all_its_tests(trials: Trials, tmp_path: Path) -> None:
+    """The lines of a function that has changed since the recording are not comparable."""
+    changed = module(tmp_path, "def detach(a):\n    g(a)\n    return a\n")
+    trials._modules = {changed.name: changed}
+    assert [len(group) for group in trials.tests_of(changed.mutants[-1], 1.0)] == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "outcome", "count"),
+    [([True, True, True], "survived", 4), ([True, False, True], "killed", 2), ([True, None], "timeout", 1)],
+)
+def test_outcome_of_a_mutant(
+    trials: Trials, monkeypatch: pytest.MonkeyPatch, outcomes: list[bool | None], outcome: str, count: int
+) -> None:
+    """A mutant is killed by a test that fails, or that does not end."""
+    remaining = list(outcomes)
+    monkeypatch.setattr("tools.mutate.trials._STALL_SECONDS", 0.2)
+
+    def passes(_test: str, _following: str | None) -> bool:
+        passed = remaining.pop(0)
+        while passed is None:
+            time.sleep(1)
+        return passed
+
+    monkeypatch.setattr(trials, "_passes", passes)
+    trials._recording.seconds = dict.fromkeys(trials._recording.seconds, 0.01)
+    mutant = trials._modules["cloud/example.py"].mutants[0]
+    trial = trials.attempt(mutant, trials.tests_of(mutant, 0.035))
+    assert (trial.outcome, trial.tests) == (outcome, count)
+
+
+def test_fork_that_spins_ends(trials: Trials, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU time of each test is limited."""
+    monkeypatch.setattr("tools.mutate.trials._MIN_CPU_SECONDS", 1)
+
+    def passes(_test: str, _following: str | None) -> bool:
+        while True:
+            pass
+
+    monkeypatch.setattr(trials, "_passes", passes)
+    trials._recording.seconds = dict.fromkeys(trials._recording.seconds, 0.01)
+    assert trials.attempt(None, [list(trials._items)[:1]]).outcome == "timeout"
 
 
 def test_explained_mutants_exist() -> None:
