@@ -515,6 +515,14 @@ def test_wait_times_out_while_poll_of_other_thread_hangs() -> None:
     other.join(20)
 
 
+def test_object_that_a_poll_did_not_read_is_polled_again(clock: FakeClock) -> None:
+    """A poll that says nothing about an object neither ends its wait nor is an error."""
+    results = [PollResult({}), PollResult({"other": None}), PollResult({"a": {"id": "a"}})]
+    poller = Poller(lambda _ids, _fresh: results.pop(0), clock)
+    found = poller.wait("a", lambda _: True, deadline=Deadline(clock, 60), what="a", describe=_describe)
+    assert (found, results) == ({"id": "a"}, [])
+
+
 def test_incomplete_list_does_not_mean_missing(cloud: FakeCloud, clock: FakeClock) -> None:
     """If the cloud ignores all but the last id of the filter, the other objects do not count as missing."""
     region = region_of(cloud, clock)
