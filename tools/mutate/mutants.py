@@ -347,8 +347,8 @@ def _of_constant(node: ast.Constant) -> Iterator[ast.AST]:
     elif isinstance(node.value, int | float):
         yield ast.Constant(value=node.value + 1)
     elif isinstance(node.value, str) and " " not in node.value:
-        # A text with a space is part of a message.
-        yield ast.Constant(value=f"{node.value}XX")
+        # A text with a space is part of a message. Other characters may be a set of characters to strip.
+        yield ast.Constant(value=f"{node.value if node.value.isidentifier() else ''}XX")
 
 
 def _of_keywords(node: ast.Call) -> Iterator[ast.AST]:

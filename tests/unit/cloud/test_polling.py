@@ -515,6 +515,28 @@ def test_wait_times_out_while_poll_of_other_thread_hangs() -> None:
     other.join(20)
 
 
+def test_timeout_names_the_last_request(clock: FakeClock) -> None:
+    """It is the one of the last poll with a request id; a poll that failed earlier is not mentioned."""
+    busy, cut = ServerError(503, "busy", "req-2"), ConnectionFailed("no answer")
+    done = PollResult({"a": {"id": "a", "status": "BUILD"}}, "req-1")
+
+    def time_out(*outcomes: PollResult | EcsError) -> WaitTimeout:
+        """Wait with these polls; the last one is repeated."""
+        remaining = list(outcomes)
+
+        def poll(ids: Ids[str], fresh: Ids[str]) -> PollResult:
+            outcome = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+            return _raise(outcome) if isinstance(outcome, EcsError) else outcome
+
+        with pytest.raises(WaitTimeout) as caught:
+            Poller(poll, clock).wait("a", lambda _: False, deadline=Deadline(clock, 20), what="a", describe=_describe)
+        return caught.value
+
+    assert (time_out(busy, done).request_id, time_out(busy, done).last_status) == ("req-1", "BUILD")
+    assert (time_out(done, busy).request_id, time_out(busy, cut).request_id) == ("req-2", "req-2")
+    assert time_out(done, cut).last_status == "BUILD; the last poll failed: no answer"
+
+
 def test_object_that_a_poll_did_not_read_is_polled_again(clock: FakeClock) -> None:
     """A poll that says nothing about an object neither ends its wait nor is an error."""
     results = [PollResult({}), PollResult({"other": None}), PollResult({"a": {"id": "a"}})]

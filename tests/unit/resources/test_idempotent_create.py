@@ -41,6 +41,7 @@ class SlowCloud:
         self._ready = self.clock.now() + delay
         self._failure = failure
         self.requests = 0
+        self.lines: list[str] = []
 
     def create(self) -> RemoteObject:
         """Handle a create request."""
@@ -56,7 +57,7 @@ class SlowCloud:
     def create_or_find(self, timeout: float, **options: Any) -> RemoteObject:
         """Call `create_or_find` in an operation with this timeout."""
         clients = SimpleNamespace(deadline=Deadline(self.clock, timeout))
-        context = SimpleNamespace(report_status=lambda _: None, cloud=clients)
+        context = SimpleNamespace(report_status=self.lines.append, cloud=clients)
         return create_or_find(
             cast("Context", context), cast("ServiceClient", cast("Any", self)), self.create, self.list, **options
         )
@@ -179,6 +180,21 @@ def test_age_of_an_object_is_by_the_clock_of_the_cloud(remote: dict[str, str], *
     """The cloud's clock shows 1000 seconds, ten seconds after the moment; the clocks may differ by a minute."""
     api = cast("ServiceClient", SimpleNamespace(server_time=lambda: 1000.0, clock=SimpleNamespace(now=lambda: 70.0)))
     assert is_younger(api, remote, 60.0, 60.0) is expected
+
+
+def test_failed_search_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the object cannot be searched for, the request is not sent again; the error says how to find it."""
+    cloud = SlowCloud(0.0, BROKEN)
+
+    def fail() -> None:
+        raise errors.Forbidden(403, "not allowed")
+
+    monkeypatch.setattr(cloud, "list", fail)
+    with pytest.raises(errors.OperationFailed) as caught:
+        cloud.create_or_find(timeout=10 * MINUTES)
+    assert str(caught.value).startswith("the object may have been created: the connection broke The search for it fail")
+    assert str(caught.value).endswith("Run `ecs-pulumi orphans` to find it.")
+    assert (cloud.requests, cloud.lines) == (1, ["response lost; searching for the object"])
 
 
 def failing(*failures: errors.EcsError) -> tuple[Callable[[], str], list[str]]:

@@ -36,6 +36,7 @@ def module(folder: Path, source: str) -> Module:
         ("x = 1", {"1 -> 2"}),
         ("x = True", {"True -> False"}),
         ("x = 'ACTIVE'", {"'ACTIVE' -> 'ACTIVEXX'"}),
+        ("x = a.strip('.')", {"'.' -> 'XX'"}),
         ("x = 'no flavor'", set()),
         ("x = a + b", {"a + b -> a - b"}),
         ("x = A | B", {"A | B -> A", "A | B -> B"}),
