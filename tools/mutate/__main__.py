@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import random
 import sys
 import time
+import zlib
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -35,8 +35,10 @@ def main() -> int:
     """Run the selected mutants."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutate", description=__doc__)
     parser.add_argument("modules", nargs="*", help="parts of module names, such as cloud/polling (default: all)")
+    help_ = "share of the mutants in code that creates, deletes, retries or replaces; default: 1"
+    parser.add_argument("--important", type=float, default=1.0, metavar="SHARE", help=help_)
     parser.add_argument("--share", type=float, default=0.1, help="share of the other mutants; default: 0.1")
-    parser.add_argument("--seed", type=int, default=15, help="seed of the share; default: 15")
+    parser.add_argument("--seed", type=int, default=15, help="seed of the shares; default: 15")
     parser.add_argument("--limit", type=float, default=8.0, help="seconds of the tests of a folder; default: 8")
     parser.add_argument("--record", action="store_true", help="record again which tests reach which lines")
     parser.add_argument("--again", action="store_true", help="repeat also what an earlier run has found")
@@ -45,7 +47,9 @@ def main() -> int:
     options = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     chosen = [module for module in modules(PACKAGE) if _is_named(module, options.modules)]
-    selected = [mutant for module in chosen for mutant in select(module, options.share, options.seed)]
+    selected = [
+        mutant for module in chosen for mutant in select(module, options.important, options.share, options.seed)
+    ]
     results = Results(FOLDER / "results.jsonl", chosen)
     if not options.report:
         pending = [each for each in selected if options.again or not results.is_final(each)]
@@ -65,12 +69,17 @@ def _is_named(module: Module, names: Sequence[str]) -> bool:
     return not names or any(name in module.name for name in names)
 
 
-def select(module: Module, share: float, seed: int) -> list[Mutant]:
-    """Return all important mutants of the module, and a share of the others that depends only on the seed."""
-    others = [mutant for mutant in module.mutants if not mutant.important]
-    chance = random.Random(f"{seed} {module.name}")  # noqa: S311  (chance, not a secret)
-    sample = chance.sample(others, math.ceil(share * len(others)))
-    return sorted([*sample, *(each for each in module.mutants if each.important)], key=lambda each: each.number)
+def select(module: Module, important: float, others: float, seed: int) -> list[Mutant]:
+    """Return shares of the important and of the other mutants of a module.
+
+    The sample of a larger share contains that of a smaller one, and hardly depends on changes of the code.
+    """
+    chosen = []
+    for is_important, share in ((True, important), (False, others)):
+        mutants = [mutant for mutant in module.mutants if mutant.important is is_important]
+        mutants.sort(key=lambda mutant: zlib.crc32(f"{seed} {mutant.name}".encode()))
+        chosen += mutants[: math.ceil(share * len(mutants))]
+    return sorted(chosen, key=lambda mutant: mutant.number)
 
 
 def explained() -> dict[str, str]:

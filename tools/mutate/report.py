@@ -33,7 +33,8 @@ def table(
             lines.append(_row(f"`{module.name}`", len(module.mutants), own, trials, explained))
     every = [mutant for module in modules for mutant in module.mutants]
     important = [mutant for mutant in selected if mutant.important]
-    lines.append(_row("**Creates, deletes, retries, replaces**", len(important), important, trials, explained))
+    size = sum(mutant.important for mutant in every)
+    lines.append(_row("**Creates, deletes, retries, replaces**", size, important, trials, explained))
     score, margin = _estimate(modules, selected, trials, explained)
     estimate = f"**{score:.1f} % ± {margin:.1f}**"
     lines.append(_row("**All**", len(every), selected, trials, explained, estimate))
