@@ -89,7 +89,7 @@ def explained() -> dict[str, str]:
         SystemExit: There is no such mutant any more.
     """
     entries = yaml.safe_load(EXPLAINED.read_text()) or {}
-    return {f"{module} {change}": why for module, changes in entries.items() for change, why in changes.items()}
+    return {f"{where}: {change}": why for where, changes in entries.items() for change, why in changes.items()}
 
 
 class Results:
