@@ -422,6 +422,13 @@ def test_preview_checks_the_port_only_if_the_association_changes(
     assert warnings == []
     floating_ip.preview(**OUTSIDE, port_id=two, fixed_ip="10.90.5.13")
     assert "fixed_ip: the port" in warnings.pop()
+    with monkeypatch.context() as patch:
+        floating_ip.preview(**OUTSIDE, port_id=island[1].id)
+        assert "port_id: no router connects the subnet sub" in warnings.pop()
+        # What an earlier step of the same run has created may not be complete yet.
+        patch.setattr(association, "created_in_this_run", lambda id_: id_ == island[1].id)
+        floating_ip.preview(**OUTSIDE, port_id=island[1].id)
+        assert warnings == []
     # What the port lacks is not the concern of an update of something else.
     monkeypatch.setattr(association, "ipv4_addresses", lambda _: [])
     floating_ip.preview(**OUTSIDE, port_id=two, fixed_ip="10.90.5.11", description="other")

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ecs_pulumi.cloud import errors
+from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.cloud.polling import Deadline
+from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.resources import association
 from tests.unit.cloud.fakes import FakeClock
 
@@ -18,6 +20,73 @@ if TYPE_CHECKING:
 IN_USE = errors.Conflict(409, "The port has a floating IP.", body_type="FloatingIPPortAlreadyAssociated")
 NOT_CONNECTED = errors.NotFound(404, "External network ext is not reachable from subnet sub.", body_type="X")
 NAMES = ("sub", "ext")
+
+
+PORT = "p"
+
+
+@pytest.fixture
+def releases(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
+    """The floating IPs that are released from the port, with the revisions that were read."""
+    sent: list[tuple[str, object]] = []
+
+    def update(_api: object, kind: str, id_: str, changes: object, *, revision: object) -> None:
+        assert (kind, changes) == ("floatingip", {"port_id": None})
+        sent.append((id_, revision))
+        if id_.isdigit():
+            raise errors.ApiError(int(id_), "refused")
+
+    monkeypatch.setattr(network, "update", update)
+    monkeypatch.setattr(association, "_associated_by_stack", lambda _, id_: id_ != "foreign")
+    declared = ObjectKey("FloatingIpAssociation", "eu", "declared")
+    monkeypatch.setattr(
+        OWNERSHIP, "other_owner", lambda *found: "urn:other" if found == (declared, "urn:own") else None
+    )
+    moves = {"moved": "q", "412": "q", "404": "q", "500": "q", "stays": PORT, "released": ""}
+    monkeypatch.setattr(association, "_moves", moves)
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: rpc_bridge.RequestContext(urn="urn:own"))
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("holder", "with_removed", "is_released", "notices"),
+    [
+        ("moved", False, True, 0),
+        ("released", False, True, 0),
+        ("stays", False, False, 0),
+        ("stays", True, True, 1),
+        ("undeclared", False, False, 0),
+        ("undeclared", True, True, 1),
+        ("declared", True, False, 0),
+        ("foreign", True, False, 0),
+    ],
+)
+def test_port_is_released_from_what_the_run_takes_from_it(
+    releases: list[tuple[str, object]], holder: str, notices: int, *, with_removed: bool, is_released: bool
+) -> None:
+    """A floating IP that the run moves is released at once, one that the program no longer declares after a while."""
+    shown: list[str] = []
+    region = SimpleNamespace(name="eu")
+    context = SimpleNamespace(cloud=SimpleNamespace(region=region, network=None), notify=shown.append)
+    found = [{"id": holder, "port_id": PORT, "floating_ip_address": "192.0.2.1", "revision_number": 3}]
+    released = association._release_port(cast("Context", context), found, with_removed=with_removed)
+    assert (released, releases, len(shown)) == (is_released, [(holder, 3)] if is_released else [], notices)
+    assert all("released the port from 192.0.2.1, which this program does not declare" in line for line in shown)
+
+
+def test_floating_ip_that_has_changed_meanwhile_is_not_released(releases: list[tuple[str, object]]) -> None:
+    """Its own resource may have moved it, or deleted it; another refusal is an error."""
+    region = SimpleNamespace(name="eu")
+    context = cast("Context", SimpleNamespace(cloud=SimpleNamespace(region=region, network=None)))
+
+    def holders(*ids: str) -> list[dict[str, str]]:
+        return [{"id": id_, "port_id": PORT} for id_ in ids]
+
+    assert not association._release_port(context, holders("412", "404"), with_removed=False)
+    assert association._release_port(context, holders("412", "moved"), with_removed=False)
+    assert [id_ for id_, _ in releases] == ["412", "404", "412", "moved"]
+    with pytest.raises(errors.ApiError):
+        association._release_port(context, holders("500"), with_removed=False)
 
 
 class Cloud:
