@@ -1,4 +1,4 @@
-"""The deletion of a server: what happens before and after it, and when it counts as done."""
+"""Actions of a server and its deletion: which requests are sent, and when they count as done."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ class Cloud:
         self.polls = list(states)
         self.facts: set[object] = set()
         self.deletes_ports_with_nics = False
+        self.look_up = False
+        """Whether looking up the server takes the next state, as a poll does."""
 
     @property
     def context(self) -> Context:
@@ -50,7 +52,8 @@ class Cloud:
         )
         poller = Poller(lambda _ids, _fresh: PollResult({"s": self.polls.pop(0)}), self.clock)
         region = SimpleNamespace(
-            servers=SimpleNamespace(poller=poller, get=lambda _: self.polls[0]), differences=differences
+            servers=SimpleNamespace(poller=poller, get=lambda _: self.polls.pop(0) if self.look_up else self.polls[0]),
+            differences=differences,
         )
         clients = SimpleNamespace(compute=None, region=region, deadline=Deadline(self.clock, 600))
         return cast("Context", SimpleNamespace(cloud=clients, report_status=lambda _: None, notify=self.notices.append))
@@ -220,3 +223,156 @@ def test_ports_are_detached_first_if_the_cloud_deletes_them(
     every = ["nic-own", "nic-foreign", "other-own", "other-foreign"]
     assert calls == (["the built server", every, ["nic-own"]] if deletes_ports else [])
     assert lost == [("s", kept if deletes_ports else [])]
+
+
+class Actions:
+    """The actions that a cloud receives, and the errors with which it refuses the first ones."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sent: list[str] = []
+        self.errors: list[errors.EcsError] = []
+        monkeypatch.setattr(compute, "action", self._act)
+        monkeypatch.setattr(compute, "fault_of", lambda _: "")
+        monkeypatch.setattr(compute, "last_failed_action", lambda _api, id_, of="": f"{of} of {id_} failed")
+
+    def _act(self, _api: object, _id: str, action: str, _body: object) -> None:
+        self.sent.append(action)
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> Actions:
+    """The actions that the cloud receives."""
+    return Actions(monkeypatch)
+
+
+LOST = errors.ResponseLost("the connection broke")
+BUSY = errors.Conflict(409, "Cannot 'stop' instance s while it is in vm_state stopped")
+
+
+@pytest.mark.parametrize(
+    ("refusals", "states", "sent"),
+    [
+        ([], [server(), server(task="powering-off"), server("SHUTOFF", "powering-off"), server("SHUTOFF")], 1),
+        ([LOST], [server(task="powering-off"), server("SHUTOFF")], 1),
+        ([LOST], [server("SHUTOFF"), server("SHUTOFF")], 1),
+        ([LOST], [server(), server(), server("SHUTOFF")], 2),
+        ([BUSY], [server("SHUTOFF"), server("SHUTOFF")], 1),
+    ],
+    ids=["accepted", "lost, but it runs", "lost, but done", "lost before it arrived", "sent by an earlier run"],
+)
+def test_action_is_sent_once(
+    received: Actions, refusals: list[errors.EcsError], states: list[Document | None], sent: int
+) -> None:
+    """After a lost response, or a refusal because of an earlier run, the server shows whether it was accepted."""
+    received.errors = list(refusals)
+    cloud = Cloud(states)
+    cloud.look_up = True
+    assert actions.stop(cloud.context, "s")["status"] == "SHUTOFF"
+    assert received.sent == ["os-stop"] * sent
+
+
+def test_action_that_the_server_did_not_complete(received: Actions) -> None:
+    """A server that had a task and has another status than the action leads to is an error with its reason."""
+    cloud = Cloud([server(task="powering-off"), server()])
+    with pytest.raises(errors.OperationFailed, match="the server is ACTIVE after os-stop: stop of s failed"):
+        actions.stop(cloud.context, "s")
+    cloud = Cloud([server("ERROR", "powering-off"), server("ERROR")])
+    with pytest.raises(errors.OperationFailed, match="server s is in ERROR: of s failed"):
+        actions.stop(cloud.context, "s")
+    assert received.sent == ["os-stop"] * 2
+
+
+@pytest.mark.parametrize("is_confirmed", [True, False])
+def test_confirmation_that_is_under_way(received: Actions, *, is_confirmed: bool) -> None:
+    """A rejected confirmation is no error if an earlier request or the cloud itself confirms the resize."""
+    received.errors = [errors.BadRequest(400, "Instance has not been resized.")]
+    now = server() if is_confirmed else server("VERIFY_RESIZE")
+    cloud = Cloud([now, server("VERIFY_RESIZE"), server()])
+    cloud.look_up = True
+    assert actions.leave_verify_resize(cloud.context, "s", "confirmResize", "confirming") == server()
+    assert received.sent == ["confirmResize"]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_known", "text"),
+    [
+        (errors.BadRequest(400, "There is no such action: suspend"), True, "this cloud does not offer the action sus"),
+        (errors.NotFound(404, "Not Found"), True, "this cloud does not offer the action suspend; use"),
+        (errors.ProxyNotFound(404, "no route"), False, "this cloud may not offer the action suspend; use"),
+    ],
+)
+def test_action_that_the_cloud_does_not_offer(
+    received: Actions, error: errors.ApiError, text: str, *, is_known: bool
+) -> None:
+    """The error says what to do instead. The action is not sent again, unless a proxy may have answered."""
+    cloud = Cloud([server(), server()])
+    context = cloud.context
+    for attempt in range(2):
+        received.errors = [error]
+        with pytest.raises(errors.OperationFailed, match=f"^power_state: {text}"):
+            actions.send(context, "s", "suspend")
+        assert len(received.sent) == (1 if is_known else attempt + 1)
+    assert (actions.not_offered(context, "suspended") is not None) is is_known
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (errors.BadRequest(400, "the flavor is too small"), server()),
+        (errors.NotFound(404, "Instance s could not be found."), server()),
+        (errors.NotFound(404, "Not Found"), None),
+    ],
+)
+def test_other_refusal_of_an_action(received: Actions, error: errors.ApiError, state: Document | None) -> None:
+    """An invalid action, and a server that does not exist, say nothing about what the cloud offers."""
+    received.errors = [error]
+    cloud = Cloud([state])
+    with pytest.raises(type(error)) as caught:
+        actions.send(cloud.context, "s", "suspend")
+    assert (caught.value, cloud.facts) == (error, set())
+
+
+@pytest.mark.parametrize(
+    ("status", "hypervisor", "power_state"),
+    [
+        ("ACTIVE", 1, "active"),
+        ("SHUTOFF", 4, "shutoff"),
+        ("VERIFY_RESIZE", 1, "active"),
+        ("VERIFY_RESIZE", 4, "shutoff"),
+        ("RESIZE", 4, "shutoff"),
+        ("REVERT_RESIZE", 4, "shutoff"),
+        ("RESIZE", None, None),
+        ("BUILD", 0, None),
+    ],
+)
+def test_power_state_of_a_status(status: str, hypervisor: int | None, power_state: str | None) -> None:
+    """During a resize, only the hypervisor knows whether the server runs."""
+    assert actions.power_state({"status": status, "OS-EXT-STS:power_state": hypervisor}) == power_state
+
+
+@pytest.mark.parametrize(
+    ("current", "target", "states"),
+    [
+        ("active", "active", []),
+        ("active", "paused", ["paused"]),
+        ("paused", "active", ["active"]),
+        ("paused", "suspended", ["active", "suspended"]),
+        ("shutoff", "shelved_offloaded", ["shelved_offloaded"]),
+        ("shelved_offloaded", "shutoff", ["active", "shutoff"]),
+        (None, "shutoff", ["active", "shutoff"]),
+    ],
+)
+def test_power_states_on_the_way(current: str | None, target: str, states: list[str]) -> None:
+    """Most power states are reached from `active` only."""
+    assert actions.path(current, target) == states
+
+
+def test_description_of_a_server() -> None:
+    """The status line has the status, the task, and a note about the task, or without one about the status."""
+    notes = {"spawning": "waiting for 2 volumes", "VERIFY_RESIZE": "confirming"}
+    assert actions.describe(None) == "gone"
+    assert actions.describe(server("BUILD", "spawning"), notes) == "BUILD: spawning, waiting for 2 volumes"
+    assert actions.describe(server("VERIFY_RESIZE"), notes) == "VERIFY_RESIZE, confirming"
+    assert actions.describe(server("VERIFY_RESIZE", "resize_confirming"), notes) == "VERIFY_RESIZE: resize_confirming"
