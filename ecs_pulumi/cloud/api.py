@@ -70,7 +70,6 @@ COMPUTE = ServiceSpec("compute", "v2.1", scoped=True, discovers=True)
 BLOCK_STORAGE = ServiceSpec("block-storage", "v3", scoped=True, discovers=True)
 NETWORK = ServiceSpec("network", "v2.0")
 IMAGE = ServiceSpec("image", "v2")
-IDENTITY = ServiceSpec("identity", "v3")
 VPC = ServiceSpec("vpc", "v1", scoped=True)  # the own API of Open Telekom Cloud and Huawei Cloud for networks
 
 
