@@ -357,7 +357,8 @@ def _of_keywords(node: ast.Call) -> Iterator[ast.AST]:
 
 
 def _of_return(node: ast.Return) -> Iterator[ast.AST]:
-    if node.value is not None and not (isinstance(node.value, ast.Constant) and node.value.value is None):
+    # A caller does not distinguish False from None.
+    if node.value is not None and not (isinstance(node.value, ast.Constant) and node.value.value in (None, False)):
         yield _with(node, value=ast.Constant(value=None))
 
 

@@ -423,6 +423,18 @@ def test_create_returns_inputs_and_remote_values(provider: Provider) -> None:
     }
 
 
+def test_created_object_is_not_replaced_by_its_run(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, stack_reads: list[object]
+) -> None:
+    """The engine checks a new resource without prior inputs, as one to be replaced; its id shows the difference."""
+    monkeypatch.setattr(run, "_created", set())
+    urn = rpc_bridge.current_request().urn
+    provider.check({}, {"flour": "rye"})
+    assert run.replaces(urn, "Cake", "c1")
+    assert provider.create({"flour": "rye"}).id == "c1"
+    assert not run.replaces(urn, "Cake", "c1")
+
+
 def test_adopt_imports_without_change(provider: Provider, bakery: _Bakery) -> None:
     """An object that equals the desired inputs is imported without a change."""
     bakery.cakes["c7"] = {"flour": "rye", "layers": 1, "name": "mine"}
