@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from ecs_pulumi.cloud import errors
+from ecs_pulumi.dynamic import state
+from ecs_pulumi.dynamic.state import StackState
 from ecs_pulumi.resources import floating_ip_association, interface_attachment
 from ecs_pulumi.resources.floating_ip_association import FloatingIpAssociationInputs
 from ecs_pulumi.resources.interface_attachment import InterfaceAttachmentInputs
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def context() -> Context:
     """An operation that records the id of its resource."""
-    created = SimpleNamespace(id="", cloud=None)
+    created = SimpleNamespace(id="", cloud=None, project="story", stack="test")
     created.record_id = lambda id_: setattr(created, "id", id_)
     created.clear_id = lambda: setattr(created, "id", "")
     return cast("Context", created)
@@ -38,13 +40,21 @@ def context() -> Context:
 def test_ports_of_an_interrupted_attachment(
     context: Context, monkeypatch: pytest.MonkeyPatch, place: dict[str, str], marker: str, found: list[str]
 ) -> None:
-    """They have the owner marker of the NIC, and are free or attached to its server; a given port is never one."""
+    """They have the owner marker of the NIC, and are free or attached to its server.
+
+    A given port is never one, nor is a port in the state, whose NIC is being replaced.
+    """
     ports = [
         {"id": "free", "device_id": ""},
         {"id": "unset"},
         {"id": "attached", "device_id": "s"},
         {"id": "of-another-server", "device_id": "t"},
+        {"id": "in-the-state", "device_id": ""},
     ]
+
+    def read(*names: str) -> StackState:
+        assert names == ("story", "test")
+        return StackState([{"id": "gone/in-the-state"}, {"id": "free-too"}, {}])
 
     def with_marker(_context: object, kind: str, searched: str, _is_own: object) -> list[dict[str, str]]:
         assert (kind, searched) == ("port", "marker")
@@ -52,6 +62,7 @@ def test_ports_of_an_interrupted_attachment(
 
     monkeypatch.setattr(interface_attachment, "nic_marker", lambda _: marker)
     monkeypatch.setattr(interface_attachment, "with_marker", with_marker)
+    monkeypatch.setattr(state, "read", read)
     desired = InterfaceAttachmentInputs(server_id="s", **place)
     orphans = interface_attachment.HANDLER.find_own_orphans(context, desired)
     assert orphans == [(id_, None) for id_ in found]
