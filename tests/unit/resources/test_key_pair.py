@@ -48,7 +48,11 @@ class KeyPairs:
         cloud.on("DELETE", f"{PATH}/*", self._delete)
         region = region_of(cloud, FakeClock())
         clients = SimpleNamespace(
-            compute=region.compute, region=region, connection=SimpleNamespace(user_id="me"), deadline=None
+            compute=region.compute,
+            region=region,
+            connection=SimpleNamespace(user_id="me"),
+            deadline=None,
+            writes=region.compute.writes,
         )
         self.context = cast(
             "Context",

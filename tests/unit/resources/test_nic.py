@@ -9,6 +9,7 @@ import pytest
 
 from ecs_pulumi.cloud import compute, errors, network
 from ecs_pulumi.cloud.differences import Fact
+from ecs_pulumi.cloud.own_writes import OwnWrites
 from ecs_pulumi.cloud.polling import Deadline, Poller, PollResult
 from ecs_pulumi.dynamic.handler import SUFFIX_BYTES
 from ecs_pulumi.resources import missing_attributes, nic
@@ -46,10 +47,15 @@ class Cloud:
         self.keeps_first_nic = self.deletes_ports_with_nics = False
         self.is_ending = False
         clock = FakeClock()
+        # Reads show all that this process has written.
+        writes = OwnWrites(clock)
+        clock.time += 60
         poller = Poller(lambda _ids, _fresh: PollResult({"p": self.polls.pop(0)}), clock)
         objects = SimpleNamespace(poller=poller, read=lambda id_: {"id": id_, "cached": True})
-        region = SimpleNamespace(compute=None, differences=self, network_objects=lambda _: objects)
-        clients = SimpleNamespace(compute=None, network=None, region=region, deadline=Deadline(clock, 600))
+        region = SimpleNamespace(compute=None, network=None, differences=self, network_objects=lambda _: objects)
+        clients = SimpleNamespace(
+            compute=None, network=None, region=region, deadline=Deadline(clock, 600), writes=writes
+        )
         self.context = cast("Context", SimpleNamespace(cloud=clients, report_status=lambda _: None))
         monkeypatch.setattr(compute, "attach_interface", self._attach)
         monkeypatch.setattr(compute, "detach_interface", self._detach)

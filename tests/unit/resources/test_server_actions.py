@@ -9,6 +9,7 @@ import pytest
 
 from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.cloud.differences import Fact
+from ecs_pulumi.cloud.own_writes import OwnWrites
 from ecs_pulumi.cloud.polling import Deadline, Poller, PollResult
 from ecs_pulumi.resources.server import actions, first_nic
 from tests.unit.cloud.fakes import FakeClock
@@ -35,6 +36,9 @@ class Cloud:
 
     def __init__(self, states: Sequence[Document | None]) -> None:
         self.clock = FakeClock()
+        # Reads show all that this process has written.
+        self.writes = OwnWrites(self.clock)
+        self.clock.time += 60
         self.notices: list[str] = []
         self.polls = list(states)
         self.facts: set[object] = set()
@@ -55,7 +59,7 @@ class Cloud:
             servers=SimpleNamespace(poller=poller, get=lambda _: self.polls.pop(0) if self.look_up else self.polls[0]),
             differences=differences,
         )
-        clients = SimpleNamespace(compute=None, region=region, deadline=Deadline(self.clock, 600))
+        clients = SimpleNamespace(compute=None, region=region, deadline=Deadline(self.clock, 600), writes=self.writes)
         return cast("Context", SimpleNamespace(cloud=clients, report_status=lambda _: None, notify=self.notices.append))
 
 
@@ -291,7 +295,9 @@ def test_confirmation_that_is_under_way(received: Actions, *, is_confirmed: bool
     now = server() if is_confirmed else server("VERIFY_RESIZE")
     cloud = Cloud([now, server("VERIFY_RESIZE"), server()])
     cloud.look_up = True
-    assert actions.leave_verify_resize(cloud.context, "s", "confirmResize", "confirming") == server()
+    assert (
+        actions.leave_verify_resize(cloud.context, server("VERIFY_RESIZE"), "confirmResize", "confirming") == server()
+    )
     assert received.sent == ["confirmResize"]
 
 
