@@ -61,7 +61,8 @@ def main() -> int:
     table = report.table(chosen, selected, results.trials, explained())
     print(report.survivors(selected, results.trials, explained()), table, sep="\n\n")
     if options.page:
-        rewrite(PAGE, "mutants", f'{table}\n\nRepeat with `make mutate MUTATE="{" ".join(sys.argv[1:])}"`.')
+        repeated = " ".join(each for each in sys.argv[1:] if each not in {"--report", "--page", "--again", "--record"})
+        rewrite(PAGE, "mutants", f'{table}\n\nTo repeat it: `make mutate MUTATE="{repeated}"`.')
     return 0
 
 
