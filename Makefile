@@ -1,6 +1,6 @@
 # Every target creates what it needs: the virtual environment (.venv) and, if it runs Pulumi, an engine.
 .DEFAULT_GOAL := help
-.PHONY: help demo shell emulator test test-live walks thorough bench docs screenshots lint format engine
+.PHONY: help demo shell emulator test test-live walks thorough mutate bench docs screenshots lint format engine
 READY := .venv/.ready
 BIN := .venv/bin
 PYTHON := $(BIN)/python
@@ -30,6 +30,9 @@ walks: engine ## run thousands of random programs, hundreds with the engine, and
 thorough: engine ## run every cell of the fault matrix, and 30 times as much bad input, which `make test` samples
 	@FAULTS_ALL=1 $(PYTHON) -m pytest -n 2 tests/faults $(PYTEST)
 	@EXAMPLES=30 $(PYTHON) -m pytest -n 2 $(BAD_INPUT) $(PYTEST)
+
+mutate: $(READY) ## change the provider in small ways and check that tests fail (MUTATE="MODULE … --share 0.1")
+	@$(PYTHON) -m tools.mutate $(MUTATE)
 
 bench: engine ## measure the cost of every operation (BENCH="--cloud NAME" for a real cloud)
 	@$(PYTHON) -m tools.bench $(BENCH)

@@ -52,7 +52,7 @@ class RequestSigner(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the headers and the signature to a request whose URL and body are final."""
         url = urlsplit(request.url or "")
-        is_default = url.port is None or url.port == _DEFAULT_PORTS.get(url.scheme)
+        is_default = url.port == _DEFAULT_PORTS.get(url.scheme)
         date = self._now().strftime("%Y%m%dT%H%M%SZ")
         request.headers.update({"Host": url.hostname or "" if is_default else url.netloc, "X-Sdk-Date": date})
         request.headers.update(self._headers)

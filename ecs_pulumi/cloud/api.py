@@ -70,7 +70,6 @@ COMPUTE = ServiceSpec("compute", "v2.1", scoped=True, discovers=True)
 BLOCK_STORAGE = ServiceSpec("block-storage", "v3", scoped=True, discovers=True)
 NETWORK = ServiceSpec("network", "v2.0")
 IMAGE = ServiceSpec("image", "v2")
-IDENTITY = ServiceSpec("identity", "v3")
 VPC = ServiceSpec("vpc", "v1", scoped=True)  # the own API of Open Telekom Cloud and Huawei Cloud for networks
 
 
@@ -302,16 +301,9 @@ class ServiceClient:
             "PUT", path, json=json, microversion=microversion, key=key, idempotent=idempotent, headers=headers
         ).body
 
-    def delete(
-        self,
-        path: str,
-        *,
-        json: Any = None,
-        params: Mapping[str, Any] | None = None,
-        microversion: str | None = None,
-    ) -> None:
+    def delete(self, path: str, *, params: Mapping[str, Any] | None = None, microversion: str | None = None) -> None:
         """Send a DELETE."""
-        self.request("DELETE", path, json=json, params=params, microversion=microversion)
+        self.request("DELETE", path, params=params, microversion=microversion)
 
     def pages(
         self,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import urllib3
 
 from ecs_pulumi.cloud import compute
-from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IDENTITY, IMAGE, NETWORK, VPC, ServiceClient, ServiceSpec
+from ecs_pulumi.cloud.api import BLOCK_STORAGE, COMPUTE, IMAGE, NETWORK, VPC, ServiceClient, ServiceSpec
 from ecs_pulumi.cloud.clock import Clock
 from ecs_pulumi.cloud.credentials import resolve
 from ecs_pulumi.cloud.differences import Differences
@@ -196,8 +196,6 @@ class Connection:
         url, is_of_region = self._credentials.endpoints.get(spec.service), self._has_endpoints_of(region)
         if url and is_of_region:
             return url
-        if spec is IDENTITY:
-            return self._credentials.auth_url
         interface = self._credentials.interface
         catalog = self.transport.access().service_catalog
         # A catalog without regions is that of a cloud with a single region.
@@ -297,11 +295,6 @@ class Region:
     def image(self) -> ServiceClient:
         """Glance."""
         return self._client(IMAGE)
-
-    @property
-    def identity(self) -> ServiceClient:
-        """Keystone."""
-        return self._client(IDENTITY)
 
     @property
     def vpc(self) -> ServiceClient:

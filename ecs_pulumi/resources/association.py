@@ -48,7 +48,7 @@ def must_wait(error: errors.EcsError) -> bool:
 
     Either no router connects the two networks yet, or the port has another floating IP, which may be about to move.
     """
-    return _is_not_connected(error) or (isinstance(error, errors.Conflict) and error.body_type == _IN_USE)
+    return isinstance(error, errors.ApiError) and (_is_not_connected(error) or error.body_type == _IN_USE)
 
 
 def is_exhausted(error: errors.EcsError) -> bool:
@@ -69,7 +69,7 @@ def associate(context: Context, id_: str, body: Mapping[str, Any]) -> RemoteObje
     """
 
     def in_use(error: errors.ApiError, waited: float) -> str | None:
-        if not isinstance(error, errors.Conflict) or error.body_type != _IN_USE:
+        if error.body_type != _IN_USE:
             return None
         if _release_port(context, _holders(context, body, error), with_removed=waited > _PATIENCE):
             return ""
@@ -166,13 +166,10 @@ def ipv4_addresses(port: Mapping[str, Any]) -> list[str]:
     return [address for address in found if ipaddress.ip_address(address).version == _IPV4]
 
 
-def _is_not_connected(error: errors.EcsError) -> bool:
+def _is_not_connected(error: errors.ApiError) -> bool:
     """Whether Neutron refused an association because no router connects the two networks."""
-    return (
-        isinstance(error, errors.ApiError)
-        and error.status in (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.BAD_REQUEST)
-        and bool(_NOT_CONNECTED.search(error.message))
-    )
+    is_refused = error.status in (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.BAD_REQUEST)
+    return is_refused and bool(_NOT_CONNECTED.search(error.message))
 
 
 def _holders(context: Context, body: Mapping[str, Any], error: errors.ApiError) -> list[RemoteObject]:
@@ -280,13 +277,12 @@ def check_port(context: Context, checked: CheckInputs, external_network_id: str 
     """
     port_id = checked.known("port_id")
     resolver = catalog(context.cloud.region)
-    missing = list(preflight.check_exists(checked, "port_id", lambda id_: resolver.neutron("port", id_)))
-    yield from missing
-    if not port_id or not external_network_id or missing or not checked.changed("port_id", "fixed_ip"):
+    yield from preflight.check_exists(checked, "port_id", lambda id_: resolver.neutron("port", id_))
+    if not port_id or not external_network_id or not checked.changed("port_id", "fixed_ip"):
         return
     if created_in_this_run(port_id):
         return
-    # An account that may not list objects may still use them.
+    # The port may not exist, and an account that may not list objects may still use them.
     with contextlib.suppress(errors.ApiError, errors.NoMatch):
         port = resolver.neutron("port", port_id)
         fixed = _translated(checked, port)

@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -176,16 +177,17 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
         if desired.user_id and api.supports(_OF_USER):
             microversion = _OF_USER
         began, response_lost = api.clock.now(), False
+        send = partial(compute.create_key_pair, api, body, microversion=microversion)
 
         def find_existing(error: errors.EcsError) -> RemoteObject | None:
             nonlocal response_lost
             response_lost = response_lost or errors.may_have_taken_effect(error)
-            return self._find_existing(context, desired, body, began if response_lost else None, error)
+            existing = self._find_existing(context, desired, body, began if response_lost else None, error)
+            # The pair that caused the conflict was deleted, because its private key is lost.
+            return send() if existing is None and isinstance(error, errors.Conflict) else existing
 
         try:
-            remote = send_once(
-                lambda: compute.create_key_pair(api, body, microversion=microversion), find_existing, errors.Conflict
-            )
+            remote = send_once(send, find_existing, errors.Conflict)
         except errors.BadRequest as error:
             if len(desired.public_key or "") > _LONGEST_KEY and "key" in error.message:
                 error.hint = f"public_key: some clouds import at most {_LONGEST_KEY} bytes; shorten its comment."
@@ -250,6 +252,8 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
     ) -> RemoteObject | None:
         """Return the key pair that caused a conflict, or that a request with a lost response created.
 
+        A pair whose private key was in the lost response is deleted; the result is then None.
+
         Raises:
             OperationFailed: Another owner, or another resource of this stack, has a key pair with this name.
         """
@@ -277,8 +281,6 @@ class KeyPairHandler(EcsHandler[KeyPairInputs]):
         if not desired.public_key and provenance is Provenance.INTERRUPTED:
             # The private key was in the lost response, so the pair is useless.
             self.delete(context, name, body)
-            if isinstance(error, errors.Conflict):
-                return compute.create_key_pair(context.cloud.compute, body)
             return None
         raise errors.OperationFailed(
             f"a key pair named {name} exists already", _WHAT_TO_DO[provenance].format(name)

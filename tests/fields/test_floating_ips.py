@@ -406,6 +406,35 @@ def test_preview_rejects_invalid_inputs(new: New, fixtures: CloudFixtures) -> No
         new("FloatingIpAssociation").preview(floating_ip_id=missing, port_id=fixtures.published_ports[0])
 
 
+def test_preview_checks_the_port_only_if_the_association_changes(
+    new: New,
+    fixtures: CloudFixtures,
+    island: tuple[Resource, Resource],
+    warnings: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The preview checks the port if it or its address changes, and if all that it compares is known."""
+    monkeypatch.setattr(association, "created_in_this_run", lambda _: False)
+    floating_ip, two = new("FloatingIp"), fixtures.port_with_two_addresses
+    floating_ip.up(**OUTSIDE, port_id=two, fixed_ip="10.90.5.11")
+    new("FloatingIp").preview(**OUTSIDE, port_id=two, fixed_ip=UNKNOWN)
+    new("FloatingIp").preview(external_network=UNKNOWN, port_id=island[1].id)
+    assert warnings == []
+    floating_ip.preview(**OUTSIDE, port_id=two, fixed_ip="10.90.5.13")
+    assert "fixed_ip: the port" in warnings.pop()
+    with monkeypatch.context() as patch:
+        floating_ip.preview(**OUTSIDE, port_id=island[1].id)
+        assert "port_id: no router connects the subnet sub" in warnings.pop()
+        # What an earlier step of the same run has created may not be complete yet.
+        patch.setattr(association, "created_in_this_run", lambda id_: id_ == island[1].id)
+        floating_ip.preview(**OUTSIDE, port_id=island[1].id)
+        assert warnings == []
+    # What the port lacks is not the concern of an update of something else.
+    monkeypatch.setattr(association, "ipv4_addresses", lambda _: [])
+    floating_ip.preview(**OUTSIDE, port_id=two, fixed_ip="10.90.5.11", description="other")
+    assert warnings == []
+
+
 @pytest.mark.parametrize("kind", ["FloatingIp", "FloatingIpAssociation"])
 def test_preview_warns_of_a_port_without_a_router(
     new: New,

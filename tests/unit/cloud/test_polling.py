@@ -17,6 +17,7 @@ from ecs_pulumi.cloud.errors import (
     EcsError,
     Forbidden,
     OperationFailed,
+    ProxyNotFound,
     ServerError,
     WaitTimeout,
 )
@@ -362,6 +363,43 @@ def test_poll_interval_grows_with_age() -> None:
     assert [poll_interval(age) for age in (0, 1, 4, 20, 600)] == [0.2, 0.2, 0.6, 3.0, 4.0]
 
 
+def test_wait_for_sleeps_between_its_polls(clock: FakeClock) -> None:
+    """The first poll is after `first_delay`; the next one after the interval, or as late as the API asks for."""
+    values: list[Any] = [ServerError(503, "busy", retry_after=30.0), ServerError(503, "busy"), "attaching", "in-use"]
+
+    def observe() -> str:
+        value = values.pop(0)
+        if isinstance(value, EcsError):
+            raise value
+        return str(value)
+
+    options: Any = {"done": lambda value: value == "in-use", "deadline": Deadline(clock, 60), "what": "disk"}
+    wait_for(observe, **options, first_delay=2.0)
+    assert clock.slept == pytest.approx([2.0, 30.0, poll_interval(32), poll_interval(32 + poll_interval(32))])
+    clock.slept.clear()
+    values = ["attaching", "in-use"]
+    wait_for(observe, **options)
+    assert clock.slept == [0.0, poll_interval(0)]
+
+
+def test_wait_for_ends_with_permanent_errors(clock: FakeClock) -> None:
+    """An error that is not a response of the API is raised as it is."""
+    with pytest.raises(OperationFailed, match="ERROR"):
+        wait_for(
+            lambda: _raise(OperationFailed("ERROR", "no host")), done=bool, deadline=Deadline(clock, 60), what="disk"
+        )
+    assert sum(clock.slept) == 0
+
+
+def test_wait_for_without_successful_poll_has_an_unknown_status(clock: FakeClock) -> None:
+    """The 404 of a proxy that is restarted does not end a wait; the timeout says that no poll succeeded."""
+    with pytest.raises(WaitTimeout, match="last status: unknown; the last poll failed: no route") as caught:
+        wait_for(
+            lambda: _raise(ProxyNotFound(404, "no route")), done=bool, deadline=Deadline(clock, 60), what="the disk"
+        )
+    assert caught.value.seconds == pytest.approx(60)
+
+
 def test_wait_for_polls_until_done(clock: FakeClock) -> None:
     """``wait_for`` tolerates transient errors, reports progress, and times out at the deadline."""
     values: list[Any] = [ServerError(503, "busy"), "attaching", ConnectionFailed("…"), "in-use"]
@@ -393,6 +431,18 @@ def test_wait_for_polls_until_done(clock: FakeClock) -> None:
 
 def _raise(error: Exception) -> Any:
     raise error
+
+
+def test_retry_while_busy_waits_at_growing_intervals(clock: FakeClock) -> None:
+    """The pauses depend on the time since the first request, and end with the deadline."""
+    busy = Conflict(409, "Cannot 'reboot' instance while it is in task_state rebooting")
+    with pytest.raises(Conflict):
+        retry_while_busy(lambda: _raise(busy), Deadline(clock, 20))
+    assert sum(clock.slept) == pytest.approx(20)
+    elapsed = 0.0
+    for pause in clock.slept[:-1]:
+        assert pause == pytest.approx(poll_interval(elapsed))
+        elapsed += pause
 
 
 def test_retry_while_busy(clock: FakeClock) -> None:
@@ -463,6 +513,36 @@ def test_wait_times_out_while_poll_of_other_thread_hangs() -> None:
     assert not answer.is_set()
     answer.set()
     other.join(20)
+
+
+def test_timeout_names_the_last_request(clock: FakeClock) -> None:
+    """It is the one of the last poll with a request id; a poll that failed earlier is not mentioned."""
+    busy, cut = ServerError(503, "busy", "req-2"), ConnectionFailed("no answer")
+    done = PollResult({"a": {"id": "a", "status": "BUILD"}}, "req-1")
+
+    def time_out(*outcomes: PollResult | EcsError) -> WaitTimeout:
+        """Wait with these polls; the last one is repeated."""
+        remaining = list(outcomes)
+
+        def poll(ids: Ids[str], fresh: Ids[str]) -> PollResult:
+            outcome = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+            return _raise(outcome) if isinstance(outcome, EcsError) else outcome
+
+        with pytest.raises(WaitTimeout) as caught:
+            Poller(poll, clock).wait("a", lambda _: False, deadline=Deadline(clock, 20), what="a", describe=_describe)
+        return caught.value
+
+    assert (time_out(busy, done).request_id, time_out(busy, done).last_status) == ("req-1", "BUILD")
+    assert (time_out(done, busy).request_id, time_out(busy, cut).request_id) == ("req-2", "req-2")
+    assert time_out(done, cut).last_status == "BUILD; the last poll failed: no answer"
+
+
+def test_object_that_a_poll_did_not_read_is_polled_again(clock: FakeClock) -> None:
+    """A poll that says nothing about an object neither ends its wait nor is an error."""
+    results = [PollResult({}), PollResult({"other": None}), PollResult({"a": {"id": "a"}})]
+    poller = Poller(lambda _ids, _fresh: results.pop(0), clock)
+    found = poller.wait("a", lambda _: True, deadline=Deadline(clock, 60), what="a", describe=_describe)
+    assert (found, results) == ({"id": "a"}, [])
 
 
 def test_incomplete_list_does_not_mean_missing(cloud: FakeCloud, clock: FakeClock) -> None:

@@ -251,6 +251,17 @@ def test_failed_login_is_not_retried_again_by_request(cloud: FakeCloud, clock: F
     assert len(clock.slept) == 3
 
 
+def test_later_request_logs_in_again(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A login that failed for a reason that passes is not the end of the process."""
+    transport, answer = connect(cloud, clock, max_retries=0).transport, cloud._token
+    replies = [Reply(503)]
+    cloud.on("POST", "/v3/auth/tokens", lambda request: replies.pop() if replies else answer(request))
+    with pytest.raises(ServerError):
+        transport.access()
+    clock.time += 1
+    assert transport.access().auth_token == "token-1"
+
+
 @pytest.mark.parametrize(
     "use", [lambda connection: connection.transport.access(), lambda connection: connection.region()]
 )

@@ -11,16 +11,19 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import UNKNOWN
 from pydantic import Field
 
-from ecs_pulumi.dynamic import fields, rpc_bridge
+from ecs_pulumi.dynamic import fields, rpc_bridge, run, state
 from ecs_pulumi.dynamic.fields import Advisory, Computed, GrowOnly, InPlace, Inputs, Outputs, Problem, Replace, Secret
 from ecs_pulumi.dynamic.handler import OperationContext, ResourceHandler, is_auto_name
+from ecs_pulumi.dynamic.ownership import ObjectKey
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.dynamic.rpc_bridge import Failure
+from ecs_pulumi.dynamic.state import Owner, StackState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 RemoteObject = dict[str, Any]
+STACK = "urn:pulumi:test::story::pulumi-python:dynamic/ecs:Cake"
 
 
 class OvenError(Exception):
@@ -196,6 +199,55 @@ def test_check_generates_no_name_for_imported_object(provider: Provider) -> None
     assert "name" not in provider.check({"flour": "rye"}, {"flour": "rye"}).inputs
 
 
+@pytest.fixture
+def stack_reads(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Requests of a resource that the state contains; the reads of the state."""
+    request = rpc_bridge.RequestContext(urn=f"{STACK}::cake")
+    reads: list[object] = []
+
+    def read(*stack: object) -> StackState:
+        reads.append(stack)
+        resource = {"urn": request.urn, "type": "pulumi-python:dynamic/ecs:Cake", "id": "c1"}
+        return StackState([resource], {ObjectKey("Cake", "", "c1"): [Owner(request.urn)]})
+
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+    monkeypatch.setattr(state, "read", read)
+    monkeypatch.setattr("ecs_pulumi.dynamic.provider._existing", set())
+    monkeypatch.setattr(run, "_checked_as_new", set())
+    return reads
+
+
+def test_forced_replacement_creates_an_imported_object(provider: Provider, stack_reads: list[object]) -> None:
+    """The replacement of an imported object is created, also if the engine checks it without its prior inputs."""
+    assert "adopt" not in provider.check({}, {"flour": "rye", "adopt": "c1"}).inputs
+    assert ("story", "test") in stack_reads
+
+
+def test_first_check_with_prior_inputs_keeps_the_import(provider: Provider, stack_reads: list[object]) -> None:
+    """The second check of such a resource, without them, is that of its replacement."""
+    imported = {"flour": "rye", "adopt": "c1"}
+    assert provider.check(imported, imported).inputs["adopt"] == "c1"
+    assert "adopt" not in provider.check({}, imported).inputs
+    assert stack_reads == []
+
+
+def test_check_without_import_does_not_read_the_state(provider: Provider, stack_reads: list[object]) -> None:
+    """The state is read only for an import, because reading it takes time."""
+    provider.check({}, {"flour": "rye"})
+    assert stack_reads == []
+
+
+def test_check_without_prior_inputs_of_existing_resource_is_a_replacement(
+    provider: Provider, stack_reads: list[object]
+) -> None:
+    """The engine checks a resource that `--replace` names as a new one."""
+    urn = rpc_bridge.current_request().urn
+    provider.check({"flour": "rye"}, {"flour": "rye"})
+    assert not run.replaces(urn, "Cake", "c1")
+    provider.check({}, {"flour": "rye"})
+    assert run.replaces(urn, "Cake", "c1")
+
+
 def test_check_ignores_internal_properties(provider: Provider) -> None:
     """The property `__provider`, which the host adds, is neither an input nor a problem."""
     assert failures(provider, {"flour": "rye", "__provider": "…"}) == []
@@ -369,6 +421,18 @@ def test_create_returns_inputs_and_remote_values(provider: Provider) -> None:
         "shelf": "s1",
         "status": "baked",
     }
+
+
+def test_created_object_is_not_replaced_by_its_run(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, stack_reads: list[object]
+) -> None:
+    """The engine checks a new resource without prior inputs, as one to be replaced; its id shows the difference."""
+    monkeypatch.setattr(run, "_created", set())
+    urn = rpc_bridge.current_request().urn
+    provider.check({}, {"flour": "rye"})
+    assert run.replaces(urn, "Cake", "c1")
+    assert provider.create({"flour": "rye"}).id == "c1"
+    assert not run.replaces(urn, "Cake", "c1")
 
 
 def test_adopt_imports_without_change(provider: Provider, bakery: _Bakery) -> None:

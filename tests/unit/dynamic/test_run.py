@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ecs_pulumi.dynamic import run, state
 from ecs_pulumi.dynamic.state import StackState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 PREFIX = "urn:pulumi:test::story::pulumi-python:dynamic/ecs:"
 NIC, SERVER = f"{PREFIX}InterfaceAttachment::nic", f"{PREFIX}Server::web"
@@ -126,6 +129,25 @@ def test_forced_replacement() -> None:
     assert not run.replaces(NIC, "Server", "s")
     run.compared(SERVER, is_new=True)
     assert run.replaces(NIC, "Server", "s")
+
+
+def test_replacement_according_to_the_diff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resource whose diff demands a replacement is replaced; without any, or outside of a stack, none is."""
+    reads: list[object] = []
+
+    def resources(urn: str) -> Sequence[Mapping[str, Any]]:
+        reads.append(urn)
+        return state.read("story", "test").resources
+
+    monkeypatch.setattr(run, "_resources", resources)
+    run.compared(SERVER)
+    assert not run.replaces(NIC, "Server", "s")
+    assert reads == []  # which takes time
+    run.compared(SERVER, replaced=True)
+    assert run.replaces(NIC, "Server", "s")
+    assert not run.replaces("", "Server", "s")
+    assert not run.replaces(NIC, "Server", "other")
+    assert reads == [NIC, NIC]
 
 
 def test_new_resource_is_not_replaced() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -31,7 +31,7 @@ def clock() -> FakeClock:
 def delete(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Delete an object until its users are gone; return the status lines."""
 
-    def run_delete(users: list[User], custom_timeout: float | None, **options: float) -> list[str]:
+    def run_delete(users: list[User], custom_timeout: float | None, **options: Any) -> list[str]:
         lines: list[str] = []
         request = rpc_bridge.RequestContext(timeout=custom_timeout)
         monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
@@ -43,8 +43,15 @@ def delete(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., l
             if users:
                 raise errors.Conflict(409, "in use")
 
-        delete_when_unused(cast("Context", context), send, lambda: list(users), name_users=True, **options)
-        return lines
+        def list_users() -> list[User]:
+            lines.append("users read")
+            return [] if options.get("are_hidden") else list(users)
+
+        seconds = {name: value for name, value in options.items() if name == "seconds"}
+        delete_when_unused(
+            cast("Context", context), send, list_users, name_users=bool(options.get("name_users", True)), **seconds
+        )
+        return [line for line in lines if line != "users read" or options.get("shows_reads")]
 
     return run_delete
 
@@ -77,3 +84,36 @@ def test_users_that_the_run_deletes_as_well_are_released(
     start = clock.now()
     assert "releasing the port p, which this run deletes as well" in delete(users, None)
     assert 5 < clock.now() - start < 12
+
+
+def test_users_are_read_only_for_the_error(clock: FakeClock, delete: Callable[..., list[str]]) -> None:
+    """Each repetition is one request, unless the status line names the users."""
+    user = User("the port p", [], list)
+    users = [user]
+    ends = clock.now() + 10
+
+    class Clearing(list[User]):
+        """Users that disappear after a while."""
+
+        def __bool__(self) -> bool:
+            return clock.now() < ends
+
+    lines = delete(Clearing(users), None, name_users=False, shows_reads=True)
+    assert set(lines) == {"waiting until it is no longer in use"}
+    ends = clock.now() + 10
+    lines = delete(Clearing(users), None, shows_reads=True)
+    assert set(lines) == {"users read", "waiting until it is no longer in use by the port p"}
+
+
+def test_repetitions_begin_soon_and_slow_down(clock: FakeClock, delete: Callable[..., list[str]]) -> None:
+    """The first repetition is within half a second; later there is one every five seconds."""
+    with pytest.raises(errors.OperationFailed):
+        delete([User("the port p", [], list)], 100)
+    assert clock.slept == sorted(clock.slept)
+    assert (clock.slept[0] < 0.5, clock.slept[-1]) == (True, 5.0)
+
+
+def test_conflict_without_known_users_is_raised(delete: Callable[..., list[str]]) -> None:
+    """If nothing is found that uses the object, the refusal of the API is the error."""
+    with pytest.raises(errors.Conflict, match="in use"):
+        delete([User("the port p", [], list)], 10, are_hidden=True)
