@@ -11,18 +11,10 @@ from hypothesis import strategies as st
 from ecs_pulumi.dynamic.provider import Provider
 from tests.host.harness import BadInputs, Plugin
 from tests.support.examples import examples
-from tests.support.generated import KINDS, inputs
+from tests.support.generated import CONFIG, KINDS, inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-CONFIG = {
-    "ecs:authUrl": "http://127.0.0.1:1/v3",
-    "ecs:username": "nobody",
-    "ecs:password": "none",
-    "ecs:projectName": "none",
-    "ecs:preflight": "false",
-}
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,14 @@ def _handlers() -> Iterator[ResourceHandler[Any, Any, Any]]:
             yield handler
 
 
+CONFIG = {
+    "ecs:authUrl": "http://127.0.0.1:1/v3",
+    "ecs:username": "nobody",
+    "ecs:password": "none",
+    "ecs:projectName": "none",
+    "ecs:preflight": "false",
+}
+"""Settings of a cloud that no request reaches."""
 KINDS = {handler.name: handler for handler in _handlers()}
 """The handler of each kind by the name of the kind."""
 

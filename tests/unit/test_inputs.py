@@ -19,20 +19,13 @@ from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.provider import Provider
 from tests.support.clouds import hide_variables
 from tests.support.examples import examples
-from tests.support.generated import KINDS, inputs
+from tests.support.generated import CONFIG, KINDS, inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 some = examples(12)
 each_kind = pytest.mark.parametrize("kind", KINDS)
-CONFIG = {
-    "ecs:authUrl": "http://127.0.0.1:1/v3",
-    "ecs:username": "nobody",
-    "ecs:password": "none",
-    "ecs:projectName": "none",
-    "ecs:preflight": "false",
-}
 HEALTHY = {"status": "ACTIVE", "launched_at": "2024-01-01"}
 """Outputs of a healthy object, so that diff reads no remote object."""
 MAX_LENGTH = 300

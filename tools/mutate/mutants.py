@@ -111,7 +111,7 @@ class Module:
                 change += f" (no. {count})"
             placed = next(each for each in (*_placed(original), function) if each.lineno)
             statement = next((each for each in statements[key_of(function)] if placed.lineno in each), None)
-            # Of a statement that is left out, its beginning tells which tests reach it.
+            # Of a statement that is left out, its beginning shows which tests reach it.
             end = (placed.end_lineno or placed.lineno) if isinstance(original, ast.expr) else placed.lineno
             lines = range(placed.lineno, end + 1)
             is_important = important[key_of(function)]
