@@ -163,18 +163,24 @@ class PollFunction(Protocol):
 
 @dataclass(eq=False)
 class _Waiter:
-    """One thread that waits for one object."""
+    """One thread that waits for one object, and the condition that wakes it."""
 
     id: str
     since: float
     first_poll_at: float
     deadline: Deadline
+    condition: threading.Condition
     has_document: bool = False
     has_news: bool = False
     document: Document | None = None
     error: EcsError | None = None
     last_error: EcsError | None = None
     request_id: str | None = None
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether there is a document, an error, or no time left."""
+        return self.has_news or self.error is not None or self.deadline.expired
 
 
 @dataclass
@@ -197,7 +203,9 @@ class Poller:
     """Polls all awaited objects of a collection, with one poll at a time for all waiting threads.
 
     One of the waiting threads polls for all of them. When its own wait ends, another thread continues. Every poll
-    covers all awaited objects. The time of the next poll follows from these rules:
+    covers all awaited objects. Each thread has its own condition, so that a poll wakes only the threads that it
+    concerns: waking all of them takes more CPU time than the requests if there are dozens. The time of the next poll
+    follows from these rules:
 
     - Each wait has a poll interval that grows with its age; the wait with the earliest time decides.
     - The minimum distance of two polls grows with the number of waits, so that waits that start one after the other
@@ -209,9 +217,9 @@ class Poller:
     def __init__(self, watch: PollFunction, clock: Clock) -> None:
         self._watch = watch
         self._clock = clock
-        self._condition = threading.Condition()
+        self._lock = threading.Lock()
         self._waiters: list[_Waiter] = []
-        self._polling = False
+        self._poll_by: _Waiter | None = None
         self._last_poll_at = -math.inf
         self._durations: deque[float] = deque(maxlen=_RECENT_WAITS)
         self._backoff_until = 0.0
@@ -251,11 +259,12 @@ class Poller:
             EcsError: a poll failed with a permanent error.
         """
         now = self._clock.now()
-        waiter = _Waiter(id, now, now + max(first_delay, self._initial_delay()), deadline)
+        first_poll_at = now + max(first_delay, self._initial_delay())
+        waiter = _Waiter(id, now, first_poll_at, deadline, threading.Condition(self._lock))
         report = _Report(self._clock, now, progress)
-        with self._condition:
+        with self._lock:
             self._waiters.append(waiter)
-            self._condition.notify_all()
+            self._wake_next()
         try:
             while True:
                 self._wait_for_news(waiter)
@@ -274,53 +283,63 @@ class Poller:
                     seconds = self._clock.now() - waiter.since
                     raise WaitTimeout(what, _with_error(status, waiter.last_error), seconds, waiter.request_id)
         finally:
-            with self._condition:
+            with self._lock:
                 self._waiters.remove(waiter)
-                self._condition.notify_all()
+                self._wake_next()
 
     def _wait_for_news(self, waiter: _Waiter) -> None:
         """Wait for a document, an error or the deadline of this waiter; poll meanwhile if no other thread does."""
-        with self._condition:
-            while not (waiter.has_news or waiter.error or waiter.deadline.expired):
-                if self._polling:
+        with self._lock:
+            while not waiter.is_ended:
+                if self._poll_by not in (None, waiter):
                     # Wait in real time, not with the clock: another thread's request is in progress.
-                    self._condition.wait(waiter.deadline.left())
+                    waiter.condition.wait(waiter.deadline.left())
                     continue
-                self._polling = True
+                self._poll_by = waiter
                 try:
-                    self._poll_or_sleep()
+                    self._poll_or_sleep(waiter)
                 finally:
-                    self._polling = False
-                    self._condition.notify_all()
+                    self._poll_by = None
+                    for each in self._waiters:
+                        if each.is_ended:
+                            each.condition.notify()
+            if self._poll_by is None:
+                self._wake_next()
 
-    def _poll_or_sleep(self) -> None:
+    def _wake_next(self) -> None:
+        """Wake the thread that polls, to compute the time of the next poll again; if none polls, one that can."""
+        able = (each for each in self._waiters if not each.is_ended)
+        if next_ := self._poll_by or next(able, None):
+            next_.condition.notify()
+
+    def _poll_or_sleep(self, waiter: _Waiter) -> None:
         """Poll if the next poll is due, else sleep until then. The lock is held at entry and at return."""
         now = self._clock.now()
         due = self._next_poll_at()
-        timeout = min(waiter.deadline.left() for waiter in self._waiters)
+        timeout = min(each.deadline.left() for each in self._waiters)
         if due > now:
-            self._clock.wait(self._condition, min(due - now, timeout))
+            self._clock.wait(waiter.condition, min(due - now, timeout))
             return
         polled = list(self._waiters)
-        ids = {waiter.id for waiter in polled}
-        fresh = {waiter.id for waiter in polled if not waiter.has_document}
+        ids = {each.id for each in polled}
+        fresh = {each.id for each in polled if not each.has_document}
         self._unproductive_polls = min(self._unproductive_polls + 1, _MAX_UNPRODUCTIVE_POLLS)
-        self._condition.release()
+        self._lock.release()
         try:
             result, error = self._poll(ids, fresh)
         finally:
-            self._condition.acquire()
-        for waiter in polled:
-            if result and waiter.id in result.documents:
-                waiter.document = result.documents[waiter.id]
-                waiter.request_id = result.request_id
-                waiter.has_document = waiter.has_news = True
-                waiter.last_error = None
+            self._lock.acquire()
+        for each in polled:
+            if result and each.id in result.documents:
+                each.document = result.documents[each.id]
+                each.request_id = result.request_id
+                each.has_document = each.has_news = True
+                each.last_error = None
             elif error and not is_transient(error):
-                waiter.error = error
+                each.error = error
             elif error:
-                waiter.request_id = getattr(error, "request_id", None) or waiter.request_id
-                waiter.last_error = error
+                each.request_id = getattr(error, "request_id", None) or each.request_id
+                each.last_error = error
         self._record_poll(error)
 
     def _poll(self, ids: Collection[str], fresh: Collection[str]) -> tuple[PollResult | None, EcsError | None]:
