@@ -76,7 +76,7 @@ class RealStack:
             yield from unexpected(self._before, stage.by_hand, shown)
         before = self.project.state()
         result = self.project.up(*self._options(stage.targets), *(["--refresh"] if stage.by_hand else []))
-        self._retain(before)
+        self._retain(before, stage.by_hand.name if stage.by_hand and stage.by_hand.action == "delete" else "")
         self.made = result.changes
         fresh = {title.partition(" ")[2] for title, step in result.changes.items() if step in FRESH}
         self._before = deployed(self._before, stage, fresh)
@@ -116,13 +116,18 @@ class RealStack:
         kinds = {name: KINDS[name.rstrip("0123456789")] for name in targets}
         return [f"--target={stack}::pulumi-python:dynamic/ecs:{kind}::{name}" for name, kind in kinds.items()]
 
-    def _retain(self, before: Mapping[str, Mapping[str, object]]) -> None:
-        """Treat the objects that the state has no longer because of `retain_on_delete` as unmanaged."""
+    def _retain(self, before: Mapping[str, Mapping[str, object]], deleted: str = "") -> None:
+        """Treat the objects that the state has no longer because of `retain_on_delete` as unmanaged.
+
+        Args:
+            before: The resources in the state before.
+            deleted: The resource whose object another client has deleted.
+        """
         kept = {each["id"] for each in self.project.state().values()}
         retained = {
             key_of(title.partition(" ")[0], str(each["id"]))
             for title, each in before.items()
-            if each.get("retainOnDelete") and each["id"] not in kept
+            if each.get("retainOnDelete") and each["id"] not in kept and title.partition(" ")[2] != deleted
         }
         if retained:
             remote = self._documents()
