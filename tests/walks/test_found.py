@@ -224,3 +224,15 @@ def test_volume_with_an_empty_description(world: SharedWorld) -> None:
     """A create keeps an empty description, as an update does, and does not write the owner marker into it."""
     program = declared(vol1=("Volume", {"size": 1, "description": ""}))
     check(world, program, changed(program, "vol1", {"image": "cirros-peer"}))
+
+
+@pytest.mark.parametrize("kind", ["Server", "FloatingIp"])
+def test_renamed_user_of_a_port_that_is_replaced(world: SharedWorld, kind: str) -> None:
+    """The engine compares the dependents of a port under their former names before it compares the renamed one."""
+    server = changed(ATTACHED, "srv1", {"networks": [{"port_id": Ref("port1")}, {"network_id": Ref("net1")}]})
+    address = Declaration("FloatingIp", "fip1", {"external_network": "public", "port_id": Ref("port1")})
+    users, former, name = (server, "srv1", "srv2") if kind == "Server" else ((*ROUTED, address), "fip1", "fip2")
+    before, after = (changed(users, "port1", {"mac_address": f"fa:16:3e:77:00:1{last}"}) for last in range(2))
+    check(
+        world, before, tuple(replace(each, name=name, alias=former) if each.name == former else each for each in after)
+    )
