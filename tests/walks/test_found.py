@@ -226,6 +226,17 @@ def test_volume_with_an_empty_description(world: SharedWorld) -> None:
     check(world, program, changed(program, "vol1", {"image": "cirros-peer"}))
 
 
+def test_volume_that_is_deleted_with_its_shelved_server(world: SharedWorld) -> None:
+    """An engine that deletes one resource at a time may delete the volume first, which Cinder shows as reserved."""
+    server = Declaration("Server", "srv1", {**ATTACHED[-1].inputs, "power_state": "shelved_offloaded"})
+    attachment = Declaration(
+        *("VolumeAttachment", "vat1"),
+        {"server_id": Ref("srv1"), "volume_id": Ref("vol1")},
+        deleted_with="server_id",
+    )
+    check(world, ordered((*ATTACHED[:-1], Declaration("Volume", "vol1", {"size": 1}), server, attachment)))
+
+
 @pytest.mark.parametrize("kind", ["Server", "FloatingIp"])
 def test_renamed_user_of_a_port_that_is_replaced(world: SharedWorld, kind: str) -> None:
     """The engine compares the dependents of a port under their former names before it compares the renamed one."""
