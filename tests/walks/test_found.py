@@ -247,3 +247,24 @@ def test_renamed_user_of_a_port_that_is_replaced(world: SharedWorld, kind: str) 
     check(
         world, before, tuple(replace(each, name=name, alias=former) if each.name == former else each for each in after)
     )
+
+
+def test_renamed_subnet_that_is_replaced(world: SharedWorld) -> None:
+    """The interface and the NICs in a subnet are replaced before the subnet is deleted, also if it has an alias."""
+    networks = declared(net1=("Network", {}), net2=("Network", {}), rtr1=("Router", {}))
+
+    def program(network: str, subnet: str, cidr: str, alias: str = "") -> Program:
+        inputs = {"network_id": Ref(network), "cidr": cidr}
+        users = (
+            Declaration("RouterInterface", "rif1", {"router_id": Ref("rtr1"), "subnet_id": Ref(subnet)}),
+            Declaration("Server", "srv1", {**ATTACHED[-1].inputs, "networks": [{"network_id": Ref(network)}]}),
+        )
+        return ordered((*networks, Declaration("Subnet", subnet, inputs, alias=alias), *users))
+
+    check(world, program("net1", "sub1", "10.20.0.0/24"), program("net2", "sub2", "10.21.0.0/24", "sub1"))
+
+
+def test_inactive_server_is_stopped_by_hand(world: SharedWorld) -> None:
+    """A server stays paused when the program no longer sets `power_state`; another client cannot stop it then."""
+    paused = changed(ATTACHED, "srv1", {"power_state": "paused"})
+    check(world, paused, ATTACHED, Stage(ATTACHED, by_hand=ByHand("stop", "srv1")))
