@@ -76,7 +76,10 @@ class RealStack:
             # The preview shows the step of a resource that the refresh deleted after that of the refresh.
             shown = self.project.preview("--refresh").changes
             yield from unexpected(self._before, stage.by_hand, shown)
-        before = self._state
+        before = dict(self._state)
+        if stage.by_hand and stage.by_hand.action == "delete":
+            # Nothing retains what another client deletes.
+            before = {name: each for name, each in before.items() if name.partition(" ")[2] != stage.by_hand.name}
         result = self.project.up(*self._options(stage.targets), *(["--refresh"] if stage.by_hand else []))
         self._retain(before)
         self.made = result.changes
