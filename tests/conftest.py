@@ -7,6 +7,7 @@ that the OS_* variables name. A test that also requests `cloud`, the emulator it
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -46,8 +47,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of the tests that CI skips on a real cloud to save time."""
+    """Register the marker of the tests that CI skips on a real cloud to save time, and let children end at SIGINT."""
     config.addinivalue_line("markers", "thorough: exercises code that another test exercises already")
+    # What a script starts in the background ignores SIGINT, and so do its children. The engine interrupts a plug-in
+    # at the start of each command, and would wait 5 s for it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -7,7 +7,10 @@ without an alias, the new resource may import the object first; the delete of th
 from __future__ import annotations
 
 import threading
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class ObjectKey(NamedTuple):
@@ -34,12 +37,13 @@ class Ownership:
         self._owners: dict[ObjectKey, str] = {}
         self._lock = threading.Lock()
 
-    def keep(self, key: ObjectKey, urn: str) -> str | None:
+    def keep(self, key: ObjectKey, urn: str, former: Collection[str] = ()) -> str | None:
         """Record a resource as the owner of an object, unless it has another owner.
 
         Args:
             key: The object.
             urn: URN of the resource; if empty, nothing is recorded.
+            former: Other URNs of this resource in this run.
 
         Returns:
             The URN of the other owner; None if there is none.
@@ -47,7 +51,9 @@ class Ownership:
         if not urn:
             return None
         with self._lock:
-            owner = self._owners.setdefault(key, urn)
+            if self._owners.get(key, urn) in (urn, *former):
+                self._owners[key] = urn
+            owner = self._owners[key]
         return None if owner == urn else owner
 
     def release(self, key: ObjectKey, urn: str) -> None:

@@ -257,29 +257,41 @@ class Provider(ResourceProvider):
         return known.owners_of(key, lambda cloud: self._handler.account(self._setting, cloud))
 
     def _record_owner(
-        self, context: OperationContext[Any], urn: str, id_: str, inputs: Mapping[str, Any]
+        self, context: OperationContext[Any], request: rpc_bridge.RequestContext, id_: str, inputs: Mapping[str, Any]
     ) -> ProgramError | None:
         """Record the resource as the owner of an object in this run; return the error if it has another owner.
 
         Without a region in the prior outputs nothing is recorded.
         """
+        urn = request.urn
         if not (urn and isinstance(context.prior.get("region"), str)):
             return None
         known = fields.fields_of(self._handler.inputs)
-        outputs = {name: value for name, value in context.prior.items() if name not in known}
-        return self._keep_all(context, urn, id_, {**outputs, **inputs})
+        values = {name: value for name, value in context.prior.items() if name not in known} | dict(inputs)
+        conflict = self._keep_all(context, urn, id_, values)
+        owners = self._owners(context, request, id_) if conflict else []
+        if len(owners) == 1 and urn not in owners:
+            # Before a replacement that deletes first, the engine compares the dependents under their URNs in the state.
+            # One of them was this resource, whose former name is now an alias.
+            conflict = self._keep_all(context, urn, id_, values, former=owners)
+        return conflict
 
     def _claim(self, context: OperationContext[Any], urn: str, id_: str) -> None:
         if urn and (conflict := self._keep_all(context, urn, id_, context.inputs)):
             raise conflict
 
     def _keep_all(
-        self, context: OperationContext[Any], urn: str, id_: str, inputs: Mapping[str, Any]
+        self,
+        context: OperationContext[Any],
+        urn: str,
+        id_: str,
+        inputs: Mapping[str, Any],
+        former: Sequence[str] = (),
     ) -> ProgramError | None:
         """Record the resource as the owner of its object, and of those that it also holds."""
         conflict = None
         for kind, held_id in ((context.kind, id_), *self._handler.also_holds(id_, inputs)):
-            if other := OWNERSHIP.keep(self._object_key(context, held_id)._replace(kind=kind), urn):
+            if other := OWNERSHIP.keep(self._object_key(context, held_id)._replace(kind=kind), urn, former):
                 conflict = conflict or _duplicate_owner(kind, held_id, other)
         return conflict
 
@@ -407,7 +419,7 @@ class Provider(ResourceProvider):
         pending = None if changed or replaced else handler.pending_work(prior)
         if pending:
             context.notify(pending)
-        if not replaced and (conflict := self._record_owner(context, request.urn, id_, new)):
+        if not replaced and (conflict := self._record_owner(context, request, id_, new)):
             self._fail(context, conflict)
         return rpc_bridge.difference(
             DiffResult(

@@ -156,6 +156,11 @@ def replaces(urn: str, kind: str, id_: str) -> bool:
     return any(other["urn"] in known for other in _of(_resources(urn), kind, id_))
 
 
+def ids_in_state(urn: str, kind: str) -> list[str]:
+    """Return the ids of the resources of a kind in the state of this resource's stack."""
+    return [str(each["id"]) for each in _resources(urn) if each["type"].endswith(f":{kind}") and each.get("id")]
+
+
 def _resources(urn: str) -> Sequence[Mapping[str, Any]]:
     """Return the resources in the state of this resource's stack."""
     stack, project = urn.split("::", 2)[:2]

@@ -458,12 +458,19 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         The engine deletes them at the same time as the volume if their attachments have the option `deleted_with`.
         """
         urn, servers = rpc_bridge.current_request().urn, [item["server_id"] for item in remote.get("attachments") or ()]
+        attachments = get_handler("VolumeAttachment")
+        if remote["status"] == _RESERVED:
+            # Cinder does not list the attachment of a shelved server, and the state may have lost it a moment ago.
+            deleted = [
+                id_ for id_ in run.ids_in_state(urn, "Server") if run.also_deletes(urn, "Server", id_, is_awaited=False)
+            ]
+            servers += [each for each in deleted if attachments.read(context, f"{each}/{remote['id']}") is not None]
         if not servers or not all(run.also_deletes(urn, "Server", each, is_awaited=False) for each in servers):
             return False
         for each in servers:
             if not run.also_deletes(urn, "Server", each):
                 # The server is deleted only after the volume.
-                get_handler("VolumeAttachment").delete(context, f"{each}/{remote['id']}", {})
+                attachments.delete(context, f"{each}/{remote['id']}", {})
         context.cloud.region.volumes.poller.wait(
             remote["id"],
             lambda volume: volume is None or volume["status"] not in _IN_SERVER,
@@ -692,7 +699,7 @@ _UNSHELVE_FIRST = (
 _RETYPING, _REFUSED_FOR = "retyping", 60.0
 """Status of a volume whose type is being changed, and how long a refused change may have been requested before."""
 _NOT_DELETED = "error_deleting"
-_IN_SERVER = ("in-use", "detaching")
+_IN_SERVER = ("in-use", "detaching", _RESERVED)
 _STUCK = "Only the cloud's operator can reset its state."
 
 

@@ -69,8 +69,11 @@ class Client:
         if change.action == "delete":
             self._delete(program, declared, ids)
         elif change.action == "stop":
-            self._send("compute", "POST", f"/servers/{ids[change.name]}/action", {"os-stop": None})
-            self._until(lambda: self._get("compute", f"/servers/{ids[change.name]}")["server"]["status"] == "SHUTOFF")
+            path = f"/servers/{ids[change.name]}"
+            # A server whose program no longer sets `power_state` may be inactive, and Nova stops only an active one.
+            if self._get("compute", path)["server"]["status"] == "ACTIVE":
+                self._send("compute", "POST", f"{path}/action", {"os-stop": None})
+                self._until(lambda: self._get("compute", path)["server"]["status"] == "SHUTOFF")
         elif change.action == "add rule":
             rule = {"security_group_id": ids[change.name], "direction": "ingress", "protocol": "sctp"}
             rule |= dict(change.values)

@@ -391,16 +391,24 @@ class Deployment:
         """The URNs of the resources that are not created, because they are no targets."""
 
     def state(self) -> list[Record]:
-        """Return the current state: the records of this deployment, then the remaining prior records."""
+        """Return the current state: the records of this deployment, then the remaining prior records.
+
+        References to an aliased resource have its new URN. The records of this deployment keep the prior one, by which
+        the deletes at its end are sorted.
+        """
         remaining = [record for record in self._before if not any(record is done for done in self._done)]
-        records = [*self._new, *remaining]
-        for record in records:
-            record.deleted_with = self._aliased.get(record.deleted_with, record.deleted_with)
-            record.dependencies = {self._aliased.get(urn, urn) for urn in record.dependencies}
-            record.dependencies_of = {
-                name: {self._aliased.get(urn, urn) for urn in urns} for name, urns in record.dependencies_of.items()
-            }
-        return records
+        return [self._with_new_urns(record) for record in (*self._new, *remaining)]
+
+    def _with_new_urns(self, record: Record) -> Record:
+        def renamed(urns: set[str]) -> set[str]:
+            return {self._aliased.get(urn, urn) for urn in urns}
+
+        return replace(
+            record,
+            deleted_with=self._aliased.get(record.deleted_with, record.deleted_with),
+            dependencies=renamed(record.dependencies),
+            dependencies_of={name: renamed(urns) for name, urns in record.dependencies_of.items()},
+        )
 
     def register(self, declaration: Declaration) -> None:
         """Plan the step of a resource of the program, and run it."""

@@ -48,6 +48,8 @@ def can_follow(before: Program, after: Program) -> bool:
         or not is_kept(before, after)
     ):
         return False
+    if _shares_key_pair(after):
+        return False
     prior_holders = dict(_holders(before))
     for item, holder in _holders(after):
         prior = prior_holders.get(item, holder)
@@ -169,13 +171,22 @@ def _unsets(before: Program, after: Program) -> bool:
 
 
 def _loses_port(before: Program, after: Program) -> bool:
-    """Whether a router interface is deleted, with which Neutron deletes a port that the program still declares."""
+    """Whether a router interface is deleted or replaced, with which Neutron deletes a port that remains declared."""
 
-    def ports(program: Program) -> set[str]:
+    def ports(program: Program) -> set[tuple[str, str]]:
         found = of_kind(program, "RouterInterface")
-        return {each.inputs["port_id"].name for each in found if "port_id" in each.inputs}
+        return {
+            (each.inputs["port_id"].name, each.inputs["router_id"].name) for each in found if "port_id" in each.inputs
+        }
 
-    return bool((ports(before) - ports(after)) & {each.name for each in after})
+    lost = {port for port, _ in ports(before) - ports(after)}
+    return bool(lost & {each.name for each in after})
+
+
+def _shares_key_pair(program: Program) -> bool:
+    """Whether two resources are one key pair, as between `--target` of a renamed one and the delete of the former."""
+    names = [each.inputs["name"] for each in of_kind(program, "KeyPair") if "name" in each.inputs]
+    return len(names) != len(set(names))
 
 
 def _uses_deleted_subnet(before: Program, after: Program) -> bool:

@@ -224,3 +224,47 @@ def test_volume_with_an_empty_description(world: SharedWorld) -> None:
     """A create keeps an empty description, as an update does, and does not write the owner marker into it."""
     program = declared(vol1=("Volume", {"size": 1, "description": ""}))
     check(world, program, changed(program, "vol1", {"image": "cirros-peer"}))
+
+
+def test_volume_that_is_deleted_with_its_shelved_server(world: SharedWorld) -> None:
+    """An engine that deletes one resource at a time may delete the volume first, which Cinder shows as reserved."""
+    server = Declaration("Server", "srv1", {**ATTACHED[-1].inputs, "power_state": "shelved_offloaded"})
+    attachment = Declaration(
+        *("VolumeAttachment", "vat1"),
+        {"server_id": Ref("srv1"), "volume_id": Ref("vol1")},
+        deleted_with="server_id",
+    )
+    check(world, ordered((*ATTACHED[:-1], Declaration("Volume", "vol1", {"size": 1}), server, attachment)))
+
+
+@pytest.mark.parametrize("kind", ["Server", "FloatingIp"])
+def test_renamed_user_of_a_port_that_is_replaced(world: SharedWorld, kind: str) -> None:
+    """The engine compares the dependents of a port under their former names before it compares the renamed one."""
+    server = changed(ATTACHED, "srv1", {"networks": [{"port_id": Ref("port1")}, {"network_id": Ref("net1")}]})
+    address = Declaration("FloatingIp", "fip1", {"external_network": "public", "port_id": Ref("port1")})
+    users, former, name = (server, "srv1", "srv2") if kind == "Server" else ((*ROUTED, address), "fip1", "fip2")
+    before, after = (changed(users, "port1", {"mac_address": f"fa:16:3e:77:00:1{last}"}) for last in range(2))
+    check(
+        world, before, tuple(replace(each, name=name, alias=former) if each.name == former else each for each in after)
+    )
+
+
+def test_renamed_subnet_that_is_replaced(world: SharedWorld) -> None:
+    """The interface and the NICs in a subnet are replaced before the subnet is deleted, also if it has an alias."""
+    networks = declared(net1=("Network", {}), net2=("Network", {}), rtr1=("Router", {}))
+
+    def program(network: str, subnet: str, cidr: str, alias: str = "") -> Program:
+        inputs = {"network_id": Ref(network), "cidr": cidr}
+        users = (
+            Declaration("RouterInterface", "rif1", {"router_id": Ref("rtr1"), "subnet_id": Ref(subnet)}),
+            Declaration("Server", "srv1", {**ATTACHED[-1].inputs, "networks": [{"network_id": Ref(network)}]}),
+        )
+        return ordered((*networks, Declaration("Subnet", subnet, inputs, alias=alias), *users))
+
+    check(world, program("net1", "sub1", "10.20.0.0/24"), program("net2", "sub2", "10.21.0.0/24", "sub1"))
+
+
+def test_inactive_server_is_stopped_by_hand(world: SharedWorld) -> None:
+    """A server stays paused when the program no longer sets `power_state`; another client cannot stop it then."""
+    paused = changed(ATTACHED, "srv1", {"power_state": "paused"})
+    check(world, paused, ATTACHED, Stage(ATTACHED, by_hand=ByHand("stop", "srv1")))

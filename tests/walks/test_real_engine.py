@@ -125,7 +125,7 @@ def test_servers_swap_ports(project: MakeProject, cloud: Emulator) -> None:
 def test_options_of_a_key_pair(project: MakeProject, cloud: Emulator) -> None:
     """The engine refuses to delete what is protected, and leaves what is retained; ignored inputs stay as they are."""
     key = Declaration("KeyPair", "key1", {}, protect=True, retain=True)
-    network = Declaration("Network", "net1", {"description": "mine"}, minutes=20)
+    network = Declaration("Network", "net1", {"description": "mine"}, retain=True, minutes=20)
     ignored = replace(network, inputs={"description": "yours"}, ignored=("description",))
     stack = real_stack(project, cloud)
     assert list(stack.apply(Stage((key, network)))) == []
