@@ -173,7 +173,7 @@ def find_orphans(stack: Stack, regions: Iterable[str] = (), clouds: Iterable[str
         regions: Regions to search in addition to the configured region and those in the state.
         clouds: Entries of clouds.yaml to search in addition to the configured cloud and those in the state.
     """
-    known = {id_ for resource in stack.resources for id_ in cloud_ids(resource)}
+    known = {id_ for resource in stack.resources for id_ in cloud_ids(resource, _warn)}
     places = _places(stack, regions, clouds)
     return [
         orphan
@@ -182,6 +182,10 @@ def find_orphans(stack: Stack, regions: Iterable[str] = (), clouds: Iterable[str
         for orphan in _created_by(stack, kind, place)
         if orphan.object not in known
     ]
+
+
+def _warn(line: str) -> None:
+    print(f"warning: {line}", file=sys.stderr)
 
 
 def delete(stack: Stack, found: Sequence[Orphan], unreadable: Iterable[str] = ()) -> dict[Orphan, str]:
@@ -217,7 +221,7 @@ def delete(stack: Stack, found: Sequence[Orphan], unreadable: Iterable[str] = ()
 
 def _delete(stack: Stack, orphan: Orphan) -> str | None:
     context = _context(stack, "delete", orphan.kind, orphan.region, orphan.cloud, orphan.resource)
-    context.warn = lambda line: print(f"warning: {line}", file=sys.stderr)
+    context.warn = _warn
     try:
         get_handler(orphan.kind).delete_orphan(context, orphan.id)
     except errors.EcsError as error:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml  # comes with Pulumi's SDK
 
+from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import fields_of
 from ecs_pulumi.dynamic.handler import get_handler
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ecs_pulumi.dynamic.handler import ResourceHandler
 
@@ -166,11 +167,14 @@ def other_stacks() -> OtherStacks:
 
 
 def _ids(stack: str) -> list[str] | StackError:
-    """Return the ids in a stack's state, or the error if it cannot be read."""
+    """Return the ids in a stack's state, or the error if it or one of the ids cannot be read."""
+    malformed: list[str] = []
     try:
-        return [id_ for resource in _exported(stack)[0] if resource.get("id") for id_ in cloud_ids(resource)]
+        resources = [resource for resource in _exported(stack)[0] if resource.get("id")]
     except StackError as error:
         return error
+    ids = [id_ for resource in resources for id_ in cloud_ids(resource, malformed.append)]
+    return StackError(malformed[0]) if malformed else ids
 
 
 def is_ecs(resource: Mapping[str, Any]) -> bool:
@@ -178,11 +182,22 @@ def is_ecs(resource: Mapping[str, Any]) -> bool:
     return str(resource.get("type")).rpartition(":")[0] == _ECS
 
 
-def cloud_ids(resource: Mapping[str, Any]) -> list[str]:
-    """Return the ids of a resource, of the object that was created for it, and of those that it holds."""
+def cloud_ids(resource: Mapping[str, Any], report: Callable[[str], object] = bool) -> list[str]:
+    """Return the ids of a resource, of the object that was created for it, and of those that it holds.
+
+    Args:
+        resource: The resource in the state.
+        report: Called with a line that names the resource if its id is not one of its kind. Default: nothing.
+    """
     id_, handler = str(resource.get("id")), _handler(resource)
-    held = [other for _, other in held_objects(resource)]
-    return list(dict.fromkeys((id_, handler.object_id(id_), *held) if handler else (id_,)))
+    if handler is None:
+        return [id_]
+    try:
+        held = [other for _, other in held_objects(resource)]
+        return list(dict.fromkeys((id_, handler.object_id(id_), *held)))
+    except errors.ConfigurationError as error:
+        report(f"{handler.name} {str(resource.get('urn')).rpartition('::')[2]} in the state: {error}")
+        return [id_]
 
 
 def held_objects(resource: Mapping[str, Any]) -> list[tuple[str, str]]:

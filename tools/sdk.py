@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 PACKAGE = CHECKOUT / "ecs_pulumi"
 SDK = PACKAGE / "sdk"
-WRITTEN = tuple(SDK / f"{name}.py" for name in ("base", "exclusive", "outputs", "values"))
+WRITTEN = tuple(SDK / f"{name}.py" for name in ("base", "exclusive", "interrupt", "outputs", "values"))
 """The modules that are not generated."""
 LOOKUPS = (
     *("calls", "flavors", "floating_ips", "images", "key_pairs", "models", "networks", "offers", "routers"),

@@ -32,7 +32,9 @@ class UnnamedInputs(fields.Inputs):
     """The inputs that all kinds of Neutron objects have."""
 
     description: Annotated[str | None, InPlace(), AlwaysSet()] = Field(None, max_length=255, description="Description.")
-    tags: Annotated[list[str] | None, InPlace(), Set(), AlwaysSet()] = Field(None, description="Tags, a set.")
+    tags: Annotated[list[Annotated[str, Field(max_length=255)]] | None, InPlace(), Set(), AlwaysSet()] = Field(
+        None, description="Tags, a set."
+    )
     project_id: Annotated[str | None, Replace(), Computed(), AlwaysSet()] = Field(
         None, description="Project that owns it. Only an administrator can set another project."
     )

@@ -12,6 +12,7 @@ from pulumi.dynamic.dynamic import PROVIDER_KEY
 from typing_extensions import Self, is_typeddict
 
 from ecs_pulumi.sdk.exclusive import is_exclusive
+from ecs_pulumi.sdk.interrupt import end_requests_when_interrupted
 from ecs_pulumi.sdk.outputs import LazyOutputs, await_requests_first, output_property
 from ecs_pulumi.sdk.values import unsendable
 
@@ -124,8 +125,9 @@ def _register(
     if opts.delete_before_replace is None and is_exclusive(self._exclusive, inputs):
         # A forced replacement (`--replace`, `state taint`) asks no provider for the order.
         opts.delete_before_replace = True
+    declared = _declared_resources()
     if not is_read:
-        opts = _with_dependencies(self, opts)
+        opts = _with_dependencies(self, opts, declared)
     properties[PROVIDER_KEY] = self._serialized_provider
     pulumi.CustomResource.__init__(self, f"pulumi-python:{self._resource_type_name}", resource_name, properties, opts)
     if is_read:
@@ -141,17 +143,24 @@ _declared: weakref.WeakKeyDictionary[Any, dict[str, list[EcsResource]]] = weakre
 """The resources of each program by kind. One process can run several programs, each with its own monitor."""
 
 
-def _with_dependencies(self: EcsResource, opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+def _declared_resources() -> dict[str, list[EcsResource]]:
+    """The resources that this program has declared so far."""
+    monitor = pulumi.runtime.settings.get_monitor()
+    if monitor not in _declared:
+        _declared[monitor] = {}
+        await_requests_first()
+        end_requests_when_interrupted(monitor)
+    return _declared[monitor]
+
+
+def _with_dependencies(
+    self: EcsResource, opts: pulumi.ResourceOptions, declared: dict[str, list[EcsResource]]
+) -> pulumi.ResourceOptions:
     """Add the dependencies that no reference expresses.
 
     The provider waits for such a resource as well, but meanwhile occupies a worker of the engine: with many waiting
     resources, none would be left for the one that they wait for.
     """
-    monitor = pulumi.runtime.settings.get_monitor()
-    if monitor not in _declared:
-        _declared[monitor] = {}
-        await_requests_first()
-    declared = _declared[monitor]
     declared.setdefault(self._kind, []).append(self)
     needed = [resource for kind in self._dependencies for resource in declared.get(kind, ())]
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=needed)) if needed else opts

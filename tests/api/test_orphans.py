@@ -18,7 +18,7 @@ from ecs_pulumi.dynamic.handler import auto_name, get_handler
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.orphans import _age, delete, find_orphans, main
 from ecs_pulumi.resources import deletion
-from ecs_pulumi.stack import Stack
+from ecs_pulumi.stack import Stack, other_stacks
 from tests.support.clouds import hide_variables
 from tests.support.command import ASCII_LOCALE, run_unread
 from tests.support.steps import PROJECT, SAME, STACK, Refused, Resource, context_of_create
@@ -541,6 +541,27 @@ def test_regions_of_state_and_options_are_searched(shop: Shop) -> None:
         find_orphans(stack)
     with pytest.raises(ConfigurationError, match="venus"):
         find_orphans(shop.stack, ["venus"])
+
+
+def test_malformed_id_in_state_is_named(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning names the resource, and the search goes on."""
+    volume = shop.create("Volume", "disk", size=10)
+    type_ = "pulumi-python:dynamic/ecs:RouterInterface"
+    broken = {"urn": f"urn:pulumi:dev::shop::{type_}::link", "type": type_, "id": "broken"}
+    stack = Stack("shop", "dev", [broken], shop.config)
+    assert ids(stack) == [volume]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: RouterInterface link in the state: the id of a RouterInterface is ")
+
+
+def test_malformed_id_in_another_stack_prevents_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state of another stack with such an id does not show all objects of that stack."""
+    type_ = "pulumi-python:dynamic/ecs:RouterInterface"
+    urn = f"urn:pulumi:prod::shop::{type_}::link"
+    deployment = {"resources": [{"urn": urn, "type": type_, "id": "broken"}]}
+    answers = {"ls": [{"name": "prod"}], "export": {"version": 3, "deployment": deployment}}
+    monkeypatch.setattr("ecs_pulumi.stack._pulumi", lambda *arguments: json.dumps(answers[arguments[1]]))
+    assert "RouterInterface link in the state: " in other_stacks().unreadable["prod"]
 
 
 def write_state(folder: Path, stack: str, *ids: str, pending: Mapping[str, str] | None = None) -> None:

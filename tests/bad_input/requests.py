@@ -70,16 +70,21 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(item, (*path, key))
 
 
+def container(value: Any, place: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Return the object or list that contains the value at this path, and its key there."""
+    *outer, last = place
+    for key in outer:
+        value = value[key]
+    return value, last
+
+
 def _change_body(draw: st.DrawFn, sent: Sent) -> None:
     place = draw(st.sampled_from(list(places(sent.body))))
     change = draw(st.sampled_from(("replace", "replace", "replace", "remove", "add", "wrap", "repeat")))
     if not place:
         sent.body = draw(json_values())
         return
-    *outer, last = place
-    parent = sent.body
-    for key in outer:
-        parent = parent[key]
+    parent, last = container(sent.body, place)
     if change == "remove":
         del parent[last]
     elif change == "wrap":

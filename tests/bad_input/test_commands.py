@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from ecs_pulumi import cli, preview_report, stack
 from ecs_pulumi.adopt import __main__ as adopt
 from ecs_pulumi.resources import registry
-from tests.bad_input.requests import places
+from tests.bad_input.requests import container, places
 from tests.faults.scenes import SCENES
 from tests.faults.world import EmulatedWorld
 from tests.support.bad_values import LONE_SURROGATE, TEXTS, json_values
@@ -65,10 +65,7 @@ def changed(draw: st.DrawFn, document: Any) -> bytes:
         inside = [place for place in places(document) if place]
         if not inside:
             break
-        *outer, last = draw(st.sampled_from(inside))
-        parent: Any = document
-        for key in outer:
-            parent = parent[key]
+        parent, last = container(document, draw(st.sampled_from(inside)))
         if draw(st.booleans()):
             parent[last] = draw(json_values())
         else:

@@ -21,7 +21,7 @@ from ecs_pulumi.cloud.connection import Connection
 from ecs_pulumi.cloud.errors import EcsError
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.emulator import Emulator
-from tests.bad_input.requests import places
+from tests.bad_input.requests import container, places
 from tests.support.bad_values import FLOATS, LONE_SURROGATE, NUMBERS, STRUCTURES, TEXTS
 from tests.support.clouds import hide_variables
 from tests.support.examples import examples
@@ -198,10 +198,7 @@ def contents(draw: st.DrawFn) -> bytes | None:
         inside = [place for place in places(document) if place]
         if not inside:
             break
-        *outer, last = draw(st.sampled_from(inside))
-        parent: Any = document
-        for key in outer:
-            parent = parent[key]
+        parent, last = container(document, draw(st.sampled_from(inside)))
         change = draw(st.sampled_from(("replace", "remove", "add")))
         if change == "remove" or not isinstance(parent, dict):
             del parent[last]

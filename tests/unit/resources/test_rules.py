@@ -55,6 +55,15 @@ def server_problems(**inputs: Any) -> list[tuple[str, str]]:
     return problems("Server", flavor="f", **({"image": "i"} | inputs))
 
 
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind != "Server" and "tags" in KINDS[kind].inputs.model_fields]
+)
+def test_long_tag_is_named(kind: str) -> None:
+    """A check names the tag that is longer than Neutron accepts."""
+    found = dict(problems(kind, tags=["a" * 255, "a" * 256]))
+    assert found["tags"] == "[1]: string must have at most 255 characters, got 256 characters"
+
+
 def pool(start: Any, end: Any) -> dict[str, Any]:
     """An allocation pool."""
     return {"start": start, "end": end}
