@@ -146,7 +146,7 @@ class Provider(ResourceProvider):
             return True
         model = fields.fields_of(self._handler.inputs)
         return any(
-            value is not None and field.has(fields.Replace) and not self._handler.is_equal(name, value, outs)
+            field.has(fields.Replace) and not self._handler.is_equal(name, value, outs)
             for name, field in model.items()
             if name in outs and (value := inputs.get(name)) is not None
         )

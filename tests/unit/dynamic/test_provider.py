@@ -608,3 +608,116 @@ def test_update_and_delete(provider: Provider, bakery: _Bakery) -> None:
     assert outs["name"] == "b"
     provider.delete("c1", outs)
     assert bakery.cakes == {}
+
+
+# ---------------------------------------------------------------- status line, interrupted creates, refreshes
+
+
+def test_operations_clear_their_status_line(
+    provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a create, an update or a delete that succeeds, nothing remains in the status column."""
+    lines: list[str] = []
+    monkeypatch.setattr("ecs_pulumi.dynamic.provider.StatusLine", lambda _: lines.append)
+    outs = provider.create({"flour": "rye", "name": "a"}).outs
+    assert outs is not None
+    assert lines == [""]
+    provider.update("c1", outs, {"flour": "rye", "name": "b"})
+    assert lines == [""] * 2
+    provider.delete("c1", outs)
+    assert lines == [""] * 3
+    bakery.errors["delete"] = OvenError("too hot")
+    with pytest.raises(Failure):
+        provider.delete("c1", outs)
+    assert lines == [""] * 3
+
+
+class Interrupted:
+    """A resource whose create an earlier run began: the state has its inputs, and the cloud an object with its marker.
+
+    Attributes:
+        begun: The inputs of the interrupted creates.
+        notices: The lines that are shown.
+        bakery: The cloud.
+    """
+
+    def __init__(self, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bakery, self.notices = bakery, list[str]()
+        self.begun: list[dict[str, Any]] = [{"flour": "rye", "name": "a"}, {"flour": "rye", "name": "a"}]
+        bakery.cakes["c7"] = {"flour": "rye", "name": "a", "layers": 1}
+        request = rpc_bridge.RequestContext(urn=f"{STACK}::cake")
+        monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+        monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: self.notices.append(line))
+        monkeypatch.setattr(state, "read", lambda *_: StackState(begun={request.urn: self.begun}))
+        monkeypatch.setattr(state, "backend_fingerprint", lambda: "0a1b2c3d")
+        monkeypatch.setattr(bakery, "find_own_orphans", lambda *_: [("c7", "a")])
+
+
+@pytest.fixture
+def interrupted(bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> Interrupted:
+    """A resource whose create was interrupted."""
+    return Interrupted(bakery, monkeypatch)
+
+
+def test_create_continues_with_the_object_of_an_interrupted_run(provider: Provider, interrupted: Interrupted) -> None:
+    """The object is changed to the inputs of the program, and a notice says what happens."""
+    result = provider.create({"flour": "rye", "name": "a", "layers": 2})
+    assert (result.id, interrupted.bakery.steps) == ("c7", ["read", "update"])
+    assert interrupted.bakery.cakes["c7"]["layers"] == 2
+    assert interrupted.notices[0] == "continuing with c7, which an interrupted run began to create"
+
+
+def test_object_of_an_interrupted_run_that_is_gone(provider: Provider, interrupted: Interrupted) -> None:
+    """A list may still contain it; it is created as any other."""
+    interrupted.bakery.cakes.clear()
+    assert provider.create({"flour": "rye", "name": "a"}).id == "c1"
+
+
+def test_object_of_an_interrupted_run_that_would_be_replaced(provider: Provider, interrupted: Interrupted) -> None:
+    """The error names the inputs and what to do, and nothing is created."""
+    with pytest.raises(
+        Failure, match=r"an interrupted run created c7, and changing its flour to the program's value re"
+    ):
+        provider.create({"flour": "oat", "name": "a"})
+    assert list(interrupted.bakery.cakes) == ["c7"]
+
+
+def test_unconfirmed_object_with_the_marker_of_the_resource(provider: Provider, interrupted: Interrupted) -> None:
+    """If the state does not confirm that a run began to create it, neither is it used nor is a second one created."""
+    interrupted.begun.clear()
+    with pytest.raises(
+        Failure, match=r"Cake a \(c7\) already exists: an earlier run created it for this resource, but"
+    ):
+        provider.create({"flour": "rye", "name": "a"})
+    assert list(interrupted.bakery.cakes) == ["c7"]
+
+
+def test_import_that_changes_the_object_is_a_notice(
+    provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preview names each input that the import changes once, also one that carries the owner marker."""
+    notices: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: notices.append(line))
+    bakery.cakes["c7"] = {"flour": "rye", "name": "mine", "layers": 1}
+    monkeypatch.setattr(bakery, "ownership_updates", lambda *_: {"name": "x", "toppings": []})
+    program = {"adopt": "c7", "flour": "rye", "name": "ours", "layers": 1}
+    assert failures(provider, program) == []
+    assert notices == ["importing c7 changes it [import-changes: name, toppings]"]
+    assert failures(provider, {**program, "flour": "oat"}) == [
+        ("flour", 'it is "rye" in c7, which would have to be replaced')
+    ]
+
+
+def test_diff_after_a_refresh_shows_what_the_next_update_does(
+    provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine requests a diff to show what a refresh has changed: it shows replacements, and sends no request."""
+    request = rpc_bridge.RequestContext(urn=f"{STACK}::cake")
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+    monkeypatch.setattr(run, "_refreshed", {request.urn})
+    result = provider.diff("c1", {"flour": "rye", "layers": 1}, {"flour": "oat", "layers": 2})
+    assert (result.changes, result.replaces) == (True, ["flour"])
+    assert bakery.steps == []
+    # Only the first one ends the refresh.
+    provider.diff("c1", {"flour": "rye"}, {"flour": "oat"})
+    assert bakery.steps == ["tainted"]

@@ -56,7 +56,8 @@ class Cloud:
         clients = SimpleNamespace(
             compute=None, network=None, region=region, deadline=Deadline(clock, 600), writes=writes
         )
-        self.context = cast("Context", SimpleNamespace(cloud=clients, report_status=lambda _: None))
+        self.lines: list[str] = []
+        self.context = cast("Context", SimpleNamespace(cloud=clients, report_status=self.lines.append))
         monkeypatch.setattr(compute, "attach_interface", self._attach)
         monkeypatch.setattr(compute, "detach_interface", self._detach)
         monkeypatch.setattr(network, "get", self._get)
@@ -186,8 +187,9 @@ def test_network_that_does_not_exist(cloud: Cloud) -> None:
 def test_detach_waits_until_the_port_is_free(cloud: Cloud, *, keep_port: bool) -> None:
     """A port that outlives its NIC is reserved, for clouds that would delete it."""
     free = port("p", device="")
-    cloud.polls = [port("p"), free]
+    cloud.polls = [*[port("p")] * 9, free]
     assert nic.detach(cloud.context, "s", "p", keep_port=keep_port) == free
+    assert {line.partition(",")[0] for line in cloud.lines} == {"detaching"}
     assert (cloud.sent, cloud.polls) == ([("s", "p", keep_port)], [])
     # A NIC that does not exist is detached.
     cloud.errors, cloud.polls = [errors.NotFound(404, "no such NIC")], [None]

@@ -80,3 +80,17 @@ def test_request_is_repeated_at_once() -> None:
 
     assert waiting.run(end) == "done"
     assert (waiting.sent, waiting.lines, waiting.clock.time) == (2, [], start)
+
+
+def test_request_is_repeated_at_once_until_the_limit() -> None:
+    """A reason that the caller ends takes no pause, so that even a second before the limit the request is repeated."""
+    waiting = Waiting(ready_after=20, timeout=100)
+    start = waiting.clock.time
+
+    def end(*_: object) -> str:
+        waiting.clock.time = start + 59.5
+        waiting.ready_at = start
+        return ""
+
+    assert waiting.run(end) == "done"
+    assert waiting.sent == 2
