@@ -164,7 +164,6 @@ class PortHandler(NeutronHandler[PortInputs]):
 
     def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
         """Warn of a change that an Open Telekom Cloud makes to no existing port."""
-        super().preflight_update(context, id_, new, changed)
         fixed = [name for name in _FIXED if name in changed]
         if fixed and context.cloud.region.differences.restricts_ports:
             context.warn(f"{errors.join_names(fixed)}: {_replace_advice()}; this cloud will probably refuse the change")

@@ -88,7 +88,6 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Check the range, the address, and that both have the same IP version."""
-        yield from super().validate(checked)
         destination, nexthop = checked.known("destination"), checked.known("nexthop")
         destination_range = address = None
         if destination is not None:
