@@ -165,7 +165,7 @@ class RouterHandler(NeutronHandler[RouterInputs]):
         if interrupting:
             context.notify(Notice.INTERRUPTS.with_code(f"the connections through {what} are interrupted", interrupting))
 
-    def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
+    def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:  # noqa: ARG002
         """Warn of the floating IPs that need the gateway to the external network which the router leaves."""
         if "external_network" in changed and context.prior.get("external_network_id"):
             listed = catalog(context.cloud.region).floating_ips()

@@ -94,17 +94,21 @@ def test_reference(
     inputs: dict[str, Any],
     other: dict[str, Any],
 ) -> None:
-    """A new reference to an object that does not exist is refused once, naming the input; an unchanged one is not.
+    """A new reference to an object that does not exist is refused once, naming the input.
 
-    An object that this run has created needs no request.
+    Neither an unchanged reference nor one to an object that this run has created is requested.
     """
     run.resource = "it"
+    for is_created in (False, True):
+        cloud.requests.clear()
+        if is_created:
+            monkeypatch.setattr(idempotent_create, "_created", {IT})
+            assert run(kind, **inputs) == []
+        else:
+            assert run(kind, inputs, **other) == []
+        assert [each.path for each in cloud.requests if IT in f"{each.path}?{each.query} {each.body}"] == []
+    assert run.warnings == []
+    monkeypatch.setattr(idempotent_create, "_created", set())
     (problem,) = run(kind, **inputs)
     assert problem.startswith(name)
     assert f'"{IT}"' in problem
-    assert run(kind, inputs, **other) == []
-    monkeypatch.setattr(idempotent_create, "_created", {IT})
-    cloud.requests.clear()
-    assert run(kind, **inputs) == []
-    assert run.warnings == []
-    assert [each.path for each in cloud.requests if IT in f"{each.path}?{each.query} {each.body}"] == []

@@ -38,11 +38,9 @@ class Project:
         self.cloud.on("GET", f"{path}/*", self._get)
         self.cloud.on("GET", path if kind == "port" else f"{path}/detail", self._list)
         self.region: Region = region_of(self.cloud, self.clock)
-        self.reader: Any = {
-            "server": lambda: self.region.servers,
-            "volume": lambda: self.region.volumes,
-            "port": lambda: self.region.network_objects("port"),
-        }[kind]()
+        self.reader: Any = self.region.network_objects("port")
+        if kind != "port":
+            self.reader = self.region.servers if kind == "server" else self.region.volumes
 
     def _show(self, id_: str) -> dict[str, Any]:
         return {"id": id_, "status": "DELETED" if id_ in self.deleted else "ACTIVE"}
