@@ -596,6 +596,15 @@ def test_replacement_needs_no_additional_quota(run: Run, cloud: Emulator, fixtur
     assert run("InterfaceAttachment", **attachment, fixed_ips=[{"ip_address": "10.66.0.22"}]) == []
 
 
+def test_replacement_does_not_count_for_other_resources(run: Run, cloud: Emulator) -> None:
+    """A quota with room for one more router has room for a new one beside a replaced one."""
+    cloud.set_quota(router=1)
+    run("Router", {"name": "old"}, name="old", description="x")
+    assert run("Router", name="old", project_id=UNKNOWN) == []
+    assert run("Router", name="new") == []
+    assert run("Router", name="newer") == ["name: quota exceeded for routers: limit 1, in use 0, this program needs 2"]
+
+
 def test_replacement_that_is_created_first_needs_quota(
     landscape: Landscape, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

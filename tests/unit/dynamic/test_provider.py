@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import pytest
-from pulumi.dynamic import Config, ConfigureRequest
+from pulumi.dynamic import Config, ConfigureRequest, DiffResult
 from pulumi.output import UNKNOWN
 from pydantic import Field
 
@@ -721,3 +721,59 @@ def test_diff_after_a_refresh_shows_what_the_next_update_does(
     # Only the first one ends the refresh.
     provider.diff("c1", {"flour": "rye"}, {"flour": "oat"})
     assert bakery.steps == ["tainted"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "cake", "settles"),
+    [
+        ({"flour": "rye"}, None, True),
+        ({"flour": "rye"}, {"flour": "oat"}, True),
+        ({"flour": "rye", "shelf": "s1"}, {"flour": "rye", "shelf": "s2"}, True),
+        ({"flour": "rye"}, {"flour": "rye", "shelf": "s2"}, False),
+        ({"flour": "rye", "name": "a"}, {"flour": "rye", "name": "b"}, False),
+        ({"flour": "rye", "shelf": "s1"}, {"flour": "rye"}, False),
+    ],
+)
+def test_refresh_repeats_a_read_that_would_replace_the_object(
+    provider: Provider,
+    bakery: _Bakery,
+    monkeypatch: pytest.MonkeyPatch,
+    inputs: dict[str, Any],
+    cake: dict[str, Any] | None,
+    settles: bool,  # noqa: FBT001
+) -> None:
+    """A list may be out of date: without the object, or with another one in its place, the object is read again."""
+    request = rpc_bridge.RequestContext(urn=f"{STACK}::cake", old_inputs=inputs, has_state=True)
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+
+    def settle(*_: object) -> bool:
+        bakery.step("settle")
+        return True
+
+    def read(*_: object) -> RemoteObject:
+        bakery.step("read again")
+        return {"flour": "rye", "name": "new"}
+
+    monkeypatch.setattr(bakery, "settle", settle)
+    monkeypatch.setattr(bakery, "read", read)
+    if cake is not None:
+        bakery.cakes["c1"] = cake
+    outs = provider.read("c1", inputs).outs
+    assert bakery.steps == ["read", *(["settle", "read again"] if settles else [])]
+    assert outs is not None
+    assert (outs["name"] == "new") is settles
+
+
+def test_diff_sends_the_changed_inputs_to_the_engine() -> None:
+    """`replace_on_changes` needs their names. The host reads the result while it builds the response from `fields`."""
+    result = rpc_bridge.difference(DiffResult(changes=True, replaces=["a"], delete_before_replace=True), ["a", "b"])
+
+    def host() -> dict[str, Any]:
+        fields: dict[str, Any] = {"changes": result.changes, "replaces": result.replaces}
+        fields["deleteBeforeReplace"] = result.delete_before_replace
+        return fields
+
+    assert host() == {"changes": True, "replaces": ["a"], "diffs": ["a", "b"], "deleteBeforeReplace": True}
+    fields: dict[str, Any] = {}
+    assert result.delete_before_replace
+    assert fields == {}
