@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import pytest
-from pulumi.dynamic import Config, ConfigureRequest, DiffResult
+from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import UNKNOWN
 from pydantic import Field
 
@@ -762,18 +762,3 @@ def test_refresh_repeats_a_read_that_would_replace_the_object(
     assert bakery.steps == ["read", *(["settle", "read again"] if settles else [])]
     assert outs is not None
     assert (outs["name"] == "new") is settles
-
-
-def test_diff_sends_the_changed_inputs_to_the_engine() -> None:
-    """`replace_on_changes` needs their names. The host reads the result while it builds the response from `fields`."""
-    result = rpc_bridge.difference(DiffResult(changes=True, replaces=["a"], delete_before_replace=True), ["a", "b"])
-
-    def host() -> dict[str, Any]:
-        fields: dict[str, Any] = {"changes": result.changes, "replaces": result.replaces}
-        fields["deleteBeforeReplace"] = result.delete_before_replace
-        return fields
-
-    assert host() == {"changes": True, "replaces": ["a"], "diffs": ["a", "b"], "deleteBeforeReplace": True}
-    fields: dict[str, Any] = {}
-    assert result.delete_before_replace
-    assert fields == {}
