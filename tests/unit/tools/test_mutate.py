@@ -6,6 +6,7 @@ import textwrap
 import time
 from typing import TYPE_CHECKING, cast
 
+import coverage
 import pytest
 
 from tools.mutate.__main__ import EXPLAINED, PACKAGE, PAGE, explained, select
@@ -142,6 +143,25 @@ def test_changed_function_is_tried_with_all_its_tests(trials: Trials, tmp_path: 
     changed = module(tmp_path, "def detach(a):\n    g(a)\n    return a\n")
     trials._modules = {changed.name: changed}
     assert [len(group) for group in trials.tests_of(changed.mutants[-1], 1.0)] == [3, 1]
+
+
+def test_recording_keeps_the_tests_of_other_files_of_a_changed_function(tmp_path: Path) -> None:
+    """A recording of one file leaves what other tests reach; of a changed function, any line may be theirs."""
+    kept, new = "tests/unit/test_a.py::test_kept", "tests/unit/test_b.py::test_new"
+    example = module(tmp_path, "def detach(a):\n    f(a)\n    return a\n")
+    recording = Recording(
+        seconds={kept: 1.0},
+        tests=[kept],
+        reached={example.name: {"detach": {"1": "1"}}},
+        versions={example.name: {"detach": "as it was"}},
+    )
+    data = tmp_path / "data"
+    measured = coverage.CoverageData(basename=str(data))
+    measured.set_context(new)
+    measured.add_lines({str(example.path): [2, 3]})
+    measured.write()
+    recording.add("tests/unit/test_b.py", "1", {new: 1.0}, data, {example.name: example})
+    assert recording.reached[example.name]["detach"] == {"0": "1", "1": "3", "2": "3"}
 
 
 @pytest.mark.parametrize(
