@@ -106,7 +106,7 @@ def test_delete_waits_until_the_volume_is_gone(cloud: Cloud) -> None:
 def test_failed_delete(cloud: Cloud, *, is_refused: bool) -> None:
     """A volume in `error_deleting` is an error at once, whether the request is refused or accepted."""
     cloud.errors, cloud.states = [BUSY] if is_refused else [], [remote("error_deleting")]
-    with pytest.raises(errors.OperationFailed, match="v.*Only the cloud's operator can reset its state"):
+    with pytest.raises(errors.OperationFailed, match=r"v.*Only the cloud's operator can reset its state"):
         cloud.delete()
     assert cloud.sent == 1
 
