@@ -83,3 +83,7 @@ def test_unchanged_addresses_are_not_checked(checked_addresses: list[Any]) -> No
     inputs = {"network_id": "n", "fixed_ips": [{"subnet_id": "gone"}], "name": "new"}
     assert list(preflight.addresses(context, CheckInputs(inputs, {**inputs, "name": "old"}))) == []
     assert checked_addresses == []
+    # Either of the two may have changed.
+    changes: tuple[dict[str, Any], ...] = ({"network_id": "m"}, {"fixed_ips": []})
+    for prior in changes:
+        assert len(list(preflight.addresses(context, CheckInputs(inputs, {**inputs, **prior})))) == 1

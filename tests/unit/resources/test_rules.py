@@ -26,6 +26,7 @@ PRIVATE = (
     "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nHushHush",
 )
 
+FLAT = {"provider_network_type": "flat"}
 PEM = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----")
 
 
@@ -432,6 +433,10 @@ def test_is_equal_ignores_spelling(kind: str, name: str, desired: Any, prior: di
         ("Network", {"provider_segmentation_id": 7}, {"provider_segmentation_id": 7}, True),
         ("Network", {"provider_segmentation_id": 7}, {"provider_segmentation_id": 8}, False),
         ("Network", {"provider_segmentation_id": 7}, {}, False),
+        ("Network", FLAT | {"provider_physical_network": "a"}, FLAT | {"provider_physical_network": "a"}, True),
+        ("Network", FLAT | {"provider_physical_network": "a"}, FLAT | {"provider_physical_network": "b"}, False),
+        ("Network", {"provider_physical_network": "a"}, {"provider_physical_network": "a"}, False),
+        ("Network", FLAT, FLAT, False),
         ("KeyPair", {"name": "mine"}, {"name": "mine"}, True),
         ("KeyPair", {"name": "mine"}, {"name": "ours"}, False),
         ("KeyPair", {"name": "web-01020304"}, {"name": "web-01020304"}, False),
