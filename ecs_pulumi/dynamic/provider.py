@@ -398,7 +398,7 @@ class Provider(ResourceProvider):
         except Exception as error:  # noqa: BLE001
             tainted = []
             self._warn_or_fail(context, error)
-        replaced += [name for name in tainted if name not in replaced]
+        replaced += tainted
         if changed and not replaced:
             handler.report_plan(context, new, changed)
         # Also set for an update in place: `replace_on_changes` may turn any change into a replacement.

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from unittest import mock
 
+import grpc
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import UNKNOWN
+from pulumi.runtime.proto import provider_pb2
 from pydantic import Field
 
 from ecs_pulumi.dynamic import fields, rpc_bridge, run, state
@@ -762,3 +765,93 @@ def test_refresh_repeats_a_read_that_would_replace_the_object(
     assert bakery.steps == ["read", *(["settle", "read again"] if settles else [])]
     assert outs is not None
     assert (outs["name"] == "new") is settles
+
+
+@pytest.mark.usefixtures("stack_reads")
+def test_refresh_is_followed_by_a_diff_that_ends_it(provider: Provider, bakery: _Bakery) -> None:
+    """Only the diff after a refresh ends it: one after a `get` is none."""
+    bakery.cakes["c1"] = {"flour": "rye"}
+    urn = rpc_bridge.current_request().urn
+    provider.read("c1", {"flour": "rye"})
+    assert run.ends_refresh(urn)
+    assert not run.ends_refresh(urn)
+
+
+def test_diff_of_an_advisory_input_that_is_new(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a prior input it is compared with the remote value."""
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: rpc_bridge.RequestContext(old_inputs={"flour": "rye"}))
+    prior = {"flour": "rye", "plate": "p9"}
+    assert not provider.diff("c1", prior, {"flour": "rye", "plate": "p9"}).changes
+    assert provider.diff("c1", prior, {"flour": "rye", "plate": "p2"}).replaces == ["plate"]
+
+
+@pytest.mark.parametrize(("encodes", "urn", "signs"), [(True, STACK, 1), (False, STACK, 0), (True, "", 0)])
+def test_automatic_name_encodes_the_owner(
+    provider: Provider,
+    bakery: _Bakery,
+    monkeypatch: pytest.MonkeyPatch,
+    encodes: bool,  # noqa: FBT001
+    urn: str,
+    signs: int,
+) -> None:
+    """The name encodes the resource if the kind has no better place for it, and the stack is known."""
+    signed: list[object] = []
+
+    def sign(*parts: object) -> str:
+        signed.append(parts)
+        return "0a1b"
+
+    request = rpc_bridge.RequestContext(urn=urn and f"{urn}::cake")
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+    monkeypatch.setattr(bakery, "encodes_owner_in_name", encodes)
+    monkeypatch.setattr("ecs_pulumi.dynamic.provider.signer", sign)
+    monkeypatch.setattr(state, "backend_fingerprint", lambda: "backend")
+    provider.check({}, {"flour": "rye"})
+    assert signed == [("story", "test", "backend")] * signs
+
+
+def test_automatic_name_follows_the_seed_of_the_engine(provider: Provider) -> None:
+    """The engine sends the seed, so that a repeated check of a new resource gives the same name."""
+
+    def name(seed: bytes) -> str:
+        # The bridge looks for the request and its gRPC context in the frames of the host.
+        return serve(provider_pb2.CheckRequest(urn=f"{STACK}::cake", randomSeed=seed), context)
+
+    def serve(request: provider_pb2.CheckRequest, context: object) -> str:
+        return str(provider.check({}, {"flour": "rye"}).inputs["name"])
+
+    context = mock.NonCallableMock(spec=grpc.ServicerContext)
+    assert name(b"a" * 32) == name(b"a" * 32) != name(b"b" * 32)
+
+
+def test_outputs_contain_what_an_operation_has_recorded(
+    provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only the response to the create contains is in the state."""
+
+    def create(context: OperationContext[None], desired: CakeInputs) -> RemoteObject:
+        context.record_id("c1")
+        context.record_outputs(status="secret of the oven")
+        return {**fields.to_plain(desired), "status": "baked"}
+
+    monkeypatch.setattr(bakery, "create", create)
+    outs = provider.create({"flour": "rye", "name": "a"}).outs
+    assert outs is not None
+    assert outs["status"] == "secret of the oven"
+
+
+def test_problems_of_a_resource_that_an_interrupted_run_created(
+    provider: Provider, interrupted: Interrupted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own object may be their cause: they are warnings, and the create continues with it."""
+    warnings: list[str] = []
+
+    def log(_: str, line: str, *, severity: str = "info", **__: object) -> None:
+        if severity == "warning":
+            warnings.append(line)
+
+    monkeypatch.setattr(rpc_bridge, "log", log)
+    assert failures(provider, {"flour": "sand", "name": "a"}) == []
+    assert warnings == ["flour: there is no flour sand; an interrupted run already created this resource"]
+    monkeypatch.setattr(interrupted.bakery, "find_own_orphans", lambda *_: [])
+    assert failures(provider, {"flour": "sand", "name": "a"}) == [("flour", "there is no flour sand")]
