@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import pytest
 
+from ecs_pulumi.notices import Notice
+from ecs_pulumi.report_rules import UNKNOWN
 from ecs_pulumi.resources import volume_report_rules
 from ecs_pulumi.resources.server import report_rules
+from tests.support.generated import KINDS
 
 LOCAL = {"destination_type": "local", "source_type": "blank"}
 VOLUME = {"destination_type": "volume", "source_type": "blank"}
@@ -75,3 +79,64 @@ def test_data_of_a_server(outputs: dict[str, Any], size: int | None, lost: list[
 def test_data_of_a_volume(outputs: dict[str, Any], lost: list[str]) -> None:
     """A volume that was never available has none; the size may be secret."""
     assert volume_report_rules.RULES.lost(outputs) == lost
+
+
+KNOWN_RULES = {
+    kind: importlib.import_module(handler.report_rules).RULES
+    for kind, handler in KINDS.items()
+    if getattr(handler, "report_rules", None)
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "assumed"),
+    [
+        ("FloatingIp", {}, {"port_id": Notice.DISCONNECTS}),
+        ("FloatingIpAssociation", {}, {"port_id": Notice.DISCONNECTS}),
+        ("Server", {}, {"flavor": Notice.INTERRUPTS, "power_state": Notice.INTERRUPTS}),
+        ("Server", {"power_state": "active"}, {"flavor": Notice.INTERRUPTS}),
+        (
+            "Server",
+            {"power_state": "active", "image_policy": "rebuild"},
+            {"flavor": Notice.INTERRUPTS, "image": Notice.REBUILD},
+        ),
+        ("Server", {"power_state": "active", "image_policy": "replace"}, {"flavor": Notice.INTERRUPTS}),
+        (
+            "Server",
+            {"power_state": "active", "image_policy": next(iter(UNKNOWN))},
+            {"flavor": Notice.INTERRUPTS, "image": Notice.REBUILD},
+        ),
+        ("Volume", {}, {}),
+    ],
+)
+def test_changes_by_an_import_that_was_not_compared(
+    kind: str, inputs: dict[str, Any], assumed: dict[str, Notice]
+) -> None:
+    """The report assumes the worst of the inputs that affect a workload."""
+    assert KNOWN_RULES[kind].assumed(inputs) == assumed
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs", "lost", "unreachable", "kept"),
+    [
+        (
+            "FloatingIp",
+            {"address": "203.0.113.7", "port_id": "p"},
+            ["its address 203.0.113.7"],
+            "the port p is no longer reachable at its floating IP",
+            "",
+        ),
+        ("FloatingIp", {}, [], "", ""),
+        ("FloatingIpAssociation", {"port_id": "p"}, [], "the port p is no longer reachable at its floating IP", ""),
+        ("FloatingIpAssociation", {}, [], "", ""),
+        ("Server", {"status": "ACTIVE"}, [], "", "its disks stay"),
+        ("Server", {"status": "ERROR"}, [], "", ""),
+        ("Server", {"status": "ERROR", "launched_at": "then"}, [], "", "its disks stay"),
+    ],
+)
+def test_effects_of_a_deletion(
+    kind: str, outputs: dict[str, Any], lost: list[str], unreachable: str, kept: str
+) -> None:
+    """The report says what is lost, what becomes unreachable, and what stays."""
+    rules = KNOWN_RULES[kind]
+    assert (rules.lost(outputs), rules.unreachable(outputs), rules.kept(outputs)) == (lost, unreachable, kept)
