@@ -12,8 +12,9 @@ from ecs_pulumi.cloud import compute, errors
 from ecs_pulumi.cloud.polling import Deadline
 from ecs_pulumi.dynamic.fields import CheckInputs
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
-from ecs_pulumi.resources import idempotent_create
-from ecs_pulumi.resources.server import HANDLER, create, disks, preflight, stock
+from ecs_pulumi.resources import idempotent_create, server_group
+from ecs_pulumi.resources import preflight as checks
+from ecs_pulumi.resources.server import HANDLER, create, disks, handler, preflight, stock
 from tests.unit.cloud.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -278,3 +279,87 @@ def test_flavor_that_is_sold_out(
     assert [each.reason for each in found] == problems
     assert shown == notices
     assert asked == ([] if prior else [zone and "one"])
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("web", False), ("it-0123abcd", True)], ids=["given", "automatic"])
+def test_search_for_an_orphan_of_a_server(monkeypatch: pytest.MonkeyPatch, name: str, *, prefix: bool) -> None:
+    """A list has the servers of the name, or of the prefix of an automatic one: each run generates a new suffix."""
+    lists: list[Any] = []
+    found: list[dict[str, Any]] = [
+        {"id": "s", "name": name, "metadata": {"managed-by-pulumi": "marker of it"}},
+        {"id": "t", "name": name},
+    ]
+
+    def list_by_name(_context: object, searched: str, *, is_prefix: bool) -> list[dict[str, Any]]:
+        lists.append((searched, is_prefix))
+        return found
+
+    class Marked:
+        @staticmethod
+        def of(narrow: Any, is_own: Any, **_: object) -> list[Any]:
+            return [each for each in narrow() if is_own(each)]
+
+    monkeypatch.setattr(handler, "owner_marker", lambda _: "marker of it")
+    monkeypatch.setattr(handler, "marked_objects", lambda _region, kind: Marked if kind == "server" else None)
+    monkeypatch.setattr(handler, "_list_by_name", list_by_name)
+    monkeypatch.setattr(handler, "is_short", lambda *_: False)
+    monkeypatch.setattr(handler, "is_auto_name", lambda given, resource: given.startswith(f"{resource}-"))
+    monkeypatch.setattr(handler, "markers_of", lambda remote: list(remote.get("metadata", {}).values()))
+    clients = SimpleNamespace(region=None, writes=SimpleNamespace(has_deleted=None))
+    context = cast("Context", SimpleNamespace(resource="it", cloud=clients))
+    desired = cast("Any", SimpleNamespace(name=name))
+    assert HANDLER.find_own_orphans(context, desired) == [("s", name)]
+    assert lists == [("it-" if prefix else name, prefix)]
+    monkeypatch.setattr(handler, "owner_marker", lambda _: "")
+    assert HANDLER.find_own_orphans(context, desired) == []
+    assert len(lists) == 1
+
+
+NETWORK, PORT = {"network_id": "n"}, {"port_id": "p"}
+
+
+@pytest.mark.parametrize(
+    ("networks", "prior", "in_use", "addresses"),
+    [
+        ([NETWORK, PORT], [], ["networks[1]"], []),
+        ([PORT], [NETWORK, PORT], [], []),
+        ([{**NETWORK, "fixed_ip": "a"}], [], [], ["[0]: "]),
+        ([{**NETWORK, "fixed_ip": "a"}], [{**NETWORK, "fixed_ip": "a"}], [], []),
+        ([UNKNOWN, {"network_id": UNKNOWN, "fixed_ip": "a"}], [], [], []),
+        ("auto", [], [], []),
+    ],
+)
+def test_ports_and_addresses_of_a_server(
+    monkeypatch: pytest.MonkeyPatch, networks: Any, prior: list[Any], in_use: list[str], addresses: list[str]
+) -> None:
+    """A port that the server does not have yet must be free, and so must an address in a network."""
+    checked: dict[str, list[str]] = {"in use": [], "addresses": []}
+
+    def port_in_use(_context: object, _checked: object, place: str, port_id: str) -> None:
+        assert port_id == "p"
+        checked["in use"].append(place)
+
+    def check_address(_context: object, _checked: object, place: Any, address: str) -> list[Any]:
+        assert (place.network_id, address) == ("n", "a")
+        checked["addresses"].append(place.index)
+        return []
+
+    monkeypatch.setattr(checks, "missing_port", lambda *_: [])
+    monkeypatch.setattr(checks, "missing", lambda *_: [])
+    monkeypatch.setattr(checks, "port_in_use", port_in_use)
+    monkeypatch.setattr(checks, "check_address", check_address)
+    monkeypatch.setattr(preflight, "catalog", lambda _: SimpleNamespace(neutron=lambda *_: {}))
+    monkeypatch.setattr(idempotent_create, "_created", set())
+    context = cast("Context", SimpleNamespace(cloud=SimpleNamespace(region=None)))
+    inputs = CheckInputs({"networks": networks}, {"networks": prior})
+    assert list(preflight._nics(context, inputs)) == []
+    assert checked == {"in use": in_use, "addresses": addresses}
+
+
+def test_server_groups_of_this_run_are_no_orphans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group of the same name that this run has created belongs to another resource."""
+    groups = [{"id": "old"}, {"id": "new"}]
+    monkeypatch.setattr(server_group, "catalog", lambda _: SimpleNamespace(server_groups=lambda: groups))
+    monkeypatch.setattr(idempotent_create, "_created", {"new"})
+    context = cast("Context", SimpleNamespace(cloud=SimpleNamespace(region=None)))
+    assert server_group._listed(context) == [{"id": "old"}]
