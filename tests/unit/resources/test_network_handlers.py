@@ -16,21 +16,25 @@ from ecs_pulumi.dynamic.fields import CheckInputs
 from ecs_pulumi.dynamic.handler import Provenance
 from ecs_pulumi.resources import (
     idempotent_create,
+    interface_attachment,
     missing_attributes,
     neutron,
     port,
+    preflight,
     router,
     router_interface,
     router_route,
     security_group,
     security_group_rule,
 )
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.network import HANDLER as NETWORK
 from ecs_pulumi.resources.network import NetworkInputs
 from ecs_pulumi.resources.neutron import NeutronHandler
 from ecs_pulumi.resources.router import RouterInputs
 from ecs_pulumi.resources.router_route import RouterRouteInputs
 from ecs_pulumi.resources.security_group_rule import SecurityGroupRuleInputs
+from ecs_pulumi.resources.subnet import HANDLER as SUBNET
 from tests.unit.cloud.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -53,7 +57,7 @@ class Operation:
         self.ids: list[str] = []
         self.provenance = Provenance.FOREIGN
         known: Any = SimpleNamespace(**differences) if differences else Differences(set)
-        self.region: Any = SimpleNamespace(name="eu", differences=known, project_id="p")
+        self.region: Any = SimpleNamespace(name="eu", differences=known, project_id="p", network=None)
         writes = OwnWrites(self.clock)
         self.clock.time += 60
         clients = SimpleNamespace(
@@ -383,3 +387,92 @@ def test_ignored_attribute_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
         NETWORK._check_response(operation.context, {"name": "it"}, {"id": "n", "name": "other"})
     NETWORK._check_response(operation.context, {"name": "it", "mtu": 5}, {"id": "n", "name": "it", "mtu": 5})
     assert len(noted) == 1
+
+
+@pytest.mark.parametrize(("prior", "checked"), [({}, True), ({"server_id": "s", "network_id": "n"}, False)])
+def test_interface_attachment_preflight_of_addresses(
+    monkeypatch: pytest.MonkeyPatch, prior: dict[str, Any], *, checked: bool
+) -> None:
+    """The addresses of a NIC that exists are in use by its own port: only those of a new one are checked."""
+    operation, asked = Operation("check"), list[object]()
+
+    def addresses(*_: object) -> list[Any]:
+        asked.append(1)
+        return []
+
+    names = SimpleNamespace(server=None, neutron=None)
+    monkeypatch.setattr(EcsHandler, "preflight", lambda *_: [])
+    monkeypatch.setattr(interface_attachment, "catalog", lambda _: names)
+    monkeypatch.setattr(preflight, "check_exists", lambda *_: [])
+    monkeypatch.setattr(preflight, "addresses", addresses)
+    inputs = {"server_id": "s", "network_id": "n", "fixed_ips": [{"ip_address": "10.0.0.5"}]}
+    assert list(interface_attachment.HANDLER.preflight(operation.context, CheckInputs(inputs, prior))) == []
+    assert bool(asked) is checked
+
+
+def test_ports_that_keep_an_object_from_being_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of the delete lists the ports of the subnet, the network or the group only, and who has them."""
+    operation, queries = Operation("delete"), list[Any]()
+
+    def list_all(_api: object, kind: str, **query: str) -> list[dict[str, str]]:
+        assert kind == "port"
+        queries.append(query)
+        return [{"id": "p", "device_owner": "compute:nova", "device_id": "s"}, {"id": "q", "device_id": ""}]
+
+    monkeypatch.setattr(network, "list_all", list_all)
+    expected = ["port p (compute:nova s)", "port q"]
+    handlers: tuple[Any, ...] = (SUBNET, NETWORK, security_group.HANDLER)
+    assert [handler._dependents(operation.context, "x") for handler in handlers] == [expected] * 3
+    assert queries == [{"fixed_ips": "subnet_id=x"}, {"network_id": "x"}, {"security_groups": "x"}]
+
+
+def test_router_routes_of_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each route of each router is an object of its own."""
+    operation = Operation("read")
+    routes = [{"destination": "10.1.0.0/24", "nexthop": "a"}, {"destination": "10.2.0.0/24", "nexthop": "b"}]
+    monkeypatch.setattr(
+        network, "list_all", lambda *_, **__: [{"id": "r", "routes": routes}, {"id": "q", "routes": None}]
+    )
+    found = list(router_route.HANDLER.list_all(operation.context))
+    assert found == [{"router_id": "r", **route} for route in routes]
+    assert [router_route.HANDLER.id_of(each) for each in found] == ["r/10.1.0.0/24/a", "r/10.2.0.0/24/b"]
+
+
+@pytest.mark.parametrize(
+    ("group", "is_split", "reason"),
+    [
+        ({"id": "g"}, True, "the group is the project's default"),
+        ({"id": "g"}, False, "it belongs to its security group"),
+        (None, True, "it belongs to its security group"),
+    ],
+)
+def test_security_group_rule_that_adopt_leaves_out(
+    monkeypatch: pytest.MonkeyPatch, group: dict[str, str] | None, reason: str, *, is_split: bool
+) -> None:
+    """A rule is a resource only if groups refer to each other, and only if its group can be one."""
+    existing: Any = SimpleNamespace(
+        of=lambda kind: {"g": group} if group and kind == "SecurityGroup" else {},
+        ineligible_reason=lambda *found: (
+            "the group is the project's default" if found == ("SecurityGroup", "g") else None
+        ),
+    )
+    monkeypatch.setattr(security_group_rule, "has_rule_resources", lambda *_: is_split)
+    assert security_group_rule.HANDLER.ineligible_reason(existing, {"security_group_id": "g"}) == reason
+
+
+@pytest.mark.parametrize(
+    ("remote", "prefix"),
+    [
+        ({"remote_ip_prefix": "10.0.0.5/24", "normalized_cidr": "10.0.0.0/24"}, "10.0.0.0/24"),
+        ({"remote_ip_prefix": "10.0.0.0/24"}, "10.0.0.0/24"),
+        ({"remote_ip_prefix": None, "normalized_cidr": None}, None),
+    ],
+)
+def test_range_of_an_imported_security_group_rule(
+    monkeypatch: pytest.MonkeyPatch, remote: dict[str, Any], prefix: str | None
+) -> None:
+    """It has no host bits, which the checks reject."""
+    imported = SimpleNamespace(inputs={"remote_ip_prefix": remote["remote_ip_prefix"]})
+    monkeypatch.setattr(EcsHandler, "import_resource", lambda *_: imported)
+    security_group_rule.HANDLER.import_resource(cast("Any", None), remote, {})
+    assert imported.inputs == {"remote_ip_prefix": prefix}

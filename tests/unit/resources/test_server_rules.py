@@ -363,3 +363,45 @@ def test_server_groups_of_this_run_are_no_orphans(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(idempotent_create, "_created", {"new"})
     context = cast("Context", SimpleNamespace(cloud=SimpleNamespace(region=None)))
     assert server_group._listed(context) == [{"id": "old"}]
+
+
+@pytest.mark.parametrize(
+    ("description", "remote", "is_own"),
+    [
+        (None, "marker", True),
+        (None, "", False),
+        (None, "marker of another", False),
+        ("mine", "mine", True),
+        ("mine", "marker", False),
+    ],
+)
+def test_server_of_a_lost_create(
+    monkeypatch: pytest.MonkeyPatch, description: str | None, remote: str, *, is_own: bool
+) -> None:
+    """Its description distinguishes it from a server of the same name that somebody else has created meanwhile."""
+    found: list[bool] = []
+
+    def create_or_find(*_: object, is_own: Any, **__: object) -> dict[str, Any]:
+        found.append(is_own({"id": "s", "description": remote}))
+        raise errors.ResponseLost("the connection broke")
+
+    monkeypatch.setattr(handler, "create_or_find", create_or_find)
+    monkeypatch.setattr(handler, "require_not_lost", lambda *_: None)
+    monkeypatch.setattr(handler, "owner_marker", lambda _: "marker")
+    monkeypatch.setattr(create, "CreateRequest", lambda *_: SimpleNamespace(send=None))
+    context = cast("Context", SimpleNamespace(cloud=SimpleNamespace(compute=None)))
+    desired = HANDLER.inputs(name="web", flavor="f", image="i", description=description)
+    with pytest.raises(errors.ResponseLost):
+        HANDLER.create(context, desired)
+    assert found == [is_own]
+
+
+@pytest.mark.parametrize(
+    ("remote", "exists"), [({"status": "ACTIVE"}, True), ({"status": "SOFT_DELETED"}, False), (None, False)]
+)
+def test_server_whose_deletion_is_deferred_does_not_exist(remote: dict[str, str] | None, *, exists: bool) -> None:
+    """A refresh removes it from the state, and so does the read before a change."""
+    servers = SimpleNamespace(read=lambda _: remote, get=lambda _: remote)
+    context = cast("Context", SimpleNamespace(cloud=SimpleNamespace(region=SimpleNamespace(servers=servers))))
+    expected = remote if exists else None
+    assert HANDLER.read_cached(context, "s") == HANDLER.read(context, "s") == expected

@@ -82,7 +82,8 @@ def test_mutant_is_active_in_method_that_calls_super(tmp_path: Path) -> None:
 
 def test_getter_and_setter_of_a_property_are_two_functions(tmp_path: Path) -> None:
     """They have one name in the source, and each has mutants and lines of its own."""
-    text = "class A:\n    @property\n    def x(self):\n        return 1\n    @x.setter\n    def x(self, y):\n        f(y)\n"
+    getter = "    @property\n    def x(self):\n        return 1\n"
+    text = f"class A:\n{getter}    @x.setter\n    def x(self, y):\n        f(y)\n"
     example = module(tmp_path, text)
     assert list(example.functions) == ["A.x", "A.x.setter"]
     assert {mutant.function for mutant in example.mutants} == {"A.x", "A.x.setter"}
