@@ -409,8 +409,8 @@ def from_response(response: requests.Response) -> ApiError:
         response.status_code,
         message,
         request_id or by_gateway.get("request_id"),
-        request.method or "",
-        urlsplit(request.url or "").path,
+        str(request.method),
+        urlsplit(str(request.url)).path,
         body_type,
         retry_after,
     )

@@ -62,8 +62,8 @@ class Ownership:
             if self._owners.get(key) == urn:
                 del self._owners[key]
 
-    def other_owner(self, key: ObjectKey, urn: str) -> str | None:
-        """Return the URN of the owner of an object in this run; None if it has none, or this resource owns it."""
+    def other_owner(self, key: ObjectKey, urn: str = "") -> str | None:
+        """Return the URN of the owner of an object in this run; None if it has none, or the resource `urn` owns it."""
         with self._lock:
             owner = self._owners.get(key)
         return None if owner == urn else owner

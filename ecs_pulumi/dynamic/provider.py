@@ -110,7 +110,7 @@ class Provider(ResourceProvider):
             result = CreateResult(context.id, self._outputs(context, remote, inputs))
         except Exception as error:  # noqa: BLE001  (any error must store or delete the created object)
             self._keep_or_undo(context, error, inputs, undo=not desired.adopt)
-        run.created(result.id or "")
+        run.created(context.id)
         context.report_status("")
         return result
 
@@ -146,7 +146,7 @@ class Provider(ResourceProvider):
             return True
         model = fields.fields_of(self._handler.inputs)
         return any(
-            value is not None and field.has(fields.Replace) and not self._handler.is_equal(name, value, outs)
+            field.has(fields.Replace) and not self._handler.is_equal(name, value, outs)
             for name, field in model.items()
             if name in outs and (value := inputs.get(name)) is not None
         )
@@ -410,7 +410,7 @@ class Provider(ResourceProvider):
         except Exception as error:  # noqa: BLE001
             tainted = []
             self._warn_or_fail(context, error)
-        replaced += [name for name in tainted if name not in replaced]
+        replaced += tainted
         if changed and not replaced:
             handler.report_plan(context, new, changed)
         # Also set for an update in place: `replace_on_changes` may turn any change into a replacement.

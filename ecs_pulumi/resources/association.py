@@ -278,9 +278,7 @@ def check_port(context: Context, checked: CheckInputs, external_network_id: str 
     port_id = checked.known("port_id")
     resolver = catalog(context.cloud.region)
     yield from preflight.check_exists(checked, "port_id", lambda id_: resolver.neutron("port", id_))
-    if not port_id or not external_network_id or not checked.changed("port_id", "fixed_ip"):
-        return
-    if created_in_this_run(port_id):
+    if not port_id or not external_network_id or created_in_this_run(port_id):
         return
     # The port may not exist, and an account that may not list objects may still use them.
     with contextlib.suppress(errors.ApiError, errors.NoMatch):

@@ -111,7 +111,6 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Require a port for its address."""
-        yield from super().validate(checked)
         if checked.has("fixed_ip") and (not checked.has("port_id") or checked.known("port_id") == ""):
             yield Problem("fixed_ip", "only with `port_id`")
 
@@ -152,7 +151,6 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
 
     def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
         """Show that a port is released."""
-        super().report_plan(context, new, changed)
         report_move(context, new, changed)
 
     def label(self, existing: Existing, remote: RemoteObject) -> str:  # noqa: ARG002

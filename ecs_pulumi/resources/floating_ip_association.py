@@ -92,7 +92,6 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
 
     def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
         """Show that a port is released."""
-        super().report_plan(context, new, changed)
         report_move(context, new, changed)
 
     def create(self, context: Context, desired: FloatingIpAssociationInputs) -> RemoteObject:

@@ -110,7 +110,7 @@ def _is_released(context: Context, port_id: str, server_id: str) -> bool:
         if holder in (None, "", server_id):
             return holder != server_id
         owners = state.read(request.project, request.stack).owners
-        still_has = OWNERSHIP.other_owner(ObjectKey("InterfaceAttachment", region.name, f"{holder}/{port_id}"), "")
+        still_has = OWNERSHIP.other_owner(ObjectKey("InterfaceAttachment", region.name, f"{holder}/{port_id}"))
         if ObjectKey("Server", region.name, holder) not in owners or still_has:
             return False
         region.network_objects("port").poller.wait(
@@ -186,7 +186,7 @@ def detach_strictly(context: Context, server_id: str, port_id: str, *, keep_port
         lambda port: if_attached(port, server_id) is None,
         deadline=context.cloud.deadline,
         progress=context.report_status,
-        describe=lambda port: "detaching" if if_attached(port, server_id) else "free",
+        describe=lambda _: "detaching",
         what=f"port {port_id} to be detached from server {server_id}",
     )
 

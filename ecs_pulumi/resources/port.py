@@ -162,9 +162,8 @@ class PortHandler(NeutronHandler[PortInputs]):
         if unusual and context.cloud.region.differences.restricts_ports:
             context.warn(f"{_listed(unusual)}; this cloud will probably refuse it")
 
-    def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
+    def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:  # noqa: ARG002
         """Warn of a change that an Open Telekom Cloud makes to no existing port."""
-        super().preflight_update(context, id_, new, changed)
         fixed = [name for name in _FIXED if name in changed]
         if fixed and context.cloud.region.differences.restricts_ports:
             context.warn(f"{errors.join_names(fixed)}: {_replace_advice()}; this cloud will probably refuse the change")

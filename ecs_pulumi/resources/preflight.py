@@ -39,7 +39,7 @@ def missing_port(context: Context, name: str, port_id: str, place: str = "") -> 
     """Yield a problem of the input if the port does not exist, with advice if the program declares it."""
     region = context.cloud.region
     for problem in missing(name, lambda: catalog(region).neutron("port", port_id), place):
-        is_declared = OWNERSHIP.other_owner(ObjectKey("Port", region.name, port_id), "")
+        is_declared = OWNERSHIP.other_owner(ObjectKey("Port", region.name, port_id))
         advice = ", although the program declares it: `pulumi up --refresh` creates it anew" if is_declared else ""
         yield Problem(name, f"{problem.reason}{advice}")
 

@@ -133,7 +133,6 @@ class RouterHandler(NeutronHandler[RouterInputs]):
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Require an external network for what describes the gateway."""
-        yield from super().validate(checked)
         if checked.has("external_network") and checked.known("external_network") != "":
             return
         for name in ("external_fixed_ips", "enable_snat"):
@@ -159,7 +158,6 @@ class RouterHandler(NeutronHandler[RouterInputs]):
 
     def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
         """Show that a change of the gateway interrupts the connections through it, and that a stopped router does."""
-        super().report_plan(context, new, changed)
         interrupting = [name for name in GATEWAY if name in changed and context.prior.get("external_network_id")]
         what = f"the gateway {errors.join_names(context.prior.get('external_ips') or ())}".rstrip()
         if "admin_state_up" in changed and new.get("admin_state_up") is False:
@@ -167,9 +165,8 @@ class RouterHandler(NeutronHandler[RouterInputs]):
         if interrupting:
             context.notify(Notice.INTERRUPTS.with_code(f"the connections through {what} are interrupted", interrupting))
 
-    def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
+    def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:  # noqa: ARG002
         """Warn of the floating IPs that need the gateway to the external network which the router leaves."""
-        super().preflight_update(context, id_, new, changed)
         if "external_network" in changed and context.prior.get("external_network_id"):
             listed = catalog(context.cloud.region).floating_ips()
             if users := [each for each in listed if each.get("router_id") == id_]:

@@ -86,7 +86,6 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Require either a subnet or a port, and a new port for another router."""
-        yield from super().validate(checked)
         yield from exactly_one_of(checked, "subnet_id", "port_id")
         if checked.known("router_id") and (reason := _loses_port(checked)):
             yield Problem("port_id", reason)

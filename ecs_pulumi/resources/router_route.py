@@ -88,7 +88,6 @@ class RouterRouteHandler(EcsHandler[RouterRouteInputs]):
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:
         """Check the range, the address, and that both have the same IP version."""
-        yield from super().validate(checked)
         destination, nexthop = checked.known("destination"), checked.known("nexthop")
         destination_range = address = None
         if destination is not None:
@@ -266,7 +265,7 @@ def check_foreign(context: Context, name: str, id_: str, what: str) -> Iterator[
         id_: The id of its resource.
         what: What the router has.
     """
-    owner = OWNERSHIP.other_owner(ObjectKey(context.kind, context.cloud.region.name, id_), "")
+    owner = OWNERSHIP.other_owner(ObjectKey(context.kind, context.cloud.region.name, id_))
     if owner is None and context.provenance(id_, None) is Provenance.FOREIGN:
         yield Problem(name, f"the router has {what} already: {_WHAT_TO_DO[Provenance.FOREIGN].format(id_)}")
 

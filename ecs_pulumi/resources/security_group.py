@@ -201,7 +201,6 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
 
         The notice says that connections are cut unless another rule covers each removed one.
         """
-        super().report_plan(context, new, changed)
         own, prior = _own_ids(context.prior), objects(context.prior.get("rules"))
         if "rules" in changed:
             plan = _RulePlan(objects(new.get("rules")), prior, own)

@@ -321,7 +321,7 @@ def _managed_by_group(context: Context, group_id: str) -> Iterator[Problem]:
     """
     region, urn = context.cloud.region.name, rpc_bridge.current_request().urn
     OWNERSHIP.keep(ObjectKey(NEW_RULE_OF, region, group_id), urn)
-    owner = OWNERSHIP.other_owner(ObjectKey(RULES_OF, region, group_id), "")
+    owner = OWNERSHIP.other_owner(ObjectKey(RULES_OF, region, group_id))
     if owner:
         yield Problem(
             "security_group_id",

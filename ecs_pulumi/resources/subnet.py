@@ -164,7 +164,6 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
 
     def preflight_update(self, context: Context, id_: str, new: Mapping[str, Any], changed: list[str]) -> None:
         """Warn of a change of the gateway, which some clouds refuse, and others while a router has its address."""
-        super().preflight_update(context, id_, new, changed)
         region, prior = context.cloud.region, context.prior
         for name in sorted(_GATEWAY.intersection(changed)):
             if region.differences.keeps_gateways:
@@ -177,7 +176,6 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
 
     def preflight_replacement(self, context: Context, new: Mapping[str, Any]) -> None:
         """Warn of the ports that keep the subnet from being deleted before its replacement is created."""
-        super().preflight_replacement(context, new)
         if self.delete_before_replace(context, context.prior, new):
             users = _users_in_preview(context, context.id, context.prior["network_id"])
             if users:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import block_storage, errors
@@ -206,18 +207,14 @@ def retype_by_path(
     api, is_lost = region.block_storage.of_version("v2"), False
     name = str(catalog(region).volume_type(volume_type)["name"])
 
-    def send() -> bool:
-        block_storage.retype_by_path(api, id_, name)
-        return True
-
-    def find(_: errors.EcsError) -> bool | None:
+    def find(_: errors.EcsError) -> Any:
         nonlocal is_lost
         is_lost = True
         return block_storage.get_volume(api, id_).get("volume_type") == name or None
 
     try:
         # A repeated request has the same effect, or is refused because the first one has taken effect.
-        send_once(send, find)
+        send_once(partial(block_storage.retype_by_path, api, id_, name), find)
     except errors.BadRequest as refused:
         if refused.body_type in _NEVER_ALLOWED:
             raise

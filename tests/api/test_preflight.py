@@ -339,6 +339,14 @@ def test_attachment_of_existing_volume_is_accepted(run: Run, landscape: Landscap
             other.block_storage.delete_volume(volume)
 
 
+def test_attached_nic_keeps_its_addresses(run: Run, fixtures: CloudFixtures) -> None:
+    """The addresses of a NIC that exists are in use by its own port; those of a new one are checked."""
+    run.resource = "nic"
+    inputs = {"server_id": UNKNOWN, "network_id": fixtures.network, "fixed_ips": [{"ip_address": "10.66.0.20"}]}
+    assert run("InterfaceAttachment", **inputs) == ["fixed_ips[0]: 10.66.0.20 is already used by the port holder"]
+    assert run("InterfaceAttachment", {**inputs, "fixed_ips": []}, **inputs) == []
+
+
 def test_attachment_of_object_in_use_is_a_warning(run: Run, landscape: Landscape, fixtures: CloudFixtures) -> None:
     """A volume or port in use by another server gets a warning; one in use by the same server gets none."""
     run.resource = "held"
@@ -367,6 +375,8 @@ def test_attachment_of_object_in_use_is_a_warning(run: Run, landscape: Landscape
             assert run("VolumeAttachment", **own, volume_id=volume.id) == []
             assert run("InterfaceAttachment", **own, port_id=fixtures.port) == []
             assert run("Server", inputs, name="another") == []
+            networks = [{"network_id": fixtures.network}, {"port_id": fixtures.port}]
+            assert run("Server", inputs, networks=networks) == []
             assert run.warnings == []
         finally:
             other.compute.delete_server(server)
@@ -468,6 +478,10 @@ def test_floating_ip_of_a_port_without_a_router(run: Run, fixtures: CloudFixture
     assert warning.startswith("port_id: no router connects the subnet ")
     run.warnings.clear()
     assert run("FloatingIp", {"external_network": "public", "port_id": fixtures.port}, description="kept") == []
+    assert run("FloatingIp", {**inputs, "external_network": "another"}, external_network="public") == []
+    (warning,) = run.warnings
+    assert " to the external network public yet; unless this program connects them, the update waits " in warning
+    run.warnings.clear()
     assert run("RouterInterface", router_id=UNKNOWN, subnet_id=fixtures.subnet) == []
     assert run("FloatingIp", **inputs) == []
     assert run.warnings == []
@@ -580,6 +594,15 @@ def test_replacement_needs_no_additional_quota(run: Run, cloud: Emulator, fixtur
     attachment = {"server_id": UNKNOWN, "network_id": fixtures.network}
     assert run("InterfaceAttachment", attachment, fixed_ips=[{"ip_address": "10.66.0.22"}]) == []
     assert run("InterfaceAttachment", **attachment, fixed_ips=[{"ip_address": "10.66.0.22"}]) == []
+
+
+def test_replacement_does_not_count_for_other_resources(run: Run, cloud: Emulator) -> None:
+    """A quota with room for one more router has room for a new one beside a replaced one."""
+    cloud.set_quota(router=1)
+    run("Router", {"name": "old"}, name="old", description="x")
+    assert run("Router", name="old", project_id=UNKNOWN) == []
+    assert run("Router", name="new") == []
+    assert run("Router", name="newer") == ["name: quota exceeded for routers: limit 1, in use 0, this program needs 2"]
 
 
 def test_replacement_that_is_created_first_needs_quota(

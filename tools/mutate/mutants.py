@@ -178,7 +178,9 @@ def modules(package: Path) -> list[Module]:
 def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield prefix + child.name, child
+            # The setter of a property has the name of its getter.
+            is_setter = any(isinstance(each, ast.Attribute) and each.attr == "setter" for each in child.decorator_list)
+            yield f"{prefix}{child.name}{'.setter' * is_setter}", child
         elif isinstance(child, ast.ClassDef):
             yield from _functions(child, f"{prefix}{child.name}.")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -72,7 +74,10 @@ class Recording:
             for name, (start, end, text) in module.functions.items():
                 lines = self.reached.setdefault(module.name, {}).setdefault(name, {})
                 if self.versions.setdefault(module.name, {}).get(name) != text:
+                    # The tests of other files reached the function as it was: any of its lines may be theirs.
+                    reached = functools.reduce(operator.or_, (int(mask, 16) for mask in lines.values()), 0)
                     lines.clear()
+                    lines.update({str(line): f"{reached:x}" for line in range(end - start + 1) if reached})
                     self.versions[module.name][name] = text
                 for line in range(start, end + 1):
                     mask = int(lines.get(str(line - start), "0"), 16) & others

@@ -69,12 +69,14 @@ def warn_of_replacement(context: Context, prior: Mapping[str, Any], new: Mapping
         prior: The prior outputs.
         new: The desired inputs.
     """
-    given = {port["mac_address"]: port["id"] for nic, port in _recorded(prior) if nic.get("port_id")}
-    port_id = given.get(_read_first_mac(context, new) or "") if given and is_fixed(context) else None
+    given: dict[str | None, str] = {
+        port["mac_address"]: port["id"] for nic, port in _recorded(prior) if nic.get("port_id")
+    }
+    port_id = given.get(_read_first_mac(context, new)) if given and is_fixed(context) else None
     if not port_id:
         return
     desired_ports = [each.get("port_id") for each in objects(new.get("networks"))]
-    declared = OWNERSHIP.other_owner(ObjectKey("Port", context.cloud.region.name, port_id), "")
+    declared = OWNERSHIP.other_owner(ObjectKey("Port", context.cloud.region.name, port_id))
     what = f"replacing {context.resource} deletes the port {port_id} of its first NIC, which stays with the server"
     if port_id in desired_ports:
         advice = f"add `--replace '{declared}'`" if declared else "give the first NIC another port"

@@ -235,9 +235,7 @@ def _check_delete_on_termination(context: Context, device: Mapping[str, object],
         context.notify(
             f"block_devices{place}the cloud deletes the volume with the server. If it is a Volume resource, {advice}"
         )
-    elif created_in_this_run(volume) or OWNERSHIP.other_owner(
-        ObjectKey("Volume", context.cloud.region.name, volume), ""
-    ):
+    elif created_in_this_run(volume) or OWNERSHIP.other_owner(ObjectKey("Volume", context.cloud.region.name, volume)):
         reason = f"the cloud would delete the program's Volume {volume} with the server"
         yield Problem("block_devices", f"{place}{reason}; {advice}")
 

@@ -414,3 +414,17 @@ def test_invalid_url_error_names_setting(cloud: FakeCloud) -> None:
     region = region_of(cloud, endpoints={"compute": "https://nova.test:notaport/v2.1"})
     with pytest.raises(ConfigurationError, match="ecs:endpoints"):
         compute.get_server(region.compute, "1")
+
+
+def test_missing_object_of_an_operation_is_noted(cloud: FakeCloud, clock: FakeClock) -> None:
+    """A 404 may mean that these credentials do not show the object; each operation notes its own."""
+    cloud.on("GET", f"{CREATE}/gone", lambda _: Reply(404, {"itemNotFound": {"message": "gone", "code": 404}}))
+    region = region_of(cloud, clock)
+    transport = region.connection.transport
+    transport.set_deadline(clock.now() + 60)
+    assert not transport.missed_object
+    with pytest.raises(ApiError):
+        region.compute.get("/servers/gone")
+    assert transport.missed_object
+    transport.set_deadline(clock.now() + 60)
+    assert not transport.missed_object

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from unittest import mock
 
+import grpc
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import UNKNOWN
+from pulumi.runtime.proto import provider_pb2
 from pydantic import Field
 
 from ecs_pulumi.dynamic import fields, rpc_bridge, run, state
@@ -608,3 +611,247 @@ def test_update_and_delete(provider: Provider, bakery: _Bakery) -> None:
     assert outs["name"] == "b"
     provider.delete("c1", outs)
     assert bakery.cakes == {}
+
+
+# ---------------------------------------------------------------- status line, interrupted creates, refreshes
+
+
+def test_operations_clear_their_status_line(
+    provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a create, an update or a delete that succeeds, nothing remains in the status column."""
+    lines: list[str] = []
+    monkeypatch.setattr("ecs_pulumi.dynamic.provider.StatusLine", lambda _: lines.append)
+    outs = provider.create({"flour": "rye", "name": "a"}).outs
+    assert outs is not None
+    assert lines == [""]
+    provider.update("c1", outs, {"flour": "rye", "name": "b"})
+    assert lines == [""] * 2
+    provider.delete("c1", outs)
+    assert lines == [""] * 3
+    bakery.errors["delete"] = OvenError("too hot")
+    with pytest.raises(Failure):
+        provider.delete("c1", outs)
+    assert lines == [""] * 3
+
+
+class Interrupted:
+    """A resource whose create an earlier run began: the state has its inputs, and the cloud an object with its marker.
+
+    Attributes:
+        begun: The inputs of the interrupted creates.
+        notices: The lines that are shown.
+        bakery: The cloud.
+    """
+
+    def __init__(self, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bakery, self.notices = bakery, list[str]()
+        self.begun: list[dict[str, Any]] = [{"flour": "rye", "name": "a"}, {"flour": "rye", "name": "a"}]
+        bakery.cakes["c7"] = {"flour": "rye", "name": "a", "layers": 1}
+        request = rpc_bridge.RequestContext(urn=f"{STACK}::cake")
+        monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+        monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: self.notices.append(line))
+        monkeypatch.setattr(state, "read", lambda *_: StackState(begun={request.urn: self.begun}))
+        monkeypatch.setattr(state, "backend_fingerprint", lambda: "0a1b2c3d")
+        monkeypatch.setattr(bakery, "find_own_orphans", lambda *_: [("c7", "a")])
+
+
+@pytest.fixture
+def interrupted(bakery: _Bakery, monkeypatch: pytest.MonkeyPatch) -> Interrupted:
+    """A resource whose create was interrupted."""
+    return Interrupted(bakery, monkeypatch)
+
+
+def test_create_continues_with_the_object_of_an_interrupted_run(provider: Provider, interrupted: Interrupted) -> None:
+    """The object is changed to the inputs of the program, and a notice says what happens."""
+    result = provider.create({"flour": "rye", "name": "a", "layers": 2})
+    assert (result.id, interrupted.bakery.steps) == ("c7", ["read", "update"])
+    assert interrupted.bakery.cakes["c7"]["layers"] == 2
+    assert interrupted.notices[0] == "continuing with c7, which an interrupted run began to create"
+
+
+def test_object_of_an_interrupted_run_that_is_gone(provider: Provider, interrupted: Interrupted) -> None:
+    """A list may still contain it; it is created as any other."""
+    interrupted.bakery.cakes.clear()
+    assert provider.create({"flour": "rye", "name": "a"}).id == "c1"
+
+
+def test_object_of_an_interrupted_run_that_would_be_replaced(provider: Provider, interrupted: Interrupted) -> None:
+    """The error names the inputs and what to do, and nothing is created."""
+    with pytest.raises(
+        Failure, match=r"an interrupted run created c7, and changing its flour to the program's value re"
+    ):
+        provider.create({"flour": "oat", "name": "a"})
+    assert list(interrupted.bakery.cakes) == ["c7"]
+
+
+def test_unconfirmed_object_with_the_marker_of_the_resource(provider: Provider, interrupted: Interrupted) -> None:
+    """If the state does not confirm that a run began to create it, neither is it used nor is a second one created."""
+    interrupted.begun.clear()
+    with pytest.raises(
+        Failure, match=r"Cake a \(c7\) already exists: an earlier run created it for this resource, but"
+    ):
+        provider.create({"flour": "rye", "name": "a"})
+    assert list(interrupted.bakery.cakes) == ["c7"]
+
+
+def test_import_that_changes_the_object_is_a_notice(
+    provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preview names each input that the import changes once, also one that carries the owner marker."""
+    notices: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: notices.append(line))
+    bakery.cakes["c7"] = {"flour": "rye", "name": "mine", "layers": 1}
+    monkeypatch.setattr(bakery, "ownership_updates", lambda *_: {"name": "x", "toppings": []})
+    program = {"adopt": "c7", "flour": "rye", "name": "ours", "layers": 1}
+    assert failures(provider, program) == []
+    assert notices == ["importing c7 changes it [import-changes: name, toppings]"]
+    assert failures(provider, {**program, "flour": "oat"}) == [
+        ("flour", 'it is "rye" in c7, which would have to be replaced')
+    ]
+
+
+def test_diff_after_a_refresh_shows_what_the_next_update_does(
+    provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine requests a diff to show what a refresh has changed: it shows replacements, and sends no request."""
+    request = rpc_bridge.RequestContext(urn=f"{STACK}::cake")
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+    monkeypatch.setattr(run, "_refreshed", {request.urn})
+    result = provider.diff("c1", {"flour": "rye", "layers": 1}, {"flour": "oat", "layers": 2})
+    assert (result.changes, result.replaces) == (True, ["flour"])
+    assert bakery.steps == []
+    # Only the first one ends the refresh.
+    provider.diff("c1", {"flour": "rye"}, {"flour": "oat"})
+    assert bakery.steps == ["tainted"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "cake", "settles"),
+    [
+        ({"flour": "rye"}, None, True),
+        ({"flour": "rye"}, {"flour": "oat"}, True),
+        ({"flour": "rye", "shelf": "s1"}, {"flour": "rye", "shelf": "s2"}, True),
+        ({"flour": "rye"}, {"flour": "rye", "shelf": "s2"}, False),
+        ({"flour": "rye", "name": "a"}, {"flour": "rye", "name": "b"}, False),
+        ({"flour": "rye", "shelf": "s1"}, {"flour": "rye"}, False),
+    ],
+)
+def test_refresh_repeats_a_read_that_would_replace_the_object(
+    provider: Provider,
+    bakery: _Bakery,
+    monkeypatch: pytest.MonkeyPatch,
+    inputs: dict[str, Any],
+    cake: dict[str, Any] | None,
+    settles: bool,  # noqa: FBT001
+) -> None:
+    """A list may be out of date: without the object, or with another one in its place, the object is read again."""
+    request = rpc_bridge.RequestContext(urn=f"{STACK}::cake", old_inputs=inputs, has_state=True)
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+
+    def settle(*_: object) -> bool:
+        bakery.step("settle")
+        return True
+
+    def read(*_: object) -> RemoteObject:
+        bakery.step("read again")
+        return {"flour": "rye", "name": "new"}
+
+    monkeypatch.setattr(bakery, "settle", settle)
+    monkeypatch.setattr(bakery, "read", read)
+    if cake is not None:
+        bakery.cakes["c1"] = cake
+    outs = provider.read("c1", inputs).outs
+    assert bakery.steps == ["read", *(["settle", "read again"] if settles else [])]
+    assert outs is not None
+    assert (outs["name"] == "new") is settles
+
+
+@pytest.mark.usefixtures("stack_reads")
+def test_refresh_is_followed_by_a_diff_that_ends_it(provider: Provider, bakery: _Bakery) -> None:
+    """Only the diff after a refresh ends it: one after a `get` is none."""
+    bakery.cakes["c1"] = {"flour": "rye"}
+    urn = rpc_bridge.current_request().urn
+    provider.read("c1", {"flour": "rye"})
+    assert run.ends_refresh(urn)
+    assert not run.ends_refresh(urn)
+
+
+def test_diff_of_an_advisory_input_that_is_new(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a prior input it is compared with the remote value."""
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: rpc_bridge.RequestContext(old_inputs={"flour": "rye"}))
+    prior = {"flour": "rye", "plate": "p9"}
+    assert not provider.diff("c1", prior, {"flour": "rye", "plate": "p9"}).changes
+    assert provider.diff("c1", prior, {"flour": "rye", "plate": "p2"}).replaces == ["plate"]
+
+
+@pytest.mark.parametrize(("encodes", "urn", "signs"), [(True, STACK, 1), (False, STACK, 0), (True, "", 0)])
+def test_automatic_name_encodes_the_owner(
+    provider: Provider,
+    bakery: _Bakery,
+    monkeypatch: pytest.MonkeyPatch,
+    encodes: bool,  # noqa: FBT001
+    urn: str,
+    signs: int,
+) -> None:
+    """The name encodes the resource if the kind has no better place for it, and the stack is known."""
+    signed: list[object] = []
+
+    def sign(*parts: object) -> str:
+        signed.append(parts)
+        return "0a1b"
+
+    request = rpc_bridge.RequestContext(urn=urn and f"{urn}::cake")
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+    monkeypatch.setattr(bakery, "encodes_owner_in_name", encodes)
+    monkeypatch.setattr("ecs_pulumi.dynamic.provider.signer", sign)
+    monkeypatch.setattr(state, "backend_fingerprint", lambda: "backend")
+    provider.check({}, {"flour": "rye"})
+    assert signed == [("story", "test", "backend")] * signs
+
+
+def test_automatic_name_follows_the_seed_of_the_engine(provider: Provider) -> None:
+    """The engine sends the seed, so that a repeated check of a new resource gives the same name."""
+
+    def name(seed: bytes) -> str:
+        # The bridge looks for the request and its gRPC context in the frames of the host.
+        return serve(provider_pb2.CheckRequest(urn=f"{STACK}::cake", randomSeed=seed), context)
+
+    def serve(request: provider_pb2.CheckRequest, context: object) -> str:
+        return str(provider.check({}, {"flour": "rye"}).inputs["name"])
+
+    context = mock.NonCallableMock(spec=grpc.ServicerContext)
+    assert name(b"a" * 32) == name(b"a" * 32) != name(b"b" * 32)
+
+
+def test_outputs_contain_what_an_operation_has_recorded(
+    provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only the response to the create contains is in the state."""
+
+    def create(context: OperationContext[None], desired: CakeInputs) -> RemoteObject:
+        context.record_id("c1")
+        context.record_outputs(status="secret of the oven")
+        return {**fields.to_plain(desired), "status": "baked"}
+
+    monkeypatch.setattr(bakery, "create", create)
+    outs = provider.create({"flour": "rye", "name": "a"}).outs
+    assert outs is not None
+    assert outs["status"] == "secret of the oven"
+
+
+def test_problems_of_a_resource_that_an_interrupted_run_created(
+    provider: Provider, interrupted: Interrupted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own object may be their cause: they are warnings, and the create continues with it."""
+    warnings: list[str] = []
+
+    def log(_: str, line: str, *, severity: str = "info", **__: object) -> None:
+        if severity == "warning":
+            warnings.append(line)
+
+    monkeypatch.setattr(rpc_bridge, "log", log)
+    assert failures(provider, {"flour": "sand", "name": "a"}) == []
+    assert warnings == ["flour: there is no flour sand; an interrupted run already created this resource"]
+    monkeypatch.setattr(interrupted.bakery, "find_own_orphans", lambda *_: [])
+    assert failures(provider, {"flour": "sand", "name": "a"}) == [("flour", "there is no flour sand")]

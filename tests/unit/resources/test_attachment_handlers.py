@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from ecs_pulumi.cloud import errors
-from ecs_pulumi.dynamic import state
+from ecs_pulumi.dynamic import rpc_bridge, state
 from ecs_pulumi.dynamic.state import StackState
 from ecs_pulumi.resources import floating_ip_association, interface_attachment
 from ecs_pulumi.resources.floating_ip_association import FloatingIpAssociationInputs
@@ -140,3 +140,48 @@ def test_association_sends_port_and_address(context: Context, monkeypatch: pytes
         desired = FloatingIpAssociationInputs(floating_ip_id="f", port_id="p", fixed_ip=fixed_ip)
         floating_ip_association.HANDLER.create(context, desired)
     assert sent == [("f", {"port_id": "p", "fixed_ip_address": "10.0.0.5"}), ("f", {"port_id": "p"})]
+
+
+@pytest.mark.parametrize(
+    ("old_inputs", "marker", "port", "deleted"),
+    [
+        # A port that was created for the NIC goes with it, also if a read does not show it.
+        ({"network_id": "n"}, "marker", None, True),
+        ({"network_id": "n"}, "marker", {"id": "p", "device_id": ""}, True),
+        ({"network_id": "n"}, "marker", {"id": "p", "device_id": "s"}, True),
+        ({"network_id": "n"}, "marker", {"id": "p", "device_id": "another"}, False),
+        # Without a marker, Nova created the port and deletes it.
+        ({"network_id": "n"}, "", None, False),
+        # A port of the program stays, also if a read does not show it.
+        ({"port_id": "p"}, "marker", None, False),
+        ({"port_id": "p"}, "marker", {"id": "p", "device_id": "", "is_mine": True}, False),
+        (None, "marker", None, False),
+    ],
+)
+def test_port_after_the_detach_of_its_nic(
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    old_inputs: dict[str, str] | None,
+    marker: str,
+    port: dict[str, Any] | None,
+    *,
+    deleted: bool,
+) -> None:
+    """Only a port that was created for the NIC is deleted; the detach keeps any other one."""
+    detached, gone = list[Any](), list[str]()
+
+    def detach(_context: object, server_id: str, port_id: str, *, keep_port: bool) -> dict[str, Any] | None:
+        detached.append((server_id, port_id, keep_port))
+        return port
+
+    request = rpc_bridge.RequestContext(old_inputs=old_inputs)
+    monkeypatch.setattr(context, "cloud", SimpleNamespace(region=None))
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+    monkeypatch.setattr(interface_attachment, "detach", detach)
+    monkeypatch.setattr(interface_attachment, "while_active", lambda _context, _server, call: call())
+    monkeypatch.setattr(interface_attachment, "nic_marker", lambda _: marker)
+    monkeypatch.setattr(interface_attachment, "is_for_a_nic", lambda _, found: "is_mine" not in found)
+    monkeypatch.setattr(interface_attachment, "delete_port", lambda _, id_: gone.append(id_))
+    interface_attachment.HANDLER.delete(context, "s/p", {})
+    assert detached == [("s", "p", "network_id" not in (old_inputs or {}))]
+    assert gone == (["p"] if deleted else [])

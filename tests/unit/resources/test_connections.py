@@ -84,3 +84,21 @@ def test_pause_of_a_host_is_a_status_of_the_resource(
     ((urn, line, is_status),) = shown
     assert (urn, is_status) == (request.urn, True)
     assert line.startswith("https://nova.test gets too many requests; waiting for ")
+
+
+@pytest.mark.usefixtures("config")
+def test_warnings_and_trace_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first resource that uses a connection shows its warnings; each request is a line for the debug log."""
+    shown: list[str] = []
+    debug: list[tuple[str, str]] = []
+    request = rpc_bridge.RequestContext(urn="urn:pulumi:dev::shop::Server::web")
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
+    monkeypatch.setattr(rpc_bridge, "warn_once", shown.append)
+    monkeypatch.setattr(rpc_bridge, "log", lambda urn, line, *, severity: debug.append((urn, f"{severity} {line}")))
+    insecure = {"ecs:cloud": "shop", "ecs:insecure": "true"}.get
+    opened = connection(insecure)
+    assert connection(insecure) is opened
+    assert [line.partition(":")[0] for line in shown] == ["TLS certificates are not verified (ecs"]
+    assert opened.transport._trace is not None
+    opened.transport._trace("GET /servers")
+    assert debug == [(request.urn, "debug GET /servers")]

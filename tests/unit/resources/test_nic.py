@@ -56,7 +56,8 @@ class Cloud:
         clients = SimpleNamespace(
             compute=None, network=None, region=region, deadline=Deadline(clock, 600), writes=writes
         )
-        self.context = cast("Context", SimpleNamespace(cloud=clients, report_status=lambda _: None))
+        self.lines: list[str] = []
+        self.context = cast("Context", SimpleNamespace(cloud=clients, report_status=self.lines.append))
         monkeypatch.setattr(compute, "attach_interface", self._attach)
         monkeypatch.setattr(compute, "detach_interface", self._detach)
         monkeypatch.setattr(network, "get", self._get)
@@ -186,8 +187,9 @@ def test_network_that_does_not_exist(cloud: Cloud) -> None:
 def test_detach_waits_until_the_port_is_free(cloud: Cloud, *, keep_port: bool) -> None:
     """A port that outlives its NIC is reserved, for clouds that would delete it."""
     free = port("p", device="")
-    cloud.polls = [port("p"), free]
+    cloud.polls = [*[port("p")] * 9, free]
     assert nic.detach(cloud.context, "s", "p", keep_port=keep_port) == free
+    assert {line.partition(",")[0] for line in cloud.lines} == {"detaching"}
     assert (cloud.sent, cloud.polls) == ([("s", "p", keep_port)], [])
     # A NIC that does not exist is detached.
     cloud.errors, cloud.polls = [errors.NotFound(404, "no such NIC")], [None]
@@ -274,3 +276,32 @@ def test_resource_of_the_nic_of_a_port() -> None:
     assert nic.owner_of_nic("web (port of the NIC)", marked) == "web"
     assert nic.owner_of_nic("web.nic", {"name": "web.nic"}) == "web"
     assert nic.owner_of_nic(None, marked) is None
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_port_of_a_nic_that_cannot_be_attached(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, *, is_deleted: bool
+) -> None:
+    """It is deleted again; if that fails as well, the error names it and how to find it."""
+    deleted: list[str] = []
+
+    def delete(_context: object, id_: str) -> None:
+        deleted.append(id_)
+        if not is_deleted:
+            raise errors.ServerError(503, "busy")
+
+    refused = errors.BadRequest(400, "no room")
+    monkeypatch.setattr(nic, "create_or_find", lambda *_, **__: {"id": "p"})
+    monkeypatch.setattr(nic, "delete_port", delete)
+    cloud.context.resource, cloud.context.stack = "web", ""
+    cloud.errors = [refused]
+    with pytest.raises(errors.EcsError) as caught:
+        nic.create_and_attach_port(cloud.context, "s", "n", [], None, marker="marker")
+    assert deleted == ["p"]
+    if is_deleted:
+        assert caught.value is refused
+    else:
+        assert str(caught.value) == (
+            "no room (HTTP 400): The port p, created for this NIC, could not be deleted: busy (HTTP 503) "
+            "Find it with `ecs-pulumi orphans`."
+        )

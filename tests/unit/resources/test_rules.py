@@ -26,6 +26,7 @@ PRIVATE = (
     "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nHushHush",
 )
 
+FLAT = {"provider_network_type": "flat"}
 PEM = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----")
 
 
@@ -435,9 +436,16 @@ def test_is_equal_ignores_spelling(kind: str, name: str, desired: Any, prior: di
         ("Subnet", {"cidr": "10.0.0.0/24", "network_id": "n"}, {"cidr": "10.0.1.0/24", "network_id": "n"}, False),
         ("Subnet", {"cidr": "10.0.0.0/24", "network_id": "n"}, {"cidr": "10.0.0.0/24", "network_id": "m"}, False),
         ("Subnet", {"cidr": "10.0.0.0/24", "network_id": "n"}, {"cidr": UNKNOWN, "network_id": "n"}, False),
+        ("Subnet", {"subnet_pool_id": "p", "network_id": "n"}, {"subnet_pool_id": "q", "network_id": "n"}, True),
+        ("Subnet", {"subnet_pool_id": "p", "network_id": "n"}, {"network_id": "n"}, True),
+        ("Subnet", {"subnet_pool_id": "p", "network_id": "n"}, {"subnet_pool_id": "p", "network_id": "n"}, False),
         ("Network", {"provider_segmentation_id": 7}, {"provider_segmentation_id": 7}, True),
         ("Network", {"provider_segmentation_id": 7}, {"provider_segmentation_id": 8}, False),
         ("Network", {"provider_segmentation_id": 7}, {}, False),
+        ("Network", FLAT | {"provider_physical_network": "a"}, FLAT | {"provider_physical_network": "a"}, True),
+        ("Network", FLAT | {"provider_physical_network": "a"}, FLAT | {"provider_physical_network": "b"}, False),
+        ("Network", {"provider_physical_network": "a"}, {"provider_physical_network": "a"}, False),
+        ("Network", FLAT, FLAT, False),
         ("KeyPair", {"name": "mine"}, {"name": "mine"}, True),
         ("KeyPair", {"name": "mine"}, {"name": "ours"}, False),
         ("KeyPair", {"name": "web-01020304"}, {"name": "web-01020304"}, False),

@@ -80,3 +80,20 @@ def test_request_is_repeated_at_once() -> None:
 
     assert waiting.run(end) == "done"
     assert (waiting.sent, waiting.lines, waiting.clock.time) == (2, [], start)
+
+
+def test_request_is_repeated_at_once_until_the_limit() -> None:
+    """A reason that the caller ends takes no pause, so that even just before the limit the request is repeated."""
+    waiting = Waiting(ready_after=20, timeout=100)
+    start = waiting.clock.time
+
+    def end(_: object, age: float) -> str:
+        if age < 1:
+            waiting.clock.time = start + 59.99
+            waiting.ready_at = start + 100
+        else:
+            waiting.ready_at = start
+        return ""
+
+    assert waiting.run(end) == "done"
+    assert waiting.sent == 3

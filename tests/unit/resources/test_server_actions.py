@@ -112,6 +112,10 @@ def test_failed_deletion_is_an_error(requests: list[bool], monkeypatch: pytest.M
     monkeypatch.setattr(compute, "fault_of", lambda _: "disk is busy")
     with pytest.raises(errors.OperationFailed, match="server s could not be deleted: disk is busy"):
         actions._await_gone(Cloud([DELETING, server("ERROR")]).context, "s", is_forced=False)
+    # A read may be out of date.
+    unsettled = Cloud([DELETING, server("ERROR"), None])
+    unsettled.writes.touch("s")
+    actions._await_gone(unsettled.context, "s", is_forced=False)
     # The task still runs.
     actions._await_gone(Cloud([DELETING, server("ERROR", "deleting"), None]).context, "s", is_forced=False)
     assert requests == []

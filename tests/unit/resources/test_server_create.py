@@ -91,6 +91,7 @@ def _names(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"networks": [{"network_id": "n"}, {"network_id": "m", "tag": "t"}]}, [("networks", "2.42")]),
         ({"block_devices": [{"tag": "t"}]}, [("block_devices", "2.42")]),
         ({"block_devices": [{}, {"multiattach": True}]}, [("block_devices", "2.60")]),
+        ({"description": "", "tags": [], "networks": None, "block_devices": [{"multiattach": False}]}, []),
     ],
 )
 def test_required_microversions(inputs: dict[str, Any], required: list[tuple[str, str]]) -> None:
@@ -304,4 +305,22 @@ def test_undocumented_refusal_of_the_marker() -> None:
 )
 def test_size_of_a_root_volume(image: dict[str, Any], size: int) -> None:
     """It is the largest of what the image needs, in whole GiB."""
+    assert create.root_volume_size(image) == size
+
+
+@pytest.mark.parametrize(
+    ("image", "size"),
+    [
+        ({}, 1),
+        ({"size": None, "virtual_size": None, "min_disk": None}, 1),
+        ({"size": 2**30}, 1),
+        ({"size": 2**30 + 1}, 2),
+        ({"size": 1, "virtual_size": 3 * 2**30}, 3),
+        ({"size": 1, "virtual_size": 3 * 2**30 + 1}, 4),
+        ({"size": 5 * 2**30, "virtual_size": 2**30, "min_disk": 2}, 5),
+        ({"size": 1, "virtual_size": 2**30, "min_disk": 8}, 8),
+    ],
+)
+def test_size_of_a_volume_for_an_image(image: dict[str, Any], size: int) -> None:
+    """It has room for the file, the disk in it, and what the image demands, in whole GiB."""
     assert create.root_volume_size(image) == size

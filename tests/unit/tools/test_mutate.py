@@ -6,6 +6,7 @@ import textwrap
 import time
 from typing import TYPE_CHECKING, cast
 
+import coverage
 import pytest
 
 from tools.mutate.__main__ import EXPLAINED, PACKAGE, PAGE, explained, select
@@ -79,6 +80,15 @@ def test_mutant_is_active_in_method_that_calls_super(tmp_path: Path) -> None:
     assert names["Base"]().value() == 1
 
 
+def test_getter_and_setter_of_a_property_are_two_functions(tmp_path: Path) -> None:
+    """They have one name in the source, and each has mutants and lines of its own."""
+    getter = "    @property\n    def x(self):\n        return 1\n"
+    text = f"class A:\n{getter}    @x.setter\n    def x(self, y):\n        f(y)\n"
+    example = module(tmp_path, text)
+    assert list(example.functions) == ["A.x", "A.x.setter"]
+    assert {mutant.function for mutant in example.mutants} == {"A.x", "A.x.setter"}
+
+
 def test_tree_is_unchanged_after_its_mutants(tmp_path: Path) -> None:
     """Every change is taken back before the next one."""
     example = module(tmp_path, "def f(a):\n    if a and not f(a, b=1):\n        return a + 1\n    raise a\n")
@@ -142,6 +152,25 @@ def test_changed_function_is_tried_with_all_its_tests(trials: Trials, tmp_path: 
     changed = module(tmp_path, "def detach(a):\n    g(a)\n    return a\n")
     trials._modules = {changed.name: changed}
     assert [len(group) for group in trials.tests_of(changed.mutants[-1], 1.0)] == [3, 1]
+
+
+def test_recording_keeps_the_tests_of_other_files_of_a_changed_function(tmp_path: Path) -> None:
+    """A recording of one file leaves what other tests reach; of a changed function, any line may be theirs."""
+    kept, new = "tests/unit/test_a.py::test_kept", "tests/unit/test_b.py::test_new"
+    example = module(tmp_path, "def detach(a):\n    f(a)\n    return a\n")
+    recording = Recording(
+        seconds={kept: 1.0},
+        tests=[kept],
+        reached={example.name: {"detach": {"1": "1"}}},
+        versions={example.name: {"detach": "as it was"}},
+    )
+    data = tmp_path / "data"
+    measured = coverage.CoverageData(basename=str(data))
+    measured.set_context(new)
+    measured.add_lines({str(example.path): [2, 3]})
+    measured.write()
+    recording.add("tests/unit/test_b.py", "1", {new: 1.0}, data, {example.name: example})
+    assert recording.reached[example.name]["detach"] == {"0": "1", "1": "3", "2": "3"}
 
 
 @pytest.mark.parametrize(
