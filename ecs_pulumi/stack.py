@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml  # comes with Pulumi's SDK
 
-from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import fields_of
 from ecs_pulumi.dynamic.handler import get_handler
 
@@ -195,8 +194,10 @@ def cloud_ids(resource: Mapping[str, Any], report: Callable[[str], object] = boo
     try:
         held = [other for _, other in held_objects(resource)]
         return list(dict.fromkeys((id_, handler.object_id(id_), *held)))
-    except errors.ConfigurationError as error:
-        report(f"{handler.name} {str(resource.get('urn')).rpartition('::')[2]} in the state: {error}")
+    except Exception as error:
+        if (message := handler.format_error(error)) is None:
+            raise
+        report(f"{handler.name} {str(resource.get('urn')).rpartition('::')[2]} in the state: {message}")
         return [id_]
 
 
