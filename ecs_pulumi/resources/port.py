@@ -158,6 +158,7 @@ class PortHandler(NeutronHandler[PortInputs]):
         yield from preflight.check_exists(checked, "network_id", lambda id_: resolver.neutron("network", id_))
         yield from preflight.check_all_exist(checked, "security_group_ids", resolver.security_group_id)
         yield from preflight.addresses(context, checked)
+        yield from preflight.mac_address(context, checked)
         unusual = {name: reason for name, reason in _undocumented(checked.values).items() if checked.changed(name)}
         if unusual and context.cloud.region.differences.restricts_ports:
             context.warn(f"{_listed(unusual)}; this cloud will probably refuse it")

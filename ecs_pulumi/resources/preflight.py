@@ -15,7 +15,7 @@ from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import CheckInputs, Problem
 from ecs_pulumi.dynamic.handler import Provenance
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
-from ecs_pulumi.resources.addresses import ip_range, port_address_range
+from ecs_pulumi.resources.addresses import canonical_mac, ip_range, port_address_range
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.planned import planned
@@ -174,6 +174,25 @@ def _check_free(context: Context, checked: CheckInputs, place: Place, address: A
         other := planned(region).reserve_address(place.network_id, address, f"{context.kind} {context.resource}")
     ):
         yield place.problem(f"{address} is also requested by {other}")
+
+
+def mac_address(context: Context, checked: CheckInputs) -> Iterator[Problem]:
+    """Check that no other port of the network has the MAC address. One of this stack may lose it in the same update."""
+    desired, network_id = checked.known("mac_address"), checked.known("network_id")
+    is_unchanged = checked.is_replacement or not checked.changed("mac_address", "network_id")
+    if not (desired and network_id) or is_unchanged or created_in_this_run(network_id):
+        return
+    for port in catalog(context.cloud.region).ports(network_id):
+        holders = list(_holders(port))
+        if canonical_mac(port.get("mac_address") or "") != canonical_mac(desired):
+            continue
+        if _is_own_port(checked, port) or is_own_object(context, checked, *holders):
+            continue
+        reason = f"{desired} is already used by the port {port.get('name') or port['id']}"
+        if all(context.provenance(*holder) is Provenance.FOREIGN for holder in holders):
+            yield Problem("mac_address", reason)
+        else:
+            context.warn(f"mac_address: {reason}; the update fails unless that is deleted or replaced first")
 
 
 def _is_own_port(checked: CheckInputs, port: RemoteObject) -> bool:

@@ -11,6 +11,8 @@ import pytest
 from pulumi.output import UNKNOWN
 
 from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.dynamic.handler import Provenance
+from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources import clients, idempotent_create
 from tests.support.steps import Failed, Refused, Resource
@@ -190,6 +192,27 @@ def test_address_of_another_port_is_refused(run: Run, fixtures: CloudFixtures) -
     assert run("Port", network_id=UNKNOWN, fixed_ips=[{"ip_address": "10.99.0.1"}]) == []
     assert run("Subnet", network_id=fixtures.network, cidr="10.99.0.0/24") == []
     assert run("Port", network_id=fixtures.network, fixed_ips=[{"ip_address": "10.99.0.1"}]) == []
+
+
+@pytest.mark.parametrize("provenance", [Provenance.FOREIGN, Provenance.RENAMED], ids=["another", "of this stack"])
+def test_mac_address_of_another_port_is_named(
+    run: Run,
+    landscape: Landscape,
+    fixtures: CloudFixtures,
+    monkeypatch: pytest.MonkeyPatch,
+    provenance: Provenance,
+) -> None:
+    """The MAC address of another port is refused; of one of this stack, which may lose it first, it is a warning."""
+    with landscape.connect() as other:
+        mac = other.network.get_port(fixtures.port).mac_address
+    monkeypatch.setattr(Provider, "_provenance", lambda *_: provenance)
+    prior = {"network_id": fixtures.network, "name": "it", "mac_address": "fa:16:3e:00:00:01"}
+    problems = run("Port", prior, mac_address=mac.upper())
+    found = problems if provenance is Provenance.FOREIGN else run.warnings
+    assert len(found) == 1
+    assert found[0].startswith(f"mac_address: {mac} is already used by the port holder")
+    assert run("Port", {**prior, "mac_address": mac}, mac_address=mac) == []
+    assert len(run.warnings) == (0 if problems else 1)
 
 
 def test_overlapping_subnets_are_refused(run: Run, landscape: Landscape, fixtures: CloudFixtures) -> None:
