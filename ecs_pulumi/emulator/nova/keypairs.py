@@ -32,6 +32,10 @@ BAD_NAME = (
     "An invalid 'name' value was provided. The name must be: Only expected characters:"
     " [_- 0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ]"
 )
+OUTER_SPACE = (
+    "An invalid 'name' value was provided. The name must be:"
+    " printable characters. Can not start or end with whitespace."
+)
 
 
 @service.post("/os-keypairs")
@@ -41,6 +45,10 @@ def create(call: Call) -> Reply:
     Only the response to this request contains a generated private key.
     """
     requested = body(call, "keypair", _body_schema(call))
+    if call.version == "v2":
+        requested["name"] = requested["name"].strip() or requested["name"]
+    elif requested["name"] != requested["name"].strip():
+        raise HttpError(400, OUTER_SPACE)
     # Since 2.92 names may also contain "@" and ".". On v2 names are not checked.
     allowed = r"[\w\- @.]+" if call.at_least(92) else r"[\w\- ]+"
     if call.version != "v2" and not re.fullmatch(allowed, requested["name"], re.ASCII):

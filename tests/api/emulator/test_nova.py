@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -107,3 +107,20 @@ def test_addresses_contain_floating_ips(account: Account) -> None:
     account.neutron("PUT", f"/floatingips/{floating_ip['id']}", {"floatingip": {"port_id": None}})
     account.clock.advance(5)
     assert account.show(server)["addresses"]["reachable"] == [fixed]
+
+
+@pytest.mark.parametrize("microversion", ["2.1", "2.2", "2.92"])
+def test_name_of_key_pair_has_no_outer_spaces(microversion: str) -> None:
+    """Nova refuses them with every microversion, and accepts spaces inside."""
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpwdvKy7pKsFHtkmHGZm2Sc4fNDzzEtVE0PFCwJyTbn"
+    with signed_in("openstack") as account:
+
+        def create(name: str) -> Any:
+            body = {"keypair": {"name": name, "public_key": key}}
+            return account.nova("POST", "/os-keypairs", body, microversion=microversion)
+
+        for name in (" a b", "a b ", " "):
+            refused = create(name)
+            assert refused.status == 400
+            assert refused.body["badRequest"]["message"].endswith("Can not start or end with whitespace.")
+        assert create("a b").body["keypair"]["name"] == "a b"
