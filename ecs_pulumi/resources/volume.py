@@ -45,7 +45,6 @@ from ecs_pulumi.resources.idempotent_create import create_or_find, has_descripti
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import (
     MARKER_KEY,
-    is_owner_marker,
     markers_of,
     metadata_with_marker,
     owner_marker,
@@ -200,9 +199,7 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         yield storage_needs("size", [disk], each=0 if checked.prior else 1)
 
     def is_equal(self, name: str, desired: Any, prior: Mapping[str, Any]) -> bool:
-        """Treat the name and the id of an image as equal, and an owner marker as no description."""
-        if name == "description" and desired == "" and is_owner_marker(prior.get("description") or ""):
-            return True
+        """Treat the name and the id of an image as equal."""
         if name == "image" and desired is not None:
             return desired in (prior.get("image"), prior.get("image_id"), prior.get("image_name"))
         return super().is_equal(name, desired, prior)

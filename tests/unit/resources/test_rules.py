@@ -12,7 +12,7 @@ import pytest
 from pulumi.dynamic import CheckFailure, ConfigureRequest
 from pulumi.output import UNKNOWN
 
-from ecs_pulumi.dynamic.handler import OperationContext
+from ecs_pulumi.dynamic.handler import OperationContext, get_handler
 from ecs_pulumi.dynamic.provider import Provider
 from tests.support.generated import KINDS
 
@@ -524,3 +524,10 @@ def test_only_objects_that_failed_on_creation_are_tainted(
 
     context: OperationContext[Any] = OperationContext("diff", kind, "web", connect=connect, timeout=1)
     assert KINDS[kind].tainted(context, "1", prior) == expected
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "description" in KINDS[kind].inputs.model_fields])
+def test_empty_description_removes_owner_marker(kind: str) -> None:
+    """An empty description that the program begins to set is a change, because the description has the owner marker."""
+    prior = {"description": "Managed by Pulumi: shop/dev/it"}
+    assert not get_handler(kind).is_equal("description", "", prior)
