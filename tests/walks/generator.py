@@ -7,6 +7,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import ecs_pulumi
 from tests.walks import by_hand, edits, options, routing
 from tests.walks.following import can_follow
 from tests.walks.model import Stage, Walk, deployed
@@ -160,16 +161,31 @@ def _targets(program: Program, before: Program, after: Program, chance: random.R
     if not changes or any(each.alias for each in after):
         return ()
     chosen = chance.choice(changes)
-    targets = dependents(program, chosen) | dependents(after, chosen)
+    needing = _with_implied(after)
+    targets = dependents(_with_implied(program), chosen) | dependents(needing, chosen)
     if any(name.startswith(_ADDRESSES) and name not in targets for name in changes):
         # The delete of an association changes the floating IP, which would not be compared.
         return ()
     known = targets | {each.name for each in before}
-    if not all(desired[name].refers_to() <= known for name in targets if name in desired):
+    if not all(each.refers_to() <= known for each in needing if each.name in targets):
         return ()
     names = tuple(sorted(targets))
     partial = deployed(before, Stage(after, targets=names))
     return names if can_follow(before, partial) and can_follow(partial, after) else ()
+
+
+def _with_implied(program: Program) -> Program:
+    """Return the program with the dependencies that the package adds: the engine deletes no target that others need."""
+    return tuple(
+        replace(
+            each,
+            depends_on=(
+                *each.depends_on,
+                *(other.name for other in program[:at] if other.kind in getattr(ecs_pulumi, each.kind)._dependencies),
+            ),
+        )
+        for at, each in enumerate(program)
+    )
 
 
 def first(chance: random.Random) -> Program:
