@@ -405,3 +405,58 @@ def test_server_whose_deletion_is_deferred_does_not_exist(remote: dict[str, str]
     context = cast("Context", SimpleNamespace(cloud=SimpleNamespace(region=SimpleNamespace(servers=servers))))
     expected = remote if exists else None
     assert HANDLER.read_cached(context, "s") == HANDLER.read(context, "s") == expected
+
+
+@pytest.mark.parametrize(
+    ("hints", "prior", "looked_up"),
+    [
+        ({"group": "g"}, None, ["g"]),
+        ({"group": "created"}, None, []),
+        ({"group": UNKNOWN}, None, []),
+        ({"same_host": "h"}, None, []),
+        ("unknown", None, []),
+        ({"group": "g"}, {"group": "g"}, []),
+    ],
+)
+def test_server_group_in_the_hints(
+    monkeypatch: pytest.MonkeyPatch, hints: Any, prior: Any, looked_up: list[str]
+) -> None:
+    """A group that does not exist is a problem; what this run has created and what is unchanged is not looked up."""
+    found: list[str] = []
+
+    def look_up(id_: str) -> None:
+        found.append(id_)
+        raise errors.NoMatch([], "there is no such group")
+
+    monkeypatch.setattr(idempotent_create, "_created", {"created"})
+    monkeypatch.setattr(preflight, "catalog", lambda _: SimpleNamespace(server_group=look_up))
+    context = cast("Context", SimpleNamespace(cloud=SimpleNamespace(region=None)))
+    checked = CheckInputs({"scheduler_hints": hints}, {"scheduler_hints": prior} if prior else {})
+    problems = [f"{each.property}: {each.reason}" for each in preflight._server_group(context, checked)]
+    assert problems == ["scheduler_hints: group: there is no such group"] * len(looked_up)
+    assert found == looked_up
+
+
+@pytest.mark.parametrize(
+    ("device", "problems"),
+    [
+        ({"uuid": "gone"}, ["[0]: there is no image"]),
+        ({"uuid": "i", "volume_size": 1}, ["[0]: its image needs a disk of at least 4 GiB"]),
+        ({"uuid": "i", "volume_size": 4}, []),
+        ({"uuid": UNKNOWN}, []),
+        ({}, []),
+    ],
+)
+def test_image_of_a_block_device(monkeypatch: pytest.MonkeyPatch, device: dict[str, Any], problems: list[str]) -> None:
+    """It must exist, and fit the disk."""
+
+    def image(id_: str) -> dict[str, Any]:
+        if id_ != "i":
+            raise errors.NoMatch([], "there is no image")
+        return {"id": "i", "name": "debian", "min_disk": 4}
+
+    names = SimpleNamespace(image=image, volume=None, snapshot=None)
+    monkeypatch.setattr(preflight, "catalog", lambda _: names)
+    context = cast("Context", SimpleNamespace(cloud=SimpleNamespace(region=None)))
+    checked = CheckInputs({"block_devices": [{"source_type": "image", **device}]}, {})
+    assert [each.reason for each in preflight._disks(context, checked)] == problems

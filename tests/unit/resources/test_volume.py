@@ -11,8 +11,8 @@ from ecs_pulumi.cloud import block_storage, errors
 from ecs_pulumi.cloud.own_writes import OwnWrites
 from ecs_pulumi.cloud.polling import Deadline, Poller, PollResult
 from ecs_pulumi.dynamic import rpc_bridge, run
-from ecs_pulumi.resources import volume
-from ecs_pulumi.resources.volume import HANDLER
+from ecs_pulumi.resources import volume, volume_requests
+from ecs_pulumi.resources.volume import HANDLER, VolumeInputs
 from tests.unit.cloud.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Cloud:
         states: Its next states; the last one stays.
         errors: The errors of the next delete requests.
         sent: The number of delete requests.
+        status: The status of the volume at the last one.
         detached: The attachments that are deleted.
         deletes: The servers that the run deletes, and whether the volume may wait for that.
     """
@@ -43,6 +44,7 @@ class Cloud:
         self.states: list[Document | None] = [None]
         self.errors: list[errors.EcsError] = []
         self.sent = 0
+        self.status: str | None = None
         self.detached: list[str] = []
         self.deletes: dict[str, bool] = {}
         self.lines: list[str] = []
@@ -73,6 +75,8 @@ class Cloud:
     def _delete(self, _api: object, id_: str) -> None:
         assert id_ == "v"
         self.sent += 1
+        state = self.states[0]
+        self.status = state["status"] if state else None
         if self.errors:
             raise self.errors.pop(0)
 
@@ -137,8 +141,8 @@ def test_volume_of_a_server_that_the_run_deletes(
     cloud.errors, cloud.deletes = [BUSY], deletes
     cloud.states = [*[remote(status, "s")] * 9, remote("available"), None]
     cloud.delete()
-    assert (cloud.sent, cloud.detached) == (2, detached)
-    assert cloud.statuses()[0] == status
+    assert (cloud.sent, cloud.status, cloud.detached) == (2, None, detached)
+    assert cloud.statuses() == [status]
 
 
 def test_volume_that_one_of_its_servers_keeps(cloud: Cloud) -> None:
@@ -148,3 +152,42 @@ def test_volume_that_one_of_its_servers_keeps(cloud: Cloud) -> None:
     with pytest.raises(errors.EcsError, match="server s as /dev/vdb, server t"):
         cloud.delete()
     assert cloud.detached == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "marker", "body"),
+    [
+        ({}, "marker", {"description": "marker", "metadata": {"key": "marker"}}),
+        ({}, "", {}),
+        ({"description": "mine"}, "marker", {"description": "mine", "metadata": {"key": "marker"}}),
+        ({"description": ""}, "marker", {"description": "", "metadata": {"key": "marker"}}),
+        ({"image": "debian"}, "", {"imageRef": "id of debian"}),
+        ({"multiattach": True}, "", {"multiattach": True}),
+        ({"multiattach": True, "volume_type": "shared"}, "", {"volume_type": "shared"}),
+        ({"multiattach": True, "volume_type": "plain"}, "", {"volume_type": "plain", "multiattach": True}),
+        ({"volume_type": "shared"}, "", {"volume_type": "shared"}),
+        ({"source_volume_id": "w"}, "", {"source_volid": "w"}),
+    ],
+)
+def test_create_request(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, inputs: dict[str, Any], marker: str, body: dict[str, Any]
+) -> None:
+    """It has the owner marker, as the description too unless the program sets one, and what the cloud accepts."""
+    sent: list[Any] = []
+    names = SimpleNamespace(
+        image=lambda name: {"id": f"id of {name}"}, allows_several=lambda volume_type: volume_type == "shared"
+    )
+
+    def create(_region: object, volume: dict[str, Any], **options: object) -> dict[str, Any]:
+        sent.append((volume, options))
+        return {"id": "v"}
+
+    monkeypatch.setattr(volume, "catalog", lambda _: names)
+    monkeypatch.setattr(volume, "owner_marker", lambda _: marker)
+    monkeypatch.setattr(volume, "metadata_with_marker", lambda *_: {"key": marker} if marker else {})
+    monkeypatch.setattr(volume, "create_or_find", lambda *_, send, **__: send())
+    monkeypatch.setattr(volume_requests, "create", create)
+    monkeypatch.setattr(HANDLER, "wait_until_stable", lambda *_: {"id": "v"})
+    monkeypatch.setattr(cloud.context, "record_id", lambda _: None, raising=False)
+    assert HANDLER.create(cloud.context, VolumeInputs(size=1, name="data", **inputs)) == {"id": "v"}
+    assert sent == [({"size": 1, "name": "data", **body}, {"hints": None, "microversion": None})]

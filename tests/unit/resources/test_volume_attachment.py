@@ -350,3 +350,11 @@ def test_missing_attachment_is_detached(cloud: Cloud) -> None:
     cloud.errors, cloud.polls = [MISSING], [volume("available")]
     cloud.detach()
     assert len(cloud.sent) == 1
+
+
+def test_busy_server_is_awaited_before_a_detach(cloud: Cloud) -> None:
+    """Another action of the server has to end first; the status line says so."""
+    cloud.errors, cloud.polls = [BUSY, BUSY], [volume("available")]
+    cloud.detach()
+    assert len(cloud.sent) == 3
+    assert cloud.lines
