@@ -36,7 +36,7 @@ class Notice(Enum):
     CUTS = "cuts-connections"
     """An update in place no longer lets packets pass that passed before."""
     PORT_LOSS = "port-loss"
-    """The cloud deletes a port that the program declares or needs together with the server that uses it."""
+    """The cloud deletes a port that the program declares or needs together with its user, a server or an interface."""
     IMPORT = "import-changes"
     """An import changes the existing object. The code is followed by the names of the changed inputs."""
     NOT_CHECKED = "not-checked"

@@ -24,6 +24,8 @@ from ecs_pulumi.dynamic.fields import (
     exactly_one_of,
 )
 from ecs_pulumi.dynamic.handler import ImportedResource
+from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
+from ecs_pulumi.notices import Notice
 from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import ip_range
 from ecs_pulumi.resources.catalog import catalog
@@ -300,7 +302,10 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         return self.read_current(context, id_, desired, prior)
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Remove the interface once no floating IP and no route needs it."""
+        """Remove the interface once no floating IP and no route needs it.
+
+        The engine does not ask the provider before it deletes, so that no preview can warn of the port.
+        """
         router_id, port_id, subnet_id = _split_id(id_)
         interface = {"subnet_id": subnet_id} if subnet_id else {"port_id": port_id}
 
@@ -321,6 +326,9 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
             return []
 
         delete_when_unused(context, remove, users, name_users=True)
+        if not subnet_id and OWNERSHIP.other_owner(ObjectKey("Port", context.cloud.region.name, port_id)):
+            text = f"the cloud has deleted the port {port_id} of the program with its interface"
+            context.warn(Notice.PORT_LOSS.with_code(f"{text}; `pulumi up --refresh` creates it anew"))
 
 
 def _loses_port(checked: CheckInputs) -> str | None:

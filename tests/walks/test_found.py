@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecs_pulumi.emulator import ManualClock
+from tests.support.messages import recorded
 from tests.walks.cloud import SharedWorld, caches_preserved
 from tests.walks.engine import Stack
 from tests.walks.model import ByHand, Stage, Walk
@@ -268,3 +269,22 @@ def test_inactive_server_is_stopped_by_hand(world: SharedWorld) -> None:
     """A server stays paused when the program no longer sets `power_state`; another client cannot stop it then."""
     paused = changed(ATTACHED, "srv1", {"power_state": "paused"})
     check(world, paused, ATTACHED, Stage(ATTACHED, by_hand=ByHand("stop", "srv1")))
+
+
+def test_removed_interface_takes_the_port_with_it(world: SharedWorld) -> None:
+    """An `up` warns that the cloud has deleted a port with its interface, and one with a refresh creates it anew."""
+    kept = ROUTED[:-1]
+    world.restore(world.start)
+    stack = Stack(world.config, random.Random(0), world.start_process)  # noqa: S311  (chance, not a secret)
+    stack.up((*kept, replace(ROUTED[-1], inputs={"router_id": Ref("rtr1"), "port_id": Ref("port1")})))
+    lost = stack.records_by_name["port1"].id
+    with recorded("warning") as warnings:
+        stack.up(kept)
+    (warning,) = warnings
+    assert warning.startswith(f"the cloud has deleted the port {lost} of the program with its interface; ")
+    assert warning.endswith("[port-loss]")
+    stack.refresh()
+    assert stack.up(kept)["Port port1"] == "create"
+    with recorded("warning") as warnings:
+        stack.destroy()
+    assert warnings == []
