@@ -205,6 +205,7 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
         """Create the subnet. If it cannot exist beside the one that it replaces, the error says what to do.
 
         Where the cloud chooses the range of an IPv6 subnet, it may require an IPv4 subnet: wait a minute for that one.
+        A new subnet without any pool needs an update, because Neutron then creates the default ones.
         """
         create = super().create
         is_last_attempt = False
@@ -225,7 +226,10 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
             is_last_attempt = True
             return ""
 
-        return retry_while_awaited(context, lambda: create(context, desired), awaited)
+        remote = retry_while_awaited(context, lambda: create(context, desired), awaited)
+        if desired.allocation_pools == [] and remote.get("allocation_pools"):
+            remote = self._send_update(context, remote, {"allocation_pools": []})
+        return remote
 
     @staticmethod
     def _lacks_ipv4(context: Context, desired: SubnetInputs) -> bool:

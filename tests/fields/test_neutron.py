@@ -247,6 +247,18 @@ def test_subnet_order_of_allocation_pools_is_no_diff(new: New, fixtures: CloudFi
     assert_updates_in_place(subnet, "allocation_pools", {**base, "allocation_pools": pools[1:]})
 
 
+def test_subnet_without_allocation_pools(new: New, fixtures: CloudFixtures) -> None:
+    """An empty list of pools is no range at all, in a new subnet as after an update."""
+    subnet, base = new("Subnet"), {"network_id": fixtures.bare_network, "cidr": "10.96.0.0/24"}
+    subnet.up(**base, allocation_pools=[])
+    assert subnet.outputs["allocation_pools"] == []
+    assert_no_changes(subnet, {**base, "allocation_pools": []})
+    pool = {"start": "10.96.0.10", "end": "10.96.0.20"}
+    assert_updates_in_place(subnet, "allocation_pools", {**base, "allocation_pools": [pool]})
+    assert_updates_in_place(subnet, "allocation_pools", {**base, "allocation_pools": []})
+    assert subnet.outputs["allocation_pools"] == []
+
+
 def test_subnet_dns_nameservers_are_ordered_and_can_be_cleared(new: New, fixtures: CloudFixtures) -> None:
     """Another order is a change, an empty list clears the servers, and an unset field keeps them."""
     subnet = new("Subnet")
