@@ -140,6 +140,7 @@ def test_interrupt_reaches_program(program: Any, before: str, after: str, output
     assert process.stdout.readline() == f"{output}\n"
 
 
+@pytest.mark.usefixtures("cloud")  # the flavors are those of the emulator
 def test_failed_preview_shows_one_error(project: MakeProject) -> None:
     """A preview that fails shows the error of the resource, and nothing of the program that it interrupts."""
     story = project(VOLUMES + '\n    ecs.Server("web", flavor="s3.mediun.2", image="Standard_Debian_12_latest")\n')
