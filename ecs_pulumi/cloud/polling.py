@@ -204,8 +204,8 @@ class Poller:
 
     One of the waiting threads polls for all of them. When its own wait ends, another thread continues. Every poll
     covers all awaited objects. Each thread has its own condition, so that a poll wakes only the threads that it
-    concerns: waking all of them takes more CPU time than the requests if there are dozens. The time of the next poll
-    follows from these rules:
+    concerns: to wake all of 64 took a tenth of the provider's CPU time. The time of the next poll follows from these
+    rules:
 
     - Each wait has a poll interval that grows with its age; the wait with the earliest time decides.
     - The minimum distance of two polls grows with the number of waits, so that waits that start one after the other

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MAX_VALUE_LENGTH = 80
 """Number of characters of a value that a message repeats."""
-_UNSET_IF_EMPTY = ("region", "project_id", "availability_zone")
+_UNSET_IF_EMPTY = ("region", "project_id", "availability_zone", "volume_type")
 """Inputs that the cloud chooses if they are empty: an empty one differs from each value, and `up` would replace."""
 _LONG_WORD = re.compile(r"(\S{80})\S{176,}")
 _MAX_PROPERTIES = 4

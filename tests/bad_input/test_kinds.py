@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import pytest
 from hypothesis import given
@@ -106,18 +106,20 @@ def test_empty_region_and_project_are_the_default(world: EmulatedWorld, kind: st
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"),
+    ("kind", "name", "empty"),
     [
-        (kind, name)
+        (kind, name, type_())
         for kind in KINDS
         for name, field in fields.fields_of(KINDS[kind].inputs).items()
-        if not field.info.is_required() and str in (field.info.annotation, *get_args(field.info.annotation))
+        for type_ in (str, list, dict)
+        if not field.info.is_required()
+        and type_ in {get_origin(each) or each for each in (field.info.annotation, *get_args(field.info.annotation))}
     ],
 )
 @pytest.mark.parametrize("world", ["openstack"], indirect=True)
-def test_empty_text_is_no_lasting_difference(world: EmulatedWorld, kind: str, name: str) -> None:
-    """An empty text is used or refused: if the create succeeds, the next preview shows no difference."""
-    texts_of(world, kind, [{name: ""}])
+def test_empty_value_is_no_lasting_difference(world: EmulatedWorld, kind: str, name: str, empty: Any) -> None:
+    """An empty text, list or map is used or refused: if the create succeeds, the next preview shows no difference."""
+    assert [text for text in texts_of(world, kind, [{name: empty}]) if text.startswith("diff ")] == []
 
 
 @pytest.mark.parametrize("name", [" ", " a b ", "\tc\n"], ids=["space", "outside", "control"])
