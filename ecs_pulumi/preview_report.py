@@ -351,6 +351,7 @@ _LABELS = {
     "delete": "deleted",
     "forget": "no longer managed",
     "restart": "restarted",
+    "disconnect": "disconnected",
     "update": "changed in place",
     "adopt": "imported",
     "create": "created",

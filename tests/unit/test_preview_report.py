@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ecs_pulumi.preview_report import Change, main, markdown, read
+from ecs_pulumi.preview_report import EFFECTS, Change, Preview, main, markdown, read
 from tests.support.command import ASCII_LOCALE
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -192,6 +193,15 @@ def test_port_without_its_floating_ip_is_disconnected(
     document["diagnostics"] = [{"urn": urn, "message": message, "severity": "info"}] if is_moved else []
     (found,) = read(json.dumps(document)).changes
     assert (found.effects, found.notes) == (effects, notes)
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_every_effect_is_counted_and_has_a_section(effect: str) -> None:
+    """The heading counts the changes by their worst effect, and each is in the section of that effect."""
+    preview = Preview("shop/test", (Change("Port", "p", (effect,)),), same=0, errors=(), warnings=())
+    heading, section, *_ = markdown(preview).split("\n\n")
+    assert re.fullmatch(r"## Preview of `shop/test`: 1 [a-z ]+", heading)
+    assert section == f"### {EFFECTS[effect]} (1)"
 
 
 def test_resource_of_another_provider_is_shown_by_type(document: dict[str, Any]) -> None:
