@@ -183,7 +183,8 @@ class Provider(ResourceProvider):
             suspected = handler.why_hidden(context, tuple) is not None
             if suspected and handler.read(context, _id) is None:
                 self._require_gone(context, request)
-            handler.delete(context, _id, prior)
+            with run.deleting(handler.name, _id):
+                handler.delete(context, _id, prior)
             if not suspected and handler.missed_object(context):
                 self._require_gone(context, request)
         except Exception as error:  # noqa: BLE001

@@ -7,7 +7,6 @@ uses the checks and diffs that the engine has requested so far, the state, and t
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import re
 import subprocess
@@ -24,10 +23,6 @@ _ENGINE = "pulumi"
 _GENERATIONS = 5
 _PARTIAL = re.compile(r"--(target|exclude).*|-[a-z]*[tx].*")
 """Matches an argument that excludes resources from a run: `--target`, `-t`, `--exclude`, `-x`, …"""
-_PARALLEL = re.compile(r"(?:--parallel|-[a-z]*p)=?(\d*)")
-"""Matches the number of parallel operations, in this argument or, if the group is empty, in the next one."""
-_MIN_PARALLEL = 8
-"""Parallel operations from which on a delete that waits for another delete does not block that one."""
 
 _program = threading.Event()
 _compared: set[str] = set()
@@ -36,6 +31,7 @@ _deleted_first: set[str] = set()
 _checked_as_new: set[str] = set()
 _created: set[str] = set()
 _refreshed: set[str] = set()
+_deleting: set[tuple[str, str]] = set()
 
 
 def program_seen() -> None:
@@ -105,13 +101,32 @@ def is_partial() -> bool:
     return any(map(_PARTIAL.fullmatch, engine()[1]))
 
 
-def also_deletes(urn: str, kind: str, id_: str, *, is_awaited: bool = True) -> bool:
+@contextlib.contextmanager
+def deleting(kind: str, id_: str) -> Iterator[None]:
+    """Record that the run is deleting an object, or has deleted it unless an error ends the context."""
+    _deleting.add((kind, id_))
+    try:
+        yield
+    except BaseException:
+        _deleting.discard((kind, id_))
+        raise
+
+
+def is_deleting(kind: str, id_: str) -> bool:
+    """Whether the run is deleting an object, or has deleted it.
+
+    A delete must not wait for another one that the run has not begun: the run may begin that one only afterwards,
+    because of a dependency, or because all its workers wait.
+    """
+    return (kind, id_) in _deleting
+
+
+def also_deletes(urn: str, kind: str, id_: str) -> bool:
     """Whether this run, which is deleting the resource `urn`, also deletes another resource. True only if certain.
 
     The conditions are:
 
-    - the run includes the whole stack and, if the caller waits for the other delete, works on enough resources in
-      parallel,
+    - the run includes the whole stack,
     - the state contains the other resource, and no resource option retains or protects it,
     - the run replaces the other resource, or has compared neither of the two.
 
@@ -122,13 +137,10 @@ def also_deletes(urn: str, kind: str, id_: str, *, is_awaited: bool = True) -> b
         urn: URN of the resource that is being deleted.
         kind: Kind of the other resource.
         id_: Id of the other resource.
-        is_awaited: Whether the caller waits until the other resource is deleted.
     """
     arguments = engine()[1]
     # A replacement of `urn` is created before the other resource is deleted, and needs what `urn` holds.
     if urn in _replaced or not arguments or is_partial():
-        return False
-    if is_awaited and _is_serial(arguments):
         return False
     known = _resources(urn)
     # An object that is pending deletion from an earlier run may be deleted before the program starts.
@@ -170,14 +182,6 @@ def _resources(urn: str) -> Sequence[Mapping[str, Any]]:
 def _of(resources: Iterable[Mapping[str, Any]], kind: str, id_: str) -> Iterator[Mapping[str, Any]]:
     """Return the resources with this kind and id."""
     return (each for each in resources if each.get("id") == id_ and each["type"].endswith(f":{kind}"))
-
-
-def _is_serial(arguments: list[str]) -> bool:
-    """Whether the run is limited to few parallel operations, so that a waiting one may block the one it waits for."""
-    pairs = itertools.zip_longest(map(_PARALLEL.fullmatch, arguments), arguments[1:], fillvalue="")
-    limits = [match[1] or following for match, following in pairs if match]
-    limits += [os.environ["PULUMI_PARALLEL"]] if "PULUMI_PARALLEL" in os.environ else []
-    return any(not each.isdecimal() or int(each[:9]) < _MIN_PARALLEL for each in limits)
 
 
 def engine() -> tuple[int | None, list[str]]:

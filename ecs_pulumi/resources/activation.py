@@ -64,12 +64,13 @@ class _SharedActivation:
             if self.users:
                 return
             prior, self.power_state, self.failure = self.power_state, None, None
-            if prior is None or run.replaces(rpc_bridge.current_request().urn, "Server", server_id):
+            server = rpc_bridge.current_request().urn, "Server", server_id
+            if prior is None or run.replaces(*server) or run.also_deletes(*server):
                 return
             context.cloud = replace(context.cloud, deadline=Deadline(context.cloud.deadline.clock, _LONGEST))
             try:
-                if server := context.cloud.region.servers.get(server_id):
-                    actions.set_power_state(context, server, prior)
+                if remote := context.cloud.region.servers.get(server_id):
+                    actions.set_power_state(context, remote, prior)
             except errors.EcsError as error:
                 context.warn(
                     f"the server {server_id} is still active, setting its power_state to {prior} failed: {error}"

@@ -90,6 +90,6 @@ def delete_when_unused(
 def _release(context: Context, users: Iterable[str | User], urn: str) -> None:
     """Release the object from the users that this run deletes as well."""
     for user in users:
-        if isinstance(user, User) and any(run.also_deletes(urn, *owner, is_awaited=False) for owner in user.owners):
+        if isinstance(user, User) and any(run.also_deletes(urn, *owner) for owner in user.owners):
             context.report_status(f"releasing {user}, which this run deletes as well")
             user.release()

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
@@ -54,6 +54,9 @@ from ecs_pulumi.resources.remote import RemoteObject, require_exists
 from ecs_pulumi.resources.request_body import create_body, diff_remote
 from ecs_pulumi.resources.steps import Impact, Step, shown
 from ecs_pulumi.resources.volume_report_rules import RULES, was_never_available
+
+if TYPE_CHECKING:
+    from ecs_pulumi.resources.volume_attachment import VolumeAttachmentHandler
 
 _FROM_BACKUP = "3.47"
 _BEFORE_AVAILABLE = ("creating", "downloading", "restoring-backup", "error")
@@ -455,22 +458,33 @@ class VolumeHandler(EcsHandler[VolumeInputs]):
         The engine deletes them at the same time as the volume if their attachments have the option `deleted_with`.
         """
         urn, servers = rpc_bridge.current_request().urn, [item["server_id"] for item in remote.get("attachments") or ()]
-        attachments = get_handler("VolumeAttachment")
+        attachments = cast("VolumeAttachmentHandler", get_handler("VolumeAttachment"))
         if remote["status"] == _RESERVED:
             # Cinder does not list the attachment of a shelved server, and the state may have lost it a moment ago.
-            deleted = [
-                id_ for id_ in run.ids_in_state(urn, "Server") if run.also_deletes(urn, "Server", id_, is_awaited=False)
+            servers += [
+                id_
+                for id_ in run.ids_in_state(urn, "Server")
+                if run.also_deletes(urn, "Server", id_)
+                and _has_volume(context.cloud.region.servers.read(id_), remote["id"])
             ]
-            servers += [each for each in deleted if attachments.read(context, f"{each}/{remote['id']}") is not None]
-        if not servers or not all(run.also_deletes(urn, "Server", each, is_awaited=False) for each in servers):
+        if not servers or not all(run.also_deletes(urn, "Server", each) for each in servers):
             return False
+        if not all(run.is_deleting("Server", each) for each in servers):
+            # A deletion that the engine requests at the same time begins within this time.
+            context.cloud.deadline.clock.sleep(_SIMULTANEOUS)
         for each in servers:
-            if not run.also_deletes(urn, "Server", each):
-                # The server is deleted only after the volume.
-                attachments.delete(context, f"{each}/{remote['id']}", {})
+            if not run.is_deleting("Server", each):
+                # The server may be deleted only after the volume.
+                attachments.detach_strictly(context, each, remote["id"])
+        awaited = [each for each in servers if run.is_deleting("Server", each)]
+
+        def done(volume: RemoteObject | None) -> bool:
+            is_detached = volume is None or volume["status"] not in _IN_SERVER
+            return is_detached or not all(run.is_deleting("Server", each) for each in awaited)  # one has failed
+
         context.cloud.region.volumes.poller.wait(
             remote["id"],
-            lambda volume: volume is None or volume["status"] not in _IN_SERVER,
+            done,
             deadline=context.cloud.deadline,
             progress=context.report_status,
             describe=_status,
@@ -687,7 +701,14 @@ def plan(changed: Iterable[str], desired: Mapping[str, Any], current: Mapping[st
     return steps
 
 
+def _has_volume(server: RemoteObject | None, id_: str) -> bool:
+    """Whether Nova lists the volume as attached to the server, also while the server has no host."""
+    return any(each["id"] == id_ for each in (server or {}).get("os-extended-volumes:volumes_attached") or ())
+
+
 _STABLE = ("available", "in-use")
+_SIMULTANEOUS = 1.0
+"""Seconds within which operations that the engine requests at the same time begin."""
 _RESERVED, _RESERVED_FOR = "reserved", 60.0
 """Status of a volume shortly before it is attached, and as long as its server is shelved."""
 _UNSHELVE_FIRST = (

@@ -184,19 +184,26 @@ class VolumeAttachmentHandler(EcsHandler[VolumeAttachmentInputs]):
         return while_active(context, desired.server_id, partial(self._attach, context, desired))
 
     def delete(self, context: Context, id_: str, prior: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Detach the volume and wait until Cinder no longer lists the attachment."""
+        """Detach the volume and wait until Cinder no longer lists the attachment; a server that ends may keep it."""
         server_id, volume_id = split_id(id_, self.name)
+        detach = partial(self._detach_and_wait, context, server_id, volume_id)
+
+        def detach_unless_left() -> None:
+            try:
+                detach()
+            except errors.Conflict:
+                if not left_to_server(context, server_id):
+                    raise
+
+        while_active(context, server_id, detach_unless_left)
+
+    def detach_strictly(self, context: Context, server_id: str, volume_id: str) -> None:
+        """Detach the volume like `delete`, but raise `errors.Conflict` if the server keeps it, whatever its end."""
         while_active(context, server_id, partial(self._detach_and_wait, context, server_id, volume_id))
 
     def _detach_and_wait(self, context: Context, server_id: str, volume_id: str) -> None:
-        try:
+        with contextlib.suppress(errors.NotFound):
             self._request_detach(context, server_id, volume_id)
-        except errors.NotFound:
-            pass
-        except errors.Conflict:
-            if left_to_server(context, server_id):
-                return
-            raise
         detaching = False
 
         def gone(volume: RemoteObject | None) -> bool:

@@ -161,3 +161,43 @@ def test_requests_of_ten_reachable_servers(project: MakeProject, landscape: Land
 
     reachable.destroy("--parallel=10")
     assert sum(writes(sent(cloud)).values()) == 3 * COUNT + 10
+
+
+DELETED_WITH = """
+import pulumi
+import ecs_pulumi as ecs
+
+network = ecs.Network("net")
+subnet = ecs.Subnet("net", network_id=network.id, cidr="10.20.0.0/16")
+for number in range({count}):
+    server = ecs.Server(
+        f"server-{{number}}",
+        flavor="{small}",
+        image="{image}",
+        networks=[{{"network_id": subnet.network_id}}],
+        power_state="{power_state}",
+    )
+    zone = server.availability_zone if {depends} else None
+    volume = ecs.Volume(f"volume-{{number}}", size=1, availability_zone=zone)
+    options = pulumi.ResourceOptions(deleted_with=server, delete_before_replace=True)
+    ecs.VolumeAttachment(f"volume-{{number}}", server_id=server.id, volume_id=volume.id, opts=options)
+"""
+
+
+@pytest.mark.parametrize("depends", [True, False])
+@pytest.mark.parametrize("power_state", ["active", "shelved_offloaded"])
+def test_volumes_with_attachments_that_are_deleted_with_servers(
+    project: MakeProject, landscape: Landscape, cloud: Emulator, power_state: str, *, depends: bool
+) -> None:
+    """A volume does not wait for a server that is deleted after it, and a few lists show which servers have it."""
+    program = DELETED_WITH.format(
+        count=COUNT, small=landscape.small, image=landscape.image, power_state=power_state, depends=depends
+    )
+    it = project(program)
+    it.up("--parallel=10")
+    cloud.requests.clear()
+    it.destroy("--parallel=4")
+    destroy = sent(cloud)
+    attachments = COUNT if depends else 0
+    assert sum(writes(destroy).values()) <= 2 * COUNT + 4 * attachments + 3
+    assert destroy.total() <= 16 * COUNT

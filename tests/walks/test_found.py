@@ -227,15 +227,24 @@ def test_volume_with_an_empty_description(world: SharedWorld) -> None:
     check(world, program, changed(program, "vol1", {"image": "cirros-peer"}))
 
 
-def test_volume_that_is_deleted_with_its_shelved_server(world: SharedWorld) -> None:
-    """An engine that deletes one resource at a time may delete the volume first, which Cinder shows as reserved."""
-    server = Declaration("Server", "srv1", {**ATTACHED[-1].inputs, "power_state": "shelved_offloaded"})
+@pytest.mark.parametrize("power_state", ["active", "shelved_offloaded"])
+@pytest.mark.parametrize("depends", [True, False])
+def test_volume_with_an_attachment_that_is_deleted_with_the_server(
+    world: SharedWorld, power_state: str, *, depends: bool
+) -> None:
+    """The volume is detached from a server that is deleted only after it; Cinder shows a shelved server's as reserved.
+
+    That is the order of an engine that deletes one resource at a time, and of every engine if the volume depends on the
+    server.
+    """
+    server = Declaration("Server", "srv1", {**ATTACHED[-1].inputs, "power_state": power_state})
+    zone = {"availability_zone": Ref("srv1", "availability_zone")} if depends else {}
     attachment = Declaration(
         *("VolumeAttachment", "vat1"),
         {"server_id": Ref("srv1"), "volume_id": Ref("vol1")},
         deleted_with="server_id",
     )
-    check(world, ordered((*ATTACHED[:-1], Declaration("Volume", "vol1", {"size": 1}), server, attachment)))
+    check(world, ordered((*ATTACHED[:-1], Declaration("Volume", "vol1", {"size": 1, **zone}), server, attachment)))
 
 
 @pytest.mark.parametrize("kind", ["Server", "FloatingIp"])

@@ -202,7 +202,7 @@ def report_lost(context: Context, server_id: str, ports: Sequence[RemoteObject])
                 continue
             lost_ports(context.cloud.region)[port["id"]] = server_id
             resource = (urn, "Port", port["id"])
-            if not (run.replaces(*resource) or run.also_deletes(*resource, is_awaited=False)):
+            if not (run.replaces(*resource) or run.also_deletes(*resource)):
                 which = f"{port['name']} ({port['id']})" if port.get("name") else port["id"]
                 text = f"the cloud deleted the port {which} together with the server, which did not detach it"
                 advice = "if the program declares it, `pulumi up --refresh` creates it anew"

@@ -69,35 +69,22 @@ def test_not_certain_if_run_excludes_resources(monkeypatch: pytest.MonkeyPatch, 
     assert not deletes_server()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (["--parallel=1"], False),
-        (["--parallel", "2"], False),
-        (["-p", "1", "--yes"], False),
-        (["-yp1"], False),
-        (["--parallel", "8"], True),
-        (["-p16"], True),
-        (["--skip-preview", "-s", "my-app"], True),
-        (["--parallel"], False),
-    ],
-)
-def test_not_certain_with_few_parallel_operations(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], *, expected: bool
-) -> None:
-    """With few parallel operations, a delete that waits for the server's delete may block it."""
-    set_arguments(monkeypatch, ["destroy", *arguments])
-    assert deletes_server() is expected
-    monkeypatch.setenv("PULUMI_PARALLEL", "1")
-    assert not deletes_server()
+def test_object_that_the_run_deletes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts as deleted from the begin of its delete on, unless that fails."""
+    monkeypatch.setattr(run, "_deleting", set())
 
+    def fail() -> None:
+        with run.deleting("Server", "s"):
+            assert run.is_deleting("Server", "s")
+            raise TimeoutError
 
-def test_certain_with_few_parallel_operations_if_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A delete that does not wait for the server's delete, such as that of a router interface, does not block it."""
-    set_arguments(monkeypatch, ["destroy", "--parallel=1"])
-    assert run.also_deletes(NIC, "Server", "s", is_awaited=False)
-    set_arguments(monkeypatch, ["destroy", "--parallel=1", "--target=urn"])
-    assert not run.also_deletes(NIC, "Server", "s", is_awaited=False)
+    with pytest.raises(TimeoutError):
+        fail()
+    assert not run.is_deleting("Server", "s")
+    with run.deleting("Server", "s"):
+        pass
+    assert run.is_deleting("Server", "s")
+    assert not run.is_deleting("Port", "s")
 
 
 def test_not_certain_if_engine_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def test_refused_detach_is_left_to_a_server_that_ends(
     """A detach is skipped, with a notice, only if the server is in `ERROR`, is being deleted, or the run deletes it."""
     server = {"id": "s", "status": status, "OS-EXT-STS:task_state": task}
     monkeypatch.setattr(compute, "get_server", lambda *_: server)
-    monkeypatch.setattr(run, "also_deletes", lambda _urn, kind, id_: is_deleted and (kind, id_) == ("Server", "s"))
+    monkeypatch.setattr(run, "also_deletes", lambda _urn, kind, id_, **_: is_deleted and (kind, id_) == ("Server", "s"))
     assert left_to_server(context, "s") is expected
     text = f"the server s is in status {status} and does not detach it; its deletion releases what it uses"
     assert notices == ([text] if expected else [])

@@ -37,7 +37,7 @@ class Cloud:
         sent: The number of delete requests.
         status: The status of the volume at the last one.
         detached: The attachments that are deleted.
-        deletes: The servers that the run deletes, and whether the volume may wait for that.
+        deletes: The servers that the run deletes, and whether it has begun to delete them.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,12 +62,15 @@ class Cloud:
         )
         self.context = cast("Context", SimpleNamespace(cloud=clients, report_status=self.lines.append))
         request = rpc_bridge.RequestContext(urn=URN)
-        attachments = SimpleNamespace(delete=lambda _context, id_, _prior: self.detached.append(id_))
+        attachments = SimpleNamespace(detach_strictly=lambda _context, *ids: self.detached.append("/".join(ids)))
         monkeypatch.setattr(rpc_bridge, "current_request", lambda: request)
         monkeypatch.setattr(block_storage, "delete_volume", self._delete)
         monkeypatch.setattr(HANDLER, "read", lambda *_: self._next())
         monkeypatch.setattr(volume, "get_handler", lambda kind: attachments if kind == "VolumeAttachment" else None)
-        monkeypatch.setattr(run, "also_deletes", self._also_deletes)
+        monkeypatch.setattr(
+            run, "also_deletes", lambda *resource: resource[:2] == (URN, "Server") and resource[2] in self.deletes
+        )
+        monkeypatch.setattr(run, "is_deleting", lambda kind, id_: kind == "Server" and self.deletes.get(id_, False))
 
     def _next(self) -> Document | None:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
@@ -79,10 +82,6 @@ class Cloud:
         self.status = state["status"] if state else None
         if self.errors:
             raise self.errors.pop(0)
-
-    def _also_deletes(self, urn: str, kind: str, id_: str, *, is_awaited: bool = True) -> bool:
-        assert (urn, kind) == (URN, "Server")
-        return id_ in self.deletes and (self.deletes[id_] or not is_awaited)
 
     def delete(self) -> None:
         """Delete the volume."""
@@ -137,12 +136,26 @@ def test_volume_that_is_being_deleted_already(cloud: Cloud, state: Document | No
 def test_volume_of_a_server_that_the_run_deletes(
     cloud: Cloud, status: str, deletes: dict[str, bool], detached: list[str]
 ) -> None:
-    """It waits until the server has let it go, and is detached from a server that is deleted only after it."""
+    """It waits until a server that is being deleted has detached it; another one may be deleted only after it."""
     cloud.errors, cloud.deletes = [BUSY], deletes
     cloud.states = [*[remote(status, "s")] * 9, remote("available"), None]
     cloud.delete()
     assert (cloud.sent, cloud.status, cloud.detached) == (2, None, detached)
     assert cloud.statuses() == [status]
+
+
+def test_volume_of_a_server_whose_deletion_fails(cloud: Cloud) -> None:
+    """It waits no longer, and is detached."""
+    cloud.errors, cloud.deletes = [BUSY, BUSY], {"s": True}
+
+    def fail(line: str) -> None:
+        cloud.lines.append(line)
+        cloud.deletes["s"] = False
+
+    cloud.context.report_status = fail
+    cloud.states = [*[remote("in-use", "s")] * 9, remote("available"), None]
+    cloud.delete()
+    assert (cloud.sent, cloud.detached) == (3, ["s/v"])
 
 
 def test_volume_that_one_of_its_servers_keeps(cloud: Cloud) -> None:
