@@ -54,8 +54,7 @@ def delete_when_unused(
         context: The operation.
         delete: Sends the request.
         users: Describes the objects that use the object.
-        name_users: Whether the status line names the users, and they are released; this reads them before each
-            repetition.
+        name_users: Whether the status line names the users from the start; this reads them before each repetition.
         seconds: For how long to retry if `custom_timeouts` does not set a timeout.
     """
     clock, request = context.cloud.connection.clock, rpc_bridge.current_request()
@@ -69,7 +68,7 @@ def delete_when_unused(
         except errors.Conflict as conflict:
             waited = clock.now() - started
             is_last = waited + pause > timeout
-            found = users() if name_users or is_last else ()
+            found = users() if name_users or is_last or waited >= _PATIENCE else ()
             labels = [str(user) for user in found]
             if is_last:
                 if not found:
@@ -90,6 +89,8 @@ def delete_when_unused(
 def _release(context: Context, users: Iterable[str | User], urn: str) -> None:
     """Release the object from the users that this run deletes as well."""
     for user in users:
-        if isinstance(user, User) and any(run.also_deletes(urn, *owner) for owner in user.owners):
+        if not isinstance(user, User) or any(run.is_deleting(*owner) for owner in user.owners):
+            continue
+        if any(run.also_deletes(urn, *owner) for owner in user.owners):
             context.report_status(f"releasing {user}, which this run deletes as well")
             user.release()

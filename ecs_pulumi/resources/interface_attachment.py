@@ -1,5 +1,6 @@
 """InterfaceAttachment: a NIC attached to a server (guide, chapter 7; Nova API reference, "Port interfaces")."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any
@@ -43,6 +44,7 @@ from ecs_pulumi.resources.nic import (
     create_and_attach_port,
     delete_port,
     detach,
+    detach_strictly,
     if_attached,
     is_for_a_nic,
     is_nic_of,
@@ -267,6 +269,12 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
             delete_port(context, port_id)  # a read may not show a port that an earlier run has just created
         if port and is_for_a_nic(context.cloud.region, port) and port.get("device_id") in (None, "", server_id):
             delete_port(context, port_id)
+
+    def remove(self, context: Context, server_id: str, port_id: str) -> None:
+        """Detach a NIC from a server that may not end, and delete the port that was created for it."""
+        with contextlib.suppress(errors.NotFound):
+            while_active(context, server_id, partial(detach_strictly, context, server_id, port_id, keep_port=False))
+        delete_port(context, port_id)
 
 
 def _nic(context: Context, port: RemoteObject | None, server_id: str) -> RemoteObject | None:

@@ -18,6 +18,7 @@ from ecs_pulumi.dynamic.fields import (
 )
 from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.deletion import User
 from ecs_pulumi.resources.neutron import NeutronHandler, NeutronInputs, dependent_ports, shared_reason
 from ecs_pulumi.resources.planned import planned
 from ecs_pulumi.resources.remote import RemoteObject
@@ -124,7 +125,7 @@ class NetworkHandler(NeutronHandler[NetworkInputs]):
         resource.inputs["dns_domain"] = outputs.get("dns_domain") or None
         return resource
 
-    def _dependents(self, context: Context, id_: str) -> list[str]:
+    def _dependents(self, context: Context, id_: str) -> list[User]:
         return dependent_ports(context, network_id=id_)
 
 

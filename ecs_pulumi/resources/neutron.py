@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, cast
 
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.fields import AlwaysSet, Computed, InPlace, Replace, Set, WriteOnly
-from ecs_pulumi.dynamic.handler import Provenance, is_auto_name, owner_from_name
+from ecs_pulumi.dynamic.handler import Provenance, get_handler, is_auto_name, owner_from_name
 from ecs_pulumi.resources import missing_attributes
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.deletion import delete_when_unused
+from ecs_pulumi.resources.deletion import User, delete_when_unused
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import create_or_find, created_in_this_run
+from ecs_pulumi.resources.nic import is_for_a_nic
 from ecs_pulumi.resources.orphan_search import marked_objects
 from ecs_pulumi.resources.owner_markers import owner_marker
 from ecs_pulumi.resources.quota import QuotaNeed, is_short
 from ecs_pulumi.resources.request_body import diff_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ecs_pulumi.resources.clients import Context, Existing
+    from ecs_pulumi.resources.interface_attachment import InterfaceAttachmentHandler
     from ecs_pulumi.resources.remote import RemoteObject
 
 
@@ -317,7 +319,7 @@ class NeutronHandler(EcsHandler[I]):
         """Return the inputs that an update sends, with their desired values."""
         return diff_remote(self, context, desired, remote)
 
-    def _dependents(self, context: Context, id_: str) -> list[str]:  # noqa: ARG002
+    def _dependents(self, context: Context, id_: str) -> Sequence[str | User]:  # noqa: ARG002
         return []
 
     def _attribute(self, name: str) -> str:
@@ -404,9 +406,20 @@ def with_marker(
     )
 
 
-def dependent_ports(context: Context, **filters: str) -> list[str]:
-    """Describe the ports of a network or subnet, for an error message."""
-    return [describe_port(port) for port in network.list_all(context.cloud.network, "port", **filters)]
+def dependent_ports(context: Context, **filters: str) -> list[User]:
+    """Return the ports that use a network, a subnet or a group.
+
+    A port that was created for the NIC of an `InterfaceAttachment` with `deleted_with` stays until its server is
+    deleted, which may be only after the subnet.
+    """
+    return [_user(context, port) for port in network.list_all(context.cloud.network, "port", **filters)]
+
+
+def _user(context: Context, port: RemoteObject) -> User:
+    server = port.get("device_id")
+    owners = [("Server", server)] if server and is_for_a_nic(context.cloud.region, port) else []
+    nics = cast("InterfaceAttachmentHandler", get_handler("InterfaceAttachment"))
+    return User(describe_port(port), owners, partial(nics.remove, context, str(server), port["id"]))
 
 
 def describe_port(port: RemoteObject) -> str:

@@ -194,7 +194,7 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
             raise errors.OperationFailed("the rules cannot change", f"rules{reason}")
         if "stateful" in changed and (ports := self._dependents(context, id_)):
             reason = "stateful: it cannot change while a port uses the group"
-            raise errors.OperationFailed(reason, f"used by {errors.join_names(ports)}")
+            raise errors.OperationFailed(reason, f"used by {errors.join_names(list(map(str, ports)))}")
 
     def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
         """Show which rules replace others, and which are added again because the API cannot change their description.
@@ -309,7 +309,7 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
     def _is_sent(self, name: str) -> bool:
         return name != "rules" and super()._is_sent(name)
 
-    def _dependents(self, context: Context, id_: str) -> list[str]:
+    def _dependents(self, context: Context, id_: str) -> list[User]:
         return dependent_ports(context, security_groups=id_)
 
     def _with_rules(

@@ -39,6 +39,7 @@ from ecs_pulumi.resources.addresses import (
 )
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.clients import Context, Existing
+from ecs_pulumi.resources.deletion import User
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.neutron import (
     NeutronHandler,
@@ -317,7 +318,7 @@ class SubnetHandler(NeutronHandler[SubnetInputs]):
             body |= _pools_without_gateway(body["gateway_ip"], remote["allocation_pools"])
         return body
 
-    def _dependents(self, context: Context, id_: str) -> list[str]:
+    def _dependents(self, context: Context, id_: str) -> list[User]:
         return dependent_ports(context, fixed_ips=f"subnet_id={id_}")
 
 

@@ -247,6 +247,15 @@ def test_volume_with_an_attachment_that_is_deleted_with_the_server(
     check(world, ordered((*ATTACHED[:-1], Declaration("Volume", "vol1", {"size": 1, **zone}), server, attachment)))
 
 
+def test_subnet_with_a_nic_that_is_deleted_with_its_server(world: SharedWorld) -> None:
+    """The NIC is removed from a server that is deleted only after the subnet, on which only the NIC depends."""
+    subnet = Declaration("Subnet", "sub2", {"network_id": Ref("net1"), "cidr": "10.21.0.0/24"})
+    inputs = {"server_id": Ref("srv1"), "network_id": Ref("net1"), "fixed_ips": [{"ip_address": "10.21.0.50"}]}
+    nic = Declaration("InterfaceAttachment", "nic1", inputs, deleted_with="server_id")
+    server = Declaration("Server", "srv1", {**ATTACHED[-1].inputs, "networks": [{"port_id": Ref("port1")}]})
+    check(world, ordered((*ATTACHED[:-1], subnet, server, nic)))
+
+
 @pytest.mark.parametrize("kind", ["Server", "FloatingIp"])
 def test_renamed_user_of_a_port_that_is_replaced(world: SharedWorld, kind: str) -> None:
     """The engine compares the dependents of a port under their former names before it compares the renamed one."""

@@ -86,11 +86,11 @@ def test_users_that_the_run_deletes_as_well_are_released(
     assert 5 < clock.now() - start < 12
 
 
-def test_users_are_read_only_for_the_error(clock: FakeClock, delete: Callable[..., list[str]]) -> None:
-    """Each repetition is one request, unless the status line names the users."""
+def test_users_are_read_late(clock: FakeClock, delete: Callable[..., list[str]]) -> None:
+    """In the first seconds each repetition is one request, unless the status line names the users from the start."""
     user = User("the port p", [], list)
     users = [user]
-    ends = clock.now() + 10
+    ends = clock.now() + 4
 
     class Clearing(list[User]):
         """Users that disappear after a while."""
@@ -100,9 +100,22 @@ def test_users_are_read_only_for_the_error(clock: FakeClock, delete: Callable[..
 
     lines = delete(Clearing(users), None, name_users=False, shows_reads=True)
     assert set(lines) == {"waiting until it is no longer in use"}
-    ends = clock.now() + 10
-    lines = delete(Clearing(users), None, shows_reads=True)
-    assert set(lines) == {"users read", "waiting until it is no longer in use by the port p"}
+    for later, names_users in ((10, False), (4, True)):
+        ends = clock.now() + later
+        lines = delete(Clearing(users), None, name_users=names_users, shows_reads=True)
+        assert lines[-2:] == ["users read", "waiting until it is no longer in use by the port p"]
+
+
+def test_user_that_is_being_deleted_is_not_released(
+    delete: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends by itself."""
+    monkeypatch.setattr(run, "also_deletes", lambda *_: True)
+    monkeypatch.setattr(run, "is_deleting", lambda kind, id_: (kind, id_) == ("Server", "s"))
+    users: list[User] = []
+    users.append(User("the port p", [("Server", "s"), ("Port", "p")], users.clear))
+    with pytest.raises(errors.OperationFailed):
+        delete(users, None)
 
 
 def test_repetitions_begin_soon_and_slow_down(clock: FakeClock, delete: Callable[..., list[str]]) -> None:

@@ -411,18 +411,24 @@ def test_interface_attachment_preflight_of_addresses(
 
 
 def test_ports_that_keep_an_object_from_being_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error of the delete lists the ports of the subnet, the network or the group only, and who has them."""
+    """The error of the delete lists the ports of the subnet, the network or the group only, and who has them.
+
+    A port that was created for a NIC may be removed from a server that the same run deletes.
+    """
     operation, queries = Operation("delete"), list[Any]()
+    marker = "Managed by Pulumi: shop/dev/nic (port of the NIC)"
+    of_a_nic = {"id": "r", "device_owner": "compute:nova", "device_id": "t", "description": marker}
 
     def list_all(_api: object, kind: str, **query: str) -> list[dict[str, str]]:
         assert kind == "port"
         queries.append(query)
-        return [{"id": "p", "device_owner": "compute:nova", "device_id": "s"}, {"id": "q", "device_id": ""}]
+        return [{"id": "p", "device_owner": "compute:nova", "device_id": "s"}, {"id": "q", "device_id": ""}, of_a_nic]
 
     monkeypatch.setattr(network, "list_all", list_all)
-    expected = ["port p (compute:nova s)", "port q"]
-    handlers: tuple[Any, ...] = (SUBNET, NETWORK, security_group.HANDLER)
-    assert [handler._dependents(operation.context, "x") for handler in handlers] == [expected] * 3
+    expected = {"port p (compute:nova s)": [], "port q": [], "port r (compute:nova t)": [("Server", "t")]}
+    for handler in (SUBNET, NETWORK, security_group.HANDLER):
+        users = handler._dependents(operation.context, "x")
+        assert {str(user): user.owners for user in users} == expected
     assert queries == [{"fixed_ips": "subnet_id=x"}, {"network_id": "x"}, {"security_groups": "x"}]
 
 
