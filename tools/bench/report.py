@@ -49,12 +49,14 @@ def details(runs: Mapping[str, Run]) -> str:
     return "\n".join(folded(f"Requests: {name}", by_path(run)) for name, run in runs.items() if run.total)
 
 
-def circumstances(load: float) -> str:
+def circumstances(load: float, rounds: int = 1) -> str:
     """Return a sentence with the date and the machine of a measurement.
 
     Args:
         load: The load average before the measurement.
+        rounds: The number of rounds of which the fastest is shown.
     """
     today = f"{datetime.now(timezone.utc):%Y-%m-%d}"
     machine = f"{os.cpu_count()} processors and a load average of {load:.1f} before the measurement"
-    return f"Measured on {today} with {machine}.\n"
+    best = f"; the fastest of {rounds} rounds" if rounds > 1 else ""
+    return f"Measured on {today} with {machine}{best}.\n"

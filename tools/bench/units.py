@@ -80,7 +80,7 @@ def _measured(bench: Bench, count: int) -> str:
         )
         for name, run in runs.items()
     ]
-    title = f"### {count} unit{'s' * (count != 1)} on {bench.place.title}\n\n{circumstances(load)}"
+    title = f"### {count} unit{'s' * (count != 1)} on {bench.place.title}\n\n{circumstances(load, bench.rounds)}"
     return f"{title}\n{table(COLUMNS, rows)}{details(runs) if bench.details else ''}"
 
 

@@ -8,7 +8,7 @@ config = pulumi.Config()
 flavor = config.require("flavor")
 
 network = ecs.Network("network", name="bench")
-subnet = ecs.Subnet("subnet", network_id=network.id, cidr="10.89.0.0/20")
+subnet = ecs.Subnet("subnet", network_id=network.id, cidr="10.89.0.0/16")
 for number in range(config.require_int("servers")):
     ecs.Server(
         f"server{number}",
