@@ -31,7 +31,7 @@ from ecs_pulumi.stack import (
     load_stack,
     other_stacks,
 )
-from ecs_pulumi.streams import force_utf8, run
+from ecs_pulumi.streams import force_utf8, print_error, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -348,7 +348,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         left |= delete(stack, chosen, found.unreadable) if confirmed else dict.fromkeys(chosen, "")
         _report(stack, found, left, options)
     except (StackError, errors.EcsError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         return 2
     except KeyboardInterrupt:
         print("interrupted; the next run lists the objects that were not deleted", file=sys.stderr)

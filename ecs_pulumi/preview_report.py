@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ecs_pulumi.notices import Notice, parse
 from ecs_pulumi.report_rules import UNKNOWN, ReportRules
 from ecs_pulumi.sdk import KINDS, REPORT_RULES, SECRETS
-from ecs_pulumi.streams import force_utf8, run
+from ecs_pulumi.streams import force_utf8, print_error, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -374,15 +374,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = options.preview.read_text(encoding="utf-8") if options.preview else sys.stdin.read()
         preview = read(text)
     except (ReportError, UnicodeError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         return 1
     except OSError as error:
-        print(f"error: {options.preview}: {error.strerror}", file=sys.stderr)
+        print_error(f"{options.preview}: {error.strerror}")
         return 1
     broken = forbidden(preview.changes, options.forbid)
     print(markdown(preview, broken), end="")
     if preview.errors:
-        print(f"error: the preview failed: {preview.errors[0]}", file=sys.stderr)
+        print_error(f"the preview failed: {preview.errors[0]}")
         return 1
     for rule, change in broken:
         print(f"forbidden {rule}: {change}".replace("`", ""), file=sys.stderr)

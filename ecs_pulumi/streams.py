@@ -36,6 +36,12 @@ def run(main: Callable[[], int]) -> int:
         return BROKEN_PIPE
 
 
+def print_error(text: object) -> None:
+    """Print an error to standard error, in one line whatever the names of files and objects in it contain."""
+    plain = "".join(each if each.isprintable() else " " for each in str(text))
+    print(f"error: {' '.join(plain.split())}", file=sys.stderr)  # noqa: T201
+
+
 def force_utf8(*streams: TextIO) -> None:
     """Use UTF-8 for these streams in any locale, as Pulumi and code hosting sites do."""
     for stream in streams:

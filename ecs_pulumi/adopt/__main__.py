@@ -25,7 +25,7 @@ from ecs_pulumi.dynamic.state import cloud_of
 from ecs_pulumi.resources import registry
 from ecs_pulumi.resources.owner_markers import markers_of, parse_owner_marker
 from ecs_pulumi.stack import Stack, StackError, add_stack_option, load_stack, project_file
-from ecs_pulumi.streams import force_utf8, run
+from ecs_pulumi.streams import force_utf8, print_error, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,12 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.write(text)
         _report(stack, cloud, selected, options.cloud)
     except (StackError, errors.EcsError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         return 2
     except BrokenPipeError:
         raise
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print_error(f"{error.filename}: {error.strerror}")
         return 2
     return 0
 

@@ -433,10 +433,10 @@ def _load_plugin(auth: dict[str, str], auth_type: str, config: Mapping[str, Any]
     except (exceptions.ClientException, ImportError, TypeError, AttributeError, ValueError) as error:
         # Some plugins fail this way if an option is missing or a package is not installed.
         reason = one_line(str(error))
-        raise ConfigurationError(f"auth_type {auth_type} (OS_AUTH_TYPE or clouds.yaml): {reason}") from error
+        raise ConfigurationError(f"auth_type {quoted(auth_type)} (OS_AUTH_TYPE or clouds.yaml): {reason}") from error
     if not isinstance(plugin, BaseIdentityPlugin):
         raise ConfigurationError(
-            f"auth_type {auth_type} (OS_AUTH_TYPE or clouds.yaml) provides no service catalog; use another auth type"
+            f"auth_type {quoted(auth_type)} (OS_AUTH_TYPE or clouds.yaml) provides no service catalog; use another one"
         )
     return plugin
 

@@ -9,7 +9,7 @@ import random
 import sys
 from functools import partial
 
-from ecs_pulumi.streams import run
+from ecs_pulumi.streams import print_error, run
 
 from .dialects import Rules, changed_rules, rule_values
 from .store import StateError
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         from . import Emulator
     except ImportError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print_error(error)
         return 2
     try:
         cloud = Emulator(
@@ -83,13 +83,12 @@ def main(argv: list[str] | None = None) -> int:
             stale=partial(random.uniform, 0.0, options.stale) if options.stale else 0.0,
         )
     except StateError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print_error(error)
         return 1
     except OSError as error:
-        print(  # noqa: T201
-            f"Cannot listen on {options.host}:{options.port}: {error.strerror}. Choose another port with --port,"
-            " or a free one with --port 0.",
-            file=sys.stderr,
+        print_error(
+            f"cannot listen on {options.host}:{options.port}: {error.strerror}. Choose another port with --port,"
+            " or a free one with --port 0."
         )
         return 1
     with cloud:

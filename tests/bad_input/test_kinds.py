@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 SECRET = "Hush-hush-5ecret"
 MAX_LENGTH = 900
-WRONG = re.compile(r"\bNone\b|<class|object at 0x|Traceback|internal error in ecs_pulumi")
+WRONG = re.compile(r"(?<![\w.])None\b|<class|object at 0x|Traceback|internal error in ecs_pulumi")
 QUOTED = re.compile(r"""(['"]).*\1""")
 NEVER_CHANGED = ("cloud", "region")
 REQUIRED_ID = "required, and empty"

@@ -5,10 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import entry_points, version
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ecs_pulumi import cli
+
+if TYPE_CHECKING:
+    from ecs_pulumi.emulator import Emulator
 
 
 def test_command_is_installed() -> None:
@@ -24,6 +28,25 @@ def test_commands_show_their_help(command: str, capsys: pytest.CaptureFixture[st
         cli.main([command, "--help"])
     assert stopped.value.code == 0
     assert capsys.readouterr().out.startswith(f"usage: ecs-pulumi {command} ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report", "no\nsuch\x1b[2J file"),
+        ("adopt", "--all", "--output", "no\nsuch folder/main.py"),
+        ("emulator", "--port", "0", "--state", "no\nsuch folder/state"),
+    ],
+)
+def test_error_is_one_line(
+    arguments: tuple[str, ...], ecs_emulator: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the name of a file contains, the error is one line without control characters."""
+    del ecs_emulator  # the OS_* variables select it
+    assert cli.main(list(arguments)) in (1, 2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.isprintable()
+    assert line.startswith("error: ")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -439,8 +439,9 @@ def test_malformed_secure_yaml_error_names_file(clouds: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("OS_AUTH_TYPE", "v3totp", "auth_type v3totp .*passcode"),
-        ("OS_AUTH_TYPE", "v3kerberos", "auth_type v3kerberos .*: Using the kerberos authentication plugin"),
+        ("OS_AUTH_TYPE", "v3totp", "auth_type 'v3totp' .*passcode"),
+        ("OS_AUTH_TYPE", "v3kerberos", "auth_type 'v3kerberos' .*: Using the kerberos authentication plugin"),
+        ("OS_AUTH_TYPE", "\t", r"auth_type '\\t' .*could not be found"),
         ("OS_NETWORKS", "x", "one of the OS_"),
         ("OS_CACERT", "~nobody77/ca.pem", "OS_CACERT, .*no file '~nobody77"),
         ("OS_KEY", f"-----BEGIN PRIVATE KEY-----\n{'A' * 3000}", "OS_KEY, .*: expected the path of a file, got "),
