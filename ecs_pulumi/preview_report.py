@@ -392,7 +392,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with 1, because argparse's own status, 2, is the one for a forbidden change."""
-        self.exit(1, f"error: {message}\n")
+        print_error(message)
+        self.exit(1)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -11,9 +11,12 @@ import io
 import time
 from typing import TYPE_CHECKING, Any
 
+import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import LocationValueError
 
 if TYPE_CHECKING:
     import socket
@@ -86,6 +89,16 @@ class BoundedAdapter(HTTPAdapter):
         """Create the pools of direct connections."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        """Send a request. Raises `requests.RequestException`, also for a host name that urllib3 cannot resolve."""
+        try:
+            return super().send(request, **options)
+        except LocationValueError as error:
+            # A proxy resolves the name of the host of the request itself.
+            has_proxy = select_proxy(str(request.url), options.get("proxies"))
+            kind = requests.exceptions.InvalidProxyURL if has_proxy else requests.exceptions.InvalidURL
+            raise kind(str(error)) from error
 
     def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
         """Return the pools of the connections through a proxy."""

@@ -40,7 +40,9 @@ TEXT_FILES = (
     *(b"", b"{", b"[]", b"null", b"1", b"\xff\xfe", b"\x00" * 100, b"[" * 100_000, b'{"a":' * 20_000, b"9" * 10_000),
     *(b"\xef\xbb\xbf{}", b'{"steps": 1}', b'{"steps": [1]}', b'"x"', b"Previewing update\nerror: x\n"),
 )
-WORDS = (*(text for text in TEXTS if LONE_SURROGATE not in text), "/dev/null", "/none/x", ".", "/proc/self/mem")
+# No argument of a process contains a null character.
+ARGUMENTS = tuple(text for text in TEXTS if LONE_SURROGATE not in text and "\0" not in text)
+WORDS = (*ARGUMENTS, "/dev/null", "/none/x", ".", "/proc/self/mem")
 OPTIONS = {
     "adopt": ("--all", "--name", "--tag", "--id", "--kind", "--cloud", "--stack", "-o", "--force", "--no-protect"),
     "orphans": ("--delete", "--yes", "--json", "--stack", "--state", "--region", "--cloud"),

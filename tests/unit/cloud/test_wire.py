@@ -115,6 +115,14 @@ def _stall(connection: socket.socket) -> None:
     connection.recv(1)
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.test"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_host_name_that_cannot_be_resolved_is_a_configuration_error(scheme: str, host: str) -> None:
+    """Requests passes on the exception of urllib3 for such a name, which is not one of its own."""
+    with pytest.raises(ConfigurationError, match=f"{scheme}://{host}/servers is not a usable URL"):
+        _send(f"{scheme}://{host}/servers", "GET")
+
+
 @pytest.mark.parametrize("handle", [_drop, _reset, _send_half, _stall])
 def test_broken_connection_after_request_raises_response_lost(
     serve: Callable[..., Server], handle: Callable[[socket.socket], None]
@@ -382,9 +390,10 @@ def test_tls_error_of_proxy_names_variables(
         origin.post(origin.start(_answer))
 
 
-def test_invalid_proxy_url_error_names_variables(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error for a proxy URL without a host does not mention the service's URL."""
-    _use_proxy(monkeypatch, "http:///proxy")
+@pytest.mark.parametrize("url", ["http:///proxy", "http://a..b:3128"])
+def test_invalid_proxy_url_error_names_variables(origin: Origin, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """The error for a proxy URL without a host, or with an invalid one, does not mention the service's URL."""
+    _use_proxy(monkeypatch, url)
     with pytest.raises(ConfigurationError, match="The URL of the proxy of HTTP_PROXY or HTTPS_PROXY cannot be used: "):
         origin.post(origin.start(_answer))
 
