@@ -154,6 +154,9 @@ class EcsError(Exception):
     retries_exhausted = False
     deadline_exceeded = False
 
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(_without_controls(each) if isinstance(each, str) else each for each in parts))
+
 
 class ConfigurationError(EcsError):
     """A setting is missing or invalid; the message names it."""
@@ -220,7 +223,7 @@ class ApiError(EcsError):
     ) -> None:
         super().__init__(status, message)
         self.status = status
-        self.message = message
+        self.message = str(self.args[1])
         self.request_id = request_id
         self.method = method
         self.path = path
@@ -376,9 +379,14 @@ def join_names(names: Sequence[str], most: int = 10) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
+def _without_controls(text: str) -> str:
+    """Remove line breaks and control characters."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
 def one_line(text: str) -> str:
     """Remove line breaks and control characters from a text, and truncate it to a length that suits a terminal."""
-    flat = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    flat = _without_controls(text)
     return flat if len(flat) <= _MAX_LENGTH else f"{flat[: _MAX_LENGTH - 1]}…"
 
 

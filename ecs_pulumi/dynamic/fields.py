@@ -34,6 +34,8 @@ MAX_VALUE_LENGTH = 80
 """Number of characters of a value that a message repeats."""
 _UNSET_IF_EMPTY = ("region", "project_id", "availability_zone", "volume_type")
 """Inputs that the cloud chooses if they are empty: an empty one differs from each value, and `up` would replace."""
+_NO_ID = re.compile(r"[/?#%\s]")
+"""Matches a character that no id of an object contains."""
 _LONG_WORD = re.compile(r"(\S{80})\S{176,}")
 _MAX_PROPERTIES = 4
 """Number of an object's properties that a message lists."""
@@ -534,6 +536,9 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
         if value == "" and field.info.is_required():
             # For example an id from a variable that is not set. It would be an empty part of the path of a request.
             problems.append(Problem(name, "required, and empty"))
+        elif isinstance(value, str) and name.endswith("_id") and field.has(References) and _NO_ID.search(value):
+            # In the path of a request it would be more than one part, or the begin of a query.
+            problems.append(Problem(name, f"not an id, got {format_value(value)}"))
         elif not _is_json(value):
             problems.append(Problem(name, "must not contain assets, archives or infinite numbers"))
     return inputs, problems

@@ -135,13 +135,15 @@ def test_spaces_around_name_of_volume(world: EmulatedWorld, name: str) -> None:
     [
         ("RouterInterface", {"subnet_id": ""}, REQUIRED_ID),
         ("InterfaceAttachment", {"network_id": ""}, REQUIRED_ID),
+        ("FloatingIpAssociation", {"floating_ip_id": "10.0.0.0/24"}, 'not an id, got "10.0.0.0/24"'),
+        ("VolumeAttachment", {"server_id": "a?b"}, 'not an id, got "a?b"'),
         ("SecurityGroup", {"value_specs": {"a": {"b": float("inf")}}}, "must not contain assets, archives or infinite"),
         ("Volume", {"adopt": "../servers"}, "there is no Volume ../servers in this project"),
         ("Network", {"adopt": "a\x00\u202eb"}, r"there is no Network a\u0000\u202eb in this project"),
         ("Network", {"adopt": "x" * 65_536}, f"there is no Network {'x' * 80}… in this project"),
         ("Volume", {"image": "x" * 65_536}, f'there is no image "{"x" * 79}…'),
     ],
-    ids=["subnet", "network", "infinite", "path", "control characters", "long id", "long name"],
+    ids=["subnet", "network", "range", "query", "infinite", "path", "control characters", "long id", "long name"],
 )
 @pytest.mark.parametrize("world", ["openstack"], indirect=True)
 def test_wrong_value_is_refused(world: EmulatedWorld, kind: str, more: dict[str, Any], reason: str) -> None:

@@ -11,7 +11,9 @@ import requests
 from ecs_pulumi.cloud.errors import (
     ApiError,
     BadRequest,
+    ConfigurationError,
     Conflict,
+    EcsError,
     Forbidden,
     NoMatch,
     NotFound,
@@ -323,6 +325,13 @@ def test_error_body_is_converted_to_one_line(status: int, body: Any, error_class
     error = _error(status, body)
     assert type(error) is error_class
     assert str(error) == text
+
+
+@pytest.mark.parametrize("error", [ConfigurationError("a\n\tb\x1b[2J"), BadRequest(400, "a\n\tb\x1b[2J", "req-1")])
+def test_error_is_one_line(error: EcsError) -> None:
+    """Whatever a message contains, such as the value of a setting."""
+    assert error.args[-1] == "a b [2J"
+    assert str(error).isprintable()
 
 
 def test_error_attributes() -> None:
