@@ -110,7 +110,7 @@ class Provider(ResourceProvider):
             result = CreateResult(context.id, self._outputs(context, remote, inputs))
         except Exception as error:  # noqa: BLE001  (any error must store or delete the created object)
             self._keep_or_undo(context, error, inputs, undo=not desired.adopt)
-        run.created(context.id)
+        run.created(handler.name, context.id)
         context.report_status("")
         return result
 

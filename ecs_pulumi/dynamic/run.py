@@ -67,9 +67,10 @@ def compared(urn: str, *, replaced: bool = False, deleted_first: bool = False, i
         _checked_as_new.add(urn)
 
 
-def created(id_: str) -> None:
-    """Record that the run has created an object with this id."""
+def created(kind: str, id_: str) -> None:
+    """Record that the run has created an object; it may have deleted one with the same id before."""
     _created.add(id_)
+    _deleting.discard((kind, id_))
 
 
 def deletes_first(urn: str) -> bool:

@@ -55,10 +55,7 @@ _COMPARED_FIELDS = {
 _PROCESS_STATE: tuple[tuple[Any, str], ...] = (
     (OWNERSHIP, "_owners"),
     *((provider, name) for name in ("_existing", "_reported_losses")),
-    *(
-        (run, name)
-        for name in ("_compared", "_replaced", "_deleted_first", "_checked_as_new", "_created", "_refreshed")
-    ),
+    *((run, name) for name, value in vars(run).items() if isinstance(value, set)),
     (idempotent_create, "_created"),
     (association, "_moves"),
     (router_interface, "_compared"),

@@ -85,6 +85,8 @@ def test_object_that_the_run_deletes(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
     assert run.is_deleting("Server", "s")
     assert not run.is_deleting("Port", "s")
+    run.created("Server", "s")
+    assert not run.is_deleting("Server", "s")
 
 
 def test_not_certain_if_engine_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +142,7 @@ def test_replacement_according_to_the_diff(monkeypatch: pytest.MonkeyPatch) -> N
 def test_new_resource_is_not_replaced() -> None:
     """A resource that the run has created is in the state as well, and is not replaced."""
     run.compared(SERVER, is_new=True)
-    run.created("s")
+    run.created("Server", "s")
     assert not run.replaces(NIC, "Server", "s")
 
 
