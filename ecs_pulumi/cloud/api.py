@@ -360,7 +360,7 @@ def _next_link(body: Mapping[str, Any], key: str) -> str | None:
 
 def _split(endpoint: str) -> tuple[str, str | None]:
     """Split an endpoint into its root and its version segment; drop the rest, such as a project."""
-    parts = urlsplit(endpoint)
+    parts = errors.split_url(endpoint, "ecs:endpoints or the catalog")
     segments = parts.path.rstrip("/").split("/")
     for index, segment in enumerate(segments):
         if _VERSION.fullmatch(segment):

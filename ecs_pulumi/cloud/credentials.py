@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from requests.auth import AuthBase
 
 from ecs_pulumi.cloud.access_key import AccessKeyAuth, AgencyMethod
-from ecs_pulumi.cloud.errors import ConfigurationError, MissingCredentials, join_names, one_line, quoted
+from ecs_pulumi.cloud.errors import ConfigurationError, MissingCredentials, join_names, one_line, quoted, split_url
 from ecs_pulumi.cloud.settings import SERVICES, EntrySettings, Settings
 
 _USER = ("username", "user_id")
@@ -494,9 +494,10 @@ def _missing(*names: str, settings: Settings) -> str:
 
 def _identity_url(url: str, settings: Settings) -> str:
     """Return the URL of the v3 API for a URL with any version or none."""
+    origin = settings.origin("auth_url", "ecs:authUrl (or OS_AUTH_URL)")
     if not url.startswith(("http://", "https://")):
-        origin = settings.origin("auth_url", "ecs:authUrl (or OS_AUTH_URL)")
         raise ConfigurationError(f"{origin}: {quoted(url)} is not an http or https URL")
+    split_url(url, origin)
     base = url.rstrip("/")
     head, _, last = base.rpartition("/")
     return base if last == "v3" else f"{head if last == 'v2.0' else base}/v3"

@@ -42,7 +42,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -388,6 +388,14 @@ def one_line(text: str) -> str:
     """Remove line breaks and control characters from a text, and truncate it to a length that suits a terminal."""
     flat = _without_controls(text)
     return flat if len(flat) <= _MAX_LENGTH else f"{flat[: _MAX_LENGTH - 1]}…"
+
+
+def split_url(url: str, origin: str) -> SplitResult:
+    """Split a URL from this origin. Raises ConfigurationError for one that cannot be split, such as `http://[`."""
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise ConfigurationError(f"{origin}: {quoted(url)} is not a usable URL: {error}") from error
 
 
 def quoted(value: object) -> str:

@@ -45,7 +45,8 @@ class Fault(BaseModel):
     `Fault(outcome="fail-spawn", name="web-*")` puts matching servers into ERROR.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    # Any limit also refuses lone surrogates, which the response to the control API could not contain.
+    model_config = ConfigDict(extra="forbid", str_max_length=1_000_000)
 
     method: str = Field("*", description="HTTP method, or * for any")
     path: str = Field("*", description="glob for the path (with region and service), or `re:` and a regular expression")

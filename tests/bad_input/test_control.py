@@ -55,6 +55,8 @@ def put(cloud: Emulator, method: str, path: str, document: Any) -> int:
 @example(fields={"status": 503, "headers": {"a": "b\r\nc: d"}})
 @example(fields={"status": 503, "headers": {"a": "\u2603"}})
 @example(fields={"status": 503, "body": "\ud800"})
+@example(fields={"method": "\ud800"})
+@example(fields={"headers": {"a": "\ud800"}})
 @example(fields={"status": 503, "latency": float("inf")})
 def test_fault_is_refused_or_injected(
     cloud: Emulator, count: Callable[[str, int], None], caplog: pytest.LogCaptureFixture, fields: dict[str, Any]
