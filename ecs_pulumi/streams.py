@@ -38,7 +38,8 @@ def run(main: Callable[[], int]) -> int:
 
 def print_error(text: object) -> None:
     """Print an error to standard error, in one line whatever the names of files and objects in it contain."""
-    plain = "".join(each if each.isprintable() else " " for each in str(text))
+    escaped = str(text).encode(errors="backslashreplace").decode()  # bytes of a file name that are no UTF-8
+    plain = "".join(each if each.isprintable() else " " for each in escaped)
     print(f"error: {' '.join(plain.split())}", file=sys.stderr)  # noqa: T201
 
 
