@@ -106,6 +106,24 @@ def test_users_are_read_late(clock: FakeClock, delete: Callable[..., list[str]])
         assert lines[-2:] == ["users read", "waiting until it is no longer in use by the port p"]
 
 
+def test_user_that_refuses_its_release_is_asked_again(
+    delete: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server whose own delete begins at this moment refuses to detach, and no longer uses the object soon after."""
+    monkeypatch.setattr(run, "also_deletes", lambda *_: True)
+    users: list[User] = []
+    refusals = [errors.Conflict(409, "task_state deleting")] * 2
+
+    def release() -> None:
+        if refusals:
+            raise refusals.pop()
+        users.clear()
+
+    users.append(User("the port p", [("Server", "s")], release))
+    assert delete(users, None).count("releasing the port p, which this run deletes as well") == 3
+    assert users == []
+
+
 def test_user_that_is_being_deleted_is_not_released(
     delete: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
