@@ -1,4 +1,4 @@
-"""Standard streams of the commands: UTF-8 encoding, and no traceback on a closed pipe."""
+"""Standard streams of the commands: UTF-8 encoding, errors of one line, and no traceback on a closed pipe."""
 
 from __future__ import annotations
 
@@ -39,8 +39,12 @@ def run(main: Callable[[], int]) -> int:
 def print_error(text: object) -> None:
     """Print an error to standard error, in one line whatever the names of files and objects in it contain."""
     escaped = str(text).encode(errors="backslashreplace").decode()  # bytes of a file name that are no UTF-8
-    plain = "".join(each if each.isprintable() else " " for each in escaped)
-    print(f"error: {' '.join(plain.split())}", file=sys.stderr)  # noqa: T201
+    print(f"error: {in_one_line(escaped)}", file=sys.stderr)  # noqa: T201
+
+
+def in_one_line(text: str) -> str:
+    """Return a text without line breaks and other characters that a terminal or a comment in a program interprets."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 def force_utf8(*streams: TextIO) -> None:

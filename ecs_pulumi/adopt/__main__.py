@@ -17,7 +17,6 @@ from pydantic.alias_generators import to_camel
 
 from ecs_pulumi.adopt.program import program
 from ecs_pulumi.adopt.selection import select
-from ecs_pulumi.adopt.text import printable
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.existing import ExistingObjects
@@ -25,7 +24,7 @@ from ecs_pulumi.dynamic.state import cloud_of
 from ecs_pulumi.resources import registry
 from ecs_pulumi.resources.owner_markers import markers_of, parse_owner_marker
 from ecs_pulumi.stack import Stack, StackError, add_stack_option, load_stack, project_file
-from ecs_pulumi.streams import force_utf8, print_error, run
+from ecs_pulumi.streams import force_utf8, in_one_line, print_error, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -172,7 +171,7 @@ def _report(stack: Stack, cloud: Clients, selected: Sequence[Candidate], entry: 
         ]
         for owner_marker in others[:1]:
             warning = f'{each.kind} {each.label} has the owner marker "{owner_marker}": only one stack must manage it'
-            lines.append(f"# warning: {printable(warning)}")
+            lines.append(f"# warning: {in_one_line(warning)}")
     # A program that names its cloud needs no settings.
     lines += () if entry else _settings(stack, cloud.region.name)
     print("\n".join(lines), file=sys.stderr)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.resources.registry import module_of
+from ecs_pulumi.streams import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -52,7 +53,7 @@ def declaration(target: str, name: str, inputs: Mapping[str, Any], comments: Seq
 
 def comment(line: str) -> str:
     """Return a line of comment."""
-    return f"# {printable(line)}\n"
+    return f"# {in_one_line(line)}\n"
 
 
 def call(target: str, arguments: Mapping[str, Any]) -> str:
@@ -104,11 +105,6 @@ def _on_one_line(value: Any) -> str:
 def _quoted(text: str) -> str:
     quote = "'" if text.count('"') > text.count("'") else '"'
     return quote + "".join("\\" + c if c == quote else c if c in "'\"" else repr(c)[1:-1] for c in text) + quote
-
-
-def printable(text: str) -> str:
-    """Return the text without line breaks and other characters that a comment cannot contain."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _ascii(text: str) -> str:

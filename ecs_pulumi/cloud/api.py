@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlunsplit
 
 from keystoneauth1 import exceptions as keystone
 from keystoneauth1.discover import Discover, VersionData, version_to_string
@@ -341,7 +341,7 @@ class ServiceClient:
         if not href or not items:
             return items, None
         # Use only the query: the host of such a URL is often wrong if the service is behind a gateway.
-        next_query = {**params, **dict(parse_qsl(urlsplit(href).query))}
+        next_query = {**params, **dict(parse_qsl(errors.split_url(href, "the next page of a list").query))}
         return items, None if next_query.get("marker") == params.get("marker") else next_query
 
 

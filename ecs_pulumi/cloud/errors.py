@@ -44,6 +44,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
+from ecs_pulumi.streams import in_one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -155,7 +157,7 @@ class EcsError(Exception):
     deadline_exceeded = False
 
     def __init__(self, *parts: object) -> None:
-        super().__init__(*(_without_controls(each) if isinstance(each, str) else each for each in parts))
+        super().__init__(*(in_one_line(each) if isinstance(each, str) else each for each in parts))
 
 
 class ConfigurationError(EcsError):
@@ -379,14 +381,9 @@ def join_names(names: Sequence[str], most: int = 10) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def _without_controls(text: str) -> str:
-    """Remove line breaks and control characters."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
-
-
 def one_line(text: str) -> str:
     """Remove line breaks and control characters from a text, and truncate it to a length that suits a terminal."""
-    flat = _without_controls(text)
+    flat = in_one_line(text)
     return flat if len(flat) <= _MAX_LENGTH else f"{flat[: _MAX_LENGTH - 1]}…"
 
 

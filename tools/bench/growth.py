@@ -66,8 +66,9 @@ def measured(bench: Bench) -> Iterator[tuple[str, str]]:
         rows.append(_row(f"{count}, without checkpoints" if skips else str(count), runs, size, alone))
         texts.append(details({f"{name} of {count}": run for name, run in runs.items()}))
         times = (runs["up"].seconds, alone["create"], runs["preview"].seconds, alone["preview"])
-        for line, value in () if skips else zip(LINES, times, strict=True):
-            points[line].append((count, value))
+        if not skips:
+            for line, value in zip(LINES, times, strict=True):
+                points[line].append((count, value))
     if bench.place.emulator:
         _add_other_servers(bench.place, bench.place.emulator)
         rows.append(_row(f"{SMALL}, beside {OTHER_SERVERS} others", *_operations(bench, SMALL, bench.env), {}))
