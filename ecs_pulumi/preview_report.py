@@ -10,13 +10,14 @@ import json
 import re
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ecs_pulumi.notices import Notice, parse
 from ecs_pulumi.report_rules import UNKNOWN, ReportRules
-from ecs_pulumi.sdk import KINDS, REPORT_RULES, SECRETS
+from ecs_pulumi.report_values import NOT_KNOWN, SECRET, changes, code, format_value
+from ecs_pulumi.sdk import DEFAULTS, KINDS, REPORT_RULES, SECRETS
 from ecs_pulumi.streams import force_utf8, print_error, run
 
 if TYPE_CHECKING:
@@ -68,11 +69,16 @@ _UPDATES = {
 }
 """The effects and the note of an update in place, by the provider's notice about it. A create may have one as well."""
 
+_FIRST = ("flavor", "image", "size", "cidr")
+"""The inputs of a new object that come first."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OPS = ("create", "update", "replace", "delete")
-_SECRET = "[secret]"  # noqa: S105  (the engine's placeholder)
-_MAX_VALUE_LENGTH = 60
 _MAX_LINES = 50
 """Maximum of lines in a section: a comment on a pull request is limited to 65,536 characters."""
+_CAUTION = """\
+> [!CAUTION]
+> Nothing restores this data after the `up`. Back it up first, or keep the object, for example with `protect=True`."""
+"""An alert, as GitHub and GitLab render it; elsewhere it is a quotation."""
 _IN_A_SECTION = (Notice.DATA_LOSS, Notice.REBUILD)
 """Codes of warnings that are not listed, because the sections contain the same information."""
 
@@ -103,8 +109,8 @@ class Change:
         """One line of Markdown."""
         how = "replaced" if "replace" in self.effects else "deleted" if "delete" in self.effects else ""
         verb = how if self.effects[0] == "destroy" else ""
-        because = f"because of {', '.join(self.reasons)}" if self.reasons else ""
-        details = "; ".join(part for part in (" ".join(filter(None, (verb, because))), *self.notes) if part)
+        reasons = f"{'because of ' if how else ''}{', '.join(self.reasons)}" if self.reasons else ""
+        details = "; ".join(part for part in (" ".join(filter(None, (verb, reasons))), *self.notes) if part)
         return f"{self.kind_markdown} {code(self.name)}" + (f": {details}" if details else "")
 
     @property
@@ -149,19 +155,64 @@ def read(text: str) -> Preview:
             notice, _, names = parse(str(each["message"]))
             if notice:
                 notices.setdefault(str(each.get("urn") or ""), {})[notice] = names
-        changes = [change for step in steps if (change := _change(step, notices))]
+        planned = [change for step in steps if (change := _change(step, notices))]
+        renamed = _renamed(steps)
+        planned = [
+            replace(each, notes=(*each.notes, renamed[each.kind, each.name]))
+            if (each.kind, each.name) in renamed
+            else each
+            for each in planned
+        ]
         urns = [str(each.get("urn")).split("::") for each in (*steps, *diagnostics) if each.get("urn")]
         unchanged = int(summary.get("same") or 0) - any(step["op"] == "same" and _is_stack(step) for step in steps)
         return Preview(
             stack=f"{urns[0][1]}/{urns[0][0].rpartition(':')[2]}" if urns else "",
-            changes=tuple(sorted(changes, key=lambda each: (each.kind, each.name))),
+            changes=tuple(sorted(planned, key=lambda each: (each.kind, each.name))),
             same=unchanged,
             errors=tuple(_messages(diagnostics, "error")),
             warnings=tuple(text for notice, text in _warnings(diagnostics) if notice not in _IN_A_SECTION),
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        reason = "the input is not what `pulumi preview --json` prints; if it is empty, see the output of the preview"
+        reason = "the input is not what `pulumi preview --json` prints; if it is empty, see the log of the preview"
         raise ReportError(reason) from error
+
+
+def _renamed(steps: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """Return a note for each new resource that has the known inputs of one of its kind that is deleted."""
+    removed = [(*_kind_and_name(step), _comparable(step["oldState"])) for step in steps if step["op"] == "delete"]
+    notes = {}
+    for step in steps:
+        if step["op"] != "create":
+            continue
+        (kind, name), inputs = _kind_and_name(step), _comparable(step.get("newState") or {})
+        for other in removed:
+            other_kind, other_name, other_inputs = other
+            both = {**other_inputs, **inputs}
+            known = [key for key in both if not _is_unknown(inputs.get(key))]
+            if other_kind == kind and all(other_inputs.get(key) == inputs.get(key) for key in known):
+                removed.remove(other)
+                alias = code(f'aliases=[pulumi.Alias(name="{other_name}")]')
+                notes[kind, name] = (
+                    f"has the inputs of {code(other_name)}, which is deleted; to rename that, add {alias}"
+                )
+                break
+    return notes
+
+
+def _is_unknown(value: object) -> bool:
+    return isinstance(value, str) and value in UNKNOWN
+
+
+def _comparable(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs that a resource keeps under another name."""
+    return {
+        key: value for key, value in (state.get("inputs") or {}).items() if key != "name" and not key.startswith("__")
+    }
+
+
+def _kind_and_name(step: Mapping[str, Any]) -> tuple[str, str]:
+    kind, name = str(step["urn"]).split("::", 3)[2:]
+    return kind.rpartition("$")[2].removeprefix(ECS), name
 
 
 def _is_stack(step: Mapping[str, Any]) -> bool:
@@ -201,13 +252,18 @@ def _change(step: Mapping[str, Any], notices: Mapping[str, Mapping[Notice, Seque
         if not inputs.get("adopt"):
             taken = [each for each in notices.get(step["urn"], ()) if each in _UPDATES]
             return Change(
-                kind, name, (*_update_effects(taken), "create"), notes=tuple(_UPDATES[each][1] for each in taken)
+                kind,
+                name,
+                (*_update_effects(taken), "create"),
+                tuple(_shown(kind, name, new)) if ecs else (),
+                tuple(_UPDATES[each][1] for each in taken),
             )
         return _imported(kind, name, inputs, {**notices.get("", {}), **notices.get(step["urn"], {})})
     changed, noticed = _changed(old, new) if new else {}, notices.get(step["urn"], {})
     if op == "update":
         updates = {notice: names for notice, names in noticed.items() if notice in _UPDATES}
-        effects, notes = [*_update_effects(updates), "update"], [_UPDATES[each][1] for each in updates]
+        effects = [*_update_effects(updates), "update"]
+        notes = [_note(notice, names, kind if ecs else "", old, new) for notice, names in updates.items()]
         # The preview masks secrets, so it does not show which ones change.
         hidden = [name for names in updates.values() for name in names if name not in changed]
         reasons = [*changed.values(), *(_reason(name, old, new) for name in hidden)]
@@ -229,6 +285,32 @@ def _change(step: Mapping[str, Any], notices: Mapping[str, Mapping[Notice, Seque
 
 def _update_effects(updates: Iterable[Notice]) -> list[str]:
     return [effect for effect in EFFECTS if any(effect in _UPDATES[each][0] for each in updates)]
+
+
+def _note(notice: Notice, names: Iterable[str], kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Return the consequence of an update, as precisely as the kind knows it."""
+    if notice is not Notice.INTERRUPTS:
+        return _UPDATES[notice][1]
+    note = _report_rules(kind).interrupted(names, new.get("inputs") or {}, old.get("outputs") or {})
+    return note or _UPDATES[notice][1]
+
+
+def _shown(kind: str, name: str, state: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a reviewer has to know of a new object in Markdown: its known inputs that are no defaults."""
+    inputs, defaults = state.get("inputs") or {}, DEFAULTS.get(kind, {})
+    for each in sorted(inputs, key=lambda key: (key not in _FIRST, key)):
+        value = inputs[each]
+        if each.startswith("__") or value is None or value is False or value == defaults.get(each) or _is_id(value):
+            continue
+        if each == "name" and isinstance(value, str) and value.startswith(f"{name}-"):
+            continue  # generated from the name of the resource
+        text = "(secret)" if _secret(each, value, state) else format_value(value)
+        if text not in ("", NOT_KNOWN):
+            yield f"{code(each)} {text}"
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and bool(_UUID.fullmatch(value))
 
 
 def _report_rules(kind: str) -> ReportRules:
@@ -273,36 +355,18 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
 
 def _reason(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     desired, prior, outputs = new.get("inputs") or {}, old.get("inputs") or {}, old.get("outputs") or {}
-    if name not in desired:
-        return f"{code(name)} {_format_value(outputs.get(name))}".strip()
-    value, prior_value = desired[name], prior.get(name, outputs.get(name))
+    value, prior_value = desired.get(name), prior.get(name, outputs.get(name))
     if _secret(name, value, new) or _secret(name, prior_value, old):
         return f"{code(name)} (secret)"
-    change = " → ".join(filter(None, (_format_value(prior_value), _format_value(value))))
-    return f"{code(name)} {change}".strip()
+    if name not in desired and name not in prior:
+        return f"{code(name)} {format_value(prior_value)}".strip()  # an output, such as the status of a server
+    return ", ".join(changes(name, prior_value, value))
 
 
 def _secret(name: str, value: Any, state: Mapping[str, Any]) -> bool:
     if name in SECRETS or name in (state.get("additionalSecretOutputs") or ()):
         return value is not None
-    return isinstance(value, str) and value == _SECRET
-
-
-def _format_value(value: Any) -> str:
-    """Format a short scalar value in Markdown; empty for a long value, a list or an object."""
-    if isinstance(value, str) and value in UNKNOWN:
-        return "not known yet"
-    if isinstance(value, bool):
-        return code(str(value).lower())
-    if isinstance(value, (str, int, float)) and len(str(value)) <= _MAX_VALUE_LENGTH:
-        return code(f"{value:g}" if isinstance(value, float) else str(value))
-    return ""
-
-
-def code(text: object) -> str:
-    """Format any text as code in Markdown, so that it contains no active markup, mention or line break."""
-    plain = re.sub(r"[\x00-\x1f\x7f]", " ", str(text).replace("`", "")).strip()
-    return f"`{plain}`" if plain else ""
+    return isinstance(value, str) and value == SECRET
 
 
 def forbidden(changes: Iterable[Change], rules: Iterable[tuple[str, str]]) -> list[tuple[str, Change]]:
@@ -335,10 +399,11 @@ def markdown(preview: Preview, broken: Sequence[tuple[str, Change]] = ()) -> str
     if preview.errors:
         parts.append(_section("The preview failed; what follows is incomplete", map(code, preview.errors)))
     if broken:
-        lines = (f"{code(rule)}: {change.kind_markdown} {code(change.name)}" for rule, change in broken)
-        parts.append(_section("Forbidden here", lines))
+        places = (f"{code(rule)}: {change.kind_markdown} {code(change.name)}" for rule, change in broken)
+        parts.append(_section("Forbidden here", places))
     for effect, heading in EFFECTS.items():
-        parts.append(_section(heading, [str(each) for each in preview.changes if each.effects[0] == effect]))
+        lines = [str(each) for each in preview.changes if each.effects[0] == effect]
+        parts.append(_section(heading, lines, _CAUTION if effect == "destroy" else ""))
     parts.append(_section("Warnings", map(code, preview.warnings)))
     if preview.same:
         parts.append(f"{preview.same} unchanged.")
@@ -358,26 +423,33 @@ _LABELS = {
 }
 
 
-def _section(heading: str, lines: Iterable[str]) -> str:
+def _section(heading: str, lines: Iterable[str], note: str = "") -> str:
     items = list(lines)
-    if not items:
-        return ""
+    return "\n\n".join(filter(None, (f"### {heading} ({len(items)})", note, _list(items)))) if items else ""
+
+
+def _list(items: Sequence[str]) -> str:
     more = [f"… and {len(items) - _MAX_LINES} more"] if len(items) > _MAX_LINES else []
-    return f"### {heading} ({len(items)})\n\n" + "\n".join(f"- {item}" for item in (*items[:_MAX_LINES], *more))
+    return "\n".join(f"- {item}" for item in (*items[:_MAX_LINES], *more))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read a preview and print its summary. The exit status shows if something is forbidden; see `--help`."""
     options = _options(argv)
     force_utf8(sys.stdin, sys.stdout, sys.stderr)
+    file = options.preview
     try:
-        text = options.preview.read_text(encoding="utf-8") if options.preview else sys.stdin.read()
+        text = file.read_text(encoding="utf-8") if file else sys.stdin.read()
+        log = options.log.read_text(encoding="utf-8", errors="replace") if options.log else ""
         preview = read(text)
     except (ReportError, UnicodeError) as error:
-        print_error(error)
+        lines = [line.strip().removeprefix("error:").strip() for line in log.splitlines() if line.strip()]
+        reasons = lines or [str(error)]
+        print(_failed(reasons), end="")
+        print_error(f"the preview failed: {reasons[-1]}" if lines else error)
         return 1
     except OSError as error:
-        print_error(f"{options.preview}: {error.strerror}")
+        print_error(f"{error.filename}: {error.strerror}")
         return 1
     broken = forbidden(preview.changes, options.forbid)
     print(markdown(preview, broken), end="")
@@ -387,6 +459,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for rule, change in broken:
         print(f"forbidden {rule}: {change}".replace("`", ""), file=sys.stderr)
     return 2 if broken else 0
+
+
+def _failed(reasons: Sequence[str]) -> str:
+    """Return the summary of a preview that wrote no result, such as one with a wrong passphrase."""
+    listed = _list([code(reason) for reason in reasons])
+    return f"## The preview failed\n\nIt wrote no result, so it is not known what would change.\n\n{listed}\n"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -405,6 +483,12 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "preview", metavar="FILE", nargs="?", type=Path, help="output of the preview (default: standard input)"
+    )
+    parser.add_argument(
+        "--log",
+        metavar="FILE",
+        type=Path,
+        help="standard error of the preview, which has the reason if it did not start, such as a wrong passphrase",
     )
     parser.add_argument(
         "--forbid",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ecs_pulumi.notices import Notice
 
@@ -32,6 +32,21 @@ UNKNOWN = frozenset(
 
 class ReportRules:
     """The rules of one kind. By default a deletion loses no data, and an update does not affect a workload."""
+
+    def interrupted(
+        self,
+        names: Iterable[str],  # noqa: ARG002
+        inputs: Mapping[str, Any],  # noqa: ARG002
+        outputs: Mapping[str, Any],  # noqa: ARG002
+    ) -> str:
+        """Return how long an update in place interrupts the workload; empty if that is not known.
+
+        Args:
+            names: The inputs that change.
+            inputs: The desired inputs.
+            outputs: The prior outputs.
+        """
+        return ""
 
     def lost(self, outputs: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """Return the data that a deletion of an object deletes; empty if it deletes none."""

@@ -116,6 +116,7 @@ def formatted(source: str, path: Path) -> str:
 def kinds_file() -> str:
     """What the preview report has to know of the kinds, without their schemas."""
     secrets = sorted({name for handler in handlers() for name in secret_names(handler)})
+    defaults = {handler.name: defaults_of(handler) for handler in handlers() if defaults_of(handler)}
     report_rules = {handler.name: handler.report_rules for handler in handlers() if handler.report_rules}
     return "\n".join(
         [
@@ -124,10 +125,18 @@ def kinds_file() -> str:
             '"""The kinds in the order in which they depend on each other."""',
             f"SECRETS = {tuple(secrets)!r}",
             '"""The inputs and outputs that are secret."""',
+            f"DEFAULTS: dict[str, dict[str, object]] = {defaults!r}",
+            '"""The inputs that have a value if the program sets none, by kind; without those that are then false."""',
             f"REPORT_RULES = {report_rules!r}",
             '"""The modules with the rules of the preview report, by kind."""',
         ]
     )
+
+
+def defaults_of(handler: ResourceHandler[Any, Any, Any]) -> dict[str, Any]:
+    """The values that inputs have if a program does not set them, without those that are false."""
+    infos = {name: field.info for name, field in fields.fields_of(handler.inputs).items()}
+    return {name: info.default for name, info in infos.items() if not info.is_required() and info.default}
 
 
 def package_file() -> str:

@@ -53,7 +53,7 @@ def report(context: Context, steps: Iterable[Step[Any]], changed: Iterable[str])
     worst = next((impact for impact in Impact if impact in impacts), None)
     if worst:
         show = context.warn if worst is Impact.DESTROYS else context.notify
-        show(worst.value[0].with_code(f"steps: {', '.join(map(str, planned))}", changed))
+        show(worst.value[0].with_code(f"updating {context.resource}: {', '.join(map(str, planned))}", changed))
 
 
 def shown(value: object) -> str:

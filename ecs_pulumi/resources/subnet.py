@@ -503,7 +503,10 @@ def _parse_cidr(
         return None, Problem("cidr", f'not a range of addresses such as "10.0.10.0/24", got {format_value(cidr)}')
     if network.version != (checked.known("ip_version") or network.version):
         return None, Problem("cidr", f"not of IP version {checked.known('ip_version')}, got {format_value(cidr)}")
-    if "/" not in cidr or ipaddress.ip_interface(cidr).ip != network.network_address:
+    if "/" not in cidr:
+        example = f'"{network.network_address}/{24 if network.version == _IPV4 else 64}"'
+        return None, Problem("cidr", f"has no prefix length, got {format_value(cidr)}; add it, as in {example}")
+    if ipaddress.ip_interface(cidr).ip != network.network_address:
         return None, Problem("cidr", f'has host bits set, got {format_value(cidr)}; did you mean "{network}"?')
     return network, None
 

@@ -21,6 +21,14 @@ KINDS = (
 """The kinds in the order in which they depend on each other."""
 SECRETS = ("admin_pass", "personality", "private_key", "user_data")
 """The inputs and outputs that are secret."""
+DEFAULTS: dict[str, dict[str, object]] = {
+    "Subnet": {"ip_version": 4, "enable_dhcp": True},
+    "SecurityGroupRule": {"ethertype": "IPv4"},
+    "Port": {"binding_vnic_type": "normal"},
+    "Volume": {"retype_policy": "on-demand"},
+    "Server": {"image_policy": "replace", "stop_before_resize": True},
+}
+"""The inputs that have a value if the program sets none, by kind; without those that are then false."""
 REPORT_RULES = {
     "SecurityGroupRule": "ecs_pulumi.resources.security_group_rule_report_rules",
     "Router": "ecs_pulumi.resources.router_report_rules",

@@ -76,12 +76,15 @@ REPORT = """\
 
 ### Destroyed with its data (6)
 
+> [!CAUTION]
+> Nothing restores this data after the `up`. Back it up first, or keep the object, for example with `protect=True`.
+
 - Server `gone`: deleted; lost: the volume <id>
-- Server `rebuilt`: because of `image` `cirros-peer` → `debian-peer`; rebuilt: the data on its root disk are lost
+- Server `rebuilt`: `image` `cirros-peer` → `debian-peer`; rebuilt: the data on its root disk are lost
 - Server `replaced`: replaced because of `user_data` (secret); lost: the volume <id>
 - Server `replaced-local`: replaced because of `image` `cirros-peer` → `debian-peer`; lost: its root disk
 - Volume `gone`: deleted; lost: its data (1 GiB)
-- Volume `remade`: replaced because of `image` `cirros-peer`; lost: its data (10 GiB)
+- Volume `remade`: replaced because of `image` not set → `cirros-peer`; lost: its data (10 GiB)
 
 ### Replaced (1)
 
@@ -98,20 +101,21 @@ REPORT = """\
 
 ### Restarted (3)
 
-- Server `resized`: because of `flavor` `s1.small` → `s1.medium`, `metadata`; its workload is interrupted
-- Server `resized-live`: because of `flavor` `s1.small` → `s1.medium`; its workload is interrupted
-- Server `stopped`: because of `power_state` `active` → `shutoff`; its workload is interrupted
+- Server `resized`: `flavor` `s1.small` → `s1.medium`, `metadata.color` `green` → `blue`; \
+stopped for the resize, and started again: not reachable until the resize has ended
+- Server `resized-live`: `flavor` `s1.small` → `s1.medium`; restarted: not reachable until the resize has ended
+- Server `stopped`: `power_state` `active` → `shutoff`; stopped until its `power_state` is `active` again
 
 ### Changed in place (4)
 
-- Server `password`: because of `admin_pass` (secret)
-- Server `resized-off`: because of `flavor` `s1.small` → `s1.medium`
-- Subnet `subnet`: because of `description` `old` → `new`
-- Volume `data`: because of `size` `10` → `20`
+- Server `password`: `admin_pass` (secret)
+- Server `resized-off`: `flavor` `s1.small` → `s1.medium`
+- Subnet `subnet`: `description` `old` → `new`
+- Volume `data`: `size` `10` → `20`
 
 ### Created (1)
 
-- Port `new`
+- Port `new`: has the inputs of `gone`, which is deleted; to rename that, add `aliases=[pulumi.Alias(name="gone")]`
 
 2 unchanged.
 """

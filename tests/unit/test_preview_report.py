@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ecs_pulumi.preview_report import EFFECTS, Change, Preview, main, markdown, read
+from ecs_pulumi.report_values import changes
 from tests.support.command import ASCII_LOCALE
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -90,16 +91,28 @@ NO_PREVIEW = (
 
 
 @pytest.mark.parametrize("text", NO_PREVIEW)
-def test_invalid_input_is_rejected(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Input that is not a preview is an error, such as the empty file of a preview that could not start."""
+def test_input_that_is_no_preview(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Input that is not a preview is an error, also in the summary, such as the empty file of a killed preview."""
     file = tmp_path / "preview.json"
     file.write_text(text)
     assert main([str(file)]) == 1
     output = capsys.readouterr()
-    assert output.out == ""
     (line,) = output.err.splitlines()
     assert "pulumi preview --json" in line
+    assert output.out.startswith("## The preview failed\n\nIt wrote no result")
     assert main([str(tmp_path / "none.json")]) == 1
+
+
+def test_reason_of_a_preview_that_wrote_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The summary has the reason from the log of the preview, which is standard error of `pulumi`."""
+    preview, log = tmp_path / "preview.json", tmp_path / "preview.log"
+    preview.write_text("")
+    reason = "getting stack configuration: get stack secrets manager: incorrect passphrase"
+    log.write_text(f"error: {reason}\n")
+    assert main(["--log", str(log), str(preview)]) == 1
+    output = capsys.readouterr()
+    assert output.out.endswith(f"\n- `{reason}`\n")
+    assert output.err == f"error: the preview failed: {reason}\n"
 
 
 def test_failed_preview_sets_exit_status_1(capsys: pytest.CaptureFixture[str]) -> None:
@@ -280,7 +293,11 @@ def test_unchecked_import_counts_as_rebuild(
     ("notice", "effects", "note"),
     [
         ("rebuild", ("destroy", "restart", "update"), "rebuilt: the data on its root disk are lost"),
-        ("interrupts", ("restart", "update"), "its workload is interrupted"),
+        (
+            "interrupts",
+            ("restart", "update"),
+            "stopped for the resize, and started again: not reachable until the resize has ended",
+        ),
         ("wakes", ("update",), "it runs meanwhile"),
         ("moves-data", ("update",), "its data may move to other storage"),
     ],
@@ -306,7 +323,7 @@ def test_masked_changes_are_reasons(document: dict[str, Any]) -> None:
     server["newState"]["inputs"]["metadata"] = {"new": "er"}
     message = "warning: steps: … [rebuild: metadata, personality]\n"
     document["diagnostics"] = [{"urn": server["urn"], "message": message, "severity": "warning"}]
-    assert change(document, "rebuilt").reasons == ("`metadata`", "`personality` (secret)")
+    assert change(document, "rebuilt").reasons == ("`metadata.new` added: `er`", "`personality` (secret)")
 
 
 @pytest.mark.parametrize(
@@ -389,6 +406,111 @@ def test_long_section_is_truncated(document: dict[str, Any]) -> None:
     summary = markdown(read(json.dumps(document)))
     assert "### Created (60)" in summary
     assert "- … and 10 more" in summary
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shown"),
+    [
+        ({"flavor": "s3.large.2", "image": "debian", "image_policy": "replace", "stop_before_resize": True}, True),
+        ({"name": "web-1f2e3d4c", "image": "debian", "flavor": "s3.large.2", "force_delete": False}, True),
+        ({"flavor": "s3.large.2", "image": "debian", "networks": [{"network_id": UNKNOWN}], "key_name": None}, True),
+        (
+            {"flavor": "s3.large.2", "image": "debian", "networks": [{"network_id": UNKNOWN, "fixed_ip": "10.0.0.5"}]},
+            False,
+        ),
+    ],
+)
+def test_new_object_is_shown_with_its_inputs(inputs: dict[str, Any], *, shown: bool) -> None:
+    """The summary shows what the program sets to known values other than the defaults, but no generated name."""
+    urn = "urn:pulumi:test::shop::pulumi-python:dynamic/ecs:Server::web"
+    (found,) = read(json.dumps({"steps": [{"op": "create", "urn": urn, "newState": {"inputs": inputs}}]})).changes
+    expected = ["`flavor` `s3.large.2`", "`image` `debian`"]
+    assert list(found.reasons) == expected + ([] if shown else ["`networks` `10.0.0.5`"])
+
+
+def test_secrets_of_a_new_object_are_not_shown() -> None:
+    """Only their names are."""
+    urn = "urn:pulumi:test::shop::pulumi-python:dynamic/ecs:Server::web"
+    state = {"inputs": {"user_data": "hush", "metadata": {"a": "hush"}}, "additionalSecretOutputs": ["metadata"]}
+    (found,) = read(json.dumps({"steps": [{"op": "create", "urn": urn, "newState": state}]})).changes
+    assert found.reasons == ("`metadata` (secret)", "`user_data` (secret)")
+
+
+@pytest.mark.parametrize(
+    ("prior", "desired", "expected"),
+    [
+        ({"a": "1", "b": "2"}, {"b": "3", "c": "4"}, ["`x.b` `2` → `3`", "`x.c` added: `4`", "`x.a` removed"]),
+        (["a", "b"], ["b", "c"], ["`x` without `a`", "`x` with `c`"]),
+        (["a", "b"], ["b", "a"], ["`x` in another order"]),
+        ([], ["a"], ["`x` with `a`"]),
+        (
+            [{"protocol": "tcp", "port_range_min": 22}, {"protocol": "udp"}],
+            [{"protocol": "udp"}, {"protocol": "tcp", "port_range_min": 2222}],
+            ["`x[1].port_range_min` `22` → `2222`"],
+        ),
+        ([{"protocol": "tcp"}], [], ["`x` without `tcp`"]),
+        (
+            [{"direction": "ingress", "protocol": "tcp"}],
+            [],
+            ["`x` without `{direction: ingress, protocol: tcp}`"],
+        ),
+        (None, "a", ["`x` not set → `a`"]),
+        ("a", None, ["`x` `a` → not set"]),
+        ("a", "", ["`x` `a` → none"]),
+        (["a"], UNKNOWN, ["`x` `a` → not known yet"]),
+        (1.5, True, ["`x` `1.5` → `true`"]),
+        ("a" * 200, "b", [f"`x` `{'a' * 79}…` → `b`"]),
+        ([], list("abcdefghij"), [*(f"`x` with `{each}`" for each in "abcdef"), "4 more of `x`"]),
+        ({"a": "`\n## hush"}, {}, ["`x.a` removed"]),
+        ({}, {"a`": "`\n## x"}, ["`x.a` added: `## x`"]),
+    ],
+)
+def test_changes_of_a_value(prior: Any, desired: Any, expected: list[str]) -> None:
+    """A map and a nested object are compared key by key, a list item by item."""
+    assert changes("x", prior, desired) == expected
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "note"),
+    [
+        ({"power_state": "shutoff"}, {"power_state": "active"}, "stopped until its `power_state` is `active` again"),
+        ({"power_state": "paused"}, {}, "paused until its `power_state` is `active` again"),
+        ({"power_state": UNKNOWN}, {}, "its workload is interrupted, and its power state afterwards is not known yet"),
+        (
+            {"stop_before_resize": False},
+            {"power_state": "active"},
+            "restarted: not reachable until the resize has ended",
+        ),
+    ],
+)
+def test_how_long_a_server_is_interrupted(
+    document: dict[str, Any], inputs: dict[str, Any], outputs: dict[str, Any], note: str
+) -> None:
+    """The summary shows whether the server runs again after the update."""
+    server = step(document, "resized")
+    server["newState"]["inputs"] |= inputs
+    server["oldState"]["outputs"] |= outputs
+    assert change(document, "resized").notes == (note,)
+
+
+def test_renamed_resource(document: dict[str, Any]) -> None:
+    """A new resource with the known inputs of a deleted one of its kind could keep that object with an alias."""
+    kind = "urn:pulumi:test::shop::pulumi-python:dynamic/ecs:Network"
+    prior = {"inputs": {"name": "old-1f2e3d4c", "tags": ["a"], "description": "x"}, "outputs": {}}
+    new = {"inputs": {"name": "new-4c3d2e1f", "tags": ["a"], "description": UNKNOWN}}
+    document["steps"] = [
+        {"op": "create", "urn": f"{kind}::new", "newState": new},
+        {"op": "create", "urn": f"{kind}::second", "newState": new},
+        {"op": "delete", "urn": f"{kind}::old", "oldState": prior},
+    ]
+    note = 'has the inputs of `old`, which is deleted; to rename that, add `aliases=[pulumi.Alias(name="old")]`'
+    assert {each.name: each.notes for each in read(json.dumps(document)).changes} == {
+        "new": (note,),
+        "old": (),
+        "second": (),
+    }
+    new["inputs"]["tags"] = ["b"]
+    assert not any(each.notes for each in read(json.dumps(document)).changes)
 
 
 def test_warnings_are_shown(document: dict[str, Any]) -> None:

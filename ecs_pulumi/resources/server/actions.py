@@ -149,8 +149,6 @@ def rebuild(context: Context, remote: RemoteObject, image_id: str, files: Any) -
 def leave_verify_resize(context: Context, remote: RemoteObject, action: str, doing: str) -> RemoteObject:
     """Confirm or revert a resize, unless the cloud confirmed it by itself."""
     id_, ends = remote["id"], ("ACTIVE", "SHUTOFF")
-    # In the words of the wait below, so that a log does not contain the status twice.
-    context.report_status(f"VERIFY_RESIZE, {doing}, 0 s")
     # Ignore a rejection if the cloud confirmed by itself, or if a request whose response was lost took effect.
     _request_action(
         context, id_, action, None, lambda remote: remote["status"] in ends, errors.Conflict, errors.BadRequest

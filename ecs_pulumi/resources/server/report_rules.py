@@ -8,9 +8,10 @@ from ecs_pulumi.notices import Notice
 from ecs_pulumi.report_rules import UNKNOWN, ReportRules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _VOLUMES = ("volume", "snapshot")
+_STATES = {"paused": "paused", "suspended": "suspended", "shelved_offloaded": "shelved"}
 
 
 def destination(device: Mapping[str, Any]) -> str:
@@ -25,6 +26,16 @@ def was_never_active(outputs: Mapping[str, Any]) -> bool:
 
 class ServerReportRules(ReportRules):
     """A resize, a rebuild and a power state interrupt the workload; a deletion deletes the data of disks."""
+
+    def interrupted(self, names: Iterable[str], inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> str:
+        """Return whether the server runs again after the update."""
+        state = inputs.get("power_state") or outputs.get("power_state")
+        if state in UNKNOWN:
+            return "its workload is interrupted, and its power state afterwards is not known yet"
+        if state != "active":
+            return f"{_STATES.get(str(state), 'stopped')} until its `power_state` is `active` again"
+        how = "stopped for the resize, and started again" if inputs.get("stop_before_resize") else "restarted"
+        return f"{how}: not reachable until the resize has ended" if "flavor" in names else ""
 
     def lost(self, outputs: Mapping[str, Any], size: int | None = None) -> list[str]:
         """Describe the local disks, and the volumes that Nova deletes with the server.

@@ -36,11 +36,11 @@ def test_change_of_the_gateway() -> None:
     """A change of the gateway is an interruption."""
     notice = "the connections through the gateway 203.0.113.5 are interrupted [interrupts: external_network]"
     text = report("Router", "update", {"external_network": "public"}, {"external_network": "other"}, notice)
-    assert "- Router `it`: because of `external_network` `public` → `other`; its workload is interrupted" in text
+    assert "- Router `it`: `external_network` `public` → `other`; its workload is interrupted" in text
 
 
 def test_import_that_is_not_checked() -> None:
     """An import that was not compared with the object may change the gateway, which interrupts connections."""
     inputs = {"adopt": "some-id", "external_network": "public", "admin_state_up": True}
     text = report("Router", "create", {}, inputs, "Nothing was checked against the cloud [not-checked]")
-    assert "- Router `it`: because of `external_network`; `some-id` is imported (not compared with the program" in text
+    assert "- Router `it`: `external_network`; `some-id` is imported (not compared with the program" in text

@@ -85,7 +85,11 @@ def pool(start: Any, end: Any) -> dict[str, Any]:
             [("subnet_pool_id", "give only one of `cidr` or `subnet_pool_id`; `cidr` is set as well")],
         ),
         ({"cidr": "10.0.0.7/24"}, [("cidr", 'has host bits set, got "10.0.0.7/24"; did you mean "10.0.0.0/24"?')]),
-        ({"cidr": "10.0.0.0"}, [("cidr", 'has host bits set, got "10.0.0.0"; did you mean "10.0.0.0/32"?')]),
+        ({"cidr": "10.0.0.0"}, [("cidr", 'has no prefix length, got "10.0.0.0"; add it, as in "10.0.0.0/24"')]),
+        (
+            {"cidr": "2001:db8::", "ip_version": 6},
+            [("cidr", 'has no prefix length, got "2001:db8::"; add it, as in "2001:db8::/64"')],
+        ),
         ({"cidr": "net"}, [("cidr", 'not a range of addresses such as "10.0.10.0/24", got "net"')]),
         ({"cidr": "2001:db8::/64"}, [("cidr", 'not of IP version 4, got "2001:db8::/64"')]),
         ({"cidr": "2001:db8::/64", "ip_version": 6}, []),
