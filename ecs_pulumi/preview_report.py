@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Convert the output of `pulumi preview --json` into a short Markdown summary. It lists the changes by effect, the worst
-first: destroyed with its data, replaced, deleted, restarted, disconnected, changed in place and created, each with the
+first: destroyed with its data, replaced, deleted, interrupted, disconnected, changed in place and created, each with the
 properties that are the reason. Secret and long values are not shown."""
 EPILOG = """\
 effects for --forbid:
@@ -34,9 +34,9 @@ effects for --forbid:
   replace     a new object replaces the existing one
   delete      the object is deleted, with or without data
   forget      the object stays in the cloud, but the stack no longer manages it
-  restart     the workload of a server is interrupted by a resize, a rebuild or a power_state
+  interrupt   the workload of a server is interrupted by a resize, a rebuild or a power_state
   disconnect  a port is no longer reachable at its floating IP
-  update      the object is changed in place, with or without a restart
+  update      the object is changed in place, with or without an interruption
   adopt       an existing object is imported
   create      the object is created
 
@@ -51,7 +51,7 @@ EFFECTS = {
     "replace": "Replaced",
     "delete": "Deleted",
     "forget": "Left in the cloud, no longer managed",
-    "restart": "Restarted",
+    "interrupt": "Interrupted",
     "disconnect": "Disconnected",
     "update": "Changed in place",
     "adopt": "Imported",
@@ -60,8 +60,8 @@ EFFECTS = {
 """All effects, the worst first, with the heading of the section of changes for which it is the worst effect."""
 
 _UPDATES = {
-    Notice.REBUILD: (("destroy", "restart"), "rebuilt: the data on its root disk are lost"),
-    Notice.INTERRUPTS: (("restart",), "its workload is interrupted"),
+    Notice.REBUILD: (("destroy", "interrupt"), "rebuilt: the data on its root disk are lost"),
+    Notice.INTERRUPTS: (("interrupt",), "its workload is interrupted"),
     Notice.WAKES: ((), "it runs meanwhile"),
     Notice.DISCONNECTS: (("disconnect",), "the port that it led to is no longer reachable at its address"),
     Notice.MOVES: ((), "its data may move to other storage"),
@@ -415,7 +415,7 @@ _LABELS = {
     "replace": "replaced",
     "delete": "deleted",
     "forget": "no longer managed",
-    "restart": "restarted",
+    "interrupt": "interrupted",
     "disconnect": "disconnected",
     "update": "changed in place",
     "adopt": "imported",

@@ -65,7 +65,7 @@ PROGRAM = """
 """
 
 REPORT = """\
-## Preview of `shop/test`: 6 destroyed with data, 1 replaced, 2 deleted, 1 no longer managed, 3 restarted, \
+## Preview of `shop/test`: 6 destroyed with data, 1 replaced, 2 deleted, 1 no longer managed, 3 interrupted, \
 4 changed in place, 1 created
 
 ### Forbidden here (3)
@@ -99,7 +99,7 @@ REPORT = """\
 
 - Volume `kept`
 
-### Restarted (3)
+### Interrupted (3)
 
 - Server `resized`: `flavor` `s1.small` → `s1.medium`, `metadata.color` `green` → `blue`; \
 stopped for the resize, and started again: not reachable until the resize has ended

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.thorough
 def resize(fixtures: CloudFixtures) -> str:
     """The notice of a resize from the small to the medium flavor."""
     change = f"resize {fixtures.landscape.small} -> {fixtures.landscape.medium}"
-    return f"updating it: stop (interrupts the server), {change}, confirm, start [interrupts: flavor]"
+    return f"updating fields-server: stop (interrupts the server), {change}, confirm, start [interrupts: flavor]"
 
 
 class Reported:
@@ -115,16 +115,16 @@ def test_notice_of_power_state(new: New, fixtures: CloudFixtures, reported: Repo
     server.up(**program)
     server.preview(**program | {"power_state": UNKNOWN})
     change = "set power_state to a value that is not known yet (interrupts the server)"
-    text = f"updating it: {change} [interrupts: power_state]"
+    text = f"updating fields-server: {change} [interrupts: power_state]"
     assert reported.pop() == ([], [text])
     server.up(**program | {"power_state": "paused"})
-    assert reported.pop() == ([], ["updating it: pause (interrupts the server) [interrupts: power_state]"])
+    assert reported.pop() == ([], ["updating fields-server: pause (interrupts the server) [interrupts: power_state]"])
     server.preview(**program | {"power_state": "active"})
     assert reported.pop() == ([], [])
     server.preview(**program | {"power_state": "paused", "admin_pass": "Hush-Hush-1"})
     (notice,) = reported.pop()[1]
     assert notice == (
-        "updating it: unpause (the server runs meanwhile), change the password, pause [wakes: admin_pass]"
+        "updating fields-server: unpause (the server runs meanwhile), change the password, pause [wakes: admin_pass]"
     )
 
 
@@ -134,7 +134,7 @@ def test_retype_shows_notice_of_moved_data(new: New, fixtures: CloudFixtures, re
     volume = new("Volume")
     volume.up(size=1, volume_type=one)
     volume.preview(size=1, volume_type=two)
-    text = f"updating it: retype {one} -> {two} (may move its data to other storage) [moves-data: volume_type]"
+    text = f"updating fields-volume: retype {one} -> {two} (may move its data to other storage) [moves-data: volume_type]"
     assert reported.pop() == ([], [text])
     volume.preview(size=1, volume_type=two, retype_policy="never")
     assert reported.pop() == ([], [])
@@ -188,7 +188,7 @@ def test_rebuild_warns_of_root_disk_loss(new: New, fixtures: CloudFixtures, repo
     server.up(**program)
     assert server.preview(**program | {"image": fixtures.images[1]}).op == "update"
     assert reported.pop() == (
-        [f"updating it: rebuild from {fixtures.images[1]} (destroys the data on its root disk) [rebuild: image]"],
+        [f"updating fields-server: rebuild from {fixtures.images[1]} (destroys the data on its root disk) [rebuild: image]"],
         [],
     )
 
@@ -202,7 +202,7 @@ def test_preview_of_server_in_error_rebuilds_first(new: New, fixtures: CloudFixt
     reported.pop()
     server.preview(**program | {"image": fixtures.images[1], "flavor": fixtures.landscape.medium})
     (warning,), _ = reported.pop()
-    assert warning.startswith(f"updating it: rebuild from {fixtures.images[1]}")
+    assert warning.startswith(f"updating fields-server: rebuild from {fixtures.images[1]}")
 
 
 @pytest.mark.parametrize("deleted", [True, False], ids=["delete_on_termination", "kept"])
@@ -314,4 +314,4 @@ def test_resize_to_flavor_with_smaller_disk(new: New, fixtures: CloudFixtures, r
     warnings, (disk_notice, notice) = reported.pop()
     assert warnings == []
     assert disk_notice.startswith(f"{smaller} has a disk of 1 GiB, the server has a root disk of ")
-    assert notice.startswith("updating it: stop (interrupts the server), resize ")
+    assert notice.startswith("updating fields-server: stop (interrupts the server), resize ")

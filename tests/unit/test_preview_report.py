@@ -59,7 +59,7 @@ def test_preview_is_read_from_file_or_standard_input(
         ("replace:Server", 2, ["replaced", "replaced-local"]),
         ("destroy:Volume", 2, ["gone", "remade"]),
         ("destroy:Server", 2, ["gone", "rebuilt", "replaced", "replaced-local"]),
-        ("restart", 2, ["rebuilt", "resized", "resized-live", "stopped"]),
+        ("interrupt", 2, ["rebuilt", "resized", "resized-live", "stopped"]),
         ("forget:Volume", 2, ["kept"]),
         ("delete:Network, replace:KeyPair", 0, []),
         ("replace:aws:s3/bucket:Bucket", 0, []),
@@ -240,9 +240,9 @@ def test_adopted_object_is_shown_as_imported(document: dict[str, Any]) -> None:
     ("changes", "notice", "effects"),
     [
         ("metadata", "", ("update", "adopt")),
-        ("flavor", "interrupts", ("restart", "update", "adopt")),
+        ("flavor", "interrupts", ("interrupt", "update", "adopt")),
         ("name, power_state", "wakes", ("update", "adopt")),
-        ("image, name", "rebuild", ("destroy", "restart", "update", "adopt")),
+        ("image, name", "rebuild", ("destroy", "interrupt", "update", "adopt")),
     ],
 )
 def test_changes_by_import_are_effects(
@@ -283,7 +283,7 @@ def test_unchecked_import_counts_as_rebuild(
     assert found.effects[0] == "destroy"
     assert UNKNOWN not in str(found)
     server["newState"]["inputs"] = program | {"power_state": UNKNOWN}
-    assert change(document, "rebuilt").effects[0] == ("restart" if is_checked else "destroy")
+    assert change(document, "rebuilt").effects[0] == ("interrupt" if is_checked else "destroy")
     server["newState"]["inputs"] = program
     document["diagnostics"] = []
     assert change(document, "rebuilt").effects == ("adopt",)
@@ -292,10 +292,10 @@ def test_unchecked_import_counts_as_rebuild(
 @pytest.mark.parametrize(
     ("notice", "effects", "note"),
     [
-        ("rebuild", ("destroy", "restart", "update"), "rebuilt: the data on its root disk are lost"),
+        ("rebuild", ("destroy", "interrupt", "update"), "rebuilt: the data on its root disk are lost"),
         (
             "interrupts",
-            ("restart", "update"),
+            ("interrupt", "update"),
             "stopped for the resize, and started again: not reachable until the resize has ended",
         ),
         ("wakes", ("update",), "it runs meanwhile"),
