@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Convert the output of `pulumi preview --json` into a short Markdown summary. It lists the changes by effect, the worst
-first: destroyed with its data, replaced, deleted, interrupted, disconnected, changed in place and created, each with the
-properties that are the reason. Secret and long values are not shown."""
+first: destroyed with its data, replaced, deleted, interrupted, disconnected, changed in place and created, each with
+the properties that are the reason. Secret and long values are not shown."""
 EPILOG = """\
 effects for --forbid:
   destroy     data is lost: a volume is deleted, a server is deleted with its own disks, or a root disk is overwritten;
@@ -144,6 +144,8 @@ def read(text: str) -> Preview:
     Raises:
         ReportError: The text has another format.
     """
+    if not text.strip():
+        raise ReportError("the preview wrote no result: its standard error has the reason, unless it was killed")
     try:
         document = json.loads(text)
         steps, summary = document.get("steps") or (), document.get("changeSummary") or {}
@@ -173,8 +175,7 @@ def read(text: str) -> Preview:
             warnings=tuple(text for notice, text in _warnings(diagnostics) if notice not in _IN_A_SECTION),
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        reason = "the input is not what `pulumi preview --json` prints; if it is empty, see the log of the preview"
-        raise ReportError(reason) from error
+        raise ReportError("the input is not what `pulumi preview --json` prints") from error
 
 
 def _renamed(steps: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:

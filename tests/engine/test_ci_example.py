@@ -136,6 +136,16 @@ def test_github(repository: Repository, tmp_path: Path) -> None:
     assert "### Forbidden here" in summary.read_text()
     assert "Server `shop`: replaced because of `image`" in summary.read_text()
 
+    # A preview that does not start has a summary as well.
+    for variable, value, reason in (
+        ("PULUMI_CONFIG_PASSPHRASE", "wrong", "incorrect passphrase"),
+        ("PULUMI_BACKEND_URL", tmp_path.as_uri(), "no stack selected"),
+    ):
+        summary.unlink()
+        assert repository.github("preview", GITHUB_STEP_SUMMARY=str(summary), **{variable: value}) == 1
+        assert summary.read_text().startswith("## The preview failed")
+        assert reason in summary.read_text()
+
     # In a pull request from a fork, all secrets are empty.
     empty = dict.fromkeys(("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "OS_AUTH_URL", "OS_PASSWORD"), "")
     repository.env = {name: value for name, value in repository.env.items() if not name.startswith("OS_")} | empty

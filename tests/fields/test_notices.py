@@ -134,8 +134,8 @@ def test_retype_shows_notice_of_moved_data(new: New, fixtures: CloudFixtures, re
     volume = new("Volume")
     volume.up(size=1, volume_type=one)
     volume.preview(size=1, volume_type=two)
-    text = f"updating fields-volume: retype {one} -> {two} (may move its data to other storage) [moves-data: volume_type]"
-    assert reported.pop() == ([], [text])
+    change = f"retype {one} -> {two} (may move its data to other storage)"
+    assert reported.pop() == ([], [f"updating fields-volume: {change} [moves-data: volume_type]"])
     volume.preview(size=1, volume_type=two, retype_policy="never")
     assert reported.pop() == ([], [])
 
@@ -187,10 +187,8 @@ def test_rebuild_warns_of_root_disk_loss(new: New, fixtures: CloudFixtures, repo
     server, program = new("Server"), fixtures.server_inputs | {"image_policy": "rebuild"}
     server.up(**program)
     assert server.preview(**program | {"image": fixtures.images[1]}).op == "update"
-    assert reported.pop() == (
-        [f"updating fields-server: rebuild from {fixtures.images[1]} (destroys the data on its root disk) [rebuild: image]"],
-        [],
-    )
+    change = f"rebuild from {fixtures.images[1]} (destroys the data on its root disk)"
+    assert reported.pop() == ([f"updating fields-server: {change} [rebuild: image]"], [])
 
 
 def test_preview_of_server_in_error_rebuilds_first(new: New, fixtures: CloudFixtures, reported: Reported) -> None:

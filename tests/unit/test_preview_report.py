@@ -85,7 +85,7 @@ def test_misspelled_rule_is_rejected(rule: str, capsys: pytest.CaptureFixture[st
 
 
 NO_PREVIEW = (
-    *("", "{}", "[]", "error: no stack selected", '{"steps": [{}]}', '{"steps": 3}'),
+    *("", "\n", "{}", "[]", "error: no stack selected", '{"steps": [{}]}', '{"steps": 3}'),
     *('{"diagnostics": [{"severity": "error"}]}', '{"diagnostics": [{"urn": "short", "message": "no"}]}'),
 )
 
@@ -98,7 +98,7 @@ def test_input_that_is_no_preview(text: str, tmp_path: Path, capsys: pytest.Capt
     assert main([str(file)]) == 1
     output = capsys.readouterr()
     (line,) = output.err.splitlines()
-    assert "pulumi preview --json" in line
+    assert ("pulumi preview --json" if text.strip() else "the preview wrote no result") in line
     assert output.out.startswith("## The preview failed\n\nIt wrote no result")
     assert main([str(tmp_path / "none.json")]) == 1
 
