@@ -25,6 +25,7 @@ from pulumi.dynamic import (
 from pulumi.output import UNKNOWN
 
 from ecs_pulumi.dynamic import fields, ignored, rpc_bridge, run, state
+from ecs_pulumi.dynamic.changed_paths import changed_paths
 from ecs_pulumi.dynamic.handler import OperationContext, Provenance, ResourceHandler, auto_name, get_handler, signer
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.status import StatusLine
@@ -395,7 +396,8 @@ class Provider(ResourceProvider):
         ]
         replaced = handler.requires_replacement(context, prior, new, changed)
         if run.ends_refresh(request.urn):
-            return rpc_bridge.difference(DiffResult(changes=bool(changed), replaces=replaced), changed)
+            paths = changed_paths(changed, prior, new)
+            return rpc_bridge.difference(DiffResult(changes=bool(changed), replaces=replaced), paths)
         # A tainted object is deleted before its replacement is created: it may hold resources that this one needs.
         try:
             tainted = handler.tainted(context, id_, prior)
@@ -428,7 +430,7 @@ class Provider(ResourceProvider):
                 replaces=replaced,
                 delete_before_replace=deleted_first,
             ),
-            changed,
+            changed_paths(changed, prior, new),
         )
 
     def _restore_ignored(

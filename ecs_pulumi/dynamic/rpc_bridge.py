@@ -176,7 +176,7 @@ def _show_reason(urn: str, reason: str) -> None:
 
 
 class _Difference(DiffResult):
-    """A diff result that adds the names of the changed inputs, which the host's class does not support.
+    """A diff result that adds the paths of the changed inputs, which the host's class does not support.
 
     The host copies the attributes of the result into a dictionary named `fields`, from which it makes the response.
     """
@@ -200,11 +200,11 @@ class _Difference(DiffResult):
 
 
 def difference(result: DiffResult, changed: Sequence[str]) -> DiffResult:
-    """Return a diff result that also sends the names of the changed inputs, which `replace_on_changes` needs.
+    """Return a diff result that also sends the paths of the changed inputs, which `replace_on_changes` needs.
 
     Args:
         result: The diff result.
-        changed: Names of the changed inputs.
+        changed: Property paths of the changed inputs.
     """
     return _Difference(result, changed)
 

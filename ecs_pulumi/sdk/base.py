@@ -146,6 +146,8 @@ _declared: weakref.WeakKeyDictionary[Any, dict[str, list[EcsResource]]] = weakre
 def _declared_resources() -> dict[str, list[EcsResource]]:
     """The resources that this program has declared so far."""
     monitor = pulumi.runtime.settings.get_monitor()
+    if monitor is None:
+        return {}  # the program runs without the engine, as with `python __main__.py`: nothing is registered
     if monitor not in _declared:
         _declared[monitor] = {}
         await_requests_first()

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import decimal
 import enum
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 import ecs_pulumi as ecs
 from ecs_pulumi.sdk.values import unsendable
+from tests.support.command import printed
 
 
 class Colour(str, enum.Enum):
@@ -74,3 +76,16 @@ def test_output_is_passed() -> None:
         return unsendable(pulumi.Output.from_input("a"))
 
     assert asyncio.run(reason()) == ""
+
+
+def test_program_without_the_engine(tmp_path: Path) -> None:
+    """`python __main__.py` declares nothing and ends without an error, as with any other Pulumi resource."""
+    program = tmp_path / "__main__.py"
+    program.write_text(
+        "import pulumi, ecs_pulumi as ecs\n"
+        "network = ecs.Network('net')\n"
+        "subnet = ecs.Subnet('net', network_id=network.id, cidr='10.0.0.0/24')\n"
+        "ecs.KeyPair.get('key', 'key')\n"
+        "print('end of the program')\n"
+    )
+    assert printed((sys.executable, program), folder=tmp_path) == "end of the program\n"
