@@ -1,4 +1,23 @@
-"""The configuration of Sphinx, with which `make docs` builds a site of these pages."""
+"""The configuration of Sphinx, with which `make docs` builds a site of these pages.
+
+Beside the HTML of each page the site has its Markdown source, and `llms.txt` lists these sources for language models
+(https://llmstxt.org).
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+from sphinx.addnodes import toctree
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 project = "ecs_pulumi"
 extensions = ["myst_parser"]
@@ -13,3 +32,66 @@ html_css_files = ["wide.css"]
 html_theme_options = {"navigation_with_keys": True}
 # A broken reference is an error (with `-W`).
 nitpicky = True
+
+# The target of a Markdown link or image to a file, without its anchor.
+_LINK = re.compile(r"(?<=\]\()(?!\w+:)[^)#\s]+")
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the functions below to the build."""
+    app.connect("html-page-context", add_description)
+    app.connect("build-finished", write_markdown)
+
+
+def summary(document: nodes.document) -> str:
+    """Return the first sentence of a page; empty if it has none."""
+    first = next((" ".join(each.astext().split()) for each in document.findall(nodes.paragraph)), "")
+    return re.split(r"(?<=[.:]) (?=[A-Z])", first)[0].rstrip(":")
+
+
+def add_description(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], document: Any) -> None:
+    """Add the first sentence of a page as its description, which search engines show."""
+    if document:
+        text = html.escape(summary(document))
+        context["metatags"] = f'{context.get("metatags", "")}<meta name="description" content="{text}">\n'
+
+
+def write_markdown(app: Sphinx, failure: Exception | None) -> None:
+    """Write the Markdown sources, the files that they link to, and llms.txt."""
+    if failure or app.builder.format != "html":
+        return
+    for page in app.env.found_docs:
+        copy_source(Path(app.srcdir), Path(app.outdir), Path(app.env.doc2path(page, base=False)))
+    (Path(app.outdir) / "llms.txt").write_text(index(app))
+
+
+def copy_source(docs: Path, site: Path, page: Path) -> None:
+    """Copy a page to the site.
+
+    A file outside `docs` that it links to, such as an example, is copied as well, and the link leads to the copy.
+    """
+
+    def link(match: re.Match[str]) -> str:
+        target = (docs / page.parent / match[0]).resolve()
+        if not target.is_file() or (target.suffix == ".md" and target.is_relative_to(docs)):
+            return match[0]
+        copy = site / target.relative_to(docs if target.is_relative_to(docs) else docs.parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(target, copy)
+        return os.path.relpath(copy, (site / page).parent)
+
+    (site / page).parent.mkdir(parents=True, exist_ok=True)
+    (site / page).write_text(_LINK.sub(link, (docs / page).read_text()))
+
+
+def index(app: Sphinx) -> str:
+    """Return the text of llms.txt: the title and a summary of the site, and the pages of each section."""
+    home = app.env.get_doctree(app.config.root_doc)
+    lines = [f"# {project}", "", f"> {summary(home)}"]
+    for section in home.findall(toctree):
+        lines += ["", f"## {section['caption'] or 'Tutorial'}", ""]
+        for title, page in section["entries"]:
+            source = app.env.doc2path(page, base=False)
+            name = title or app.env.titles[page].astext()
+            lines.append(f"- [{name}]({source}): {summary(app.env.get_doctree(page))}")
+    return "\n".join(lines) + "\n"

@@ -23,13 +23,12 @@ class NoBrowserError(Exception):
 
 
 @contextlib.contextmanager
-def browser(width: int = 1400, height: int = 900, *, dark: bool = False) -> Iterator[Chrome]:
+def browser(width: int = 1400, height: int = 900) -> Iterator[Chrome]:
     """Start a browser.
 
     Args:
         width: Width of the page in pixels.
         height: Height of the page in pixels.
-        dark: Whether the browser prefers a dark colour scheme.
 
     Raises:
         NoBrowserError: The browser is not installed or cannot be started.
@@ -55,8 +54,6 @@ def browser(width: int = 1400, height: int = 900, *, dark: bool = False) -> Iter
         # The size of the page, not of a window around it.
         viewport = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", viewport)
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
         yield chrome
     finally:
         chrome.quit()

@@ -188,14 +188,6 @@ def test_languages_of_blocks(page: str) -> None:
             yaml.safe_load(block.text)
 
 
-def test_site(tmp_path: Path) -> None:
-    """`make docs` reports no broken link and no missing page, and the site can be searched."""
-    command = (sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", str(tmp_path / "doctrees"))
-    printed((*command, str(CHECKOUT / "docs"), str(tmp_path / "site")), folder=CHECKOUT)
-    assert "s3.medium" in (tmp_path / "site" / "tutorial.html").read_text()
-    assert "resize" in (tmp_path / "site" / "searchindex.js").read_text()
-
-
 def test_names_of_open_telekom_cloud() -> None:
     """The emulated cloud has the zones, flavors, images, volume types and networks that its page names."""
     from ecs_pulumi.emulator import Emulator

@@ -1,7 +1,7 @@
 """`make screenshots`: take the pictures of docs/images. Requires tmux and Chromium.
 
-Four pictures show `make demo` in a terminal: its beginning, an `up` in progress, a failed preview, and a resize. Two
-show the page of the emulator during an `up`, in light and in dark colours.
+Three pictures show `make demo` in a terminal: its beginning, a failed preview, and a resize. One
+shows the page of the emulator during an `up`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 IMAGES = CHECKOUT / "docs" / "images"
 LANDSCAPE = CHECKOUT / "tools" / "screenshots" / "landscape"
-WIDTH, HEIGHT = 1360, 800
+WIDTH, HEIGHT = 1360, 890
 # Slow enough that concurrent operations are visible together.
 SLOW = 0.5
 TIMEOUT = 120
@@ -40,7 +40,6 @@ def capture_demo() -> None:
     """Take the pictures of `make demo`."""
     with terminal() as opened:
         opened.run(f"{sys.executable} -m tools.demo", CHECKOUT, os.environ)
-        paint(part(opened.until(r"BUILD: spawning, \d"), "$ pulumi up"), "pulumi up", IMAGES / "up.svg")
         failed = opened.until(r"did you mean [\s\S]*errored[\s\S]*Correct the name")
         paint(part(failed, MISSPELLED, "Correct the name"), "pulumi preview", IMAGES / "preview.svg")
         resizing = opened.until(r"flavor\]; VERIFY_RESIZE, confirming")
@@ -50,7 +49,7 @@ def capture_demo() -> None:
 
 
 def capture_page() -> None:
-    """Take the pictures of the emulator's page while an `up` creates servers and resizes one."""
+    """Take the picture of the emulator's page while an `up` creates servers and resizes one."""
     with playground(SLOW) as place:
         # Pulumi writes a new stack's settings beside Pulumi.yaml; this copy keeps them out of the checkout.
         folder = shutil.copytree(LANDSCAPE, place.folder / LANDSCAPE.name)
@@ -59,13 +58,11 @@ def capture_page() -> None:
         pulumi(place, *UP)
         pulumi(place, "config", "set-all", "--plaintext", "shop:web=4", "--plaintext", "shop:database=s3.xlarge.2")
         command = ("pulumi", "-C", str(folder), *UP)
-        with browser(WIDTH, HEIGHT) as light, browser(WIDTH, HEIGHT, dark=True) as dark:
-            for each in (light, dark):
-                each.get(place.url)
+        with browser(WIDTH, HEIGHT) as chrome:
+            chrome.get(place.url)
             with subprocess.Popen(command, env=place.env, stdout=subprocess.DEVNULL) as up:
-                wait_for(light, "BUILD: ", "RESIZE: ")
-                light.save_screenshot(str(IMAGES / "page.png"))
-                dark.save_screenshot(str(IMAGES / "page-dark.png"))
+                wait_for(chrome, "BUILD: ", "RESIZE: ")
+                chrome.save_screenshot(str(IMAGES / "page.png"))
             if up.returncode:
                 raise SystemExit("the `pulumi up` for the picture failed")
 

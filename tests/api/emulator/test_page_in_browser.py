@@ -82,7 +82,7 @@ def test_routers_and_floating_ips_are_drawn(chrome: Chrome, account: Account) ->
     page.until(lambda: [name for name, *_ in chrome.execute_script(DOTS)] == ["web"])
 
 
-@pytest.mark.parametrize(("networks", "layout"), [(1, ""), (3, "stacked"), (8, "dense")])
+@pytest.mark.parametrize(("networks", "layout"), [(1, ""), (3, "stacked"), (5, "dense"), (8, "dense")])
 def test_disks_are_in_view_with_many_networks(chrome: Chrome, account: Account, networks: int, layout: str) -> None:
     """However many networks there are, the disks of a server can be seen without scrolling to the side."""
     made = [account.network(f"network-{number}", f"10.{number}.0.0/24") for number in range(networks)]

@@ -35,10 +35,11 @@ def test_screenshot_contains_text_and_no_external_resources(tmp_path: Path) -> N
     assert picture == (tmp_path / "two.svg").read_text()
 
 
-def test_screenshots_are_small_and_those_in_readme_exist() -> None:
-    """No image exceeds 250 KB, and every image in the README exists."""
-    sizes = {file.name: file.stat().st_size for file in IMAGES.iterdir()}
-    assert {name for name, size in sizes.items() if size > 250_000} == set()
-    in_readme = re.findall(r"docs/images/([\w.-]+)", (CHECKOUT / "README.md").read_text())
-    assert in_readme
-    assert set(in_readme) <= sizes.keys()
+def test_pictures_are_small_and_used_and_made_by_a_command() -> None:
+    """Each picture is at most 250 KB, shown by a page, and written by `make screenshots` or `make bench`."""
+    pages = [CHECKOUT / "README.md", *(CHECKOUT / "docs").rglob("*.md")]
+    shown = {name for page in pages for name in re.findall(r"!\[.+?\]\([\w./]*images/([\w.-]+)\)", page.read_text())}
+    tools = [CHECKOUT / "tools" / "screenshots" / "__main__.py", CHECKOUT / "tools" / "bench" / "growth.py"]
+    made = {name for tool in tools for name in re.findall(r'"([\w-]+\.(?:svg|png))"', tool.read_text())}
+    assert {file.name for file in IMAGES.iterdir()} == shown == made
+    assert {file.name for file in IMAGES.iterdir() if file.stat().st_size > 250_000} == set()
