@@ -81,7 +81,12 @@ SCENES = {
         }
     ),
     "docs/how-to/reach.md": Scene(before=PROJECT, after=KEY + "pulumi destroy\n"),
-    "docs/clouds/open-telekom-cloud.md": Scene(before=PROJECT, after="pulumi destroy\n"),
+    "docs/clouds/open-telekom-cloud.md": Scene(
+        before=PROJECT,
+        words={"pulumi stack output\n": "pulumi stack output | tee -a outputs\n"},
+        # Both lists of the outputs are the same, with two lines of headings.
+        after='test "$(sort -u outputs | wc -l)" = 4\npulumi preview --expect-no-changes\npulumi destroy\n',
+    ),
     "docs/how-to/resize.md": Scene(before=PROJECT),
     "docs/how-to/boot-from-volume.md": Scene(before=PROJECT),
     "docs/how-to/ci.md": Scene(
