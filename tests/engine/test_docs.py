@@ -89,6 +89,9 @@ SCENES = {
     ),
     "docs/how-to/resize.md": Scene(before=PROJECT),
     "docs/how-to/boot-from-volume.md": Scene(before=PROJECT),
+    "docs/how-to/large-stacks.md": Scene(
+        before=PROJECT + "echo 'import ecs_pulumi as ecs; ecs.Network(\"net\")' > __main__.py\n"
+    ),
     "docs/how-to/ci.md": Scene(
         example="ci",
         before=f"cp -r {EXAMPLES} .\nexport PULUMI_STACK=prod\npulumi stack init prod\n",
