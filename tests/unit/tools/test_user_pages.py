@@ -18,8 +18,7 @@ PAGES = {
     str(page.relative_to(CHECKOUT)): page.read_text()
     for page in (
         CHECKOUT / "README.md",
-        DOCS / "tutorial.md",
-        *(page for folder in ("how-to", "clouds", "reference") for page in sorted((DOCS / folder).glob("*.md"))),
+        *(page for folder in ("", "how-to", "clouds", "reference") for page in sorted((DOCS / folder).glob("*.md"))),
     )
 }
 OTHER_WORDS = (
