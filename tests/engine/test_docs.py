@@ -218,6 +218,19 @@ def test_languages_of_blocks(page: str) -> None:
             yaml.safe_load(block.text)
 
 
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md"])
+def test_links_of_pages_outside_the_site(page: str) -> None:
+    """Every link to a file of the repository leads to a file, and to one of its headings if it names one."""
+    for link in re.findall(r"\]\((?!https?:)([^)]*)\)", (CHECKOUT / page).read_text()):
+        path, _, heading = link.partition("#")
+        target = (CHECKOUT / page).parent / path if path else CHECKOUT / page
+        assert target.exists(), link
+        headings = re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE) if heading else ()
+        assert not heading or heading in {
+            re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings
+        }, link
+
+
 def test_names_of_open_telekom_cloud() -> None:
     """The emulated cloud has the zones, flavors, images, volume types and networks that its page names."""
     from ecs_pulumi.emulator import Emulator
