@@ -5,7 +5,6 @@ versions can parse, so that they print which version is needed.
 """
 
 import contextlib
-import importlib.metadata
 import importlib.util
 import shutil
 import subprocess
@@ -34,6 +33,8 @@ def copy_sources(folder: Path) -> None:
 
 def has_setuptools() -> bool:
     """Return whether this Python has a setuptools that builds the package, so that pip need not download one."""
+    import importlib.metadata  # not in versions that must print which one is needed
+
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return int(importlib.metadata.version("setuptools").partition(".")[0]) >= SETUPTOOLS
     return False
