@@ -1,6 +1,6 @@
 # Every target creates what it needs: the virtual environment (.venv) and, if it runs Pulumi, an engine.
 .DEFAULT_GOAL := help
-.PHONY: help demo shell emulator test test-live walks thorough mutate bench docs screenshots lint format engine
+.PHONY: help demo shell emulator wheel test test-live walks thorough mutate bench docs screenshots lint format engine
 READY := .venv/.ready
 BIN := .venv/bin
 PYTHON := $(BIN)/python
@@ -9,7 +9,7 @@ BAD_INPUT := tests/bad_input tests/unit/test_inputs.py tests/host/test_bad_input
 help: ## list the targets
 	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(/:.*/, "", $$1); printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## create, resize and destroy a server on an emulated cloud, in about a minute
+demo: $(READY) ## create, resize and destroy a server on an emulated cloud, in about two minutes the first time
 	@$(PYTHON) -m tools.demo
 
 shell: $(READY) ## open a shell with Pulumi, an emulated cloud and a stack
@@ -17,6 +17,9 @@ shell: $(READY) ## open a shell with Pulumi, an emulated cloud and a stack
 
 emulator: $(READY) ## run the emulated cloud until Ctrl-C
 	@$(PYTHON) -m ecs_pulumi.emulator
+
+wheel: ## build the wheel in dist/, and print how to install it
+	@$(or $(wildcard $(PYTHON)),python3) tools/wheel.py
 
 test: lint engine ## run the linters, then every test that needs no cloud
 	@$(PYTHON) -m pytest -n 3 $(PYTEST)

@@ -204,6 +204,22 @@ def known_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def pip_offline(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables with which pip installs the package into a new environment without a download."""
+    from tests.support.installation import offline
+
+    return offline(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the package."""
+    from tools.wheel import build
+
+    return build(tmp_path_factory.mktemp("wheel"))
+
+
 @pytest.fixture
 def project(landscape: Landscape, engine_path: Path, known_packages: Path, tmp_path: Path) -> Iterator[MakeProject]:
     """Create Pulumi projects on the cloud of the test, and destroy their resources on a real cloud at the end."""

@@ -1,6 +1,6 @@
 """Tests of the program in this folder. They run without a cloud and without an account.
 
-They require `pip install pytest ecs-pulumi[emulator]` and the command line `pulumi`.
+They require pytest, this package with its extra `emulator`, and the command line `pulumi`.
 """
 
 import shutil

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import threading
+import venv
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
@@ -81,15 +83,19 @@ class Repository:
 
 
 @pytest.fixture
-def repository(ecs_emulator: Emulator, engine_path: Path, tmp_path: Path) -> Repository:
-    """The example as a repository whose stack exists."""
+def repository(
+    ecs_emulator: Emulator, engine_path: Path, pip_offline: dict[str, str], wheel: Path, tmp_path: Path
+) -> Repository:
+    """The example as a repository with the wheel, whose stack exists, and a Python of its own."""
     folder = shutil.copytree(CHECKOUT / "examples" / "ci", tmp_path / "repository")
+    (folder / "wheels").mkdir()
+    shutil.copy(wheel, folder / "wheels")
+    python = tmp_path / "python"
+    venv.create(python, with_pip=True)
     env = environment(engine_path, tmp_path, "prod") | ecs_emulator.environment
     del env["PULUMI_OPTION_CONFIG_FILE"]
-    # All requirements are installed already.
-    created = Repository(
-        folder, env | {"PIP_NO_INDEX": "1", "PIP_QUIET": "1", "CI": "true", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    )
+    env |= {"VIRTUAL_ENV": str(python), "PATH": os.pathsep.join((str(python / "bin"), env["PATH"]))}
+    created = Repository(folder, env | pip_offline | {"CI": "true"})
     assert created.run("pulumi stack init prod") == 0
     return created
 
@@ -130,6 +136,7 @@ def test_github(repository: Repository, tmp_path: Path) -> None:
     """A merge applies, a pull request that would lose a disk fails, and a fork gets a preview without a cloud."""
     summary = tmp_path / "summary.md"
     assert repository.github("apply") == 0
+    assert repository.run("python -c 'import ecs_pulumi; print(ecs_pulumi.__file__)' | grep /site-packages/") == 0
 
     repository.change('image="Standard_Debian_12_latest"', 'image="Standard_Ubuntu_24.04_latest"')
     assert repository.github("preview", GITHUB_STEP_SUMMARY=str(summary)) == 2

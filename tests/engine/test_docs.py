@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.support.command import printed
+from tests.support.installation import FRESH, clone
 from tests.support.landscape import client
 from tests.support.pages import Block, blocks, missing, script
 from tools.workspace import CHECKOUT, environment
@@ -47,6 +48,8 @@ class Scene:
         after: Commands to run after those of the page.
         words: Placeholders on the page with their replacements.
         typed: The standard input of the commands.
+        clone: Whether the working directory is a clone of the repository, instead of a project.
+        first: How the block begins that runs before all others.
     """
 
     example: str = ""
@@ -54,31 +57,48 @@ class Scene:
     after: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
     typed: str = ""
+    clone: bool = False
+    first: str = ""
 
 
 KEY = 'test "$(stat -c %a key)" = 600\ngrep -q "^-----END" key\n'
 """Check the file of a private key."""
 
+INSTALLED = "python -c 'import ecs_pulumi; print(ecs_pulumi.__file__)' | grep -q /venv/\n"
+"""Check that the package is the one that the page installs."""
+
+EMULATOR = r"""timeout 600 ecs-pulumi emulator --port 0 --speed 200 > emulator.log &
+emulator=$!
+trap 'kill $emulator' EXIT
+timeout 60 sh -c 'until grep -q Ctrl-C emulator.log; do sleep 0.1; done'
+port=$(sed -n 's|.*Keystone at http://127.0.0.1:\([0-9]*\)/v3|\1|p' emulator.log)
+sed "s/$port/9876/g" emulator.log
+"""
+"""Run the emulator until the end of the commands, as in a second terminal, but on a free port."""
+
 SCENES = {
-    "README.md": Scene(before=PROJECT, after=KEY + "pulumi preview --expect-no-changes\n"),
-    # The emulator of the test runs already, on another port.
+    "README.md": Scene(
+        clone=True, first="make wheel\n", after=KEY + INSTALLED + "pulumi preview --expect-no-changes\n"
+    ),
     "docs/tutorial.md": Scene(
+        clone=True,
+        before="unset ${!OS_*}\n",
         words={
-            "ecs-pulumi emulator\n": "",
-            "http://127.0.0.1:9876/v3": "{auth_url}",
-            # The cloud of the last section is of the same kind.
-            "externalNetwork public": "externalNetwork admin_external_net",
+            "ecs-pulumi emulator\n": EMULATOR,
+            ":9876/v3": ":$port/v3",
+            "deactivate\n": KEY + INSTALLED + "deactivate\n",
         },
-        after=KEY,
     ),
     "docs/how-to/own-cloud.md": Scene(
+        before="cp $WHEEL .\n",
+        after=INSTALLED,
         words={
             "https://keystone.example.com/v3": "{auth_url}",
             "username: me": "username: demo",
             "from-a-password-manager": "demo-secret",
             "project_name: shop": "project_name: eu-de",
             "user_domain_name: Default": "user_domain_name: OTC-EU-DE-00000000001000000001",
-        }
+        },
     ),
     "docs/how-to/reach.md": Scene(before=PROJECT, after=KEY + "pulumi destroy\n"),
     "docs/clouds/open-telekom-cloud.md": Scene(
@@ -94,7 +114,8 @@ SCENES = {
     ),
     "docs/how-to/ci.md": Scene(
         example="ci",
-        before=f"cp -r {EXAMPLES} .\nexport PULUMI_STACK=prod\npulumi stack init prod\n",
+        before=FRESH
+        + f"mkdir wheels\ncp $WHEEL wheels/\ncp -r {EXAMPLES} .\nexport PULUMI_STACK=prod\npulumi stack init prod\n",
         # test_users_tests.py runs them.
         words={"pytest examples/testing": "pytest -q --collect-only examples/testing"},
     ),
@@ -140,20 +161,29 @@ def other_cloud() -> Iterator[Mapping[str, str]]:
 
 @pytest.mark.parametrize("page", SCENES)
 def test_commands_of_a_page(
-    page: str, ecs_emulator: Emulator, other_cloud: Mapping[str, str], engine_path: Path, tmp_path: Path
+    page: str,
+    ecs_emulator: Emulator,
+    other_cloud: Mapping[str, str],
+    engine_path: Path,
+    tmp_path: Path,
+    pip_offline: Mapping[str, str],
+    wheel: Path,
 ) -> None:
     """The commands succeed in their order, or fail if marked so, and print the output that the page shows."""
     scene, page_blocks = SCENES[page], blocks(PAGES[page])
+    page_blocks.sort(key=lambda block: not (scene.first and block.text.startswith(scene.first)))
     home = tmp_path / "home"
-    shutil.copytree(EXAMPLES / scene.example, home) if scene.example else home.mkdir()
+    if scene.clone:
+        clone(home)
+    else:
+        shutil.copytree(EXAMPLES / scene.example, home) if scene.example else home.mkdir()
     cloud = ecs_emulator.environment
     words = {word: value.format(auth_url=ecs_emulator.auth_url) for word, value in scene.words.items()}
     env = environment(engine_path, tmp_path, "unused") | cloud
     env["OS_CLIENT_CONFIG_FILE"] = clouds(tmp_path, mycloud=cloud, **{"shop-dev": other_cloud, "shop-prod": cloud})
     for name in ("PULUMI_STACK", "PULUMI_OPTION_CONFIG_FILE"):
         del env[name]  # a page selects its own
-    # All packages are installed already.
-    env |= {"PIP_NO_INDEX": "1", "PIP_QUIET": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    env |= {"WHEEL": str(wheel), **pip_offline}
     env |= {"PULUMI_SKIP_CONFIRMATIONS": "true", "PULUMI_OPTION_NON_INTERACTIVE": "true"}
     command = ("bash", "-euxo", "pipefail", "-c", scene.before + script(page_blocks, words) + scene.after)
     output = printed(command, folder=home, env=env, typed=scene.typed, timeout=600)
@@ -194,6 +224,19 @@ def test_languages_of_blocks(page: str) -> None:
         assert block.language in known, block.line
         if block.language == "yaml":
             yaml.safe_load(block.text)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md"])
+def test_links_of_pages_outside_the_site(page: str) -> None:
+    """Every link to a file of the repository leads to a file, and to one of its headings if it names one."""
+    for link in re.findall(r"\]\((?!https?:)([^)]*)\)", (CHECKOUT / page).read_text()):
+        path, _, heading = link.partition("#")
+        target = (CHECKOUT / page).parent / path if path else CHECKOUT / page
+        assert target.exists(), link
+        headings = re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE) if heading else ()
+        assert not heading or heading in {
+            re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings
+        }, link
 
 
 def test_names_of_open_telekom_cloud() -> None:

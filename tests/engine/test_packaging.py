@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import tarfile
 import venv
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from ecs_pulumi.emulator import Emulator
 from tests.support.command import printed
+from tests.support.installation import clone
 from tests.support.project import Project
+from tools.wheel import FILES, copy_sources
 from tools.workspace import CHECKOUT, environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PACKAGE = CHECKOUT / "ecs_pulumi"
 
@@ -34,15 +32,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("dist")
     # setuptools writes into the source folder, which other tests compare at the same time.
     sources = tmp_path_factory.mktemp("sources")
-    shutil.copytree(PACKAGE, sources / "ecs_pulumi", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(CHECKOUT / name, sources)
+    copy_sources(sources)
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, sources, folder=folder)
     return {path.suffix: path for path in folder.iterdir()}
 
 
 def test_distributions_are_complete(built: dict[str, Path]) -> None:
-    """They contain every module, `py.typed` and the licence, and neither tests nor tools."""
+    """They contain every module, `py.typed` and the licence, the sdist also the root's pages, and no tests or tools."""
     with zipfile.ZipFile(built[".whl"]) as wheel:
         names = set(wheel.namelist())
     sources = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
@@ -53,7 +49,22 @@ def test_distributions_are_complete(built: dict[str, Path]) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in rest)
     with tarfile.open(built[".gz"]) as sdist:
         packed = {name.partition("/")[2] for name in sdist.getnames()}
-    assert {"README.md", "LICENSE", "pyproject.toml", "ecs_pulumi/py.typed"} <= packed
+    assert {*FILES, "ecs_pulumi/py.typed"} <= packed
+
+
+def test_make_wheel_prints_the_path_and_the_command(pip_offline: dict[str, str], tmp_path: Path) -> None:
+    """`make wheel` in a clone builds the wheel without modules that no longer exist, and prints how to install it."""
+    folder = clone(tmp_path / "a clone")
+    (folder / "build" / "lib" / "ecs_pulumi").mkdir(parents=True)
+    (folder / "build" / "lib" / "ecs_pulumi" / "deleted.py").touch()
+    env = {**os.environ, **pip_offline, "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))}
+    wheel = folder / "dist" / "ecs_pulumi-0.1.0-py3-none-any.whl"
+    output = printed(("make", "-s", "wheel"), folder=folder, env=env)
+    assert output.splitlines()[0] == str(wheel)
+    assert output.splitlines()[-1] == f"  pip install '{wheel}[emulator]'"
+    with zipfile.ZipFile(wheel) as built:
+        assert "ecs_pulumi/deleted.py" not in built.namelist()
+    assert not list(folder.glob("*.egg-info"))
 
 
 def test_metadata_is_valid(built: dict[str, Path]) -> None:
