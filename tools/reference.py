@@ -44,7 +44,15 @@ LOOKUPS = (
 )
 _DEFAULTS = {"name": "generated", "region": "the configured region", "cloud": "the stack's cloud"}
 VARIABLES = {"region": "OS_REGION_NAME"}
-WITHOUT_VARIABLE = {"endpoints", "api_versions", "max_retries", "preflight", "marker"}
+WITHOUT_VARIABLE = {
+    "endpoints",
+    "api_versions",
+    "max_retries",
+    "preflight",
+    "marker",
+    "default_tags",
+    "default_metadata",
+}
 
 
 INDEX = """# Reference
@@ -171,8 +179,35 @@ beside an access key has precedence, unless `auth_type` is `aksk`. `OS_PASSCODE`
 a virtual MFA device.
 
 A resource or lookup that names a `cloud` uses that entry of `clouds.yaml` alone: of these settings, only
-`ecs:maxRetries`, `ecs:preflight` and `ecs:marker` apply to it, and no variable does, except `OS_CLIENT_CONFIG_FILE` and
-`OS_CLIENT_SECURE_FILE`, which name the files. See [Two clouds in one program](../how-to/two-clouds.md).
+`ecs:maxRetries`, `ecs:preflight`, `ecs:marker`, `ecs:defaultTags` and `ecs:defaultMetadata` apply to it, and no
+variable does, except `OS_CLIENT_CONFIG_FILE` and `OS_CLIENT_SECURE_FILE`, which name the files. See
+[Two clouds in one program](../how-to/two-clouds.md).
+
+## Default tags and metadata
+
+```
+pulumi config set ecs:defaultTags dev,shop
+pulumi config set --path 'ecs:defaultTags[0]' dev
+pulumi config set --path ecs:defaultMetadata.owner shop
+```
+
+`ecs:defaultTags` is a list, or its items separated by commas. These kinds have the tags, besides those of the program:
+{tagged}. `ecs:defaultMetadata` is a map. These kinds have its keys: {with_metadata}. If
+the program sets the same key, the value of the program applies.
+
+- The inputs `tags` and `metadata` of each resource contain the defaults. A preview therefore shows a changed setting as
+  a change of each resource. The update is in place.
+- The defaults also apply to a resource that sets an empty list or map. With `ignore_changes=["tags"]`, a new resource
+  gets them, and a later change of the setting does not change it.
+- With a default, the tags or metadata of all these resources are managed: the next `up` after a refresh removes what
+  another client has added, and an import with `adopt` removes what the program and the default do not contain. The
+  preview shows both.
+- If a setting is removed or empty, the next `up` removes from each resource what the setting has added.
+- Servers have no tags below compute 2.26, and some clouds store no tags of networks and other objects. The preview then
+  shows one warning for the kind, and the resources are created without these tags.
+- A tag has up to 60 characters, without commas and slashes, and there are at most 50. A key of metadata has up to 255
+  letters, digits, spaces and `-_:.`; its value has up to 255 characters. The settings must not be secret.
+- An object that `get` or a lookup reads gets no defaults.
 """
 LOOKUPS_PAGE = """# Lookups
 
@@ -326,7 +361,7 @@ def limits(field: ModelField) -> str:
         words.append(f"at most {most.le}")
     if longest:
         words.append(f"{shortest.min_length} to {longest.max_length}" if shortest else f"up to {longest.max_length}")
-        words[-1] += " characters"
+        words[-1] += " items" if "list[" in str(field.info.annotation) else " characters"
     return f", {', '.join(words)}" if words else ""
 
 
@@ -394,11 +429,21 @@ def settings_page() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         secret = " **Secret.**" if "SecretStr" in str(field.annotation) else ""
-        has_default = not field.default_factory and field.default is not None
+        has_default = not field.default_factory and field.default not in (None, ())
         standard = f" Default: `{str(field.default).lower()}`." if has_default else ""
         variable = "" if name in WITHOUT_VARIABLE else f"`{VARIABLES.get(name, f'OS_{name.upper()}')}`"
         rows.append([f"`ecs:{field.alias}`", variable, docs[name] + secret + standard])
-    return SETTINGS.format(settings=table(["Setting", "Variable", "Meaning"], rows))
+    return SETTINGS.format(
+        settings=table(["Setting", "Variable", "Meaning"], rows),
+        tagged=kinds_with("tags"),
+        with_metadata=kinds_with("metadata"),
+    )
+
+
+def kinds_with(name: str) -> str:
+    """Return the kinds with an input of this name, as in a sentence."""
+    *first, last = [f"`{each.name}`" for each in handlers() if name in each.inputs.model_fields]
+    return f"{', '.join(first)} and {last}"
 
 
 def lookups_page() -> str:

@@ -14,9 +14,14 @@ from ecs_pulumi.cloud.errors import ConfigurationError, quoted
 NAMESPACE = "ecs:"
 SERVICES = ("compute", "network", "block-storage", "image", "identity")
 DEFAULT_RETRIES = 5
-_OF_EVERY_CLOUD = ("max_retries", "preflight", "marker")
+DEFAULTS = {"tags": "default_tags", "metadata": "default_metadata"}
+"""The inputs to which settings add values, and the attributes with these values."""
+_OF_EVERY_CLOUD = ("max_retries", "preflight", "marker", *DEFAULTS.values())
 """The settings that apply to every cloud of a program."""
 _VERSION = re.compile(r"v?\d+(\.\d+)?")
+_MOST_TAGS, _LONGEST_TAG, _LONGEST_VALUE = 50, 60, 255
+"""The limits of Nova, the strictest of the services whose objects have tags and metadata."""
+_METADATA_KEY = re.compile(r"[a-zA-Z0-9-_:. ]{1,255}")
 
 
 class Settings(BaseModel):
@@ -101,6 +106,12 @@ class Settings(BaseModel):
     """
     marker: bool = True
     """Whether an object without a description gets an owner marker as its description, by which an orphan is found."""
+    default_tags: tuple[str, ...] = ()
+    """Tags that every resource with an input `tags` has besides those of the program."""
+    default_metadata: Mapping[str, str] = Field(default_factory=dict)
+    """Metadata that every resource with an input `metadata` has; a value of the program for the same key has
+    precedence.
+    """
 
     @field_validator("endpoints")
     @classmethod
@@ -158,7 +169,7 @@ class Settings(BaseModel):
             text = get(NAMESPACE + alias)
             if text is None or text == "":
                 continue
-            values[name] = _mapping(alias, text) if field.default_factory else text
+            values[name] = _PARSERS.get(name, _unparsed)(alias, text)
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -195,6 +206,72 @@ def misspelled(names: Iterable[str]) -> list[str]:
     return warnings
 
 
+def defaults(get: Callable[[str], str | None]) -> dict[str, list[str] | dict[str, str]]:
+    """Return the values that the settings add to inputs of all resources, by input; only those that are set.
+
+    Args:
+        get: returns the text of a setting such as ``ecs:defaultTags``, or None if it is unset.
+
+    Raises:
+        ConfigurationError: a value is invalid; the message names the setting.
+    """
+    found: dict[str, list[str] | dict[str, str]] = {}
+    for name, attribute in DEFAULTS.items():
+        alias = to_camel(attribute)
+        if (text := get(NAMESPACE + alias)) and (value := _PARSERS[attribute](alias, text)):
+            found[name] = value
+    return found
+
+
+def _unparsed(_setting: str, text: str) -> str:
+    return text
+
+
+def _tags(setting: str, text: str) -> list[str]:
+    """Parse a JSON list of tags, or tags that are separated by commas."""
+    name, is_json = f"{NAMESPACE}{setting}", text.lstrip()[:1] in ("[", "{")
+    value = _json(text) if is_json else [each.strip() for each in text.split(",")]
+    if not isinstance(value, list):
+        raise ConfigurationError(f'{name}: expected a list of tags, such as ["dev", "shop"] or dev,shop')
+    for tag in value:
+        if not isinstance(tag, str):
+            raise ConfigurationError(f"{name}: each tag must be a text, got {json.dumps(tag)[:_LONGEST_TAG]}")
+        if not 0 < len(tag) <= _LONGEST_TAG:
+            length = f"got one of {len(tag)}" if tag else "got an empty one"
+            raise ConfigurationError(f"{name}: a tag has 1 to {_LONGEST_TAG} characters, {length}")
+        if not tag.isprintable() or "," in tag or "/" in tag:
+            raise ConfigurationError(f'{name}: a tag cannot contain ",", "/" or a control character, got {quoted(tag)}')
+    if len(tags := list(dict.fromkeys(value))) > _MOST_TAGS:
+        raise ConfigurationError(f"{name}: at most {_MOST_TAGS} tags, got {len(tags)}")
+    return tags
+
+
+def _metadata(setting: str, text: str) -> dict[str, str]:
+    name, value = f"{NAMESPACE}{setting}", _json(text)
+    if not isinstance(value, dict):
+        raise ConfigurationError(f'{name}: expected a map from key to text, such as {{"owner": "shop"}}')
+    for key, item in value.items():
+        if not _METADATA_KEY.fullmatch(key):
+            allowed = "letters, digits, spaces and -_:. (1 to 255 characters)"
+            raise ConfigurationError(f"{name}: a key consists of {allowed}, got {quoted(key[:_LONGEST_TAG])}")
+        if not isinstance(item, str):
+            raise ConfigurationError(f"{name}: the value of {quoted(key)} must be a text in quotes")
+        if len(item) > _LONGEST_VALUE:
+            longest = f"at most {_LONGEST_VALUE} characters"
+            raise ConfigurationError(
+                f"{name}: the value of {quoted(key)} has {len(item)} characters, and {longest} fit"
+            )
+    return value
+
+
+def _json(text: str) -> Any:
+    """Parse JSON with its numbers as texts; None for a text that is no JSON."""
+    try:
+        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _mapping(setting: str, text: str) -> dict[str, str]:
     try:
         value = json.loads(text)
@@ -209,3 +286,12 @@ def _mapping(setting: str, text: str) -> dict[str, str]:
             f"ecs:{setting}: unknown service {', '.join(unknown)}; known services are {', '.join(SERVICES)}"
         )
     return services
+
+
+_PARSERS: Mapping[str, Callable[[str, str], Any]] = {
+    "endpoints": _mapping,
+    "api_versions": _mapping,
+    "default_tags": _tags,
+    "default_metadata": _metadata,
+}
+"""The parsers of the settings that are no single value, by attribute."""

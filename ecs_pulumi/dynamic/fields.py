@@ -528,12 +528,10 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
         inputs[name] = value
         if isinstance(value, Unknown):
             continue
-        try:
-            inputs[name] = _without_duplicates(field, to_plain(field.adapter.validate_python(value)))
-        except ValidationError as error:
-            problems.append(Problem(name, _format_error(field, error.errors(include_url=False))))
-            continue
-        if value == "" and field.info.is_required():
+        inputs[name], invalid = validate_value(field, value)
+        if invalid:
+            problems.append(invalid)
+        elif value == "" and field.info.is_required():
             # For example an id from a variable that is not set. It would be an empty part of the path of a request.
             problems.append(Problem(name, "required, and empty"))
         elif isinstance(value, str) and name.endswith("_id") and field.has(References) and _NO_ID.search(value):
@@ -542,6 +540,14 @@ def validate(model: type[Inputs], raw: Mapping[str, Any]) -> tuple[dict[str, Any
         elif not _is_json(value):
             problems.append(Problem(name, "must not contain assets, archives or infinite numbers"))
     return inputs, problems
+
+
+def validate_value(field: ModelField, value: Any) -> tuple[Any, Problem | None]:
+    """Return a known value of a field in its normal form, or as it is with the problem found."""
+    try:
+        return _without_duplicates(field, to_plain(field.adapter.validate_python(value))), None
+    except ValidationError as error:
+        return value, Problem(field.name, _format_error(field, error.errors(include_url=False)))
 
 
 def _is_json(value: Any) -> bool:
@@ -610,7 +616,7 @@ def _format_error(field: ModelField, details: Sequence[ErrorDetails]) -> str:
     detail = max(details, key=lambda item: (len(item["loc"]), item["type"] == "extra_forbidden"))
     path, message = detail["loc"][first:], detail["msg"].removeprefix("Value error, ")
     message = (message[:1].lower() + message[1:]).replace("input should be", "must be").replace("should", "must")
-    message = message.replace("a valid dictionary", "a map")
+    message = message.replace("a valid dictionary", "a map").replace(" after validation", "")
     forms = [form for member in reversed(members) if (form := _type_form(member))] if not path else []
     if detail["type"] == "extra_forbidden":
         return f"{_path(path)}: {_no_such(str(path[-1]), _properties(field.info.annotation), 'property')}"

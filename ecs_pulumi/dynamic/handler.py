@@ -80,6 +80,8 @@ class OperationContext(Generic[C]):
     """The prior outputs; empty in a create."""
     ignore_changes: Sequence[str] = ()
     """Paths of the inputs that have the value of the remote object, or the prior one, instead of the program's."""
+    added: Mapping[str, Any] = field(default_factory=dict, init=False)
+    """What settings have added to the inputs, by input."""
     recorded: dict[str, Any] = field(default_factory=dict, init=False)
     """Outputs that `record_outputs` has recorded."""
 
@@ -147,6 +149,8 @@ class ResourceHandler(ABC, Generic[C, I, R]):
     report_rules: ClassVar[str] = ""
     """The module whose `RULES` tell `ecs-pulumi report` about objects that hold data or run a workload (see
     `ecs_pulumi.report_rules`). Default: they do not."""
+    default_settings: ClassVar[Mapping[str, str]] = {}
+    """The inputs to which settings add values, and the settings (see `default_inputs`)."""
     title: ClassVar[str] = ""
     """Heading of the resources of this kind in a program that imports them. Default: the name."""
     import_hint: ClassVar[str] = ""
@@ -183,6 +187,20 @@ class ResourceHandler(ABC, Generic[C, I, R]):
         """Return a warning, shown once per run, if the settings disable the preflight checks; None if they do not.
 
         Raises errors that `format_error` supports.
+        """
+        return None
+
+    def default_inputs(self, config: Callable[[str], str | None]) -> Mapping[str, list[Any] | dict[str, Any]]:  # noqa: ARG002
+        """Return what the settings add to inputs, lists or maps, of every resource that has them.
+
+        Raises errors that `format_error` supports.
+        """
+        return {}
+
+    def unsupported_input(self, context: OperationContext[C], name: str) -> str | None:  # noqa: ARG002
+        """Return why the objects in the cloud cannot have this input; None if they can, or if that cannot be found out.
+
+        May send requests.
         """
         return None
 

@@ -24,7 +24,7 @@ from pulumi.dynamic import (
 )
 from pulumi.output import UNKNOWN
 
-from ecs_pulumi.dynamic import fields, ignored, rpc_bridge, run, state
+from ecs_pulumi.dynamic import defaults, fields, ignored, rpc_bridge, run, state
 from ecs_pulumi.dynamic.changed_paths import changed_paths
 from ecs_pulumi.dynamic.handler import OperationContext, Provenance, ResourceHandler, auto_name, get_handler, signer
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
@@ -32,7 +32,7 @@ from ecs_pulumi.dynamic.status import StatusLine
 from ecs_pulumi.notices import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 WORKERS = 64
 """Maximum of concurrent operations in one provider process. `--parallel` limits how many the engine sends."""
@@ -72,17 +72,23 @@ class Provider(ResourceProvider):
             raw["name"] = self._default_name(prior, raw, exists=bool(_olds), request=request)
         inputs, problems = fields.validate(handler.inputs, raw)
         inputs |= fields.cleared_inputs(handler.inputs, inputs, prior)
-        invalid = {problem.property for problem in problems}
         # In another cloud, a resource is checked as a new one: nothing of the prior object is there.
         comparable = prior if _entry(prior) == _entry(inputs) else {}
+        program, invalid = inputs, {problem.property for problem in problems}
+        inputs, added = self._with_defaults(request, inputs, comparable, invalid)
+        problems += defaults.problems(handler, inputs, added)
         # Treat invalid inputs as unknown in rules.
-        values = inputs | dict.fromkeys(invalid, UNKNOWN)
-        checked = fields.CheckInputs(values, comparable, is_replacement=is_replacement)
-        problems += handler.validate(checked)
+        unknown = dict.fromkeys((problem.property for problem in problems), UNKNOWN)
+        checked = fields.CheckInputs(inputs | unknown, comparable, is_replacement=is_replacement)
+        own = (
+            fields.CheckInputs({**program, **unknown}, comparable, is_replacement=is_replacement) if added else checked
+        )
+        problems += defaults.explained(handler, handler.validate(checked), added, own)
         problems += _grow_only_problems(handler, checked)
         if not problems and inputs != prior:
-            problems += self._preflight(request, inputs, prior, checked)
-        return CheckResult(inputs, [_check_failure(handler, problem, inputs) for problem in problems])
+            problems += self._preflight(request, inputs, prior, checked, added)
+        failures = [_check_failure(handler, problem, inputs) for problem in problems]
+        return CheckResult(inputs | {rpc_bridge.ADDED_KEY: added} if added else inputs, failures)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Compare the prior outputs with the desired inputs."""
@@ -138,6 +144,8 @@ class Provider(ResourceProvider):
             self._fail(context, error)
         prior_inputs = _clean(request.old_inputs or {})
         inputs = self._inputs_from_outputs(prior_inputs, outs) | fields.emptied_inputs(handler.inputs, prior_inputs)
+        if request.added:
+            inputs[rpc_bridge.ADDED_KEY] = dict(request.added)
         return ReadResult(id_, outs, inputs or None)
 
     def _is_lost(self, outs: Mapping[str, Any] | None, request: rpc_bridge.RequestContext) -> bool:
@@ -244,6 +252,7 @@ class Provider(ResourceProvider):
             ignore_changes=request.ignore_changes,
         )
         context.id = id_
+        context.added = request.added if verb != "check" else {}
         context.claim = lambda id_: self._claim(context, request.urn, id_)
         context.provenance = lambda id_, name: self._provenance(context, request, id_, name)
         return context
@@ -439,6 +448,37 @@ class Provider(ResourceProvider):
         known = fields.fields_of(self._handler.inputs)
         return ignored.restore(inputs, {name: source[name] for name in known if name in source}, paths)
 
+    def _with_defaults(
+        self,
+        request: rpc_bridge.RequestContext,
+        inputs: dict[str, Any],
+        prior: Mapping[str, Any],
+        invalid: Collection[str],
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the inputs with what settings add to them, and what that is."""
+        handler = self._handler
+        context = self._new_context("check", request, inputs)
+        is_cloud_known = not fields.is_unknown(inputs.get("cloud"))
+        try:
+            values = handler.default_inputs(self._setting)
+            merged = {
+                name: defaults.merge(inputs.get(name), values.get(name), prior.get(name), request.added.get(name))
+                for name, field in fields.fields_of(handler.inputs).items()
+                if name in handler.default_settings and name not in invalid and field.has(fields.InPlace)
+            }
+            for name, (value, _) in list(merged.items()):
+                # What the object has already, it can have.
+                if value in (inputs.get(name), prior.get(name)) or not is_cloud_known:
+                    continue
+                if reason := handler.unsupported_input(context, name):
+                    del merged[name]
+                    setting = handler.default_settings[name]
+                    rpc_bridge.warn_once(f"{setting} is not applied to resources of kind {handler.name}: {reason}")
+        except Exception as error:  # noqa: BLE001  (any error is shown as one line)
+            self._fail(context, error)
+        added = {name: each for name, (_, each) in merged.items() if each}
+        return inputs | {name: value for name, (value, _) in merged.items() if value is not None}, added
+
     def _default_name(
         self, prior: Mapping[str, Any], inputs: Mapping[str, Any], *, exists: bool, request: rpc_bridge.RequestContext
     ) -> str | None:
@@ -593,11 +633,13 @@ class Provider(ResourceProvider):
         inputs: Mapping[str, Any],
         prior: Mapping[str, Any],
         checked: fields.CheckInputs,
+        added: Mapping[str, Any],
     ) -> list[fields.Problem]:
         """Check the inputs against the cloud; warn if that is disabled or not possible."""
         if fields.is_unknown(inputs.get("cloud")):
             return []
         context = self._new_context("check", request, inputs)
+        context.added = added
         try:
             if warning := self._handler.preflight_disabled(self._setting):
                 rpc_bridge.warn_once(warning)
@@ -684,6 +726,7 @@ class Provider(ResourceProvider):
             message = f"{message} {hint}"
         which = f" ({context.id})" if context.id and context.id not in f"{name} {message}" else ""
         which += _in_cloud(context, message)
+        message += defaults.cause(self._handler, message, context.added)
         return fields.printable(" ".join(f"{context.verb} {context.kind} {name}{which}: {message}".split()))
 
     def _format_error(self, error: Exception) -> str:

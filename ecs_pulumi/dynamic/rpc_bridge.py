@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn, cast
 
 import grpc
@@ -34,6 +34,11 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2
 
 Severity = Literal["debug", "info", "warning", "error"]
 
+ADDED_KEY = "__defaults"
+"""The property among the inputs in the state with what settings have added to them.
+
+The engine neither shows nor compares properties with this prefix, and the host may not pass them on.
+"""
 _HOST = "pulumi.dynamic.__main__"
 _STATUS_TRAILER = "grpc-status-details-bin"
 _REPORT_SECONDS = 5.0
@@ -61,6 +66,10 @@ class RequestContext:
     """In a `diff` or `update`: the property paths of the option `ignore_changes`."""
     old_inputs: Mapping[str, Any] | None = None
     """The prior inputs, secrets in clear; None if the request contains none."""
+    added: Mapping[str, Any] = field(default_factory=dict)
+    """What settings have added to the inputs, by input: in a `check` to the prior ones, in a `read` or an operation to
+    those in the request.
+    """
     preview: bool | None = None
     """Whether this is a preview; None if the request does not contain it."""
     has_state: bool = True
@@ -105,6 +114,7 @@ def current_request() -> RequestContext:
         random_seed=getattr(request, "randomSeed", b""),
         ignore_changes=tuple(getattr(request, "ignoreChanges", ())),
         old_inputs=_old_inputs(request),
+        added=_added(request),
         preview=getattr(request, "preview", None),
         has_state=not isinstance(request, provider_pb2.ReadRequest) or request.HasField("properties"),
         available=True,
@@ -152,10 +162,11 @@ def fail_with_state(
         _raise_failure(reason)
     # The properties become the state, in which the engine looks up the provider for the next request.
     provider = {PROVIDER_KEY: request_inputs[PROVIDER_KEY]}
+    added = {ADDED_KEY: values} if (values := _added_after_failure(current[0])) else {}
     details = provider_pb2.ErrorResourceInitFailed(
         id=id_,
         properties=_to_wire({**properties, **provider}),
-        inputs=_to_wire({**inputs, **provider}),
+        inputs=_to_wire({**inputs, **provider, **added}),
         reasons=reasons,
     )
     _show_reason(current[0].urn, reason)
@@ -351,6 +362,37 @@ def _old_inputs(request: Any) -> Mapping[str, Any] | None:
     if name not in request.DESCRIPTOR.fields_by_name or not request.HasField(name):
         return None
     plain, _ = rpc.deserialize_properties_unwrap_secrets(getattr(request, name), keep_unknowns=True)
+    return cast("Mapping[str, Any]", plain)
+
+
+def _added(request: Any) -> Mapping[str, Any]:
+    """Return what settings have added to the inputs in a request; nothing for a request without inputs."""
+    inputs: Struct | None
+    if isinstance(request, provider_pb2.CheckRequest):
+        inputs = request.olds
+    elif isinstance(request, provider_pb2.ReadRequest):
+        inputs = request.inputs
+    else:
+        inputs = _request_inputs(request)
+    return _added_to(inputs)
+
+
+def _added_after_failure(request: Any) -> Mapping[str, Any]:
+    """Return what settings have added to the inputs of an operation, and to the prior ones, which it may have kept."""
+    prior = _added_to(request.old_inputs) if isinstance(request, provider_pb2.UpdateRequest) else {}
+    added = {**_added(request)}
+    for name, value in prior.items():
+        if name in added and isinstance(value, list):
+            added[name] = [*value, *(item for item in added[name] if item not in value)]
+        else:
+            added[name] = {**value, **added.get(name, {})} if isinstance(value, dict) else value
+    return added
+
+
+def _added_to(inputs: Struct | None) -> Mapping[str, Any]:
+    if inputs is None or ADDED_KEY not in inputs:
+        return {}
+    plain, _ = rpc.deserialize_properties_unwrap_secrets(cast("Struct", inputs[ADDED_KEY]), keep_unknowns=True)
     return cast("Mapping[str, Any]", plain)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.errors import join_names
@@ -44,6 +44,8 @@ _STORED_SETTINGS = (
 class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
     """Base of the resource handlers, with the parts that are specific to OpenStack-compatible clouds."""
 
+    default_settings: ClassVar[Mapping[str, str]] = {"tags": "ecs:defaultTags", "metadata": "ecs:defaultMetadata"}
+
     def connect(
         self, config: Callable[[str], str | None], region: str | None, timeout: float, cloud: str | None = None
     ) -> Clients:
@@ -61,6 +63,30 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         if Settings.from_config(config).preflight:
             return None
         return Notice.NOT_CHECKED.with_code("Nothing was checked against the cloud: ecs:preflight is false")
+
+    def default_inputs(self, config: Callable[[str], str | None]) -> Mapping[str, list[Any] | dict[str, Any]]:
+        """Return `ecs:defaultTags` and `ecs:defaultMetadata`."""
+        from ecs_pulumi.cloud import settings
+
+        return settings.defaults(config)
+
+    def unsupported_input(self, context: Context, name: str) -> str | None:
+        """Return the microversion that an input needs if the cloud does not offer it."""
+        since = fields.fields_of(self.inputs)[name].since
+        try:
+            return self._missing_version(context, name, since) if since else None
+        except errors.EcsError:
+            return None  # the other checks report it
+
+    @staticmethod
+    def _missing_version(context: Context, name: str, since: fields.RequiresMicroversion) -> str | None:
+        """Return the microversion that an input needs if the cloud does not offer it."""
+        api: ServiceClient = getattr(context.cloud, since.service.replace("-", "_"))
+        try:
+            api.require(name, since.microversion)
+        except errors.Unsupported as error:
+            return f"needs {error.needs}; this cloud offers {error.offered}"
+        return None
 
     def setting_warnings(self, names: Iterable[str]) -> Iterable[str]:
         """Return warnings about misspelled settings in the namespace `ecs`."""
@@ -227,11 +253,8 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         for name, field in fields.fields_of(self.inputs).items():
             if field.since is None or not checked.has(name) or not checked.changed(name):
                 continue
-            api: ServiceClient = getattr(context.cloud, field.since.service.replace("-", "_"))
-            try:
-                api.require(name, field.since.microversion)
-            except errors.Unsupported as error:
-                yield fields.Problem(name, f"needs {error.needs}; this cloud offers {error.offered}")
+            if reason := self._missing_version(context, name, field.since):
+                yield fields.Problem(name, reason)
         yield from quota.check(context, checked, self.quota_needs(context, checked))
 
     def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.differences import Fact
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.resources.catalog import catalog
 from ecs_pulumi.resources.per_region import PerRegion
 
@@ -113,7 +114,12 @@ def not_offered(error: errors.EcsError, attributes: list[str], properties: Mappi
 def warn_if_missing(context: Context, kind: str, label: str) -> None:
     """Warn, once for each resource, if the cloud does not keep a label that the program sets."""
     region, warning = context.cloud.region, (kind, context.resource, label)
-    if has_learned_missing(region, kind, label) and warning not in _warned(region):
+    added, value = context.added.get(label), context.inputs.get(label)
+    if added and isinstance(value, list) and all(item in added for item in value):
+        if has_learned_missing(region, kind, label):
+            what = f"this cloud stores no {label} of {words_for(kind)}"
+            rpc_bridge.warn_once(f"ecs:defaultTags has no effect on resources of kind {context.kind}: {what}")
+    elif has_learned_missing(region, kind, label) and warning not in _warned(region):
         _warned(region).add(warning)
         context.warn(
             f"{label}: not kept, because this cloud stores no {label} of {words_for(kind)}; "

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast, get_args, get_origin
 import pulumi
 import pulumi.dynamic
 from pulumi.dynamic.dynamic import PROVIDER_KEY
+from pulumi.runtime.config import is_config_secret
 from typing_extensions import Self, is_typeddict
 
 from ecs_pulumi.sdk.exclusive import is_exclusive
@@ -149,10 +150,21 @@ def _declared_resources() -> dict[str, list[EcsResource]]:
     if monitor is None:
         return {}  # the program runs without the engine, as with `python __main__.py`: nothing is registered
     if monitor not in _declared:
+        _check_settings()
         _declared[monitor] = {}
         await_requests_first()
         end_requests_when_interrupted(monitor)
     return _declared[monitor]
+
+
+def _check_settings() -> None:
+    """Refuse settings that must not be secret. The provider gets them decrypted."""
+    for name in ("ecs:defaultTags", "ecs:defaultMetadata"):
+        if is_config_secret(name):
+            raise pulumi.RunError(
+                f"{name}: must not be secret, because each user of the cloud and of the state can read it; "
+                f"set it with `pulumi config set --plaintext {name}`"
+            )
 
 
 def _with_dependencies(

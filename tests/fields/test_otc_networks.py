@@ -9,6 +9,7 @@ import pytest
 
 from ecs_pulumi.cloud import errors, network
 from ecs_pulumi.cloud.connection import Connection
+from ecs_pulumi.dynamic import rpc_bridge
 from ecs_pulumi.emulator.dialects import changed_rules
 from ecs_pulumi.resources import idempotent_create
 from tests.fields.assertions import assert_complete, assert_no_changes
@@ -320,3 +321,19 @@ def test_lists_without_rights_are_no_deletion(new: New, fixtures: CloudFixtures,
     for resource in resources.values():
         resource.refresh()
         assert resource.state is not None
+
+
+def test_default_tags_that_are_not_kept(new: New, fixtures: CloudFixtures, warnings: list[str]) -> None:
+    """Default tags that the cloud does not keep cost one warning for the kind, and no change without end."""
+    config = {"ecs:defaultTags": "dev"}
+    first, second = new("FloatingIp", config=config), new("FloatingIp", config=config)
+    program = {"external_network": fixtures.landscape.external_network}
+    rpc_bridge._warned.clear()
+    first.up(**program)
+    second.up(**program)
+    assert_complete(first, program)
+    found = [each for each in warnings if "ags" in each]
+    reason = "this cloud stores no tags of a floating IP"
+    assert found == [f"ecs:defaultTags has no effect on resources of kind FloatingIp: {reason}"]
+    first.up(**program, tags=["mine"])
+    assert any(each.startswith("tags: not kept") for each in warnings)

@@ -249,7 +249,7 @@ class Resource:
         if result.replaces:
             return Step("replace", frozenset(result.replaces), bool(result.delete_before_replace)), checked
         if result.changes or prior.failures:
-            names = {*prior.inputs, *checked}
+            names = {name for name in (*prior.inputs, *checked) if not name.startswith("__")}
             return updates(*(name for name in names if prior.inputs.get(name) != checked.get(name))), checked
         return SAME, checked
 

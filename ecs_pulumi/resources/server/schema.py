@@ -162,7 +162,7 @@ class ServerInputs(Inputs):
         "are neither changed nor removed.",
     )
     tags: Annotated[list[str] | None, InPlace(), Set(), RequiresMicroversion("compute", compute.TAGS)] = Field(
-        None, description="Tags, a set."
+        None, max_length=50, description="Tags, a set."
     )
     security_groups: Annotated[
         list[str] | None, InPlace(), Computed(), Set(), AlwaysSet(), References("SecurityGroup")

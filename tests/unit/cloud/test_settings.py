@@ -105,6 +105,8 @@ def test_all_documented_settings_are_read() -> None:
         "ecs:maxRetries": "7",
         "ecs:preflight": "false",
         "ecs:marker": "false",
+        "ecs:defaultTags": "a,b",
+        "ecs:defaultMetadata": '{"a": "b"}',
     }
     read = Settings.from_config(values.get)
     assert read.model_dump(exclude_defaults=True).keys() == Settings.model_fields.keys()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from pulumi.dynamic import Config, ConfigureRequest
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
+from ecs_pulumi.dynamic import rpc_bridge
+from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.resources import clients
 from ecs_pulumi.resources.volume import HANDLER
 
@@ -43,3 +48,72 @@ def test_unauthorized_hint_mentions_stored_secrets(secret: str, monkeypatch: pyt
     assert HANDLER.stored_settings_hint(errors.Forbidden(403, "no")) is None
     monkeypatch.setattr(clients, "_connections", {Settings(cloud="shop"): None})
     assert HANDLER.stored_settings_hint(errors.Unauthorized(401, "no")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("dev", ["dev"]),
+        ("dev, shop,dev", ["dev", "shop"]),
+        ("2026", ["2026"]),
+        ("true", ["true"]),
+        ('["dev", 4.50, 7]', ["dev", "4.50", "7"]),
+        ("[]", None),
+    ],
+)
+def test_default_tags(text: str, tags: list[str] | None) -> None:
+    """`ecs:defaultTags` is a list, whose numbers are texts, or separated by commas."""
+    found = HANDLER.default_inputs({"ecs:defaultTags": text}.get)
+    assert found == ({"tags": tags} if tags else {})
+
+
+def test_default_metadata() -> None:
+    """`ecs:defaultMetadata` is a map, whose numbers are texts."""
+    assert HANDLER.default_inputs({"ecs:defaultMetadata": '{"owner": "shop", "cost": 42.10}'}.get) == {
+        "metadata": {"owner": "shop", "cost": "42.10"}
+    }
+    assert HANDLER.default_inputs({"ecs:defaultMetadata": "{}"}.get) == {}
+
+
+INVALID = {
+    "defaultTags": {
+        "[1": "expected a list of tags",
+        "{}": "expected a list of tags",
+        "[true]": "each tag must be a text, got true",
+        '[["a"]]': "each tag must be a text",
+        "a,,b": "a tag has 1 to 60 characters, got an empty one",
+        "x" * 61: "a tag has 1 to 60 characters, got one of 61",
+        '["a,b"]': "a tag cannot contain",
+        "team/shop": "a tag cannot contain .* got 'team/shop'",
+        '["a\\u0000b"]': "a tag cannot contain",
+        ",".join(map(str, range(51))): "at most 50 tags, got 51",
+    },
+    "defaultMetadata": {
+        "owner": "expected a map from key to text",
+        "[]": "expected a map from key to text",
+        '{"": "x"}': "a key consists of letters",
+        '{"a/b": "x"}': "a key consists of letters, .* got 'a/b'",
+        '{"a": true}': "the value of 'a' must be a text in quotes",
+        '{"a": {"b": "c"}}': "the value of 'a' must be a text in quotes",
+        '{"a": null}': "the value of 'a' must be a text in quotes",
+        json.dumps({"a": "x" * 256}): "the value of 'a' has 256 characters, and at most 255 characters fit",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "message"),
+    [
+        pytest.param(name, text, message, id=f"{name}-{at}")
+        for name, each in INVALID.items()
+        for at, (text, message) in enumerate(each.items())
+    ],
+)
+def test_invalid_defaults(setting: str, text: str, message: str) -> None:
+    """A preview of any kind reports an invalid setting in one line that names it."""
+    for kind in ("Server", "KeyPair"):
+        provider = Provider(kind)
+        config = Config({f"ecs:{setting}": text, "ecs:preflight": "false"}, "shop")
+        provider.configure(ConfigureRequest(config=config))
+        with pytest.raises(rpc_bridge.Failure, match=f"^check {kind} [^\n]*: ecs:{setting}: {message}[^\n]*$"):
+            provider.check({}, {"name": "it", "flavor": "s1", "image": "debian"})
