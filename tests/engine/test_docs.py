@@ -61,6 +61,8 @@ class Scene:
     first: str = ""
 
 
+POLICY_HOST = f"PULUMI_PYTHON_CMD={CHECKOUT}/tests/support/policy-host POLICY_PACK=examples/policy"
+
 KEY = 'test "$(stat -c %a key)" = 600\ngrep -q "^-----END" key\n'
 """Check the file of a private key."""
 
@@ -118,6 +120,16 @@ SCENES = {
         + f"mkdir wheels\ncp $WHEEL wheels/\ncp -r {EXAMPLES} .\nexport PULUMI_STACK=prod\npulumi stack init prod\n",
         # test_users_tests.py runs them.
         words={"pytest examples/testing": "pytest -q --collect-only examples/testing"},
+    ),
+    "docs/how-to/pulumi-features.md": Scene(
+        before=PROJECT + f"cp -r {EXAMPLES} .\n",
+        words={
+            # The tests answer each question with yes, which this command refuses.
+            "pulumi refresh --preview-only": "env -u PULUMI_SKIP_CONFIRMATIONS pulumi refresh --preview-only",
+            # The package is installed, without dependencies.
+            "pip install pulumi-policy": "pip install --no-deps pulumi-policy",
+            "pulumi preview --policy-pack": f"{POLICY_HOST} pulumi preview --policy-pack",
+        },
     ),
     "docs/how-to/environments.md": Scene(
         example="environments",
