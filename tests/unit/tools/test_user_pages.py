@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ecs_pulumi.cloud import errors
 from tools.workspace import CHECKOUT
 
 if TYPE_CHECKING:
@@ -66,6 +67,17 @@ def test_headings_of_troubleshooting_are_messages() -> None:
     known = "\n".join([*_texts(), *FOREIGN])
     parts = {part.strip(' .[]"?') for message in messages for part in re.split("…|[:;,] ", message)}
     assert {part for part in parts if part and part not in known} == set()
+
+
+def test_hints_of_errors_are_explained() -> None:
+    """The pages explain each hint that an error of the API can have."""
+    page, codes = PAGES["docs/how-to/failures.md"], PAGES["docs/clouds/open-telekom-cloud.md"]
+    classes = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.ApiError)]
+    hints = {re.split("[:.]| or ", each.hint)[0] for each in classes} | {
+        pattern.pattern.lstrip("^") for pattern, _ in errors._FORBIDDEN_HINTS
+    }
+    assert {hint for hint in hints if hint not in page} == set()
+    assert set(re.findall(r"EVS\.\d{4}", codes)) == errors._CODE_HINTS.keys()
 
 
 def _texts() -> Iterator[str]:
