@@ -108,6 +108,7 @@ class Provider(ResourceProvider):
         context = self._new_context("create", request, inputs)
         desired = handler.inputs.model_validate(inputs)
         try:
+            self._delete_failed_creates(context, request.urn, inputs)
             if desired.adopt:
                 remote = self._adopt(context, desired, inputs)
             elif orphan := self._find_orphan(context, request, desired):
@@ -348,6 +349,14 @@ class Provider(ResourceProvider):
                     "`ecs-pulumi orphans` shows how to import it, or deletes it"
                 )
         return None
+
+    def _delete_failed_creates(self, context: OperationContext[Any], urn: str, inputs: Mapping[str, Any]) -> None:
+        """Delete what the failed creates of this resource have left, if an error hook lets the engine repeat them."""
+        for id_ in run.failed_creates(urn):
+            context.id = id_  # if this fails, the state keeps the object
+            self._handler.delete(context, id_, inputs)
+            run.failed_create_deleted(urn, id_)
+            context.clear_id()
 
     def _resume_create(self, context: OperationContext[Any], id_: str, desired: Any, inputs: Mapping[str, Any]) -> Any:
         """Finish the create that an interrupted run began, with the object that it left."""
@@ -614,6 +623,8 @@ class Provider(ResourceProvider):
         if not context.id:
             rpc_bridge.fail(reason)
         if rpc_bridge.can_keep_state():
+            if undo:
+                run.create_failed(rpc_bridge.current_request().urn, context.id)
             outs = self._outputs_after_failure(context, inputs, prior)
             rpc_bridge.fail_with_state(context.id, outs, self._inputs_from_outputs(inputs, outs), [reason])
         if not undo:

@@ -17,7 +17,7 @@ from pydantic import Field
 from ecs_pulumi.dynamic import fields, rpc_bridge, run, state
 from ecs_pulumi.dynamic.fields import Advisory, Computed, GrowOnly, InPlace, Inputs, Outputs, Problem, Replace, Secret
 from ecs_pulumi.dynamic.handler import OperationContext, ResourceHandler, is_auto_name
-from ecs_pulumi.dynamic.ownership import ObjectKey
+from ecs_pulumi.dynamic.ownership import ObjectKey, Ownership
 from ecs_pulumi.dynamic.provider import Provider
 from ecs_pulumi.dynamic.rpc_bridge import Failure
 from ecs_pulumi.dynamic.state import Owner, StackState
@@ -485,6 +485,52 @@ def test_failed_create_is_recorded_in_state(provider: Provider, bakery: _Bakery)
     assert kept.value.inputs["flour"] == "rye"
     assert kept.value.reasons == ["create Cake a (c1): the oven is cold"]
     assert "c1" in bakery.cakes
+
+
+@pytest.fixture
+def request_of_web(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every request concerns one resource, in a run without earlier ones."""
+    urn = "urn:pulumi:test::story::pulumi-python:dynamic/ecs:Cake::web"
+    monkeypatch.setattr(rpc_bridge, "current_request", lambda: rpc_bridge.RequestContext(urn=urn))
+    monkeypatch.setattr("ecs_pulumi.dynamic.run._failed", set())
+    monkeypatch.setattr("ecs_pulumi.dynamic.provider.OWNERSHIP", Ownership())
+
+
+@pytest.mark.usefixtures("bridge", "request_of_web")
+def test_repeated_create_deletes_what_the_failed_one_left(provider: Provider, bakery: _Bakery) -> None:
+    """If an error hook repeats a create, the object of the failed one is deleted first, since the engine forgets it."""
+    inputs = {"flour": "rye", "name": "a"}
+    bakery.errors["wait"] = OvenError("cold")
+    with pytest.raises(Kept):
+        provider.create(inputs)
+    bakery.errors = {"delete": OvenError("stuck")}
+    bakery.steps.clear()
+    with pytest.raises(Kept) as kept:
+        provider.create(inputs)
+    assert (kept.value.id, kept.value.reasons) == ("c1", ["create Cake web (c1): stuck"])
+    assert bakery.steps == ["delete", "read"]
+
+    bakery.errors = {"create": OvenError("no flour")}
+    bakery.steps.clear()
+    with pytest.raises(Failure, match=r"^create Cake web: no flour$"):
+        provider.create(inputs)
+    assert (bakery.steps, bakery.cakes) == (["delete", "create"], {})
+    bakery.errors, bakery.steps = {}, []
+    assert provider.create(inputs).id == "c1"
+    assert bakery.steps == ["create", "wait"]
+
+
+@pytest.mark.usefixtures("bridge", "request_of_web")
+def test_repeated_import_and_update_delete_nothing(provider: Provider, bakery: _Bakery) -> None:
+    """An object that existed before the failed operation is never deleted."""
+    bakery.cakes["c7"] = {"flour": "rye", "name": "mine"}
+    bakery.errors["update"] = OvenError("too hot")
+    for _ in range(2):
+        with pytest.raises(Kept):
+            provider.create({"adopt": "c7", "flour": "rye", "name": "ours"})
+        with pytest.raises(Kept):
+            provider.update("c7", {"flour": "rye"}, {"flour": "rye", "name": "ours"})
+    assert "delete" not in bakery.steps
 
 
 @pytest.mark.usefixtures("bridge")
