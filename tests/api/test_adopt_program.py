@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import openstack
@@ -27,7 +28,7 @@ from tools.reference.kinds import NOT_FOUND_BY_ADOPT
 from tools.reference.pages import PAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from ecs_pulumi.resources.clients import Clients, Existing
@@ -113,15 +114,26 @@ def listed(cloud: Clients) -> Existing:
 @pytest.fixture(scope="module")
 def of_each_kind() -> Iterator[tuple[Mapping[str, str], Mapping[str, str]]]:
     """A cloud with an object of each kind: its variables, and the ids of the resources by their kinds."""
-    with Emulator(speed=1000, dialect="openstack") as running:
+    offset = 0.0
+
+    def pause() -> None:
+        nonlocal offset
+        offset += 2
+
+    with Emulator(speed=1000, dialect="openstack", clock=lambda: time.time() + offset) as running:
         env: dict[str, Any] = {key.removeprefix("OS_").lower(): value for key, value in running.environment.items()}
         with openstack.connect(**env) as connection:
-            ids = dict(ids_of_each_kind(connection))
+            ids = dict(ids_of_each_kind(connection, pause))
         yield running.environment, ids
 
 
-def ids_of_each_kind(connection: Any) -> Iterator[tuple[str, str]]:
-    """Create an object of each kind, and yield the kinds with the ids of their resources."""
+def ids_of_each_kind(connection: Any, pause: Callable[[], None]) -> Iterator[tuple[str, str]]:
+    """Create an object of each kind, and yield the kinds with the ids of their resources.
+
+    Args:
+        connection: Connection to the project.
+        pause: Lets the time of the cloud pass, for a NIC that is younger than its server.
+    """
     build(connection, connection.network.find_network("demo-net").id)
     network, compute = connection.network, connection.compute
     subnet, router, port = network.find_subnet("sub"), network.find_router("router"), network.find_port("port")
@@ -130,6 +142,7 @@ def ids_of_each_kind(connection: Any) -> Iterator[tuple[str, str]]:
     rule = network.create_security_group_rule(security_group_id=group.id, direction="ingress", protocol="tcp")
     address = network.create_ip(floating_network_id=network.find_network("public").id, port_id=port.id)
     servers = compute.create_server_group(name="group", policies=["anti-affinity"])
+    pause()
     later = compute.create_server_interface(server, net_id=subnet.network_id)
     (interface,) = network.ports(device_id=router.id, network_id=subnet.network_id)
     yield "KeyPair", "key"

@@ -47,7 +47,7 @@ def main() -> None:
             if block.language == "python":
                 exec(compile(block.text, f"{page}:{block.line}", "exec"), {})  # noqa: S102
 
-    pulumi.runtime.test(run)()
+    pulumi.runtime.test(run)()  # type: ignore[no-untyped-call]
     print(json.dumps(recorder.inputs))  # noqa: T201
 
 

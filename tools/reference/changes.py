@@ -36,7 +36,8 @@ def section(handler: ResourceHandler[Any, Any, Any], known: Mapping[str, Any]) -
     parts = ["\n".join(lines)]
     if effects:
         ordered = [name for name in model if name in effects]
-        parts.append(table(["A change in place of", "Effect"], [[code(name), effects[name]] for name in ordered]))
+        parts.append("A change in place of these inputs affects a workload, its data or its connections:")
+        parts.append(table(["Input", "Effect"], [[code(name), effects[name]] for name in ordered]))
     replacement = [_order(handler, noun), known.get("order"), known.get("replaced"), _dependents(handler)]
     parts.append("### Replacement\n\n" + "\n".join(f"- {each}" for each in filter(None, replacement)))
     parts.append(f"### Delete\n\n{known['deleted']}")
