@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 _SEE = {
     "adopt": ["../how-to/import.md"],
-    "orphans": ["../how-to/failures.md#interrupted-runs", "../how-to/failures.md#ecs-pulumi-orphans-does-not-list-an-object"],
+    "orphans": [
+        "../how-to/failures.md#interrupted-runs",
+        "../how-to/failures.md#ecs-pulumi-orphans-does-not-list-an-object",
+    ],
     "report": ["../how-to/ci.md"],
     "emulator": ["../tutorial.md", "../clouds/open-telekom-cloud.md#try-a-program-on-the-emulator"],
 }
