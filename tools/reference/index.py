@@ -19,7 +19,7 @@ _NEEDS = re.compile(r"(?:[Nn]eeds? |\()(compute|block-storage) (\d+\.\d+)")
 def index_page() -> str:
     """Return the index page."""
     rows = [
-        [f"[{each.name}]({each.name}.md)", _first_sentence(introduction(each)[0]), api(each)] for each in handlers()
+        [f"[{each.name}]({each.name}.md)", _first_sentence(introduction(each)[0]), api(each)] for each in _in_order()
     ]
     return page(
         "README",
