@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
-from sphinx.addnodes import toctree
+from sphinx import addnodes
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -37,10 +37,44 @@ nitpicky = True
 _LINK = re.compile(r"(?<=\]\()(?!\w+:)[^)#\s]+")
 
 
+_NAME = re.compile(r"(--)?[A-Za-z][\w:-]*")
+"""The name of an input, an output, a setting or an option."""
+
+
 def setup(app: Sphinx) -> None:
     """Connect the functions below to the build."""
+    app.connect("doctree-read", index_rows)
     app.connect("html-page-context", add_description)
     app.connect("build-finished", write_markdown)
+
+
+def index_rows(app: Sphinx, doctree: nodes.document) -> None:
+    """Add the rows of the reference to the index, so that the search leads to an input, a setting or an option."""
+    page = app.env.current_document.docname
+    # The lookups have the same arguments, and results with the same names as the inputs.
+    if not page.startswith("reference/") or page == "reference/lookups":
+        return
+    for body in doctree.findall(nodes.tbody):
+        section = body.parent.parent.parent["ids"][0]
+        if section == "what-a-change-does":  # these rows are about the inputs of another table
+            continue
+        for row in body.findall(nodes.row):
+            codes = [each.astext() for each in row[0].findall(nodes.literal)]
+            # An option has a short form and a value besides.
+            names = [each for each in codes if each.startswith("--")] or codes[:1]
+            for name in filter(_NAME.fullmatch, names):
+                anchor = _new_id(doctree, f"{section}-{name}")
+                row["ids"].append(anchor)
+                row[0].insert(0, addnodes.index(entries=[("single", name, anchor, "main", None)]))
+
+
+def _new_id(doctree: nodes.document, text: str) -> str:
+    """Return an id of the page that no other node has."""
+    anchor = nodes.make_id(text)
+    while anchor in doctree.ids:
+        anchor += "-"
+    doctree.ids[anchor] = None
+    return anchor
 
 
 def summary(document: nodes.document) -> str:
@@ -88,7 +122,7 @@ def index(app: Sphinx) -> str:
     """Return the text of llms.txt: the title and a summary of the site, and the pages of each section."""
     home = app.env.get_doctree(app.config.root_doc)
     lines = [f"# {project}", "", f"> {summary(home)}"]
-    for section in home.findall(toctree):
+    for section in home.findall(addnodes.toctree):
         lines += ["", f"## {section['caption'] or 'Tutorial'}", ""]
         for title, page in section["entries"]:
             source = app.env.doc2path(page, base=False)

@@ -44,7 +44,12 @@ rule = ecs.SecurityGroupRule(
     remote_group_id=group.id,
 )
 
-port = ecs.Port("front", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id, "ip_address": "10.0.10.10"}])
+port = ecs.Port(
+    "front",
+    network_id=network.id,
+    fixed_ips=[{"subnet_id": subnet.id, "ip_address": "10.0.10.10"}],
+    security_group_ids=[group.id],
+)
 back = ecs.Port("back", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id}])
 
 anti_affinity = ecs.ServerGroup("web", policy="anti-affinity")
@@ -68,7 +73,8 @@ server = ecs.Server(
     flavor=flavor,  # a change resizes: stop, resize, confirm, start
     image=image,
     key_name=generated.name,
-    networks=[{"port_id": port.id}],  # on Open Telekom Cloud, this port is deleted with its server
+    # On Open Telekom Cloud, this port is deleted with its server.
+    networks=[{"port_id": port.id}],
     block_devices=[
         {
             "source_type": "image",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import openstack
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from ecs_pulumi.adopt.__main__ import main
 from ecs_pulumi.adopt.program import program
 from ecs_pulumi.adopt.selection import select
 from ecs_pulumi.dynamic.existing import ExistingObjects
@@ -19,10 +21,15 @@ from ecs_pulumi.dynamic.handler import get_handler
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources import registry
 from ecs_pulumi.resources.owner_markers import is_owner_marker
+from tests.support.clouds import hide_variables
 from tests.support.command import formatted
+from tests.support.pages import blocks
+from tools.reference.kinds import NOT_FOUND_BY_ADOPT
+from tools.reference.pages import PAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from ecs_pulumi.resources.clients import Clients, Existing
 
@@ -102,6 +109,91 @@ def listed(cloud: Clients) -> Existing:
     existing = ExistingObjects(cloud, registry.kinds())
     assert len({kind for kind, _ in existing.candidates}) >= 7
     return existing
+
+
+@pytest.fixture(scope="module")
+def of_each_kind() -> Iterator[tuple[Mapping[str, str], Mapping[str, str]]]:
+    """A cloud with an object of each kind: its variables, and the ids of the resources by their kinds."""
+    offset = 0.0
+
+    def pause() -> None:
+        nonlocal offset
+        offset += 2
+
+    with Emulator(speed=1000, dialect="openstack", clock=lambda: time.time() + offset) as running:
+        env: dict[str, Any] = {key.removeprefix("OS_").lower(): value for key, value in running.environment.items()}
+        with openstack.connect(**env) as connection:
+            ids = dict(ids_of_each_kind(connection, pause))
+        yield running.environment, ids
+
+
+def ids_of_each_kind(connection: Any, pause: Callable[[], None]) -> Iterator[tuple[str, str]]:
+    """Create an object of each kind, and yield the kinds with the ids of their resources.
+
+    Args:
+        connection: Connection to the project.
+        pause: Lets the time of the cloud pass, for a NIC that is younger than its server.
+    """
+    build(connection, connection.network.find_network("demo-net").id)
+    network, compute = connection.network, connection.compute
+    subnet, router, port = network.find_subnet("sub"), network.find_router("router"), network.find_port("port")
+    volume, server = connection.block_storage.find_volume("disk"), compute.find_server("web")
+    group = network.find_security_group("group")
+    rule = network.create_security_group_rule(security_group_id=group.id, direction="ingress", protocol="tcp")
+    address = network.create_ip(floating_network_id=network.find_network("public").id, port_id=port.id)
+    servers = compute.create_server_group(name="group", policies=["anti-affinity"])
+    pause()
+    later = compute.create_server_interface(server, net_id=subnet.network_id)
+    (interface,) = network.ports(device_id=router.id, network_id=subnet.network_id)
+    yield "KeyPair", "key"
+    yield "Network", subnet.network_id
+    yield "Subnet", subnet.id
+    yield "SecurityGroup", group.id
+    yield "SecurityGroupRule", rule.id
+    yield "Port", port.id
+    yield "Router", router.id
+    yield "RouterInterface", f"{router.id}/{interface.id}"
+    yield "RouterRoute", f"{router.id}/192.168.0.0/24/10.0.0.9"
+    yield "Volume", volume.id
+    yield "ServerGroup", servers.id
+    yield "Server", server.id
+    yield "VolumeAttachment", f"{server.id}/{volume.id}"
+    yield "InterfaceAttachment", f"{server.id}/{later.port_id}"
+    yield "FloatingIp", address.id
+    yield "FloatingIpAssociation", address.id
+
+
+@pytest.mark.parametrize("kind", registry.kinds())
+def test_command_on_reference_page_writes_the_resource(
+    of_each_kind: tuple[Mapping[str, str], Mapping[str, str]],
+    kind: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The command on the page of a kind writes the resource; a page without a command is that of a part of another."""
+    variables, ids = of_each_kind
+    monkeypatch.chdir(tmp_path)  # in no project
+    hide_variables(monkeypatch)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    page, id_ = PAGES / f"{kind}.md", ids[kind]
+    commands = [block.text for block in blocks(page) if block.language == "bash"]
+    if kind in NOT_FOUND_BY_ADOPT:
+        assert commands == []
+        main(["--id", id_])
+        assert f"ecs.{kind}(" not in capsys.readouterr().out
+        return
+    (command,) = commands
+    words = command.replace(get_handler(kind).id_example, id_).split()
+    assert words[:2] == ["ecs-pulumi", "adopt"]
+    assert main(words[2:]) == 0
+    resources = {
+        (ast.unparse(call.func), ast.literal_eval(inputs["adopt"]))
+        for call in ast.walk(ast.parse(capsys.readouterr().out))
+        if isinstance(call, ast.Call) and (inputs := {word.arg: word.value for word in call.keywords}).get("adopt")
+    }
+    assert (f"ecs.{kind}", id_) in resources
 
 
 def renamed(listed: Existing, name: str, words: str) -> Existing:

@@ -6,11 +6,12 @@ import re
 import shutil
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from ecs_pulumi.resources.registry import kinds
 from tests.support.command import printed
 from tests.support.installation import FRESH, clone
 from tests.support.landscape import client
@@ -31,7 +32,7 @@ TESTED_ELSEWHERE = {
     "docs/how-to/two-clouds.md": "test_two_clouds.py, with two emulated clouds",
     "docs/how-to/import.md": "test_adopt.py, with existing objects to import",
     "docs/how-to/failures.md": "test_killed.py, after an `up` that was killed",
-}
+} | {f"docs/reference/{kind}.md": "test_adopt_program.py, with existing objects to import" for kind in kinds()}
 """Pages whose commands another test runs, and where."""
 
 PROJECT = "printf 'name: shop\\nruntime: python\\n' > Pulumi.yaml\npulumi stack init dev\n"
@@ -102,6 +103,7 @@ SCENES = {
             "user_domain_name: Default": "user_domain_name: OTC-EU-DE-00000000001000000001",
         },
     ),
+    "docs/reference/settings.md": Scene(before=PROJECT),
     "docs/how-to/reach.md": Scene(before=PROJECT, after=KEY + "pulumi destroy\n"),
     "docs/clouds/open-telekom-cloud.md": Scene(
         before=PROJECT,
@@ -222,10 +224,30 @@ def clouds(folder: Path, **entries: Mapping[str, str]) -> str:
 
 def test_python_fragments(ecs_emulator: Emulator) -> None:
     """Python blocks that are not files run after the blocks before them."""
-    del ecs_emulator  # the OS_* variables select it
+    with client(ecs_emulator.settings) as cloud:
+        create_objects_to_find(cloud)
     pages = [str(path) for path in PAGES.values() if "design" not in path.parts]
     command = (sys.executable, "-m", "tests.support.fragments", *pages)
     assert "reference/Server.md" in printed(command, folder=CHECKOUT)
+
+
+def create_objects_to_find(cloud: Any) -> None:
+    """Create the objects that the examples of the lookups name.
+
+    Args:
+        cloud: A connection to the cloud.
+    """
+    network = cloud.network.find_network("demo-net")
+    cloud.network.create_port(network_id=network.id, name="gateway")
+    cloud.network.create_router(name="shared")
+    external = next(iter(cloud.network.networks(is_router_external=True)))
+    cloud.network.create_ip(floating_network_id=external.id, floating_ip_address="203.0.113.10")
+    cloud.compute.create_keypair(name="me")
+    cloud.block_storage.create_volume(name="archive", size=10, availability_zone="eu-de-01")
+    cloud.compute.create_server_group(name="web", policies=["anti-affinity"])
+    flavor, image = cloud.compute.find_flavor("s3.medium.2"), cloud.image.find_image("Standard_Debian_12_latest")
+    networks = [{"uuid": network.id}]
+    cloud.compute.create_server(name="bastion", flavor_id=flavor.id, image_id=image.id, networks=networks)
 
 
 @pytest.mark.parametrize("page", PAGES)

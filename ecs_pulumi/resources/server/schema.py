@@ -138,7 +138,7 @@ class ServerPersonality(Nested):
 
 
 class ServerInputs(Inputs):
-    """An Elastic Cloud Server.
+    """A virtual machine, which the guide calls Elastic Cloud Server (ECS).
 
     Source: guide, chapter 4 "Creating an ECS" and 5 "Modifying ECS specifications"; Nova API reference, "Servers".
     """

