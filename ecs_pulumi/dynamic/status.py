@@ -55,7 +55,7 @@ def report_import(urn: str, kind: str, resource: str, id_: object) -> None:
     if not isinstance(id_, str):
         return
     rpc_bridge.log(urn, f"imports {id_} as {resource}", ephemeral=True)
-    if on_a_terminal() and "--diff" not in run.engine()[1]:
+    if _drops_statuses():
         with _imports_lock:
             start = ", " if _imports else "imports existing objects, shown as create: "
             _imports.append(urn)
@@ -91,6 +91,13 @@ class RateLimiter:
                 return False
             self._available -= 1
             return True
+
+
+@functools.cache
+def _drops_statuses() -> bool:
+    """Whether the display of the engine removes the statuses at the end."""
+    process, arguments = run.engine()
+    return process is not None and on_a_terminal() and "--diff" not in arguments
 
 
 @functools.cache
