@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from ecs_pulumi.adopt.program import program
 from ecs_pulumi.adopt.selection import select
+from ecs_pulumi.adopt.terraform import load
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.cloud.settings import Settings
 from ecs_pulumi.dynamic.existing import ExistingObjects
@@ -27,7 +28,7 @@ from ecs_pulumi.stack import Stack, StackError, add_stack_option, load_stack, pr
 from ecs_pulumi.streams import force_utf8, in_one_line, print_error, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ecs_pulumi.dynamic.existing import Candidate
     from ecs_pulumi.resources.clients import Clients, Existing
@@ -61,16 +62,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     force_utf8(sys.stdout, sys.stderr)
     options = _options(argv)
     try:
+        state = load(options.terraform) if options.terraform else None
         stack = load_stack(options.stack) if options.stack or project_file() else Stack("", "", [], {})
         cloud: Clients = registry.connect(stack.config.get, cloud=options.cloud)
-        existing = ExistingObjects(cloud, registry.kinds())
+        existing = ExistingObjects(cloud, registry.kinds(), declarations=state.declarations if state else None)
+        if state:
+            state.check(existing)
         selected = _select(existing, stack, options)
         text = program(existing, selected, protect=not options.no_protect, cloud=options.cloud)
         if options.output:
             _write(options.output, text, force=options.force)
         else:
             sys.stdout.write(text)
-        _report(stack, cloud, selected, options.cloud)
+        notes = state.notes((each, existing.imported(each)) for each in selected) if state else ()
+        _report(stack, cloud, selected, options.cloud, notes)
     except (StackError, errors.EcsError) as error:
         print_error(error)
         return 2
@@ -88,7 +93,7 @@ def _select(existing: Existing, stack: Stack, options: argparse.Namespace) -> li
         names=options.name,
         tags=options.tag,
         ids=options.id,
-        everything=options.all,
+        everything=options.all or not (options.name or options.tag or options.id),
         kinds=options.kind or (),
         dependencies=not options.without_dependencies,
         known=_managed(stack, options.cloud),
@@ -111,6 +116,12 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     which.add_argument("--name", metavar="GLOB", help="objects with a matching name, for example 'web*'", **repeated)
     which.add_argument("--tag", metavar="TAG", help="objects with this tag", **repeated)
     which.add_argument("--id", metavar="ID", help="the object with this id", **repeated)
+    which.add_argument(
+        "--terraform",
+        metavar="FILE",
+        help="the objects in this state of Terraform or OpenTofu, under their names there; - for the standard input; "
+        "with --name, --tag or --id, only those of them",
+    )
     which.add_argument("--kind", metavar="KIND,…", type=_kinds, action="extend", help="only these kinds: Server, …")
     which.add_argument("--without-dependencies", action="store_true", help="do not add dependencies")
     parser.add_argument("--no-protect", action="store_true", help="let `pulumi destroy` delete the resources")
@@ -121,8 +132,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write to this file, not to standard output")
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
     options = parser.parse_args(argv)
-    if not (options.all or options.name or options.tag or options.id):
-        parser.error("select what to import: --all, --name, --tag or --id")
+    if not (options.all or options.name or options.tag or options.id or options.terraform):
+        parser.error("select what to import: --all, --name, --tag, --id or --terraform")
     return options
 
 
@@ -158,7 +169,13 @@ def _write(file: Path, text: str, *, force: bool) -> None:
         raise StackError(f"{file} exists already; --force replaces it") from None
 
 
-def _report(stack: Stack, cloud: Clients, selected: Sequence[Candidate], entry: str | None = None) -> None:
+def _report(
+    stack: Stack,
+    cloud: Clients,
+    selected: Sequence[Candidate],
+    entry: str | None = None,
+    notes: Iterable[str] = (),
+) -> None:
     """Print to standard error a summary, warnings, and the commands that set the same cloud for another stack."""
     counts = Counter(each.kind for each in selected)
     listed = ", ".join(f"{counts[kind]} {kind}" for kind in registry.kinds() if counts[kind])
@@ -172,6 +189,7 @@ def _report(stack: Stack, cloud: Clients, selected: Sequence[Candidate], entry: 
         for owner_marker in others[:1]:
             warning = f'{each.kind} {each.label} has the owner marker "{owner_marker}": only one stack must manage it'
             lines.append(f"# warning: {in_one_line(warning)}")
+    lines += [f"# {in_one_line(note)}" for note in notes]
     # A program that names its cloud needs no settings.
     lines += () if entry else _settings(stack, cloud.region.name)
     print("\n".join(lines), file=sys.stderr)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_pulumi.adopt.text import Call, Ref, call, comment, declaration, resource_name, stem, variable
 from ecs_pulumi.dynamic.fields import map_references, referenced_kinds
 from ecs_pulumi.dynamic.handler import get_handler
+from ecs_pulumi.resources.registry import module_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ecs_pulumi.dynamic.existing import Candidate, ExistingObjects, Key
     from ecs_pulumi.dynamic.fields import References
 
+_LOOKED_UP_BY_NAME = ("KeyPair",)
+"""Kinds whose id is a name, which a program writes as it is."""
 _HEAD = '''"""Import of existing objects: the first `pulumi up` changes nothing in the cloud."""
 
 '''
@@ -95,7 +98,8 @@ class _References:
         """The statements that look objects up."""
         text = ""
         for kind, keys in groupby(sorted(self._looked_up, key=lambda key: self._existing.kinds.index(key[0])), _kind):
-            text += "\n" + comment(f"{_title(kind)} that other projects use as well: looked up, not managed.")
+            users = "the program does not manage" if self._existing.declarations else "other projects use as well"
+            text += "\n" + comment(f"{_title(kind)} that {users}: looked up.")
             for key in keys:
                 target, function = self._looked_up[key]
                 text += call(f"{target} = ecs.{function}", {"id": key[1], **self._place})
@@ -105,11 +109,15 @@ class _References:
         kind, id_ = key
         if key not in self._looked_up:
             remote = self._existing.of(kind).get(id_)
+            declarations = self._existing.declarations
+            declared = declarations.lookups.get(key, "") if declarations else ""
             function = get_handler(kind).lookup(self._existing, remote) if remote else ""
+            if declared and remote and kind not in _LOOKED_UP_BY_NAME:
+                function = f"get_{module_of(kind)}"
             if not (remote and function):
                 return None
             used = {*self.variables.values(), *(name for name, _ in self._looked_up.values())}
-            name = stem(str(remote.get("name") or ""), kind)
+            name = stem(declared or str(remote.get("name") or ""), kind)
             self._looked_up[key] = variable(name, kind, shared=used, used=used), function
         return self._looked_up[key][0]
 

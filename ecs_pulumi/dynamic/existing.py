@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ecs_pulumi.dynamic.fields import fields_of, to_plain
@@ -49,23 +49,50 @@ class Candidate:
         return self.remote.get(name) if name in fields_of(get_handler(self.kind).inputs) else None
 
 
+@dataclass(frozen=True)
+class Declarations:
+    """What another tool manages, such as Terraform: a program that imports it has a resource for each of its own.
+
+    Attributes:
+        labels: The objects that it manages, in the order of the program, each with the name of its resource.
+        lookups: The objects that it looks up, each with a name.
+        complete: Adds what the other tool knows and no API returns to a resource.
+    """
+
+    labels: Mapping[Key, str]
+    lookups: Mapping[Key, str]
+    complete: Callable[[Candidate, ImportedResource], None]
+
+
 class ExistingObjects(Generic[C]):
     """All objects in one region that the account can list. Each kind is listed once, when it is needed."""
 
-    def __init__(self, cloud: C, kinds: Sequence[str], listed: Mapping[str, dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        cloud: C,
+        kinds: Sequence[str],
+        listed: Mapping[str, dict[str, Any]] | None = None,
+        declarations: Declarations | None = None,
+    ) -> None:
         """Send no request before the objects are needed.
 
         Args:
             cloud: The clients of the region, as a handler connects.
             kinds: The kinds; a kind refers only to those before it.
             listed: The remote objects of kinds that are listed already, by kind and id.
+            declarations: What another tool manages: only that can become a resource. Default: the handlers decide.
         """
         self.cloud = cloud
         self.kinds = kinds
+        self.declarations = declarations
         self._listed = dict(listed or {})
         self._indexes: dict[tuple[str, object], dict[str, list[Any]]] = {}
         self._candidates: dict[str, list[Candidate]] = {}
         self._imported: dict[Key, ImportedResource] = {}
+
+    def is_declared(self, kind: str, id_: str) -> bool | None:
+        """Whether the other tool manages an object as a resource of its own; None if no other tool is asked."""
+        return None if self.declarations is None else (kind, id_) in self.declarations.labels
 
     def of(self, kind: str) -> dict[str, Any]:
         """Return all remote objects of a kind by id, also those that cannot be imported."""
@@ -121,7 +148,13 @@ class ExistingObjects(Generic[C]):
     @functools.cached_property
     def candidates(self) -> Mapping[Key, Candidate]:
         """All objects that can become resources, in the order of the kinds."""
-        return {each.key: each for kind in self.kinds for each in self.candidates_of(kind)}
+        if self.declarations is None:
+            return {each.key: each for kind in self.kinds for each in self.candidates_of(kind)}
+        labels = self.declarations.labels
+        kinds = [kind for kind in self.kinds if any(kind == key[0] for key in labels)]
+        found = {each.key: each for kind in kinds for each in self.candidates_of(kind)}
+        ordered = sorted(labels, key=lambda key: self.kinds.index(key[0]))
+        return {key: replace(found[key], label=labels[key]) for key in ordered if key in found}
 
     def candidates_of(self, kind: str) -> list[Candidate]:
         """Return the objects of a kind that can become resources, in the order of a program."""
@@ -134,6 +167,8 @@ class ExistingObjects(Generic[C]):
         if each.key not in self._imported:
             handler = get_handler(each.kind)
             resource = handler.import_resource(self, each.remote, self.outputs(each.kind, each.remote))
+            if self.declarations:
+                self.declarations.complete(each, resource)
             inputs = resource.inputs
             resource.inputs = {name: inputs[name] for name in fields_of(handler.inputs) if inputs.get(name) is not None}
             self._imported[each.key] = resource

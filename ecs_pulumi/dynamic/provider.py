@@ -28,7 +28,7 @@ from ecs_pulumi.dynamic import defaults, fields, ignored, rpc_bridge, run, state
 from ecs_pulumi.dynamic.changed_paths import changed_paths
 from ecs_pulumi.dynamic.handler import OperationContext, Provenance, ResourceHandler, auto_name, get_handler, signer
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
-from ecs_pulumi.dynamic.status import StatusLine
+from ecs_pulumi.dynamic.status import StatusLine, report_import
 from ecs_pulumi.notices import Notice
 
 if TYPE_CHECKING:
@@ -574,6 +574,7 @@ class Provider(ResourceProvider):
                 )
                 for name in replaced
             ]
+        report_import(request.urn, handler.name, request.resource, known["adopt"])
         if changed:
             context.notify(Notice.IMPORT.with_code(f"importing {known['adopt']} changes it", changed))
             context.prior = actual
@@ -651,11 +652,13 @@ class Provider(ResourceProvider):
             return []
         context = self._new_context("check", request, inputs)
         context.added = added
+        is_import = inputs.get("adopt") and not prior
         try:
             if warning := self._handler.preflight_disabled(self._setting):
                 rpc_bridge.warn_once(warning)
+                if is_import:
+                    report_import(request.urn, context.kind, request.resource, inputs["adopt"])
                 return []
-            is_import = inputs.get("adopt") and not prior
             problems = list(
                 self._check_import(request, inputs) if is_import else self._handler.preflight(context, checked)
             )

@@ -220,7 +220,7 @@ def difference(result: DiffResult, changed: Sequence[str]) -> DiffResult:
     return _Difference(result, changed)
 
 
-def log(urn: str, message: str, *, severity: Severity = "info", ephemeral: bool = False) -> None:
+def log(urn: str, message: str, *, severity: Severity = "info", ephemeral: bool = False, stream: int = 0) -> None:
     """Show a line beside a resource. Does nothing without an engine. Never raises; works in any thread.
 
     Args:
@@ -228,12 +228,13 @@ def log(urn: str, message: str, *, severity: Severity = "info", ephemeral: bool 
         message: The line.
         severity: Severity; `debug` is only shown by `pulumi up --debug`.
         ephemeral: Whether the next line overwrites this one, as for a status.
+        stream: Number of a message that this line continues; 0 for a message of its own.
     """
     with contextlib.suppress(Exception):
         engine = _engine()
         if engine is not None:
             level = engine_pb2.LogSeverity.Value(severity.upper())
-            line = engine_pb2.LogRequest(severity=level, message=message, urn=urn, ephemeral=ephemeral)
+            line = engine_pb2.LogRequest(severity=level, message=message, urn=urn, ephemeral=ephemeral, streamId=stream)
             engine.Log(line, timeout=_REPORT_SECONDS)
 
 

@@ -19,6 +19,11 @@ from ecs_pulumi.dynamic import rpc_bridge, run
 
 _BURST = 20
 _INTERVAL_SECONDS = 10.0
+_IMPORTS = 1
+"""Number of the message that lists the imports of a run."""
+_imports_lock = threading.Lock()
+_imports: list[str] = []
+"""The resources in that message."""
 
 
 class StatusLine:
@@ -33,6 +38,28 @@ class StatusLine:
         if text != self._shown and (not text or _rate_limiter().try_acquire()):
             self._shown = text
             rpc_bridge.log(self._urn, text, ephemeral=True)
+
+
+def report_import(urn: str, kind: str, resource: str, id_: object) -> None:
+    """Show that a resource imports an existing object. To the engine it is a create like any other.
+
+    A log file keeps the status beside each resource. A terminal removes all of them at the end, so there one message
+    lists the resources. The engine joins its parts, except in a detailed diff, which keeps the status.
+
+    Args:
+        urn: URN of the resource.
+        kind: Its kind.
+        resource: Its name.
+        id_: Id of the object; nothing is shown if it is unknown.
+    """
+    if not isinstance(id_, str):
+        return
+    rpc_bridge.log(urn, f"imports {id_} as {resource}", ephemeral=True)
+    if _drops_statuses():
+        with _imports_lock:
+            start = ", " if _imports else "imports existing objects, shown as create: "
+            _imports.append(urn)
+            rpc_bridge.log("", f"{start}{kind} {resource}", stream=_IMPORTS)
 
 
 class RateLimiter:
@@ -64,6 +91,13 @@ class RateLimiter:
                 return False
             self._available -= 1
             return True
+
+
+@functools.cache
+def _drops_statuses() -> bool:
+    """Whether the display of the engine removes the statuses at the end."""
+    process, arguments = run.engine()
+    return process is not None and on_a_terminal() and "--diff" not in arguments
 
 
 @functools.cache

@@ -198,6 +198,8 @@ class FloatingIpHandler(NeutronHandler[FloatingIpInputs]):
         """Add the id of the external network."""
         resource = super().import_resource(existing, remote, outputs)
         resource.inputs["external_network"] = outputs["external_network_id"]
+        if existing.is_declared("FloatingIpAssociation", remote["id"]):
+            resource.inputs |= dict.fromkeys(_INPUTS_OF_ASSOCIATION)
         return resource
 
     def _with_own_description(self, context: Context, desired: FloatingIpInputs) -> list[RemoteObject]:

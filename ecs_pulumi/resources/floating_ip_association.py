@@ -3,11 +3,13 @@
 import contextlib
 import operator
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from ecs_pulumi.cloud import errors, network
+from ecs_pulumi.dynamic.existing import Candidate
 from ecs_pulumi.dynamic.fields import (
     AlwaysSet,
     ChangedBy,
@@ -25,7 +27,7 @@ from ecs_pulumi.resources import preflight
 from ecs_pulumi.resources.addresses import IpAddress
 from ecs_pulumi.resources.association import associate, check_port, notify_of_move, report_move
 from ecs_pulumi.resources.catalog import catalog
-from ecs_pulumi.resources.clients import Context
+from ecs_pulumi.resources.clients import Context, Existing
 from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.idempotent_create import created_in_this_run
 from ecs_pulumi.resources.remote import RemoteObject
@@ -93,6 +95,12 @@ class FloatingIpAssociationHandler(EcsHandler[FloatingIpAssociationInputs]):
     def report_plan(self, context: Context, new: Mapping[str, Any], changed: list[str]) -> None:
         """Show that a port is released."""
         report_move(context, new, changed)
+
+    def candidates(self, existing: Existing) -> Iterator[Candidate]:
+        """Yield the associations that another tool manages as such: usually a `FloatingIp` declares its port."""
+        for address in existing.candidates_of("FloatingIp"):
+            if address.remote.get("port_id") and existing.is_declared(self.name, address.id):
+                yield replace(address, kind=self.name)
 
     def create(self, context: Context, desired: FloatingIpAssociationInputs) -> RemoteObject:
         """Associate the floating IP; wait for a router that connects the port."""

@@ -165,16 +165,18 @@ class InterfaceAttachmentHandler(EcsHandler[InterfaceAttachmentInputs]):
         """Yield the NICs of each server that are younger than the server."""
         for server in existing.candidates_of("Server"):
             for port in importing.later_nics(existing, server.remote):
-                named = existing.of("Network").get(port["network_id"], {}) if importing.is_of_nova(port) else port
+                named = (
+                    existing.of("Network").get(port["network_id"], {}) if importing.is_of_nova(existing, port) else port
+                )
                 label, remote = f"{server.label}-{named.get('name') or 'nic'}", {**port, _SERVER: server.id}
                 yield Candidate(self.name, f"{server.id}/{port['id']}", label, remote, attached_to=server.key)
 
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:
         """Add the network of a NIC whose port Nova created, the port of any other."""
         resource = super().import_resource(existing, remote, outputs)
-        name = "network_id" if importing.is_of_nova(remote) else "port_id"
+        name = "network_id" if importing.is_of_nova(existing, remote) else "port_id"
         resource.inputs[name] = outputs[name]
-        resource.depends_on = importing.subnets_of([remote])
+        resource.depends_on = importing.subnets_of(existing, [remote])
         return resource
 
     def find_own_orphans(self, context: Context, desired: InterfaceAttachmentInputs) -> list[tuple[str, None]]:

@@ -111,7 +111,8 @@ class NetworkHandler(NeutronHandler[NetworkInputs]):
 
     def unmanaged_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
         """Return that another project owns the network, or that it is shared or external."""
-        return super().unmanaged_reason(existing, remote) or shared_reason(remote)
+        is_declared = existing.is_declared(self.name, remote["id"])
+        return super().unmanaged_reason(existing, remote) or (None if is_declared else shared_reason(remote))
 
     def lookup(self, existing: Existing, remote: RemoteObject) -> str:
         """Look up a network that other projects own or use."""

@@ -219,7 +219,7 @@ class PortHandler(NeutronHandler[PortInputs]):
     def unmanaged_reason(self, existing: Existing, remote: RemoteObject) -> str | None:
         """Return that another project owns the port, or that the cloud created it for a router or for DHCP."""
         reason, owner = super().unmanaged_reason(existing, remote), remote.get("device_owner") or ""
-        is_of_cloud = owner and not owner.startswith("compute:")
+        is_of_cloud = owner and not owner.startswith("compute:") and not existing.is_declared(self.name, remote["id"])
         return reason or (f"the cloud created it ({owner})" if is_of_cloud else None)
 
     def import_resource(self, existing: Existing, remote: RemoteObject, outputs: Mapping[str, Any]) -> ImportedResource:

@@ -200,7 +200,7 @@ class RouterInterfaceHandler(EcsHandler[RouterInterfaceInputs]):
         subnet = existing.of("Subnet").get(outputs["subnet_id"] or "", {})
         is_alone = remote.get(_SUBNET) or len(remote["fixed_ips"]) == 1
         is_gateway = is_alone and outputs["ip_address"] == subnet.get("gateway_ip")
-        name = "subnet_id" if is_gateway else "port_id"
+        name = "port_id" if not is_gateway or existing.is_declared("Port", str(outputs["port_id"])) else "subnet_id"
         resource.inputs[name] = outputs[name]
         return resource
 

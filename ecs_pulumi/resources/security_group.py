@@ -300,7 +300,7 @@ class SecurityGroupHandler(NeutronHandler[SecurityGroupInputs]):
         is_split = has_rule_resources(existing, remote)
         rules = [_without_defaults(rule) for rule in outputs["rules"]]
         resource.inputs["rules"] = None if is_split or keys == defaults else rules
-        if is_split:
+        if is_split and not existing.declarations:
             resource.comments.append("Its rules are resources, because the groups refer to each other.")
         if outputs.get("stateful") is False:
             resource.inputs["stateful"] = False
@@ -488,7 +488,9 @@ class RuleUpdate:
 
 
 def has_rule_resources(existing: Existing, group: RemoteObject) -> bool:
-    """Whether `adopt` writes each rule of a group as a resource, because groups that refer to each other need it."""
+    """Whether `adopt` writes each rule of a group as a resource: groups that refer to each other, and Terraform."""
+    if existing.declarations:
+        return True
     groups, seen = existing.of("SecurityGroup"), set[str]()
     queue = _referred(group)
     while queue:

@@ -105,7 +105,7 @@ class SecurityGroupRuleHandler(EcsHandler[SecurityGroupRuleInputs]):
     name = "SecurityGroupRule"
     inputs = SecurityGroupRuleInputs
     outputs = SecurityGroupRuleOutputs
-    title = "Rules of security groups that refer to each other"
+    title = "Rules of security groups"
     report_rules = "ecs_pulumi.resources.security_group_rule_report_rules"
 
     def validate(self, checked: CheckInputs) -> Iterator[Problem]:

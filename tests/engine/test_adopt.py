@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,9 @@ import pytest
 from ecs_pulumi.emulator import Emulator
 from ecs_pulumi.resources import registry
 from tests.support.command import printed
+from tests.support.landscape import client
+from tests.support.pages import blocks, missing, script
+from tests.support.terraform_state import rebuild
 from tools.workspace import CHECKOUT, environment
 
 if TYPE_CHECKING:
@@ -400,6 +404,49 @@ def test_commands_of_the_import_page(cloud: Emulator, engine_path: Path, tmp_pat
     assert cloud.settings["password"] not in output
     program = output.rpartition("import ecs_pulumi")[2]
     assert set(re.findall(r"ecs\.(\w+)\(", program)) == {"Network"}
+
+
+TERRAFORM = """\
+#!/bin/sh
+# `terraform state pull`, `list` and `rm`, for a recorded state
+case "$2" in
+pull) cat "$STATE" ;;
+list) cat "$STATE.list" ;;
+rm) shift 2; echo "removed $#" ;;
+esac
+"""
+
+
+def test_commands_of_the_terraform_page(cloud: Emulator, engine_path: Path, tmp_path: Path) -> None:
+    """The commands of the page import the 60 objects of a state that Terraform's provider wrote, without a change."""
+    with client(cloud.settings) as connection:
+        state = rebuild(connection)
+        connection.network.create_network(name="shop-old")
+    names = [f"{'data.' if each['mode'] == 'data' else ''}{each['type']}.{each['name']}" for each in state["resources"]]
+    (tmp_path / "recorded").write_text(json.dumps(state))
+    (tmp_path / "recorded.list").write_text("\n".join(names) + "\n")
+    terraform = tmp_path / "programs" / "terraform"
+    terraform.parent.mkdir()
+    terraform.write_text(TERRAFORM)
+    terraform.chmod(0o755)
+    home = tmp_path / "shop"
+    home.mkdir()
+    env = environment(engine_path, tmp_path, "old") | cloud.environment | {"STATE": str(tmp_path / "recorded")}
+    env["PATH"] = f"{terraform.parent}:{env['PATH']}"
+    before = "printf 'name: shop\\nruntime: python\\n' > Pulumi.yaml; touch __main__.py; pulumi stack init old\n"
+    printed(("bash", "-euxc", before + "pulumi up --yes\nrm __main__.py\n"), folder=home, env=env)
+    for name in ("PULUMI_STACK", "PULUMI_OPTION_CONFIG_FILE"):
+        del env[name]  # the page selects its own
+    write_count = len(writes(cloud))
+    page = blocks(CHECKOUT / "docs" / "how-to" / "terraform.md")
+    commands = script(page, {"--name 'shop-*' --output __main__.py": "--name 'shop-*' --output __main__.py --force"})
+    output = printed(("bash", "-euxo", "pipefail", "-c", commands), folder=home, env=env)
+    assert writes(cloud)[write_count:] == []
+    assert missing(page, output) == []
+    assert "sentinel" not in output.partition("terraform.tfstate --output")[2], "a secret of the state"
+    removed = re.findall(r"^removed (\d+)$", output, re.MULTILINE)
+    assert removed == [str(len([each for each in state["resources"] if each["mode"] == "managed"]) - 1)]
+    assert len(re.findall(r"^ \+  pulumi-python:.* create imports \S+ as \S+ *$", output, re.MULTILINE)) >= 60
 
 
 @pytest.mark.parametrize("dialect", ["otc"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.command import running
+from tests.support.landscape import client
 from tests.support.project import read_events
 
 if TYPE_CHECKING:
@@ -106,6 +107,22 @@ def test_status_lines_are_limited_in_a_file(cloud: Emulator, project: MakeProjec
     lines = [line for line in in_file.status_lines if line]
     assert any("creating" in line for line in lines)
     assert len(lines) < VOLUMES
+
+
+def test_imports_are_marked(cloud: Emulator, project: MakeProject) -> None:
+    """A file and a detailed diff show each import beside its resource, a terminal lists the imports at the end."""
+    with client(cloud.settings) as it:
+        ids = [it.network.create_network(name=name).id for name in ("a", "b")]
+    importing = project(
+        "import ecs_pulumi as ecs\n" + "".join(f"ecs.Network({id_[:4]!r}, adopt={id_!r})\n" for id_ in ids)
+    )
+    for shown in (importing.preview(), importing.preview("--diff")):
+        assert all(f"imports {id_} as {id_[:4]}" in shown.text for id_ in ids)
+        assert "shown as create" not in shown.text
+    at_the_end = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", up_on_a_terminal(importing).text).rpartition("Diagnostics:")[2]
+    (listed,) = re.findall("imports existing objects, shown as create: (.*?)\\s*\n", at_the_end)
+    assert sorted(listed.split(", ")) == sorted(f"Network {id_[:4]}" for id_ in ids)
+    assert "imports" not in importing.preview().text
 
 
 def test_status_lines_of_build_and_resize(cloud: Emulator, project: MakeProject) -> None:

@@ -117,7 +117,7 @@ def test_names_are_unique() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ([], "select what to import: --all, --name, --tag or --id"),
+        ([], "select what to import: --all, --name, --tag, --id or --terraform"),
         (["--all", "--kind", "balancer"], "'balancer' is not one of KeyPair, Network"),
     ],
 )

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 _SET_BY_USERS = ("name", "description", "tags", "allowed_address_pairs", "extra_dhcp_opts")
 
 
-def is_of_nova(port: RemoteObject) -> bool:
+def is_of_nova(existing: Existing, port: RemoteObject) -> bool:
     """Whether Nova created the port for a NIC: it has none of the properties that a user would have set."""
+    if existing.is_declared("Port", port["id"]):
+        return False
     return (port.get("device_owner") or "").startswith("compute:") and not any(map(port.get, _SET_BY_USERS))
 
 
@@ -37,27 +39,27 @@ def nics(existing: Existing, server: RemoteObject) -> list[RemoteObject]:
 
 def first_nics(existing: Existing, server: RemoteObject) -> list[RemoteObject]:
     """Return the ports that the server has had since its launch: the program lists them in `networks`."""
-    return [port for port in nics(existing, server) if not _is_later(port, server)]
+    return [port for port in nics(existing, server) if not _is_later(existing, port, server)]
 
 
 def later_nics(existing: Existing, server: RemoteObject) -> list[RemoteObject]:
     """Return the ports that were attached after the launch of the server."""
-    return [port for port in nics(existing, server) if _is_later(port, server)]
+    return [port for port in nics(existing, server) if _is_later(existing, port, server)]
 
 
-def subnets_of(ports: Iterable[RemoteObject]) -> list[Key]:
+def subnets_of(existing: Existing, ports: Iterable[RemoteObject]) -> list[Key]:
     """Return the subnets of the ports that Nova created.
 
     The NIC of such a port refers only to the network, but its subnets cannot be deleted before it.
     """
-    items = [item for port in ports if is_of_nova(port) for item in port.get("fixed_ips") or ()]
+    items = [item for port in ports if is_of_nova(existing, port) for item in port.get("fixed_ips") or ()]
     return [("Subnet", id_) for id_ in dict.fromkeys(item["subnet_id"] for item in items)]
 
 
 def parts(existing: Existing, server: RemoteObject) -> Iterator[Key]:
     """Yield the volumes and ports that were created with the server and are deleted with it."""
     yield from (("Volume", disk["id"]) for disk in _own_disks(existing, server))
-    yield from (("Port", port["id"]) for port in nics(existing, server) if is_of_nova(port))
+    yield from (("Port", port["id"]) for port in nics(existing, server) if is_of_nova(existing, port))
 
 
 def later_disks(existing: Existing, server: RemoteObject) -> list[RemoteObject]:
@@ -78,7 +80,7 @@ def complete(resource: ImportedResource, existing: Existing, server: RemoteObjec
     """
     known, ports = defaults(existing.cloud.region), nics(existing, server)
     resource.inputs["networks"] = [
-        {"network_id": port["network_id"]} if is_of_nova(port) else {"port_id": port["id"]}
+        {"network_id": port["network_id"]} if is_of_nova(existing, port) else {"port_id": port["id"]}
         for port in first_nics(existing, server)
     ]
     _add_disks(resource, existing, server)
@@ -92,7 +94,7 @@ def complete(resource: ImportedResource, existing: Existing, server: RemoteObjec
     resource.inputs["power_state"] = None if state == "active" else state
     resource.inputs["disk_config"] = None
     resource.inputs["availability_zone"] = None if known.one_server_zone else outputs.get("availability_zone")
-    resource.depends_on = subnets_of(ports)
+    resource.depends_on = subnets_of(existing, ports)
 
 
 def _add_groups(resource: ImportedResource, existing: Existing, server: RemoteObject) -> None:
@@ -102,8 +104,8 @@ def _add_groups(resource: ImportedResource, existing: Existing, server: RemoteOb
     resource.inputs["security_groups"] = None
     if not ports or names in ([], ["default"]):
         return
-    groups = {id_ for port in ports if is_of_nova(port) for id_ in port.get("security_groups") or ()}
-    if all(map(is_of_nova, ports)):
+    groups = {id_ for port in ports if is_of_nova(existing, port) for id_ in port.get("security_groups") or ()}
+    if all(is_of_nova(existing, port) for port in ports):
         # The ids become references to the resources of the groups.
         resource.inputs["security_groups"] = sorted(groups) or names
         return
@@ -163,8 +165,15 @@ def _servers_of(volume: RemoteObject) -> list[str]:
     return [item["server_id"] for item in volume.get("attachments") or ()]
 
 
-def _is_later(port: RemoteObject, server: RemoteObject) -> bool:
-    """Whether the port was created after the launch of the server, according to their timestamps."""
+def _is_later(existing: Existing, port: RemoteObject, server: RemoteObject) -> bool:
+    """Whether the port was created after the launch of the server, according to their timestamps.
+
+    A port is not if another tool manages it, unless that tool also manages its attachment.
+    """
+    if existing.is_declared("InterfaceAttachment", f"{server['id']}/{port['id']}"):
+        return True
+    if existing.is_declared("Port", port["id"]):
+        return False
     created, launched = port.get("created_at"), server.get("OS-SRV-USG:launched_at")
     return bool(created and launched and created.rstrip("Z") > launched.rstrip("Z"))
 
@@ -216,6 +225,8 @@ def _own_disks(existing: Existing, server: RemoteObject) -> list[RemoteObject]:
     }
     own: list[RemoteObject] = []
     for disk in _disks(existing, server):
+        if existing.is_declared("Volume", disk["id"]):
+            continue
         is_deleted = on_termination.get(disk["id"])
         if disk is root and server.get("image"):
             is_deleted = is_deleted is not False

@@ -14,7 +14,7 @@ from pulumi.output import UNKNOWN
 from pulumi.runtime.proto import provider_pb2
 from pydantic import Field
 
-from ecs_pulumi.dynamic import fields, rpc_bridge, run, state
+from ecs_pulumi.dynamic import fields, rpc_bridge, run, state, status
 from ecs_pulumi.dynamic.fields import Advisory, Computed, GrowOnly, InPlace, Inputs, Outputs, Problem, Replace, Secret
 from ecs_pulumi.dynamic.handler import OperationContext, ResourceHandler, is_auto_name
 from ecs_pulumi.dynamic.ownership import ObjectKey, Ownership
@@ -747,11 +747,12 @@ def test_import_that_changes_the_object_is_a_notice(
     """The preview names each input that the import changes once, also one that carries the owner marker."""
     notices: list[str] = []
     monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: notices.append(line))
+    monkeypatch.setattr(status, "_drops_statuses", lambda: False)
     bakery.cakes["c7"] = {"flour": "rye", "name": "mine", "layers": 1}
     monkeypatch.setattr(bakery, "ownership_updates", lambda *_: {"name": "x", "toppings": []})
     program = {"adopt": "c7", "flour": "rye", "name": "ours", "layers": 1}
     assert failures(provider, program) == []
-    assert notices == ["importing c7 changes it [import-changes: name, toppings]"]
+    assert notices == ["imports c7 as ", "importing c7 changes it [import-changes: name, toppings]"]
     assert failures(provider, {**program, "flour": "oat"}) == [
         ("flour", 'it is "rye" in c7, which would have to be replaced')
     ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecs_pulumi.dynamic import rpc_bridge, status
+from ecs_pulumi.dynamic import rpc_bridge, run, status
 from ecs_pulumi.dynamic.status import RateLimiter, StatusLine
 
 if TYPE_CHECKING:
@@ -90,3 +90,38 @@ def test_ci_variable_disables_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert status.on_a_terminal()
     monkeypatch.setenv("CI", "true")
     assert not status.on_a_terminal()
+
+
+@pytest.mark.parametrize("drops", [True, False])
+def test_imports_are_shown_without_limit(
+    *, drops: bool, shown: list[str], allow: Callable[[int | None], Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each import has a status. A display that removes it at the end gets a message that lists all imports."""
+    allow(0)
+    monkeypatch.setattr(status, "_drops_statuses", lambda: drops)
+    monkeypatch.setattr(status, "_imports", [])
+    for number in (1, 2):
+        status.report_import(f"{URN}-{number}", "Server", f"web-{number}", f"id-{number}")
+    status.report_import(URN, "Server", "web", object())
+    statuses = ["imports id-1 as web-1", "imports id-2 as web-2"]
+    assert [line for line in shown if line.startswith("imports id")] == statuses
+    message = "imports existing objects, shown as create: Server web-1, Server web-2"
+    assert "".join(line for line in shown if line not in statuses) == (message if drops else "")
+
+
+@pytest.mark.parametrize(
+    ("engine", "is_terminal", "drops"),
+    [
+        ((1, ["preview"]), True, True),
+        ((1, ["preview", "--diff"]), True, False),
+        ((1, ["preview"]), False, False),
+        ((None, []), True, False),
+    ],
+)
+def test_terminal_drops_statuses(
+    *, engine: tuple[int | None, list[str]], is_terminal: bool, drops: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table of a terminal removes the statuses at the end; a log file and a detailed diff keep them."""
+    monkeypatch.setattr(run, "engine", lambda: engine)
+    monkeypatch.setattr(status, "on_a_terminal", lambda: is_terminal)
+    assert status._drops_statuses.__wrapped__() is drops
