@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _SEE = {
-    "adopt": ["../how-to/import.md"],
+    "adopt": ["../how-to/import.md", "../how-to/terraform.md"],
     "orphans": [
         "../how-to/failures.md#interrupted-runs",
         "../how-to/failures.md#ecs-pulumi-orphans-does-not-list-an-object",
