@@ -276,7 +276,8 @@ def _change(step: Mapping[str, Any], notices: Mapping[str, Mapping[Notice, Seque
         unreachable = "" if kept else rules.unreachable(outputs)
         effects = [effect for effect in (first, "" if kept and op == "delete" else op) if effect]
         effects += ["disconnect"] if unreachable else []
-        properties = step.get("replaceReasons") or ()
+        # With `replace_on_changes` these are paths, such as `metadata.stage`.
+        properties = dict.fromkeys(re.split(r"[.\[]", path)[0] for path in step.get("replaceReasons") or ())
         reasons = [changed.get(name) or _reason(name, old, new) for name in properties] or list(changed.values())
         note = f"lost: {' and '.join(lost)}" if lost else "" if kept or op != "delete" else rules.kept(outputs)
         notes = [each for each in (note, unreachable) if each]

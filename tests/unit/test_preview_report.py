@@ -493,6 +493,15 @@ def test_how_long_a_server_is_interrupted(
     assert change(document, "resized").notes == (note,)
 
 
+def test_replacement_for_a_value_in_an_input(document: dict[str, Any]) -> None:
+    """The reasons of a replacement by `replace_on_changes` are paths; each input is shown once, key by key."""
+    server = step(document, "replaced")
+    server["newState"]["inputs"]["metadata"] = {"stage": "prod", "a": "1"}
+    server["oldState"]["inputs"]["metadata"] = {"stage": "dev", "a": "1"}
+    server["replaceReasons"] = ["metadata", "metadata.stage"]
+    assert change(document, "replaced").reasons == ("`metadata.stage` `dev` → `prod`",)
+
+
 def test_renamed_resource(document: dict[str, Any]) -> None:
     """A new resource with the known inputs of a deleted one of its kind could keep that object with an alias."""
     kind = "urn:pulumi:test::shop::pulumi-python:dynamic/ecs:Network"
