@@ -45,6 +45,7 @@ examples:
   ecs-pulumi adopt --all --output __main__.py
   ecs-pulumi adopt --name 'shop-*' --tag production
   ecs-pulumi adopt --all --kind network,subnet
+  ecs-pulumi adopt --terraform terraform.tfstate --output __main__.py
 
 The dependencies of a selected object are added: for a server, its ports, networks, volumes, attachments and key pair.
 Objects of other projects and the ports of routers and DHCP are never imported; shared and external networks are looked
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _write(options.output, text, force=options.force)
         else:
             sys.stdout.write(text)
-        notes = state.notes((each, existing.imported(each)) for each in selected) if state else ()
+        notes = state.notes(selected) if state else ()
         _report(stack, cloud, selected, options.cloud, notes)
     except (StackError, errors.EcsError) as error:
         print_error(error)

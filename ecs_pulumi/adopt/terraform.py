@@ -140,22 +140,22 @@ class TerraformState:
             else:
                 found.append(item)
         if not found:
-            reason = next(iter(self.skipped), "")
+            reason = max(self.skipped, key=lambda each: len(self.skipped[each]), default="")
             raise StackError(
                 "nothing of the state can be imported"
                 + (f": {_names(self.skipped[reason])} ({reason})" if reason else ": it manages no objects of OpenStack")
             )
         self.items = found
 
-    def notes(self, resources: Iterable[tuple[Candidate, ImportedResource]]) -> Iterator[str]:
+    def notes(self, selected: Iterable[Candidate]) -> Iterator[str]:
         """Yield a line for each reason why objects are not imported, and for each input that cannot be restored.
 
         Args:
-            resources: The resources of the program.
+            selected: The objects of the program.
         """
         for reason, addresses in self.skipped.items():
             yield f"not imported: {_names(addresses)} ({reason})"
-        labels = {each.key: each.label for each, _ in resources}
+        labels = {each.key: each.label for each in selected}
         missing: dict[str, list[str]] = defaultdict(list)
         for item in self.items:
             label = next((labels[item.kind, id_] for id_ in item.ids if (item.kind, id_) in labels), "")
@@ -324,7 +324,8 @@ def _restore(item: Item, resource: ImportedResource) -> None:
     """Add the inputs that no API returns and that the state has."""
     values = item.attributes
     hints = next(iter(_objects(values, "scheduler_hints")), {})
-    hints = {**hints, **(hints.get("additional_properties") or {})}
+    more = hints.get("additional_properties")
+    hints = {**hints, **(more if isinstance(more, dict) else {})}
     restored: dict[str, Any] = {
         "value_specs": values.get("value_specs"),
         "scheduler_hints": {name: hints[name] for name in hints if hints[name] and name != "additional_properties"},
@@ -341,8 +342,7 @@ def _restore(item: Item, resource: ImportedResource) -> None:
     elif item.kind == "Volume":
         restored["backup_id"] = values.get("backup_id")
     elif item.kind == "FloatingIp":
-        restored["subnet_ids"] = values.get("subnet_ids") or [values.get("subnet_id")]
-        restored["subnet_ids"] = [id_ for id_ in restored["subnet_ids"] if id_]
+        restored["subnet_ids"] = values.get("subnet_ids") or list(filter(None, [values.get("subnet_id")]))
     elif item.kind == "VolumeAttachment":
         restored["tag"] = values.get("tag")
     elif item.kind == "SecurityGroup" and values.get("delete_default_rules"):

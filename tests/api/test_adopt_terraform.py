@@ -202,6 +202,10 @@ def test_objects_of_another_region_are_listed(adopt: Callable[..., SimpleNamespa
     (line,) = [note for note in adopt(state=state).notes if "region" in note]
     assert line.endswith("openstack_networking_port_v2.this[1] and 4 more (in region south, not in RegionOne)")
     assert line.count("openstack_networking_port_v2") == 5
+    everything = {f"{each['type']}.{each['name']}" for each in cloud.state["resources"]}
+    done = adopt(state=changed(cloud, move, *everything))
+    assert (done.status, done.program) == (2, "")
+    assert done.errors.endswith(" and 55 more (in region south, not in RegionOne)\n")
 
 
 def test_state_of_another_project_is_an_error(adopt: Callable[..., SimpleNamespace], cloud: SimpleNamespace) -> None:

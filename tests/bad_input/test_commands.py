@@ -22,12 +22,17 @@ from hypothesis import strategies as st
 
 from ecs_pulumi import cli, preview_report, stack
 from ecs_pulumi.adopt import __main__ as adopt
+from ecs_pulumi.adopt import terraform
+from ecs_pulumi.dynamic.existing import Candidate
+from ecs_pulumi.dynamic.handler import ImportedResource
 from ecs_pulumi.resources import registry
+from ecs_pulumi.stack import StackError
 from tests.bad_input.requests import container, places
 from tests.faults.scenes import SCENES
 from tests.faults.world import EmulatedWorld
 from tests.support.bad_values import LONE_SURROGATE, TEXTS, json_values
 from tests.support.examples import examples
+from tests.support.terraform_state import recorded
 from tests.walks.cloud import caches_preserved
 
 if TYPE_CHECKING:
@@ -44,7 +49,10 @@ TEXT_FILES = (
 ARGUMENTS = tuple(text for text in TEXTS if LONE_SURROGATE not in text and "\0" not in text)
 WORDS = (*ARGUMENTS, "/dev/null", "/none/x", ".", "/proc/self/mem")
 OPTIONS = {
-    "adopt": ("--all", "--name", "--tag", "--id", "--kind", "--cloud", "--stack", "-o", "--force", "--no-protect"),
+    "adopt": (
+        *("--all", "--name", "--tag", "--id", "--kind", "--terraform", "--cloud", "--stack", "-o", "--force"),
+        "--no-protect",
+    ),
     "orphans": ("--delete", "--yes", "--json", "--stack", "--state", "--region", "--cloud"),
     "report": ("--forbid", "replace", "destroy:Server", "--forbid=x", "--forbid=,,", "--forbid=replace:", "--nope"),
     "emulator": ("--port", "--speed", "--dialect", "--rule", "--state", "--host", "otc", "99999", "-1", "nan", "x=y"),
@@ -117,6 +125,27 @@ def test_report_reads_any_file(
     check_failure(status, errors)
     assert output or status
     count("command lines", 1)
+
+
+@given(document=changed(recorded()))
+@examples(60)
+def test_adopt_reads_any_terraform_state(
+    tmp_path_factory: pytest.TempPathFactory, count: Callable[[str, int], None], document: bytes
+) -> None:
+    """A Terraform state that is broken in any way is an error of one line, or its objects have a name and an id."""
+    file = tmp_path_factory.getbasetemp() / "terraform.tfstate"
+    file.write_bytes(document)
+    count("command lines", 1)
+    try:
+        state = terraform.load(str(file))
+    except StackError as error:
+        check_failure(2, f"error: {error}")
+        return
+    for item in state.items:
+        assert item.kind in registry.kinds()
+        assert item.ids
+        candidate = Candidate(item.kind, item.ids[0], item.label, {})
+        state.declarations.complete(candidate, ImportedResource({}))
 
 
 @given(
