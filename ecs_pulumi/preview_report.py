@@ -439,11 +439,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read a preview and print its summary. The exit status shows if something is forbidden; see `--help`."""
     options = _options(argv)
     force_utf8(sys.stdin, sys.stdout, sys.stderr)
-    file = options.preview
+    file, log = options.preview, ""
     try:
-        text = file.read_text(encoding="utf-8") if file else sys.stdin.read()
-        log = options.log.read_text(encoding="utf-8", errors="replace") if options.log else ""
-        preview = read(text)
+        if options.log:
+            log = options.log.read_text(encoding="utf-8", errors="replace")
+        preview = read(file.read_text(encoding="utf-8") if file else sys.stdin.read())
     except (ReportError, UnicodeError) as error:
         lines = [line.strip().removeprefix("error:").strip() for line in log.splitlines() if line.strip()]
         reasons = lines or [str(error)]
