@@ -9,7 +9,11 @@ def test_program_creates_a_server(ecs_emulator):
         assert [server.status for server in cloud.compute.servers()] == ["ACTIVE"]
 ```
 
-`@pytest.mark.ecs_emulator(dialect="openstack", speed=1)` sets the arguments of `ecs_pulumi.emulator.Emulator`.
+`@pytest.mark.ecs_emulator(dialect="openstack", speed=1)` sets the arguments of `ecs_pulumi.emulator.Emulator` for a
+test, a class or a module: `dialect`, `rules`, `speed`, `token_lifetime`, `clock`, `stale`, `faults`, `state`, `host`
+and `port`. Their defaults are those of the class, except for `speed`, which is 200.
+
+docs/how-to/testing.md shows a program with such tests.
 """
 
 from __future__ import annotations
@@ -38,10 +42,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def ecs_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """Start an emulated cloud for the test.
+    """Start an emulated cloud for the test, on a free port, and stop it afterwards.
 
-    `.settings` and `.environment` contain its credentials, `.fault()` injects faults. The fixture also sets the `OS_*`
-    variables to this cloud and removes all others, so that the test cannot use another cloud.
+    While the test runs, the `OS_*` variables select this cloud. All other `OS_*` variables are removed, so that neither
+    the test nor a command that it starts can use another cloud.
+
+    What it yields has:
+
+    - `settings`: the settings of a stack for this cloud, without the prefix `ecs:`.
+    - `settings_of(user)`: those for another user, such as `admin`.
+    - `environment`: the `OS_*` variables; `auth_url`: the URL of Keystone.
+    - `fault(...)`: makes requests or operations fail; the arguments are those of `ecs_pulumi.emulator.Fault`.
+      `clear_faults()` removes all faults.
+    - `set_quota(instances=2)`: changes the limits of the project; -1 is no limit.
+    - `expire_tokens()`: invalidates all tokens.
+    - `set_stale(5)`: lets reads show the state of 5 seconds ago.
+    - `requests`: the log of the requests.
+    - `state()`: a transaction in which the objects can be read and changed.
+
+    The test fails if the extra `ecs-pulumi[emulator]` is not installed.
     """
     try:
         from ecs_pulumi.emulator import Emulator

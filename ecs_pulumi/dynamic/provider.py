@@ -470,6 +470,8 @@ class Provider(ResourceProvider):
         is_cloud_known = not fields.is_unknown(inputs.get("cloud"))
         try:
             values = handler.default_inputs(self._setting)
+            if not (values or request.added):
+                return inputs, {}
             merged = {
                 name: defaults.merge(inputs.get(name), values.get(name), prior.get(name), request.added.get(name))
                 for name, field in fields.fields_of(handler.inputs).items()

@@ -13,6 +13,7 @@ from typing_extensions import ParamSpec
 
 from ecs_pulumi.cloud import errors
 from ecs_pulumi.dynamic.fields import close_matches
+from ecs_pulumi.lookups import mocks
 from ecs_pulumi.lookups.models import Info
 from ecs_pulumi.resources.clients import connection
 
@@ -47,13 +48,21 @@ class NotUnique(LookupFailed):
 
 
 def one_line_errors(lookup: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a lookup so that it raises every error as a `LookupFailed` with a one-line message."""
+    """Decorate a lookup so that it raises every error as a `LookupFailed` with a one-line message.
+
+    In a unit test with `pulumi.runtime.set_mocks`, it asks the mocks instead of the cloud.
+    """
 
     @functools.wraps(lookup)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         name = lookup.__name__
         if any(isinstance(value, pulumi.Output) for value in (*args, *kwargs.values())):
             raise LookupFailed(f"{name} takes plain values; {name}_output takes outputs, and returns one")
+        if asked := mocks.mocks():
+            try:
+                return mocks.ask(asked, lookup, *args, **kwargs)  # type: ignore[no-any-return]
+            except mocks.MockResultError as error:
+                raise LookupFailed(f"{name}: {error}") from error
         try:
             return lookup(*args, **kwargs)
         except errors.NoMatch as error:
@@ -82,6 +91,8 @@ def call_with_outputs(lookup: Callable[..., T], **inputs: Any) -> pulumi.Output[
         return [item.id for item in resources if "id" in item.__dict__]
 
     async def run(values: Sequence[Any]) -> T:
+        if mocks.mocks():
+            return lookup(**values[0])  # mocks need not be safe to call from another thread
         return await asyncio.to_thread(lookup, **values[0])
 
     return pulumi.Output.all(resolved, existing_ids()).apply(run)

@@ -32,6 +32,7 @@ TESTED_ELSEWHERE = {
     "docs/how-to/two-clouds.md": "test_two_clouds.py, with two emulated clouds",
     "docs/how-to/import.md": "test_adopt.py, with existing objects to import",
     "docs/how-to/terraform.md": "test_adopt.py, with the objects of a recorded Terraform state",
+    "docs/how-to/testing.md": "test_users_tests.py, in the folder of the example",
     "docs/how-to/failures.md": "test_killed.py, after an `up` that was killed",
 } | {f"docs/reference/{kind}.md": "test_adopt_program.py, with existing objects to import" for kind in kinds()}
 """Pages whose commands another test runs, and where."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import requests
 
+from ecs_pulumi import testing
+from ecs_pulumi.emulator import Emulator
+from ecs_pulumi.emulator.faults import OUTCOMES
+from tools.workspace import CHECKOUT
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from ecs_pulumi.emulator import Emulator
 
 CHECKS = """
     import os
@@ -78,3 +83,16 @@ def test_plugin_imports_emulator_on_first_use(tmp_path: Path) -> None:
     assert "1 passed, 1 error" in done.stdout or "1 failed, 1 passed" in done.stdout, done.stdout
     assert "pip install 'ecs-pulumi[emulator]'" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_all_options_are_documented() -> None:
+    """The page and the docstrings name every option of the marker, every outcome and what the fixture yields."""
+    page = (CHECKOUT / "docs" / "how-to" / "testing.md").read_text()
+    options = list(inspect.signature(Emulator).parameters)
+    used = [name for name in vars(Emulator) if not name.startswith("_")]
+    internal = {"url", "start", "stop", "wait"}
+    assert [name for name in (*options, *OUTCOMES) if f"`{name}`" not in page] == []
+    assert [name for name in {*used} - internal if not re.search(rf"\b{name}\b", page)] == ["auth_url"]
+    assert [name for name in options if f"`{name}`" not in str(testing.__doc__)] == []
+    fixture = str(testing.ecs_emulator.__doc__)
+    assert [name for name in {*used} - internal if f"`{name}" not in fixture] == []
