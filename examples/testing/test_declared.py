@@ -64,5 +64,6 @@ def test_only_https_is_public(inputs_of: InputsOf) -> None:
     """A rule of the company: no other port is open to everyone."""
     rules = [rule for group in inputs_of("SecurityGroup").values() for rule in group.get("rules", [])]
     rules += inputs_of("SecurityGroupRule").values()
-    public = [rule for rule in rules if rule.get("remote_ip_prefix", "0.0.0.0/0").endswith("/0")]
-    assert [(rule["port_range_min"], rule["port_range_max"]) for rule in public] == [(443, 443)]
+    ingress = [rule for rule in rules if rule["direction"] == "ingress" and "remote_group_id" not in rule]
+    public = [rule for rule in ingress if rule.get("remote_ip_prefix", "0.0.0.0/0").endswith("/0")]
+    assert [(rule.get("port_range_min"), rule.get("port_range_max")) for rule in public] == [(443, 443)]
