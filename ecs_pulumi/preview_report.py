@@ -11,12 +11,12 @@ import re
 import sys
 from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ecs_pulumi.notices import Notice, parse
 from ecs_pulumi.report_rules import UNKNOWN, ReportRules
-from ecs_pulumi.report_values import NOT_KNOWN, SECRET, changes, code, format_value
+from ecs_pulumi.report_values import NOT_KNOWN, SECRET, changes, code, format_value, rank
 from ecs_pulumi.sdk import DEFAULTS, KINDS, REPORT_RULES, SECRETS
 from ecs_pulumi.streams import force_utf8, print_error, run
 
@@ -69,9 +69,8 @@ _UPDATES = {
 }
 """The effects and the note of an update in place, by the provider's notice about it. A create may have one as well."""
 
-_FIRST = ("flavor", "image", "size", "cidr")
-"""The inputs of a new object that come first."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FRAME = re.compile(r'^ *File "(.+)", line (\d+)', re.MULTILINE)
 _OPS = ("create", "update", "replace", "delete")
 _MAX_LINES = 50
 """Maximum of lines in a section: a comment on a pull request is limited to 65,536 characters."""
@@ -222,11 +221,19 @@ def _is_stack(step: Mapping[str, Any]) -> bool:
 
 def _messages(diagnostics: Iterable[Mapping[str, Any]], severity: str) -> Iterator[str]:
     for diagnostic in diagnostics:
-        lines = [line.strip() for line in str(diagnostic["message"]).splitlines() if line.strip()]
+        message = str(diagnostic["message"])
+        lines = [line.strip() for line in message.splitlines() if line.strip()]
         if diagnostic.get("severity") == severity and lines:
             # The error of a traceback is in its last line.
-            shown = lines if len(lines) == 1 else (lines[0], lines[-1])
+            shown = lines if len(lines) == 1 else (_place(message) or lines[0], lines[-1])
             yield " ".join(shown).removeprefix(f"{severity}:").strip()
+
+
+def _place(message: str) -> str:
+    """Return the line of the program in a traceback that led to the error; empty for any other message."""
+    places = _FRAME.findall(message) if "Traceback (most recent call last)" in message else ()
+    own = [(file, line) for file, line in places if not file.startswith("<") and "site-packages" not in file]
+    return f"{PurePath(own[-1][0]).name}, line {own[-1][1]}:" if own else ""
 
 
 def _warnings(diagnostics: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Notice | None, str]]:
@@ -300,7 +307,7 @@ def _note(notice: Notice, names: Iterable[str], kind: str, old: Mapping[str, Any
 def _shown(kind: str, name: str, state: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a reviewer has to know of a new object in Markdown: its known inputs that are no defaults."""
     inputs, defaults = state.get("inputs") or {}, DEFAULTS.get(kind, {})
-    for each in sorted(inputs, key=lambda key: (key not in _FIRST, key)):
+    for each in sorted(inputs, key=rank):
         value = inputs[each]
         if each.startswith("__") or value is None or value is False or value == defaults.get(each) or _is_id(value):
             continue
@@ -399,14 +406,16 @@ def markdown(preview: Preview, broken: Sequence[tuple[str, Change]] = ()) -> str
     total = f"failed{' after ' * bool(total)}{total}" if preview.errors else total or "no changes"
     parts = [f"## Preview of {code(preview.stack) or 'the stack'}: {total}"]
     if preview.errors:
-        parts.append(_section("The preview failed; what follows is incomplete", map(code, preview.errors)))
+        heading = f"The preview failed{'; what follows is incomplete' if preview.changes else ''}"
+        parts.append(_section(heading, map(code, preview.errors)))
     if broken:
         places = (f"{code(rule)}: {change.kind_markdown} {code(change.name)}" for rule, change in broken)
         parts.append(_section("Forbidden here", places))
     for effect, heading in EFFECTS.items():
+        if effect == "update":
+            parts.append(_section("Warnings", map(code, preview.warnings)))
         lines = [str(each) for each in preview.changes if each.effects[0] == effect]
         parts.append(_section(heading, lines, _CAUTION if effect == "destroy" else ""))
-    parts.append(_section("Warnings", map(code, preview.warnings)))
     if preview.same:
         parts.append(f"{preview.same} unchanged.")
     return "\n\n".join(filter(None, parts)) + "\n"

@@ -13,9 +13,19 @@ if TYPE_CHECKING:
 
 SECRET = "[secret]"  # noqa: S105  (the engine's placeholder)
 NOT_KNOWN, NOT_SET = "not known yet", "not set"
+FIRST = (
+    *("flavor", "image", "size", "volume_size", "volume_type", "cidr", "direction", "protocol", "port_range_min"),
+    *("port_range_max", "remote_ip_prefix", "ip_address", "fixed_ip"),
+)
+"""The properties that a reviewer looks for first."""
 _MAX_LENGTH = 80
 _MAX_PARTS = 6
 """Maximum of keys or items of one value that are shown."""
+
+
+def rank(name: str) -> tuple[int, str]:
+    """Return the sort key of a property."""
+    return (FIRST.index(name) if name in FIRST else len(FIRST), name)
 
 
 def code(text: object) -> str:
@@ -30,10 +40,19 @@ def format_value(value: object) -> str:
         return NOT_KNOWN
     if isinstance(value, str) and value == SECRET:
         return "(secret)"
+    if _is_list(value) and any(map(_is_map, value)):  # type: ignore[call-overload]
+        return _format_items(value)  # type: ignore[arg-type]
     plain = _plain(value)
     if not plain and value in ("", [], {}):
         return "none"
     return code(plain if len(plain) <= _MAX_LENGTH else f"{plain[: _MAX_LENGTH - 1].rstrip()}…")
+
+
+def _format_items(items: Sequence[object]) -> str:
+    """Format each item of a list."""
+    shown = [text for item in items if (text := format_value(item))]
+    more = [f"… {len(shown) - _MAX_PARTS} more"] if len(shown) > _MAX_PARTS else []
+    return ", ".join((*shown[:_MAX_PARTS], *more))
 
 
 def changes(name: str, prior: object, desired: object) -> list[str]:
@@ -79,8 +98,11 @@ def _changes_of_list(name: str, prior: Any, desired: Any) -> Iterator[str]:
         for before, after in zip(removed, added, strict=True):
             yield from _changes_of_map(f"{name}[{desired.index(after)}]", before, after)
     else:
-        yield from (f"{code(name)} without {format_value(item)}" for item in removed)
-        yield from (f"{code(name)} with {format_value(item)}" for item in added)
+        yield from (
+            f"{code(name)} {how}: {_format_items(items)}"
+            for how, items in (("removed", removed), ("added", added))
+            if items
+        )
 
 
 def _plain(value: object) -> str:
@@ -92,7 +114,8 @@ def _plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if _is_map(value):
-        parts = {key: _plain(item) for key, item in value.items() if not _is_hidden(item)}  # type: ignore[attr-defined]
+        known = {key: item for key, item in value.items() if not _is_hidden(item)}  # type: ignore[attr-defined]
+        parts = {key: _plain(known[key]) for key in sorted(known, key=rank)}
         shown = [f"{key}: {text}" for key, text in parts.items() if text]
         # The only known property of a nested object needs no name.
         return next(iter(parts.values())) if len(parts) == 1 else f"{{{', '.join(shown)}}}" if shown else ""

@@ -6,12 +6,12 @@ import ecs_pulumi as ecs
 
 network = ecs.Network("shop")
 subnet = ecs.Subnet("shop", network_id=network.id, cidr="192.168.30.0/24")
-port = ecs.Port("shop", network_id=network.id, fixed_ips=[{"subnet_id": subnet.id}])
 server = ecs.Server(
     "shop",
     flavor=pulumi.Config().require("flavor"),
     image="Standard_Debian_12_latest",
-    networks=[{"port_id": port.id}],
+    # Not a Port: Open Telekom Cloud deletes the port of the first NIC with the server, also in a replacement.
+    networks=[{"network_id": network.id}],
     block_devices=[
         {
             "source_type": "image",
@@ -23,4 +23,4 @@ server = ecs.Server(
     ],
 )
 
-pulumi.export("address", port.ip_address)
+pulumi.export("address", server.access_ip_v4)

@@ -158,7 +158,7 @@ def test_github(repository: Repository, tmp_path: Path) -> None:
     repository.env = {name: value for name, value in repository.env.items() if not name.startswith("OS_")} | empty
     summary.unlink()
     assert repository.github("preview", GITHUB_STEP_SUMMARY=str(summary)) == 0
-    assert "### Created (4)" in summary.read_text()
+    assert "### Created (3)" in summary.read_text()
     assert "Nothing was checked against the cloud" in summary.read_text()
 
 

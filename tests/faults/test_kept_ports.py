@@ -200,8 +200,9 @@ def test_preview_of_replacement_names_the_port(cloud: EmulatedWorld, warnings: l
     web.preview(**program(cloud, by_port(cloud, "port"), image=other_image(cloud)))
     (line,) = [each for each in warnings if "port-loss" in each]
     assert line == (
-        f"replacing web deletes the port {cloud.base['port']} of its first NIC, which stays with the server; the new "
-        "server needs that port: give the first NIC another port, or the update ends without a server [port-loss]"
+        f"replacing web also deletes the port {cloud.base['port']}, because the cloud does not detach the first NIC; "
+        "the new server needs that port: give the first NIC another port, or the update ends without a server "
+        "[port-loss]"
     )
     warnings.clear()
     web.preview(**program(cloud, by_network(cloud), image=other_image(cloud)))

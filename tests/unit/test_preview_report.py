@@ -115,6 +115,34 @@ def test_reason_of_a_preview_that_wrote_no_result(tmp_path: Path, capsys: pytest
     assert output.err == f"error: the preview failed: {reason}\n"
 
 
+TRACEBACK = """error: Program failed with an unhandled exception:
+Traceback (most recent call last):
+  File "/opt/pulumi/pulumi-language-python-exec", line 188, in run
+    runpy.run_path(args.PROGRAM, run_name="__main__")
+  File "<frozen importlib._bootstrap>", line 241, in _call_with_frames_removed
+  File "/builds/shop/__main__.py", line 3{rest}
+{error}
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("rest", "error"),
+    [
+        ("\n    x = = 3\n        ^", "SyntaxError: invalid syntax"),
+        (
+            ', in <module>\n    size\n  File "/v/site-packages/pulumi/x.py", line 9, in get\n    raise',
+            "NameError: size",
+        ),
+    ],
+)
+def test_error_in_the_program(rest: str, error: str) -> None:
+    """The summary has the line of the program, not only the exception."""
+    message = TRACEBACK.format(rest=rest, error=error)
+    text = markdown(read(json.dumps({"diagnostics": [{"message": message, "severity": "error"}]})))
+    assert text.endswith(f"### The preview failed (1)\n\n- `__main__.py, line 3: {error}`\n")
+
+
 def test_failed_preview_sets_exit_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     """The summary of a failed preview contains the errors, and the exit status is that of an error."""
     assert main(["--forbid", "destroy", str(RECORDED / "failed.json")]) == 1
@@ -440,19 +468,19 @@ def test_secrets_of_a_new_object_are_not_shown() -> None:
     ("prior", "desired", "expected"),
     [
         ({"a": "1", "b": "2"}, {"b": "3", "c": "4"}, ["`x.b` `2` → `3`", "`x.c` added: `4`", "`x.a` removed"]),
-        (["a", "b"], ["b", "c"], ["`x` without `a`", "`x` with `c`"]),
+        (["a", "b"], ["b", "c", "d"], ["`x` removed: `a`", "`x` added: `c`, `d`"]),
         (["a", "b"], ["b", "a"], ["`x` in another order"]),
-        ([], ["a"], ["`x` with `a`"]),
+        ([], ["a"], ["`x` added: `a`"]),
         (
             [{"protocol": "tcp", "port_range_min": 22}, {"protocol": "udp"}],
             [{"protocol": "udp"}, {"protocol": "tcp", "port_range_min": 2222}],
             ["`x[1].port_range_min` `22` → `2222`"],
         ),
-        ([{"protocol": "tcp"}], [], ["`x` without `tcp`"]),
+        ([{"protocol": "tcp"}], [], ["`x` removed: `tcp`"]),
         (
             [{"direction": "ingress", "protocol": "tcp"}],
             [],
-            ["`x` without `{direction: ingress, protocol: tcp}`"],
+            ["`x` removed: `{direction: ingress, protocol: tcp}`"],
         ),
         (None, "a", ["`x` not set → `a`"]),
         ("a", None, ["`x` `a` → not set"]),
@@ -460,7 +488,7 @@ def test_secrets_of_a_new_object_are_not_shown() -> None:
         (["a"], UNKNOWN, ["`x` `a` → not known yet"]),
         (1.5, True, ["`x` `1.5` → `true`"]),
         ("a" * 200, "b", [f"`x` `{'a' * 79}…` → `b`"]),
-        ([], list("abcdefghij"), [*(f"`x` with `{each}`" for each in "abcdef"), "4 more of `x`"]),
+        ([], list("abcdefghij"), ["`x` added: `a`, `b`, `c`, `d`, `e`, `f`, … 4 more"]),
         ({"a": "`\n## hush"}, {}, ["`x.a` removed"]),
         ({}, {"a`": "`\n## x"}, ["`x.a` added: `## x`"]),
     ],

@@ -77,7 +77,9 @@ def warn_of_replacement(context: Context, prior: Mapping[str, Any], new: Mapping
         return
     desired_ports = [each.get("port_id") for each in objects(new.get("networks"))]
     declared = OWNERSHIP.other_owner(ObjectKey("Port", context.cloud.region.name, port_id))
-    what = f"replacing {context.resource} deletes the port {port_id} of its first NIC, which stays with the server"
+    what = (
+        f"replacing {context.resource} also deletes the port {port_id}, because the cloud does not detach the first NIC"
+    )
     if port_id in desired_ports:
         advice = f"add `--replace '{declared}'`" if declared else "give the first NIC another port"
         text = f"{what}; the new server needs that port: {advice}, or the update ends without a server"

@@ -193,7 +193,7 @@ def test_warning_of_a_replacement(
         assert cloud.warnings == []
         return
     (warning,) = cloud.warnings
-    assert warning.startswith("replacing web deletes the port a of its first NIC, which stays with the server;")
+    assert warning.startswith("replacing web also deletes the port a, because the cloud does not detach the first NIC;")
     assert text in warning
 
 
