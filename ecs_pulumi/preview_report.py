@@ -156,13 +156,11 @@ def read(text: str) -> Preview:
             notice, _, names = parse(str(each["message"]))
             if notice:
                 notices.setdefault(str(each.get("urn") or ""), {})[notice] = names
-        planned = [change for step in steps if (change := _change(step, notices))]
         renamed = _renamed(steps)
         planned = [
-            replace(each, notes=(*each.notes, renamed[each.kind, each.name]))
-            if (each.kind, each.name) in renamed
-            else each
-            for each in planned
+            replace(change, notes=(*change.notes, *renamed.get(step["urn"], ())))
+            for step in steps
+            if (change := _change(step, notices))
         ]
         urns = [str(each.get("urn")).split("::") for each in (*steps, *diagnostics) if each.get("urn")]
         unchanged = int(summary.get("same") or 0) - any(step["op"] == "same" and _is_stack(step) for step in steps)
@@ -177,24 +175,26 @@ def read(text: str) -> Preview:
         raise ReportError("the input is not what `pulumi preview --json` prints") from error
 
 
-def _renamed(steps: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
-    """Return a note for each new resource that has the known inputs of one of its kind that is deleted."""
-    removed = [(*_kind_and_name(step), _comparable(step["oldState"])) for step in steps if step["op"] == "delete"]
+def _renamed(steps: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str]]:
+    """Return a note for the URN of each new resource that has the known inputs of one of its kind that is deleted."""
+    removed = [(step["urn"], _comparable(step["oldState"])) for step in steps if step["op"] == "delete"]
     notes = {}
     for step in steps:
         if step["op"] != "create":
             continue
-        (kind, name), inputs = _kind_and_name(step), _comparable(step.get("newState") or {})
-        for other in removed:
-            other_kind, other_name, other_inputs = other
+        urn, inputs = step["urn"], _comparable(step.get("newState") or {})
+        for other_urn, other_inputs in removed:
             both = {**other_inputs, **inputs}
             known = [key for key in both if not _is_unknown(inputs.get(key))]
-            if other_kind == kind and all(other_inputs.get(key) == inputs.get(key) for key in known):
-                removed.remove(other)
-                alias = code(f'aliases=[pulumi.Alias(name="{other_name}")]')
-                notes[kind, name] = (
-                    f"has the inputs of {code(other_name)}, which is deleted; to rename that, add {alias}"
-                )
+            is_alike = all(other_inputs.get(key) == inputs.get(key) for key in known) and (known or not both)
+            if is_alike and _kind_and_name(other_urn)[0] == _kind_and_name(urn)[0]:
+                removed.remove((other_urn, other_inputs))
+                other_name = _kind_and_name(other_urn)[1]
+                # An alias with a name applies to the present parent; the URN contains the types of the parents.
+                is_moved = other_urn.split("::", 3)[2] != urn.split("::", 3)[2]
+                alias = f'"{other_urn}"' if is_moved else f'pulumi.Alias(name="{other_name}")'
+                goal = f"{'move' if is_moved else 'rename'} that, add {code(f'aliases=[{alias}]')}"
+                notes[urn] = (f"has the inputs of {code(other_name)}, which is deleted; to {goal}",)
                 break
     return notes
 
@@ -210,8 +210,8 @@ def _comparable(state: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _kind_and_name(step: Mapping[str, Any]) -> tuple[str, str]:
-    kind, name = str(step["urn"]).split("::", 3)[2:]
+def _kind_and_name(urn: str) -> tuple[str, str]:
+    kind, name = urn.split("::", 3)[2:]
     return kind.rpartition("$")[2].removeprefix(ECS), name
 
 

@@ -550,6 +550,32 @@ def test_renamed_resource(document: dict[str, Any]) -> None:
     assert not any(each.notes for each in read(json.dumps(document)).changes)
 
 
+def test_moved_resource(document: dict[str, Any]) -> None:
+    """An alias with a name applies to the present parent, so a resource that gets one needs its prior URN as alias."""
+    urn = "urn:pulumi:test::shop::{}pulumi-python:dynamic/ecs:Network::net"
+    inputs = {"inputs": {"name": "net"}}
+    document["steps"] = [
+        {"op": "delete", "urn": urn.format(""), "oldState": inputs},
+        {"op": "create", "urn": urn.format("shop:index:Zone$"), "newState": inputs},
+    ]
+    deleted, created = sorted(read(json.dumps(document)).changes, key=lambda each: each.effects, reverse=True)
+    assert deleted.effects == ("delete",)
+    assert deleted.notes == ()
+    alias = f'aliases=["{urn.format("")}"]'
+    assert created.notes == (f"has the inputs of `net`, which is deleted; to move that, add `{alias}`",)
+
+
+def test_resource_with_unknown_inputs_only_is_not_called_renamed(document: dict[str, Any]) -> None:
+    """Inputs that are all unknown do not show that a new resource has those of a deleted one."""
+    kind = "urn:pulumi:test::shop::pulumi-python:dynamic/ecs:VolumeAttachment"
+    prior = {"inputs": {"server_id": "a", "volume_id": "b"}, "outputs": {}}
+    document["steps"] = [
+        {"op": "create", "urn": f"{kind}::new", "newState": {"inputs": dict.fromkeys(prior["inputs"], UNKNOWN)}},
+        {"op": "delete", "urn": f"{kind}::old", "oldState": prior},
+    ]
+    assert not any(each.notes for each in read(json.dumps(document)).changes)
+
+
 def test_warnings_are_shown(document: dict[str, Any]) -> None:
     """The summary contains the warnings of the preview."""
     warning = "warning: Nothing was checked against the cloud: no credentials [not-checked]\n"
