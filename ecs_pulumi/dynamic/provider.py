@@ -108,7 +108,7 @@ class Provider(ResourceProvider):
         context = self._new_context("create", request, inputs)
         desired = handler.inputs.model_validate(inputs)
         try:
-            self._delete_failed_creates(context, request.urn, inputs)
+            self._delete_failed_create(context, request.urn, inputs)
             if desired.adopt:
                 remote = self._adopt(context, desired, inputs)
             elif orphan := self._find_orphan(context, request, desired):
@@ -350,12 +350,12 @@ class Provider(ResourceProvider):
                 )
         return None
 
-    def _delete_failed_creates(self, context: OperationContext[Any], urn: str, inputs: Mapping[str, Any]) -> None:
-        """Delete what the failed creates of this resource have left, if an error hook lets the engine repeat them."""
-        for id_ in run.failed_creates(urn):
+    def _delete_failed_create(self, context: OperationContext[Any], urn: str, inputs: Mapping[str, Any]) -> None:
+        """Delete what a failed create of this resource has left, if an error hook lets the engine repeat it."""
+        if id_ := run.failed_create(urn):
             context.id = id_  # if this fails, the state keeps the object
             self._handler.delete(context, id_, inputs)
-            run.failed_create_deleted(urn, id_)
+            run.failed_create_deleted(urn)
             context.clear_id()
 
     def _resume_create(self, context: OperationContext[Any], id_: str, desired: Any, inputs: Mapping[str, Any]) -> Any:

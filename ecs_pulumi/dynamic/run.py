@@ -32,7 +32,7 @@ _checked_as_new: set[str] = set()
 _created: set[str] = set()
 _refreshed: set[str] = set()
 _deleting: set[tuple[str, str]] = set()
-_failed: set[tuple[str, str]] = set()
+_failed: dict[str, str] = {}
 
 
 def program_seen() -> None:
@@ -77,20 +77,20 @@ def created(kind: str, id_: str) -> None:
 def create_failed(urn: str, id_: str) -> None:
     """Record that a create has failed and left an object, which the engine stores in the state."""
     if urn:
-        _failed.add((urn, id_))
+        _failed[urn] = id_
 
 
-def failed_creates(urn: str) -> list[str]:
-    """Return the ids of the objects that failed creates of a resource have left in this run.
+def failed_create(urn: str) -> str | None:
+    """Return the id of the object that a failed create of a resource has left in this run; None if there is none.
 
     The engine creates a resource again if an error hook asks for it. It then forgets the object of the failed create.
     """
-    return [id_ for failed, id_ in _failed if failed == urn]
+    return _failed.get(urn)
 
 
-def failed_create_deleted(urn: str, id_: str) -> None:
+def failed_create_deleted(urn: str) -> None:
     """Record that the object of a failed create has been deleted."""
-    _failed.discard((urn, id_))
+    _failed.pop(urn, None)
 
 
 def deletes_first(urn: str) -> bool:

@@ -492,7 +492,7 @@ def request_of_web(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every request concerns one resource, in a run without earlier ones."""
     urn = "urn:pulumi:test::story::pulumi-python:dynamic/ecs:Cake::web"
     monkeypatch.setattr(rpc_bridge, "current_request", lambda: rpc_bridge.RequestContext(urn=urn))
-    monkeypatch.setattr("ecs_pulumi.dynamic.run._failed", set())
+    monkeypatch.setattr("ecs_pulumi.dynamic.run._failed", {})
     monkeypatch.setattr("ecs_pulumi.dynamic.provider.OWNERSHIP", Ownership())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -176,3 +178,28 @@ def test_not_certain_if_nic_is_pending_deletion(monkeypatch: pytest.MonkeyPatch)
     assert not deletes_server()
     set_state(monkeypatch, delete=True)
     assert deletes_server()
+
+
+def test_failed_create_is_found_while_others_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A create can ask for the object of an earlier one while creates of other resources fail."""
+    monkeypatch.setattr(run, "_failed", type(run._failed)())
+    run.create_failed(NIC, "1")
+
+    def fail() -> None:
+        for count in range(10_000):
+            run.create_failed(f"{SERVER}-{count}", "2")
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    others = threading.Thread(target=fail)
+    others.start()
+    try:
+        found = {run.failed_create(NIC)}
+        while others.is_alive():
+            found.add(run.failed_create(NIC))
+    finally:
+        others.join()
+        sys.setswitchinterval(interval)
+    assert found == {"1"}
+    run.failed_create_deleted(NIC)
+    assert run.failed_create(NIC) is None
