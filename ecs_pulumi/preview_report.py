@@ -72,8 +72,12 @@ _UPDATES = {
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FRAME = re.compile(r'^ *File "(.+)", line (\d+)', re.MULTILINE)
 _OPS = ("create", "update", "replace", "delete")
-_MAX_LINES = 50
-"""Maximum of lines in a section: a comment on a pull request is limited to 65,536 characters."""
+_MAX_LENGTH = 65_000
+"""Maximum of characters: a comment on a pull request is limited to 65,536."""
+_MAX_LINES = (50, 20, 8, 3)
+"""Maximum of lines in a section; the smaller ones if the summary is too long otherwise."""
+_MAX_MESSAGE = 1000
+"""Maximum of characters of an error or a warning."""
 _CAUTION = """\
 > [!CAUTION]
 > Nothing restores this data after the `up`. Back it up first, or keep the object, for example with `protect=True`."""
@@ -401,21 +405,27 @@ def markdown(preview: Preview, broken: Sequence[tuple[str, Change]] = ()) -> str
         preview: The preview.
         broken: The result of `forbidden`.
     """
+    texts = (_markdown(preview, broken, lines) for lines in _MAX_LINES)
+    return next((text for text in texts if len(text) <= _MAX_LENGTH), "") or _markdown(preview, broken, 1)
+
+
+def _markdown(preview: Preview, broken: Sequence[tuple[str, Change]], most: int) -> str:
+    """Return the summary with at most this number of lines in a section."""
     counts = Counter(change.effects[0] for change in preview.changes)
     total = ", ".join(f"{counts[effect]} {_LABELS[effect]}" for effect in EFFECTS if counts[effect])
     total = f"failed{' after ' * bool(total)}{total}" if preview.errors else total or "no changes"
     parts = [f"## Preview of {code(preview.stack) or 'the stack'}: {total}"]
     if preview.errors:
         heading = f"The preview failed{'; what follows is incomplete' if preview.changes else ''}"
-        parts.append(_section(heading, map(code, preview.errors)))
+        parts.append(_section(heading, map(_message, preview.errors), most))
     if broken:
         places = (f"{code(rule)}: {change.kind_markdown} {code(change.name)}" for rule, change in broken)
-        parts.append(_section("Forbidden here", places))
+        parts.append(_section("Forbidden here", places, most))
     for effect, heading in EFFECTS.items():
         if effect == "update":
-            parts.append(_section("Warnings", map(code, preview.warnings)))
+            parts.append(_section("Warnings", map(_message, preview.warnings), most))
         lines = [str(each) for each in preview.changes if each.effects[0] == effect]
-        parts.append(_section(heading, lines, _CAUTION if effect == "destroy" else ""))
+        parts.append(_section(heading, lines, most, _CAUTION if effect == "destroy" else ""))
     if preview.same:
         parts.append(f"{preview.same} unchanged.")
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -434,14 +444,18 @@ _LABELS = {
 }
 
 
-def _section(heading: str, lines: Iterable[str], note: str = "") -> str:
+def _message(text: str) -> str:
+    return code(text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…")
+
+
+def _section(heading: str, lines: Iterable[str], most: int, note: str = "") -> str:
     items = list(lines)
-    return "\n\n".join(filter(None, (f"### {heading} ({len(items)})", note, _list(items)))) if items else ""
+    return "\n\n".join(filter(None, (f"### {heading} ({len(items)})", note, _list(items, most)))) if items else ""
 
 
-def _list(items: Sequence[str]) -> str:
-    more = [f"… and {len(items) - _MAX_LINES} more"] if len(items) > _MAX_LINES else []
-    return "\n".join(f"- {item}" for item in (*items[:_MAX_LINES], *more))
+def _list(items: Sequence[str], most: int) -> str:
+    more = [f"… and {len(items) - most} more"] if len(items) > most else []
+    return "\n".join(f"- {item}" for item in (*items[:most], *more))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -474,7 +488,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _failed(reasons: Sequence[str]) -> str:
     """Return the summary of a preview that wrote no result, such as one with a wrong passphrase."""
-    listed = _list([code(reason) for reason in reasons])
+    listed = _list(list(map(_message, reasons)), _MAX_LINES[0])
     return f"## The preview failed\n\nIt wrote no result, so it is not known what would change.\n\n{listed}\n"
 
 

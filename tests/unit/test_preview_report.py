@@ -550,6 +550,21 @@ def test_renamed_resource(document: dict[str, Any]) -> None:
     assert not any(each.notes for each in read(json.dumps(document)).changes)
 
 
+def test_summary_fits_a_comment(document: dict[str, Any]) -> None:
+    """The summary of many large changes, with a long error, has fewer lines, so that a comment can contain it."""
+    kind = "urn:pulumi:test::shop::pulumi-python:dynamic/ecs:Server"
+    inputs = {f"input{count}": "x" * 70 for count in range(20)}
+    document["steps"] = [
+        {"op": "create", "urn": f"{kind}::web{count}", "newState": {"inputs": inputs}} for count in range(70)
+    ]
+    document["diagnostics"] = [{"severity": "error", "message": "e" * 100_000}]
+    summary = markdown(read(json.dumps(document)))
+    assert 10_000 < len(summary) < 65_536
+    assert "### Created (70)" in summary
+    assert "- … and 50 more" in summary
+    assert f"- `{'e' * 1000}…`" in summary
+
+
 def test_moved_resource(document: dict[str, Any]) -> None:
     """An alias with a name applies to the present parent, so a resource that gets one needs its prior URN as alias."""
     urn = "urn:pulumi:test::shop::{}pulumi-python:dynamic/ecs:Network::net"
