@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ecs_pulumi.notices import Notice, parse
 from ecs_pulumi.report_rules import UNKNOWN, ReportRules
-from ecs_pulumi.report_values import NOT_KNOWN, SECRET, changes, code, format_value, rank
+from ecs_pulumi.report_values import NOT_KNOWN, SECRET, changes, code, format_value, holds_secret, rank
 from ecs_pulumi.sdk import DEFAULTS, KINDS, REPORT_RULES, SECRETS
 from ecs_pulumi.streams import force_utf8, print_error, run
 
@@ -361,15 +361,19 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
         if not name.startswith("__") and name != "adopt" and value not in (prior.get(name), outputs.get(name))
     ]
     if not names:
-        # The preview masks secrets, so a secret may have changed.
-        names = [name for name, value in desired.items() if _secret(name, value, new) and name in prior]
+        # The preview masks secrets, so a secret may have changed, also one in a map or list.
+        names = [
+            name
+            for name, value in desired.items()
+            if name in prior and not name.startswith("__") and (_secret(name, value, new) or holds_secret(value))
+        ]
     return {name: _reason(name, old, new) for name in sorted(names)}
 
 
 def _reason(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     desired, prior, outputs = new.get("inputs") or {}, old.get("inputs") or {}, old.get("outputs") or {}
     value, prior_value = desired.get(name), prior.get(name, outputs.get(name))
-    if _secret(name, value, new) or _secret(name, prior_value, old):
+    if _secret(name, value, new) or _secret(name, prior_value, old) or (value == prior_value and holds_secret(value)):
         return f"{code(name)} (secret)"
     if name not in desired and name not in prior:
         return f"{code(name)} {format_value(prior_value)}".strip()  # an output, such as the status of a server

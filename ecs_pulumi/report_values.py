@@ -50,7 +50,7 @@ def format_value(value: object) -> str:
 
 def _format_items(items: Sequence[object]) -> str:
     """Format each item of a list."""
-    shown = [text for item in items if (text := format_value(item))]
+    shown = [text for item in items if (text := format_value(_only(item)))]
     more = [f"… {len(shown) - _MAX_PARTS} more"] if len(shown) > _MAX_PARTS else []
     return ", ".join((*shown[:_MAX_PARTS], *more))
 
@@ -117,17 +117,29 @@ def _plain(value: object) -> str:
         known = {key: item for key, item in value.items() if not _is_hidden(item)}  # type: ignore[attr-defined]
         parts = {key: _plain(known[key]) for key in sorted(known, key=rank)}
         shown = [f"{key}: {text}" for key, text in parts.items() if text]
-        # The only known property of a nested object needs no name.
-        return next(iter(parts.values())) if len(parts) == 1 else f"{{{', '.join(shown)}}}" if shown else ""
+        return f"{{{', '.join(shown)}}}" if shown else ""
     if _is_list(value):
-        texts = [text for item in value if not _is_hidden(item) and (text := _plain(item))]  # type: ignore[attr-defined]
+        texts = [text for item in value if not _is_hidden(item) and (text := _plain(_only(item)))]  # type: ignore[attr-defined]
         more = [f"… {len(texts) - _MAX_PARTS} more"] if len(texts) > _MAX_PARTS else []
         return ", ".join((*texts[:_MAX_PARTS], *more))
     return str(value)
 
 
+def _only(item: Any) -> Any:
+    """Return the only known property of an item, which needs no name, or the item."""
+    known = [value for value in item.values() if not _is_hidden(value)] if _is_map(item) else ()
+    return known[0] if len(known) == 1 else item
+
+
 def _is_hidden(value: object) -> bool:
     return isinstance(value, str) and (value in UNKNOWN or value == SECRET)
+
+
+def holds_secret(value: object) -> bool:
+    """Whether a value is a secret, or a map or list with a secret in it."""
+    if _is_map(value):
+        return any(map(holds_secret, value.values()))  # type: ignore[attr-defined]
+    return any(map(holds_secret, value)) if _is_list(value) else value == SECRET  # type: ignore[call-overload]
 
 
 def _is_map(value: object) -> bool:

@@ -550,6 +550,24 @@ def test_renamed_resource(document: dict[str, Any]) -> None:
     assert not any(each.notes for each in read(json.dumps(document)).changes)
 
 
+def test_changed_secret_in_a_map(document: dict[str, Any]) -> None:
+    """If an update shows no difference, the inputs with a secret in them are the reason."""
+    server = step(document, "resized")
+    inputs = {"name": "web", "metadata": {"stage": "dev", "password": "[secret]"}, "tags": ["a"]}
+    server["oldState"]["inputs"], server["newState"]["inputs"] = inputs, inputs
+    document["diagnostics"] = []
+    assert change(document, "resized").reasons == ("`metadata` (secret)",)
+
+
+def test_map_of_a_new_object_has_its_keys() -> None:
+    """The only key of a map is shown; the only property of an item of a list needs no name."""
+    urn = "urn:pulumi:test::shop::pulumi-python:dynamic/ecs:Server::web"
+    inputs = {"metadata": {"owner": "shop"}, "networks": [{"network_id": "public"}]}
+    document = {"steps": [{"op": "create", "urn": urn, "newState": {"inputs": inputs}}]}
+    (created,) = read(json.dumps(document)).changes
+    assert created.reasons == ("`metadata` `{owner: shop}`", "`networks` `public`")
+
+
 def test_summary_fits_a_comment(document: dict[str, Any]) -> None:
     """The summary of many large changes, with a long error, has fewer lines, so that a comment can contain it."""
     kind = "urn:pulumi:test::shop::pulumi-python:dynamic/ecs:Server"
