@@ -265,11 +265,13 @@ def _metadata(setting: str, text: str) -> dict[str, str]:
 
 
 def _json(text: str) -> Any:
-    """Parse JSON with its numbers as texts; None for a text that is no JSON."""
+    """Parse JSON with its numbers as texts; None for a text that is no JSON, or has half of a character."""
     try:
-        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+        value = json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+        json.dumps(value, ensure_ascii=False).encode()  # refuses a lone surrogate, which no request can contain
     except (ValueError, RecursionError):
         return None
+    return value
 
 
 def _mapping(setting: str, text: str) -> dict[str, str]:

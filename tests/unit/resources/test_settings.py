@@ -95,6 +95,7 @@ INVALID = {
         '{"a/b": "x"}': "a key consists of letters, .* got 'a/b'",
         '{"a": true}': "the value of 'a' must be a text in quotes",
         '{"a": {"b": "c"}}': "the value of 'a' must be a text in quotes",
+        '{"a": "\\ud800"}': "expected a map from key to text",
         '{"a": null}': "the value of 'a' must be a text in quotes",
         json.dumps({"a": "x" * 256}): "the value of 'a' has 256 characters, and at most 255 characters fit",
     },
