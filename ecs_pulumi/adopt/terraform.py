@@ -334,8 +334,8 @@ def _restore(item: Item, resource: ImportedResource) -> None:
         restored["scheduler_hints"]["query"] = json.dumps(hints["query"])
     if item.kind == "Server":
         restored |= {
-            "stop_before_delete": values.get("stop_before_destroy"),
-            "force_delete": values.get("force_delete"),
+            "stop_before_delete": _is_true(values, "stop_before_destroy"),
+            "force_delete": _is_true(values, "force_delete"),
         }
         restored["block_devices"] = _block_devices(values, has_image=bool(resource.inputs.get("image")))
         _mark_access_network(values, resource)
@@ -375,6 +375,11 @@ def _mark_access_network(values: Mapping[str, Any], resource: ImportedResource) 
     )
     if nic := next(filter(matches, nics), None):
         nic["access_network"] = True
+
+
+def _is_true(values: Mapping[str, Any], name: str) -> bool:
+    """Whether an attribute is true; flat attributes are texts."""
+    return values.get(name) in (True, "true")
 
 
 def _objects(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -210,6 +210,7 @@ def completed(kind: str, inputs: dict[str, Any] | None = None, /, **attributes: 
     ("kind", "attributes", "inputs"),
     [
         ("Server", {"stop_before_destroy": True, "force_delete": False}, {"stop_before_delete": True}),
+        ("Server", {"stop_before_destroy": "false", "force_delete": "true"}, {"force_delete": True}),
         (
             "Server",
             {"scheduler_hints": [{"group": "g", "query": [">=", "$free_ram_mb", 1024], "same_host": []}]},
