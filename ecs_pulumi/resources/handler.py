@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import weakref
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ecs_pulumi.cloud.api import ServiceClient
+    from ecs_pulumi.cloud.connection import Connection
     from ecs_pulumi.dynamic.handler import ImportedResource
     from ecs_pulumi.resources.clients import Context, Existing
 
@@ -39,6 +41,10 @@ I = TypeVar("I", bound=fields.Inputs)  # noqa: E741
 _STORED_SETTINGS = (
     "Without --run-program, Pulumi uses the settings stored by the last `pulumi up`, not the current ones."
 )
+
+
+_unreachable: weakref.WeakSet[Connection] = weakref.WeakSet()
+"""The connections that did not answer which versions the cloud offers."""
 
 
 class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
@@ -74,9 +80,14 @@ class EcsHandler(ResourceHandler[Clients, I, RemoteObject]):
         """Return the microversion that an input needs if the cloud does not offer it."""
         since = fields.fields_of(self.inputs)[name].since
         try:
-            return self._missing_version(context, name, since) if since else None
+            if since and context.cloud.connection not in _unreachable:
+                return self._missing_version(context, name, since)
+        except errors.ConnectionFailed:
+            # With `ecs:preflight` false, a preview goes on without the cloud: only the first resources wait for it.
+            _unreachable.add(context.cloud.connection)
         except errors.EcsError:
-            return None  # the other checks report it
+            pass  # the other checks report it
+        return None
 
     @staticmethod
     def _missing_version(context: Context, name: str, since: fields.RequiresMicroversion) -> str | None:

@@ -10,6 +10,7 @@ import requests
 
 from ecs_pulumi.dynamic import fields
 from ecs_pulumi.dynamic.rpc_bridge import ADDED_KEY, _warned
+from ecs_pulumi.resources.handler import EcsHandler
 from ecs_pulumi.resources.registry import handlers
 from tests.fields.assertions import assert_complete, assert_no_changes
 from tests.fields.test_common import SPECIMENS
@@ -20,6 +21,7 @@ from tests.support.steps import SAME, UNKNOWN, Failed, Refused, Resource, update
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ecs_pulumi.resources.clients import Context
     from tests.fields.cloud_fixtures import CloudFixtures
 
     New = Callable[..., Resource]
@@ -252,6 +254,23 @@ def test_servers_without_tags(under: New, fixtures: CloudFixtures, warnings: lis
     # What an older one cannot change stays in the state.
     server = under(server, forced_version(version))
     assert server.preview(**program) == SAME
+
+
+def test_preview_without_the_cloud(under: New, fixtures: CloudFixtures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `ecs:preflight` false and no cloud, a preview shows the tags, and only the first server waits for it."""
+    unreachable = {"ecs:authUrl": "http://127.0.0.1:9/v3", "ecs:preflight": "false", "ecs:maxRetries": "0"}
+    attempts: list[str] = []
+    ask = EcsHandler._missing_version
+
+    def counted(context: Context, name: str, since: fields.RequiresMicroversion) -> str | None:
+        attempts.append(name)
+        return ask(context, name, since)
+
+    monkeypatch.setattr(EcsHandler, "_missing_version", staticmethod(counted))
+    for _ in range(3):
+        server = under("Server", setting("tags", ["a"]) | unreachable)
+        assert server._check({}, fixtures.server_inputs)["tags"] == ["a"]
+        assert attempts == ["tags"]
 
 
 def test_limits_name_the_setting(under: New, fixtures: CloudFixtures) -> None:
