@@ -656,21 +656,20 @@ class Provider(ResourceProvider):
         context.added = added
         is_import = inputs.get("adopt") and not prior
         try:
-            if warning := self._handler.preflight_disabled(self._setting):
-                rpc_bridge.warn_once(warning)
-                if is_import:
-                    report_import(request.urn, context.kind, request.resource, inputs["adopt"])
-                return []
-            problems = list(
-                self._check_import(request, inputs) if is_import else self._handler.preflight(context, checked)
-            )
-            is_new = not (prior or checked.is_replacement or inputs.get("adopt") or fields.has_unknown(inputs))
-            if problems and is_new:
-                problems = self._problems_unless_orphan(context, request, inputs, problems)
-            return [replace(each, reason=f"{each.reason}{_in_cloud(context, each.reason)}") for each in problems]
+            if not (warning := self._handler.preflight_disabled(self._setting)):
+                problems = list(
+                    self._check_import(request, inputs) if is_import else self._handler.preflight(context, checked)
+                )
+                is_new = not (prior or checked.is_replacement or inputs.get("adopt") or fields.has_unknown(inputs))
+                if problems and is_new:
+                    problems = self._problems_unless_orphan(context, request, inputs, problems)
+                return [replace(each, reason=f"{each.reason}{_in_cloud(context, each.reason)}") for each in problems]
+            rpc_bridge.warn_once(warning)
         except Exception as error:  # noqa: BLE001  (any error is shown as one line)
             self._warn_or_fail(context, error)
-            return []
+        if is_import:
+            report_import(request.urn, context.kind, request.resource, inputs["adopt"])
+        return []
 
     def _problems_unless_orphan(
         self,

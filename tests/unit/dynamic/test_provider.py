@@ -758,6 +758,18 @@ def test_import_that_changes_the_object_is_a_notice(
     ]
 
 
+def test_import_without_the_cloud_is_marked(
+    provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A preview without credentials, which compares nothing, shows an import as well."""
+    notices: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "log", lambda _, line, **__: notices.append(line))
+    monkeypatch.setattr(status, "_drops_statuses", lambda: False)
+    bakery.errors["read"] = OvenError("offline")
+    assert failures(provider, {"adopt": "c7", "flour": "rye"}) == []
+    assert notices[-1] == "imports c7 as "
+
+
 def test_diff_after_a_refresh_shows_what_the_next_update_does(
     provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
