@@ -313,7 +313,7 @@ def _shown(kind: str, name: str, state: Mapping[str, Any]) -> Iterator[str]:
     inputs, defaults = state.get("inputs") or {}, DEFAULTS.get(kind, {})
     for each in sorted(inputs, key=rank):
         value = inputs[each]
-        if each.startswith("__") or value is None or value is False or value == defaults.get(each) or _is_id(value):
+        if each.startswith("__") or value is None or value == defaults.get(each) or _is_id(value):
             continue
         if each == "name" and isinstance(value, str) and value.startswith(f"{name}-"):
             continue  # generated from the name of the resource

@@ -126,7 +126,7 @@ def kinds_file() -> str:
             f"SECRETS = {tuple(secrets)!r}",
             '"""The inputs and outputs that are secret."""',
             f"DEFAULTS: dict[str, dict[str, object]] = {defaults!r}",
-            '"""The inputs that have a value if the program sets none, by kind; without those that are then false."""',
+            '"""The inputs that have a value if the program sets none, by kind."""',
             f"REPORT_RULES = {report_rules!r}",
             '"""The modules with the rules of the preview report, by kind."""',
         ]
@@ -134,9 +134,9 @@ def kinds_file() -> str:
 
 
 def defaults_of(handler: ResourceHandler[Any, Any, Any]) -> dict[str, Any]:
-    """The values that inputs have if a program does not set them, without those that are false."""
+    """The values that inputs have if a program does not set them."""
     infos = {name: field.info for name, field in fields.fields_of(handler.inputs).items()}
-    return {name: info.default for name, info in infos.items() if not info.is_required() and info.default}
+    return {name: info.default for name, info in infos.items() if not info.is_required() and info.default is not None}
 
 
 def package_file() -> str:

@@ -26,9 +26,14 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "SecurityGroupRule": {"ethertype": "IPv4"},
     "Port": {"binding_vnic_type": "normal"},
     "Volume": {"retype_policy": "on-demand"},
-    "Server": {"image_policy": "replace", "stop_before_resize": True},
+    "Server": {
+        "image_policy": "replace",
+        "stop_before_resize": True,
+        "stop_before_delete": False,
+        "force_delete": False,
+    },
 }
-"""The inputs that have a value if the program sets none, by kind; without those that are then false."""
+"""The inputs that have a value if the program sets none, by kind."""
 REPORT_RULES = {
     "SecurityGroupRule": "ecs_pulumi.resources.security_group_rule_report_rules",
     "Router": "ecs_pulumi.resources.router_report_rules",

@@ -503,6 +503,7 @@ def test_changes_of_a_value(prior: Any, desired: Any, expected: list[str]) -> No
     [
         ({"power_state": "shutoff"}, {"power_state": "active"}, "stopped until its `power_state` is `active` again"),
         ({"power_state": "paused"}, {}, "paused until its `power_state` is `active` again"),
+        ({}, {"power_state": None}, "its workload is interrupted"),
         ({"power_state": UNKNOWN}, {}, "its workload is interrupted, and its power state afterwards is not known yet"),
         (
             {"stop_before_resize": False},
@@ -548,6 +549,14 @@ def test_renamed_resource(document: dict[str, Any]) -> None:
     }
     new["inputs"]["tags"] = ["b"]
     assert not any(each.notes for each in read(json.dumps(document)).changes)
+
+
+def test_what_the_program_switches_off_is_shown() -> None:
+    """An input that is false is shown unless that is its default: it may open a port, or leave a subnet without DHCP."""
+    urn = "urn:pulumi:test::shop::pulumi-python:dynamic/ecs:Port::web"
+    document = {"steps": [{"op": "create", "urn": urn, "newState": {"inputs": {"port_security_enabled": False}}}]}
+    (created,) = read(json.dumps(document)).changes
+    assert created.reasons == ("`port_security_enabled` `false`",)
 
 
 def test_changed_secret_in_a_map(document: dict[str, Any]) -> None:

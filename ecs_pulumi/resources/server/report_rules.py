@@ -30,6 +30,8 @@ class ServerReportRules(ReportRules):
     def interrupted(self, names: Iterable[str], inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> str:
         """Return whether the server runs again after the update."""
         state = inputs.get("power_state") or outputs.get("power_state")
+        if not state:
+            return ""
         if state in UNKNOWN:
             return "its workload is interrupted, and its power state afterwards is not known yet"
         if state != "active":
