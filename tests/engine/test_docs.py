@@ -120,8 +120,7 @@ SCENES = {
     ),
     "docs/how-to/ci.md": Scene(
         example="ci",
-        before=FRESH
-        + f"mkdir wheels\ncp $WHEEL wheels/\nexport PULUMI_STACK=prod\npulumi stack init prod\n",
+        before=FRESH + "mkdir wheels\ncp $WHEEL wheels/\nexport PULUMI_STACK=prod\npulumi stack init prod\n",
     ),
     "docs/how-to/pulumi-features.md": Scene(
         words={
