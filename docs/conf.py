@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from pygments.lexers import find_lexer_class_for_filename
 from sphinx import addnodes
+from sphinx.search.en import SearchEnglish
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sphinx.application import Sphinx
 
 project = "ecs_pulumi"
@@ -29,23 +33,88 @@ html_show_copyright = False
 html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
+html_search_scorer = str(Path(__file__).parent / "search.js")
 html_theme_options = {"navigation_with_keys": True}
 # A broken reference is an error (with `-W`).
 nitpicky = True
 
 # The target of a Markdown link or image to a file, without its anchor.
 _LINK = re.compile(r"(?<=\]\()(?!\w+:)[^)#\s]+")
-
-
+# A fence of a block that shows a file, with its language, the file, and whether the block is appended to it.
+_FENCE = re.compile(r"^( *```)(\w+) title=(\S+)( append)?$", re.MULTILINE)
+# The name of an input, an output, a setting or an option.
 _NAME = re.compile(r"(--)?[A-Za-z][\w:-]*")
-"""The name of an input, an output, a setting or an option."""
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+_LOCAL = re.compile(r"__pycache__|venv|\.pulumi|\..*_cache")
+"""Files and folders that running an example leaves in its folder."""
+
+
+class SearchWords(SearchEnglish):
+    """The words of the search: the name of a setting, such as `ecs:region`, is one word."""
+
+    _word_re = re.compile(r"ecs:\w+|\w+")
+    js_splitter_code = r"var splitQuery = (query) => query.match(/ecs:[\p{L}\p{N}_]+|[\p{L}\p{N}_]+/gu) ?? [];"
 
 
 def setup(app: Sphinx) -> None:
     """Connect the functions below to the build."""
+    app.add_search_language(SearchWords)
+    app.connect("source-read", add_captions)
     app.connect("doctree-read", index_rows)
+    # Before Sphinx notes which files to copy.
+    app.connect("doctree-read", link_examples, priority=100)
+    app.connect("html-collect-pages", show_examples)
     app.connect("html-page-context", add_description)
     app.connect("build-finished", write_markdown)
+
+
+def add_captions(_app: Sphinx, _page: str, source: list[str]) -> None:
+    """Show the name of the file above a block of a file."""
+    source[0] = _FENCE.sub(
+        lambda fence: (
+            f'{fence[1]}{{code-block}} {fence[2]}\n{fence[1][:-3]}:caption: "`{fence[3]}`'
+            f'{", continued" if fence[4] else ""}"\n'
+        ),
+        source[0],
+    )
+
+
+def example_files(folder: Path) -> list[Path]:
+    """Return the files of an example, in their order."""
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and not any(map(_LOCAL.fullmatch, file.relative_to(folder).parts))
+    )
+
+
+def link_examples(app: Sphinx, doctree: nodes.document) -> None:
+    """Let a link to a file of an example lead to the page with all files of this example."""
+    page = app.env.current_document.docname
+    for link in list(doctree.findall(addnodes.download_reference)):
+        file = Path(app.srcdir, page).parent.joinpath(link["reftarget"]).resolve()
+        if file.is_relative_to(EXAMPLES):
+            example = f"examples/{file.relative_to(EXAMPLES).parts[0]}"
+            uri = app.builder.get_relative_uri(page, example)
+            link.replace_self(nodes.reference("", link.astext(), refuri=uri, internal=True))
+
+
+def show_examples(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Copy the examples to the site, and yield a page for each of them, with its files."""
+    for folder in sorted(path for path in EXAMPLES.iterdir() if path.is_dir()):
+        page = f"examples/{folder.name}"
+        body = [f"<h1>{page}</h1>", "<p>All files of the example. Each heading is a link to the file.</p>"]
+        for file in example_files(folder):
+            name, text = file.relative_to(EXAMPLES).as_posix(), file.read_text()
+            copy = Path(app.outdir) / "examples" / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+            lexer = find_lexer_class_for_filename(name)
+            language = lexer.aliases[0] if lexer else "bash" if text.startswith("#!") else "text"
+            body.append(f'<h2><a href="{name}">{name.partition("/")[2]}</a></h2>')
+            body.append(app.builder.highlighter.highlight_block(text, language))  # type: ignore[attr-defined]
+        yield page, {"title": page, "body": "\n".join(body)}, "page.html"
 
 
 def index_rows(app: Sphinx, doctree: nodes.document) -> None:
@@ -63,18 +132,10 @@ def index_rows(app: Sphinx, doctree: nodes.document) -> None:
             # An option has a short form and a value besides.
             names = [each for each in codes if each.startswith("--")] or codes[:1]
             for name in filter(_NAME.fullmatch, names):
-                anchor = _new_id(doctree, f"{section}-{name}")
+                # search.js reads the name; a colon would have a meaning in a selector.
+                anchor = f"{section}--{name.replace(':', '__')}"
                 row["ids"].append(anchor)
                 row[0].insert(0, addnodes.index(entries=[("single", name, anchor, "main", None)]))
-
-
-def _new_id(doctree: nodes.document, text: str) -> str:
-    """Return an id of the page that no other node has."""
-    anchor = nodes.make_id(text)
-    while anchor in doctree.ids:
-        anchor += "-"
-    doctree.ids[anchor] = None
-    return anchor
 
 
 def summary(document: nodes.document) -> str:

@@ -123,7 +123,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         help="the objects in this state of Terraform or OpenTofu, under their names there; - for the standard input; "
         "with --name, --tag or --id, only those of them",
     )
-    which.add_argument("--kind", metavar="KIND,…", type=_kinds, action="extend", help="only these kinds: Server, …")
+    kinds = f"only these kinds, one or more of {', '.join(registry.kinds())}"
+    which.add_argument("--kind", metavar="KIND,…", type=_kinds, action="extend", help=kinds)
     which.add_argument("--without-dependencies", action="store_true", help="do not add dependencies")
     parser.add_argument("--no-protect", action="store_true", help="let `pulumi destroy` delete the resources")
     parser.add_argument(
@@ -191,8 +192,8 @@ def _report(
             warning = f'{each.kind} {each.label} has the owner marker "{owner_marker}": only one stack must manage it'
             lines.append(f"# warning: {in_one_line(warning)}")
     lines += [f"# {in_one_line(note)}" for note in notes]
-    # A program that names its cloud needs no settings.
-    lines += () if entry else _settings(stack, cloud.region.name)
+    if not entry:  # a program that names its cloud needs no settings
+        lines += ["# To select this cloud in another stack:", *_settings(stack, cloud.region.name)]
     print("\n".join(lines), file=sys.stderr)
 
 

@@ -93,10 +93,13 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     with cloud:
         print(f"Emulator ({options.dialect}) listening on {cloud.url}, Keystone at {cloud.auth_url}")  # noqa: T201
-        print("Point a stack at it:")  # noqa: T201
+        print("Commands that configure it for a stack:")  # noqa: T201
         for key, value in cloud.settings.items():
             secret = " --secret" if key == "password" else ""
             print(f"  pulumi config set ecs:{key} {value}{secret}")  # noqa: T201
+        print("Commands that configure it for a shell, without a stack and for other OpenStack clients:")  # noqa: T201
+        for name, value in cloud.environment.items():
+            print(f"  export {name}={value}")  # noqa: T201
         print(f"Watch it in a browser at {cloud.url}/. Ctrl-C stops it.", flush=True)  # noqa: T201
         try:
             cloud.wait()

@@ -4,6 +4,9 @@
 (`PULUMI_CONFIG_PASSPHRASE`) and a cloud (`OS_CLOUD`).
 """
 
+import re
+import sys
+
 import pulumi
 from pulumi import automation
 
@@ -35,4 +38,9 @@ def deploy() -> None:
 
 
 if __name__ == "__main__":
-    deploy()
+    try:
+        deploy()
+    except automation.CommandError as failure:
+        # It has the whole output of the command. The reasons are its lines with an error.
+        reasons = re.findall(r"^ *(error: (?!update failed|preview failed).+)", str(failure), re.MULTILINE)
+        sys.exit(reasons[0] if reasons else str(failure))

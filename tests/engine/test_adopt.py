@@ -403,7 +403,7 @@ def test_commands_of_the_import_page(cloud: Emulator, engine_path: Path, tmp_pat
     assert "pulumi config set --secret ecs:password\n" in output
     assert cloud.settings["password"] not in output
     program = output.rpartition("import ecs_pulumi")[2]
-    assert set(re.findall(r"ecs\.(\w+)\(", program)) == {"Network"}
+    assert set(re.findall(r"ecs\.(\w+)\(", program)) == {"Network", "Subnet"}
 
 
 TERRAFORM = """\

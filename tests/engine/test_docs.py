@@ -120,18 +120,20 @@ SCENES = {
     ),
     "docs/how-to/ci.md": Scene(
         example="ci",
-        before=FRESH
-        + f"mkdir wheels\ncp $WHEEL wheels/\nexport PULUMI_STACK=prod\npulumi stack init prod\n",
+        before=FRESH + "mkdir wheels\ncp $WHEEL wheels/\nexport PULUMI_STACK=prod\npulumi stack init prod\n",
     ),
     "docs/how-to/pulumi-features.md": Scene(
-        before=PROJECT + f"cp -r {EXAMPLES} .\n",
         words={
+            "../ecs_pulumi": str(CHECKOUT),
             # The tests answer each question with yes, which this command refuses.
             "pulumi refresh --preview-only": "env -u PULUMI_SKIP_CONFIRMATIONS pulumi refresh --preview-only",
             # The package is installed, without dependencies.
             "pip install pulumi-policy": "pip install --no-deps pulumi-policy",
             "pulumi preview --policy-pack": f"{POLICY_HOST} pulumi preview --policy-pack",
         },
+        # A failure of the script is one line.
+        after="cd examples/automation\nif (unset ${!OS_*}; python deploy.py) 2> failure; then exit 1; fi\n"
+        'test "$(grep -vc ^+ failure)" = 1\ngrep "^error: create .*: No cloud is configured" failure\n',
     ),
     "docs/how-to/environments.md": Scene(
         example="environments",

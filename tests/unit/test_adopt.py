@@ -78,10 +78,11 @@ def test_owner_marker_in_warning_cannot_inject_line(end: str, capsys: pytest.Cap
     web = Candidate("Server", "1", f"web{end}01", {"description": marker})
     clients = SimpleNamespace(region=SimpleNamespace(name="eu-de"))
     _report(Stack("shop", "dev", [], {}), cast("Clients", clients), [web])
-    _, warning, *settings = capsys.readouterr().err.splitlines()
+    _, warning, heading, *settings = capsys.readouterr().err.splitlines()
     assert warning.startswith("# warning: Server web")
     assert warning.endswith('": only one stack must manage it')
     assert warning.isprintable()
+    assert heading == "# To select this cloud in another stack:"
     assert settings == ["pulumi config set ecs:region eu-de"]
 
 

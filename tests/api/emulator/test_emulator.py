@@ -48,8 +48,8 @@ def test_invalid_numeric_option_is_rejected(wrong: str) -> None:
     assert line.startswith(f"ecs-pulumi emulator: error: argument {wrong.partition('=')[0]}: must be ")
 
 
-def test_command_prints_address_and_stack_settings() -> None:
-    """`--port 0` selects a free port, the output contains all stack settings, and SIGINT exits without a traceback."""
+def test_command_prints_address_and_settings() -> None:
+    """`--port 0` selects a free port, the output has all settings and variables, and SIGINT exits without traceback."""
     with running(*COMMAND, "--port", "0", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         assert run.stdout is not None
         assert run.stderr is not None
@@ -58,7 +58,9 @@ def test_command_prints_address_and_stack_settings() -> None:
             if "Ctrl-C" in line:
                 break
             lines.append(line.strip())
-        settings = dict(line.removeprefix("pulumi config set ecs:").split()[:2] for line in lines[2:])
+        commands = [line.split() for line in lines]
+        settings = {words[3].removeprefix("ecs:"): words[4] for words in commands if words[:2] == ["pulumi", "config"]}
+        variables = dict(words[1].split("=", 1) for words in commands if words[0] == "export")
         user = {"name": settings["username"], "password": settings["password"]}
         user["domain"] = {"name": settings["userDomainName"]}  # type: ignore[assignment]
         project = {"name": settings["projectName"], "domain": {"name": settings["projectDomainName"]}}
@@ -70,7 +72,8 @@ def test_command_prints_address_and_stack_settings() -> None:
     assert settings["authUrl"] in lines[0]
     assert f"in a browser at {settings['authUrl'].removesuffix('v3')}." in line
     assert "pulumi config set ecs:password demo-secret --secret" in lines
-    assert settings["region"] == "eu-de"
+    assert settings["region"] == variables["OS_REGION_NAME"] == "eu-de"
+    assert set(settings.values()) == set(variables.values()) - {variables["OS_IDENTITY_API_VERSION"]}
     assert errors == ""
 
 

@@ -66,7 +66,7 @@ def test_search_finds_every_name(site: Path) -> None:
         expected += [(word, "reference/commands") for word in options if word.startswith("--")]
     results = searched(site, [name for name, _ in expected])
     exact = {
-        query: {page for page, anchor, score in found if anchor and score == 100} for query, found in results.items()
+        query: {page for page, anchor, score, _ in found if anchor and score == 100} for query, found in results.items()
     }
     assert [(name, page) for name, page in expected if page not in exact[name]] == []
     assert {results[name][0][2] for name, _ in expected} == {100}, "another result is before the row"
@@ -89,9 +89,21 @@ def test_search_finds_nested_names_and_lookups(site: Path) -> None:
     settings = (DOCS / "reference" / "settings.md").read_text()
     expected += [(name, "reference/settings") for name in re.findall(r"\| `(OS_\w+)` \|", settings)]
     results = searched(site, [name for name, _ in expected])
-    pages = {query: [page for page, _, _ in found] for query, found in results.items()}
+    pages = {query: [page for page, *_ in found] for query, found in results.items()}
     assert len(expected) > 150
     assert [(name, page) for name, page in expected if page not in pages[name]] == []
+
+
+def test_search_names_the_row_and_its_page(site: Path) -> None:
+    """A result that leads to a row names it, no two results look the same, and the page of a kind is the first one."""
+    results = searched(site, ["ecs:authUrl", "availability_zone", "--all", "Server"])
+    assert results["ecs:authUrl"][0][1] == "#cloud-and-region--ecs__authUrl"
+    titles = {query: [title for *_, title in found] for query, found in results.items()}
+    assert titles["ecs:authUrl"] == ["Settings > ecs:authUrl", "Settings", "Tutorial"]
+    assert titles["availability_zone"][:2] == ["Server > availability_zone", "Volume > availability_zone"]
+    assert titles["--all"][0] == "Commands > --all"
+    assert titles["Server"][0] == "Server"
+    assert all(len(set(each)) == len(each) for each in titles.values())
 
 
 def test_search_finds_every_failure(site: Path) -> None:
@@ -101,7 +113,7 @@ def test_search_finds_every_failure(site: Path) -> None:
     messages = [text for each in shown if re.search(r"[A-Za-z]{4}", text := " ".join(each.replace("`", "").split()))]
     results = searched(site, messages)
     assert len(messages) > 30
-    missing = [query for query, found in results.items() if "how-to/failures" not in [page for page, _, _ in found]]
+    missing = [query for query, found in results.items() if "how-to/failures" not in [page for page, *_ in found]]
     assert missing == []
 
 
@@ -114,6 +126,18 @@ def test_markdown_sources_are_beside_the_pages(site: Path) -> None:
     assert (site / "how-to" / "reach.md").is_file()
 
 
+def test_page_of_an_example_has_all_its_files(site: Path) -> None:
+    """A link to an example leads to a page with all its files, and a file that is shown has its name above it."""
+    page = (site / "how-to" / "ci.html").read_text()
+    assert 'href="../examples/ci.html"' in page
+    shown = re.findall(r'<h2><a href="(.+?)">', (site / "examples" / "ci.html").read_text())
+    assert {"ci/__main__.py", "ci/.gitlab-ci.yml", "ci/ci/preview"} <= set(shown)
+    for name in shown:
+        assert (site / "examples" / name).read_bytes() == (CHECKOUT / "examples" / name).read_bytes()
+    captions = re.findall('<span class="caption-text">(.+?)</span><a', (site / "how-to/resize.html").read_text())
+    assert [re.sub("<.+?>", "", caption) for caption in captions] == ["__main__.py"]
+
+
 def test_llms_txt_lists_every_page(site: Path) -> None:
     """`llms.txt` has the title, a summary and sections, in which each page is listed once with a description."""
     lines = (site / "llms.txt").read_text().splitlines()
@@ -124,8 +148,8 @@ def test_llms_txt_lists_every_page(site: Path) -> None:
     assert sorted(listed) == sorted(PAGES - {"index.md"})
 
 
-def searched(site: Path, queries: Iterable[str]) -> dict[str, list[tuple[str, str, int]]]:
-    """Return what the search of the site shows for each query: pages, anchors and scores, the best first."""
+def searched(site: Path, queries: Iterable[str]) -> dict[str, list[tuple[str, str, int, str]]]:
+    """Return what the search of the site shows: pages, anchors, scores and titles for each query, the best first."""
     asked = list(dict.fromkeys(queries))
     script = str(CHECKOUT / "tests" / "support" / "search.js")
     done = node(
