@@ -65,3 +65,7 @@ def test_error_hook(project: MakeProject, landscape: Landscape, cloud: Emulator)
     assert "retrying create due to on-error hook request" in it.up().text
     (volume,) = it.state().values()
     assert landscape.objects() - before == {volume["id"]}
+    # The engine keeps the error of the first attempt in the state until the next operation.
+    assert it.preview().changes == {"Volume data": "update"}
+    it.up()
+    assert it.preview().changes == {}

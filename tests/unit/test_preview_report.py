@@ -552,7 +552,7 @@ def test_renamed_resource(document: dict[str, Any]) -> None:
 
 
 def test_what_the_program_switches_off_is_shown() -> None:
-    """An input that is false is shown unless that is its default: it may open a port, or leave a subnet without DHCP."""
+    """An input that is false is shown unless that is its default: it may open a port, or turn off DHCP."""
     urn = "urn:pulumi:test::shop::pulumi-python:dynamic/ecs:Port::web"
     document = {"steps": [{"op": "create", "urn": urn, "newState": {"inputs": {"port_security_enabled": False}}}]}
     (created,) = read(json.dumps(document)).changes
