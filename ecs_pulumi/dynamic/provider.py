@@ -107,6 +107,7 @@ class Provider(ResourceProvider):
         handler, request, inputs = self._handler, rpc_bridge.current_request(), _clean(props)
         context = self._new_context("create", request, inputs)
         desired = handler.inputs.model_validate(inputs)
+        rpc_bridge.retract_reason(request.urn)
         try:
             self._delete_failed_create(context, request.urn, inputs)
             if desired.adopt:
@@ -166,6 +167,7 @@ class Provider(ResourceProvider):
         handler, request, inputs = self._handler, rpc_bridge.current_request(), _clean(_news)
         prior = _clean(_olds)
         context = self._new_context("update", request, inputs, _id, prior)
+        rpc_bridge.retract_reason(request.urn)
         try:
             if request.ignore_changes:
                 inputs = self._ignored_from_remote(context, inputs, request.ignore_changes)
@@ -181,6 +183,7 @@ class Provider(ResourceProvider):
         """Delete the object. An object that does not exist is a success."""
         handler, request, prior = self._handler, rpc_bridge.current_request(), _clean(_props)
         context = self._new_context("delete", request, prior, _id, prior)
+        rpc_bridge.retract_reason(request.urn)
         key = self._object_key(context, _id) if request.urn and prior.get("region") else None
         if key and (new_owner := OWNERSHIP.other_owner(key, request.urn)):
             context.notify(f"not deleted: {handler.name} {_id} belongs to {_describe_urn(new_owner)} now")

@@ -173,6 +173,10 @@ def fail_with_state(
     _raise_failure(reason, details)
 
 
+_repeats: dict[str, threading.Timer] = {}
+"""What shows the reason of a failure again, by URN."""
+
+
 def _show_reason(urn: str, reason: str) -> None:
     """Show the reason of a failure beside the resource.
 
@@ -183,7 +187,14 @@ def _show_reason(urn: str, reason: str) -> None:
     log(urn, reason, **error)
     repeat = threading.Timer(_REPEAT_SECONDS, log, (urn, reason), error)
     repeat.daemon = True
+    _repeats[urn] = repeat
     repeat.start()
+
+
+def retract_reason(urn: str) -> None:
+    """Do not show the reason of a failure again, because an error hook lets the engine repeat the operation."""
+    if repeat := _repeats.pop(urn, None):
+        repeat.cancel()
 
 
 class _Difference(DiffResult):

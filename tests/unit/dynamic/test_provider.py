@@ -520,6 +520,21 @@ def test_repeated_create_deletes_what_the_failed_one_left(provider: Provider, ba
     assert bakery.steps == ["create", "wait"]
 
 
+@pytest.mark.usefixtures("request_of_web")
+@pytest.mark.parametrize("verb", ["create", "update", "delete"])
+def test_repeated_operation_does_not_show_the_failure_again(
+    provider: Provider, bakery: _Bakery, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """The reason of a failure would be shown beside a resource that a repeated operation has created since."""
+    retracted: list[str] = []
+    monkeypatch.setattr(rpc_bridge, "retract_reason", retracted.append)
+    cake = {"flour": "rye", "name": "a"}
+    bakery.cakes["c7"] = dict(cake)
+    arguments: dict[str, tuple[Any, ...]] = {"create": (cake,), "update": ("c7", cake, cake), "delete": ("c7", cake)}
+    getattr(provider, verb)(*arguments[verb])
+    assert retracted == [rpc_bridge.current_request().urn]
+
+
 @pytest.mark.usefixtures("bridge", "request_of_web")
 def test_repeated_import_and_update_delete_nothing(provider: Provider, bakery: _Bakery) -> None:
     """An object that existed before the failed operation is never deleted."""

@@ -53,3 +53,20 @@ def test_engine_that_does_not_answer_in_time_has_not_ended(monkeypatch: pytest.M
     monkeypatch.setattr(socket, "create_connection", connect)
     assert rpc_bridge.is_listening("localhost:1234") is True
     assert attempts == [(("localhost", 1234), True)]
+
+
+def test_reason_of_a_repeated_operation_is_shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason of a failure is shown again a little later, unless the operation is repeated meanwhile."""
+    shown: list[tuple[str, str]] = []
+    monkeypatch.setattr(rpc_bridge, "_REPEAT_SECONDS", 0)
+    monkeypatch.setattr(rpc_bridge, "log", lambda urn, reason, **_: shown.append((urn, reason)))
+    rpc_bridge._show_reason("a", "stuck")
+    rpc_bridge._repeats["a"].join()
+    assert shown == [("a", "stuck")] * 2
+    monkeypatch.setattr(rpc_bridge, "_REPEAT_SECONDS", 3600)
+    rpc_bridge._show_reason("b", "stuck")
+    repeat = rpc_bridge._repeats["b"]
+    rpc_bridge.retract_reason("b")
+    repeat.join()
+    assert shown[2:] == [("b", "stuck")]
+    rpc_bridge.retract_reason("b")
