@@ -71,7 +71,7 @@ _UPDATES = {
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FRAME = re.compile(r'^ *File "(.+)", line (\d+)', re.MULTILINE)
-_OPS = ("create", "update", "replace", "delete")
+_OPS = ("create", "update", "replace", "delete", "import")
 _MAX_LENGTH = 65_000
 """Maximum of characters: a comment on a pull request is limited to 65,536."""
 _MAX_LINES = (50, 20, 8, 3)
@@ -236,7 +236,7 @@ def _messages(diagnostics: Iterable[Mapping[str, Any]], severity: str) -> Iterat
 def _place(message: str) -> str:
     """Return the line of the program in a traceback that led to the error; empty for any other message."""
     places = _FRAME.findall(message) if "Traceback (most recent call last)" in message else ()
-    own = [(file, line) for file, line in places if not file.startswith("<") and "site-packages" not in file]
+    own = [(file, line) for file, line in places if not file.startswith("<") and "-packages" not in file]
     return f"{PurePath(own[-1][0]).name}, line {own[-1][1]}:" if own else ""
 
 
@@ -259,6 +259,8 @@ def _change(step: Mapping[str, Any], notices: Mapping[str, Mapping[Notice, Seque
         return None
     old, new = step.get("oldState") or {}, step.get("newState") or {}
     ecs, kind = kind.startswith(ECS), kind.removeprefix(ECS)
+    if op == "import":  # of another provider: Pulumi cannot import a resource of a dynamic one
+        return Change(kind, name, ("adopt",), (), (f"{code(new.get('id'))} is imported",))
     if op == "create":
         inputs = (new.get("inputs") or {}) if ecs else {}
         if not inputs.get("adopt"):

@@ -618,6 +618,14 @@ def test_resource_with_unknown_inputs_only_is_not_called_renamed(document: dict[
     assert not any(each.notes for each in read(json.dumps(document)).changes)
 
 
+def test_import_of_another_provider() -> None:
+    """A resource of another provider that Pulumi imports is in the section of the imports."""
+    urn = "urn:pulumi:test::shop::openstack:dns/zone:Zone::shop"
+    (found,) = read(json.dumps({"steps": [{"op": "import", "urn": urn, "newState": {"id": "a1"}}]})).changes
+    assert found.effects == ("adopt",)
+    assert str(found) == "`openstack:dns/zone:Zone` `shop`: `a1` is imported"
+
+
 def test_warnings_are_shown(document: dict[str, Any]) -> None:
     """The summary contains the warnings of the preview."""
     warning = "warning: Nothing was checked against the cloud: no credentials [not-checked]\n"
