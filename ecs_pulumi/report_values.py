@@ -30,7 +30,7 @@ def rank(name: str) -> tuple[int, str]:
 
 def code(text: object) -> str:
     """Format any text as code in Markdown, so that it contains no active markup, mention or line break."""
-    plain = re.sub(r"[\x00-\x1f\x7f]", " ", str(text).replace("`", "")).strip()
+    plain = re.sub(r"[\x00-\x1f\x7f]", " ", str(text).replace("`", "'")).strip()
     return f"`{plain}`" if plain else ""
 
 

@@ -52,10 +52,10 @@ Objects of other projects and the ports of routers and DHCP are never imported; 
 up. Objects that the stack already manages are omitted. The settings that the program needs are printed on standard
 error.
 
-Each resource is protected: `pulumi destroy`, or an `up` of a program without it, fails instead of deleting it. To let
-the stack delete it, remove protect=True and run `pulumi up`, or run `pulumi state unprotect --all`.
+Each resource is protected: `pulumi destroy`, or an `up` of a program without the resource, fails instead of
+deleting it. To let the stack delete it, remove protect=True and run `pulumi up`, or run `pulumi state unprotect --all`.
 
-exit status: 0 the program was written, 2 the command failed; standard error has one line with the reason"""
+exit status: 0 the program was written, 2 the command failed; standard error has the reason"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,7 +111,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    which = parser.add_argument_group("selection", "objects that match any of these; each can be repeated")
+    which = parser.add_argument_group(
+        "selection", "objects that match any of --all, --name, --tag, --id and --terraform; --kind limits them"
+    )
     which.add_argument("--all", action="store_true", help="all objects that the project owns")
     repeated: dict[str, Any] = {"action": "append", "default": []}
     which.add_argument("--name", metavar="GLOB", help="objects with a matching name, for example 'web*'", **repeated)

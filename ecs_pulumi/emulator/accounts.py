@@ -95,8 +95,15 @@ class Accounts:
     """Names and ids of domains that do not exist but are accepted as the domain of a project."""
 
     def user(self, name: str) -> User:
-        """Return a user by name."""
-        return next(user for user in self.users if user.name == name)
+        """Return a user by name.
+
+        Raises:
+            KeyError: there is no such user.
+        """
+        for user in self.users:
+            if user.name == name:
+                return user
+        raise KeyError(f"there is no user {name!r}; there is {', '.join(user.name for user in self.users)}")
 
     def project(self, name: str) -> Project:
         """Return a project of the first domain by name.

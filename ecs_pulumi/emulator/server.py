@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from . import cinder, control, glance, keystone, neutron, nova, vpc
 from .cloud import Cloud
-from .dialects import DIALECTS, DialectName, changed_rules
+from .dialects import DIALECTS, QUOTAS, DialectName, changed_rules
 from .faults import Fault
 from .gateway import Gateway, RequestLog
 
@@ -184,7 +184,14 @@ class Emulator:
         self.cloud.set_stale(age)
 
     def set_quota(self, /, **limits: int) -> None:
-        """Change quota limits: `instances`, `cores`, `ram`, `volumes`, `gigabytes`, `port`, …; -1 means unlimited."""
+        """Change quota limits: `instances`, `cores`, `ram`, `volumes`, `gigabytes`, `port`, …; -1 means unlimited.
+
+        Raises:
+            ValueError: there is no such limit.
+        """
+        for name in limits:
+            if name not in QUOTAS and not name.startswith(("volumes_", "gigabytes_")):
+                raise ValueError(f"there is no quota {name!r}; there is {', '.join(sorted(QUOTAS))}")
         self.cloud.set_quota(**limits)
 
     def state(self, region: str | None = None, project: str | None = None) -> AbstractContextManager[Context]:

@@ -116,8 +116,8 @@ class ImageInfo(Info):
 class NetworkInfo(Info):
     """A network (guide, chapter 4, step 3 and chapter 7, step 1).
 
-    If the cloud has no network service, the network is looked up through the compute service, which returns fewer of
-    the first fields, and the fields from `cidr` on.
+    If the cloud has no network service, the network is looked up through the compute service. Only then `cidr` and the
+    fields after it are set, and some of those before it are not.
     """
 
     id: str

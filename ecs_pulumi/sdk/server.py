@@ -236,9 +236,7 @@ class Server(
     personality: pulumi.Output[list[ServerPersonality] | None]
     """Files to write into the server; up to compute 2.56."""
     hypervisor_hostname: pulumi.Output[str | None]
-    """Host to build the server on; for administrators. The output is the present host, where the API shows it. A
-    server that the cloud has moved is no drift.
-    """
+    """Host to build the server on; for administrators. The output is the present host, where the API shows it."""
     scheduler_hints: pulumi.Output[dict[str, object] | None]
     """Hints for the scheduler: `group`, `different_host`, `same_host`, `query`, `build_near_host_ip`, …"""
     disk_config: pulumi.Output[str]
@@ -364,8 +362,7 @@ class Server(
             config_drive: Whether the server also gets its metadata on a disk. A change replaces the resource.
             personality: Files to write into the server; up to compute 2.56. A change replaces the resource.
             hypervisor_hostname: Host to build the server on; for administrators. The output is the present host,
-                where the API shows it. A server that the cloud has moved is no drift. A change replaces the
-                resource. Requires compute 2.74.
+                where the API shows it. A change replaces the resource. Requires compute 2.74.
             scheduler_hints: Hints for the scheduler: `group`, `different_host`, `same_host`, `query`,
                 `build_near_host_ip`, … A change replaces the resource.
             disk_config: Partitioning of the root disk: by the cloud (`AUTO`) or as in the image (`MANUAL`). A

@@ -20,7 +20,7 @@ def test_page_shows_the_files_of_the_example() -> None:
     assert shown == {name: (EXAMPLE / name).read_text() for name in shown}
     assert {Path(name).name for name in shown} == {
         path.name for path in EXAMPLE.rglob("*") if path.is_file() and path.suffix != ".pyc"
-    } - {"Pulumi.yaml"}
+    }
 
 
 def test_commands_of_the_page(engine_path: Path, tmp_path: Path) -> None:

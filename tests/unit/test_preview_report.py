@@ -424,7 +424,7 @@ def test_markup_in_name_is_escaped(document: dict[str, Any]) -> None:
     server = step(document, "resized")
     server["urn"] = server["urn"].replace("resized", "web`\n## All is well <b>@team</b>")
     summary = markdown(read(json.dumps(document)))
-    assert "`web ## All is well <b>@team</b>`" in summary
+    assert "`web' ## All is well <b>@team</b>`" in summary
 
 
 def test_long_section_is_truncated(document: dict[str, Any]) -> None:
@@ -490,7 +490,7 @@ def test_secrets_of_a_new_object_are_not_shown() -> None:
         ("a" * 200, "b", [f"`x` `{'a' * 79}…` → `b`"]),
         ([], list("abcdefghij"), ["`x` added: `a`, `b`, `c`, `d`, `e`, `f`, … 4 more"]),
         ({"a": "`\n## hush"}, {}, ["`x.a` removed"]),
-        ({}, {"a`": "`\n## x"}, ["`x.a` added: `## x`"]),
+        ({}, {"a`": "`\n## x"}, ["`x.a'` added: `' ## x`"]),
     ],
 )
 def test_changes_of_a_value(prior: Any, desired: Any, expected: list[str]) -> None:

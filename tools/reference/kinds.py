@@ -210,7 +210,7 @@ def meaning(field: ModelField) -> str:
     if field.has(fields.Advisory):
         words.append("A different choice of the cloud is not drift.")
     if field.has(fields.WriteOnly):
-        words.append("The API does not return it.")
+        words.append("The API does not return this value.")
     if field.has(fields.Set) and " set" not in words[0]:
         words.append("A set: the order is irrelevant.")
     return " ".join(words)

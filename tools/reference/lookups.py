@@ -108,8 +108,9 @@ def descriptions(model: type[BaseModel]) -> dict[str, str]:
     generic = added()["fields"]
     return {
         name: own[name]
+        or generic.get(f"{model.__name__}.{name}", "")
         or (f"{of_kind[name]}." if of_kind.get(name) else "").replace("….", "…")
-        or generic.get(f"{model.__name__}.{name}", generic.get(name, ""))
+        or generic.get(name, "")
         for name in model.model_fields
     }
 

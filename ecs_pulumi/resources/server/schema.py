@@ -202,7 +202,7 @@ class ServerInputs(Inputs):
     ] = Field(
         None,
         description="Host to build the server on; for administrators. The output is the present host, where the API "
-        "shows it. A server that the cloud has moved is no drift.",
+        "shows it.",
     )
     scheduler_hints: Annotated[dict[str, Any] | None, Replace(), WriteOnly(), References("ServerGroup")] = Field(
         None,
