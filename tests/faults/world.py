@@ -167,6 +167,7 @@ class EmulatedWorld:
     def connect(self, *, warm: bool = True) -> None:
         """Reconnect as in a new process; with `warm`, keep the token and the discovered versions."""
         idempotent_create._created.clear()
+        run._failed.clear()
         catalog.catalog._objects.clear()
         planned.planned._objects.clear()
         connection = Connection(self._settings, clock=self._clock)

@@ -28,7 +28,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2
 
 from ecs_pulumi.cloud.connection import Connection, Settings
-from ecs_pulumi.dynamic import provider, rpc_bridge, state
+from ecs_pulumi.dynamic import provider, rpc_bridge, run, state
 from ecs_pulumi.dynamic.handler import OperationContext, get_handler
 from ecs_pulumi.dynamic.ownership import OWNERSHIP, ObjectKey
 from ecs_pulumi.dynamic.provider import Provider
@@ -387,6 +387,7 @@ def context_of_create(
 
 def clear_caches() -> None:
     """Clear the caches of the provider and what it has learned, so that it starts as in a new process."""
+    run._failed.clear()
     for connection in list(clients._connections.values()):
         for region in set(connection._regions.values()):
             region._drop()
