@@ -35,19 +35,20 @@ MOVED = Step("replace", frozenset({"cloud"}))
 
 
 @pytest.fixture(scope="module")
-def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Emulator]]:
+def emulators() -> Iterator[dict[str, Emulator]]:
     """The cloud of the stack, and the one of the entries `other` and `twin`, which is another way to name it."""
-    with (
-        Emulator(speed=200, dialect="openstack") as own,
-        Emulator(speed=200, dialect="openstack") as other,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        hide_variables(patch)
-        twin = entry(other, project_name=None, project_domain_name=None, project_id=fixed_id("project/demo"))
-        entries = {"own": entry(own), "other": entry(other), "twin": twin}
-        for name, value in write_clouds(tmp_path_factory.mktemp("clouds"), entries).items():
-            patch.setenv(name, value)
+    with Emulator(speed=200, dialect="openstack") as own, Emulator(speed=200, dialect="openstack") as other:
         yield {"own": own, "other": other}
+
+
+@pytest.fixture(autouse=True)
+def clouds_file(emulators: dict[str, Emulator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Describe both clouds in a clouds.yaml, for this test only: those of other modules may run in between."""
+    own, other = emulators.values()
+    hide_variables(monkeypatch)
+    twin = entry(other, project_name=None, project_domain_name=None, project_id=fixed_id("project/demo"))
+    for name, value in write_clouds(tmp_path, {"own": entry(own), "other": entry(other), "twin": twin}).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
@@ -313,7 +314,6 @@ def test_exports_of_the_program_are_no_places(emulators: dict[str, Emulator]) ->
     assert find_orphans(Stack("shop", "dev", [exports], settings)) == []
 
 
-@pytest.mark.usefixtures("emulators")
 def test_orphans_without_a_cloud_of_the_stack() -> None:
     """A stack whose resources all name a cloud needs no other one; a stack without any cloud is an error."""
     assert find_orphans(Stack("shop", "dev", [in_state("other")], {})) == []
@@ -350,7 +350,6 @@ def test_adopt_command_writes_program_for_other_cloud(
     assert "secret" not in program + report
 
 
-@pytest.mark.usefixtures("emulators")
 def test_adopt_command_distinguishes_key_pairs_of_two_clouds() -> None:
     """A key pair in the state is omitted from the program only if it is in the same cloud."""
     kind = {"type": "pulumi-python:dynamic/ecs:KeyPair", "id": "me", "outputs": {"cloud": "other"}}
