@@ -46,6 +46,8 @@ def clouds_file(emulators: dict[str, Emulator], tmp_path: Path, monkeypatch: pyt
     """Describe both clouds in a clouds.yaml, for this test only: those of other modules may run in between."""
     own, other = emulators.values()
     hide_variables(monkeypatch)
+    # A connection of another test may have the same settings: none, or the name of an entry.
+    monkeypatch.setattr(clients, "_connections", {})
     twin = entry(other, project_name=None, project_domain_name=None, project_id=fixed_id("project/demo"))
     for name, value in write_clouds(tmp_path, {"own": entry(own), "other": entry(other), "twin": twin}).items():
         monkeypatch.setenv(name, value)

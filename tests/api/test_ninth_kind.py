@@ -10,7 +10,7 @@ import pytest
 from ecs_pulumi import preview_report
 from ecs_pulumi.adopt.__main__ import main as adopt
 from ecs_pulumi.orphans import delete, find_orphans
-from ecs_pulumi.resources import registry
+from ecs_pulumi.resources import clients, registry
 from ecs_pulumi.stack import Stack
 from tests.support.ninth_kind import HANDLER
 from tests.support.steps import PROJECT, SAME, STACK, Failed, Refused, Resource, Step, updates
@@ -102,6 +102,7 @@ def test_existing_object_is_imported(
     copy.up(volume_id=disk.id, name="copy", description="before the upgrade")
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(clients, "_connections", {})  # one without settings may be that of another test
     monkeypatch.chdir(tmp_path)
     assert adopt(["--id", copy.id, "--kind", "snapshots", "--no-protect"]) == 0
     program, summary = capsys.readouterr()
