@@ -303,3 +303,13 @@ def test_request_log_contains_no_token(account: Account) -> None:
     assert logged.body is None, "the body of a rejected request is not logged"
     assert 0 < logged.ms < 1000
     assert str(account.session.headers["X-Auth-Token"]) not in str(logged.headers)
+
+
+def test_unknown_quota_or_user_is_refused() -> None:
+    """A misspelled quota, which would limit nothing, and an unknown user are errors that list the known names."""
+    with Emulator() as cloud:
+        with pytest.raises(ValueError, match=r"there is no quota 'instance'; there is .*instances"):
+            cloud.set_quota(instance=2)
+        with pytest.raises(KeyError, match="there is no user 'nobody'; there is demo"):
+            cloud.settings_of("nobody")
+        cloud.set_quota(gigabytes_SSD=1)
