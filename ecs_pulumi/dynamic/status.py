@@ -22,8 +22,8 @@ _INTERVAL_SECONDS = 10.0
 _IMPORTS = 1
 """Number of the message that lists the imports of a run."""
 _imports_lock = threading.Lock()
-_imports: list[str] = []
-"""The resources in that message."""
+_import_listed = threading.Event()
+"""Set once that message has begun."""
 
 
 class StatusLine:
@@ -57,8 +57,8 @@ def report_import(urn: str, kind: str, resource: str, id_: object) -> None:
     rpc_bridge.log(urn, f"imports {id_} as {resource}", ephemeral=True)
     if _drops_statuses():
         with _imports_lock:
-            start = ", " if _imports else "imports existing objects, shown as create: "
-            _imports.append(urn)
+            start = ", " if _import_listed.is_set() else "imports existing objects, shown as create: "
+            _import_listed.set()
             rpc_bridge.log("", f"{start}{kind} {resource}", stream=_IMPORTS)
 
 

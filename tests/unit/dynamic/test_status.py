@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,7 +100,7 @@ def test_imports_are_shown_without_limit(
     """Each import has a status. A display that removes it at the end gets a message that lists all imports."""
     allow(0)
     monkeypatch.setattr(status, "_drops_statuses", lambda: drops)
-    monkeypatch.setattr(status, "_imports", [])
+    monkeypatch.setattr(status, "_import_listed", threading.Event())
     for number in (1, 2):
         status.report_import(f"{URN}-{number}", "Server", f"web-{number}", f"id-{number}")
     status.report_import(URN, "Server", "web", object())
